@@ -1,0 +1,191 @@
+"""Stage 0: every caption spoken, as log-mel frames in the cache: people's recordings and espeak-ng's voices.
+
+    python recipes/tiny/speech.py [--voices N]
+
+One shard a language, written when it is complete; run again after a kill and it goes on with the next. The frames are
+not normalised: training mixes noise in, warps and normalises them on the fly. espeak-ng also transcribes every caption
+to phonemes, which teach the encoder to hear long before it knows a word.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from corpus import LANGUAGES, cache_folder, read_recordings, read_stamps
+
+from photism.audio import load_waveform
+from photism.audio.log_mel import log_mel
+
+MEL_BINS = 80
+VOICE_VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+f1", "+f2", "+f3", "+f4")
+RATE_WPM = (110, 210)
+PITCH = (25, 75)
+LONGEST_S = 8.0
+"""A few captions are paragraphs; longer clips are cut here."""
+
+NOT_PHONEMES = str.maketrans("", "", "ˈˌ \n\t_-.,;:!?'\"")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One utterance: who says which caption in which language. `voice` is "human" or espeak-ng's voice."""
+
+    stamp: str
+    language: str
+    caption: str
+    phonemes: str
+    voice: str
+    is_test: bool
+    frames: int
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What is to be spoken, or where somebody says it."""
+
+    stamp: str
+    language: str
+    caption: str
+    spoken: str
+    recording: Path | None = None
+    is_test: bool = False
+    seed: int = 0
+
+
+def phonemes_of(text: str, language: str) -> str:
+    """The IPA symbols of a text without stress and spaces, by espeak-ng."""
+    command = ["espeak-ng", "-q", "--ipa", "-v", language, "--", text]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # Words that espeak-ng reads in another language are marked (en)…(fr).
+    parts = output.replace("(", ")").split(")")[::2]
+    return "".join(parts).translate(NOT_PHONEMES)
+
+
+def synthesize(text: str, voice: str, rate_wpm: int, pitch: int) -> bytes:
+    """A WAV file of espeak-ng saying the text."""
+    command = ["espeak-ng", "--stdout", "-v", voice, "-s", str(rate_wpm), "-p", str(pitch), "--", text]
+    return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def speak(utterance: Utterance) -> tuple[Clip, npt.NDArray[np.float16]]:
+    """An utterance as a clip and its log-mel frames (frames, 80)."""
+    torch.set_num_threads(1)
+    voice = "human"
+    if utterance.recording is not None:
+        waveform = load_waveform(utterance.recording)
+    else:
+        choice = random.Random(utterance.seed)
+        voice = utterance.language + choice.choice(VOICE_VARIANTS)
+        waveform = load_waveform(
+            synthesize(utterance.spoken, voice, choice.randint(*RATE_WPM), choice.randint(*PITCH))
+        )
+    samples = waveform.samples[: int(LONGEST_S * 16_000)]
+    features = log_mel([samples], stride=1, normalize=False, dtype=torch.float32).input_features[0]
+    clip = Clip(
+        stamp=utterance.stamp,
+        language=utterance.language,
+        caption=utterance.caption,
+        phonemes=phonemes_of(utterance.spoken, utterance.language),
+        voice=voice,
+        is_test=utterance.is_test,
+        frames=len(features),
+    )
+    return clip, features.numpy().astype(np.float16)
+
+
+def utterances(language: str, voices: int) -> Iterator[Utterance]:
+    """Everything to be said in a language: all recordings, and each distinct phrase by `voices` synthetic voices."""
+    for recording in read_recordings():
+        if recording.language == language:
+            yield Utterance(
+                recording.stamp, language, recording.caption, recording.spoken, recording.path, recording.is_test
+            )
+    phrases = {}
+    for stamp in read_stamps():
+        if language in stamp.captions:
+            phrases.setdefault((stamp.caption, stamp.captions[language]), stamp.name)
+    for (caption, spoken), stamp in phrases.items():
+        for number in range(voices):
+            digest = hashlib.sha256(f"{spoken}|{language}|{number}".encode()).digest()
+            yield Utterance(stamp, language, caption, spoken, seed=int.from_bytes(digest[:8], "big"))
+
+
+def shard_paths(language: str, voices: int) -> tuple[Path, Path]:
+    folder = cache_folder() / f"speech-{voices}"
+    return folder / f"{language}.npy", folder / f"{language}.json"
+
+
+def make_shard(language: str, voices: int, pool: ProcessPoolExecutor) -> None:
+    frames_path, table_path = shard_paths(language, voices)
+    if table_path.exists():
+        return
+    frames_path.parent.mkdir(parents=True, exist_ok=True)
+    clips: list[Clip] = []
+    frames: list[npt.NDArray[np.float16]] = []
+    for clip, features in pool.map(speak, utterances(language, voices), chunksize=16):
+        clips.append(clip)
+        frames.append(features)
+        if len(clips) % 1000 == 0:
+            print(f"{language}: {len(clips)} clips", flush=True)
+    with (unfinished := frames_path.with_suffix(".part")).open("wb") as file:
+        np.save(file, np.concatenate(frames))
+    unfinished.rename(frames_path)
+    unfinished = table_path.with_suffix(".part")
+    unfinished.write_text(json.dumps([asdict(clip) for clip in clips], ensure_ascii=False))
+    unfinished.rename(table_path)
+    print(f"{language}: {len(clips)} clips, done", flush=True)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """All clips with their frames: `frames` float16 (sum of lengths, 80), clip i at `starts[i]`."""
+
+    clips: Sequence[Clip]
+    frames: npt.NDArray[np.float16]
+    starts: npt.NDArray[np.int64]
+
+
+def read_speech(voices: int) -> Speech:
+    """Everything that stage 0 made, in memory.
+
+    Raises:
+        SystemExit: where a language is missing.
+    """
+    clips: list[Clip] = []
+    frames: list[npt.NDArray[np.float16]] = []
+    for language in LANGUAGES:
+        frames_path, table_path = shard_paths(language, voices)
+        if not table_path.exists():
+            sys.exit(f"speech: {language} is missing; run 'python recipes/tiny/speech.py --voices {voices}' first")
+        clips += [Clip(**row) for row in json.loads(table_path.read_text())]
+        frames.append(np.load(frames_path))
+    lengths = np.array([clip.frames for clip in clips])
+    return Speech(clips, np.concatenate(frames), np.concatenate([[0], np.cumsum(lengths)[:-1]]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--voices", type=int, default=4, help="synthetic voices a phrase")
+    arguments = parser.parse_args()
+    if shutil.which("espeak-ng") is None:
+        sys.exit("speech: espeak-ng is missing; run 'apt-get install espeak-ng'")
+    with ProcessPoolExecutor() as pool:
+        for language in LANGUAGES:
+            make_shard(language, arguments.voices, pool)
+
+
+if __name__ == "__main__":
+    main()

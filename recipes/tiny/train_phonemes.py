@@ -1,0 +1,140 @@
+"""Stage 4: the audio encoder learns to hear, by writing down phonemes (CTC).
+
+    python recipes/tiny/train_phonemes.py [--steps N]
+
+A classifier of captions learns slowly and by heart. Phonemes are what all captions in all languages are made of: the
+encoder that knows them needs only a few examples of each phrase.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+import torch.nn.functional as F
+from speech import read_speech
+from speech_batches import BLANK, TOKEN_FRAMES, Batch, SpeechBatches
+from torch import Tensor, nn
+from training import Training, autocast, best_device, load_averaged
+
+from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
+
+NAME = "phonemes"
+
+
+def encoder_config() -> Wav2Vec2BertConfig:
+    return Wav2Vec2BertConfig(
+        hidden_size=256,
+        num_hidden_layers=6,
+        num_attention_heads=4,
+        intermediate_size=768,
+        feature_projection_input_dim=80 * TOKEN_FRAMES,
+        conv_depthwise_kernel_size=15,
+        hidden_dropout=0.1,
+        attention_dropout=0.1,
+        activation_dropout=0.1,
+        layerdrop=0.0,
+        # Speech batches are masked by their own rule, in proportion to the clip.
+        apply_spec_augment=False,
+        mask_time_prob=0.0,
+    )
+
+
+class PhonemeWriter(nn.Module):
+    """The encoder and a linear layer to phonemes, which serves training only."""
+
+    def __init__(self, symbols: int) -> None:
+        super().__init__()
+        self.encoder = Wav2Vec2BertModel(encoder_config())
+        self.head = nn.Linear(self.encoder.config.hidden_size, symbols + 1)
+
+
+def phoneme_loss(logits: Tensor, batch: Batch) -> Tensor:
+    """CTC a phoneme, from (B, F, V) logits."""
+    loss = F.ctc_loss(
+        logits.float().log_softmax(-1).transpose(0, 1),  # (B, F, V) -> (F, B, V)
+        batch.phonemes,
+        batch.attention_mask.sum(1),
+        batch.phoneme_lengths,
+        blank=BLANK,
+        reduction="sum",
+        zero_infinity=True,
+    )
+    return loss / batch.phoneme_lengths.sum()
+
+
+def load_phoneme_writer(symbols: int) -> PhonemeWriter:
+    model = PhonemeWriter(symbols)
+    load_averaged(NAME, model)
+    return model
+
+
+@torch.no_grad()
+def phoneme_error_rate(model: PhonemeWriter, test: SpeechBatches, clips: int = 512) -> float:
+    """Edits a phoneme of greedy decoding, over evenly spread test clips."""
+    model.eval()
+    device = next(model.parameters()).device
+    chosen = torch.linspace(0, len(test) - 1, clips).long()
+    edits = total = 0
+    for part in chosen[test.lengths[chosen].argsort()].split(64):
+        batch = test.make(part)
+        with autocast(device):
+            states = model.encoder(
+                batch.input_features.to(device), attention_mask=batch.attention_mask.to(device)
+            ).last_hidden_state
+            best = model.head(states).argmax(-1).cpu()
+        references = batch.phonemes.split(batch.phoneme_lengths.tolist())
+        for row, length, reference in zip(best, batch.attention_mask.sum(1), references, strict=True):
+            written = row[:length].unique_consecutive()
+            edits += edit_distance(written[written != BLANK].tolist(), reference.tolist())
+            total += len(reference)
+    model.train()
+    return edits / total
+
+
+def edit_distance(written: list[int], reference: list[int]) -> int:
+    """Insertions, deletions and substitutions between two sequences."""
+    previous = list(range(len(reference) + 1))
+    for i, symbol in enumerate(written, start=1):
+        current = [i]
+        for j, expected in enumerate(reference, start=1):
+            current.append(min(previous[j] + 1, current[-1] + 1, previous[j - 1] + (symbol != expected)))
+        previous = current
+    return previous[-1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--batch-size", type=int, default=96)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--voices", type=int, default=4)
+    arguments = parser.parse_args()
+
+    device = best_device()
+    speech = read_speech(arguments.voices)
+    train, test = SpeechBatches(speech), SpeechBatches(speech, test=True)
+    print(f"{len(train)} clips to train on, {len(test)} to test on, {len(train.symbols)} phonemes", flush=True)
+    torch.manual_seed(0)
+    model = PhonemeWriter(len(train.symbols)).to(device).train()
+    training = Training(NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate)
+
+    def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
+        batch = train.draw(arguments.batch_size, generator)
+        with autocast(device):
+            states = model.encoder(
+                batch.input_features.to(device), attention_mask=batch.attention_mask.to(device)
+            ).last_hidden_state
+            logits = model.head(states)
+        return {"loss": phoneme_loss(logits, batch)}
+
+    def evaluate(step: int) -> None:
+        rate = phoneme_error_rate(model, test)
+        training.writer.add_scalar("phoneme_error_rate", rate, step)
+        print(f"{step}: phoneme error rate {rate:.3f} on test recordings", flush=True)
+
+    training.run(loss_function, on_checkpoint=evaluate)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Photism draws what it hears and says what it hears, around the audio encoder Wav2Vec2-BERT."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from photism.errors import InputError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AudioPromptEncoder",
+    "AudioToImagePipeline",
+    "CaptionRanker",
+    "InputError",
+    "PromptSpace",
+    "Wav2Vec2BertConfig",
+    "Wav2Vec2BertModel",
+    "Waveform",
+    "__version__",
+    "load_waveform",
+    "log_mel",
+]
+
+if TYPE_CHECKING:
+    from photism.alignment import AudioPromptEncoder, PromptSpace
+    from photism.audio import Waveform, load_waveform
+    from photism.audio.log_mel import log_mel
+    from photism.drawing import AudioToImagePipeline
+    from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
+    from photism.listening import CaptionRanker
+# A name is imported when it is first asked for, so that torch, transformers and diffusers load only when needed.
+_MODULE_OF = {
+    "AudioPromptEncoder": "photism.alignment",
+    "AudioToImagePipeline": "photism.drawing",
+    "CaptionRanker": "photism.listening",
+    "PromptSpace": "photism.alignment",
+    "Wav2Vec2BertConfig": "photism.encoder",
+    "Wav2Vec2BertModel": "photism.encoder",
+    "Waveform": "photism.audio",
+    "load_waveform": "photism.audio",
+    "log_mel": "photism.audio.log_mel",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

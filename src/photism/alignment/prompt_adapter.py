@@ -1,0 +1,145 @@
+"""From encoder states of any number of frames to the fixed number of tokens of a prompt."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad, scaled_dot_product_attention
+
+from photism.encoder import Wav2Vec2BertAdapter, Wav2Vec2BertConfig
+from photism.errors import InputError
+
+LONGEST_PERIOD = 10_000.0
+"""Frames in the slowest wave of the positions, as in https://arxiv.org/abs/1706.03762."""
+
+
+class ConvPromptAdapter(nn.Module):
+    """The published adapter: two convolutional layers of stride 2 over a fixed window of frames.
+
+    Shorter recordings are padded with zeros to the window, longer ones are cropped.
+
+    Args:
+        input_width: width of the encoder's states.
+        output_width: D, width of a prompt token.
+        tokens: of the prompt, without the opening one; the window is four times as many frames.
+        num_heads: of the self-attention, a divisor of `output_width`.
+        intermediate_width: of the feed-forward layers.
+
+    Source: audio2img (kardSIM), whose 375 mel frames are 188 encoder frames and give 47 tokens.
+    """
+
+    def __init__(
+        self, input_width: int, output_width: int, *, tokens: int, num_heads: int = 16, intermediate_width: int = 4096
+    ) -> None:
+        super().__init__()
+        config = Wav2Vec2BertConfig(
+            hidden_size=input_width,
+            output_hidden_size=output_width,
+            num_attention_heads=num_heads,
+            intermediate_size=intermediate_width,
+            add_adapter=True,
+            num_adapter_layers=2,
+            layerdrop=0.0,
+        )
+        self.window = 4 * tokens
+        self.adapter = Wav2Vec2BertAdapter(config)
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+        """(B, F, input_width) states and their (B, F) mask -> (B, tokens, output_width)."""
+        hidden_states = hidden_states * attention_mask.unsqueeze(-1)
+        missing = self.window - hidden_states.shape[1]  # below zero: crops
+        return self.adapter(pad(hidden_states, (0, 0, 0, missing)))
+
+
+class ResamplerPromptAdapter(nn.Module):
+    """Learned queries, one a token, that attend to a whole recording, however long: nothing is cropped.
+
+    Args:
+        input_width: width of the encoder's states.
+        output_width: D, width of a prompt token.
+        tokens: of the prompt, without the opening one.
+        width: of the queries.
+        num_layers: each attends to the recording, then the queries to one another, then a feed-forward network.
+        num_heads: a divisor of `width`.
+        dropout: in training, on what each part adds.
+
+    Source: the Perceiver resampler, https://arxiv.org/abs/2204.14198, section 2.1, with sinusoidal frame positions.
+    """
+
+    def __init__(
+        self,
+        input_width: int,
+        output_width: int,
+        *,
+        tokens: int,
+        width: int = 512,
+        num_layers: int = 2,
+        num_heads: int = 8,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.randn(tokens, width) * 0.02)
+        self.input_projection = nn.Linear(input_width, width)
+        self.input_norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList(_ResamplerLayer(width, num_heads, dropout) for _ in range(num_layers))
+        self.output_norm = nn.LayerNorm(width)
+        self.output_projection = nn.Linear(width, output_width)
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+        """(B, F, input_width) states and their (B, F) mask -> (B, tokens, output_width)."""
+        frames = self.input_norm(self.input_projection(hidden_states))
+        frames = frames + _positions(frames)
+        tokens = self.queries.to(frames.dtype).expand(len(frames), -1, -1)
+        mask = attention_mask.bool()[:, None, None, :]  # (B, F) -> (B, H, S, F), broadcast
+        for layer in self.layers:
+            tokens = layer(tokens, frames, mask)
+        return self.output_projection(self.output_norm(tokens))
+
+
+class _ResamplerLayer(nn.Module):
+    def __init__(self, width: int, num_heads: int, dropout: float) -> None:
+        super().__init__()
+        self.frame_attention_norm = nn.LayerNorm(width)
+        self.frame_attention = _Attention(width, num_heads)
+        self.token_attention_norm = nn.LayerNorm(width)
+        self.token_attention = _Attention(width, num_heads)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
+        """(B, S, D) tokens that attend to (B, F, D) frames where the mask allows."""
+        tokens = tokens + self.dropout(self.frame_attention(self.frame_attention_norm(tokens), frames, mask))
+        normed = self.token_attention_norm(tokens)
+        tokens = tokens + self.dropout(self.token_attention(normed, normed, None))
+        return tokens + self.dropout(self.feed_forward(tokens))
+
+
+class _Attention(nn.Module):
+    def __init__(self, width: int, num_heads: int) -> None:
+        super().__init__()
+        if width % num_heads:
+            raise InputError(f"num_heads must divide the width {width}; got {num_heads}")
+        self.num_heads = num_heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.output = nn.Linear(width, width)
+
+    def forward(self, queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, S, D) attends to (B, F, D) -> (B, S, D)."""
+        q = self.query(queries).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, S, D) -> (B, H, S, D / H)
+        key_value = self.key_value(keys).unflatten(-1, (2, self.num_heads, -1))  # (B, F, 2D) -> (B, F, 2, H, D / H)
+        k, v = key_value.permute(2, 0, 3, 1, 4)  # (B, F, 2, H, D / H) -> 2 × (B, H, F, D / H)
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.output(attended.transpose(1, 2).flatten(2))  # (B, H, S, D / H) -> (B, S, D)
+
+
+def _positions(frames: Tensor) -> Tensor:
+    """Sines and cosines of each frame's index for (B, F, D): (F, D), any F."""
+    half = frames.shape[2] // 2
+    index = torch.arange(frames.shape[1], device=frames.device, dtype=torch.float32)
+    rate = torch.exp(torch.arange(half, device=frames.device) * (-math.log(LONGEST_PERIOD) / half))
+    angle = index[:, None] * rate
+    positions = torch.cat([angle.sin(), angle.cos()], dim=1)
+    return pad(positions, (0, frames.shape[2] - 2 * half)).to(frames.dtype)

@@ -1,0 +1,149 @@
+"""From a path, URL, bytes or file object to decoded samples, through PyAV, which brings its own FFmpeg."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from io import SEEK_END, BytesIO
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from numpy.typing import NDArray
+
+from photism.errors import InputError
+
+if TYPE_CHECKING:
+    from av import AudioFrame, AudioStream
+    from av.container import InputContainer
+
+READ_BYTES = 2**20  # at a time, so that a limit stops a download within a megabyte
+
+
+def open_source(source: object, name: str, *, max_download_bytes: int, timeout_s: float) -> BinaryIO:
+    """Open a path, URL, bytes or binary file object for reading and seeking.
+
+    Args:
+        source: as in ``load_waveform``.
+        name: what error messages call it.
+        max_download_bytes: the most that is read from a URL, pipe or file object.
+        timeout_s: how long a server may keep silent.
+
+    Raises:
+        InputError: it is none of these, or missing, a directory, unreachable or larger than allowed.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return BytesIO(source)
+    if isinstance(source, str) and "://" in source and not source.lower().startswith("file://"):
+        return _download(source, name, max_download_bytes, timeout_s)
+    if isinstance(source, str | Path):
+        file = _open_path(source, name)
+        if file.seekable():
+            return file
+        with file:
+            return _read(file, name, max_download_bytes)
+    if hasattr(source, "read"):
+        return _read(source, name, max_download_bytes)
+    raise InputError(
+        f"{name} must be a path, URL, bytes, binary file object, array, tensor, list of floats, mapping or Waveform"
+    )
+
+
+def decoded_blocks(file: BinaryIO, name: str) -> Iterator[tuple[float, NDArray[Any]]]:
+    """Decode the sound of an open file, piece by piece, and close it.
+
+    Yields:
+        The sampling rate in Hz, and the samples (C, T) of a frame in the type that its codec decodes to.
+
+    Raises:
+        InputError: the file is empty, FFmpeg does not know its format, or there is no sound in it.
+    """
+    import av
+    from av.error import FFmpegError
+
+    with file:
+        if file.seek(0, SEEK_END) == 0:
+            raise InputError(f"{name} is empty; give a sound or video file (one just written needs seek(0) first)")
+        file.seek(0)
+        try:
+            # A playlist could send FFmpeg to other files and servers: only what we opened is read. Tags in an old
+            # encoding are no reason to refuse a recording.
+            container = av.open(file, "r", metadata_errors="ignore", container_options={"protocol_whitelist": "none"})
+        except FFmpegError as error:
+            raise InputError(
+                f"{name} is not a sound or video file that FFmpeg can read ({error.strerror}); give one, or convert it"
+            ) from None
+        with container:
+            stream = container.streams.best("audio")
+            if not isinstance(stream, av.AudioStream):
+                raise InputError(f"{name} has no sound track; give a recording, or a video with sound")
+            frames = _frames(container, stream)
+            first = next(frames, None)
+            if first is None:
+                raise InputError(f"{name} holds no sound that can be decoded: it is empty, cut off or damaged")
+            for frame in chain((first,), frames):
+                samples = frame.to_ndarray()
+                if not frame.format.is_planar:
+                    samples = samples.reshape(-1, frame.layout.nb_channels).T  # (1, T * C) -> (C, T)
+                yield frame.sample_rate, samples
+
+
+def _frames(container: "InputContainer", stream: "AudioStream") -> "Iterator[AudioFrame]":
+    """Skip what is damaged and keep what can be decoded on either side, as the ffmpeg program does."""
+    from av.error import FFmpegError
+
+    with suppress(FFmpegError):
+        for packet in container.demux(stream):
+            with suppress(FFmpegError):
+                yield from stream.decode(packet)
+
+
+def _open_path(source: str | Path, name: str) -> BinaryIO:
+    path = str(source)
+    if path.lower().startswith("file://"):
+        from urllib.parse import urlsplit
+        from urllib.request import url2pathname
+
+        path = url2pathname(urlsplit(path).path)
+    try:
+        return open(path, "rb")
+    except FileNotFoundError:
+        raise InputError(f"{name} does not exist; give the path of a sound or video file") from None
+    except IsADirectoryError:
+        raise InputError(f"{name} is a directory; give the files in it one by one") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name} cannot be opened ({error}); give the path of a readable file") from None
+
+
+def _download(url: str, name: str, max_download_bytes: int, timeout_s: float) -> BytesIO:
+    from http.client import HTTPException
+    from urllib.parse import quote
+    from urllib.request import Request, urlopen
+
+    if not url.lower().startswith(("http://", "https://")):
+        raise InputError(f"{name} must be an http, https or file URL; download it first")
+    try:
+        # Spaces and letters outside ASCII are sent as %XX; what is quoted already stays.
+        request = Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers={"User-Agent": "photism"})
+        response = urlopen(request, timeout=timeout_s)
+    except (OSError, HTTPException, ValueError) as error:
+        raise InputError(f"{name} cannot be downloaded ({error}); check the address and the network") from None
+    with response:
+        return _read(response, name, max_download_bytes)
+
+
+def _read(stream: Any, name: str, max_bytes: int) -> BytesIO:
+    """The rest of a stream in memory: decoding seeks, which a response or a pipe cannot."""
+    from http.client import HTTPException
+
+    held = BytesIO()
+    try:
+        while chunk := stream.read(READ_BYTES):
+            held.write(chunk)
+            if held.tell() > max_bytes:
+                raise InputError(
+                    f"{name} is larger than max_download_bytes={max_bytes}; raise the limit if you trust it"
+                )
+    except TypeError:
+        raise InputError(f"{name} gives text; open it in binary mode, 'rb'") from None
+    except (OSError, HTTPException) as error:
+        raise InputError(f"{name} broke off while it was read ({error}); try again") from None
+    return held

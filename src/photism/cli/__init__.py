@@ -1,0 +1,1 @@
+"""The command line: a file a verb, nothing but arguments, progress and printing."""

@@ -1,0 +1,102 @@
+"""photism doctor: what works on this machine, and the remedy for what does not."""
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from photism import __version__
+
+LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
+MODEL = "bundled model"
+# What each verb needs, nearest cause first; the first that fails is the one to mend.
+CORE_VERBS = {"draw": (*LIBRARIES, MODEL), "hear": (*LIBRARIES, MODEL)}
+VERBS = CORE_VERBS | {"serve": (*LIBRARIES, MODEL, "gradio")}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at: what was found and, where it does not work, the one line that mends it."""
+
+    name: str
+    works: bool
+    found: str
+    remedy: str | None = None
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Say what works on this machine, and how to mend what does not."""
+    found = [_check_library(name, "pip install photism") for name in LIBRARIES]
+    found += [_check_library("gradio", "pip install 'photism[studio]'"), _check_model()]
+    parts = {part.name: part for part in found}
+    machine = [
+        Check("photism", True, __version__),
+        Check("python", True, platform.python_version()),
+        Check("device", True, _device(torch_works=parts["torch"].works)),
+    ]
+    verbs = [_check_verb(verb, parts) for verb in VERBS]
+    checks = [*machine, *found, *verbs]
+    works = all(verb.works for verb in verbs if verb.name in CORE_VERBS)
+    if as_json:
+        typer.echo(json.dumps({"works": works, "checks": [asdict(check) for check in checks]}))
+    else:
+        for check in checks:
+            typer.echo(_row(check))
+    raise typer.Exit(0 if works else 1)
+
+
+def _check_library(name: str, remedy: str) -> Check:
+    # Imported, not looked up: a library that was built for another machine has a version too, and may raise anything.
+    try:
+        import_module(name)
+    except Exception as error:
+        return Check(name, False, _one_line(error), remedy)
+    return Check(name, True, version(name))
+
+
+def _check_model() -> Check:
+    # Loaded, not looked at: this finds what is missing, damaged or left by another version.
+    try:
+        from photism.drawing import AudioToImagePipeline
+
+        AudioToImagePipeline.from_pretrained()
+    except Exception as error:
+        return Check(MODEL, False, _one_line(error), "pip install --force-reinstall --no-deps photism")
+    return Check(MODEL, True, "loads")
+
+
+def _check_verb(verb: str, parts: dict[str, Check]) -> Check:
+    for need in VERBS[verb]:
+        if not parts[need].works:
+            return Check(verb, False, f"needs {need}", parts[need].remedy)
+    return Check(verb, True, "ready")
+
+
+def _device(*, torch_works: bool) -> str:
+    cores = f"cpu ({os.cpu_count()} cores)"
+    if not torch_works:
+        return cores
+    import torch
+
+    if torch.cuda.is_available():
+        return f"cuda ({torch.cuda.get_device_name()}), {cores}"
+    if torch.backends.mps.is_available():
+        return f"mps, {cores}"
+    return cores
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _row(check: Check) -> str:
+    mark = "ok" if check.works else "no"
+    row = f"{mark}  {check.name:14}{check.found}"
+    return row if check.works else f"{row}: {check.remedy}"

@@ -1,0 +1,49 @@
+"""The command `photism`: its verbs, and what a mistake looks like."""
+
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from photism import __version__
+from photism.cli.doctor import doctor
+from photism.errors import InputError
+
+app = typer.Typer(
+    help="Photism draws what it hears, and says what it hears.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(doctor)
+
+
+@app.callback(invoke_without_command=True)
+def photism(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Show the version, or the help when no verb is given."""
+    if version:
+        typer.echo(f"photism {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 something does not work, 2 a user's mistake, 130 interrupted."""
+    try:
+        status = app(standalone_mode=False)
+    except TyperException as error:
+        _fail(error.format_message())
+    except (InputError, OSError) as error:
+        _fail(str(error))
+    sys.exit(status)
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(f"photism: {' '.join(message.split())}", err=True)
+    sys.exit(2)

@@ -1,0 +1,346 @@
+"""load_waveform of files, bytes and URLs: every format, and one clear error for everything else."""
+
+import io
+import math
+import os
+import subprocess
+import sys
+import threading
+import wave
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soxr
+
+from photism import InputError
+from photism.audio import SAMPLING_RATE, Waveform, load_waveform
+from photism.audio.decoding import decoded_blocks
+
+
+def sine(hertz, *, rate=SAMPLING_RATE, seconds=1.0, gain=0.5):
+    return (gain * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)).astype(np.float32)
+
+
+def wav(samples, rate=SAMPLING_RATE):
+    """Bytes of a 16-bit wav of (T,) or (T, C) floats."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
+        writer.setsampwidth(2)
+        writer.setframerate(rate)
+        writer.writeframes((samples * 32767).astype("<i2").tobytes())
+    return file.getvalue()
+
+
+def encoded(samples, *, format, codec, rate=SAMPLING_RATE, video=False, sound=True):
+    """Bytes of (T,) floats as another codec, beside moving pictures if asked."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=format) as container:
+        if video:
+            pictures = container.add_stream("mpeg4", rate=10, width=64, height=64)
+            pictures.pix_fmt = "yuv420p"
+        if sound:
+            stream = container.add_stream(codec, rate=rate, layout="mono")
+        if video:
+            for _ in range(10):
+                picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+                container.mux(pictures.encode(picture))
+            container.mux(pictures.encode(None))
+        if sound:
+            frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+            frame.sample_rate = rate
+            resampler = av.AudioResampler(stream.codec_context.format, "mono", rate, stream.codec_context.frame_size)
+            for piece in (*resampler.resample(frame), *resampler.resample(None)):
+                container.mux(stream.encode(piece))
+            container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def frequency(waveform):
+    """The loudest frequency in Hz, to the nearest bin."""
+    spectrum = np.abs(np.fft.rfft(waveform.samples * np.hanning(len(waveform.samples))))
+    return spectrum.argmax() / waveform.duration_s
+
+
+TONE = sine(440)
+WAV = wav(TONE)
+
+
+class TestFiles:
+    @pytest.fixture
+    def path(self, tmp_path):
+        path = tmp_path / "tone é 1.wav"
+        path.write_bytes(WAV)
+        return path
+
+    def test_every_way_to_a_file_gives_the_same(self, path):
+        expected = (TONE * 32767).astype(np.int16) / np.float32(32768)
+        sources = [path, str(path), path.as_uri(), WAV, bytearray(WAV), memoryview(WAV), io.BytesIO(WAV)]
+        with path.open("rb") as file:
+            for source in (*sources, file):
+                assert np.array_equal(load_waveform(source).samples, expected)
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs /dev/fd")
+    def test_a_pipe(self):
+        reader, writer = os.pipe()
+        os.write(writer, WAV)
+        os.close(writer)
+        assert load_waveform(f"/dev/fd/{reader}").duration_s == 1.0
+        os.close(reader)
+
+    def test_a_file_object_is_read_from_where_it_stands(self):
+        file = io.BytesIO(b"header" + WAV)
+        file.seek(6)
+        assert load_waveform(file).duration_s == 1.0
+
+    @pytest.mark.parametrize(
+        ("format", "codec", "rate"),
+        [
+            ("ogg", "libopus", 48_000),
+            ("mp3", "libmp3lame", 44_100),
+            ("flac", "flac", 22_050),
+            ("mp4", "aac", 48_000),
+            ("wav", "pcm_u8", 8_000),
+            ("wav", "pcm_s24le", 96_000),
+            ("wav", "pcm_f64le", 16_000),
+            ("aiff", "pcm_s16be", 11_025),
+        ],
+    )
+    def test_formats(self, format, codec, rate):
+        waveform = load_waveform(encoded(sine(440, rate=rate), format=format, codec=codec, rate=rate))
+        assert waveform.samples.dtype == np.float32
+        assert waveform.duration_s == pytest.approx(1, abs=0.1)  # lossy codecs pad
+        assert frequency(waveform) == pytest.approx(440, abs=2)
+        middle = waveform.samples[4000:12_000]
+        assert middle.std() == pytest.approx(0.5 / math.sqrt(2), rel=0.05)
+
+    def test_sound_track_of_a_video(self):
+        waveform = load_waveform(encoded(sine(440, rate=44_100), format="mp4", codec="aac", rate=44_100, video=True))
+        assert frequency(waveform) == pytest.approx(440, abs=2)
+
+    def test_channels_are_averaged(self):
+        left, right = sine(440), sine(1000)
+        waveform = load_waveform(wav(np.stack([left, right], axis=1)))
+        np.testing.assert_allclose(waveform.samples, (left + right) / 2, atol=1e-4)
+
+    def test_twenty_channels(self):
+        waveform = load_waveform(wav(np.tile(TONE[:, None], 20)))
+        np.testing.assert_allclose(waveform.samples, TONE, atol=1e-4)
+
+    def test_rate_is_converted_by_soxr(self):
+        samples = sine(440, rate=44_100)
+        expected = soxr.resample((samples * 32767).astype(np.int16) / np.float32(32768), 44_100, SAMPLING_RATE, "HQ")
+        np.testing.assert_allclose(load_waveform(wav(samples, 44_100)).samples, expected, atol=1e-6)
+
+    def test_rate_that_changes_on_the_way(self):
+        pieces = [
+            encoded(sine(hertz, rate=rate), format="adts", codec="aac", rate=rate)
+            for hertz, rate in ((440, 44_100), (1000, 16_000))
+        ]
+        waveform = load_waveform(b"".join(pieces))
+        assert waveform.duration_s == pytest.approx(2, abs=0.3)
+        assert frequency(Waveform(waveform.samples[2000:14_000])) == pytest.approx(440, abs=3)
+        assert frequency(Waveform(waveform.samples[-14_000:-3000])) == pytest.approx(1000, abs=3)
+
+    def test_tags_in_an_old_encoding(self):
+        tag = b"LIST" + (20).to_bytes(4, "little") + b"INFOINAM" + (7).to_bytes(4, "little") + b"caf\xe9 \xdf\0\0"
+        assert load_waveform(WAV[:36] + tag + WAV[36:]).duration_s == 1.0
+
+    def test_truncated_wav_gives_what_there_is(self):
+        assert len(load_waveform(WAV[: 44 + 2 * 400]).samples) == 400
+        with pytest.raises(InputError, match=r"source \(bytes\): samples must be at least 400 .* not 399"):
+            load_waveform(WAV[: 44 + 2 * 399])
+
+    @pytest.mark.parametrize(("format", "codec"), [("ogg", "libopus"), ("mp3", "libmp3lame"), ("flac", "flac")])
+    def test_damage_in_the_middle_costs_only_the_middle(self, format, codec):
+        rate = 48_000
+        noise = (np.random.default_rng(0).standard_normal(8 * rate) * 0.1).astype(np.float32)
+        data = bytearray(encoded(noise, format=format, codec=codec, rate=rate))
+        middle = len(data) // 2
+        data[middle : middle + 2000] = bytes(2000)
+        assert 5.5 < load_waveform(bytes(data)).duration_s <= 8.1
+
+    @pytest.mark.parametrize(("format", "codec"), [("flac", "flac"), ("mp3", "libmp3lame"), ("adts", "aac")])
+    def test_truncated_file_gives_what_there_is(self, format, codec):
+        data = encoded(sine(440, seconds=4), format=format, codec=codec)
+        assert 2 < load_waveform(data[: len(data) * 2 // 3]).duration_s < 3
+
+    @pytest.mark.parametrize(
+        ("data", "words"),
+        [
+            (b"", r"source \(bytes\) is empty"),
+            (b"This is no sound.\n" * 100, r"is not a sound or video file that FFmpeg can read \(Invalid data"),
+            (np.random.default_rng(0).bytes(10_000), "is not a sound or video file"),
+            (WAV[:30], "is not a sound or video file"),
+            (WAV[:44], "holds no sound that can be decoded"),
+            (wav(np.zeros(0)), "holds no sound that can be decoded"),
+            (WAV[:20] + b"\x34\x12" + WAV[22:], "holds no sound that can be decoded"),  # an unknown codec
+            (wav(TONE, 999), "sampling_rate must be 1000 to 768000 Hz, not 999"),
+            (wav(TONE, 768_001), "sampling_rate must be 1000 to 768000 Hz, not 768001"),
+            (wav(TONE[:199], 8000), "at least 400 .* not 398"),
+        ],
+    )
+    def test_bad_files(self, data, words):
+        with pytest.raises(InputError, match=words):
+            load_waveform(data)
+
+    def test_video_without_sound(self):
+        with pytest.raises(InputError, match="has no sound track; give a recording, or a video with sound"):
+            load_waveform(encoded(TONE, format="mp4", codec="aac", video=True, sound=False))
+
+    def test_nan_in_a_file(self):
+        samples = TONE.copy()
+        samples[8000] = np.nan
+        with pytest.raises(InputError, match=r"source \(bytes\): samples must be finite"):
+            load_waveform(encoded(samples, format="wav", codec="pcm_f32le"))
+
+    def test_missing_directory_and_unreadable(self, tmp_path):
+        with pytest.raises(InputError, match=r"source '.*none.wav' does not exist; give the path"):
+            load_waveform(tmp_path / "none.wav")
+        with pytest.raises(InputError, match=r"does not exist"):
+            load_waveform((tmp_path / "none.wav").as_uri())
+        with pytest.raises(InputError, match=r"source '.*' is a directory; give the files in it one by one"):
+            load_waveform(str(tmp_path))
+        with pytest.raises(InputError, match=r"cannot be opened .*null byte"):
+            load_waveform("a\0b")
+
+    def test_an_empty_file_object_may_have_been_forgotten_at_its_end(self):
+        file = io.BytesIO()
+        file.write(WAV)
+        with pytest.raises(InputError, match=r"source \(BytesIO\) is empty; .* seek\(0\) first"):
+            load_waveform(file)
+
+    def test_text_file_object(self):
+        with pytest.raises(InputError, match=r"gives text; open it in binary mode, 'rb'"):
+            load_waveform(io.StringIO("text"))
+
+    def test_a_rate_for_a_file_is_refused(self):
+        with pytest.raises(InputError, match="sampling_rate and channel_axis are for arrays only"):
+            load_waveform(WAV, sampling_rate=16_000)
+
+    def test_max_duration(self):
+        assert load_waveform(WAV, max_duration_s=1).duration_s == 1
+        with pytest.raises(InputError, match=r"is longer than max_duration_s=1; cut it, or raise the limit"):
+            load_waveform(wav(np.zeros(16_001, np.float32)), max_duration_s=1)
+        assert load_waveform(wav(np.zeros(16_001, np.float32)), max_duration_s=math.inf).duration_s > 1
+
+    def test_max_duration_stops_the_decoding(self, monkeypatch):
+        decoded_s = 0.0
+
+        def counted(file, name):
+            nonlocal decoded_s
+            for rate, samples in decoded_blocks(file, name):
+                decoded_s += samples.shape[1] / rate
+                yield rate, samples
+
+        monkeypatch.setattr("photism.audio.decoding.decoded_blocks", counted)
+        with pytest.raises(InputError, match="longer than max_duration_s=1"):
+            load_waveform(wav(sine(440, seconds=10)), max_duration_s=1)
+        assert 1 < decoded_s < 1.2
+
+    def test_max_download_bytes_holds_for_file_objects(self):
+        assert load_waveform(io.BytesIO(WAV), max_download_bytes=len(WAV)).duration_s == 1
+        with pytest.raises(InputError, match=f"is larger than max_download_bytes={len(WAV) - 1}; raise the limit"):
+            load_waveform(io.BytesIO(WAV), max_download_bytes=len(WAV) - 1)
+
+
+class TestUrls:
+    @pytest.fixture
+    def server(self):
+        """A server on the loopback device, and the paths that were asked of it."""
+        asked = []
+        done = threading.Event()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.append(self.path)
+                if self.path == "/missing.wav":
+                    return self.send_error(404)
+                if self.path == "/silent.wav":
+                    done.wait(10)
+                    return None
+                if self.path == "/moved.wav":
+                    self.send_response(302)
+                    self.send_header("Location", "/tone.wav")
+                    return self.end_headers()
+                self.send_response(200)
+                self.end_headers()
+                if self.path != "/endless.wav":
+                    return self.wfile.write(WAV)
+                try:
+                    self.wfile.write(WAV)
+                    while not done.is_set():
+                        self.wfile.write(bytes(2**16))
+                except OSError:  # the client has had enough
+                    return None
+
+            def log_message(self, *arguments):
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            yield f"http://127.0.0.1:{server.server_port}", asked
+            done.set()
+            server.shutdown()
+            thread.join()
+
+    @pytest.mark.parametrize("path", ["/tone.wav", "/moved.wav", "/ein Ton é.wav"])
+    def test_download(self, server, path):
+        address, asked = server
+        assert load_waveform(address + path).duration_s == 1
+        assert asked[0] == path.replace(" ", "%20").replace("é", "%C3%A9")
+
+    def test_endless_download_is_given_up(self, server):
+        with pytest.raises(
+            InputError, match=r"source 'http://.*/endless.wav' is larger than max_download_bytes=100000"
+        ):
+            load_waveform(server[0] + "/endless.wav", max_download_bytes=100_000)
+
+    def test_not_found(self, server):
+        with pytest.raises(InputError, match=r"cannot be downloaded \(HTTP Error 404: Not Found\); check the address"):
+            load_waveform(server[0] + "/missing.wav")
+
+    def test_silent_server(self, server):
+        with pytest.raises(InputError, match=r"cannot be downloaded \(timed out\)"):
+            load_waveform(server[0] + "/silent.wav", timeout_s=0.2)
+
+    def test_unreachable(self):
+        with pytest.raises(InputError, match=r"cannot be downloaded .*; check the address and the network"):
+            load_waveform("http://127.0.0.1:9/tone.wav")
+
+    @pytest.mark.parametrize("url", ["http://", "http://[::1/tone.wav", "http://host:port/tone.wav"])
+    def test_malformed(self, url):
+        with pytest.raises(InputError, match="cannot be downloaded"):
+            load_waveform(url)
+
+    def test_other_schemes(self):
+        with pytest.raises(InputError, match=r"source 's3://bucket/tone.wav' must be an http, https or file URL"):
+            load_waveform("s3://bucket/tone.wav")
+
+    @pytest.mark.parametrize("suffix", ["m3u8", "ffconcat", "sdp"])
+    def test_a_playlist_fetches_nothing(self, server, tmp_path, suffix):
+        address, asked = server
+        text = {
+            "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{address}/tone.wav\n#EXT-X-ENDLIST\n",
+            "ffconcat": f"ffconcat version 1.0\nfile {address}/tone.wav\n",
+            "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+        }[suffix]
+        (tmp_path / f"list.{suffix}").write_text(text)
+        with pytest.raises(InputError):
+            load_waveform(tmp_path / f"list.{suffix}")
+        assert asked == []
+
+
+def test_importing_and_decoding_leave_torch_alone(tmp_path):
+    path = tmp_path / "tone.wav"
+    path.write_bytes(WAV)
+    code = (
+        "import sys, photism.audio; assert not {'torch', 'av', 'soxr'} & set(sys.modules);"
+        "photism.audio.load_waveform(sys.argv[1]); assert 'torch' not in sys.modules"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    subprocess.run([sys.executable, "-c", code, path], check=True, env=environment)

@@ -1,0 +1,84 @@
+"""photism doctor, on a machine where all is well and on machines where something is missing."""
+
+import json
+import re
+import sys
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from photism import AudioToImagePipeline, __version__
+from photism.cli.main import app
+
+REINSTALL = "pip install --force-reinstall --no-deps photism"
+
+
+@pytest.fixture(autouse=True)
+def model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading the real model is tested once, below; here it only has to be there or not."""
+    monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", lambda: None)
+
+
+def doctor(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["doctor", *arguments])
+
+
+def checks(result: Result) -> dict[str, dict[str, object]]:
+    return {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+
+
+def test_all_is_well():
+    result = doctor()
+    assert result.exit_code == 0
+    assert f"ok  photism       {__version__}\n" in result.stdout
+    assert re.search(r"^ok  device        .*cpu \(\d+ cores\)$", result.stdout, re.MULTILINE)
+    for verb in ("draw", "hear", "serve"):
+        assert f"ok  {verb:14}ready\n" in result.stdout
+    assert "\nno " not in result.stdout
+
+
+def test_json_says_the_same_as_the_table():
+    result = doctor("--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["works"] is True
+    assert list(checks(result)) == [line[4:18].strip() for line in doctor().stdout.splitlines()]
+
+
+def test_without_gradio_only_the_studio_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)  # what `import gradio` meets when it is not installed
+    result = doctor()
+    assert result.exit_code == 0
+    assert "no  serve         needs gradio: pip install 'photism[studio]'\n" in result.stdout
+    assert "ok  draw          ready\n" in result.stdout
+
+
+def test_without_a_core_library_nothing_works(monkeypatch):
+    monkeypatch.setitem(sys.modules, "soxr", None)
+    result = doctor("--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["works"] is False
+    for verb in ("draw", "hear", "serve"):
+        assert checks(result)[verb] == {
+            "name": verb,
+            "works": False,
+            "found": "needs soxr",
+            "remedy": "pip install photism",
+        }
+
+
+def test_a_damaged_model_is_named_in_one_line(monkeypatch):
+    def damaged() -> None:
+        raise OSError("header\n  too large")
+
+    monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", damaged)
+    result = doctor()
+    assert result.exit_code == 1
+    assert f"no  bundled model header too large: {REINSTALL}\n" in result.stdout
+    assert f"no  draw          needs bundled model: {REINSTALL}\n" in result.stdout
+
+
+def test_without_torch_the_device_is_the_processor(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = checks(doctor("--json"))
+    assert re.fullmatch(r"cpu \(\d+ cores\)", found["device"]["found"])
+    assert found["torch"]["works"] is False

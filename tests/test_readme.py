@@ -1,0 +1,44 @@
+"""The README's examples do what they show."""
+
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from photism.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf8")
+COMMANDS = re.findall(r"^\$ (photism .*)$", README, re.MULTILINE)
+PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(autouse=True)
+def folder_with_an_elephant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(ROOT / "src/photism/tiny/examples/elephant.en.ogg", tmp_path / "elephant.ogg")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command: str, monkeypatch: pytest.MonkeyPatch):
+    if command == "photism serve":
+        command += " --help"  # it would serve until it is stopped
+    monkeypatch.setattr(sys, "argv", shlex.split(command))
+    with pytest.raises(SystemExit) as exit_info:
+        main()
+    assert not exit_info.value.code
+
+
+@pytest.mark.parametrize("code", PYTHON)
+def test_python(code: str, folder_with_an_elephant: Path):
+    exec(compile(code, "README.md", "exec"), {})
+    assert (folder_with_an_elephant / "elephant.png").stat().st_size > 0
+
+
+def test_there_are_examples():
+    assert {shlex.split(command)[1] for command in COMMANDS} == {"draw", "hear", "serve", "doctor"}
+    assert PYTHON
