@@ -14,8 +14,11 @@ from torch import Tensor
 TOKEN_FRAMES = 4
 """Log-mel frames of 10 ms in a token: 40 ms, half the cost of the usual 20 ms."""
 
-POOL_BATCHES = 16
-"""A batch is clips of similar length out of a pool of this many batches, so that little of it is padding."""
+POOL = 1024
+"""A batch is clips of similar length, neighbours in a sorted pool of this many, so that little of it is padding."""
+
+LONGEST_FRAMES = 400
+"""Of a clip to train on: the few longer ones are paragraphs."""
 
 HUMAN_SHARE = 0.5
 """Of the clips drawn; of all clips people's recordings are a seventh."""
@@ -61,18 +64,20 @@ class SpeechBatches:
         self.phonemes = [torch.tensor([number[symbol] for symbol in clip.phonemes]) for clip in clips]
         human = torch.tensor([clip.voice == "human" for clip in clips])
         share = human.float().mean()
-        self.weights = torch.where(human, HUMAN_SHARE / share, (1 - HUMAN_SHARE) / (1 - share)) if not test else None
+        weights = torch.where(human, HUMAN_SHARE / share, (1 - HUMAN_SHARE) / (1 - share))
+        self.weights = weights * (self.lengths <= LONGEST_FRAMES)
 
     def __len__(self) -> int:
         return len(self.clips)
 
-    def draw(self, batch_size: int, generator: torch.Generator) -> Batch:
-        """A random training batch of clips of similar length, augmented."""
-        assert self.weights is not None
-        pool = torch.multinomial(self.weights, batch_size * POOL_BATCHES, replacement=True, generator=generator)
+    def draw(self, batch_tokens: int, generator: torch.Generator) -> Batch:
+        """A random training batch of clips of similar length, about `batch_tokens` tokens in all, augmented."""
+        pool = torch.multinomial(self.weights, POOL, replacement=True, generator=generator)
         pool = pool[self.lengths[pool].argsort()]
-        start = int(torch.randint(POOL_BATCHES, (), generator=generator)) * batch_size
-        return self.make(pool[start : start + batch_size], generator)
+        start = int(torch.randint(POOL, (), generator=generator))
+        count = max(8, batch_tokens * TOKEN_FRAMES // int(self.lengths[pool[start]]))
+        start = min(start, POOL - count)
+        return self.make(pool[start : start + count], generator)
 
     def make(self, chosen: Tensor, generator: torch.Generator | None = None) -> Batch:
         """The chosen clips; augmented where a generator is given."""

@@ -35,7 +35,7 @@ from photism.alignment import (
 FROZEN_NAME, NAME = "captions-frozen", "captions"
 REGRESSION_WEIGHT = 1.0
 PHONEME_WEIGHT = 0.3
-VIEWS = 2
+VIEWS = 1
 """Of each clip with a frozen encoder: as it is, and augmented once."""
 
 
@@ -133,10 +133,9 @@ class StateBank:
         self.states = torch.cat(states)
         self.lengths, self.clips = torch.cat(lengths), torch.cat(clips)
         self.starts = self.lengths.cumsum(0) - self.lengths
-        assert train.weights is not None
         self.weights, self.caption_ids = train.weights[self.clips], train.caption_ids[self.clips]
 
-    def draw(self, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(self, batch_tokens: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """States (B, F, D), their mask (B, F) and the captions (B,)."""
         pool = torch.multinomial(self.weights, batch_size * 8, replacement=True, generator=generator)
         pool = pool[self.lengths[pool].argsort()]
@@ -179,7 +178,7 @@ def train_whole(
     evaluate: Evaluate,
     *,
     steps: int,
-    batch_size: int,
+    batch_tokens: int,
     learning_rate: float,
 ) -> None:
     """Encoder and resampler together."""
@@ -187,7 +186,7 @@ def train_whole(
     training = Training(NAME, aligner, steps=steps, learning_rate=learning_rate)
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        batch: Batch = train.draw(batch_size, generator)
+        batch: Batch = train.draw(batch_tokens, generator)
         mask = batch.attention_mask.to(device)
         with autocast(device):
             states = aligner.model.encoder(batch.input_features.to(device), attention_mask=mask).last_hidden_state
@@ -207,7 +206,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frozen-steps", type=int, default=1500)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch-size", type=int, default=96)
+    parser.add_argument("--batch-tokens", type=int, default=2560)
     parser.add_argument("--learning-rate", type=float, default=6e-4)
     parser.add_argument("--voices", type=int, default=4)
     arguments = parser.parse_args()
@@ -234,7 +233,7 @@ def main() -> None:
         bank,
         evaluate,
         steps=arguments.steps,
-        batch_size=arguments.batch_size,
+        batch_tokens=arguments.batch_tokens,
         learning_rate=arguments.learning_rate,
     )
 

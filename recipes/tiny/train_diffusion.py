@@ -2,8 +2,7 @@
 
     python recipes/tiny/train_diffusion.py [--steps N]
 
-Autoencoder and text encoder are frozen, so latents and token sequences are computed once and a step costs the UNet
-alone. The UNet predicts velocity under a schedule that ends in pure noise (https://arxiv.org/abs/2305.08891): the white
+Latents and token sequences are fixed, so they are computed once and a step costs the UNet alone. The UNet predicts velocity under a schedule that ends in pure noise (https://arxiv.org/abs/2305.08891): the white
 background and the right overall colour come out of that, where noise prediction leaves them to chance.
 """
 
@@ -17,7 +16,7 @@ from corpus import read_captions, read_pictures
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
 from train_autoencoder import NAME as AUTOENCODER
-from train_autoencoder import build_autoencoder, to_signal
+from train_autoencoder import LATENT_CHANNELS, build_autoencoder, patch_code, to_signal
 from train_text_encoder import WIDTH, encode_captions, load_text_encoder, read_tokenizer, reword
 from training import Training, autocast, batch_of, best_device, load_averaged
 
@@ -34,8 +33,8 @@ WORDINGS = 6
 def build_unet() -> UNet2DConditionModel:
     return UNet2DConditionModel(
         sample_size=8,
-        in_channels=16,
-        out_channels=16,
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
         block_out_channels=(128, 192),
         layers_per_block=1,
         down_block_types=("CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
@@ -60,32 +59,16 @@ def build_scheduler() -> DDIMScheduler:
     )
 
 
-def load_autoencoder(device: torch.device) -> AutoencoderKL:
-    """The trained autoencoder, with its latents brought to variance 1 so that no scaling factor is needed."""
+def load_autoencoder() -> AutoencoderKL:
     model = build_autoencoder()
     load_averaged(AUTOENCODER, model)
-    model = model.to(device).eval().requires_grad_(False)
-    scale = encode_pictures(model).std()
-    latents = model.config.latent_channels
-    # The decoder was trained on unit latents; only the encoder's last layer is rescaled.
-    model.quant_conv.weight[:latents] /= scale
-    model.quant_conv.bias[:latents] /= scale
-    model.register_to_config(scaling_factor=1.0)
-    return model
-
-
-@torch.no_grad()
-def encode_pictures(autoencoder: AutoencoderKL) -> Tensor:
-    """Latents of all pictures: float32 (N, 16, 8, 8)."""
-    pixels = torch.from_numpy(read_pictures().pixels)
-    parts = [autoencoder.encode(to_signal(part.to(autoencoder.device))).latent_dist.mean for part in pixels.split(32)]
-    return torch.cat(parts)
+    return model.eval().requires_grad_(False)
 
 
 def build_pipeline(device: torch.device, unet: UNet2DConditionModel) -> StableDiffusionPipeline:
     """Everything that draws from text, in Stable Diffusion's own layout."""
     return StableDiffusionPipeline(
-        vae=load_autoencoder(device),
+        vae=load_autoencoder().to(device),
         text_encoder=load_text_encoder().to(device),
         tokenizer=read_tokenizer(),
         unet=unet,
@@ -114,7 +97,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = best_device()
-    latents = encode_pictures(load_autoencoder(device))
+    latents = patch_code().encode(to_signal(torch.from_numpy(read_pictures().pixels))).to(device)
     tokens, empty = all_wordings(device)
     ids = {caption: index for index, caption in enumerate(read_captions())}
     caption_ids = torch.tensor([ids[caption] for caption in read_pictures().captions])
@@ -122,7 +105,6 @@ def main() -> None:
     unet = build_unet().to(device, memory_format=torch.channels_last)
     scheduler = build_scheduler()
     training = Training(NAME, unet, steps=arguments.steps, learning_rate=arguments.learning_rate)
-    compiled = torch.compile(lambda sample, timestep, prompt: unet(sample, timestep, prompt).sample)
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
         size = arguments.batch_size
@@ -139,7 +121,7 @@ def main() -> None:
         noise = torch.randn(clean.shape, generator=generator).to(device)
         target = scheduler.get_velocity(clean, noise, timestep)
         with autocast(device):
-            output = compiled(scheduler.add_noise(clean, noise, timestep), timestep, prompt)
+            output = unet(scheduler.add_noise(clean, noise, timestep), timestep, prompt).sample
         return {"loss": (output.float() - target).square().mean()}
 
     def sample_sheet(step: int) -> None:

@@ -106,7 +106,7 @@ def edit_distance(written: list[int], reference: list[int]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch-size", type=int, default=96)
+    parser.add_argument("--batch-tokens", type=int, default=2560)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--voices", type=int, default=4)
     arguments = parser.parse_args()
@@ -120,7 +120,7 @@ def main() -> None:
     training = Training(NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate)
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        batch = train.draw(arguments.batch_size, generator)
+        batch = train.draw(arguments.batch_tokens, generator)
         with autocast(device):
             states = model.encoder(
                 batch.input_features.to(device), attention_mask=batch.attention_mask.to(device)

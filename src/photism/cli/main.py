@@ -8,6 +8,9 @@ from typer.exceptions import TyperException
 
 from photism import __version__
 from photism.cli.doctor import doctor
+from photism.cli.draw import draw
+from photism.cli.hear import hear
+from photism.cli.serve import serve
 from photism.errors import InputError
 
 app = typer.Typer(
@@ -17,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(draw)
+app.command()(hear)
+app.command()(serve)
 app.command()(doctor)
 
 

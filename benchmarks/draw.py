@@ -1,0 +1,130 @@
+"""How long a sound takes to become a picture: each stage apart, warm, and a whole process from the command line.
+
+    python benchmarks/draw.py [SOUND] [--model FOLDER] [--runs 9] [--device cpu] [--steps 12]
+
+Prints medians, with the least and the most, in seconds. The limits are those on two cores of a machine that does
+nothing else: 1 s for a picture, 3 s for a process beyond `import torch`.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from photism import AudioToImagePipeline, CaptionRanker, load_waveform
+from photism.model_folder import find_model, load_captions
+from photism.tiny import MODEL_FOLDER
+
+PICTURE_LIMIT_S = 1.0
+PROCESS_LIMIT_S = 3.0
+COMMAND = "from photism.cli.main import main; main()"
+
+
+def time_s(work: Callable[[], object], device: torch.device) -> float:
+    """What one run takes."""
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def stages(
+    pipeline: AudioToImagePipeline, sound: Path, steps: int, captions: tuple[str, ...]
+) -> dict[str, Callable[[], object]]:
+    """What happens between a sound and its picture, as calls that can be repeated."""
+    encoder, diffusion = pipeline.encoder, pipeline.diffusion
+    waveform = load_waveform(sound)
+    features = encoder.features([waveform])
+    prompt = encoder.encode([waveform]).prompt_embeds
+    negative = encoder.prompt_space.negative[None, : prompt.shape[1]]
+    size = diffusion.unet.config.sample_size
+    latents = torch.randn(1, diffusion.unet.config.in_channels, size, size, device=diffusion.device)
+    diffusion.set_progress_bar_config(disable=True)
+
+    def diffuse() -> None:
+        diffusion(
+            prompt_embeds=prompt,
+            negative_prompt_embeds=negative,
+            num_inference_steps=steps,
+            guidance_scale=pipeline.guidance_scale,
+            latents=latents,
+            output_type="latent",
+        )
+
+    work: dict[str, Callable[[], object]] = {
+        "decode": lambda: load_waveform(sound),
+        "log-mel": lambda: encoder.features([waveform]),
+        "encoder": torch.no_grad()(lambda: encoder(*features)),
+        f"{steps} diffusion steps": diffuse,
+        "VAE decode": torch.no_grad()(lambda: diffusion.vae.decode(latents)),
+        "sound to picture": lambda: pipeline(sound, num_inference_steps=steps),
+    }
+    if captions:
+        ranker = CaptionRanker.of(pipeline, captions)
+        work[f"hear among {len(captions)}, first time"] = lambda: CaptionRanker.of(pipeline, captions).rank_prompts(
+            prompt
+        )
+        work[f"hear among {len(captions)}, again"] = lambda: ranker.rank_prompts(prompt)
+    return work
+
+
+def process(code: str, *arguments: str) -> Callable[[], object]:
+    """A run of a fresh interpreter."""
+    command = [sys.executable, "-c", code, *arguments]
+    return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sound", type=Path, nargs="?", default=MODEL_FOLDER / "examples/elephant.en.ogg")
+    parser.add_argument("--model", help="folder or hub id; by default the bundled model")
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--device", help="by default the best there is")
+    parser.add_argument("--steps", type=int, help="by default the model's")
+    chosen = parser.parse_args()
+
+    pipeline = AudioToImagePipeline.from_pretrained(chosen.model, device=chosen.device)
+    device = pipeline.diffusion.device
+    steps = chosen.steps or pipeline.num_inference_steps
+    captions = load_captions(find_model(chosen.model))
+    threads = torch.get_num_threads()
+    table = Table(
+        "", "median", "least", "most", title=f"photism draw, {device}, {threads} threads, {chosen.runs} runs, s"
+    )
+
+    def add(name: str, times: list[float]) -> float:
+        table.add_row(name, *(f"{seconds:.3f}" for seconds in (statistics.median(times), min(times), max(times))))
+        return statistics.median(times)
+
+    medians: dict[str, float] = {}
+    for name, work in stages(pipeline, chosen.sound, steps, captions).items():
+        time_s(work, device)  # the first run warms up
+        medians[name] = add(name, [time_s(work, device) for _ in range(chosen.runs)])
+    with tempfile.TemporaryDirectory() as folder:
+        options = [str(chosen.sound), "-o", folder, "--force", "--steps", str(steps), "--device", str(device)]
+        options += ["--model", chosen.model] if chosen.model else []
+        # In turns, so that what else the machine does strikes both alike.
+        both = process("import torch"), process(COMMAND, "draw", *options)
+        pairs = [[time_s(work, device) for work in both] for _ in range(chosen.runs)]
+    add("process: import torch", [pair[0] for pair in pairs])
+    add("process: photism draw", [pair[1] for pair in pairs])
+    beyond = add("process: the difference", [pair[1] - pair[0] for pair in pairs])
+    Console().print(table)
+    for name, seconds, limit in (
+        ("sound to picture", medians["sound to picture"], PICTURE_LIMIT_S),
+        ("process beyond import torch", beyond, PROCESS_LIMIT_S),
+    ):
+        print(f"{name}: {seconds:.2f} s, {'within' if seconds <= limit else 'OVER'} {limit:g} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Stage 6: what was trained becomes the bundled model, `src/photism/tiny`.
+
+    python recipes/tiny/export.py
+
+The audio side at the root, Stable Diffusion's layout in `diffusion/`, all weights in float16. Files that are there are
+replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from corpus import read_captions
+from diffusers import DPMSolverMultistepScheduler
+from speech import read_speech
+from speech_batches import SpeechBatches
+from train_captions import FROZEN_NAME, NAME, Aligner, build_caption_bank
+from train_diffusion import NAME as DIFFUSION
+from train_diffusion import build_pipeline, build_unet
+from training import load_averaged
+
+FOLDER = Path(__file__).parents[2] / "src/photism/tiny"
+LARGEST_BYTES = 64 * 2**20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--voices", type=int, default=4)
+    parser.add_argument("--frozen", action="store_true", help="the audio side as the frozen half of its stage left it")
+    arguments = parser.parse_args()
+
+    unet = build_unet()
+    load_averaged(DIFFUSION, unet)
+    pipeline = build_pipeline(torch.device("cpu"), unet.eval())
+    # Trained with DDIM's schedule; the solver of second order needs half its steps.
+    pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
+    shutil.rmtree(FOLDER / "diffusion", ignore_errors=True)
+    pipeline.to(torch.float16).save_pretrained(FOLDER / "diffusion")
+
+    symbols = len(SpeechBatches(read_speech(arguments.voices), test=True).symbols)
+    aligner = Aligner(build_caption_bank(torch.device("cpu")), symbols)
+    load_averaged(FROZEN_NAME if arguments.frozen else NAME, aligner)
+    aligner.model.half().save_pretrained(FOLDER)
+
+    (FOLDER / "captions.json").write_text(json.dumps(read_captions(), ensure_ascii=False, indent=0) + "\n")
+    size = sum(path.stat().st_size for path in FOLDER.rglob("*.safetensors"))
+    print(f"{FOLDER}: {size / 2**20:.1f} MiB of weights")
+    if size > LARGEST_BYTES:
+        sys.exit(f"more than the {LARGEST_BYTES / 2**20:.0f} MiB that the bundled model may have")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Sounds in where a prompt would go: pictures out.
+
+The names below load torch when they are first used, not when this package is imported.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from photism.drawing.audio_to_image import AudioToImageOutput, AudioToImagePipeline
+    from photism.drawing.negative import Negative, TextPrompt
+
+__all__ = ["AudioToImageOutput", "AudioToImagePipeline", "Negative", "TextPrompt"]
+
+_MODULE_OF = {
+    "AudioToImageOutput": "audio_to_image",
+    "AudioToImagePipeline": "audio_to_image",
+    "Negative": "negative",
+    "TextPrompt": "negative",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

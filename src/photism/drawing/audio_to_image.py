@@ -1,0 +1,325 @@
+"""An audio encoder and a diffusion pipeline, joined: what is heard is drawn."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor
+
+from photism.alignment import AudioPrompt, AudioPromptEncoder
+from photism.audio import AudioSource, Waveform, load_waveform
+from photism.drawing.negative import Negative, empty_prompt, encode_negative, read_negative
+from photism.errors import InputError
+from photism.model_folder import choose_device, find_model, load_diffusion, load_encoder
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+NUM_INFERENCE_STEPS = 12
+"""Of the bundled model; another takes what its diffusion pipeline defaults to."""
+GUIDANCE_SCALE = 3.0
+"""The same."""
+
+SEED_LIMIT = 2**63
+RANDOM_SEED_LIMIT = 2**32  # short enough to be typed again
+OURS = frozenset(
+    {
+        "prompt",
+        "prompt_embeds",
+        "pooled_prompt_embeds",
+        "negative_prompt",
+        "negative_prompt_embeds",
+        "negative_pooled_prompt_embeds",
+        "num_images_per_prompt",
+        "num_inference_steps",
+        "guidance_scale",
+        "height",
+        "width",
+        "generator",
+        "latents",
+        "output_type",
+        "return_dict",
+        "callback_on_step_end",
+    }
+)
+"""Arguments of a diffusion pipeline that are decided here, and so not to be had through `diffusion_arguments`."""
+
+
+@dataclass(frozen=True, eq=False)
+class AudioToImageOutput:
+    """What was drawn.
+
+    Attributes:
+        images: for each sound its pictures.
+        seeds: for each sound the seed of each of its pictures, which draws the same one again.
+        prompts: what the sounds were turned into, a row for each, as the diffusion model was given it.
+    """
+
+    images: list[list[Image]]
+    seeds: list[list[int]]
+    prompts: AudioPrompt
+
+
+class AudioToImagePipeline:
+    """Draws sounds with any Stable Diffusion.
+
+    Args:
+        encoder: makes the prompts. It is moved to the device of `diffusion`.
+        diffusion: a diffusers pipeline with a UNet that takes `prompt_embeds`: text-to-image, image-to-image, inpaint
+            or ControlNet of Stable Diffusion 1.x, 2.x or XL. It is used, never changed.
+        num_inference_steps: what a call that names none takes; by default what `diffusion` itself would.
+        guidance_scale: the same.
+
+    Raises:
+        InputError: `diffusion` takes no prompts, or prompts of another width than `encoder` makes.
+    """
+
+    def __init__(
+        self,
+        encoder: AudioPromptEncoder,
+        diffusion: Any,
+        *,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+    ) -> None:
+        self._parameters = _check_fit(encoder, diffusion)
+        self.encoder = encoder.to(diffusion.device)
+        self.diffusion = diffusion
+        self.num_inference_steps: int = num_inference_steps or self._parameters["num_inference_steps"].default
+        default_scale = self._parameters["guidance_scale"].default
+        self.guidance_scale: float = default_scale if guidance_scale is None else guidance_scale
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path | None = None,
+        *,
+        diffusion: str | Path | None = None,
+        device: str | torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> AudioToImagePipeline:
+        """Loads both halves.
+
+        Args:
+            model: folder or hub id of a Photism model; by default the bundled one.
+            diffusion: folder or hub id of a diffusers pipeline; by default the one that the model brings.
+            device: by default CUDA where there is a GPU, else MPS, else the processor.
+            dtype: of the weights of both.
+
+        Raises:
+            InputError: something is missing, damaged, or does not fit together.
+        """
+        place = choose_device(device)
+        folder = find_model(model)
+        encoder = load_encoder(folder, device=place, dtype=dtype)
+        pipeline = load_diffusion(folder, diffusion, device=place, dtype=dtype)
+        if model is None and diffusion is None:
+            return cls(encoder, pipeline, num_inference_steps=NUM_INFERENCE_STEPS, guidance_scale=GUIDANCE_SCALE)
+        return cls(encoder, pipeline)
+
+    def __call__(
+        self,
+        sounds: AudioSource | Sequence[AudioSource],
+        *,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        seed: int | Sequence[int] | None = 0,
+        height: int | None = None,
+        width: int | None = None,
+        images_per_sound: int = 1,
+        negative: Negative = "empty",
+        sound_strength: float = 1.0,
+        batch_size: int = 4,
+        callback_on_step: Callable[[int, int], None] | None = None,
+        diffusion_arguments: Mapping[str, Any] | None = None,
+    ) -> AudioToImageOutput:
+        """Draws pictures of sounds.
+
+        A picture depends on its sound, its seed and the settings, not on what else is drawn with it.
+
+        Args:
+            sounds: a list of anything that `load_waveform` takes, or a single one that is not a list.
+            num_inference_steps: at least 1; by default the pipeline's.
+            guidance_scale: how strongly to go from the negative to the sound; at most 1 is without guidance.
+            seed: of the first picture of every sound, the next having the next seeds; or `images_per_sound` seeds;
+                or None for random ones, which the output names.
+            height: pixels, with `width` or not at all; by default the diffusion model's.
+            width: pixels, with `height`.
+            images_per_sound: at least 1.
+            negative: what to go away from; see `Negative`.
+            sound_strength: how far the prompt goes from the empty text (0) to the sound (1), or beyond.
+            batch_size: pictures drawn at once, and sounds encoded at once.
+            callback_on_step: is given the steps done and those to do, over all pictures, after each.
+            diffusion_arguments: further arguments of the diffusion pipeline, such as `image`, `strength` or
+                `control_image`, the same for every picture.
+
+        Raises:
+            InputError: a sound cannot be read or a setting cannot be used; nothing has been drawn then.
+        """
+        waveforms = [load_waveform(sound) for sound in _as_list(sounds)]
+        away_from = read_negative(negative)
+        if not waveforms:
+            raise InputError("sounds must hold at least one sound; got none")
+        steps = self.num_inference_steps if num_inference_steps is None else num_inference_steps
+        for name, number in (
+            ("num_inference_steps", steps),
+            ("images_per_sound", images_per_sound),
+            ("batch_size", batch_size),
+        ):
+            if number < 1:
+                raise InputError(f"{name} must be at least 1; got {number}")
+        if not (sound_strength >= 0 and math.isfinite(sound_strength)):
+            raise InputError(f"sound_strength must be 0 (the empty text) or more; got {sound_strength}")
+        seeds = [_seeds(seed, images_per_sound) for _ in waveforms]
+        settings = {
+            "num_inference_steps": steps,
+            "guidance_scale": self._guidance_scale(guidance_scale, without=away_from == "none"),
+            **self._size(height, width),
+            **self._checked(diffusion_arguments or {}),
+        }
+
+        away = encode_negative(away_from, self.encoder, self.diffusion)
+        prompts = self._prompts(waveforms, sound_strength, batch_size)
+        jobs = [(row, each) for row, row_seeds in enumerate(seeds) for each in row_seeds]
+        batches = [jobs[start : start + batch_size] for start in range(0, len(jobs), batch_size)]
+        images: list[Image] = []
+        for number, batch in enumerate(batches):
+            on_step = _on_step(callback_on_step, number, len(batches))
+            images += self._draw(prompts, away, batch, {**settings, **on_step})
+        return AudioToImageOutput(
+            [images[start : start + images_per_sound] for start in range(0, len(images), images_per_sound)],
+            seeds,
+            prompts,
+        )
+
+    def _prompts(self, waveforms: Sequence[Waveform], strength: float, batch_size: int) -> AudioPrompt:
+        prompts = self.encoder.encode(waveforms, batch_size=batch_size)
+        if strength == 1:
+            return prompts
+        empty = empty_prompt(self.encoder)
+        pooled = prompts.pooled_prompt_embeds
+        if pooled is not None and empty.pooled_prompt_embeds is not None:
+            pooled = torch.lerp(empty.pooled_prompt_embeds.expand_as(pooled), pooled, strength)
+        embeds = prompts.prompt_embeds
+        return AudioPrompt(torch.lerp(empty.prompt_embeds.expand_as(embeds), embeds, strength), pooled)
+
+    def _draw(
+        self, prompts: AudioPrompt, away: AudioPrompt | None, batch: Sequence[tuple[int, int]], settings: dict[str, Any]
+    ) -> list[Image]:
+        """One call of the diffusion pipeline for a batch of (row of prompts, seed)."""
+        rows = [row for row, _ in batch]
+        embeds = {"prompt_embeds": prompts.prompt_embeds[rows]}
+        if prompts.pooled_prompt_embeds is not None:
+            embeds["pooled_prompt_embeds"] = prompts.pooled_prompt_embeds[rows]
+        if away is not None:
+            embeds["negative_prompt_embeds"] = away.prompt_embeds.expand(len(rows), -1, -1)
+            if away.pooled_prompt_embeds is not None:
+                embeds["negative_pooled_prompt_embeds"] = away.pooled_prompt_embeds.expand(len(rows), -1)
+        # A generator for each picture, on the processor: its noise is the same in any batch and on any device.
+        generators = [torch.Generator("cpu").manual_seed(seed) for _, seed in batch]
+        diffusion = copy(self.diffusion)  # shares the models; what a call and the line below set stays off the caller's
+        diffusion.set_progress_bar_config(disable=True)
+        return diffusion(**embeds, **settings, generator=generators).images
+
+    def _guidance_scale(self, guidance_scale: float | None, *, without: bool) -> float:
+        if without:
+            if guidance_scale is not None and guidance_scale > 1:
+                raise InputError(
+                    f"guidance_scale must be left out, or at most 1, with negative 'none'; got {guidance_scale}"
+                )
+            return 1.0
+        scale = self.guidance_scale if guidance_scale is None else guidance_scale
+        if not (scale >= 0 and math.isfinite(scale)):
+            raise InputError(f"guidance_scale must be 0 or more, and a number; got {scale}")
+        return scale
+
+    def _size(self, height: int | None, width: int | None) -> dict[str, int]:
+        if height is None and width is None:
+            return {}
+        if height is None or width is None:  # diffusers would leave the one that is given out of account
+            raise InputError("height and width must be given together")
+        unit = max(8, self.diffusion.vae_scale_factor)  # pixels
+        for name, size in (("height", height), ("width", width)):
+            if size < unit or size % unit:
+                raise InputError(f"{name} must be a multiple of {unit} pixels; got {size}")
+            if name not in self._parameters:
+                raise InputError(
+                    f"{name} must be left out: {_name(self.diffusion)} takes that of the image it is given"
+                )
+        return {"height": height, "width": width}
+
+    def _checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        for name in arguments:
+            if name in OURS:
+                raise InputError(f"diffusion_arguments must not hold {name}, which Photism decides")
+            if name not in self._parameters:
+                raise InputError(f"diffusion_arguments holds {name}, which {_name(self.diffusion)} does not take")
+        return arguments
+
+
+def _check_fit(encoder: AudioPromptEncoder, diffusion: Any) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a diffusion pipeline's call, once it is known that it can be given this encoder's prompts."""
+    parameters = inspect.signature(diffusion.__call__).parameters
+    unet = getattr(diffusion, "unet", None)
+    if unet is None or not {"prompt_embeds", "negative_prompt_embeds"} <= parameters.keys():
+        raise InputError(
+            f"diffusion must be a diffusers pipeline with a UNet that takes prompt_embeds; got {_name(diffusion)}"
+        )
+    space = encoder.prompt_space
+    if unet.config.cross_attention_dim != space.width:
+        raise InputError(
+            f"encoder must make prompts of diffusion's width, {unet.config.cross_attention_dim} "
+            f"(cross_attention_dim); those of its prompt space {space.name!r} have {space.width}"
+        )
+    if "pooled_prompt_embeds" in parameters:
+        # SD XL appends the pooled vector to the embeddings of six numbers, the picture's sizes and crop.
+        pooled_width = unet.config.projection_class_embeddings_input_dim - 6 * unet.config.addition_time_embed_dim
+        if space.pooled_width != pooled_width:
+            raise InputError(
+                f"encoder must make pooled vectors of diffusion's width, {pooled_width}; "
+                f"those of its prompt space {space.name!r} have {space.pooled_width}"
+            )
+    return parameters
+
+
+def _as_list(sounds: AudioSource | Sequence[AudioSource]) -> Sequence[AudioSource]:
+    if isinstance(sounds, list | tuple):
+        return cast("Sequence[AudioSource]", sounds)
+    return [cast("AudioSource", sounds)]
+
+
+def _seeds(seed: int | Sequence[int] | None, count: int) -> list[int]:
+    if seed is None:
+        return [secrets.randbelow(RANDOM_SEED_LIMIT) for _ in range(count)]
+    seeds = list(range(seed, seed + count)) if isinstance(seed, int) else list(seed)
+    if len(seeds) != count:
+        raise InputError(f"seed must be one number or images_per_sound={count} of them; got {len(seeds)}")
+    for each in seeds:
+        if not 0 <= each < SEED_LIMIT:
+            raise InputError(f"seed must be from 0 to 2**63 - 1; got {each}")
+    return seeds
+
+
+def _on_step(callback: Callable[[int, int], None] | None, number: int, batches: int) -> dict[str, Any]:
+    """The argument by which a diffusion pipeline reports the steps of batch `number` of `batches`."""
+    if callback is None:
+        return {}
+
+    def report(diffusion: Any, step: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        per_batch = diffusion.num_timesteps
+        callback(number * per_batch + step + 1, batches * per_batch)
+        return tensors
+
+    return {"callback_on_step_end": report}
+
+
+def _name(diffusion: Any) -> str:
+    return type(diffusion).__name__

@@ -1,0 +1,144 @@
+"""Zero-shot hearing: the captions whose prompts are nearest to a sound's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from photism.alignment import AudioPromptEncoder, sequence_similarity
+from photism.alignment.prompt_space import encode_text
+from photism.audio import AudioSource
+from photism.errors import InputError
+from photism.model_folder import choose_device, find_model, load_captions, load_diffusion, load_encoder
+
+if TYPE_CHECKING:
+    from photism.drawing import AudioToImagePipeline
+
+CAPTIONS_AT_ONCE = 32
+LISTS_KEPT = 4
+
+
+class HeardCaption(NamedTuple):
+    """A caption and how near it is."""
+
+    caption: str
+    score: float  # mean cosine over the positions of the prompt, -1 to 1
+
+
+class CaptionRanker:
+    """Says which of some captions a sound is.
+
+    Args:
+        encoder: turns sounds into prompts.
+        diffusion: a diffusers pipeline of the same prompt space; only what it encodes text with is used, so that the
+            rest of it may be None.
+        captions: what to choose among where a call names nothing else.
+
+    Raises:
+        InputError: `diffusion` has no text encoder.
+    """
+
+    def __init__(self, encoder: AudioPromptEncoder, diffusion: Any, captions: Sequence[str] = ()) -> None:
+        if getattr(diffusion, "text_encoder", None) is None:
+            raise InputError("diffusion must have a text encoder for captions to be compared; load it with one")
+        self.encoder = encoder.to(diffusion.device)
+        self.diffusion = diffusion
+        self.captions = tuple(captions)
+        self._encoded = lru_cache(maxsize=LISTS_KEPT)(self._encode)
+
+    @classmethod
+    def of(cls, pipeline: AudioToImagePipeline, captions: Sequence[str] = ()) -> CaptionRanker:
+        """A ranker that shares the models of a drawing pipeline."""
+        return cls(pipeline.encoder, pipeline.diffusion, captions)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path | None = None,
+        *,
+        diffusion: str | Path | None = None,
+        device: str | torch.device | None = None,
+    ) -> CaptionRanker:
+        """Loads an encoder and the text side of a diffusion pipeline, in float32.
+
+        Args:
+            model: folder or hub id of a Photism model; by default the bundled one. Its captions are the default ones.
+            diffusion: folder or hub id of a diffusers pipeline; by default the one that the model brings.
+            device: by default CUDA where there is a GPU, else MPS, else the processor.
+
+        Raises:
+            InputError: something is missing or damaged.
+        """
+        place = choose_device(device)
+        folder = find_model(model)
+        encoder = load_encoder(folder, device=place, dtype=torch.float32)
+        text = load_diffusion(folder, diffusion, device=place, dtype=torch.float32, text_only=True)
+        return cls(encoder, text, load_captions(folder))
+
+    def rank(
+        self,
+        sounds: AudioSource | Sequence[AudioSource],
+        *,
+        captions: Sequence[str] | None = None,
+        top_k: int = 5,
+        batch_size: int = 8,
+    ) -> list[list[HeardCaption]]:
+        """The nearest captions of each sound, nearest first.
+
+        Args:
+            sounds: a list of anything that `load_waveform` takes, or a single one that is not a list.
+            captions: what to choose among; by default the model's. Their prompts are kept for the next call.
+            top_k: how many to give of each, or all where there are fewer.
+            batch_size: sounds encoded at once.
+
+        Raises:
+            InputError: a sound cannot be read, there are no captions, or a number is below 1.
+        """
+        self._check(captions, top_k)
+        listed = cast("Sequence[AudioSource]", sounds if isinstance(sounds, list | tuple) else [sounds])
+        prompts = self.encoder.encode(listed, batch_size=batch_size)
+        return self.rank_prompts(prompts.prompt_embeds, captions=captions, top_k=top_k)
+
+    def rank_prompts(
+        self, prompt_embeds: Tensor, *, captions: Sequence[str] | None = None, top_k: int = 5
+    ) -> list[list[HeardCaption]]:
+        """The same for sounds that are prompts already.
+
+        Args:
+            prompt_embeds: (B, S, D), the opening token first, as `AudioPromptEncoder.encode` makes them.
+            captions: as in `rank`.
+            top_k: as in `rank`.
+
+        Raises:
+            InputError: there are no captions, `top_k` is below 1, or D is not that of the texts.
+        """
+        choices = self._check(captions, top_k)
+        # The opening token is the same for all. The text encoder is causal: its first tokens are those that an encoder
+        # of fewer tokens was trained on.
+        texts = self._encoded(choices)[:, 1 : prompt_embeds.shape[1]]
+        scores = sequence_similarity(prompt_embeds[:, 1:].to(texts.device, texts.dtype), texts)
+        best = scores.topk(min(top_k, len(choices)), dim=1)
+        return [
+            [HeardCaption(choices[index], score) for index, score in zip(indices, values, strict=True)]
+            for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        ]
+
+    def _check(self, captions: Sequence[str] | None, top_k: int) -> tuple[str, ...]:
+        if isinstance(captions, str):
+            raise InputError(f"captions must be a list of texts; got one text: give [{captions!r}]")
+        choices = self.captions if captions is None else tuple(captions)
+        if not choices:
+            raise InputError("captions must hold at least one text: the model brings none, or none were given")
+        if top_k < 1:
+            raise InputError(f"top_k must be at least 1; got {top_k}")
+        return choices
+
+    def _encode(self, captions: tuple[str, ...]) -> Tensor:
+        """(M, S, D) float32."""
+        starts = range(0, len(captions), CAPTIONS_AT_ONCE)
+        return torch.cat([encode_text(self.diffusion, captions[i : i + CAPTIONS_AT_ONCE])[0] for i in starts])

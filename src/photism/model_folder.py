@@ -1,0 +1,132 @@
+"""A Photism model on disk or on the Hugging Face hub, and how its parts are loaded: from safetensors only.
+
+config.json, model.safetensors    the AudioPromptEncoder
+diffusion/                        a diffusers pipeline of the same prompt space; may lie elsewhere
+captions.json                     a list of what the model knows; may be missing
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from photism.alignment import AudioPromptEncoder, AudioPromptEncoderConfig
+from photism.errors import InputError
+from photism.tiny import MODEL_FOLDER
+
+PARTS = ("*.json", "*.safetensors", "*.txt")
+"""What is fetched of a hub repository: no pickled weights, no pictures."""
+
+
+def find_model(model: str | Path | None) -> Path:
+    """The folder of a model; a hub id is fetched into the hub's cache.
+
+    Args:
+        model: folder or hub id; None for the bundled model.
+
+    Raises:
+        InputError: there is no such model, or it is not Photism's.
+    """
+    folder = MODEL_FOLDER if model is None else Path(model)
+    if not folder.is_dir():
+        folder = _fetch(str(model))
+    if not (folder / "config.json").is_file():
+        raise InputError(f"model must be a folder with a Photism model, but {folder} has no config.json")
+    return folder
+
+
+def load_encoder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> AudioPromptEncoder:
+    """The audio side of a model, ready for use.
+
+    Raises:
+        InputError: the folder holds another kind of model, or its weights are missing or damaged.
+    """
+    kind = AudioPromptEncoderConfig.model_type
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
+        if found != kind:
+            raise InputError(f"model {folder} must hold an AudioPromptEncoder, model_type {kind!r}; it holds {found!r}")
+        encoder = AudioPromptEncoder.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+    except InputError:
+        raise
+    except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
+        raise InputError(f"model {folder} cannot be loaded: {error}") from error
+    torch.nn.Module.to(encoder, device)  # the type of transformers' own `to` is wrong
+    return encoder.eval()
+
+
+def load_diffusion(
+    folder: Path,
+    diffusion: str | Path | None,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    text_only: bool = False,
+) -> Any:
+    """The picture side of a model: the diffusers pipeline that its `model_index.json` names.
+
+    Args:
+        folder: of the Photism model, whose own `diffusion/` is taken where none is named.
+        diffusion: folder or hub id of a diffusers pipeline.
+        device: where it goes.
+        dtype: of its weights.
+        text_only: load only what it encodes text with.
+
+    Raises:
+        InputError: the model has no `diffusion/` and none is named, or it cannot be loaded.
+    """
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+
+    source = diffusion or folder / "diffusion"
+    if diffusion is None and not Path(source).is_dir():
+        raise InputError(
+            f"diffusion is missing: model {folder} brings none; name the folder or hub id of a diffusers pipeline "
+            f"of its prompt space, such as diffusion='stabilityai/stable-diffusion-xl-base-1.0'"
+        )
+    left_out: dict[str, Any] = {"unet": None, "vae": None} if text_only else {}
+    try:
+        pipeline = DiffusionPipeline.from_pretrained(
+            str(source), dtype=dtype, use_safetensors=True, low_cpu_mem_usage=False, **left_out
+        )
+    except Exception as error:  # as above
+        raise InputError(f"diffusion {source} cannot be loaded: {error}") from error
+    return pipeline.to(device)
+
+
+def load_captions(folder: Path) -> tuple[str, ...]:
+    """The captions that a model brings; none where it brings no list."""
+    path = folder / "captions.json"
+    return tuple(json.loads(path.read_text(encoding="utf8"))) if path.is_file() else ()
+
+
+def choose_device(device: str | torch.device | None) -> torch.device:
+    """The device of that name; where none is named CUDA, else MPS, else the processor.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if device is None:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (AssertionError, NotImplementedError, RuntimeError) as error:  # which one depends on the build of torch
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"device must be one of this machine, such as cpu or cuda; got {device!s}: {reason}") from None
+
+
+def _fetch(model: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(model, allow_patterns=list(PARTS)))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"model must be a folder or the id of a hub repository; {model} is neither: {reason}"
+        ) from None

@@ -1,0 +1,172 @@
+"""photism draw: the files that it writes, what it prints, and what it refuses before a model is loaded."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from photism import AudioToImagePipeline, InputError, __version__
+from photism.cli import main as command
+from photism.cli.main import app
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty current folder."""
+    folder = tmp_path / "current"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def draw(models):
+    def run(*arguments):
+        return CliRunner().invoke(app, ["draw", "--model", str(models / "sd"), "--steps", "1", *map(str, arguments)])
+
+    return run
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def pixels(path):
+    return np.asarray(Image.open(path))
+
+
+def test_pictures_are_named_for_their_sounds(draw, folder, sounds):
+    result = draw(*sounds[:2])
+    assert result.exit_code == 0, result.output
+    assert files(folder) == ["elephant.png", "koala.png"]
+    lines = result.stdout.splitlines()
+    assert re.fullmatch(rf"{sounds[0]}: \w.*\. \(-?\d\.\d\d\)", lines[0])
+    assert lines[1] == "  elephant.png  seed 0"
+    assert lines[3] == "  koala.png  seed 0"
+    assert result.stderr == ""
+
+
+def test_a_picture_is_that_of_the_pipeline(draw, folder, sounds, models):
+    draw(sounds[0], "--seed", 3, "--guidance-scale", 2, "--negative", sounds[1], "-o", "out.png")
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
+    expected = pipeline(sounds[0], seed=3, guidance_scale=2.0, negative=sounds[1], num_inference_steps=1)
+    np.testing.assert_array_equal(pixels(folder / "out.png"), np.asarray(expected.images[0][0]))
+
+
+def test_a_picture_carries_how_it_was_made(draw, folder, sounds, models):
+    draw(
+        sounds[0], "--seed", 3, "--images", 2, "--negative", "text:a phötograph", "--diffusion", models / "sd/diffusion"
+    )
+    assert files(folder) == ["elephant-1.png", "elephant-2.png"]
+    about = Image.open(folder / "elephant-2.png").info
+    assert about.pop("heard")
+    assert about == {
+        "Software": f"photism {__version__}",
+        "seed": "4",
+        "model": str(models / "sd"),
+        "diffusion": str(models / "sd/diffusion"),
+        "steps": "1",
+        "guidance_scale": "7.5",
+        "negative": "text:a phötograph",
+        "sound": str(sounds[0]),
+    }
+
+
+def test_json_is_one_object_a_sound(draw, sounds, tmp_path):
+    (tmp_path / "out").mkdir()
+    lines = draw(*sounds, "--images", 2, "--json", "-o", tmp_path / "out").stdout.splitlines()
+    for line, sound in zip(lines, sounds, strict=True):
+        told = json.loads(line)
+        assert told["file"] == str(sound)
+        assert [each.keys() for each in told["heard"]] == [{"caption", "score"}] * 5
+        paths = [tmp_path / f"out/{sound.stem}-{number}.png" for number in (1, 2)]
+        assert told["pictures"] == [{"file": str(path), "seed": seed} for seed, path in enumerate(paths)]
+        assert all(path.exists() for path in paths)
+
+
+def test_without_captions_nothing_is_said_of_what_was_heard(draw, folder, sounds, monkeypatch):
+    monkeypatch.setattr("photism.model_folder.load_captions", lambda _: ())
+    assert draw(sounds[0]).stdout.splitlines() == [str(sounds[0]), "  elephant.png  seed 0"]
+    assert "heard" not in Image.open(folder / "elephant.png").info
+
+
+def test_no_negative_is_told_as_no_guidance(draw, folder, sounds):
+    draw(sounds[0], "--negative", "none")
+    assert Image.open(folder / "elephant.png").info["guidance_scale"] == "1.0"
+
+
+def test_nothing_is_overwritten_unless_told(draw, folder, sounds, monkeypatch):
+    (folder / "koala.png").write_text("mine")
+    with monkeypatch.context() as patched:
+        patched.setattr(AudioToImagePipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
+        error = draw(*sounds[:2]).exception
+        assert isinstance(error, InputError)
+        assert str(error) == "koala.png exists; give another name with -o, or --force to overwrite it"
+    assert files(folder) == ["koala.png"]
+    assert (folder / "koala.png").read_text() == "mine"
+    assert draw(*sounds[:2], "--force").exit_code == 0
+    assert pixels(folder / "koala.png").shape == (16, 16, 3)
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--images", "0"], "--images must be at least 1; got 0"),
+        (["-o", "a.jpg"], "-o must be a folder or a file that ends in .png; got a.jpg"),
+        (["-o", "missing/a.png"], "-o: the folder missing does not exist; create it"),
+        (["-o", "missing/"], "-o missing/ is not a folder; create it"),
+        (["koala.wav", "-o", "a.png"], "-o must be a folder for several sounds, but a.png is none; create it"),
+        (["other/elephant.ogg"], "elephant.wav and other/elephant.ogg would both be drawn to elephant.png; "),
+        (["http://x.org/a/elephant.mp3?b=c"], "elephant.wav and http://x.org/a/elephant.mp3?b=c would both be drawn "),
+    ],
+)
+def test_targets_are_checked_before_a_model_is_loaded(draw, folder, arguments, message):
+    error = draw("elephant.wav", *arguments).exception
+    assert isinstance(error, InputError)
+    assert str(error).startswith(message)
+    assert files(folder) == []
+
+
+@pytest.mark.usefixtures("no_model")
+def test_a_bad_sound_among_several_is_told_before_a_model_is_loaded(draw, folder, sounds, tmp_path):
+    (tmp_path / "bad.wav").write_text("not a sound")
+    error = draw(sounds[0], tmp_path / "bad.wav").exception
+    assert isinstance(error, InputError)
+    assert "bad.wav" in str(error)
+    assert files(folder) == []
+
+
+def test_an_interruption_leaves_what_is_done_and_nothing_half_written(
+    draw, folder, sounds, models, monkeypatch, capsys
+):
+    (folder / "koala.png").write_text("mine")
+    save = Image.Image.save
+
+    def interrupted(self, path, **arguments):
+        save(self, path, **arguments)
+        if "koala" in path.name:
+            path.write_bytes(path.read_bytes()[:9])
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", interrupted)
+    arguments = ["draw", "--force", "--steps", "1", "--model", models / "sd", *sounds]
+    monkeypatch.setattr(sys, "argv", ["photism", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_info:
+        command.main()
+    assert exit_info.value.code == 130
+    assert files(folder) == ["elephant.png", "koala.png"]
+    assert pixels(folder / "elephant.png").shape == (16, 16, 3)
+    assert (folder / "koala.png").read_text() == "mine"
+    captured = capsys.readouterr()
+    assert "koala.wav" not in captured.out
+    assert captured.err == ""

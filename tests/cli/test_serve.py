@@ -1,0 +1,85 @@
+"""photism serve: what it refuses at once, and a round trip through a served page."""
+
+import signal
+import socket
+import subprocess
+import sys
+import wave
+from pathlib import Path
+
+import pytest
+
+from photism.cli.main import main
+
+TINY_CHECKPOINT = Path(__file__).parents[1] / "tiny_checkpoint.py"
+RATE = 8000  # Hz
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["photism", "serve", *arguments])
+    with pytest.raises(SystemExit) as exit_info:
+        main()
+    return exit_info.value.code
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def test_a_port_in_use_is_one_line(monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as used:
+        port = used.getsockname()[1]
+        assert serve(monkeypatch, "--port", str(port), "--model", "/missing") == 2
+    assert capsys.readouterr().err == (
+        f"photism: --host 127.0.0.1 --port {port} cannot be used (Address already in use); give another port or host\n"
+    )
+
+
+def test_a_host_that_is_not_here_is_one_line(monkeypatch, capsys, free_port):
+    assert serve(monkeypatch, "--host", "192.0.2.1", "--port", str(free_port)) == 2  # reserved for documentation
+    assert capsys.readouterr().err.startswith(f"photism: --host 192.0.2.1 --port {free_port} cannot be used (")
+
+
+@pytest.mark.parametrize("port", ["0", "65536"])
+def test_ports_are_from_1_to_65535(monkeypatch, capsys, port):
+    assert serve(monkeypatch, "--port", port) == 2
+    assert capsys.readouterr().err.startswith("photism: Invalid value for '--port': ")
+
+
+def test_without_gradio_the_remedy_is_named(monkeypatch, capsys, free_port):
+    monkeypatch.delitem(sys.modules, "photism.studio", raising=False)
+    monkeypatch.delitem(sys.modules, "photism.studio.app", raising=False)
+    monkeypatch.setitem(sys.modules, "gradio", None)  # what `import gradio` meets when it is not installed
+    assert serve(monkeypatch, "--port", str(free_port)) == 2
+    assert capsys.readouterr().err == (
+        "photism: serve needs gradio, which is not installed: pip install 'photism[studio]'\n"
+    )
+
+
+def test_serves_until_it_is_interrupted(tmp_path, free_port):
+    gradio_client = pytest.importorskip(
+        "gradio_client", reason="the studio needs gradio: pip install 'photism[studio]'"
+    )
+    subprocess.run([sys.executable, TINY_CHECKPOINT, tmp_path], check=True)
+    sound = tmp_path / "silence.wav"
+    with wave.open(str(sound), "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(bytes(2 * RATE))
+    run = "from photism.cli.main import main; main()"
+    arguments = ["serve", "--port", str(free_port), "--model", tmp_path / "sd", "--device", "cpu"]
+    server = subprocess.Popen([sys.executable, "-c", run, *arguments], stdout=subprocess.PIPE, text=True)
+    try:
+        address = f"http://127.0.0.1:{free_port}/"
+        assert server.stdout.readline() == f"Photism is on {address} until Ctrl-C\n"
+        client = gradio_client.Client(address, download_files=str(tmp_path), verbose=False, analytics_enabled=False)
+        pictures, heard = client.predict(
+            gradio_client.handle_file(sound), num_inference_steps=1, images_per_sound=2, api_name="/draw"
+        )
+        server.send_signal(signal.SIGINT)
+        assert server.wait(timeout=30) == 0
+    finally:
+        server.kill()
+    assert len(pictures) == 2
+    assert len(heard["confidences"]) == 5

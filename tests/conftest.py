@@ -1,0 +1,35 @@
+"""What several tests need: models of a few random weights, and sounds."""
+
+import sys
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not, and tiny_checkpoint stands here
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of Photism models: sd and xl."""
+    from tiny_checkpoint import make_models
+
+    folder = tmp_path_factory.mktemp("models")
+    make_models(folder)
+    return folder
+
+
+@pytest.fixture
+def sounds(tmp_path: Path) -> list[Path]:
+    """Three different recordings of different lengths: wav files."""
+    noise = np.random.default_rng(0)
+    paths = [tmp_path / f"{name}.wav" for name in ("elephant", "koala", "rain")]
+    for seconds, path in enumerate(paths, start=1):
+        samples = (noise.standard_normal(8000 * seconds) * 3000 * np.hanning(8000 * seconds)).astype("<i2")
+        with wave.open(str(path), "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(16_000)
+            file.writeframes(samples.tobytes())
+    return paths

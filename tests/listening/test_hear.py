@@ -1,0 +1,115 @@
+"""CaptionRanker: scores by hand, and what is kept and what is refused."""
+
+import pytest
+import torch
+
+from photism import AudioToImagePipeline, CaptionRanker, InputError
+from photism.alignment.prompt_space import encode_text
+from photism.listening import hear
+from photism.model_folder import load_captions
+
+LABELS = ["Rain.", "A bird.", "The moon."]
+
+
+@pytest.fixture(params=["sd", "xl"])
+def ranker(models, request):
+    return CaptionRanker.from_pretrained(models / request.param, device="cpu")
+
+
+@pytest.fixture
+def encoded(monkeypatch):
+    """The lists of captions that are encoded from now on."""
+    lists = []
+
+    def spy(pipeline, captions):
+        lists.append(list(captions))
+        return encode_text(pipeline, captions)
+
+    monkeypatch.setattr(hear, "encode_text", spy)
+    return lists
+
+
+def test_a_score_is_the_mean_cosine_of_the_tokens_after_the_opening_one(ranker, sounds):
+    heard = ranker.rank(sounds[:2], captions=LABELS)
+    prompts = ranker.encoder.encode(sounds[:2]).prompt_embeds
+    texts, _ = encode_text(ranker.diffusion, LABELS)
+    for prompt, captions in zip(prompts, heard, strict=True):
+        assert [score for _, score in captions] == sorted((score for _, score in captions), reverse=True)
+        assert {caption for caption, _ in captions} == set(LABELS)
+        for caption, score in captions:
+            text = texts[LABELS.index(caption)]
+            cosines = [torch.cosine_similarity(prompt[s], text[s], dim=0) for s in range(1, len(prompt))]
+            assert score == pytest.approx(sum(cosines).item() / len(cosines), abs=1e-6)
+
+
+def test_a_prompt_that_is_a_captions_is_heard_as_it(ranker):
+    tokens = 1 + ranker.encoder.config.tokens
+    prompts = encode_text(ranker.diffusion, ["A bird.", "Rain."])[0][:, :tokens]
+    (bird, *_), (rain, *_) = ranker.rank_prompts(prompts, captions=LABELS)
+    assert (bird.caption, rain.caption) == ("A bird.", "Rain.")
+    assert bird.score == pytest.approx(1, abs=1e-6)
+
+
+def test_a_sound_is_heard_alike_alone_and_among_others(ranker, sounds):
+    together = ranker.rank(sounds, batch_size=2)
+    for sound, heard in zip(sounds, together, strict=True):
+        (alone,) = ranker.rank(sound)
+        assert [caption for caption, _ in alone] == [caption for caption, _ in heard]
+        assert [score for _, score in alone] == pytest.approx([score for _, score in heard], abs=1e-5)
+
+
+@pytest.mark.parametrize(("top_k", "given"), [(1, 1), (3, 3), (4, 3)])
+def test_as_many_as_asked_for_or_as_there_are(ranker, sounds, top_k, given):
+    assert [len(heard) for heard in ranker.rank(sounds[:2], captions=LABELS, top_k=top_k)] == [given, given]
+
+
+def test_captions_are_encoded_once_and_in_batches(ranker, sounds, encoded, monkeypatch):
+    monkeypatch.setattr(hear, "CAPTIONS_AT_ONCE", 2)
+    first = ranker.rank(sounds[0], captions=LABELS)
+    assert encoded == [LABELS[:2], LABELS[2:]]
+    assert ranker.rank(sounds[0], captions=tuple(LABELS)) == first
+    assert len(encoded) == 2
+    ranker.rank(sounds[0])
+    assert [caption for captions in encoded[2:] for caption in captions] == list(ranker.captions)
+
+
+def test_a_ranker_of_a_drawing_pipeline_shares_its_models(models, sounds):
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
+    ranker = CaptionRanker.of(pipeline, LABELS)
+    assert ranker.encoder is pipeline.encoder
+    assert ranker.diffusion is pipeline.diffusion
+    assert ranker.rank(sounds) == CaptionRanker.from_pretrained(models / "sd", device="cpu").rank(
+        sounds, captions=LABELS
+    )
+
+
+def test_the_models_captions_are_the_default(models, ranker):
+    assert ranker.captions == load_captions(models / "sd")
+    assert len(ranker.captions) == 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"captions": []}, "captions must hold at least one text"),
+        ({"captions": "Rain."}, r"captions must be a list of texts; got one text: give \['Rain.'\]"),
+        ({"top_k": 0}, "top_k must be at least 1; got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
+    ],
+)
+def test_a_wrong_setting_is_told(ranker, sounds, settings, message):
+    with pytest.raises(InputError, match=message):
+        ranker.rank(sounds[0], **settings)
+
+
+def test_without_captions_of_the_model_some_must_be_given(ranker, sounds):
+    silent = CaptionRanker(ranker.encoder, ranker.diffusion)
+    with pytest.raises(InputError, match="the model brings none, or none were given"):
+        silent.rank(sounds[0])
+    assert silent.rank(sounds[0], captions=["Rain."])[0][0].caption == "Rain."
+
+
+def test_a_text_encoder_is_needed(ranker, monkeypatch):
+    monkeypatch.setattr(ranker.diffusion, "text_encoder", None)
+    with pytest.raises(InputError, match="diffusion must have a text encoder for captions to be compared"):
+        CaptionRanker(ranker.encoder, ranker.diffusion)

@@ -1,0 +1,150 @@
+"""Makes Photism model folders of a few random weights, in the layout of real ones.
+
+    python tests/tiny_checkpoint.py FOLDER
+
+writes FOLDER/sd and FOLDER/xl: an AudioPromptEncoder, its `diffusion/` and `captions.json`.
+"""
+
+import json
+import string
+import sys
+from pathlib import Path
+
+import torch
+from diffusers import (
+    AutoencoderKL,
+    DDIMScheduler,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    UNet2DConditionModel,
+)
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+from photism.alignment import AudioPromptEncoder, PromptSpace
+from photism.encoder import Wav2Vec2BertConfig
+
+SEED = 0
+WIDTH = 16  # of the states of each text encoder
+PROMPT_TOKENS = 20
+ADAPTER_TOKENS = 12  # fewer than the prompt's 19, as the published adapter makes fewer
+PROMPT_GAIN = 8.0  # of random weights, so that another prompt is another picture
+PICTURE_SIZE = 16  # pixels; latents are half as wide
+CAPTIONS = ("A koala.", "An elephant.", "A red bicycle.", "Rain.", "A very long snake.", "The moon, smiling.")
+
+
+def make_tokenizer(folder: Path) -> CLIPTokenizer:
+    """Letters and the ends of words, without merges."""
+    letters = [*string.ascii_lowercase, *string.punctuation]
+    tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    folder.mkdir(parents=True)
+    (folder / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=PROMPT_TOKENS)
+
+
+def make_text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
+    return CLIPTextConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=WIDTH,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=PROMPT_TOKENS,
+        projection_dim=WIDTH,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def make_unet(width: int, **xl: object) -> UNet2DConditionModel:
+    unet = UNet2DConditionModel(
+        sample_size=PICTURE_SIZE // 2,
+        in_channels=4,
+        out_channels=4,
+        block_out_channels=(8, 8),
+        layers_per_block=1,
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        attention_head_dim=4,
+        cross_attention_dim=width,
+        **xl,
+    )
+    with torch.no_grad():
+        for name, module in unet.named_modules():
+            if name.endswith(("attn2.to_v", "attn2.to_out.0", "proj_out")):
+                module.weight *= PROMPT_GAIN
+    return unet
+
+
+def make_vae() -> AutoencoderKL:
+    return AutoencoderKL(
+        latent_channels=4,
+        block_out_channels=(8, 8),
+        norm_num_groups=4,
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        sample_size=PICTURE_SIZE,
+    )
+
+
+def make_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+
+
+def make_sd(folder: Path) -> StableDiffusionPipeline:
+    tokenizer = make_tokenizer(folder / "tokenizer")
+    return StableDiffusionPipeline(
+        vae=make_vae(),
+        text_encoder=CLIPTextModel(make_text_config(tokenizer)),
+        tokenizer=tokenizer,
+        unet=make_unet(WIDTH),
+        scheduler=make_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def make_xl(folder: Path) -> StableDiffusionXLPipeline:
+    tokenizer = make_tokenizer(folder / "tokenizer")
+    return StableDiffusionXLPipeline(
+        vae=make_vae(),
+        text_encoder=CLIPTextModel(make_text_config(tokenizer)),
+        text_encoder_2=CLIPTextModelWithProjection(make_text_config(tokenizer)),
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        unet=make_unet(
+            2 * WIDTH,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=4,
+            projection_class_embeddings_input_dim=6 * 4 + WIDTH,
+        ),
+        scheduler=make_scheduler(),
+        add_watermarker=False,
+    )
+
+
+def make_encoder(space: PromptSpace) -> AudioPromptEncoder:
+    config = Wav2Vec2BertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, output_hidden_size=16
+    )
+    arguments = {"width": 16, "num_layers": 1, "num_heads": 2}
+    return AudioPromptEncoder.for_space(space, encoder=config, tokens=ADAPTER_TOKENS, adapter_arguments=arguments)
+
+
+def make_models(folder: Path) -> None:
+    """Writes folder/sd and folder/xl, the same ones whenever it is called."""
+    for name, make_diffusion in (("sd", make_sd), ("xl", make_xl)):
+        with torch.random.fork_rng():
+            torch.manual_seed(SEED)
+            model = folder / name
+            diffusion = make_diffusion(folder / f"{name}-text")
+            diffusion.save_pretrained(model / "diffusion")
+            make_encoder(PromptSpace.of(diffusion, name=name, captions=CAPTIONS)).save_pretrained(model)
+        (model / "captions.json").write_text(json.dumps(CAPTIONS))
+
+
+if __name__ == "__main__":
+    make_models(Path(sys.argv[1]))
