@@ -83,8 +83,8 @@ def strip(sounds: Sequence[Path], *, seed: int) -> Image.Image:
     sheet = Image.new("RGB", (len(sounds) * (COLUMN + GAP) - GAP, HEIGHT), PAPER)
     for index, (sound, waveform, picture) in enumerate(zip(sounds, waveforms, pictures, strict=True)):
         code = sound.suffixes[0].lstrip(".")
-        heard = ranker.rank(waveform, top_k=1)[0].caption
-        sheet.paste(column(waveform, picture, LANGUAGES.get(code, code), heard), (index * (COLUMN + GAP), 0))
+        heard = ranker.rank(waveform, top_k=1)[0][0].caption
+        sheet.paste(column(waveform, picture[0], LANGUAGES.get(code, code), heard), (index * (COLUMN + GAP), 0))
     return sheet
 
 

@@ -1,7 +1,7 @@
 """The Tux Paint stamps: pictures, captions in many languages, and people saying them.
 
-A stamp is a picture of one thing with a caption and, for a dozen languages, a recording of somebody saying that caption.
-The package is Debian's `tuxpaint-stamps-default` (GPL-2). It is downloaded with `apt-get download`, checked against a
+A stamp is a picture of one thing with a caption and, for a dozen languages, a recording of somebody saying it. The
+package is Debian's `tuxpaint-stamps-default` (GPL-2). It is downloaded with `apt-get download`, checked against a
 fixed SHA-256 and unpacked into the cache; nothing is installed.
 
     python recipes/tiny/corpus.py            # fetch, check, unpack, and print what is there

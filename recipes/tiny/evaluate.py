@@ -2,11 +2,11 @@
 
     python recipes/tiny/evaluate.py [--write]
 
-Prints one table and writes it as `src/photism/tiny/evaluation.json`; with `--write` also between the evaluation marks of
-the README and of the model card.
+Prints one table and writes it as `src/photism/tiny/evaluation.json`; with `--write` also between the evaluation marks
+of the README and of the model card.
 
-hear: the right caption among all 805. Captions that differ only in the case of a letter (30 pairs: "The letter a.", "The
-letter A.") are one prompt to the text encoder, which knows no case, and count as one answer.
+hear: the right caption among all 805. Captions that differ only in the case of a letter (30 pairs: "The letter a.",
+"The letter A.") are one prompt to the text encoder, which knows no case, and count as one answer.
 draw: a picture is right when the nearest of all stamps on white, by mean squared difference of 32×32 RGB, has the right
 caption.
 """
@@ -42,7 +42,9 @@ def hear(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dic
     """Recalls by language and for known and unheard voices together, as fractions."""
     captions = read_captions()
     with torch.no_grad():
-        texts = torch.cat([encode_text(pipeline.diffusion, captions[i : i + 64])[0] for i in range(0, len(captions), 64)])
+        texts = torch.cat(
+            [encode_text(pipeline.diffusion, captions[i : i + 64])[0] for i in range(0, len(captions), 64)]
+        )
     sounds = pipeline.encoder.encode([recording.path for recording in recordings], batch_size=32).prompt_embeds
     similarity = sequence_similarity(sounds[:, 1:], texts[:, 1:])
     lowered = [caption.lower() for caption in captions]
@@ -67,14 +69,18 @@ def hear(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dic
 
 def thumbnails(pictures: Sequence[Image.Image]) -> Tensor:
     """float32 (N, 32 · 32 · 3) in [0, 1]."""
-    small = [np.asarray(picture.convert("RGB").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)) for picture in pictures]
+    small = [
+        np.asarray(picture.convert("RGB").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)) for picture in pictures
+    ]
     return torch.from_numpy(np.stack(small)).flatten(1).float() / 255
 
 
 def share_right(pictures: Sequence[Image.Image], captions: Sequence[str]) -> float:
     """The share of pictures whose nearest stamp has the right caption."""
     stamps = read_pictures()
-    nearest = torch.cdist(thumbnails(pictures), thumbnails([Image.fromarray(pixels) for pixels in stamps.pixels])).argmin(1)
+    nearest = torch.cdist(
+        thumbnails(pictures), thumbnails([Image.fromarray(pixels) for pixels in stamps.pixels])
+    ).argmin(1)
     right = [stamps.captions[i].lower() == caption.lower() for i, caption in zip(nearest, captions, strict=True)]
     return sum(right) / len(right)
 
@@ -106,7 +112,9 @@ def sheet(from_sound: Sequence[Image.Image], from_text: Sequence[Image.Image], c
     stamps = read_pictures()
     columns: list[npt.NDArray[np.uint8]] = []
     for sound, text, caption in list(zip(from_sound, from_text, captions, strict=True))[:36]:
-        columns.append(np.concatenate([stamps.pixels[stamps.captions.index(caption)], np.asarray(sound), np.asarray(text)]))
+        columns.append(
+            np.concatenate([stamps.pixels[stamps.captions.index(caption)], np.asarray(sound), np.asarray(text)])
+        )
     rows = [np.concatenate(columns[start : start + 12], axis=1) for start in range(0, len(columns), 12)]
     path = ROOT / "demo" / "sheet.png"
     path.parent.mkdir(exist_ok=True)

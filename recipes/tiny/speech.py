@@ -89,9 +89,7 @@ def speak(utterance: Utterance) -> tuple[Clip, npt.NDArray[np.float16]]:
     else:
         choice = random.Random(utterance.seed)
         voice = utterance.language + choice.choice(VOICE_VARIANTS)
-        waveform = load_waveform(
-            synthesize(utterance.spoken, voice, choice.randint(*RATE_WPM), choice.randint(*PITCH))
-        )
+        waveform = load_waveform(synthesize(utterance.spoken, voice, choice.randint(*RATE_WPM), choice.randint(*PITCH)))
     samples = waveform.samples[: int(LONGEST_S * 16_000)]
     features = log_mel([samples], stride=1, normalize=False, dtype=torch.float32).input_features[0]
     clip = Clip(

@@ -2,10 +2,10 @@
 
     python recipes/tiny/train_autoencoder.py [--steps N]
 
-An autoencoder trained from nothing spends most of its time finding a code for its two halves to share. Here the code is
-given: the principal components of the pictures' 16×16 patches, which alone keep 21 dB. The decoder learns to draw from
-them what a linear reconstruction cannot, the encoder to find them, each supervised directly; and the UNet can be trained
-on the exact code at the same time. Latents of 8×8 rather than the usual 16×16 make its steps twice as cheap.
+An autoencoder trained from nothing spends most of its time finding a code for its two halves to share. Here the code
+is given: the principal components of the pictures' 16×16 patches, which alone keep 21 dB. The decoder learns to draw
+from them what a linear reconstruction cannot, the encoder to find them, each supervised directly; and the UNet can be
+trained on the exact code at the same time. Latents of 8×8 rather than the usual 16×16 make its steps twice as cheap.
 """
 
 from __future__ import annotations
@@ -107,8 +107,9 @@ def augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """A random flip, scale and shift for each picture, white outside: (B, 3, height, width) in and out."""
     count = len(pictures)
     flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
-    scale = torch.where(torch.rand(count, generator=generator) < 0.5, 1.0, 0.8 + 0.5 * torch.rand(count, generator=generator))
-    shift = 0.1 * (2 * torch.rand(count, 2, generator=generator) - 1) * (scale != 1)[:, None]
+    whole = torch.rand(count, generator=generator) < 0.5
+    scale = torch.where(whole, 1.0, 0.8 + 0.5 * torch.rand(count, generator=generator))
+    shift = 0.1 * (2 * torch.rand(count, 2, generator=generator) - 1) * ~whole[:, None]
     theta = torch.zeros(count, 2, 3)
     theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = flip * scale, scale, shift
     grid = F.affine_grid(theta.to(pictures.device), list(pictures.shape), align_corners=False)

@@ -135,7 +135,7 @@ class StateBank:
         self.starts = self.lengths.cumsum(0) - self.lengths
         self.weights, self.caption_ids = train.weights[self.clips], train.caption_ids[self.clips]
 
-    def draw(self, batch_tokens: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(self, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """States (B, F, D), their mask (B, F) and the captions (B,)."""
         pool = torch.multinomial(self.weights, batch_size * 8, replacement=True, generator=generator)
         pool = pool[self.lengths[pool].argsort()]

@@ -2,8 +2,9 @@
 
     python recipes/tiny/train_diffusion.py [--steps N]
 
-Latents and token sequences are fixed, so they are computed once and a step costs the UNet alone. The UNet predicts velocity under a schedule that ends in pure noise (https://arxiv.org/abs/2305.08891): the white
-background and the right overall colour come out of that, where noise prediction leaves them to chance.
+Latents and token sequences are fixed, so they are computed once and a step costs the UNet alone. The UNet predicts
+velocity under a schedule that ends in pure noise (https://arxiv.org/abs/2305.08891): the white background and the right
+overall colour come out of that, where noise prediction leaves them to chance.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import torch
 from corpus import read_captions, read_pictures
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
-from train_autoencoder import NAME as AUTOENCODER
 from train_autoencoder import LATENT_CHANNELS, build_autoencoder, patch_code, to_signal
+from train_autoencoder import NAME as AUTOENCODER
 from train_text_encoder import WIDTH, encode_captions, load_text_encoder, read_tokenizer, reword
 from training import Training, autocast, batch_of, best_device, load_averaged
 
@@ -80,7 +81,7 @@ def build_pipeline(device: torch.device, unet: UNet2DConditionModel) -> StableDi
 
 
 def all_wordings(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token sequences of every caption in several wordings (captions, WORDINGS, S, D), and of the empty prompt (S, D)."""
+    """Token sequences of all captions (captions, WORDINGS, S, D), and of the empty prompt (S, D)."""
     text_encoder = load_text_encoder().to(device)
     choice = random.Random(0)
     captions = read_captions()

@@ -11,6 +11,7 @@ attends to all of them.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import re
@@ -59,9 +60,7 @@ def train_tokenizer(captions: Sequence[str], folder: Path) -> CLIPTokenizer:
     vocabulary = {token: index for index, token in enumerate(tokens)}
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *(" ".join(merge) for merge in merges)]) + "\n")
-    return CLIPTokenizer(
-        vocab=vocabulary, merges=merges, pad_token=END, unk_token=END, model_max_length=PROMPT_LENGTH
-    )
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, pad_token=END, unk_token=END, model_max_length=PROMPT_LENGTH)
 
 
 @cache
@@ -130,7 +129,7 @@ class CaptionPictureMatcher(nn.Module):
         self.text_projection = nn.Linear(WIDTH, WIDTH, bias=False)
         channels = (3, 32, 64, 128, 256)
         layers: list[nn.Module] = []
-        for width, next_width in zip(channels, channels[1:], strict=False):
+        for width, next_width in itertools.pairwise(channels):
             layers += [nn.Conv2d(width, next_width, 3, 2, 1), nn.GroupNorm(8, next_width), nn.GELU()]
             layers += [nn.Conv2d(next_width, next_width, 3, 1, 1), nn.GroupNorm(8, next_width), nn.GELU()]
         self.picture_encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256 * (PICTURE_SIDE // 16) ** 2, WIDTH))
@@ -165,7 +164,9 @@ def main() -> None:
     caption_ids = torch.tensor([ids[caption] for caption in pictures.captions])
     whole = read_tokenizer()(list(ids), verbose=False).input_ids
     cut = sum(len(tokens) > PROMPT_LENGTH for tokens in whole)
-    print(f"{len(read_tokenizer())} tokens; {len(ids)} captions, {cut} of them cut at {PROMPT_LENGTH} tokens", flush=True)
+    print(
+        f"{len(read_tokenizer())} tokens; {len(ids)} captions, {cut} of them cut at {PROMPT_LENGTH} tokens", flush=True
+    )
 
     torch.manual_seed(0)
     model = CaptionPictureMatcher().to(device)

@@ -83,6 +83,11 @@ class AudioPromptEncoder(PreTrainedModel):
     main_input_name = "input_features"
     base_model_prefix = "audio_prompt_encoder"
 
+    bos: Tensor
+    negative: Tensor
+    pooled_negative: Tensor | None
+    pooled_projection: nn.Linear | None
+
     def __init__(self, config: AudioPromptEncoderConfig) -> None:
         super().__init__(config)
         encoder = Wav2Vec2BertConfig(**config.encoder)
@@ -95,8 +100,8 @@ class AudioPromptEncoder(PreTrainedModel):
         )
         self.register_buffer("bos", torch.zeros(config.space_width))
         self.register_buffer("negative", torch.zeros(config.space_length, config.space_width))
-        if config.space_pooled_width:
-            self.register_buffer("pooled_negative", torch.zeros(config.space_pooled_width))
+        pooled_negative = torch.zeros(config.space_pooled_width) if config.space_pooled_width else None
+        self.register_buffer("pooled_negative", pooled_negative)
         self.post_init()
 
     @classmethod
@@ -125,7 +130,7 @@ class AudioPromptEncoder(PreTrainedModel):
         )
         model.bos.copy_(space.bos)
         model.negative.copy_(space.negative)
-        if space.pooled_negative is not None:
+        if space.pooled_negative is not None and model.pooled_negative is not None:
             model.pooled_negative.copy_(space.pooled_negative)
         return model
 
@@ -137,7 +142,7 @@ class AudioPromptEncoder(PreTrainedModel):
             bos=self.bos,
             negative=self.negative,
             norm=self.config.space_norm,
-            pooled_negative=getattr(self, "pooled_negative", None),
+            pooled_negative=self.pooled_negative,
         )
 
     def features(self, sounds: Sequence[AudioSource]) -> LogMel:
