@@ -35,7 +35,7 @@ from photism.alignment import (
 FROZEN_NAME, NAME = "captions-frozen", "captions"
 REGRESSION_WEIGHT = 1.0
 PHONEME_WEIGHT = 0.3
-VIEWS = 1
+VIEWS = 2
 """Of each clip with a frozen encoder: as it is, and augmented once."""
 
 
