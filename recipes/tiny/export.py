@@ -37,7 +37,7 @@ def main() -> None:
     unet = build_unet()
     load_averaged(DIFFUSION, unet)
     pipeline = build_pipeline(torch.device("cpu"), unet.eval())
-    # Trained with DDIM's schedule; the solver of second order needs half its steps.
+    # Trained with DDIM's schedule; a solver of second order needs fewer steps.
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     shutil.rmtree(FOLDER / "diffusion", ignore_errors=True)
     pipeline.to(torch.float16).save_pretrained(FOLDER / "diffusion")

@@ -134,7 +134,6 @@ def main() -> None:
         latents = exact + strength * torch.randn(exact.shape, generator=generator).to(device)
         with autocast(device):
             output, found = compiled(pictures, latents)
-        # Not L1, nor L1 of bands: most pixels are white or grey, and at their median it stays for thousands of steps.
         drawing = F.mse_loss(output.float(), pictures)
         finding = F.mse_loss(found.float(), exact[: len(found)])
         psnr = -10 * (drawing.detach() / 4).log10()

@@ -2,7 +2,7 @@
 
     python recipes/tiny/train_captions.py [--frozen-steps N] [--steps N]
 
-First the resampler alone, on encoder states computed once: a step costs a seventh of a whole one, and this is where the
+First the resampler alone, on encoder states computed once: a step costs the resampler alone, and this is where the
 thousands of phrases are learnt by heart. Then encoder and resampler together, phonemes beside them.
 """
 
