@@ -132,7 +132,7 @@ class Training:
         for name, parameter in self.parameters.items():
             state = _below(tensors, f"adam.{name}.")
             self.optimizer.state[parameter] = {
-                key: value if key == "step" else value.to(parameter.device).view_as(parameter)
+                key: value if key == "step" else torch.empty_like(parameter).copy_(value)
                 for key, value in state.items()
             }
         print(f"{self.folder.name}: continues at step {self.step} of {self.steps}", flush=True)
