@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-from photism.encoder import Wav2Vec2BertAdapter, Wav2Vec2BertConfig
+from photism.encoder import Adapter, Wav2Vec2BertConfig
 from photism.errors import InputError
 
 LONGEST_PERIOD = 10_000.0
@@ -42,7 +42,7 @@ class ConvPromptAdapter(nn.Module):
             layerdrop=0.0,
         )
         self.window = 4 * tokens
-        self.adapter = Wav2Vec2BertAdapter(config)
+        self.adapter = Adapter(config)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """(B, F, input_width) states and their (B, F) mask -> (B, tokens, output_width)."""

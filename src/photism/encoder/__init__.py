@@ -1,6 +1,23 @@
-"""The audio encoder Wav2Vec2-BERT, its adapter and its configuration. This is the one place they are imported from."""
+"""The audio encoder Wav2Vec2-BERT and its heads: transformers' configuration and checkpoints, our own modelling."""
 
-from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel
-from transformers.models.wav2vec2_bert.modeling_wav2vec2_bert import Wav2Vec2BertAdapter
+from transformers import Wav2Vec2BertConfig
 
-__all__ = ["Wav2Vec2BertAdapter", "Wav2Vec2BertConfig", "Wav2Vec2BertModel"]
+from photism.encoder.adapter import Adapter
+from photism.encoder.heads import (
+    Wav2Vec2BertForAudioFrameClassification,
+    Wav2Vec2BertForCTC,
+    Wav2Vec2BertForSequenceClassification,
+)
+from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel
+from photism.encoder.x_vector import Wav2Vec2BertForXVector
+
+__all__ = [
+    "Adapter",
+    "Wav2Vec2BertConfig",
+    "Wav2Vec2BertForAudioFrameClassification",
+    "Wav2Vec2BertForCTC",
+    "Wav2Vec2BertForSequenceClassification",
+    "Wav2Vec2BertForXVector",
+    "Wav2Vec2BertModel",
+    "Wav2Vec2BertPreTrainedModel",
+]

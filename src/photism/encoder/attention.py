@@ -1,0 +1,204 @@
+"""Self-attention with relative positions, exact, in memory linear in the length.
+
+Three of the four kinds of positions that Wav2Vec2-BERT knows end in the same form: a clip's queries attend to its keys
+with the logits
+
+    q_i · k_j / √d + bias(i, j - i)
+
+The table of all biases is L × L for each head, more than a GPU has for minutes of sound, but a block of M queries needs
+only its own rows of it. And these need not be gathered: written with the distance j - i as the column, row m of the
+block is row m + 1 moved by one, so that the bias is a view of an M × (L + M - 1) table whose row stride is one short.
+
+    relative_key   bias = q_i · E[clip(j - i, -left, right)] / √d, Shaw's (https://arxiv.org/abs/1803.02155): the
+                   table is q · Eᵀ with its first and its last column repeated
+    relative       bias = (q_i + v) · W r_(i - j) / √d, Transformer-XL's (https://arxiv.org/abs/1901.02860), u added to
+                   q: the table is one product
+    rotary         the hidden states are rotated before the projections to queries and keys
+                   (https://arxiv.org/abs/2104.09864, but by whole heads of the hidden states): no bias
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+from torch.utils.checkpoint import checkpoint
+
+from photism.encoder.layout import Layout
+from photism.encoder.positions import Positions, rotate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from transformers import Wav2Vec2BertConfig
+
+    Table = Callable[[Tensor, int, int], Tensor]
+    """(queries (B, H, M, d), first distance, last distance) -> biases (B, H, M, distances)."""
+
+BLOCK_NUMBERS = 1 << 22
+"""Of biases at once, 16 MB in float32: as many queries as keep them near the processor."""
+SHORTEST_BLOCK = 64
+"""Queries, for attention's own products to be worth it."""
+
+
+class Attended(NamedTuple):
+    """What attention gives."""
+
+    hidden_states: Tensor  # (N, D)
+    weights: Tensor | None  # (B, H, F, F), where they were asked for
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of each clip's tokens to one another.
+
+    Args:
+        config: of the whole model.
+        width: D, of the tokens.
+        positions: "relative_key", "relative", "rotary" or None.
+    """
+
+    def __init__(self, config: Wav2Vec2BertConfig, *, width: int, positions: str | None) -> None:
+        super().__init__()
+        self.num_heads = config.num_attention_heads
+        self.head_size = width // self.num_heads
+        self.position_embeddings_type = positions
+        self.linear_q = nn.Linear(width, width)
+        self.linear_k = nn.Linear(width, width)
+        self.linear_v = nn.Linear(width, width)
+        self.linear_out = nn.Linear(width, width)
+        self.dropout = nn.Dropout(config.attention_dropout)
+        if positions == "relative":
+            self.linear_pos = nn.Linear(width, width, bias=False)
+            self.pos_bias_u = nn.Parameter(torch.zeros(self.num_heads, self.head_size))
+            self.pos_bias_v = nn.Parameter(torch.zeros(self.num_heads, self.head_size))
+        if positions == "relative_key":
+            self.left = config.left_max_position_embeddings
+            self.right = config.right_max_position_embeddings
+            self.distance_embedding = nn.Embedding(self.left + self.right + 1, self.head_size)
+
+    def forward(
+        self, hidden_states: Tensor, layout: Layout, positions: Positions | None, *, output_weights: bool = False
+    ) -> Attended:
+        """(N, D) tokens -> (N, D), and the weights (B, H, F, F) where they are asked for."""
+        turned = hidden_states
+        if self.position_embeddings_type == "rotary" and positions is not None:
+            turned = rotate(hidden_states, positions, self.num_heads)
+        heads = (self.num_heads, self.head_size)
+        query = self.linear_q(turned).unflatten(-1, heads)  # (N, D) -> (N, H, d)
+        key = self.linear_k(turned).unflatten(-1, heads)
+        value = self.linear_v(hidden_states).unflatten(-1, heads)
+        table = self._table(positions)
+
+        whole = output_weights or torch.compiler.is_compiling()
+        attended: list[Tensor] = []
+        weights: list[Tensor] = []
+        for q, k, v in zip(layout.segments(query), layout.segments(key), layout.segments(value), strict=True):
+            # (B, L, H, d) -> (B, H, L, d)
+            q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+            mask = None if layout.mask is None else layout.mask[:, None, None, :]
+            if whole:
+                output, weight = self._attend_whole(q, k, v, table, mask)
+                weights.append(weight)
+            else:
+                output = self._attend(q, k, v, table)
+            attended.append(output.transpose(1, 2).flatten(2))  # (B, H, L, d) -> (B, L, D)
+        hidden_states = self.linear_out(layout.join(attended))
+        return Attended(hidden_states, _padded(weights, layout) if output_weights else None)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
+        """(B, H, L, d) each -> (B, H, L, d), a block of queries at a time."""
+        if table is None:
+            return self._attend_block(query, key, value, None, 0)
+        batch, heads, length, _ = query.shape
+        block = max(SHORTEST_BLOCK, BLOCK_NUMBERS // (batch * heads * length))
+        if block >= length:
+            return self._attend_block(query, key, value, table, 0)
+        if not torch.is_grad_enabled():
+            attended = torch.empty_like(query)
+            for start in range(0, length, block):
+                rows = slice(start, start + block)
+                attended[:, :, rows] = self._attend_block(query[:, :, rows], key, value, table, start)
+            return attended
+        # What a block's backward needs is as large as its biases: computed again instead of kept.
+        return torch.cat(
+            [
+                checkpoint(self._attend_block, part, key, value, table, number * block, use_reentrant=False)
+                for number, part in enumerate(query.split(block, dim=2))
+            ],
+            dim=2,
+        )
+
+    def _attend_block(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, start: int) -> Tensor:
+        """The queries (B, H, M, d) of the tokens from `start` on, to all keys."""
+        bias = None if table is None else _biases(table, query, start, key.shape[2])
+        if self.position_embeddings_type == "relative":
+            query = query + self.pos_bias_u[:, None]
+        dropout = self.dropout.p if self.training else 0.0
+        return scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+
+    def _attend_whole(
+        self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same as plain products, with the weights (B, H, L, L), and without a shape that depends on the data."""
+        length = query.shape[2]
+        bias = 0 if table is None else _biases(table, query, 0, length)
+        if self.position_embeddings_type == "relative":
+            query = query + self.pos_bias_u[:, None]
+        logits = query @ key.transpose(2, 3) * self.head_size**-0.5 + bias
+        if mask is not None:
+            logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
+        weights = self.dropout(logits.softmax(-1))
+        return weights @ value, weights
+
+    def _table(self, positions: Positions | None) -> Table | None:
+        """What gives the biases of a block of queries, by distance."""
+        if self.position_embeddings_type == "relative_key":
+            return self._relative_key_table
+        if self.position_embeddings_type == "relative" and positions is not None:
+            # (2 · longest - 1, D) -> (H, d, 2 · longest - 1); the waves run over distances, from the left to the right
+            waves = self.linear_pos(positions.waves).unflatten(-1, (self.num_heads, self.head_size)).permute(1, 2, 0)
+
+            def relative_table(query: Tensor, first: int, last: int) -> Tensor:
+                middle = waves.shape[2] // 2
+                columns = waves[..., middle + first : middle + last + 1]
+                return (query + self.pos_bias_v[:, None]) @ columns * self.head_size**-0.5
+
+            return relative_table
+        return None
+
+    def _relative_key_table(self, query: Tensor, first: int, last: int) -> Tensor:
+        distances = torch.arange(self.left + self.right + 1, device=query.device)
+        columns = self.distance_embedding(distances).to(query.dtype)  # called, so that hooks act
+        near = query @ columns.T * self.head_size**-0.5  # (B, H, M, left + 1 + right)
+        low = min(max(first, -self.left), self.right)
+        high = max(min(last, self.right), -self.left)
+        leftmost = near[..., low + self.left, None].expand(*near.shape[:3], max(0, low - first))
+        rightmost = near[..., high + self.left, None].expand(*near.shape[:3], max(0, last - high))
+        return torch.cat([leftmost, near[..., low + self.left : high + self.left + 1], rightmost], dim=-1)
+
+
+def _biases(table: Table, query: Tensor, start: int, length: int) -> Tensor:
+    """Biases (B, H, M, L) of the queries from `start` on: a view of their table by distance."""
+    batch, heads, rows, _ = query.shape
+    by_distance = table(query, -(start + rows - 1), length - 1 - start)  # (B, H, M, L + M - 1)
+    width = length + rows - 1
+    if torch.compiler.is_compiling():
+        column = torch.arange(length, device=query.device) + (rows - 1) - torch.arange(rows, device=query.device)[:, None]
+        return by_distance.gather(-1, column.expand(batch, heads, rows, length))
+    strides = (heads * rows * width, rows * width, width - 1, 1)
+    return by_distance.contiguous().as_strided((batch, heads, rows, length), strides, rows - 1)
+
+
+def _padded(weights: list[Tensor], layout: Layout) -> Tensor:
+    """(B, H, F, F) of clips of any length."""
+    if layout.lengths is None:
+        return weights[0]
+    heads = weights[0].shape[1]
+    padded = weights[0].new_zeros(layout.batch, heads, layout.frames, layout.frames)
+    for item, (weight, start) in enumerate(zip(weights, layout.starts, strict=True)):
+        tokens = slice(start, start + weight.shape[2])
+        padded[item, :, tokens, tokens] = weight[0]
+    return padded
+

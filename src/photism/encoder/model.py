@@ -1,0 +1,242 @@
+"""Wav2Vec2-BERT (https://arxiv.org/abs/2312.05187): log-mel tokens in, states out; transformers' checkpoints, faster."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, Wav2Vec2BertConfig, initialization
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
+from transformers.integrations.fsdp import is_fsdp_managed_module
+from transformers.modeling_outputs import Wav2Vec2BaseModelOutput
+
+from photism.encoder.adapter import Adapter
+from photism.encoder.attention import SelfAttention
+from photism.encoder.conformer import ConformerLayer, FeedForward
+from photism.encoder.layout import Layout
+from photism.encoder.positions import positions_of
+from photism.encoder.spec_augment import random_spans
+from photism.errors import InputError
+
+OnState = Callable[[Tensor], None]
+"""Is given the states (B, F, D) that enter the first layer, then those that leave each layer."""
+
+
+class FeatureProjection(nn.Module):
+    """From log-mel tokens to the encoder's width."""
+
+    def __init__(self, config: Wav2Vec2BertConfig) -> None:
+        super().__init__()
+        self.layer_norm = nn.LayerNorm(config.feature_projection_input_dim, eps=config.layer_norm_eps)
+        self.projection = nn.Linear(config.feature_projection_input_dim, config.hidden_size)
+        self.dropout = nn.Dropout(config.feat_proj_dropout)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, num_mel_bins * stride) -> (N, D), and the normalised features."""
+        normed = self.layer_norm(features)
+        return self.dropout(self.projection(normed)), normed
+
+
+class Encoder(nn.Module):
+    """The stack of layers."""
+
+    def __init__(self, config: Wav2Vec2BertConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.dropout = nn.Dropout(config.hidden_dropout)
+        self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.num_hidden_layers))
+
+    def forward(
+        self, hidden_states: Tensor, layout: Layout, *, on_state: OnState | None = None, output_attentions: bool = False
+    ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
+        """(N, D) -> (N, D), and the layers' attention weights (B, H, F, F) where they are asked for."""
+        positions = positions_of(self.config, layout, hidden_states)
+        hidden_states = self.dropout(hidden_states)
+        together = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(self)  # every process runs every layer
+        attentions: list[Tensor] = []
+        if on_state:
+            on_state(layout.unpack(hidden_states))
+        for layer in self.layers:
+            # https://arxiv.org/abs/1909.11556
+            dropped = self.training and self.config.layerdrop > 0 and float(torch.rand([])) < self.config.layerdrop
+            if not dropped or together:
+                output = layer(hidden_states, layout, positions, output_attentions)
+                hidden_states = hidden_states if dropped else output.hidden_states
+                if output.weights is not None:
+                    attentions.append(output.weights)
+            if on_state:
+                on_state(layout.unpack(hidden_states))
+        return hidden_states, tuple(attentions) if output_attentions else None
+
+
+class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
+    """What all of the family share: initial weights, and how transformers, accelerate and PEFT find their way."""
+
+    config_class = Wav2Vec2BertConfig
+    base_model_prefix = "wav2vec2_bert"
+    main_input_name = "input_features"
+    input_modalities = "audio"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _no_split_modules = ["ConformerLayer"]
+    # The losses average over their own batch, so that Trainer has to divide by the accumulation steps itself.
+    accepts_loss_kwargs = False
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, SelfAttention) and module.position_embeddings_type == "relative":
+            initialization.xavier_uniform_(module.pos_bias_u)
+            initialization.xavier_uniform_(module.pos_bias_v)
+        elif isinstance(module, FeatureProjection):
+            bound = math.sqrt(1 / module.projection.in_features)
+            initialization.uniform_(module.projection.weight, a=-bound, b=bound)
+            initialization.uniform_(module.projection.bias, a=-bound, b=bound)
+        elif isinstance(module, nn.Conv1d):
+            initialization.kaiming_normal_(module.weight)
+            if module.bias is not None:
+                bound = math.sqrt(module.groups / (module.in_channels * module.kernel_size[0]))
+                initialization.uniform_(module.bias, a=-bound, b=bound)
+        elif isinstance(module, Wav2Vec2BertModel) and module.masked_spec_embed is not None:
+            initialization.uniform_(module.masked_spec_embed)
+
+    def _output_lengths(self, lengths: Tensor) -> Tensor:
+        """Tokens that the model, its adapter included, makes of as many: int64 (B,)."""
+        adapter = self.base_model.adapter
+        for _ in range(self.config.num_adapter_layers if adapter is not None else 0):
+            lengths = adapter.output_lengths(lengths)
+        return lengths
+
+
+class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
+    """The encoder, with transformers' configuration and checkpoints.
+
+    What a clip gives does not depend on the others of its batch nor on its padding, which costs nothing; attention
+    takes memory linear in the length.
+    """
+
+    masked_spec_embed: nn.Parameter | None
+
+    def __init__(self, config: Wav2Vec2BertConfig) -> None:
+        super().__init__(config)
+        self.feature_projection = FeatureProjection(config)
+        masks = config.mask_time_prob > 0 or config.mask_feature_prob > 0
+        self.masked_spec_embed = nn.Parameter(torch.empty(config.hidden_size).uniform_()) if masks else None
+        self.encoder = Encoder(config)
+        self.intermediate_ffn = None
+        if config.use_intermediate_ffn_before_adapter:
+            self.intermediate_ffn = FeedForward(config, width=config.hidden_size, activation="relu")
+        self.adapter = Adapter(config) if config.add_adapter else None
+        self.post_init()
+
+    def forward(
+        self,
+        input_features: Tensor,
+        attention_mask: Tensor | None = None,
+        mask_time_indices: Tensor | None = None,
+        *,
+        output_hidden_states: bool | None = None,
+        output_attentions: bool | None = None,
+        return_dict: bool | None = None,
+        on_state: OnState | None = None,
+    ) -> Wav2Vec2BaseModelOutput | tuple[Any, ...]:
+        """Encodes log-mel tokens.
+
+        Args:
+            input_features: (B, F, feature_projection_input_dim), as `log_mel` makes them.
+            attention_mask: (B, F), 1 for a token and 0 for padding at one end of a clip.
+            mask_time_indices: bool (B, F), tokens to hide, in evaluation too; by default SpecAugment's, in training.
+            output_hidden_states: keep the states that enter the first layer and those that leave each.
+            output_attentions: keep the weights (B, H, F, F) of each layer that ran, computed the slow way.
+            return_dict: False for a tuple.
+            on_state: is given each of the states in turn, without keeping them.
+
+        Returns:
+            `last_hidden_state` (B, F, D), or shorter with an adapter; zero where there is padding.
+            `extract_features` (B, F, feature_projection_input_dim), the normalised input.
+
+        Raises:
+            InputError: shapes that do not fit, or a mask with padding within a clip.
+        """
+        config = self.config
+        if input_features.ndim != 3 or input_features.shape[2] != config.feature_projection_input_dim:
+            raise InputError(
+                f"input_features must be (B, F, {config.feature_projection_input_dim}); got "
+                f"{tuple(input_features.shape)}"
+            )
+        batch, frames, _ = input_features.shape
+        layout = Layout.of(batch, frames, attention_mask)
+        if self.adapter is not None and any(layout.starts):
+            raise InputError("attention_mask must pad on the right where the model has an adapter")
+        hidden_states, normed = self.feature_projection(layout.pack(input_features))
+        hidden_states = self._hide(hidden_states, layout, mask_time_indices)
+
+        kept: list[Tensor] = []
+        keep = _setting(output_hidden_states, config.output_hidden_states)
+
+        def on_each(states: Tensor) -> None:
+            if keep:
+                kept.append(states)
+            if on_state:
+                on_state(states)
+
+        hidden_states, attentions = self.encoder(
+            hidden_states,
+            layout,
+            on_state=on_each if keep or on_state else None,
+            output_attentions=_setting(output_attentions, config.output_attentions),
+        )
+        if self.intermediate_ffn is not None:
+            hidden_states = torch.add(hidden_states, self.intermediate_ffn(hidden_states), alpha=0.5)
+        last_hidden_state = layout.unpack(hidden_states)
+        if self.adapter is not None:
+            padded = layout.lengths is not None or layout.mask is not None
+            last_hidden_state = self.adapter(last_hidden_state, attention_mask if padded else None)
+        output = Wav2Vec2BaseModelOutput(
+            last_hidden_state=last_hidden_state,
+            extract_features=layout.unpack(normed),
+            hidden_states=tuple(kept) if keep else None,
+            attentions=attentions,
+        )
+        return output if _setting(return_dict, config.return_dict) else output.to_tuple()
+
+    def _hide(self, hidden_states: Tensor, layout: Layout, tokens: Tensor | None) -> Tensor:
+        """SpecAugment of (N, D) states."""
+        config = self.config
+        if not config.apply_spec_augment:
+            return hidden_states
+        if tokens is None and self.training and config.mask_time_prob > 0:
+            tokens = random_spans(
+                layout.clip_lengths,
+                layout.frames,
+                probability=config.mask_time_prob,
+                span=config.mask_time_length,
+                fewest=config.mask_time_min_masks,
+            )
+            if layout.lengths is not None:  # spans are counted from a clip's first token
+                valid = torch.arange(layout.frames) < torch.tensor(layout.lengths)[:, None]
+                tokens = tokens[valid]
+        elif tokens is not None:
+            tokens = layout.pack(tokens[..., None])[:, 0]
+        if tokens is not None and self.masked_spec_embed is not None:
+            hidden = tokens.flatten().to(hidden_states.device)[:, None]
+            hidden_states = torch.where(hidden, self.masked_spec_embed.to(hidden_states.dtype), hidden_states)
+        if self.training and config.mask_feature_prob > 0:
+            channels = random_spans(
+                (config.hidden_size,) * layout.batch,
+                config.hidden_size,
+                probability=config.mask_feature_prob,
+                span=config.mask_feature_length,
+                fewest=config.mask_feature_min_masks,
+            )
+            counts = torch.tensor(layout.clip_lengths)
+            hidden = channels.repeat_interleave(counts, dim=0).to(hidden_states.device)  # (B, D) -> (N, D)
+            hidden_states = hidden_states.masked_fill(hidden, 0)
+        return hidden_states
+
+
+def _setting(argument: bool | None, default: bool) -> bool:
+    return default if argument is None else argument

@@ -1,0 +1,161 @@
+"""Where transformers is wrong: what it does, and what ours does instead. docs/differences.md has the same in words."""
+
+import numpy as np
+import pytest
+import torch
+from reference import CLASSES, POSITIONS, batch, difference, pair
+
+from photism.encoder import Wav2Vec2BertForXVector
+from photism.errors import InputError
+
+ALONE = 2e-5
+
+
+def first(output):
+    return output.logits if "logits" in output else output.last_hidden_state
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+@pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_clip_does_not_depend_on_its_batch(name, positions, side):
+    ours, _ = pair(name, position_embeddings_type=positions)
+    lengths = (23, 9, 16, 2)
+    features, mask = batch(lengths)
+    if side == "left":
+        if name == "ForXVector":
+            pytest.skip("its time-delay network takes padding on the right alone")
+        features, mask = features.flip(1), mask.flip(1)
+    with torch.no_grad():
+        together = first(ours(features, attention_mask=mask))
+        for item, length in enumerate(lengths):
+            kept = slice(None, length) if side == "right" else slice(-length, None)
+            alone = first(ours(features[item : item + 1, kept]))[0]
+            found = together[item, kept] if together.ndim == 3 else together[item]
+            assert difference(found, alone) <= ALONE
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 3), (7, 4)])
+def test_the_adapter_does_not_hear_padding(kernel, stride):
+    changes = {"add_adapter": True, "num_adapter_layers": 2, "adapter_kernel_size": kernel, "adapter_stride": stride}
+    ours, reference = pair("Model", **changes)
+    lengths = (33, 19, 28)
+    features, mask = batch(lengths)
+    worst = 0.0
+    with torch.no_grad():
+        for model in (ours, reference):
+            together = model(features, attention_mask=mask).last_hidden_state
+            for item, length in enumerate(lengths):
+                alone = model(features[item : item + 1, :length]).last_hidden_state[0]
+                apart = difference(together[item, : len(alone)], alone)
+                if model is ours:
+                    assert apart <= ALONE
+                    assert int(ours._output_lengths(torch.tensor(length))) == len(alone)
+                else:
+                    worst = max(worst, apart)
+    assert worst > 0.01
+
+
+def test_x_vectors_of_padded_clips():
+    ours, reference = pair("ForXVector")
+    features, mask = batch((30, 17))
+    with torch.no_grad():
+        alone = reference(features[1:, :17]).embeddings
+        assert difference(ours(features, attention_mask=mask).embeddings[1:], alone) <= ALONE
+        # Its lengths leave the dilation out, and so count outputs of padding.
+        assert difference(reference(features, attention_mask=mask).embeddings[1:], alone) > 1e-3
+
+
+def test_x_vectors_of_short_clips():
+    ours, reference = pair("ForXVector")  # one output sees 7 tokens
+    for length in (1, 6, 7):
+        features, _ = batch((length,))
+        output = ours(features, labels=torch.tensor([1]))
+        output.loss.backward()
+        assert output.embeddings.isfinite().all()
+        assert all(p.grad.isfinite().all() for p in ours.parameters() if p.grad is not None)
+        if length < 7:
+            with pytest.raises(RuntimeError):
+                reference(features)
+        else:
+            assert reference(features).embeddings.isnan().all()
+
+
+def test_regression_and_several_labels():
+    for changes, labels in (
+        ({"num_labels": 1}, torch.tensor([0.5, -1.0])),
+        ({"num_labels": 3, "problem_type": "regression"}, torch.randn(2, 3)),
+        ({"problem_type": "multi_label_classification"}, torch.tensor([[1.0, 0, 1, 0, 0], [0, 0, 0, 0, 1]])),
+    ):
+        ours, reference = pair("ForSequenceClassification", **changes)
+        features, _ = batch((9, 9))
+        output = ours(features, labels=labels)
+        if changes.get("problem_type") == "multi_label_classification":
+            wanted = -(labels * output.logits.sigmoid().log() + (1 - labels) * (1 - output.logits.sigmoid()).log())
+        else:
+            wanted = (output.logits - labels.view_as(output.logits)) ** 2
+        torch.testing.assert_close(output.loss, wanted.mean())
+        with pytest.raises((RuntimeError, ValueError, IndexError)):
+            reference(features, labels=labels)
+
+
+@pytest.mark.parametrize("name", CLASSES[2:])
+def test_the_weighted_sum_of_layers_with_layerdrop(name):
+    ours, reference = pair(name, use_weighted_layer_sum=True, layerdrop=1.0)
+    features, _ = batch((21,))
+    assert first(ours.train()(features)).isfinite().all()
+    with pytest.raises(RuntimeError):
+        reference.train()(features)
+    with torch.no_grad():
+        assert difference(first(ours.eval()(features)), first(reference.eval()(features))) <= ALONE
+
+
+def test_hidden_states_are_kept_on_request_only():
+    ours, reference = pair("ForSequenceClassification", use_weighted_layer_sum=True)
+    features, _ = batch((9,))
+    assert ours(features).hidden_states is None
+    assert len(ours(features, output_hidden_states=True).hidden_states) == 4
+
+
+def test_spec_augment_of_a_clip_shorter_than_a_span():
+    ours, reference = pair("Model", mask_time_prob=0.2)
+    features, mask = batch((40, 4))
+    np.random.seed(0)
+    assert ours.train()(features[1:, :4]).last_hidden_state.isfinite().all()
+    assert ours(features, attention_mask=mask).last_hidden_state.isfinite().all()
+    with pytest.raises(ValueError, match="mask_length"):
+        reference.train()(features[1:, :4])
+
+
+def test_frame_labels_by_class_and_without_padding():
+    ours, _ = pair("ForAudioFrameClassification")
+    features, mask = batch((12, 5))
+    classes = torch.randint(5, (2, 12), generator=torch.Generator().manual_seed(4))
+    one_hot = torch.nn.functional.one_hot(classes, 5)
+    loss = ours(features, attention_mask=mask, labels=classes).loss
+    torch.testing.assert_close(ours(features, attention_mask=mask, labels=one_hot).loss, loss)
+    classes[1, 5:] = -100
+    torch.testing.assert_close(ours(features, labels=classes, attention_mask=mask).loss, loss)
+    several = one_hot.float()
+    several[0, 0] = 1
+    ours.config.problem_type = "multi_label_classification"
+    assert ours(features, attention_mask=mask, labels=several).loss.isfinite()
+
+
+def test_unclear_masks_are_refused():
+    ours, _ = pair("Model")
+    features, mask = batch((9, 9))
+    mask[1, 4] = 0
+    with pytest.raises(InputError, match="clip 1 has padding within"):
+        ours(features, attention_mask=mask)
+    mask[1] = 0
+    with pytest.raises(InputError, match="clip 1 has none"):
+        ours(features, attention_mask=mask)
+    with pytest.raises(InputError, match=r"attention_mask must be \(2, 9\)"):
+        ours(features, attention_mask=mask[:, :5])
+    with pytest.raises(InputError, match=r"input_features must be \(B, F, 20\)"):
+        ours(features[..., :10])
+
+
+def test_gradient_accumulation_counts_a_batch_once():
+    assert not Wav2Vec2BertForXVector.accepts_loss_kwargs
