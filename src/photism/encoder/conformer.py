@@ -44,9 +44,6 @@ class PointwiseConvolution(nn.Conv1d):
     memory, as a transposed (B, L, C) has them, nothing is copied.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=1, bias=False)
-
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, L) -> (B, out_channels, L), channels side by side."""
         return linear(input.transpose(1, 2), self.weight.squeeze(-1)).transpose(1, 2)
@@ -58,9 +55,6 @@ class DepthwiseConvolution(nn.Conv1d):
     Of a transposed (B, L, C), channels side by side in memory, the operator for pictures reads and gives just that,
     where the one for sequences would copy it twice.
     """
-
-    def __init__(self, channels: int, kernel_size: int) -> None:
-        super().__init__(channels, channels, kernel_size, groups=channels, bias=False)
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, L) -> (B, C, L - kernel_size + 1), channels side by side."""
@@ -79,12 +73,13 @@ class ConvolutionModule(nn.Module):
         if config.conv_depthwise_kernel_size % 2 == 0:
             raise ValueError(f"conv_depthwise_kernel_size must be odd; got {config.conv_depthwise_kernel_size}")
         self.layer_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
-        self.pointwise_conv1 = PointwiseConvolution(width, 2 * width)
+        self.pointwise_conv1 = PointwiseConvolution(width, 2 * width, kernel_size=1, bias=False)
         self.glu = nn.GLU(dim=-1)
-        self.depthwise_conv = DepthwiseConvolution(width, config.conv_depthwise_kernel_size)
+        kernel = config.conv_depthwise_kernel_size
+        self.depthwise_conv = DepthwiseConvolution(width, width, kernel, groups=width, bias=False)
         self.depthwise_layer_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.activation = ACT2FN[config.hidden_act]
-        self.pointwise_conv2 = PointwiseConvolution(width, width)
+        self.pointwise_conv2 = PointwiseConvolution(width, width, kernel_size=1, bias=False)
         self.dropout = nn.Dropout(config.conformer_conv_dropout)
 
     def forward(self, hidden_states: Tensor, layout: Layout) -> Tensor:

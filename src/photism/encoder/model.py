@@ -63,10 +63,10 @@ class Encoder(nn.Module):
             # https://arxiv.org/abs/1909.11556
             dropped = self.training and self.config.layerdrop > 0 and float(torch.rand([])) < self.config.layerdrop
             if not dropped or together:
-                output = layer(hidden_states, layout, positions, output_attentions)
-                hidden_states = hidden_states if dropped else output.hidden_states
-                if output.weights is not None:
-                    attentions.append(output.weights)
+                states, weights = layer(hidden_states, layout, positions, output_attentions)
+                hidden_states = hidden_states if dropped else states
+                if weights is not None:
+                    attentions.append(weights)
             if on_state:
                 on_state(layout.unpack(hidden_states))
         return hidden_states, tuple(attentions) if output_attentions else None
