@@ -111,7 +111,7 @@ def test_the_weighted_sum_of_layers_with_layerdrop(name):
 
 
 def test_hidden_states_are_kept_on_request_only():
-    ours, reference = pair("ForSequenceClassification", use_weighted_layer_sum=True)
+    ours, _reference = pair("ForSequenceClassification", use_weighted_layer_sum=True)
     features, _ = batch((9,))
     assert ours(features).hidden_states is None
     assert len(ours(features, output_hidden_states=True).hidden_states) == 4

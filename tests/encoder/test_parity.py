@@ -89,7 +89,7 @@ def test_blocks_of_queries_change_nothing(positions, block, monkeypatch):
 def test_attentions(positions):
     ours, reference = pair("Model", position_embeddings_type=positions)
     reference.set_attn_implementation("eager")
-    features, mask = batch((19, 19))
+    features, _mask = batch((19, 19))
     with torch.no_grad():
         found = ours(features, output_attentions=True).attentions
         wanted = reference(features, output_attentions=True).attentions

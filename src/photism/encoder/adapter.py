@@ -31,7 +31,7 @@ class Adapter(nn.Module):
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__()
-        width = config.output_hidden_size
+        width = config.output_hidden_size or config.hidden_size
         self.proj = self.proj_layer_norm = None
         if width != config.hidden_size:
             self.proj = nn.Linear(config.hidden_size, width)
@@ -66,7 +66,7 @@ class AdapterLayer(GradientCheckpointingLayer):
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__()
-        width, eps = config.output_hidden_size, config.layer_norm_eps
+        width, eps = config.output_hidden_size or config.hidden_size, config.layer_norm_eps
         kernel, stride = config.adapter_kernel_size, config.adapter_stride
         self.residual_layer_norm = nn.LayerNorm(width, eps=eps)
         self.residual_conv = nn.Conv1d(width, 2 * width, kernel, stride=stride, padding=stride // 2)

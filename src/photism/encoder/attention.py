@@ -185,7 +185,9 @@ def _biases(table: Table, query: Tensor, start: int, length: int) -> Tensor:
     by_distance = table(query, -(start + rows - 1), length - 1 - start)  # (B, H, M, L + M - 1)
     width = length + rows - 1
     if torch.compiler.is_compiling():
-        column = torch.arange(length, device=query.device) + (rows - 1) - torch.arange(rows, device=query.device)[:, None]
+        column = (
+            torch.arange(length, device=query.device) + (rows - 1) - torch.arange(rows, device=query.device)[:, None]
+        )
         return by_distance.gather(-1, column.expand(batch, heads, rows, length))
     strides = (heads * rows * width, rows * width, width - 1, 1)
     return by_distance.contiguous().as_strided((batch, heads, rows, length), strides, rows - 1)
@@ -201,4 +203,3 @@ def _padded(weights: list[Tensor], layout: Layout) -> Tensor:
         tokens = slice(start, start + weight.shape[2])
         padded[item, :, tokens, tokens] = weight[0]
     return padded
-

@@ -1,5 +1,7 @@
-"""The Conformer layer of Wav2Vec2-BERT (https://arxiv.org/abs/2005.08100): half a feed-forward network, attention,
-convolution, another half, all on (N, D) tokens without padding."""
+"""The Conformer layer (https://arxiv.org/abs/2005.08100), on (N, D) tokens without padding.
+
+Half a feed-forward network, attention, convolution, and the other half.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, ctc_loss, mse_loss
-from transformers import Wav2Vec2BertConfig
+from transformers import PreTrainedConfig, Wav2Vec2BertConfig
 from transformers.modeling_outputs import (
     CausalLMOutput,
     SequenceClassifierOutput,
@@ -16,7 +16,7 @@ from transformers.modeling_outputs import (
     Wav2Vec2BaseModelOutput,
 )
 
-from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel
+from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel, is_set
 from photism.errors import InputError
 
 IGNORED_LABEL = -100
@@ -31,7 +31,7 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
             raise ValueError("vocab_size must be given, in the configuration or to from_pretrained(…, vocab_size=…)")
         self.wav2vec2_bert = Wav2Vec2BertModel(config)
         self.dropout = nn.Dropout(config.final_dropout)
-        width = config.output_hidden_size if config.add_adapter else config.hidden_size
+        width = (config.output_hidden_size if config.add_adapter else None) or config.hidden_size
         self.lm_head = nn.Linear(width, config.vocab_size)
         self.post_init()
 
@@ -76,7 +76,7 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
             CausalLMOutput(
                 loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
             ),
-            self.config.return_dict if return_dict is None else return_dict,
+            is_set(return_dict, self.config.return_dict),
         )
 
     def _loss(self, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
@@ -100,11 +100,11 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__(config)
         refuse_adapter(config)
-        self.num_labels = config.num_labels
+        self.num_labels = number_of_labels(config)
         self.wav2vec2_bert = Wav2Vec2BertModel(config)
         self.layer_weights = new_layer_weights(config)
         self.projector = nn.Linear(config.hidden_size, config.classifier_proj_size)
-        self.classifier = nn.Linear(config.classifier_proj_size, config.num_labels)
+        self.classifier = nn.Linear(config.classifier_proj_size, self.num_labels)
         self.post_init()
 
     def freeze_base_model(self) -> None:
@@ -133,9 +133,7 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
             output_attentions: likewise.
             return_dict: False for a tuple.
         """
-        states, outputs = encode(
-            self, input_features, attention_mask, output_hidden_states, output_attentions
-        )
+        states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
         states = self.projector(states)
         if attention_mask is None:
             pooled = states.mean(dim=1)
@@ -148,7 +146,7 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
             SequenceClassifierOutput(
                 loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
             ),
-            self.config.return_dict if return_dict is None else return_dict,
+            is_set(return_dict, self.config.return_dict),
         )
 
 
@@ -158,10 +156,10 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__(config)
         refuse_adapter(config)
-        self.num_labels = config.num_labels
+        self.num_labels = number_of_labels(config)
         self.wav2vec2_bert = Wav2Vec2BertModel(config)
         self.layer_weights = new_layer_weights(config)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.classifier = nn.Linear(config.hidden_size, self.num_labels)
         self.post_init()
 
     def freeze_base_model(self) -> None:
@@ -190,9 +188,7 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
             output_attentions: likewise.
             return_dict: False for a tuple.
         """
-        states, outputs = encode(
-            self, input_features, attention_mask, output_hidden_states, output_attentions
-        )
+        states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
         logits = self.classifier(states)
         loss = None
         if labels is not None:
@@ -207,7 +203,7 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
             TokenClassifierOutput(
                 loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
             ),
-            self.config.return_dict if return_dict is None else return_dict,
+            is_set(return_dict, self.config.return_dict),
         )
 
 
@@ -215,6 +211,11 @@ def refuse_adapter(config: Wav2Vec2BertConfig) -> None:
     """The heads that read every layer, or every token, cannot have one."""
     if config.add_adapter:
         raise ValueError("add_adapter must be False for this head: it reads the tokens as the layers leave them")
+
+
+def number_of_labels(config: PreTrainedConfig) -> int:
+    """The configuration's `num_labels`."""
+    return len(config.id2label or ())
 
 
 def new_layer_weights(config: Wav2Vec2BertConfig) -> nn.Parameter | None:
@@ -253,12 +254,12 @@ def encode(
     return (summed[0] if weights else outputs.last_hidden_state), outputs
 
 
-def classification_loss(logits: Tensor, labels: Tensor, config: Wav2Vec2BertConfig) -> Tensor:
+def classification_loss(logits: Tensor, labels: Tensor, config: PreTrainedConfig) -> Tensor:
     """Of (B, num_labels) logits, by the kind of problem."""
     problem = config.problem_type
     if problem is None:
         several = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
-        problem = "regression" if config.num_labels == 1 else several
+        problem = "regression" if number_of_labels(config) == 1 else several
     if problem == "regression":
         return mse_loss(logits, labels.to(logits.dtype).view_as(logits))
     if problem == "multi_label_classification":

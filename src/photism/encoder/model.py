@@ -1,10 +1,10 @@
-"""Wav2Vec2-BERT (https://arxiv.org/abs/2312.05187): log-mel tokens in, states out; transformers' checkpoints, faster."""
+"""Wav2Vec2-BERT (https://arxiv.org/abs/2312.05187): log-mel tokens in, states out, with transformers' checkpoints."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +81,7 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
     input_modalities = "audio"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
-    _no_split_modules = ["ConformerLayer"]
+    _no_split_modules: ClassVar[list[str]] = ["ConformerLayer"]
     # The losses average over their own batch, so that Trainer has to divide by the accumulation steps itself.
     accepts_loss_kwargs = False
 
@@ -105,9 +105,10 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
 
     def _output_lengths(self, lengths: Tensor) -> Tensor:
         """Tokens that the model, its adapter included, makes of as many: int64 (B,)."""
-        adapter = self.base_model.adapter
-        for _ in range(self.config.num_adapter_layers if adapter is not None else 0):
-            lengths = adapter.output_lengths(lengths)
+        adapter = cast("Wav2Vec2BertModel", self.base_model).adapter
+        if adapter is not None:
+            for _ in adapter.layers:
+                lengths = adapter.output_lengths(lengths)
         return lengths
 
 
@@ -175,7 +176,7 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
         hidden_states = self._hide(hidden_states, layout, mask_time_indices)
 
         kept: list[Tensor] = []
-        keep = _setting(output_hidden_states, config.output_hidden_states)
+        keep = is_set(output_hidden_states, config.output_hidden_states)
 
         def on_each(states: Tensor) -> None:
             if keep:
@@ -187,7 +188,7 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
             hidden_states,
             layout,
             on_state=on_each if keep or on_state else None,
-            output_attentions=_setting(output_attentions, config.output_attentions),
+            output_attentions=is_set(output_attentions, config.output_attentions),
         )
         if self.intermediate_ffn is not None:
             hidden_states = torch.add(hidden_states, self.intermediate_ffn(hidden_states), alpha=0.5)
@@ -201,7 +202,7 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
             hidden_states=tuple(kept) if keep else None,
             attentions=attentions,
         )
-        return output if _setting(return_dict, config.return_dict) else output.to_tuple()
+        return output if is_set(return_dict, config.return_dict) else output.to_tuple()
 
     def _hide(self, hidden_states: Tensor, layout: Layout, tokens: Tensor | None) -> Tensor:
         """SpecAugment of (N, D) states."""
@@ -238,5 +239,6 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
         return hidden_states
 
 
-def _setting(argument: bool | None, default: bool) -> bool:
-    return default if argument is None else argument
+def is_set(argument: bool | None, default: bool | None) -> bool:
+    """What a call says, or else the configuration."""
+    return bool(default if argument is None else argument)

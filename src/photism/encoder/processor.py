@@ -53,9 +53,7 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
         kwargs.pop("feature_extractor_type", None)
         self.num_mel_bins, self.stride, self.device = num_mel_bins, stride, device
         self.return_attention_mask = True
-        super().__init__(
-            feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs
-        )
+        super().__init__(feature_size=feature_size, sampling_rate=sampling_rate, padding_value=padding_value, **kwargs)
 
     def __call__(
         self,

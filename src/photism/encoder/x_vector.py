@@ -10,8 +10,8 @@ from torch.nn.functional import conv1d, cross_entropy, normalize, one_hot, pad
 from transformers import Wav2Vec2BertConfig, initialization
 from transformers.modeling_outputs import XVectorOutput
 
-from photism.encoder.heads import encode, new_layer_weights, refuse_adapter
-from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel
+from photism.encoder.heads import encode, new_layer_weights, number_of_labels, refuse_adapter
+from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel, is_set
 
 SCALE, MARGIN = 30.0, 0.4
 
@@ -26,9 +26,12 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
         self.layer_weights = new_layer_weights(config)
         self.projector = nn.Linear(config.hidden_size, config.tdnn_dim[0])
         self.tdnn = nn.ModuleList(TimeDelayLayer(config, index) for index in range(len(config.tdnn_dim)))
+        spans = zip(config.tdnn_dilation, config.tdnn_kernel, strict=True)
+        self.sight = 1 + sum(dilation * (kernel - 1) for dilation, kernel in spans)
+        """Tokens that one output of the time-delay network sees."""
         self.feature_extractor = nn.Linear(config.tdnn_dim[-1] * 2, config.xvector_output_dim)
         self.classifier = nn.Linear(config.xvector_output_dim, config.xvector_output_dim)
-        self.objective = AngularMarginLoss(config.xvector_output_dim, config.num_labels)
+        self.objective = AngularMarginLoss(config.xvector_output_dim, number_of_labels(config))
         self.post_init()
 
     def freeze_base_model(self) -> None:
@@ -64,20 +67,17 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
             output_attentions: likewise.
             return_dict: False for a tuple.
         """
-        states, outputs = encode(
-            self, input_features, attention_mask, output_hidden_states, output_attentions
-        )
+        states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
         states = self.projector(states)
         batch, frames, _ = states.shape
         if attention_mask is None:
             lengths = torch.full((batch,), frames, device=states.device)
         else:
             lengths = attention_mask.sum(1)
-        sight = 1 + sum(layer.dilation * (layer.kernel_size - 1) for layer in self.tdnn)
-        states = _at_least(states, lengths, sight)
+        states = _at_least(states, lengths, self.sight)
         for layer in self.tdnn:
             states = layer(states)
-        statistics = _mean_and_deviation(states, lengths.clamp(min=sight) - sight + 1)
+        statistics = _mean_and_deviation(states, lengths.clamp(min=self.sight) - self.sight + 1)
         embeddings = self.feature_extractor(statistics)
         logits = self.classifier(embeddings)
         output = XVectorOutput(
@@ -87,7 +87,7 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
         )
-        return output if (self.config.return_dict if return_dict is None else return_dict) else output.to_tuple()
+        return output if is_set(return_dict, self.config.return_dict) else output.to_tuple()
 
 
 class TimeDelayLayer(nn.Module):

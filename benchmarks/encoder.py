@@ -1,0 +1,236 @@
+"""Photism's Wav2Vec2-BERT beside transformers', and its log-mel beside transformers' and Kaldi's.
+
+    python benchmarks/encoder.py [--full] [--device cpu] [--runs 5] [--only WORD]
+
+Random weights of the real widths, 2 layers or, with --full, 24. Each side of a case is a process of its own; they run
+in turns, so that what else the machine does strikes both alike. Prints the median of each side in seconds, their ratio
+(above 1: ours is faster), and the most memory that each took above its weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import multiprocessing
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+
+TOKENS_PER_S = 50
+WIDTH = 160
+CORPUS_S = (
+    *(0.35, 0.50, 0.58, 0.63, 0.67, 0.71, 0.75, 0.79, 0.83, 0.86, 0.90, 0.93, 0.96, 1.00, 1.05, 1.08),
+    *(1.13, 1.18, 1.23, 1.28, 1.34, 1.40, 1.47, 1.54, 1.62, 1.73, 1.88, 2.09, 2.38, 2.78, 3.37, 4.87),
+)
+"""Lengths of people's recordings in the Tux Paint corpus, in seconds: 32 quantiles of them."""
+
+OURS, REFERENCE, KALDI, INT8 = "ours", "transformers", "kaldi-native-fbank", "ours in int8"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What two sides do with the same input: `sides` are names that `build` knows; ours comes first."""
+
+    name: str
+    sides: tuple[str, ...]
+    build: Callable[[str, argparse.Namespace], Callable[[], object]]
+
+
+def model_of(side: str, options: argparse.Namespace, name: str = "Model", **changes: Any) -> Any:
+    """A model with seeded random weights."""
+    import transformers
+
+    import photism.encoder
+
+    settings = {"num_hidden_layers": options.layers, "layerdrop": 0.0} | changes
+    config = transformers.Wav2Vec2BertConfig(**settings)
+    torch.manual_seed(0)
+    library = transformers if side == REFERENCE else photism.encoder
+    model = getattr(library, f"Wav2Vec2Bert{name}")(config)
+    if side == INT8:
+        from photism.encoder.quantization import quantize_int8
+
+        quantize_int8(model)
+    dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
+    return model.to(options.device, dtype).eval()
+
+
+def features_of(seconds: tuple[float, ...], options: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor]:
+    """Noise as log-mel tokens (B, F, 160), and their mask."""
+    lengths = torch.tensor([round(each * TOKENS_PER_S) for each in seconds])
+    features = torch.randn(len(lengths), int(lengths.max()), WIDTH, generator=torch.Generator().manual_seed(1))
+    dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
+    mask = (torch.arange(features.shape[1]) < lengths[:, None]).long()
+    return features.to(options.device, dtype), mask.to(options.device)
+
+
+def forward(*seconds: float) -> Callable[[str, argparse.Namespace], Callable[[], object]]:
+    """The encoder on clips of these lengths, without gradients."""
+
+    def build(side: str, options: argparse.Namespace) -> Callable[[], object]:
+        model = model_of(side, options)
+        features, mask = features_of(seconds, options)
+        arguments = {} if len(set(seconds)) == 1 else {"attention_mask": mask}
+        return torch.inference_mode()(lambda: model(features, **arguments).last_hidden_state)
+
+    return build
+
+
+def training_step(side: str, options: argparse.Namespace) -> Callable[[], object]:
+    """Loss and gradients of 8 clips of 15 s, 6 layers, SpecAugment on."""
+    model = model_of(side, options, "ForSequenceClassification", num_hidden_layers=6, num_labels=10).train()
+    features, _ = features_of((15.0,) * 8, options)
+    labels = torch.arange(8, device=options.device)
+
+    def step() -> None:
+        model(features, labels=labels).loss.backward()
+        model.zero_grad()
+
+    return step
+
+
+def log_mels(side: str, options: argparse.Namespace) -> Callable[[], object]:
+    """Features of 32 clips of 10 s."""
+    noise = np.random.default_rng(0)
+    sounds = [(0.1 * noise.standard_normal(160_000)).astype(np.float32) for _ in range(32)]
+    if side == REFERENCE:
+        import transformers
+
+        extractor = transformers.SeamlessM4TFeatureExtractor()
+        return lambda: extractor(sounds, sampling_rate=16_000, return_tensors="pt")
+    if side == KALDI:
+        return lambda: [kaldi_features(sound) for sound in sounds]
+    from photism.audio.log_mel import log_mel
+
+    return lambda: log_mel(sounds, device=options.device)
+
+
+def kaldi_features(sound: np.ndarray) -> np.ndarray:
+    """What Kaldi's own code makes of one clip, normalised and stacked."""
+    import kaldi_native_fbank
+
+    settings = kaldi_native_fbank.FbankOptions()
+    settings.frame_opts.dither = 0.0
+    settings.mel_opts.num_bins = 80
+    fbank = kaldi_native_fbank.OnlineFbank(settings)
+    fbank.accept_waveform(16_000, (sound * 32768).tolist())
+    fbank.input_finished()
+    frames = np.stack([fbank.get_frame(index) for index in range(fbank.num_frames_ready)])
+    frames = (frames - frames.mean(0)) / np.sqrt(frames.var(0, ddof=1) + 1e-7)
+    return frames[: len(frames) // 2 * 2].reshape(-1, WIDTH)
+
+
+def cases() -> list[Case]:
+    both = (OURS, REFERENCE)
+    found = [Case(f"one clip of {seconds} s", both, forward(float(seconds))) for seconds in (10, 30, 60)]
+    found += [
+        Case("one clip of 5 min", (OURS,), forward(300.0)),
+        Case("32 clips of the corpus's lengths", both, forward(*CORPUS_S)),
+        Case("training step, 8 clips of 15 s, 6 layers", both, training_step),
+        Case("log-mel, 32 clips of 10 s", both, log_mels),
+    ]
+    if importlib.util.find_spec("kaldi_native_fbank"):
+        found.append(Case("log-mel, 32 clips of 10 s, beside Kaldi", (OURS, KALDI), log_mels))
+    if importlib.util.find_spec("torchao"):
+        found += [Case(f"int8, one clip of {seconds} s", (INT8, OURS), forward(float(seconds))) for seconds in (10, 30)]
+    return found
+
+
+def serve_side(case: str, side: str, options: argparse.Namespace, pipe: Connection) -> None:
+    """A process that does the work whenever it is told to, and answers with seconds and megabytes."""
+    torch.set_num_threads(options.threads)
+    work = next(each for each in cases() if each.name == case).build(side, options)
+    cuda = options.device == "cuda"
+    before = torch.cuda.memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    pipe.send(None)
+    while pipe.recv():
+        start = time.perf_counter()
+        work()
+        if cuda:
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - start
+        peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        pipe.send((seconds, (peak - before) / 2**20))
+
+
+def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
+    """For each side the median seconds and the most megabytes above what it held before its first run."""
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    processes = []
+    for side in case.sides:
+        pipes[side], child = context.Pipe()
+        processes.append(context.Process(target=serve_side, args=(case.name, side, options, child)))
+        processes[-1].start()
+        pipes[side].recv()  # one loads after the other
+    results: dict[str, list[tuple[float, float]]] = {side: [] for side in case.sides}
+    for run in range(options.runs + 1):
+        for side, pipe in pipes.items():
+            pipe.send(True)
+            answer = pipe.recv()
+            if run:  # the first warms up
+                results[side].append(answer)
+    for pipe, process in zip(pipes.values(), processes, strict=True):
+        pipe.send(False)
+        process.join()
+    return {
+        side: (statistics.median(seconds for seconds, _ in runs), max(size for _, size in runs))
+        for side, runs in results.items()
+    }
+
+
+def gemm_flops(options: argparse.Namespace) -> float:
+    """Floating-point operations a second of the linear layers' largest product at 30 s."""
+    left, right = torch.randn(30 * TOKENS_PER_S, 1024), torch.randn(1024, 4096)
+    times = []
+    for _ in range(10):
+        start = time.perf_counter()
+        left @ right
+        times.append(time.perf_counter() - start)
+    return 2 * left.shape[0] * right.numel() / statistics.median(times)
+
+
+def linear_flops(seconds: float, layers: int) -> float:
+    """Of the linear layers alone: two for each weight and token."""
+    return 2 * seconds * TOKENS_PER_S * layers * 24_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true", help="24 layers")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--only", default="", metavar="WORD", help="cases whose name has it")
+    options = parser.parse_args()
+    options.layers = 24 if options.full else 2
+    torch.set_num_threads(options.threads)
+
+    title = f"{options.layers} layers, {options.device}, {options.threads} threads, median of {options.runs} runs"
+    table = Table("", "s", "beside", "s", "ratio", "MB", "beside", title=title)
+    for case in cases():
+        if options.only not in case.name:
+            continue
+        results = measure(case, options)
+        (side, (seconds, size)), *peers = results.items()
+        row = [case.name if side == OURS else f"{case.name}", f"{seconds:.3f}"]
+        for peer, (peer_seconds, peer_size) in peers:
+            row += [peer, f"{peer_seconds:.3f}", f"{peer_seconds / seconds:.2f}", f"{size:.0f}", f"{peer_size:.0f}"]
+        table.add_row(*row if peers else (*row, "", "", "", f"{size:.0f}", ""))
+        if case.name == "one clip of 30 s" and options.device == "cpu":
+            share = linear_flops(30, options.layers) / seconds / gemm_flops(options)
+            table.add_row("  of the machine's GEMM rate", f"{share:.0%}")
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()
