@@ -140,8 +140,7 @@ def cases() -> list[Case]:
     ]
     if importlib.util.find_spec("kaldi_native_fbank"):
         found.append(Case("log-mel, 32 clips of 10 s, beside Kaldi", (OURS, KALDI), log_mels))
-    if importlib.util.find_spec("torchao"):
-        found += [Case(f"int8, one clip of {seconds} s", (INT8, OURS), forward(float(seconds))) for seconds in (10, 30)]
+    found += [Case(f"int8, one clip of {seconds} s", (INT8, OURS), forward(float(seconds))) for seconds in (10, 30)]
     return found
 
 

@@ -14,9 +14,13 @@ __all__ = [
     "InputError",
     "PromptSpace",
     "Wav2Vec2BertConfig",
+    "Wav2Vec2BertForAudioFrameClassification",
+    "Wav2Vec2BertForCTC",
+    "Wav2Vec2BertForSequenceClassification",
+    "Wav2Vec2BertForXVector",
     "Wav2Vec2BertModel",
+    "Wav2Vec2BertProcessor",
     "Waveform",
-    "__version__",
     "load_waveform",
     "log_mel",
 ]
@@ -26,7 +30,15 @@ if TYPE_CHECKING:
     from photism.audio import Waveform, load_waveform
     from photism.audio.log_mel import log_mel
     from photism.drawing import AudioToImagePipeline
-    from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
+    from photism.encoder import (
+        Wav2Vec2BertConfig,
+        Wav2Vec2BertForAudioFrameClassification,
+        Wav2Vec2BertForCTC,
+        Wav2Vec2BertForSequenceClassification,
+        Wav2Vec2BertForXVector,
+        Wav2Vec2BertModel,
+        Wav2Vec2BertProcessor,
+    )
     from photism.listening import CaptionRanker
 # A name is imported when it is first asked for, so that torch, transformers and diffusers load only when needed.
 _MODULE_OF = {
@@ -35,7 +47,12 @@ _MODULE_OF = {
     "CaptionRanker": "photism.listening",
     "PromptSpace": "photism.alignment",
     "Wav2Vec2BertConfig": "photism.encoder",
+    "Wav2Vec2BertForAudioFrameClassification": "photism.encoder",
+    "Wav2Vec2BertForCTC": "photism.encoder",
+    "Wav2Vec2BertForSequenceClassification": "photism.encoder",
+    "Wav2Vec2BertForXVector": "photism.encoder",
     "Wav2Vec2BertModel": "photism.encoder",
+    "Wav2Vec2BertProcessor": "photism.encoder",
     "Waveform": "photism.audio",
     "load_waveform": "photism.audio",
     "log_mel": "photism.audio.log_mel",

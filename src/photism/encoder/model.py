@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -81,9 +81,19 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
     input_modalities = "audio"
     supports_gradient_checkpointing = True
     _supports_sdpa = True
-    _no_split_modules: ClassVar[list[str]] = ["ConformerLayer"]
+    _no_split_modules = ["ConformerLayer"]  # noqa: RUF012 (as transformers declares it)
     # The losses average over their own batch, so that Trainer has to divide by the accumulation steps itself.
     accepts_loss_kwargs = False
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, int8: bool = False, **kwargs: Any) -> Any:
+        """Transformers' own, and `int8` for linear layers in int8: on a processor, and not for training."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        if int8:
+            from photism.encoder.quantization import quantize_int8
+
+            quantize_int8(loaded[0] if isinstance(loaded, tuple) else loaded)
+        return loaded
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

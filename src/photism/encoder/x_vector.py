@@ -12,6 +12,7 @@ from transformers.modeling_outputs import XVectorOutput
 
 from photism.encoder.heads import encode, new_layer_weights, number_of_labels, refuse_adapter
 from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel, is_set
+from photism.errors import InputError
 
 SCALE, MARGIN = 30.0, 0.4
 
@@ -67,6 +68,8 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
             output_attentions: likewise.
             return_dict: False for a tuple.
         """
+        if attention_mask is not None and not attention_mask[:, 0].all():
+            raise InputError("attention_mask must pad on the right: the time-delay network has no other end")
         states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
         states = self.projector(states)
         batch, frames, _ = states.shape
