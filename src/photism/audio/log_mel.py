@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import avg_pool1d, pad
 from torch.nn.utils.rnn import pad_sequence
 
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE, Waveform
@@ -128,17 +128,21 @@ def _log_mel_frames(padded: Tensor, num_mel_bins: int) -> Tensor:
     """(B, T) samples -> (B, frames, num_mel_bins) float32, logarithms of the power in each mel band."""
     window = _povey_window(padded.device, padded.dtype)
     filters = _mel_filters(num_mel_bins, padded.device, padded.dtype)
-    frames = (padded * INT16_SCALE).unfold(-1, FRAME_SAMPLES, HOP_SAMPLES)  # (B, T) -> (B, frames, 400), a view
+    samples = padded * INT16_SCALE
+    # Kaldi takes a frame's mean away and then emphasises the treble of what is left. Both are linear: the recording is
+    # emphasised once, not each frame, and (1 - PREEMPHASIS) times the mean taken away after. Only the first sample of a
+    # frame, which has none before it, comes out otherwise, and there the window is 0.
+    emphasised = samples - PREEMPHASIS * pad(samples, (1, -1))
+    means = avg_pool1d(samples[:, None], FRAME_SAMPLES, HOP_SAMPLES)[:, 0, :, None]  # (B, T) -> (B, frames, 1)
+    frames = emphasised.unfold(-1, FRAME_SAMPLES, HOP_SAMPLES)  # (B, T) -> (B, frames, 400), a view
+    length = max(1, BLOCK_FRAMES // len(padded))
     blocks: list[Tensor] = []
-    for block in frames.split(max(1, BLOCK_FRAMES // len(padded)), dim=1):
-        block = block - block.mean(-1, keepdim=True)
-        # Each frame is filtered on its own: the sample before its first is taken to be the first itself.
-        before = torch.cat([block[..., :1], block[..., :-1]], dim=-1)
-        spectrum = torch.fft.rfft((block - PREEMPHASIS * before) * window, n=FFT_SAMPLES)  # (B, block, 257)
+    for block, mean in zip(frames.split(length, dim=1), means.split(length, dim=1), strict=True):
+        spectrum = torch.fft.rfft((block - (1 - PREEMPHASIS) * mean) * window, n=FFT_SAMPLES)  # (B, block, 257)
         # Rounded to float32 here and below because the reference is: where a bin hardly varies, normalising it
         # magnifies even that.
-        spectrum = torch.view_as_real(spectrum.to(torch.complex64)).to(padded.dtype)  # (B, block, 257, 2)
-        power = spectrum.square().sum(-1)
+        spectrum = spectrum.to(torch.complex64)
+        power = spectrum.real.to(padded.dtype).square() + spectrum.imag.to(padded.dtype).square()
         blocks.append((power @ filters).clamp(min=POWER_FLOOR).log().float())
     return torch.cat(blocks, dim=1)
 
