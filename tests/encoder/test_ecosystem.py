@@ -3,6 +3,8 @@
 import json
 
 import numpy as np
+import onnxruntime
+import peft
 import pytest
 import torch
 import transformers
@@ -179,7 +181,6 @@ def test_gradient_checkpointing_changes_no_gradient(reentrant):
 
 
 def test_lora():
-    peft = pytest.importorskip("peft", reason="peft is of the train extra")
     model, _ = pair("ForXVector")
     features, mask = batch((15, 11))
     before = model(features, attention_mask=mask).embeddings
@@ -205,8 +206,6 @@ def test_compiled(positions):
 
 
 def test_onnx(tmp_path):
-    pytest.importorskip("onnxscript", reason="onnxscript is for export alone")
-    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is for export alone")
     model, _ = pair("ForCTC", num_hidden_layers=2)
     features, mask = batch((17, 9))
     path = tmp_path / "model.onnx"
@@ -221,7 +220,7 @@ def test_onnx(tmp_path):
         dynamo=True,
         verbose=False,
     )
-    session = runtime.InferenceSession(path)
+    session = onnxruntime.InferenceSession(path)
     for lengths in ((17, 9), (30, 12, 5)):
         features, mask = batch(lengths)
         with torch.no_grad():
