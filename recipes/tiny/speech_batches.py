@@ -20,11 +20,11 @@ POOL = 1024
 LONGEST_FRAMES = 400
 """Of a clip to train on: the few longer ones are paragraphs."""
 
-HUMAN_SHARE = 0.5
+HUMAN_SHARE = 0.4
 """Of the clips drawn; of all clips people's recordings are a seventh."""
 
-SPEED = (0.85, 1.2)
-WARP = (0.9, 1.12)
+SPEED = (0.78, 1.28)
+WARP = (0.82, 1.2)
 """Of the mel axis: longer and shorter vocal tracts than the few speakers'."""
 
 NOISE_SHARE = 0.4
