@@ -62,9 +62,9 @@ class SpeechBatches:
         self.symbols = sorted({symbol for clip in speech.clips for symbol in clip.phonemes})
         number = {symbol: index for index, symbol in enumerate(self.symbols, start=BLANK + 1)}
         self.phonemes = [torch.tensor([number[symbol] for symbol in clip.phonemes]) for clip in clips]
-        human = torch.tensor([clip.voice == "human" for clip in clips])
-        share = human.float().mean()
-        weights = torch.where(human, HUMAN_SHARE / share, (1 - HUMAN_SHARE) / (1 - share))
+        self.human = torch.tensor([clip.voice == "human" for clip in clips])
+        share = self.human.float().mean()
+        weights = torch.where(self.human, HUMAN_SHARE / share, (1 - HUMAN_SHARE) / (1 - share))
         self.weights = weights * (self.lengths <= LONGEST_FRAMES)
 
     def __len__(self) -> int:
