@@ -15,4 +15,5 @@ RUN pip install --no-cache-dir --constraint constraints.txt '.[studio]'
 ENV HOME=/tmp
 USER nobody
 EXPOSE 7860
+STOPSIGNAL SIGINT
 CMD ["photism", "serve", "--host", "0.0.0.0"]

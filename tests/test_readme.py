@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from photism.cli.main import main
-from photism.tiny import MODEL_FOLDER
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf8")
@@ -24,12 +23,6 @@ def folder_with_an_elephant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
-needs_the_bundled_model = pytest.mark.skipif(
-    not (MODEL_FOLDER / "model.safetensors").exists(), reason="the bundled model's weights are not complete yet"
-)
-
-
-@needs_the_bundled_model
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(command: str, monkeypatch: pytest.MonkeyPatch):
     if command == "photism serve":
@@ -40,7 +33,6 @@ def test_command(command: str, monkeypatch: pytest.MonkeyPatch):
     assert not exit_info.value.code
 
 
-@needs_the_bundled_model
 @pytest.mark.parametrize("code", PYTHON)
 def test_python(code: str, folder_with_an_elephant: Path):
     exec(compile(code, "README.md", "exec"), {})

@@ -35,8 +35,8 @@ from photism.alignment import (
 FROZEN_NAME, NAME = "captions-frozen", "captions"
 REGRESSION_WEIGHT = 1.0
 PHONEME_WEIGHT = 0.3
-VIEWS = 2
-"""Of each clip with a frozen encoder: as it is, and augmented once."""
+HUMAN_VIEWS = 5
+"""Of a person's recording, for the frozen half: as it is, and augmented. Synthetic speech is varied as it is."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def evaluate_retrieval(
 
 
 class StateBank:
-    """Encoder states of every clip, in several augmented views, to train the resampler on."""
+    """Encoder states of every clip, people's in several views, to train the resampler on."""
 
     def __init__(self, aligner: Aligner, train: SpeechBatches, device: torch.device) -> None:
         generator = torch.Generator().manual_seed(1)
@@ -119,8 +119,10 @@ class StateBank:
         lengths: list[Tensor] = []
         clips: list[Tensor] = []
         aligner.eval()
-        for view in range(VIEWS):
-            for part in train.lengths.argsort().split(256):
+        shortest_first = train.lengths.argsort()
+        for view in range(HUMAN_VIEWS):
+            viewed = shortest_first[train.human[shortest_first]] if view else shortest_first
+            for part in viewed.split(256):
                 batch = train.make(part, generator if view else None)
                 with torch.no_grad(), autocast(device):
                     output = aligner.model.encoder(
@@ -133,7 +135,8 @@ class StateBank:
         self.states = torch.cat(states)
         self.lengths, self.clips = torch.cat(lengths), torch.cat(clips)
         self.starts = self.lengths.cumsum(0) - self.lengths
-        self.weights, self.caption_ids = train.weights[self.clips], train.caption_ids[self.clips]
+        views = torch.where(train.human, HUMAN_VIEWS, 1)
+        self.weights, self.caption_ids = (train.weights / views)[self.clips], train.caption_ids[self.clips]
 
     def draw(self, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """States (B, F, D), their mask (B, F) and the captions (B,)."""
@@ -204,10 +207,10 @@ Evaluate = Callable[[Training, int], None]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frozen-steps", type=int, default=1500)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--frozen-steps", type=int, default=3300)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch-tokens", type=int, default=2560)
-    parser.add_argument("--learning-rate", type=float, default=6e-4)
+    parser.add_argument("--learning-rate", type=float, default=2.5e-4)
     parser.add_argument("--voices", type=int, default=4)
     arguments = parser.parse_args()
 

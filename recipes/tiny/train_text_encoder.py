@@ -50,8 +50,14 @@ def train_tokenizer(captions: Sequence[str], folder: Path) -> CLIPTokenizer:
         ]
     )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    # Pairs that are as frequent are merged in the order of their tokens' numbers. Left to itself the trainer numbers
+    # the ends of words as it meets them, in an order that changes from run to run: as special tokens they have theirs.
     trainer = trainers.BpeTrainer(
-        vocab_size=2 * len(alphabet) + MERGES, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
+        vocab_size=2 * len(alphabet) + MERGES,
+        initial_alphabet=alphabet,
+        special_tokens=[*alphabet, *(f"{byte}</w>" for byte in alphabet)],
+        end_of_word_suffix="</w>",
+        show_progress=False,
     )
     tokenizer.train_from_iterator(captions, trainer)
     merges = [tuple(merge) for merge in json.loads(tokenizer.to_str())["model"]["merges"][:MERGES]]

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from photism import __version__
-from photism.cli.startup import startup
+from photism.cli.startup import load_pipeline
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from photism.drawing import AudioToImagePipeline, Negative
-    from photism.listening import CaptionRanker, HeardCaption
+    from photism.drawing import Negative
+    from photism.listening import HeardCaption
 
 TEXT_MARK = "text:"
 
@@ -59,11 +59,7 @@ def draw(
 
     waveforms = [load_waveform(sound) for sound in sounds]
 
-    with startup():
-        from photism.drawing import AudioToImagePipeline
-
-        pipeline = AudioToImagePipeline.from_pretrained(model, diffusion=diffusion, device=device)
-        ranker = _ranker(pipeline, model)
+    pipeline, ranker = load_pipeline(model, diffusion=diffusion, device=device)
     chosen_steps = pipeline.num_inference_steps if steps is None else steps
     chosen_scale = pipeline.guidance_scale if guidance_scale is None else guidance_scale
     settings = {
@@ -131,17 +127,6 @@ def _negative(negative: str) -> Negative:
     if negative.startswith(TEXT_MARK):
         return TextPrompt(negative.removeprefix(TEXT_MARK))
     return negative
-
-
-def _ranker(pipeline: AudioToImagePipeline, model: str | None) -> CaptionRanker | None:
-    """What says what was heard, where the model brings captions and the means to read them."""
-    from photism.listening import CaptionRanker
-    from photism.model_folder import find_model, load_captions
-
-    captions = load_captions(find_model(model))
-    if not captions or getattr(pipeline.diffusion, "text_encoder", None) is None:
-        return None
-    return CaptionRanker.of(pipeline, captions)
 
 
 @contextmanager

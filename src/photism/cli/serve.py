@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from photism.cli.startup import startup
+from photism.cli.startup import load_pipeline
 from photism.errors import InputError
 
 
@@ -29,15 +29,7 @@ def serve(
             raise
         raise InputError("serve needs gradio, which is not installed: pip install 'photism[studio]'") from None
 
-    with startup():
-        from photism.drawing import AudioToImagePipeline
-        from photism.listening import CaptionRanker
-        from photism.model_folder import find_model, load_captions
-
-        pipeline = AudioToImagePipeline.from_pretrained(model, diffusion=diffusion, device=device)
-        captions = load_captions(find_model(model))
-        has_words = captions and pipeline.diffusion.text_encoder is not None
-        ranker = CaptionRanker.of(pipeline, captions) if has_words else None
+    pipeline, ranker = load_pipeline(model, diffusion=diffusion, device=device)
     app = build_app(pipeline, ranker, model=model or "tiny")
     typer.echo(f"Photism is on {launch(app, host=host, port=port)} until Ctrl-C")
     app.block_thread()

@@ -1,9 +1,17 @@
 """What a verb does before its own work: load heavy libraries and models, fast and without their chatter."""
 
+from __future__ import annotations
+
 import gc
 import logging
-from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from photism.drawing import AudioToImagePipeline
+    from photism.listening import CaptionRanker
 
 
 @contextmanager
@@ -21,6 +29,21 @@ def startup() -> Generator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def load_pipeline(
+    model: str | None, *, diffusion: str | None, device: str | None
+) -> tuple[AudioToImagePipeline, CaptionRanker | None]:
+    """What draws and, where the model brings captions and the means to read them, what says what was heard."""
+    with startup():
+        from photism.drawing import AudioToImagePipeline
+        from photism.listening import CaptionRanker
+        from photism.model_folder import find_model, load_captions
+
+        pipeline = AudioToImagePipeline.from_pretrained(model, diffusion=diffusion, device=device)
+        captions = load_captions(find_model(model))
+        has_words = captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
+        return pipeline, CaptionRanker.of(pipeline, captions) if has_words else None
 
 
 def _quieten() -> None:
