@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from photism import AudioToImagePipeline, CaptionRanker, Waveform, load_waveform, log_mel
+from photism import Waveform, load_waveform, log_mel
+from photism.cli.startup import load_pipeline
 
 COLUMN = 256  # pixels; all lengths below too
 GAP = 24
@@ -78,8 +79,9 @@ def column(waveform: Waveform, drawn: Image.Image, language: str, heard: str) ->
 def strip(sounds: Sequence[Path], *, seed: int) -> Image.Image:
     """All sounds beside each other, drawn and heard by the bundled model."""
     waveforms = [load_waveform(sound) for sound in sounds]
-    pictures = AudioToImagePipeline.from_pretrained()(waveforms, seed=seed).images
-    ranker = CaptionRanker.from_pretrained()
+    pipeline, ranker = load_pipeline(None, diffusion=None, device=None)
+    assert ranker
+    pictures = pipeline(waveforms, seed=seed).images
     sheet = Image.new("RGB", (len(sounds) * (COLUMN + GAP) - GAP, HEIGHT), PAPER)
     for index, (sound, waveform, picture) in enumerate(zip(sounds, waveforms, pictures, strict=True)):
         code = sound.suffixes[0].lstrip(".")
