@@ -5,7 +5,6 @@ import pytest
 import torch
 from reference import CLASSES, POSITIONS, batch, difference, pair
 
-from photism.encoder import Wav2Vec2BertForXVector
 from photism.errors import InputError
 
 ALONE = 2e-5
@@ -157,7 +156,3 @@ def test_unclear_masks_are_refused():
         ours(features, attention_mask=mask[:, :5])
     with pytest.raises(InputError, match=r"input_features must be \(B, F, 20\)"):
         ours(features[..., :10])
-
-
-def test_gradient_accumulation_counts_a_batch_once():
-    assert not Wav2Vec2BertForXVector.accepts_loss_kwargs

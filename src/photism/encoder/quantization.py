@@ -1,7 +1,7 @@
 """Linear layers in int8 on a processor: a scale for each output channel of the weights and for each token as it comes.
 
-Symmetric, as in LLM.int8() (https://arxiv.org/abs/2208.07339, section 2), without its outliers: behind a layer norm
-there are none. The product is torch's int8 GEMM, exact in int32.
+Symmetric and vector-wise, as in LLM.int8() (https://arxiv.org/abs/2208.07339, section 2), without its exception for
+outlying channels. The product is torch's int8 GEMM, exact in int32.
 """
 
 from __future__ import annotations

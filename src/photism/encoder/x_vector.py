@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d, cross_entropy, normalize, one_hot, pad
+from torch.nn.functional import cross_entropy, normalize, one_hot, pad
 from transformers import Wav2Vec2BertConfig, initialization
 from transformers.modeling_outputs import XVectorOutput
 
@@ -98,22 +98,17 @@ class TimeDelayLayer(nn.Module):
 
     def __init__(self, config: Wav2Vec2BertConfig, index: int) -> None:
         super().__init__()
-        self.in_width = config.tdnn_dim[max(index - 1, 0)]
+        in_width = config.tdnn_dim[max(index - 1, 0)]
         self.kernel_size, self.dilation = config.tdnn_kernel[index], config.tdnn_dilation[index]
-        self.kernel = nn.Linear(self.in_width * self.kernel_size, config.tdnn_dim[index])
+        self.kernel = nn.Linear(in_width * self.kernel_size, config.tdnn_dim[index])
         self.activation = nn.ReLU()
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """(B, F, in_width) -> (B, F - dilation * (kernel_size - 1), width)."""
-        if type(self.kernel) is not nn.Linear:  # wrapped, as by LoRA: what wraps it must be called
-            outputs = hidden_states.shape[1] - self.dilation * (self.kernel_size - 1)
-            seen = [hidden_states[:, i * self.dilation :][:, :outputs] for i in range(self.kernel_size)]
-            return self.activation(self.kernel(torch.cat(seen, dim=-1)))
-        # (out, kernel_size * in) -> (out, kernel_size, in) -> (out, in, kernel_size)
-        weight = self.kernel.weight.unflatten(1, (self.kernel_size, self.in_width)).transpose(1, 2)
-        # (B, F, D) -> (B, D, F) -> (B, F', D')
-        outputs = conv1d(hidden_states.transpose(1, 2), weight, self.kernel.bias, dilation=self.dilation)
-        return self.activation(outputs.transpose(1, 2))
+        """(B, F, D) -> (B, F - dilation * (kernel_size - 1), width)."""
+        # The linear layer is called, so that what wraps it, such as LoRA or a device map, acts.
+        outputs = hidden_states.shape[1] - self.dilation * (self.kernel_size - 1)
+        seen = [hidden_states[:, i * self.dilation :][:, :outputs] for i in range(self.kernel_size)]
+        return self.activation(self.kernel(torch.cat(seen, dim=-1)))
 
 
 class AngularMarginLoss(nn.Module):
