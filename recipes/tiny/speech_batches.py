@@ -20,7 +20,7 @@ POOL = 1024
 LONGEST_FRAMES = 400
 """Of a clip to train on: the few longer ones are paragraphs."""
 
-HUMAN_SHARE = 0.4
+HUMAN_SHARE = 0.3
 """Of the clips drawn; of all clips people's recordings are a seventh."""
 
 SPEED = (0.78, 1.28)

@@ -28,19 +28,25 @@ from torch.utils.checkpoint import checkpoint
 
 from photism.encoder.layout import Layout
 from photism.encoder.positions import Positions, rotate
+from photism.encoder.products import Linear, attend, has_onednn, linear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from transformers import Wav2Vec2BertConfig
 
-    Table = Callable[[Tensor, int, int], Tensor]
-    """(queries (B, H, M, d), first distance, last distance) -> biases (B, H, M, distances)."""
+    Table = Callable[[Tensor, int, int, slice], Tensor]
+    """(queries (B, H, M, d), first distance, last distance, which heads) -> biases (B, H, M, distances)."""
 
 BLOCK_NUMBERS = 1 << 22
 """Of biases at once, 16 MB in float32: as many queries as keep them near the processor."""
 SHORTEST_BLOCK = 64
 """Queries, for attention's own products to be worth it."""
+CACHED_LOGITS = 1 << 19
+"""Of one head, 2 MB: where the products are oneDNN's."""
+SHORTEST_BY_PRODUCTS = 256
+"""Tokens, below which the calls cost more than they save."""
+ALL_HEADS = slice(None)
 
 
 class Attended(NamedTuple):
@@ -64,13 +70,13 @@ class SelfAttention(nn.Module):
         self.num_heads = config.num_attention_heads
         self.head_size = width // self.num_heads
         self.position_embeddings_type = positions
-        self.linear_q = nn.Linear(width, width)
-        self.linear_k = nn.Linear(width, width)
-        self.linear_v = nn.Linear(width, width)
-        self.linear_out = nn.Linear(width, width)
+        self.linear_q = Linear(width, width)
+        self.linear_k = Linear(width, width)
+        self.linear_v = Linear(width, width)
+        self.linear_out = Linear(width, width)
         self.dropout = nn.Dropout(config.attention_dropout)
         if positions == "relative":
-            self.linear_pos = nn.Linear(width, width, bias=False)
+            self.linear_pos = Linear(width, width, bias=False)
             self.pos_bias_u = nn.Parameter(torch.zeros(self.num_heads, self.head_size))
             self.pos_bias_v = nn.Parameter(torch.zeros(self.num_heads, self.head_size))
         if positions == "relative_key":
@@ -109,9 +115,12 @@ class SelfAttention(nn.Module):
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
         """(B, H, L, d) each -> (B, H, L, d), a block of queries at a time."""
+        batch, heads, length, _ = query.shape
+        dropout = self.training and self.dropout.p > 0
+        if length >= SHORTEST_BY_PRODUCTS and not dropout and has_onednn(query):
+            return self._attend_by_products(query, key, value, table)
         if table is None:
             return self._attend_block(query, key, value, None, 0)
-        batch, heads, length, _ = query.shape
         block = max(SHORTEST_BLOCK, BLOCK_NUMBERS // (batch * heads * length))
         if block >= length:
             return self._attend_block(query, key, value, table, 0)
@@ -138,6 +147,32 @@ class SelfAttention(nn.Module):
         dropout = self.dropout.p if self.training else 0.0
         return scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
 
+    def _attend_by_products(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
+        """The same with oneDNN's products, head by head, so that a block's logits stay in the cache."""
+        length = query.shape[2]
+        block = max(SHORTEST_BLOCK, CACHED_LOGITS // length)
+        attended: list[Tensor] = []
+        every = zip(*(tokens.flatten(0, 1).contiguous().unbind() for tokens in (query, key, value)), strict=True)
+        for index, (q, k, v) in enumerate(every):
+            for number, rows in enumerate(q.split(block)):
+                arguments = (rows, k, v, table, index % self.num_heads, number * block)
+                if torch.is_grad_enabled():
+                    attended.append(checkpoint(self._attend_rows, *arguments, use_reentrant=False))
+                else:
+                    attended.append(self._attend_rows(*arguments))
+        return torch.cat(attended).view_as(query)  # B · H · (L, d) -> (B, H, L, d)
+
+    def _attend_rows(
+        self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, head: int, start: int
+    ) -> Tensor:
+        """A head's queries (M, d) of the tokens from `start` on, to all keys (L, d) of a clip."""
+        bias = None
+        if table is not None:
+            bias = _biases(table, query[None, None], start, len(key), slice(head, head + 1))[0, 0]
+        if self.position_embeddings_type == "relative":
+            query = query + self.pos_bias_u[head]
+        return attend(query * self.head_size**-0.5, key, value, bias)
+
     def _attend_whole(
         self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
@@ -157,18 +192,19 @@ class SelfAttention(nn.Module):
         if self.position_embeddings_type == "relative_key":
             return self._relative_key_table
         if self.position_embeddings_type == "relative" and positions is not None:
-            # (2 · longest - 1, D) -> (H, d, 2 · longest - 1); the waves run over distances, from the left to the right
-            waves = self.linear_pos(positions.waves).unflatten(-1, (self.num_heads, self.head_size)).permute(1, 2, 0)
+            # (2 · longest - 1, D) -> (H, 2 · longest - 1, d); the waves run over distances, from the left to the right
+            waves = self.linear_pos(positions.waves).unflatten(-1, (self.num_heads, self.head_size)).transpose(0, 1)
 
-            def relative_table(query: Tensor, first: int, last: int) -> Tensor:
-                middle = waves.shape[2] // 2
-                columns = waves[..., middle + first : middle + last + 1]
-                return (query + self.pos_bias_v[:, None]) @ columns * self.head_size**-0.5
+            def relative_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
+                middle = waves.shape[1] // 2
+                columns = waves[heads, middle + first : middle + last + 1]
+                query = (query + self.pos_bias_v[heads, None]) * self.head_size**-0.5
+                return linear(query, columns[0]) if len(columns) == 1 else query @ columns.transpose(1, 2)
 
             return relative_table
         return None
 
-    def _relative_key_table(self, query: Tensor, first: int, last: int) -> Tensor:
+    def _relative_key_table(self, query: Tensor, first: int, last: int, heads: slice) -> Tensor:
         distances = torch.arange(self.left + self.right + 1, device=query.device)
         columns = self.distance_embedding(distances).to(query.dtype)  # called, so that hooks act
         near = query @ columns.T * self.head_size**-0.5  # (B, H, M, left + 1 + right)
@@ -179,18 +215,18 @@ class SelfAttention(nn.Module):
         return torch.cat([leftmost, near[..., low + self.left : high + self.left + 1], rightmost], dim=-1)
 
 
-def _biases(table: Table, query: Tensor, start: int, length: int) -> Tensor:
+def _biases(table: Table, query: Tensor, start: int, length: int, heads: slice = ALL_HEADS) -> Tensor:
     """Biases (B, H, M, L) of the queries from `start` on: a view of their table by distance."""
-    batch, heads, rows, _ = query.shape
-    by_distance = table(query, -(start + rows - 1), length - 1 - start)  # (B, H, M, L + M - 1)
+    batch, of_heads, rows, _ = query.shape
+    by_distance = table(query, -(start + rows - 1), length - 1 - start, heads)  # (B, H, M, L + M - 1)
     width = length + rows - 1
     if torch.compiler.is_compiling():
         column = (
             torch.arange(length, device=query.device) + (rows - 1) - torch.arange(rows, device=query.device)[:, None]
         )
-        return by_distance.gather(-1, column.expand(batch, heads, rows, length))
-    strides = (heads * rows * width, rows * width, width - 1, 1)
-    return by_distance.contiguous().as_strided((batch, heads, rows, length), strides, rows - 1)
+        return by_distance.gather(-1, column.expand(batch, of_heads, rows, length))
+    strides = (of_heads * rows * width, rows * width, width - 1, 1)
+    return by_distance.contiguous().as_strided((batch, of_heads, rows, length), strides, rows - 1)
 
 
 def _padded(weights: list[Tensor], layout: Layout) -> Tensor:

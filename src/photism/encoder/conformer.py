@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv1d, conv2d, linear, pad
+from torch.nn.functional import conv1d, conv2d, pad
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from photism.encoder.attention import Attended, SelfAttention
 from photism.encoder.layout import Layout
+from photism.encoder.products import Linear, linear
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig
@@ -22,19 +23,32 @@ if TYPE_CHECKING:
     from photism.encoder.positions import Positions
 
 
+TOKENS_AT_ONCE = 256
+"""Through the wide middle of a feed-forward network, so that it stays in the cache, and is not new memory each time."""
+
+
 class FeedForward(nn.Module):
     """Two linear layers of (…, width) tokens."""
 
     def __init__(self, config: Wav2Vec2BertConfig, *, width: int, activation: str) -> None:
         super().__init__()
-        self.intermediate_dense = nn.Linear(width, config.intermediate_size)
+        self.intermediate_dense = Linear(width, config.intermediate_size)
         self.intermediate_act_fn = ACT2FN[activation]
         self.intermediate_dropout = nn.Dropout(config.activation_dropout)
-        self.output_dense = nn.Linear(config.intermediate_size, width)
+        self.output_dense = Linear(config.intermediate_size, width)
         self.output_dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """(…, width) -> (…, width)."""
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return self._apply_to(hidden_states)
+        tokens = hidden_states.flatten(0, -2)
+        output = torch.empty_like(tokens)
+        for part, out in zip(tokens.split(TOKENS_AT_ONCE), output.split(TOKENS_AT_ONCE), strict=True):
+            out.copy_(self._apply_to(part))
+        return output.view_as(hidden_states)
+
+    def _apply_to(self, hidden_states: Tensor) -> Tensor:
         hidden_states = self.intermediate_act_fn(self.intermediate_dense(hidden_states))
         return self.output_dropout(self.output_dense(self.intermediate_dropout(hidden_states)))
 
