@@ -1,4 +1,4 @@
-"""Stage 7: measures the bundled model as it is shipped, on the recordings that it was never trained on.
+"""Stage 8: measures the bundled model as it is shipped, on the recordings that it was never trained on.
 
     python recipes/tiny/evaluate.py [--write]
 

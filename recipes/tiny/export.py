@@ -1,4 +1,4 @@
-"""Stage 6: what was trained becomes the bundled model, `src/photism/tiny`.
+"""Stage 7: what was trained becomes the bundled model, `src/photism/tiny`.
 
     python recipes/tiny/export.py
 
@@ -19,9 +19,9 @@ from corpus import read_captions
 from diffusers import DPMSolverMultistepScheduler
 from speech import read_speech
 from speech_batches import SpeechBatches
-from train_captions import FROZEN_NAME, NAME, Aligner, build_caption_bank
-from train_diffusion import NAME as DIFFUSION
+from train_captions import NAME, Aligner, build_caption_bank
 from train_diffusion import build_pipeline, build_unet
+from train_sounds import NAME as SOUNDS
 from training import load_averaged
 
 FOLDER = Path(__file__).parents[2] / "src/photism/tiny"
@@ -31,11 +31,10 @@ LARGEST_BYTES = 64 * 2**20
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--voices", type=int, default=4)
-    parser.add_argument("--frozen", action="store_true", help="the audio side as the frozen half of its stage left it")
     arguments = parser.parse_args()
 
     unet = build_unet()
-    load_averaged(DIFFUSION, unet)
+    load_averaged(SOUNDS, unet)
     pipeline = build_pipeline(torch.device("cpu"), unet.eval())
     # Trained with DDIM's schedule; a solver of second order needs fewer steps.
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
@@ -44,7 +43,7 @@ def main() -> None:
 
     symbols = len(SpeechBatches(read_speech(arguments.voices), test=True).symbols)
     aligner = Aligner(build_caption_bank(torch.device("cpu")), symbols)
-    load_averaged(FROZEN_NAME if arguments.frozen else NAME, aligner)
+    load_averaged(NAME, aligner)
     aligner.model.half().save_pretrained(FOLDER)
 
     (FOLDER / "captions.json").write_text(json.dumps(read_captions(), ensure_ascii=False, indent=0) + "\n")

@@ -28,16 +28,32 @@ SPEED = (0.78, 1.28)
 WARP = (0.82, 1.2)
 """Of the mel axis: longer and shorter vocal tracts than the few speakers'."""
 
-NOISE_SHARE = 0.4
-"""Of people's recordings. Synthetic speech always gets some: between its sounds it is digital silence, 28 nats below
-them where a room's is 6 to 9, and normalising would make that the largest difference there is."""
-NOISE_DB = (10.0, 45.0)
 SILENCE = -12.0
 """Mean log-power of a frame that holds nothing. espeak-ng ends with .4 s of them, a third of a clip: left out."""
-MASK_SHARE = 0.08
-"""Of a clip's tokens: SpecAugment's two masks of ten tokens would hide half of a one-second clip."""
 
 BLANK = 0
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How clips are made harder.
+
+    Attributes:
+        noise_share: of people's recordings that get noise. Synthetic speech always gets some: between its sounds it is
+            digital silence, 28 nats below them where a room's is 6 to 9, and normalising would make that the largest
+            difference there is.
+        noise_db: how far the noise is below the speech.
+        mask_share: of a clip's tokens that are hidden: SpecAugment's two masks of ten would hide half of a clip of 1 s.
+    """
+
+    noise_share: float = 0.4
+    noise_db: tuple[float, float] = (10.0, 45.0)
+    mask_share: float = 0.08
+
+
+EASY = Augmentation()
+HARD = Augmentation(noise_share=0.8, noise_db=(0.0, 20.0), mask_share=0.12)
+"""As uncertain, of clips that a model knows by heart, as it is of new ones."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +100,20 @@ class SpeechBatches:
         start = min(start, POOL - count)
         return self.make(pool[start : start + count], generator)
 
-    def make(self, chosen: Tensor, generator: torch.Generator | None = None) -> Batch:
+    def make(
+        self, chosen: Tensor, generator: torch.Generator | None = None, augmentation: Augmentation = EASY
+    ) -> Batch:
         """The chosen clips; augmented where a generator is given."""
         mels, lengths = self._log_mels(chosen, generator)
         if generator is not None:
-            share = torch.where(self.human[chosen], NOISE_SHARE, 1.0)
-            mels = _add_noise(mels, lengths, share, generator)
+            share = torch.where(self.human[chosen], augmentation.noise_share, 1.0)
+            mels = _add_noise(mels, lengths, share, augmentation.noise_db, generator)
         mels = _normalize(mels, lengths)
         features = mels.unflatten(1, (-1, TOKEN_FRAMES)).flatten(2)  # (B, frames, 80) -> (B, F, 320)
         tokens = (lengths // TOKEN_FRAMES).clamp(min=1)
         valid = torch.arange(features.shape[1]) < tokens[:, None]
         if generator is not None:
-            features = _mask(features, generator)
+            features = _mask(features, augmentation.mask_share, generator)
         features = features * valid[..., None]
         phonemes = [self.phonemes[i] for i in chosen]
         return Batch(
@@ -148,13 +166,15 @@ def _uniform(bounds: tuple[float, float], count: int, generator: torch.Generator
     return low + (high - low) * torch.rand(count, generator=generator)
 
 
-def _add_noise(mels: Tensor, lengths: Tensor, share: Tensor, generator: torch.Generator) -> Tensor:
+def _add_noise(
+    mels: Tensor, lengths: Tensor, share: Tensor, noise_db: tuple[float, float], generator: torch.Generator
+) -> Tensor:
     """Steady noise of a random tilt, added as power, to each clip with the probability `share` (B,)."""
     count, frames, bins = mels.shape
     noisy = torch.rand(count, generator=generator) < share
     valid = (torch.arange(frames) < lengths[:, None])[..., None]
     loudness = torch.where(valid, mels, -torch.inf).flatten(1).logsumexp(1) - (lengths * bins).log()
-    level = loudness - _uniform(NOISE_DB, count, generator) * math.log(10) / 10
+    level = loudness - _uniform(noise_db, count, generator) * math.log(10) / 10
     tilt = _uniform((-3.0, 3.0), count, generator)[:, None, None] * torch.linspace(-0.5, 0.5, bins)
     noise = level[:, None, None] + tilt + torch.randn(count, frames, bins, generator=generator)
     return torch.where(noisy[:, None, None], torch.logaddexp(mels, noise), mels)
@@ -170,10 +190,10 @@ def _normalize(mels: Tensor, lengths: Tensor) -> Tensor:
     return centred / (variance + 1e-7).sqrt()
 
 
-def _mask(features: Tensor, generator: torch.Generator) -> Tensor:
+def _mask(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """A few tokens and a band of mel bins of each clip set to their mean, zero."""
     count, tokens, width = features.shape
-    keep = torch.rand(count, tokens, 1, generator=generator) >= MASK_SHARE
+    keep = torch.rand(count, tokens, 1, generator=generator) >= share
     bins = width // TOKEN_FRAMES
     start = torch.randint(bins, (count, 1), generator=generator)
     size = torch.randint(bins // 6, (count, 1), generator=generator)
