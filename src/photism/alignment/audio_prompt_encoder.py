@@ -11,9 +11,9 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from photism.alignment.prompt_adapter import ConvPromptAdapter, ResamplerPromptAdapter
 from photism.alignment.prompt_space import PromptSpace
-from photism.audio import AudioSource, load_waveform
-from photism.audio.log_mel import LogMel, log_mel
-from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
+from photism.audio import AudioSource, Waveform, load_waveform
+from photism.audio.log_mel import FRAMES_PER_S, LogMel, log_mel
+from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel, encode_long, longest_exact
 from photism.errors import InputError
 
 ADAPTERS: dict[str, type[ConvPromptAdapter] | type[ResamplerPromptAdapter]] = {
@@ -27,6 +27,7 @@ class AudioPrompt(NamedTuple):
 
     prompt_embeds: Tensor  # (B, S, D)
     pooled_prompt_embeds: Tensor | None  # (B, P), where the model wants it
+    windows: tuple[int, ...] = ()  # that each sound was encoded in, by `encode`: 1 is in one piece, and exact
 
 
 class AudioPromptEncoderConfig(PreTrainedConfig):
@@ -165,6 +166,10 @@ class AudioPromptEncoder(PreTrainedModel):
             prompts of 1 + tokens vectors, the opening one first, and pooled vectors where the space has them.
         """
         states = self.encoder(input_features.to(self.dtype), attention_mask=attention_mask).last_hidden_state
+        return self._prompt(states, attention_mask)
+
+    def _prompt(self, states: Tensor, attention_mask: Tensor) -> AudioPrompt:
+        """(B, F, D) states and their mask (B, F)."""
         tokens = self.adapter(states, attention_mask)
         opening = self.bos.to(tokens.dtype).expand(len(tokens), 1, -1)
         pooled = None if self.pooled_projection is None else self.pooled_projection(tokens.mean(dim=1))
@@ -173,6 +178,8 @@ class AudioPromptEncoder(PreTrainedModel):
     @torch.no_grad()
     def encode(self, sounds: Sequence[AudioSource], *, batch_size: int = 8) -> AudioPrompt:
         """Prompts for sounds of any length; a sound's prompt does not depend on the others.
+
+        A sound that is too long for the memory in one piece (`photism.encoder.long`) is encoded in overlapped windows.
 
         Args:
             sounds: anything that `load_waveform` takes.
@@ -187,7 +194,25 @@ class AudioPromptEncoder(PreTrainedModel):
             raise InputError(f"batch_size must be at least 1; got {batch_size}")
         training = self.training
         self.eval()
-        parts = [self(*self.features(sounds[i : i + batch_size])) for i in range(0, len(sounds), batch_size)]
+        parts: list[AudioPrompt] = []
+        for start in range(0, len(sounds), batch_size):
+            waveforms = [load_waveform(sound) for sound in sounds[start : start + batch_size]]
+            seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
+            fit = seconds * FRAMES_PER_S / self.config.feature_stride <= longest_exact(self.encoder)
+            parts += [self._encode(group) for group in ([waveforms] if fit else [[each] for each in waveforms])]
         self.train(training)
         pooled = [part.pooled_prompt_embeds for part in parts if part.pooled_prompt_embeds is not None]
-        return AudioPrompt(torch.cat([part.prompt_embeds for part in parts]), torch.cat(pooled) if pooled else None)
+        return AudioPrompt(
+            torch.cat([part.prompt_embeds for part in parts]),
+            torch.cat(pooled) if pooled else None,
+            tuple(windows for part in parts for windows in part.windows),
+        )
+
+    def _encode(self, waveforms: Sequence[Waveform]) -> AudioPrompt:
+        """Waveforms that fit into memory together, or a single one of any length."""
+        features, mask = self.features(waveforms)
+        if len(waveforms) > 1:
+            return self(features, mask)._replace(windows=(1,) * len(waveforms))
+        features, mask = features[:, : int(mask.sum())], mask[:, : int(mask.sum())]
+        states, windows = encode_long(self.encoder, features)
+        return self._prompt(states, mask)._replace(windows=(windows,))

@@ -17,7 +17,8 @@ from torch.nn.utils.rnn import pad_sequence
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE, Waveform
 from photism.errors import InputError
 
-HOP_SAMPLES = SAMPLING_RATE * 10 // 1000  # 160 samples, 10 ms
+FRAMES_PER_S = 100
+HOP_SAMPLES = SAMPLING_RATE // FRAMES_PER_S  # 160 samples, 10 ms
 FFT_SAMPLES = 1 << (FRAME_SAMPLES - 1).bit_length()  # 512, the next power of two
 PREEMPHASIS = 0.97
 LOWEST_HZ = 20.0
@@ -26,6 +27,7 @@ POWER_FLOOR = 2.0**-23  # Kaldi's: the machine epsilon of float32
 VARIANCE_FLOOR = 1e-7
 INT16_SCALE = 2.0**15  # Kaldi reads 16-bit integers
 BLOCK_FRAMES = 256  # bounds the memory of a long recording, and its spectra stay in the cache
+BLOCK_BINS = 16  # the same where bins are normalised, each for itself
 
 
 class LogMel(NamedTuple):
@@ -89,7 +91,8 @@ def log_mel(
     counts = torch.tensor(frame_counts, device=device)
     log_mels = _log_mel_frames(padded, num_mel_bins, dtype)  # (B, frames, num_mel_bins)
     if normalize:
-        log_mels = _normalize(log_mels.to(dtype), counts)
+        parts = [_normalize(part.to(dtype), counts).float() for part in log_mels.split(BLOCK_BINS, dim=2)]
+        log_mels = torch.cat(parts, dim=2)
 
     frames = log_mels.shape[1]
     log_mels = pad(log_mels, (0, 0, 0, -frames % stride))

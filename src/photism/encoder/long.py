@@ -1,0 +1,104 @@
+"""Encoding sound of any length in bounded memory: in one piece where that fits, else in overlapped windows.
+
+Attention reaches over a whole recording, so windows are not exact: a token hears what its window holds. Neighbours
+share an overlap in which the states of the first fade into those of the second, which leaves no seam.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import psutil
+import torch
+from torch import Tensor
+
+from photism.encoder.model import Wav2Vec2BertModel
+from photism.errors import InputError
+
+NUMBERS_A_TOKEN = 16
+"""That the encoder holds at once for each number of a token's state: 13 were measured on a clip of 5 minutes."""
+EXACT_BYTES = 4 << 30
+"""What a clip in one piece may take, where so much is free: the same limit everywhere, for the same result everywhere.
+These are 21 minutes at the published model's width and 50 tokens a second."""
+FREE_SHARE = 0.8
+"""Of the memory that is free now."""
+WINDOW_TOKENS = 3000
+"""A minute at 50 tokens a second."""
+OVERLAP_SHARE = 1 / 6
+"""Of a window, with each of its neighbours."""
+
+
+class LongEncoding(NamedTuple):
+    """States of one clip, and how they came about."""
+
+    last_hidden_state: Tensor  # (1, F, D)
+    windows: int  # 1: in one piece, exact
+
+
+def longest_exact(model: Wav2Vec2BertModel) -> int:
+    """Tokens of a clip that this model may encode in one piece on its device."""
+    limit = min(EXACT_BYTES, int(FREE_SHARE * _free_bytes(model.device)))
+    return limit // (NUMBERS_A_TOKEN * model.config.hidden_size * model.dtype.itemsize)
+
+
+@torch.no_grad()
+def encode_long(
+    model: Wav2Vec2BertModel, input_features: Tensor, *, window: int | None = None, overlap: int | None = None
+) -> LongEncoding:
+    """Encodes one clip of any length.
+
+    Args:
+        model: without an adapter, in evaluation.
+        input_features: (1, F, feature_projection_input_dim) in any dtype, as `log_mel` makes them of the whole clip.
+        window: tokens of a window, all alike; by default the whole clip where memory allows it (`longest_exact`), and
+            3000 where not. A clip that is no longer is encoded in one piece.
+        overlap: tokens that two neighbours share at least, below the window; by default a sixth of it.
+
+    Returns:
+        the states (1, F, D), and the number of windows.
+
+    Raises:
+        InputError: several clips, an overlap that is not below the window, or a model with an adapter.
+    """
+    if input_features.ndim != 3 or len(input_features) != 1:
+        raise InputError(f"input_features must be one clip, (1, F, D); got {tuple(input_features.shape)}")
+    if model.adapter is not None:
+        raise InputError("model must have no adapter, whose tokens do not line up with the clip's")
+    input_features = input_features.to(model.dtype)
+    frames = input_features.shape[1]
+    if window is None:
+        window = frames if frames <= longest_exact(model) else WINDOW_TOKENS
+    if overlap is None:
+        overlap = round(OVERLAP_SHARE * window)
+    if not 0 <= overlap < window:
+        raise InputError(f"overlap must be from 0 to below the window of {window} tokens; got {overlap}")
+    if frames <= window:
+        return LongEncoding(model(input_features).last_hidden_state, 1)
+
+    starts = list(_starts(frames, window, overlap))
+    states = input_features.new_empty(1, frames, model.config.hidden_size)
+    done = 0  # tokens that are written
+    for start in starts:
+        found = model(input_features[:, start : start + window]).last_hidden_state
+        shared = done - start
+        if shared > 0:
+            rising = torch.arange(1, shared + 1, device=states.device, dtype=states.dtype) / (shared + 1)
+            found[:, :shared].lerp_(states[:, start:done], 1 - rising[:, None])
+        states[:, start : start + window] = found
+        done = start + window
+    return LongEncoding(states, len(starts))
+
+
+def _starts(frames: int, window: int, overlap: int) -> Iterator[int]:
+    """First tokens of the windows, evenly spread, the last of which ends with the clip."""
+    count = -(-(frames - overlap) // (window - overlap))
+    for number in range(count):
+        yield round(number * (frames - window) / (count - 1))
+
+
+def _free_bytes(device: torch.device) -> int:
+    """Memory that is free on a device, or on the machine."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
