@@ -1,23 +1,27 @@
-"""Photism's Wav2Vec2-BERT beside transformers', and its log-mel beside transformers' and Kaldi's.
+"""Photism's Wav2Vec2-BERT beside transformers' and CTranslate2's, and its log-mel beside transformers' and Kaldi's.
 
     python benchmarks/encoder.py [--full] [--device cpu] [--runs 5] [--only WORD]
 
 Random weights of the real widths, 2 layers or, with --full, 24. Each side of a case is a process of its own; they run
 in turns, so that what else the machine does strikes both alike. Prints the median of each side in seconds, their ratio
-(above 1: ours is faster), and the most memory that each took above its weights.
+(above 1: ours is faster), and the most memory that each took above its weights. Kaldi and CTranslate2 are measured
+where `kaldi_native_fbank` and `ctranslate2` are installed.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import multiprocessing
 import resource
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +37,13 @@ CORPUS_S = (
 )
 """Lengths of people's recordings in the Tux Paint corpus, in seconds: 32 quantiles of them."""
 
-OURS, REFERENCE, KALDI, INT8 = "ours", "transformers", "kaldi-native-fbank", "ours in int8"
+OURS, REFERENCE, INT8 = "ours", "transformers", "ours in int8"
+KALDI, CTRANSLATE2 = "kaldi-native-fbank", "CTranslate2"
+FLOAT32 = "ours in float32"
+"""Of log-mel, which is computed in float64 by default, as transformers does."""
+
+
+ALPHABET = (*"abcdefghijklmnopqrstuvwxyz", "<pad>", "<s>", "</s>", "<unk>", "|")
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,50 @@ def forward(*seconds: float) -> Callable[[str, argparse.Namespace], Callable[[],
     return build
 
 
+def ctc_with_adapter(side: str, options: argparse.Namespace) -> Callable[[], object]:
+    """Logits of a clip of 30 s, by the one kind of checkpoint that CTranslate2 converts."""
+    features, _ = features_of((30.0,), options)
+    if side == CTRANSLATE2:
+        converted = ctranslate2_model(options)
+        return lambda: ctranslate2_logits(converted, features)
+    model = model_of(side, options, "ForCTC", add_adapter=True, vocab_size=len(ALPHABET))
+    return torch.inference_mode()(lambda: model(features).logits)
+
+
+def ctranslate2_model(options: argparse.Namespace) -> Any:
+    """The reference's random weights, converted."""
+    import ctranslate2
+    import transformers
+    from ctranslate2.converters import TransformersConverter
+
+    model = model_of(REFERENCE, options, "ForCTC", add_adapter=True, vocab_size=len(ALPHABET))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model.save_pretrained(folder)
+        (folder / "vocab.json").write_text(json.dumps({symbol: index for index, symbol in enumerate(ALPHABET)}))
+        transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json")).save_pretrained(folder)
+        TransformersConverter(name).convert(str(folder / "converted"))
+        return ctranslate2.models.Wav2Vec2Bert(
+            str(folder / "converted"), device=options.device, compute_type="float32", intra_threads=options.threads
+        )
+
+
+def ctranslate2_logits(model: Any, features: torch.Tensor) -> np.ndarray:
+    import ctranslate2
+
+    return np.array(model.encode(ctranslate2.StorageView.from_array(features.numpy()), to_cpu=True))
+
+
+def ctranslate2_difference(options: argparse.Namespace) -> str:
+    """How far its logits are from transformers'."""
+    features, _ = features_of((2.0,), options)
+    model = model_of(REFERENCE, options, "ForCTC", add_adapter=True, vocab_size=len(ALPHABET))
+    with torch.inference_mode():
+        wanted = model(features).logits.numpy()
+    found = ctranslate2_logits(ctranslate2_model(options), features)
+    return f"{np.abs(found - wanted).max():.2g} from transformers' logits, of which the largest is {wanted.max():.2g}"
+
+
 def training_step(side: str, options: argparse.Namespace) -> Callable[[], object]:
     """Loss and gradients of 8 clips of 15 s, 6 layers, SpecAugment on."""
     model = model_of(side, options, "ForSequenceClassification", num_hidden_layers=6, num_labels=10).train()
@@ -111,7 +165,8 @@ def log_mels(side: str, options: argparse.Namespace) -> Callable[[], object]:
         return lambda: [kaldi_features(sound) for sound in sounds]
     from photism.audio.log_mel import log_mel
 
-    return lambda: log_mel(sounds, device=options.device)
+    dtype = torch.float32 if side == FLOAT32 else torch.float64
+    return lambda: log_mel(sounds, device=options.device, dtype=dtype)
 
 
 def kaldi_features(sound: np.ndarray) -> np.ndarray:
@@ -137,9 +192,12 @@ def cases() -> list[Case]:
         Case("32 clips of the corpus's lengths", both, forward(*CORPUS_S)),
         Case("training step, 8 clips of 15 s, 6 layers", both, training_step),
         Case("log-mel, 32 clips of 10 s", both, log_mels),
+        Case("log-mel in float32, 32 clips of 10 s", (FLOAT32, REFERENCE), log_mels),
     ]
+    if importlib.util.find_spec("ctranslate2"):
+        found.append(Case("30 s, an adapter and CTC", (OURS, CTRANSLATE2), ctc_with_adapter))
     if importlib.util.find_spec("kaldi_native_fbank"):
-        found.append(Case("log-mel, 32 clips of 10 s, beside Kaldi", (OURS, KALDI), log_mels))
+        found.append(Case("log-mel in float32, beside Kaldi", (FLOAT32, KALDI), log_mels))
     found += [Case(f"int8, one clip of {seconds} s", (INT8, OURS), forward(float(seconds))) for seconds in (10, 30)]
     return found
 
@@ -187,15 +245,21 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, f
     }
 
 
-def gemm_flops(options: argparse.Namespace) -> float:
-    """Floating-point operations a second of the linear layers' largest product at 30 s."""
-    left, right = torch.randn(30 * TOKENS_PER_S, 1024), torch.randn(1024, 4096)
-    times = []
-    for _ in range(10):
-        start = time.perf_counter()
-        left @ right
-        times.append(time.perf_counter() - start)
-    return 2 * left.shape[0] * right.numel() / statistics.median(times)
+def gemm_flops() -> dict[str, float]:
+    """Floating-point operations a second of the linear layers' largest product at 30 s, by library."""
+    from photism.encoder.products import product
+
+    left, right = torch.randn(30 * TOKENS_PER_S, 1024), torch.randn(4096, 1024)
+    transposed = right.T.contiguous()
+    rates: dict[str, float] = {}
+    for name, multiply in {"oneDNN": lambda: product(left, right), "torch.mm": lambda: left @ transposed}.items():
+        times = []
+        for _ in range(15):
+            start = time.perf_counter()
+            multiply()
+            times.append(time.perf_counter() - start)
+        rates[name] = 2 * left.shape[0] * right.numel() / statistics.median(times[5:])
+    return rates
 
 
 def linear_flops(seconds: float, layers: int) -> float:
@@ -220,14 +284,17 @@ def main() -> None:
         if options.only not in case.name:
             continue
         results = measure(case, options)
-        (side, (seconds, size)), *peers = results.items()
-        row = [case.name if side == OURS else f"{case.name}", f"{seconds:.3f}"]
+        (_, (seconds, size)), *peers = results.items()
+        row = [case.name, f"{seconds:.3f}"]
         for peer, (peer_seconds, peer_size) in peers:
             row += [peer, f"{peer_seconds:.3f}", f"{peer_seconds / seconds:.2f}", f"{size:.0f}", f"{peer_size:.0f}"]
         table.add_row(*row if peers else (*row, "", "", "", f"{size:.0f}", ""))
+        if CTRANSLATE2 in case.sides:
+            table.add_row(f"  {CTRANSLATE2} is {ctranslate2_difference(options)}")
         if case.name == "one clip of 30 s" and options.device == "cpu":
-            share = linear_flops(30, options.layers) / seconds / gemm_flops(options)
-            table.add_row("  of the machine's GEMM rate", f"{share:.0%}")
+            for library, rate in gemm_flops().items():
+                share = linear_flops(30, options.layers) / seconds / rate
+                table.add_row(f"  of the rate of {library}, {rate / 1e9:.0f} GFLOP/s", f"{share:.0%}")
     Console(width=140).print(table)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from photism.encoder.products import Linear, has_onednn, linear
+from photism.encoder.products import Linear, has_onednn, linear, silu_linear
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -24,6 +24,29 @@ def test_a_linear_layer_and_its_gradients(shape, bias):
         strict=True,
     ):
         torch.testing.assert_close(ours, torchs)
+
+
+def test_silu_and_a_linear_layer():
+    torch.manual_seed(0)
+    layer, input = Linear(12, 5), torch.randn(2, 3, 12, requires_grad=True)
+    wanted = functional.linear(functional.silu(input), layer.weight, layer.bias)
+    gradient = torch.randn_like(wanted)
+    variables = [input, *layer.parameters()]
+    expected = torch.autograd.grad(wanted, variables, gradient)
+    found = silu_linear(input, layer)
+    kept = [tensor.shape for tensor in found.grad_fn.saved_tensors]
+    assert kept == [input.shape, layer.weight.shape]
+    torch.testing.assert_close(found, wanted)
+    torch.testing.assert_close(torch.autograd.grad(found, variables, gradient), expected)
+
+
+def test_what_is_put_around_a_layer_is_heeded():
+    layer, input = Linear(12, 5), torch.randn(3, 12, requires_grad=True)
+    layer.register_forward_hook(lambda module, inputs, output: output * 0)
+    assert not silu_linear(input, layer).any()
+    layer = Linear(12, 5)
+    layer.forward = lambda input: input * 0
+    assert not silu_linear(input, layer).any()
 
 
 def test_inputs_that_do_not_lie_in_one_piece():

@@ -15,7 +15,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from photism.encoder.attention import Attended, SelfAttention
 from photism.encoder.layout import Layout
-from photism.encoder.products import Linear, linear
+from photism.encoder.products import Linear, linear, silu_linear
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig
@@ -49,8 +49,12 @@ class FeedForward(nn.Module):
         return output.view_as(hidden_states)
 
     def _apply_to(self, hidden_states: Tensor) -> Tensor:
-        hidden_states = self.intermediate_act_fn(self.intermediate_dense(hidden_states))
-        return self.output_dropout(self.output_dense(self.intermediate_dropout(hidden_states)))
+        hidden_states = self.intermediate_dense(hidden_states)
+        dropout = self.training and self.intermediate_dropout.p > 0
+        if isinstance(self.intermediate_act_fn, nn.SiLU) and not dropout:
+            return self.output_dropout(silu_linear(hidden_states, self.output_dense))
+        hidden_states = self.intermediate_dropout(self.intermediate_act_fn(hidden_states))
+        return self.output_dropout(self.output_dense(hidden_states))
 
 
 class PointwiseConvolution(nn.Conv1d):

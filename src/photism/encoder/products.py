@@ -48,6 +48,22 @@ class Linear(nn.Linear):
         """(…, in) -> (…, out)."""
         return linear(input, self.weight, self.bias)
 
+    def is_bare(self) -> bool:
+        """Whether nothing has been put around it: LoRA, hooks, or what fetches its weights from another device."""
+        return type(self) is Linear and not ("forward" in vars(self) or self._forward_hooks or self._forward_pre_hooks)
+
+
+def silu_linear(input: Tensor, layer: nn.Module) -> Tensor:
+    """A linear layer of silu(input), (…, in) -> (…, out), that keeps only the input for its gradients.
+
+    torch keeps silu(input) too, which is as large; here it is computed again, in a hundredth of a product's time. A
+    layer that something has been put around is called as it is.
+    """
+    bare = isinstance(layer, Linear) and layer.is_bare()
+    if not bare or not torch.is_grad_enabled() or not has_onednn(input) or layer.weight.dtype != input.dtype:
+        return layer(nn.functional.silu(input))
+    return _SiluLinear.apply(input, layer.weight, layer.bias)
+
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
     """softmax(query · keyᵀ + bias) · value of one head, where `has_onednn`: (M, d), 2 × (L, d) and (M, L) -> (M, d)."""
@@ -96,16 +112,37 @@ class _Linear(torch.autograd.Function):
         return product(input, weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        (gradient,) = gradients
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = ctx.saved_tensors
-        by_token = gradient.reshape(-1, gradient.shape[-1])  # (…, out) -> (N, out)
-        for_input, for_weight, for_bias = ctx.needs_input_grad
-        return (
-            linear(gradient, weight.T) if for_input else None,
-            linear(by_token.T, input.reshape(-1, input.shape[-1]).T) if for_weight else None,
-            by_token.sum(0) if for_bias else None,
-        )
+        return _linear_gradients(gradients[0], input, weight, ctx.needs_input_grad)
+
+
+class _SiluLinear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(input, weight)
+        return product(nn.functional.silu(input), weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        input, weight = ctx.saved_tensors
+        activated = nn.functional.silu(input)
+        for_activated, *others = _linear_gradients(gradients[0], activated, weight, ctx.needs_input_grad)
+        if for_activated is not None:
+            for_activated = torch.ops.aten.silu_backward(for_activated, input)
+        return (for_activated, *others)
+
+
+def _linear_gradients(
+    gradient: Tensor, input: Tensor, weight: Tensor, needed: tuple[bool, bool, bool]
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """For the input (…, in), the weight (out, in) and the bias (out,), where they are needed."""
+    by_token = gradient.reshape(-1, gradient.shape[-1])  # (…, out) -> (N, out)
+    return (
+        linear(gradient, weight.T) if needed[0] else None,
+        linear(by_token.T, input.reshape(-1, input.shape[-1]).T) if needed[1] else None,
+        by_token.sum(0) if needed[2] else None,
+    )
 
 
 _OPERATOR: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if torch.backends.mkldnn.is_available() else None
