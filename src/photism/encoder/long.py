@@ -18,9 +18,9 @@ from photism.errors import InputError
 
 NUMBERS_A_TOKEN = 16
 """That the encoder holds at once for each number of a token's state: 13 were measured on a clip of 5 minutes."""
-EXACT_BYTES = 4 << 30
+EXACT_BYTES = 2 << 30
 """What a clip in one piece may take, where so much is free: the same limit everywhere, for the same result everywhere.
-These are 21 minutes at the published model's width and 50 tokens a second."""
+These are 11 minutes at the published model's width and 50 tokens a second."""
 FREE_SHARE = 0.8
 """Of the memory that is free now."""
 WINDOW_TOKENS = 3000
