@@ -179,7 +179,7 @@ class AudioPromptEncoder(PreTrainedModel):
     def encode(self, sounds: Sequence[AudioSource], *, batch_size: int = 8) -> AudioPrompt:
         """Prompts for sounds of any length; a sound's prompt does not depend on the others.
 
-        A sound that is too long for the memory in one piece (`photism.encoder.long`) is encoded in overlapped windows.
+        A sound of many minutes (`photism.encoder.longest_exact`) is encoded in overlapped windows.
 
         Args:
             sounds: anything that `load_waveform` takes.

@@ -1,4 +1,4 @@
-"""Encoding sound of any length in bounded memory: in one piece where that fits, else in overlapped windows.
+"""Encoding sound of any length in bounded memory: in one piece up to some minutes, then in overlapped windows.
 
 Attention reaches over a whole recording, so windows are not exact: a token hears what its window holds. Neighbours
 share an overlap in which the states of the first fade into those of the second, which leaves no seam.
@@ -18,11 +18,11 @@ from photism.errors import InputError
 
 NUMBERS_A_TOKEN = 16
 """That the encoder holds at once for each number of a token's state: 13 were measured on a clip of 5 minutes."""
-EXACT_BYTES = 2 << 30
-"""What a clip in one piece may take, where so much is free: the same limit everywhere, for the same result everywhere.
-These are 11 minutes at the published model's width and 50 tokens a second."""
-FREE_SHARE = 0.8
-"""Of the memory that is free now."""
+EXACT_TOKENS = 32_768
+"""Of the longest clip in one piece: 11 minutes at 50 tokens a second. Attention takes three quarters of the time there,
+and four times as long for twice the tokens."""
+FREE_SHARE = 0.5
+"""Of the memory that is free, which such a clip may take."""
 WINDOW_TOKENS = 3000
 """A minute at 50 tokens a second."""
 OVERLAP_SHARE = 1 / 6
@@ -38,8 +38,8 @@ class LongEncoding(NamedTuple):
 
 def longest_exact(model: Wav2Vec2BertModel) -> int:
     """Tokens of a clip that this model may encode in one piece on its device."""
-    limit = min(EXACT_BYTES, int(FREE_SHARE * _free_bytes(model.device)))
-    return limit // (NUMBERS_A_TOKEN * model.config.hidden_size * model.dtype.itemsize)
+    token_bytes = NUMBERS_A_TOKEN * model.config.hidden_size * model.dtype.itemsize
+    return min(EXACT_TOKENS, int(FREE_SHARE * _free_bytes(model.device)) // token_bytes)
 
 
 @torch.no_grad()
@@ -51,8 +51,8 @@ def encode_long(
     Args:
         model: without an adapter, in evaluation.
         input_features: (1, F, feature_projection_input_dim) in any dtype, as `log_mel` makes them of the whole clip.
-        window: tokens of a window, all alike; by default the whole clip where memory allows it (`longest_exact`), and
-            3000 where not. A clip that is no longer is encoded in one piece.
+        window: tokens of a window, all alike; by default the whole clip up to `longest_exact`, and 3000 of a longer
+            one. A clip that is no longer is encoded in one piece.
         overlap: tokens that two neighbours share at least, below the window; by default a sixth of it.
 
     Returns:
