@@ -210,8 +210,8 @@ Evaluate = Callable[[Training, int], None]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frozen-steps", type=int, default=3300)
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--batch-tokens", type=int, default=2560)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--batch-tokens", type=int, default=2048)
     parser.add_argument("--learning-rate", type=float, default=2.5e-4)
     parser.add_argument("--voices", type=int, default=4)
     arguments = parser.parse_args()

@@ -108,7 +108,7 @@ def edit_distance(written: list[int], reference: list[int]) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=9000)
     parser.add_argument("--batch-tokens", type=int, default=1600)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--voices", type=int, default=4)

@@ -193,7 +193,7 @@ def _mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
     return 1127 * np.log1p(np.asarray(hertz) / 700)
 
 
-def _constant(values: NDArray[np.float64], device: torch.device, dtype: torch.dtype) -> Tensor:
+def _constant(values: NDArray[np.floating], device: torch.device, dtype: torch.dtype) -> Tensor:
     """A tensor that may be cached: one made in inference mode could never be part of a gradient again."""
     with torch.inference_mode(False):
         return torch.tensor(values, dtype=dtype, device=device)
