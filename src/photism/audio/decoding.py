@@ -90,6 +90,8 @@ def _frames(container: "InputContainer", stream: "AudioStream") -> "Iterator[Aud
     """Skip what is damaged and keep what can be decoded on either side, as the ffmpeg program does."""
     from av.error import FFmpegError
 
+    if not stream.codec_context:  # a codec that FFmpeg does not know, which PyAV 17 crashes on
+        return
     with suppress(FFmpegError):
         for packet in container.demux(stream):
             with suppress(FFmpegError):
