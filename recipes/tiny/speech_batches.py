@@ -40,8 +40,8 @@ class Augmentation:
 
     Attributes:
         noise_share: of people's recordings that get noise. Synthetic speech always gets some: between its sounds it is
-            digital silence, 28 nats below them where a room's is 6 to 9, and normalising would make that the largest
-            difference there is.
+            digital silence, 25 nats and more below them where a room's is 5 to 13, and normalising would make that the
+            largest difference there is.
         noise_db: how far the noise is below the speech.
         mask_share: of a clip's tokens that are hidden: SpecAugment's two masks of ten would hide half of a clip of 1 s.
     """
@@ -53,7 +53,7 @@ class Augmentation:
 
 EASY = Augmentation()
 HARD = Augmentation(noise_share=0.8, noise_db=(0.0, 20.0), mask_share=0.12)
-"""As uncertain, of clips that a model knows by heart, as it is of new ones."""
+"""The model heard 44 % of its own training clips right so, and 37 % of new ones as they are."""
 
 
 @dataclass(frozen=True)

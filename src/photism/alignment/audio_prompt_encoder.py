@@ -185,6 +185,9 @@ class AudioPromptEncoder(PreTrainedModel):
             sounds: anything that `load_waveform` takes.
             batch_size: sounds encoded at once.
 
+        Returns:
+            their prompts, and in how many windows each was encoded: 1 is in one piece, and exact.
+
         Raises:
             InputError: no sounds, or one that cannot be read.
         """

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 
 TOKENS_AT_ONCE = 256
-"""Through the wide middle of a feed-forward network, so that it stays in the cache, and is not new memory each time."""
+"""Through the wide middle of a feed-forward network on a processor, so that it stays in the cache and is not new memory
+each time."""
 
 
 class FeedForward(nn.Module):
@@ -40,7 +41,7 @@ class FeedForward(nn.Module):
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """(…, width) -> (…, width)."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if hidden_states.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._apply_to(hidden_states)
         tokens = hidden_states.flatten(0, -2)
         output = torch.empty_like(tokens)

@@ -19,8 +19,8 @@ from photism.errors import InputError
 NUMBERS_A_TOKEN = 16
 """That the encoder holds at once for each number of a token's state: 13 were measured on a clip of 5 minutes."""
 EXACT_TOKENS = 32_768
-"""Of the longest clip in one piece: 11 minutes at 50 tokens a second. Attention takes three quarters of the time there,
-and four times as long for twice the tokens."""
+"""Of the longest clip in one piece: 11 minutes at 50 tokens a second. Three quarters of the published
+model's arithmetic are attention there, which quadruples with twice the tokens."""
 FREE_SHARE = 0.5
 """Of the memory that is free, which such a clip may take."""
 WINDOW_TOKENS = 3000

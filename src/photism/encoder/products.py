@@ -1,8 +1,8 @@
 """Matrix products in float32 on a processor, by oneDNN.
 
-torch takes MKL for them, which knows Intel's processors best: on AMD's, oneDNN is about twice as fast, and on Intel's
-it is no slower. It comes with torch, where it serves bfloat16 and the compiler, whose operator is called here. On
-another device, in another dtype, under autocast or while a graph is traced, the products are torch's own.
+torch takes MKL for them, which knows Intel's processors best: on the AMD EPYC that was measured (benchmarks/README.md),
+oneDNN is twice as fast. It comes with torch, where it serves bfloat16 and the compiler, whose operator is called here.
+On another device, in another dtype, under autocast or while a graph is traced, the products are torch's own.
 """
 
 from __future__ import annotations
@@ -56,8 +56,8 @@ class Linear(nn.Linear):
 def silu_linear(input: Tensor, layer: nn.Module) -> Tensor:
     """A linear layer of silu(input), (…, in) -> (…, out), that keeps only the input for its gradients.
 
-    torch keeps silu(input) too, which is as large; here it is computed again, in a hundredth of a product's time. A
-    layer that something has been put around is called as it is.
+    torch keeps silu(input) too, which is as large; here it is computed again. A layer that something has been put
+    around is called as it is.
     """
     bare = isinstance(layer, Linear) and layer.is_bare()
     if not bare or not torch.is_grad_enabled() or not has_onednn(input) or layer.weight.dtype != input.dtype:
