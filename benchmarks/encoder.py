@@ -42,6 +42,8 @@ KALDI, CTRANSLATE2 = "kaldi-native-fbank", "CTranslate2"
 FLOAT32 = "ours in float32"
 """Of log-mel, which is computed in float64 by default, as transformers does."""
 
+SETTLE_S = 0.3
+"""Before a turn: a library's idle threads spin for a while, on the cores that the other side is measured on."""
 
 ALPHABET = (*"abcdefghijklmnopqrstuvwxyz", "<pad>", "<s>", "</s>", "<unk>", "|")
 
@@ -232,6 +234,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, f
     results: dict[str, list[tuple[float, float]]] = {side: [] for side in case.sides}
     for run in range(options.runs + 1):
         for side, pipe in pipes.items():
+            time.sleep(SETTLE_S)
             pipe.send(True)
             answer = pipe.recv()
             if run:  # the first warms up

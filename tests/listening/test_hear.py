@@ -113,3 +113,8 @@ def test_a_text_encoder_is_needed(ranker, monkeypatch):
     monkeypatch.setattr(ranker.diffusion, "text_encoder", None)
     with pytest.raises(InputError, match="diffusion must have a text encoder for captions to be compared"):
         CaptionRanker(ranker.encoder, ranker.diffusion)
+
+
+def test_a_long_caption_is_cut_in_silence(ranker, sounds, capfd):
+    ranker.rank(sounds[0], captions=["A bird that sings " + "and sings " * 40])
+    assert capfd.readouterr() == ("", "")

@@ -197,19 +197,26 @@ class AudioPromptEncoder(PreTrainedModel):
             raise InputError(f"batch_size must be at least 1; got {batch_size}")
         training = self.training
         self.eval()
-        parts: list[AudioPrompt] = []
-        for start in range(0, len(sounds), batch_size):
-            waveforms = [load_waveform(sound) for sound in sounds[start : start + batch_size]]
-            seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-            fit = seconds * FRAMES_PER_S / self.config.feature_stride <= longest_exact(self.encoder)
-            parts += [self._encode(group) for group in ([waveforms] if fit else [[each] for each in waveforms])]
-        self.train(training)
+        try:
+            parts = [
+                part
+                for start in range(0, len(sounds), batch_size)
+                for part in self._encode_batch([load_waveform(sound) for sound in sounds[start : start + batch_size]])
+            ]
+        finally:
+            self.train(training)
         pooled = [part.pooled_prompt_embeds for part in parts if part.pooled_prompt_embeds is not None]
         return AudioPrompt(
             torch.cat([part.prompt_embeds for part in parts]),
             torch.cat(pooled) if pooled else None,
             tuple(windows for part in parts for windows in part.windows),
         )
+
+    def _encode_batch(self, waveforms: Sequence[Waveform]) -> list[AudioPrompt]:
+        """Together where they fit into memory, or else one by one."""
+        seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
+        fit = seconds * FRAMES_PER_S / self.config.feature_stride <= longest_exact(self.encoder)
+        return [self._encode(group) for group in ([waveforms] if fit else [[each] for each in waveforms])]
 
     def _encode(self, waveforms: Sequence[Waveform]) -> AudioPrompt:
         """Waveforms that fit into memory together, or a single one of any length."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,13 +84,31 @@ def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor 
 
     Args:
         pipeline: a diffusers pipeline with `encode_prompt`.
-        captions: N texts; too long ones are cut as the pipeline cuts them.
+        captions: N texts; too long ones are cut as the pipeline cuts them, without its warnings.
 
     Returns:
         (N, S, D) float32, and (N, P) float32 or None.
     """
-    encoded = pipeline.encode_prompt(
-        list(captions), device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
-    )
+    with _quiet():
+        encoded = pipeline.encode_prompt(
+            list(captions), device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
+        )
     pooled = encoded[2].float() if len(encoded) == 4 else None
     return encoded[0].float(), pooled
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Errors alone from transformers and diffusers."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    libraries = (diffusers_logging, transformers_logging)
+    before = [library.get_verbosity() for library in libraries]
+    for library in libraries:
+        library.set_verbosity_error()
+    try:
+        yield
+    finally:
+        for library, verbosity in zip(libraries, before, strict=True):
+            library.set_verbosity(verbosity)

@@ -3,7 +3,7 @@
 The same numbers as transformers' ``SeamlessM4TFeatureExtractor``, for a whole batch at once and on any device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,7 +26,8 @@ HIGHEST_HZ = SAMPLING_RATE / 2
 POWER_FLOOR = 2.0**-23  # Kaldi's: the machine epsilon of float32
 VARIANCE_FLOOR = 1e-7
 INT16_SCALE = 2.0**15  # Kaldi reads 16-bit integers
-BLOCK_FRAMES = 256  # bounds the memory of a long recording, and its spectra stay in the cache
+BLOCK_FRAMES = 512  # a thread's: bounds the memory of a long recording, and its spectra stay near the processor
+DEVICE_BLOCK_FRAMES = 1 << 15  # the same on another device, for which small blocks are slow
 BLOCK_BINS = 16  # the same where bins are normalised, each for itself
 
 
@@ -85,25 +86,27 @@ def log_mel(
         raise InputError("waveforms must be a sequence of at least one recording; give [waveform] for a single one")
     samples = [_samples(waveform, index) for index, waveform in enumerate(waveforms)]
     device = torch.device(device) if device is not None else samples[0].device
-    padded = pad_sequence([s.to(device) for s in samples], batch_first=True)  # (B, T)
+    samples = [each.to(device) for each in samples]
 
     frame_counts = [1 + (len(s) - FRAME_SAMPLES) // HOP_SAMPLES for s in samples]
     counts = torch.tensor(frame_counts, device=device)
-    log_mels = _log_mel_frames(padded, num_mel_bins, dtype)  # (B, frames, num_mel_bins)
+    frames = max(frame_counts)
+    # The only large tensor: filled block by block, then changed in place.
+    log_mels = torch.empty(len(samples), frames + -frames % stride, num_mel_bins, device=device)
+    for first, block in _log_mel_blocks(samples, num_mel_bins, dtype):
+        log_mels[:, first : first + block.shape[1]] = block
     if normalize:
-        parts = [_normalize(part.to(dtype), counts).float() for part in log_mels.split(BLOCK_BINS, dim=2)]
-        log_mels = torch.cat(parts, dim=2)
-
-    frames = log_mels.shape[1]
-    log_mels = pad(log_mels, (0, 0, 0, -frames % stride))
+        for low in range(0, num_mel_bins, BLOCK_BINS):
+            bins = slice(low, low + BLOCK_BINS)
+            log_mels[:, :frames, bins] = _normalize(log_mels[:, :frames, bins].to(dtype), counts)
     for item, count in enumerate(frame_counts):
         if count < stride:
             log_mels[item, count:stride] = log_mels[item, count - 1].clone()
     counts = counts.clamp(min=stride)
-    log_mels = log_mels.masked_fill(~_valid(counts, log_mels.shape[1]), padding_value)
+    log_mels.masked_fill_(~_valid(counts, log_mels.shape[1]), padding_value)
 
     # (B, frames, num_mel_bins) -> (B, F, num_mel_bins * stride)
-    input_features = log_mels.reshape(len(samples), -1, num_mel_bins * stride).float()
+    input_features = log_mels.view(len(samples), -1, num_mel_bins * stride)
     tokens = torch.arange(input_features.shape[1], device=device)
     attention_mask = (tokens < (counts // stride)[:, None]).long()
     return LogMel(input_features, attention_mask)
@@ -112,8 +115,8 @@ def log_mel(
 def _samples(waveform: Waveform | Tensor | NDArray[np.floating], index: int) -> Tensor:
     """One recording as a tensor. A ``Waveform`` was checked when it was made; anything else is checked here."""
     if isinstance(waveform, Waveform):
-        return torch.tensor(waveform.samples)
-    samples = torch.tensor(waveform) if isinstance(waveform, np.ndarray) and waveform.dtype.kind == "f" else waveform
+        return _shared(waveform.samples)
+    samples = _shared(waveform) if isinstance(waveform, np.ndarray) and waveform.dtype.kind == "f" else waveform
     if not isinstance(samples, Tensor) or samples.ndim != 1 or not samples.is_floating_point():
         came = f"{tuple(samples.shape)} {samples.dtype}" if hasattr(samples, "dtype") else type(samples).__name__
         raise InputError(
@@ -128,18 +131,27 @@ def _samples(waveform: Waveform | Tensor | NDArray[np.floating], index: int) -> 
     return samples
 
 
-def _log_mel_frames(padded: Tensor, num_mel_bins: int, dtype: torch.dtype) -> Tensor:
-    """(B, T) samples -> (B, frames, num_mel_bins) float32, logarithms of the power in each mel band."""
-    window = _povey_window(padded.device, dtype)
-    filters = _mel_filters(num_mel_bins, padded.device, dtype)
-    frames = 1 + (padded.shape[1] - FRAME_SAMPLES) // HOP_SAMPLES
-    length = max(1, BLOCK_FRAMES // len(padded))
-    blocks: list[Tensor] = []
+def _shared(samples: NDArray[np.floating]) -> Tensor:
+    """A tensor in the array's own memory, where torch can have it: it is only read."""
+    return torch.from_numpy(samples if samples.flags.writeable and samples.flags.c_contiguous else samples.copy())
+
+
+def _log_mel_blocks(
+    recordings: Sequence[Tensor], num_mel_bins: int, dtype: torch.dtype
+) -> Iterator[tuple[int, Tensor]]:
+    """Of B (T,), block by block: its first frame, and log-powers of the mel bands (B, count, num_mel_bins)."""
+    device = recordings[0].device
+    window = _povey_window(device, dtype)
+    filters = _mel_filters(num_mel_bins, device, dtype)
+    frames = 1 + (max(map(len, recordings)) - FRAME_SAMPLES) // HOP_SAMPLES
+    at_once = BLOCK_FRAMES * torch.get_num_threads() if device.type == "cpu" else DEVICE_BLOCK_FRAMES
+    length = max(1, at_once // len(recordings))
     for first in range(0, frames, length):
         count = min(length, frames - first)
         # As many samples as frames of the width of the FFT reach over: what lies behind a frame meets a window of 0.
         reach = (count - 1) * HOP_SAMPLES + FFT_SAMPLES
-        samples = padded[:, first * HOP_SAMPLES :][:, :reach].to(dtype)
+        reached = slice(first * HOP_SAMPLES, first * HOP_SAMPLES + reach)
+        samples = pad_sequence([each[reached] for each in recordings], batch_first=True).to(dtype)  # (B, T)
         samples = pad(samples, (0, reach - samples.shape[1]))
         # Kaldi takes a frame's mean away and then emphasises the treble of what is left. Both are linear: the samples
         # are emphasised once, not each frame, and (1 - PREEMPHASIS) times the mean taken away after. Only the first
@@ -152,8 +164,7 @@ def _log_mel_frames(padded: Tensor, num_mel_bins: int, dtype: torch.dtype) -> Te
         # magnifies even that.
         parts = torch.view_as_real(spectrum).float().to(dtype).square()  # (B, count, 257, 2)
         power = parts[..., 0] + parts[..., 1]
-        blocks.append((power @ filters).clamp(min=POWER_FLOOR).log().float())
-    return torch.cat(blocks, dim=1)
+        yield first, (power @ filters).clamp(min=POWER_FLOOR).log()
 
 
 def _normalize(log_mels: Tensor, counts: Tensor) -> Tensor:

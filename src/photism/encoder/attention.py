@@ -149,17 +149,24 @@ class SelfAttention(nn.Module):
 
     def _attend_by_products(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
         """The same with oneDNN's products, head by head, so that a block's logits stay in the cache."""
-        length = query.shape[2]
-        block = max(SHORTEST_BLOCK, CACHED_LOGITS // length)
-        attended: list[Tensor] = []
+        block = max(SHORTEST_BLOCK, CACHED_LOGITS // query.shape[2])
         every = zip(*(tokens.flatten(0, 1).contiguous().unbind() for tokens in (query, key, value)), strict=True)
-        for index, (q, k, v) in enumerate(every):
-            for number, rows in enumerate(q.split(block)):
-                arguments = (rows, k, v, table, index % self.num_heads, number * block)
-                if torch.is_grad_enabled():
-                    attended.append(checkpoint(self._attend_rows, *arguments, use_reentrant=False))
-                else:
-                    attended.append(self._attend_rows(*arguments))
+        if not torch.is_grad_enabled():
+            # Made before the blocks: small results among their large temporary tensors would break up the memory that
+            # these leave, so that the next find no room in it and take more, gigabytes in five minutes of sound.
+            output = torch.empty_like(query, memory_format=torch.contiguous_format)
+            for index, ((q, k, v), out) in enumerate(zip(every, output.flatten(0, 1).unbind(), strict=True)):
+                for start in range(0, len(q), block):
+                    rows = slice(start, start + block)
+                    out[rows] = self._attend_rows(q[rows], k, v, table, index % self.num_heads, start)
+            return output
+        attended = [
+            checkpoint(
+                self._attend_rows, rows, k, v, table, index % self.num_heads, number * block, use_reentrant=False
+            )
+            for index, (q, k, v) in enumerate(every)
+            for number, rows in enumerate(q.split(block))
+        ]
         return torch.cat(attended).view_as(query)  # B · H · (L, d) -> (B, H, L, d)
 
     def _attend_rows(

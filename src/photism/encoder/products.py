@@ -126,11 +126,16 @@ class _SiluLinear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = ctx.saved_tensors
+        # One wide tensor after the other, not three at once: here a training step needs the most memory.
         activated = nn.functional.silu(input)
-        for_activated, *others = _linear_gradients(gradients[0], activated, weight, ctx.needs_input_grad)
-        if for_activated is not None:
-            for_activated = torch.ops.aten.silu_backward(for_activated, input)
-        return (for_activated, *others)
+        _, for_weight, for_bias = _linear_gradients(gradients[0], activated, weight, (False, *ctx.needs_input_grad[1:]))
+        del activated
+        if not ctx.needs_input_grad[0]:
+            return None, for_weight, for_bias
+        for_input = linear(gradients[0], weight.T)
+        if torch.is_grad_enabled():  # for gradients of gradients
+            return torch.ops.aten.silu_backward(for_input, input), for_weight, for_bias
+        return torch.ops.aten.silu_backward.grad_input(for_input, input, grad_input=for_input), for_weight, for_bias
 
 
 def _linear_gradients(
