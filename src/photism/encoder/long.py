@@ -17,7 +17,7 @@ from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
 
 NUMBERS_A_TOKEN = 16
-"""That the encoder holds at once for each number of a token's state: 13 were measured on a clip of 5 minutes."""
+"""That the encoder holds at once for each number of a token's state: 12 were measured on a clip of 5 minutes."""
 EXACT_TOKENS = 32_768
 """Of the longest clip in one piece: 11 minutes at 50 tokens a second. Three quarters of the published
 model's arithmetic are attention there, which quadruples with twice the tokens."""
