@@ -1,11 +1,15 @@
 """int8 within rounding of float32, and what of a model it reaches."""
 
+import copy
+
 import torch
 from reference import batch, pair
 from torch import nn
 
+from photism.alignment import AudioPromptEncoder
 from photism.encoder import Wav2Vec2BertForCTC
-from photism.encoder.quantization import Int8Linear
+from photism.encoder.quantization import Int8Linear, quantize_int8
+from photism.tiny import MODEL_FOLDER
 
 
 def test_a_layer_within_rounding():
@@ -35,3 +39,17 @@ def test_int8_of_from_pretrained(tmp_path):
         )
     cosine = torch.cosine_similarity(found[mask.bool()], wanted[mask.bool()], dim=-1)
     assert cosine.min() > 0.99
+
+
+@torch.no_grad()
+def test_every_state_of_the_bundled_encoder():
+    model = AudioPromptEncoder.from_pretrained(MODEL_FOLDER, dtype=torch.float32).eval()
+    features, mask = model.features(sorted((MODEL_FOLDER / "examples").glob("*.ogg")))
+    small = copy.deepcopy(model.encoder)
+    quantize_int8(small)
+    found, wanted = (
+        encoder(features.float(), attention_mask=mask, output_hidden_states=True).hidden_states
+        for encoder in (small, model.encoder)
+    )
+    for after, before in zip(found, wanted, strict=True):
+        assert torch.cosine_similarity(after[mask.bool()], before[mask.bool()], dim=-1).min() > 0.999
