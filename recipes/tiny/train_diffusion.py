@@ -90,30 +90,6 @@ def all_wordings(device: torch.device) -> tuple[Tensor, Tensor]:
     return tokens.unflatten(0, (len(captions), WORDINGS)), encode_captions(text_encoder, [""])[0]
 
 
-def text_prompts(tokens: Tensor, caption_ids: Tensor, generator: torch.Generator) -> Tensor:
-    """Token sequences (B, S, D) of captions (B,), each in one of its wordings, with noise."""
-    wording = torch.randint(WORDINGS, (len(caption_ids),), generator=generator)
-    prompt = tokens[caption_ids, wording]
-    strength = TOKEN_NOISE * torch.rand(len(prompt), 1, 1, generator=generator)
-    noise = torch.randn(prompt.shape, generator=generator).to(prompt.device)
-    return prompt + strength.to(prompt.device) * prompt.std(-1, keepdim=True) * noise
-
-
-def diffusion_loss(
-    unet: UNet2DConditionModel, clean: Tensor, prompt: Tensor, empty: Tensor, generator: torch.Generator
-) -> Tensor:
-    """Mean squared error (B,) of the velocity in noised latents (B, C, H, W), for prompts (B, S, D), some emptied."""
-    scheduler, count, device = build_scheduler(), len(clean), clean.device
-    is_empty = torch.rand(count, 1, 1, generator=generator) < EMPTY_SHARE
-    prompt = torch.where(is_empty.to(device), empty, prompt)
-    timestep = torch.randint(scheduler.config.num_train_timesteps, (count,), generator=generator).to(device)
-    clean = clean.contiguous(memory_format=torch.channels_last)
-    noise = torch.randn(clean.shape, generator=generator).to(device)
-    with autocast(device):
-        output = unet(scheduler.add_noise(clean, noise, timestep), timestep, prompt).sample
-    return (output.float() - scheduler.get_velocity(clean, noise, timestep)).square().mean((1, 2, 3))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=5200)
@@ -128,12 +104,26 @@ def main() -> None:
     caption_ids = torch.tensor([ids[caption] for caption in read_pictures().captions])
     torch.manual_seed(0)
     unet = build_unet().to(device, memory_format=torch.channels_last)
+    scheduler = build_scheduler()
     training = Training(NAME, unet, steps=arguments.steps, learning_rate=arguments.learning_rate)
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        chosen = batch_of(len(latents), arguments.batch_size, generator)
-        prompt = text_prompts(tokens, caption_ids[chosen], generator)
-        return {"loss": diffusion_loss(unet, latents[chosen.to(device)], prompt, empty, generator).mean()}
+        size = arguments.batch_size
+        chosen = batch_of(len(latents), size, generator)
+        wording = torch.randint(WORDINGS, (size,), generator=generator)
+        prompt = tokens[caption_ids[chosen], wording]  # (B, S, D)
+        strength = TOKEN_NOISE * torch.rand(size, 1, 1, generator=generator)
+        noise = torch.randn(prompt.shape, generator=generator).to(device)
+        prompt = prompt + strength.to(device) * prompt.std(-1, keepdim=True) * noise
+        is_empty = torch.rand(size, generator=generator) < EMPTY_SHARE
+        prompt[is_empty.to(device)] = empty
+        timestep = torch.randint(scheduler.config.num_train_timesteps, (size,), generator=generator).to(device)
+        clean = latents[chosen.to(device)].contiguous(memory_format=torch.channels_last)
+        noise = torch.randn(clean.shape, generator=generator).to(device)
+        target = scheduler.get_velocity(clean, noise, timestep)
+        with autocast(device):
+            output = unet(scheduler.add_noise(clean, noise, timestep), timestep, prompt).sample
+        return {"loss": (output.float() - target).square().mean()}
 
     def sample_sheet(step: int) -> None:
         sheet_unet = build_unet().to(device).eval()

@@ -9,10 +9,12 @@ from tiny_checkpoint import make_encoder
 from torch.nn.functional import pad
 
 from photism import AudioPromptEncoder, InputError, Waveform
-from photism.alignment import ConvPromptAdapter, PromptSpace, ResamplerPromptAdapter
+from photism.alignment import ConvPromptAdapter, PhoneticPromptAdapter, PromptSpace, ResamplerPromptAdapter
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoderConfig
 
 WIDTH, TOKENS, SPACE_WIDTH = 16, 5, 24
+SYMBOLS, PROMPTS = 9, 7
+ADAPTERS = ["conv", "resampler", "phonetic"]
 
 
 def make_space(pooled_width: int | None = None) -> PromptSpace:
@@ -42,10 +44,12 @@ def make_adapter(name: str) -> torch.nn.Module:
     torch.manual_seed(0)
     if name == "conv":
         return ConvPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, num_heads=2, intermediate_width=32).eval()
-    return ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=2).eval()
+    if name == "resampler":
+        return ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=2).eval()
+    return PhoneticPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, symbols=SYMBOLS, width=16, prompts=PROMPTS).eval()
 
 
-@pytest.mark.parametrize("name", ["conv", "resampler"])
+@pytest.mark.parametrize("name", ADAPTERS)
 @pytest.mark.parametrize("frames", [1, 7, 20, 333])
 def test_any_number_of_frames_gives_the_same_number_of_tokens(name, frames):
     states = torch.randn(2, frames, WIDTH)
@@ -54,7 +58,7 @@ def test_any_number_of_frames_gives_the_same_number_of_tokens(name, frames):
     assert tokens.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["conv", "resampler"])
+@pytest.mark.parametrize("name", ADAPTERS)
 def test_padding_changes_nothing(name):
     adapter, states = make_adapter(name), torch.randn(1, 9, WIDTH)
     alone = adapter(states, torch.ones(1, 9, dtype=torch.long))
@@ -62,15 +66,43 @@ def test_padding_changes_nothing(name):
     torch.testing.assert_close(adapter(pad(states, (0, 0, 0, 4), value=3.0), mask), alone)
 
 
-def test_the_published_window_is_cropped_and_the_resampler_hears_to_the_end():
+def test_the_published_window_is_cropped_and_the_others_hear_to_the_end():
     window = 4 * TOKENS
     states = torch.randn(1, 3 * window, WIDTH)
     changed = states.clone()
     changed[:, window:] += 1.0
     mask = torch.ones(1, 3 * window, dtype=torch.long)
-    conv, resampler = make_adapter("conv"), make_adapter("resampler")
+    conv, resampler, phonetic = (make_adapter(name) for name in ADAPTERS)
     torch.testing.assert_close(conv(changed, mask), conv(states, mask))
     assert not torch.allclose(resampler(changed, mask), resampler(states, mask))
+    assert not torch.allclose(phonetic(changed, mask), phonetic(states, mask))
+
+
+def test_the_phonetic_adapter_hears_phonemes_and_nothing_else():
+    adapter, states = make_adapter("phonetic"), torch.randn(2, 9, WIDTH)
+    mask = torch.ones(2, 9, dtype=torch.long)
+    # Another voice: what the phonemes do not depend on.
+    unseen = torch.linalg.svd(adapter.phonemes.weight).Vh[SYMBOLS:]
+    voice = 10 * torch.randn(2, 9, len(unseen)) @ unseen
+    assert voice.abs().max() > 10
+    torch.testing.assert_close(adapter(states + voice, mask), adapter(states, mask))
+
+
+def test_the_phonetic_adapter_mixes_what_it_remembers():
+    adapter, states, mask = make_adapter("phonetic"), torch.randn(1, 9, WIDTH), torch.ones(1, 9, dtype=torch.long)
+    prompts = torch.randn(PROMPTS, TOKENS, SPACE_WIDTH)
+    adapter.remember(prompts)
+    shares = adapter.choose(adapter.phonemes(states).softmax(-1), mask).softmax(-1)[0]
+    torch.testing.assert_close(adapter(states, mask)[0], torch.einsum("p,psd->sd", shares, prompts))
+
+
+def test_what_is_remembered_is_the_nearest_of_its_rank():
+    adapter = PhoneticPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, symbols=SYMBOLS, prompts=PROMPTS, rank=3)
+    prompts = torch.randn(PROMPTS, TOKENS, SPACE_WIDTH)
+    adapter.remember(prompts)
+    remembered = adapter.basis(adapter.mixture(torch.eye(PROMPTS)))
+    lost = torch.linalg.svdvals(prompts.flatten(1))[3:].square().sum()  # Eckart and Young
+    torch.testing.assert_close((remembered - prompts.flatten(1)).square().sum(), lost)
 
 
 def test_a_prompt_opens_as_its_space_does_and_does_not_depend_on_the_batch(model, waveforms):
@@ -109,9 +141,13 @@ def test_bad_arguments_are_named(model, waveforms):
         model.encode([])
     with pytest.raises(InputError, match="batch_size must be at least 1; got 0"):
         model.encode(waveforms, batch_size=0)
-    with pytest.raises(InputError, match="adapter must be one of conv, resampler; got 'mean'"):
+    with pytest.raises(InputError, match="adapter must be one of conv, resampler, phonetic; got 'mean'"):
         AudioPromptEncoderConfig(adapter="mean")
     with pytest.raises(InputError, match="tokens must be from 1 to 76"):
         AudioPromptEncoderConfig(tokens=77)
     with pytest.raises(InputError, match="num_heads must divide the width 16; got 3"):
         ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=3)
+    with pytest.raises(InputError, match="kernel_size must be odd; got 4"):
+        PhoneticPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, symbols=SYMBOLS, kernel_size=4)
+    with pytest.raises(InputError, match=r"prompts to remember must be of shape \(7, 5, 24\); got \(2, 5, 24\)"):
+        make_adapter("phonetic").remember(torch.zeros(2, TOKENS, SPACE_WIDTH))

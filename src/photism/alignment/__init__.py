@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         retrieval_both_ways,
         sequence_similarity,
     )
-    from photism.alignment.prompt_adapter import ConvPromptAdapter, ResamplerPromptAdapter
+    from photism.alignment.prompt_adapter import ConvPromptAdapter, PhoneticPromptAdapter, ResamplerPromptAdapter
     from photism.alignment.prompt_space import PromptSpace
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "BothWays",
     "ConvPromptAdapter",
     "LearnedTemperature",
+    "PhoneticPromptAdapter",
     "PromptSpace",
     "ResamplerPromptAdapter",
     "RetrievalMetrics",
@@ -49,6 +50,7 @@ _MODULE_OF = {
     "BothWays": "metrics",
     "ConvPromptAdapter": "prompt_adapter",
     "LearnedTemperature": "loss",
+    "PhoneticPromptAdapter": "prompt_adapter",
     "PromptSpace": "prompt_space",
     "ResamplerPromptAdapter": "prompt_adapter",
     "RetrievalMetrics": "metrics",

@@ -9,16 +9,18 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from photism.alignment.prompt_adapter import ConvPromptAdapter, ResamplerPromptAdapter
+from photism.alignment.prompt_adapter import ConvPromptAdapter, PhoneticPromptAdapter, ResamplerPromptAdapter
 from photism.alignment.prompt_space import PromptSpace
 from photism.audio import AudioSource, Waveform, load_waveform
 from photism.audio.log_mel import FRAMES_PER_S, LogMel, log_mel
 from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel, encode_long, longest_exact
 from photism.errors import InputError
 
-ADAPTERS: dict[str, type[ConvPromptAdapter] | type[ResamplerPromptAdapter]] = {
+PromptAdapter = ConvPromptAdapter | ResamplerPromptAdapter | PhoneticPromptAdapter
+ADAPTERS: dict[str, type[PromptAdapter]] = {
     "conv": ConvPromptAdapter,
     "resampler": ResamplerPromptAdapter,
+    "phonetic": PhoneticPromptAdapter,
 }
 
 
@@ -35,7 +37,7 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
 
     Args:
         encoder: arguments of `Wav2Vec2BertConfig`.
-        adapter: "conv" or "resampler".
+        adapter: "conv", "resampler" or "phonetic".
         adapter_arguments: keyword arguments of that adapter's class other than the widths and `tokens`.
         tokens: that the adapter makes, without the opening one; at most the space's length - 1.
         space_name, space_length, space_width, space_pooled_width, space_norm: of the `PromptSpace`, whose vectors lie

@@ -135,6 +135,107 @@ class _Attention(nn.Module):
         return self.output(attended.transpose(1, 2).flatten(2))  # (B, H, S, D / H) -> (B, S, D)
 
 
+class PhoneticPromptAdapter(nn.Module):
+    """What is said, whoever says it: of the states only the posteriors of phonemes go on, frame by frame.
+
+    A network on the states themselves learns the voices of its captions with them. Posteriors are alike for all voices,
+    so that a caption that was only ever heard from some is told from others too. Convolutions over them find words,
+    attention picks what counts, however long the recording, and the prompt is a mixture of those that the adapter
+    remembers.
+
+    Args:
+        input_width: width of the encoder's states.
+        output_width: D, width of a prompt token.
+        tokens: of the prompt, without the opening one.
+        symbols: phonemes and CTC's blank; `phonemes` is best taken from a head that was trained by CTC.
+        width: of the convolutional layers.
+        num_layers: of a depthwise convolution and a feed-forward network each.
+        kernel_size: of the convolutions, in frames; odd.
+        num_heads: that each pick frames of their own.
+        prompts: that are remembered; `remember` sets them.
+        rank: of all that is remembered, as a matrix (prompts, tokens · output_width): prompts are much alike.
+        dropout: in training, on what each layer adds.
+
+    Source: posteriors as features are TANDEM's (Hermansky et al. 2000), the layers ConvNeXt's
+    (https://arxiv.org/abs/2201.03545), the pooling that of https://arxiv.org/abs/1703.03130, the memory that of
+    https://arxiv.org/abs/1606.03126.
+    """
+
+    def __init__(
+        self,
+        input_width: int,
+        output_width: int,
+        *,
+        tokens: int,
+        symbols: int,
+        width: int = 256,
+        num_layers: int = 3,
+        kernel_size: int = 15,
+        num_heads: int = 4,
+        prompts: int = 1024,
+        rank: int = 256,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if kernel_size % 2 == 0:
+            raise InputError(f"kernel_size must be odd; got {kernel_size}")
+        self.phonemes = nn.Linear(input_width, symbols)
+        self.input_projection = nn.Linear(symbols, width)
+        self.input_norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList(_PhoneticLayer(width, kernel_size, dropout) for _ in range(num_layers))
+        self.output_norm = nn.LayerNorm(width)
+        self.attention = nn.Linear(width, num_heads)
+        self.choice = nn.Linear(num_heads * width, prompts)
+        # The prompts are the product of these two.
+        self.mixture = nn.Linear(prompts, rank, bias=False)
+        self.basis = nn.Linear(rank, tokens * output_width, bias=False)
+        self.shape = (prompts, tokens, output_width)
+
+    def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+        """(B, F, input_width) states and their (B, F) mask -> (B, tokens, output_width)."""
+        choice = self.choose(self.phonemes(hidden_states).softmax(-1), attention_mask)
+        return self.basis(self.mixture(choice.softmax(-1))).unflatten(1, self.shape[1:])
+
+    def choose(self, posteriors: Tensor, attention_mask: Tensor) -> Tensor:
+        """(B, F, symbols) posteriors of phonemes and their (B, F) mask -> logits (B, prompts) of what is remembered."""
+        mask = attention_mask.unsqueeze(-1).bool()
+        frames = self.input_norm(self.input_projection(posteriors))
+        for layer in self.layers:
+            frames = layer(frames, mask)
+        frames = self.output_norm(frames)
+        weights = self.attention(frames).masked_fill(~mask, -torch.inf).softmax(1)
+        return self.choice(torch.einsum("bfh,bfd->bhd", weights, frames).flatten(1))
+
+    @torch.no_grad()
+    def remember(self, prompts: Tensor) -> None:
+        """Sets the prompts that are mixed, (prompts, tokens, output_width), as nearly as the rank allows.
+
+        Raises:
+            InputError: another shape.
+        """
+        if prompts.shape != self.shape:
+            raise InputError(f"prompts to remember must be of shape {self.shape}; got {tuple(prompts.shape)}")
+        u, s, vh = torch.linalg.svd(prompts.flatten(1).double(), full_matrices=False)
+        kept = min(len(s), self.mixture.out_features)
+        self.mixture.weight.zero_()[:kept].copy_((u * s)[:, :kept].T)
+        self.basis.weight.zero_()[:, :kept].copy_(vh[:kept].T)
+
+
+class _PhoneticLayer(nn.Module):
+    def __init__(self, width: int, kernel_size: int, dropout: float) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(width, width, kernel_size, padding=kernel_size // 2, groups=width)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """(B, F, D) frames and their (B, F, 1) mask -> (B, F, D)."""
+        near = self.convolution(frames.masked_fill(~mask, 0).transpose(1, 2)).transpose(1, 2)
+        return frames + self.dropout(self.feed_forward(near))
+
+
 def _positions(frames: Tensor) -> Tensor:
     """Sines and cosines of each frame's index for (B, F, D): (F, D), any F."""
     half = frames.shape[2] // 2
