@@ -17,8 +17,9 @@ PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(autouse=True)
-def folder_with_an_elephant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copy(ROOT / "src/photism/tiny/examples/elephant.en.ogg", tmp_path / "elephant.ogg")
+def folder_with_sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("elephant.en.ogg", "banana.es.ogg"):
+        shutil.copy(ROOT / "src/photism/tiny/examples" / name, tmp_path / f"{name.partition('.')[0]}.ogg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -34,9 +35,9 @@ def test_command(command: str, monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("code", PYTHON)
-def test_python(code: str, folder_with_an_elephant: Path):
+def test_python(code: str, folder_with_sounds: Path):
     exec(compile(code, "README.md", "exec"), {})
-    assert (folder_with_an_elephant / "elephant.png").stat().st_size > 0
+    assert (folder_with_sounds / "elephant.png").stat().st_size > 0
 
 
 def test_there_are_examples():

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from photism import AudioToImagePipeline, InputError, __version__
 from photism.cli import main as command
 from photism.cli.main import app
+from photism.drawing import blend
 
 
 @pytest.fixture
@@ -97,6 +98,110 @@ def test_without_captions_nothing_is_said_of_what_was_heard(draw, folder, sounds
     monkeypatch.setattr("photism.model_folder.load_captions", lambda _: ())
     assert draw(sounds[0]).stdout.splitlines() == [str(sounds[0]), "  elephant.png  seed 0"]
     assert "heard" not in Image.open(folder / "elephant.png").info
+
+
+def test_a_text_beside_a_sound(draw, folder, sounds, models):
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
+    for arguments, place, strength in (
+        ([], "blend", None),
+        (["--strength", 0.2], "blend", 0.2),
+        (["--text-place", "after"], "after", None),
+        (["--text-place", "2:4", "--strength", 0.9], (2, 4), 0.9),
+    ):
+        result = draw(sounds[0], "--text", "a rose", *arguments, "--force", "--json")
+        expected = pipeline(sounds[0], text="a rose", text_place=place, sound_strength=strength, num_inference_steps=1)
+        np.testing.assert_array_equal(pixels(folder / "elephant.png"), np.asarray(expected.images[0][0]))
+        about = Image.open(folder / "elephant.png").info
+        assert (about["text"], about["sound_strength"]) == ("a rose", str(expected.sound_strength))
+        assert about["text_place"] == (place if isinstance(place, str) else "2:4")
+        heard = json.loads(result.stdout)["heard"]
+        assert heard == json.loads(draw(sounds[0], "--force", "--json").stdout)["heard"]  # of the sound alone
+        assert about["heard"] == heard[0]["caption"]
+
+
+def test_strength_without_a_text(draw, folder, sounds, models):
+    draw(sounds[0], "--strength", 0.5)
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
+    expected = pipeline(sounds[0], sound_strength=0.5, num_inference_steps=1).images[0][0]
+    np.testing.assert_array_equal(pixels(folder / "elephant.png"), np.asarray(expected))
+    about = Image.open(folder / "elephant.png").info
+    assert about["sound_strength"] == "0.5"
+    assert "text" not in about
+
+
+def test_several_sounds_as_one(draw, folder, sounds, models):
+    lines = draw(*sounds, "--mix", "2,1,0", "--seed", 3).stdout.splitlines()
+    assert [line.partition(": ")[0] for line in lines] == [*map(str, sounds), "  mix.png  seed 3"]
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
+    mixed = blend([pipeline.encoder.encode([sound]) for sound in sounds], [2, 1, 0])
+    expected = pipeline(mixed, seed=3, num_inference_steps=1).images[0][0]
+    np.testing.assert_array_equal(pixels(folder / "mix.png"), np.asarray(expected))
+    about = Image.open(folder / "mix.png").info
+    assert about["weights"] == "2,1,0"
+    assert json.loads(about["sounds"]) == [*map(str, sounds)]
+    assert len(json.loads(about["heard"])) == 3
+    assert not {"sound", "morph", "text", "sound_strength"} & about.keys()
+    draw(*sounds[:2], "--mix", "1,0", "--seed", 3, "-o", "first.png")
+    draw(sounds[0], "--seed", 3)
+    np.testing.assert_array_equal(pixels(folder / "first.png"), pixels(folder / "elephant.png"))
+
+
+def test_the_way_from_one_sound_to_another_is_a_strip(draw, folder, sounds):
+    told = json.loads(draw(*sounds[:2], "--morph", 3, "--images", 2, "--json").stdout)
+    assert [each["file"] for each in told["sounds"]] == [*map(str, sounds[:2])]
+    assert [len(each["heard"]) for each in told["sounds"]] == [5, 5]
+    assert told["pictures"] == [{"file": f"morph-{number}.png", "seed": number - 1} for number in (1, 2)]
+    draw(*sounds[:2], "--seed", 1)
+    strip = pixels(folder / "morph-2.png").astype(int)
+    assert strip.shape == (16, 48, 3)
+    for end, name in ((strip[:, :16], "elephant"), (strip[:, 32:], "koala")):
+        np.testing.assert_allclose(end, pixels(folder / f"{name}.png").astype(int), atol=1)
+    about = Image.open(folder / "morph-2.png").info
+    assert (about["morph"], about["seed"]) == ("3", "1")
+    assert "weights" not in about
+
+
+def test_a_strip_overwrites_nothing(draw, folder, sounds):
+    (folder / "morph.png").write_text("mine")
+    error = draw(*sounds[:2], "--morph", 3).exception
+    assert str(error) == "morph.png exists; give another name with -o, or --force to overwrite it"
+    assert (folder / "morph.png").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mix", "1"], "weights must be one for each sound, 2; got 1"),
+        (["--mix", "0,0"], "weights must be 0 or more, finite and not all 0; got 0.0, 0.0"),
+        (["--mix", "1,-1"], "weights must be 0 or more, finite and not all 0; got 1.0, -1.0"),
+        (["--mix", "1;2"], "--mix must be numbers with commas between them, such as 2,1; got 1;2"),
+        (["--mix", ""], "--mix must be numbers with commas between them, such as 2,1; got "),
+        (["--morph", "1"], "--morph must be at least 2, for the two ends; got 1"),
+        (["--morph", "3", "--mix", "1,1"], "--mix and --morph cannot be given together; draw the one, then the other"),
+        (["--morph", "3", "rain.wav"], "--morph must have two sounds to go between; got 3"),
+        (["--text-place", "above"], "--text-place must be blend, before, after or START:STOP, such as 1:4; got above"),
+        (["--text-place", "1:b"], "--text-place must be blend, before, after or START:STOP, such as 1:4; got 1:b"),
+        (["--text-place", "1:2:3"], "--text-place must be blend, before, after or START:STOP, such as 1:4; got 1:2:3"),
+    ],
+)
+def test_mixing_is_checked_before_a_model_is_loaded(draw, folder, arguments, message):
+    error = draw("elephant.wav", "koala.wav", *arguments).exception
+    assert isinstance(error, InputError)
+    assert str(error) == message
+    assert files(folder) == []
+
+
+def test_a_mistake_with_a_text_is_one_line_and_status_2(folder, sounds, models, monkeypatch, capsys):
+    arguments = ["draw", "--model", models / "sd", "--text", "a rose", "--text-place", "0:3", sounds[0]]
+    monkeypatch.setattr(sys, "argv", ["photism", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_info:
+        command.main()
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "photism: text_place must be a range of tokens within 1:13; got 0:3"
+    )
+    assert files(folder) == []
 
 
 def test_no_negative_is_told_as_no_guidance(draw, folder, sounds):

@@ -248,7 +248,7 @@ def test_a_text_as_negative_needs_a_text_encoder(models, pipeline, sounds):
     textless = StableDiffusionPipeline.from_pretrained(models / "sd/diffusion", text_encoder=None, tokenizer=None)
     ours = AudioToImagePipeline(pipeline.encoder, textless)
     ours(sounds[0], num_inference_steps=1)
-    with pytest.raises(InputError, match="negative is a text, but diffusion has no text encoder"):
+    with pytest.raises(InputError, match="negative needs a text encoder, and diffusion has none: load it with one"):
         ours(sounds[0], negative=TextPrompt("rain"))
 
 

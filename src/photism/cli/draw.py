@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from photism import __version__
-from photism.cli.startup import load_pipeline
+from photism.cli.startup import load_pipeline, startup
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from PIL.Image import Image
 
-    from photism.drawing import Negative
+    from photism.alignment import AudioPrompt
+    from photism.drawing import Negative, TextPlace
     from photism.listening import HeardCaption
 
 TEXT_MARK = "text:"
@@ -46,18 +47,52 @@ def draw(
     negative: Annotated[
         str, typer.Option(help="What to draw away from: empty, silence, noise, none, text:WORDS, or a sound.")
     ] = "empty",
+    text: Annotated[str | None, typer.Option(metavar="WORDS", help="What stands beside each sound.")] = None,
+    text_place: Annotated[
+        str,
+        typer.Option(
+            metavar="blend|before|after|START:STOP",
+            help="Where it stands: blended with the whole sound, or in place of the sound's first tokens, its last, or "
+            "those from START to STOP - 1.",
+        ),
+    ] = "blend",
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            help="Of the sound, from 0, which is the text alone or else the empty text, to 1. "
+            "Default: 1, but 0.5 if a text is blended."
+        ),
+    ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(metavar="WEIGHTS", help="Draw all sounds as one, by weight, such as 2,1. Default file: mix.png."),
+    ] = None,
+    morph: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Draw the way from one sound to another, N pictures in a row. Default file: morph.png."
+        ),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, mps. Default: the best there is.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite pictures that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a sound.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a sound, or for all with --mix or --morph.")
+    ] = False,
 ) -> None:
     """Draw what is heard, as PNG files that carry their seed, model and settings."""
     if images < 1:
         raise InputError(f"--images must be at least 1; got {images}")
-    targets = _targets(sounds, output, images, force=force)
+    place = _text_place(text_place)
+    weights = None if mix is None else _weights(mix, len(sounds))
+    if morph is not None:
+        _check_morph(morph, sounds, mix)
+    together = "mix" if weights else "morph" if morph else None
+    groups = [sounds] if together else [[sound] for sound in sounds]
+    targets = _targets(groups, together, output, images, force=force)
 
     from photism.audio import load_waveform
 
-    waveforms = [load_waveform(sound) for sound in sounds]
+    waveforms = {sound: load_waveform(sound) for sound in sounds}
 
     pipeline, ranker = load_pipeline(model, diffusion=diffusion, device=device)
     chosen_steps = pipeline.num_inference_steps if steps is None else steps
@@ -68,37 +103,89 @@ def draw(
         "steps": chosen_steps,
         "guidance_scale": 1.0 if negative == "none" else chosen_scale,
         "negative": negative,
+        **({"text": text, "text_place": text_place} if text is not None else {}),
+        **({"weights": mix} if mix else {"morph": morph} if morph else {}),
     }
-    with _progress(len(sounds)) as advance:
-        for index, (sound, waveform) in enumerate(zip(sounds, waveforms, strict=True)):
+    with _progress(len(groups)) as advance:
+        for index, group in enumerate(groups):
+            prompts = [pipeline.encoder.encode([waveforms[sound]]) for sound in group]
             drawn = pipeline(
-                waveform,
+                _mixed(prompts, weights, morph),
                 num_inference_steps=steps,
                 guidance_scale=guidance_scale,
                 seed=seed,
                 images_per_sound=images,
                 negative=_negative(negative),
+                text=text,
+                text_place=place,
+                sound_strength=strength,
                 callback_on_step=lambda step, total, done=index: advance(done + step / total),
             )
-            heard = ranker.rank_prompts(drawn.prompts.prompt_embeds)[0] if ranker else []
+            heard = [ranker.rank_prompts(prompt.prompt_embeds)[0] if ranker else [] for prompt in prompts]
+            about = {**settings, **_about_sounds(group, heard)}
+            if text is not None or strength is not None:
+                about["sound_strength"] = drawn.sound_strength
             seeds = drawn.seeds[0]
-            for picture, picture_seed, target in zip(drawn.images[0], seeds, targets[index], strict=True):
-                about = {"seed": picture_seed, **settings, "sound": sound}
-                _write(picture, target, {**about, "heard": heard[0].caption} if heard else about)
-            typer.echo(_report(sound, heard, targets[index], seeds, as_json=as_json))
+            pictures = [_in_a_row(row) for row in zip(*drawn.images, strict=True)]
+            for picture, picture_seed, target in zip(pictures, seeds, targets[index], strict=True):
+                _write(picture, target, {"seed": picture_seed, **about})
+            typer.echo(_report(group, heard, targets[index], seeds, as_json=as_json))
 
 
-def _targets(sounds: Sequence[str], output: str | None, images: int, *, force: bool) -> list[list[Path]]:
-    """For each sound its files, none of which is in anybody's way."""
+def _text_place(place: str) -> TextPlace:
+    if place in ("blend", "before", "after"):
+        return place
+    try:
+        start, stop = map(int, place.split(":"))
+    except ValueError:
+        raise InputError(f"--text-place must be blend, before, after or START:STOP, such as 1:4; got {place}") from None
+    return start, stop
+
+
+def _weights(mix: str, count: int) -> list[float]:
+    """Checked by what will use them, but before a model is loaded."""
+    with startup():
+        from photism.drawing.mixing import shares
+    try:
+        weights = [float(weight) for weight in mix.split(",")]
+    except ValueError:
+        raise InputError(f"--mix must be numbers with commas between them, such as 2,1; got {mix}") from None
+    return shares(weights, count)
+
+
+def _check_morph(morph: int, sounds: Sequence[str], mix: str | None) -> None:
+    if mix is not None:
+        raise InputError("--mix and --morph cannot be given together; draw the one, then the other")
+    if len(sounds) != 2:
+        raise InputError(f"--morph must have two sounds to go between; got {len(sounds)}")
+    if morph < 2:
+        raise InputError(f"--morph must be at least 2, for the two ends; got {morph}")
+
+
+def _mixed(prompts: Sequence[AudioPrompt], weights: Sequence[float] | None, morph: int | None) -> AudioPrompt:
+    from photism.drawing import blend, interpolate
+
+    if morph is not None:
+        return interpolate(prompts[0], prompts[1], morph)
+    return prompts[0] if weights is None else blend(prompts, weights)
+
+
+def _targets(
+    groups: Sequence[Sequence[str]], together: str | None, output: str | None, images: int, *, force: bool
+) -> list[list[Path]]:
+    """For each group of sounds its files, none of which is in anybody's way.
+
+    `together` is what the file of several sounds is called; a single one gives its own name.
+    """
     folder = Path(output or ".")
     to_folder = output is None or output.endswith("/") or folder.is_dir()
-    if not to_folder and len(sounds) > 1:
+    if not to_folder and len(groups) > 1:
         raise InputError(f"-o must be a folder for several sounds, but {output} is none; create it")
     if to_folder and not folder.is_dir():
         raise InputError(f"-o {output} is not a folder; create it")
     targets: list[list[Path]] = []
-    for sound in sounds:
-        path = folder / f"{_stem(sound)}.png" if to_folder else folder
+    for group in groups:
+        path = folder / f"{together or _stem(group[0])}.png" if to_folder else folder
         if path.suffix.lower() != ".png":
             raise InputError(f"-o must be a folder or a file that ends in .png; got {path}")
         if not path.parent.is_dir():
@@ -106,7 +193,7 @@ def _targets(sounds: Sequence[str], output: str | None, images: int, *, force: b
         numbers = [""] if images == 1 else [f"-{number}" for number in range(1, images + 1)]
         targets.append([path.with_name(f"{path.stem}{number}.png") for number in numbers])
     seen: dict[Path, str] = {}
-    for sound, paths in zip(sounds, targets, strict=True):
+    for (sound, *_), paths in zip(groups, targets, strict=True):
         for path in paths:
             if path in seen:
                 raise InputError(f"{seen[path]} and {sound} would both be drawn to {path}; draw them one by one")
@@ -142,6 +229,25 @@ def _progress(total: int) -> Generator[Callable[[float], None]]:
         yield lambda done: progress.update(task, completed=done)
 
 
+def _about_sounds(sounds: Sequence[str], heard: Sequence[Sequence[HeardCaption]]) -> dict[str, str]:
+    """What a picture carries of its sound; of several, lists in JSON."""
+    captions = [each[0].caption for each in heard if each]
+    if len(sounds) == 1:
+        return {"sound": sounds[0], **({"heard": captions[0]} if captions else {})}
+    lists = {"sounds": sounds, **({"heard": captions} if captions else {})}
+    return {name: json.dumps(values, ensure_ascii=False) for name, values in lists.items()}
+
+
+def _in_a_row(pictures: Sequence[Image]) -> Image:
+    from PIL import Image
+
+    width, height = pictures[0].size
+    row = Image.new(pictures[0].mode, (width * len(pictures), height))
+    for index, picture in enumerate(pictures):
+        row.paste(picture, (index * width, 0))
+    return row
+
+
 def _write(picture: Image, target: Path, about: Mapping[str, object]) -> None:
     """Writes a PNG beside its target and renames it, so that an interruption leaves nothing half-written."""
     from PIL.PngImagePlugin import PngInfo
@@ -159,12 +265,23 @@ def _write(picture: Image, target: Path, about: Mapping[str, object]) -> None:
 
 
 def _report(
-    sound: str, heard: Sequence[HeardCaption], targets: Sequence[Path], seeds: Sequence[int], *, as_json: bool
+    sounds: Sequence[str],
+    heard: Sequence[Sequence[HeardCaption]],
+    targets: Sequence[Path],
+    seeds: Sequence[int],
+    *,
+    as_json: bool,
 ) -> str:
     if as_json:
+        told = [
+            {"file": sound, "heard": [caption._asdict() for caption in captions]}
+            for sound, captions in zip(sounds, heard, strict=True)
+        ]
         pictures = [{"file": str(path), "seed": seed} for path, seed in zip(targets, seeds, strict=True)]
-        return json.dumps(
-            {"file": sound, "heard": [each._asdict() for each in heard], "pictures": pictures}, ensure_ascii=False
-        )
-    title = f"{sound}: {heard[0].caption} ({heard[0].score:.2f})" if heard else sound
-    return "\n".join([title, *(f"  {path}  seed {seed}" for path, seed in zip(targets, seeds, strict=True))])
+        sounds_told = told[0] if len(told) == 1 else {"sounds": told}
+        return json.dumps({**sounds_told, "pictures": pictures}, ensure_ascii=False)
+    titles = [
+        f"{sound}: {captions[0].caption} ({captions[0].score:.2f})" if captions else sound
+        for sound, captions in zip(sounds, heard, strict=True)
+    ]
+    return "\n".join([*titles, *(f"  {path}  seed {seed}" for path, seed in zip(targets, seeds, strict=True))])

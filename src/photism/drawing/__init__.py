@@ -8,15 +8,29 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from photism.drawing.audio_to_image import AudioToImageOutput, AudioToImagePipeline
+    from photism.drawing.mixing import TextPlace, blend, interpolate, place
     from photism.drawing.negative import Negative, TextPrompt
 
-__all__ = ["AudioToImageOutput", "AudioToImagePipeline", "Negative", "TextPrompt"]
+__all__ = [
+    "AudioToImageOutput",
+    "AudioToImagePipeline",
+    "Negative",
+    "TextPlace",
+    "TextPrompt",
+    "blend",
+    "interpolate",
+    "place",
+]
 
 _MODULE_OF = {
     "AudioToImageOutput": "audio_to_image",
     "AudioToImagePipeline": "audio_to_image",
     "Negative": "negative",
+    "TextPlace": "mixing",
     "TextPrompt": "negative",
+    "blend": "mixing",
+    "interpolate": "mixing",
+    "place": "mixing",
 }
 
 

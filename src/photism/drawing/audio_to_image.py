@@ -16,7 +16,9 @@ from torch import Tensor
 
 from photism.alignment import AudioPrompt, AudioPromptEncoder
 from photism.audio import AudioSource, Waveform, load_waveform
-from photism.drawing.negative import Negative, empty_prompt, encode_negative, read_negative
+from photism.drawing.mixing import TextPlace, place, read_strength, token_range, with_strength
+from photism.drawing.negative import Negative, encode_negative, read_negative
+from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, text_prompt
 from photism.errors import InputError
 from photism.model_folder import choose_device, find_model, load_diffusion, load_encoder
 
@@ -60,12 +62,14 @@ class AudioToImageOutput:
     Attributes:
         images: for each sound its pictures.
         seeds: for each sound the seed of each of its pictures, which draws the same one again.
-        prompts: what the sounds were turned into, a row for each, as the diffusion model was given it.
+        prompts: what the sounds and the text were turned into, a row for each sound, as the diffusion model got it.
+        sound_strength: that they were made with.
     """
 
     images: list[list[Image]]
     seeds: list[list[int]]
     prompts: AudioPrompt
+    sound_strength: float
 
 
 class AudioToImagePipeline:
@@ -127,7 +131,7 @@ class AudioToImagePipeline:
 
     def __call__(
         self,
-        sounds: AudioSource | Sequence[AudioSource],
+        sounds: AudioSource | Sequence[AudioSource] | AudioPrompt,
         *,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
@@ -136,7 +140,9 @@ class AudioToImagePipeline:
         width: int | None = None,
         images_per_sound: int = 1,
         negative: Negative = "empty",
-        sound_strength: float = 1.0,
+        text: str | None = None,
+        text_place: TextPlace = "blend",
+        sound_strength: float | None = None,
         batch_size: int = 4,
         callback_on_step: Callable[[int, int], None] | None = None,
         diffusion_arguments: Mapping[str, Any] | None = None,
@@ -146,7 +152,8 @@ class AudioToImagePipeline:
         A picture depends on its sound, its seed and the settings, not on what else is drawn with it.
 
         Args:
-            sounds: a list of anything that `load_waveform` takes, or a single one that is not a list.
+            sounds: a list of anything that `load_waveform` takes, or a single one that is not a list; or prompts made
+                by `encoder.encode`, `encode_text` and what mixes them, a row in place of each sound.
             num_inference_steps: at least 1; by default the pipeline's.
             guidance_scale: how strongly to go from the negative to the sound; at most 1 is without guidance.
             seed: of the first picture of every sound, the next having the next seeds; or `images_per_sound` seeds;
@@ -155,7 +162,10 @@ class AudioToImagePipeline:
             width: pixels, with `height`.
             images_per_sound: at least 1.
             negative: what to go away from; see `Negative`.
-            sound_strength: how far the prompt goes from the empty text (0) to the sound (1), or beyond.
+            text: what stands beside every sound, where the diffusion pipeline has its text encoder.
+            text_place: where it stands; see `TextPlace`.
+            sound_strength: how far the prompt goes from the text alone, or the empty text where none is given (0), to
+                the sound with the text in its place (1), or beyond; by default 1, and .5 for a text that is blended.
             batch_size: pictures drawn at once, and sounds encoded at once.
             callback_on_step: is given the steps done and those to do, over all pictures, after each.
             diffusion_arguments: further arguments of the diffusion pipeline, such as `image`, `strength` or
@@ -164,10 +174,8 @@ class AudioToImagePipeline:
         Raises:
             InputError: a sound cannot be read or a setting cannot be used; nothing has been drawn then.
         """
-        waveforms = [load_waveform(sound) for sound in _as_list(sounds)]
+        heard = ready_prompt(sounds, self.encoder) if isinstance(sounds, AudioPrompt) else _load(sounds)
         away_from = read_negative(negative)
-        if not waveforms:
-            raise InputError("sounds must hold at least one sound; got none")
         steps = self.num_inference_steps if num_inference_steps is None else num_inference_steps
         for name, number in (
             ("num_inference_steps", steps),
@@ -176,9 +184,9 @@ class AudioToImagePipeline:
         ):
             if number < 1:
                 raise InputError(f"{name} must be at least 1; got {number}")
-        if not (sound_strength >= 0 and math.isfinite(sound_strength)):
-            raise InputError(f"sound_strength must be 0 (the empty text) or more; got {sound_strength}")
-        seeds = [_seeds(seed, images_per_sound) for _ in waveforms]
+        strength = read_strength(sound_strength, text, text_place)
+        count = len(heard.prompt_embeds) if isinstance(heard, AudioPrompt) else len(heard)
+        seeds = [_seeds(seed, images_per_sound) for _ in range(count)]
         settings = {
             "num_inference_steps": steps,
             "guidance_scale": self._guidance_scale(guidance_scale, without=away_from == "none"),
@@ -186,8 +194,12 @@ class AudioToImagePipeline:
             **self._checked(diffusion_arguments or {}),
         }
 
+        beside = empty_prompt(self.encoder) if text is None else self.encode_text([text])
+        words = count_words(text, self.diffusion) if text else 0
+        placed = token_range(text_place, length=prompt_length(self.encoder), words=words)
         away = encode_negative(away_from, self.encoder, self.diffusion)
-        prompts = self._prompts(waveforms, sound_strength, batch_size)
+        prompts = heard if isinstance(heard, AudioPrompt) else self.encoder.encode(heard, batch_size=batch_size)
+        prompts = with_strength(place(prompts, beside, *placed) if placed else prompts, beside, strength)
         jobs = [(row, each) for row, row_seeds in enumerate(seeds) for each in row_seeds]
         batches = [jobs[start : start + batch_size] for start in range(0, len(jobs), batch_size)]
         images: list[Image] = []
@@ -198,18 +210,18 @@ class AudioToImagePipeline:
             [images[start : start + images_per_sound] for start in range(0, len(images), images_per_sound)],
             seeds,
             prompts,
+            strength,
         )
 
-    def _prompts(self, waveforms: Sequence[Waveform], strength: float, batch_size: int) -> AudioPrompt:
-        prompts = self.encoder.encode(waveforms, batch_size=batch_size)
-        if strength == 1:
-            return prompts
-        empty = empty_prompt(self.encoder)
-        pooled = prompts.pooled_prompt_embeds
-        if pooled is not None and empty.pooled_prompt_embeds is not None:
-            pooled = torch.lerp(empty.pooled_prompt_embeds.expand_as(pooled), pooled, strength)
-        embeds = prompts.prompt_embeds
-        return AudioPrompt(torch.lerp(empty.prompt_embeds.expand_as(embeds), embeds, strength), pooled)
+    def encode_text(self, texts: Sequence[str]) -> AudioPrompt:
+        """Prompts for texts, as long as those of sounds, to be drawn or mixed with them.
+
+        Raises:
+            InputError: no texts, or the diffusion pipeline has no text encoder.
+        """
+        if isinstance(texts, str) or not len(texts):
+            raise InputError(f"texts must be a list of at least one text; got {texts!r}")
+        return text_prompt(texts, self.encoder, self.diffusion, name="text")
 
     def _draw(
         self, prompts: AudioPrompt, away: AudioPrompt | None, batch: Sequence[tuple[int, int]], settings: dict[str, Any]
@@ -290,10 +302,11 @@ def _check_fit(encoder: AudioPromptEncoder, diffusion: Any) -> Mapping[str, insp
     return parameters
 
 
-def _as_list(sounds: AudioSource | Sequence[AudioSource]) -> Sequence[AudioSource]:
-    if isinstance(sounds, list | tuple):
-        return cast("Sequence[AudioSource]", sounds)
-    return [cast("AudioSource", sounds)]
+def _load(sounds: AudioSource | Sequence[AudioSource]) -> list[Waveform]:
+    listed = cast("Sequence[AudioSource]", sounds if isinstance(sounds, list | tuple) else [sounds])
+    if not listed:
+        raise InputError("sounds must hold at least one sound; got none")
+    return [load_waveform(sound) for sound in listed]
 
 
 def _seeds(seed: int | Sequence[int] | None, count: int) -> list[int]:

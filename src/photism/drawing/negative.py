@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from photism.alignment import AudioPrompt, AudioPromptEncoder
-from photism.alignment.prompt_space import encode_text
 from photism.audio import SAMPLING_RATE, AudioSource, Waveform, load_waveform
+from photism.drawing.prompts import empty_prompt, text_prompt
 from photism.errors import InputError
 
 MADE_SAMPLES = 4 * SAMPLING_RATE  # 4 s of silence or noise
@@ -66,23 +66,8 @@ def encode_negative(
     if negative == "empty":
         return empty_prompt(encoder)
     if isinstance(negative, TextPrompt):
-        if getattr(diffusion, "text_encoder", None) is None:
-            raise InputError("negative is a text, but diffusion has no text encoder: load it with one, or give a sound")
-        tokens, pooled = encode_text(diffusion, [negative.text])
-        # The text encoder is causal: its first tokens are those of a shorter prompt.
-        return AudioPrompt(tokens[:, : _length(encoder)], pooled)
+        return text_prompt([negative.text], encoder, diffusion, name="negative")
     return encoder.encode([_made_sound(negative) if isinstance(negative, str) else negative])
-
-
-def empty_prompt(encoder: AudioPromptEncoder) -> AudioPrompt:
-    """The empty text that is stored with the prompt space, as one row, as long as the encoder's prompts."""
-    space = encoder.prompt_space
-    pooled = None if space.pooled_negative is None else space.pooled_negative[None]
-    return AudioPrompt(space.negative[None, : _length(encoder)], pooled)
-
-
-def _length(encoder: AudioPromptEncoder) -> int:
-    return 1 + encoder.config.tokens
 
 
 def _made_sound(word: str) -> Waveform:
