@@ -60,6 +60,50 @@ def test_pickled_weights_are_not_loaded(model):
         AudioToImagePipeline.from_pretrained(model)
 
 
+@pytest.mark.parametrize("kind", [AudioToImagePipeline, CaptionRanker])
+@pytest.mark.parametrize(
+    ("other", "settings", "message"),
+    [
+        ("xl", {}, r"prompts of diffusion's width, 32 \(cross_attention_dim\); .* space 'sd' have 16"),
+        ("xl", {"space_width": 32}, "pooled vectors of diffusion's width, 16; .* space 'sd' have None"),
+        ("xl", {"space_width": 32, "space_pooled_width": 15}, "pooled vectors of diffusion's width, 16; .* have 15"),
+        ("sd", {"space_width": 17}, r"prompts of diffusion's width, 16 \(cross_attention_dim\); .* have 17"),
+    ],
+)
+def test_a_mismatch_is_told_before_weights_are_loaded(model, models, tmp_path, kind, other, settings, message):
+    diffusion = shutil.copytree(models / other / "diffusion", tmp_path / "diffusion")
+    for weights in (*model.rglob("*.safetensors"), *diffusion.rglob("*.safetensors")):
+        weights.unlink()
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | settings))
+    with pytest.raises(InputError, match=message):
+        kind.from_pretrained(model, diffusion=diffusion, device=CPU)
+
+
+def test_of_a_diffusion_pipeline_on_the_hub_the_configuration_is_fetched_first(model, models, monkeypatch):
+    asked = []
+
+    def download(*what):
+        asked.append(what)
+        return str(models / "xl/diffusion/unet/config.json")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    with pytest.raises(InputError, match="prompts of diffusion's width, 32"):
+        AudioToImagePipeline.from_pretrained(model, diffusion="some/xl", device=CPU)
+    assert asked == [("some/xl", "unet/config.json")]
+
+
+def test_a_diffusion_pipeline_must_have_a_unet(model):
+    (model / "diffusion/unet/config.json").unlink()
+    with pytest.raises(InputError, match=r"with a UNet; .*model/diffusion has no unet/config\.json to be read: "):
+        AudioToImagePipeline.from_pretrained(model)
+
+
+def test_no_diffusion_pipeline_at_all(model):
+    with pytest.raises(InputError, match="diffusion must be a folder or the id of a hub repository; no/such/model is"):
+        AudioToImagePipeline.from_pretrained(model, diffusion="no/such/model")
+
+
 def test_no_model_at_all(tmp_path):
     with pytest.raises(InputError, match=r"must be a folder with a Photism model, but .* has no config\.json"):
         AudioToImagePipeline.from_pretrained(tmp_path)

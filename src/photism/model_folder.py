@@ -8,12 +8,14 @@ captions.json                     a list of what the model knows; may be missing
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from photism.alignment import AudioPromptEncoder, AudioPromptEncoderConfig
+from photism.alignment.prompt_space import check_widths
 from photism.errors import InputError
 from photism.tiny import MODEL_FOLDER
 
@@ -38,62 +40,34 @@ def find_model(model: str | Path | None) -> Path:
     return folder
 
 
-def load_encoder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> AudioPromptEncoder:
-    """The audio side of a model, ready for use.
-
-    Raises:
-        InputError: the folder holds another kind of model, or its weights are missing or damaged.
-    """
-    kind = AudioPromptEncoderConfig.model_type
-    try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
-        if found != kind:
-            raise InputError(f"model {folder} must hold an AudioPromptEncoder, model_type {kind!r}; it holds {found!r}")
-        encoder = AudioPromptEncoder.from_pretrained(folder, dtype=dtype, use_safetensors=True)
-    except InputError:
-        raise
-    except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
-        raise InputError(f"model {folder} cannot be loaded: {error}") from error
-    torch.nn.Module.to(encoder, device)  # the type of transformers' own `to` is wrong
-    return encoder.eval()
-
-
-def load_diffusion(
+def load_halves(
     folder: Path,
     diffusion: str | Path | None,
     *,
     device: torch.device,
     dtype: torch.dtype,
     text_only: bool = False,
-) -> Any:
-    """The picture side of a model: the diffusers pipeline that its `model_index.json` names.
+) -> tuple[AudioPromptEncoder, Any]:
+    """The audio side of a model and its picture side, the diffusers pipeline that its `model_index.json` names.
 
     Args:
         folder: of the Photism model, whose own `diffusion/` is taken where none is named.
         diffusion: folder or hub id of a diffusers pipeline.
-        device: where it goes.
-        dtype: of its weights.
-        text_only: load only what it encodes text with.
+        device: where both go.
+        dtype: of their weights.
+        text_only: of the pipeline, load only what it encodes text with.
 
     Raises:
-        InputError: the model has no `diffusion/` and none is named, or it cannot be loaded.
+        InputError: one of them is missing, of another kind or damaged; or they do not fit together, which is known
+            from their configurations, before any weights are loaded.
     """
-    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
-
-    source = diffusion or folder / "diffusion"
-    if diffusion is None and not Path(source).is_dir():
-        raise InputError(
-            f"diffusion is missing: model {folder} brings none; name the folder or hub id of a diffusers pipeline "
-            f"of its prompt space, such as diffusion='stabilityai/stable-diffusion-xl-base-1.0'"
-        )
-    left_out: dict[str, Any] = {"unet": None, "vae": None} if text_only else {}
-    try:
-        pipeline = DiffusionPipeline.from_pretrained(
-            str(source), dtype=dtype, use_safetensors=True, low_cpu_mem_usage=False, **left_out
-        )
-    except Exception as error:  # as above
-        raise InputError(f"diffusion {source} cannot be loaded: {error}") from error
-    return pipeline.to(device)
+    config = _encoder_config(folder)
+    source = _diffusion_source(folder, diffusion)
+    check_widths(
+        _unet_config(source), space=config.space_name, width=config.space_width, pooled_width=config.space_pooled_width
+    )
+    encoder = _load_encoder(folder, device=device, dtype=dtype)
+    return encoder, _load_diffusion(source, device=device, dtype=dtype, text_only=text_only)
 
 
 def load_captions(folder: Path) -> tuple[str, ...]:
@@ -119,14 +93,86 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         raise InputError(f"device must be one of this machine, such as cpu or cuda; got {device!s}: {reason}") from None
 
 
+def _encoder_config(folder: Path) -> AudioPromptEncoderConfig:
+    kind = AudioPromptEncoderConfig.model_type
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
+        if found != kind:
+            raise InputError(f"model {folder} must hold an AudioPromptEncoder, model_type {kind!r}; it holds {found!r}")
+        return AudioPromptEncoderConfig.from_pretrained(folder)
+    except InputError:
+        raise
+    except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
+        raise InputError(f"model {folder} cannot be loaded: {error}") from error
+
+
+def _load_encoder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> AudioPromptEncoder:
+    try:
+        encoder = AudioPromptEncoder.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+    except Exception as error:  # as above
+        raise InputError(f"model {folder} cannot be loaded: {error}") from error
+    torch.nn.Module.to(encoder, device)  # the type of transformers' own `to` is wrong
+    return encoder.eval()
+
+
+def _diffusion_source(folder: Path, diffusion: str | Path | None) -> str:
+    """Folder or hub id of the picture side."""
+    if diffusion is not None:
+        return str(diffusion)
+    if not (folder / "diffusion").is_dir():
+        raise InputError(
+            f"diffusion is missing: model {folder} brings none; name the folder or hub id of a diffusers pipeline "
+            f"of its prompt space, such as diffusion='stabilityai/stable-diffusion-xl-base-1.0'"
+        )
+    return str(folder / "diffusion")
+
+
+def _unet_config(source: str) -> Mapping[str, Any]:
+    """What a diffusers pipeline says of its UNet; from the hub this one small file is fetched."""
+    path = Path(source) / "unet/config.json"
+    if not Path(source).is_dir():
+        path = _fetch_file(source, "unet/config.json")
+    try:
+        return json.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"diffusion must be a diffusers pipeline with a UNet; {source} has no unet/config.json to be read: {error}"
+        ) from None
+
+
+def _load_diffusion(source: str, *, device: torch.device, dtype: torch.dtype, text_only: bool) -> Any:
+    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+
+    left_out: dict[str, Any] = {"unet": None, "vae": None} if text_only else {}
+    try:
+        pipeline = DiffusionPipeline.from_pretrained(
+            source, dtype=dtype, use_safetensors=True, low_cpu_mem_usage=False, **left_out
+        )
+    except Exception as error:  # as above
+        raise InputError(f"diffusion {source} cannot be loaded: {error}") from error
+    return pipeline.to(device)
+
+
 def _fetch(model: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    return _fetched("model", model, lambda: snapshot_download(model, allow_patterns=list(PARTS)))
+
+
+def _fetch_file(diffusion: str, path: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    return _fetched("diffusion", diffusion, lambda: hf_hub_download(diffusion, path))
+
+
+def _fetched(name: str, repository: str, download: Callable[[], str]) -> Path:
+    """What a download brings; `name` is what an error calls the repository."""
+    from huggingface_hub.errors import HFValidationError
 
     try:
-        return Path(snapshot_download(model, allow_patterns=list(PARTS)))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        return Path(download())
+    except (HFValidationError, OSError) as error:  # all of the hub's other errors are OSErrors
         reason = str(error).partition("\n")[0]
         raise InputError(
-            f"model must be a folder or the id of a hub repository; {model} is neither: {reason}"
+            f"{name} must be a folder or the id of a hub repository; {repository} is neither: {reason}"
         ) from None

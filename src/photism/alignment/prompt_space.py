@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +76,34 @@ class PromptSpace:
             norm=float(tokens[:, 1:].norm(dim=-1).mean()),
             pooled_negative=None if pooled is None else pooled[0],
         )
+
+
+def check_widths(unet: Mapping[str, Any], *, space: str, width: int, pooled_width: int | None) -> None:
+    """That a UNet takes the prompts of a space, which its configuration tells without its weights.
+
+    Args:
+        unet: configuration of a diffusers UNet.
+        space: name of the prompt space.
+        width: D, of its tokens.
+        pooled_width: P, of its pooled vectors; None where it has none.
+
+    Raises:
+        InputError: the UNet expects another width.
+    """
+    expected = unet.get("cross_attention_dim")
+    if width != expected:
+        raise InputError(
+            f"encoder must make prompts of diffusion's width, {expected} (cross_attention_dim); "
+            f"those of its prompt space {space!r} have {width}"
+        )
+    if unet.get("addition_embed_type") == "text_time":
+        # SD XL appends the pooled vector to the embeddings of six numbers, the picture's sizes and crop.
+        expected = unet["projection_class_embeddings_input_dim"] - 6 * unet["addition_time_embed_dim"]
+        if pooled_width != expected:
+            raise InputError(
+                f"encoder must make pooled vectors of diffusion's width, {expected}; "
+                f"those of its prompt space {space!r} have {pooled_width}"
+            )
 
 
 @torch.no_grad()

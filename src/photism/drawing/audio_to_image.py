@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from photism.alignment import AudioPrompt, AudioPromptEncoder
+from photism.alignment.prompt_space import check_widths
 from photism.audio import AudioSource, Waveform, load_waveform
 from photism.drawing.mixing import TextPlace, place, read_strength, token_range, with_strength
 from photism.drawing.negative import Negative, encode_negative, read_negative
 from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, text_prompt
 from photism.errors import InputError
-from photism.model_folder import choose_device, find_model, load_diffusion, load_encoder
+from photism.model_folder import choose_device, find_model, load_halves
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -119,12 +120,11 @@ class AudioToImagePipeline:
             dtype: of the weights of both.
 
         Raises:
-            InputError: something is missing, damaged, or does not fit together.
+            InputError: something is missing, damaged, or does not fit together, which is told before weights are
+                loaded.
         """
         place = choose_device(device)
-        folder = find_model(model)
-        encoder = load_encoder(folder, device=place, dtype=dtype)
-        pipeline = load_diffusion(folder, diffusion, device=place, dtype=dtype)
+        encoder, pipeline = load_halves(find_model(model), diffusion, device=place, dtype=dtype)
         if model is None and diffusion is None:
             return cls(encoder, pipeline, num_inference_steps=NUM_INFERENCE_STEPS, guidance_scale=GUIDANCE_SCALE)
         return cls(encoder, pipeline)
@@ -286,19 +286,7 @@ def _check_fit(encoder: AudioPromptEncoder, diffusion: Any) -> Mapping[str, insp
             f"diffusion must be a diffusers pipeline with a UNet that takes prompt_embeds; got {_name(diffusion)}"
         )
     space = encoder.prompt_space
-    if unet.config.cross_attention_dim != space.width:
-        raise InputError(
-            f"encoder must make prompts of diffusion's width, {unet.config.cross_attention_dim} "
-            f"(cross_attention_dim); those of its prompt space {space.name!r} have {space.width}"
-        )
-    if "pooled_prompt_embeds" in parameters:
-        # SD XL appends the pooled vector to the embeddings of six numbers, the picture's sizes and crop.
-        pooled_width = unet.config.projection_class_embeddings_input_dim - 6 * unet.config.addition_time_embed_dim
-        if space.pooled_width != pooled_width:
-            raise InputError(
-                f"encoder must make pooled vectors of diffusion's width, {pooled_width}; "
-                f"those of its prompt space {space.name!r} have {space.pooled_width}"
-            )
+    check_widths(unet.config, space=space.name, width=space.width, pooled_width=space.pooled_width)
     return parameters
 
 

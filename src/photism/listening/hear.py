@@ -14,7 +14,7 @@ from photism.alignment import AudioPromptEncoder, sequence_similarity
 from photism.alignment.prompt_space import encode_text
 from photism.audio import AudioSource
 from photism.errors import InputError
-from photism.model_folder import choose_device, find_model, load_captions, load_diffusion, load_encoder
+from photism.model_folder import choose_device, find_model, load_captions, load_halves
 
 if TYPE_CHECKING:
     from photism.drawing import AudioToImagePipeline
@@ -72,12 +72,11 @@ class CaptionRanker:
             device: by default CUDA where there is a GPU, else MPS, else the processor.
 
         Raises:
-            InputError: something is missing or damaged.
+            InputError: something is missing, damaged, or does not fit together.
         """
         place = choose_device(device)
         folder = find_model(model)
-        encoder = load_encoder(folder, device=place, dtype=torch.float32)
-        text = load_diffusion(folder, diffusion, device=place, dtype=torch.float32, text_only=True)
+        encoder, text = load_halves(folder, diffusion, device=place, dtype=torch.float32, text_only=True)
         return cls(encoder, text, load_captions(folder))
 
     def rank(
