@@ -32,14 +32,14 @@ PICTURE_SIZE = 16  # pixels; latents are half as wide
 CAPTIONS = ("A koala.", "An elephant.", "A red bicycle.", "Rain.", "A very long snake.", "The moon, smiling.")
 
 
-def make_tokenizer(folder: Path) -> CLIPTokenizer:
+def make_tokenizer(folder: Path, length: int = PROMPT_TOKENS) -> CLIPTokenizer:
     """Letters and the ends of words, without merges."""
     letters = [*string.ascii_lowercase, *string.punctuation]
     tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
     folder.mkdir(parents=True)
     (folder / "vocab.json").write_text(json.dumps({token: index for index, token in enumerate(tokens)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
-    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=PROMPT_TOKENS)
+    return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=length)
 
 
 def make_text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
@@ -49,7 +49,7 @@ def make_text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
         intermediate_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
-        max_position_embeddings=PROMPT_TOKENS,
+        max_position_embeddings=tokenizer.model_max_length,
         projection_dim=WIDTH,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -93,8 +93,8 @@ def make_scheduler() -> DDIMScheduler:
     return DDIMScheduler(clip_sample=False, set_alpha_to_one=False, steps_offset=1)
 
 
-def make_sd(folder: Path) -> StableDiffusionPipeline:
-    tokenizer = make_tokenizer(folder / "tokenizer")
+def make_sd(folder: Path, length: int = PROMPT_TOKENS) -> StableDiffusionPipeline:
+    tokenizer = make_tokenizer(folder / "tokenizer", length)
     return StableDiffusionPipeline(
         vae=make_vae(),
         text_encoder=CLIPTextModel(make_text_config(tokenizer)),

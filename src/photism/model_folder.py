@@ -1,6 +1,6 @@
 """A Photism model on disk or on the Hugging Face hub, and how its parts are loaded: from safetensors only.
 
-config.json, model.safetensors    the AudioPromptEncoder
+config.json, model.safetensors    the AudioPromptEncoder, or a checkpoint of audio2img
 diffusion/                        a diffusers pipeline of the same prompt space; may lie elsewhere
 captions.json                     a list of what the model knows; may be missing
 """
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from photism.alignment import AudioPromptEncoder, AudioPromptEncoderConfig
+from photism.alignment.audio2img import audio2img_config, is_audio2img, load_audio2img
 from photism.alignment.prompt_space import check_widths
 from photism.errors import InputError
 from photism.tiny import MODEL_FOLDER
@@ -58,7 +59,8 @@ def load_halves(
     """The audio side of a model and its picture side, the diffusers pipeline that its `model_index.json` names.
 
     Args:
-        folder: of the Photism model, whose own `diffusion/` is taken where none is named.
+        folder: of the Photism model, whose own `diffusion/` is taken where none is named, or else the one that its
+            configuration names.
         diffusion: folder or hub id of a diffusers pipeline.
         device: where both go.
         dtype: of their weights.
@@ -69,10 +71,10 @@ def load_halves(
             from their configurations, before any weights are loaded.
     """
     config = _encoder_config(folder)
-    source, unet = _find_diffusion(folder, diffusion)
+    source, unet = _find_diffusion(folder, diffusion, default=config.default_diffusion)
     check_widths(unet, space=config.space_name, width=config.space_width, pooled_width=config.space_pooled_width)
-    encoder = _load_encoder(folder, device=device, dtype=dtype)
-    return encoder, _load_diffusion(source, device=device, dtype=dtype, text_only=text_only)
+    pipeline = _load_diffusion(source, device=device, dtype=dtype, text_only=text_only)
+    return _load_encoder(folder, pipeline, device=device, dtype=dtype), pipeline
 
 
 def load_captions(folder: Path) -> tuple[str, ...]:
@@ -101,33 +103,51 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 def _encoder_config(folder: Path) -> AudioPromptEncoderConfig:
     kind = AudioPromptEncoderConfig.model_type
     try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
-        if found != kind:
-            raise InputError(f"model {folder} must hold an AudioPromptEncoder, model_type {kind!r}; it holds {found!r}")
-        return AudioPromptEncoderConfig.from_pretrained(folder)
+        settings = _settings(folder)
+        if is_audio2img(settings):
+            return audio2img_config(folder)
+        if settings.get("model_type") == kind:
+            return AudioPromptEncoderConfig.from_pretrained(folder)
     except InputError:
         raise
     except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
         raise InputError(f"model {folder} cannot be loaded: {error}") from error
+    raise InputError(
+        f"model {folder} must hold an AudioPromptEncoder, model_type {kind!r}, or a checkpoint of audio2img; "
+        f"it holds {settings.get('model_type')!r}"
+    )
 
 
-def _load_encoder(folder: Path, *, device: torch.device, dtype: torch.dtype) -> AudioPromptEncoder:
+def _load_encoder(folder: Path, diffusion: Any, *, device: torch.device, dtype: torch.dtype) -> AudioPromptEncoder:
     try:
-        encoder = AudioPromptEncoder.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+        if is_audio2img(_settings(folder)):
+            encoder = load_audio2img(folder, diffusion, dtype=dtype)
+        else:
+            encoder = AudioPromptEncoder.from_pretrained(folder, dtype=dtype, use_safetensors=True)
+    except InputError:
+        raise
     except Exception as error:  # as above
         raise InputError(f"model {folder} cannot be loaded: {error}") from error
     torch.nn.Module.to(encoder, device)  # the type of transformers' own `to` is wrong
     return encoder.eval()
 
 
-def _find_diffusion(folder: Path, diffusion: str | Path | None) -> tuple[str, Mapping[str, Any]]:
+def _settings(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "config.json").read_text(encoding="utf8"))
+
+
+def _find_diffusion(
+    folder: Path, diffusion: str | Path | None, *, default: str | None
+) -> tuple[str, Mapping[str, Any]]:
     """Folder or hub id of the picture side, and the configuration of its UNet; from the hub that alone is fetched."""
-    if diffusion is None and not (folder / "diffusion").is_dir():
+    own = folder / "diffusion"
+    chosen = diffusion or (own if own.is_dir() else default)
+    if chosen is None:
         raise InputError(
             f"diffusion is missing: model {folder} brings none; name the folder or hub id of a diffusers pipeline "
             f"of its prompt space, such as diffusion='stabilityai/stable-diffusion-xl-base-1.0'"
         )
-    source = str(diffusion or folder / "diffusion")
+    source = str(chosen)
     path = Path(source, UNET_CONFIG)
     if not Path(source).is_dir():
         source, path = _fetch_unet_config(source)

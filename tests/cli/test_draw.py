@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 
 import numpy as np
@@ -202,6 +203,17 @@ def test_a_mistake_with_a_text_is_one_line_and_status_2(folder, sounds, models, 
         "photism: text_place must be a range of tokens within 1:13; got 0:3"
     )
     assert files(folder) == []
+
+
+@pytest.mark.parametrize("word", ["empty", "noise"])
+def test_the_default_negative_is_the_models(draw, folder, sounds, models, tmp_path, word):
+    model = shutil.copytree(models / "sd", tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"default_negative": word}))
+    draw(sounds[0], "--model", model)
+    draw(sounds[0], "--negative", word, "-o", "named.png")
+    assert Image.open(folder / "elephant.png").info["negative"] == word
+    np.testing.assert_array_equal(pixels(folder / "elephant.png"), pixels(folder / "named.png"))
 
 
 def test_no_negative_is_told_as_no_guidance(draw, folder, sounds):

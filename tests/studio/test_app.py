@@ -27,6 +27,7 @@ class Pipeline:
 
     num_inference_steps = 12
     guidance_scale = 3.0
+    negative = "empty"
 
     def __init__(self, latent_pixels: int = 16) -> None:
         unet = SimpleNamespace(config=SimpleNamespace(sample_size=latent_pixels))
@@ -91,6 +92,13 @@ def test_random_seeds_no_guidance_and_words(make_sound, seed, negative, asked):
     pipeline = Pipeline()
     draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, seed, 1, negative)
     assert pipeline.asked == {"num_inference_steps": 20, "images_per_sound": 1, **asked}
+
+
+def test_the_default_negative_is_the_models():
+    pipeline = Pipeline()
+    pipeline.negative = "noise"
+    (dropdown,) = [block for block in build_app(pipeline).blocks.values() if isinstance(block, gr.Dropdown)]
+    assert dropdown.value == "noise"
 
 
 def test_without_a_ranker_nothing_is_heard(make_sound):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from photism.alignment.prompt_adapter import ConvPromptAdapter, PhoneticPromptAdapter, ResamplerPromptAdapter
@@ -43,6 +44,11 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         space_name, space_length, space_width, space_pooled_width, space_norm: of the `PromptSpace`, whose vectors lie
             with the weights.
         num_mel_bins, feature_stride: of `log_mel`; their product is the encoder's `feature_projection_input_dim`.
+        input_tokens: that the encoder hears of every sound: a longer one is cut, a shorter one filled up with
+            `padding_value`, which is heard too; None for the whole of every sound and nothing else.
+        padding_value: of `log_mel`.
+        default_negative: the word that says what drawings go away from, see `photism.drawing.Negative`.
+        default_diffusion: hub id of the pipeline to draw with where none lies in the model's folder.
     """
 
     model_type = "photism_audio_prompt_encoder"
@@ -61,6 +67,10 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         space_norm: float = 1.0,
         num_mel_bins: int = 80,
         feature_stride: int = 2,
+        input_tokens: int | None = None,
+        padding_value: float = 0.0,
+        default_negative: str = "empty",
+        default_diffusion: str | None = None,
         **kwargs: Any,
     ) -> None:
         if adapter not in ADAPTERS:
@@ -73,6 +83,8 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         self.space_name, self.space_length, self.space_width = space_name, space_length, space_width
         self.space_pooled_width, self.space_norm = space_pooled_width, space_norm
         self.num_mel_bins, self.feature_stride = num_mel_bins, feature_stride
+        self.input_tokens, self.padding_value = input_tokens, padding_value
+        self.default_negative, self.default_diffusion = default_negative, default_diffusion
         super().__init__(**kwargs)
 
 
@@ -150,12 +162,19 @@ class AudioPromptEncoder(PreTrainedModel):
 
     def features(self, sounds: Sequence[AudioSource]) -> LogMel:
         """What `forward` takes for these sounds, on this model's device."""
-        return log_mel(
+        config = self.config
+        features, mask = log_mel(
             [load_waveform(sound) for sound in sounds],
-            num_mel_bins=self.config.num_mel_bins,
-            stride=self.config.feature_stride,
+            num_mel_bins=config.num_mel_bins,
+            stride=config.feature_stride,
+            padding_value=config.padding_value,
             device=self.device,
         )
+        if config.input_tokens is not None:
+            missing = config.input_tokens - features.shape[1]  # below zero: crops
+            features = pad(features, (0, 0, 0, missing), value=config.padding_value)
+            mask = mask.new_ones(features.shape[:2])
+        return LogMel(features, mask)
 
     def forward(self, input_features: Tensor, attention_mask: Tensor) -> AudioPrompt:
         """Encodes log-mel tokens.

@@ -45,8 +45,11 @@ def draw(
     seed: Annotated[int, typer.Option(help="Of the first picture of each sound; the next has the next.")] = 0,
     images: Annotated[int, typer.Option(help="Pictures of each sound.")] = 1,
     negative: Annotated[
-        str, typer.Option(help="What to draw away from: empty, silence, noise, none, text:WORDS, or a sound.")
-    ] = "empty",
+        str | None,
+        typer.Option(
+            help="What to draw away from: empty, silence, noise, none, text:WORDS, or a sound. Default: the model's."
+        ),
+    ] = None,
     text: Annotated[str | None, typer.Option(metavar="WORDS", help="What stands beside each sound.")] = None,
     text_place: Annotated[
         str,
@@ -96,13 +99,14 @@ def draw(
 
     pipeline, ranker = load_pipeline(model, diffusion=diffusion, device=device)
     chosen_steps = pipeline.num_inference_steps if steps is None else steps
+    chosen_negative = pipeline.negative if negative is None else negative
     chosen_scale = pipeline.guidance_scale if guidance_scale is None else guidance_scale
     settings = {
         "model": model or "tiny",
         **({"diffusion": diffusion} if diffusion else {}),
         "steps": chosen_steps,
-        "guidance_scale": 1.0 if negative == "none" else chosen_scale,
-        "negative": negative,
+        "guidance_scale": 1.0 if chosen_negative == "none" else chosen_scale,
+        "negative": chosen_negative,
         **({"text": text, "text_place": text_place} if text is not None else {}),
         **({"weights": mix} if mix else {"morph": morph} if morph else {}),
     }
@@ -115,7 +119,7 @@ def draw(
                 guidance_scale=guidance_scale,
                 seed=seed,
                 images_per_sound=images,
-                negative=_negative(negative),
+                negative=_negative(chosen_negative),
                 text=text,
                 text_place=place,
                 sound_strength=strength,

@@ -18,7 +18,7 @@ from photism.alignment import AudioPrompt, AudioPromptEncoder
 from photism.alignment.prompt_space import check_widths
 from photism.audio import AudioSource, Waveform, load_waveform
 from photism.drawing.mixing import TextPlace, place, read_strength, token_range, with_strength
-from photism.drawing.negative import Negative, encode_negative, read_negative
+from photism.drawing.negative import Negative, default_negative, encode_negative, read_negative
 from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, text_prompt
 from photism.errors import InputError
 from photism.model_folder import choose_device, find_model, load_halves
@@ -84,7 +84,8 @@ class AudioToImagePipeline:
         guidance_scale: the same.
 
     Raises:
-        InputError: `diffusion` takes no prompts, or prompts of another width than `encoder` makes.
+        InputError: `diffusion` takes no prompts, or prompts of another width than `encoder` makes; or the encoder's
+            `default_negative` is no word.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class AudioToImagePipeline:
         self.num_inference_steps: int = num_inference_steps or self._parameters["num_inference_steps"].default
         default_scale = self._parameters["guidance_scale"].default
         self.guidance_scale: float = default_scale if guidance_scale is None else guidance_scale
+        self.negative = default_negative(encoder)
 
     @classmethod
     def from_pretrained(
@@ -114,8 +116,8 @@ class AudioToImagePipeline:
         """Loads both halves.
 
         Args:
-            model: folder or hub id of a Photism model; by default the bundled one.
-            diffusion: folder or hub id of a diffusers pipeline; by default the one that the model brings.
+            model: folder or hub id of a Photism model or a checkpoint of audio2img; by default the bundled model.
+            diffusion: folder or hub id of a diffusers pipeline; by default the one that the model brings or names.
             device: by default CUDA where there is a GPU, else MPS, else the processor.
             dtype: of the weights of both.
 
@@ -139,7 +141,7 @@ class AudioToImagePipeline:
         height: int | None = None,
         width: int | None = None,
         images_per_sound: int = 1,
-        negative: Negative = "empty",
+        negative: Negative | None = None,
         text: str | None = None,
         text_place: TextPlace = "blend",
         sound_strength: float | None = None,
@@ -161,7 +163,7 @@ class AudioToImagePipeline:
             height: pixels, with `width` or not at all; by default the diffusion model's.
             width: pixels, with `height`.
             images_per_sound: at least 1.
-            negative: what to go away from; see `Negative`.
+            negative: what to go away from, see `Negative`; by default what the encoder was made for.
             text: what stands beside every sound, where the diffusion pipeline has its text encoder.
             text_place: where it stands; see `TextPlace`.
             sound_strength: how far the prompt goes from the text alone, or the empty text where none is given (0), to
@@ -175,7 +177,7 @@ class AudioToImagePipeline:
             InputError: a sound cannot be read or a setting cannot be used; nothing has been drawn then.
         """
         heard = ready_prompt(sounds, self.encoder) if isinstance(sounds, AudioPrompt) else _load(sounds)
-        away_from = read_negative(negative)
+        away_from = read_negative(self.negative if negative is None else negative)
         steps = self.num_inference_steps if num_inference_steps is None else num_inference_steps
         for name, number in (
             ("num_inference_steps", steps),

@@ -39,6 +39,18 @@ Anything else is a sound that `load_waveform` takes; a file of the name noise is
 """
 
 
+def default_negative(encoder: AudioPromptEncoder) -> NegativeWord:
+    """What an encoder was made to be drawn away from.
+
+    Raises:
+        InputError: its configuration names none of the words; it could be a file or URL, which nobody asked for.
+    """
+    word = encoder.config.default_negative
+    if word not in WORDS:
+        raise InputError(f"default_negative must be one of {', '.join(WORDS)}; got {word}")
+    return word
+
+
 def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Waveform:
     """Decodes a negative that is a sound, so that its mistakes show before anything expensive starts.
 

@@ -67,8 +67,9 @@ class CaptionRanker:
         """Loads an encoder and the text side of a diffusion pipeline, in float32.
 
         Args:
-            model: folder or hub id of a Photism model; by default the bundled one. Its captions are the default ones.
-            diffusion: folder or hub id of a diffusers pipeline; by default the one that the model brings.
+            model: folder or hub id, as for `AudioToImagePipeline`; by default the bundled one. Its captions are the
+                default ones.
+            diffusion: folder or hub id of a diffusers pipeline; by default the one that the model brings or names.
             device: by default CUDA where there is a GPU, else MPS, else the processor.
 
         Raises:

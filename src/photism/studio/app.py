@@ -180,7 +180,7 @@ def _settings(pipeline: "AudioToImagePipeline") -> list[gr.components.Component]
             gr.Slider(1, 4, 1, step=1, label="Images"),
             gr.Dropdown(
                 NEGATIVES,
-                value="empty",
+                value=pipeline.negative,
                 allow_custom_value=True,
                 label="Negative",
                 info="What to draw away from: one of these, or words of your own.",
