@@ -1,4 +1,4 @@
-"""Stage 7: what was trained becomes the bundled model, `src/photism/tiny`.
+"""Stage 6: what was trained becomes the bundled model, `src/photism/tiny`.
 
     python recipes/tiny/export.py
 
@@ -19,9 +19,9 @@ from corpus import read_captions
 from diffusers import DPMSolverMultistepScheduler
 from speech import read_speech
 from speech_batches import SpeechBatches
-from train_captions import NAME, Aligner, build_caption_bank
+from train_captions import NAME, build_audio_prompt_encoder, build_caption_bank
+from train_diffusion import NAME as DIFFUSION
 from train_diffusion import build_pipeline, build_unet
-from train_sounds import NAME as SOUNDS
 from training import load_averaged
 
 FOLDER = Path(__file__).parents[2] / "src/photism/tiny"
@@ -34,7 +34,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     unet = build_unet()
-    load_averaged(SOUNDS, unet)
+    load_averaged(DIFFUSION, unet)
     pipeline = build_pipeline(torch.device("cpu"), unet.eval())
     # Trained with DDIM's schedule; a solver of second order needs fewer steps.
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
@@ -42,9 +42,9 @@ def main() -> None:
     pipeline.to(torch.float16).save_pretrained(FOLDER / "diffusion")
 
     symbols = len(SpeechBatches(read_speech(arguments.voices), test=True).symbols)
-    aligner = Aligner(build_caption_bank(torch.device("cpu")), symbols)
-    load_averaged(NAME, aligner)
-    aligner.model.half().save_pretrained(FOLDER)
+    encoder = build_audio_prompt_encoder(build_caption_bank(torch.device("cpu")), symbols)
+    load_averaged(NAME, encoder)
+    encoder.half().save_pretrained(FOLDER)
 
     (FOLDER / "captions.json").write_text(json.dumps(read_captions(), ensure_ascii=False, indent=0) + "\n")
     size = sum(path.stat().st_size for path in FOLDER.rglob("*.safetensors"))

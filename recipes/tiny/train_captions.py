@@ -1,44 +1,46 @@
 """Stage 5: sounds are aligned to the token sequences of their captions.
 
-    python recipes/tiny/train_captions.py [--frozen-steps N] [--steps N]
+    python recipes/tiny/train_captions.py [--steps N]
 
-First the resampler alone, on encoder states computed once: a step costs the resampler alone, and this is where the
-thousands of phrases are learnt by heart. Then encoder and resampler together, phonemes beside them.
+The prompt adapter alone is trained, on the phonemes that the encoder wrote once: a step costs the adapter alone.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from corpus import UNHEARD_LANGUAGES, read_captions
 from speech import read_speech
-from speech_batches import EASY, HARD, TOKEN_FRAMES, Batch, SpeechBatches
-from torch import Tensor, nn
-from train_phonemes import encoder_config, load_phoneme_writer, phoneme_loss
+from speech_batches import BLANK, EASY, HARD, TOKEN_FRAMES, Batch, SpeechBatches
+from torch import Tensor
+from train_phonemes import encoder_config, load_phoneme_writer
 from train_text_encoder import encode_captions, load_text_encoder
-from training import Training, autocast, best_device, load_averaged
+from training import Training, autocast, best_device
 
 from photism.alignment import (
     AudioPromptEncoder,
-    LearnedTemperature,
     PromptSpace,
     RetrievalMetrics,
-    regression_loss,
     retrieval,
-    sequence_contrastive_loss,
     sequence_similarity,
 )
 
-FROZEN_NAME, NAME = "captions-frozen", "captions"
-REGRESSION_WEIGHT = 10.0
-"""The contrast is content once the right caption is the nearest, the UNet needs its very tokens: at 1 the tokens of
-clips that are told rightly were at a cosine of .59 from their caption's, after 500 steps at 10 at .71."""
-PHONEME_WEIGHT = 0.3
-HUMAN_VIEWS = 5
-"""Of a person's recording, for the frozen half: one easy, the others hard. Synthetic speech is varied as it is."""
+NAME = "captions"
+NOISE = 0.4
+"""Added to the logits of phonemes, in each frame, and as much again in all frames of a clip alike: another voice is
+another mistake."""
+SHARPNESS = (0.6, 1.2)
+"""That these logits are multiplied by, a number a clip."""
+HUMAN_VIEWS = 4
+"""Of a person's recording: one easy, the others hard. Of synthetic speech one of each."""
+ENOUGH_FRAMES = 50
+"""Of a phoneme said by people, below which anybody's are taken."""
+STRETCH = (0.8, 1.3)
+JITTER = (0.3, 1.7)
+"""How fast time goes from state to state, so that no clip is heard twice alike."""
 
 
 @dataclass(frozen=True)
@@ -64,31 +66,39 @@ def build_prompt_space(bank: CaptionBank) -> PromptSpace:
     return PromptSpace("tiny", bos=empty[0], negative=empty, norm=float(bank.tokens.norm(dim=-1).mean()))
 
 
-def build_audio_prompt_encoder(space: PromptSpace) -> AudioPromptEncoder:
-    return AudioPromptEncoder.for_space(
-        space,
+def build_audio_prompt_encoder(bank: CaptionBank, symbols: int) -> AudioPromptEncoder:
+    model = AudioPromptEncoder.for_space(
+        build_prompt_space(bank),
         encoder=encoder_config(),
-        adapter="resampler",
-        adapter_arguments={"width": 256, "num_layers": 2, "num_heads": 4, "dropout": 0.1},
+        adapter="phonetic",
+        adapter_arguments={"symbols": symbols + 1, "prompts": len(bank.distinct), "dropout": 0.1},
         feature_stride=TOKEN_FRAMES,
     )
+    model.adapter.remember(bank.distinct)
+    for fixed in (model.adapter.mixture, model.adapter.basis):
+        fixed.requires_grad_(False)
+    return model
 
 
-class Aligner(nn.Module):
-    """The model that is shipped, and what only its training needs."""
+def phoneme_logits(model: AudioPromptEncoder, batch: Batch) -> Tensor:
+    """(B, F, symbols) of a batch's clips."""
+    with autocast(model.device):
+        mask = batch.attention_mask.to(model.device)
+        states = model.encoder(batch.input_features.to(model.device), attention_mask=mask).last_hidden_state
+        return model.adapter.phonemes(states).float()
 
-    def __init__(self, bank: CaptionBank, symbols: int) -> None:
-        super().__init__()
-        self.model = build_audio_prompt_encoder(build_prompt_space(bank))
-        self.temperature = LearnedTemperature(0.07, minimum=0.03)
-        self.phoneme_head = nn.Linear(self.model.encoder.config.hidden_size, symbols + 1)
 
-    def caption_loss(self, tokens: Tensor, caption_ids: Tensor, bank: CaptionBank) -> dict[str, Tensor]:
-        """Contrast with every caption, and regression to the right one, of (B, S - 1, D) tokens."""
-        targets = bank.row_of[caption_ids.to(bank.row_of.device)]
-        contrast = sequence_contrastive_loss(tokens, bank.distinct, targets=targets, temperature=self.temperature())
-        regression = regression_loss(tokens, bank.distinct[targets])
-        return {"loss": contrast + REGRESSION_WEIGHT * regression, "contrast": contrast, "regression": regression}
+def caption_loss(model: AudioPromptEncoder, logits: Tensor, attention_mask: Tensor, captions: Tensor) -> Tensor:
+    """Cross-entropy of the captions (B,), rows of the bank's distinct ones, given logits (B, F, symbols) of phonemes.
+
+    The adapter's prompts are mixed of the captions', so that it learns the shares and nothing else. Tokens that are
+    learnt themselves stay where they start for a thousand steps.
+    """
+    noise = torch.randn_like(logits) + torch.randn_like(logits[:, :1])
+    logits = (logits + NOISE * noise) * torch.empty_like(logits[:, :1, :1]).uniform_(*SHARPNESS)
+    with autocast(model.device):
+        shares = model.adapter.choose(F.dropout(logits.softmax(-1), 0.05), attention_mask)
+    return F.cross_entropy(shares.float(), captions.to(shares.device))
 
 
 @torch.no_grad()
@@ -112,107 +122,107 @@ def evaluate_retrieval(
     return {name: retrieval(similarity[group], relevant[group]) for name, group in groups.items()}
 
 
-class StateBank:
-    """Encoder states of every clip, people's in several views, to train the resampler on."""
+class PhonemeBank:
+    """Logits of phonemes for every clip, as the encoder that learnt them writes them, people's in several views.
 
-    def __init__(self, aligner: Aligner, train: SpeechBatches, device: torch.device) -> None:
+    People are misheard where espeak-ng is not. So frames of synthetic speech are exchanged for a person's, in which the
+    encoder heard the same phoneme said or should have.
+    """
+
+    def __init__(self, model: AudioPromptEncoder, train: SpeechBatches) -> None:
         generator = torch.Generator().manual_seed(1)
-        states: list[Tensor] = []
+        logits: list[Tensor] = []
+        labels: list[Tensor] = []
         lengths: list[Tensor] = []
         clips: list[Tensor] = []
-        aligner.eval()
-        shortest_first = train.lengths.argsort()
-        for view in range(HUMAN_VIEWS):
-            viewed = shortest_first[train.human[shortest_first]] if view else shortest_first
-            for part in viewed.split(256):
-                batch = train.make(part, generator, HARD if view else EASY)
-                with torch.no_grad(), autocast(device):
-                    output = aligner.model.encoder(
-                        batch.input_features.to(device), attention_mask=batch.attention_mask.to(device)
-                    ).last_hidden_state
-                states.append(output[batch.attention_mask.bool().to(device)].half())
+        trained = train.weights > 0
+        every, people = trained.nonzero()[:, 0], (trained & train.human).nonzero()[:, 0]
+        model.eval()
+        for viewed, augmentation in ((every, EASY), (every, HARD), *[(people, HARD)] * (HUMAN_VIEWS - 2)):
+            for part in viewed[train.lengths[viewed].argsort()].split(256):
+                batch = train.make(part, generator, augmentation)
+                valid = batch.attention_mask.bool()
+                with torch.no_grad():
+                    written = phoneme_logits(model, batch).cpu()
+                logits.append(written[valid].half())
+                labels.append(align(written.log_softmax(-1), batch)[valid])
                 lengths.append(batch.attention_mask.sum(1))
                 clips.append(part)
-        aligner.train()
-        self.states = torch.cat(states)
+        model.train()
+        self.logits, self.labels = torch.cat(logits), torch.cat(labels)
         self.lengths, self.clips = torch.cat(lengths), torch.cat(clips)
         self.starts = self.lengths.cumsum(0) - self.lengths
-        views = torch.where(train.human, HUMAN_VIEWS, 1)
-        self.weights, self.caption_ids = (train.weights / views)[self.clips], train.caption_ids[self.clips]
+        self.human, self.caption_ids = train.human[self.clips], train.caption_ids[self.clips]
+        self.weights = train.weights[self.clips] / torch.where(self.human, HUMAN_VIEWS, 2)
+        # Frames in the order of their phonemes, and where those of each begin: people's, where there are enough.
+        by_people = self.human.repeat_interleave(self.lengths)
+        enough = self.labels[by_people].bincount(minlength=self.logits.shape[1]) >= ENOUGH_FRAMES
+        given = (by_people | ~enough[self.labels]).nonzero()[:, 0]
+        self.given = given[self.labels[given].argsort()]
+        self.counts = self.labels[given].bincount(minlength=self.logits.shape[1])
 
-    def draw(self, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """States (B, F, D), their mask (B, F) and the captions (B,)."""
+    def draw(self, batch_size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Logits (B, F, symbols) of clips of similar length, all brought to one by going through them unevenly, and
+        the captions (B,)."""
         pool = torch.multinomial(self.weights, batch_size * 8, replacement=True, generator=generator)
         pool = pool[self.lengths[pool].argsort()]
         start = int(torch.randint(8, (), generator=generator)) * batch_size
         chosen = pool[start : start + batch_size]
         lengths = self.lengths[chosen][:, None]
-        frame = torch.arange(int(lengths.max()))
-        index = self.starts[chosen][:, None] + frame.clamp(max=lengths - 1)
-        return self.states[index.to(self.states.device)], (frame < lengths).long(), self.caption_ids[chosen]
+        stretch = torch.empty(()).uniform_(*STRETCH, generator=generator)
+        frames = max(6, int(lengths.float().mean() * stretch))
+        steps = torch.empty(batch_size, frames).uniform_(*JITTER, generator=generator)
+        middle = (steps.cumsum(1) - steps / 2) / steps.sum(1, keepdim=True)  # of each step, in (0, 1)
+        index = self.starts[chosen][:, None] + (middle * lengths).long().clamp(max=lengths - 1)
+        share = torch.rand(batch_size, 1, generator=generator) * ~self.human[chosen, None]
+        exchanged = torch.rand(index.shape, generator=generator) < share
+        labels = self.labels[index[exchanged]]
+        among = (torch.rand(len(labels), generator=generator) * self.counts[labels]).long()
+        index[exchanged] = self.given[(self.counts.cumsum(0) - self.counts)[labels] + among]
+        return self.logits[index].float(), self.caption_ids[chosen]
 
 
-def train_frozen(aligner: Aligner, train: SpeechBatches, bank: CaptionBank, steps: int, evaluate: Evaluate) -> None:
-    """The resampler on states of the encoder that wrote phonemes."""
-    device = bank.tokens.device
-    writer = load_phoneme_writer(len(train.symbols))
-    aligner.model.encoder.load_state_dict(writer.encoder.state_dict())
-    aligner.phoneme_head.load_state_dict(writer.head.state_dict())
-    aligner.model.encoder.requires_grad_(False)
-    aligner.phoneme_head.requires_grad_(False)
-    training = Training(FROZEN_NAME, aligner, steps=steps, learning_rate=1e-3)
-    if training.step < steps:
-        states = StateBank(aligner, train, device)
+def align(log_probabilities: Tensor, batch: Batch) -> Tensor:
+    """The phoneme or blank that each frame stands for on the likeliest of CTC's paths through a clip's phonemes.
 
-        def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-            hidden_states, mask, caption_ids = states.draw(256, generator)
-            with autocast(device):
-                hidden_states = nn.functional.dropout(hidden_states.float(), 0.1)
-                tokens = aligner.model.adapter(hidden_states, mask.to(device))
-            return aligner.caption_loss(tokens, caption_ids, bank)
+    Args:
+        log_probabilities: (B, F, symbols).
+        batch: of the same clips.
 
-        training.run(loss_function, on_checkpoint=lambda step: evaluate(training, step))
-    aligner.requires_grad_(True)
-    load_averaged(FROZEN_NAME, aligner)
-
-
-def train_whole(
-    aligner: Aligner,
-    train: SpeechBatches,
-    bank: CaptionBank,
-    evaluate: Evaluate,
-    *,
-    steps: int,
-    batch_tokens: int,
-    learning_rate: float,
-) -> None:
-    """Encoder and resampler together."""
-    device = bank.tokens.device
-    training = Training(NAME, aligner, steps=steps, learning_rate=learning_rate)
-
-    def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        batch: Batch = train.draw(batch_tokens, generator)
-        mask = batch.attention_mask.to(device)
-        with autocast(device):
-            states = aligner.model.encoder(batch.input_features.to(device), attention_mask=mask).last_hidden_state
-            tokens = aligner.model.adapter(states, mask)
-            logits = aligner.phoneme_head(states)
-        losses = aligner.caption_loss(tokens, batch.caption_ids, bank)
-        phonemes = phoneme_loss(logits, batch)
-        return losses | {"loss": losses["loss"] + PHONEME_WEIGHT * phonemes, "phonemes": phonemes}
-
-    training.run(loss_function, on_checkpoint=lambda step: evaluate(training, step))
-
-
-Evaluate = Callable[[Training, int], None]
+    Returns:
+        symbols, int64 (B, F); blank beyond a clip's end.
+    """
+    lengths = batch.attention_mask.sum(1)
+    # A path goes through blank, phoneme, blank, phoneme, …, blank: it stays, goes on by one, or leaves a blank out.
+    path = torch.full((len(lengths), 2 * int(batch.phoneme_lengths.max()) + 1), BLANK)
+    for row, phonemes in zip(path, batch.phonemes.split(batch.phoneme_lengths.tolist()), strict=True):
+        row[1 : 2 * len(phonemes) : 2] = phonemes
+    may_skip = torch.zeros_like(path, dtype=torch.bool)
+    may_skip[:, 3::2] = path[:, 3::2] != path[:, 1:-2:2]
+    score = torch.full(path.shape, -torch.inf)
+    score[:, :2] = log_probabilities[:, 0].gather(1, path[:, :2])
+    origins = torch.zeros(log_probabilities.shape[1], *path.shape, dtype=torch.long)
+    for frame in range(1, log_probabilities.shape[1]):
+        one = F.pad(score[:, :-1], (1, 0), value=-torch.inf)
+        two = F.pad(score[:, :-2], (2, 0), value=-torch.inf).masked_fill(~may_skip, -torch.inf)
+        best, origins[frame] = torch.stack([score, one, two]).max(0)
+        within = (frame < lengths)[:, None]
+        score = torch.where(within, best + log_probabilities[:, frame].gather(1, path), score)
+    last = 2 * batch.phoneme_lengths[:, None]  # the path ends there, or on the phoneme before
+    place = last - score.gather(1, torch.cat([last, (last - 1).clamp(min=0)], dim=1)).argmax(1, keepdim=True)
+    symbols = torch.full(log_probabilities.shape[:2], BLANK)
+    for frame in reversed(range(log_probabilities.shape[1])):
+        within = (frame < lengths)[:, None]
+        symbols[:, frame : frame + 1] = path.gather(1, place).where(within, BLANK)
+        place = torch.where(within, place - origins[frame].gather(1, place), place)
+    return symbols
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frozen-steps", type=int, default=3300)
-    parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--batch-tokens", type=int, default=2048)
-    parser.add_argument("--learning-rate", type=float, default=2.5e-4)
+    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--batch-size", type=int, default=192)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--voices", type=int, default=4)
     arguments = parser.parse_args()
 
@@ -221,26 +231,29 @@ def main() -> None:
     train, test = SpeechBatches(speech), SpeechBatches(speech, test=True)
     bank = build_caption_bank(device)
     torch.manual_seed(0)
-    aligner = Aligner(bank, len(train.symbols)).to(device).train()
+    model = build_audio_prompt_encoder(bank, len(train.symbols)).to(device).train()
+    writer = load_phoneme_writer(len(train.symbols))
+    model.encoder.load_state_dict(writer.encoder.state_dict())
+    model.adapter.phonemes.load_state_dict(writer.head.state_dict())
+    for module in (model.encoder, model.adapter.phonemes):
+        module.requires_grad_(False)
+    training = Training(NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate)
+    phonemes = PhonemeBank(model, train)
 
-    def evaluate(training: Training, step: int) -> None:
-        averaged = Aligner(bank, len(train.symbols)).to(device)
+    def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
+        logits, caption_ids = phonemes.draw(arguments.batch_size, generator)
+        logits = logits.to(model.device)
+        return {"loss": caption_loss(model, logits, logits.new_ones(logits.shape[:2]), bank.row_of[caption_ids])}
+
+    def evaluate(step: int) -> None:
+        averaged = build_audio_prompt_encoder(bank, len(train.symbols)).to(device)
         averaged.load_state_dict(training.averaged())
-        for name, metrics in evaluate_retrieval(averaged.model, test, bank).items():
+        for name, metrics in evaluate_retrieval(averaged, test, bank).items():
             training.writer.add_scalar(f"recall at 1/{name}", metrics.recall_at_1, step)
             training.writer.add_scalar(f"recall at 5/{name}", metrics.recall_at_5, step)
             print(f"{step}: {name}: R@1 {metrics.recall_at_1:.3f}  R@5 {metrics.recall_at_5:.3f}", flush=True)
 
-    train_frozen(aligner, train, bank, arguments.frozen_steps, evaluate)
-    train_whole(
-        aligner,
-        train,
-        bank,
-        evaluate,
-        steps=arguments.steps,
-        batch_tokens=arguments.batch_tokens,
-        learning_rate=arguments.learning_rate,
-    )
+    training.run(loss_function, on_checkpoint=evaluate)
 
 
 if __name__ == "__main__":
