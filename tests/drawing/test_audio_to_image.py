@@ -17,16 +17,6 @@ STEPS = 2
 LEVELS = 1  # of 255: the products of another batch size round differently
 
 
-@pytest.fixture(scope="module")
-def pipeline(models):
-    return AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def xl(models):
-    return AudioToImagePipeline.from_pretrained(models / "xl", device="cpu")
-
-
 @pytest.fixture
 def given(monkeypatch):
     """Every call of a UNet: its keyword arguments."""

@@ -18,16 +18,6 @@ WORDS_TOKENS = 9  # its letters, which are all that the tokenizer knows
 LENGTH = 13  # tokens of the encoder's prompts
 
 
-@pytest.fixture(scope="module")
-def pipeline(models):
-    return AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
-
-
-@pytest.fixture(scope="module")
-def xl(models):
-    return AudioToImagePipeline.from_pretrained(models / "xl", device="cpu")
-
-
 def prompt(seed, rows=1, length=5, width=4, pooled=3, dtype=torch.float32):
     noise = torch.Generator().manual_seed(seed)
     return AudioPrompt(
