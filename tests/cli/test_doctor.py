@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -82,3 +83,14 @@ def test_without_torch_the_device_is_the_processor(monkeypatch):
     found = checks(doctor("--json"))
     assert re.fullmatch(r"cpu \(\d+ cores\)", found["device"]["found"])
     assert found["torch"]["works"] is False
+
+
+def test_libraries_say_nothing_beside_it():
+    process = subprocess.run(
+        [sys.executable, "-c", "from photism.cli.main import main; main()", "doctor"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "ok  bundled model loads" in process.stdout
+    assert process.stderr == ""

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from photism import __version__
+from photism.cli.startup import startup
 
 LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
 MODEL = "bundled model"
@@ -64,9 +65,10 @@ def _check_library(name: str, remedy: str) -> Check:
 def _check_model() -> Check:
     # Loaded, not looked at: this finds what is missing, damaged or left by another version.
     try:
-        from photism.drawing import AudioToImagePipeline
+        with startup():
+            from photism.drawing import AudioToImagePipeline
 
-        AudioToImagePipeline.from_pretrained()
+            AudioToImagePipeline.from_pretrained()
     except Exception as error:
         return Check(MODEL, False, _one_line(error), "pip install --force-reinstall --no-deps photism")
     return Check(MODEL, True, "loads")
