@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from photism.alignment import positions
 from photism.alignment.loss import LearnedTemperature, regression_loss, sequence_contrastive_loss
 from photism.errors import InputError
 
@@ -292,7 +293,7 @@ def test_caption_ids_must_be_one_a_sound() -> None:
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ([1.0] * 4, r"one number for each of the 5 positions; got shape \(4,\)"),
+        ([1.0] * 4, r"one number for each of the 5 positions, or that for each of the 6 sounds; got shape \(4,\)"),
         ([0.0] * 5, "finite, not below 0 and not all 0; got 0 to 0"),
         ([-1.0, 1, 1, 1, 1], "finite, not below 0 and not all 0; got -1 to 1"),
         ([math.nan, 1, 1, 1, 1], "finite, not below 0 and not all 0; got nan to nan"),
@@ -315,3 +316,29 @@ def test_a_text_token_without_length_has_no_direction() -> None:
     text[2, 3] = 0
     with pytest.raises(InputError, match="text_embeds must hold no token of length 0"):
         regression_loss(embeds(B, 0), text)
+
+
+@pytest.mark.parametrize("loss", [sequence_contrastive_loss, regression_loss])
+def test_position_weights_may_differ_from_sound_to_sound(loss: Callable[..., Tensor]) -> None:
+    audio, text = embeds(B, 0), embeds(B, 1)
+    shared = torch.tensor([1.0, 0.5, 0.0, 2.0, 1.0])
+    everywhere = loss(audio, text, position_weights=shared.expand(B, S))
+    assert_same(everywhere, loss(audio, text, position_weights=shared), audio, text)
+    # The loss of a sound at a position, and how each counts.
+    weights = torch.rand(B, S, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    single = torch.eye(B * S, dtype=torch.float64).view(-1, B, S)
+    expected = sum(
+        weight * loss(audio, text, position_weights=one) for weight, one in zip(weights.flatten(), single, strict=True)
+    )
+    assert_same(loss(audio, text, position_weights=weights), expected / weights.sum(), audio, text)
+
+
+@pytest.mark.parametrize("loss", [sequence_contrastive_loss, regression_loss])
+def test_positions_are_taken_in_blocks_with_the_same_result(
+    loss: Callable[..., Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audio, text = embeds(B, 0), embeds(B, 1)
+    weights = torch.tensor([1.0, 0.5, 0.0, 2.0, 1.0])
+    whole = loss(audio, text, position_weights=weights)
+    monkeypatch.setattr(positions, "BLOCK_NUMBERS", 2 * (B * B + 2 * B * D))  # two positions, then two, then one
+    assert_same(loss(audio, text, position_weights=weights), whole, audio, text)

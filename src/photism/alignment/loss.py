@@ -12,6 +12,7 @@ from torch.linalg import vector_norm
 from torch.nn.functional import normalize
 
 from photism.alignment.pairing import check_targets, matching_tokens, paired_tokens
+from photism.alignment.positions import sum_over_positions
 from photism.errors import InputError
 
 PUBLISHED_TEMPERATURE = 0.15
@@ -35,7 +36,7 @@ def sequence_contrastive_loss(
         loss = mean over s and i of  -log softmax_j(logits[s, i])[t(i)]
 
     Broadcasting audio against text holds B·M·S·D numbers. The cosine of unit vectors is a matrix product, one for each
-    position, and holds B·M·S.
+    position, and holds B·M; the gradient is taken with it, so that no more than a few positions are held at a time.
 
     The captions are either those of the batch, M = B and t(i) = i, or with `targets` a bank of all captions there are:
     every clip is then told from every caption, however small the batch.
@@ -48,7 +49,8 @@ def sequence_contrastive_loss(
         caption_ids: (B,) integers, equal for equal captions, which are then not held against each other. Not with
             targets: a bank has each caption once.
         symmetric: average with the loss of telling the sound of each caption. Not with targets.
-        position_weights: (S,), finite, not below 0, not all 0: what each position counts; None: all the same.
+        position_weights: (S,), or (B, S) where sounds differ in it; finite, not below 0, not all 0: what each position
+            counts; None: all the same.
 
     Returns:
         The loss, a float tensor without axes.
@@ -73,19 +75,25 @@ def sequence_contrastive_loss(
     if len(text_embeds) < 2:
         raise InputError("text_embeds must hold at least 2 captions; got 1: take a larger batch, or a bank and targets")
 
-    audio = normalize(audio_embeds, dim=-1).transpose(0, 1)  # (B, S, D) -> (S, B, D)
-    text = normalize(text_embeds, dim=-1).permute(1, 2, 0)  # (M, S, D) -> (S, D, M)
-    with torch.autocast(audio.device.type, enabled=False):
-        logits = audio @ text / temperature  # (S, B, M)
-    if caption_ids is not None:
-        logits = logits.masked_fill(_same_caption_elsewhere(caption_ids, len(audio_embeds)), -math.inf)
-
-    sounds = torch.arange(len(audio_embeds), device=logits.device)
+    sounds = torch.arange(len(audio_embeds), device=audio_embeds.device)
     captions = sounds if targets is None else targets.long()
-    loss = -logits.log_softmax(dim=2)[:, sounds, captions]  # (S, B, M) -> (S, B)
-    if symmetric:
-        loss = (loss - logits.log_softmax(dim=1)[:, sounds, captions]) / 2
-    return _mean_over_positions(loss.mean(dim=1), position_weights)
+    elsewhere = None if caption_ids is None else _same_caption_elsewhere(caption_ids, len(audio_embeds))
+
+    def part(audio: Tensor, text: Tensor, weights: Tensor, temperature: Tensor) -> Tensor:
+        audio = normalize(audio, dim=-1).transpose(0, 1)  # (B, P, D) -> (P, B, D)
+        text = normalize(text, dim=-1).permute(1, 2, 0)  # (M, P, D) -> (P, D, M)
+        with torch.autocast(audio.device.type, enabled=False):
+            logits = audio @ text / temperature  # (P, B, M)
+        if elsewhere is not None:
+            logits = logits.masked_fill(elsewhere, -math.inf)
+        loss = -logits.log_softmax(dim=2)[:, sounds, captions]  # (P, B, M) -> (P, B)
+        if symmetric:
+            loss = (loss - logits.log_softmax(dim=1)[:, sounds, captions]) / 2
+        return (loss.T * weights).sum()
+
+    weights = _shares(position_weights, audio_embeds)
+    temperature = torch.as_tensor(temperature, dtype=weights.dtype, device=weights.device)
+    return sum_over_positions(part, audio_embeds, text_embeds, weights, temperature)
 
 
 def regression_loss(
@@ -111,7 +119,8 @@ def regression_loss(
         audio_embeds: (B, S, D), any floating dtype; computed in float32 at least.
         text_embeds: (B, S, D), no token of length 0.
         norm_weight: finite, not below 0; 0 leaves only the direction.
-        position_weights: (S,), finite, not below 0, not all 0: what each position counts; None: all the same.
+        position_weights: (S,), or (B, S) where sounds differ in it; finite, not below 0, not all 0: what each position
+            counts; None: all the same.
 
     Returns:
         The loss, a float tensor without axes.
@@ -122,13 +131,16 @@ def regression_loss(
     audio_embeds, text_embeds = paired_tokens(audio_embeds, text_embeds)
     if not 0 <= norm_weight < math.inf:
         raise InputError(f"norm_weight must be finite and not below 0; got {norm_weight}")
-    text_norm = vector_norm(text_embeds, dim=-1)  # (B, S, D) -> (B, S)
-    if not bool(text_norm.all()):
+    if not bool(vector_norm(text_embeds, dim=-1).all()):
         raise InputError("text_embeds must hold no token of length 0; got one, which has no direction to learn")
-    length_ratio = vector_norm(audio_embeds, dim=-1) / text_norm
-    cosine = torch.cosine_similarity(audio_embeds, text_embeds, dim=-1)  # (B, S, D) -> (B, S)
-    loss = (1 - cosine) + norm_weight * (length_ratio - 1).square()
-    return _mean_over_positions(loss.mean(dim=0), position_weights)
+
+    def part(audio: Tensor, text: Tensor, weights: Tensor, norm_weight: Tensor) -> Tensor:
+        length_ratio = vector_norm(audio, dim=-1) / vector_norm(text, dim=-1)  # (B, P, D) -> (B, P)
+        cosine = torch.cosine_similarity(audio, text, dim=-1)
+        return (weights * ((1 - cosine) + norm_weight * (length_ratio - 1).square())).sum()
+
+    weights = _shares(position_weights, audio_embeds)
+    return sum_over_positions(part, audio_embeds, text_embeds, weights, weights.new_tensor(norm_weight))
 
 
 class LearnedTemperature(nn.Module):
@@ -182,18 +194,20 @@ def _same_caption_elsewhere(caption_ids: Tensor, sounds: int) -> Tensor:
     return (caption_ids[:, None] == caption_ids).fill_diagonal_(False)
 
 
-def _mean_over_positions(loss: Tensor, position_weights: Tensor | None) -> Tensor:
-    """(S,) -> (), the weighted mean."""
+def _shares(position_weights: Tensor | None, audio_embeds: Tensor) -> Tensor:
+    """What each position of each sound counts in the mean: (B, S), of sum 1."""
+    shape = audio_embeds.shape[:2]
     if position_weights is None:
-        return loss.mean()
-    if position_weights.shape != loss.shape:
+        return audio_embeds.new_full(shape, 1 / shape.numel())
+    if position_weights.shape not in (shape, shape[1:]):
         raise InputError(
-            f"position_weights must be one number for each of the {len(loss)} positions; "
-            f"got shape {tuple(position_weights.shape)}"
+            f"position_weights must be one number for each of the {shape[1]} positions, or that for each of the "
+            f"{shape[0]} sounds; got shape {tuple(position_weights.shape)}"
         )
     if not bool((position_weights >= 0).all()) or not 0 < position_weights.sum() < math.inf:
         raise InputError(
             "position_weights must be finite, not below 0 and not all 0; "
             f"got {position_weights.min():g} to {position_weights.max():g}"
         )
-    return (loss * position_weights).sum() / position_weights.sum()
+    weights = position_weights.to(audio_embeds).expand(shape)
+    return weights / weights.sum()
