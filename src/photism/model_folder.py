@@ -77,6 +77,26 @@ def load_halves(
     return _load_encoder(folder, pipeline, device=device, dtype=dtype), pipeline
 
 
+def load_diffusion(
+    diffusion: str | Path, *, device: torch.device, dtype: torch.dtype, text_only: bool = False
+) -> Any:
+    """A diffusers pipeline, or what of it encodes text.
+
+    Args:
+        diffusion: folder or hub id.
+        device: where it goes.
+        dtype: of its weights.
+        text_only: without UNet and VAE.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    source = str(diffusion)
+    if not Path(source).is_dir():
+        source, _ = _fetch_unet_config(source)
+    return _load_diffusion(source, device=device, dtype=dtype, text_only=text_only)
+
+
 def load_captions(folder: Path) -> tuple[str, ...]:
     """The captions that a model brings; none where it brings no list."""
     path = folder / "captions.json"

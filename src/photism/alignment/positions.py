@@ -58,6 +58,6 @@ class _SumOverPositions(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         audio, text, scalar = (None if each is None else each * gradients[0] for each in ctx.gradients)
         return None, audio, text, None, scalar

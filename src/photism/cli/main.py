@@ -7,6 +7,7 @@ import typer
 from typer.exceptions import TyperException
 
 from photism import __version__
+from photism.cli.align import align
 from photism.cli.doctor import doctor
 from photism.cli.draw import draw
 from photism.cli.hear import hear
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(draw)
 app.command()(hear)
+app.command()(align)
 app.command()(serve)
 app.command()(doctor)
 

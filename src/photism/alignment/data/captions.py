@@ -1,0 +1,47 @@
+"""Captions out of what data sets hold: a text, several texts, or labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from photism.errors import InputError
+
+ALL_LABELS, EACH_LABEL = "{labels}", "{label}"
+NOT_IN_CAPTIONS = str.maketrans("_", " ", "()")
+
+
+def check_template(template: str) -> None:
+    """That a template takes labels.
+
+    Raises:
+        InputError: it has neither `{labels}` nor `{label}`, or both.
+    """
+    if (ALL_LABELS in template) == (EACH_LABEL in template):
+        raise InputError(
+            f"label_template must hold either {ALL_LABELS}, for one caption of all labels, or {EACH_LABEL}, for a "
+            f"caption of each; got {template!r}"
+        )
+
+
+def captions_of_labels(labels: str | Iterable[str], template: str = ALL_LABELS) -> tuple[str, ...]:
+    """Labels as captions: "Keyboard_(musical),Music" is "Keyboard musical Music".
+
+    Args:
+        labels: a list, or names between commas, as FSD50K has them.
+        template: with `{labels}`, all of them in one caption; with `{label}`, a caption of each.
+
+    Source: with the default template, the cleaning of audio2img (kardSIM), train_me.ipynb.
+    """
+    names = labels.split(",") if isinstance(labels, str) else labels
+    clean = [" ".join(name.translate(NOT_IN_CAPTIONS).split()) for name in names]
+    clean = [name for name in clean if name]
+    if ALL_LABELS in template:
+        return (template.replace(ALL_LABELS, " ".join(clean)),) if clean else ()
+    return tuple(template.replace(EACH_LABEL, name) for name in clean)
+
+
+def captions_of_text(text: Any) -> tuple[str, ...]:
+    """A text or a list of texts, without those that say nothing."""
+    texts = [text] if isinstance(text, str) else list(text or ())
+    return tuple(dict.fromkeys(" ".join(str(each).split()) for each in texts if str(each).strip()))

@@ -1,0 +1,300 @@
+"""Captioned sounds from wherever they lie: a folder, a data set of the hub, shards of WebDataset.
+
+metadata.csv, metadata.jsonl    a row a sound: its file, its text or labels, optionally split and start and end seconds
+train/dog/1.wav                 without metadata: folders of sounds, whose names are labels, perhaps in folders of splits
+name or path                    whatever `datasets.load_dataset` or `load_from_disk` reads, streamed
+shard-{000..099}.tar            WebDataset: files of one key are one sound and its text, labels or JSON
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from photism.alignment.data.captions import captions_of_labels, captions_of_text
+from photism.audio import AudioSource
+from photism.errors import InputError
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+METADATA = ("metadata.csv", "metadata.jsonl")
+SOUND_COLUMNS = ("audio", "file_name", "file", "path", "sound", "video")
+TEXT_COLUMNS = ("text", "caption", "captions", "texts", "sentence", "transcription", "description")
+LABEL_COLUMNS = ("labels", "label", "category")
+START_COLUMNS, END_COLUMNS = ("start", "start_s", "start_time"), ("end", "end_s", "end_time")
+SOUND_SUFFIXES = frozenset(
+    [
+        "aac",
+        "ac3",
+        "aif",
+        "aiff",
+        "amr",
+        "au",
+        "avi",
+        "caf",
+        "flac",
+        "flv",
+        "m4a",
+        "m4v",
+        "mka",
+        "mkv",
+        "mov",
+        "mp2",
+        "mp3",
+        "mp4",
+        "mpeg",
+        "mpg",
+        "oga",
+        "ogg",
+        "ogv",
+        "opus",
+        "ts",
+        "wav",
+        "weba",
+        "webm",
+        "wma",
+        "wmv",
+        "wv",
+    ]
+)
+SPLITS = {
+    "train": "train", "training": "train",
+    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "test": "validation", "eval": "validation", "evaluation": "validation",
+}  # fmt: skip
+"""What names of splits mean: what is not for training is to be measured on."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A sound, not decoded yet, and what it may be called.
+
+    Attributes:
+        name: by which the report tells it.
+        sound: what `load_waveform` takes.
+        captions: any number; none is a fault of the data, which the report lists.
+        split: "train" or "validation"; None: chosen by the name.
+        start_s, end_s: of the part that is meant; None: to the end.
+    """
+
+    name: str
+    sound: AudioSource
+    captions: tuple[str, ...]
+    split: str | None = None
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where rows hold what is wanted; None: under one of the usual names.
+
+    Attributes:
+        sound: file, bytes, or the Audio feature of `datasets`.
+        text: names of the columns that hold a caption, or a list of them.
+        label_template: of `captions_of_labels`, for rows without a text.
+    """
+
+    sound: str | None = None
+    text: tuple[str, ...] | None = None
+    label_template: str = "{labels}"
+
+
+def read_examples(data: str, *, columns: Columns, dataset_config: str | None = None) -> Iterator[Example]:
+    """The sounds of a data set, one after the other, in the same order whenever it is read.
+
+    Args:
+        data: a folder, the shards of a WebDataset (paths or URLs that end in .tar, with {000..099} or *), or the name
+            of a data set of the hub.
+        columns: of its rows.
+        dataset_config: of a data set of the hub that has several.
+
+    Raises:
+        InputError: there is no such data, or its rows have no sound.
+    """
+    folder = Path(data)
+    if data.endswith(TAR_SUFFIXES):
+        return _web_dataset(data, columns)
+    if folder.is_file():
+        raise InputError(f"data must be a folder, shards (.tar) or a data set's name; {data} is a file")
+    metadata = [folder / name for name in METADATA if (folder / name).is_file()]
+    if len(metadata) > 1:
+        raise InputError(f"data must have one list of its sounds; {data} has {' and '.join(METADATA)}")
+    if metadata:
+        return _listed(metadata[0], columns)
+    if folder.is_dir() and not any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
+        sounds = sorted(path for path in folder.rglob("*") if path.suffix[1:].lower() in SOUND_SUFFIXES)
+        if sounds:
+            return (_in_folders(path, folder, columns.label_template) for path in sounds)
+    return _data_set(data, columns, dataset_config)
+
+
+def fingerprint(data: str, dataset_config: str | None = None) -> str:
+    """Changes when the data does: by names, sizes and times of files, or by the version of a data set of the hub."""
+    path = Path(data)
+    if path.is_dir():
+        files = sorted(path.rglob("*"))
+    elif data.endswith(TAR_SUFFIXES):
+        files = [Path(each) for each in sorted(glob.glob(data))] if "*" in data else [path]
+    else:
+        return f"{data}/{dataset_config}/{_hub_version(data)}"
+    stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    return f"{data}: {[(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]}"
+
+
+def _hub_version(data: str) -> str | None:
+    """The commit of a data set, where the hub can be asked."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return HfApi().dataset_info(data).sha
+    except (HFValidationError, OSError):
+        return None
+
+
+def _listed(metadata: Path, columns: Columns) -> Iterator[Example]:
+    """Rows of one file and part are one sound with several captions."""
+    try:
+        text = metadata.read_text(encoding="utf-8-sig")
+        rows: Iterable[Mapping[str, Any]]
+        if metadata.suffix == ".csv":
+            rows = csv.DictReader(io.StringIO(text, newline=""))
+        else:
+            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+        merged: dict[tuple[Any, ...], Example] = {}
+        for row in rows:
+            example = _example(row, columns, folder=metadata.parent)
+            key = (example.name, example.start_s, example.end_s)
+            before = merged.setdefault(key, example)
+            if before.split != example.split:
+                raise InputError(f"data must put a sound in one split; {example.name} is in two of {metadata}")
+            captions = tuple(dict.fromkeys(before.captions + example.captions))
+            merged[key] = replace(before, captions=captions)
+    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+        raise InputError(f"data must be listed in UTF-8; {metadata} cannot be read: {error}") from None
+    if not merged:
+        raise InputError(f"data must hold sounds; {metadata} lists none")
+    return iter(merged.values())
+
+
+def _in_folders(path: Path, folder: Path, label_template: str) -> Example:
+    """train/dog/1.wav is a sound of the label dog."""
+    parts = path.relative_to(folder).parts[:-1]
+    split = SPLITS.get(parts[0].lower()) if parts else None
+    labels = parts[1 if split else 0 :]
+    return Example(
+        name=str(path.relative_to(folder)),
+        sound=path,
+        captions=captions_of_labels(labels[-1:], label_template),
+        split=split,
+    )
+
+
+def _web_dataset(shards: str, columns: Columns) -> Iterator[Example]:
+    """Files of a key: a sound, and .txt, .json (captions, labels, start and end) or .cls (labels)."""
+    try:
+        import webdataset
+    except ImportError:
+        raise InputError("data as WebDataset needs webdataset: pip install 'photism[train]'") from None
+    urls = sorted(glob.glob(shards)) if "*" in shards else shards
+    if not urls:
+        raise InputError(f"data must be shards that exist; there are none of {shards}")
+    return (_of_files(files, columns) for files in webdataset.WebDataset(urls, shardshuffle=False, empty_check=False))
+
+
+def _of_files(files: Mapping[str, Any], columns: Columns) -> Example:
+    row: dict[str, Any] = {}
+    for suffix, content in files.items():
+        if suffix.rpartition(".")[2].lower() in SOUND_SUFFIXES:
+            row["audio"] = content
+        elif suffix in ("txt", "text", "caption"):
+            row["text"] = [line for line in content.decode("utf8").splitlines() if line.strip()]
+        elif suffix == "cls":
+            row["labels"] = content.decode("utf8").strip()
+        elif suffix == "json":
+            row = {**json.loads(content), **row}
+    return _example({**row, "name": files["__key__"]}, columns)
+
+
+def _data_set(data: str, columns: Columns, config: str | None) -> Iterator[Example]:
+    try:
+        import datasets
+    except ImportError:
+        raise InputError("data as a data set needs datasets: pip install 'photism[train]'") from None
+    try:
+        if Path(data).is_dir() and any(Path(data, name).is_file() for name in ("dataset_dict.json", "state.json")):
+            loaded: Any = datasets.load_from_disk(data)
+        else:
+            loaded = datasets.load_dataset(data, config, streaming=True)
+    except Exception as error:  # datasets has dozens of errors, of all kinds
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"data must be a folder of sounds or a data set; {data} cannot be loaded: {reason}") from None
+    splits: dict[str, Any] = loaded if isinstance(loaded, Mapping) else {"": loaded}
+    return chain.from_iterable(_rows(split, name, columns) for name, split in splits.items())
+
+
+def _rows(rows: Any, split: str, columns: Columns) -> Iterator[Example]:
+    from datasets import Audio, ClassLabel
+
+    features: Mapping[str, Any] = rows.features or {}
+    for name, feature in features.items():
+        if isinstance(feature, Audio):  # we decode ourselves: datasets would want FFmpeg on the system
+            rows = rows.cast_column(name, Audio(decode=False))
+    classes = {name: feature for name, feature in features.items() if isinstance(feature, ClassLabel)}
+    for index, row in enumerate(rows):
+        named = {**row, **{name: feature.int2str(row[name]) for name, feature in classes.items()}}
+        yield _example({"split": split, "name": f"{split}/{index}", **named}, columns)
+
+
+def _example(row: Mapping[str, Any], columns: Columns, *, folder: Path | None = None) -> Example:
+    sound = _first(row, [columns.sound] if columns.sound else SOUND_COLUMNS)
+    if sound is None:
+        wanted = columns.sound or " or ".join(SOUND_COLUMNS)
+        raise InputError(f"data must have a column {wanted} with the sound; it has {', '.join(map(str, row))}")
+    texts = [row.get(name) for name in columns.text or [each for each in TEXT_COLUMNS if row.get(each)][:1]]
+    captions = tuple(dict.fromkeys(chain.from_iterable(map(captions_of_text, texts))))
+    if not captions and not columns.text:
+        captions = captions_of_labels(_first(row, LABEL_COLUMNS) or (), columns.label_template)
+    name = str(row.get("name") or row.get("id") or "")
+    if isinstance(sound, Mapping):  # of the feature Audio
+        name = str(sound.get("path") or name)
+        sound = sound["path"] if sound.get("bytes") is None else sound["bytes"]
+    elif isinstance(sound, str):
+        name = sound
+        if folder is not None and "://" not in sound:
+            sound = folder / sound
+    return Example(
+        name=name,
+        sound=sound,
+        captions=captions,
+        split=_split(row.get("split")),
+        start_s=_seconds(row, START_COLUMNS, name) or 0.0,
+        end_s=_seconds(row, END_COLUMNS, name),
+    )
+
+
+def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+    return next((row[name] for name in names if row.get(name) is not None and row[name] != ""), None)
+
+
+def _split(name: str | None) -> str | None:
+    if not name:
+        return None
+    if name.lower() not in SPLITS:
+        raise InputError(f"split must be one of {', '.join(SPLITS)}; got {name}")
+    return SPLITS[name.lower()]
+
+
+def _seconds(row: Mapping[str, Any], names: Sequence[str], sound: str) -> float | None:
+    value = _first(row, names)
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{names[0]} must be seconds; {sound} has {value!r}") from None

@@ -1,0 +1,118 @@
+"""Which sounds a step trains on, with which captions: the same for a step whenever and wherever it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from photism.alignment.data.corpus import Corpus
+from photism.errors import InputError
+
+SEED_FACTOR = 1_000_003
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a sound in a batch, as `Corpus.batch` takes it.
+
+    Attributes:
+        clip: index in the corpus.
+        start, tokens: the part that is heard.
+        caption: its number among the targets.
+    """
+
+    clip: int
+    start: int
+    tokens: int
+    caption: int
+
+
+class Batches:
+    """The batches of a training, by the number of the step.
+
+    Every epoch goes through all sounds in another order; what is left over at its end is left out. Each sound has one
+    of its captions, and a sound that is too long is heard in part: both are drawn anew in each epoch.
+
+    Args:
+        corpus: whose training clips are drawn.
+        captions_of: numbers of the captions of each clip.
+        batch_size: B, over all processes.
+        longest_tokens: of a piece.
+        seed: of all that is drawn.
+
+    Raises:
+        InputError: there are fewer sounds than a batch holds, or a batch of one, which has nothing to be told from.
+    """
+
+    def __init__(
+        self, corpus: Corpus, captions_of: Sequence[Sequence[int]], *, batch_size: int, longest_tokens: int, seed: int
+    ) -> None:
+        self.corpus, self.captions_of = corpus, captions_of
+        self.clips = torch.tensor(corpus.split("train"), dtype=torch.long)
+        if not 2 <= batch_size <= len(self.clips):
+            raise InputError(
+                f"batch_size must be from 2 to the {len(self.clips)} sounds there are to train on; got {batch_size}"
+            )
+        self.batch_size, self.longest_tokens, self.seed = batch_size, longest_tokens, seed
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch."""
+        return len(self.clips) // self.batch_size
+
+    def batch(self, step: int) -> list[Piece]:
+        """The pieces of a step, the longest first."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        order = torch.randperm(len(self.clips), generator=generator_of(self.seed, epoch))
+        chosen = self.clips[order[within * self.batch_size : (within + 1) * self.batch_size]].tolist()
+        draws = torch.rand(len(chosen), 2, generator=generator_of(self.seed + 1, step)).tolist()
+        pieces = [self._piece(clip, *draw) for clip, draw in zip(chosen, draws, strict=True)]
+        return sorted(pieces, key=lambda piece: (-piece.tokens, piece.clip))
+
+    def _piece(self, clip: int, which: float, where: float) -> Piece:
+        captions, tokens = self.captions_of[clip], self.corpus.clips[clip].tokens
+        heard = min(tokens, self.longest_tokens)
+        return Piece(clip, int(where * (tokens - heard + 1)), heard, captions[int(which * len(captions))])
+
+
+def share_of(pieces: Sequence[Piece], process: int, processes: int) -> list[Piece]:
+    """What one of several processes takes of a batch: as much as the others, long and short."""
+    return list(pieces[process::processes])
+
+
+def chunks_of(pieces: Sequence[Piece], chunk_tokens: int) -> Iterator[list[Piece]]:
+    """Runs of pieces, the longest first, each of which takes `chunk_tokens` at most when all are filled up to its
+    longest; a single piece may take more.
+    """
+    chunk: list[Piece] = []
+    for piece in pieces:
+        if chunk and (len(chunk) + 1) * chunk[0].tokens > chunk_tokens:
+            yield chunk
+            chunk = []
+        chunk.append(piece)
+    if chunk:
+        yield chunk
+
+
+def distinct_negatives(batches: Batches, steps: int) -> float:
+    """How many other captions a sound is told from, on average over the first steps: the true number of negatives."""
+    counts: list[float] = []
+    for step in range(steps):
+        counts.append(len({piece.caption for piece in batches.batch(step)}) - 1)
+    return sum(counts) / len(counts)
+
+
+def generator_of(*numbers: int) -> torch.Generator:
+    """A generator that is the same for the same numbers, wherever they come from."""
+    seed = 0
+    for number in numbers:
+        seed = (seed * SEED_FACTOR + number + 1) % 2**62
+    return torch.Generator().manual_seed(seed)
+
+
+def captions_tensor(pieces: Sequence[Piece]) -> Tensor:
+    """Int64 (B,), the numbers of the captions."""
+    return torch.tensor([piece.caption for piece in pieces], dtype=torch.long)

@@ -1,0 +1,184 @@
+"""The folder that an alignment leaves: a model that draws and hears, and how it came to be."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
+from photism.alignment.data.report import CorpusReport
+from photism.alignment.training.settings import AlignSettings, write_settings
+from photism.errors import InputError
+
+PACKAGES = ("photism", "torch", "transformers", "diffusers", "accelerate", "peft", "datasets", "numpy", "soxr", "av")
+PUBLISHED = ["config.json", "model.safetensors", "captions.json", "README.md", "curve.png", "align.yaml", "versions.json"]
+"""What goes to the hub: checkpoints and logs stay."""
+
+
+def write_provenance(folder: Path, settings: AlignSettings) -> None:
+    """`align.yaml`, with which `photism align --config` does the same again, and `versions.json`."""
+    write_settings(settings, folder / "align.yaml")
+    versions: dict[str, str | None] = {"python": platform.python_version(), "git": _git_revision()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = None
+    (folder / "versions.json").write_text(json.dumps(versions, indent=1) + "\n", encoding="utf8")
+
+
+def write_model(
+    folder: Path,
+    model: AudioPromptEncoder,
+    captions: Sequence[str],
+    *,
+    settings: AlignSettings,
+    report: CorpusReport,
+    measures: Sequence[Mapping[str, float]],
+    best_step: int | None,
+) -> None:
+    """The model, its captions and its card, in place of those that are there.
+
+    Args:
+        folder: of the result.
+        model: with its best weights.
+        captions: that it is to choose from when it hears.
+        settings: of the training.
+        report: of the corpus.
+        measures: of each evaluation, with its "step".
+        best_step: which of these the weights are from; None where nothing was measured.
+    """
+    part = folder / ".part"
+    shutil.rmtree(part, ignore_errors=True)
+    model.save_pretrained(part)
+    (part / "captions.json").write_text(json.dumps(list(captions), ensure_ascii=False, indent=0), encoding="utf8")
+    if measures:
+        _draw_curve(measures, part / "curve.png")
+    card = model_card(settings, report, measures, best_step)
+    (part / "README.md").write_text(card, encoding="utf8")
+    (part / "report.json").write_text(json.dumps(asdict(report), ensure_ascii=False, indent=1), encoding="utf8")
+    for path in part.iterdir():
+        os.replace(path, folder / path.name)
+    part.rmdir()
+
+
+def model_card(
+    settings: AlignSettings, report: CorpusReport, measures: Sequence[Mapping[str, float]], best_step: int | None
+) -> str:
+    """README.md of the result, in Markdown."""
+    name = Path(settings.output).name
+    lines = [
+        "---",
+        "library_name: photism",
+        f"base_model: {settings.encoder}",
+        "tags: [audio, wav2vec2-bert, stable-diffusion, audio-to-image]",
+        "---",
+        "",
+        f"# {name}",
+        "",
+        f"An audio encoder for Photism: it turns a sound into the prompt that the text encoder of "
+        f"`{settings.diffusion}` would make of its caption.",
+        "",
+        f"    photism draw sound.wav --model {settings.push_to_hub or name} --diffusion {settings.diffusion}",
+        "",
+        "## Data",
+        "",
+        f"`{settings.data}`",
+        "",
+        *[f"- {line}" for line in report.lines() if not line.startswith("  ")],
+        "",
+    ]
+    if measures:
+        chosen = next(each for each in measures if each["step"] == best_step)
+        lines += [
+            "## Measured",
+            "",
+            f"On the validation split, with the weights of step {best_step}, which had the best R@5 of all that were "
+            "measured:",
+            "",
+            "| | |",
+            "|---|---|",
+            *[f"| {key} | {value:.4g} |" for key, value in chosen.items() if key != "step"],
+            "",
+            "![Retrieval by step](curve.png)",
+            "",
+        ]
+    lines += [
+        "## Training",
+        "",
+        "`photism align --config align.yaml` trains it again; `versions.json` says with what it was trained.",
+        "",
+        "| setting | |",
+        "|---|---|",
+        *[f"| {key} | {value} |" for key, value in asdict(settings).items()],
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def check_hub(hub_id: str) -> None:
+    """That the result can be published, before it is trained; makes the repository.
+
+    Raises:
+        InputError: it cannot.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        HfApi().create_repo(hub_id, exist_ok=True, private=True)
+    except (HFValidationError, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"push_to_hub must be a repository that you may write to; {hub_id}: {reason}") from None
+
+
+def push_to_hub(folder: Path, hub_id: str) -> None:
+    """Uploads what belongs to the model."""
+    from huggingface_hub import HfApi
+
+    HfApi().upload_folder(repo_id=hub_id, folder_path=folder, allow_patterns=PUBLISHED)
+
+
+def _draw_curve(measures: Sequence[Mapping[str, float]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    steps = [each["step"] for each in measures]
+    for key in ("R@1", "R@5", "R@10"):
+        axes.plot(steps, [100 * each[f"audio to text: {key}"] for each in measures], marker=".", label=key)
+    axes.set_xlabel("step")
+    axes.set_ylabel("right captions found, %")
+    axes.set_ylim(0, None)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def _git_revision() -> str | None:
+    """Of the code that trains, where it is a working copy; with + where it differs from it."""
+    where = Path(__file__).parent
+    try:
+        revision = _git(where, "rev-parse", "HEAD")
+        return revision + ("+" if _git(where, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *command: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def describe(measures: Mapping[str, Any]) -> str:
+    """A line of what was measured."""
+    way = "audio to text: "
+    return "  ".join(f"{key.removeprefix(way)} {value:.3f}" for key, value in measures.items() if key.startswith(way))

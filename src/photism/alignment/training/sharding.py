@@ -1,0 +1,50 @@
+"""Weights shared out over processes by FSDP, so that a model is trained that one device could not hold.
+
+Source: https://docs.pytorch.org/docs/stable/distributed.fsdp.fully_shard.html.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
+from photism.encoder.conformer import ConformerLayer
+
+
+def shard(model: AudioPromptEncoder, device: torch.device) -> AudioPromptEncoder:
+    """The model with each of its layers shared out, in place."""
+    mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
+    for module in model.modules():
+        if isinstance(module, ConformerLayer):
+            fully_shard(module, mesh=mesh)
+        if hasattr(module, "layers") and hasattr(module, "config"):
+            # By this the encoder knows that every process must run every layer, those that layerdrop leaves out too.
+            module._is_fsdp_managed_module = True  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
+    fully_shard(model, mesh=mesh)
+    return model
+
+
+def whole(tensor: Tensor, *, like: Tensor | None = None) -> Tensor:
+    """All of a tensor of which each process may hold a share, on the processor; every process has to ask for it.
+
+    Args:
+        tensor: a parameter, or what belongs to one.
+        like: the parameter, where `tensor` is a bare share of such a one.
+    """
+    if isinstance(like, DTensor) and not isinstance(tensor, DTensor) and tensor.ndim:
+        tensor = DTensor.from_local(tensor, like.device_mesh, like.placements, shape=like.shape, stride=like.stride())
+    full: Any = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return full.detach().cpu().contiguous().clone()
+
+
+def whole_like(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """A whole tensor as the parameter is: on its device, in its layout, shared out as it is."""
+    if isinstance(parameter, DTensor):
+        return distribute_tensor(tensor.to(parameter.device), parameter.device_mesh, parameter.placements)
+    return torch.empty_like(parameter).copy_(tensor)
