@@ -77,9 +77,7 @@ def load_halves(
     return _load_encoder(folder, pipeline, device=device, dtype=dtype), pipeline
 
 
-def load_diffusion(
-    diffusion: str | Path, *, device: torch.device, dtype: torch.dtype, text_only: bool = False
-) -> Any:
+def load_diffusion(diffusion: str | Path, *, device: torch.device, dtype: torch.dtype, text_only: bool = False) -> Any:
     """A diffusers pipeline, or what of it encodes text.
 
     Args:

@@ -2,13 +2,15 @@
 
 import dataclasses
 import inspect
+import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional, get_args, get_type_hints
 
 import typer
 
-from photism.alignment.training.settings import AlignSettings, read_settings
+from photism.alignment.training.settings import SETTINGS, AlignSettings, read_settings
 from photism.cli.startup import startup
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from photism.alignment.training.trainer import Progress
 
 INTERRUPTED = 130
+TOLD_EVERY_S = 30.0
+"""Where there is no terminal for a line that moves."""
 
 
 def align(config: Path | None, resume: bool, **given: Any) -> None:
@@ -26,7 +30,11 @@ def align(config: Path | None, resume: bool, **given: Any) -> None:
 
     Several GPUs: accelerate launch -m photism align DATA ...
     """
-    settings = read_settings(config, {name: value for name, value in given.items() if value is not None})
+    flags = {name: value for name, value in given.items() if value is not None}
+    kept = Path(flags.get("output", ""), SETTINGS)
+    if resume and config is None and "output" in flags and kept.is_file():
+        config = kept
+    settings = read_settings(config, flags)
 
     with startup():
         from photism.alignment.training.run import align as run
@@ -44,7 +52,9 @@ def _parameters() -> list[inspect.Parameter]:
     types = get_type_hints(AlignSettings)
     parameters = [
         _parameter("config", Optional[Path], typer.Option(help="YAML of these settings; flags go before it."), None),  # noqa: UP045
-        _parameter("resume", bool, typer.Option("--resume", help="Go on from the last checkpoint in the output."), False),
+        _parameter(
+            "resume", bool, typer.Option("--resume", help="Go on from the last checkpoint in the output."), False
+        ),
     ]
     for item in dataclasses.fields(AlignSettings):
         declared = types[item.name]
@@ -62,9 +72,7 @@ def _parameters() -> list[inspect.Parameter]:
 
 
 def _parameter(name: str, type_: Any, kind: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[type_, kind]
-    )
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[type_, kind])
 
 
 def _flag_value(value: Any) -> str:
@@ -92,6 +100,7 @@ class _Progress:
             console=Console(stderr=True),
         )
         self.task = self.bar.add_task("", total=None, rate="")
+        self.told = time.monotonic()
         self.bar.start()
         return self
 
@@ -117,10 +126,18 @@ class _Progress:
     def report(self, report: Any) -> None:
         """What there is to learn from."""
         for line in report.lines():
-            self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._print(line)
 
     def step(self, progress: "Progress") -> None:
         """Loss and speed."""
+        now = time.monotonic()
+        if not self.bar.console.is_terminal and now - self.told > TOLD_EVERY_S:
+            self.told = now
+            losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
+            self._print(
+                f"step {progress.step} of {progress.steps}: {losses}  {progress.samples_per_s:.1f} samples/s  "
+                f"{timedelta(seconds=round(progress.remaining_s))} left"
+            )
         self.bar.update(
             self.task,
             completed=progress.step,
@@ -133,4 +150,7 @@ class _Progress:
         """A line an evaluation."""
         from photism.alignment.training.result import describe
 
-        self.bar.console.print(f"step {step}: {describe(measures)}", markup=False, highlight=False)
+        self._print(f"step {step}: {describe(measures)}")
+
+    def _print(self, line: str) -> None:
+        self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)

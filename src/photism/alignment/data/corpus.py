@@ -1,6 +1,6 @@
 """Captioned sounds as training wants them: decoded once, their features on disk, each within reach.
 
-    clips-00000.jsonl    what is known of each sound: name, captions, split, where its features begin, how many there are
+    clips-00000.jsonl    what is known of each sound: name, captions, split, where its features begin, their number
     features-00000       the features, float16 (tokens, num_mel_bins · stride), memory-mapped: 58 MB an hour of sound
     corpus.json          how the features were made, and what could not be read; written last
 
@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -216,7 +217,7 @@ def _write_shard(
     part = _features_path(folder, shard).with_suffix(".part")
     with part.open("wb") as file:
         for examples in _groups(group, DECODED_AT_ONCE):
-            for example, found in zip(examples, pool.map(lambda each: _hear(each, settings), examples), strict=True):
+            for example, found in zip(examples, pool.map(partial(_hear, settings=settings), examples), strict=True):
                 if isinstance(found, str):
                     failed.append((example.name, found))
                     continue
@@ -297,8 +298,8 @@ def _told(unreadable: list[tuple[str, str]]) -> str:
 
 
 def _read_clips(path: Path) -> list[Clip]:
-    rows: Iterator[Mapping[str, Any]] = map(json.loads, path.read_text(encoding="utf8").splitlines())
-    return [Clip(**{**row, "captions": tuple(row["captions"])}) for row in rows]
+    rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    return [Clip(captions=tuple(row.pop("captions")), **row) for row in rows]
 
 
 def _groups(examples: list[Example], size: int) -> Iterator[list[Example]]:

@@ -1,7 +1,7 @@
 """Captioned sounds from wherever they lie: a folder, a data set of the hub, shards of WebDataset.
 
 metadata.csv, metadata.jsonl    a row a sound: its file, its text or labels, optionally split and start and end seconds
-train/dog/1.wav                 without metadata: folders of sounds, whose names are labels, perhaps in folders of splits
+train/dog/1.wav                 without metadata: sounds in folders, whose names are labels, perhaps in those of splits
 name or path                    whatever `datasets.load_dataset` or `load_from_disk` reads, streamed
 shard-{000..099}.tar            WebDataset: files of one key are one sound and its text, labels or JSON
 """
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from photism.alignment.data.captions import captions_of_labels, captions_of_text
 from photism.audio import AudioSource
@@ -200,13 +200,13 @@ def _in_folders(path: Path, folder: Path, label_template: str) -> Example:
 def _web_dataset(shards: str, columns: Columns) -> Iterator[Example]:
     """Files of a key: a sound, and .txt, .json (captions, labels, start and end) or .cls (labels)."""
     try:
-        import webdataset
+        from webdataset import WebDataset  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
     except ImportError:
         raise InputError("data as WebDataset needs webdataset: pip install 'photism[train]'") from None
     urls = sorted(glob.glob(shards)) if "*" in shards else shards
     if not urls:
         raise InputError(f"data must be shards that exist; there are none of {shards}")
-    return (_of_files(files, columns) for files in webdataset.WebDataset(urls, shardshuffle=False, empty_check=False))
+    return (_of_files(files, columns) for files in WebDataset(urls, shardshuffle=False, empty_check=False))
 
 
 def _of_files(files: Mapping[str, Any], columns: Columns) -> Example:
@@ -219,7 +219,7 @@ def _of_files(files: Mapping[str, Any], columns: Columns) -> Example:
         elif suffix == "cls":
             row["labels"] = content.decode("utf8").strip()
         elif suffix == "json":
-            row = {**json.loads(content), **row}
+            row = cast("dict[str, Any]", json.loads(content)) | row
     return _example({**row, "name": files["__key__"]}, columns)
 
 
@@ -236,7 +236,7 @@ def _data_set(data: str, columns: Columns, config: str | None) -> Iterator[Examp
     except Exception as error:  # datasets has dozens of errors, of all kinds
         reason = str(error).partition("\n")[0]
         raise InputError(f"data must be a folder of sounds or a data set; {data} cannot be loaded: {reason}") from None
-    splits: dict[str, Any] = loaded if isinstance(loaded, Mapping) else {"": loaded}
+    splits: Mapping[str, Any] = loaded if isinstance(loaded, Mapping) else {"": loaded}
     return chain.from_iterable(_rows(split, name, columns) for name, split in splits.items())
 
 

@@ -78,14 +78,10 @@ class Batches:
         return Piece(clip, int(where * (tokens - heard + 1)), heard, captions[int(which * len(captions))])
 
 
-def share_of(pieces: Sequence[Piece], process: int, processes: int) -> list[Piece]:
-    """What one of several processes takes of a batch: as much as the others, long and short."""
-    return list(pieces[process::processes])
-
-
 def chunks_of(pieces: Sequence[Piece], chunk_tokens: int) -> Iterator[list[Piece]]:
-    """Runs of pieces, the longest first, each of which takes `chunk_tokens` at most when all are filled up to its
-    longest; a single piece may take more.
+    """Runs of pieces, the longest first, that take `chunk_tokens` at most when all are filled up to the longest.
+
+    A single piece may take more.
     """
     chunk: list[Piece] = []
     for piece in pieces:

@@ -49,7 +49,7 @@ def validation_clips(corpus: Corpus, most: int) -> list[int]:
 
 
 def measure(heard: Heard, targets: Targets) -> dict[str, float]:
-    """Retrieval among all captions of these sounds, both ways, and how near the tokens come to their first caption's."""
+    """Retrieval among all captions of these sounds, both ways, and how near tokens come to the first caption's."""
     count = heard.tokens.shape[1]
     similarity, relevant = similarities(heard, targets)
     both = retrieval_both_ways(similarity, relevant)

@@ -100,7 +100,9 @@ def backward_chunks(
     """Brings the gradient of what the loss saw back to the weights, chunk by chunk, the last one first.
 
     Args:
-        forward, chunks, seeds: as for `encode_chunks`.
+        forward: as for `encode_chunks`, and the next two.
+        chunks: of this process.
+        seeds: of each.
         last: of what that returned.
         gradients: as `loss_gradients` gives them.
     """

@@ -18,7 +18,7 @@ LORA_ALPHA = 2  # times the rank, as is usual
 LORA_LAYERS = ["intermediate_dense", "output_dense", "linear_q", "linear_k", "linear_v", "linear_out"]
 
 
-def feature_settings(start: AudioPromptEncoder | Wav2Vec2BertConfig) -> FeatureSettings:
+def feature_settings(start: AudioPromptEncoder | Wav2Vec2BertModel) -> FeatureSettings:
     """Of the log-mel features that an encoder was made for.
 
     Raises:
@@ -27,11 +27,12 @@ def feature_settings(start: AudioPromptEncoder | Wav2Vec2BertConfig) -> FeatureS
     if isinstance(start, AudioPromptEncoder):
         return FeatureSettings(start.config.num_mel_bins, start.config.feature_stride)
     bins = FeatureSettings().num_mel_bins
-    stride, rest = divmod(start.feature_projection_input_dim, bins)
+    width: int = start.config.feature_projection_input_dim
+    stride, rest = divmod(width, bins)
     if rest or not stride:
         raise InputError(
             f"encoder must take {bins} mel bins, or those of several frames; its feature_projection_input_dim is "
-            f"{start.feature_projection_input_dim}"
+            f"{width}"
         )
     return FeatureSettings(bins, stride)
 
@@ -53,12 +54,12 @@ def build_model(
     encoder = start.encoder if isinstance(start, AudioPromptEncoder) else start
     adapter = settings.adapter or (own.adapter if own else "resampler")
     tokens = settings.tokens or (own.tokens if own and own.tokens < space.length else None)
-    features = feature_settings(start if own else cast("Wav2Vec2BertConfig", encoder.config))
+    features = feature_settings(start)
     torch.manual_seed(settings.seed)
     with torch.device("cpu"):
         model = AudioPromptEncoder.for_space(
             space,
-            encoder=encoder.config,
+            encoder=cast("Wav2Vec2BertConfig", encoder.config),
             adapter=adapter,
             adapter_arguments=own.adapter_arguments if own and own.adapter == adapter else None,
             tokens=tokens,

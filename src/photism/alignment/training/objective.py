@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from photism.alignment.loss import PUBLISHED_TEMPERATURE, regression_loss, sequence_contrastive_loss
-from photism.errors import InputError
+from photism.alignment.training.settings import AlignSettings
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,10 @@ class Objective:
     norm_weight: float = 0.5
     padding_weight: float = 1.0
 
-    def __post_init__(self) -> None:
-        weights = (self.contrastive_weight, self.regression_weight)
-        if min(weights) < 0 or sum(weights) == 0:
-            raise InputError(f"contrastive_weight and regression_weight must be 0 or more, not both 0; got {weights}")
-        if not 0 <= self.padding_weight <= 1:
-            raise InputError(f"padding_weight must be from 0 to 1; got {self.padding_weight}")
+    @classmethod
+    def of(cls, settings: AlignSettings) -> Objective:
+        """What settings say of it."""
+        return cls(**{item.name: getattr(settings, item.name) for item in fields(cls)})
 
     def losses(
         self,

@@ -1,55 +1,125 @@
-"""How weights move: learning rates by layer and step, and the average of where they have been."""
+"""How weights move: learning rates by layer and step, the average of where they have been, and all of it kept."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from photism.alignment.training.settings import AlignSettings
+from photism.alignment.training.sharding import local, whole, whole_like
+
 BETAS = (0.9, 0.98)
+TEMPERATURE = "temperature"
+"""Of the contrast, under which its logarithm is kept: it is not the model's, and FSDP takes no number alone."""
 
 
-def make_optimizer(
-    parameters: Mapping[str, Tensor],
-    depths: Mapping[str, int],
-    *,
-    learning_rate: float,
-    layer_decay: float,
-    weight_decay: float,
-) -> torch.optim.Optimizer:
-    """AdamW with a learning rate for each depth; what has one axis, a bias or a norm, does not decay.
+class Optimization:
+    """AdamW on the trained weights and the temperature, and the weights' moving average.
 
     Args:
-        parameters: to train, by name.
-        depths: layers below the top, of each.
-        learning_rate: at the top.
-        layer_decay: factor from a layer to the one below (https://arxiv.org/abs/1801.06146, section 3.2).
-        weight_decay: of matrices.
+        parameters: the model's, that are trained.
+        depths: layers of each below the top.
+        log_temperature: that is trained beside them.
+        settings: rates, decays, and the longest gradient.
     """
-    groups: dict[tuple[int, bool], list[Tensor]] = {}
-    for name, parameter in parameters.items():
-        groups.setdefault((depths[name], parameter.ndim > 1), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {
-                "params": members,
-                "weight_decay": weight_decay if decays else 0.0,
-                "lr": learning_rate * layer_decay**depth,
-                "highest": learning_rate * layer_decay**depth,
-            }
-            for (depth, decays), members in groups.items()
-        ],
-        betas=BETAS,
-    )
 
+    def __init__(
+        self,
+        parameters: Mapping[str, Tensor],
+        depths: Mapping[str, int],
+        log_temperature: Tensor,
+        settings: AlignSettings,
+    ) -> None:
+        self.parameters, self.log_temperature, self.settings = parameters, log_temperature, settings
+        self.optimizers = [
+            _adamw(parameters, depths, settings),
+            _adamw({TEMPERATURE: log_temperature}, {TEMPERATURE: 0}, settings),
+        ]
+        self.average = {name: local(parameter).detach().clone() for name, parameter in parameters.items()}
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Of every group, that many times its highest."""
-    for group in optimizer.param_groups:
-        group["lr"] = factor * group["highest"]
+    def step(self, number: int, *, steps: int) -> dict[str, float]:
+        """Moves the weights by their gradients.
+
+        Args:
+            number: of the step, from 0.
+            steps: of the training.
+
+        Returns:
+            "gradient norm", as it was, and the "learning rate" of the top.
+        """
+        factor = schedule(number, steps=steps, warmup_steps=round(self.settings.warmup_share * steps))
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = factor * group["highest"]
+            optimizer.step()
+        self._update_average(number + 1)
+        return {"gradient norm": float(whole(norm)), "learning rate": factor * self.settings.learning_rate}
+
+    def zero_grad(self) -> None:
+        """Forgets the gradients."""
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+
+    def fill_gradients(self) -> list[Tensor]:
+        """The gradients of all weights: 0 where nothing has used one, such as a layer that was left out."""
+        for parameter in self.parameters.values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in self.parameters.values() if parameter.grad is not None]
+
+    @torch.no_grad()
+    def swap_average(self) -> None:
+        """Exchanges the average and the weights, in place; once more, and all is as it was."""
+        for name, parameter in self.parameters.items():
+            weights = local(parameter)
+            held = weights.clone()
+            weights.copy_(self.average[name])
+            self.average[name].copy_(held)
+
+    def weights(self) -> dict[str, Tensor]:
+        """As they are now, whole; every process has to ask."""
+        return {name: whole(parameter) for name, parameter in self.parameters.items()}
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        """All that is needed to go on: "weights", "average" and "optimizer"; every process has to ask."""
+        average = {name: whole(value, like=self.parameters[name]) for name, value in self.average.items()}
+        optimizer = {TEMPERATURE: whole(self.log_temperature)}
+        for name, parameter, state in self._states():
+            optimizer |= {f"{name}|{key}": whole(value, like=parameter) for key, value in state.items()}
+        return {"weights": self.weights(), "average": average, "optimizer": optimizer}
+
+    @torch.no_grad()
+    def load(self, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Takes what `tensors` gave."""
+        for name, parameter in self.parameters.items():
+            parameter.copy_(whole_like(tensors["weights"][name], parameter))
+            self.average[name].copy_(local(whole_like(tensors["average"][name], parameter)))
+        trained = {**self.parameters, TEMPERATURE: self.log_temperature}
+        for key, value in tensors["optimizer"].items():
+            name, _, entry = key.partition("|")
+            if not entry:
+                self.log_temperature.copy_(value)
+                continue
+            state = self.optimizers[name == TEMPERATURE].state[trained[name]]
+            state[entry] = value if entry == "step" else whole_like(value, trained[name])
+
+    def _states(self) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
+        """What the optimizers know of each parameter."""
+        for name, parameter in [*self.parameters.items(), (TEMPERATURE, self.log_temperature)]:
+            yield name, parameter, self.optimizers[name == TEMPERATURE].state.get(parameter, {})
+
+    @torch.no_grad()
+    def _update_average(self, step: int) -> None:
+        # At first it follows closely, so that it is not held back by where it began.
+        decay = min(self.settings.ema_decay, step / (step + 9))
+        weights: Sequence[Tensor] = [local(parameter) for parameter in self.parameters.values()]
+        for average, weight in zip(self.average.values(), weights, strict=True):
+            average.lerp_(weight, 1 - decay)
 
 
 def schedule(step: int, *, steps: int, warmup_steps: int) -> float:
@@ -59,35 +129,16 @@ def schedule(step: int, *, steps: int, warmup_steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))
 
 
-class Average:
-    """The exponential moving average of weights.
-
-    Args:
-        parameters: that are averaged.
-        decay: of a step; at first less, so that the average is not held back by where it began.
-    """
-
-    def __init__(self, parameters: Mapping[str, Tensor], decay: float) -> None:
-        self.parameters, self.decay = parameters, decay
-        self.tensors = {name: _local(parameter).detach().clone() for name, parameter in parameters.items()}
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """After a step, by its number from 1."""
-        decay = min(self.decay, step / (step + 9))
-        weights: Any = [_local(parameter) for parameter in self.parameters.values()]
-        torch._foreach_lerp_(list(self.tensors.values()), weights, 1 - decay)
-
-    @torch.no_grad()
-    def swap(self) -> None:
-        """Exchanges the average and the weights, in place; once more, and all is as it was."""
-        for name, parameter in self.parameters.items():
-            weights = _local(parameter)
-            held = weights.clone()
-            weights.copy_(self.tensors[name])
-            self.tensors[name].copy_(held)
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """What this process holds of a tensor that FSDP has shared out, or the tensor."""
-    return tensor.to_local() if hasattr(tensor, "to_local") else tensor  # pyright: ignore[reportReturnType]
+def _adamw(
+    parameters: Mapping[str, Tensor], depths: Mapping[str, int], settings: AlignSettings
+) -> torch.optim.Optimizer:
+    """A learning rate for each depth (https://arxiv.org/abs/1801.06146, section 3.2); biases and norms do not decay."""
+    groups: dict[tuple[int, bool], list[Tensor]] = {}
+    for name, parameter in parameters.items():
+        groups.setdefault((depths[name], parameter.ndim > 1), []).append(parameter)
+    described: list[dict[str, Any]] = []
+    for (depth, decays), members in groups.items():
+        highest = settings.learning_rate * settings.layer_decay**depth
+        decay = settings.weight_decay if decays else 0.0
+        described.append({"params": members, "weight_decay": decay, "lr": highest, "highest": highest})
+    return torch.optim.AdamW(described, betas=BETAS)

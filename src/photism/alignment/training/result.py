@@ -15,17 +15,25 @@ from typing import Any
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
 from photism.alignment.data.report import CorpusReport
-from photism.alignment.training.settings import AlignSettings, write_settings
+from photism.alignment.training.settings import SETTINGS, AlignSettings, write_settings
 from photism.errors import InputError
 
 PACKAGES = ("photism", "torch", "transformers", "diffusers", "accelerate", "peft", "datasets", "numpy", "soxr", "av")
-PUBLISHED = ["config.json", "model.safetensors", "captions.json", "README.md", "curve.png", "align.yaml", "versions.json"]
+PUBLISHED = [
+    "config.json",
+    "model.safetensors",
+    "captions.json",
+    "README.md",
+    "curve.png",
+    "align.yaml",
+    "versions.json",
+]
 """What goes to the hub: checkpoints and logs stay."""
 
 
 def write_provenance(folder: Path, settings: AlignSettings) -> None:
     """`align.yaml`, with which `photism align --config` does the same again, and `versions.json`."""
-    write_settings(settings, folder / "align.yaml")
+    write_settings(settings, folder / SETTINGS)
     versions: dict[str, str | None] = {"python": platform.python_version(), "git": _git_revision()}
     for package in PACKAGES:
         try:

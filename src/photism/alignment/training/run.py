@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
-from photism.alignment.data.captions import captions_of_text
+from photism.alignment.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.alignment.data.corpus import Corpus, FeatureSettings, prepare_corpus
 from photism.alignment.data.report import CorpusReport, report_corpus
 from photism.alignment.data.sources import Columns, fingerprint, read_examples
 from photism.alignment.data.targets import Targets, prepare_targets
+from photism.alignment.training import logs
 from photism.alignment.training.batches import distinct_negatives
 from photism.alignment.training.checkpoints import last_checkpoint, read_folder
 from photism.alignment.training.evaluation import (
@@ -33,7 +33,7 @@ from photism.alignment.training.evaluation import (
 )
 from photism.alignment.training.model import build_model, feature_settings, without_lora
 from photism.alignment.training.result import check_hub, push_to_hub, write_model, write_provenance
-from photism.alignment.training.settings import AlignSettings, differences, read_settings
+from photism.alignment.training.settings import SETTINGS, AlignSettings, differences, read_settings
 from photism.alignment.training.trainer import Progress, Trainer
 from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
@@ -132,7 +132,7 @@ def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
     folder = find_model(encoder)
     kind = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
     try:
-        if kind == AudioPromptEncoder.config_class.model_type:
+        if kind == AudioPromptEncoderConfig.model_type:
             return AudioPromptEncoder.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
         if kind == "wav2vec2-bert":
             return Wav2Vec2BertModel.from_pretrained(
@@ -151,7 +151,7 @@ def cache_folder() -> Path:
 def _check_output(settings: AlignSettings, output: Path, *, resume: bool) -> None:
     if output.exists() and not output.is_dir():
         raise InputError(f"output must be a folder; {output} is a file")
-    path = output / "align.yaml"
+    path = output / SETTINGS
     if last_checkpoint(output / "checkpoints") is None:
         if not resume and (output / "config.json").exists():
             raise InputError(f"output {output} holds a model; take another folder, or delete it")
@@ -205,9 +205,7 @@ def _prepare(
         listener.stage("encoding the captions")
         from photism.model_folder import load_diffusion
 
-        pipeline = load_diffusion(
-            settings.diffusion, device=accelerator.device, dtype=torch.float32, text_only=True
-        )
+        pipeline = load_diffusion(settings.diffusion, device=accelerator.device, dtype=torch.float32, text_only=True)
         targets = prepare_targets(
             captions, pipeline, cache / "targets", name=Path(settings.diffusion).name, on_captions=listener.prepared
         )
@@ -235,13 +233,10 @@ class _Evaluation:
         self.clips = validation_clips(trainer.corpus, settings.validation_clips)
         self.folder = Path(settings.output)
         self.path = self.folder / "measures.jsonl"
-        self.is_main = trainer.accelerator.is_main_process
+        self.is_main = trainer.processes.is_main
         self.writer: Any = None
-        self.measures: list[dict[str, float]] = []
-        if self.path.is_file():
-            rows = [json.loads(line) for line in self.path.read_text(encoding="utf8").splitlines()]
-            self.measures = [row for row in rows if row["step"] <= trainer.step]
         if self.is_main:
+            logs.cut(self.path, trainer.step)
             from torch.utils.tensorboard import SummaryWriter
 
             self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=trainer.step + 1)
@@ -259,13 +254,9 @@ class _Evaluation:
                 self.writer.add_scalar(f"measured/{key}", value, step)
             self.writer.add_figure("similarity", heat_map(heard, trainer.targets), step)
             self.writer.flush()
-            self.measures.append({"step": step, **measures})
-            lines = "".join(json.dumps(row) + "\n" for row in self.measures)
-            part = self.path.with_suffix(".part")
-            part.write_text(lines, encoding="utf8")
-            os.replace(part, self.path)
+            logs.append(self.path, step, measures)
             self.listener.measured(step, measures)
-        trainer.accelerator.wait_for_everyone()
+        trainer.processes.wait()
         return measures[BEST_BY]
 
     def log(self, progress: Progress) -> None:
@@ -286,7 +277,7 @@ class _Evaluation:
         from photism.model_folder import load_diffusion
 
         settings, space = self.settings, trainer.targets.space
-        device = trainer.accelerator.device
+        device = trainer.processes.device
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
         pipeline = load_diffusion(settings.diffusion, device=device, dtype=dtype)
         tokens = heard.tokens[: settings.pictures]
@@ -310,8 +301,10 @@ class _Evaluation:
 def _finish(
     settings: AlignSettings, targets: Targets, corpus: Corpus, report: CorpusReport, evaluation: _Evaluation
 ) -> None:
-    """Builds the model once more, from what it started from, and puts the best weights into it: however it was shared
-    out, and whatever LoRA had put into it."""
+    """Writes the model with its best weights.
+
+    It is built once more, from what it started from, and the weights are put in: the trained one may be shared out.
+    """
     output = Path(settings.output)
     tensors, state = read_folder(output / "best")
     model = build_model(load_start(settings.encoder), targets.space, settings)
@@ -319,6 +312,7 @@ def _finish(
     with torch.no_grad():
         for name, tensor in tensors["weights"].items():
             parameters[name].copy_(tensor)
+    measures = logs.read(evaluation.path)
     captions = sorted({caption for clip in corpus.clips for caption in clip.captions})
     write_model(
         output,
@@ -326,8 +320,8 @@ def _finish(
         captions,
         settings=settings,
         report=report,
-        measures=evaluation.measures,
-        best_step=state["step"] if evaluation.measures else None,
+        measures=measures,
+        best_step=state["step"] if measures else None,
     )
     if settings.push_to_hub:
         push_to_hub(output, settings.push_to_hub)

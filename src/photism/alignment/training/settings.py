@@ -68,6 +68,7 @@ class AlignSettings:
     frozen_layers: int = _setting(0, "Of the encoder that keep their weights, from the lowest; -1: the whole encoder.")
     lora_rank: int = _setting(0, "Train the encoder's linear layers by LoRA of this rank; 0: as they are.")
     gradient_checkpointing: bool = _setting(False, "Less memory for more time.")
+    fsdp: bool = _setting(False, "Share the weights out over processes, for a model that one device cannot hold.")
     precision: str = _setting("bf16", "bf16 or fp32.")
     cpu: bool = _setting(False, "Train on the processor even where there is a GPU.")
     seed: int = _setting(0, "Of all that is drawn at random.")
@@ -116,9 +117,12 @@ class AlignSettings:
         )
 
 
+SETTINGS = "align.yaml"
+"""In the output of an alignment: with what it was begun."""
+
 RUNNING = frozenset(
     {"chunk_s", "evaluate_every", "validation_clips", "checkpoint_every_s", "keep_checkpoints", "pictures"}
-    | {"picture_steps", "clip", "push_to_hub", "cpu", "gradient_checkpointing", "output"}
+    | {"picture_steps", "clip", "push_to_hub", "cpu", "fsdp", "gradient_checkpointing", "output"}
 )
 """What may differ when a training is resumed: it changes how it runs, and what is measured, but not what is learned."""
 
@@ -173,10 +177,12 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 def _of_type(name: str, value: Any, type_: Any) -> Any:
     """As the type says; YAML takes 1e-4 for a text."""
-    options = get_args(type_) if isinstance(type_, UnionType) else (type_,)
-    if value is None and type(None) in options:
-        return None
-    wanted = next(option for option in options if option is not type(None))
+    options: tuple[Any, ...] = get_args(type_) if isinstance(type_, UnionType) else (type_,)
+    if value is None:
+        if type(None) in options:
+            return None
+        raise InputError(f"{name} must have a value")
+    wanted: Any = next(option for option in options if option is not type(None))
     if wanted is float and not isinstance(value, bool):
         try:
             return float(value)

@@ -15,6 +15,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
 from photism.encoder.conformer import ConformerLayer
+from photism.encoder.model import Encoder
 
 
 def shard(model: AudioPromptEncoder, device: torch.device) -> AudioPromptEncoder:
@@ -23,10 +24,12 @@ def shard(model: AudioPromptEncoder, device: torch.device) -> AudioPromptEncoder
     for module in model.modules():
         if isinstance(module, ConformerLayer):
             fully_shard(module, mesh=mesh)
-        if hasattr(module, "layers") and hasattr(module, "config"):
-            # By this the encoder knows that every process must run every layer, those that layerdrop leaves out too.
-            module._is_fsdp_managed_module = True  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-    fully_shard(model, mesh=mesh)
+        if isinstance(module, Encoder):
+            # By this it knows that every process must run every layer, those that layerdrop leaves out too.
+            object.__setattr__(module, "_is_fsdp_managed_module", True)
+    # By default what lies outside of the layers stays together after a forward pass, and would not see that weights and
+    # their average are exchanged to measure it.
+    fully_shard(model, mesh=mesh, reshard_after_forward=True)
     return model
 
 
@@ -48,3 +51,8 @@ def whole_like(tensor: Tensor, parameter: Tensor) -> Tensor:
     if isinstance(parameter, DTensor):
         return distribute_tensor(tensor.to(parameter.device), parameter.device_mesh, parameter.placements)
     return torch.empty_like(parameter).copy_(tensor)
+
+
+def local(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor

@@ -1,0 +1,75 @@
+"""What several processes do together; a single one does it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+ADDED_AT_ONCE = 2**26
+"""Numbers of gradients in a message: 256 MB."""
+
+T = TypeVar("T")
+
+
+class Processes:
+    """The processes of a training.
+
+    Attributes:
+        count, index: how many there are, and which one this is.
+        is_main: whether it is the one that writes.
+        device: of this one.
+    """
+
+    def __init__(self, accelerator: Any) -> None:
+        self.accelerator = accelerator
+        self.count: int = accelerator.num_processes
+        self.index: int = accelerator.process_index
+        self.is_main: bool = accelerator.is_main_process
+        self.device: torch.device = accelerator.device
+
+    def share(self, items: Sequence[T], index: int | None = None) -> list[T]:
+        """What one process takes, by default this one: of items in the order of their size as much as the others."""
+        return list(items[self.index if index is None else index :: self.count])
+
+    def dealt(self, items: Sequence[T]) -> list[T]:
+        """All items in the order in which `gather` returns the processes' shares."""
+        return [item for index in range(self.count) for item in self.share(items, index)]
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The rows of all, without a gradient; each process has as many."""
+        return self.accelerator.gather(rows)
+
+    def any(self, condition: bool) -> bool:
+        """Whether it holds in any process."""
+        if self.count == 1:
+            return condition
+        flag = torch.tensor([float(condition)], device=self.device)
+        return bool(self.accelerator.reduce(flag, reduction="sum").item())
+
+    def add_up(self, tensors: Iterable[Tensor]) -> None:
+        """Puts the sum over all processes into each tensor."""
+        if self.count == 1:
+            return
+        held: list[Tensor] = []
+        for tensor in tensors:
+            held.append(tensor)
+            if sum(each.numel() for each in held) >= ADDED_AT_ONCE:
+                _add_up(held)
+                held = []
+        if held:
+            _add_up(held)
+
+    def wait(self) -> None:
+        """Until all have come here."""
+        self.accelerator.wait_for_everyone()
+
+
+def _add_up(tensors: Sequence[Tensor]) -> None:
+    sizes = [tensor.numel() for tensor in tensors]
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    torch.distributed.all_reduce(flat)
+    for tensor, total in zip(tensors, flat.split(sizes), strict=True):
+        tensor.copy_(total.view_as(tensor))

@@ -1,0 +1,35 @@
+import pytest
+
+from photism.alignment.data.captions import captions_of_labels, captions_of_text, check_template
+from photism.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("labels", "caption"),
+    [
+        ("Gunshot_and_gunfire,Explosion", "Gunshot and gunfire Explosion"),
+        ("Piano,Keyboard_(musical),Musical_instrument,Music", "Piano Keyboard musical Musical instrument Music"),
+        (["Rain", "Wind"], "Rain Wind"),
+        ("Fire", "Fire"),
+    ],
+)
+def test_labels_are_cleaned_as_audio2img_does(labels, caption):
+    assert captions_of_labels(labels) == (caption,)
+
+
+def test_templates_of_all_labels_and_of_each():
+    assert captions_of_labels("Rain,Wind", "the sound of {labels}") == ("the sound of Rain Wind",)
+    assert captions_of_labels("Rain,Keyboard_(musical)", "a {label}.") == ("a Rain.", "a Keyboard musical.")
+    assert captions_of_labels("") == captions_of_labels(", ,", "{label}") == ()
+
+
+@pytest.mark.parametrize("template", ["sound", "{label} of {labels}"])
+def test_a_template_without_labels_is_refused(template):
+    with pytest.raises(InputError, match=r"label_template must hold either \{labels\}.*got '" + template):
+        check_template(template)
+
+
+def test_texts():
+    assert captions_of_text(" a  koala\n") == ("a koala",)
+    assert captions_of_text(["a koala", "", None, "a koala", "a bear"]) == ("a koala", "a bear")
+    assert captions_of_text(None) == captions_of_text(" ") == ()

@@ -1,0 +1,55 @@
+import shutil
+
+import pytest
+import torch
+
+from photism.alignment.data.corpus import FeatureSettings, prepare_corpus
+from photism.alignment.data.report import report_corpus
+from photism.alignment.data.sources import Example
+from photism.alignment.data.targets import prepare_targets
+from photism.model_folder import load_diffusion
+
+LONG = "a caption of far more letters than this tokenizer takes"
+
+
+@pytest.fixture(scope="module")
+def report(captioned, models, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    shutil.copy(captioned / "1.wav", folder / "copy.wav")
+    examples = [
+        Example("1", captioned / "1.wav", ("rain",), "train"),
+        Example("2", captioned / "2.wav", (LONG, "wind"), "train"),
+        Example("17", captioned / "17.wav", ("rain",), "train"),
+        Example("copy", folder / "copy.wav", ("rain",), "validation"),
+        Example("gone", folder / "gone.wav", ("rain",), "train"),
+    ]
+    corpus = prepare_corpus(examples, folder / "corpus", settings=FeatureSettings(), max_unreadable=0.5)
+    source = models / "sd" / "diffusion"
+    pipeline = load_diffusion(source, device=torch.device("cpu"), dtype=torch.float32, text_only=True)
+    targets = prepare_targets(["rain", LONG, "wind"], pipeline, folder, name="test")
+    return report_corpus(corpus, targets, batch_size=3, negatives=1.25, max_duration_s=1.0)
+
+
+def test_what_is_told(report):
+    assert (report.train.clips, report.train.captions) == (3, 3)
+    assert report.train.hours == pytest.approx((0.55 + 0.6 + 1.35) / 3600)
+    assert (report.train.shortest_s, report.train.median_s, report.train.longest_s) == pytest.approx((0.55, 0.6, 1.35))
+    assert report.validation.clips == 1
+    assert report.cut_captions == [LONG]
+    assert report.repeated_sounds == 1
+    assert report.leaked_sounds == ["1"]
+    assert report.cropped == 1
+    assert [name for name, _ in report.unreadable] == ["gone"]
+
+
+def test_lines(report):
+    text = "\n".join(report.lines())
+    for line in (
+        "train: 3 sounds, 0.00 h, 0.6 to 1.4 s (median 0.6), 3 distinct captions",
+        "a batch of 3 has 1.2 distinct negatives",
+        "1 sounds are longer than max_duration_s",
+        "1 sounds are in both splits: 1",
+        "1 captions are cut by the tokenizer: a caption of",
+        "1 sounds cannot be read and are left out:\n  gone: source",
+    ):
+        assert line in text, text
