@@ -95,7 +95,7 @@ def test_what_cannot_be_read_is_listed_up_to_a_limit(captioned, tmp_path):
     assert reasons["silent.wav"] == "it has no caption"
     with pytest.raises(InputError, match=r"data has 3 sounds of 21 .* max_unreadable=0.14 .*text.wav: .*; gone.wav: "):
         prepare_corpus(examples, tmp_path / "b", settings=SETTINGS, max_unreadable=0.14)
-    with pytest.raises(InputError, match="sounds that can be read; text.wav"):
+    with pytest.raises(InputError, match=r"sounds that can be read; text.wav"):
         prepare_corpus(examples[18:], tmp_path / "c", settings=SETTINGS, max_unreadable=1)
     with pytest.raises(InputError, match="data holds no sounds"):
         prepare_corpus([], tmp_path / "d", settings=SETTINGS)

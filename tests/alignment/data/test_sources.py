@@ -68,7 +68,9 @@ def write_shard(path: Path, files: dict[str, bytes]) -> None:
 
 def test_web_dataset(captioned, tmp_path):
     sound = (captioned / "0.wav").read_bytes()
-    write_shard(tmp_path / "s-000.tar", {"a.wav": sound, "a.txt": b"a dog\na hound\n", "b.wav": sound, "b.cls": b"Rain"})
+    write_shard(
+        tmp_path / "s-000.tar", {"a.wav": sound, "a.txt": b"a dog\na hound\n", "b.wav": sound, "b.cls": b"Rain"}
+    )
     about = json.dumps({"caption": "the sea", "start": 0.1, "split": "test"}).encode()
     write_shard(tmp_path / "s-001.tar", {"c.wav": sound, "c.json": about})
     for shards in ("s-{000..001}.tar", "s-*.tar"):

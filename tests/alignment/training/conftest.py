@@ -89,7 +89,9 @@ def start_align(flags, cache):
 
 def command(flags, output, *more, processes=1, **changed) -> list[str]:
     given = {**flags, **{name.replace("_", "-"): value for name, value in changed.items()}}
-    launcher = [] if processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    launcher = (
+        [] if processes == 1 else ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    )
     options = [part for name, value in given.items() if name != "data" for part in (f"--{name}", value)]
     return [sys.executable, *launcher, "-m", "photism", "align", given["data"], "-o", str(output), *options, *more]
 

@@ -78,9 +78,7 @@ def test_shares_of_processes_are_alike_and_dealt_back():
     pieces = list(range(12))
     processes = [
         Processes(
-            SimpleNamespace(
-                num_processes=3, process_index=index, is_main_process=not index, device=torch.device("cpu")
-            )
+            SimpleNamespace(num_processes=3, process_index=index, is_main_process=not index, device=torch.device("cpu"))
         )
         for index in range(3)
     ]

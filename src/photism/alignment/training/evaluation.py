@@ -150,14 +150,16 @@ def clip_score(pictures: Sequence[Any], captions: Sequence[str], clip: str) -> f
     Raises:
         InputError: there is no such CLIP.
 
-    Source: https://arxiv.org/abs/2104.08718, by torchmetrics.
+    Source: https://arxiv.org/abs/2104.08718, as torchmetrics computes it, which takes no folders.
     """
-    import numpy as np
-    from torchmetrics.multimodal import CLIPScore
+    from transformers import CLIPModel, CLIPProcessor
 
     try:
-        score = CLIPScore(model_name_or_path=clip)  # pyright: ignore[reportArgumentType]
-    except Exception as error:  # transformers has several
+        model: Any = CLIPModel.from_pretrained(clip, use_safetensors=True)
+        processor: Any = CLIPProcessor.from_pretrained(clip)
+    except Exception as error:  # from_pretrained has no error of its own
         raise InputError(f"clip must be the folder or hub id of a CLIP; {clip} cannot be loaded: {error}") from None
-    images = [torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1) for picture in pictures]
-    return float(score(images, list(captions)))
+    inputs = processor(text=list(captions), images=list(pictures), return_tensors="pt", padding=True, truncation=True)
+    with torch.no_grad():
+        output = model(**inputs)
+    return 100 * max(0.0, float(torch.cosine_similarity(output.image_embeds, output.text_embeds).mean()))

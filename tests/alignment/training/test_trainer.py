@@ -1,0 +1,169 @@
+import dataclasses
+
+import pytest
+import torch
+from accelerate import Accelerator
+
+from photism.alignment.data.corpus import FeatureSettings, prepare_corpus
+from photism.alignment.data.sources import Columns, read_examples
+from photism.alignment.data.targets import prepare_targets
+from photism.alignment.training.model import build_model, layer_depths
+from photism.alignment.training.optimization import schedule
+from photism.alignment.training.run import load_start
+from photism.alignment.training.settings import AlignSettings
+from photism.alignment.training.trainer import Trainer
+from photism.errors import InputError
+from photism.model_folder import load_diffusion
+
+
+@pytest.fixture(scope="module")
+def parts(captioned, bare_encoder, models, tmp_path_factory):
+    """What a trainer is made of, but for its settings."""
+    folder = tmp_path_factory.mktemp("parts")
+    examples = read_examples(str(captioned), columns=Columns())
+    corpus = prepare_corpus(examples, folder / "corpus", settings=FeatureSettings())
+    source = models / "sd" / "diffusion"
+    pipeline = load_diffusion(source, device=torch.device("cpu"), dtype=torch.float32, text_only=True)
+    captions = sorted({caption for clip in corpus.clips for caption in clip.captions})
+    return load_start(str(bare_encoder)), corpus, prepare_targets(captions, pipeline, folder / "targets", name="sd")
+
+
+@pytest.fixture
+def make(parts, tmp_path):
+    def trainer(**settings):
+        start, corpus, targets = parts
+        given = AlignSettings(
+            **{"data": "-", "output": str(tmp_path), "batch_size": 6, "precision": "fp32", "tokens": 4, **settings}
+        )
+        return Trainer(build_model(start, targets.space, given), corpus, targets, given, Accelerator(cpu=True))
+
+    return trainer
+
+
+def gradients(trainer):
+    trainer._gradients(trainer.batches.batch(0))
+    trainer.optimization.fill_gradients()
+    return {name: parameter.grad.clone() for name, parameter in trainer.optimization.parameters.items()}
+
+
+def test_the_gradient_of_a_step_does_not_depend_on_the_chunk(make):
+    whole = gradients(make(chunk_s=1000.0))
+    for chunk_s in (0.01, 2.0):
+        found = gradients(make(chunk_s=chunk_s))
+        for name, gradient in whole.items():  # that of a key's bias is 0 but for rounding
+            torch.testing.assert_close(found[name], gradient, atol=1e-5, rtol=1e-3, msg=name)
+
+
+@pytest.mark.parametrize("in_backward", [False, True])
+def test_out_of_memory_halves_the_chunk_and_not_the_batch(make, monkeypatch, in_backward):
+    expected = make().train_step()
+    trainer = make()
+    longest = trainer.batches.batch(0)[0].tokens
+    forward, sizes = trainer._forward, []
+
+    def limited(chunk):
+        sizes.append(len(chunk))
+        if len(chunk) > 2 and (not in_backward or len(sizes) > 1):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        return forward(chunk)
+
+    monkeypatch.setattr(trainer, "_forward", limited)
+    if in_backward:  # the last chunk is kept, so that there have to be two for one to be made again
+        trainer.chunk_tokens = 3 * longest
+    found = trainer.train_step()
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert max(sizes) > 2
+    assert sizes[-1] <= 2
+    assert trainer.chunk_tokens <= 3 * longest
+
+
+def test_a_sound_that_does_not_fit_at_all(make, monkeypatch):
+    trainer = make()
+
+    def full(chunk):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+
+    monkeypatch.setattr(trainer, "_forward", full)
+    with pytest.raises(InputError, match="max_duration_s must be lower, or gradient_checkpointing on"):
+        trainer.train_step()
+
+
+def test_other_errors_come_through(make, monkeypatch):
+    trainer = make()
+    monkeypatch.setattr(trainer, "_forward", lambda chunk: torch.zeros(2) @ torch.zeros(3))
+    with pytest.raises(RuntimeError, match="inconsistent tensor size"):
+        trainer.train_step()
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(make):
+    trainer = make(learning_rate=0.5)
+    with torch.no_grad():
+        trainer.optimization.parameters["adapter.queries"].fill_(float("nan"))
+    with pytest.raises(InputError, match=r"learning_rate must be lower than 0.5: the loss is nan at step 1"):
+        trainer.train_step()
+
+
+def test_learning_rates_fall_with_the_layer(make):
+    trainer = make(layer_decay=0.5, learning_rate=0.8)
+    depths = layer_depths(trainer.model)
+    assert depths["adapter.queries"] == 0
+    assert depths["encoder.encoder.layers.1.self_attn.linear_q.weight"] == 1
+    assert depths["encoder.encoder.layers.0.self_attn.linear_q.weight"] == 2
+    assert depths["encoder.feature_projection.projection.weight"] == 3
+    rates = {
+        id(parameter): group["highest"]
+        for group in trainer.optimization.optimizers[0].param_groups
+        for parameter in group["params"]
+    }
+    for name, parameter in trainer.optimization.parameters.items():
+        assert rates[id(parameter)] == pytest.approx(0.8 * 0.5 ** depths[name]), name
+
+
+def test_the_schedule_rises_falls_and_ends_at_nothing():
+    factors = [schedule(step, steps=20, warmup_steps=4) for step in range(21)]
+    assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert factors[5:] == sorted(factors[5:], reverse=True)
+    assert factors[12] == pytest.approx(0.5)
+    assert factors[20] == 0
+
+
+def test_the_average_follows_the_weights(make):
+    trainer = make(ema_decay=0.5, learning_rate=1e-2)
+    name, parameter = next(iter(trainer.optimization.parameters.items()))
+    average = parameter.detach().clone()
+    for step in range(1, 4):
+        trainer.train_step()
+        average.lerp_(parameter.detach(), 1 - min(0.5, step / (step + 9)))
+    torch.testing.assert_close(trainer.optimization.average[name], average)
+    weights = parameter.detach().clone()
+    trainer.optimization.swap_average()
+    assert torch.equal(parameter, average)
+    trainer.optimization.swap_average()
+    assert torch.equal(parameter, weights)
+
+
+def test_what_is_heard_does_not_depend_on_the_chunk_and_is_in_order(make):
+    trainer = make()
+    clips = [3, 0, 17, 5]
+    heard = trainer.hear(clips)
+    assert heard.tokens.shape == (4, 4, 16)
+    trainer.chunk_tokens = 1
+    for row, clip in enumerate(clips):
+        torch.testing.assert_close(trainer.hear([clip]).tokens[0], heard.tokens[row], atol=1e-5, rtol=1e-4)
+    assert [trainer.targets.captions[each[0]] for each in heard.captions[:2]] == ["rain", "a koala"]
+
+
+def test_starting_from_a_photism_model_keeps_its_adapter(parts, models):
+    _, _, targets = parts
+    settings = AlignSettings(data="-", output="-")
+    model = load_start(str(models / "sd"))
+    same = build_model(model, targets.space, settings)
+    assert same.config.tokens == model.config.tokens == 12
+    for name, tensor in model.state_dict().items():
+        if name not in ("bos", "negative"):
+            assert torch.equal(same.state_dict()[name], tensor), name
+    other = build_model(model, targets.space, dataclasses.replace(settings, adapter="conv", tokens=7))
+    assert (other.config.adapter, other.config.tokens) == ("conv", 7)
+    assert torch.equal(
+        other.encoder.feature_projection.projection.weight, model.encoder.feature_projection.projection.weight
+    )
