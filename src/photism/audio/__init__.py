@@ -4,6 +4,7 @@
 is not loaded before.
 """
 
+from photism.audio.stream import SoundFile, stream_samples
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform
 
-__all__ = ["SAMPLING_RATE", "AudioSource", "Waveform", "load_waveform"]
+__all__ = ["SAMPLING_RATE", "AudioSource", "SoundFile", "Waveform", "load_waveform", "stream_samples"]

@@ -1,9 +1,8 @@
 """From a path, URL, bytes or file object to decoded samples, through PyAV, which brings its own FFmpeg."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from io import SEEK_END, BytesIO
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -56,6 +55,18 @@ def decoded_blocks(file: BinaryIO, name: str) -> Iterator[tuple[float, NDArray[A
     Raises:
         InputError: the file is empty, FFmpeg does not know its format, or there is no sound in it.
     """
+    with open_sound(file, name) as (container, stream):
+        for frame in decoded_frames(container, stream, name):
+            yield frame.sample_rate, frame_samples(frame)
+
+
+@contextmanager
+def open_sound(file: BinaryIO, name: str) -> "Generator[tuple[InputContainer, AudioStream]]":
+    """Open the container in a file, for its best sound track; in the end both are closed.
+
+    Raises:
+        InputError: the file is empty, FFmpeg does not know its format, or it has no sound track.
+    """
     import av
     from av.error import FFmpegError
 
@@ -75,15 +86,29 @@ def decoded_blocks(file: BinaryIO, name: str) -> Iterator[tuple[float, NDArray[A
             stream = container.streams.best("audio")
             if not isinstance(stream, av.AudioStream):
                 raise InputError(f"{name} has no sound track; give a recording, or a video with sound")
-            frames = _frames(container, stream)
-            first = next(frames, None)
-            if first is None:
-                raise InputError(f"{name} holds no sound that can be decoded: it is empty, cut off or damaged")
-            for frame in chain((first,), frames):
-                samples = frame.to_ndarray()
-                if not frame.format.is_planar:
-                    samples = samples.reshape(-1, frame.layout.nb_channels).T  # (1, T * C) -> (C, T)
-                yield frame.sample_rate, samples
+            yield container, stream
+
+
+def decoded_frames(container: "InputContainer", stream: "AudioStream", name: str) -> "Iterator[AudioFrame]":
+    """Decode a sound track, past what is damaged.
+
+    Raises:
+        InputError: not one frame of it can be decoded.
+    """
+    frames = _frames(container, stream)
+    first = next(frames, None)
+    if first is None:
+        raise InputError(f"{name} holds no sound that can be decoded: it is empty, cut off or damaged")
+    yield first
+    yield from frames
+
+
+def frame_samples(frame: "AudioFrame") -> NDArray[Any]:
+    """The samples (C, T) of a frame in the type that its codec decodes to."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T  # (1, T * C) -> (C, T)
+    return samples
 
 
 def _frames(container: "InputContainer", stream: "AudioStream") -> "Iterator[AudioFrame]":

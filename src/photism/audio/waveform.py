@@ -20,6 +20,8 @@ SAMPLING_RATE = 16_000  # Hz
 FRAME_SAMPLES = SAMPLING_RATE * 25 // 1000  # 400 samples, one frame of log_mel: the shortest sound that has features
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; anything else is a damaged header or a slip
 SAMPLE_TYPES = ("u1", "i2", "i4", "f2", "f4", "f8")  # as in numpy.dtype.str, whatever the byte order
+MAX_DOWNLOAD_BYTES = 256 * 2**20
+TIMEOUT_S = 30.0
 MAX_CHANNELS = 8  # 7.1; a longer axis is taken for time, or for a batch
 
 AudioSource: TypeAlias = (
@@ -65,8 +67,8 @@ def load_waveform(
     sampling_rate: float | None = None,
     channel_axis: int | None = None,
     max_duration_s: float = 3600.0,
-    max_download_bytes: int = 256 * 2**20,
-    timeout_s: float = 30.0,
+    max_download_bytes: int = MAX_DOWNLOAD_BYTES,
+    timeout_s: float = TIMEOUT_S,
 ) -> Waveform:
     """Make a mono 16 kHz waveform of a recording in any form.
 
@@ -106,7 +108,7 @@ def load_waveform(
         name = f"source {str(source)!r}" if isinstance(source, str | Path) else f"source ({type(source).__name__})"
         file = open_source(source, name, max_download_bytes=max_download_bytes, timeout_s=timeout_s)
         blocks = decoded_blocks(file, name)
-    samples = _joined(_mono_16khz(blocks, name), name, max_duration_s)
+    samples = _joined(mono_16khz(blocks, name), name, max_duration_s)
     try:
         return Waveform(samples)
     except InputError as error:
@@ -173,8 +175,19 @@ def _channels_first(array: NDArray[Any], channel_axis: int | None, name: str) ->
     return np.moveaxis(array, channel_axis, 0)
 
 
-def _mono_16khz(blocks: Iterator[tuple[float, NDArray[Any]]], name: str) -> Iterator[NDArray[np.float32]]:
-    """Pieces (rate, (C, T)) of one recording, whose rate may change on the way -> pieces (T,) at 16 kHz."""
+def mono_16khz(blocks: Iterator[tuple[float, NDArray[Any]]], name: str) -> Iterator[NDArray[np.float32]]:
+    """Mix down and resample a recording piece by piece.
+
+    Args:
+        blocks: the rate in Hz, which may change on the way, and samples (C, T) of any of ``SAMPLE_TYPES``.
+        name: what error messages call the recording.
+
+    Yields:
+        (T,) float32 at 16 kHz, of any length, none included; not checked for NaN or infinity.
+
+    Raises:
+        InputError: a rate is out of range.
+    """
     import soxr
 
     for rate, pieces in groupby(blocks, key=itemgetter(0)):
