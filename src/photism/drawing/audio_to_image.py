@@ -6,7 +6,6 @@ import inspect
 import math
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +16,7 @@ from torch import Tensor
 from photism.alignment import AudioPrompt, AudioPromptEncoder
 from photism.alignment.prompt_space import check_widths
 from photism.audio import AudioSource, Waveform, load_waveform
+from photism.drawing.drawer import PromptDrawer, StepCallback
 from photism.drawing.mixing import TextPlace, place, read_strength, token_range, with_strength
 from photism.drawing.negative import Negative, default_negative, encode_negative, read_negative
 from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, text_prompt
@@ -177,42 +177,72 @@ class AudioToImagePipeline:
             InputError: a sound cannot be read or a setting cannot be used; nothing has been drawn then.
         """
         heard = ready_prompt(sounds, self.encoder) if isinstance(sounds, AudioPrompt) else _load(sounds)
-        away_from = read_negative(self.negative if negative is None else negative)
-        steps = self.num_inference_steps if num_inference_steps is None else num_inference_steps
-        for name, number in (
-            ("num_inference_steps", steps),
-            ("images_per_sound", images_per_sound),
-            ("batch_size", batch_size),
-        ):
+        for name, number in (("images_per_sound", images_per_sound), ("batch_size", batch_size)):
             if number < 1:
                 raise InputError(f"{name} must be at least 1; got {number}")
         strength = read_strength(sound_strength, text, text_place)
         count = len(heard.prompt_embeds) if isinstance(heard, AudioPrompt) else len(heard)
         seeds = [_seeds(seed, images_per_sound) for _ in range(count)]
-        settings = {
-            "num_inference_steps": steps,
-            "guidance_scale": self._guidance_scale(guidance_scale, without=away_from == "none"),
-            **self._size(height, width),
-            **self._checked(diffusion_arguments or {}),
-        }
-
         beside = empty_prompt(self.encoder) if text is None else self.encode_text([text])
         words = count_words(text, self.diffusion) if text else 0
         placed = token_range(text_place, length=prompt_length(self.encoder), words=words)
-        away = encode_negative(away_from, self.encoder, self.diffusion)
+        drawer = self.drawer(
+            num_inference_steps=num_inference_steps,
+            guidance_scale=guidance_scale,
+            height=height,
+            width=width,
+            negative=negative,
+            diffusion_arguments=diffusion_arguments,
+        )
+
         prompts = heard if isinstance(heard, AudioPrompt) else self.encoder.encode(heard, batch_size=batch_size)
         prompts = with_strength(place(prompts, beside, *placed) if placed else prompts, beside, strength)
         jobs = [(row, each) for row, row_seeds in enumerate(seeds) for each in row_seeds]
         batches = [jobs[start : start + batch_size] for start in range(0, len(jobs), batch_size)]
         images: list[Image] = []
         for number, batch in enumerate(batches):
-            on_step = _on_step(callback_on_step, number, len(batches))
-            images += self._draw(prompts, away, batch, {**settings, **on_step})
+            images += drawer(
+                _rows(prompts, [row for row, _ in batch]),
+                [each for _, each in batch],
+                callback_on_step_end=_on_step(callback_on_step, number, len(batches)),
+            )
         return AudioToImageOutput(
             [images[start : start + images_per_sound] for start in range(0, len(images), images_per_sound)],
             seeds,
             prompts,
             strength,
+        )
+
+    def drawer(
+        self,
+        *,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        height: int | None = None,
+        width: int | None = None,
+        negative: Negative | None = None,
+        diffusion_arguments: Mapping[str, Any] | None = None,
+    ) -> PromptDrawer:
+        """What draws ready prompts, again and again, with settings that are chosen once, as in a call.
+
+        Raises:
+            InputError: a setting cannot be used.
+        """
+        away_from = read_negative(self.negative if negative is None else negative)
+        steps = self.num_inference_steps if num_inference_steps is None else num_inference_steps
+        if steps < 1:
+            raise InputError(f"num_inference_steps must be at least 1; got {steps}")
+        scale = self._guidance_scale(guidance_scale, without=away_from == "none")
+        self._check_size(height, width)
+        arguments = self._checked(diffusion_arguments or {})
+        return PromptDrawer(
+            diffusion=self.diffusion,
+            away=encode_negative(away_from, self.encoder, self.diffusion),
+            num_inference_steps=steps,
+            guidance_scale=scale,
+            height=height,
+            width=width,
+            arguments=arguments,
         )
 
     def encode_text(self, texts: Sequence[str]) -> AudioPrompt:
@@ -224,24 +254,6 @@ class AudioToImagePipeline:
         if isinstance(texts, str) or not len(texts):
             raise InputError(f"texts must be a list of at least one text; got {texts!r}")
         return text_prompt(texts, self.encoder, self.diffusion, name="text")
-
-    def _draw(
-        self, prompts: AudioPrompt, away: AudioPrompt | None, batch: Sequence[tuple[int, int]], settings: dict[str, Any]
-    ) -> list[Image]:
-        """One call of the diffusion pipeline for a batch of (row of prompts, seed)."""
-        rows = [row for row, _ in batch]
-        embeds = {"prompt_embeds": prompts.prompt_embeds[rows]}
-        if prompts.pooled_prompt_embeds is not None:
-            embeds["pooled_prompt_embeds"] = prompts.pooled_prompt_embeds[rows]
-        if away is not None:
-            embeds["negative_prompt_embeds"] = away.prompt_embeds.expand(len(rows), -1, -1)
-            if away.pooled_prompt_embeds is not None:
-                embeds["negative_pooled_prompt_embeds"] = away.pooled_prompt_embeds.expand(len(rows), -1)
-        # A generator for each picture, on the processor: its noise is the same in any batch and on any device.
-        generators = [torch.Generator("cpu").manual_seed(seed) for _, seed in batch]
-        diffusion = copy(self.diffusion)  # shares the models; what a call and the line below set stays off the caller's
-        diffusion.set_progress_bar_config(disable=True)
-        return diffusion(**embeds, **settings, generator=generators).images
 
     def _guidance_scale(self, guidance_scale: float | None, *, without: bool) -> float:
         if without:
@@ -255,9 +267,9 @@ class AudioToImagePipeline:
             raise InputError(f"guidance_scale must be 0 or more, and a number; got {scale}")
         return scale
 
-    def _size(self, height: int | None, width: int | None) -> dict[str, int]:
+    def _check_size(self, height: int | None, width: int | None) -> None:
         if height is None and width is None:
-            return {}
+            return
         if height is None or width is None:  # diffusers would leave the one that is given out of account
             raise InputError("height and width must be given together")
         unit = max(8, self.diffusion.vae_scale_factor)  # pixels
@@ -268,7 +280,6 @@ class AudioToImagePipeline:
                 raise InputError(
                     f"{name} must be left out: {_name(self.diffusion)} takes that of the image it is given"
                 )
-        return {"height": height, "width": width}
 
     def _checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         for name in arguments:
@@ -311,17 +322,22 @@ def _seeds(seed: int | Sequence[int] | None, count: int) -> list[int]:
     return seeds
 
 
-def _on_step(callback: Callable[[int, int], None] | None, number: int, batches: int) -> dict[str, Any]:
-    """The argument by which a diffusion pipeline reports the steps of batch `number` of `batches`."""
+def _rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
+    pooled = prompts.pooled_prompt_embeds
+    return AudioPrompt(prompts.prompt_embeds[rows], None if pooled is None else pooled[rows])
+
+
+def _on_step(callback: Callable[[int, int], None] | None, number: int, batches: int) -> StepCallback | None:
+    """What a diffusion pipeline reports the steps of batch `number` of `batches` to."""
     if callback is None:
-        return {}
+        return None
 
     def report(diffusion: Any, step: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         per_batch = diffusion.num_timesteps
         callback(number * per_batch + step + 1, batches * per_batch)
         return tensors
 
-    return {"callback_on_step_end": report}
+    return report
 
 
 def _name(diffusion: Any) -> str:
