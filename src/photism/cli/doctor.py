@@ -16,7 +16,7 @@ from photism.cli.startup import startup
 LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
 MODEL = "bundled model"
 # What each verb needs, nearest cause first; the first that fails is the one to mend.
-CORE_VERBS = {"draw": (*LIBRARIES, MODEL), "hear": (*LIBRARIES, MODEL)}
+CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 VERBS = CORE_VERBS | {"serve": (*LIBRARIES, MODEL, "gradio")}
 
 

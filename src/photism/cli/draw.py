@@ -119,7 +119,7 @@ def draw(
                 guidance_scale=guidance_scale,
                 seed=seed,
                 images_per_sound=images,
-                negative=_negative(chosen_negative),
+                negative=parse_negative(chosen_negative),
                 text=text,
                 text_place=place,
                 sound_strength=strength,
@@ -132,7 +132,7 @@ def draw(
             seeds = drawn.seeds[0]
             pictures = [_in_a_row(row) for row in zip(*drawn.images, strict=True)]
             for picture, picture_seed, target in zip(pictures, seeds, targets[index], strict=True):
-                _write(picture, target, {"seed": picture_seed, **about})
+                write_picture(picture, target, {"seed": picture_seed, **about})
             typer.echo(_report(group, heard, targets[index], seeds, as_json=as_json))
 
 
@@ -189,7 +189,7 @@ def _targets(
         raise InputError(f"-o {output} is not a folder; create it")
     targets: list[list[Path]] = []
     for group in groups:
-        path = folder / f"{together or _stem(group[0])}.png" if to_folder else folder
+        path = folder / f"{together or sound_stem(group[0])}.png" if to_folder else folder
         if path.suffix.lower() != ".png":
             raise InputError(f"-o must be a folder or a file that ends in .png; got {path}")
         if not path.parent.is_dir():
@@ -201,18 +201,37 @@ def _targets(
         for path in paths:
             if path in seen:
                 raise InputError(f"{seen[path]} and {sound} would both be drawn to {path}; draw them one by one")
-            if path.is_dir() or (path.exists() and not force):
-                raise InputError(f"{path} exists; give another name with -o, or --force to overwrite it")
+            _check_free(path, "-o", force=force)
             seen[path] = sound
     return targets
 
 
-def _stem(sound: str) -> str:
+def _check_free(path: Path, option: str, *, force: bool) -> None:
+    if path.is_dir() or (path.exists() and not force):
+        raise InputError(f"{path} exists; give another name with {option}, or --force to overwrite it")
+
+
+def check_picture(path: Path, option: str, *, force: bool) -> None:
+    """See whether a picture can be written to the file that an option names.
+
+    Raises:
+        InputError: the name does not end in .png, its folder is missing, or it is taken.
+    """
+    if path.suffix.lower() != ".png":
+        raise InputError(f"{option} must be a file that ends in .png; got {path}")
+    if not path.parent.is_dir():
+        raise InputError(f"{option}: the folder {path.parent} does not exist; create it")
+    _check_free(path, option, force=force)
+
+
+def sound_stem(sound: str) -> str:
+    """What a file or URL is called without its ending."""
     path = unquote(urlsplit(sound).path) if "://" in sound else sound
     return Path(path).stem or "sound"
 
 
-def _negative(negative: str) -> Negative:
+def parse_negative(negative: str) -> Negative:
+    """What --negative means: a word, text:WORDS, or a sound."""
     from photism.drawing import TextPrompt
 
     if negative.startswith(TEXT_MARK):
@@ -252,8 +271,8 @@ def _in_a_row(pictures: Sequence[Image]) -> Image:
     return row
 
 
-def _write(picture: Image, target: Path, about: Mapping[str, object]) -> None:
-    """Writes a PNG beside its target and renames it, so that an interruption leaves nothing half-written."""
+def write_picture(picture: Image, target: Path, about: Mapping[str, object]) -> None:
+    """Write a PNG beside its target and rename it, so that an interruption leaves nothing half-written."""
     from PIL.PngImagePlugin import PngInfo
 
     chunks = PngInfo()

@@ -10,6 +10,7 @@ from photism import __version__
 from photism.cli.align import align
 from photism.cli.doctor import doctor
 from photism.cli.draw import draw
+from photism.cli.film import film
 from photism.cli.hear import hear
 from photism.cli.serve import serve
 from photism.errors import InputError
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(draw)
+app.command()(film)
 app.command()(hear)
 app.command()(align)
 app.command()(serve)

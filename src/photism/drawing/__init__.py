@@ -1,4 +1,4 @@
-"""Sounds in where a prompt would go: pictures out.
+"""Sounds in where a prompt would go: pictures and films out.
 
 The names below load torch when they are first used, not when this package is imported.
 """
@@ -8,29 +8,46 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from photism.drawing.audio_to_image import AudioToImageOutput, AudioToImagePipeline
+    from photism.drawing.contact_sheet import storyboard
+    from photism.drawing.film import Film
+    from photism.drawing.film_file import write_film
+    from photism.drawing.film_settings import FilmSettings
     from photism.drawing.mixing import TextPlace, blend, interpolate, place
+    from photism.drawing.motion import MeasuredSound, measure_sound
     from photism.drawing.negative import Negative, TextPrompt
 
 __all__ = [
     "AudioToImageOutput",
     "AudioToImagePipeline",
+    "Film",
+    "FilmSettings",
+    "MeasuredSound",
     "Negative",
     "TextPlace",
     "TextPrompt",
     "blend",
     "interpolate",
+    "measure_sound",
     "place",
+    "storyboard",
+    "write_film",
 ]
 
 _MODULE_OF = {
     "AudioToImageOutput": "audio_to_image",
     "AudioToImagePipeline": "audio_to_image",
+    "Film": "film",
+    "FilmSettings": "film_settings",
+    "MeasuredSound": "motion",
     "Negative": "negative",
     "TextPlace": "mixing",
     "TextPrompt": "negative",
     "blend": "mixing",
     "interpolate": "mixing",
+    "measure_sound": "motion",
     "place": "mixing",
+    "storyboard": "contact_sheet",
+    "write_film": "film_file",
 }
 
 

@@ -107,7 +107,7 @@ def place(sounds: AudioPrompt, text: AudioPrompt, start: int, stop: int) -> Audi
 
 
 def with_strength(sounds: AudioPrompt, text: AudioPrompt, strength: float) -> AudioPrompt:
-    """Goes from a text (0) to sounds (1), or beyond, pooled vectors included.
+    """Goes from a text (0), or any other prompt, to sounds (1), or beyond, pooled vectors included.
 
     Args:
         sounds: (B, S, D).

@@ -1,0 +1,187 @@
+"""photism film: a long sound to a video that follows it."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from photism.cli.draw import check_picture, parse_negative, sound_stem, write_picture
+from photism.cli.startup import startup
+from photism.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from photism.drawing import Film
+
+INTERRUPTED = 130  # exit status, as of a shell
+
+
+def film(
+    sound: Annotated[str, typer.Argument(metavar="SOUND", help="File or URL; any format with sound, of any length.")],
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE|FOLDER", help="Default: SOUND.mp4 in the current folder."),
+    ] = None,
+    storyboard: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw stills on a sheet, a PNG file, in place of the film."),
+    ] = None,
+    stills: Annotated[int, typer.Option(min=1, help="Of the storyboard.")] = 12,
+    model: Annotated[str | None, typer.Option(help="Folder or hub id. Default: the bundled model.")] = None,
+    diffusion: Annotated[
+        str | None, typer.Option(help="Folder or hub id of a diffusers pipeline. Default: the model's own.")
+    ] = None,
+    fps: Annotated[str, typer.Option(metavar="RATE", help="Frames a second, such as 24, 29.97 or 30000/1001.")] = "25",
+    window: Annotated[float, typer.Option(metavar="SECONDS", help="Sound that is heard at once.")] = 3.0,
+    hop: Annotated[float, typer.Option(metavar="SECONDS", help="From one window to the next.")] = 1.0,
+    noise: Annotated[
+        float, typer.Option(help="How fast the picture changes by itself and with onsets; 0 for not at all.")
+    ] = 1.0,
+    zoom: Annotated[
+        float, typer.Option(help="How far the loudest sound zooms in: 0.1 is a tenth; 0 turns it off.")
+    ] = 0.1,
+    attack: Annotated[float, typer.Option(metavar="SECONDS", help="To follow loudness and onsets that rise.")] = 0.05,
+    release: Annotated[float, typer.Option(metavar="SECONDS", help="To follow them as they fall.")] = 0.5,
+    width: Annotated[int | None, typer.Option(help="Pixels, with --height. Default: the diffusion model's.")] = None,
+    height: Annotated[int | None, typer.Option(help="Pixels, with --width.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Denoising steps. Default: the model's.")] = None,
+    guidance_scale: Annotated[
+        float | None, typer.Option(help="How strongly to follow the sound. Default: the model's.")
+    ] = None,
+    negative: Annotated[
+        str | None,
+        typer.Option(
+            help="What to draw away from: empty, silence, noise, none, text:WORDS, or a sound. Default: the model's."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same one gives the same film.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Frames drawn at once.")] = 4,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps. Default: the best there is.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Throw away an unfinished film of that name and begin anew.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Draw a video that follows a sound, with that sound.
+
+    An interrupted one goes on where it was when the same command is given again.
+    """
+    from photism.drawing.film_file import check_target
+    from photism.drawing.film_settings import FilmSettings
+    from photism.drawing.motion import measure_sound
+
+    settings = FilmSettings(
+        fps=fps,
+        window_s=window,
+        hop_s=hop,
+        noise=noise,
+        zoom=zoom,
+        attack_s=attack,
+        release_s=release,
+        num_inference_steps=steps,
+        guidance_scale=guidance_scale,
+        seed=seed,
+        height=height,
+        width=width,
+        batch_size=batch_size,
+    )
+    if storyboard is not None:
+        if output is not None:
+            raise InputError("--storyboard is drawn in place of the film: leave out -o, or --storyboard")
+        check_picture(storyboard, "--storyboard", force=force)
+    target = _target(sound, output)
+    if storyboard is None:
+        check_target(target, overwrite=force)
+    measured = measure_sound(sound)
+
+    with startup():
+        from photism.drawing import AudioToImagePipeline, Film
+        from photism.drawing.negative import read_negative
+
+        if negative is not None:
+            settings = replace(settings, negative=read_negative(parse_negative(negative)))
+        pipeline = AudioToImagePipeline.from_pretrained(model, diffusion=diffusion, device=device)
+        made = Film(pipeline, measured, settings)
+    if storyboard is not None:
+        _draw_storyboard(made, storyboard, stills, {"seed": seed, "model": model or "tiny", "sound": sound})
+    else:
+        _write(made, target, force=force, restart=restart)
+    typer.echo(_report(made, storyboard or target, as_json=as_json))
+
+
+def _target(sound: str, output: str | None) -> Path:
+    folder = Path(output or ".")
+    to_folder = output is None or output.endswith("/") or folder.is_dir()
+    return folder / f"{sound_stem(sound)}.mp4" if to_folder else folder
+
+
+def _draw_storyboard(made: Film, target: Path, count: int, about: dict[str, object]) -> None:
+    from photism.drawing import storyboard
+
+    write_picture(storyboard(made, count), target, about)
+
+
+def _write(made: Film, target: Path, *, force: bool, restart: bool) -> None:
+    from photism.drawing import write_film
+    from photism.drawing.film_file import part_folder
+
+    try:
+        with _progress(made, target) as advance:
+            write_film(made, target, overwrite=force, restart=restart, callback_on_frame=advance)
+    except KeyboardInterrupt:
+        typer.echo(f"stopped; what is drawn is in {part_folder(target)}, and the same command goes on there", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def _progress(made: Film, target: Path) -> Generator[Callable[[int, int], None]]:
+    """What is to be done, in a line; on a terminal also a bar that says how far it is and when it will be done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        tasks = [progress.add_task("drawing", total=made.frame_count, start=False)]
+
+        def advance(done: int, total: int) -> None:
+            if not progress.tasks[0].started:
+                going_on = f", going on after {done}" if done else ""
+                typer.echo(f"{target}: {_extent(made)}{going_on}", err=True)
+                # What was done before says nothing of how fast it goes now.
+                progress.reset(tasks[0], completed=done)
+            progress.update(tasks[0], completed=done)
+
+        yield advance
+
+
+def _extent(made: Film) -> str:
+    from photism.drawing.contact_sheet import clock
+
+    width, height = made.size
+    rate = made.settings.frame_rate
+    spoken = str(rate) if rate.denominator == 1 else f"{float(rate):.6g}"
+    return f"{made.frame_count} frames, {clock(made.sound.duration_s)} at {spoken} frames/s, {width}×{height}"
+
+
+def _report(made: Film, target: Path, *, as_json: bool) -> str:
+    if not as_json:
+        return f"{target}  {_extent(made)}"
+    width, height = made.size
+    told = {
+        "file": str(target),
+        "frames": made.frame_count,
+        "fps": str(made.settings.frame_rate),
+        "duration_s": made.sound.duration_s,
+        "width": width,
+        "height": height,
+        "seed": made.settings.seed,
+    }
+    return json.dumps(told, ensure_ascii=False)
