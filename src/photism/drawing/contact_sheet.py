@@ -40,10 +40,11 @@ def storyboard(film: Film, count: int = 12) -> Image:
     indices = [(2 * number + 1) * film.frame_count // (2 * count) for number in range(count)]
     columns = math.ceil(math.sqrt(count))
     width, height = film.size
-    cell_width, cell_height = width + GAP, height + LABEL_HEIGHT + GAP
+    font = ImageFont.load_default(LABEL_SIZE)
+    label_width = math.ceil(font.getlength(clock(film.sound.duration_s)))
+    cell_width, cell_height = max(width, label_width) + GAP, height + LABEL_HEIGHT + GAP
     sheet = Image.new("RGB", (GAP + columns * cell_width, GAP + math.ceil(count / columns) * cell_height), PAPER)
     pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(LABEL_SIZE)
     for number, still in enumerate(film.stills(indices)):
         left, top = GAP + number % columns * cell_width, GAP + number // columns * cell_height
         sheet.paste(still.picture, (left, top))
