@@ -33,7 +33,7 @@ def test_all_is_well():
     assert result.exit_code == 0
     assert f"ok  photism       {__version__}\n" in result.stdout
     assert re.search(r"^ok  device        .*cpu \(\d+ cores\)$", result.stdout, re.MULTILINE)
-    for verb in ("draw", "hear", "serve"):
+    for verb in ("draw", "film", "hear", "serve"):
         assert f"ok  {verb:14}ready\n" in result.stdout
     assert "\nno " not in result.stdout
 
@@ -58,7 +58,7 @@ def test_without_a_core_library_nothing_works(monkeypatch):
     result = doctor("--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["works"] is False
-    for verb in ("draw", "hear", "serve"):
+    for verb in ("draw", "film", "hear", "serve"):
         assert checks(result)[verb] == {
             "name": verb,
             "works": False,

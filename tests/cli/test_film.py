@@ -1,0 +1,191 @@
+"""photism film: what it writes and prints, and what it refuses before a model is loaded."""
+
+import json
+import sys
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from photism import AudioToImagePipeline, InputError
+from photism.cli import main as command
+from photism.cli.main import app
+from photism.drawing import Film, FilmSettings, measure_sound, storyboard
+from photism.drawing.film_file import write_piece
+
+SMALL = ("--steps", "1", "--fps", "6")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty current folder."""
+    folder = tmp_path / "current"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def run(models):
+    def run(*arguments):
+        return CliRunner().invoke(app, ["film", "--model", str(models / "sd"), *SMALL, *map(str, arguments)])
+
+    return run
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_film_is_named_for_its_sound(run, folder, sounds):
+    result = run(sounds[2])
+    assert result.exit_code == 0, result.output
+    assert files(folder) == ["rain.mp4"]
+    assert result.stderr == "rain.mp4: 9 frames, 0:01.5 at 6 frames/s, 16×16\n"
+    assert result.stdout == "rain.mp4  9 frames, 0:01.5 at 6 frames/s, 16×16\n"
+    with av.open("rain.mp4") as container:
+        assert sum(1 for _ in container.decode(video=0)) == 9
+    with av.open("rain.mp4") as container:
+        assert sum(frame.samples for frame in container.decode(audio=0)) == 24_000
+
+
+def test_json(run, folder, sounds):
+    (folder / "films").mkdir()
+    told = json.loads(run(sounds[0], "--json", "-o", "films", "--fps", "29.97", "--seed", 4).stdout)
+    assert told == {
+        "file": "films/elephant.mp4",
+        "frames": 15,
+        "fps": "2997/100",
+        "duration_s": 0.5,
+        "width": 16,
+        "height": 16,
+        "seed": 4,
+    }
+    assert files(folder / "films") == ["elephant.mp4"]
+
+
+def test_options_reach_the_film(run, folder, sounds, models, monkeypatch):
+    made = []
+    init = Film.__init__
+    monkeypatch.setattr(Film, "__init__", lambda self, *given: made.append(given[2]) or init(self, *given))
+    run(
+        *(sounds[2], "--window", 1, "--hop", 0.25, "--noise", 2, "--zoom", 0.3, "--attack", 0.01, "--release", 1),
+        *("--width", 32, "--height", 24, "--guidance-scale", 2, "--negative", "noise", "--batch-size", 3),
+    )
+    expected = FilmSettings(
+        fps="6",
+        window_s=1,
+        hop_s=0.25,
+        noise=2,
+        zoom=0.3,
+        attack_s=0.01,
+        release_s=1,
+        num_inference_steps=1,
+        guidance_scale=2,
+        negative="noise",
+        height=24,
+        width=32,
+        batch_size=3,
+    )
+    assert made == [expected]
+
+
+def test_the_defaults_are_those_of_the_settings(models, folder, sounds, monkeypatch):
+    made = []
+    monkeypatch.setattr(Film, "__init__", lambda self, *given: made.append(given[2]) or sys.exit(0))
+    CliRunner().invoke(app, ["film", "--model", str(models / "sd"), str(sounds[0])])
+    assert made[0].frame_rate == FilmSettings().frame_rate
+    assert made == [FilmSettings(fps="25")]
+
+
+def test_a_storyboard_comes_in_place_of_the_film(run, folder, sounds, models):
+    result = run(sounds[2], "--storyboard", "board.png", "--stills", 4, "--seed", 2)
+    assert result.exit_code == 0, result.output
+    assert files(folder) == ["board.png"]
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
+    film = Film(pipeline, measure_sound(sounds[2]), FilmSettings(fps=6, num_inference_steps=1, seed=2))
+    board = Image.open(folder / "board.png")
+    np.testing.assert_array_equal(np.asarray(board), np.asarray(storyboard(film, 4)))
+    assert (board.info["seed"], board.info["sound"]) == ("2", str(sounds[2]))
+    assert str(run(sounds[2], "--storyboard", "board.png").exception) == (
+        "board.png exists; give another name with --storyboard, or --force to overwrite it"
+    )
+
+
+def test_an_interruption_says_how_to_go_on(folder, sounds, models, monkeypatch, capsys):
+    pieces = []
+
+    def interrupted(pictures, target, **arguments):
+        pieces.append(target)
+        if len(pieces) == 2:
+            raise KeyboardInterrupt
+        return write_piece(pictures, target, **arguments)
+
+    arguments = ["film", "--model", models / "sd", "--steps", "1", "--fps", "20", "--batch-size", "8", sounds[2]]
+    monkeypatch.setattr(sys, "argv", ["photism", *map(str, arguments), "--window", "1"])
+    with monkeypatch.context() as patched:
+        patched.setattr("photism.drawing.film_file.PIECE_S", 0.5)
+        patched.setattr("photism.drawing.film_file.write_piece", interrupted)
+        with pytest.raises(SystemExit) as exit_info:
+            command.main()
+    assert exit_info.value.code == 130
+    assert files(folder) == ["rain.mp4.part"]
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "stopped; what is drawn is in rain.mp4.part, and the same command goes on there"
+    )
+    with pytest.raises(SystemExit) as exit_info:
+        command.main()
+    assert not exit_info.value.code
+    assert files(folder) == ["rain.mp4"]
+    assert "rain.mp4: 30 frames, 0:01.5 at 20 frames/s, 16×16, going on after 16\n" in capsys.readouterr().err
+
+
+def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder, sounds, monkeypatch):
+    def full(*_, **__):
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("photism.drawing.film_file.join", full)
+        assert str(run(sounds[2]).exception) == "No space left on device"
+    assert files(folder) == ["rain.mp4.part"]
+    error = run(sounds[2], "--seed", 1).exception
+    assert isinstance(error, InputError)
+    assert "(seed 0 there, 1 now)" in str(error)
+    assert run(sounds[2], "--seed", 1, "--restart").exit_code == 0
+    assert files(folder) == ["rain.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.wav"], "source 'missing.wav' does not exist; give the path of a sound or video file"),
+        (["text.wav"], "source 'text.wav' is not a sound or video file that FFmpeg can read"),
+        (["short.wav"], "source 'short.wav' must be at least 25 ms long, not 12.5 ms"),
+        (["a.wav", "--fps", "0"], "fps must be over 0 and at most 1000; got 0"),
+        (["a.wav", "--window", "0.01"], "window_s must be at least 0.1, and a number; got 0.01"),
+        (["a.wav", "-o", "a.avi"], "target must be a file that ends in .mp4; got a.avi"),
+        (["a.wav", "-o", "no/a.mp4"], "target: the folder no does not exist; create it"),
+        (["a.wav", "-o", "taken.mp4"], "taken.mp4 exists; give another target (-o), or overwrite it (--force)"),
+        (["a.wav", "--storyboard", "a.jpg"], "--storyboard must be a file that ends in .png; got a.jpg"),
+        (["a.wav", "--storyboard", "no/a.png"], "--storyboard: the folder no does not exist; create it"),
+        (["a.wav", "--storyboard", "a.png", "-o", "a.mp4"], "--storyboard is drawn in place of the film: leave out -o"),
+        (["a.wav", "--negative", "missing.wav"], "negative must be one of empty, silence, noise, none, "),
+    ],
+)
+def test_mistakes_are_told_before_a_model_is_loaded(folder, sounds, monkeypatch, capsys, arguments, message):
+    monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
+    (folder / "a.wav").write_bytes(sounds[0].read_bytes())
+    (folder / "short.wav").write_bytes(sounds[0].read_bytes()[: 44 + 400])
+    (folder / "text.wav").write_text("not a sound")
+    (folder / "taken.mp4").write_text("mine")
+    before = files(folder)
+    monkeypatch.setattr(sys, "argv", ["photism", "film", *arguments])
+    with pytest.raises(SystemExit) as exit_info:
+        command.main()
+    assert exit_info.value.code == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith(f"photism: {message}")
+    assert files(folder) == before
