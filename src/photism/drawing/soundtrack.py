@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
 
 COPIED = frozenset({"aac", "alac", "flac"})
-LOSSLESS = ("flac", "alac")  # the first is what browsers play; the second takes rates and layouts that it does not
+LOSSLESS = ("flac", "alac")  # Chrome and Firefox play the first in MP4; the second is tried where it fails
 LOSSY_FLOATS = frozenset({"fltp", "flt"})
 DEPTHS = {"flac": ("s16", "s32"), "alac": ("s16p", "s32p")}  # sample formats of 16 and 24 bits
 SHORT_FORMATS = frozenset({"u8", "u8p", "s16", "s16p"})
