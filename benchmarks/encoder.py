@@ -13,14 +13,11 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import multiprocessing
-import resource
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +25,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
+from turns import Case, measure
 
 TOKENS_PER_S = 50
 WIDTH = 160
@@ -42,19 +40,7 @@ KALDI, CTRANSLATE2 = "kaldi-native-fbank", "CTranslate2"
 FLOAT32 = "ours in float32"
 """Of log-mel, which is computed in float64 by default, as transformers does."""
 
-SETTLE_S = 0.3
-"""Before a turn: a library's idle threads spin for a while, on the cores that the other side is measured on."""
-
 ALPHABET = (*"abcdefghijklmnopqrstuvwxyz", "<pad>", "<s>", "</s>", "<unk>", "|")
-
-
-@dataclass(frozen=True)
-class Case:
-    """What two sides do with the same input: `sides` are names that `build` knows; ours comes first."""
-
-    name: str
-    sides: tuple[str, ...]
-    build: Callable[[str, argparse.Namespace], Callable[[], object]]
 
 
 def model_of(side: str, options: argparse.Namespace, name: str = "Model", **changes: Any) -> Any:
@@ -87,14 +73,14 @@ def features_of(seconds: tuple[float, ...], options: argparse.Namespace) -> tupl
 
 def forward(*seconds: float) -> Callable[[str, argparse.Namespace], Callable[[], object]]:
     """The encoder on clips of these lengths, without gradients."""
+    return partial(encode, seconds)
 
-    def build(side: str, options: argparse.Namespace) -> Callable[[], object]:
-        model = model_of(side, options)
-        features, mask = features_of(seconds, options)
-        arguments = {} if len(set(seconds)) == 1 else {"attention_mask": mask}
-        return torch.inference_mode()(lambda: model(features, **arguments).last_hidden_state)
 
-    return build
+def encode(seconds: tuple[float, ...], side: str, options: argparse.Namespace) -> Callable[[], object]:
+    model = model_of(side, options)
+    features, mask = features_of(seconds, options)
+    arguments = {} if len(set(seconds)) == 1 else {"attention_mask": mask}
+    return torch.inference_mode()(lambda: model(features, **arguments).last_hidden_state)
 
 
 def ctc_with_adapter(side: str, options: argparse.Namespace) -> Callable[[], object]:
@@ -202,50 +188,6 @@ def cases() -> list[Case]:
         found.append(Case("log-mel in float32, beside Kaldi", (FLOAT32, KALDI), log_mels))
     found += [Case(f"int8, one clip of {seconds} s", (INT8, OURS), forward(float(seconds))) for seconds in (10, 30)]
     return found
-
-
-def serve_side(case: str, side: str, options: argparse.Namespace, pipe: Connection) -> None:
-    """A process that does the work whenever it is told to, and answers with seconds and megabytes."""
-    torch.set_num_threads(options.threads)
-    work = next(each for each in cases() if each.name == case).build(side, options)
-    cuda = options.device == "cuda"
-    before = torch.cuda.memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    pipe.send(None)
-    while pipe.recv():
-        start = time.perf_counter()
-        work()
-        if cuda:
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - start
-        peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        pipe.send((seconds, (peak - before) / 2**20))
-
-
-def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
-    """For each side the median seconds and the most megabytes above what it held before its first run."""
-    context = multiprocessing.get_context("spawn")
-    pipes: dict[str, Connection] = {}
-    processes = []
-    for side in case.sides:
-        pipes[side], child = context.Pipe()
-        processes.append(context.Process(target=serve_side, args=(case.name, side, options, child)))
-        processes[-1].start()
-        pipes[side].recv()  # one loads after the other
-    results: dict[str, list[tuple[float, float]]] = {side: [] for side in case.sides}
-    for run in range(options.runs + 1):
-        for side, pipe in pipes.items():
-            time.sleep(SETTLE_S)
-            pipe.send(True)
-            answer = pipe.recv()
-            if run:  # the first warms up
-                results[side].append(answer)
-    for pipe, process in zip(pipes.values(), processes, strict=True):
-        pipe.send(False)
-        process.join()
-    return {
-        side: (statistics.median(seconds for seconds, _ in runs), max(size for _, size in runs))
-        for side, runs in results.items()
-    }
 
 
 def gemm_flops() -> dict[str, float]:

@@ -59,5 +59,9 @@ class _SumOverPositions(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        audio, text, scalar = (None if each is None else each * gradients[0] for each in ctx.gradients)
+        # In place, and given away: they are as large as the tokens.
+        held, ctx.gradients = ctx.gradients, ()
+        if not held:
+            raise RuntimeError("the loss can go backward once only")
+        audio, text, scalar = (None if each is None else each.mul_(gradients[0]) for each in held)
         return None, audio, text, None, scalar

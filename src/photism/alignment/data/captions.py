@@ -43,6 +43,6 @@ def captions_of_labels(labels: str | Iterable[str], template: str = ALL_LABELS) 
 
 def captions_of_text(text: Any) -> tuple[str, ...]:
     """A text or a list of texts, without those that say nothing."""
-    texts = [text] if isinstance(text, str) else list(text or ())
+    texts: list[Any] = [text] if isinstance(text, str) else list(text or ())
     clean = [" ".join(str(each).split()) for each in texts if each is not None]
     return tuple(dict.fromkeys(each for each in clean if each))

@@ -1,0 +1,208 @@
+"""Photism's alignment beside the published recipe's (audio2img): the loss, a training step, and memory.
+
+    python benchmarks/align.py [--layers 2] [--runs 3] [--device cpu] [--only WORD]
+
+The published recipe: transformers' Wav2Vec2-BERT with its adapter under transformers' Trainer, every sound padded to
+375 frames, a loss that broadcasts audio against text, 16 batches of 8 to a step (so that a sound is told from 7
+captions), gradient checkpointing. Ours: the same encoder and adapter with the same random weights' widths, the same
+128 sounds, one batch of 128. Sounds are noise of the lengths of people's recordings in the Tux Paint corpus. The sides
+run in turns, each in a process of its own; megabytes are the most above what it held before its first run, which for
+the losses is before the tokens are made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from encoder import CORPUS_S, TOKENS_PER_S, WIDTH
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.nn.functional import cosine_similarity, cross_entropy
+from turns import Case, measure
+
+OURS, PUBLISHED = "ours", "published recipe"
+PROMPT_TOKENS, PROMPT_WIDTH = 47, 1024
+"""S and D of the published adapter, for Stable Diffusion 2.1."""
+TEMPERATURE = 0.15
+PADDED_TOKENS = 188  # 375 frames, as transformers' extractor rounds them
+STEP_SOUNDS, PUBLISHED_BATCH = 128, 8
+CHUNK_S = 30.0
+"""Of sound that ours encodes at once: as much as a published batch of 8."""
+
+
+def broadcast_loss(audio: Tensor, text: Tensor) -> Tensor:
+    """The published form: (B, B, S, D) cosines."""
+    cosine = cosine_similarity(audio[:, None], text[None], dim=-1)  # (B, B, S)
+    return cross_entropy(
+        cosine / TEMPERATURE, torch.arange(len(audio), device=audio.device)[:, None].expand(-1, audio.shape[1])
+    )
+
+
+def loss_and_gradient(batch: int, side: str, options: argparse.Namespace) -> Callable[[], object]:
+    from photism.alignment import sequence_contrastive_loss
+
+    loss = broadcast_loss if side == PUBLISHED else sequence_contrastive_loss
+
+    def work(sounds: int) -> None:
+        audio, text = torch.randn((2, sounds, PROMPT_TOKENS, PROMPT_WIDTH), device=options.device).unbind()
+        loss(audio.requires_grad_(), text).backward()
+
+    work(2)  # libraries load, whose memory is not the loss's
+    return partial(work, batch)
+
+
+def lengths_s(count: int) -> list[float]:
+    return (list(CORPUS_S) * -(-count // len(CORPUS_S)))[:count]
+
+
+def training_step(sounds: int, side: str, options: argparse.Namespace) -> Callable[[], object]:
+    """A step of the optimizer on so many sounds."""
+    return published_step(sounds, options) if side == PUBLISHED else our_step(sounds, options)
+
+
+def encoder_settings(options: argparse.Namespace) -> dict[str, Any]:
+    return {"num_hidden_layers": options.layers, "layerdrop": 0.0, "apply_spec_augment": False}
+
+
+class PublishedModel(nn.Module):
+    """The encoder whose adapter's states are the prompt, with its loss."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__()
+        from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel
+
+        adapter = {"add_adapter": True, "num_adapter_layers": 2, "output_hidden_size": PROMPT_WIDTH}
+        self.encoder = Wav2Vec2BertModel(Wav2Vec2BertConfig(**encoder_settings(options), **adapter))
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Any = None) -> None:
+        self.encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+
+    def forward(self, input_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        return {"loss": broadcast_loss(self.encoder(input_features).last_hidden_state.float(), labels)}
+
+
+def published_step(sounds: int, options: argparse.Namespace) -> Callable[[], object]:
+    from transformers import Trainer, TrainingArguments
+
+    noise = torch.Generator().manual_seed(0)
+    data = [
+        {
+            "input_features": torch.randn(PADDED_TOKENS, WIDTH, generator=noise),
+            "labels": torch.randn(PROMPT_TOKENS, PROMPT_WIDTH, generator=noise),
+        }
+        for _ in range(sounds)
+    ]
+    model = PublishedModel(options)
+    arguments = TrainingArguments(
+        output_dir=tempfile.mkdtemp(),
+        per_device_train_batch_size=PUBLISHED_BATCH,
+        gradient_accumulation_steps=sounds // PUBLISHED_BATCH,
+        gradient_checkpointing=True,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        learning_rate=2e-5,
+        max_steps=1,
+        bf16=options.precision == "bf16",
+        use_cpu=options.device == "cpu",
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        logging_strategy="no",
+        remove_unused_columns=False,
+    )
+    return lambda: Trainer(model, arguments, train_dataset=data).train()
+
+
+def our_step(sounds: int, options: argparse.Namespace) -> Callable[[], object]:
+    from accelerate import Accelerator
+
+    from photism.alignment import PromptSpace
+    from photism.alignment.data.corpus import FeatureSettings, prepare_corpus
+    from photism.alignment.data.sources import Example
+    from photism.alignment.data.targets import Targets
+    from photism.alignment.training.model import build_model
+    from photism.alignment.training.settings import AlignSettings
+    from photism.alignment.training.trainer import Trainer
+    from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
+
+    folder, noise = Path(tempfile.mkdtemp()), np.random.default_rng(0)
+    examples = [
+        Example(
+            f"{number}",
+            {"array": noise.standard_normal(round(16_000 * seconds)).astype(np.float32) / 10, "sampling_rate": 16_000},
+            (f"caption {number}",),
+            "train",
+        )
+        for number, seconds in enumerate(lengths_s(sounds))
+    ]
+    corpus = prepare_corpus(examples, folder / "corpus", settings=FeatureSettings())
+    tokens = noise.standard_normal((sounds, 76, PROMPT_WIDTH), dtype=np.float32).astype(np.float16)
+    tokens.tofile(folder / "tokens")
+    space = PromptSpace("random", torch.randn(PROMPT_WIDTH), torch.randn(77, PROMPT_WIDTH), 32.0)
+    captions = tuple(example.captions[0] for example in examples)
+    targets = Targets(space, captions, torch.full((sounds,), 77), (False,) * sounds, folder)
+    settings = AlignSettings(
+        data="noise",
+        output=str(folder),
+        adapter="conv",
+        tokens=PROMPT_TOKENS,
+        batch_size=sounds,
+        chunk_s=CHUNK_S,
+        precision=options.precision,
+        regression_weight=0.0,
+        symmetric=False,
+        learn_temperature=False,
+        epochs=1000.0,
+    )
+    start = Wav2Vec2BertModel(Wav2Vec2BertConfig(**encoder_settings(options)))
+    trainer = Trainer(
+        build_model(start, space, settings), corpus, targets, settings, Accelerator(cpu=options.device == "cpu")
+    )
+    del start
+    return trainer.train_step
+
+
+CASES = [
+    Case("loss and gradient, B = 64", (OURS, PUBLISHED), partial(loss_and_gradient, 64)),
+    Case("loss and gradient, B = 256", (OURS,), partial(loss_and_gradient, 256)),
+    Case("a step on 128 sounds", (OURS, PUBLISHED), partial(training_step, STEP_SOUNDS)),
+    Case("a step at B = 64", (OURS,), partial(training_step, 64)),
+    Case("a step at B = 1024", (OURS,), partial(training_step, 1024)),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--precision", default="bf16", choices=("bf16", "fp32"))
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--only", default="", metavar="WORD", help="cases whose name has it")
+    options = parser.parse_args()
+    seconds_of_sound = sum(lengths_s(STEP_SOUNDS))
+    machine = f"{options.device}, {options.threads} threads"
+    title = f"{options.layers} layers, {options.precision}, {machine}, median of {options.runs} runs"
+    table = Table("", "s", "beside", "s", "ratio", "MB", "beside, MB", title=title)
+    for case in CASES:
+        if options.only not in case.name:
+            continue
+        (_, (seconds, size)), *peers = measure(case, options).items()
+        row = [case.name, f"{seconds:.3f}", "", "", "", f"{size:.0f}", ""]
+        for peer, (peer_seconds, peer_size) in peers:
+            row[2:5], row[6] = [peer, f"{peer_seconds:.3f}", f"{peer_seconds / seconds:.2f}"], f"{peer_size:.0f}"
+        table.add_row(*row)
+    console = Console(width=120)
+    console.print(table)
+    console.print(f"128 sounds are {seconds_of_sound:.0f} s; {PADDED_TOKENS / TOKENS_PER_S * 128:.0f} s when padded")
+
+
+if __name__ == "__main__":
+    main()
