@@ -124,7 +124,8 @@ def our_step(sounds: int, options: argparse.Namespace) -> Callable[[], object]:
     from accelerate import Accelerator
 
     from photism.alignment import PromptSpace
-    from photism.alignment.data.corpus import FeatureSettings, prepare_corpus
+    from photism.alignment.data.corpus import FeatureSettings
+    from photism.alignment.data.preparation import prepare_corpus
     from photism.alignment.data.sources import Example
     from photism.alignment.data.targets import Targets
     from photism.alignment.training.model import build_model

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     )
     from photism.alignment.prompt_adapter import ConvPromptAdapter, PhoneticPromptAdapter, ResamplerPromptAdapter
     from photism.alignment.prompt_space import PromptSpace
+    from photism.alignment.training.run import align
+    from photism.alignment.training.settings import AlignSettings
 
 __all__ = [
+    "AlignSettings",
     "AudioPrompt",
     "AudioPromptEncoder",
     "AudioPromptEncoderConfig",
@@ -33,6 +36,7 @@ __all__ = [
     "PromptSpace",
     "ResamplerPromptAdapter",
     "RetrievalMetrics",
+    "align",
     "cosine_similarity",
     "euclidean_distance",
     "mean_squared_error",
@@ -44,6 +48,7 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    "AlignSettings": "training.settings",
     "AudioPrompt": "audio_prompt_encoder",
     "AudioPromptEncoder": "audio_prompt_encoder",
     "AudioPromptEncoderConfig": "audio_prompt_encoder",
@@ -54,6 +59,7 @@ _MODULE_OF = {
     "PromptSpace": "prompt_space",
     "ResamplerPromptAdapter": "prompt_adapter",
     "RetrievalMetrics": "metrics",
+    "align": "training.run",
     "cosine_similarity": "metrics",
     "euclidean_distance": "metrics",
     "mean_squared_error": "metrics",

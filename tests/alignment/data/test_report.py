@@ -3,7 +3,8 @@ import shutil
 import pytest
 import torch
 
-from photism.alignment.data.corpus import FeatureSettings, prepare_corpus
+from photism.alignment.data.corpus import FeatureSettings
+from photism.alignment.data.preparation import prepare_corpus
 from photism.alignment.data.report import report_corpus
 from photism.alignment.data.sources import Example
 from photism.alignment.data.targets import prepare_targets

@@ -4,7 +4,8 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from photism.alignment.data.corpus import FeatureSettings, prepare_corpus
+from photism.alignment.data.corpus import FeatureSettings
+from photism.alignment.data.preparation import prepare_corpus
 from photism.alignment.data.sources import Columns, read_examples
 from photism.alignment.data.targets import prepare_targets
 from photism.alignment.training.model import build_model, layer_depths

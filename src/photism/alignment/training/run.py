@@ -7,34 +7,26 @@ import gc
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
-from photism.alignment.data.corpus import Corpus, FeatureSettings, prepare_corpus
+from photism.alignment.data.corpus import Corpus, FeatureSettings
+from photism.alignment.data.preparation import prepare_corpus
 from photism.alignment.data.report import CorpusReport, report_corpus
 from photism.alignment.data.sources import Columns, fingerprint, read_examples
 from photism.alignment.data.targets import Targets, prepare_targets
 from photism.alignment.training import logs
 from photism.alignment.training.batches import distinct_negatives
 from photism.alignment.training.checkpoints import last_checkpoint, read_folder
-from photism.alignment.training.evaluation import (
-    Heard,
-    clip_score,
-    draw_prompts,
-    heat_map,
-    measure,
-    validation_clips,
-)
 from photism.alignment.training.model import build_model, feature_settings, without_lora
+from photism.alignment.training.monitor import Listener, Monitor
 from photism.alignment.training.result import check_hub, push_to_hub, write_model, write_provenance
 from photism.alignment.training.settings import SETTINGS, AlignSettings, differences, read_settings
-from photism.alignment.training.trainer import Progress, Trainer
+from photism.alignment.training.trainer import Trainer
 from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
 
@@ -42,27 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 NEGATIVES_OF_STEPS = 20
-BEST_BY = "audio to text: R@5"
-"""What says which weights are kept."""
-
-
-@dataclass(frozen=True)
-class Listener:
-    """Is told how it goes, in the main process.
-
-    Attributes:
-        stage: what begins.
-        prepared: hours of sound that are decoded, or captions that are encoded.
-        report: of the data, before the training.
-        step: each step.
-        measured: each evaluation.
-    """
-
-    stage: Callable[[str], None] = lambda text: None
-    prepared: Callable[[float], None] = lambda amount: None
-    report: Callable[[CorpusReport], None] = lambda report: None
-    step: Callable[[Progress], None] = lambda progress: None
-    measured: Callable[[int, Mapping[str, float]], None] = lambda step, measures: None
 
 
 def align(settings: AlignSettings, *, resume: bool = False, listener: Listener | None = None) -> bool:
@@ -106,13 +77,13 @@ def align(settings: AlignSettings, *, resume: bool = False, listener: Listener |
         max_duration_s=settings.max_duration_s,
     )
     listener.report(report)
-    evaluation = _Evaluation(settings, trainer, listener)
+    monitor = Monitor(settings, trainer, listener)
     listener.stage("training")
-    finished = trainer.run(evaluate=evaluation, on_step=evaluation.log)
-    evaluation.close()
+    finished = trainer.run(evaluate=monitor, on_step=monitor.log)
+    monitor.close()
     if finished and accelerator.is_main_process:
         listener.stage("writing the model")
-        _finish(settings, targets, corpus, report, evaluation)
+        _finish(settings, targets, corpus, report, monitor)
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return finished
@@ -225,82 +196,7 @@ def _lock(path: Path) -> Generator[None]:
         yield
 
 
-class _Evaluation:
-    """Measures, and writes what TensorBoard shows."""
-
-    def __init__(self, settings: AlignSettings, trainer: Trainer, listener: Listener) -> None:
-        self.settings, self.listener = settings, listener
-        self.clips = validation_clips(trainer.corpus, settings.validation_clips)
-        self.folder = Path(settings.output)
-        self.path = self.folder / "measures.jsonl"
-        self.is_main = trainer.processes.is_main
-        self.writer: Any = None
-        if self.is_main:
-            logs.cut(self.path, trainer.step)
-            from torch.utils.tensorboard import SummaryWriter
-
-            self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=trainer.step + 1)
-
-    def __call__(self, trainer: Trainer, step: int) -> float:
-        """What the averaged weights are worth."""
-        if not self.clips:
-            return float(step)  # the last is the best that is known
-        heard = trainer.hear(self.clips)
-        measures = measure(heard, trainer.targets)
-        if self.is_main:
-            if self.settings.pictures:
-                measures |= self._draw(heard, trainer, step)
-            for key, value in measures.items():
-                self.writer.add_scalar(f"measured/{key}", value, step)
-            self.writer.add_figure("similarity", heat_map(heard, trainer.targets), step)
-            self.writer.flush()
-            logs.append(self.path, step, measures)
-            self.listener.measured(step, measures)
-        trainer.processes.wait()
-        return measures[BEST_BY]
-
-    def log(self, progress: Progress) -> None:
-        """Losses and speed of a step."""
-        if self.is_main:
-            for key, value in progress.losses.items():
-                self.writer.add_scalar(f"training/{key}", value, progress.step)
-            self.writer.add_scalar("training/samples per second", progress.samples_per_s, progress.step)
-            self.listener.step(progress)
-
-    def close(self) -> None:
-        """At the end."""
-        if self.writer is not None:
-            self.writer.close()
-
-    def _draw(self, heard: Heard, trainer: Trainer, step: int) -> dict[str, float]:
-        """Pictures of the first sounds, and how they agree with their captions."""
-        from photism.model_folder import load_diffusion
-
-        settings, space = self.settings, trainer.targets.space
-        device = trainer.processes.device
-        dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
-        pipeline = load_diffusion(settings.diffusion, device=device, dtype=dtype)
-        tokens = heard.tokens[: settings.pictures]
-        pictures = draw_prompts(
-            pipeline,
-            torch.cat([space.bos.expand(len(tokens), 1, -1), tokens], dim=1),
-            None if heard.pooled is None else heard.pooled[: settings.pictures],
-            negative=space.negative[: 1 + tokens.shape[1]],
-            pooled_negative=space.pooled_negative,
-            steps=settings.picture_steps,
-            seed=settings.seed,
-        )
-        captions = [trainer.targets.captions[each[0]] for each in heard.captions[: settings.pictures]]
-        for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-            import numpy as np
-
-            self.writer.add_image(f"pictures/{number} {caption[:40]}", np.asarray(picture), step, dataformats="HWC")
-        return {"CLIP score": clip_score(pictures, captions, settings.clip)} if settings.clip else {}
-
-
-def _finish(
-    settings: AlignSettings, targets: Targets, corpus: Corpus, report: CorpusReport, evaluation: _Evaluation
-) -> None:
+def _finish(settings: AlignSettings, targets: Targets, corpus: Corpus, report: CorpusReport, monitor: Monitor) -> None:
     """Writes the model with its best weights.
 
     It is built once more, from what it started from, and the weights are put in: the trained one may be shared out.
@@ -312,7 +208,7 @@ def _finish(
     with torch.no_grad():
         for name, tensor in tensors["weights"].items():
             parameters[name].copy_(tensor)
-    measures = logs.read(evaluation.path)
+    measures = logs.read(monitor.path)
     captions = sorted({caption for clip in corpus.clips for caption in clip.captions})
     write_model(
         output,

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from photism.alignment.data import corpus as corpus_module
-from photism.alignment.data.corpus import Corpus, FeatureSettings, prepare_corpus
+from photism.alignment.data import preparation
+from photism.alignment.data.corpus import Corpus, FeatureSettings
+from photism.alignment.data.preparation import prepare_corpus
 from photism.alignment.data.sources import Columns, Example, read_examples
 from photism.audio import load_waveform
 from photism.audio.log_mel import log_mel
@@ -35,13 +36,13 @@ def test_features_are_those_of_log_mel(captioned, tmp_path):
 def test_prepared_once(captioned, tmp_path, monkeypatch):
     examples = examples_of(captioned)
     clips = prepare_corpus(examples, tmp_path, settings=SETTINGS).clips
-    monkeypatch.setattr(corpus_module, "load_waveform", None)
+    monkeypatch.setattr(preparation, "load_waveform", None)
     assert prepare_corpus(examples, tmp_path, settings=SETTINGS).clips == Corpus(tmp_path).clips == clips
 
 
 def test_what_was_stopped_goes_on_after_its_last_shard(captioned, tmp_path, monkeypatch):
-    monkeypatch.setattr(corpus_module, "SHARD_CLIPS", 5)
-    monkeypatch.setattr(corpus_module, "DECODED_AT_ONCE", 2)
+    monkeypatch.setattr(preparation, "SHARD_CLIPS", 5)
+    monkeypatch.setattr(preparation, "DECODED_AT_ONCE", 2)
     examples = examples_of(captioned)
     whole = prepare_corpus(examples, tmp_path / "whole", settings=SETTINGS)
 
@@ -52,8 +53,8 @@ def test_what_was_stopped_goes_on_after_its_last_shard(captioned, tmp_path, monk
     with pytest.raises(KeyboardInterrupt):
         prepare_corpus(broken(examples), tmp_path / "part", settings=SETTINGS)
     decoded = []
-    load = corpus_module.load_waveform
-    monkeypatch.setattr(corpus_module, "load_waveform", lambda sound: decoded.append(sound) or load(sound))
+    load = preparation.load_waveform
+    monkeypatch.setattr(preparation, "load_waveform", lambda sound: decoded.append(sound) or load(sound))
     part = prepare_corpus(examples, tmp_path / "part", settings=SETTINGS)
     assert len(decoded) == 8  # of 18, without two shards of five
     assert part.clips == whole.clips
