@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import os
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -44,7 +45,13 @@ def align(config: Path | None, resume: bool, **given: Any) -> None:
     if not finished:
         typer.echo(f"stopped; go on with --resume, from {settings.output}", err=True)
         raise typer.Exit(INTERRUPTED)
-    typer.echo(settings.output)
+    if _is_main():
+        typer.echo(settings.output)
+
+
+def _is_main() -> bool:
+    """Whether this process, of those that torchrun or accelerate has started, is the one that speaks."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _parameters() -> list[inspect.Parameter]:
@@ -97,7 +104,7 @@ class _Progress:
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=Console(stderr=True, quiet=not _is_main()),
         )
         self.task = self.bar.add_task("", total=None, rate="")
         self.told = time.monotonic()

@@ -22,6 +22,7 @@ from photism.alignment.training.evaluation import (
 )
 from photism.alignment.training.settings import AlignSettings
 from photism.alignment.training.trainer import Progress, Trainer
+from photism.model_folder import load_diffusion
 
 BEST_BY = "audio to text: R@5"
 """What says which weights are kept."""
@@ -95,8 +96,6 @@ class Monitor:
 
     def _draw(self, heard: Heard, trainer: Trainer, step: int) -> dict[str, float]:
         """Pictures of the first sounds, and how they agree with their captions."""
-        from photism.model_folder import load_diffusion
-
         settings, space = self.settings, trainer.targets.space
         device = trainer.processes.device
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16

@@ -17,7 +17,7 @@ from photism.alignment.audio_prompt_encoder import AudioPromptEncoder, AudioProm
 from photism.alignment.data.corpus import Corpus, FeatureSettings
 from photism.alignment.data.preparation import prepare_corpus
 from photism.alignment.data.report import CorpusReport, report_corpus
-from photism.alignment.data.sources import Columns, fingerprint, read_examples
+from photism.alignment.data.sources import Columns, Example, fingerprint, read_examples
 from photism.alignment.data.targets import Targets, prepare_targets
 from photism.alignment.training import logs
 from photism.alignment.training.batches import distinct_negatives
@@ -29,9 +29,10 @@ from photism.alignment.training.settings import SETTINGS, AlignSettings, differe
 from photism.alignment.training.trainer import Trainer
 from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
+from photism.model_folder import find_model, load_diffusion
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
 
 NEGATIVES_OF_STEPS = 20
 
@@ -58,9 +59,19 @@ def align(settings: AlignSettings, *, resume: bool = False, listener: Listener |
     listener = listener if listener and accelerator.is_main_process else Listener()
     if settings.push_to_hub and accelerator.is_main_process:
         check_hub(settings.push_to_hub)
+    columns = Columns(
+        sound=settings.sound_column,
+        text=tuple(map(str.strip, settings.text_column.split(","))) if settings.text_column else None,
+        label_template=settings.label_template,
+    )
+    examples = read_examples(settings.data, columns=columns, dataset_config=settings.dataset_config)
     listener.stage("loading the encoder")
     start = load_start(settings.encoder)
-    corpus, targets = _prepare(settings, feature_settings(start), accelerator, listener)
+    features = feature_settings(start)
+    listener.stage("reading the sounds")
+    corpus = _prepare_corpus(settings, examples, columns, features, listener)
+    listener.stage("encoding the captions")
+    targets = _prepare_targets(settings, corpus, accelerator.device, listener)
     model = build_model(start, targets.space, settings)
     del start
     gc.collect()
@@ -98,8 +109,6 @@ def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
     Raises:
         InputError: it is neither.
     """
-    from photism.model_folder import find_model
-
     folder = find_model(encoder)
     kind = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
     try:
@@ -142,15 +151,14 @@ def _accelerator(settings: AlignSettings) -> Any:
     return Accelerator(cpu=settings.cpu)
 
 
-def _prepare(
-    settings: AlignSettings, features: FeatureSettings, accelerator: Any, listener: Listener
-) -> tuple[Corpus, Targets]:
-    """Done by the process that comes first, while the others wait and then find it done."""
-    columns = Columns(
-        sound=settings.sound_column,
-        text=tuple(map(str.strip, settings.text_column.split(","))) if settings.text_column else None,
-        label_template=settings.label_template,
-    )
+def _prepare_corpus(
+    settings: AlignSettings,
+    examples: Iterable[Example],
+    columns: Columns,
+    features: FeatureSettings,
+    listener: Listener,
+) -> Corpus:
+    """By the process that comes first, while the others wait and then find it done."""
     about = {
         "data": fingerprint(settings.data, settings.dataset_config),
         "columns": dataclasses.asdict(columns),
@@ -159,32 +167,32 @@ def _prepare(
         "limit": settings.limit,
     }
     key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=12).hexdigest()
-    cache = cache_folder()
-    with _lock(cache / "corpora" / f"{key}.lock"):
-        listener.stage("reading the sounds")
-        corpus = prepare_corpus(
-            read_examples(settings.data, columns=columns, dataset_config=settings.dataset_config),
-            cache / "corpora" / key,
+    folder = cache_folder() / "corpora"
+    with _lock(folder / f"{key}.lock"):
+        return prepare_corpus(
+            examples,
+            folder / key,
             settings=features,
             validation_share=settings.validation_share,
             max_unreadable=settings.max_unreadable,
             limit=settings.limit,
             on_clip=listener.prepared,
         )
-    captions = list(dict.fromkeys(caption for clip in corpus.clips for caption in clip.captions))
-    with _lock(cache / "targets" / ".lock"):
-        listener.stage("encoding the captions")
-        from photism.model_folder import load_diffusion
 
-        pipeline = load_diffusion(settings.diffusion, device=accelerator.device, dtype=torch.float32, text_only=True)
-        targets = prepare_targets(
-            captions, pipeline, cache / "targets", name=Path(settings.diffusion).name, on_captions=listener.prepared
-        )
+
+def _prepare_targets(settings: AlignSettings, corpus: Corpus, device: torch.device, listener: Listener) -> Targets:
+    """As above; afterwards the text encoder is gone from memory."""
+    captions = list(dict.fromkeys(caption for clip in corpus.clips for caption in clip.captions))
+    folder = cache_folder() / "targets"
+    with _lock(folder / "lock"):
+        pipeline = load_diffusion(settings.diffusion, device=device, dtype=torch.float32, text_only=True)
+        name = Path(settings.diffusion).name
+        targets = prepare_targets(captions, pipeline, folder, name=name, on_captions=listener.prepared)
         del pipeline
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
-    return corpus, targets
+    return targets
 
 
 @contextmanager

@@ -119,6 +119,8 @@ class Trainer:
         settings = self.settings
         saved = began = time.monotonic()
         first = self.step
+        if self.step == 0:
+            evaluate(self, 0)  # where it begins; and what cannot be measured or drawn is told now, not hours later
         with _stop_request() as stop:
             while self.step < self.steps:
                 losses = self.train_step()
@@ -206,7 +208,7 @@ class Trainer:
             self.optimization.swap_average()
         try:
             score = evaluate(self, self.step)
-            if self.best is None or score > self.best:
+            if self.best is None or score >= self.best:
                 self.best = score
                 weights = self.optimization.weights()
                 if self.processes.is_main:
