@@ -11,7 +11,8 @@ from diffusers import DiffusionPipeline
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
 from photism import AudioToImagePipeline, CaptionRanker, InputError
-from photism.model_folder import MIRRORS, choose_device, find_model, load_captions
+from photism.hub import MIRRORS
+from photism.model_folder import choose_device, find_model, load_captions
 
 CPU = torch.device("cpu")
 
