@@ -91,8 +91,7 @@ def load_diffusion(source: DiffusionSource, *, device: torch.device, dtype: torc
     settings: dict[str, Any] = {
         "dtype": dtype,
         "use_safetensors": True,
-        # Without accelerate there is no other way, and diffusers would warn.
-        "low_cpu_mem_usage": find_spec("accelerate") is not None,
+        "low_cpu_mem_usage": False,  # without accelerate there is no other way, and diffusers would warn
     }
     options = source.options
     if options.controlnet is not None:

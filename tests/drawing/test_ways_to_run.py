@@ -12,7 +12,7 @@ from photism.diffusion_options import SCHEDULERS
 
 STEPS = 4
 LEVELS = 1  # of 255
-BFLOAT16_LEVELS = 16  # of a picture in bfloat16, whose numbers have 8 bits
+HALF_LEVELS = {torch.bfloat16: 16, torch.float16: 4}  # of 255
 
 
 def load(models, **settings):
@@ -121,16 +121,17 @@ def test_compiling_needs_a_compiler(models, monkeypatch):
         load(models, compile=True)
 
 
+@pytest.mark.parametrize(("dtype", "levels"), HALF_LEVELS.items())
 @pytest.mark.parametrize("model", ["sd", "xl"])
-def test_bfloat16_on_the_processor(models, sounds, model, request):
+def test_half_precision_on_the_processor(models, sounds, model, dtype, levels, request):
     full = request.getfixturevalue("pipeline" if model == "sd" else "xl")
-    ours = AudioToImagePipeline.from_pretrained(models / model, device="cpu", dtype=torch.bfloat16)
-    assert ours.encoder.dtype == ours.diffusion.unet.dtype == ours.diffusion.vae.dtype == torch.bfloat16
+    ours = AudioToImagePipeline.from_pretrained(models / model, device="cpu", dtype=dtype)
+    assert ours.encoder.dtype == ours.diffusion.unet.dtype == ours.diffusion.vae.dtype == dtype
     output = ours(sounds[:2], num_inference_steps=STEPS)
-    assert output.prompts.prompt_embeds.dtype == torch.bfloat16
+    assert output.prompts.prompt_embeds.dtype == dtype
     for (picture,), (expected,) in zip(output.images, full(sounds[:2], num_inference_steps=STEPS).images, strict=True):
         apart = np.abs(np.asarray(picture, np.int16) - np.asarray(expected, np.int16))
-        assert apart.max() <= BFLOAT16_LEVELS
+        assert apart.max() <= levels
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

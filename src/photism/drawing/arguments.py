@@ -90,6 +90,24 @@ def call_arguments(
     }
 
 
+def check_strength(strength: float, num_inference_steps: int | None) -> None:
+    """That a strength goes away from the picture to start from, in at least one step.
+
+    Args:
+        strength: how far.
+        num_inference_steps: of which it is the share that is done; None where that is not known yet.
+
+    Raises:
+        InputError: it does not.
+    """
+    if not 0 < strength <= 1:
+        raise InputError(f"strength must be above 0, the image itself, and at most 1, nothing of it; got {strength}")
+    if num_inference_steps is not None and int(num_inference_steps * strength) < 1:
+        raise InputError(
+            f"strength {strength} leaves none of num_inference_steps={num_inference_steps}; raise one of them"
+        )
+
+
 def _further(arguments: Mapping[str, Any], diffusion: Any, parameters: Parameters) -> Mapping[str, Any]:
     for name in arguments:
         if name in OURS:
@@ -147,10 +165,7 @@ def _strength(strength: float | None, steps: int, diffusion: Any, parameters: Pa
             raise InputError(f"strength must be left out: {_name(diffusion)} starts from noise")
         return {}
     chosen: float = parameters["strength"].default if strength is None else strength
-    if not 0 < chosen <= 1:
-        raise InputError(f"strength must be above 0, the image itself, and at most 1, nothing of it; got {chosen}")
-    if int(steps * chosen) < 1:
-        raise InputError(f"strength {chosen} leaves none of num_inference_steps={steps}; raise one of them")
+    check_strength(chosen, steps)
     return {"strength": chosen}
 
 
