@@ -60,15 +60,9 @@ class Mixing:
     @property
     def place(self) -> TextPlace:
         """Where the text stands."""
-        if self.text_place in ("blend", "before", "after"):
-            return self.text_place
-        try:
-            start, stop = map(int, self.text_place.split(":"))
-        except ValueError:
-            raise InputError(
-                f"--text-place must be blend, before, after or START:STOP, such as 1:4; got {self.text_place}"
-            ) from None
-        return start, stop
+        from photism.drawing.text_place import read_text_place
+
+        return read_text_place(self.text_place, name="--text-place")
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The options of `draw`, each described once; a verb's function lists the names and defaults."""
+"""The options of `draw`, and of other verbs where they are the same: each described once, named where it is used."""
 
 from typing import Annotated
 

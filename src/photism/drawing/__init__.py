@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from photism.drawing.audio_to_image import AudioToImageOutput, AudioToImagePipeline
-    from photism.drawing.mixing import TextPlace, blend, interpolate, place
+    from photism.drawing.mixing import blend, interpolate, place
     from photism.drawing.negative import Negative, TextPrompt
+    from photism.drawing.text_place import TextPlace
 
 __all__ = [
     "AudioToImageOutput",
@@ -26,7 +27,7 @@ _MODULE_OF = {
     "AudioToImageOutput": "audio_to_image",
     "AudioToImagePipeline": "audio_to_image",
     "Negative": "negative",
-    "TextPlace": "mixing",
+    "TextPlace": "text_place",
     "TextPrompt": "negative",
     "blend": "mixing",
     "interpolate": "mixing",

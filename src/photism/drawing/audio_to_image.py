@@ -17,11 +17,12 @@ from photism.alignment.prompt_space import check_widths
 from photism.audio import AudioSource, Waveform, load_waveform
 from photism.diffusion_options import DiffusionOptions, Offload, Task
 from photism.drawing.arguments import call_arguments, call_parameters, control_name
-from photism.drawing.mixing import TextPlace, place, read_strength, token_range, with_strength
+from photism.drawing.mixing import place, read_strength, token_range, with_strength
 from photism.drawing.negative import Negative, default_negative, encode_negative, read_negative
 from photism.drawing.pictures import GivenPictures, PictureSource, read_pictures
 from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, text_prompt
 from photism.drawing.seeds import picture_seeds
+from photism.drawing.text_place import TextPlace
 from photism.errors import InputError
 from photism.model_folder import choose_device, load_halves
 
