@@ -121,14 +121,14 @@ def test_two_sounds_are_drawn_as_one(make_sound, share, drawn):
 
 
 @pytest.mark.parametrize(("typed", "place"), [("blend", "blend"), ("after", "after"), ("1:4", (1, 4))])
-@pytest.mark.parametrize("strength", [None, 0, 0.7])
-def test_a_text_has_a_place_and_a_strength(make_sound, typed, place, strength):
+@pytest.mark.parametrize(("strength", "asked"), [(-1, None), (0, 0), (0.7, 0.7)])
+def test_a_text_has_a_place_and_a_strength(make_sound, typed, place, strength, asked):
     pipeline = Pipeline()
     ((picture, _),), _ = draw_of(build_app(pipeline))(
         make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "a rose", typed, strength
     )
     assert (pipeline.asked["text"], pipeline.asked["text_place"]) == ("a rose", place)
-    assert pipeline.asked["sound_strength"] == strength
+    assert pipeline.asked["sound_strength"] == asked
     assert (picture.info["text"], picture.info["text_place"], picture.info["sound_strength"]) == (
         "a rose",
         typed,
@@ -139,9 +139,7 @@ def test_a_text_has_a_place_and_a_strength(make_sound, typed, place, strength):
 
 def test_without_a_text_its_place_does_not_count(make_sound):
     pipeline = Pipeline()
-    ((picture, _),), _ = draw_of(build_app(pipeline))(
-        make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "", "after", None
-    )
+    ((picture, _),), _ = draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "", "after", -1)
     assert {name: pipeline.asked[name] for name in UNMIXED} == UNMIXED
     assert not {"text", "text_place", "sound_strength", "weights"} & picture.info.keys()
 
@@ -150,8 +148,14 @@ def test_a_wrong_place_is_told_before_a_sound_is_encoded(make_sound):
     pipeline = Pipeline()
     pipeline.encoder.encode = lambda _: pytest.fail("encoded")
     with pytest.raises(gr.Error) as error_info:
-        draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "a rose", "above", None)
+        draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "a rose", "above", -1)
     assert error_info.value.message == "text_place must be blend, before, after or START:STOP, such as 1:4; got above"
+
+
+def test_the_page_shows_no_number_that_is_not_there():
+    """A browser would show a 0, and send it."""
+    numbers = [block for block in build_app(Pipeline()).blocks.values() if isinstance(block, gr.Number)]
+    assert {number.label: number.value for number in numbers} == {"Seed": -1, "Strength": -1}
 
 
 def test_the_second_sound_is_checked_as_the_first(make_sound, tmp_path):
@@ -217,7 +221,8 @@ def test_only_small_pictures_are_enlarged_without_blur(latent_pixels, classes):
 def test_over_http(make_sound, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    app = build_app(Pipeline(), RANKER, model="squares")
+    pipeline = Pipeline()
+    app = build_app(pipeline, RANKER, model="squares")
     try:
         address = launch(app, host="127.0.0.1", port=port)
         assert address == f"http://127.0.0.1:{port}/"
@@ -228,6 +233,7 @@ def test_over_http(make_sound, tmp_path):
             client.predict(sound, num_inference_steps=41, api_name="/draw")
     finally:
         app.close()
+    assert UNMIXED.items() <= pipeline.asked.items()
     assert heard["label"] == "An elephant."
     assert heard["confidences"] == [{"label": label, "confidence": score} for label, score in HEARD]
     (picture,) = pictures

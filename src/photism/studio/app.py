@@ -142,7 +142,7 @@ class _Studio:
         share: float = 0.5,
         text: str = "",
         text_place: str = "blend",
-        strength: float | None = None,
+        strength: float = -1,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio looks for it there
     ) -> "tuple[list[tuple[Image, str]], dict[str, float]]":
         """Give pictures with their captions, and what was heard with its scores."""
@@ -165,7 +165,7 @@ class _Studio:
                 negative=_negative(negative),
                 text=text or None,
                 text_place=place,
-                sound_strength=strength,
+                sound_strength=None if strength < 0 else strength,
                 callback_on_step=show_progress,
             )
         except InputError as error:
@@ -179,7 +179,7 @@ class _Studio:
             "negative": negative,
             **({"weights": f"{1 - share:g},{share:g}"} if second_sound else {}),
             **({"text": text, "text_place": text_place} if text else {}),
-            **({"sound_strength": drawn.sound_strength} if text or strength is not None else {}),
+            **({"sound_strength": drawn.sound_strength} if text or strength >= 0 else {}),
             **({"heard": next(iter(heard))} if heard else {}),
         }
         return _with_captions(drawn, about), heard
@@ -216,12 +216,11 @@ def _mixing() -> list[gr.components.Component]:
             info="Where it stands: one of these, or in place of the tokens from START to STOP - 1, such as 1:4.",
         )
         strength = gr.Number(
-            None,
-            minimum=0,
+            -1,  # none at all would be shown, and sent, as 0
             step=0.1,
             label="Strength",
             info="Of the sound, from 0, which is the text alone or else the empty text, to 1. "
-            "Left empty: 1, but 0.5 if a text is blended.",
+            "-1 is 1, but 0.5 if a text is blended.",
         )
     return [second, share, text, place, strength]
 
