@@ -74,12 +74,21 @@ def test_a_unet_for_inpainting_does_nothing_else(load, parts, settings, message)
         load(diffusion=parts / "sd-inpaint", **settings)
 
 
-def test_another_number_of_channels_does_no_task(load, models, tmp_path):
-    diffusion = shutil.copytree(models / "sd/diffusion", tmp_path / "depth")
+@pytest.mark.parametrize(
+    ("channels", "task", "needed"),
+    [
+        ({"in_channels": 5}, "image-to-image", "4"),
+        ({"in_channels": 5}, "inpainting", "4 or 9"),
+        ({"in_channels": 24, "out_channels": 24}, "inpainting", "4 or 9"),  # of the bundled model
+    ],
+)
+def test_other_unets_do_not_do_every_task(load, models, tmp_path, channels, task, needed):
+    diffusion = shutil.copytree(models / "sd/diffusion", tmp_path / "other")
     config = json.loads((diffusion / "unet/config.json").read_text())
-    (diffusion / "unet/config.json").write_text(json.dumps(config | {"in_channels": 5}))
-    with pytest.raises(InputError, match=r"UNet of 4 or 9 input channels for inpainting; that of .*depth has 5: name"):
-        load(diffusion=diffusion, task="inpainting")
+    (diffusion / "unet/config.json").write_text(json.dumps(config | channels))
+    message = rf"UNet of {needed} input channels for {task}; that of .*other has {channels['in_channels']}: name"
+    with pytest.raises(InputError, match=message):
+        load(diffusion=diffusion, task=task)
 
 
 def test_a_controlnet_must_fit(load, models, parts, tmp_path):

@@ -21,9 +21,9 @@ from photism.hub import fetch_file, fetch_files
 UNET_CONFIG = "unet/config.json"
 CONTROLNET_CLASS = "ControlNetModel"
 
-LATENT_CHANNELS = 4
-INPAINT_CHANNELS = 2 * LATENT_CHANNELS + 1
-"""A UNet trained for inpainting is also given the masked picture and the mask."""
+INPAINTABLE_CHANNELS = (4, 9)
+"""Of the UNets that diffusers' inpainting pipelines take: for latents of 4 channels; and with the masked picture's and
+the mask, if trained for it."""
 
 FITTING = {
     768: "stable-diffusion-v1-5/stable-diffusion-v1-5",
@@ -162,14 +162,14 @@ def _unet_config(location: str) -> tuple[str, Mapping[str, Any]]:
 
 def _check_task(location: str, unet: Mapping[str, Any], options: DiffusionOptions) -> None:
     """A UNet for inpainting draws nothing else, and diffusers would notice only after it was loaded."""
-    channels = unet.get("in_channels")
+    given, drawn = unet.get("in_channels"), unet.get("out_channels")
     task = options.task or ("text-to-image" if options.controlnet is not None else None)
-    fitting = {LATENT_CHANNELS, INPAINT_CHANNELS} if task == "inpainting" else {LATENT_CHANNELS}
-    if task is not None and channels not in fitting:
-        remedy = "give a mask, or another one" if channels == INPAINT_CHANNELS else "name another one"
+    fitting = INPAINTABLE_CHANNELS if task == "inpainting" else (drawn,)
+    if task is not None and given not in fitting:
+        remedy = "give a mask, or another one" if given == INPAINTABLE_CHANNELS[1] else "name another one"
         raise InputError(
-            f"diffusion must have a UNet of {' or '.join(map(str, sorted(fitting)))} input channels for {task}; "
-            f"that of {location} has {channels}: {remedy}"
+            f"diffusion must have a UNet of {' or '.join(map(str, fitting))} input channels for {task}; "
+            f"that of {location} has {given}: {remedy}"
         )
 
 

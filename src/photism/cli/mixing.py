@@ -46,7 +46,11 @@ class Mixing:
 
     @property
     def weights(self) -> list[float] | None:
-        """Of each sound, by --mix; checked by what will use them."""
+        """Of each sound, by --mix; checked by what will use them.
+
+        Raises:
+            InputError: they are no numbers, or cannot be used.
+        """
         if self.mix is None:
             return None
         with startup():

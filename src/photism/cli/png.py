@@ -20,7 +20,15 @@ def picture_targets(
 ) -> list[list[Path]]:
     """For each group of sounds its files, none of which is in anybody's way.
 
-    `together` is what the file of several sounds is called; a single one gives its own name.
+    Args:
+        groups: sounds that are drawn together.
+        together: what the file of several sounds is called; None where each gives its own name.
+        output: file, or folder that is there; None for the current folder.
+        images: of each group, with numbers where there are several.
+        force: files that are there may be overwritten.
+
+    Raises:
+        InputError: a file cannot be written, is there already, or would be written twice.
     """
     folder = Path(output or ".")
     to_folder = output is None or output.endswith("/") or folder.is_dir()
