@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from photism.cli.draw import check_picture, parse_negative, sound_stem, write_picture
+from photism.cli.draw import parse_negative
+from photism.cli.png import check_picture, sound_stem, write_picture
 from photism.cli.startup import startup
 from photism.errors import InputError
 

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from photism.drawing.film import Film
     from photism.drawing.film_file import write_film
     from photism.drawing.film_settings import FilmSettings
-    from photism.drawing.mixing import TextPlace, blend, interpolate, place
+    from photism.drawing.mixing import blend, interpolate, place
     from photism.drawing.motion import MeasuredSound, measure_sound
     from photism.drawing.negative import Negative, TextPrompt
+    from photism.drawing.text_place import TextPlace
 
 __all__ = [
     "AudioToImageOutput",
@@ -40,7 +41,7 @@ _MODULE_OF = {
     "FilmSettings": "film_settings",
     "MeasuredSound": "motion",
     "Negative": "negative",
-    "TextPlace": "mixing",
+    "TextPlace": "text_place",
     "TextPrompt": "negative",
     "blend": "mixing",
     "interpolate": "mixing",

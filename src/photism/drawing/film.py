@@ -103,7 +103,7 @@ class Film:
             # The steps of schedulers that add noise add the same to every picture, or the film would flicker.
             seeds = [self.settings.seed] * len(batch)
             pictures = self.drawer(prompts, seeds, latents=torch.cat([moment.latents for moment in batch]))
-            for moment, picture in zip(batch, pictures, strict=True):
+            for moment, (picture, _) in zip(batch, pictures, strict=True):
                 yield Still(moment.index, moment.time_s, _zoomed(picture, moment.zoom))
 
     def _moments(self, indices: Iterable[int]) -> Iterator[_Moment]:

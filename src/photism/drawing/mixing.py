@@ -7,27 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
 from photism.alignment import AudioPrompt
+from photism.drawing.text_place import TEXT_WORDS, TextPlace
 from photism.errors import InputError
 
 BLENDED_STRENGTH = 0.5  # of a sound that a text is blended with
-
-TextWord: TypeAlias = Literal["blend", "before", "after"]
-TEXT_WORDS: tuple[TextWord, ...] = get_args(TextWord)
-
-TextPlace: TypeAlias = "TextWord | tuple[int, int]"
-"""Where a text goes in the prompt of a sound.
-
-"blend": into every token, by the strength of the sound.
-"before": in place of the sound's first tokens, as many as its words take.
-"after": in place of the sound's last tokens.
-(start, stop): in place of these tokens; 0 is the opening one, which stays.
-"""
 
 
 def blend(prompts: Sequence[AudioPrompt], weights: Sequence[float]) -> AudioPrompt:

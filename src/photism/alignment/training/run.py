@@ -35,6 +35,7 @@ from photism.alignment.training.model import build_model, feature_settings, with
 from photism.alignment.training.result import check_hub, push_to_hub, write_model, write_provenance
 from photism.alignment.training.settings import SETTINGS, AlignSettings, differences, read_settings
 from photism.alignment.training.trainer import Progress, Trainer
+from photism.diffusion_model import load_diffusion
 from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
 
@@ -203,8 +204,6 @@ def _prepare(
     captions = list(dict.fromkeys(caption for clip in corpus.clips for caption in clip.captions))
     with _lock(cache / "targets" / ".lock"):
         listener.stage("encoding the captions")
-        from photism.model_folder import load_diffusion
-
         pipeline = load_diffusion(settings.diffusion, device=accelerator.device, dtype=torch.float32, text_only=True)
         targets = prepare_targets(
             captions, pipeline, cache / "targets", name=Path(settings.diffusion).name, on_captions=listener.prepared
@@ -274,8 +273,6 @@ class _Evaluation:
 
     def _draw(self, heard: Heard, trainer: Trainer, step: int) -> dict[str, float]:
         """Pictures of the first sounds, and how they agree with their captions."""
-        from photism.model_folder import load_diffusion
-
         settings, space = self.settings, trainer.targets.space
         device = trainer.processes.device
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
