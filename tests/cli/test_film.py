@@ -13,7 +13,7 @@ from photism import AudioToImagePipeline, InputError
 from photism.cli import main as command
 from photism.cli.main import app
 from photism.drawing import Film, FilmSettings, measure_sound, storyboard
-from photism.drawing.film_file import write_piece
+from photism.drawing.filming.file import write_piece
 
 SMALL = ("--steps", "1", "--fps", "6")
 
@@ -126,8 +126,8 @@ def test_an_interruption_says_how_to_go_on(folder, sounds, models, monkeypatch, 
     arguments = ["film", "--model", models / "sd", "--steps", "1", "--fps", "20", "--batch-size", "8", sounds[2]]
     monkeypatch.setattr(sys, "argv", ["photism", *map(str, arguments), "--window", "1"])
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.film_file.PIECE_S", 0.5)
-        patched.setattr("photism.drawing.film_file.write_piece", interrupted)
+        patched.setattr("photism.drawing.filming.file.PIECE_S", 0.5)
+        patched.setattr("photism.drawing.filming.file.write_piece", interrupted)
         with pytest.raises(SystemExit) as exit_info:
             command.main()
     assert exit_info.value.code == 130
@@ -147,7 +147,7 @@ def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder,
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.film_file.join", full)
+        patched.setattr("photism.drawing.filming.file.join", full)
         assert str(run(sounds[2]).exception) == "No space left on device"
     assert files(folder) == ["rain.mp4.part"]
     error = run(sounds[2], "--seed", 1).exception

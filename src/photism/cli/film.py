@@ -74,9 +74,9 @@ def film(
 
     An interrupted one goes on where it was when the same command is given again.
     """
-    from photism.drawing.film_file import check_target
-    from photism.drawing.film_settings import FilmSettings
-    from photism.drawing.motion import measure_sound
+    from photism.drawing.filming.file import check_target
+    from photism.drawing.filming.motion import measure_sound
+    from photism.drawing.filming.settings import FilmSettings
 
     settings = FilmSettings(
         fps=fps,
@@ -131,7 +131,7 @@ def _draw_storyboard(made: Film, target: Path, count: int, about: dict[str, obje
 
 def _write(made: Film, target: Path, *, force: bool, restart: bool) -> None:
     from photism.drawing import write_film
-    from photism.drawing.film_file import part_folder
+    from photism.drawing.filming.file import part_folder
 
     try:
         with _progress(made, target) as advance:
@@ -164,7 +164,7 @@ def _progress(made: Film, target: Path) -> Generator[Callable[[int, int], None]]
 
 
 def _extent(made: Film) -> str:
-    from photism.drawing.contact_sheet import clock
+    from photism.drawing.filming.contact_sheet import clock
 
     width, height = made.size
     rate = made.settings.frame_rate

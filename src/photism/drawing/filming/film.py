@@ -14,11 +14,11 @@ from torch import Tensor
 
 from photism.alignment import AudioPrompt
 from photism.audio import SAMPLING_RATE
-from photism.drawing.film_settings import FilmSettings
-from photism.drawing.motion import MeasuredSound, Motion, motion
+from photism.drawing.filming.motion import MeasuredSound, Motion, motion
+from photism.drawing.filming.noise_path import NoisePath
+from photism.drawing.filming.settings import FilmSettings
+from photism.drawing.filming.timeline import Timeline
 from photism.drawing.negative import read_negative
-from photism.drawing.noise_path import NoisePath
-from photism.drawing.timeline import Timeline
 from photism.errors import InputError
 
 if TYPE_CHECKING:

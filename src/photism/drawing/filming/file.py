@@ -18,13 +18,13 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from photism.drawing.video import count_pictures, join, write_piece
+from photism.drawing.filming.video import count_pictures, join, write_piece
 from photism.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from photism.drawing.film import Film
+    from photism.drawing.filming.film import Film
 
 PIECE_S = 2  # at least: what an interruption costs, and how far apart players can start
 SUFFIX = ".mp4"
@@ -81,7 +81,7 @@ def write_film(
         InputError: the target cannot be used, its sound cannot be kept, or an unfinished film with other settings is
             there; nothing has been drawn or thrown away then.
     """
-    from photism.drawing.fingerprint import describe
+    from photism.drawing.filming.fingerprint import describe
 
     target = Path(target)
     check_target(target, overwrite=overwrite)
@@ -160,7 +160,7 @@ def _settings(folder: Path) -> dict[str, Any] | None:
 
 def _keep_soundtrack(film: Film, folder: Path) -> None:
     """First of all: what fails should fail before hours are spent on pictures."""
-    from photism.drawing.soundtrack import write_soundtrack
+    from photism.drawing.filming.soundtrack import write_soundtrack
 
     target = folder / SOUND_NAME
     if not target.exists():

@@ -11,7 +11,7 @@ from torch import nn
 
 from photism import __version__
 from photism.audio import SoundFile, Waveform
-from photism.drawing.film import Film
+from photism.drawing.filming.film import Film
 from photism.drawing.negative import TextPrompt
 
 READ_BYTES = 2**20

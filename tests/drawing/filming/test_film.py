@@ -12,9 +12,9 @@ from recordings import RATE, beats, noise, silence, tone, write_wav
 from photism import AudioToImagePipeline, InputError, Waveform
 from photism.audio import stream_samples
 from photism.drawing import Film, FilmSettings, measure_sound, storyboard
-from photism.drawing.contact_sheet import clock
-from photism.drawing.film import count_frames
-from photism.drawing.motion import MeasuredSound
+from photism.drawing.filming.contact_sheet import clock
+from photism.drawing.filming.film import count_frames
+from photism.drawing.filming.motion import MeasuredSound
 
 STEPS = 2
 LEVELS = 1  # of 255: the products of another batch size round differently
