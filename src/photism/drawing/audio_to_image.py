@@ -8,18 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
 
 from photism.alignment import AudioPrompt, AudioPromptEncoder
 from photism.alignment.prompt_space import check_widths
 from photism.audio import AudioSource, Waveform, load_waveform
 from photism.diffusion_options import DiffusionOptions, Offload, Task
 from photism.drawing.arguments import call_arguments, call_parameters, check_count, read_guidance_scale
-from photism.drawing.drawer import Drawn, PromptDrawer, StepCallback
+from photism.drawing.drawer import Drawn, PromptDrawer, report_steps
 from photism.drawing.mixing import place, read_strength, token_range, with_strength
 from photism.drawing.negative import Negative, default_negative, encode_negative, read_negative
 from photism.drawing.pictures import PictureSource, read_pictures
-from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, text_prompt
+from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, take_rows, text_prompt
 from photism.drawing.seeds import picture_seeds
 from photism.drawing.text_place import TextPlace
 from photism.errors import InputError
@@ -224,9 +223,9 @@ class AudioToImagePipeline:
         drawn: list[Drawn] = []
         for number, batch in enumerate(batches):
             drawn += drawer(
-                _rows(prompts, [row for row, _ in batch]),
+                take_rows(prompts, [row for row, _ in batch]),
                 [each for _, each in batch],
-                callback_on_step_end=_on_step(callback_on_step, number, len(batches)),
+                callback_on_step_end=report_steps(callback_on_step, number, len(batches)),
             )
         by_sound = [drawn[start : start + images_per_sound] for start in range(0, len(drawn), images_per_sound)]
         return AudioToImageOutput(
@@ -295,21 +294,3 @@ def _load(sounds: AudioSource | Sequence[AudioSource]) -> list[Waveform]:
     if not listed:
         raise InputError("sounds must hold at least one sound; got none")
     return [load_waveform(sound) for sound in listed]
-
-
-def _rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
-    pooled = prompts.pooled_prompt_embeds
-    return AudioPrompt(prompts.prompt_embeds[rows], None if pooled is None else pooled[rows])
-
-
-def _on_step(callback: Callable[[int, int], None] | None, number: int, batches: int) -> StepCallback | None:
-    """What a diffusion pipeline reports the steps of batch `number` of `batches` to."""
-    if callback is None:
-        return None
-
-    def report(diffusion: Any, step: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        per_batch = diffusion.num_timesteps
-        callback(number * per_batch + step + 1, batches * per_batch)
-        return tensors
-
-    return report

@@ -101,3 +101,22 @@ class PromptDrawer:
             size = self.diffusion.unet.config.sample_size
             height, width = (size, size) if isinstance(size, int) else size
         return self.diffusion.vae.config.latent_channels, height, width
+
+
+def report_steps(callback: Callable[[int, int], None] | None, number: int, batches: int) -> StepCallback | None:
+    """What a diffusion pipeline reports the steps of batch `number` of `batches` to.
+
+    Args:
+        callback: is given the steps done and those to do, over all batches, after each.
+        number: of the batch, from 0.
+        batches: how many there are.
+    """
+    if callback is None:
+        return None
+
+    def report(diffusion: Any, step: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        per_batch = diffusion.num_timesteps
+        callback(number * per_batch + step + 1, batches * per_batch)
+        return tensors
+
+    return report

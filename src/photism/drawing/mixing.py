@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from photism.alignment import AudioPrompt
+from photism.drawing.prompts import join_rows
 from photism.drawing.text_place import TEXT_WORDS, TextPlace
 from photism.errors import InputError
 
@@ -62,9 +63,7 @@ def interpolate(first: AudioPrompt, second: AudioPrompt, count: int) -> AudioPro
     for name, prompt in (("first", first), ("second", second)):
         if len(prompt.prompt_embeds) != 1:
             raise InputError(f"{name} must be a prompt of one row; got {len(prompt.prompt_embeds)}")
-    rows = [blend([first, second], (count - 1 - step, step)) for step in range(count)]
-    pooled = [row.pooled_prompt_embeds for row in rows if row.pooled_prompt_embeds is not None]
-    return AudioPrompt(torch.cat([row.prompt_embeds for row in rows]), torch.cat(pooled) if pooled else None)
+    return join_rows([blend([first, second], (count - 1 - step, step)) for step in range(count)])
 
 
 def place(sounds: AudioPrompt, text: AudioPrompt, start: int, stop: int) -> AudioPrompt:
