@@ -124,6 +124,19 @@ def check_count(name: str, count: int) -> None:
         raise InputError(f"{name} must be at least 1; got {count}")
 
 
+def read_size(height: int | None, width: int | None) -> tuple[int, int] | None:
+    """Height and width; None where neither is given. A single one, diffusers would leave out of account.
+
+    Raises:
+        InputError: there is one without the other.
+    """
+    if height is None and width is None:
+        return None
+    if height is None or width is None:
+        raise InputError("height and width must be given together")
+    return height, width
+
+
 def check_strength(strength: float, num_inference_steps: int | None) -> None:
     """That a strength goes away from the picture to start from, in at least one step.
 
@@ -159,18 +172,17 @@ def _size(
     The pipelines that inpaint would squeeze it into the size that their UNet was trained on.
     """
     unit = max(8, diffusion.vae_scale_factor)  # pixels
-    if height is None and width is None:
+    size = read_size(height, width)
+    if size is None:
         if given.image is None or "height" not in parameters:
             return {}
-        height, width = (side - side % unit for side in (given.image.height, given.image.width))
-    if height is None or width is None:  # diffusers would leave the one that is given out of account
-        raise InputError("height and width must be given together")
-    for name, size in (("height", height), ("width", width)):
-        if size < unit or size % unit:
-            raise InputError(f"{name} must be a multiple of {unit} pixels; got {size}")
+        size = given.image.height - given.image.height % unit, given.image.width - given.image.width % unit
+    for name, side in zip(("height", "width"), size, strict=True):
+        if side < unit or side % unit:
+            raise InputError(f"{name} must be a multiple of {unit} pixels; got {side}")
         if name not in parameters:
             raise InputError(f"{name} must be left out: {_name(diffusion)} takes that of the image it is given")
-    return {"height": height, "width": width}
+    return {"height": size[0], "width": size[1]}
 
 
 def _check_pictures(given: GivenPictures, diffusion: Any, parameters: Parameters) -> None:

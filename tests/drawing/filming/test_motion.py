@@ -106,6 +106,6 @@ def test_blocks_leave_no_trace(moved, monkeypatch, block_samples):
     whole = moved(sound)
     monkeypatch.setattr(
         "photism.drawing.filming.motion.stream_samples",
-        lambda sound: stream_samples(sound, block_samples=block_samples),
+        lambda sound, **given: stream_samples(sound, block_samples=block_samples, **given),
     )
     np.testing.assert_allclose(moved(sound), whole, atol=1e-5)
