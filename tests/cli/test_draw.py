@@ -17,6 +17,8 @@ from photism.cli.main import app
 from photism.diffusion_options import DiffusionOptions
 from photism.drawing import blend
 
+LOAD = "photism.cli.models.load_pipeline"
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -309,14 +311,16 @@ def test_from_all_kinds_of_pictures_with_all_that_may_be_loaded(draw, folder, so
 )
 def test_a_lora_may_have_a_weight(draw, sounds, monkeypatch, option, expected):
     asked = []
-    monkeypatch.setattr("photism.cli.draw.load_pipeline", lambda *_, options, **__: asked.append(options.lora) or 1 / 0)
+    monkeypatch.setattr(
+        "photism.cli.models.load_pipeline", lambda *_, options, **__: asked.append(options.lora) or 1 / 0
+    )
     assert isinstance(draw(sounds[0], "--lora", option).exception, ZeroDivisionError)
     assert asked == [expected]
 
 
 def test_how_it_runs_is_passed_on(draw, sounds, monkeypatch):
     asked = []
-    monkeypatch.setattr("photism.cli.draw.load_pipeline", lambda *_, options, **__: asked.append(options) or 1 / 0)
+    monkeypatch.setattr(LOAD, lambda *_, options, **__: asked.append(options) or 1 / 0)
     draw(sounds[0], "--compile", "--offload", "model", "--attention-slicing")
     draw(sounds[0])
     assert asked == [DiffusionOptions(compile=True, offload="model", attention_slicing=True), DiffusionOptions()]
@@ -344,6 +348,7 @@ def test_what_the_safety_checker_blacks_out_is_told(draw, folder, sounds, parts)
         (["--image", "missing.png"], "image missing.png cannot be read: No such file or directory"),
         (["--image", "{image}", "--image-strength", "0"], "strength must be above 0, the image itself, and at most 1"),
         (["--image", "{image}", "--image-strength", "0.3"], "strength 0.3 leaves none of num_inference_steps=1"),
+        (["--negative", "missing.wav"], "negative must be one of empty, silence, noise, none, a TextPrompt or a sound"),
         (["--steps", "0"], "--steps must be at least 1; got 0"),
         (["--seed", "-1"], "seed must be from 0 to 2**63 - 1; got -1"),
         (["--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),

@@ -6,26 +6,24 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from photism.cli import options as option
 from photism.cli.mixing import Mixing
+from photism.cli.models import ModelsGiven
+from photism.cli.negative import parse_negative
 from photism.cli.pictures import PicturesGiven
 from photism.cli.png import in_a_row, picture_targets, write_picture
-from photism.cli.startup import DTYPES, load_pipeline
-from photism.diffusion_options import DiffusionOptions
+from photism.cli.startup import DTYPES
 from photism.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from photism.diffusion_options import Offload
-    from photism.drawing import AudioToImageOutput, Negative
+    from photism.drawing import AudioToImageOutput
     from photism.listening import HeardCaption
-
-TEXT_MARK = "text:"
 
 
 class Drawn(NamedTuple):
@@ -68,7 +66,7 @@ def draw(
     as_json: option.AsJson = False,
 ) -> None:
     """Draw what is heard, as PNG files that carry their seed, model and settings."""
-    _check(images=images, steps=steps, seed=seed, dtype=dtype)
+    _check(images=images, steps=steps, seed=seed)
     mixing = Mixing(sounds=sounds, mix=mix, morph=morph, text=text, text_place=text_place, strength=strength)
     given = PicturesGiven(
         image=image,
@@ -78,14 +76,18 @@ def draw(
         control_image=control_image,
         control_scale=control_scale,
     )
-    options = DiffusionOptions(
-        task=given.task,
-        controlnet=controlnet,
-        lora=dict(_lora(each) for each in lora or ()),
+    models = ModelsGiven(
+        model=model,
+        diffusion=diffusion,
+        lora=lora,
         scheduler=scheduler,
+        device=device,
+        dtype=dtype,
         attention_slicing=attention_slicing,
         compile=compile,
-        offload=cast("Offload | None", offload),
+        offload=offload,
+        controlnet=controlnet,
+        task=given.task,
     )
     targets = picture_targets(mixing.groups, mixing.name, output, images, force=force)
     pictures = given.arguments(steps)
@@ -94,20 +96,18 @@ def draw(
 
     waveforms = {sound: load_waveform(sound) for sound in sounds}
 
-    pipeline, ranker = load_pipeline(model, diffusion=diffusion, device=device, dtype=dtype, options=options)
+    away_from = parse_negative(negative)
+
+    pipeline, ranker = models.load()
     chosen_negative = pipeline.negative if negative is None else negative
     chosen_scale = pipeline.guidance_scale if guidance_scale is None else guidance_scale
     settings = {
-        "model": model or "tiny",
-        "diffusion": diffusion,
+        **models.settings,
         "steps": pipeline.num_inference_steps if steps is None else steps,
         "guidance_scale": 1.0 if chosen_negative == "none" else chosen_scale,
         "negative": chosen_negative,
         **mixing.settings,
         **vars(given),
-        "lora": ", ".join(lora) if lora else None,
-        "scheduler": scheduler,
-        "dtype": None if dtype == DTYPES[0] else dtype,
     }
     with _progress(len(targets)) as advance:
         for index, group in enumerate(mixing.groups):
@@ -118,7 +118,7 @@ def draw(
                 guidance_scale=guidance_scale,
                 seed=seed,
                 images_per_sound=images,
-                negative=parse_negative(chosen_negative),
+                negative=away_from,
                 callback_on_step=lambda step, total, done=index: advance(done + step / total),
                 **mixing.arguments,
                 **pictures,
@@ -133,45 +133,24 @@ def draw(
             typer.echo(_report(group, heard, written, as_json=as_json))
 
 
-def _check(*, images: int, steps: int | None, seed: int, dtype: str) -> None:
+def _check(*, images: int, steps: int | None, seed: int) -> None:
     from photism.drawing.seeds import picture_seeds
 
     for name, number in (("--images", images), ("--steps", steps)):
         if number is not None and number < 1:
             raise InputError(f"{name} must be at least 1; got {number}")
-    if dtype not in DTYPES:
-        raise InputError(f"--dtype must be one of {', '.join(DTYPES)}; got {dtype}")
     picture_seeds(seed, images)
-
-
-def _lora(option: str) -> tuple[str, float]:
-    """PATH:WEIGHT, or a path alone, which may have colons."""
-    path, _, weight = option.rpartition(":")
-    try:
-        return (path, float(weight)) if path else (option, 1.0)
-    except ValueError:
-        return option, 1.0
 
 
 def _write_all(drawn: AudioToImageOutput, targets: Sequence[Path], about: Mapping[str, object]) -> list[Drawn]:
     """The pictures of a sound, or rows of them, each to its file, with what is known about it."""
     pictures = [in_a_row(row) for row in zip(*drawn.images, strict=True)]
     flags = [any(row) for row in zip(*drawn.nsfw_content_detected, strict=True)]
-    told = {name: value for name, value in about.items() if value is not None}
     written: list[Drawn] = []
     for picture, target, seed, is_flagged in zip(pictures, targets, drawn.seeds[0], flags, strict=True):
-        write_picture(picture, target, {"seed": seed, **told})
+        write_picture(picture, target, {"seed": seed, **about})
         written.append(Drawn(target, seed, is_flagged))
     return written
-
-
-def parse_negative(negative: str) -> Negative:
-    """What --negative means: a word, text:WORDS, or a sound."""
-    from photism.drawing import TextPrompt
-
-    if negative.startswith(TEXT_MARK):
-        return TextPrompt(negative.removeprefix(TEXT_MARK))
-    return negative
 
 
 @contextmanager

@@ -97,14 +97,15 @@ def write_picture(picture: Image, target: Path, about: Mapping[str, object]) -> 
     Args:
         picture: to be written.
         target: its file.
-        about: names and values that the file carries as text.
+        about: names and values that the file carries as text; None is left out.
     """
     from PIL.PngImagePlugin import PngInfo
 
     chunks = PngInfo()
     chunks.add_itxt("Software", f"photism {__version__}")
     for name, value in about.items():
-        chunks.add_itxt(name, str(value))
+        if value is not None:
+            chunks.add_itxt(name, str(value))
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         picture.save(unfinished, format="PNG", pnginfo=chunks)
