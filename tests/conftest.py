@@ -20,6 +20,16 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def parts(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of what goes beside these models; `make_parts` says what."""
+    from tiny_checkpoint import make_parts
+
+    folder = tmp_path_factory.mktemp("parts")
+    make_parts(models, folder)
+    return folder
+
+
 @pytest.fixture
 def sounds(tmp_path: Path) -> list[Path]:
     """Three different recordings of different lengths: wav files."""

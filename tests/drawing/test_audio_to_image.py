@@ -142,31 +142,25 @@ def test_xl_gets_pooled_vectors(xl, sounds, given):
     torch.testing.assert_close(away, xl.encoder.pooled_negative)
 
 
-def test_an_image_to_image_pipeline_takes_its_own_arguments(pipeline, sounds):
+def test_a_pipeline_of_diffusers_for_another_task_is_taken_as_it_is(pipeline, sounds):
     parts = {name: part for name, part in pipeline.diffusion.components.items() if name != "image_encoder"}
     image_to_image = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
     redraw = AudioToImagePipeline(pipeline.encoder, image_to_image)
-    arguments = {"image": Image.new("RGB", (16, 16), "red"), "strength": 0.5}
+    given = {"image": Image.new("RGB", (16, 16), "red"), "strength": 0.5}
     steps = []
-    drawn = redraw(
-        sounds[0],
-        seed=3,
-        num_inference_steps=4,
-        diffusion_arguments=arguments,
-        callback_on_step=lambda *step: steps.append(step),
-    )
+    drawn = redraw(sounds[0], seed=3, num_inference_steps=4, callback_on_step=lambda *step: steps.append(step), **given)
     prompt = drawn.prompts.prompt_embeds
     theirs = image_to_image(
         prompt_embeds=prompt,
         negative_prompt_embeds=pipeline.encoder.negative[None, : prompt.shape[1]],
         generator=torch.Generator().manual_seed(3),
         num_inference_steps=4,
-        **arguments,
+        **given,
     ).images[0]
     assert_same_picture(drawn.images[0][0], theirs)
     assert steps == [(1, 2), (2, 2)]  # strength .5 leaves half of them
     with pytest.raises(InputError, match="height must be left out: StableDiffusionImg2ImgPipeline"):
-        redraw(sounds[0], height=16, width=16, diffusion_arguments=arguments)
+        redraw(sounds[0], height=16, width=16, **given)
 
 
 def test_steps_are_reported_over_all_batches(pipeline, sounds):
@@ -218,6 +212,7 @@ def test_the_pipeline_that_was_given_is_left_as_it_was(pipeline, sounds, capsys)
         ({"negative": "nothing"}, "negative must be one of empty, silence, noise, none, a TextPrompt or a sound: "),
         ({"diffusion_arguments": {"imge": 1}}, "holds imge, which StableDiffusionPipeline does not take"),
         ({"diffusion_arguments": {"latents": 1}}, "must not hold latents, which Photism decides"),
+        ({"diffusion_arguments": {"image": 1}}, "must not hold image, which Photism decides"),
     ],
 )
 def test_a_wrong_setting_is_told_before_anything_is_done(pipeline, sounds, monkeypatch, settings, message):

@@ -7,9 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from PIL import Image
 
 from photism import InputError, __version__
+from photism.alignment import AudioPrompt
 from photism.drawing import TextPrompt
 
 gr = pytest.importorskip("gradio", reason="the studio needs gradio: pip install 'photism[studio]'")
@@ -19,6 +21,8 @@ from photism.studio import build_app, launch  # noqa: E402
 from photism.studio.app import CSS, THEME  # noqa: E402
 
 RATE = 8000  # Hz
+FLAGGED_SEED = 66
+UNMIXED = {"text": None, "text_place": "blend", "sound_strength": None}
 HEARD = [("An elephant.", 0.75), ("A koala.", -0.25)]
 
 
@@ -34,24 +38,33 @@ class Pipeline:
         self.diffusion = SimpleNamespace(unet=unet, vae_scale_factor=8)
         self.asked: dict[str, object] = {}
 
-    def __call__(self, waveform: object, *, callback_on_step: Callable[[int, int], None], **asked: object) -> object:
+        self.encoder = SimpleNamespace(encode=self.encode)
+
+    def encode(self, waveforms: list[object]) -> AudioPrompt:
+        """A prompt of one number, the length of the sound."""
+        return AudioPrompt(torch.full((1, 2, 1), waveforms[0].duration_s), None)
+
+    def __call__(
+        self, prompts: AudioPrompt, *, callback_on_step: Callable[[int, int], None], **asked: object
+    ) -> object:
         if asked["num_inference_steps"] > 40:
             raise InputError("num_inference_steps must be at most 40")
-        self.asked = asked
+        self.asked, self.drawn = asked, prompts.prompt_embeds.mean().item()
         callback_on_step(1, 1)
         first = 123 if asked["seed"] is None else asked["seed"]
         seeds = [first + number for number in range(asked["images_per_sound"])]
         images = [Image.new("RGB", (128, 128), (seed % 256, 0, 0)) for seed in seeds]
-        return SimpleNamespace(images=[images], seeds=[seeds], prompts=SimpleNamespace(prompt_embeds=None))
+        flags = [seed == FLAGGED_SEED for seed in seeds]
+        return SimpleNamespace(images=[images], seeds=[seeds], nsfw_content_detected=[flags], sound_strength=0.25)
 
 
 RANKER = SimpleNamespace(rank_prompts=lambda prompt_embeds: [HEARD])
 
 
 @pytest.fixture
-def make_sound(tmp_path: Path) -> Callable[[float], str]:
-    def make(duration_s: float) -> str:
-        path = tmp_path / "said.wav"
+def make_sound(tmp_path: Path) -> Callable[..., str]:
+    def make(duration_s: float, name: str = "said") -> str:
+        path = tmp_path / f"{name}.wav"
         with wave.open(str(path), "wb") as file:
             file.setparams((1, 2, RATE, 0, "NONE", ""))
             file.writeframes(bytes(2 * round(duration_s * RATE)))
@@ -75,6 +88,7 @@ def test_draws_what_the_settings_say(make_sound):
         "seed": 7,
         "images_per_sound": 2,
         "negative": "noise",
+        **UNMIXED,
     }
     assert [caption for _, caption in pictures] == ["Seed 7", "Seed 8"]
     assert heard == dict(HEARD)
@@ -91,13 +105,79 @@ def test_draws_what_the_settings_say(make_sound):
 def test_random_seeds_no_guidance_and_words(make_sound, seed, negative, asked):
     pipeline = Pipeline()
     draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, seed, 1, negative)
-    assert pipeline.asked == {"num_inference_steps": 20, "images_per_sound": 1, **asked}
+    assert pipeline.asked == {"num_inference_steps": 20, "images_per_sound": 1, **UNMIXED, **asked}
+
+
+@pytest.mark.parametrize(("share", "drawn"), [(0.0, 1.0), (0.25, 1.5), (1.0, 3.0)])
+def test_two_sounds_are_drawn_as_one(make_sound, share, drawn):
+    pipeline, asked = Pipeline(), []
+    ranker = SimpleNamespace(rank_prompts=lambda prompts: asked.append(prompts.mean().item()) or [HEARD])
+    pictures, _ = draw_of(build_app(pipeline, ranker))(
+        make_sound(1), 20, 5.0, 0, 1, "empty", make_sound(3, "second"), share
+    )
+    assert pipeline.drawn == drawn
+    assert asked == [drawn]
+    assert pictures[0][0].info["weights"] == f"{1 - share:g},{share:g}"
+
+
+@pytest.mark.parametrize(("typed", "place"), [("blend", "blend"), ("after", "after"), ("1:4", (1, 4))])
+@pytest.mark.parametrize(("strength", "asked"), [(-1, None), (0, 0), (0.7, 0.7)])
+def test_a_text_has_a_place_and_a_strength(make_sound, typed, place, strength, asked):
+    pipeline = Pipeline()
+    ((picture, _),), _ = draw_of(build_app(pipeline))(
+        make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "a rose", typed, strength
+    )
+    assert (pipeline.asked["text"], pipeline.asked["text_place"]) == ("a rose", place)
+    assert pipeline.asked["sound_strength"] == asked
+    assert (picture.info["text"], picture.info["text_place"], picture.info["sound_strength"]) == (
+        "a rose",
+        typed,
+        "0.25",
+    )
+    assert "weights" not in picture.info
+
+
+def test_without_a_text_its_place_does_not_count(make_sound):
+    pipeline = Pipeline()
+    ((picture, _),), _ = draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "", "after", -1)
+    assert {name: pipeline.asked[name] for name in UNMIXED} == UNMIXED
+    assert not {"text", "text_place", "sound_strength", "weights"} & picture.info.keys()
+
+
+def test_a_wrong_place_is_told_before_a_sound_is_encoded(make_sound):
+    pipeline = Pipeline()
+    pipeline.encoder.encode = lambda _: pytest.fail("encoded")
+    with pytest.raises(gr.Error) as error_info:
+        draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "a rose", "above", -1)
+    assert error_info.value.message == "text_place must be blend, before, after or START:STOP, such as 1:4; got above"
+
+
+def test_the_page_shows_no_number_that_is_not_there():
+    """A browser would show a 0, and send it."""
+    numbers = [block for block in build_app(Pipeline()).blocks.values() if isinstance(block, gr.Number)]
+    assert {number.label: number.value for number in numbers} == {"Seed": -1, "Strength": -1}
+
+
+def test_the_second_sound_is_checked_as_the_first(make_sound, tmp_path):
+    draw = draw_of(build_app(Pipeline()))
+    with pytest.raises(gr.Error, match=r"The sound is 60\.1 s long"):
+        draw(make_sound(1), 20, 5.0, 0, 1, "empty", make_sound(60.1, "second"))
+    path = tmp_path / "notes.txt"
+    path.write_text("not a sound")
+    with pytest.raises(gr.Error, match=r"source 'notes\.txt' is not a sound"):
+        draw(make_sound(1), 20, 5.0, 0, 1, "empty", str(path))
+
+
+def test_what_the_safety_checker_blacks_out_is_told(make_sound):
+    pictures, _ = draw_of(build_app(Pipeline()))(make_sound(1), 20, 5.0, FLAGGED_SEED - 1, 2, "empty")
+    assert [caption for _, caption in pictures] == ["Seed 65", "Seed 66: the safety checker found it unsafe"]
 
 
 def test_the_default_negative_is_the_models():
     pipeline = Pipeline()
     pipeline.negative = "noise"
-    (dropdown,) = [block for block in build_app(pipeline).blocks.values() if isinstance(block, gr.Dropdown)]
+    blocks = build_app(pipeline).blocks.values()
+    (dropdown,) = [block for block in blocks if isinstance(block, gr.Dropdown) and block.label == "Negative"]
     assert dropdown.value == "noise"
 
 
@@ -141,7 +221,8 @@ def test_only_small_pictures_are_enlarged_without_blur(latent_pixels, classes):
 def test_over_http(make_sound, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    app = build_app(Pipeline(), RANKER, model="squares")
+    pipeline = Pipeline()
+    app = build_app(pipeline, RANKER, model="squares")
     try:
         address = launch(app, host="127.0.0.1", port=port)
         assert address == f"http://127.0.0.1:{port}/"
@@ -152,6 +233,7 @@ def test_over_http(make_sound, tmp_path):
             client.predict(sound, num_inference_steps=41, api_name="/draw")
     finally:
         app.close()
+    assert UNMIXED.items() <= pipeline.asked.items()
     assert heard["label"] == "An elephant."
     assert heard["confidences"] == [{"label": label, "confidence": score} for label, score in HEARD]
     (picture,) = pictures

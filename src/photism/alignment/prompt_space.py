@@ -119,7 +119,11 @@ def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor 
     """
     with _quiet():
         encoded = pipeline.encode_prompt(
-            list(captions), device=pipeline.device, num_images_per_prompt=1, do_classifier_free_guidance=False
+            # Where its text encoder works, which with offloading is not where it lies.
+            list(captions),
+            device=pipeline._execution_device,
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=False,
         )
     pooled = encoded[2].float() if len(encoded) == 4 else None
     return encoded[0].float(), pooled

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +54,18 @@ class SoundFile:
         return open_source(self.source, self.name, max_download_bytes=MAX_DOWNLOAD_BYTES, timeout_s=TIMEOUT_S)
 
 
-def stream_samples(sound: SoundFile, *, block_samples: int = BLOCK_SAMPLES) -> Iterator[NDArray[np.float32]]:
+def stream_samples(
+    sound: SoundFile,
+    *,
+    block_samples: int = BLOCK_SAMPLES,
+    callback_on_rate: Callable[[float], None] | None = None,
+) -> Iterator[NDArray[np.float32]]:
     """The samples that ``load_waveform`` would make of a file, in memory that does not grow with its length.
 
     Args:
         sound: where they come from.
         block_samples: how many are yielded at once.
+        callback_on_rate: is given the file's own sampling rate in Hz, and again where it changes on the way.
 
     Yields:
         (block_samples,) float32 at 16 kHz, nominally within ±1, finite; the last block has what is left, at least one.
@@ -71,7 +77,9 @@ def stream_samples(sound: SoundFile, *, block_samples: int = BLOCK_SAMPLES) -> I
 
     held: list[NDArray[np.float32]] = []
     count = 0
-    for piece in mono_16khz(decoded_blocks(sound.open(), sound.name), sound.name):
+    decoded = decoded_blocks(sound.open(), sound.name)
+    blocks = decoded if callback_on_rate is None else _telling_rates(decoded, callback_on_rate)
+    for piece in mono_16khz(blocks, sound.name):
         # A sum that is finite has only finite parts.
         if not math.isfinite(float(piece.sum(dtype=np.float64))):
             raise InputError(f"{sound.name}: samples must be finite, but hold NaN or infinity; repair the recording")
@@ -84,3 +92,14 @@ def stream_samples(sound: SoundFile, *, block_samples: int = BLOCK_SAMPLES) -> I
             held, count = [joined[whole:]], count - whole
     if count:
         yield np.concatenate(held)
+
+
+def _telling_rates(
+    blocks: Iterator[tuple[float, NDArray[Any]]], callback: Callable[[float], None]
+) -> Iterator[tuple[float, NDArray[Any]]]:
+    told: float | None = None
+    for rate, samples in blocks:
+        if rate != told:
+            callback(rate)
+            told = rate
+        yield rate, samples

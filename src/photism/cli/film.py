@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from photism.cli.draw import check_picture, parse_negative, sound_stem, write_picture
-from photism.cli.startup import startup
+from photism.cli import options as option
+from photism.cli.models import ModelsGiven
+from photism.cli.negative import parse_negative
+from photism.cli.png import check_picture, sound_stem, write_picture
+from photism.cli.startup import DTYPES
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,10 +36,8 @@ def film(
         typer.Option(metavar="FILE", help="Draw stills on a sheet, a PNG file, in place of the film."),
     ] = None,
     stills: Annotated[int, typer.Option(min=1, help="Of the storyboard.")] = 12,
-    model: Annotated[str | None, typer.Option(help="Folder or hub id. Default: the bundled model.")] = None,
-    diffusion: Annotated[
-        str | None, typer.Option(help="Folder or hub id of a diffusers pipeline. Default: the model's own.")
-    ] = None,
+    model: option.Model = None,
+    diffusion: option.Diffusion = None,
     fps: Annotated[str, typer.Option(metavar="RATE", help="Frames a second, such as 24, 29.97 or 30000/1001.")] = "25",
     window: Annotated[float, typer.Option(metavar="SECONDS", help="Sound that is heard at once.")] = 3.0,
     hop: Annotated[float, typer.Option(metavar="SECONDS", help="From one window to the next.")] = 1.0,
@@ -50,19 +51,18 @@ def film(
     release: Annotated[float, typer.Option(metavar="SECONDS", help="To follow them as they fall.")] = 0.5,
     width: Annotated[int | None, typer.Option(help="Pixels, with --height. Default: the diffusion model's.")] = None,
     height: Annotated[int | None, typer.Option(help="Pixels, with --width.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps. Default: the model's.")] = None,
-    guidance_scale: Annotated[
-        float | None, typer.Option(help="How strongly to follow the sound. Default: the model's.")
-    ] = None,
-    negative: Annotated[
-        str | None,
-        typer.Option(
-            help="What to draw away from: empty, silence, noise, none, text:WORDS, or a sound. Default: the model's."
-        ),
-    ] = None,
+    steps: option.Steps = None,
+    guidance_scale: option.GuidanceScale = None,
+    negative: option.Negative = None,
     seed: Annotated[int, typer.Option(help="The same one gives the same film.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Frames drawn at once.")] = 4,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps. Default: the best there is.")] = None,
+    lora: option.Lora = None,
+    scheduler: option.Scheduler = None,
+    device: option.Device = None,
+    dtype: option.Dtype = DTYPES[0],
+    attention_slicing: option.AttentionSlicing = False,
+    compile: option.Compile = False,
+    offload: option.Offload = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Throw away an unfinished film of that name and begin anew.")
@@ -73,9 +73,9 @@ def film(
 
     An interrupted one goes on where it was when the same command is given again.
     """
-    from photism.drawing.film_file import check_target
-    from photism.drawing.film_settings import FilmSettings
-    from photism.drawing.motion import measure_sound
+    from photism.drawing.filming.file import check_unfinished
+    from photism.drawing.filming.motion import measure_sound
+    from photism.drawing.filming.settings import FilmSettings
 
     settings = FilmSettings(
         fps=fps,
@@ -92,34 +92,48 @@ def film(
         width=width,
         batch_size=batch_size,
     )
+    models = ModelsGiven(
+        model=model,
+        diffusion=diffusion,
+        lora=lora,
+        scheduler=scheduler,
+        device=device,
+        dtype=dtype,
+        attention_slicing=attention_slicing,
+        compile=compile,
+        offload=offload,
+    )
+    target = _target(sound, output, storyboard, force=force)
+    measured = measure_sound(sound)
+    settings = replace(settings, negative=parse_negative(negative))
+    if storyboard is None and not restart:
+        check_unfinished(target, measured, settings)
+
+    pipeline, _ = models.load()
+    from photism.drawing import Film
+
+    made = Film(pipeline, measured, settings)
+    if storyboard is None:
+        _write(made, target, force=force, restart=restart)
+    else:
+        _draw_storyboard(made, target, stills, {"seed": seed, **models.settings, "sound": sound})
+    typer.echo(_report(made, target, as_json=as_json))
+
+
+def _target(sound: str, output: str | None, storyboard: Path | None, *, force: bool) -> Path:
+    """The file that is drawn, which is in nobody's way."""
+    from photism.drawing.filming.file import check_target
+
     if storyboard is not None:
         if output is not None:
             raise InputError("--storyboard is drawn in place of the film: leave out -o, or --storyboard")
         check_picture(storyboard, "--storyboard", force=force)
-    target = _target(sound, output)
-    if storyboard is None:
-        check_target(target, overwrite=force)
-    measured = measure_sound(sound)
-
-    with startup():
-        from photism.drawing import AudioToImagePipeline, Film
-        from photism.drawing.negative import read_negative
-
-        if negative is not None:
-            settings = replace(settings, negative=read_negative(parse_negative(negative)))
-        pipeline = AudioToImagePipeline.from_pretrained(model, diffusion=diffusion, device=device)
-        made = Film(pipeline, measured, settings)
-    if storyboard is not None:
-        _draw_storyboard(made, storyboard, stills, {"seed": seed, "model": model or "tiny", "sound": sound})
-    else:
-        _write(made, target, force=force, restart=restart)
-    typer.echo(_report(made, storyboard or target, as_json=as_json))
-
-
-def _target(sound: str, output: str | None) -> Path:
+        return storyboard
     folder = Path(output or ".")
     to_folder = output is None or output.endswith("/") or folder.is_dir()
-    return folder / f"{sound_stem(sound)}.mp4" if to_folder else folder
+    target = folder / f"{sound_stem(sound)}.mp4" if to_folder else folder
+    check_target(target, overwrite=force)
+    return target
 
 
 def _draw_storyboard(made: Film, target: Path, count: int, about: dict[str, object]) -> None:
@@ -130,7 +144,7 @@ def _draw_storyboard(made: Film, target: Path, count: int, about: dict[str, obje
 
 def _write(made: Film, target: Path, *, force: bool, restart: bool) -> None:
     from photism.drawing import write_film
-    from photism.drawing.film_file import part_folder
+    from photism.drawing.filming.file import part_folder
 
     try:
         with _progress(made, target) as advance:
@@ -163,7 +177,7 @@ def _progress(made: Film, target: Path) -> Generator[Callable[[int, int], None]]
 
 
 def _extent(made: Film) -> str:
-    from photism.drawing.contact_sheet import clock
+    from photism.drawing.filming.contact_sheet import clock
 
     width, height = made.size
     rate = made.settings.frame_rate

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from photism.cli import options as option
 from photism.cli.startup import startup
 from photism.errors import InputError
 
 
 def hear(
-    sounds: Annotated[list[str], typer.Argument(metavar="SOUND...", help="Files or URLs; any format with sound.")],
+    sounds: option.Sounds,
     label: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="A text to choose from; may be given several times.")
     ] = None,
@@ -19,11 +20,11 @@ def hear(
         Path | None, typer.Option(metavar="FILE", help="Texts to choose from, one a line. Default: the model's.")
     ] = None,
     top_k: Annotated[int, typer.Option(help="How many of the nearest to tell.")] = 5,
-    model: Annotated[str | None, typer.Option(help="Folder or hub id. Default: the bundled model.")] = None,
+    model: option.Model = None,
     diffusion: Annotated[
         str | None, typer.Option(help="Folder or hub id of the diffusers pipeline that reads texts.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps. Default: the best there is.")] = None,
+    device: option.Device = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a sound.")] = False,
 ) -> None:
     """Say what is heard: the nearest captions, with scores from -1 to 1."""

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from photism.cli import options as option
 from photism.cli.startup import load_pipeline
 from photism.errors import InputError
 
@@ -14,11 +15,9 @@ def serve(
         str, typer.Option(help="0.0.0.0 for every network; there, browsers give the microphone to https only.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
-    model: Annotated[str | None, typer.Option(help="Folder or hub id. Default: the bundled model.")] = None,
-    diffusion: Annotated[
-        str | None, typer.Option(help="Folder or hub id of a diffusers pipeline. Default: the model's own.")
-    ] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, mps. Default: the best there is.")] = None,
+    model: option.Model = None,
+    diffusion: option.Diffusion = None,
+    device: option.Device = None,
 ) -> None:
     """Open the studio: a page to record, hear and draw sounds."""
     _check_free(host, port)

@@ -7,11 +7,15 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from photism.diffusion_options import DiffusionOptions
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from photism.drawing import AudioToImagePipeline
     from photism.listening import CaptionRanker
+
+DTYPES = ("float32", "float16", "bfloat16")
 
 
 @contextmanager
@@ -32,15 +36,28 @@ def startup() -> Generator[None]:
 
 
 def load_pipeline(
-    model: str | None, *, diffusion: str | None, device: str | None
+    model: str | None,
+    *,
+    diffusion: str | None,
+    device: str | None,
+    dtype: str = DTYPES[0],
+    options: DiffusionOptions | None = None,
 ) -> tuple[AudioToImagePipeline, CaptionRanker | None]:
     """What draws and, where the model brings captions and the means to read them, what says what was heard."""
     with startup():
+        import torch
+
         from photism.drawing import AudioToImagePipeline
         from photism.listening import CaptionRanker
         from photism.model_folder import find_model, load_captions
 
-        pipeline = AudioToImagePipeline.from_pretrained(model, diffusion=diffusion, device=device)
+        pipeline = AudioToImagePipeline.from_pretrained(
+            model,
+            diffusion=diffusion,
+            device=device,
+            dtype=getattr(torch, dtype),
+            **vars(options or DiffusionOptions()),
+        )
         captions = load_captions(find_model(model))
         has_words = captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
         return pipeline, CaptionRanker.of(pipeline, captions) if has_words else None

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from photism.drawing.audio_to_image import AudioToImageOutput, AudioToImagePipeline
-    from photism.drawing.contact_sheet import storyboard
-    from photism.drawing.film import Film
-    from photism.drawing.film_file import write_film
-    from photism.drawing.film_settings import FilmSettings
-    from photism.drawing.mixing import TextPlace, blend, interpolate, place
-    from photism.drawing.motion import MeasuredSound, measure_sound
+    from photism.drawing.filming.contact_sheet import storyboard
+    from photism.drawing.filming.file import write_film
+    from photism.drawing.filming.film import Film
+    from photism.drawing.filming.motion import MeasuredSound, measure_sound
+    from photism.drawing.filming.settings import FilmSettings
+    from photism.drawing.mixing import blend, interpolate, place
     from photism.drawing.negative import Negative, TextPrompt
+    from photism.drawing.text_place import TextPlace
 
 __all__ = [
     "AudioToImageOutput",
@@ -36,18 +37,18 @@ __all__ = [
 _MODULE_OF = {
     "AudioToImageOutput": "audio_to_image",
     "AudioToImagePipeline": "audio_to_image",
-    "Film": "film",
-    "FilmSettings": "film_settings",
-    "MeasuredSound": "motion",
+    "Film": "filming.film",
+    "FilmSettings": "filming.settings",
+    "MeasuredSound": "filming.motion",
     "Negative": "negative",
-    "TextPlace": "mixing",
+    "TextPlace": "text_place",
     "TextPrompt": "negative",
     "blend": "mixing",
     "interpolate": "mixing",
-    "measure_sound": "motion",
+    "measure_sound": "filming.motion",
     "place": "mixing",
-    "storyboard": "contact_sheet",
-    "write_film": "film_file",
+    "storyboard": "filming.contact_sheet",
+    "write_film": "filming.file",
 }
 
 

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
-import math
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor
 
 from photism.alignment import AudioPrompt, AudioPromptEncoder
 from photism.alignment.prompt_space import check_widths
 from photism.audio import AudioSource, Waveform, load_waveform
-from photism.drawing.drawer import PromptDrawer, StepCallback
-from photism.drawing.mixing import TextPlace, place, read_strength, token_range, with_strength
+from photism.diffusion_options import DiffusionOptions, Offload, Task
+from photism.drawing.arguments import call_arguments, call_parameters, check_count, read_guidance_scale
+from photism.drawing.drawer import Drawn, PromptDrawer, report_steps
+from photism.drawing.mixing import place, read_strength, token_range, with_strength
 from photism.drawing.negative import Negative, default_negative, encode_negative, read_negative
-from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, text_prompt
+from photism.drawing.pictures import PictureSource, read_pictures
+from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, take_rows, text_prompt
+from photism.drawing.seeds import picture_seeds
+from photism.drawing.text_place import TextPlace
 from photism.errors import InputError
-from photism.model_folder import choose_device, find_model, load_halves
+from photism.model_folder import choose_device, load_halves
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,30 +31,6 @@ NUM_INFERENCE_STEPS = 12
 """Of the bundled model; another takes what its diffusion pipeline defaults to."""
 GUIDANCE_SCALE = 3.0
 """The same."""
-
-SEED_LIMIT = 2**63
-RANDOM_SEED_LIMIT = 2**32  # short enough to be typed again
-OURS = frozenset(
-    {
-        "prompt",
-        "prompt_embeds",
-        "pooled_prompt_embeds",
-        "negative_prompt",
-        "negative_prompt_embeds",
-        "negative_pooled_prompt_embeds",
-        "num_images_per_prompt",
-        "num_inference_steps",
-        "guidance_scale",
-        "height",
-        "width",
-        "generator",
-        "latents",
-        "output_type",
-        "return_dict",
-        "callback_on_step_end",
-    }
-)
-"""Arguments of a diffusion pipeline that are decided here, and so not to be had through `diffusion_arguments`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +42,15 @@ class AudioToImageOutput:
         seeds: for each sound the seed of each of its pictures, which draws the same one again.
         prompts: what the sounds and the text were turned into, a row for each sound, as the diffusion model got it.
         sound_strength: that they were made with.
+        nsfw_content_detected: for each sound, which of its pictures the diffusion pipeline's safety checker blacked
+            out; none where it has no safety checker.
     """
 
     images: list[list[Image]]
     seeds: list[list[int]]
     prompts: AudioPrompt
     sound_strength: float
+    nsfw_content_detected: list[list[bool]]
 
 
 class AudioToImagePipeline:
@@ -96,8 +76,10 @@ class AudioToImagePipeline:
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
     ) -> None:
-        self._parameters = _check_fit(encoder, diffusion)
-        self.encoder = encoder.to(diffusion.device)
+        self._parameters = call_parameters(diffusion)
+        space = encoder.prompt_space
+        check_widths(diffusion.unet.config, space=space.name, width=space.width, pooled_width=space.pooled_width)
+        self.encoder = encoder.to(diffusion._execution_device)  # not where weights wait that are offloaded
         self.diffusion = diffusion
         self.num_inference_steps: int = num_inference_steps or self._parameters["num_inference_steps"].default
         default_scale = self._parameters["guidance_scale"].default
@@ -110,23 +92,48 @@ class AudioToImagePipeline:
         model: str | Path | None = None,
         *,
         diffusion: str | Path | None = None,
+        task: Task | None = None,
+        controlnet: Any = None,
+        lora: str | Path | Mapping[str | Path, float] | None = None,
+        scheduler: str | None = None,
         device: str | torch.device | None = None,
         dtype: torch.dtype = torch.float32,
+        attention_slicing: bool = False,
+        compile: bool = False,
+        offload: Offload | None = None,
     ) -> AudioToImagePipeline:
         """Loads both halves.
 
         Args:
             model: folder or hub id of a Photism model or a checkpoint of audio2img; by default the bundled model.
             diffusion: folder or hub id of a diffusers pipeline; by default the one that the model brings or names.
+            task: "text-to-image", "image-to-image" or "inpainting"; by default what the pipeline was saved as, which
+                nearly always is the first.
+            controlnet: folder or hub id of a ControlNet, or the model itself, for any task.
+            lora: file, folder or hub id of LoRA weights, or several with the weight of each, 1 being as it was trained.
+                "owner/name/file.safetensors" is one file of a hub repository.
+            scheduler: one of ddim, euler, euler-a, dpm++, unipc and lcm; by default the pipeline's own.
             device: by default CUDA where there is a GPU, else MPS, else the processor.
             dtype: of the weights of both.
+            attention_slicing: compute attention a slice at a time: less memory, more time.
+            compile: compile the UNet at its first step, for faster ones after it.
+            offload: keep weights in the processor's memory but for the model ("model") or the layer ("sequential") that
+                is at work; a GPU's memory is spared that way.
 
         Raises:
-            InputError: something is missing, damaged, or does not fit together, which is told before weights are
-                loaded.
+            InputError: something is missing, damaged, cannot be done on this machine or does not fit together, which is
+                told before weights are loaded.
         """
-        place = choose_device(device)
-        encoder, pipeline = load_halves(find_model(model), diffusion, device=place, dtype=dtype)
+        options = DiffusionOptions(
+            task=task,
+            controlnet=controlnet,
+            lora={} if lora is None else {lora: 1.0} if isinstance(lora, str | Path) else lora,
+            scheduler=scheduler,
+            attention_slicing=attention_slicing,
+            compile=compile,
+            offload=offload,
+        )
+        encoder, pipeline = load_halves(model, diffusion, device=choose_device(device), dtype=dtype, options=options)
         if model is None and diffusion is None:
             return cls(encoder, pipeline, num_inference_steps=NUM_INFERENCE_STEPS, guidance_scale=GUIDANCE_SCALE)
         return cls(encoder, pipeline)
@@ -145,6 +152,10 @@ class AudioToImagePipeline:
         text: str | None = None,
         text_place: TextPlace = "blend",
         sound_strength: float | None = None,
+        image: PictureSource | None = None,
+        strength: float | None = None,
+        mask_image: PictureSource | None = None,
+        control_image: PictureSource | list[PictureSource] | None = None,
         batch_size: int = 4,
         callback_on_step: Callable[[int, int], None] | None = None,
         diffusion_arguments: Mapping[str, Any] | None = None,
@@ -168,49 +179,61 @@ class AudioToImagePipeline:
             text_place: where it stands; see `TextPlace`.
             sound_strength: how far the prompt goes from the text alone, or the empty text where none is given (0), to
                 the sound with the text in its place (1), or beyond; by default 1, and .5 for a text that is blended.
+            image: what every picture starts from, where `diffusion` does image-to-image or inpainting: a picture or its
+                file. What is drawn has its size, down to a multiple of 8 pixels.
+            strength: how far to go from `image`, above 0 to 1, which leaves nothing of it; of the steps, this share is
+                done. By default the diffusion pipeline's.
+            mask_image: as large as `image`, where `diffusion` does inpainting: what is white is drawn anew.
+            control_image: what a ControlNet holds every picture to; for several ControlNets one each.
             batch_size: pictures drawn at once, and sounds encoded at once.
             callback_on_step: is given the steps done and those to do, over all pictures, after each.
-            diffusion_arguments: further arguments of the diffusion pipeline, such as `image`, `strength` or
-                `control_image`, the same for every picture.
+            diffusion_arguments: further arguments of the diffusion pipeline, such as `eta` or
+                `controlnet_conditioning_scale`, the same for every picture.
 
         Raises:
             InputError: a sound cannot be read or a setting cannot be used; nothing has been drawn then.
         """
         heard = ready_prompt(sounds, self.encoder) if isinstance(sounds, AudioPrompt) else _load(sounds)
-        for name, number in (("images_per_sound", images_per_sound), ("batch_size", batch_size)):
-            if number < 1:
-                raise InputError(f"{name} must be at least 1; got {number}")
-        strength = read_strength(sound_strength, text, text_place)
+        check_count("images_per_sound", images_per_sound)
+        check_count("batch_size", batch_size)
+        sound_strength = read_strength(sound_strength, text, text_place)
         count = len(heard.prompt_embeds) if isinstance(heard, AudioPrompt) else len(heard)
-        seeds = [_seeds(seed, images_per_sound) for _ in range(count)]
-        beside = empty_prompt(self.encoder) if text is None else self.encode_text([text])
-        words = count_words(text, self.diffusion) if text else 0
-        placed = token_range(text_place, length=prompt_length(self.encoder), words=words)
+        seeds = [picture_seeds(seed, images_per_sound) for _ in range(count)]
         drawer = self.drawer(
             num_inference_steps=num_inference_steps,
             guidance_scale=guidance_scale,
             height=height,
             width=width,
             negative=negative,
+            image=image,
+            strength=strength,
+            mask_image=mask_image,
+            control_image=control_image,
             diffusion_arguments=diffusion_arguments,
         )
 
+        beside = empty_prompt(self.encoder) if text is None else self.encode_text([text])
+        words = count_words(text, self.diffusion) if text else 0
+        placed = token_range(text_place, length=prompt_length(self.encoder), words=words)
         prompts = heard if isinstance(heard, AudioPrompt) else self.encoder.encode(heard, batch_size=batch_size)
-        prompts = with_strength(place(prompts, beside, *placed) if placed else prompts, beside, strength)
+        prompts = with_strength(place(prompts, beside, *placed) if placed else prompts, beside, sound_strength)
         jobs = [(row, each) for row, row_seeds in enumerate(seeds) for each in row_seeds]
-        batches = [jobs[start : start + batch_size] for start in range(0, len(jobs), batch_size)]
-        images: list[Image] = []
+        at_once = 1 if "padding_mask_crop" in drawer.arguments else batch_size  # which takes no list of images
+        batches = [jobs[start : start + at_once] for start in range(0, len(jobs), at_once)]
+        drawn: list[Drawn] = []
         for number, batch in enumerate(batches):
-            images += drawer(
-                _rows(prompts, [row for row, _ in batch]),
+            drawn += drawer(
+                take_rows(prompts, [row for row, _ in batch]),
                 [each for _, each in batch],
-                callback_on_step_end=_on_step(callback_on_step, number, len(batches)),
+                callback_on_step_end=report_steps(callback_on_step, number, len(batches)),
             )
+        by_sound = [drawn[start : start + images_per_sound] for start in range(0, len(drawn), images_per_sound)]
         return AudioToImageOutput(
-            [images[start : start + images_per_sound] for start in range(0, len(images), images_per_sound)],
+            [[each.picture for each in row] for row in by_sound],
             seeds,
             prompts,
-            strength,
+            sound_strength,
+            [[each.is_flagged for each in row] for row in by_sound],
         )
 
     def drawer(
@@ -221,6 +244,10 @@ class AudioToImagePipeline:
         height: int | None = None,
         width: int | None = None,
         negative: Negative | None = None,
+        image: PictureSource | None = None,
+        strength: float | None = None,
+        mask_image: PictureSource | None = None,
+        control_image: PictureSource | list[PictureSource] | None = None,
         diffusion_arguments: Mapping[str, Any] | None = None,
     ) -> PromptDrawer:
         """What draws ready prompts, again and again, with settings that are chosen once, as in a call.
@@ -230,18 +257,24 @@ class AudioToImagePipeline:
         """
         away_from = read_negative(self.negative if negative is None else negative)
         steps = self.num_inference_steps if num_inference_steps is None else num_inference_steps
-        if steps < 1:
-            raise InputError(f"num_inference_steps must be at least 1; got {steps}")
-        scale = self._guidance_scale(guidance_scale, without=away_from == "none")
-        self._check_size(height, width)
-        arguments = self._checked(diffusion_arguments or {})
+        check_count("num_inference_steps", steps)
+        scale = read_guidance_scale(guidance_scale, default=self.guidance_scale, without=away_from == "none")
+        given = read_pictures(image, mask_image, control_image)
+        arguments = call_arguments(
+            self.diffusion,
+            self._parameters,
+            num_inference_steps=steps,
+            given=given,
+            strength=strength,
+            size=(height, width),
+            further=diffusion_arguments or {},
+        )
         return PromptDrawer(
             diffusion=self.diffusion,
             away=encode_negative(away_from, self.encoder, self.diffusion),
+            given=given,
             num_inference_steps=steps,
             guidance_scale=scale,
-            height=height,
-            width=width,
             arguments=arguments,
         )
 
@@ -255,90 +288,9 @@ class AudioToImagePipeline:
             raise InputError(f"texts must be a list of at least one text; got {texts!r}")
         return text_prompt(texts, self.encoder, self.diffusion, name="text")
 
-    def _guidance_scale(self, guidance_scale: float | None, *, without: bool) -> float:
-        if without:
-            if guidance_scale is not None and guidance_scale > 1:
-                raise InputError(
-                    f"guidance_scale must be left out, or at most 1, with negative 'none'; got {guidance_scale}"
-                )
-            return 1.0
-        scale = self.guidance_scale if guidance_scale is None else guidance_scale
-        if not (scale >= 0 and math.isfinite(scale)):
-            raise InputError(f"guidance_scale must be 0 or more, and a number; got {scale}")
-        return scale
-
-    def _check_size(self, height: int | None, width: int | None) -> None:
-        if height is None and width is None:
-            return
-        if height is None or width is None:  # diffusers would leave the one that is given out of account
-            raise InputError("height and width must be given together")
-        unit = max(8, self.diffusion.vae_scale_factor)  # pixels
-        for name, size in (("height", height), ("width", width)):
-            if size < unit or size % unit:
-                raise InputError(f"{name} must be a multiple of {unit} pixels; got {size}")
-            if name not in self._parameters:
-                raise InputError(
-                    f"{name} must be left out: {_name(self.diffusion)} takes that of the image it is given"
-                )
-
-    def _checked(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        for name in arguments:
-            if name in OURS:
-                raise InputError(f"diffusion_arguments must not hold {name}, which Photism decides")
-            if name not in self._parameters:
-                raise InputError(f"diffusion_arguments holds {name}, which {_name(self.diffusion)} does not take")
-        return arguments
-
-
-def _check_fit(encoder: AudioPromptEncoder, diffusion: Any) -> Mapping[str, inspect.Parameter]:
-    """The parameters of a diffusion pipeline's call, once it is known that it can be given this encoder's prompts."""
-    parameters = inspect.signature(diffusion.__call__).parameters
-    unet = getattr(diffusion, "unet", None)
-    if unet is None or not {"prompt_embeds", "negative_prompt_embeds"} <= parameters.keys():
-        raise InputError(
-            f"diffusion must be a diffusers pipeline with a UNet that takes prompt_embeds; got {_name(diffusion)}"
-        )
-    space = encoder.prompt_space
-    check_widths(unet.config, space=space.name, width=space.width, pooled_width=space.pooled_width)
-    return parameters
-
 
 def _load(sounds: AudioSource | Sequence[AudioSource]) -> list[Waveform]:
     listed = cast("Sequence[AudioSource]", sounds if isinstance(sounds, list | tuple) else [sounds])
     if not listed:
         raise InputError("sounds must hold at least one sound; got none")
     return [load_waveform(sound) for sound in listed]
-
-
-def _seeds(seed: int | Sequence[int] | None, count: int) -> list[int]:
-    if seed is None:
-        return [secrets.randbelow(RANDOM_SEED_LIMIT) for _ in range(count)]
-    seeds = list(range(seed, seed + count)) if isinstance(seed, int) else list(seed)
-    if len(seeds) != count:
-        raise InputError(f"seed must be one number or images_per_sound={count} of them; got {len(seeds)}")
-    for each in seeds:
-        if not 0 <= each < SEED_LIMIT:
-            raise InputError(f"seed must be from 0 to 2**63 - 1; got {each}")
-    return seeds
-
-
-def _rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
-    pooled = prompts.pooled_prompt_embeds
-    return AudioPrompt(prompts.prompt_embeds[rows], None if pooled is None else pooled[rows])
-
-
-def _on_step(callback: Callable[[int, int], None] | None, number: int, batches: int) -> StepCallback | None:
-    """What a diffusion pipeline reports the steps of batch `number` of `batches` to."""
-    if callback is None:
-        return None
-
-    def report(diffusion: Any, step: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        per_batch = diffusion.num_timesteps
-        callback(number * per_batch + step + 1, batches * per_batch)
-        return tensors
-
-    return report
-
-
-def _name(diffusion: Any) -> str:
-    return type(diffusion).__name__

@@ -7,27 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
 from photism.alignment import AudioPrompt
+from photism.drawing.prompts import join_rows
+from photism.drawing.text_place import TEXT_WORDS, TextPlace
 from photism.errors import InputError
 
 BLENDED_STRENGTH = 0.5  # of a sound that a text is blended with
-
-TextWord: TypeAlias = Literal["blend", "before", "after"]
-TEXT_WORDS: tuple[TextWord, ...] = get_args(TextWord)
-
-TextPlace: TypeAlias = "TextWord | tuple[int, int]"
-"""Where a text goes in the prompt of a sound.
-
-"blend": into every token, by the strength of the sound.
-"before": in place of the sound's first tokens, as many as its words take.
-"after": in place of the sound's last tokens.
-(start, stop): in place of these tokens; 0 is the opening one, which stays.
-"""
 
 
 def blend(prompts: Sequence[AudioPrompt], weights: Sequence[float]) -> AudioPrompt:
@@ -74,9 +63,7 @@ def interpolate(first: AudioPrompt, second: AudioPrompt, count: int) -> AudioPro
     for name, prompt in (("first", first), ("second", second)):
         if len(prompt.prompt_embeds) != 1:
             raise InputError(f"{name} must be a prompt of one row; got {len(prompt.prompt_embeds)}")
-    rows = [blend([first, second], (count - 1 - step, step)) for step in range(count)]
-    pooled = [row.pooled_prompt_embeds for row in rows if row.pooled_prompt_embeds is not None]
-    return AudioPrompt(torch.cat([row.prompt_embeds for row in rows]), torch.cat(pooled) if pooled else None)
+    return join_rows([blend([first, second], (count - 1 - step, step)) for step in range(count)])
 
 
 def place(sounds: AudioPrompt, text: AudioPrompt, start: int, stop: int) -> AudioPrompt:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 from photism.alignment import AudioPrompt, AudioPromptEncoder
 from photism.alignment.prompt_space import encode_text
 from photism.errors import InputError
@@ -55,6 +57,18 @@ def ready_prompt(prompts: AudioPrompt, encoder: AudioPromptEncoder) -> AudioProm
         None if pooled is None else pooled.to(encoder.device, encoder.dtype),
         prompts.windows,
     )
+
+
+def take_rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
+    """Some rows of a prompt, as often and in the order that they are named in."""
+    pooled = prompts.pooled_prompt_embeds
+    return AudioPrompt(prompts.prompt_embeds[rows], None if pooled is None else pooled[rows])
+
+
+def join_rows(prompts: Sequence[AudioPrompt]) -> AudioPrompt:
+    """All rows of several prompts of one prompt space as one prompt."""
+    pooled = [prompt.pooled_prompt_embeds for prompt in prompts if prompt.pooled_prompt_embeds is not None]
+    return AudioPrompt(torch.cat([prompt.prompt_embeds for prompt in prompts]), torch.cat(pooled) if pooled else None)
 
 
 def count_words(text: str, diffusion: Any) -> int:

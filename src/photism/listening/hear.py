@@ -46,7 +46,7 @@ class CaptionRanker:
     def __init__(self, encoder: AudioPromptEncoder, diffusion: Any, captions: Sequence[str] = ()) -> None:
         if getattr(diffusion, "text_encoder", None) is None:
             raise InputError("diffusion must have a text encoder for captions to be compared; load it with one")
-        self.encoder = encoder.to(diffusion.device)
+        self.encoder = encoder.to(diffusion._execution_device)
         self.diffusion = diffusion
         self.captions = tuple(captions)
         self._encoded = lru_cache(maxsize=LISTS_KEPT)(self._encode)
@@ -76,9 +76,8 @@ class CaptionRanker:
             InputError: something is missing, damaged, or does not fit together.
         """
         place = choose_device(device)
-        folder = find_model(model)
-        encoder, text = load_halves(folder, diffusion, device=place, dtype=torch.float32, text_only=True)
-        return cls(encoder, text, load_captions(folder))
+        encoder, text = load_halves(model, diffusion, device=place, dtype=torch.float32, text_only=True)
+        return cls(encoder, text, load_captions(find_model(model)))
 
     def rank(
         self,

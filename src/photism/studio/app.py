@@ -1,5 +1,6 @@
 """One page: record or upload a sound, see the pictures that it calls up and what was heard."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,13 +10,15 @@ import numpy as np
 
 from photism import __version__
 from photism.audio import Waveform, load_waveform
+from photism.drawing.text_place import read_text_place
 from photism.errors import InputError
 from photism.tiny import MODEL_FOLDER
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from photism.drawing import AudioToImagePipeline, Negative
+    from photism.alignment import AudioPrompt
+    from photism.drawing import AudioToImageOutput, AudioToImagePipeline, Negative
     from photism.listening import CaptionRanker
 
 MAX_DURATION_S = 60.0
@@ -23,6 +26,11 @@ MAX_FILE_SIZE = "64mb"  # a minute of video, or several of uncompressed sound
 MAX_WAITING = 20  # requests; one is worked on at a time
 KEPT_S = 3600  # recordings and pictures stay this long in the server's temporary folder
 SMALL_PIXELS = 256  # smaller pictures are enlarged without blur
+PLACES = [
+    ("Blended with the whole sound", "blend"),
+    ("In place of its first tokens", "before"),
+    ("In place of its last tokens", "after"),
+]
 NEGATIVES = [("Empty text", "empty"), ("Silence", "silence"), ("Noise", "noise"), ("None: no guidance", "none")]
 
 # The system's own fonts: the page fetches nothing from elsewhere and works without a network.
@@ -68,6 +76,7 @@ def build_app(
                     example_labels=[path.stem.replace(".", " · ") for path in paths],
                 )
                 button = gr.Button("Draw", variant="primary", size="lg")
+                mixing = _mixing()
                 settings = _settings(pipeline)
             with gr.Column():
                 pictures = gr.Gallery(
@@ -80,7 +89,7 @@ def build_app(
                     elem_classes="pixels" if _draws_small(pipeline) else None,
                 )
                 heard = gr.Label(label="Heard, by similarity", visible=ranker is not None, elem_id="heard")
-        inputs, outputs = [sound, *settings], [pictures, heard]
+        inputs, outputs = [sound, *settings, *mixing], [pictures, heard]
         button.click(draw, inputs, outputs, api_name="draw", show_progress_on=pictures, scroll_to_output=True)
         examples.load_input_event.success(
             draw, inputs, outputs, api_visibility="private", show_progress_on=pictures, scroll_to_output=True
@@ -129,6 +138,11 @@ class _Studio:
         seed: int,
         images_per_sound: int,
         negative: str,
+        second_sound: str | None = None,
+        share: float = 0.5,
+        text: str = "",
+        text_place: str = "blend",
+        strength: float = -1,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio looks for it there
     ) -> "tuple[list[tuple[Image, str]], dict[str, float]]":
         """Give pictures with their captions, and what was heard with its scores."""
@@ -136,33 +150,79 @@ class _Studio:
         def show_progress(done: int, total: int) -> None:
             progress((done, total), unit="steps")
 
-        waveform = _load(sound)
+        if sound is None:
+            raise gr.Error("Record or upload a sound first, or choose an example.", print_exception=False)
+        waveforms = [_load(each) for each in (sound, second_sound) if each is not None]
         try:
+            place = read_text_place(text_place) if text else "blend"
+            prompts = self._prompts(waveforms, share)
             drawn = self.pipeline(
-                waveform,
+                prompts,
                 num_inference_steps=num_inference_steps,
                 guidance_scale=None if negative == "none" else guidance_scale,
                 seed=None if seed < 0 else seed,
                 images_per_sound=images_per_sound,
                 negative=_negative(negative),
+                text=text or None,
+                text_place=place,
+                sound_strength=None if strength < 0 else strength,
                 callback_on_step=show_progress,
             )
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        heard = dict(self.ranker.rank_prompts(drawn.prompts.prompt_embeds)[0]) if self.ranker else {}
-        pictures = list(zip(drawn.images[0], drawn.seeds[0], strict=True))
-        for picture, picture_seed in pictures:
-            about = {
-                "Software": f"photism {__version__}",
-                "seed": picture_seed,
-                "model": self.model,
-                "steps": num_inference_steps,
-                "guidance_scale": 1.0 if negative == "none" else guidance_scale,
-                "negative": negative,
-                **({"heard": next(iter(heard))} if heard else {}),
-            }
-            picture.info |= {name: str(value) for name, value in about.items()}  # gradio writes it to the PNG
-        return [(picture, f"Seed {picture_seed}") for picture, picture_seed in pictures], heard
+        heard = dict(self.ranker.rank_prompts(prompts.prompt_embeds)[0]) if self.ranker else {}
+        about = {
+            "Software": f"photism {__version__}",
+            "model": self.model,
+            "steps": num_inference_steps,
+            "guidance_scale": 1.0 if negative == "none" else guidance_scale,
+            "negative": negative,
+            **({"weights": f"{1 - share:g},{share:g}"} if second_sound else {}),
+            **({"text": text, "text_place": text_place} if text else {}),
+            **({"sound_strength": drawn.sound_strength} if text or strength >= 0 else {}),
+            **({"heard": next(iter(heard))} if heard else {}),
+        }
+        return _with_captions(drawn, about), heard
+
+    def _prompts(self, waveforms: list[Waveform], share: float) -> "AudioPrompt":
+        """Of one sound, or of two as one."""
+        from photism.drawing import blend
+
+        prompts = [self.pipeline.encoder.encode([waveform]) for waveform in waveforms]
+        return prompts[0] if len(prompts) == 1 else blend(prompts, (1 - share, share))
+
+
+def _with_captions(drawn: "AudioToImageOutput", about: Mapping[str, object]) -> "list[tuple[Image, str]]":
+    """The pictures of one sound, each with what gradio is to write to its PNG."""
+    captioned: list[tuple[Image, str]] = []
+    flags = drawn.nsfw_content_detected[0]
+    for picture, seed, is_flagged in zip(drawn.images[0], drawn.seeds[0], flags, strict=True):
+        picture.info |= {name: str(value) for name, value in {**about, "seed": seed}.items()}
+        captioned.append((picture, f"Seed {seed}{': the safety checker found it unsafe' if is_flagged else ''}"))
+    return captioned
+
+
+def _mixing() -> list[gr.components.Component]:
+    """The controls of what is mixed in, in the order in which ``draw`` takes them."""
+    with gr.Accordion("Mix", open=False):
+        second = gr.Audio(sources=["microphone", "upload"], type="filepath", label="Second sound", buttons=[])
+        share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second sound")
+        text = gr.Textbox("", label="Text", info="What stands beside the sound.", max_lines=3)
+        place = gr.Dropdown(
+            PLACES,
+            value="blend",
+            allow_custom_value=True,
+            label="Text place",
+            info="Where it stands: one of these, or in place of the tokens from START to STOP - 1, such as 1:4.",
+        )
+        strength = gr.Number(
+            -1,  # none at all would be shown, and sent, as 0
+            step=0.1,
+            label="Strength",
+            info="Of the sound, from 0, which is the text alone or else the empty text, to 1. "
+            "-1 is 1, but 0.5 if a text is blended.",
+        )
+    return [second, share, text, place, strength]
 
 
 def _settings(pipeline: "AudioToImagePipeline") -> list[gr.components.Component]:
@@ -188,9 +248,7 @@ def _settings(pipeline: "AudioToImagePipeline") -> list[gr.components.Component]
         ]
 
 
-def _load(sound: str | None) -> Waveform:
-    if sound is None:
-        raise gr.Error("Record or upload a sound first, or choose an example.", print_exception=False)
+def _load(sound: str) -> Waveform:
     try:
         waveform = load_waveform(sound)
     except InputError as error:

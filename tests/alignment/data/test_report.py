@@ -8,7 +8,7 @@ from photism.alignment.data.preparation import prepare_corpus
 from photism.alignment.data.report import report_corpus
 from photism.alignment.data.sources import Example
 from photism.alignment.data.targets import prepare_targets
-from photism.model_folder import load_diffusion
+from photism.diffusion_model import load_diffusion
 
 LONG = "a caption of far more letters than this tokenizer takes"
 

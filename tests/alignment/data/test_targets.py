@@ -4,8 +4,8 @@ from tiny_checkpoint import CAPTIONS
 
 from photism.alignment.data.targets import prepare_targets, text_digest
 from photism.alignment.prompt_space import encode_text
+from photism.diffusion_model import load_diffusion
 from photism.errors import InputError
-from photism.model_folder import load_diffusion
 
 LONG = "a caption of far more letters than this tokenizer takes"
 

@@ -13,8 +13,8 @@ from photism.alignment.training.optimization import schedule
 from photism.alignment.training.run import load_start
 from photism.alignment.training.settings import AlignSettings
 from photism.alignment.training.trainer import Trainer
+from photism.diffusion_model import load_diffusion
 from photism.errors import InputError
-from photism.model_folder import load_diffusion
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from photism.alignment.training.evaluation import (
 )
 from photism.alignment.training.settings import AlignSettings
 from photism.alignment.training.trainer import Progress, Trainer
-from photism.model_folder import load_diffusion
+from photism.diffusion_model import load_diffusion
 
 BEST_BY = "audio to text: R@5"
 """What says which weights are kept."""

@@ -27,9 +27,10 @@ from photism.alignment.training.monitor import Listener, Monitor
 from photism.alignment.training.result import check_hub, push_to_hub, write_model, write_provenance
 from photism.alignment.training.settings import SETTINGS, AlignSettings, differences, read_settings
 from photism.alignment.training.trainer import Trainer
+from photism.diffusion_model import load_diffusion
 from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
-from photism.model_folder import find_model, load_diffusion
+from photism.model_folder import find_model
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

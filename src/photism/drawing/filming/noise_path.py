@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-SEED_LIMIT = 2**63
+from photism.drawing.seeds import SEED_LIMIT
 
 
 class NoisePath:

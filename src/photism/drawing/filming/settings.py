@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from photism.drawing.arguments import check_count, read_size
+from photism.drawing.seeds import picture_seeds
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ SHORTEST_WINDOW_S = 0.1
 SHORTEST_HOP_S = 0.01
 HIGHEST_FPS = 1000
 LARGEST_DENOMINATOR = 1001  # of a frame rate: 30000/1001 is that of NTSC
-SEED_LIMIT = 2**63
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +69,11 @@ class FilmSettings:
             )
         for name in ("noise", "zoom", "attack_s", "release_s"):
             _check(name, getattr(self, name), at_least=0)
-        if not 0 <= self.seed < SEED_LIMIT:
-            raise InputError(f"seed must be from 0 to 2**63 - 1; got {self.seed}")
-        if self.batch_size < 1:
-            raise InputError(f"batch_size must be at least 1; got {self.batch_size}")
+        if self.num_inference_steps is not None:
+            check_count("num_inference_steps", self.num_inference_steps)
+        read_size(self.height, self.width)
+        check_count("batch_size", self.batch_size)
+        picture_seeds(self.seed, 1)
 
     @property
     def frame_rate(self) -> Fraction:

@@ -9,7 +9,7 @@ from recordings import RATE, noise, write_wav
 
 from photism import Waveform
 from photism.audio import SoundFile, stream_samples
-from photism.drawing.timeline import Timeline, windows
+from photism.drawing.filming.timeline import Timeline, windows
 
 ENDS = [(1000, [0]), (999, [0]), (1001, [0, 1]), (1400, [0, 400]), (1900, [0, 400, 800, 900])]
 
@@ -78,7 +78,7 @@ def test_only_the_windows_around_a_time_are_held(pipeline, tmp_path, monkeypatch
         made.append(weakref.ref(samples))
         return Waveform(samples)
 
-    monkeypatch.setattr("photism.drawing.timeline.Waveform", noted)
+    monkeypatch.setattr("photism.drawing.filming.timeline.Waveform", noted)
     sound = SoundFile.of(write_wav(tmp_path / "a.wav", noise(120)))
     timeline = Timeline(sound, pipeline.encoder, window_s=2.0, hop_s=1.0)
     for time_s in range(0, 120, 5):

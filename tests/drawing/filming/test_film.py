@@ -12,9 +12,9 @@ from recordings import RATE, beats, noise, silence, tone, write_wav
 from photism import AudioToImagePipeline, InputError, Waveform
 from photism.audio import stream_samples
 from photism.drawing import Film, FilmSettings, measure_sound, storyboard
-from photism.drawing.contact_sheet import clock
-from photism.drawing.film import count_frames
-from photism.drawing.motion import MeasuredSound
+from photism.drawing.filming.contact_sheet import clock
+from photism.drawing.filming.film import count_frames
+from photism.drawing.filming.motion import MeasuredSound
 
 STEPS = 2
 LEVELS = 1  # of 255: the products of another batch size round differently
@@ -134,6 +134,14 @@ def test_the_negative_is_that_of_the_pipeline(pipeline, moving, negative):
     np.testing.assert_allclose(ours, np.asarray(expected, np.int16), atol=LEVELS)
 
 
+def test_a_picture_that_the_safety_checker_blacks_out_is_told_once(models, parts, moving, caplog):
+    for name, told in (("flagging", ["the safety checker found picture 3 unsafe: it is black"]), ("passing", [])):
+        checked = AudioToImagePipeline.from_pretrained(models / "sd", diffusion=parts / name, device="cpu")
+        caplog.clear()
+        assert (pictures(film(checked, moving), [3, 4, 30]).max() == 0) == bool(told)
+        assert caplog.messages == told
+
+
 @pytest.mark.parametrize(
     ("samples", "fps", "frames"),
     [
@@ -176,6 +184,9 @@ def test_it_needs_a_text_to_image_pipeline(pipeline, moving):
         ({"release_s": float("inf")}, "release_s must be at least 0, and a number; got inf"),
         ({"seed": -1}, "seed must be from 0 to 2**63 - 1; got -1"),
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
+        ({"num_inference_steps": 0}, "num_inference_steps must be at least 1; got 0"),
+        ({"width": 64}, "height and width must be given together"),
+        ({"height": 64}, "height and width must be given together"),
     ],
 )
 def test_settings_are_checked(settings, message):

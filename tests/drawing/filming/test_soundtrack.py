@@ -8,7 +8,7 @@ from recordings import tone
 from photism import InputError
 from photism.audio import SoundFile
 from photism.audio.decoding import decoded_blocks
-from photism.drawing.soundtrack import write_soundtrack
+from photism.drawing.filming.soundtrack import write_soundtrack
 
 SAMPLES = 54_321  # no whole packets of any codec
 

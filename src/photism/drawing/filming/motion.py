@@ -66,17 +66,22 @@ def measure_sound(source: SoundFile | str | Path | bytes) -> MeasuredSound:
         source: path, ``http(s)://`` or ``file://`` URL, or the bytes of a file with sound, of any length.
 
     Raises:
-        InputError: the source is missing, unreachable, not audio, shorter than 25 ms or not finite.
+        InputError: the source is missing, unreachable, not audio, shorter than 25 ms or not finite, or its sampling
+            rate changes on the way, so that no film could have its sound.
     """
     sound = SoundFile.of(source)
+    rates: list[float] = []
     held = np.empty(0, np.float32)
     sample_count, peak = 0, TINIEST_SQUARE
-    for block in stream_samples(sound):
+    for block in stream_samples(sound, callback_on_rate=rates.append):
         sample_count += len(block)
         stretch, held = _whole_frames(np.concatenate([held, block]))
         peak = max(peak, float(_mean_square(stretch).max(initial=0.0)))
     if sample_count < FRAME_SAMPLES:
         raise InputError(f"{sound.name} must be at least 25 ms long, not {1000 * sample_count / SAMPLING_RATE:.3g} ms")
+    if len(rates) > 1:
+        told = " and ".join(f"{rate:g} Hz" for rate in rates[:2])
+        raise InputError(f"{sound.name} must have one sampling rate, not {told} on the way; convert it to one of them")
     return MeasuredSound(sound, sample_count, 10 * math.log10(peak))
 
 

@@ -10,7 +10,7 @@ from photism.errors import InputError
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from photism.drawing.film import Film
+    from photism.drawing.filming.film import Film
 
 GAP = 8  # pixels around stills
 LABEL_HEIGHT = 20  # pixels, under each still

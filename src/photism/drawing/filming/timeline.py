@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from photism.alignment import AudioPrompt, AudioPromptEncoder
 from photism.audio import SAMPLING_RATE, SoundFile, Waveform, stream_samples
 from photism.drawing.mixing import with_strength
+from photism.drawing.prompts import take_rows
 
 WINDOWS_AT_ONCE = 8
 
@@ -73,8 +74,7 @@ class _Group:
         return self.encoder.encode(self.waveforms, batch_size=WINDOWS_AT_ONCE)
 
     def prompt(self, row: int) -> AudioPrompt:
-        embeds, pooled, _ = self.prompts
-        return AudioPrompt(embeds[row : row + 1], None if pooled is None else pooled[row : row + 1])
+        return take_rows(self.prompts, [row])
 
 
 class _Key(NamedTuple):

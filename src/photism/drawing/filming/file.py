@@ -18,13 +18,15 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from photism.drawing.video import count_pictures, join, write_piece
+from photism.drawing.filming.video import count_pictures, join, write_piece
 from photism.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from photism.drawing.film import Film
+    from photism.drawing.filming.film import Film
+    from photism.drawing.filming.motion import MeasuredSound
+    from photism.drawing.filming.settings import FilmSettings
 
 PIECE_S = 2  # at least: what an interruption costs, and how far apart players can start
 SUFFIX = ".mp4"
@@ -55,6 +57,20 @@ def check_target(target: Path, *, overwrite: bool = False) -> None:
         raise InputError(f"{folder} is in the way, and is no unfinished film; move it away")
 
 
+def check_unfinished(target: Path, sound: MeasuredSound, settings: FilmSettings) -> None:
+    """See whether an unfinished film that is there is of this sound and these settings, before a model is loaded.
+
+    Raises:
+        InputError: it is of others. Whether it is of the same models, `write_film` sees.
+    """
+    found = _settings(part_folder(target))
+    if found is not None:
+        from photism.drawing.filming.fingerprint import describe_request
+
+        known = {name: value for name, value in describe_request(sound, settings).items() if value is not None}
+        _check_same(part_folder(target), found["about"], known)
+
+
 def write_film(
     film: Film,
     target: str | Path,
@@ -81,7 +97,7 @@ def write_film(
         InputError: the target cannot be used, its sound cannot be kept, or an unfinished film with other settings is
             there; nothing has been drawn or thrown away then.
     """
-    from photism.drawing.fingerprint import describe
+    from photism.drawing.filming.fingerprint import describe
 
     target = Path(target)
     check_target(target, overwrite=overwrite)
@@ -127,14 +143,18 @@ def _begin(folder: Path, about: dict[str, Any], piece_length: int, *, restart: b
         with _beside(folder / SETTINGS_NAME) as unfinished:
             unfinished.write_text(json.dumps({"piece_length": piece_length, "about": about}, indent=1), encoding="utf8")
         return piece_length
-    differing = [name for name in about if found["about"].get(name) != about[name]]
+    _check_same(folder, found["about"], about)
+    return found["piece_length"]
+
+
+def _check_same(folder: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
+    differing = [name for name in about if found.get(name) != about[name]]
     if differing:
-        changes = ", ".join(_change(name, found["about"].get(name), about[name]) for name in differing)
+        changes = ", ".join(_change(name, found.get(name), about[name]) for name in differing)
         raise InputError(
             f"{folder} holds an unfinished film of another kind ({changes}): to go on with it, give what it was made "
             "with; to begin another, give another target (-o); to throw it away, restart (--restart)"
         )
-    return found["piece_length"]
 
 
 def _is_ours(folder: Path) -> bool:
@@ -160,7 +180,7 @@ def _settings(folder: Path) -> dict[str, Any] | None:
 
 def _keep_soundtrack(film: Film, folder: Path) -> None:
     """First of all: what fails should fail before hours are spent on pictures."""
-    from photism.drawing.soundtrack import write_soundtrack
+    from photism.drawing.filming.soundtrack import write_soundtrack
 
     target = folder / SOUND_NAME
     if not target.exists():

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from photism.drawing.noise_path import SEED_LIMIT, NoisePath
+from photism.drawing.filming.noise_path import SEED_LIMIT, NoisePath
 
 SHAPE = (4, 32, 32)
 

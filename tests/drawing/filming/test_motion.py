@@ -10,7 +10,7 @@ from recordings import RATE, beats, noise, silence, tone, write_wav
 
 from photism import InputError
 from photism.audio import stream_samples
-from photism.drawing.motion import measure_sound, motion
+from photism.drawing.filming.motion import measure_sound, motion
 
 
 @pytest.fixture
@@ -105,6 +105,7 @@ def test_blocks_leave_no_trace(moved, monkeypatch, block_samples):
     sound = np.r_[beats(2), tone(1)]
     whole = moved(sound)
     monkeypatch.setattr(
-        "photism.drawing.motion.stream_samples", lambda sound: stream_samples(sound, block_samples=block_samples)
+        "photism.drawing.filming.motion.stream_samples",
+        lambda sound, **given: stream_samples(sound, block_samples=block_samples, **given),
     )
     np.testing.assert_allclose(moved(sound), whole, atol=1e-5)

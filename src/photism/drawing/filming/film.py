@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
+import logging
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,17 +14,21 @@ from torch import Tensor
 
 from photism.alignment import AudioPrompt
 from photism.audio import SAMPLING_RATE
-from photism.drawing.film_settings import FilmSettings
-from photism.drawing.motion import MeasuredSound, Motion, motion
+from photism.drawing.arguments import call_parameters
+from photism.drawing.filming.motion import MeasuredSound, Motion, motion
+from photism.drawing.filming.noise_path import NoisePath
+from photism.drawing.filming.settings import FilmSettings
+from photism.drawing.filming.timeline import Timeline
 from photism.drawing.negative import read_negative
-from photism.drawing.noise_path import NoisePath
-from photism.drawing.timeline import Timeline
+from photism.drawing.prompts import join_rows
 from photism.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from photism.drawing.audio_to_image import AudioToImagePipeline
+
+logger = logging.getLogger(__name__)
 
 DRIFT = 1 / 60  # of the way from one noise to the next, a second: a film of silence has another after a minute
 PUSH = 0.4  # the same of a second of full onsets
@@ -62,7 +66,7 @@ class Film:
     def __init__(
         self, pipeline: AudioToImagePipeline, sound: MeasuredSound, settings: FilmSettings | None = None
     ) -> None:
-        parameters = inspect.signature(pipeline.diffusion.__call__).parameters
+        parameters = call_parameters(pipeline.diffusion)
         if "latents" not in parameters or "image" in parameters:
             name = type(pipeline.diffusion).__name__
             raise InputError(f"pipeline must draw with a text-to-image pipeline of diffusers; got {name}")
@@ -93,17 +97,20 @@ class Film:
             indices: rising numbers of pictures, from 0 to `frame_count` - 1.
 
         Yields:
-            them one by one, drawn `settings.batch_size` at a time.
+            them one by one, drawn `settings.batch_size` at a time. The first that a safety checker blacks out is told
+            as a warning.
         """
         moments = self._moments(indices)
+        warned = False
         while batch := list(islice(moments, self.settings.batch_size)):
-            rows = [moment.prompt for moment in batch]
-            pooled = [row.pooled_prompt_embeds for row in rows if row.pooled_prompt_embeds is not None]
-            prompts = AudioPrompt(torch.cat([row.prompt_embeds for row in rows]), torch.cat(pooled) if pooled else None)
+            prompts = join_rows([moment.prompt for moment in batch])
             # The steps of schedulers that add noise add the same to every picture, or the film would flicker.
             seeds = [self.settings.seed] * len(batch)
-            pictures = self.drawer(prompts, seeds, latents=torch.cat([moment.latents for moment in batch]))
-            for moment, picture in zip(batch, pictures, strict=True):
+            drawn = self.drawer(prompts, seeds, latents=torch.cat([moment.latents for moment in batch]))
+            for moment, (picture, is_flagged) in zip(batch, drawn, strict=True):
+                if is_flagged and not warned:
+                    logger.warning("the safety checker found picture %d unsafe: it is black", moment.index)
+                    warned = True  # of a thousand that follow it would be too many
                 yield Still(moment.index, moment.time_s, _zoomed(picture, moment.zoom))
 
     def _moments(self, indices: Iterable[int]) -> Iterator[_Moment]:

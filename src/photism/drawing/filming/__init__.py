@@ -1,0 +1,1 @@
+"""A long sound as a video that follows it."""

@@ -1,0 +1,177 @@
+"""Schedulers, LoRA weights, types, compiling, slicing and offloading, beside diffusers with the same."""
+
+import shutil
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from photism import AudioToImagePipeline, CaptionRanker, InputError
+from photism.diffusion_options import SCHEDULERS
+
+STEPS = 4
+LEVELS = 1  # of 255
+HALF_LEVELS = {torch.bfloat16: 16, torch.float16: 4}  # of 255
+
+
+def load(models, **settings):
+    return AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", **settings)
+
+
+def drawn(pipeline, sound, **settings):
+    return pipeline(sound, num_inference_steps=STEPS, **settings).images[0][0]
+
+
+def drawn_straight(diffusion, pipeline, sound):
+    """By diffusers, of the prompt that `pipeline` makes, with seed 0."""
+    prompt = pipeline.encoder.encode([sound]).prompt_embeds
+    diffusion.set_progress_bar_config(disable=True)
+    return diffusion(
+        prompt_embeds=prompt,
+        negative_prompt_embeds=pipeline.encoder.negative[None, : prompt.shape[1]],
+        num_inference_steps=STEPS,
+        generator=torch.Generator().manual_seed(0),
+    ).images[0]
+
+
+def levels_apart(one, other):
+    return int(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max())
+
+
+@pytest.mark.parametrize("model", ["sd", "sd2"])
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_schedulers_draw_as_in_diffusers(models, parts, sounds, model, name):
+    folder = models / "sd/diffusion" if model == "sd" else parts / model
+    ours = load(models, diffusion=folder, scheduler=name)
+    theirs = diffusers.StableDiffusionPipeline.from_pretrained(folder)
+    theirs.scheduler = getattr(diffusers, SCHEDULERS[name]).from_config(theirs.scheduler.config)
+    assert ours.diffusion.scheduler.config.prediction_type == ("epsilon" if model == "sd" else "v_prediction")
+    together = ours(sounds[:2], num_inference_steps=STEPS, images_per_sound=2)
+    for row, sound in enumerate(sounds[:2]):  # noise that a scheduler adds comes of the picture's own seed
+        assert levels_apart(together.images[row][0], drawn_straight(theirs, ours, sound)) <= LEVELS
+
+
+def test_a_lora_counts_by_its_weight(models, parts, pipeline, sounds):
+    lora = parts / "lora-sd"
+    without = drawn(pipeline, sounds[0])
+    theirs = diffusers.StableDiffusionPipeline.from_pretrained(models / "sd/diffusion")
+    theirs.load_lora_weights(lora, adapter_name="a")
+    for weight in (1.0, 0.4, 0.0):
+        ours = load(models, lora={lora: weight})
+        theirs.set_adapters("a", weight)
+        assert levels_apart(drawn(ours, sounds[0]), drawn_straight(theirs, ours, sounds[0])) <= LEVELS
+        assert (levels_apart(drawn(ours, sounds[0]), without) > LEVELS) == bool(weight)
+    for alone in (lora, str(lora / "pytorch_lora_weights.safetensors")):
+        assert (
+            levels_apart(drawn(load(models, lora=alone), sounds[0]), drawn(load(models, lora={lora: 1}), sounds[0]))
+            == 0
+        )
+
+
+def test_several_loras_add_up(models, parts, pipeline, sounds, tmp_path):
+    one = parts / "lora-sd"
+    other = shutil.copytree(one, tmp_path / "other")
+    both, twice = (load(models, lora=loras) for loras in ({one: 0.5, other: 0.5}, {one: 1.0}))
+    assert levels_apart(drawn(both, sounds[0]), drawn(twice, sounds[0])) <= LEVELS
+
+
+def test_a_lora_and_a_controlnet_of_xl(models, parts, sounds, xl):
+    ours = AudioToImagePipeline.from_pretrained(
+        models / "xl",
+        task="image-to-image",
+        controlnet=diffusers.ControlNetModel.from_pretrained(parts / "controlnet-xl"),
+        lora=parts / "lora-xl",
+        scheduler="lcm",
+        device="cpu",
+    )
+    assert type(ours.diffusion).__name__ == "StableDiffusionXLControlNetImg2ImgPipeline"
+    assert ours.diffusion.get_list_adapters() == {"unet": ["lora-0"]}
+
+
+def test_attention_slicing_draws_the_same(models, pipeline, sounds):
+    sliced = load(models, attention_slicing=True)
+    processors = {type(each).__name__ for each in sliced.diffusion.unet.attn_processors.values()}
+    assert processors == {"SlicedAttnProcessor"}
+    assert levels_apart(drawn(sliced, sounds[0]), drawn(pipeline, sounds[0])) <= LEVELS
+
+
+def test_a_compiled_unet_draws_the_same(models, pipeline, sounds, monkeypatch):
+    """The graph that torch makes of it; turning that into machine code is torch's own, and takes minutes."""
+    graphs = []
+
+    def without_machine_code(function, **settings):
+        def backend(graph, inputs):
+            graphs.append(graph)
+            return graph.forward
+
+        return compile_with(function, backend=backend, **settings)
+
+    compile_with = torch.compile
+    monkeypatch.setattr(torch, "compile", without_machine_code)
+    compiled = load(models, compile=True)
+    assert levels_apart(drawn(compiled, sounds[0]), drawn(pipeline, sounds[0])) <= LEVELS
+    assert graphs
+
+
+def test_compiling_needs_a_compiler(models, monkeypatch):
+    monkeypatch.setattr(diffusers.StableDiffusionPipeline, "__init__", lambda *_, **__: pytest.fail("loaded"))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(InputError, match=r"compile needs a C\+\+ compiler, and no-such-compiler is none here; install"):
+        load(models, compile=True)
+
+
+@pytest.mark.parametrize(("dtype", "levels"), HALF_LEVELS.items())
+@pytest.mark.parametrize("model", ["sd", "xl"])
+def test_half_precision_on_the_processor(models, sounds, model, dtype, levels, request):
+    full = request.getfixturevalue("pipeline" if model == "sd" else "xl")
+    ours = AudioToImagePipeline.from_pretrained(models / model, device="cpu", dtype=dtype)
+    assert ours.encoder.dtype == ours.diffusion.unet.dtype == ours.diffusion.vae.dtype == dtype
+    output = ours(sounds[:2], num_inference_steps=STEPS)
+    assert output.prompts.prompt_embeds.dtype == dtype
+    for (picture,), (expected,) in zip(output.images, full(sounds[:2], num_inference_steps=STEPS).images, strict=True):
+        apart = np.abs(np.asarray(picture, np.int16) - np.asarray(expected, np.int16))
+        assert apart.max() <= levels
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("model", ["sd", "xl"])
+def test_float16_on_a_gpu(models, sounds, model):
+    ours = AudioToImagePipeline.from_pretrained(models / model, device="cuda", dtype=torch.float16)
+    assert ours.encoder.dtype == ours.diffusion.unet.dtype == torch.float16
+    assert np.asarray(drawn(ours, sounds[0])).std() > 0
+
+
+def test_a_pipeline_whose_models_are_offloaded_draws_the_same(models, pipeline, sounds):
+    """accelerate's hooks, which find the processor where a GPU would be."""
+    diffusion = diffusers.StableDiffusionPipeline.from_pretrained(models / "sd/diffusion")
+    diffusion.enable_model_cpu_offload(device="cpu")
+    ours = AudioToImagePipeline(load(models).encoder, diffusion)
+    for settings in ({}, {"text": "rain", "sound_strength": 0.5}):
+        for _ in range(2):  # hooks come off and on again with a call
+            assert levels_apart(drawn(ours, sounds[0], **settings), drawn(pipeline, sounds[0], **settings)) <= LEVELS
+
+
+def test_the_encoder_goes_where_offloaded_layers_come_to_work(models, sounds):
+    """Of a pipeline that is offloaded by layers, the weights are nowhere; accelerate runs it on a GPU alone."""
+    diffusion = diffusers.StableDiffusionPipeline.from_pretrained(models / "sd/diffusion")
+    diffusion.enable_sequential_cpu_offload(device="cpu")
+    assert diffusion.device.type == "meta"
+    ours = AudioToImagePipeline(load(models).encoder, diffusion)
+    assert ours.encoder.encode(sounds[:1]).prompt_embeds.device.type == "cpu"
+    assert CaptionRanker.of(ours).encoder.device.type == "cpu"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("offload", ["model", "sequential"])
+def test_offloaded_to_the_processor(models, pipeline, sounds, offload):
+    ours = AudioToImagePipeline.from_pretrained(models / "sd", device="cuda", offload=offload)
+    assert ours.encoder.device.type == "cuda"
+    assert next(ours.diffusion.unet.parameters()).device.type != "cuda"
+    assert levels_apart(drawn(ours, sounds[0]), drawn(pipeline, sounds[0])) <= 4
+
+
+def test_offloading_is_for_a_gpu(models, monkeypatch):
+    monkeypatch.setattr(diffusers.StableDiffusionPipeline, "__init__", lambda *_, **__: pytest.fail("loaded"))
+    with pytest.raises(InputError, match="offload must be left out on the processor: it spares the memory of a GPU"):
+        load(models, offload="model")
