@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from photism.alignment.audio_prompt_encoder import AudioPrompt, AudioPromptEncoder, AudioPromptEncoderConfig
+    from photism.alignment.lexicon import Lexicon
     from photism.alignment.loss import LearnedTemperature, regression_loss, sequence_contrastive_loss
     from photism.alignment.metrics import (
         BothWays,
@@ -32,6 +33,7 @@ __all__ = [
     "BothWays",
     "ConvPromptAdapter",
     "LearnedTemperature",
+    "Lexicon",
     "PhoneticPromptAdapter",
     "PromptSpace",
     "ResamplerPromptAdapter",
@@ -55,6 +57,7 @@ _MODULE_OF = {
     "BothWays": "metrics",
     "ConvPromptAdapter": "prompt_adapter",
     "LearnedTemperature": "loss",
+    "Lexicon": "lexicon",
     "PhoneticPromptAdapter": "prompt_adapter",
     "PromptSpace": "prompt_space",
     "ResamplerPromptAdapter": "prompt_adapter",
