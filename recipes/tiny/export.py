@@ -17,12 +17,11 @@ from pathlib import Path
 import torch
 from corpus import read_captions
 from diffusers import DPMSolverMultistepScheduler
-from speech import read_speech
-from speech_batches import SpeechBatches
-from train_captions import NAME, build_audio_prompt_encoder, build_caption_bank
-from train_diffusion import NAME as DIFFUSION
-from train_diffusion import build_pipeline, build_unet
+from fit_captions import FOLDER as CAPTIONS
+from train_diffusion import NAME, build_pipeline, build_unet
 from training import load_averaged
+
+from photism.alignment import AudioPromptEncoder
 
 FOLDER = Path(__file__).parents[2] / "src/photism/tiny"
 LARGEST_BYTES = 64 * 2**20
@@ -30,21 +29,17 @@ LARGEST_BYTES = 64 * 2**20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--voices", type=int, default=4)
-    arguments = parser.parse_args()
+    parser.parse_args()
 
     unet = build_unet()
-    load_averaged(DIFFUSION, unet)
+    load_averaged(NAME, unet)
     pipeline = build_pipeline(torch.device("cpu"), unet.eval())
     # Trained with DDIM's schedule; a solver of second order needs fewer steps.
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     shutil.rmtree(FOLDER / "diffusion", ignore_errors=True)
     pipeline.to(torch.float16).save_pretrained(FOLDER / "diffusion")
 
-    symbols = len(SpeechBatches(read_speech(arguments.voices), test=True).symbols)
-    encoder = build_audio_prompt_encoder(build_caption_bank(torch.device("cpu")), symbols)
-    load_averaged(NAME, encoder)
-    encoder.half().save_pretrained(FOLDER)
+    AudioPromptEncoder.from_pretrained(CAPTIONS).half().save_pretrained(FOLDER)
 
     (FOLDER / "captions.json").write_text(json.dumps(read_captions(), ensure_ascii=False, indent=0) + "\n")
     size = sum(path.stat().st_size for path in FOLDER.rglob("*.safetensors"))

@@ -53,7 +53,7 @@ class Augmentation:
 
 EASY = Augmentation()
 HARD = Augmentation(noise_share=0.8, noise_db=(0.0, 20.0), mask_share=0.12)
-"""More like a room than a studio: of people's few recordings there are several views."""
+"""More like a room than a studio."""
 
 
 @dataclass(frozen=True)

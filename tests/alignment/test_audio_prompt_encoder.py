@@ -46,7 +46,25 @@ def make_adapter(name: str) -> torch.nn.Module:
         return ConvPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, num_heads=2, intermediate_width=32).eval()
     if name == "resampler":
         return ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=2).eval()
-    return PhoneticPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, symbols=SYMBOLS, width=16, prompts=PROMPTS).eval()
+    adapter = make_phonetic()
+    symbols = torch.randint(1, SYMBOLS, (PROMPTS, 3)).tolist()
+    adapter.lexicon.remember(list(enumerate(symbols)))
+    adapter.remember(torch.randn(PROMPTS, TOKENS, SPACE_WIDTH))
+    return adapter.eval()
+
+
+def make_phonetic(**arguments: int) -> PhoneticPromptAdapter:
+    """Of seven prompts, each to be said in three symbols."""
+    return PhoneticPromptAdapter(
+        WIDTH,
+        SPACE_WIDTH,
+        tokens=TOKENS,
+        symbols=SYMBOLS,
+        pronunciations=PROMPTS,
+        pronounced=3 * PROMPTS,
+        prompts=PROMPTS,
+        **arguments,
+    )
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
@@ -92,12 +110,32 @@ def test_the_phonetic_adapter_mixes_what_it_remembers():
     adapter, states, mask = make_adapter("phonetic"), torch.randn(1, 9, WIDTH), torch.ones(1, 9, dtype=torch.long)
     prompts = torch.randn(PROMPTS, TOKENS, SPACE_WIDTH)
     adapter.remember(prompts)
-    shares = adapter.choose(adapter.phonemes(states).softmax(-1), mask).softmax(-1)[0]
+    shares = adapter.shares(states, mask)[0]
+    torch.testing.assert_close(shares.sum(), torch.tensor(1.0))
     torch.testing.assert_close(adapter(states, mask)[0], torch.einsum("p,psd->sd", shares, prompts))
 
 
+def test_the_phonetic_adapter_is_sure_of_what_is_said_clearly():
+    adapter = make_adapter("phonetic")
+    said = [1, 0, 2, 2, 2, 8, 0]  # as the pronunciation of the prompt 4, in time of its own
+    adapter.lexicon.remember([(prompt, [1, 2, 8] if prompt == 4 else [1, 3, prompt + 1]) for prompt in range(PROMPTS)])
+    with torch.no_grad():
+        adapter.phonemes.bias.zero_()
+    states = 40 * torch.linalg.pinv(adapter.phonemes.weight)[:, said].T[None]
+    shares = adapter.shares(states, torch.ones(1, len(said), dtype=torch.long))[0]
+    assert shares.argmax() == 4
+    assert shares[4] > 0.99
+
+
+def test_the_phonetic_adapter_is_trained_from_its_sharpness_on():
+    adapter, mask = make_adapter("phonetic").train(), torch.ones(2, 9, dtype=torch.long)
+    adapter(torch.randn(2, 9, WIDTH), mask).square().sum().backward()
+    trained = {name for name, parameter in adapter.named_parameters() if parameter.grad is not None}
+    assert trained == {"sharpness", "lexicon.bias", "mixture.weight", "basis.weight"}
+
+
 def test_what_is_remembered_is_the_nearest_of_its_rank():
-    adapter = PhoneticPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, symbols=SYMBOLS, prompts=PROMPTS, rank=3)
+    adapter = make_phonetic(rank=3)
     prompts = torch.randn(PROMPTS, TOKENS, SPACE_WIDTH)
     adapter.remember(prompts)
     remembered = adapter.basis(adapter.mixture(torch.eye(PROMPTS)))
@@ -147,7 +185,5 @@ def test_bad_arguments_are_named(model, waveforms):
         AudioPromptEncoderConfig(tokens=77)
     with pytest.raises(InputError, match="num_heads must divide the width 16; got 3"):
         ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=3)
-    with pytest.raises(InputError, match="kernel_size must be odd; got 4"):
-        PhoneticPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, symbols=SYMBOLS, kernel_size=4)
     with pytest.raises(InputError, match=r"prompts to remember must be of shape \(7, 5, 24\); got \(2, 5, 24\)"):
         make_adapter("phonetic").remember(torch.zeros(2, TOKENS, SPACE_WIDTH))

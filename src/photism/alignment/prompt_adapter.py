@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad, scaled_dot_product_attention
 
+from photism.alignment.lexicon import Lexicon
 from photism.encoder import Adapter, Wav2Vec2BertConfig
 from photism.errors import InputError
 
@@ -136,29 +137,22 @@ class _Attention(nn.Module):
 
 
 class PhoneticPromptAdapter(nn.Module):
-    """What is said, whoever says it: of the states only the posteriors of phonemes go on, frame by frame.
+    """What is said, whoever says it: the prompt is a mixture of known ones, by how they are pronounced.
 
-    A network on the states themselves learns the voices of its captions with them. Posteriors are alike for all voices,
-    so that a caption that was only ever heard from some is told from others too. Convolutions over them find words,
-    attention picks what counts, however long the recording, and the prompt is a mixture of those that the adapter
-    remembers.
+    A network on the encoder's states learns the voices of its prompts with them. Phonemes are alike for all voices, so
+    that a prompt that was only ever heard from some, or only written down, is told from others too.
 
     Args:
         input_width: width of the encoder's states.
         output_width: D, width of a prompt token.
         tokens: of the prompt, without the opening one.
-        symbols: phonemes and CTC's blank; `phonemes` is best taken from a head that was trained by CTC.
-        width: of the convolutional layers.
-        num_layers: of a depthwise convolution and a feed-forward network each.
-        kernel_size: of the convolutions, in frames; odd.
-        num_heads: that each pick frames of their own.
-        prompts: that are remembered; `remember` sets them.
-        rank: of all that is remembered, as a matrix (prompts, tokens · output_width): prompts are much alike.
-        dropout: in training, on what each layer adds.
+        symbols: phonemes and CTC's blank, which is the first; `phonemes` is taken from a head that was trained by CTC.
+        pronunciations, pronounced: of the `Lexicon`, how many and of how many symbols together; `lexicon.remember`
+            sets them.
+        prompts: that are mixed; `remember` sets them.
+        rank: of the prompts, as a matrix (prompts, tokens · output_width): they are much alike.
 
-    Source: posteriors as features are TANDEM's (Hermansky et al. 2000), the layers ConvNeXt's
-    (https://arxiv.org/abs/2201.03545), the pooling that of https://arxiv.org/abs/1703.03130, the memory that of
-    https://arxiv.org/abs/1606.03126.
+    Source: the memory is that of https://arxiv.org/abs/1606.03126, its keys are said and its values drawn.
     """
 
     def __init__(
@@ -168,43 +162,33 @@ class PhoneticPromptAdapter(nn.Module):
         *,
         tokens: int,
         symbols: int,
-        width: int = 256,
-        num_layers: int = 3,
-        kernel_size: int = 15,
-        num_heads: int = 4,
-        prompts: int = 1024,
+        pronunciations: int,
+        pronounced: int,
+        prompts: int,
         rank: int = 256,
-        dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if kernel_size % 2 == 0:
-            raise InputError(f"kernel_size must be odd; got {kernel_size}")
         self.phonemes = nn.Linear(input_width, symbols)
-        self.input_projection = nn.Linear(symbols, width)
-        self.input_norm = nn.LayerNorm(width)
-        self.layers = nn.ModuleList(_PhoneticLayer(width, kernel_size, dropout) for _ in range(num_layers))
-        self.output_norm = nn.LayerNorm(width)
-        self.attention = nn.Linear(width, num_heads)
-        self.choice = nn.Linear(num_heads * width, prompts)
+        self.lexicon = Lexicon(pronunciations, pronounced, prompts)
+        # Frames are not independent, as CTC takes them to be: what they say together is less sure.
+        self.sharpness = nn.Parameter(torch.tensor(0.5))
         # The prompts are the product of these two.
         self.mixture = nn.Linear(prompts, rank, bias=False)
         self.basis = nn.Linear(rank, tokens * output_width, bias=False)
         self.shape = (prompts, tokens, output_width)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """(B, F, input_width) states and their (B, F) mask -> (B, tokens, output_width)."""
-        choice = self.choose(self.phonemes(hidden_states).softmax(-1), attention_mask)
-        return self.basis(self.mixture(choice.softmax(-1))).unflatten(1, self.shape[1:])
+        """(B, F, input_width) states and their (B, F) mask -> (B, tokens, output_width).
 
-    def choose(self, posteriors: Tensor, attention_mask: Tensor) -> Tensor:
-        """(B, F, symbols) posteriors of phonemes and their (B, F) mask -> logits (B, prompts) of what is remembered."""
-        mask = attention_mask.unsqueeze(-1).bool()
-        frames = self.input_norm(self.input_projection(posteriors))
-        for layer in self.layers:
-            frames = layer(frames, mask)
-        frames = self.output_norm(frames)
-        weights = self.attention(frames).masked_fill(~mask, -torch.inf).softmax(1)
-        return self.choice(torch.einsum("bfh,bfd->bhd", weights, frames).flatten(1))
+        Gradients reach the sharpness, the bias of the pronunciations and the prompts; CTC's loss trains what is before.
+        """
+        shares = self.shares(hidden_states, attention_mask).to(self.mixture.weight.dtype)
+        return self.basis(self.mixture(shares)).unflatten(1, self.shape[1:])
+
+    def shares(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+        """Of each prompt in the mixture: (B, F, input_width) states and their mask (B, F) -> float32 (B, prompts)."""
+        scores = self.lexicon(self.phonemes(hidden_states), attention_mask)
+        return (self.sharpness.float() * scores).softmax(-1)
 
     @torch.no_grad()
     def remember(self, prompts: Tensor) -> None:
@@ -219,21 +203,6 @@ class PhoneticPromptAdapter(nn.Module):
         kept = min(len(s), self.mixture.out_features)
         self.mixture.weight.zero_()[:kept].copy_((u * s)[:, :kept].T)
         self.basis.weight.zero_()[:, :kept].copy_(vh[:kept].T)
-
-
-class _PhoneticLayer(nn.Module):
-    def __init__(self, width: int, kernel_size: int, dropout: float) -> None:
-        super().__init__()
-        self.convolution = nn.Conv1d(width, width, kernel_size, padding=kernel_size // 2, groups=width)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
-        )
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """(B, F, D) frames and their (B, F, 1) mask -> (B, F, D)."""
-        near = self.convolution(frames.masked_fill(~mask, 0).transpose(1, 2)).transpose(1, 2)
-        return frames + self.dropout(self.feed_forward(near))
 
 
 def _positions(frames: Tensor) -> Tensor:
