@@ -33,7 +33,7 @@ def test_all_is_well():
     assert result.exit_code == 0
     assert f"ok  photism       {__version__}\n" in result.stdout
     assert re.search(r"^ok  device        .*cpu \(\d+ cores\)$", result.stdout, re.MULTILINE)
-    for verb in ("draw", "film", "hear", "serve"):
+    for verb in ("draw", "film", "hear", "serve", "align"):
         assert f"ok  {verb:14}ready\n" in result.stdout
     assert "\nno " not in result.stdout
 
@@ -53,12 +53,20 @@ def test_without_gradio_only_the_studio_is_missing(monkeypatch):
     assert "ok  draw          ready\n" in result.stdout
 
 
+def test_without_what_trains_only_align_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    result = doctor()
+    assert result.exit_code == 0
+    assert "no  align         needs accelerate: pip install 'photism[train]'\n" in result.stdout
+    assert "ok  draw          ready\n" in result.stdout
+
+
 def test_without_a_core_library_nothing_works(monkeypatch):
     monkeypatch.setitem(sys.modules, "soxr", None)
     result = doctor("--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["works"] is False
-    for verb in ("draw", "film", "hear", "serve"):
+    for verb in ("draw", "film", "hear", "serve", "align"):
         assert checks(result)[verb] == {
             "name": verb,
             "works": False,

@@ -17,7 +17,8 @@ LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
 MODEL = "bundled model"
 # What each verb needs, nearest cause first; the first that fails is the one to mend.
 CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
-VERBS = CORE_VERBS | {"serve": (*LIBRARIES, MODEL, "gradio")}
+TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
+VERBS = CORE_VERBS | {"serve": (*LIBRARIES, MODEL, "gradio"), "align": (*LIBRARIES, *TRAINING_LIBRARIES)}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ def doctor(
 ) -> None:
     """Say what works on this machine, and how to mend what does not."""
     found = [_check_library(name, "pip install photism") for name in LIBRARIES]
-    found += [_check_library("gradio", "pip install 'photism[studio]'"), _check_model()]
+    found += [_check_library("gradio", "pip install 'photism[studio]'")]
+    found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
+    found += [_check_model()]
     parts = {part.name: part for part in found}
     machine = [
         Check("photism", True, __version__),

@@ -30,7 +30,8 @@ from photism.alignment.training.trainer import Trainer
 from photism.diffusion_model import load_diffusion
 from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
-from photism.model_folder import find_model
+from photism.hub import fetch_files
+from photism.model_folder import PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -110,7 +111,9 @@ def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
     Raises:
         InputError: it is neither.
     """
-    folder = find_model(encoder)
+    folder = Path(encoder) if Path(encoder).is_dir() else fetch_files("encoder", encoder, PARTS)
+    if not (folder / "config.json").is_file():
+        raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model, but {folder} has no config.json")
     kind = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
     try:
         if kind == AudioPromptEncoderConfig.model_type:
