@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from photism.cli.main import main
 from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
 
 
@@ -71,6 +72,23 @@ def align(flags, cache):
             text=True,
             timeout=240,
         )
+
+    return run
+
+
+@pytest.fixture
+def align_here(flags, cache, monkeypatch):
+    """The same in this process, which has loaded the libraries; returns the status."""
+
+    def run(output: Path, *more: str, **changed: str) -> object:
+        monkeypatch.setenv("PHOTISM_CACHE", str(cache))
+        # What HF_HUB_OFFLINE sets where it is read before these are imported.
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+        monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+        monkeypatch.setattr(sys, "argv", command(flags, output, *more, **changed)[2:])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code
 
     return run
 
