@@ -82,8 +82,8 @@ class PublishedModel(nn.Module):
         adapter = {"add_adapter": True, "num_adapter_layers": 2, "output_hidden_size": PROMPT_WIDTH}
         self.encoder = Wav2Vec2BertModel(Wav2Vec2BertConfig(**encoder_settings(options), **adapter))
 
-    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: Any = None) -> None:
-        self.encoder.gradient_checkpointing_enable(gradient_checkpointing_kwargs)
+    def gradient_checkpointing_enable(self, *arguments: Any, **settings: Any) -> None:
+        self.encoder.gradient_checkpointing_enable(*arguments, **settings)
 
     def forward(self, input_features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         return {"loss": broadcast_loss(self.encoder(input_features).last_hidden_state.float(), labels)}

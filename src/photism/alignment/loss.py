@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.linalg import vector_norm
 from torch.nn.functional import normalize
 
-from photism.alignment.pairing import check_targets, matching_tokens, paired_tokens
+from photism.alignment.pairing import check_pairs, check_targets, check_tokens
 from photism.alignment.positions import sum_over_positions
 from photism.errors import InputError
 
@@ -63,9 +63,9 @@ def sequence_contrastive_loss(
     """
     _check_temperature(temperature)
     if targets is None:
-        audio_embeds, text_embeds = paired_tokens(audio_embeds, text_embeds)
+        dtype = check_pairs(audio_embeds, text_embeds)
     else:
-        audio_embeds, text_embeds = matching_tokens(audio_embeds, text_embeds)
+        dtype = check_tokens(audio_embeds, text_embeds)
         check_targets(targets, queries=len(audio_embeds), candidates=len(text_embeds))
         if caption_ids is not None or symmetric:
             raise InputError(
@@ -91,7 +91,7 @@ def sequence_contrastive_loss(
             loss = (loss - logits.log_softmax(dim=1)[:, sounds, captions]) / 2
         return (loss.T * weights).sum()
 
-    weights = _shares(position_weights, audio_embeds)
+    weights = _shares(position_weights, audio_embeds, dtype)
     temperature = torch.as_tensor(temperature, dtype=weights.dtype, device=weights.device)
     return sum_over_positions(part, audio_embeds, text_embeds, weights, temperature)
 
@@ -128,18 +128,19 @@ def regression_loss(
     Raises:
         InputError: shapes that differ, a weight that is not as above, or a text token of length 0.
     """
-    audio_embeds, text_embeds = paired_tokens(audio_embeds, text_embeds)
+    dtype = check_pairs(audio_embeds, text_embeds)
     if not 0 <= norm_weight < math.inf:
         raise InputError(f"norm_weight must be finite and not below 0; got {norm_weight}")
-    if not bool(vector_norm(text_embeds, dim=-1).all()):
-        raise InputError("text_embeds must hold no token of length 0; got one, which has no direction to learn")
 
     def part(audio: Tensor, text: Tensor, weights: Tensor, norm_weight: Tensor) -> Tensor:
-        length_ratio = vector_norm(audio, dim=-1) / vector_norm(text, dim=-1)  # (B, P, D) -> (B, P)
+        text_norm = vector_norm(text, dim=-1)  # (B, P, D) -> (B, P)
+        if not bool(text_norm.all()):
+            raise InputError("text_embeds must hold no token of length 0; got one, which has no direction to learn")
+        length_ratio = vector_norm(audio, dim=-1) / text_norm
         cosine = torch.cosine_similarity(audio, text, dim=-1)
         return (weights * ((1 - cosine) + norm_weight * (length_ratio - 1).square())).sum()
 
-    weights = _shares(position_weights, audio_embeds)
+    weights = _shares(position_weights, audio_embeds, dtype)
     return sum_over_positions(part, audio_embeds, text_embeds, weights, weights.new_tensor(norm_weight))
 
 
@@ -194,11 +195,11 @@ def _same_caption_elsewhere(caption_ids: Tensor, sounds: int) -> Tensor:
     return (caption_ids[:, None] == caption_ids).fill_diagonal_(False)
 
 
-def _shares(position_weights: Tensor | None, audio_embeds: Tensor) -> Tensor:
+def _shares(position_weights: Tensor | None, audio_embeds: Tensor, dtype: torch.dtype) -> Tensor:
     """What each position of each sound counts in the mean: (B, S), of sum 1."""
     shape = audio_embeds.shape[:2]
     if position_weights is None:
-        return audio_embeds.new_full(shape, 1 / shape.numel())
+        return audio_embeds.new_full(shape, 1 / shape.numel(), dtype=dtype)
     if position_weights.shape not in (shape, shape[1:]):
         raise InputError(
             f"position_weights must be one number for each of the {shape[1]} positions, or that for each of the "
@@ -209,5 +210,5 @@ def _shares(position_weights: Tensor | None, audio_embeds: Tensor) -> Tensor:
             "position_weights must be finite, not below 0 and not all 0; "
             f"got {position_weights.min():g} to {position_weights.max():g}"
         )
-    weights = position_weights.to(audio_embeds).expand(shape)
+    weights = position_weights.to(audio_embeds.device, dtype).expand(shape)
     return weights / weights.sum()

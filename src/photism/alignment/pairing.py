@@ -18,6 +18,16 @@ def matching_tokens(audio_embeds: Tensor, text_embeds: Tensor) -> tuple[Tensor, 
     Raises:
         InputError: one of them has not three axes or is empty, or their S or D differ.
     """
+    dtype = check_tokens(audio_embeds, text_embeds)
+    return audio_embeds.to(dtype), text_embeds.to(dtype)
+
+
+def check_tokens(audio_embeds: Tensor, text_embeds: Tensor) -> torch.dtype:
+    """The dtype that `matching_tokens` brings both to, without doing so.
+
+    Raises:
+        InputError: as there.
+    """
     shapes = f"got {tuple(audio_embeds.shape)} and {tuple(text_embeds.shape)}"
     if audio_embeds.ndim != 3 or text_embeds.ndim != 3 or not audio_embeds.numel() or not text_embeds.numel():
         raise InputError(f"audio_embeds and text_embeds must be (batch, tokens, width), none of them 0; {shapes}")
@@ -26,8 +36,7 @@ def matching_tokens(audio_embeds: Tensor, text_embeds: Tensor) -> tuple[Tensor, 
             f"audio_embeds and text_embeds must have as many tokens and the same width; {shapes}: "
             "use an audio encoder made for the prompt space of these texts"
         )
-    dtype = torch.promote_types(torch.promote_types(audio_embeds.dtype, text_embeds.dtype), torch.float32)
-    return audio_embeds.to(dtype), text_embeds.to(dtype)
+    return torch.promote_types(torch.promote_types(audio_embeds.dtype, text_embeds.dtype), torch.float32)
 
 
 def paired_tokens(audio_embeds: Tensor, text_embeds: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,13 +45,23 @@ def paired_tokens(audio_embeds: Tensor, text_embeds: Tensor) -> tuple[Tensor, Te
     Raises:
         InputError: besides the above, the numbers of rows differ.
     """
-    audio_embeds, text_embeds = matching_tokens(audio_embeds, text_embeds)
+    dtype = check_pairs(audio_embeds, text_embeds)
+    return audio_embeds.to(dtype), text_embeds.to(dtype)
+
+
+def check_pairs(audio_embeds: Tensor, text_embeds: Tensor) -> torch.dtype:
+    """As `check_tokens`, for `paired_tokens`.
+
+    Raises:
+        InputError: as there.
+    """
+    dtype = check_tokens(audio_embeds, text_embeds)
     if len(audio_embeds) != len(text_embeds):
         raise InputError(
             f"audio_embeds and text_embeds must have a row for each pair; got {len(audio_embeds)} and "
             f"{len(text_embeds)} rows"
         )
-    return audio_embeds, text_embeds
+    return dtype
 
 
 def check_targets(targets: Tensor, *, queries: int, candidates: int) -> None:

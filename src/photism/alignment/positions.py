@@ -23,9 +23,9 @@ def sum_over_positions(part: Part, audio: Tensor, text: Tensor, weights: Tensor,
 
     Args:
         part: of the loss; positions must not depend on one another.
-        audio: (B, S, D), may require its gradient.
+        audio: (B, S, D), may require its gradient, which comes in its dtype.
         text: (M, S, D), may too.
-        weights: (B, S).
+        weights: (B, S), of the dtype that `part` computes in.
         scalar: without axes, such as a temperature; may too.
 
     Returns:
@@ -39,14 +39,14 @@ class _SumOverPositions(torch.autograd.Function):
     def forward(ctx: Any, part: Part, audio: Tensor, text: Tensor, weights: Tensor, scalar: Tensor) -> Tensor:
         needed = [ctx.needs_input_grad[index] for index in (1, 2, 4)]
         gradients = [torch.zeros_like(each) for each, need in zip((audio, text, scalar), needed, strict=True) if need]
-        total = audio.new_zeros(())
+        total = weights.new_zeros(())
         numbers = len(audio) * len(text) + (len(audio) + len(text)) * audio.shape[2]  # a position's
         for block in torch.arange(audio.shape[1]).split(max(1, BLOCK_NUMBERS // numbers)):
             positions = slice(int(block[0]), int(block[-1]) + 1)
             inputs = [audio[:, positions], text[:, positions], scalar]
             inputs = [each.detach().requires_grad_(need) for each, need in zip(inputs, needed, strict=True)]
             with torch.enable_grad():
-                loss = part(inputs[0], inputs[1], weights[:, positions], inputs[2])
+                loss = part(inputs[0].to(weights), inputs[1].to(weights), weights[:, positions], inputs[2])
             total += loss.detach()
             leaves = [each for each in inputs if each.requires_grad]
             of_block = torch.autograd.grad(loss, leaves) if leaves else ()

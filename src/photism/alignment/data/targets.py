@@ -60,18 +60,18 @@ class Targets:
         return [index[caption] for caption in captions]
 
     def tokens(self, numbers: Tensor, count: int) -> Tensor:
-        """Float32 (N, count, D): the first `count` tokens of captions (N,) after the opening one."""
+        """Float16 (N, count, D): the first `count` tokens of captions (N,) after the opening one."""
         shape = (len(self.captions), self.space.length - 1, self.space.width)
         mapped = np.memmap(self._folder / "tokens", np.float16, mode="r", shape=shape)
-        return torch.from_numpy(mapped[numbers.numpy(), :count].astype(np.float32))
+        return torch.from_numpy(mapped[numbers.numpy(), :count])
 
     def pooled(self, numbers: Tensor) -> Tensor | None:
-        """Float32 (N, P): the pooled vectors of captions (N,); None where the space has none."""
+        """Float16 (N, P): the pooled vectors of captions (N,); None where the space has none."""
         if self.space.pooled_width is None:
             return None
         shape = (len(self.captions), self.space.pooled_width)
         mapped = np.memmap(self._folder / "pooled", np.float16, mode="r", shape=shape)
-        return torch.from_numpy(mapped[numbers.numpy()].astype(np.float32))
+        return torch.from_numpy(mapped[numbers.numpy()])
 
     def is_padding(self, numbers: Tensor, count: int) -> Tensor:
         """Bool (N, count): which of the first `count` tokens after the opening one come after the end one."""

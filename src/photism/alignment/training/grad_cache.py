@@ -40,7 +40,7 @@ class Encoded(Generic[Chunk]):
     """What the loss sees of the sounds of all chunks.
 
     Attributes:
-        rows: tensors of a row a sound, float32, without a gradient.
+        rows: tensors of a row a sound, without a gradient.
         last: those of the last chunk again, with what led to them: this one need not be made twice.
     """
 
@@ -56,14 +56,18 @@ def encode_chunks(forward: Forward[Chunk], chunks: Sequence[Chunk], seeds: Seque
         chunks: of this process, one at least.
         seeds: of the random numbers in each chunk.
     """
-    parts: list[tuple[Tensor, ...]] = []
+    rows: tuple[Tensor, ...] = ()
     last: tuple[Tensor, ...] = ()
+    count, done = sum(map(len, chunks)), 0
     for number, (chunk, seed) in enumerate(zip(chunks, seeds, strict=True), start=1):
         set_seed(seed)
         with torch.set_grad_enabled(number == len(chunks)):
             last = forward(chunk)
-        parts.append(tuple(rows.detach().float() for rows in last))
-    return Encoded(tuple(torch.cat(rows) for rows in zip(*parts, strict=True)), last)
+        rows = rows or tuple(each.new_empty((count, *each.shape[1:])) for each in last)
+        for whole, each in zip(rows, last, strict=True):
+            whole[done : done + len(each)] = each.detach()
+        done += len(chunk)
+    return Encoded(rows, last)
 
 
 def loss_gradients(encoded: Sequence[Tensor], loss: Loss, *, gather: Gather, process: int) -> tuple[Tensor, ...]:
