@@ -34,8 +34,6 @@ PROMPT_TOKENS, PROMPT_WIDTH = 47, 1024
 TEMPERATURE = 0.15
 PADDED_TOKENS = 188  # 375 frames, as transformers' extractor rounds them
 STEP_SOUNDS, PUBLISHED_BATCH = 128, 8
-CHUNK_S = 30.0
-"""Of sound that ours encodes at once: as much as a published batch of 8."""
 
 
 def broadcast_loss(audio: Tensor, text: Tensor) -> Tensor:
@@ -155,7 +153,6 @@ def our_step(sounds: int, options: argparse.Namespace) -> Callable[[], object]:
         adapter="conv",
         tokens=PROMPT_TOKENS,
         batch_size=sounds,
-        chunk_s=CHUNK_S,
         precision=options.precision,
         regression_weight=0.0,
         symmetric=False,

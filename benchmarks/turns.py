@@ -34,7 +34,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, f
 
     Args:
         case: must be picklable.
-        options: has `runs`, `threads` and `device`.
+        options: has `runs`, 0 for the cold one alone, `threads` and `device`.
     """
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
@@ -50,7 +50,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, f
             time.sleep(SETTLE_S)
             pipe.send(True)
             answer = pipe.recv()
-            if run:  # the first warms up
+            if run or not options.runs:  # the first warms up
                 results[side].append(answer)
     for pipe, process in zip(pipes.values(), processes, strict=True):
         pipe.send(False)

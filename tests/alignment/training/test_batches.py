@@ -72,6 +72,7 @@ def test_chunks_hold_what_fits_when_filled_up():
     assert chunks == [[40], [33, 20], [20, 19, 5], [4]]
     assert [[piece.tokens for piece in chunk] for chunk in chunks_of(pieces, 1)] == [[p.tokens] for p in pieces]
     assert len(list(chunks_of(pieces, 10_000))) == 1
+    assert [len(chunk) for chunk in chunks_of(pieces, 66, least=22)] == [1, 2, 3, 1]
 
 
 def test_shares_of_processes_are_alike_and_dealt_back():

@@ -78,14 +78,14 @@ class Batches:
         return Piece(clip, int(where * (tokens - heard + 1)), heard, captions[int(which * len(captions))])
 
 
-def chunks_of(pieces: Sequence[Piece], chunk_tokens: int) -> Iterator[list[Piece]]:
+def chunks_of(pieces: Sequence[Piece], chunk_tokens: int, *, least: int = 1) -> Iterator[list[Piece]]:
     """Runs of pieces, the longest first, that take `chunk_tokens` at most when all are filled up to the longest.
 
-    A single piece may take more.
+    A single piece may take more. One that is shorter than `least` tokens counts as many.
     """
     chunk: list[Piece] = []
     for piece in pieces:
-        if chunk and (len(chunk) + 1) * chunk[0].tokens > chunk_tokens:
+        if chunk and (len(chunk) + 1) * max(chunk[0].tokens, least) > chunk_tokens:
             yield chunk
             chunk = []
         chunk.append(piece)

@@ -96,6 +96,8 @@ class Trainer:
             seed=settings.seed,
         )
         self.chunk_tokens = max(1, int(settings.chunk_s * tokens_per_s))
+        # What a sound takes at least: the window of the convolutional adapter, or the other's queries.
+        self.least_tokens = int(getattr(model.adapter, "window", model.config.tokens))
         self.steps = max(1, round(settings.epochs * self.batches.steps_per_epoch))
         self.objective = Objective.of(settings)
         nn.Module.to(model, self.processes.device)  # the type of transformers' own `to` is wrong
@@ -289,7 +291,7 @@ class Trainer:
         """
         own = self.processes.share(pieces)
         chunks: list[list[Piece]] = []
-        for chunk in chunks_of(self.processes.share(pieces, 0), self.chunk_tokens):
+        for chunk in chunks_of(self.processes.share(pieces, 0), self.chunk_tokens, least=self.least_tokens):
             chunks.append(own[: len(chunk)])
             own = own[len(chunk) :]
         return chunks
@@ -312,7 +314,7 @@ class Trainer:
 
     def _halve_chunk(self, pieces: Sequence[Piece]) -> None:
         """The chunk, not the batch, which would be another loss."""
-        longest = pieces[0].tokens
+        longest = max(pieces[0].tokens, self.least_tokens)
         if self.chunk_tokens <= longest:
             raise InputError(
                 "max_duration_s must be lower, or gradient_checkpointing on: one sound alone does not fit in memory"
