@@ -87,15 +87,19 @@ def test_what_cannot_be_read_is_listed_up_to_a_limit(captioned, tmp_path):
         Example("text.wav", tmp_path / "text.wav", ("a dog",)),
         Example("gone.wav", tmp_path / "gone.wav", ("a dog",)),
         Example("silent.wav", captioned / "0.wav", ()),
+        Example("missing.wav", None, ("a dog",)),
     ]
-    corpus = prepare_corpus(examples, tmp_path / "a", settings=SETTINGS, max_unreadable=3 / 21)
+    corpus = prepare_corpus(examples, tmp_path / "a", settings=SETTINGS, max_unreadable=4 / 22)
     assert len(corpus) == 18
     reasons = dict(corpus.unreadable)
-    assert list(reasons) == ["text.wav", "gone.wav", "silent.wav"]
+    assert list(reasons) == ["text.wav", "gone.wav", "silent.wav", "missing.wav"]
     assert "does not exist" in reasons["gone.wav"]
     assert reasons["silent.wav"] == "it has no caption"
-    with pytest.raises(InputError, match=r"data has 3 sounds of 21 .* max_unreadable=0.14 .*text.wav: .*; gone.wav: "):
-        prepare_corpus(examples, tmp_path / "b", settings=SETTINGS, max_unreadable=0.14)
+    assert reasons["missing.wav"] == "it has no sound"
+    with pytest.raises(InputError, match=r"data has 4 sounds of 22 .* max_unreadable=0.1 "):
+        prepare_corpus(examples, tmp_path / "a", settings=SETTINGS, max_unreadable=0.1)
+    with pytest.raises(InputError, match=r"data has 4 sounds of 22 .* max_unreadable=0.18 .*text.wav: .*; gone.wav: "):
+        prepare_corpus(examples, tmp_path / "b", settings=SETTINGS, max_unreadable=0.18)
     with pytest.raises(InputError, match=r"sounds that can be read; text.wav"):
         prepare_corpus(examples[18:], tmp_path / "c", settings=SETTINGS, max_unreadable=1)
     with pytest.raises(InputError, match="data holds no sounds"):

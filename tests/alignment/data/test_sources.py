@@ -81,6 +81,33 @@ def test_web_dataset(captioned, tmp_path):
         assert load_waveform(first.sound).duration_s == load_waveform(captioned / "0.wav").duration_s
 
 
+def test_a_key_without_a_sound_is_told_and_no_reason_to_stop(captioned, tmp_path):
+    sound = (captioned / "0.wav").read_bytes()
+    write_shard(tmp_path / "s.tar", {"a.txt": b"a dog", "b.wav": sound, "b.txt": b"a cat"})
+    assert [(each.name, each.sound is None) for each in read(tmp_path / "s.tar")] == [("a", True), ("b", False)]
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,a dog\n,a cat\n")
+    assert [each.sound is None for each in read(tmp_path)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [({"a.wav": b"", "a.json": b"{no"}, "Expecting property name"), ({"a.txt": b"\xff"}, "invalid start byte")],
+)
+def test_shards_that_cannot_be_read(tmp_path, files, message):
+    write_shard(tmp_path / "s.tar", files)
+    with pytest.raises(InputError, match=rf"data must be whole shards .*s.tar: .*{message}"):
+        read(tmp_path / "s.tar")
+
+
+def test_shards_that_break_off_or_are_not_there(captioned, tmp_path):
+    write_shard(tmp_path / "s.tar", {"a.wav": (captioned / "0.wav").read_bytes() * 4, "a.txt": b"a dog"})
+    whole = (tmp_path / "s.tar").read_bytes()
+    (tmp_path / "s.tar").write_bytes(whole[: len(whole) // 2])
+    for name in ("s.tar", "gone.tar"):
+        with pytest.raises(InputError, match=f"data must be whole shards .*{name}"):
+            read(tmp_path / name)
+
+
 @pytest.fixture(scope="module")
 def tables(captioned, tmp_path_factory):
     """The Audio feature of `datasets` in Parquet, as the hub has it, and saved by `datasets`."""
@@ -90,11 +117,15 @@ def tables(captioned, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("tables")
     features = datasets.Features(
-        {"audio": datasets.Audio(), "label": datasets.ClassLabel(names=["Dog", "Keyboard_(musical)"])}
+        {
+            "audio": datasets.Audio(),
+            "label": datasets.ClassLabel(names=["Dog", "Keyboard_(musical)"]),
+            "tags": datasets.List(datasets.ClassLabel(names=["Rain", "Wind"])),
+        }
     )
     sound = {"bytes": (captioned / "0.wav").read_bytes(), "path": "0.wav"}
-    for split, labels in (("train", [0, 1, 0]), ("test", [1])):
-        table = {"audio": [sound] * len(labels), "label": labels}
+    for split, labels in (("train", [0, 1, -1]), ("test", [1])):
+        table = {"audio": [sound] * len(labels), "label": labels, "tags": [[0, 1]] * len(labels)}
         parquet.write_table(pyarrow.table(table, schema=features.arrow_schema), folder / f"{split}-0.parquet")
     loaded = datasets.load_dataset(str(folder), cache_dir=str(folder / "cache"))
     loaded.save_to_disk(folder / "saved")
@@ -107,10 +138,15 @@ def test_data_sets(tables, where):
     assert [(each.captions, each.split) for each in examples] == [
         (("Dog",), "train"),
         (("Keyboard musical",), "train"),
-        (("Dog",), "train"),
+        ((), "train"),
         (("Keyboard musical",), "validation"),
     ]
     assert load_waveform(examples[0].sound).duration_s == pytest.approx(0.5)
+
+
+def test_lists_of_classes(tables):
+    examples = read(tables, label_template="{label}", text=("tags",))
+    assert {each.captions for each in examples} == {("Rain", "Wind")}
 
 
 @pytest.mark.parametrize(

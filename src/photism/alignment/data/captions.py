@@ -34,7 +34,7 @@ def captions_of_labels(labels: str | Iterable[str], template: str = ALL_LABELS) 
     Source: with the default template, the cleaning of audio2img (kardSIM), train_me.ipynb.
     """
     names = labels.split(",") if isinstance(labels, str) else labels
-    clean = [" ".join(name.translate(NOT_IN_CAPTIONS).split()) for name in names]
+    clean = [" ".join(name.translate(NOT_IN_CAPTIONS).split()) for name in map(str, names)]
     clean = [name for name in clean if name]
     if ALL_LABELS in template:
         return (template.replace(ALL_LABELS, " ".join(clean)),) if clean else ()

@@ -20,6 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from photism.audio.log_mel import FRAMES_PER_S
+
 
 @dataclass(frozen=True)
 class FeatureSettings:
@@ -41,7 +43,7 @@ class FeatureSettings:
     @property
     def tokens_per_s(self) -> float:
         """Tokens of a second of sound."""
-        return 100 / self.stride
+        return FRAMES_PER_S / self.stride
 
 
 @dataclass(frozen=True)

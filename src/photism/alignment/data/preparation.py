@@ -53,7 +53,9 @@ def prepare_corpus(
         InputError: more sounds than `max_unreadable` cannot be read, or none can.
     """
     if (folder / "corpus.json").is_file():
-        return Corpus(folder)
+        corpus = Corpus(folder)
+        _check_unreadable(corpus.unreadable, len(corpus) + len(corpus.unreadable), max_unreadable)
+        return corpus
     folder.mkdir(parents=True, exist_ok=True)
     stream = iter(islice(examples, limit))
     unreadable: list[tuple[str, str]] = []
@@ -146,6 +148,8 @@ class _Heard:
 
 def _hear(example: Example, settings: FeatureSettings) -> _Heard | str:
     """What an example sounds like, or why that cannot be told."""
+    if example.sound is None:
+        return "it has no sound"
     if not example.captions:
         return "it has no caption"
     try:

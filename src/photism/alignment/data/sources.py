@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from tarfile import TarError
 from typing import Any, cast
 
 from photism.alignment.data.captions import captions_of_labels, captions_of_text
@@ -77,14 +78,14 @@ class Example:
 
     Attributes:
         name: by which the report tells it.
-        sound: what `load_waveform` takes.
+        sound: what `load_waveform` takes; None where a row has none, another fault that the report lists.
         captions: any number; none is a fault of the data, which the report lists.
         split: "train" or "validation"; None: chosen by the name.
         start_s, end_s: of the part that is meant; None: to the end.
     """
 
     name: str
-    sound: AudioSource
+    sound: AudioSource | None
     captions: tuple[str, ...]
     split: str | None = None
     start_s: float = 0.0
@@ -136,7 +137,10 @@ def read_examples(data: str, *, columns: Columns, dataset_config: str | None = N
 
 
 def fingerprint(data: str, dataset_config: str | None = None) -> str:
-    """Changes when the data does: by names, sizes and times of files, or by the version of a data set of the hub."""
+    """Changes when the data does: by names, sizes and times of files, or by the version of a data set of the hub.
+
+    What a list names outside of its folder is not looked at.
+    """
     path = Path(data)
     if path.is_dir():
         files = sorted(path.rglob("*"))
@@ -206,11 +210,20 @@ def _web_dataset(shards: str, columns: Columns) -> Iterator[Example]:
     urls = sorted(glob.glob(shards)) if "*" in shards else shards
     if not urls:
         raise InputError(f"data must be shards that exist; there are none of {shards}")
-    return (_of_files(files, columns) for files in WebDataset(urls, shardshuffle=False, empty_check=False))
+    return _read_shards(WebDataset(urls, shardshuffle=False, empty_check=False), shards, columns)
+
+
+def _read_shards(shards: Iterable[Mapping[str, Any]], name: str, columns: Columns) -> Iterator[Example]:
+    try:
+        yield from (_of_files(files, columns) for files in shards)
+    except (OSError, TarError, ValueError) as error:  # of Unicode and of JSON are ValueErrors
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"data must be whole shards of texts in UTF-8 and of JSON; {name}: {error}") from None
 
 
 def _of_files(files: Mapping[str, Any], columns: Columns) -> Example:
-    row: dict[str, Any] = {}
+    row: dict[str, Any] = {"audio": None}
     for suffix, content in files.items():
         if suffix.rpartition(".")[2].lower() in SOUND_SUFFIXES:
             row["audio"] = content
@@ -247,16 +260,24 @@ def _rows(rows: Any, split: str, columns: Columns) -> Iterator[Example]:
     for name, feature in features.items():
         if isinstance(feature, Audio):  # we decode ourselves: datasets would want FFmpeg on the system
             rows = rows.cast_column(name, Audio(decode=False))
-    classes = {name: feature for name, feature in features.items() if isinstance(feature, ClassLabel)}
+    labels = {name: getattr(feature, "feature", feature) for name, feature in features.items()}  # of a list, its items'
+    classes = {name: feature for name, feature in labels.items() if isinstance(feature, ClassLabel)}
     for index, row in enumerate(rows):
-        named = {**row, **{name: feature.int2str(row[name]) for name, feature in classes.items()}}
+        named = {**row, **{name: _class_names(feature, row[name]) for name, feature in classes.items()}}
         yield _example({"split": split, "name": f"{split}/{index}", **named}, columns)
 
 
+def _class_names(feature: Any, numbers: Any) -> list[str]:
+    """Of one class or a list of them; a number below 0 says that there is none."""
+    given = numbers if isinstance(numbers, list) else [numbers]
+    return [feature.int2str(number) for number in given if number is not None and number >= 0]
+
+
 def _example(row: Mapping[str, Any], columns: Columns, *, folder: Path | None = None) -> Example:
-    sound = _first(row, [columns.sound] if columns.sound else SOUND_COLUMNS)
-    if sound is None:
-        wanted = columns.sound or " or ".join(SOUND_COLUMNS)
+    names = [columns.sound] if columns.sound else SOUND_COLUMNS
+    sound = _first(row, names)
+    if not any(each in row for each in names):
+        wanted = " or ".join(names)
         raise InputError(f"data must have a column {wanted} with the sound; it has {', '.join(map(str, row))}")
     texts = [row.get(name) for name in columns.text or [each for each in TEXT_COLUMNS if row.get(each)][:1]]
     captions = tuple(dict.fromkeys(chain.from_iterable(map(captions_of_text, texts))))
