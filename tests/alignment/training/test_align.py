@@ -62,48 +62,45 @@ def test_the_same_again_from_the_file_that_it_left(aligned, align, tmp_path):
     assert_same_result(output, again, tolerance=0)
 
 
-def test_a_kill_at_any_moment_changes_nothing(aligned, start_align, align, tmp_path):
-    whole, _ = aligned
-    output = tmp_path / "killed"
-    for steps in (1, 3):
-        more = ["--resume"] if output.exists() else []
-        process = start_align(output, *more, checkpoint_every_s="0")
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and process.poll() is None:
-            if (output / "log.jsonl").is_file() and len(log_of_whole_lines(output)) >= steps:
-                break
-            time.sleep(0.01)
+def wait_for_steps(process, output, steps):
+    """Until so many steps are in the log, which the training is told to be far from done with."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        log = output / "log.jsonl"
+        if log.is_file() and log.read_text().count("\n") >= steps:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"it ended with {process.poll()} before step {steps}")
+
+
+def test_a_kill_at_any_moment_changes_nothing(start_align, align, tmp_path):
+    whole, output = tmp_path / "whole", tmp_path / "killed"
+    assert align(whole, epochs="30").returncode == 0
+    for steps in (2, 20):
+        process = start_align(output, *["--resume"] * output.exists(), epochs="30", checkpoint_every_s="0")
+        wait_for_steps(process, output, steps)
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert not (output / "model.safetensors").exists()
-    done = align(output, "--resume", checkpoint_every_s="0")
+        assert not (output / "model.safetensors").exists()
+    done = align(output, "--resume", epochs="30", checkpoint_every_s="0")
     assert done.returncode == 0, done.stderr
+    assert [row["step"] for row in log_of(output)] == list(range(1, 61))
     assert log_of(output) == log_of(whole)
     assert_same_result(output, whole, tolerance=0)
 
 
-def log_of_whole_lines(output):
-    return [line for line in (output / "log.jsonl").read_text().splitlines(keepends=True) if line.endswith("\n")]
-
-
-def test_an_interrupt_saves_and_says_how_to_go_on(aligned, start_align, align, tmp_path):
-    whole, _ = aligned
+def test_an_interrupt_saves_and_says_how_to_go_on(start_align, align_here, tmp_path, capsys):
     output = tmp_path / "stopped"
-    process = start_align(output, epochs="3")
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (output / "log.jsonl").is_file():
-        time.sleep(0.01)
+    process = start_align(output, epochs="1000")
+    wait_for_steps(process, output, 1)
     process.send_signal(signal.SIGTERM)
-    assert process.wait() in (130, 0)  # 0 where it was done before it was told
-    if not (output / "model.safetensors").exists():
-        refused = align(output)
-        assert refused.returncode == 2
-        assert "holds a training; resume it" in refused.stderr
-        other = align(output, "--resume", seed="5")
-        assert other.returncode == 2
-        assert "these differ: seed: 0, 5" in other.stderr
-        assert align(output, "--resume").returncode == 0
-    assert_same_result(output, whole, tolerance=0)
+    assert process.wait() == 130
+    (checkpoint,) = (output / "checkpoints").iterdir()
+    assert int(checkpoint.name.removeprefix("step-")) == len(log_of(output))
+    assert align_here(output, epochs="1000") == 2
+    assert "holds a training; resume it" in capsys.readouterr().err
+    assert align_here(output, "--resume", seed="5") == 2
+    assert "these differ: epochs: 1000.0, 3.0; seed: 0, 5" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("more", [[], ["--fsdp"]])

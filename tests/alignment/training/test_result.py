@@ -5,11 +5,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from tiny_checkpoint import make_tokenizer
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTextConfig, CLIPVisionConfig
 
 from photism.alignment.training import logs
-from photism.alignment.training.checkpoints import keep_last, last_checkpoint, read_folder, write_folder
+from photism.alignment.training.checkpoints import (
+    Best,
+    keep_last,
+    last_checkpoint,
+    read_best,
+    read_folder,
+    write_best,
+    write_folder,
+)
 from photism.alignment.training.evaluation import Heard, clip_score, heat_map, measure, validation_clips
 from photism.alignment.training.result import PUBLISHED, check_hub, push_to_hub
 from photism.errors import InputError
@@ -92,6 +101,19 @@ def test_checkpoints_are_whole_or_absent(tmp_path):
     (folder / "step-00000003" / "weights.safetensors").write_bytes(b"cut")
     with pytest.raises(InputError, match=r"step-00000003 cannot be read: .*; delete it"):
         read_folder(folder / "step-00000003")
+
+
+def test_the_best_is_replaced_in_one_move(tmp_path):
+    path = tmp_path / "best.safetensors"
+    assert read_best(path) is None
+    for step in (3, 5):
+        write_best(path, {"w": torch.tensor([step])}, step=step, measures={"audio to text: R@5": step / 10})
+        assert read_best(path) == Best(step, {"audio to text: R@5": step / 10})
+        assert load_file(path)["w"].tolist() == [step]
+    assert list(tmp_path.iterdir()) == [path]
+    path.write_bytes(b"cut")
+    with pytest.raises(InputError, match=r"best.safetensors cannot be read: .*; delete it"):
+        read_best(path)
 
 
 def test_a_log_is_cut_where_a_training_goes_on(tmp_path):

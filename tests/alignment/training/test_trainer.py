@@ -15,6 +15,7 @@ from photism.alignment.training.settings import AlignSettings
 from photism.alignment.training.trainer import Trainer
 from photism.diffusion_model import load_diffusion
 from photism.errors import InputError
+from photism.tiny import MODEL_FOLDER
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +105,23 @@ def test_a_loss_that_is_not_finite_stops_the_training(make):
         trainer.train_step()
 
 
+def test_a_gradient_that_is_not_finite_moves_nothing(make, monkeypatch):
+    trainer = make(learning_rate=0.5)
+    before = {name: parameter.detach().clone() for name, parameter in trainer.optimization.parameters.items()}
+    filled = trainer.optimization.fill_gradients
+
+    def broken():
+        gradients = filled()
+        gradients[0].flatten()[0] = float("inf")
+        return gradients
+
+    monkeypatch.setattr(trainer.optimization, "fill_gradients", broken)
+    with pytest.raises(InputError, match=r"lower than 0.5: the gradient norm is (inf|nan) at step 1"):
+        trainer.train_step()
+    for name, parameter in trainer.optimization.parameters.items():
+        assert torch.equal(parameter, before[name])
+
+
 def test_learning_rates_fall_with_the_layer(make):
     trainer = make(layer_decay=0.5, learning_rate=0.8)
     depths = layer_depths(trainer.model)
@@ -152,6 +170,12 @@ def test_what_is_heard_does_not_depend_on_the_chunk_and_is_in_order(make):
     for row, clip in enumerate(clips):
         torch.testing.assert_close(trainer.hear([clip]).tokens[0], heard.tokens[row], atol=1e-5, rtol=1e-4)
     assert [trainer.targets.captions[each[0]] for each in heard.captions[:2]] == ["rain", "a koala"]
+
+
+def test_an_adapter_that_learns_nothing_gives_way_to_one_that_does(parts):
+    _, _, targets = parts
+    model = build_model(load_start(str(MODEL_FOLDER)), targets.space, AlignSettings(data="-", output="-"))
+    assert (model.config.adapter, model.config.feature_stride) == ("resampler", 4)
 
 
 def test_starting_from_a_photism_model_keeps_its_adapter(parts, models):

@@ -1,7 +1,7 @@
 """What a training needs to go on after a kill: written whole or not at all.
 
 checkpoints/step-00001200/    weights, average and optimizer, as safetensors; state.json
-best/                         the weights that were measured best, and what was measured
+best.safetensors              the weights that were measured best; in its header the step and what was measured
 """
 
 from __future__ import annotations
@@ -10,15 +10,25 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from photism.errors import InputError
 
 PART = ".part"
+
+
+@dataclass(frozen=True)
+class Best:
+    """Of the weights that were measured best: after which step, and what was measured."""
+
+    step: int
+    measures: Mapping[str, float]
 
 
 def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
@@ -58,6 +68,29 @@ def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, A
         raise InputError(
             f"checkpoint {folder} cannot be read: {error}; delete it to go on from the one before"
         ) from None
+
+
+def write_best(path: Path, weights: Mapping[str, Tensor], *, step: int, measures: Mapping[str, float]) -> None:
+    """The weights that were measured best so far, in place of those before, in one move."""
+    part = path.with_name(path.name + PART)
+    save_file(dict(weights), part, metadata={"step": str(step), "measures": json.dumps(measures)})
+    os.replace(part, path)
+
+
+def read_best(path: Path) -> Best | None:
+    """What `write_best` wrote, without the weights; None where nothing has been measured yet.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata()
+    except SafetensorError as error:
+        raise InputError(f"{path} cannot be read: {error}; delete it") from None
+    return Best(int(about["step"]), json.loads(about["measures"]))
 
 
 def last_checkpoint(folder: Path) -> Path | None:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ Loss: TypeAlias = "Callable[[tuple[Tensor, ...]], Tensor]"
 
 
 @dataclass(frozen=True)
-class Encoded(Generic[Chunk]):
+class Encoded:
     """What the loss sees of the sounds of all chunks.
 
     Attributes:
@@ -48,7 +48,7 @@ class Encoded(Generic[Chunk]):
     last: tuple[Tensor, ...]
 
 
-def encode_chunks(forward: Forward[Chunk], chunks: Sequence[Chunk], seeds: Sequence[int]) -> Encoded[Chunk]:
+def encode_chunks(forward: Forward[Chunk], chunks: Sequence[Chunk], seeds: Sequence[int]) -> Encoded:
     """Encodes all chunks, one at a time.
 
     Args:

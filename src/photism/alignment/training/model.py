@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
 from photism.alignment.data.corpus import FeatureSettings
 from photism.alignment.prompt_space import PromptSpace
-from photism.alignment.training.settings import AlignSettings
+from photism.alignment.training.settings import TRAINED_ADAPTERS, AlignSettings
 from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
 from photism.errors import InputError
 
@@ -52,7 +52,7 @@ def build_model(
     """
     own = start.config if isinstance(start, AudioPromptEncoder) else None
     encoder = start.encoder if isinstance(start, AudioPromptEncoder) else start
-    adapter = settings.adapter or (own.adapter if own else "resampler")
+    adapter = settings.adapter or (own.adapter if own and own.adapter in TRAINED_ADAPTERS else "resampler")
     tokens = settings.tokens or (own.tokens if own and own.tokens < space.length else None)
     features = feature_settings(start)
     torch.manual_seed(settings.seed)

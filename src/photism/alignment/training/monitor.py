@@ -24,9 +24,6 @@ from photism.alignment.training.settings import AlignSettings
 from photism.alignment.training.trainer import Progress, Trainer
 from photism.diffusion_model import load_diffusion
 
-BEST_BY = "audio to text: R@5"
-"""What says which weights are kept."""
-
 
 @dataclass(frozen=True)
 class Listener:
@@ -37,7 +34,7 @@ class Listener:
         prepared: hours of sound that are decoded, or captions that are encoded.
         report: of the data, before the training.
         step: each step.
-        measured: each monitor.
+        measured: each evaluation.
     """
 
     stage: Callable[[str], None] = lambda text: None
@@ -63,10 +60,10 @@ class Monitor:
 
             self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=trainer.step + 1)
 
-    def __call__(self, trainer: Trainer, step: int) -> float:
-        """What the averaged weights are worth."""
+    def __call__(self, trainer: Trainer, step: int) -> Mapping[str, float]:
+        """What the averaged weights are worth; nothing, where no sounds are kept to measure on."""
         if not self.clips:
-            return float(step)  # the last is the best that is known
+            return {}
         heard = trainer.hear(self.clips)
         measures = measure(heard, trainer.targets)
         if self.is_main:
@@ -79,7 +76,7 @@ class Monitor:
             logs.append(self.path, step, measures)
             self.listener.measured(step, measures)
         trainer.processes.wait()
-        return measures[BEST_BY]
+        return measures
 
     def log(self, progress: Progress) -> None:
         """Losses and speed of a step."""

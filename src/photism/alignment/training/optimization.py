@@ -41,7 +41,12 @@ class Optimization:
         ]
         self.average = {name: local(parameter).detach().clone() for name, parameter in parameters.items()}
 
-    def step(self, number: int, *, steps: int) -> dict[str, float]:
+    def clip(self) -> float:
+        """Shortens the gradient of the weights where it is too long; how long it was."""
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm)
+        return float(whole(norm))
+
+    def step(self, number: int, *, steps: int) -> float:
         """Moves the weights by their gradients.
 
         Args:
@@ -49,16 +54,15 @@ class Optimization:
             steps: of the training.
 
         Returns:
-            "gradient norm", as it was, and the "learning rate" of the top.
+            the learning rate of the top.
         """
         factor = schedule(number, steps=steps, warmup_steps=round(self.settings.warmup_share * steps))
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = factor * group["highest"]
             optimizer.step()
         self._update_average(number + 1)
-        return {"gradient norm": float(whole(norm)), "learning rate": factor * self.settings.learning_rate}
+        return factor * self.settings.learning_rate
 
     def zero_grad(self) -> None:
         """Forgets the gradients."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
 from photism.alignment.data.report import CorpusReport
+from photism.alignment.training.checkpoints import Best
 from photism.alignment.training.settings import SETTINGS, AlignSettings, write_settings
 from photism.errors import InputError
 
@@ -51,7 +52,7 @@ def write_model(
     settings: AlignSettings,
     report: CorpusReport,
     measures: Sequence[Mapping[str, float]],
-    best_step: int | None,
+    best: Best,
 ) -> None:
     """The model, its captions and its card, in place of those that are there.
 
@@ -62,7 +63,7 @@ def write_model(
         settings: of the training.
         report: of the corpus.
         measures: of each evaluation, with its "step".
-        best_step: which of these the weights are from; None where nothing was measured.
+        best: of the model's weights.
     """
     part = folder / ".part"
     shutil.rmtree(part, ignore_errors=True)
@@ -70,7 +71,7 @@ def write_model(
     (part / "captions.json").write_text(json.dumps(list(captions), ensure_ascii=False, indent=0), encoding="utf8")
     if measures:
         _draw_curve(measures, part / "curve.png")
-    card = model_card(settings, report, measures, best_step)
+    card = model_card(settings, report, best)
     (part / "README.md").write_text(card, encoding="utf8")
     (part / "report.json").write_text(json.dumps(asdict(report), ensure_ascii=False, indent=1), encoding="utf8")
     for path in part.iterdir():
@@ -78,9 +79,7 @@ def write_model(
     part.rmdir()
 
 
-def model_card(
-    settings: AlignSettings, report: CorpusReport, measures: Sequence[Mapping[str, float]], best_step: int | None
-) -> str:
+def model_card(settings: AlignSettings, report: CorpusReport, best: Best) -> str:
     """README.md of the result, in Markdown."""
     name = Path(settings.output).name
     lines = [
@@ -104,17 +103,16 @@ def model_card(
         *[f"- {line}" for line in report.lines() if not line.startswith("  ")],
         "",
     ]
-    if measures:
-        chosen = next(each for each in measures if each["step"] == best_step)
+    if best.measures:
         lines += [
             "## Measured",
             "",
-            f"On the validation split, with the weights of step {best_step}, which had the best R@5 of all that were "
+            f"On the validation split, with the weights of step {best.step}, which had the best R@5 of all that were "
             "measured:",
             "",
             "| | |",
             "|---|---|",
-            *[f"| {key} | {value:.4g} |" for key, value in chosen.items() if key != "step"],
+            *[f"| {key} | {value:.4g} |" for key, value in best.measures.items()],
             "",
             "![Retrieval by step](curve.png)",
             "",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors.torch import load_file
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.alignment.data.corpus import Corpus, FeatureSettings
@@ -21,12 +22,12 @@ from photism.alignment.data.sources import Columns, Example, fingerprint, read_e
 from photism.alignment.data.targets import Targets, prepare_targets
 from photism.alignment.training import logs
 from photism.alignment.training.batches import distinct_negatives
-from photism.alignment.training.checkpoints import last_checkpoint, read_folder
+from photism.alignment.training.checkpoints import last_checkpoint, read_best
 from photism.alignment.training.model import build_model, feature_settings, without_lora
 from photism.alignment.training.monitor import Listener, Monitor
 from photism.alignment.training.result import check_hub, push_to_hub, write_model, write_provenance
 from photism.alignment.training.settings import SETTINGS, AlignSettings, differences, read_settings
-from photism.alignment.training.trainer import Trainer
+from photism.alignment.training.trainer import BEST, Trainer
 from photism.diffusion_model import load_diffusion
 from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
@@ -214,13 +215,14 @@ def _finish(settings: AlignSettings, targets: Targets, corpus: Corpus, report: C
     It is built once more, from what it started from, and the weights are put in: the trained one may be shared out.
     """
     output = Path(settings.output)
-    tensors, state = read_folder(output / "best")
+    best = read_best(output / BEST)
+    if best is None:
+        raise InputError(f"output {output} must have {BEST}, which is gone")
     model = build_model(load_start(settings.encoder), targets.space, settings)
     parameters = dict(model.named_parameters())
     with torch.no_grad():
-        for name, tensor in tensors["weights"].items():
+        for name, tensor in load_file(output / BEST).items():
             parameters[name].copy_(tensor)
-    measures = logs.read(monitor.path)
     captions = sorted({caption for clip in corpus.clips for caption in clip.captions})
     write_model(
         output,
@@ -228,8 +230,8 @@ def _finish(settings: AlignSettings, targets: Targets, corpus: Corpus, report: C
         captions,
         settings=settings,
         report=report,
-        measures=measures,
-        best_step=state["step"] if measures else None,
+        measures=logs.read(monitor.path),
+        best=best,
     )
     if settings.push_to_hub:
         push_to_hub(output, settings.push_to_hub)

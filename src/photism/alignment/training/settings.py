@@ -12,6 +12,9 @@ from typing import Any, get_args, get_type_hints
 from photism.alignment.data.captions import check_template
 from photism.errors import InputError
 
+TRAINED_ADAPTERS = ("conv", "resampler")
+"""The phonetic one knows its prompts by heart, and learns no others."""
+
 
 def _setting(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
@@ -30,7 +33,7 @@ class AlignSettings:
     diffusion: str = _setting(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "Diffusers pipeline whose text encoder is learned from."
     )
-    adapter: str | None = _setting(None, "conv or resampler. Default: that of the Photism model, or else resampler.")
+    adapter: str | None = _setting(None, "conv or resampler. Default: the Photism model's, where it is one of these.")
     tokens: int | None = _setting(None, "That the adapter makes, without the opening one. Default: all of the space.")
 
     dataset_config: str | None = _setting(None, "Of a data set of the hub that has several.")
@@ -111,7 +114,7 @@ class AlignSettings:
         _check(self, "limit", self.limit is None or self.limit >= 2, "at least 2")
         _check(self, "frozen_layers", self.frozen_layers >= -1, "0 or more, or -1")
         _check(self, "precision", self.precision in ("bf16", "fp32"), "bf16 or fp32")
-        _check(self, "adapter", self.adapter in (None, "conv", "resampler"), "conv or resampler")
+        _check(self, "adapter", self.adapter in (None, *TRAINED_ADAPTERS), " or ".join(TRAINED_ADAPTERS))
         _check(
             self, "lora_rank", not (self.lora_rank and self.frozen_layers == -1), "0 where the whole encoder is frozen"
         )

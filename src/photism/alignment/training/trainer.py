@@ -24,10 +24,12 @@ from photism.alignment.training.checkpoints import (
     checkpoint_name,
     keep_last,
     last_checkpoint,
+    read_best,
     read_folder,
+    write_best,
     write_folder,
 )
-from photism.alignment.training.evaluation import Heard
+from photism.alignment.training.evaluation import BEST_BY, Heard
 from photism.alignment.training.grad_cache import backward_chunks, encode_chunks, loss_gradients
 from photism.alignment.training.model import layer_depths, trained_tensors
 from photism.alignment.training.objective import Objective
@@ -39,8 +41,10 @@ from photism.errors import InputError
 
 LOG = "log.jsonl"
 
-Evaluate = Callable[["Trainer", int], float]
-"""Measures the averaged weights after a step; the higher what it returns, the better they are."""
+BEST = "best.safetensors"
+
+Evaluate = Callable[["Trainer", int], Mapping[str, float]]
+"""Measures the averaged weights after a step; the higher `BEST_BY` among what it returns, the better they are."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,6 @@ class Trainer:
             trained_tensors(self.model), depths, self.temperature.log_temperature, settings
         )
         self.step = 0
-        self.best: float | None = None
         self.folder = Path(settings.output)
         self._resume()
 
@@ -156,15 +159,17 @@ class Trainer:
         gradients = self.optimization.fill_gradients()
         if not self.is_sharded:
             self.processes.add_up(gradients)
-        if not math.isfinite(losses["loss"]):
-            raise InputError(
-                f"learning_rate must be lower than {self.settings.learning_rate:g}: the loss is {losses['loss']} at "
-                f"step {self.step + 1}; the last checkpoint is good"
-            )
-        moved = self.optimization.step(self.step, steps=self.steps)
+        losses["gradient norm"] = self.optimization.clip()
+        for name in ("loss", "gradient norm"):
+            if not math.isfinite(losses[name]):
+                raise InputError(
+                    f"learning_rate must be lower than {self.settings.learning_rate:g}: the {name} is {losses[name]} "
+                    f"at step {self.step + 1}; the last checkpoint is good"
+                )
+        losses["learning rate"] = self.optimization.step(self.step, steps=self.steps)
         self.optimization.zero_grad()
         self.step += 1
-        return {**losses, **moved}
+        return losses
 
     @torch.no_grad()
     def hear(self, clips: Sequence[int]) -> Heard:
@@ -188,7 +193,7 @@ class Trainer:
         tensors = self.optimization.tensors()
         if self.processes.is_main:
             folder = self.folder / "checkpoints"
-            state = {"step": self.step, "best": self.best, "chunk_tokens": self.chunk_tokens}
+            state = {"step": self.step, "chunk_tokens": self.chunk_tokens}
             write_folder(folder / checkpoint_name(self.step), tensors, state)
             keep_last(folder, self.settings.keep_checkpoints)
         self.processes.wait()
@@ -197,11 +202,16 @@ class Trainer:
         path = last_checkpoint(self.folder / "checkpoints")
         if path is not None:
             tensors, state = read_folder(path)
-            self.step, self.best = state["step"], state["best"]
+            self.step = state["step"]
             self.chunk_tokens = min(self.chunk_tokens, state["chunk_tokens"])
             self.optimization.load(tensors)
         if self.processes.is_main:
             logs.cut(self.folder / LOG, self.step)
+            if path is None:
+                (self.folder / BEST).unlink(missing_ok=True)  # of a training that is begun anew
+        self.processes.wait()
+        best = read_best(self.folder / BEST)
+        self.best_score = -math.inf if best is None else best.measures.get(BEST_BY, 0.0)
 
     def _evaluate(self, evaluate: Evaluate) -> None:
         """Measures the average, where there is one, and keeps it if it is the best."""
@@ -209,12 +219,13 @@ class Trainer:
         if averaged:
             self.optimization.swap_average()
         try:
-            score = evaluate(self, self.step)
-            if self.best is None or score >= self.best:
-                self.best = score
+            measures = evaluate(self, self.step)
+            score = measures.get(BEST_BY, 0.0)  # where nothing can be measured the last is the best
+            if score >= self.best_score:
+                self.best_score = score
                 weights = self.optimization.weights()
                 if self.processes.is_main:
-                    write_folder(self.folder / "best", {"weights": weights}, {"step": self.step, "score": score})
+                    write_best(self.folder / BEST, weights, step=self.step, measures=measures)
                 self.processes.wait()
         finally:
             if averaged:
