@@ -10,9 +10,9 @@ from photism.errors import InputError
 LONG = "a caption of far more letters than this tokenizer takes"
 
 
-@pytest.fixture(scope="module", params=["sd", "xl"])
-def pipeline(request, models):
-    source = models / request.param / "diffusion"
+@pytest.fixture(scope="module", params=["sd", "sd2", "xl"])
+def pipeline(request, models, parts):
+    source = parts / "sd2" if request.param == "sd2" else models / request.param / "diffusion"
     return load_diffusion(source, device=torch.device("cpu"), dtype=torch.float32, text_only=True)
 
 

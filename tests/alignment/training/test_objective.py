@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from photism.alignment.loss import regression_loss, sequence_contrastive_loss
-from photism.alignment.training.objective import Objective
+from photism.alignment.training.objective import alignment_losses
 from photism.alignment.training.settings import AlignSettings
 
 B, S, D = 6, 4, 5
@@ -15,12 +15,13 @@ def tokens():
     return torch.randn(2, B, S, D, generator=torch.Generator().manual_seed(0)).unbind()
 
 
-def losses(objective, audio, text, is_padding=None):
-    return objective.losses(audio, text, temperature=0.2, caption_ids=IDS, is_padding=is_padding)
+def losses(audio, text, *, is_padding=None, **given):
+    settings = AlignSettings(data="d", output="o", **given)
+    return alignment_losses(audio, text, settings, temperature=0.2, caption_ids=IDS, is_padding=is_padding)
 
 
 def test_it_is_the_weighted_sum_of_both(tokens):
-    found = losses(Objective(contrastive_weight=2.0, regression_weight=3.0, norm_weight=0.1), *tokens)
+    found = losses(*tokens, contrastive_weight=2.0, regression_weight=3.0, norm_weight=0.1)
     contrastive = sequence_contrastive_loss(*tokens, temperature=0.2, caption_ids=IDS, symmetric=True)
     regression = regression_loss(*tokens, norm_weight=0.1)
     torch.testing.assert_close(found["contrastive"], contrastive)
@@ -29,25 +30,19 @@ def test_it_is_the_weighted_sum_of_both(tokens):
 
 
 def test_a_part_of_no_weight_is_left_out(tokens):
-    assert set(losses(Objective(regression_weight=0), *tokens)) == {"loss", "contrastive"}
-    assert set(losses(Objective(contrastive_weight=0), *tokens)) == {"loss", "regression"}
-    one_way = losses(Objective(regression_weight=0, symmetric=False), *tokens)["loss"]
+    assert set(losses(*tokens, regression_weight=0)) == {"loss", "contrastive"}
+    assert set(losses(*tokens, contrastive_weight=0)) == {"loss", "regression"}
+    one_way = losses(*tokens, regression_weight=0, symmetric=False)["loss"]
     torch.testing.assert_close(one_way, sequence_contrastive_loss(*tokens, temperature=0.2, caption_ids=IDS))
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.25, 1.0])
 def test_padding_counts_its_weight(tokens, weight):
-    found = losses(Objective(padding_weight=weight), *tokens, is_padding=PADDING)
+    found = losses(*tokens, is_padding=PADDING, padding_weight=weight)
     weights = torch.where(PADDING, weight, 1.0)
     expected = regression_loss(*tokens, position_weights=weights)
     torch.testing.assert_close(found["regression"], expected)
     if weight == 0:
         changed = torch.where(PADDING[..., None], torch.randn(B, S, D), tokens[0])
-        again = losses(Objective(padding_weight=0), changed, tokens[1], PADDING)
+        again = losses(changed, tokens[1], is_padding=PADDING, padding_weight=0)
         torch.testing.assert_close(again["regression"], found["regression"])
-
-
-def test_settings_say_what_it_is():
-    settings = AlignSettings(data="d", output="o", norm_weight=0.2, padding_weight=0.3, symmetric=False)
-    assert Objective.of(settings) == Objective(norm_weight=0.2, padding_weight=0.3, symmetric=False)
-    assert Objective.of(AlignSettings(data="d", output="o")) == Objective()

@@ -16,6 +16,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,11 @@ class Targets:
         Raises:
             KeyError: one is not there.
         """
-        index = {caption: number for number, caption in enumerate(self.captions)}
-        return [index[caption] for caption in captions]
+        return [self._number_of[caption] for caption in captions]
+
+    @cached_property
+    def _number_of(self) -> dict[str, int]:
+        return {caption: number for number, caption in enumerate(self.captions)}
 
     def tokens(self, numbers: Tensor, count: int) -> Tensor:
         """Float16 (N, count, D): the first `count` tokens of captions (N,) after the opening one."""

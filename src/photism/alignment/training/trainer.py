@@ -32,7 +32,7 @@ from photism.alignment.training.checkpoints import (
 from photism.alignment.training.evaluation import BEST_BY, Heard
 from photism.alignment.training.grad_cache import backward_chunks, encode_chunks, loss_gradients
 from photism.alignment.training.model import layer_depths, trained_tensors
-from photism.alignment.training.objective import Objective
+from photism.alignment.training.objective import alignment_losses
 from photism.alignment.training.optimization import Optimization
 from photism.alignment.training.processes import Processes
 from photism.alignment.training.settings import AlignSettings
@@ -89,8 +89,7 @@ class Trainer:
             raise InputError(
                 f"batch_size must be a multiple of the {self.processes.count} processes; got {settings.batch_size}"
             )
-        number = {caption: number for number, caption in enumerate(targets.captions)}
-        self.captions_of = [[number[caption] for caption in clip.captions] for clip in corpus.clips]
+        self.captions_of = [targets.numbers(clip.captions) for clip in corpus.clips]
         tokens_per_s = corpus.settings.tokens_per_s
         self.batches = Batches(
             corpus,
@@ -103,7 +102,6 @@ class Trainer:
         # What a sound takes at least: the window of the convolutional adapter, or the other's queries.
         self.least_tokens = int(getattr(model.adapter, "window", model.config.tokens))
         self.steps = max(1, round(settings.epochs * self.batches.steps_per_epoch))
-        self.objective = Objective.of(settings)
         nn.Module.to(model, self.processes.device)  # the type of transformers' own `to` is wrong
         depths = layer_depths(model)
         self.model = shard(model, self.processes.device) if self.is_sharded else model
@@ -266,11 +264,12 @@ class Trainer:
         """Of the tokens (B, S, D) of all processes, and the pooled vectors (B, P) where there are some."""
         tokens, *pooled = rows
         device, count = tokens.device, tokens.shape[1]
-        temperature = self.temperature() if self.objective.learn_temperature else self.objective.temperature
+        temperature = self.temperature() if self.settings.learn_temperature else self.settings.temperature
         ids = captions.to(device)
-        losses = self.objective.losses(
+        losses = alignment_losses(
             tokens,
             self.targets.tokens(captions, count).to(device),
+            self.settings,
             temperature=temperature,
             caption_ids=ids,
             is_padding=self.targets.is_padding(captions, count).to(device),
@@ -278,8 +277,8 @@ class Trainer:
         target = self.targets.pooled(captions)
         if pooled and target is not None:
             # One vector for the whole prompt: it counts as much as all tokens together.
-            of_pooled = self.objective.losses(
-                pooled[0][:, None], target[:, None].to(device), temperature=temperature, caption_ids=ids
+            of_pooled = alignment_losses(
+                pooled[0][:, None], target[:, None].to(device), self.settings, temperature=temperature, caption_ids=ids
             )
             total = losses["loss"] + of_pooled.pop("loss")
             losses = {**losses, **{f"pooled {name}": value for name, value in of_pooled.items()}, "loss": total}
