@@ -34,6 +34,7 @@ PROMPT_TOKENS, PROMPT_WIDTH = 47, 1024
 TEMPERATURE = 0.15
 PADDED_TOKENS = 188  # 375 frames, as transformers' extractor rounds them
 STEP_SOUNDS, PUBLISHED_BATCH = 128, 8
+MEMORY_CHUNK_S = 30.0  # 64 sounds are 88 s: of 120 s they would not fill one chunk
 
 
 def broadcast_loss(audio: Tensor, text: Tensor) -> Tensor:
@@ -61,9 +62,9 @@ def lengths_s(count: int) -> list[float]:
     return (list(CORPUS_S) * -(-count // len(CORPUS_S)))[:count]
 
 
-def training_step(sounds: int, side: str, options: argparse.Namespace) -> Callable[[], object]:
+def training_step(sounds: int, chunk_s: float, side: str, options: argparse.Namespace) -> Callable[[], object]:
     """A step of the optimizer on so many sounds."""
-    return published_step(sounds, options) if side == PUBLISHED else our_step(sounds, options)
+    return published_step(sounds, options) if side == PUBLISHED else our_step(sounds, chunk_s, options)
 
 
 def encoder_settings(options: argparse.Namespace) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def published_step(sounds: int, options: argparse.Namespace) -> Callable[[], obj
     return lambda: Trainer(model, arguments, train_dataset=data).train()
 
 
-def our_step(sounds: int, options: argparse.Namespace) -> Callable[[], object]:
+def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callable[[], object]:
     from accelerate import Accelerator
 
     from photism.alignment import PromptSpace
@@ -153,6 +154,7 @@ def our_step(sounds: int, options: argparse.Namespace) -> Callable[[], object]:
         adapter="conv",
         tokens=PROMPT_TOKENS,
         batch_size=sounds,
+        chunk_s=chunk_s,
         precision=options.precision,
         regression_weight=0.0,
         symmetric=False,
@@ -170,9 +172,9 @@ def our_step(sounds: int, options: argparse.Namespace) -> Callable[[], object]:
 CASES = [
     Case("loss and gradient, B = 64", (OURS, PUBLISHED), partial(loss_and_gradient, 64)),
     Case("loss and gradient, B = 256", (OURS,), partial(loss_and_gradient, 256)),
-    Case("a step on 128 sounds", (OURS, PUBLISHED), partial(training_step, STEP_SOUNDS)),
-    Case("a step at B = 64", (OURS,), partial(training_step, 64)),
-    Case("a step at B = 1024", (OURS,), partial(training_step, 1024)),
+    Case("a step on 128 sounds", (OURS, PUBLISHED), partial(training_step, STEP_SOUNDS, 120.0)),
+    Case("memory of a step, B = 64", (OURS,), partial(training_step, 64, MEMORY_CHUNK_S)),
+    Case("memory of a step, B = 1024", (OURS,), partial(training_step, 1024, MEMORY_CHUNK_S)),
 ]
 
 

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from photism.alignment.training.batches import Batches, Piece, chunks_of, distinct_negatives
+from photism.alignment.training.batches import Batches, Piece, chunks_of, distinct_negatives, tokens_to_hold
 from photism.alignment.training.processes import Processes
 from photism.errors import InputError
 
@@ -66,13 +66,22 @@ def test_batches_that_cannot_be(batch_size):
         make(batch_size=batch_size)
 
 
-def test_chunks_hold_what_fits_when_filled_up():
+def test_chunks_hold_what_fits():
     pieces = [Piece(0, 0, tokens, 0) for tokens in (40, 33, 20, 20, 19, 5, 4)]
     chunks = [[piece.tokens for piece in chunk] for chunk in chunks_of(pieces, 66)]
-    assert chunks == [[40], [33, 20], [20, 19, 5], [4]]
+    assert chunks == [[40], [33, 20], [20, 19, 5, 4]]
     assert [[piece.tokens for piece in chunk] for chunk in chunks_of(pieces, 1)] == [[p.tokens] for p in pieces]
     assert len(list(chunks_of(pieces, 10_000))) == 1
-    assert [len(chunk) for chunk in chunks_of(pieces, 66, least=22)] == [1, 2, 3, 1]
+
+
+def test_a_chunk_is_filled_up_to_twice_its_size_at_most():
+    pieces = [Piece(0, 0, tokens, 0) for tokens in (40, *[2] * 9)]
+    assert [len(chunk) for chunk in chunks_of(pieces, 60)] == [3, 7]
+    assert [len(chunk) for chunk in chunks_of(pieces, 59)] == [2, 8]
+    assert [len(chunk) for chunk in chunks_of(pieces[1:], 18, least=9)] == [4, 4, 1]
+    assert tokens_to_hold(pieces) == 200
+    assert len(list(chunks_of(pieces, 200))) == 1
+    assert len(list(chunks_of(pieces, 199))) == 2
 
 
 def test_shares_of_processes_are_alike_and_dealt_back():

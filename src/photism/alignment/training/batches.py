@@ -12,6 +12,7 @@ from photism.alignment.data.corpus import Corpus
 from photism.errors import InputError
 
 SEED_FACTOR = 1_000_003
+FILLED_UP = 2
 
 
 @dataclass(frozen=True)
@@ -79,18 +80,30 @@ class Batches:
 
 
 def chunks_of(pieces: Sequence[Piece], chunk_tokens: int, *, least: int = 1) -> Iterator[list[Piece]]:
-    """Runs of pieces, the longest first, that take `chunk_tokens` at most when all are filled up to the longest.
+    """Runs of pieces, the longest first, of `chunk_tokens` at most together, or a single one.
 
-    A single piece may take more. One that is shorter than `least` tokens counts as many.
+    The encoder takes memory for the tokens that there are, which is the most of it. The adapter fills all up to the
+    longest, and to `least` tokens at least: with these a chunk is `FILLED_UP` times as large at most.
     """
     chunk: list[Piece] = []
+    tokens = 0
     for piece in pieces:
-        if chunk and (len(chunk) + 1) * max(chunk[0].tokens, least) > chunk_tokens:
+        if chunk and _held(tokens + piece.tokens, len(chunk) + 1, max(chunk[0].tokens, least)) > chunk_tokens:
             yield chunk
-            chunk = []
+            chunk, tokens = [], 0
         chunk.append(piece)
+        tokens += piece.tokens
     if chunk:
         yield chunk
+
+
+def tokens_to_hold(pieces: Sequence[Piece], *, least: int = 1) -> int:
+    """The smallest `chunk_tokens` with which pieces, the longest first, are one chunk."""
+    return _held(sum(piece.tokens for piece in pieces), len(pieces), max(pieces[0].tokens, least))
+
+
+def _held(tokens: int, sounds: int, longest: int) -> int:
+    return max(tokens, -(-sounds * longest // FILLED_UP))
 
 
 def distinct_negatives(batches: Batches, steps: int) -> float:

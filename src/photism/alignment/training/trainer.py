@@ -19,7 +19,7 @@ from photism.alignment.data.corpus import Corpus
 from photism.alignment.data.targets import Targets
 from photism.alignment.loss import LearnedTemperature
 from photism.alignment.training import logs
-from photism.alignment.training.batches import Batches, Piece, captions_tensor, chunks_of
+from photism.alignment.training.batches import Batches, Piece, captions_tensor, chunks_of, tokens_to_hold
 from photism.alignment.training.checkpoints import (
     checkpoint_name,
     keep_last,
@@ -285,13 +285,18 @@ class Trainer:
         return {**losses, "temperature": torch.as_tensor(temperature)}
 
     def _forward(self, chunk: Sequence[Piece]) -> tuple[Tensor, ...]:
-        """The tokens (n, S, D) without the opening one, and the pooled vectors (n, P) where there are some."""
+        """The tokens (n, S, D) without the opening one, and the pooled vectors (n, P) where there are some.
+
+        In the precision of the training: those of a whole batch are held.
+        """
         features, mask = self.corpus.batch((piece.clip, piece.start, piece.tokens) for piece in chunk)
         device = self.processes.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"):
             prompt = self.model(features.to(device), mask.to(device))
-        tokens = prompt.prompt_embeds[:, 1:]
-        return (tokens,) if prompt.pooled_prompt_embeds is None else (tokens, prompt.pooled_prompt_embeds)
+        rows = [prompt.prompt_embeds[:, 1:], prompt.pooled_prompt_embeds]
+        # Under autocast the last norm gives float32.
+        dtype = torch.bfloat16 if self.settings.precision == "bf16" else torch.float32
+        return tuple(each.to(dtype) for each in rows if each is not None)
 
     def _chunks(self, pieces: Sequence[Piece]) -> list[list[Piece]]:
         """This process's share in chunks.
@@ -324,12 +329,13 @@ class Trainer:
 
     def _halve_chunk(self, pieces: Sequence[Piece]) -> None:
         """The chunk, not the batch, which would be another loss."""
-        longest = max(pieces[0].tokens, self.least_tokens)
+        longest = pieces[0].tokens
         if self.chunk_tokens <= longest:
             raise InputError(
                 "max_duration_s must be lower, or gradient_checkpointing on: one sound alone does not fit in memory"
             )
-        self.chunk_tokens = max(longest, min(self.chunk_tokens, len(pieces) * longest) // 2)
+        held = min(self.chunk_tokens, tokens_to_hold(self.processes.share(pieces, 0), least=self.least_tokens))
+        self.chunk_tokens = max(longest, held // 2)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
