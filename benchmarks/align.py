@@ -123,14 +123,14 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
     from accelerate import Accelerator
 
     from photism.alignment import PromptSpace
-    from photism.alignment.data.corpus import FeatureSettings
-    from photism.alignment.data.preparation import prepare_corpus
-    from photism.alignment.data.sources import Example
     from photism.alignment.data.targets import Targets
     from photism.alignment.training.model import build_model
     from photism.alignment.training.settings import AlignSettings
     from photism.alignment.training.trainer import Trainer
     from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
+    from photism.training.corpus import FeatureSettings
+    from photism.training.preparation import prepare_corpus
+    from photism.training.sources import Example
 
     folder, noise = Path(tempfile.mkdtemp()), np.random.default_rng(0)
     examples = [

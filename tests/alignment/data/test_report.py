@@ -3,12 +3,12 @@ import shutil
 import pytest
 import torch
 
-from photism.alignment.data.corpus import FeatureSettings
-from photism.alignment.data.preparation import prepare_corpus
 from photism.alignment.data.report import report_corpus
-from photism.alignment.data.sources import Example
 from photism.alignment.data.targets import prepare_targets
 from photism.diffusion_model import load_diffusion
+from photism.training.corpus import FeatureSettings
+from photism.training.preparation import prepare_corpus
+from photism.training.sources import Example
 
 LONG = "a caption of far more letters than this tokenizer takes"
 

@@ -9,8 +9,11 @@ from safetensors.torch import load_file
 from tiny_checkpoint import make_tokenizer
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTextConfig, CLIPVisionConfig
 
-from photism.alignment.training import logs
-from photism.alignment.training.checkpoints import (
+from photism.alignment.training.evaluation import Heard, clip_score, heat_map, measure, validation_clips
+from photism.alignment.training.result import PUBLISHED, check_hub, push_to_hub
+from photism.errors import InputError
+from photism.training import logs
+from photism.training.checkpoints import (
     Best,
     keep_last,
     last_checkpoint,
@@ -19,9 +22,6 @@ from photism.alignment.training.checkpoints import (
     write_best,
     write_folder,
 )
-from photism.alignment.training.evaluation import Heard, clip_score, heat_map, measure, validation_clips
-from photism.alignment.training.result import PUBLISHED, check_hub, push_to_hub
-from photism.errors import InputError
 
 
 @pytest.fixture(scope="module")

@@ -4,18 +4,18 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from photism.alignment.data.corpus import FeatureSettings
-from photism.alignment.data.preparation import prepare_corpus
-from photism.alignment.data.sources import Columns, read_examples
 from photism.alignment.data.targets import prepare_targets
 from photism.alignment.training.model import build_model, layer_depths
-from photism.alignment.training.optimization import schedule
 from photism.alignment.training.run import load_start
 from photism.alignment.training.settings import AlignSettings
 from photism.alignment.training.trainer import Trainer
 from photism.diffusion_model import load_diffusion
 from photism.errors import InputError
 from photism.tiny import MODEL_FOLDER
+from photism.training.corpus import FeatureSettings
+from photism.training.optimization import schedule
+from photism.training.preparation import prepare_corpus
+from photism.training.sources import Columns, read_examples
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photism.alignment.data.corpus import Corpus
 from photism.alignment.data.targets import Targets
+from photism.training.corpus import Corpus
 
 NAMED = 5
 

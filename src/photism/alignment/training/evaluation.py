@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from photism.alignment.data.corpus import Corpus
 from photism.alignment.data.targets import Targets
 from photism.alignment.metrics import (
     cosine_similarity,
@@ -19,6 +18,7 @@ from photism.alignment.metrics import (
     sequence_similarity,
 )
 from photism.errors import InputError
+from photism.training.corpus import Corpus
 
 DRAWN_AT_ONCE = 4
 HEAT_MAP_SOUNDS = 32

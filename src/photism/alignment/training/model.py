@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
-from photism.alignment.data.corpus import FeatureSettings
 from photism.alignment.prompt_space import PromptSpace
 from photism.alignment.training.settings import TRAINED_ADAPTERS, AlignSettings
 from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
 from photism.errors import InputError
+from photism.training.corpus import FeatureSettings
 
 LORA_ALPHA = 2  # times the rank, as is usual
 LORA_LAYERS = ["intermediate_dense", "output_dense", "linear_q", "linear_k", "linear_v", "linear_out"]

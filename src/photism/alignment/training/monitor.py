@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from photism.alignment.data.report import CorpusReport
-from photism.alignment.training import logs
 from photism.alignment.training.evaluation import (
     Heard,
     clip_score,
@@ -23,6 +22,7 @@ from photism.alignment.training.evaluation import (
 from photism.alignment.training.settings import AlignSettings
 from photism.alignment.training.trainer import Progress, Trainer
 from photism.diffusion_model import load_diffusion
+from photism.training import logs
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import Any
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
 from photism.alignment.data.report import CorpusReport
-from photism.alignment.training.checkpoints import Best
 from photism.alignment.training.settings import SETTINGS, AlignSettings, write_settings
 from photism.errors import InputError
+from photism.training.checkpoints import Best
 
 PACKAGES = ("photism", "torch", "transformers", "diffusers", "accelerate", "peft", "datasets", "numpy", "soxr", "av")
 PUBLISHED = [

@@ -15,14 +15,8 @@ import torch
 from safetensors.torch import load_file
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
-from photism.alignment.data.corpus import Corpus, FeatureSettings
-from photism.alignment.data.preparation import prepare_corpus
 from photism.alignment.data.report import CorpusReport, report_corpus
-from photism.alignment.data.sources import Columns, Example, fingerprint, read_examples
 from photism.alignment.data.targets import Targets, prepare_targets
-from photism.alignment.training import logs
-from photism.alignment.training.batches import distinct_negatives
-from photism.alignment.training.checkpoints import last_checkpoint, read_best
 from photism.alignment.training.model import build_model, feature_settings, without_lora
 from photism.alignment.training.monitor import Listener, Monitor
 from photism.alignment.training.result import check_hub, push_to_hub, write_model, write_provenance
@@ -33,6 +27,12 @@ from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
 from photism.hub import fetch_files
 from photism.model_folder import PARTS
+from photism.training import logs
+from photism.training.batches import distinct_negatives
+from photism.training.checkpoints import last_checkpoint, read_best
+from photism.training.corpus import Corpus, FeatureSettings
+from photism.training.preparation import prepare_corpus
+from photism.training.sources import Columns, Example, fingerprint, read_examples
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable

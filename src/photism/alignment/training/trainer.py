@@ -15,12 +15,17 @@ import torch
 from torch import Tensor, nn
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
-from photism.alignment.data.corpus import Corpus
 from photism.alignment.data.targets import Targets
 from photism.alignment.loss import LearnedTemperature
-from photism.alignment.training import logs
-from photism.alignment.training.batches import Batches, Piece, captions_tensor, chunks_of, tokens_to_hold
-from photism.alignment.training.checkpoints import (
+from photism.alignment.training.evaluation import BEST_BY, Heard
+from photism.alignment.training.grad_cache import backward_chunks, encode_chunks, loss_gradients
+from photism.alignment.training.model import layer_depths, trained_tensors
+from photism.alignment.training.objective import alignment_losses
+from photism.alignment.training.settings import AlignSettings
+from photism.errors import InputError
+from photism.training import logs
+from photism.training.batches import Batches, Piece, captions_tensor, chunks_of, tokens_to_hold
+from photism.training.checkpoints import (
     checkpoint_name,
     keep_last,
     last_checkpoint,
@@ -29,15 +34,10 @@ from photism.alignment.training.checkpoints import (
     write_best,
     write_folder,
 )
-from photism.alignment.training.evaluation import BEST_BY, Heard
-from photism.alignment.training.grad_cache import backward_chunks, encode_chunks, loss_gradients
-from photism.alignment.training.model import layer_depths, trained_tensors
-from photism.alignment.training.objective import alignment_losses
-from photism.alignment.training.optimization import Optimization
-from photism.alignment.training.processes import Processes
-from photism.alignment.training.settings import AlignSettings
-from photism.alignment.training.sharding import shard
-from photism.errors import InputError
+from photism.training.corpus import Corpus
+from photism.training.optimization import Optimization
+from photism.training.processes import Processes
+from photism.training.sharding import shard
 
 LOG = "log.jsonl"
 

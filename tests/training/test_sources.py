@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from photism.alignment.data.sources import Columns, Example, fingerprint, read_examples
 from photism.audio import load_waveform
 from photism.errors import InputError
+from photism.training.sources import Columns, Example, fingerprint, read_examples
 
 
 def read(data, dataset_config=None, **columns) -> list[Example]:

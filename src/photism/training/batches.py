@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from photism.alignment.data.corpus import Corpus
 from photism.errors import InputError
+from photism.training.corpus import Corpus
 
 SEED_FACTOR = 1_000_003
 FILLED_UP = 2

@@ -3,9 +3,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from photism.alignment.training.batches import Batches, Piece, chunks_of, distinct_negatives, tokens_to_hold
-from photism.alignment.training.processes import Processes
 from photism.errors import InputError
+from photism.training.batches import Batches, Piece, chunks_of, distinct_negatives, tokens_to_hold
+from photism.training.processes import Processes
 
 TOKENS = [5, 40, 12, 33, 8, 21, 60, 17, 29, 50, 3]
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from photism.alignment.training.settings import AlignSettings
-from photism.alignment.training.sharding import local, whole, whole_like
+from photism.training.sharding import local, whole, whole_like
 
 BETAS = (0.9, 0.98)
 TEMPERATURE = "temperature"

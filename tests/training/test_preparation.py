@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from photism.alignment.data import preparation
-from photism.alignment.data.corpus import Corpus, FeatureSettings
-from photism.alignment.data.preparation import prepare_corpus
-from photism.alignment.data.sources import Columns, Example, read_examples
 from photism.audio import load_waveform
 from photism.audio.log_mel import log_mel
 from photism.errors import InputError
+from photism.training import preparation
+from photism.training.corpus import Corpus, FeatureSettings
+from photism.training.preparation import prepare_corpus
+from photism.training.sources import Columns, Example, read_examples
 
 SETTINGS = FeatureSettings()
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.alignment.data.corpus import Clip, Corpus, FeatureSettings, clips_path, features_path, read_clips
-from photism.alignment.data.sources import Example
 from photism.audio import SAMPLING_RATE, Waveform, load_waveform
 from photism.audio.log_mel import log_mel
 from photism.errors import InputError
+from photism.training.corpus import Clip, Corpus, FeatureSettings, clips_path, features_path, read_clips
+from photism.training.sources import Example
 
 SHARD_CLIPS = 2000
 DECODED_AT_ONCE = 32

@@ -1,0 +1,1 @@
+"""What all trainings share: data on disk, processes, checkpoints, optimization, and a loop that survives a kill."""
