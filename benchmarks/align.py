@@ -124,11 +124,12 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
 
     from photism.alignment import PromptSpace
     from photism.alignment.data.targets import Targets
+    from photism.alignment.training.learner import AlignmentLearner
     from photism.alignment.training.model import build_model
     from photism.alignment.training.settings import AlignSettings
-    from photism.alignment.training.trainer import Trainer
     from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
     from photism.training.corpus import FeatureSettings
+    from photism.training.loop import Loop
     from photism.training.preparation import prepare_corpus
     from photism.training.sources import Example
 
@@ -146,7 +147,7 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
     tokens = noise.standard_normal((sounds, 76, PROMPT_WIDTH), dtype=np.float32).astype(np.float16)
     tokens.tofile(folder / "tokens")
     space = PromptSpace("random", torch.randn(PROMPT_WIDTH), torch.randn(77, PROMPT_WIDTH), 32.0)
-    captions = tuple(example.captions[0] for example in examples)
+    captions = tuple(example.texts[0] for example in examples)
     targets = Targets(space, captions, torch.full((sounds,), 77), (False,) * sounds, folder)
     settings = AlignSettings(
         data="noise",
@@ -162,11 +163,14 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
         epochs=1000.0,
     )
     start = Wav2Vec2BertModel(Wav2Vec2BertConfig(**encoder_settings(options)))
-    trainer = Trainer(
+    learner = AlignmentLearner(
         build_model(start, space, settings), corpus, targets, settings, Accelerator(cpu=options.device == "cpu")
     )
     del start
-    return trainer.train_step
+    loop = Loop(
+        learner, folder, score=lambda measures: 0.0, evaluate_every=1, checkpoint_every_s=1e9, keep_checkpoints=1
+    )
+    return loop.train_step
 
 
 CASES = [

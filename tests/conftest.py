@@ -30,6 +30,16 @@ def parts(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of sounds with captions; `make_captioned` says which."""
+    from captioned_sounds import make_captioned
+
+    folder = tmp_path_factory.mktemp("captioned")
+    make_captioned(folder)
+    return folder
+
+
 @pytest.fixture
 def sounds(tmp_path: Path) -> list[Path]:
     """Three different recordings of different lengths: wav files."""

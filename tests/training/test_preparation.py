@@ -11,13 +11,13 @@ from photism.errors import InputError
 from photism.training import preparation
 from photism.training.corpus import Corpus, FeatureSettings
 from photism.training.preparation import prepare_corpus
-from photism.training.sources import Columns, Example, read_examples
+from photism.training.sources import Example, read_examples
 
 SETTINGS = FeatureSettings()
 
 
 def examples_of(folder) -> list[Example]:
-    return list(read_examples(str(folder), columns=Columns()))
+    return list(read_examples(str(folder), lambda row: (row["text"],)))
 
 
 def test_features_are_those_of_log_mel(captioned, tmp_path):
@@ -89,13 +89,14 @@ def test_what_cannot_be_read_is_listed_up_to_a_limit(captioned, tmp_path):
         Example("silent.wav", captioned / "0.wav", ()),
         Example("missing.wav", None, ("a dog",)),
     ]
-    corpus = prepare_corpus(examples, tmp_path / "a", settings=SETTINGS, max_unreadable=4 / 22)
+    corpus = prepare_corpus(examples, tmp_path / "a", settings=SETTINGS, max_unreadable=4 / 22, text="caption")
     assert len(corpus) == 18
     reasons = dict(corpus.unreadable)
     assert list(reasons) == ["text.wav", "gone.wav", "silent.wav", "missing.wav"]
     assert "does not exist" in reasons["gone.wav"]
     assert reasons["silent.wav"] == "it has no caption"
     assert reasons["missing.wav"] == "it has no sound"
+    assert len(prepare_corpus(examples, tmp_path / "e", settings=SETTINGS, max_unreadable=0.5, text=None)) == 19
     with pytest.raises(InputError, match=r"data has 4 sounds of 22 .* max_unreadable=0.1 "):
         prepare_corpus(examples, tmp_path / "a", settings=SETTINGS, max_unreadable=0.1)
     with pytest.raises(InputError, match=r"data has 4 sounds of 22 .* max_unreadable=0.18 .*text.wav: .*; gone.wav: "):

@@ -2,17 +2,21 @@ import io
 import json
 import shutil
 import tarfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from photism.alignment.data.captions import captions_of_row
 from photism.audio import load_waveform
 from photism.errors import InputError
-from photism.training.sources import Columns, Example, fingerprint, read_examples
+from photism.training.sources import Example, fingerprint, read_examples
 
 
-def read(data, dataset_config=None, **columns) -> list[Example]:
-    return list(read_examples(str(data), columns=Columns(**columns), dataset_config=dataset_config))
+def read(data, *, sound=None, text=None, label_template="{labels}") -> list[Example]:
+    """With the texts that an alignment takes: captions."""
+    texts = partial(captions_of_row, text_columns=text, label_template=label_template)
+    return list(read_examples(str(data), texts, sound_column=sound))
 
 
 def test_a_csv_lists_files_texts_and_splits(captioned):
@@ -42,7 +46,7 @@ def test_jsonl_with_parts_and_several_captions(tmp_path):
 def test_columns_may_be_named(tmp_path):
     (tmp_path / "metadata.csv").write_text("clip,c1,c2,text\nx.ogg,one,two,three\n")
     (example,) = read(tmp_path, sound="clip", text=("c1", "c2"))
-    assert (example.name, example.captions) == ("x.ogg", ("one", "two"))
+    assert (example.name, example.texts) == ("x.ogg", ("one", "two"))
 
 
 def test_folders_are_labels(captioned, tmp_path):
@@ -50,7 +54,7 @@ def test_folders_are_labels(captioned, tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(captioned / "0.wav", tmp_path / name)
     (tmp_path / "train/Rain/note.txt").write_text("not a sound")
-    found = {example.name: (example.captions, example.split) for example in read(tmp_path, label_template="{label}!")}
+    found = {example.name: (example.texts, example.split) for example in read(tmp_path, label_template="{label}!")}
     assert found == {
         "train/Electric_guitar/1.wav": (("Electric guitar!",), "train"),
         "test/Rain/2.wav": (("Rain!",), "validation"),
@@ -75,9 +79,9 @@ def test_web_dataset(captioned, tmp_path):
     write_shard(tmp_path / "s-001.tar", {"c.wav": sound, "c.json": about})
     for shards in ("s-{000..001}.tar", "s-*.tar"):
         first, second, third = read(tmp_path / shards)
-        assert (first.name, first.captions, first.split) == ("a", ("a dog", "a hound"), None)
-        assert second.captions == ("Rain",)
-        assert (third.captions, third.split, third.start_s) == (("the sea",), "validation", 0.1)
+        assert (first.name, first.texts, first.split) == ("a", ("a dog", "a hound"), None)
+        assert second.texts == ("Rain",)
+        assert (third.texts, third.split, third.start_s) == (("the sea",), "validation", 0.1)
         assert load_waveform(first.sound).duration_s == load_waveform(captioned / "0.wav").duration_s
 
 
@@ -135,7 +139,7 @@ def tables(captioned, tmp_path_factory):
 @pytest.mark.parametrize("where", ["", "saved"])
 def test_data_sets(tables, where):
     examples = read(tables / where)
-    assert [(each.captions, each.split) for each in examples] == [
+    assert [(each.texts, each.split) for each in examples] == [
         (("Dog",), "train"),
         (("Keyboard musical",), "train"),
         ((), "train"),
@@ -146,7 +150,7 @@ def test_data_sets(tables, where):
 
 def test_lists_of_classes(tables):
     examples = read(tables, label_template="{label}", text=("tags",))
-    assert {each.captions for each in examples} == {("Rain", "Wind")}
+    assert {each.texts for each in examples} == {("Rain", "Wind")}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Which sounds a step trains on, with which captions: the same for a step whenever and wherever it runs."""
+"""Which sounds a step trains on, with which of their texts: the same for a step whenever and wherever it runs."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ class Piece:
     Attributes:
         clip: index in the corpus.
         start, tokens: the part that is heard.
-        caption: its number among the targets.
+        text: what is to be learned of it, by its number.
     """
 
     clip: int
     start: int
     tokens: int
-    caption: int
+    text: int
 
 
 class Batches:
     """The batches of a training, by the number of the step.
 
     Every epoch goes through all sounds in another order; what is left over at its end is left out. Each sound has one
-    of its captions, and a sound that is too long is heard in part: both are drawn anew in each epoch.
+    of its texts, and a sound that is too long is heard in part: both are drawn anew in each epoch.
 
     Args:
         corpus: whose training clips are drawn.
-        captions_of: numbers of the captions of each clip.
+        texts_of: numbers of the texts of each clip.
         batch_size: B, over all processes.
         longest_tokens: of a piece.
         seed: of all that is drawn.
 
     Raises:
-        InputError: there are fewer sounds than a batch holds, or a batch of one, which has nothing to be told from.
+        InputError: there are fewer sounds than a batch holds.
     """
 
     def __init__(
-        self, corpus: Corpus, captions_of: Sequence[Sequence[int]], *, batch_size: int, longest_tokens: int, seed: int
+        self, corpus: Corpus, texts_of: Sequence[Sequence[int]], *, batch_size: int, longest_tokens: int, seed: int
     ) -> None:
-        self.corpus, self.captions_of = corpus, captions_of
+        self.corpus, self.texts_of = corpus, texts_of
         self.clips = torch.tensor(corpus.split("train"), dtype=torch.long)
-        if not 2 <= batch_size <= len(self.clips):
+        if batch_size > len(self.clips):
             raise InputError(
-                f"batch_size must be from 2 to the {len(self.clips)} sounds there are to train on; got {batch_size}"
+                f"batch_size must be at most the {len(self.clips)} sounds there are to train on; got {batch_size}"
             )
         self.batch_size, self.longest_tokens, self.seed = batch_size, longest_tokens, seed
 
@@ -74,9 +74,9 @@ class Batches:
         return sorted(pieces, key=lambda piece: (-piece.tokens, piece.clip))
 
     def _piece(self, clip: int, which: float, where: float) -> Piece:
-        captions, tokens = self.captions_of[clip], self.corpus.clips[clip].tokens
+        texts, tokens = self.texts_of[clip], self.corpus.clips[clip].tokens
         heard = min(tokens, self.longest_tokens)
-        return Piece(clip, int(where * (tokens - heard + 1)), heard, captions[int(which * len(captions))])
+        return Piece(clip, int(where * (tokens - heard + 1)), heard, texts[int(which * len(texts))])
 
 
 def chunks_of(pieces: Sequence[Piece], chunk_tokens: int, *, least: int = 1) -> Iterator[list[Piece]]:
@@ -107,10 +107,10 @@ def _held(tokens: int, sounds: int, longest: int) -> int:
 
 
 def distinct_negatives(batches: Batches, steps: int) -> float:
-    """How many other captions a sound is told from, on average over the first steps: the true number of negatives."""
+    """How many other texts a batch holds beside a sound's own, on average over the first steps."""
     counts: list[float] = []
     for step in range(steps):
-        counts.append(len({piece.caption for piece in batches.batch(step)}) - 1)
+        counts.append(len({piece.text for piece in batches.batch(step)}) - 1)
     return sum(counts) / len(counts)
 
 
@@ -122,6 +122,6 @@ def generator_of(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def captions_tensor(pieces: Sequence[Piece]) -> Tensor:
-    """Int64 (B,), the numbers of the captions."""
-    return torch.tensor([piece.caption for piece in pieces], dtype=torch.long)
+def texts_tensor(pieces: Sequence[Piece]) -> Tensor:
+    """Int64 (B,), the numbers of the texts."""
+    return torch.tensor([piece.text for piece in pieces], dtype=torch.long)

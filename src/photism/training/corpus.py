@@ -1,6 +1,6 @@
-"""Captioned sounds as training wants them: their features on disk, each within reach.
+"""Sounds as training wants them: their features on disk, each within reach.
 
-    clips-00000.jsonl    what is known of each sound: name, captions, split, where its features begin, their number
+    clips-00000.jsonl    what is known of each sound: name, texts, split, where its features begin, their number
     features-00000       the features, float16 (tokens, num_mel_bins · stride), memory-mapped: 58 MB an hour of sound
     corpus.json          how the features were made, and what could not be read; written last
 
@@ -52,7 +52,7 @@ class Clip:
 
     Attributes:
         name: where it is from.
-        captions: one at least.
+        texts: what is to be learned of it, as `Example` has them.
         split: "train" or "validation".
         duration_s: in seconds.
         digest: of its samples: equal for equal sounds.
@@ -60,7 +60,7 @@ class Clip:
     """
 
     name: str
-    captions: tuple[str, ...]
+    texts: tuple[str, ...]
     split: str
     duration_s: float
     digest: str
@@ -126,7 +126,7 @@ class Corpus:
 def read_clips(path: Path) -> list[Clip]:
     """Of a shard."""
     rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
-    return [Clip(captions=tuple(row.pop("captions")), **row) for row in rows]
+    return [Clip(texts=tuple(row.pop("texts")), **row) for row in rows]
 
 
 def clips_path(folder: Path, shard: int) -> Path:

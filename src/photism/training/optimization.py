@@ -9,41 +9,47 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from photism.alignment.training.settings import AlignSettings
 from photism.training.sharding import local, whole, whole_like
 
 BETAS = (0.9, 0.98)
-TEMPERATURE = "temperature"
-"""Of the contrast, under which its logarithm is kept: it is not the model's, and FSDP takes no number alone."""
 
 
 class Optimization:
-    """AdamW on the trained weights and the temperature, and the weights' moving average.
+    """AdamW on the trained weights and what is trained beside them, and the weights' moving average.
 
     Args:
         parameters: the model's, that are trained.
-        depths: layers of each below the top.
-        log_temperature: that is trained beside them.
-        settings: rates, decays, and the longest gradient.
+        rates: the highest learning rate of each, and of each of those in `beside`.
+        beside: numbers that are not the model's, by names that are not either; FSDP takes no number alone.
+        weight_decay: of matrices.
+        max_grad_norm: longer gradients of the weights are shortened to this.
+        warmup_share: of the steps, in which the learning rates rise.
+        ema_decay: of the average; 0 for none.
+
+    Attributes:
+        learning_rate: the highest of all.
     """
 
     def __init__(
         self,
         parameters: Mapping[str, Tensor],
-        depths: Mapping[str, int],
-        log_temperature: Tensor,
-        settings: AlignSettings,
+        rates: Mapping[str, float],
+        *,
+        weight_decay: float,
+        max_grad_norm: float,
+        warmup_share: float,
+        ema_decay: float,
+        beside: Mapping[str, Tensor] | None = None,
     ) -> None:
-        self.parameters, self.log_temperature, self.settings = parameters, log_temperature, settings
-        self.optimizers = [
-            _adamw(parameters, depths, settings),
-            _adamw({TEMPERATURE: log_temperature}, {TEMPERATURE: 0}, settings),
-        ]
+        self.parameters, self.beside = parameters, beside or {}
+        self.max_grad_norm, self.warmup_share, self.ema_decay = max_grad_norm, warmup_share, ema_decay
+        self.learning_rate = max(rates.values())
+        self.optimizers = [_adamw(each, rates, weight_decay) for each in (self.parameters, self.beside) if each]
         self.average = {name: local(parameter).detach().clone() for name, parameter in parameters.items()}
 
     def clip(self) -> float:
         """Shortens the gradient of the weights where it is too long; how long it was."""
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.settings.max_grad_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.max_grad_norm)
         return float(whole(norm))
 
     def step(self, number: int, *, steps: int) -> float:
@@ -54,15 +60,15 @@ class Optimization:
             steps: of the training.
 
         Returns:
-            the learning rate of the top.
+            the highest learning rate.
         """
-        factor = schedule(number, steps=steps, warmup_steps=round(self.settings.warmup_share * steps))
+        factor = schedule(number, steps=steps, warmup_steps=round(self.warmup_share * steps))
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = factor * group["highest"]
             optimizer.step()
         self._update_average(number + 1)
-        return factor * self.settings.learning_rate
+        return factor * self.learning_rate
 
     def zero_grad(self) -> None:
         """Forgets the gradients."""
@@ -92,7 +98,7 @@ class Optimization:
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         """All that is needed to go on: "weights", "average" and "optimizer"; every process has to ask."""
         average = {name: whole(value, like=self.parameters[name]) for name, value in self.average.items()}
-        optimizer = {TEMPERATURE: whole(self.log_temperature)}
+        optimizer = {name: whole(value) for name, value in self.beside.items()}
         for name, parameter, state in self._states():
             optimizer |= {f"{name}|{key}": whole(value, like=parameter) for key, value in state.items()}
         return {"weights": self.weights(), "average": average, "optimizer": optimizer}
@@ -103,24 +109,24 @@ class Optimization:
         for name, parameter in self.parameters.items():
             parameter.copy_(whole_like(tensors["weights"][name], parameter))
             self.average[name].copy_(local(whole_like(tensors["average"][name], parameter)))
-        trained = {**self.parameters, TEMPERATURE: self.log_temperature}
+        trained = {**self.parameters, **self.beside}
         for key, value in tensors["optimizer"].items():
             name, _, entry = key.partition("|")
             if not entry:
-                self.log_temperature.copy_(value)
+                self.beside[name].copy_(value)
                 continue
-            state = self.optimizers[name == TEMPERATURE].state[trained[name]]
+            state = self.optimizers[name in self.beside].state[trained[name]]
             state[entry] = value if entry == "step" else whole_like(value, trained[name])
 
     def _states(self) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
         """What the optimizers know of each parameter."""
-        for name, parameter in [*self.parameters.items(), (TEMPERATURE, self.log_temperature)]:
-            yield name, parameter, self.optimizers[name == TEMPERATURE].state.get(parameter, {})
+        for name, parameter in [*self.parameters.items(), *self.beside.items()]:
+            yield name, parameter, self.optimizers[name in self.beside].state.get(parameter, {})
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
         # At first it follows closely, so that it is not held back by where it began.
-        decay = min(self.settings.ema_decay, step / (step + 9))
+        decay = min(self.ema_decay, step / (step + 9))
         weights: Sequence[Tensor] = [local(parameter) for parameter in self.parameters.values()]
         for average, weight in zip(self.average.values(), weights, strict=True):
             average.lerp_(weight, 1 - decay)
@@ -133,16 +139,13 @@ def schedule(step: int, *, steps: int, warmup_steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))
 
 
-def _adamw(
-    parameters: Mapping[str, Tensor], depths: Mapping[str, int], settings: AlignSettings
-) -> torch.optim.Optimizer:
-    """A learning rate for each depth (https://arxiv.org/abs/1801.06146, section 3.2); biases and norms do not decay."""
-    groups: dict[tuple[int, bool], list[Tensor]] = {}
+def _adamw(parameters: Mapping[str, Tensor], rates: Mapping[str, float], weight_decay: float) -> torch.optim.Optimizer:
+    """Biases and norms do not decay."""
+    groups: dict[tuple[float, bool], list[Tensor]] = {}
     for name, parameter in parameters.items():
-        groups.setdefault((depths[name], parameter.ndim > 1), []).append(parameter)
+        groups.setdefault((rates[name], parameter.ndim > 1), []).append(parameter)
     described: list[dict[str, Any]] = []
-    for (depth, decays), members in groups.items():
-        highest = settings.learning_rate * settings.layer_decay**depth
-        decay = settings.weight_decay if decays else 0.0
+    for (highest, decays), members in groups.items():
+        decay = weight_decay if decays else 0.0
         described.append({"params": members, "weight_decay": decay, "lr": highest, "highest": highest})
     return torch.optim.AdamW(described, betas=BETAS)

@@ -1,16 +1,17 @@
-"""From captioned sounds to a corpus: decoded once, in parallel, and gone on with where it was stopped."""
+"""From sounds to a corpus: decoded once, in parallel, and gone on with where it was stopped."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from photism.audio import SAMPLING_RATE, Waveform, load_waveform
 from photism.audio.log_mel import log_mel
 from photism.errors import InputError
+from photism.training.cache import cache_folder, lock
 from photism.training.corpus import Clip, Corpus, FeatureSettings, clips_path, features_path, read_clips
 from photism.training.sources import Example
 
@@ -27,11 +29,51 @@ SPLIT_STEPS = 10_000
 LISTED_UNREADABLE = 10
 
 
+def cached_corpus(
+    examples: Iterable[Example],
+    about: Mapping[str, Any],
+    *,
+    settings: FeatureSettings,
+    text: str | None,
+    validation_share: float,
+    max_unreadable: float,
+    limit: int | None,
+    on_clip: Callable[[float], None],
+) -> Corpus:
+    """A corpus in the cache, prepared by the process that comes first, while the others wait and then find it done.
+
+    Args:
+        examples: as for `prepare_corpus`, and what follows.
+        about: what decides which examples these are and what is learned of them; another corpus has another.
+        settings: of the features.
+        text: what a sound must have, or None.
+        validation_share: kept from training.
+        max_unreadable: share that may fail.
+        limit: of the examples.
+        on_clip: is told the hours.
+    """
+    known = {**about, "features": asdict(settings), "validation_share": validation_share, "limit": limit}
+    key = hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=12).hexdigest()
+    folder = cache_folder() / "corpora"
+    with lock(folder / f"{key}.lock"):
+        return prepare_corpus(
+            examples,
+            folder / key,
+            settings=settings,
+            text=text,
+            validation_share=validation_share,
+            max_unreadable=max_unreadable,
+            limit=limit,
+            on_clip=on_clip,
+        )
+
+
 def prepare_corpus(
     examples: Iterable[Example],
     folder: Path,
     *,
     settings: FeatureSettings,
+    text: str | None = "text",
     validation_share: float = 0.05,
     max_unreadable: float = 0.05,
     limit: int | None = None,
@@ -43,6 +85,7 @@ def prepare_corpus(
         examples: in the same order each time: those of complete shards are not decoded again.
         folder: where the corpus is or comes to be.
         settings: of the features.
+        text: what a sound that has no texts lacks, such as "caption"; None: none are needed.
         validation_share: of the sounds without a split, chosen by name, that are kept from training; all parts of a
             file, and all sounds of one name, go together.
         max_unreadable: share of the sounds that may fail before it is taken for a mistake.
@@ -75,7 +118,7 @@ def prepare_corpus(
                 group,
                 folder,
                 shard,
-                settings,
+                partial(_hear, settings=settings, text=text),
                 validation_share,
                 pool,
                 lambda s, before=hours: on_clip(before + s / 3600),
@@ -98,7 +141,7 @@ def _write_shard(
     group: list[Example],
     folder: Path,
     shard: int,
-    settings: FeatureSettings,
+    hear: Callable[[Example], _Heard | str],
     validation_share: float,
     pool: ThreadPoolExecutor,
     on_length: Callable[[float], None],
@@ -110,7 +153,7 @@ def _write_shard(
     part = features_path(folder, shard).with_suffix(".part")
     with part.open("wb") as file:
         for examples in _groups(group, DECODED_AT_ONCE):
-            for example, found in zip(examples, pool.map(partial(_hear, settings=settings), examples), strict=True):
+            for example, found in zip(examples, pool.map(hear, examples), strict=True):
                 if isinstance(found, str):
                     failed.append((example.name, found))
                     continue
@@ -118,7 +161,7 @@ def _write_shard(
                 clips.append(
                     Clip(
                         name=example.name,
-                        captions=example.captions,
+                        texts=example.texts,
                         split=example.split or _split_of(example.name, validation_share),
                         duration_s=found.duration_s,
                         digest=found.digest,
@@ -146,12 +189,12 @@ class _Heard:
     digest: str
 
 
-def _hear(example: Example, settings: FeatureSettings) -> _Heard | str:
+def _hear(example: Example, settings: FeatureSettings, text: str | None) -> _Heard | str:
     """What an example sounds like, or why that cannot be told."""
     if example.sound is None:
         return "it has no sound"
-    if not example.captions:
-        return "it has no caption"
+    if text and not example.texts:
+        return f"it has no {text}"
     try:
         waveform = _part(load_waveform(example.sound), example)
     except InputError as error:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from photism.errors import InputError
+
 ADDED_AT_ONCE = 2**26
 """Numbers of gradients in a message: 256 MB."""
 
@@ -17,15 +19,21 @@ T = TypeVar("T")
 class Processes:
     """The processes of a training.
 
+    Args:
+        accelerator: accelerate's.
+        fsdp: share the weights out over them.
+
     Attributes:
         count, index: how many there are, and which one this is.
+        is_sharded: whether each holds a share of the weights.
         is_main: whether it is the one that writes.
         device: of this one.
     """
 
-    def __init__(self, accelerator: Any) -> None:
+    def __init__(self, accelerator: Any, *, fsdp: bool = False) -> None:
         self.accelerator = accelerator
         self.count: int = accelerator.num_processes
+        self.is_sharded = fsdp and self.count > 1
         self.index: int = accelerator.process_index
         self.is_main: bool = accelerator.is_main_process
         self.device: torch.device = accelerator.device
@@ -65,6 +73,22 @@ class Processes:
     def wait(self) -> None:
         """Until all have come here."""
         self.accelerator.wait_for_everyone()
+
+
+def new_accelerator(*, cpu: bool) -> Any:
+    """accelerate's, which finds the processes that torchrun or accelerate has started, and their devices.
+
+    Args:
+        cpu: train on the processor even where there is a GPU.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    try:
+        from accelerate import Accelerator
+    except ImportError:
+        raise InputError("training needs accelerate: pip install 'photism[train]'") from None
+    return Accelerator(cpu=cpu)
 
 
 def _add_up(tensors: Sequence[Tensor]) -> None:

@@ -5,21 +5,22 @@ Source: https://docs.pytorch.org/docs/stable/distributed.fsdp.fully_shard.html.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
 from photism.encoder.conformer import ConformerLayer
 from photism.encoder.model import Encoder
 
+Model = TypeVar("Model", bound=nn.Module)
 
-def shard(model: AudioPromptEncoder, device: torch.device) -> AudioPromptEncoder:
-    """The model with each of its layers shared out, in place."""
+
+def shard(model: Model, device: torch.device) -> Model:
+    """The model with each of its encoder's layers shared out, in place."""
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
     for module in model.modules():
         if isinstance(module, ConformerLayer):

@@ -1,4 +1,4 @@
-"""Captioned sounds from wherever they lie: a folder, a data set of the hub, shards of WebDataset.
+"""Sounds, and what is to be learned of them, from wherever they lie: a folder, a data set of the hub, a WebDataset.
 
 metadata.csv, metadata.jsonl    a row a sound: its file, its text or labels, optionally split and start and end seconds
 train/dog/1.wav                 without metadata: sounds in folders, whose names are labels, perhaps in those of splits
@@ -12,16 +12,17 @@ import csv
 import glob
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from tarfile import TarError
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from photism.alignment.data.captions import captions_of_labels, captions_of_text
-from photism.audio import AudioSource
 from photism.errors import InputError
+
+if TYPE_CHECKING:
+    from photism.audio import AudioSource
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -74,66 +75,62 @@ SPLITS = {
 
 @dataclass(frozen=True)
 class Example:
-    """A sound, not decoded yet, and what it may be called.
+    """A sound, not decoded yet, and what is to be learned of it.
 
     Attributes:
         name: by which the report tells it.
         sound: what `load_waveform` takes; None where a row has none, another fault that the report lists.
-        captions: any number; none is a fault of the data, which the report lists.
+        texts: any number, as `Texts` gave them.
         split: "train" or "validation"; None: chosen by the name.
         start_s, end_s: of the part that is meant; None: to the end.
     """
 
     name: str
     sound: AudioSource | None
-    captions: tuple[str, ...]
+    texts: tuple[str, ...]
     split: str | None = None
     start_s: float = 0.0
     end_s: float | None = None
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Where rows hold what is wanted; None: under one of the usual names.
+Texts: TypeAlias = "Callable[[Mapping[str, Any]], tuple[str, ...]]"
+"""What is to be learned of a sound, out of its row: its captions, its transcript, its classes.
 
-    Attributes:
-        sound: file, bytes, or the Audio feature of `datasets`.
-        text: names of the columns that hold a caption, or a list of them.
-        label_template: of `captions_of_labels`, for rows without a text.
-    """
-
-    sound: str | None = None
-    text: tuple[str, ...] | None = None
-    label_template: str = "{labels}"
+Every sound comes as a row: without a list, the name of its folder stands under `labels`, and of a WebDataset its .txt
+stands under `text` and its .cls under `labels`.
+"""
 
 
-def read_examples(data: str, *, columns: Columns, dataset_config: str | None = None) -> Iterator[Example]:
+def read_examples(
+    data: str, texts: Texts, *, sound_column: str | None = None, dataset_config: str | None = None
+) -> Iterator[Example]:
     """The sounds of a data set, one after the other, in the same order whenever it is read.
 
     Args:
         data: a folder, the shards of a WebDataset (paths or URLs that end in .tar, with {000..099} or *), or the name
             of a data set of the hub.
-        columns: of its rows.
+        texts: of its rows.
+        sound_column: that holds file, bytes, or the Audio feature of `datasets`; None: one of the usual ones.
         dataset_config: of a data set of the hub that has several.
 
     Raises:
         InputError: there is no such data, or its rows have no sound.
     """
-    folder = Path(data)
+    folder, rows = Path(data), _Rows(texts, (sound_column,) if sound_column else SOUND_COLUMNS)
     if data.endswith(TAR_SUFFIXES):
-        return _web_dataset(data, columns)
+        return _web_dataset(data, rows)
     if folder.is_file():
         raise InputError(f"data must be a folder, shards (.tar) or a data set's name; {data} is a file")
     metadata = [folder / name for name in METADATA if (folder / name).is_file()]
     if len(metadata) > 1:
         raise InputError(f"data must have one list of its sounds; {data} has {' and '.join(METADATA)}")
     if metadata:
-        return _listed(metadata[0], columns)
+        return _listed(metadata[0], rows)
     if folder.is_dir() and not any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
         sounds = sorted(path for path in folder.rglob("*") if path.suffix[1:].lower() in SOUND_SUFFIXES)
         if sounds:
-            return (_in_folders(path, folder, columns.label_template) for path in sounds)
-    return _data_set(data, columns, dataset_config)
+            return (_in_folders(path, folder, texts) for path in sounds)
+    return _data_set(data, rows, dataset_config)
 
 
 def fingerprint(data: str, dataset_config: str | None = None) -> str:
@@ -163,24 +160,23 @@ def _hub_version(data: str) -> str | None:
         return None
 
 
-def _listed(metadata: Path, columns: Columns) -> Iterator[Example]:
-    """Rows of one file and part are one sound with several captions."""
+def _listed(metadata: Path, rows: _Rows) -> Iterator[Example]:
+    """Rows of one file and part are one sound with several texts."""
     try:
         text = metadata.read_text(encoding="utf-8-sig")
-        rows: Iterable[Mapping[str, Any]]
+        listed: Iterable[Mapping[str, Any]]
         if metadata.suffix == ".csv":
-            rows = csv.DictReader(io.StringIO(text, newline=""))
+            listed = csv.DictReader(io.StringIO(text, newline=""))
         else:
-            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
+            listed = [json.loads(line) for line in text.splitlines() if line.strip()]
         merged: dict[tuple[Any, ...], Example] = {}
-        for row in rows:
-            example = _example(row, columns, folder=metadata.parent)
+        for row in listed:
+            example = rows.example(row, folder=metadata.parent)
             key = (example.name, example.start_s, example.end_s)
             before = merged.setdefault(key, example)
             if before.split != example.split:
                 raise InputError(f"data must put a sound in one split; {example.name} is in two of {metadata}")
-            captions = tuple(dict.fromkeys(before.captions + example.captions))
-            merged[key] = replace(before, captions=captions)
+            merged[key] = replace(before, texts=tuple(dict.fromkeys(before.texts + example.texts)))
     except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
         raise InputError(f"data must be listed in UTF-8; {metadata} cannot be read: {error}") from None
     if not merged:
@@ -188,7 +184,7 @@ def _listed(metadata: Path, columns: Columns) -> Iterator[Example]:
     return iter(merged.values())
 
 
-def _in_folders(path: Path, folder: Path, label_template: str) -> Example:
+def _in_folders(path: Path, folder: Path, texts: Texts) -> Example:
     """train/dog/1.wav is a sound of the label dog."""
     parts = path.relative_to(folder).parts[:-1]
     split = SPLITS.get(parts[0].lower()) if parts else None
@@ -196,13 +192,43 @@ def _in_folders(path: Path, folder: Path, label_template: str) -> Example:
     return Example(
         name=str(path.relative_to(folder)),
         sound=path,
-        captions=captions_of_labels(labels[-1:], label_template),
+        texts=texts({"audio": path, "labels": labels[-1:]}),
         split=split,
     )
 
 
-def _web_dataset(shards: str, columns: Columns) -> Iterator[Example]:
-    """Files of a key: a sound, and .txt, .json (captions, labels, start and end) or .cls (labels)."""
+@dataclass(frozen=True)
+class _Rows:
+    """How rows are read."""
+
+    texts: Texts
+    sound_columns: Sequence[str]
+
+    def example(self, row: Mapping[str, Any], *, folder: Path | None = None) -> Example:
+        sound = first_of(row, self.sound_columns)
+        if not any(each in row for each in self.sound_columns):
+            wanted = " or ".join(self.sound_columns)
+            raise InputError(f"data must have a column {wanted} with the sound; it has {', '.join(map(str, row))}")
+        name = str(row.get("name") or row.get("id") or "")
+        if isinstance(sound, Mapping):  # of the feature Audio
+            name = str(sound.get("path") or name)
+            sound = sound["path"] if sound.get("bytes") is None else sound["bytes"]
+        elif isinstance(sound, str):
+            name = sound
+            if folder is not None and "://" not in sound:
+                sound = folder / sound
+        return Example(
+            name=name,
+            sound=sound,
+            texts=self.texts(row),
+            split=_split(row.get("split")),
+            start_s=_seconds(row, START_COLUMNS, name) or 0.0,
+            end_s=_seconds(row, END_COLUMNS, name),
+        )
+
+
+def _web_dataset(shards: str, rows: _Rows) -> Iterator[Example]:
+    """Files of a key: a sound, and .txt (a text a line), .json (a row) or .cls (labels)."""
     try:
         from webdataset import WebDataset  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
     except ImportError:
@@ -210,19 +236,19 @@ def _web_dataset(shards: str, columns: Columns) -> Iterator[Example]:
     urls = sorted(glob.glob(shards)) if "*" in shards else shards
     if not urls:
         raise InputError(f"data must be shards that exist; there are none of {shards}")
-    return _read_shards(WebDataset(urls, shardshuffle=False, empty_check=False), shards, columns)
+    return _read_shards(WebDataset(urls, shardshuffle=False, empty_check=False), shards, rows)
 
 
-def _read_shards(shards: Iterable[Mapping[str, Any]], name: str, columns: Columns) -> Iterator[Example]:
+def _read_shards(shards: Iterable[Mapping[str, Any]], name: str, rows: _Rows) -> Iterator[Example]:
     try:
-        yield from (_of_files(files, columns) for files in shards)
+        yield from (rows.example(_row_of_files(files)) for files in shards)
     except (OSError, TarError, ValueError) as error:  # of Unicode and of JSON are ValueErrors
         if isinstance(error, InputError):
             raise
         raise InputError(f"data must be whole shards of texts in UTF-8 and of JSON; {name}: {error}") from None
 
 
-def _of_files(files: Mapping[str, Any], columns: Columns) -> Example:
+def _row_of_files(files: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {"audio": None}
     for suffix, content in files.items():
         if suffix.rpartition(".")[2].lower() in SOUND_SUFFIXES:
@@ -233,10 +259,10 @@ def _of_files(files: Mapping[str, Any], columns: Columns) -> Example:
             row["labels"] = content.decode("utf8").strip()
         elif suffix == "json":
             row = cast("dict[str, Any]", json.loads(content)) | row
-    return _example({**row, "name": files["__key__"]}, columns)
+    return {**row, "name": files["__key__"]}
 
 
-def _data_set(data: str, columns: Columns, config: str | None) -> Iterator[Example]:
+def _data_set(data: str, rows: _Rows, config: str | None) -> Iterator[Example]:
     try:
         import datasets
     except ImportError:
@@ -250,21 +276,21 @@ def _data_set(data: str, columns: Columns, config: str | None) -> Iterator[Examp
         reason = str(error).partition("\n")[0]
         raise InputError(f"data must be a folder of sounds or a data set; {data} cannot be loaded: {reason}") from None
     splits: Mapping[str, Any] = loaded if isinstance(loaded, Mapping) else {"": loaded}
-    return chain.from_iterable(_rows(split, name, columns) for name, split in splits.items())
+    return chain.from_iterable(_of_split(split, name, rows) for name, split in splits.items())
 
 
-def _rows(rows: Any, split: str, columns: Columns) -> Iterator[Example]:
+def _of_split(data: Any, split: str, rows: _Rows) -> Iterator[Example]:
     from datasets import Audio, ClassLabel
 
-    features: Mapping[str, Any] = rows.features or {}
+    features: Mapping[str, Any] = data.features or {}
     for name, feature in features.items():
         if isinstance(feature, Audio):  # we decode ourselves: datasets would want FFmpeg on the system
-            rows = rows.cast_column(name, Audio(decode=False))
+            data = data.cast_column(name, Audio(decode=False))
     labels = {name: getattr(feature, "feature", feature) for name, feature in features.items()}  # of a list, its items'
     classes = {name: feature for name, feature in labels.items() if isinstance(feature, ClassLabel)}
-    for index, row in enumerate(rows):
+    for index, row in enumerate(data):
         named = {**row, **{name: _class_names(feature, row[name]) for name, feature in classes.items()}}
-        yield _example({"split": split, "name": f"{split}/{index}", **named}, columns)
+        yield rows.example({"split": split, "name": f"{split}/{index}", **named})
 
 
 def _class_names(feature: Any, numbers: Any) -> list[str]:
@@ -273,35 +299,8 @@ def _class_names(feature: Any, numbers: Any) -> list[str]:
     return [feature.int2str(number) for number in given if number is not None and number >= 0]
 
 
-def _example(row: Mapping[str, Any], columns: Columns, *, folder: Path | None = None) -> Example:
-    names = [columns.sound] if columns.sound else SOUND_COLUMNS
-    sound = _first(row, names)
-    if not any(each in row for each in names):
-        wanted = " or ".join(names)
-        raise InputError(f"data must have a column {wanted} with the sound; it has {', '.join(map(str, row))}")
-    texts = [row.get(name) for name in columns.text or [each for each in TEXT_COLUMNS if row.get(each)][:1]]
-    captions = tuple(dict.fromkeys(chain.from_iterable(map(captions_of_text, texts))))
-    if not captions and not columns.text:
-        captions = captions_of_labels(_first(row, LABEL_COLUMNS) or (), columns.label_template)
-    name = str(row.get("name") or row.get("id") or "")
-    if isinstance(sound, Mapping):  # of the feature Audio
-        name = str(sound.get("path") or name)
-        sound = sound["path"] if sound.get("bytes") is None else sound["bytes"]
-    elif isinstance(sound, str):
-        name = sound
-        if folder is not None and "://" not in sound:
-            sound = folder / sound
-    return Example(
-        name=name,
-        sound=sound,
-        captions=captions,
-        split=_split(row.get("split")),
-        start_s=_seconds(row, START_COLUMNS, name) or 0.0,
-        end_s=_seconds(row, END_COLUMNS, name),
-    )
-
-
-def _first(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+def first_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """What a row holds under the first of the names under which it holds anything."""
     return next((row[name] for name in names if row.get(name) is not None and row[name] != ""), None)
 
 
@@ -314,7 +313,7 @@ def _split(name: str | None) -> str | None:
 
 
 def _seconds(row: Mapping[str, Any], names: Sequence[str], sound: str) -> float | None:
-    value = _first(row, names)
+    value = first_of(row, names)
     try:
         return None if value is None else float(value)
     except (TypeError, ValueError):

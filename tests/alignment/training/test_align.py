@@ -154,7 +154,7 @@ def test_xl_learns_the_pooled_vector_too_and_draws_as_it_goes(align_here, tmp_pa
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"batch_size": "16"}, "batch_size must be from 2 to the 15 sounds"),
+        ({"batch_size": "16"}, "batch_size must be at most the 15 sounds"),
         ({"encoder": "no/such-encoder"}, "must be a folder or the id of a hub repository; no/such-encoder is neither"),
         ({"diffusion": "no/such-diffusion"}, "diffusion must be a folder or the id"),
         ({"data": "no/such-data"}, "data must be a folder of sounds or a data set; no/such-data cannot be loaded"),

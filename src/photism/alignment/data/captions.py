@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from photism.errors import InputError
+from photism.training.sources import LABEL_COLUMNS, TEXT_COLUMNS, first_of
 
 ALL_LABELS, EACH_LABEL = "{labels}", "{label}"
 NOT_IN_CAPTIONS = str.maketrans("_", " ", "()")
@@ -22,6 +24,23 @@ def check_template(template: str) -> None:
             f"label_template must hold either {ALL_LABELS}, for one caption of all labels, or {EACH_LABEL}, for a "
             f"caption of each; got {template!r}"
         )
+
+
+def captions_of_row(
+    row: Mapping[str, Any], *, text_columns: Sequence[str] | None, label_template: str
+) -> tuple[str, ...]:
+    """What a sound may be called: its texts or, without any, what its labels make.
+
+    Args:
+        row: of a data set.
+        text_columns: that hold a caption, or a list of them; None: the first of the usual ones that holds anything.
+        label_template: of `captions_of_labels`.
+    """
+    texts = [row.get(name) for name in text_columns or [each for each in TEXT_COLUMNS if row.get(each)][:1]]
+    captions = tuple(dict.fromkeys(chain.from_iterable(map(captions_of_text, texts))))
+    if not captions and not text_columns:
+        captions = captions_of_labels(first_of(row, LABEL_COLUMNS) or (), label_template)
+    return captions
 
 
 def captions_of_labels(labels: str | Iterable[str], template: str = ALL_LABELS) -> tuple[str, ...]:

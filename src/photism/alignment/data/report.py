@@ -98,7 +98,7 @@ def report_corpus(
     """
     digests = Counter(clip.digest for clip in corpus.clips)
     measured_on = {clip.digest for clip in corpus.clips if clip.split == "validation"}
-    used = {caption for clip in corpus.clips for caption in clip.captions}
+    used = {caption for clip in corpus.clips for caption in clip.texts}
     cut = {caption for caption, is_cut in zip(targets.captions, targets.is_cut, strict=True) if is_cut}
     train = [clip for clip in corpus.clips if clip.split == "train"]
     return CorpusReport(
@@ -125,7 +125,7 @@ def _report_split(corpus: Corpus, split: str) -> SplitReport | None:
         shortest_s=float(lengths.min()),
         median_s=float(np.median(lengths)),
         longest_s=float(lengths.max()),
-        captions=len({caption for clip in clips for caption in clip.captions}),
+        captions=len({caption for clip in clips for caption in clip.texts}),
     )
 
 

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TypeAlias, TypeVar
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from photism.training.chunks import set_seed
 
 Chunk = TypeVar("Chunk", bound=Sized)
 
@@ -119,9 +120,3 @@ def backward_chunks(
         pairs = [(rows, each) for rows, each in zip(last, of_chunk, strict=True) if rows.requires_grad]
         torch.autograd.backward([rows for rows, _ in pairs], [each.to(rows.dtype) for rows, each in pairs])
         last = ()  # so that what led to it is given back before the next one is made
-
-
-def set_seed(seed: int) -> None:
-    """Of torch's random numbers, which dropout takes, and of NumPy's, which SpecAugment takes."""
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)

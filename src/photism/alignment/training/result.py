@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
 from photism.alignment.data.report import CorpusReport
-from photism.alignment.training.settings import SETTINGS, AlignSettings, write_settings
-from photism.errors import InputError
+from photism.alignment.training.settings import AlignSettings
 from photism.training.checkpoints import Best
 
-PACKAGES = ("photism", "torch", "transformers", "diffusers", "accelerate", "peft", "datasets", "numpy", "soxr", "av")
 PUBLISHED = [
     "config.json",
     "model.safetensors",
@@ -30,18 +25,6 @@ PUBLISHED = [
     "versions.json",
 ]
 """What goes to the hub: checkpoints and logs stay."""
-
-
-def write_provenance(folder: Path, settings: AlignSettings) -> None:
-    """`align.yaml`, with which `photism align --config` does the same again, and `versions.json`."""
-    write_settings(settings, folder / SETTINGS)
-    versions: dict[str, str | None] = {"python": platform.python_version(), "git": _git_revision()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = None
-    (folder / "versions.json").write_text(json.dumps(versions, indent=1) + "\n", encoding="utf8")
 
 
 def write_model(
@@ -130,29 +113,6 @@ def model_card(settings: AlignSettings, report: CorpusReport, best: Best) -> str
     return "\n".join(lines)
 
 
-def check_hub(hub_id: str) -> None:
-    """That the result can be published, before it is trained; makes the repository.
-
-    Raises:
-        InputError: it cannot.
-    """
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        HfApi().create_repo(hub_id, exist_ok=True, private=True)
-    except (HFValidationError, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"push_to_hub must be a repository that you may write to; {hub_id}: {reason}") from None
-
-
-def push_to_hub(folder: Path, hub_id: str) -> None:
-    """Uploads what belongs to the model."""
-    from huggingface_hub import HfApi
-
-    HfApi().upload_folder(repo_id=hub_id, folder_path=folder, allow_patterns=PUBLISHED)
-
-
 def _draw_curve(measures: Sequence[Mapping[str, float]], path: Path) -> None:
     from matplotlib.figure import Figure
 
@@ -167,21 +127,6 @@ def _draw_curve(measures: Sequence[Mapping[str, float]], path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=120)
-
-
-def _git_revision() -> str | None:
-    """Of the code that trains, where it is a working copy; with + where it differs from it."""
-    where = Path(__file__).parent
-    try:
-        revision = _git(where, "rev-parse", "HEAD")
-        return revision + ("+" if _git(where, "status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(folder: Path, *command: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True, check=True)
-    return done.stdout.strip()
 
 
 def describe(measures: Mapping[str, Any]) -> str:

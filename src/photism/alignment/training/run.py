@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
-import hashlib
 import json
-import os
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
+from photism.alignment.data.captions import captions_of_row
 from photism.alignment.data.report import CorpusReport, report_corpus
 from photism.alignment.data.targets import Targets, prepare_targets
-from photism.alignment.training.model import build_model, feature_settings, without_lora
-from photism.alignment.training.monitor import Listener, Monitor
-from photism.alignment.training.result import check_hub, push_to_hub, write_model, write_provenance
-from photism.alignment.training.settings import SETTINGS, AlignSettings, differences, read_settings
-from photism.alignment.training.trainer import BEST, Trainer
+from photism.alignment.training.evaluation import BEST_BY
+from photism.alignment.training.learner import AlignmentLearner
+from photism.alignment.training.model import build_model, feature_settings
+from photism.alignment.training.monitor import Measurement
+from photism.alignment.training.result import PUBLISHED, write_model
+from photism.alignment.training.settings import RUNNING, SETTINGS, AlignSettings
 from photism.diffusion_model import load_diffusion
 from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
@@ -29,13 +28,20 @@ from photism.hub import fetch_files
 from photism.model_folder import PARTS
 from photism.training import logs
 from photism.training.batches import distinct_negatives
-from photism.training.checkpoints import last_checkpoint, read_best
+from photism.training.cache import cache_folder, lock
+from photism.training.checkpoints import read_best
 from photism.training.corpus import Corpus, FeatureSettings
-from photism.training.preparation import prepare_corpus
-from photism.training.sources import Columns, Example, fingerprint, read_examples
+from photism.training.loop import BEST, Loop
+from photism.training.monitor import Listener, Monitor
+from photism.training.output import check_output
+from photism.training.preparation import cached_corpus
+from photism.training.processes import new_accelerator
+from photism.training.provenance import check_hub, push_to_hub, write_provenance
+from photism.training.sources import Example, fingerprint, read_examples
+from photism.training.weights import without_lora
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Iterator
 
 NEGATIVES_OF_STEPS = 20
 
@@ -56,23 +62,24 @@ def align(settings: AlignSettings, *, resume: bool = False, listener: Listener |
     Raises:
         InputError: settings, data or models that cannot be used.
     """
+    check_output(settings, file=SETTINGS, running=RUNNING, resume=resume)
     output = Path(settings.output)
-    _check_output(settings, output, resume=resume)
-    accelerator = _accelerator(settings)
+    accelerator = new_accelerator(cpu=settings.cpu)
     listener = listener if listener and accelerator.is_main_process else Listener()
     if settings.push_to_hub and accelerator.is_main_process:
         check_hub(settings.push_to_hub)
-    columns = Columns(
-        sound=settings.sound_column,
-        text=tuple(map(str.strip, settings.text_column.split(","))) if settings.text_column else None,
-        label_template=settings.label_template,
+    columns = tuple(map(str.strip, settings.text_column.split(","))) if settings.text_column else None
+    examples = read_examples(
+        settings.data,
+        partial(captions_of_row, text_columns=columns, label_template=settings.label_template),
+        sound_column=settings.sound_column,
+        dataset_config=settings.dataset_config,
     )
-    examples = read_examples(settings.data, columns=columns, dataset_config=settings.dataset_config)
     listener.stage("loading the encoder")
     start = load_start(settings.encoder)
     features = feature_settings(start)
     listener.stage("reading the sounds")
-    corpus = _prepare_corpus(settings, examples, columns, features, listener)
+    corpus = _prepare_corpus(settings, examples, features, listener)
     listener.stage("encoding the captions")
     targets = _prepare_targets(settings, corpus, accelerator.device, listener)
     model = build_model(start, targets.space, settings)
@@ -80,22 +87,31 @@ def align(settings: AlignSettings, *, resume: bool = False, listener: Listener |
     gc.collect()
 
     output.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(model, corpus, targets, settings, accelerator)
-    if accelerator.is_main_process:
-        write_provenance(output, settings)
+    learner = AlignmentLearner(model, corpus, targets, settings, accelerator)
+    loop = Loop(
+        learner,
+        output,
+        score=lambda measures: measures.get(BEST_BY, 0.0),  # where nothing can be measured the last is the best
+        evaluate_every=settings.evaluate_every,
+        checkpoint_every_s=settings.checkpoint_every_s,
+        keep_checkpoints=settings.keep_checkpoints,
+    )
+    is_main = learner.processes.is_main
+    if is_main:
+        write_provenance(output, settings, file=SETTINGS)
     report = report_corpus(
         corpus,
         targets,
         batch_size=settings.batch_size,
-        negatives=distinct_negatives(trainer.batches, min(trainer.steps, NEGATIVES_OF_STEPS)),
+        negatives=distinct_negatives(learner.batches, min(learner.steps, NEGATIVES_OF_STEPS)),
         max_duration_s=settings.max_duration_s,
     )
-    listener.report(report)
-    monitor = Monitor(settings, trainer, listener)
+    listener.report(report.lines())
+    monitor = Monitor(output, step=loop.step, is_main=is_main, listener=listener)
     listener.stage("training")
-    finished = trainer.run(evaluate=monitor, on_step=monitor.log)
+    finished = loop.run(evaluate=Measurement(settings, learner, monitor), on_step=monitor.log)
     monitor.close()
-    if finished and accelerator.is_main_process:
+    if finished and is_main:
         listener.stage("writing the model")
         _finish(settings, targets, corpus, report, monitor)
     accelerator.wait_for_everyone()
@@ -128,68 +144,30 @@ def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
     raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} is {kind!r}")
 
 
-def cache_folder() -> Path:
-    """Where corpora and targets are kept: $PHOTISM_CACHE, or ~/.cache/photism."""
-    return Path(os.environ.get("PHOTISM_CACHE") or Path.home() / ".cache" / "photism")
-
-
-def _check_output(settings: AlignSettings, output: Path, *, resume: bool) -> None:
-    if output.exists() and not output.is_dir():
-        raise InputError(f"output must be a folder; {output} is a file")
-    path = output / SETTINGS
-    if last_checkpoint(output / "checkpoints") is None:
-        if not resume and (output / "config.json").exists():
-            raise InputError(f"output {output} holds a model; take another folder, or delete it")
-        return
-    if not resume:
-        raise InputError(f"output {output} holds a training; resume it, or take another folder")
-    changed = differences(read_settings(path, {}), settings)
-    if changed:
-        raise InputError(f"a resumed training must have the settings of {path}; these differ: {'; '.join(changed)}")
-
-
-def _accelerator(settings: AlignSettings) -> Any:
-    try:
-        from accelerate import Accelerator
-    except ImportError:
-        raise InputError("align needs accelerate: pip install 'photism[train]'") from None
-    return Accelerator(cpu=settings.cpu)
-
-
 def _prepare_corpus(
-    settings: AlignSettings,
-    examples: Iterable[Example],
-    columns: Columns,
-    features: FeatureSettings,
-    listener: Listener,
+    settings: AlignSettings, examples: Iterator[Example], features: FeatureSettings, listener: Listener
 ) -> Corpus:
-    """By the process that comes first, while the others wait and then find it done."""
-    about = {
-        "data": fingerprint(settings.data, settings.dataset_config),
-        "columns": dataclasses.asdict(columns),
-        "features": dataclasses.asdict(features),
-        "validation_share": settings.validation_share,
-        "limit": settings.limit,
-    }
-    key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=12).hexdigest()
-    folder = cache_folder() / "corpora"
-    with _lock(folder / f"{key}.lock"):
-        return prepare_corpus(
-            examples,
-            folder / key,
-            settings=features,
-            validation_share=settings.validation_share,
-            max_unreadable=settings.max_unreadable,
-            limit=settings.limit,
-            on_clip=listener.prepared,
-        )
+    return cached_corpus(
+        examples,
+        {
+            "data": fingerprint(settings.data, settings.dataset_config),
+            "sound": settings.sound_column,
+            "captions": [settings.text_column, settings.label_template],
+        },
+        settings=features,
+        text="caption",
+        validation_share=settings.validation_share,
+        max_unreadable=settings.max_unreadable,
+        limit=settings.limit,
+        on_clip=listener.prepared,
+    )
 
 
 def _prepare_targets(settings: AlignSettings, corpus: Corpus, device: torch.device, listener: Listener) -> Targets:
-    """As above; afterwards the text encoder is gone from memory."""
-    captions = list(dict.fromkeys(caption for clip in corpus.clips for caption in clip.captions))
+    """By the process that comes first; afterwards the text encoder is gone from memory."""
+    captions = list(dict.fromkeys(caption for clip in corpus.clips for caption in clip.texts))
     folder = cache_folder() / "targets"
-    with _lock(folder / "lock"):
+    with lock(folder / "lock"):
         pipeline = load_diffusion(settings.diffusion, device=device, dtype=torch.float32, text_only=True)
         name = Path(settings.diffusion).name
         targets = prepare_targets(captions, pipeline, folder, name=name, on_captions=listener.prepared)
@@ -198,15 +176,6 @@ def _prepare_targets(settings: AlignSettings, corpus: Corpus, device: torch.devi
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return targets
-
-
-@contextmanager
-def _lock(path: Path) -> Generator[None]:
-    from filelock import FileLock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path):
-        yield
 
 
 def _finish(settings: AlignSettings, targets: Targets, corpus: Corpus, report: CorpusReport, monitor: Monitor) -> None:
@@ -223,10 +192,11 @@ def _finish(settings: AlignSettings, targets: Targets, corpus: Corpus, report: C
     with torch.no_grad():
         for name, tensor in load_file(output / BEST).items():
             parameters[name].copy_(tensor)
-    captions = sorted({caption for clip in corpus.clips for caption in clip.captions})
+    captions = sorted({caption for clip in corpus.clips for caption in clip.texts})
+    model.encoder = without_lora(model.encoder)
     write_model(
         output,
-        without_lora(model),
+        model,
         captions,
         settings=settings,
         report=report,
@@ -234,4 +204,4 @@ def _finish(settings: AlignSettings, targets: Targets, corpus: Corpus, report: C
         best=best,
     )
     if settings.push_to_hub:
-        push_to_hub(output, settings.push_to_hub)
+        push_to_hub(output, settings.push_to_hub, PUBLISHED)

@@ -2,120 +2,107 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import UnionType
-from typing import Any, get_args, get_type_hints
+from dataclasses import dataclass
 
 from photism.alignment.data.captions import check_template
-from photism.errors import InputError
+from photism.training.settings import check, setting
 
 TRAINED_ADAPTERS = ("conv", "resampler")
 """The phonetic one knows its prompts by heart, and learns no others."""
-
-
-def _setting(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
 
 
 @dataclass(frozen=True)
 class AlignSettings:
     """Of `align`. The help of a field is that of its flag."""
 
-    data: str = _setting("", "Folder, shards of a WebDataset (.tar), or the name of a data set.")
-    output: str = _setting("", "Folder of the model that comes out, and of all that the training writes.")
+    data: str = setting("", "Folder, shards of a WebDataset (.tar), or the name of a data set.")
+    output: str = setting("", "Folder of the model that comes out, and of all that the training writes.")
 
-    encoder: str = _setting(
+    encoder: str = setting(
         "facebook/w2v-bert-2.0", "Wav2Vec2-BERT to start from, or a Photism model: folder or hub id."
     )
-    diffusion: str = _setting(
+    diffusion: str = setting(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "Diffusers pipeline whose text encoder is learned from."
     )
-    adapter: str | None = _setting(None, "conv or resampler. Default: the Photism model's, where it is one of these.")
-    tokens: int | None = _setting(None, "That the adapter makes, without the opening one. Default: all of the space.")
+    adapter: str | None = setting(None, "conv or resampler. Default: the Photism model's, where it is one of these.")
+    tokens: int | None = setting(None, "That the adapter makes, without the opening one. Default: all of the space.")
 
-    dataset_config: str | None = _setting(None, "Of a data set of the hub that has several.")
-    sound_column: str | None = _setting(
+    dataset_config: str | None = setting(None, "Of a data set of the hub that has several.")
+    sound_column: str | None = setting(
         None, "That holds the sound. Default: audio, file_name, file, path, sound, video."
     )
-    text_column: str | None = _setting(
-        None, "That holds the caption; several between commas. Default: text, caption, …"
-    )
-    label_template: str = _setting(
+    text_column: str | None = setting(None, "That holds the caption; several between commas. Default: text, caption, …")
+    label_template: str = setting(
         "{labels}", "Caption of labels: {labels} for all of them in one, {label} for one of each."
     )
-    validation_share: float = _setting(0.05, "Of the sounds without a split, kept to measure on.")
-    max_unreadable: float = _setting(0.05, "Share of the sounds that may be unreadable.")
-    limit: int | None = _setting(None, "Read only as many sounds.")
-    max_duration_s: float = _setting(30.0, "Longer sounds are heard in part, another part in each epoch.")
+    validation_share: float = setting(0.05, "Of the sounds without a split, kept to measure on.")
+    max_unreadable: float = setting(0.05, "Share of the sounds that may be unreadable.")
+    limit: int | None = setting(None, "Read only as many sounds.")
+    max_duration_s: float = setting(30.0, "Longer sounds are heard in part, another part in each epoch.")
 
-    contrastive_weight: float = _setting(1.0, "Of telling a sound's caption from the others of the batch.")
-    symmetric: bool = _setting(True, "Tell a caption's sound from the others, too.")
-    temperature: float = _setting(0.15, "Of the contrast, or where it starts.")
-    learn_temperature: bool = _setting(True, "Train the temperature.")
-    regression_weight: float = _setting(1.0, "Of bringing tokens to their caption's direction and length.")
-    norm_weight: float = _setting(0.5, "Of the length in the regression.")
-    padding_weight: float = _setting(1.0, "Of positions after a caption's end, where those before it count 1.")
+    contrastive_weight: float = setting(1.0, "Of telling a sound's caption from the others of the batch.")
+    symmetric: bool = setting(True, "Tell a caption's sound from the others, too.")
+    temperature: float = setting(0.15, "Of the contrast, or where it starts.")
+    learn_temperature: bool = setting(True, "Train the temperature.")
+    regression_weight: float = setting(1.0, "Of bringing tokens to their caption's direction and length.")
+    norm_weight: float = setting(0.5, "Of the length in the regression.")
+    padding_weight: float = setting(1.0, "Of positions after a caption's end, where those before it count 1.")
 
-    epochs: float = _setting(10.0, "Of the training sounds.")
-    batch_size: int = _setting(256, "Over all processes: a sound is told from as many captions.")
-    chunk_s: float = _setting(120.0, "Seconds of sound that a process encodes at once: this bounds the memory.")
-    learning_rate: float = _setting(1e-4, "Of the adapter and the last layer, at its highest.")
-    layer_decay: float = _setting(0.9, "Of the learning rate, from a layer of the encoder to the one below.")
-    warmup_share: float = _setting(0.05, "Of the steps, in which the learning rate rises; then it falls by a cosine.")
-    weight_decay: float = _setting(0.01, "Of matrices.")
-    max_grad_norm: float = _setting(1.0, "Longer gradients are shortened to this.")
-    ema_decay: float = _setting(0.999, "Of the average of the weights, which is measured and kept; 0 for none.")
-    frozen_layers: int = _setting(0, "Of the encoder that keep their weights, from the lowest; -1: the whole encoder.")
-    lora_rank: int = _setting(0, "Train the encoder's linear layers by LoRA of this rank; 0: as they are.")
-    gradient_checkpointing: bool = _setting(False, "Less memory for more time.")
-    fsdp: bool = _setting(False, "Share the weights out over processes, for a model that one device cannot hold.")
-    precision: str = _setting("bf16", "bf16 or fp32.")
-    cpu: bool = _setting(False, "Train on the processor even where there is a GPU.")
-    seed: int = _setting(0, "Of all that is drawn at random.")
+    epochs: float = setting(10.0, "Of the training sounds.")
+    batch_size: int = setting(256, "Over all processes: a sound is told from as many captions.")
+    chunk_s: float = setting(120.0, "Seconds of sound that a process encodes at once: this bounds the memory.")
+    learning_rate: float = setting(1e-4, "Of the adapter and the last layer, at its highest.")
+    layer_decay: float = setting(0.9, "Of the learning rate, from a layer of the encoder to the one below.")
+    warmup_share: float = setting(0.05, "Of the steps, in which the learning rate rises; then it falls by a cosine.")
+    weight_decay: float = setting(0.01, "Of matrices.")
+    max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.")
+    ema_decay: float = setting(0.999, "Of the average of the weights, which is measured and kept; 0 for none.")
+    frozen_layers: int = setting(0, "Of the encoder that keep their weights, from the lowest; -1: the whole encoder.")
+    lora_rank: int = setting(0, "Train the encoder's linear layers by LoRA of this rank; 0: as they are.")
+    gradient_checkpointing: bool = setting(False, "Less memory for more time.")
+    fsdp: bool = setting(False, "Share the weights out over processes, for a model that one device cannot hold.")
+    precision: str = setting("bf16", "bf16 or fp32.")
+    cpu: bool = setting(False, "Train on the processor even where there is a GPU.")
+    seed: int = setting(0, "Of all that is drawn at random.")
 
-    evaluate_every: int = _setting(500, "Steps between measurements.")
-    validation_clips: int = _setting(1000, "To measure on at most.")
-    checkpoint_every_s: float = _setting(600.0, "Seconds between checkpoints.")
-    keep_checkpoints: int = _setting(2, "The last ones that are kept, beside the best.")
-    pictures: int = _setting(4, "Drawn of the same sounds at each measurement; 0 for none.")
-    picture_steps: int = _setting(20, "Denoising steps of these.")
-    clip: str | None = _setting(
-        None, "CLIP that measures how these pictures agree with the captions: folder or hub id."
-    )
-    push_to_hub: str | None = _setting(None, "Hub id to publish the result under.")
+    evaluate_every: int = setting(500, "Steps between measurements.")
+    validation_clips: int = setting(1000, "To measure on at most.")
+    checkpoint_every_s: float = setting(600.0, "Seconds between checkpoints.")
+    keep_checkpoints: int = setting(2, "The last ones that are kept, beside the best.")
+    pictures: int = setting(4, "Drawn of the same sounds at each measurement; 0 for none.")
+    picture_steps: int = setting(20, "Denoising steps of these.")
+    clip: str | None = setting(None, "CLIP that measures how these pictures agree with the captions: folder or hub id.")
+    push_to_hub: str | None = setting(None, "Hub id to publish the result under.")
 
     def __post_init__(self) -> None:
         check_template(self.label_template)
-        _check(self, "data", bool(self.data), "named")
-        _check(self, "output", bool(self.output), "a folder")
+        check(self, "data", bool(self.data), "named")
+        check(self, "output", bool(self.output), "a folder")
         for name in ("validation_share", "max_unreadable", "padding_weight", "warmup_share"):
-            _check(self, name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
-        _check(self, "validation_share", self.validation_share < 1, "below 1")
+            check(self, name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        check(self, "validation_share", self.validation_share < 1, "below 1")
         for name in ("max_duration_s", "chunk_s", "learning_rate", "max_grad_norm", "temperature", "epochs"):
-            _check(self, name, 0 < getattr(self, name) < float("inf"), "above 0")
+            check(self, name, 0 < getattr(self, name) < float("inf"), "above 0")
         for name in ("contrastive_weight", "regression_weight", "norm_weight", "weight_decay", "checkpoint_every_s"):
-            _check(self, name, 0 <= getattr(self, name) < float("inf"), "0 or more")
-        _check(
+            check(self, name, 0 <= getattr(self, name) < float("inf"), "0 or more")
+        check(
             self,
             "contrastive_weight",
             self.contrastive_weight + self.regression_weight > 0,
             "above 0 where regression_weight is 0",
         )
-        _check(self, "layer_decay", 0 < self.layer_decay <= 1, "above 0, at most 1")
-        _check(self, "ema_decay", 0 <= self.ema_decay < 1, "from 0 to below 1")
+        check(self, "layer_decay", 0 < self.layer_decay <= 1, "above 0, at most 1")
+        check(self, "ema_decay", 0 <= self.ema_decay < 1, "from 0 to below 1")
         for name in ("evaluate_every", "validation_clips", "keep_checkpoints", "picture_steps"):
-            _check(self, name, getattr(self, name) >= 1, "at least 1")
+            check(self, name, getattr(self, name) >= 1, "at least 1")
         for name in ("lora_rank", "pictures", "seed"):
-            _check(self, name, getattr(self, name) >= 0, "0 or more")
-        _check(self, "batch_size", self.batch_size >= 2, "at least 2: a sound is told from the captions of the others")
-        _check(self, "limit", self.limit is None or self.limit >= 2, "at least 2")
-        _check(self, "frozen_layers", self.frozen_layers >= -1, "0 or more, or -1")
-        _check(self, "precision", self.precision in ("bf16", "fp32"), "bf16 or fp32")
-        _check(self, "adapter", self.adapter in (None, *TRAINED_ADAPTERS), " or ".join(TRAINED_ADAPTERS))
-        _check(
+            check(self, name, getattr(self, name) >= 0, "0 or more")
+        check(self, "batch_size", self.batch_size >= 2, "at least 2: a sound is told from the captions of the others")
+        check(self, "limit", self.limit is None or self.limit >= 2, "at least 2")
+        check(self, "frozen_layers", self.frozen_layers >= -1, "0 or more, or -1")
+        check(self, "precision", self.precision in ("bf16", "fp32"), "bf16 or fp32")
+        check(self, "adapter", self.adapter in (None, *TRAINED_ADAPTERS), " or ".join(TRAINED_ADAPTERS))
+        check(
             self, "lora_rank", not (self.lora_rank and self.frozen_layers == -1), "0 where the whole encoder is frozen"
         )
 
@@ -128,74 +115,3 @@ RUNNING = frozenset(
     | {"picture_steps", "clip", "push_to_hub", "cpu", "fsdp", "gradient_checkpointing", "output"}
 )
 """What may differ when a training is resumed: it changes how it runs, and what is measured, but not what is learned."""
-
-
-def read_settings(path: Path | None, given: Mapping[str, Any]) -> AlignSettings:
-    """Settings from a YAML file, where there is one, and what is given beside it.
-
-    Args:
-        path: of a mapping of fields of `AlignSettings`.
-        given: fields that go before those of the file.
-
-    Raises:
-        InputError: the file is no mapping, has a field that there is not, or a value of another type.
-    """
-    values: dict[str, Any] = {} if path is None else _read_yaml(path)
-    types = get_type_hints(AlignSettings)
-    for name, value in values.items():
-        if name not in types:
-            raise InputError(f"{path} must hold settings of align; there is none of the name {name!r}")
-        values[name] = _of_type(name, value, types[name])
-    return AlignSettings(**{**values, **given})
-
-
-def write_settings(settings: AlignSettings, path: Path) -> None:
-    """As YAML, in the order of the fields."""
-    import yaml
-
-    path.write_text(yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True), encoding="utf8")
-
-
-def differences(one: AlignSettings, other: AlignSettings) -> list[str]:
-    """What a resumed training must not change, and that does: "name: one value, other value"."""
-    pairs = [
-        (item.name, getattr(one, item.name), getattr(other, item.name))
-        for item in dataclasses.fields(AlignSettings)
-        if item.name not in RUNNING
-    ]
-    return [f"{name}: {before}, {after}" for name, before, after in pairs if before != after]
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} must be YAML: {error}") from None
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path} must be a mapping of settings; it is not")
-    return dict(values)
-
-
-def _of_type(name: str, value: Any, type_: Any) -> Any:
-    """As the type says; YAML takes 1e-4 for a text."""
-    options: tuple[Any, ...] = get_args(type_) if isinstance(type_, UnionType) else (type_,)
-    if value is None:
-        if type(None) in options:
-            return None
-        raise InputError(f"{name} must have a value")
-    wanted: Any = next(option for option in options if option is not type(None))
-    if wanted is float and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
-    elif type(value) is wanted:
-        return value
-    raise InputError(f"{name} must be of type {wanted.__name__}; got {value!r}")
-
-
-def _check(settings: AlignSettings, name: str, works: bool, allowed: str) -> None:
-    if not works:
-        raise InputError(f"{name} must be {allowed}; got {getattr(settings, name)!r}")

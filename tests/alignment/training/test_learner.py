@@ -5,53 +5,58 @@ import torch
 from accelerate import Accelerator
 
 from photism.alignment.data.targets import prepare_targets
-from photism.alignment.training.model import build_model, layer_depths
+from photism.alignment.training.learner import AlignmentLearner
+from photism.alignment.training.model import build_model
 from photism.alignment.training.run import load_start
 from photism.alignment.training.settings import AlignSettings
-from photism.alignment.training.trainer import Trainer
 from photism.diffusion_model import load_diffusion
 from photism.errors import InputError
 from photism.tiny import MODEL_FOLDER
 from photism.training.corpus import FeatureSettings
+from photism.training.loop import Loop
 from photism.training.optimization import schedule
 from photism.training.preparation import prepare_corpus
-from photism.training.sources import Columns, read_examples
+from photism.training.sources import read_examples
 
 
 @pytest.fixture(scope="module")
 def parts(captioned, bare_encoder, models, tmp_path_factory):
-    """What a trainer is made of, but for its settings."""
+    """What a learner is made of, but for its settings."""
     folder = tmp_path_factory.mktemp("parts")
-    examples = read_examples(str(captioned), columns=Columns())
+    examples = read_examples(str(captioned), lambda row: (row["text"],))
     corpus = prepare_corpus(examples, folder / "corpus", settings=FeatureSettings())
     source = models / "sd" / "diffusion"
     pipeline = load_diffusion(source, device=torch.device("cpu"), dtype=torch.float32, text_only=True)
-    captions = sorted({caption for clip in corpus.clips for caption in clip.captions})
+    captions = sorted({caption for clip in corpus.clips for caption in clip.texts})
     return load_start(str(bare_encoder)), corpus, prepare_targets(captions, pipeline, folder / "targets", name="sd")
 
 
 @pytest.fixture
 def make(parts, tmp_path):
-    def trainer(**settings):
+    def loop(**settings):
         start, corpus, targets = parts
         given = AlignSettings(
             **{"data": "-", "output": str(tmp_path), "batch_size": 6, "precision": "fp32", "tokens": 4, **settings}
         )
-        return Trainer(build_model(start, targets.space, given), corpus, targets, given, Accelerator(cpu=True))
+        model = build_model(start, targets.space, given)
+        learner = AlignmentLearner(model, corpus, targets, given, Accelerator(cpu=True))
+        return Loop(
+            learner, tmp_path, score=lambda measures: 0.0, evaluate_every=1, checkpoint_every_s=1e9, keep_checkpoints=1
+        )
 
-    return trainer
+    return loop
 
 
-def gradients(trainer):
-    trainer._gradients(trainer.batches.batch(0))
-    trainer.optimization.fill_gradients()
-    return {name: parameter.grad.clone() for name, parameter in trainer.optimization.parameters.items()}
+def gradients(learner):
+    learner.gradients(0)
+    learner.optimization.fill_gradients()
+    return {name: parameter.grad.clone() for name, parameter in learner.optimization.parameters.items()}
 
 
 def test_the_gradient_of_a_step_does_not_depend_on_the_chunk(make):
-    whole = gradients(make(chunk_s=1000.0))
+    whole = gradients(make(chunk_s=1000.0).learner)
     for chunk_s in (0.01, 2.0):
-        found = gradients(make(chunk_s=chunk_s))
+        found = gradients(make(chunk_s=chunk_s).learner)
         for name, gradient in whole.items():  # that of a key's bias is 0 but for rounding
             torch.testing.assert_close(found[name], gradient, atol=1e-5, rtol=1e-3, msg=name)
 
@@ -59,9 +64,10 @@ def test_the_gradient_of_a_step_does_not_depend_on_the_chunk(make):
 @pytest.mark.parametrize("in_backward", [False, True])
 def test_out_of_memory_halves_the_chunk_and_not_the_batch(make, monkeypatch, in_backward):
     expected = make().train_step()
-    trainer = make()
-    longest = trainer.batches.batch(0)[0].tokens
-    forward, sizes = trainer._forward, []
+    loop = make()
+    learner = loop.learner
+    longest = learner.batches.batch(0)[0].tokens
+    forward, sizes = learner._forward, []
 
     def limited(chunk):
         sizes.append(len(chunk))
@@ -69,73 +75,76 @@ def test_out_of_memory_halves_the_chunk_and_not_the_batch(make, monkeypatch, in_
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
         return forward(chunk)
 
-    monkeypatch.setattr(trainer, "_forward", limited)
+    monkeypatch.setattr(learner, "_forward", limited)
     if in_backward:  # the last chunk is kept, so that there have to be two for one to be made again
-        trainer.chunk_tokens = 3 * longest
-    found = trainer.train_step()
+        learner.chunks.tokens = 3 * longest
+    found = loop.train_step()
     assert found == pytest.approx(expected, rel=1e-3)
     assert max(sizes) > 2
     assert sizes[-1] <= 2
-    assert trainer.chunk_tokens <= 3 * longest
+    assert learner.chunks.tokens <= 3 * longest
 
 
 def test_a_sound_that_does_not_fit_at_all(make, monkeypatch):
-    trainer = make()
+    loop = make()
 
     def full(chunk):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
 
-    monkeypatch.setattr(trainer, "_forward", full)
+    monkeypatch.setattr(loop.learner, "_forward", full)
     with pytest.raises(InputError, match="max_duration_s must be lower, or gradient_checkpointing on"):
-        trainer.train_step()
+        loop.train_step()
 
 
 def test_other_errors_come_through(make, monkeypatch):
-    trainer = make()
-    monkeypatch.setattr(trainer, "_forward", lambda chunk: torch.zeros(2) @ torch.zeros(3))
+    loop = make()
+    monkeypatch.setattr(loop.learner, "_forward", lambda chunk: torch.zeros(2) @ torch.zeros(3))
     with pytest.raises(RuntimeError, match="inconsistent tensor size"):
-        trainer.train_step()
+        loop.train_step()
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(make):
-    trainer = make(learning_rate=0.5)
+    loop = make(learning_rate=0.5)
     with torch.no_grad():
-        trainer.optimization.parameters["adapter.queries"].fill_(float("nan"))
+        loop.optimization.parameters["adapter.queries"].fill_(float("nan"))
     with pytest.raises(InputError, match=r"learning_rate must be lower than 0.5: the loss is nan at step 1"):
-        trainer.train_step()
+        loop.train_step()
 
 
 def test_a_gradient_that_is_not_finite_moves_nothing(make, monkeypatch):
-    trainer = make(learning_rate=0.5)
-    before = {name: parameter.detach().clone() for name, parameter in trainer.optimization.parameters.items()}
-    filled = trainer.optimization.fill_gradients
+    loop = make(learning_rate=0.5)
+    before = {name: parameter.detach().clone() for name, parameter in loop.optimization.parameters.items()}
+    filled = loop.optimization.fill_gradients
 
     def broken():
         gradients = filled()
         gradients[0].flatten()[0] = float("inf")
         return gradients
 
-    monkeypatch.setattr(trainer.optimization, "fill_gradients", broken)
+    monkeypatch.setattr(loop.optimization, "fill_gradients", broken)
     with pytest.raises(InputError, match=r"lower than 0.5: the gradient norm is (inf|nan) at step 1"):
-        trainer.train_step()
-    for name, parameter in trainer.optimization.parameters.items():
+        loop.train_step()
+    for name, parameter in loop.optimization.parameters.items():
         assert torch.equal(parameter, before[name])
 
 
 def test_learning_rates_fall_with_the_layer(make):
-    trainer = make(layer_decay=0.5, learning_rate=0.8)
-    depths = layer_depths(trainer.model)
-    assert depths["adapter.queries"] == 0
-    assert depths["encoder.encoder.layers.1.self_attn.linear_q.weight"] == 1
-    assert depths["encoder.encoder.layers.0.self_attn.linear_q.weight"] == 2
-    assert depths["encoder.feature_projection.projection.weight"] == 3
-    rates = {
+    optimization = make(layer_decay=0.5, learning_rate=0.8).optimization
+    highest = {
         id(parameter): group["highest"]
-        for group in trainer.optimization.optimizers[0].param_groups
+        for group in optimization.optimizers[0].param_groups
         for parameter in group["params"]
     }
-    for name, parameter in trainer.optimization.parameters.items():
-        assert rates[id(parameter)] == pytest.approx(0.8 * 0.5 ** depths[name]), name
+    rates = {name: highest[id(parameter)] for name, parameter in optimization.parameters.items()}
+    for name, rate in (
+        ("adapter.queries", 0.8),
+        ("encoder.encoder.layers.1.self_attn.linear_q.weight", 0.4),
+        ("encoder.encoder.layers.0.self_attn.linear_q.weight", 0.2),
+        ("encoder.feature_projection.projection.weight", 0.1),
+    ):
+        assert rates[name] == pytest.approx(rate), name
+    assert set(rates.values()) == {rates["adapter.queries"] * 0.5**depth for depth in range(4)}
+    assert optimization.optimizers[1].param_groups[0]["highest"] == 0.8
 
 
 def test_the_schedule_rises_falls_and_ends_at_nothing():
@@ -147,29 +156,29 @@ def test_the_schedule_rises_falls_and_ends_at_nothing():
 
 
 def test_the_average_follows_the_weights(make):
-    trainer = make(ema_decay=0.5, learning_rate=1e-2)
-    name, parameter = next(iter(trainer.optimization.parameters.items()))
+    loop = make(ema_decay=0.5, learning_rate=1e-2)
+    name, parameter = next(iter(loop.optimization.parameters.items()))
     average = parameter.detach().clone()
     for step in range(1, 4):
-        trainer.train_step()
+        loop.train_step()
         average.lerp_(parameter.detach(), 1 - min(0.5, step / (step + 9)))
-    torch.testing.assert_close(trainer.optimization.average[name], average)
+    torch.testing.assert_close(loop.optimization.average[name], average)
     weights = parameter.detach().clone()
-    trainer.optimization.swap_average()
+    loop.optimization.swap_average()
     assert torch.equal(parameter, average)
-    trainer.optimization.swap_average()
+    loop.optimization.swap_average()
     assert torch.equal(parameter, weights)
 
 
 def test_what_is_heard_does_not_depend_on_the_chunk_and_is_in_order(make):
-    trainer = make()
+    learner = make().learner
     clips = [3, 0, 17, 5]
-    heard = trainer.hear(clips)
+    heard = learner.hear(clips)
     assert heard.tokens.shape == (4, 4, 16)
-    trainer.chunk_tokens = 1
+    learner.chunks.tokens = 1
     for row, clip in enumerate(clips):
-        torch.testing.assert_close(trainer.hear([clip]).tokens[0], heard.tokens[row], atol=1e-5, rtol=1e-4)
-    assert [trainer.targets.captions[each[0]] for each in heard.captions[:2]] == ["rain", "a koala"]
+        torch.testing.assert_close(learner.hear([clip]).tokens[0], heard.tokens[row], atol=1e-5, rtol=1e-4)
+    assert [learner.targets.captions[each[0]] for each in heard.captions[:2]] == ["rain", "a koala"]
 
 
 def test_an_adapter_that_learns_nothing_gives_way_to_one_that_does(parts):

@@ -1,11 +1,10 @@
-"""Sounds with captions to align with."""
+"""Makes a folder of sounds with captions."""
 
 import csv
 import wave
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 CAPTIONS = ("a koala", "an elephant", "a red bicycle", "rain", "a snake", "the moon")
 COUNT = 18
@@ -25,14 +24,11 @@ def write_sound(path: Path, seed: int, *, seconds: float = 0.5) -> None:
         file.writeframes(samples.tobytes())
 
 
-@pytest.fixture(scope="session")
-def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 18 sounds of .5 to 1.35 s and six captions, listed in metadata.csv; every sixth is for validation."""
-    folder = tmp_path_factory.mktemp("captioned")
+def make_captioned(folder: Path) -> None:
+    """18 sounds of .5 to 1.35 s and six captions, listed in metadata.csv; every sixth is for validation."""
     with (folder / "metadata.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file_name", "text", "split"])
         for seed in range(COUNT):
             write_sound(folder / f"{seed}.wav", seed, seconds=0.5 + 0.05 * seed)
             rows.writerow([f"{seed}.wav", CAPTIONS[seed % 6], "test" if seed % 6 == seed // 6 else "train"])
-    return folder

@@ -1,0 +1,142 @@
+"""What the verbs that train have alike: where their settings come from, and what they show while they run."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from photism.training.settings import read_settings
+
+if TYPE_CHECKING:
+    from photism.training.monitor import Listener, Progress
+
+INTERRUPTED = 130
+TOLD_EVERY_S = 30.0
+"""Where there is no terminal for a line that moves."""
+
+Settings = TypeVar("Settings")
+
+
+def given_settings(
+    kind: type[Settings], given: Mapping[str, Any], *, config: Path | None, resume: bool, file: str
+) -> Settings:
+    """The settings of a training.
+
+    Args:
+        kind: dataclass of them.
+        given: flags, None where they were not.
+        config: YAML of settings, which flags go before.
+        resume: take those with which the output was begun, where there is no other file.
+        file: that keeps these in the output.
+    """
+    flags = {name: value for name, value in given.items() if value is not None}
+    kept = Path(flags.get("output", ""), file)
+    if resume and config is None and "output" in flags and kept.is_file():
+        config = kept
+    return read_settings(kind, config, flags)
+
+
+def train(run: Callable[["Listener"], bool], *, output: str, describe: Callable[[Mapping[str, float]], str]) -> None:
+    """Runs a training and tells how it goes.
+
+    Args:
+        run: tells a listener, and returns whether it is finished.
+        output: folder of the result.
+        describe: a line of what was measured.
+
+    Raises:
+        Exit: it was interrupted.
+    """
+    with TrainingProgress(describe) as progress:
+        finished = run(progress.listener())
+    if not finished:
+        typer.echo(f"stopped; go on with --resume, from {output}", err=True)
+        raise typer.Exit(INTERRUPTED)
+    if is_main():
+        typer.echo(output)
+
+
+def is_main() -> bool:
+    """Whether this process, of those that torchrun or accelerate has started, is the one that speaks."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+class TrainingProgress:
+    """Lines for what is done, and under them one that moves.
+
+    Args:
+        describe: a line of what was measured.
+    """
+
+    def __init__(self, describe: Callable[[Mapping[str, float]], str]) -> None:
+        self.describe = describe
+
+    def __enter__(self) -> "TrainingProgress":
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True, quiet=not is_main()),
+        )
+        self.task = self.bar.add_task("", total=None, rate="")
+        self.told = time.monotonic()
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def listener(self) -> "Listener":
+        """What a training tells goes here."""
+        from photism.training.monitor import Listener
+
+        return Listener(
+            stage=self.stage, prepared=self.prepared, report=self.report, step=self.step, measured=self.measured
+        )
+
+    def stage(self, text: str) -> None:
+        """A line that moves for each stage."""
+        self.bar.reset(self.task, description=text, total=None, rate="")
+
+    def prepared(self, amount: float) -> None:
+        """Hours, or captions."""
+        self.bar.update(self.task, rate=f"{amount:.2f} h" if isinstance(amount, float) else f"{amount} captions")
+
+    def report(self, lines: Sequence[str]) -> None:
+        """What there is to learn from."""
+        for line in lines:
+            self._print(line)
+
+    def step(self, progress: "Progress") -> None:
+        """Loss and speed."""
+        now = time.monotonic()
+        if not self.bar.console.is_terminal and now - self.told > TOLD_EVERY_S:
+            self.told = now
+            losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
+            self._print(
+                f"step {progress.step} of {progress.steps}: {losses}  {progress.samples_per_s:.1f} samples/s  "
+                f"{timedelta(seconds=round(progress.remaining_s))} left"
+            )
+        self.bar.update(
+            self.task,
+            completed=progress.step,
+            total=progress.steps,
+            description=f"loss {progress.losses['loss']:.4f}",
+            rate=f"{progress.samples_per_s:.1f} samples/s",
+        )
+
+    def measured(self, step: int, measures: Mapping[str, float]) -> None:
+        """A line an evaluation."""
+        self._print(f"step {step}: {self.describe(measures)}")
+
+    def _print(self, line: str) -> None:
+        self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
