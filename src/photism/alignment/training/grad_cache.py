@@ -22,7 +22,7 @@ from typing import TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
-from photism.training.chunks import set_seed
+from photism.training.chunks import give_back, set_seed
 
 Chunk = TypeVar("Chunk", bound=Sized)
 
@@ -119,4 +119,5 @@ def backward_chunks(
         of_chunk = [gradient[counts[number] : counts[number + 1]] for gradient in gradients]
         pairs = [(rows, each) for rows, each in zip(last, of_chunk, strict=True) if rows.requires_grad]
         torch.autograd.backward([rows for rows, _ in pairs], [each.to(rows.dtype) for rows, each in pairs])
-        last = ()  # so that what led to it is given back before the next one is made
+        last = ()  # so that what led to it is freed before the next one is made
+        give_back(gradients[0].device)
