@@ -118,7 +118,7 @@ def join(
         is_there &= np.arange(len(names)) == scores.argmax(1)[:, None]
     found = [
         Segment(stretches[first][0], stretches[after - 1][1], names[index], float(scores[first:after, index].mean()))
-        for index in np.flatnonzero(is_there.any(0)).tolist()
+        for index in map(int, np.flatnonzero(is_there.any(0)))
         for first, after in runs(is_there[:, index])
     ]
     return sorted(found, key=lambda segment: segment.start_s)
