@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -75,13 +75,11 @@ class AudioClassifier:
     ) -> None:
         self.model, self.extractor = model, extractor
         self.names = tuple(names or (model.config.id2label[index] for index in range(model.config.num_labels)))
-        self.top_k, self.function_to_apply = top_k, function_to_apply
+        self.top_k = top_k
+        self.function_to_apply: Function | None = function_to_apply
         self.batch_size, self.num_workers = batch_size, num_workers
         self.peer = None if isinstance(model, Wav2Vec2BertForSequenceClassification) else Peer(model, extractor)
-        self._telling(self._function(None), top_k, None)
-        for name, number, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
-            if number < least:
-                raise InputError(f"{name} must be at least {least}; got {number}")
+        _check(top_k, function_to_apply, batch_size, num_workers)
 
     @classmethod
     def from_pretrained(
@@ -110,6 +108,7 @@ class AudioClassifier:
             InputError: the checkpoint has another head, no names of classes, no feature extractor that fits, or no
                 trained weights: the first three before weights are loaded.
         """
+        _check(top_k, function_to_apply, batch_size, num_workers)
         place, weights = choose_device(device), choose_dtype(dtype)
         checkpoint = read_checkpoint(model)
         loaded = load_model(checkpoint, device=place, dtype=weights)
@@ -181,6 +180,7 @@ class AudioClassifier:
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = 3600.0,
         on_error: OnError | None = None,
+        callback_on_heard: Callable[[float], None] | None = None,
     ) -> Iterator[Labels]:
         """What recordings are called, whole or in windows, one after the other in their order.
 
@@ -201,22 +201,28 @@ class AudioClassifier:
             max_duration_s: longer recordings are an error.
             on_error: is given the number and the error of a recording that cannot be used, which is left out; by
                 default it ends the stream.
+            callback_on_heard: is given the seconds of sound, or of windows, that were computed at once.
 
         Raises:
             InputError: as for a call.
         """
+        top_k = self.top_k if isinstance(top_k, Given) else top_k
+        batch_size = self.batch_size if batch_size is None else batch_size
+        num_workers = self.num_workers if num_workers is None else num_workers
+        _check(top_k, function_to_apply, batch_size, num_workers)
         function = self._function(function_to_apply)
-        telling = self._telling(function, self.top_k if isinstance(top_k, Given) else top_k, threshold)
+        telling = self._telling(function, top_k, threshold)
         return labelled(
             sounds,
             lambda waveforms: _applied(function, self.logits(waveforms)),
             telling,
             windows=windows,
-            batch_size=self.batch_size if batch_size is None else batch_size,
-            num_workers=self.num_workers if num_workers is None else num_workers,
+            batch_size=batch_size,
+            num_workers=num_workers,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
             on_error=on_error,
+            callback_on_heard=callback_on_heard,
             check=self.peer.check if self.peer else None,
         )
 
@@ -265,8 +271,6 @@ class AudioClassifier:
     def _function(self, function: Function | None) -> Function:
         chosen = function or self.function_to_apply
         if chosen is not None:
-            if chosen not in FUNCTIONS:
-                raise InputError(f"function_to_apply must be one of {', '.join(FUNCTIONS)}; got {chosen!r}")
             return chosen
         if self._is_regression:
             return "none"
@@ -283,6 +287,16 @@ class AudioClassifier:
         if function == "none" and not self._is_regression and problem != "multi_label_classification":
             reading = "one"  # logits have the order of probabilities
         return Telling(names=self.names, reading=reading, top_k=top_k, threshold=threshold)
+
+
+def _check(top_k: int | None, function: str | None, batch_size: int, num_workers: int) -> None:
+    if top_k is not None and top_k < 1:
+        raise InputError(f"top_k must be at least 1, or None for all; got {top_k}")
+    if function is not None and function not in FUNCTIONS:
+        raise InputError(f"function_to_apply must be one of {', '.join(FUNCTIONS)}; got {function!r}")
+    for name, number, least in (("batch_size", batch_size, 1), ("num_workers", num_workers, 0)):
+        if number < least:
+            raise InputError(f"{name} must be at least {least}; got {number}")
 
 
 def _applied(function: Function, logits: Tensor) -> NDArray[np.floating]:

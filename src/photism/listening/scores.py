@@ -64,7 +64,7 @@ class Telling:
         threshold: that a score must reach to be told, or to be in a segment.
 
     Raises:
-        InputError: a number is out of range.
+        InputError: the threshold is no number.
     """
 
     names: Sequence[str]
@@ -73,8 +73,6 @@ class Telling:
     threshold: float | None = None
 
     def __post_init__(self) -> None:
-        if self.top_k is not None and self.top_k < 1:
-            raise InputError(f"top_k must be at least 1, or None for all; got {self.top_k}")
         if self.threshold is not None and np.isnan(self.threshold):
             raise InputError("threshold must be a number; got nan")
 
@@ -117,6 +115,7 @@ def labelled(
     max_duration_s: float = 3600.0,
     on_error: OnError | None = None,
     check: Callable[[Waveform], None] | None = None,
+    callback_on_heard: Callable[[float], None] | None = None,
 ) -> Iterator[Labels]:
     """What recordings are called, one after the other in their order, while the next ones are decoded.
 
@@ -131,6 +130,7 @@ def labelled(
         max_duration_s: longer recordings are an error.
         on_error: what is done about a recording that cannot be used, instead of ending; it is left out.
         check: raises InputError where a recording, or a window, cannot be scored.
+        callback_on_heard: is given the seconds of sound that were scored at once.
 
     Raises:
         InputError: a recording cannot be used, and there is no `on_error`; there are none; or a number is out of range.
@@ -160,7 +160,10 @@ def labelled(
                 yield _Piece(number, span, index == len(spans) - 1, each)
 
     def scored(batch: Sequence[_Piece]) -> list[tuple[_Piece, NDArray[np.floating]]]:
-        return list(zip(batch, score([piece.waveform for piece in batch]), strict=True))
+        rows = score([piece.waveform for piece in batch])
+        if callback_on_heard:
+            callback_on_heard(sum(piece.waveform.duration_s for piece in batch))
+        return list(zip(batch, rows, strict=True))
 
     stream = in_batches(
         pieces(),

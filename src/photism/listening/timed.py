@@ -51,15 +51,21 @@ def as_audacity(segments: Iterable[Segment]) -> str:
 
 
 @contextmanager
-def written_whole(target: Path) -> Generator[TextIO]:
-    """A file to write text to, that takes its name when it is whole; none where it breaks off."""
+def written_beside(target: Path) -> Generator[Path]:
+    """A file that takes the name of its target when all is written; none where that breaks off."""
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with unfinished.open("w", encoding="utf8", newline="") as file:
-            yield file
+        yield unfinished
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_whole(target: Path) -> Generator[TextIO]:
+    """The same, open to write text to."""
+    with written_beside(target) as unfinished, unfinished.open("w", encoding="utf8", newline="") as file:
+        yield file
 
 
 def _exact(number: float) -> str:
