@@ -180,10 +180,13 @@ def test_what_does_not_fit_into_memory_is_told_before_it_is_tried(checkpoints, m
     classifier = AudioClassifier.from_pretrained(checkpoints("xlsr"), device="cpu")
     monkeypatch.setattr("photism.listening.peers.free_bytes", lambda _: 2 * 3 * 8 * 4 * 16_000 // 5)
     assert classifier(NOISE)
-    with pytest.raises(InputError, match="of 2 s does not fit into memory in one piece with a wav2vec2; give windows"):
+    with pytest.raises(InputError, match="of 2 s is too long to be heard in one piece by a wav2vec2 on this machine"):
         classifier(np.tile(NOISE, 2))
     (labels,) = classifier.stream(np.tile(NOISE, 2), windows=Windows(1))
     assert len(labels.windows) == 3
+    monkeypatch.setattr("photism.listening.peers.EXACT_TOKENS", 48)
+    with pytest.raises(InputError, match="of 1 s is too long to be heard in one piece"):
+        classifier(NOISE)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import group_norm, pad
 
 from photism.audio import SAMPLING_RATE, Waveform
-from photism.encoder.long import free_bytes
+from photism.encoder.long import EXACT_TOKENS, free_bytes
 from photism.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -60,19 +60,23 @@ class Peer:
         """See whether this may be heard in one piece; say it, the first time, where only its beginning is heard.
 
         Raises:
-            InputError: it is too short for the model, or would need more memory than there is.
+            InputError: it is too short for the model, or would need more memory or patience than there is.
         """
         self._warn(waveform)
         if not self.takes_waveforms:
             return
         config = self.model.config
-        if self._tokens(len(waveform.samples)) < getattr(config, "squeeze_factor", 1):
+        tokens = self._tokens(len(waveform.samples))
+        if tokens < getattr(config, "squeeze_factor", 1):
             raise InputError(f"a recording of {waveform.duration_s:.3f} s is too short for a {config.model_type}")
         numbers = LIVE_COPIES * config.conv_dim[0] * len(waveform.samples) / config.conv_stride[0]
-        if numbers * self.model.dtype.itemsize > MEMORY_SHARE * free_bytes(self.model.device):
+        if config.model_type == "wavlm":  # the only one whose attention has a bias for every pair of tokens
+            numbers += LIVE_COPIES * config.num_attention_heads * tokens**2
+        too_large = numbers * self.model.dtype.itemsize > MEMORY_SHARE * free_bytes(self.model.device)
+        if too_large or tokens > EXACT_TOKENS:
             raise InputError(
-                f"a recording of {waveform.duration_s:.0f} s does not fit into memory in one piece with a "
-                f"{config.model_type}; give windows, such as window_s=10"
+                f"a recording of {waveform.duration_s:.0f} s is too long to be heard in one piece by a "
+                f"{config.model_type} on this machine; give windows, of 10 s for instance"
             )
 
     def logits(self, waveforms: Sequence[Waveform]) -> Tensor:
