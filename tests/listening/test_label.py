@@ -62,6 +62,12 @@ def test_scores_are_those_of_transformers_pipeline_alone_and_in_a_batch(checkpoi
     for batch_size in (2, 6):
         together = in_full(classifier(recordings, batch_size=batch_size))
         np.testing.assert_allclose(together, alone, **NEAR)
+    if classifier.peer and classifier.peer.is_paddable:
+        assert not classifier.peer.pads  # on a processor it would only cost time
+        classifier.peer.pads = True
+        padded = in_full(classifier(recordings, batch_size=6))
+        np.testing.assert_allclose(padded, alone, **NEAR)
+        assert np.abs(padded - alone).max() > 0
 
 
 @pytest.mark.parametrize("name", ["bert", "xlsr", "wav2vec2-base"])

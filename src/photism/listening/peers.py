@@ -2,7 +2,7 @@
 
 Their feature extractors make what their models are given, recording by recording. What comes out in one shape, as with
 Whisper and AST, goes through the model together. Waveforms of different lengths are padded only where the model can be
-kept from hearing it; the others go through it with those of their own length.
+kept from hearing it, and where that is faster; the others go through it with those of their own length.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch.nn.functional import group_norm, pad
 
 from photism.audio import SAMPLING_RATE, Waveform
 from photism.encoder.long import EXACT_TOKENS, free_bytes
+from photism.encoder.products import multiply_by_onednn
 from photism.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -43,8 +44,11 @@ class Peer:
         self.model, self.extractor = model, extractor
         config = model.config
         self.takes_waveforms = hasattr(config, "conv_stride")
-        self.pads = config.model_type in PADDABLE and not getattr(config, "conv_pos_batch_norm", False)
-        self.norms = _follow_lengths(model) if self.pads else []
+        self.is_paddable = config.model_type in PADDABLE and not getattr(config, "conv_pos_batch_norm", False)
+        # A processor is as busy with one recording as with several, and padding would be work too.
+        self.pads = self.is_paddable and model.device.type != "cpu"
+        self.norms = _follow_lengths(model) if self.is_paddable else []
+        multiply_by_onednn(model)
         self.has_warned = False
 
     @property
@@ -88,6 +92,8 @@ class Peer:
         for index, features in enumerate(inputs):
             groups[tuple(features.shape)].append(index)
         rows: dict[int, Tensor] = {}
+        for norm in self.norms:
+            norm.lengths = ()
         for group in groups.values():
             rows.update(zip(group, self._forward(torch.cat([inputs[index] for index in group])), strict=True))
         return torch.stack([rows[index] for index in range(len(inputs))]).float().cpu()
@@ -111,6 +117,7 @@ class Peer:
         return extracted[self.model.main_input_name].to(self.model.device, self.model.dtype)
 
     def _forward(self, features: Tensor, **masks: Tensor) -> Tensor:
+        """(B, …) of one length, but for what masks say -> (B, C)."""
         return self.model(**{self.model.main_input_name: features}, **masks).logits
 
     def _forward_padded(self, inputs: Sequence[Tensor]) -> Tensor:
@@ -138,7 +145,7 @@ class GroupNormByLength(nn.Module):
     def forward(self, hidden_states: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T), of which what lies behind an item's length is whatever it was."""
         norm = self.norm
-        if min(self.lengths) == max(self.lengths):
+        if len(set(self.lengths)) <= 1:
             return norm(hidden_states)
         out = hidden_states.clone()
         for index, length in enumerate(self.lengths):
