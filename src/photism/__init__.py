@@ -8,6 +8,7 @@ from photism.errors import InputError
 __version__ = "0.1.0"
 
 __all__ = [
+    "AudioClassifier",
     "AudioPromptEncoder",
     "AudioToImagePipeline",
     "CaptionRanker",
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
         Wav2Vec2BertModel,
         Wav2Vec2BertProcessor,
     )
-    from photism.listening import CaptionRanker
+    from photism.listening import AudioClassifier, CaptionRanker
 # A name is imported when it is first asked for, so that torch, transformers and diffusers load only when needed.
 _MODULE_OF = {
+    "AudioClassifier": "photism.listening",
     "AudioPromptEncoder": "photism.alignment",
     "AudioToImagePipeline": "photism.drawing",
     "CaptionRanker": "photism.listening",

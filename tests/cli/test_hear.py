@@ -61,6 +61,9 @@ def test_a_file_of_captions(hear, sounds, tmp_path):
     [
         (["--label", "Rain.", "--captions", "c.txt"], "--label and --captions exclude each other; give one of them"),
         (["--top-k", "0"], "--top-k must be at least 1; got 0"),
+        (["--batch-size", "0"], "--batch-size must be at least 1; got 0"),
+        (["--template", "a sound"], "--template must have {} where the text goes; got 'a sound'"),
+        (["--hop", "1"], "--hop must be given together with --window"),
     ],
 )
 def test_a_mistake_is_told_before_a_model_is_loaded(hear, sounds, arguments, message):
@@ -69,13 +72,34 @@ def test_a_mistake_is_told_before_a_model_is_loaded(hear, sounds, arguments, mes
     assert str(error) == message
 
 
-@pytest.mark.usefixtures("no_model")
-def test_a_bad_sound_among_several(hear, sounds, tmp_path):
+def test_a_bad_sound_is_told_and_the_others_go_on(hear, sounds, tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_text("not a sound")
-    error = hear(sounds[0], bad, sounds[1]).exception
-    assert isinstance(error, InputError)
-    assert "bad.wav" in str(error)
+    result = hear(sounds[0], bad, sounds[1], "--top-k", 1)
+    assert result.exit_code == 2
+    assert result.stdout.splitlines()[::2] == [str(sounds[0]), str(sounds[1])]
+    assert result.stderr.startswith(f"photism: source '{bad}' is not a sound or video file")
+    assert result.stderr.count("\n") == 1
+
+
+def test_windows_over_time(hear, sounds):
+    lines = hear(sounds[2], "--window", 0.5, "--label", "Rain.", "--label", "A bird.").stdout.splitlines()
+    assert re.fullmatch(r"      0\.00 – +\d\.\d\d s  [ -]\d\.\d\d  (Rain|A bird)\.", lines[1])
+    told = json.loads(hear(sounds[2], "--window", 0.5, "--hop", 0.5, "--json").stdout)
+    assert [window["start_s"] for window in told["windows"]] == [0, 0.5, 1]
+    assert told["segments"][-1]["end_s"] == 1.5
+
+
+def test_a_template_is_read_and_the_label_is_told(hear, sounds):
+    labels = ["--label", "bird", "--label", "drum"]
+    plain = json.loads(hear(sounds[0], *labels, "--json").stdout)["heard"]
+    filled = json.loads(hear(sounds[0], *labels, "--template", "the sound of a {}", "--json").stdout)["heard"]
+    whole = ["--label", "the sound of a bird", "--label", "the sound of a drum"]
+    written = json.loads(hear(sounds[0], *whole, "--json").stdout)["heard"]
+    assert {each["caption"] for each in filled} == {"bird", "drum"}
+    assert (
+        [each["score"] for each in filled] == [each["score"] for each in written] != [each["score"] for each in plain]
+    )
 
 
 @pytest.mark.usefixtures("no_model")

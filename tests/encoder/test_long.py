@@ -70,7 +70,7 @@ def test_windows_are_taken_where_memory_is_short_and_the_caller_is_told(bundled,
     together = bundled.encode([example, example])
     assert together.windows == (1, 1)
     assert longest_exact(bundled.encoder) <= long.EXACT_TOKENS
-    monkeypatch.setattr(long, "_free_bytes", lambda device: 2 * 12 * long.NUMBERS_A_TOKEN * 256 * 4)
+    monkeypatch.setattr(long, "free_bytes", lambda device: 2 * 12 * long.NUMBERS_A_TOKEN * 256 * 4)
     assert longest_exact(bundled.encoder) == 12
     monkeypatch.setattr(long, "WINDOW_TOKENS", 12)
     apart = bundled.encode([example, example])

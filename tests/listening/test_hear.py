@@ -1,11 +1,14 @@
 """CaptionRanker: scores by hand, and what is kept and what is refused."""
 
+import re
+from itertools import groupby
+
 import pytest
 import torch
 
-from photism import AudioToImagePipeline, CaptionRanker, InputError
+from photism import AudioToImagePipeline, CaptionRanker, InputError, Waveform, load_waveform
 from photism.alignment.prompt_space import encode_text
-from photism.listening import hear
+from photism.listening import Windows, hear
 from photism.model_folder import load_captions
 
 LABELS = ["Rain.", "A bird.", "The moon."]
@@ -118,3 +121,31 @@ def test_a_text_encoder_is_needed(ranker, monkeypatch):
 def test_a_long_caption_is_cut_in_silence(ranker, sounds, capfd):
     ranker.rank(sounds[0], captions=["A bird that sings " + "and sings " * 40])
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_stream_hears_as_rank_does(ranker, sounds):
+    settings = {"captions": LABELS, "template": "I hear {}", "top_k": 2}
+    ranked = ranker.rank(sounds, **settings)
+    streamed = list(ranker.stream(iter(sounds), batch_size=2, **settings))
+    assert [labels.number for labels in streamed] == [0, 1, 2]
+    for labels, heard in zip(streamed, ranked, strict=True):
+        scores = labels.windows[0].scores
+        assert [score.label for score in scores] == [each.caption for each in heard]
+        assert [score.score for score in scores] == pytest.approx([each.score for each in heard], abs=1e-5)
+
+
+def test_windows_are_heard_as_sounds_of_their_own(ranker, sounds):
+    (labels,) = ranker.stream(sounds[2], captions=LABELS, windows=Windows(0.5, 0.5))
+    samples = load_waveform(sounds[2]).samples
+    parts = [Waveform(samples[start : start + 8000]) for start in (0, 8000, 16_000)]
+    for window, heard in zip(labels.windows, ranker.rank(parts, captions=LABELS), strict=True):
+        assert [score.score for score in window.scores] == pytest.approx([each.score for each in heard], abs=1e-5)
+    best = [window.scores[0].label for window in labels.windows]
+    assert [segment.label for segment in labels.segments] == [name for name, _ in groupby(best)]
+
+
+def test_a_template_without_a_place(ranker, sounds):
+    message = "template must have {} where the caption goes, as \"the sound of a {}\"; got 'a sound'"
+    for ask in (ranker.rank, ranker.stream):
+        with pytest.raises(InputError, match=re.escape(message)):
+            ask(sounds[0], template="a sound")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from photism import InputError, load_waveform
-from photism.listening.recordings import decoded, in_batches, is_single
+from photism.listening.recordings import decoded, in_batches, is_single, several
 
 TONE = np.sin(np.arange(8000) / 10).astype(np.float32)
 
@@ -123,3 +123,25 @@ def test_results_stream_out_of_an_endless_source():
 
     stream = in_batches(endless(), lambda batch: batch, length=lambda item: item, batch_size=4)
     assert [next(stream) for _ in range(100)] == [1] * 100
+
+
+def test_long_items_wait_for_no_others():
+    batches = []
+
+    def compute(batch):
+        batches.append(list(batch))
+        return batch
+
+    items = [5, 1, 4, 9, 1, 3, 2]
+    found = in_batches(items, compute, length=lambda item: item, batch_size=2, longest_group=9)
+    assert list(found) == items
+    assert batches == [[1, 4], [5], [9], [1, 2], [3]]
+
+
+def test_what_is_no_recording_at_all():
+    assert list(several(b"sound")) == [b"sound"]
+    assert several(["a.wav"]) == ["a.wav"]
+    with pytest.raises(InputError, match="sounds must be a recording, or something to iterate over; got NoneType"):
+        several(None)
+    with pytest.raises(InputError, match="sounds must hold at least one recording; got none"):
+        several([])

@@ -18,7 +18,11 @@ MODEL = "bundled model"
 # What each verb needs, nearest cause first; the first that fails is the one to mend.
 CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
-VERBS = CORE_VERBS | {"serve": (*LIBRARIES, MODEL, "gradio"), "align": (*LIBRARIES, *TRAINING_LIBRARIES)}
+VERBS = CORE_VERBS | {
+    "label": LIBRARIES,
+    "serve": (*LIBRARIES, MODEL, "gradio"),
+    "align": (*LIBRARIES, *TRAINING_LIBRARIES),
+}
 
 
 @dataclass(frozen=True)

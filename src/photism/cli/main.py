@@ -12,6 +12,7 @@ from photism.cli.doctor import doctor
 from photism.cli.draw import draw
 from photism.cli.film import film
 from photism.cli.hear import hear
+from photism.cli.label import label
 from photism.cli.serve import serve
 from photism.errors import InputError
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(draw)
 app.command()(film)
 app.command()(hear)
+app.command()(label)
 app.command()(align)
 app.command()(serve)
 app.command()(doctor)

@@ -88,3 +88,28 @@ Offload = Annotated[
     str | None,
     typer.Option(metavar="model|sequential", help="Keep weights off the GPU but for the model, or layer, at work."),
 ]
+
+# What is told of sounds.
+Window = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="Hear windows of this length, not the whole sound.")
+]
+Hop = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="From one window to the next. Default: half a window.")
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="table, json, csv or audacity (a label track). Default: by the ending of -o, or a table."
+    ),
+]
+LabelsOutput = Annotated[
+    str | None,
+    typer.Option("--output", "-o", metavar="FILE|FOLDER", help="A file for all, or a folder with a file for each."),
+]
+Plot = Annotated[
+    str | None,
+    typer.Option(metavar="FILE.png|FOLDER", help="Draw the labels under the waveform. Needs photism[listening]."),
+]
+ForceFiles = Annotated[bool, typer.Option("--force", help="Overwrite files that are there.")]
+BatchSize = Annotated[int, typer.Option(help="Sounds, or windows, computed at once.")]
+Workers = Annotated[int, typer.Option(help="Sounds decoded at once.")]

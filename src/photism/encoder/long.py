@@ -6,7 +6,7 @@ share an overlap in which the states of the first fade into those of the second,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import psutil
@@ -39,12 +39,17 @@ class LongEncoding(NamedTuple):
 def longest_exact(model: Wav2Vec2BertModel) -> int:
     """Tokens of a clip that this model may encode in one piece on its device."""
     token_bytes = NUMBERS_A_TOKEN * model.config.hidden_size * model.dtype.itemsize
-    return min(EXACT_TOKENS, int(FREE_SHARE * _free_bytes(model.device)) // token_bytes)
+    return min(EXACT_TOKENS, int(FREE_SHARE * free_bytes(model.device)) // token_bytes)
 
 
 @torch.no_grad()
 def encode_long(
-    model: Wav2Vec2BertModel, input_features: Tensor, *, window: int | None = None, overlap: int | None = None
+    model: Wav2Vec2BertModel,
+    input_features: Tensor,
+    *,
+    window: int | None = None,
+    overlap: int | None = None,
+    states_of: Callable[[Tensor], Tensor] | None = None,
 ) -> LongEncoding:
     """Encodes one clip of any length.
 
@@ -54,6 +59,7 @@ def encode_long(
         window: tokens of a window, all alike; by default the whole clip up to `longest_exact`, and 3000 of a longer
             one. A clip that is no longer is encoded in one piece.
         overlap: tokens that two neighbours share at least, below the window; by default a sixth of it.
+        states_of: what makes states (1, F, D) of the features of a window; by default the model, whose last they are.
 
     Returns:
         the states (1, F, D), and the number of windows.
@@ -73,14 +79,15 @@ def encode_long(
         overlap = round(OVERLAP_SHARE * window)
     if not 0 <= overlap < window:
         raise InputError(f"overlap must be from 0 to below the window of {window} tokens; got {overlap}")
+    encode: Callable[[Tensor], Tensor] = states_of or (lambda features: model(features).last_hidden_state)
     if frames <= window:
-        return LongEncoding(model(input_features).last_hidden_state, 1)
+        return LongEncoding(encode(input_features), 1)
 
     starts = list(_starts(frames, window, overlap))
     states = input_features.new_empty(1, frames, model.config.hidden_size)
     done = 0  # tokens that are written
     for start in starts:
-        found = model(input_features[:, start : start + window]).last_hidden_state
+        found = encode(input_features[:, start : start + window])
         shared = done - start
         if shared > 0:
             rising = torch.arange(1, shared + 1, device=states.device, dtype=states.dtype) / (shared + 1)
@@ -97,7 +104,7 @@ def _starts(frames: int, window: int, overlap: int) -> Iterator[int]:
         yield round(number * (frames - window) / (count - 1))
 
 
-def _free_bytes(device: torch.device) -> int:
+def free_bytes(device: torch.device) -> int:
     """Memory that is free on a device, or on the machine."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]

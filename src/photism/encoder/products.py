@@ -53,6 +53,13 @@ class Linear(nn.Linear):
         return type(self) is Linear and not ("forward" in vars(self) or self._forward_hooks or self._forward_pre_hooks)
 
 
+def multiply_by_onednn(model: nn.Module) -> None:
+    """Makes the linear layers of a model, of any author, those of this module."""
+    for module in model.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = Linear
+
+
 def silu_linear(input: Tensor, layer: nn.Module) -> Tensor:
     """A linear layer of silu(input), (…, in) -> (…, out), that keeps only the input for its gradients.
 

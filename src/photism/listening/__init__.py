@@ -8,14 +8,36 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from photism.listening.hear import CaptionRanker, HeardCaption
+    from photism.listening.label import AudioClassifier
+    from photism.listening.scores import ClassScore, Labels, ScoredWindow
+    from photism.listening.windows import Segment, Windows
 
-__all__ = ["CaptionRanker", "HeardCaption"]
+__all__ = [
+    "AudioClassifier",
+    "CaptionRanker",
+    "ClassScore",
+    "HeardCaption",
+    "Labels",
+    "ScoredWindow",
+    "Segment",
+    "Windows",
+]
+_MODULE_OF = {
+    "AudioClassifier": "label",
+    "CaptionRanker": "hear",
+    "ClassScore": "scores",
+    "HeardCaption": "hear",
+    "Labels": "scores",
+    "ScoredWindow": "scores",
+    "Segment": "windows",
+    "Windows": "windows",
+}
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.hear"), name)
+    return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from photism.alignment import AudioPromptEncoder, sequence_similarity
 from photism.alignment.prompt_space import encode_text
-from photism.audio import AudioSource
+from photism.audio import SAMPLING_RATE, AudioSource, Waveform
 from photism.errors import InputError
+from photism.listening.recordings import OnError, Recordings
+from photism.listening.scores import Labels, Telling, labelled
+from photism.listening.windows import Windows
 from photism.model_folder import choose_device, find_model, load_captions, load_halves
 
 if TYPE_CHECKING:
@@ -21,6 +26,8 @@ if TYPE_CHECKING:
 
 CAPTIONS_AT_ONCE = 32
 LISTS_KEPT = 4
+PLACE = "{}"
+"""Where a template takes a caption."""
 
 
 class HeardCaption(NamedTuple):
@@ -84,6 +91,7 @@ class CaptionRanker:
         sounds: AudioSource | Sequence[AudioSource],
         *,
         captions: Sequence[str] | None = None,
+        template: str | None = None,
         top_k: int = 5,
         batch_size: int = 8,
     ) -> list[list[HeardCaption]]:
@@ -92,42 +100,109 @@ class CaptionRanker:
         Args:
             sounds: a list of anything that `load_waveform` takes, or a single one that is not a list.
             captions: what to choose among; by default the model's. Their prompts are kept for the next call.
+            template: what each caption is put into before it is read, such as "the sound of a {}".
             top_k: how many to give of each, or all where there are fewer.
             batch_size: sounds encoded at once.
 
         Raises:
-            InputError: a sound cannot be read, there are no captions, or a number is below 1.
+            InputError: a sound cannot be read, there are no captions, a number is below 1, or the template has no {}.
         """
-        self._check(captions, top_k)
+        self._check(captions, top_k, template)
         listed = cast("Sequence[AudioSource]", sounds if isinstance(sounds, list | tuple) else [sounds])
         prompts = self.encoder.encode(listed, batch_size=batch_size)
-        return self.rank_prompts(prompts.prompt_embeds, captions=captions, top_k=top_k)
+        return self.rank_prompts(prompts.prompt_embeds, captions=captions, template=template, top_k=top_k)
+
+    def stream(
+        self,
+        sounds: Recordings,
+        *,
+        captions: Sequence[str] | None = None,
+        template: str | None = None,
+        windows: Windows | None = None,
+        threshold: float | None = None,
+        top_k: int = 5,
+        batch_size: int = 8,
+        num_workers: int = 2,
+        sampling_rate: float = SAMPLING_RATE,
+        max_duration_s: float = 3600.0,
+        on_error: OnError | None = None,
+        callback_on_heard: Callable[[float], None] | None = None,
+    ) -> Iterator[Labels]:
+        """What sounds are called, whole or in windows, one after the other in their order.
+
+        Args:
+            sounds: one, as `load_waveform` takes it; or a list, generator or data set of any number.
+            captions: as in `rank`.
+            template: likewise.
+            windows: by default sounds are heard whole.
+            threshold: the score from which on a window is called by its nearest caption; by default it always is.
+            top_k: how many captions to give of a sound or window.
+            batch_size: sounds, or windows, encoded at once.
+            num_workers: sounds decoded at once, while others are encoded.
+            sampling_rate: of arrays that do not bring their own, in Hz.
+            max_duration_s: longer sounds are an error.
+            on_error: is given the number and the error of a sound that cannot be used, which is left out; by default
+                it ends the stream.
+            callback_on_heard: is given the seconds of sound, or of windows, that were encoded at once.
+
+        Raises:
+            InputError: as in `rank`.
+        """
+        choices = self._check(captions, top_k, template)
+
+        def score(waveforms: Sequence[Waveform]) -> NDArray[np.floating]:
+            prompts = self.encoder.encode(waveforms, batch_size=len(waveforms)).prompt_embeds
+            return self._scores(prompts, _filled(template, choices)).float().cpu().numpy()
+
+        return labelled(
+            sounds,
+            score,
+            Telling(names=choices, top_k=top_k, threshold=threshold),
+            windows=windows,
+            batch_size=batch_size,
+            num_workers=num_workers,
+            sampling_rate=sampling_rate,
+            max_duration_s=max_duration_s,
+            on_error=on_error,
+            callback_on_heard=callback_on_heard,
+        )
 
     def rank_prompts(
-        self, prompt_embeds: Tensor, *, captions: Sequence[str] | None = None, top_k: int = 5
+        self,
+        prompt_embeds: Tensor,
+        *,
+        captions: Sequence[str] | None = None,
+        template: str | None = None,
+        top_k: int = 5,
     ) -> list[list[HeardCaption]]:
         """The same for sounds that are prompts already.
 
         Args:
             prompt_embeds: (B, S, D), the opening token first, as `AudioPromptEncoder.encode` makes them.
             captions: as in `rank`.
+            template: as in `rank`.
             top_k: as in `rank`.
 
         Raises:
-            InputError: there are no captions, `top_k` is below 1, or D is not that of the texts.
+            InputError: there are no captions, `top_k` is below 1, the template has no {}, or D is not that of the
+                texts.
         """
-        choices = self._check(captions, top_k)
-        # The opening token is the same for all. The text encoder is causal: its first tokens are those that an encoder
-        # of fewer tokens was trained on.
-        texts = self._encoded(choices)[:, 1 : prompt_embeds.shape[1]]
-        scores = sequence_similarity(prompt_embeds[:, 1:].to(texts.device, texts.dtype), texts)
+        choices = self._check(captions, top_k, template)
+        scores = self._scores(prompt_embeds, _filled(template, choices))
         best = scores.topk(min(top_k, len(choices)), dim=1)
         return [
             [HeardCaption(choices[index], score) for index, score in zip(indices, values, strict=True)]
             for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 
-    def _check(self, captions: Sequence[str] | None, top_k: int) -> tuple[str, ...]:
+    def _scores(self, prompt_embeds: Tensor, texts: tuple[str, ...]) -> Tensor:
+        """(B, M) cosines."""
+        # The opening token is the same for all. The text encoder is causal: its first tokens are those that an encoder
+        # of fewer tokens was trained on.
+        encoded = self._encoded(texts)[:, 1 : prompt_embeds.shape[1]]
+        return sequence_similarity(prompt_embeds[:, 1:].to(encoded.device, encoded.dtype), encoded)
+
+    def _check(self, captions: Sequence[str] | None, top_k: int, template: str | None) -> tuple[str, ...]:
         if isinstance(captions, str):
             raise InputError(f"captions must be a list of texts; got one text: give [{captions!r}]")
         choices = self.captions if captions is None else tuple(captions)
@@ -135,9 +210,26 @@ class CaptionRanker:
             raise InputError("captions must hold at least one text: the model brings none, or none were given")
         if top_k < 1:
             raise InputError(f"top_k must be at least 1; got {top_k}")
+        _check_template(template)
         return choices
 
     def _encode(self, captions: tuple[str, ...]) -> Tensor:
         """(M, S, D) float32."""
         starts = range(0, len(captions), CAPTIONS_AT_ONCE)
         return torch.cat([encode_text(self.diffusion, captions[i : i + CAPTIONS_AT_ONCE])[0] for i in starts])
+
+
+def _check_template(template: str | None) -> None:
+    """See whether a text can be put into this one.
+
+    Raises:
+        InputError: it has no place for it.
+    """
+    if template is not None and PLACE not in template:
+        raise InputError(
+            f'template must have {PLACE} where the caption goes, as "the sound of a {PLACE}"; got {template!r}'
+        )
+
+
+def _filled(template: str | None, captions: tuple[str, ...]) -> tuple[str, ...]:
+    return captions if template is None else tuple(template.replace(PLACE, caption) for caption in captions)

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
 from torch import Tensor
@@ -32,6 +32,21 @@ def is_single(sounds: Recordings) -> bool:
         return bool(sounds) and isinstance(sounds[0], int | float | np.number)
     known = isinstance(sounds, Waveform | str | bytes | bytearray | memoryview | np.ndarray | Tensor | Mapping)
     return known or hasattr(sounds, "read") or hasattr(sounds, "__fspath__")
+
+
+def several(sounds: Recordings) -> Iterable[AudioSource]:
+    """The same as something to iterate over, a single recording too.
+
+    Raises:
+        InputError: it is neither, or a list without a recording.
+    """
+    if is_single(sounds):
+        return cast("Iterable[AudioSource]", [sounds])
+    if not isinstance(sounds, Iterable):
+        raise InputError(f"sounds must be a recording, or something to iterate over; got {type(sounds).__name__}")
+    if isinstance(sounds, list | tuple) and not sounds:
+        raise InputError("sounds must hold at least one recording; got none")
+    return sounds
 
 
 def decoded(
@@ -87,6 +102,7 @@ def in_batches(
     *,
     length: Callable[[Item], int],
     batch_size: int,
+    longest_group: int | None = None,
 ) -> Iterator[Result]:
     """What `compute` makes of batches of items of like length, in the order of the items.
 
@@ -95,6 +111,7 @@ def in_batches(
         compute: gives one result for each item.
         length: by which items are brought together.
         batch_size: the most that `compute` is given.
+        longest_group: length, of all together, from which on no more items are taken before results are given.
 
     Raises:
         InputError: `batch_size` is below 1.
@@ -102,13 +119,25 @@ def in_batches(
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1; got {batch_size}")
     stream = iter(items)
-    while group := list(islice(stream, SORTED_BATCHES * batch_size)):
+    while group := _group(stream, SORTED_BATCHES * batch_size, length, longest_group):
         order = sorted(range(len(group)), key=lambda index: length(group[index]))
         results: dict[int, Result] = {}
         for start in range(0, len(order), batch_size):
             batch = order[start : start + batch_size]
             results.update(zip(batch, compute([group[index] for index in batch]), strict=True))
         yield from (results[index] for index in range(len(group)))
+
+
+def _group(stream: Iterator[Item], most: int, length: Callable[[Item], int], longest: int | None) -> list[Item]:
+    """The next items, at most so many and, but for the last, not as long as that."""
+    group: list[Item] = []
+    taken = 0
+    for item in islice(stream, most):
+        group.append(item)
+        taken += length(item)
+        if longest is not None and taken >= longest:
+            break
+    return group
 
 
 def _load(sound: Any, sampling_rate: float, max_duration_s: float) -> Waveform:

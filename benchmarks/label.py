@@ -1,0 +1,132 @@
+"""photism.AudioClassifier beside transformers' pipeline("audio-classification"): same checkpoint, same recordings.
+
+    python benchmarks/label.py FOLDER [--recordings 500] [--runs 3] [--layers 2] [--only WORD]
+
+FOLDER is searched for recordings, of which as many as asked for are taken at even distances: those of the Tux Paint
+corpus lie where `python recipes/tiny/corpus.py` puts them. The checkpoints have random weights: a Wav2Vec2-BERT of the
+published width with --layers layers, and a wav2vec2-base as it is published. Each side is a process of its own; they
+run in turns. The pipeline is given the samples that Photism's decoder makes of each file as it asks for them, since it
+decodes by an ffmpeg program itself, which would take it longer. Prints the median seconds of each side, the ratio
+(above 1: ours is faster), and how far the scores of the sides are apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from rich.console import Console
+from rich.table import Table
+from turns import Case, measure
+
+OURS, ONE, EIGHT = "ours", "pipeline", "pipeline, batch_size=8"
+ENDINGS = (".ogg", ".wav", ".flac", ".mp3", ".opus", ".m4a")
+CLASSES = 8
+COMPARED = 24
+"""Recordings whose scores are compared."""
+
+
+def make_checkpoints(folder: Path, layers: int) -> dict[str, Path]:
+    """Writes the checkpoints; their folders by name."""
+    names = {index: f"class {index}" for index in range(CLASSES)}
+    labels = {"id2label": names, "label2id": {name: index for index, name in names.items()}}
+    made: dict[str, tuple[Any, Any, Any]] = {
+        f"Wav2Vec2-BERT, {layers} layers": (
+            transformers.Wav2Vec2BertForSequenceClassification,
+            transformers.Wav2Vec2BertConfig(num_hidden_layers=layers, **labels),
+            transformers.SeamlessM4TFeatureExtractor(padding_value=1),
+        ),
+        "wav2vec2-base": (
+            transformers.Wav2Vec2ForSequenceClassification,
+            transformers.Wav2Vec2Config(**labels),
+            transformers.Wav2Vec2FeatureExtractor(),
+        ),
+    }
+    for name, (kind, config, extractor) in made.items():
+        torch.manual_seed(0)
+        kind(config).save_pretrained(folder / name)
+        extractor.save_pretrained(folder / name)
+    return {name: folder / name for name in made}
+
+
+def recordings(folder: Path, number: int) -> list[Path]:
+    found = sorted(path for path in folder.rglob("*") if path.suffix in ENDINGS)
+    if len(found) < number:
+        raise SystemExit(f"{folder} holds {len(found)} recordings, not {number}")
+    return [found[index * len(found) // number] for index in range(number)]
+
+
+def samples(paths: list[Path]) -> Iterator[np.ndarray]:
+    from photism import load_waveform
+
+    for path in paths:
+        yield load_waveform(path).samples
+
+
+def labelling(checkpoint: Path, paths: list[Path], side: str, options: argparse.Namespace) -> Callable[[], object]:
+    """All classes of all recordings, (B, C)."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    if side == OURS:
+        from photism import AudioClassifier
+
+        classifier = AudioClassifier.from_pretrained(checkpoint, device=options.device, top_k=None)
+        return lambda: in_full([list(map(tuple, answer)) for answer in classifier(iter(paths))])
+    pipe = transformers.pipeline("audio-classification", model=str(checkpoint), device=options.device)
+    batch_size = 8 if side == EIGHT else 1
+    return lambda: in_full(
+        [
+            [(each["label"], each["score"]) for each in answer]
+            for answer in pipe(samples(paths), batch_size=batch_size, top_k=None)
+        ]
+    )
+
+
+def in_full(answers: list[list[tuple[str, float]]]) -> np.ndarray:
+    return np.array([[score for _, score in sorted(answer)] for answer in answers])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--recordings", type=int, default=500)
+    parser.add_argument("--layers", type=int, default=2, help="of Wav2Vec2-BERT; 24 are published")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--only", default="", metavar="WORD", help="checkpoints whose name has it")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+    paths = recordings(options.folder, options.recordings)
+    seconds = sum(len(each) for each in samples(paths)) / 16_000
+    title = (
+        f"{len(paths)} recordings, {seconds:.0f} s; {options.device}, {options.threads} threads, {options.runs} runs"
+    )
+    table = Table("", "beside", "ours, s", "beside, s", "ratio", "scores differ by", title=title)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, checkpoint in make_checkpoints(Path(folder), options.layers).items():
+            if options.only not in name:
+                continue
+            sides = (OURS, ONE, EIGHT)
+            results = measure(Case(name, sides, partial(labelling, checkpoint, paths)), options)
+            some = paths[:: max(1, len(paths) // COMPARED)]
+            scores = {side: labelling(checkpoint, some, side, options)() for side in sides}
+            for side in sides[1:]:
+                ours, beside = results[OURS][0], results[side][0]
+                apart = np.abs(scores[OURS] - scores[side]).max()
+                table.add_row(name, side, f"{ours:.2f}", f"{beside:.2f}", f"{beside / ours:.2f}", f"{apart:.1g}")
+    Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()
