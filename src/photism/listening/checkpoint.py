@@ -22,8 +22,6 @@ BUNDLED = MODEL_FOLDER / "language"
 """Where the classifier lies that is taken where none is named."""
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json", "*.safetensors.index.json")
 WEIGHTS = ("*.safetensors", *CONFIGS)
-PICKLED = ("pytorch_model*.bin", "pytorch_model.bin.index.json", *CONFIGS)
-"""What is fetched where a repository has no safetensors: torch loads nothing but tensors from it."""
 EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 VERBS = {
@@ -118,10 +116,8 @@ def load_model(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dty
     folder = checkpoint.folder
     if checkpoint.is_fetched:
         folder = fetch_files("model", checkpoint.name.removeprefix("model "), WEIGHTS)
-        if not list(folder.glob("*.safetensors")):
-            folder = fetch_files("model", checkpoint.name.removeprefix("model "), PICKLED)
     keys = _stored_names(folder, checkpoint.name)
-    if keys and not any(key.startswith("classifier.") for key in keys):
+    if not any(key.startswith("classifier.") for key in keys):
         raise InputError(f"{checkpoint.name} has no weights of a classifier; give one that was trained to classify")
     arguments: dict[str, Any] = {}
     if has_speech_head(checkpoint.config, keys):
@@ -133,7 +129,13 @@ def load_model(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dty
         kind = MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(checkpoint.config)]
     try:
         model, report = kind.from_pretrained(
-            folder, config=checkpoint.config, dtype=dtype, output_loading_info=True, local_files_only=True, **arguments
+            folder,
+            config=checkpoint.config,
+            dtype=dtype,
+            output_loading_info=True,
+            local_files_only=True,
+            use_safetensors=True,
+            **arguments,
         )
     except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
         raise InputError(f"{checkpoint.name} cannot be loaded: {error}") from error
@@ -224,12 +226,15 @@ def _widths(extractor: Any, config: Any) -> Iterable[tuple[str, int, int]]:
 
 
 def _stored_names(folder: Path, name: str) -> frozenset[str]:
-    """Of the tensors in safetensors, by their headers alone; none where they are pickled."""
+    """Of the tensors, by the headers of their files."""
     from safetensors import SafetensorError, safe_open
 
     files = sorted(folder.glob("*.safetensors"))
-    if not files and not list(folder.glob("pytorch_model*.bin")):
-        raise InputError(f"{name} has no weights: neither model.safetensors nor pytorch_model.bin is there")
+    if not files:
+        raise InputError(
+            f"{name} must have its weights as safetensors, of which there are none; pickled ones are not read: convert "
+            "them, on the hub with https://huggingface.co/spaces/safetensors/convert"
+        )
     keys: set[str] = set()
     for path in files:
         try:
