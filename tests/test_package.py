@@ -14,6 +14,8 @@ NAMES = [
     "CaptionRanker",
     "InputError",
     "PromptSpace",
+    "SpeakerTimeline",
+    "SpeakerVerifier",
     "Wav2Vec2BertConfig",
     "Wav2Vec2BertForAudioFrameClassification",
     "Wav2Vec2BertForCTC",

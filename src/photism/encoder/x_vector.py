@@ -71,17 +71,7 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
         if attention_mask is not None and not attention_mask[:, 0].all():
             raise InputError("attention_mask must pad on the right: the time-delay network has no other end")
         states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
-        states = self.projector(states)
-        batch, frames, _ = states.shape
-        if attention_mask is None:
-            lengths = torch.full((batch,), frames, device=states.device)
-        else:
-            lengths = attention_mask.sum(1)
-        states = _at_least(states, lengths, self.sight)
-        for layer in self.tdnn:
-            states = layer(states)
-        statistics = _mean_and_deviation(states, lengths.clamp(min=self.sight) - self.sight + 1)
-        embeddings = self.feature_extractor(statistics)
+        embeddings = self.embed(states, None if attention_mask is None else attention_mask.sum(1))
         logits = self.classifier(embeddings)
         output = XVectorOutput(
             loss=None if labels is None else self.objective(logits, labels),
@@ -91,6 +81,21 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
             attentions=outputs.attentions,
         )
         return output if is_set(return_dict, self.config.return_dict) else output.to_tuple()
+
+    def embed(self, states: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Embeddings (B, xvector_output_dim) of the encoder's states (B, F, D), of which the first `lengths` are valid.
+
+        Args:
+            states: as `photism.encoder.heads.encode` makes them.
+            lengths: int64 (B,); by default all of them.
+        """
+        states = self.projector(states)
+        if lengths is None:
+            lengths = torch.full((len(states),), states.shape[1], device=states.device)
+        states = _at_least(states, lengths, self.sight)
+        for layer in self.tdnn:
+            states = layer(states)
+        return self.feature_extractor(_mean_and_deviation(states, lengths.clamp(min=self.sight) - self.sight + 1))
 
 
 class TimeDelayLayer(nn.Module):

@@ -7,29 +7,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from photism.listening.diarization import SpeakerTimeline, Timeline, TurnRules
     from photism.listening.hear import CaptionRanker, HeardCaption
     from photism.listening.label import AudioClassifier
     from photism.listening.scores import ClassScore, Labels, ScoredWindow
+    from photism.listening.verification import Calibration, SpeakerVerifier, Verification
     from photism.listening.windows import Segment, Windows
 
 __all__ = [
     "AudioClassifier",
+    "Calibration",
     "CaptionRanker",
     "ClassScore",
     "HeardCaption",
     "Labels",
     "ScoredWindow",
     "Segment",
+    "SpeakerTimeline",
+    "SpeakerVerifier",
+    "Timeline",
+    "TurnRules",
+    "Verification",
     "Windows",
 ]
 _MODULE_OF = {
     "AudioClassifier": "label",
+    "Calibration": "verification",
     "CaptionRanker": "hear",
     "ClassScore": "scores",
     "HeardCaption": "hear",
     "Labels": "scores",
     "ScoredWindow": "scores",
     "Segment": "windows",
+    "SpeakerTimeline": "diarization",
+    "SpeakerVerifier": "verification",
+    "Timeline": "diarization",
+    "TurnRules": "diarization",
+    "Verification": "verification",
     "Windows": "windows",
 }
 

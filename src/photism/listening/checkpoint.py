@@ -29,6 +29,7 @@ VERBS = {
     "ForXVector": "it tells speakers: use photism speakers",
     "ForAudioFrameClassification": "it tells frames: use photism speakers",
     "ForConditionalGeneration": "it writes words",
+    "ForSequenceClassification": "it labels sounds: use photism label",
     "ForPreTraining": "it is not trained for a task yet",
     "Model": "it has no head yet",
 }
@@ -96,7 +97,7 @@ def read_checkpoint(model: str | Path | None) -> Checkpoint:
     except ValueError as error:
         raise InputError(f"{name} has a config.json that cannot be read: {error}") from None
     config = _config(folder, name, settings)
-    extractor = _extractor(folder, name, config)
+    extractor = read_extractor(folder, name, config)
     return Checkpoint(folder, name, config, extractor, _names(name, settings, config), is_fetched)
 
 
@@ -116,7 +117,7 @@ def load_model(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dty
     folder = checkpoint.folder
     if checkpoint.is_fetched:
         folder = fetch_files("model", checkpoint.name.removeprefix("model "), WEIGHTS)
-    keys = _stored_names(folder, checkpoint.name)
+    keys = stored_names(folder, checkpoint.name)
     if not any(key.startswith("classifier.") for key in keys):
         raise InputError(f"{checkpoint.name} has no weights of a classifier; give one that was trained to classify")
     arguments: dict[str, Any] = {}
@@ -139,15 +140,22 @@ def load_model(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dty
         )
     except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
         raise InputError(f"{checkpoint.name} cannot be loaded: {error}") from error
-    # What hides states in training is nothing to us.
-    missing = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
-    if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise InputError(
-            f"{checkpoint.name} is not whole: {missing[0]}{more} would be random; give a trained classifier"
-        )
+    check_whole(checkpoint.name, report["missing_keys"])
     torch.nn.Module.to(model, device)  # the type of transformers' own `to` is wrong
     return model.eval()
+
+
+def check_whole(name: str, missing_keys: Iterable[str]) -> None:
+    """See whether all that a model needs was among the weights.
+
+    Raises:
+        InputError: something was not, and would be random.
+    """
+    # What hides states in training is nothing to us.
+    missing = sorted(key for key in missing_keys if not key.endswith("masked_spec_embed"))
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise InputError(f"{name} is not whole: {missing[0]}{more} would be random; give a trained model")
 
 
 def _config(folder: Path, name: str, settings: Mapping[str, Any]) -> Any:
@@ -182,7 +190,12 @@ def _names(name: str, settings: Mapping[str, Any], config: Any) -> tuple[str, ..
         raise InputError(f"{name} has an id2label of {len(given)} classes without number {error}") from None
 
 
-def _extractor(folder: Path, name: str, config: Any) -> Any:
+def read_extractor(folder: Path, name: str, config: Any) -> Any:
+    """The feature extractor in a folder, which makes what a model of this configuration takes.
+
+    Raises:
+        InputError: there is none, or it makes something else.
+    """
     from transformers import AutoFeatureExtractor
     from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
 
@@ -225,8 +238,12 @@ def _widths(extractor: Any, config: Any) -> Iterable[tuple[str, int, int]]:
         yield "frames", extractor.max_length, config.max_length
 
 
-def _stored_names(folder: Path, name: str) -> frozenset[str]:
-    """Of the tensors, by the headers of their files."""
+def stored_names(folder: Path, name: str) -> frozenset[str]:
+    """Of the tensors, by the headers of their files.
+
+    Raises:
+        InputError: there are no weights, or damaged ones.
+    """
     from safetensors import SafetensorError, safe_open
 
     files = sorted(folder.glob("*.safetensors"))

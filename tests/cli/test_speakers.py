@@ -1,0 +1,143 @@
+"""photism speakers: what its verbs print and write, and what they refuse before a model is loaded."""
+
+import json
+import re
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from photism import InputError, SpeakerVerifier
+from photism.cli.main import app
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "listening"))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    from speaker_models import make_speaker_model
+
+    folder = tmp_path_factory.mktemp("speakers")
+    return {head: make_speaker_model(folder / head, head) for head in ("XVector", "AudioFrameClassification")}
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["speakers", *map(str, arguments)])
+
+
+@pytest.fixture
+def x_vectors(models):
+    return ["--model", models["XVector"], "--device", "cpu"]
+
+
+@pytest.fixture
+def timeline(models, sounds):
+    model = models["AudioFrameClassification"]
+    return lambda *options, on=sounds: run("timeline", *on, "--model", model, "--device", "cpu", *options)
+
+
+def test_who_spoke_when(timeline, sounds, tmp_path):
+    lines = timeline().stdout.splitlines()
+    assert [line for line in lines if line.endswith(".wav")] == [str(sound) for sound in sounds]
+    told = [json.loads(line) for line in timeline("--format", "json").stdout.splitlines()]
+    assert [each["duration_s"] for each in told] == [0.5, 1, 1.5]
+    assert told[0]["turns"][0].keys() == {"start_s", "end_s", "speaker", "score"}
+    target = tmp_path / "all.rttm"
+    assert timeline("--format", "rttm", "-o", target).stdout == ""
+    turn = r"SPEAKER (elephant|koala|rain) 1 \d\.\d{3} \d\.\d{3} <NA> <NA> \w+ <NA> <NA>"
+    assert all(re.fullmatch(turn, line) for line in target.read_text().splitlines())
+    assert sum(len(each["turns"]) for each in told) == len(target.read_text().splitlines()) > 0
+    assert timeline("--format", "srt", on=sounds[:1]).stdout.startswith("1\n00:00:00,")
+    assert timeline("--plot", tmp_path / "t.png", on=sounds[:1]).exit_code == 0
+    assert (tmp_path / "t.png").stat().st_size > 0
+
+
+def test_a_broken_sound_is_told_and_the_others_go_on(timeline, sounds):
+    result = timeline(on=["gone.wav", sounds[0]])
+    assert result.exit_code == 2
+    assert result.stdout.startswith(str(sounds[0]))
+    assert result.stderr == ("photism: source 'gone.wav' does not exist; give the path of a sound or video file\n")
+
+
+def test_a_threshold_and_the_shortest_turn(timeline):
+    assert len(timeline("--threshold", 0.999).stdout.splitlines()) == 3
+    assert len(timeline("--min-on", 2).stdout.splitlines()) == 3
+    one_by_one = [
+        json.loads(line)["turns"] for line in timeline("--no-overlap", "--format", "json").stdout.splitlines()
+    ]
+    for turns in one_by_one:
+        assert all(later["start_s"] >= earlier["end_s"] for earlier, later in pairwise(turns))
+
+
+def test_embeddings_go_to_a_file(x_vectors, sounds, tmp_path):
+    from photism.listening.verification import load_embeddings
+
+    target = tmp_path / "e.npz"
+    assert run("embed", *sounds, *x_vectors, "-o", target).exit_code == 0
+    held = load_embeddings(target)
+    assert list(held) == [str(sound) for sound in sounds]
+    verifier = SpeakerVerifier.from_pretrained(x_vectors[1], device="cpu")
+    np.testing.assert_allclose(held[str(sounds[1])], verifier.embed(sounds[1]), atol=1e-5)
+    assert str(run("embed", *sounds, *x_vectors, "-o", target).exception).endswith("or --force to overwrite it")
+
+
+def test_a_speaker_is_enrolled_and_verified(x_vectors, sounds, tmp_path):
+    target = tmp_path / "s.safetensors"
+    assert run("enrol", "Anna", sounds[0], sounds[1], *x_vectors, "-o", target).exit_code == 0
+    assert run("enrol", "Ben", sounds[2], *x_vectors, "-o", target).exit_code == 0
+    assert "has a speaker 'Ben'" in str(run("enrol", "Ben", sounds[0], *x_vectors, "-o", target).exception)
+    result = run("verify", sounds[2], *x_vectors, "--enrolled", target, "--threshold", 0.9999, "--json")
+    told = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [each["speaker"] for each in told] == ["Ben", "Anna"]
+    assert [each["is_same"] for each in told] == [True, False]
+    assert told[0]["score"] == pytest.approx(1, abs=1e-5)
+    line = run("verify", sounds[0], sounds[0], *x_vectors, "--threshold", 0.5).stdout
+    assert re.fullmatch(rf"same speaker    1\.00 \(from 0\.50 on\)  {sounds[0]}\n", line)
+
+
+def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
+    pairs = tmp_path / "pairs.csv"
+    rows = [(0, 0, 1), (1, 1, 1), (0, 1, 0), (1, 2, 0)]
+    lines = [f"{sounds[one].name},{sounds[other].name},{same}" for one, other, same in rows]
+    pairs.write_text("\n".join(["one,other,same", *lines]))
+    target = tmp_path / "c.json"
+    result = run("calibrate", pairs, *x_vectors, "-o", target)
+    assert re.fullmatch(
+        r"threshold 1\.000  EER 0\.0%  minDCF 0\.000  on 2 pairs of one speaker and 2 of two\n", result.stdout
+    )
+    assert json.loads(target.read_text())["threshold"] == pytest.approx(1, abs=1e-5)
+    verdict = run("verify", sounds[0], sounds[1], *x_vectors, "--calibration", target).stdout
+    assert verdict.startswith("other speaker")
+    pairs.write_text("one,other,same\na.wav,,1\n")
+    assert f"{pairs}, line 2: must have one, other, same" in str(
+        run("calibrate", pairs, *x_vectors, "-o", "x").exception
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["timeline", "a.wav", "--format", "xml"], "--format must be one of table, rttm, json, srt; got xml"),
+        (["timeline", "a.wav", "b.wav", "--format", "srt"], "--format srt is for one sound; got 2"),
+        (["timeline", "a.wav", "b.wav", "--plot", "x.png"], "--plot is for one sound; got 2"),
+        (["timeline", "a.wav", "--threshold", "1"], "threshold must be above 0 and below 1; got 1.0"),
+        (
+            ["embed", "a.wav", "-o", "x.csv"],
+            "embeddings must be in a file that ends in .safetensors or .npz; got x.csv",
+        ),
+        (
+            ["embed", "a.wav", "a.wav", "-o", "x.npz"],
+            "a.wav is given twice; an embedding is written by the name of its",
+        ),
+        (["verify", "a.wav", "b.wav"], "give either --threshold or --calibration, which photism speakers calibrate"),
+        (["verify", "a.wav", "--threshold", "0.5"], "give two sounds, or one and --enrolled; got 1"),
+        (["embed", "a.wav", "-o", "x.npz", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16"),
+    ],
+)
+def test_a_mistake_is_told_before_a_model_is_loaded(arguments, message):
+    error = run(*arguments, "--model", "no-model").exception
+    assert isinstance(error, InputError)
+    assert str(error).startswith(message)
