@@ -14,6 +14,7 @@ NAMES = [
     "CaptionRanker",
     "InputError",
     "PromptSpace",
+    "Transcriber",
     "Wav2Vec2BertConfig",
     "Wav2Vec2BertForAudioFrameClassification",
     "Wav2Vec2BertForCTC",

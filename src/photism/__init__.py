@@ -14,6 +14,7 @@ __all__ = [
     "CaptionRanker",
     "InputError",
     "PromptSpace",
+    "Transcriber",
     "Wav2Vec2BertConfig",
     "Wav2Vec2BertForAudioFrameClassification",
     "Wav2Vec2BertForCTC",
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
         Wav2Vec2BertModel,
         Wav2Vec2BertProcessor,
     )
-    from photism.listening import AudioClassifier, CaptionRanker
+    from photism.listening import AudioClassifier, CaptionRanker, Transcriber
 # A name is imported when it is first asked for, so that torch, transformers and diffusers load only when needed.
 _MODULE_OF = {
     "AudioClassifier": "photism.listening",
@@ -48,6 +49,7 @@ _MODULE_OF = {
     "AudioToImagePipeline": "photism.drawing",
     "CaptionRanker": "photism.listening",
     "PromptSpace": "photism.alignment",
+    "Transcriber": "photism.listening",
     "Wav2Vec2BertConfig": "photism.encoder",
     "Wav2Vec2BertForAudioFrameClassification": "photism.encoder",
     "Wav2Vec2BertForCTC": "photism.encoder",

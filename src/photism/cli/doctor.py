@@ -20,6 +20,7 @@ CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
 VERBS = CORE_VERBS | {
     "label": LIBRARIES,
+    "transcribe": LIBRARIES,
     "serve": (*LIBRARIES, MODEL, "gradio"),
     "align": (*LIBRARIES, *TRAINING_LIBRARIES),
 }

@@ -14,6 +14,7 @@ from photism.cli.film import film
 from photism.cli.hear import hear
 from photism.cli.label import label
 from photism.cli.serve import serve
+from photism.cli.transcribe import transcribe
 from photism.errors import InputError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.command()(draw)
 app.command()(film)
 app.command()(hear)
 app.command()(label)
+app.command()(transcribe)
 app.command()(align)
 app.command()(serve)
 app.command()(doctor)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from photism.listening.hear import CaptionRanker, HeardCaption
     from photism.listening.label import AudioClassifier
     from photism.listening.scores import ClassScore, Labels, ScoredWindow
+    from photism.listening.transcription import Transcriber
     from photism.listening.windows import Segment, Windows
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Labels",
     "ScoredWindow",
     "Segment",
+    "Transcriber",
     "Windows",
 ]
 _MODULE_OF = {
@@ -30,6 +32,7 @@ _MODULE_OF = {
     "Labels": "scores",
     "ScoredWindow": "scores",
     "Segment": "windows",
+    "Transcriber": "transcription",
     "Windows": "windows",
 }
 
