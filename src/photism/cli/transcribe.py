@@ -42,7 +42,7 @@ def transcribe(
     hot_word: Annotated[
         list[str] | None, typer.Option(metavar="WORD", help="A word to expect; may be given several times.")
     ] = None,
-    hot_word_weight: Annotated[float, typer.Option(help="How much to expect them, in natural logarithms.")] = 10.0,
+    hot_word_weight: Annotated[float, typer.Option(help="How much to expect them, in natural logarithms.")] = 8.0,
     lm: Annotated[
         Path | None, typer.Option(metavar="FILE", help="An n-gram model of the words: .arpa or .arpa.gz.")
     ] = None,

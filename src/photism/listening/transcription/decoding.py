@@ -45,7 +45,7 @@ class Decoding:
 
     beams: int | None = None
     hot_words: Sequence[str] = ()
-    hot_word_weight: float = 10.0
+    hot_word_weight: float = 8.0
     language_model: LanguageModel | str | Path | None = None
     language_model_weight: float = 0.5
     word_score: float = 1.5

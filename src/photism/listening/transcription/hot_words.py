@@ -1,7 +1,8 @@
 """Words that are to be expected: each adds to the score of a text that has it, the more of it is there the more.
 
 An Aho-Corasick automaton (https://en.wikipedia.org/wiki/Aho–Corasick_algorithm) over characters, of which a word with a
-space on either side is a pattern, made into a table of what each output of the head does in each state.
+space on either side is a pattern, or without where a model writes no spaces; made into a table of what each output of
+the head does in each state.
 """
 
 from __future__ import annotations
@@ -42,10 +43,11 @@ class HotWords:
         Raises:
             InputError: a word is empty, or has a character that the vocabulary does not write.
         """
-        writable = frozenset("".join(vocabulary.pieces[index] for index in vocabulary.spoken)) | {SPACE}
-        trie = _Trie(sorted(writable))
+        writable = frozenset("".join(vocabulary.pieces[index] for index in vocabulary.spoken))
+        around = SPACE if SPACE in writable else ""  # writing without spaces has its words anywhere
+        trie = _Trie(sorted(writable | {SPACE}))
         for word in words:
-            trie.add(f"{SPACE}{_written(word, writable)}{SPACE}")
+            trie.add(f"{around}{_written(word, writable)}{around}")
         step, matches, share = trie.automaton()  # (S, A), (S,), (S,)
         reached = matches[step].astype(np.float64) * weight  # (S, A)
         states = len(step)
@@ -86,7 +88,7 @@ class _Trie:
         """Each pattern counts once, however often it is added."""
         state = 0
         for depth, letter in enumerate(pattern):
-            self._share[state] = max(self._share[state], (depth - 1) / (len(pattern) - 1))
+            self._share[state] = max(self._share[state], (depth - 1) / max(1, len(pattern) - 1))
             children = self._children[state]
             if self.letters[letter] not in children:
                 children[self.letters[letter]] = len(self._children)
