@@ -92,7 +92,7 @@ class AcousticModel:
             found = [each[:count] for each, count in zip(padded, self._frames(lengths), strict=True)]
         else:
             found = [self._log_probs(each[None])[0] for each in inputs]
-        return [Emissions(self.vocabulary.silenced(each), 1) for each in found]
+        return [Emissions(each, 1) for each in found]
 
     @torch.inference_mode()
     def hear_long(
@@ -130,7 +130,7 @@ class AcousticModel:
                     on_window(window.keep_stop * self.frame_s)
         for before, after in pairwise(pieces):
             self._part_words(log_probs, before[1], after[0])
-        return Emissions(self.vocabulary.silenced(log_probs), count)
+        return Emissions(log_probs, count)
 
     @property
     def whole_s(self) -> float:
@@ -188,11 +188,12 @@ class AcousticModel:
         return count(torch.tensor(lengths)).tolist()
 
     def _log_probs(self, inputs: Tensor, mask: Tensor | None = None) -> NDArray[np.float32]:
-        """(B, T) or (B, T, D) -> (B, F, V)."""
+        """(B, T) or (B, T, D) -> (B, F, V); what is never spoken has no probability, and the others have all of it."""
         device, dtype = self.model.device, self.model.dtype
         mask = None if mask is None else mask.to(device)
-        logits = self.model(inputs.to(device, dtype), attention_mask=mask).logits
-        return logits.float().log_softmax(-1).cpu().numpy()
+        logits = self.model(inputs.to(device, dtype), attention_mask=mask).logits.float()
+        logits[..., sorted(self.vocabulary.unspoken)] = -torch.inf
+        return logits.log_softmax(-1).cpu().numpy()
 
     def _silence(self, frames: int) -> NDArray[np.float32]:
         log_probs = np.full((frames, len(self.vocabulary)), -np.inf, np.float32)

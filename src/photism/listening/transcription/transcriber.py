@@ -222,5 +222,6 @@ class Transcriber:
     def _transcript(self, waveform: Waveform, heard: Emissions, decoder: Decoder) -> Transcript:
         model = self.acoustic_model
         spans = decoder(heard.log_probs)
-        words = spell(spans, heard.log_probs, model.vocabulary, frame_s=model.frame_s)
-        return Transcript(words, waveform.duration_s, heard.windows)
+        duration_s = waveform.duration_s
+        words = spell(spans, heard.log_probs, model.vocabulary, frame_s=model.frame_s, duration_s=duration_s)
+        return Transcript(words, duration_s, heard.windows)

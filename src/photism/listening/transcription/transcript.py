@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -91,6 +92,7 @@ def spell(
     *,
     frame_s: float,
     first_frame: int = 0,
+    duration_s: float = math.inf,
 ) -> tuple[Word, ...]:
     """The words that outputs of a head write.
 
@@ -100,6 +102,7 @@ def spell(
         vocabulary: of the V.
         frame_s: from one frame to the next.
         first_frame: of the recording, where `log_probs` are from its middle.
+        duration_s: of the recording, which its last frame may reach beyond.
     """
     words: list[Word] = []
     characters: list[Character] = []
@@ -116,7 +119,7 @@ def spell(
         if piece.startswith(SPACE):
             end_word()
         if written := piece.strip(SPACE):
-            times = (first_frame + start) * frame_s, (first_frame + stop) * frame_s
+            times = (first_frame + start) * frame_s, min((first_frame + stop) * frame_s, duration_s)
             confidence = float(np.exp(log_probs[start:stop, output], dtype=np.float64).mean())
             characters.append(Character(written, *times, confidence))
             if piece.endswith(SPACE):

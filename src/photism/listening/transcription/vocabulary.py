@@ -74,9 +74,3 @@ class Vocabulary:
             pieces.append(piece.lower() if getattr(tokenizer, "do_lower_case", False) else piece)
         unspoken = frozenset(range(outputs)) - spoken - {blank}
         return cls(tuple(pieces), blank, unspoken)
-
-    def silenced(self, log_probs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(F, V) log-probabilities, changed in place, of which those outputs that are never spoken are impossible."""
-        if self.unspoken:
-            log_probs[:, sorted(self.unspoken)] = -np.inf
-        return log_probs
