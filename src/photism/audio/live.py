@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
@@ -23,7 +23,7 @@ MICROPHONES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "
 """By `sys.platform`: FFmpeg's name of the system's sound input, and of the device that is the default."""
 
 
-def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Iterator[NDArray[np.float32]]:
+def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Generator[NDArray[np.float32]]:
     """Decodes a pipe as far as it goes, without waiting for its end.
 
     Args:
@@ -46,7 +46,7 @@ def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Iterator[N
     return _decoded(_Pipe(file), "the pipe", container_options=options, buffer_size=READ_BYTES)
 
 
-def microphone_samples(device: str | None = None, *, system: str | None = None) -> Iterator[NDArray[np.float32]]:
+def microphone_samples(device: str | None = None, *, system: str | None = None) -> Generator[NDArray[np.float32]]:
     """Records until the iterator is closed.
 
     Args:
@@ -67,7 +67,7 @@ def microphone_samples(device: str | None = None, *, system: str | None = None) 
     return _decoded(chosen, f"the microphone {chosen}", format=system or name)
 
 
-def _decoded(source: Any, name: str, **settings: Any) -> Iterator[NDArray[np.float32]]:
+def _decoded(source: Any, name: str, **settings: Any) -> Generator[NDArray[np.float32]]:
     return mono_16khz(_blocks(source, name, settings), name)
 
 

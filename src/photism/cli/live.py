@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -25,7 +26,7 @@ DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 SAVE, BACK_AND_CLEAR = "\x1b7", "\x1b8\x1b[J"
 
 
-def transcribe_live(stream: TranscriptStream, pieces: Iterator[NDArray[np.float32]], destination: Destination) -> None:
+def transcribe_live(stream: TranscriptStream, pieces: Generator[NDArray[np.float32]], destination: Destination) -> None:
     """Prints words as they become final and, on a terminal, what follows them as far as is known; until Ctrl-C.
 
     Args:
@@ -38,11 +39,9 @@ def transcribe_live(stream: TranscriptStream, pieces: Iterator[NDArray[np.float3
         err=True,
     )
     printer = _Printer(destination)
-    try:
+    with suppress(KeyboardInterrupt), closing(pieces):  # which is how a microphone is turned off
         for piece in pieces:
             printer.show(stream.feed(piece))
-    except KeyboardInterrupt:  # how a microphone is turned off
-        pass
     printer.show(stream.finish())
     printer.end()
     if not destination.prints_text:

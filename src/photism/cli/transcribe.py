@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -161,7 +161,7 @@ def _load(model: str | None, device: str | None, dtype: str, int8: bool) -> Tran
     return Transcriber.from_pretrained(model, device=device, dtype=getattr(torch, dtype), int8=int8)
 
 
-def _pieces(*, microphone: bool, input_device: str | None, raw: float | None) -> Iterator[NDArray[np.float32]]:
+def _pieces(*, microphone: bool, input_device: str | None, raw: float | None) -> Generator[NDArray[np.float32]]:
     from photism.audio.live import microphone_samples, pipe_samples
 
     return microphone_samples(input_device) if microphone else pipe_samples(sys.stdin.buffer, raw_rate=raw)

@@ -1,28 +1,15 @@
-"""CTC checkpoints and sounds."""
+"""Speech, and what decoding is compared with."""
 
 import itertools
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not, and tiny_ctc stands here
-
 from photism.listening.transcription.vocabulary import Vocabulary
 
 EXAMPLES = Path(__file__).parents[3] / "src/photism/tiny/examples"
-
-
-@pytest.fixture(scope="session")
-def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of those that `tiny_ctc` makes."""
-    from tiny_ctc import make_checkpoints
-
-    folder = tmp_path_factory.mktemp("ctc")
-    make_checkpoints(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

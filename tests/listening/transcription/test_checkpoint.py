@@ -15,8 +15,8 @@ from photism.listening.transcription.vocabulary import Vocabulary
 
 
 @pytest.fixture
-def folder(checkpoints, tmp_path):
-    return shutil.copytree(checkpoints / "w2v-bert", tmp_path / "model")
+def folder(ctc_checkpoints, tmp_path):
+    return shutil.copytree(ctc_checkpoints / "w2v-bert", tmp_path / "model")
 
 
 @pytest.fixture(autouse=True)
@@ -121,19 +121,19 @@ def test_pieces_of_words():
 
 
 @pytest.mark.parametrize("kind", ["w2v-bert", "wav2vec2"])
-def test_a_wrong_processor(checkpoints, tmp_path, kind):
-    folder = shutil.copytree(checkpoints / kind, tmp_path / "model")
+def test_a_wrong_processor(ctc_checkpoints, tmp_path, kind):
+    folder = shutil.copytree(ctc_checkpoints / kind, tmp_path / "model")
     other = {"w2v-bert": "wav2vec2", "wav2vec2": "w2v-bert"}[kind]
-    shutil.copy(checkpoints / other / "processor_config.json", folder)
+    shutil.copy(ctc_checkpoints / other / "processor_config.json", folder)
     wanted = {"w2v-bert": "SeamlessM4TFeatureExtractor", "wav2vec2": "Wav2Vec2FeatureExtractor"}[kind]
     assert f"must have the processor that it was trained with, a {wanted} at 16000 Hz" in told(folder)
 
 
-def test_a_processor_of_another_width_or_rate(checkpoints, folder, tmp_path):
+def test_a_processor_of_another_width_or_rate(ctc_checkpoints, folder, tmp_path):
     transformers.SeamlessM4TFeatureExtractor(stride=4).save_pretrained(folder)
     (folder / "processor_config.json").unlink()
     assert "must make tokens of 160 numbers; it makes 80 mel bins × 4 frames" in told(folder)
-    folder = shutil.copytree(checkpoints / "wav2vec2", tmp_path / "telephone")
+    folder = shutil.copytree(ctc_checkpoints / "wav2vec2", tmp_path / "telephone")
     (folder / "processor_config.json").unlink()
     transformers.Wav2Vec2FeatureExtractor(sampling_rate=8000).save_pretrained(folder)
     assert "has a Wav2Vec2FeatureExtractor at 8000 Hz" in told(folder)

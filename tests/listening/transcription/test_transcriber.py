@@ -16,8 +16,8 @@ KINDS = ("w2v-bert", "wav2vec2", "xlsr", "hubert")
 
 
 @pytest.fixture(scope="module")
-def transcribers(checkpoints):
-    return {name: Transcriber.from_pretrained(checkpoints / name) for name in (*KINDS, "w2v-bert-adapter")}
+def transcribers(ctc_checkpoints):
+    return {name: Transcriber.from_pretrained(ctc_checkpoints / name) for name in (*KINDS, "w2v-bert-adapter")}
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def times(parts):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_texts_and_times_are_those_of_the_pipeline(checkpoints, transcribers, recordings, kind):
-    peer = pipeline_of(checkpoints / kind)
+def test_texts_and_times_are_those_of_the_pipeline(ctc_checkpoints, transcribers, recordings, kind):
+    peer = pipeline_of(ctc_checkpoints / kind)
     for samples in recordings[:3]:
         transcript = transcribers[kind]({"raw": samples, "sampling_rate": 16_000})
         words = peer({"raw": samples.copy(), "sampling_rate": 16_000}, return_timestamps="word")
@@ -95,8 +95,8 @@ def test_files_rows_and_generators_are_taken(transcribers, speech, tmp_path):
     assert "does not exist" in told[0][1]
 
 
-def test_special_tokens_are_never_written(checkpoints, speech):
-    transcriber = Transcriber.from_pretrained(checkpoints / "wav2vec2")
+def test_special_tokens_are_never_written(ctc_checkpoints, speech):
+    transcriber = Transcriber.from_pretrained(ctc_checkpoints / "wav2vec2")
     transcriber.acoustic_model.model.lm_head.bias.data[list(SPECIAL)] = 1000.0
     for beams in (1, 5):
         text = transcriber(speech, beams=beams).text
@@ -105,10 +105,10 @@ def test_special_tokens_are_never_written(checkpoints, speech):
 
 
 @pytest.mark.parametrize("lower", [False, True])
-def test_letters_are_as_the_model_has_them(checkpoints, speech, tmp_path, lower):
+def test_letters_are_as_the_model_has_them(ctc_checkpoints, speech, tmp_path, lower):
     import shutil
 
-    folder = shutil.copytree(checkpoints / "wav2vec2", tmp_path / "copy")
+    folder = shutil.copytree(ctc_checkpoints / "wav2vec2", tmp_path / "copy")
     tokenizer = transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json"), do_lower_case=lower)
     tokenizer.save_pretrained(folder)
     text = Transcriber.from_pretrained(folder)(speech).text
@@ -124,9 +124,9 @@ def bounded(transcriber):
 
 
 @pytest.mark.parametrize("kind", ["w2v-bert", "xlsr", "w2v-bert-adapter"])
-def test_windows_are_joined_exactly(checkpoints, speech, kind):
+def test_windows_are_joined_exactly(ctc_checkpoints, speech, kind):
     """Where a window's edges cannot be heard in its middle, windows and the whole are one."""
-    transcriber = bounded(Transcriber.from_pretrained(checkpoints / kind))
+    transcriber = bounded(Transcriber.from_pretrained(ctc_checkpoints / kind))
     model = transcriber.acoustic_model
     waveform = Waveform(np.tile(speech, 14)[: 16_000 * 15 + 123])
     (whole,) = model.hear([waveform])
@@ -142,10 +142,10 @@ def test_windows_are_joined_exactly(checkpoints, speech, kind):
     assert times(by_call.words) == times(transcriber(waveform).words)
 
 
-def test_a_recording_is_heard_whole_as_far_as_is_said(checkpoints, speech, monkeypatch):
+def test_a_recording_is_heard_whole_as_far_as_is_said(ctc_checkpoints, speech, monkeypatch):
     waveform = Waveform(np.tile(speech, 4))
     monkeypatch.setattr(acoustic_model, "WINDOW_S", 3.0)
-    transcriber = Transcriber.from_pretrained(checkpoints / "wav2vec2")
+    transcriber = Transcriber.from_pretrained(ctc_checkpoints / "wav2vec2")
     assert transcriber.acoustic_model.whole_s == 60.0
     monkeypatch.setattr(acoustic_model, "WHOLE_S", waveform.duration_s)
     assert transcriber(waveform).windows == 1
@@ -182,9 +182,9 @@ def test_a_wrong_setting_is_told_at_once(transcribers, speech, settings, message
         transcribers["wav2vec2"]([speech], **settings)
 
 
-def test_silences_are_not_heard_and_part_words(checkpoints, speech, monkeypatch):
+def test_silences_are_not_heard_and_part_words(ctc_checkpoints, speech, monkeypatch):
     pytest.importorskip("silero_vad", reason="silero-vad is not installed")
-    transcriber = Transcriber.from_pretrained(checkpoints / "xlsr")
+    transcriber = Transcriber.from_pretrained(ctc_checkpoints / "xlsr")
     silence = np.zeros(16_000 * 4, np.float32)
     samples = np.concatenate([silence, speech, silence, speech, silence])
     transcript = transcriber(samples, vad=True)
@@ -237,21 +237,21 @@ def test_the_network_is_sileros(speech):
     assert min(theirs) < 0.1
 
 
-def test_int8_is_near_and_only_for_a_processor(checkpoints, speech):
+def test_int8_is_near_and_only_for_a_processor(ctc_checkpoints, speech):
     for kind in ("w2v-bert", "hubert"):
-        transcriber = Transcriber.from_pretrained(checkpoints / kind, int8=True)
+        transcriber = Transcriber.from_pretrained(ctc_checkpoints / kind, int8=True)
         (int8,) = transcriber.acoustic_model.hear([Waveform(speech)])
-        (float32,) = Transcriber.from_pretrained(checkpoints / kind).acoustic_model.hear([Waveform(speech)])
+        (float32,) = Transcriber.from_pretrained(ctc_checkpoints / kind).acoustic_model.hear([Waveform(speech)])
         assert not np.array_equal(int8.log_probs, float32.log_probs)
         agreed = (int8.log_probs.argmax(1) == float32.log_probs.argmax(1)).mean()
         assert agreed > 0.8
     with pytest.raises(InputError, match="int8 is for the processor, from float32"):
-        Transcriber.from_pretrained(checkpoints / "w2v-bert", int8=True, dtype=torch.bfloat16)
+        Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert", int8=True, dtype=torch.bfloat16)
 
 
-def test_bfloat16_runs(checkpoints, speech):
+def test_bfloat16_runs(ctc_checkpoints, speech):
     for kind in ("w2v-bert", "wav2vec2"):
-        assert Transcriber.from_pretrained(checkpoints / kind, dtype=torch.bfloat16)(speech).text
+        assert Transcriber.from_pretrained(ctc_checkpoints / kind, dtype=torch.bfloat16)(speech).text
 
 
 def test_the_vocabulary_is_the_tokenizers(transcribers):

@@ -102,6 +102,7 @@ class TranscriptStream:
         self._open = np.empty((0, len(model.vocabulary)), np.float32)  # log-probabilities that are not yet final words
         self._ahead = self._open  # those after them, of the lookahead
         self._final: list[Word] = []
+        self._partial: tuple[Word, ...] = ()
 
     @property
     def transcript(self) -> Transcript:
@@ -126,7 +127,7 @@ class TranscriptStream:
         return self._go_on(self._resampler.resample_chunk(np.empty(0, np.float32), last=True), last=True)
 
     def _go_on(self, samples: NDArray[np.float32], *, last: bool) -> Heard:
-        before = len(self._final)
+        before, heard = len(self._final), self._heard
         self._samples = np.concatenate([self._samples, samples])
         while self._frames() >= self._heard + self._step + self._lookahead:
             self._hear(self._heard + self._step + self._lookahead)
@@ -136,8 +137,9 @@ class TranscriptStream:
                 self._hear(self._frames(), all_of_it=True)
             self._ahead = self._ahead[:0]
             self._close(len(self._open))
-        partial = self._words(np.concatenate([self._open, self._ahead]))
-        return Heard(tuple(self._final[before:]), partial)
+        if last or self._heard > heard:
+            self._partial = self._words(np.concatenate([self._open, self._ahead]))
+        return Heard(tuple(self._final[before:]), self._partial)
 
     def _frames(self) -> int:
         samples = self._forgotten + len(self._samples)

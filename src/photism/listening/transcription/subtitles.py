@@ -37,9 +37,9 @@ def word_cues(transcript: Transcript) -> list[Cue]:
 def cues(transcript: Transcript) -> list[Cue]:
     """Subtitles of as many words as fit, each shown long enough to be read, if the next leaves time for it."""
     groups = list(_groups([part for word in transcript.words for part in _parts(word)]))
-    starts = [group[0].start_s for group in groups]
+    starts = [*(group[0].start_s for group in groups), transcript.duration_s + GAP_S]
     found: list[Cue] = []
-    for group, next_start_s in zip(groups, [*starts[1:], transcript.duration_s + GAP_S], strict=True):
+    for group, next_start_s in zip(groups, starts[1:], strict=True):
         start_s, end_s = group[0].start_s, group[-1].end_s
         wanted_s = min(start_s + SHORTEST_S, next_start_s - GAP_S)
         found.append(Cue(start_s, max(end_s, wanted_s), _lines([word.text for word in group])))
