@@ -2,6 +2,7 @@
 
 import io
 import os
+import sys
 import threading
 import wave
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from photism import InputError, load_waveform
-from photism.audio.live import microphone_samples, pipe_samples
+from photism.audio.live import ALSA_CONFIG, microphone_samples, pipe_samples
 
 TONE = (np.sin(np.arange(32_000) / 10) * 20_000).astype("<i2")
 
@@ -83,3 +84,13 @@ def test_a_device_of_ffmpegs_is_heard():
 def test_a_device_that_is_not_there_is_told():
     with pytest.raises(InputError, match="the microphone no-such-device is no sound that FFmpeg can read"):
         next(microphone_samples("no-such-device", system="lavfi"))
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not ALSA_CONFIG.is_file(), reason="ALSA's configuration is not installed"
+)
+def test_alsa_is_found():
+    """Its device `null` gives anything, at once."""
+    pieces = microphone_samples("null")
+    assert sum(len(next(pieces)) for _ in range(5)) > 0
+    pieces.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
@@ -19,6 +21,7 @@ READ_BYTES = 4096
 """At a time: 128 ms of 16-bit samples at 16 kHz."""
 PROBE_BYTES = 1 << 15
 """That FFmpeg may look at before it says what it is: 1 s of the same."""
+ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
 MICROPHONES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "win32": ("dshow", "")}
 """By `sys.platform`: FFmpeg's name of the system's sound input, and of the device that is the default."""
 
@@ -47,7 +50,10 @@ def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Generator[
 
 
 def microphone_samples(device: str | None = None, *, system: str | None = None) -> Generator[NDArray[np.float32]]:
-    """Records until the iterator is closed.
+    """Records until the generator is closed.
+
+    On Linux FFmpeg speaks to ALSA itself, for which `hw:0` is the first sound card. Where a desktop's own sound server
+    holds it, `arecord -q -t raw -f S16_LE -r 16000` writes what `pipe_samples` reads.
 
     Args:
         device: as FFmpeg calls it: on Linux as `arecord -L` lists it, on macOS `:0`, `:1`, …, on Windows
@@ -62,6 +68,9 @@ def microphone_samples(device: str | None = None, *, system: str | None = None) 
     """
     name, default = MICROPHONES.get(sys.platform, MICROPHONES["linux"])
     chosen = device or default
+    if name == "alsa" and ALSA_CONFIG.is_file():
+        # PyAV's wheels look for ALSA's configuration where they were built.
+        os.environ.setdefault("ALSA_CONFIG_PATH", str(ALSA_CONFIG))
     if not chosen:
         raise InputError("the microphone must be named here: give it as audio=NAME, with the name that Windows shows")
     return _decoded(chosen, f"the microphone {chosen}", format=system or name)
