@@ -138,6 +138,7 @@ class TranscriptStream:
             self._ahead = self._ahead[:0]
             self._close(len(self._open))
         if last or self._heard > heard:
+            self._samples = self._samples.copy()  # the others are let go
             self._partial = self._words(np.concatenate([self._open, self._ahead]))
         return Heard(tuple(self._final[before:]), self._partial)
 
@@ -155,7 +156,7 @@ class TranscriptStream:
         self._open, self._ahead = np.concatenate([self._open, heard[:step]]), heard[step:]
         self._heard += step
         forgotten = max(0, self._heard - self._context) * hop
-        self._samples = self._samples[forgotten - self._forgotten :].copy()
+        self._samples = self._samples[forgotten - self._forgotten :]
         self._forgotten = forgotten
 
     def _end_of_final(self) -> int:

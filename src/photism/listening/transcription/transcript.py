@@ -63,7 +63,7 @@ class Transcript:
         text: the words with a space between them.
         words: in order.
         duration_s: of the recording.
-        windows: how many the recording was heard in; 1: as a whole.
+        windows: how many the recording was heard in; 1: as a whole; 0: nobody speaks.
     """
 
     words: tuple[Word, ...]
