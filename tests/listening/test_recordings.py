@@ -128,7 +128,7 @@ def test_a_batch_is_no_longer_than_may_be_nor_is_more_taken_than_it_takes():
         batches.append(list(batch))
         return batch
 
-    stream = in_batches(items(), compute, length=lambda item: item, batch_size=4, longest=10)
+    stream = in_batches(items(), compute, length=lambda item: item, batch_size=4, longest_batch=10, longest_group=80)
     next(stream)
     assert len(taken) == 8  # 8 times 10, and one more by the last of them
     assert list(stream) == taken[1:]

@@ -11,7 +11,7 @@ import torch
 
 from photism.audio import SAMPLING_RATE, AudioSource, Waveform
 from photism.errors import InputError
-from photism.listening.recordings import OnError, Recordings, decoded, in_batches, is_single
+from photism.listening.recordings import SORTED_BATCHES, OnError, Recordings, decoded, in_batches, is_single
 from photism.listening.transcription.acoustic_model import AcousticModel, Emissions
 from photism.listening.transcription.checkpoint import load_ctc
 from photism.listening.transcription.decoding import Decoder, Decoding
@@ -181,7 +181,8 @@ class Transcriber:
             compute,
             length=lambda item: len(item[1].samples),
             batch_size=batch_size,
-            longest=AT_ONCE_S * SAMPLING_RATE,
+            longest_batch=AT_ONCE_S * SAMPLING_RATE,
+            longest_group=SORTED_BATCHES * AT_ONCE_S * SAMPLING_RATE,
         )
 
     def stream(self, streaming: Streaming | None = None, decoding: Decoding | None = None) -> TranscriptStream:
