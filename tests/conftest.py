@@ -40,6 +40,16 @@ def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def ctc_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the CTC checkpoints that `tiny_ctc` makes."""
+    from tiny_ctc import make_checkpoints
+
+    folder = tmp_path_factory.mktemp("ctc")
+    make_checkpoints(folder)
+    return folder
+
+
 @pytest.fixture
 def sounds(tmp_path: Path) -> list[Path]:
     """Three different recordings of different lengths: wav files."""

@@ -16,6 +16,7 @@ NAMES = [
     "PromptSpace",
     "SpeakerTimeline",
     "SpeakerVerifier",
+    "Transcriber",
     "Wav2Vec2BertConfig",
     "Wav2Vec2BertForAudioFrameClassification",
     "Wav2Vec2BertForCTC",

@@ -16,6 +16,7 @@ __all__ = [
     "PromptSpace",
     "SpeakerTimeline",
     "SpeakerVerifier",
+    "Transcriber",
     "Wav2Vec2BertConfig",
     "Wav2Vec2BertForAudioFrameClassification",
     "Wav2Vec2BertForCTC",
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
         Wav2Vec2BertModel,
         Wav2Vec2BertProcessor,
     )
-    from photism.listening import AudioClassifier, CaptionRanker, SpeakerTimeline, SpeakerVerifier
+    from photism.listening import AudioClassifier, CaptionRanker, SpeakerTimeline, SpeakerVerifier, Transcriber
 # A name is imported when it is first asked for, so that torch, transformers and diffusers load only when needed.
 _MODULE_OF = {
     "AudioClassifier": "photism.listening",
@@ -52,6 +53,7 @@ _MODULE_OF = {
     "PromptSpace": "photism.alignment",
     "SpeakerTimeline": "photism.listening",
     "SpeakerVerifier": "photism.listening",
+    "Transcriber": "photism.listening",
     "Wav2Vec2BertConfig": "photism.encoder",
     "Wav2Vec2BertForAudioFrameClassification": "photism.encoder",
     "Wav2Vec2BertForCTC": "photism.encoder",

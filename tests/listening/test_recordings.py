@@ -116,6 +116,27 @@ def test_batches_are_of_like_length_and_results_in_order():
         list(in_batches(items, compute, length=len, batch_size=0))
 
 
+def test_a_batch_is_no_longer_than_may_be_nor_is_more_taken_than_it_takes():
+    batches, taken = [], []
+
+    def items():
+        for item in (3, 50, 3, 4, 4, 2, 12) * 20:
+            taken.append(item)
+            yield item
+
+    def compute(batch):
+        batches.append(list(batch))
+        return batch
+
+    stream = in_batches(items(), compute, length=lambda item: item, batch_size=4, longest_batch=10, longest_group=80)
+    next(stream)
+    assert len(taken) == 8  # 8 times 10, and one more by the last of them
+    assert list(stream) == taken[1:]
+    assert len(taken) == 140
+    assert all(len(batch) * max(batch) <= 10 or len(batch) == 1 for batch in batches)
+    assert max(map(len, batches)) > 1
+
+
 def test_results_stream_out_of_an_endless_source():
     def endless():
         while True:

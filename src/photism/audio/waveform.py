@@ -1,7 +1,7 @@
 """Sound as the rest of Photism takes it: mono float32 at 16 kHz, made from anything and checked once."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -175,7 +175,7 @@ def _channels_first(array: NDArray[Any], channel_axis: int | None, name: str) ->
     return np.moveaxis(array, channel_axis, 0)
 
 
-def mono_16khz(blocks: Iterator[tuple[float, NDArray[Any]]], name: str) -> Iterator[NDArray[np.float32]]:
+def mono_16khz(blocks: Iterator[tuple[float, NDArray[Any]]], name: str) -> Generator[NDArray[np.float32]]:
     """Mix down and resample a recording piece by piece.
 
     Args:

@@ -21,6 +21,7 @@ TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
 VERBS = CORE_VERBS | {
     "label": LIBRARIES,
     "speakers": LIBRARIES,
+    "transcribe": LIBRARIES,
     "serve": (*LIBRARIES, MODEL, "gradio"),
     "align": (*LIBRARIES, *TRAINING_LIBRARIES),
 }

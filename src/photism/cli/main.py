@@ -15,6 +15,7 @@ from photism.cli.hear import hear
 from photism.cli.label import label
 from photism.cli.serve import serve
 from photism.cli.speakers import speakers
+from photism.cli.transcribe import transcribe
 from photism.errors import InputError
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command()(film)
 app.command()(hear)
 app.command()(label)
 app.add_typer(speakers, name="speakers")
+app.command()(transcribe)
 app.command()(align)
 app.command()(serve)
 app.command()(doctor)

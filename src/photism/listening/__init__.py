@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from photism.listening.hear import CaptionRanker, HeardCaption
     from photism.listening.label import AudioClassifier
     from photism.listening.scores import ClassScore, Labels, ScoredWindow
+    from photism.listening.transcription import Transcriber
     from photism.listening.verification import Calibration, SpeakerVerifier, Verification
     from photism.listening.windows import Segment, Windows
 
@@ -26,6 +27,7 @@ __all__ = [
     "SpeakerTimeline",
     "SpeakerVerifier",
     "Timeline",
+    "Transcriber",
     "TurnRules",
     "Verification",
     "Windows",
@@ -44,6 +46,7 @@ _MODULE_OF = {
     "Timeline": "diarization",
     "TurnRules": "diarization",
     "Verification": "verification",
+    "Transcriber": "transcription",
     "Windows": "windows",
 }
 

@@ -102,6 +102,7 @@ def in_batches(
     *,
     length: Callable[[Item], int],
     batch_size: int,
+    longest_batch: int | None = None,
     longest_group: int | None = None,
 ) -> Iterator[Result]:
     """What `compute` makes of batches of items of like length, in the order of the items.
@@ -111,6 +112,7 @@ def in_batches(
         compute: gives one result for each item.
         length: by which items are brought together.
         batch_size: the most that `compute` is given.
+        longest_batch: length, padding included, that `compute` is given, but for a single item that is longer.
         longest_group: length, of all together, from which on no more items are taken before results are given.
 
     Raises:
@@ -120,11 +122,15 @@ def in_batches(
         raise InputError(f"batch_size must be at least 1; got {batch_size}")
     stream = iter(items)
     while group := _group(stream, SORTED_BATCHES * batch_size, length, longest_group):
-        order = sorted(range(len(group)), key=lambda index: length(group[index]))
         results: dict[int, Result] = {}
-        for start in range(0, len(order), batch_size):
-            batch = order[start : start + batch_size]
-            results.update(zip(batch, compute([group[index] for index in batch]), strict=True))
+        batch: list[int] = []
+        for index in sorted(range(len(group)), key=lambda index: length(group[index])):
+            padded = (len(batch) + 1) * length(group[index])
+            if batch and (len(batch) == batch_size or (longest_batch is not None and padded > longest_batch)):
+                results.update(zip(batch, compute([group[each] for each in batch]), strict=True))
+                batch = []
+            batch.append(index)
+        results.update(zip(batch, compute([group[each] for each in batch]), strict=True))
         yield from (results[index] for index in range(len(group)))
 
 

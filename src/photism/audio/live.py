@@ -1,0 +1,120 @@
+"""Sound that is still going on: from a pipe or a microphone, in pieces as they come."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photism.audio.waveform import HIGHEST_RATE, LOWEST_RATE, mono_16khz
+from photism.errors import InputError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+READ_BYTES = 4096
+"""At a time: 128 ms of 16-bit samples at 16 kHz."""
+PROBE_BYTES = 1 << 15
+"""That FFmpeg may look at before it says what it is: 1 s of the same."""
+ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
+MICROPHONES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "win32": ("dshow", "")}
+"""By `sys.platform`: FFmpeg's name of the system's sound input, and of the device that is the default."""
+
+
+def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Generator[NDArray[np.float32]]:
+    """Decodes a pipe as far as it goes, without waiting for its end.
+
+    Args:
+        file: open for reading, such as `sys.stdin.buffer`; it need not seek.
+        raw_rate: of signed 16-bit samples, little-endian, of one channel, in Hz; None for a file in a format that can
+            be read from its beginning, such as WAV, MP3, Ogg, FLAC, Matroska.
+
+    Yields:
+        (T,) float32 at 16 kHz, of any length, none included.
+
+    Raises:
+        InputError: FFmpeg does not know the format, there is no sound in it, or the rate is out of range.
+    """
+    if raw_rate is not None:
+        if not LOWEST_RATE <= raw_rate <= HIGHEST_RATE:
+            raise InputError(f"raw_rate must be {LOWEST_RATE} to {HIGHEST_RATE} Hz; got {raw_rate:g}")
+        return mono_16khz(_raw_blocks(file, raw_rate), "the pipe")
+    # FFmpeg looks at much of a file, for seconds, before it gives the first sample, and follows links in playlists.
+    options = {"probesize": str(PROBE_BYTES), "analyzeduration": "0", "protocol_whitelist": "none"}
+    return _decoded(_Pipe(file), "the pipe", container_options=options, buffer_size=READ_BYTES)
+
+
+def microphone_samples(device: str | None = None, *, system: str | None = None) -> Generator[NDArray[np.float32]]:
+    """Records until the generator is closed.
+
+    On Linux FFmpeg speaks to ALSA itself, for which `hw:0` is the first sound card. Where a desktop's own sound server
+    holds it, `arecord -q -t raw -f S16_LE -r 16000` writes what `pipe_samples` reads.
+
+    Args:
+        device: as FFmpeg calls it: on Linux as `arecord -L` lists it, on macOS `:0`, `:1`, …, on Windows
+            `audio=NAME`. By default the system's.
+        system: FFmpeg's name of the system's sound input; by default `MICROPHONES` has it.
+
+    Yields:
+        (T,) float32 at 16 kHz, of any length, none included.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    name, default = MICROPHONES.get(sys.platform, MICROPHONES["linux"])
+    chosen = device or default
+    if name == "alsa" and ALSA_CONFIG.is_file():
+        # PyAV's wheels look for ALSA's configuration where they were built.
+        os.environ.setdefault("ALSA_CONFIG_PATH", str(ALSA_CONFIG))
+    if not chosen:
+        raise InputError("the microphone must be named here: give it as audio=NAME, with the name that Windows shows")
+    return _decoded(chosen, f"the microphone {chosen}", format=system or name)
+
+
+def _decoded(source: Any, name: str, **settings: Any) -> Generator[NDArray[np.float32]]:
+    return mono_16khz(_blocks(source, name, settings), name)
+
+
+def _blocks(source: Any, name: str, settings: dict[str, Any]) -> Iterator[tuple[float, NDArray[Any]]]:
+    import av
+    from av.error import FFmpegError
+
+    from photism.audio.decoding import decoded_frames, frame_samples
+
+    try:
+        container = cast("InputContainer", av.open(source, "r", metadata_errors="ignore", **settings))
+    except (FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{name} is no sound that FFmpeg can read ({reason})") from None
+    with container:
+        stream = container.streams.best("audio")
+        if not isinstance(stream, av.AudioStream):
+            raise InputError(f"{name} has no sound track")
+        for frame in decoded_frames(container, stream, name):
+            yield frame.sample_rate, frame_samples(frame)
+
+
+def _raw_blocks(file: BinaryIO, rate: float) -> Iterator[tuple[float, NDArray[Any]]]:
+    pipe = _Pipe(file)
+    odd = b""
+    while data := pipe.read(READ_BYTES):
+        data = odd + data
+        whole = len(data) - len(data) % 2
+        odd = data[whole:]
+        yield rate, np.frombuffer(data[:whole], "<i2")[None]
+
+
+class _Pipe:
+    """What can be read and not be sought in, and gives what is there instead of waiting for more."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._read = getattr(file, "read1", file.read)
+
+    def read(self, count: int) -> bytes:
+        """At most `count` bytes, none at the end."""
+        return self._read(count)

@@ -1,0 +1,91 @@
+"""A transcript as a file: plain text, subtitles (SubRip, WebVTT), a table, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+
+from photism.errors import InputError
+from photism.listening.transcription.subtitles import Cue, cues, word_cues
+from photism.listening.transcription.transcript import Transcript
+
+MS_A_S = 1000
+
+
+def write_transcript(transcript: Transcript, name: str, *, words: bool = False) -> str:
+    """The text of a file.
+
+    Args:
+        transcript: what was said.
+        name: of the format: `txt`, the text in a line; `srt` or `vtt`, subtitles; `tsv`, a table of start and end in
+            milliseconds and text; `json`, the times and confidences of words.
+        words: a subtitle, or a row, for each word. JSON has the words in any case, and with this their characters.
+
+    Raises:
+        InputError: there is no such format.
+
+    Source: https://docs.fileformat.com/video/srt/ and https://www.w3.org/TR/webvtt1/.
+    """
+    if name not in FORMATS:
+        raise InputError(f"format must be one of {', '.join(FORMATS)}; got {name}")
+    return FORMATS[name](transcript, words)
+
+
+def _txt(transcript: Transcript, words: bool) -> str:
+    return f"{transcript.text}\n"
+
+
+def _json(transcript: Transcript, words: bool) -> str:
+    return f"{json.dumps(transcript.as_dict(characters=words), ensure_ascii=False, indent=2)}\n"
+
+
+def _srt(transcript: Transcript, words: bool) -> str:
+    blocks = [
+        # An arrow would be taken for times.
+        f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{_lines(cue.lines).replace('-->', '→')}\n"
+        for number, cue in enumerate(_cues(transcript, words), start=1)
+    ]
+    return "\n".join(blocks)
+
+
+def _vtt(transcript: Transcript, words: bool) -> str:
+    blocks = [
+        f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{_escaped(_lines(cue.lines))}\n"
+        for cue in _cues(transcript, words)
+    ]
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def _tsv(transcript: Transcript, words: bool) -> str:
+    rows = [
+        f"{round(cue.start_s * MS_A_S)}\t{round(cue.end_s * MS_A_S)}\t{' '.join(cue.lines)}"
+        for cue in _cues(transcript, words)
+    ]
+    return "\n".join(["start\tend\ttext", *rows, ""])
+
+
+FORMATS: dict[str, Callable[[Transcript, bool], str]] = {
+    "txt": _txt,
+    "srt": _srt,
+    "vtt": _vtt,
+    "json": _json,
+    "tsv": _tsv,
+}
+
+
+def _cues(transcript: Transcript, words: bool) -> Sequence[Cue]:
+    return word_cues(transcript) if words else cues(transcript)
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "\n".join(lines)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _clock(seconds: float, point: str) -> str:
+    """00:00:00,000."""
+    ms = round(seconds * MS_A_S)
+    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // MS_A_S % 60:02d}{point}{ms % MS_A_S:03d}"

@@ -1,0 +1,115 @@
+"""How likely a word is after those before it: an n-gram model from an ARPA file, and what else may stand in for it."""
+
+from __future__ import annotations
+
+import gzip
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from photism.errors import InputError
+
+BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
+UNKNOWN_LOG10 = -10.0
+"""Of a word that the model does not know, where it does not say itself."""
+LN_10 = math.log(10)
+
+
+class LanguageModel(Protocol):
+    """What a beam search asks. A state is anything that tells the words before, and can be compared."""
+
+    def begin(self) -> Any:
+        """The state before the first word."""
+        ...
+
+    def score(self, state: Any, word: str) -> tuple[float, Any]:
+        """The natural logarithm of a word's probability, and the state after it."""
+        ...
+
+    def end(self, state: Any) -> float:
+        """The natural logarithm of the probability that no word follows."""
+        ...
+
+
+class ArpaModel:
+    """An n-gram model with back-off, as SRILM, KenLM and others write it.
+
+    A word is looked up as it is, and if the model does not know it in small and then in capital letters.
+
+    Args:
+        path: ARPA text in UTF-8, or the same packed by gzip (`.gz`). All of it is held in memory, some 200 bytes an
+            n-gram.
+
+    Raises:
+        InputError: it is no such file.
+
+    Source: https://www.cs.cmu.edu/~dorcas/speech-docs/ARPA-format.html, as `ngram-format(5)` of SRILM has it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.order = 0
+        self._n_grams: dict[str, tuple[float, float]] = {}  # words with spaces between: log10 probability, and back-off
+        try:
+            for order, line in _lines(Path(path)):
+                self.order = max(self.order, order)
+                self._add(line, order)
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputError(f"language model {path} must be an ARPA file, .arpa or .arpa.gz: {reason}") from None
+        if not self._n_grams:
+            raise InputError(f"language model {path} must be an ARPA file, .arpa or .arpa.gz; it has no n-grams")
+
+    def begin(self) -> tuple[str, ...]:
+        """The state before the first word."""
+        return (BEGIN,)[: self.order - 1]
+
+    def score(self, state: tuple[str, ...], word: str) -> tuple[float, tuple[str, ...]]:
+        """The natural logarithm of a word's probability, and the state after it."""
+        known = self._known(word)
+        after = (*state, known)[1 - self.order :] if self.order > 1 else ()
+        return LN_10 * self._log10(state, known), after
+
+    def end(self, state: tuple[str, ...]) -> float:
+        """The natural logarithm of the probability that no word follows."""
+        return LN_10 * self._log10(state, END) if END in self._n_grams else 0.0
+
+    def _known(self, word: str) -> str:
+        return next((each for each in (word, word.lower(), word.upper()) if each in self._n_grams), UNKNOWN)
+
+    def _log10(self, words: tuple[str, ...], word: str) -> float:
+        """Of a word after others: that of the longest n-gram, less what falling back to it costs."""
+        cost = 0.0
+        for start in range(len(words) + 1):
+            before = words[start:]
+            found = self._n_grams.get(" ".join((*before, word)))
+            if found is not None:
+                return cost + found[0]
+            if before:
+                cost += self._n_grams.get(" ".join(before), (0.0, 0.0))[1]
+        return cost + UNKNOWN_LOG10
+
+    def _add(self, line: str, order: int) -> None:
+        fields = line.split()
+        if len(fields) not in (order + 1, order + 2):
+            raise ValueError(f"{line!r} is not an n-gram of {order} words")
+        back_off = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
+        self._n_grams[" ".join(fields[1 : order + 1])] = float(fields[0]), back_off
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of n-grams, with their n."""
+    with gzip.open(path, "rt", encoding="utf8") if path.suffix == ".gz" else path.open(encoding="utf8") as file:
+        order = None
+        begun = False
+        for line in file:
+            line = line.strip()
+            if line == "\\data\\":
+                begun = True
+            elif line == "\\end\\" and begun:
+                return
+            elif begun and line.startswith("\\") and line.endswith("-grams:"):
+                order = int(line[1 : -len("-grams:")])
+            elif order and line:
+                yield order, line
+        raise ValueError("it is cut off" if begun else "it has no line \\data\\")

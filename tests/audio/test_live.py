@@ -1,0 +1,105 @@
+"""Pipes and devices, in pieces as they come."""
+
+import io
+import os
+import sys
+import threading
+import wave
+
+import numpy as np
+import pytest
+
+from photism import InputError, load_waveform
+from photism.audio import live
+from photism.audio.live import microphone_samples, pipe_samples
+
+TONE = (np.sin(np.arange(32_000) / 10) * 20_000).astype("<i2")
+
+
+def wav(samples: np.ndarray, rate: int = 16_000) -> bytes:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as opened:
+        opened.setparams((1, 2, rate, 0, "NONE", ""))
+        opened.writeframes(samples.tobytes())
+    return file.getvalue()
+
+
+class Pipe:
+    """Reads from bytes, and cannot seek."""
+
+    def __init__(self, data: bytes):
+        self._file = io.BytesIO(data)
+
+    def read(self, count: int) -> bytes:
+        return self._file.read(min(count, 777))
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_a_file_in_a_pipe_is_the_file(rate):
+    data = wav(TONE, rate)
+    np.testing.assert_array_equal(np.concatenate(list(pipe_samples(Pipe(data)))), load_waveform(data).samples)
+
+
+def test_raw_samples_are_those_of_a_file():
+    heard = np.concatenate(list(pipe_samples(Pipe(TONE.tobytes() + b"x"), raw_rate=16_000)))
+    np.testing.assert_array_equal(heard, load_waveform(wav(TONE)).samples)
+
+
+def test_it_does_not_wait_for_the_end():
+    reading, writing = os.pipe()
+    heard_first = threading.Event()
+
+    def write():
+        with open(writing, "wb") as file:
+            file.write(TONE.tobytes()[:30_000])
+            file.flush()
+            assert heard_first.wait(10)
+            file.write(TONE.tobytes()[30_000:])
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with open(reading, "rb") as file:
+        pieces = pipe_samples(file, raw_rate=16_000)
+        count = sum(len(next(pieces)) for _ in range(5))
+        assert count > 0
+        heard_first.set()
+        assert count + sum(map(len, pieces)) == len(TONE)
+    writer.join()
+
+
+def test_what_is_no_sound_is_told():
+    with pytest.raises(InputError, match="the pipe is no sound that FFmpeg can read"):
+        list(pipe_samples(Pipe(b"no sound" * 100)))
+    with pytest.raises(InputError, match="raw_rate must be 1000 to 768000 Hz; got 16"):
+        pipe_samples(Pipe(b""), raw_rate=16)
+
+
+def test_a_device_of_ffmpegs_is_heard():
+    """FFmpeg's generator of tones stands in for a microphone."""
+    tone = np.concatenate(list(microphone_samples("sine=frequency=440:sample_rate=48000:duration=1", system="lavfi")))
+    assert len(tone) == 16_000
+    spectrum = np.abs(np.fft.rfft(tone))
+    assert spectrum.argmax() == 440
+
+
+def test_a_device_that_is_not_there_is_told():
+    with pytest.raises(InputError, match="the microphone no-such-device is no sound that FFmpeg can read"):
+        next(microphone_samples("no-such-device", system="lavfi"))
+
+
+def test_alsas_configuration_is_where_the_system_has_it(monkeypatch, tmp_path):
+    environment = {}
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(live, "ALSA_CONFIG", tmp_path / "alsa.conf")
+    live.microphone_samples("null")
+    assert environment == {}
+    (tmp_path / "alsa.conf").touch()
+    live.microphone_samples("null")
+    assert environment == {"ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf")}
+
+
+def test_on_windows_the_microphone_is_named(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(InputError, match="the microphone must be named here: give it as audio=NAME"):
+        microphone_samples()

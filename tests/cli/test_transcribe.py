@@ -1,0 +1,235 @@
+"""photism transcribe: what it prints and writes, what it refuses, and what comes in by a pipe."""
+
+import json
+import sys
+from io import BytesIO, TextIOWrapper
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from photism import InputError, Transcriber
+from photism.cli import live
+from photism.cli.main import app, main
+
+
+@pytest.fixture
+def transcribe(ctc_checkpoints):
+    def run(*arguments):
+        model = ["--model", str(ctc_checkpoints / "w2v-bert")]
+        return CliRunner().invoke(app, ["transcribe", *model, *map(str, arguments)])
+
+    return run
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    monkeypatch.setattr(Transcriber, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
+
+
+@pytest.fixture
+def texts(ctc_checkpoints, sounds):
+    return [each.text for each in Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert")(sounds)]
+
+
+def test_the_text_of_a_sound_and_of_several(transcribe, sounds, texts):
+    assert transcribe(sounds[0]).stdout == f"{texts[0]}\n"
+    result = transcribe(*sounds, "--batch-size", 2, "--workers", 0)
+    assert result.stdout.splitlines() == [
+        line for sound, text in zip(sounds, texts, strict=True) for line in (str(sound), f"  {text}")
+    ]
+    assert result.stderr == ""
+    assert result.exit_code == 0
+
+
+def test_json_is_one_object_a_sound(transcribe, sounds, texts):
+    lines = transcribe(*sounds, "--json").stdout.splitlines()
+    for line, sound, text in zip(lines, sounds, texts, strict=True):
+        told = json.loads(line)
+        assert told.keys() == {"file", "text", "duration_s", "windows", "words"}
+        assert (told["file"], told["text"], told["windows"]) == (str(sound), text, 1)
+        assert told["words"][0].keys() == {"text", "start_s", "end_s", "confidence"}
+    told = json.loads(transcribe(sounds[0], "--json", "--words").stdout)
+    assert told["words"][0]["characters"]
+
+
+def test_a_broken_sound_is_told_and_the_others_go_on(transcribe, sounds, texts, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_text("not a sound")
+    result = transcribe(sounds[0], broken, sounds[1])
+    assert result.exit_code == 2
+    assert result.stdout.splitlines()[1::2] == [f"  {texts[0]}", f"  {texts[1]}"]
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("photism: source")
+    assert "broken.wav" in line
+
+
+def test_files_are_written(transcribe, sounds, texts, tmp_path):
+    target = tmp_path / "words.srt"
+    result = transcribe(sounds[0], "-o", target)
+    assert result.stdout == f"{target}\n"
+    assert target.read_text().startswith("1\n00:00:00,")
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    result = transcribe(*sounds, "-o", folder, "--format", "vtt", "--json")
+    assert sorted(path.name for path in folder.iterdir()) == ["elephant.vtt", "koala.vtt", "rain.vtt"]
+    assert [json.loads(line)["output"] for line in result.stdout.splitlines()] == [
+        str(folder / f"{sound.stem}.vtt") for sound in sounds
+    ]
+    error = transcribe(sounds[0], "-o", target).exception
+    assert "words.srt exists; give another name with -o, or --force" in str(error)
+    assert transcribe(sounds[1], "-o", target, "--force", "--words").exit_code == 0
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "SOUND is missing: give files or URLs, - for a pipe, or --microphone"),
+        (["a.wav", "-"], "- for a pipe must stand alone; give the files in another command"),
+        (["a.wav", "--microphone"], "--microphone takes no SOUND; leave one of them out"),
+        (["a.wav", "--raw", "16000"], "--raw is for what comes in by a pipe; give - as SOUND, or leave it out"),
+        (["-", "--input-device", "hw:0"], "--input-device goes with --microphone; add it, or leave this out"),
+        (["a.wav", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
+        (["a.wav", "--format", "ass"], "--format must be one of txt, srt, vtt, tsv, json; got ass"),
+        (["a.wav", "-o", "text.doc"], "--format must be one of txt, srt, vtt, tsv, json; got doc"),
+        (["a.wav", "b.wav", "--format", "srt"], "--format srt of several sounds needs -o FOLDER"),
+        (["a.wav", "b.wav", "-o", "text.txt"], "-o must be a folder for several sounds, but text.txt is none"),
+        (["a.wav", "-o", "gone/text.txt"], "-o: the folder gone does not exist; create it"),
+        (["x/a.wav", "y/a.mp3", "-o", "."], "x/a.wav and y/a.mp3 would both be written to a.txt"),
+        (["a.wav", "--beams", "0"], "beams must be at least 1; got 0"),
+        (["a.wav", "--lm", "gone.arpa"], "language model gone.arpa must be an ARPA file"),
+        (["-", "--step", "0"], "step_s must be above 0 seconds; got 0"),
+    ],
+)
+def test_a_mistake_is_told_before_a_model_is_loaded(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    error = CliRunner().invoke(app, ["transcribe", *arguments]).exception
+    assert isinstance(error, InputError)
+    assert message in str(error)
+
+
+def test_without_a_model_it_says_what_to_give(sounds, monkeypatch, capsys):
+    monkeypatch.setattr("photism.listening.transcription.checkpoint.BUNDLED", sounds[0])
+    monkeypatch.setattr(sys, "argv", ["photism", "transcribe", str(sounds[0])])
+    with pytest.raises(SystemExit) as exit_info:
+        main()
+    assert exit_info.value.code == 2
+    assert "photism: model is missing: no model for speech is bundled" in capsys.readouterr().err
+
+
+def test_settings_reach_the_transcriber(transcribe, sounds, monkeypatch):
+    given = {}
+
+    def numbered(self, listed, decoding, **settings):
+        given.update(settings, sounds=listed, decoding=decoding)
+        return iter(())
+
+    monkeypatch.setattr(Transcriber, "numbered", numbered)
+    options = "--beams 7 --hot-word A --hot-word OAT --hot-word-weight 3 --vad --window 5 --batch-size 3 --workers 1"
+    assert transcribe(sounds[0], *options.split()).exit_code == 0
+    decoding = given.pop("decoding")
+    assert (decoding.beams, decoding.hot_words, decoding.hot_word_weight) == (7, ["A", "OAT"], 3.0)
+    settings = {"vad": True, "window_s": 5.0, "batch_size": 3, "num_workers": 1, "sounds": [str(sounds[0])]}
+    assert settings.items() <= given.items()
+
+
+@pytest.fixture
+def piped(monkeypatch, ctc_checkpoints):
+    def run(data, *arguments, capture):
+        monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(data)))
+        model = ["--model", str(ctc_checkpoints / "w2v-bert")]
+        monkeypatch.setattr(sys, "argv", ["photism", "transcribe", "-", *model, *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_info:
+            main()
+        assert not exit_info.value.code
+        return capture.readouterr()
+
+    return run
+
+
+def test_a_pipe_is_told_as_it_comes(piped, sounds, ctc_checkpoints, capsys):
+    printed = piped(sounds[2].read_bytes(), "--step", "0.5", "--lookahead", "0.25", capture=capsys)
+    assert printed.err.startswith("listening; what is said is heard for good 0.75 s later")
+    from photism import load_waveform
+    from photism.listening.transcription import Streaming
+
+    stream = Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert").stream(Streaming(step_s=0.5, lookahead_s=0.25))
+    stream.feed(load_waveform(sounds[2]).samples)
+    stream.finish()
+    assert printed.out.split() == stream.transcript.text.split()
+    assert len(printed.out.split()) > 1
+
+
+def test_a_pipe_of_raw_samples_in_json(piped, sounds, capsys):
+    samples = sounds[2].read_bytes()[44:]
+    printed = piped(samples, "--raw", "16000", "--json", "--step", "0.5", "--lookahead", "0.25", capture=capsys)
+    *updates, whole = map(json.loads, printed.out.splitlines())
+    assert all(each.keys() == {"final", "partial"} for each in updates)
+    assert any(each["partial"] for each in updates)
+    assert " ".join(word["text"] for each in updates for word in each["final"]) == whole["text"]
+    assert whole["file"] == "-"
+
+
+def test_a_pipe_to_subtitles(piped, sounds, tmp_path, capsys):
+    printed = piped(sounds[2].read_bytes(), "--format", "vtt", capture=capsys)
+    assert printed.out.startswith("WEBVTT\n\n00:00:00.")
+    target = tmp_path / "live.srt"
+    printed = piped(sounds[2].read_bytes(), "-o", target, capture=capsys)
+    assert printed.out.endswith(f"{target}\n")
+    assert " --> " in target.read_text()
+
+
+def test_a_microphone_until_it_is_interrupted(transcribe, sounds, monkeypatch):
+    from photism import load_waveform
+    from photism.audio import live as audio
+
+    def microphone(device):
+        assert device == "hw:1"
+        yield load_waveform(sounds[2]).samples
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(audio, "microphone_samples", microphone)
+    result = transcribe("--microphone", "--input-device", "hw:1")
+    assert result.exit_code == 0
+    assert result.stdout.strip()
+
+
+def test_on_a_terminal_what_is_not_final_is_dim_and_taken_back(monkeypatch, transcribe):
+    from photism.cli.transcripts import Destination
+    from photism.listening.transcription import Heard, Word
+
+    def word(text, start_s):
+        return Word(text, start_s, start_s + 0.5, 1.0, ())
+
+    written = []
+    monkeypatch.setattr(live.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(live._Printer, "_write", lambda self, text: written.append(text))
+    destination = Destination.of(["-"], None, None, words=False, as_json=False, force=False)
+    printer = live._Printer(destination)
+    printer.show(Heard((), (word("HEL", 0.0),)))
+    printer.show(Heard((word("HELLO", 0.0), word("THERE", 0.6)), (word("A", 1.2),)))
+    printer.show(Heard((word("AFTER", 4.0),), ()))
+    printer.end()
+    assert "".join(written) == ("\x1b7\x1b[2mHEL\x1b[0m\x1b8\x1b[JHELLO THERE\x1b7 \x1b[2mA\x1b[0m\x1b8\x1b[J\nAFTER\n")
+
+
+def test_ctrl_c_closes_the_microphone():
+    from photism.cli.transcripts import Destination
+
+    class Stream:
+        delay_s = 1.0
+        transcript = None
+
+        def feed(self, samples):
+            raise KeyboardInterrupt
+
+        def finish(self):
+            from photism.listening.transcription import Heard
+
+            return Heard((), ())
+
+    destination = Destination.of(["-"], None, None, words=False, as_json=False, force=False)
+    pieces = (np.zeros(1, np.float32) for _ in range(2))
+    live.transcribe_live(Stream(), pieces, destination)
+    assert list(pieces) == []

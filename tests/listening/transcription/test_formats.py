@@ -1,0 +1,122 @@
+"""Files of a transcript, written out by hand."""
+
+import json
+
+import pytest
+
+from photism import InputError
+from photism.listening.transcription import Character, Transcript, Word, write_transcript
+from photism.listening.transcription.subtitles import cues
+
+
+def word(text, start_s, end_s, confidence=0.5):
+    step = (end_s - start_s) / len(text)
+    characters = tuple(
+        Character(letter, start_s + index * step, start_s + (index + 1) * step, confidence)
+        for index, letter in enumerate(text)
+    )
+    return Word(text, start_s, end_s, confidence, characters)
+
+
+@pytest.fixture
+def transcript():
+    words = (word("A", 0.5, 0.52), word("<b>", 0.6, 0.8), word("&", 0.9, 1.0), word("-->", 3661.5, 3661.98))
+    return Transcript(words, duration_s=3662.0, windows=3)
+
+
+def test_text(transcript):
+    assert write_transcript(transcript, "txt") == "A <b> & -->\n"
+    assert write_transcript(Transcript((), 1.0), "txt") == "\n"
+
+
+def test_subrip(transcript):
+    assert write_transcript(transcript, "srt") == (
+        "1\n00:00:00,500 --> 00:00:01,333\nA <b> &\n\n2\n01:01:01,500 --> 01:01:02,000\n→\n"
+    )
+    assert write_transcript(Transcript((), 1.0), "srt") == ""
+
+
+def test_webvtt(transcript):
+    assert write_transcript(transcript, "vtt") == (
+        "WEBVTT\n\n00:00:00.500 --> 00:00:01.333\nA &lt;b&gt; &amp;\n\n01:01:01.500 --> 01:01:02.000\n--&gt;\n"
+    )
+    assert write_transcript(Transcript((), 1.0), "vtt") == "WEBVTT\n"
+
+
+def test_table(transcript):
+    assert write_transcript(transcript, "tsv") == ("start\tend\ttext\n500\t1333\tA <b> &\n3661500\t3662000\t-->\n")
+    assert write_transcript(transcript, "tsv", words=True).splitlines()[1:3] == ["500\t520\tA", "600\t800\t<b>"]
+
+
+def test_json(transcript):
+    told = json.loads(write_transcript(transcript, "json"))
+    assert told == {
+        "text": "A <b> & -->",
+        "duration_s": 3662.0,
+        "windows": 3,
+        "words": [
+            {"text": "A", "start_s": 0.5, "end_s": 0.52, "confidence": 0.5},
+            {"text": "<b>", "start_s": 0.6, "end_s": 0.8, "confidence": 0.5},
+            {"text": "&", "start_s": 0.9, "end_s": 1.0, "confidence": 0.5},
+            {"text": "-->", "start_s": 3661.5, "end_s": 3661.98, "confidence": 0.5},
+        ],
+    }
+    (character,) = json.loads(write_transcript(transcript, "json", words=True))["words"][0]["characters"]
+    assert character == {"text": "A", "start_s": 0.5, "end_s": 0.52, "confidence": 0.5}
+
+
+def test_a_word_a_subtitle(transcript):
+    assert write_transcript(transcript, "vtt", words=True).count("-->") == 4
+    assert "00:00:00,600 --> 00:00:00,800\n<b>\n" in write_transcript(transcript, "srt", words=True)
+
+
+def test_another_format_is_told(transcript):
+    with pytest.raises(InputError, match="format must be one of txt, srt, vtt, json, tsv; got ass"):
+        write_transcript(transcript, "ass")
+
+
+def spoken(texts, every_s=0.3):
+    words = tuple(word(text, index * every_s, index * every_s + 0.2) for index, text in enumerate(texts))
+    return Transcript(words, duration_s=len(texts) * every_s + 1)
+
+
+def test_lines_are_short_and_even():
+    texts = ["aaaa bbbb", *["word"] * 12]
+    (cue,) = cues(spoken(texts))
+    assert cue.lines == ("aaaa bbbb word word word word word", "word word word word word word word")
+
+
+def test_a_third_line_begins_the_next_subtitle():
+    found = cues(spoken(["abcdefghi"] * 12, every_s=0.2))
+    assert [cue.lines for cue in found] == [
+        ("abcdefghi abcdefghi abcdefghi abcdefghi",) * 2,
+        ("abcdefghi abcdefghi abcdefghi abcdefghi",),
+    ]
+    assert found[0].end_s == pytest.approx(7 * 0.2 + 0.2)
+    assert found[1].start_s == pytest.approx(8 * 0.2)
+
+
+def test_pauses_and_seven_seconds_end_a_subtitle():
+    words = (word("a", 0.0, 0.1), word("b", 0.89, 1.0), word("c", 1.8, 2.0))
+    assert [cue.lines for cue in cues(Transcript(words, 5.0))] == [("a b",), ("c",)]
+    slow = spoken("abcdefghijkl", every_s=0.75)
+    assert [cue.lines for cue in cues(slow)] == [("a b c d e f g h i j",), ("k l",)]
+
+
+def test_a_short_subtitle_stays_as_long_as_there_is_time():
+    words = (word("a", 0.0, 0.1), word("b", 0.95, 1.0), word("c", 2.0, 2.1))
+    (a, b, c) = cues(Transcript(words, 2.4))
+    assert a.end_s == pytest.approx(5 / 6)
+    assert b.end_s == pytest.approx(0.95 + 5 / 6)
+    assert c.end_s == pytest.approx(2.4)
+    (a, b) = cues(Transcript((word("a", 0.0, 0.1), word("b", 0.9, 1.0)), 0.95))
+    assert a.end_s == pytest.approx(0.9 - 2 / 24)
+    assert b.end_s == 1.0  # never shorter than it is said
+
+
+def test_writing_without_spaces_is_cut_between_characters():
+    (first, second) = cues(Transcript((word("字" * 100, 0.0, 10.0),), 10.0))
+    assert [list(map(len, cue.lines)) for cue in (first, second)] == [[42], [42, 16]]
+    assert (first.start_s, first.end_s, second.start_s) == (0.0, pytest.approx(4.2), pytest.approx(4.2))
+    slow = cues(Transcript((word("字" * 10, 0.0, 10.0),), 10.0))
+    assert [cue.lines for cue in slow] == [("字" * 7,), ("字" * 3,)]

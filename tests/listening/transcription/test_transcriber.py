@@ -1,0 +1,260 @@
+"""Transcriber beside transformers' pipeline, and what must not change a text: batches, padding, windows."""
+
+import wave
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from tiny_ctc import SPECIAL, TOKENS
+
+from photism import InputError, Transcriber, Waveform
+from photism.listening.transcription import acoustic_model
+from photism.listening.transcription.voice_activity import joined, spans_of
+
+KINDS = ("w2v-bert", "wav2vec2", "xlsr", "hubert")
+
+
+@pytest.fixture(scope="module")
+def transcribers(ctc_checkpoints):
+    return {name: Transcriber.from_pretrained(ctc_checkpoints / name) for name in (*KINDS, "w2v-bert-adapter")}
+
+
+@pytest.fixture
+def recordings(speech):
+    """Of different lengths: speech, noise, a part of the speech, a moment."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal(20_000).astype(np.float32)
+    return [speech, noise, speech[:9000], speech[4000:4560]]
+
+
+def pipeline_of(folder):
+    return transformers.pipeline(
+        "automatic-speech-recognition",
+        model=transformers.AutoModelForCTC.from_pretrained(folder),
+        tokenizer=transformers.AutoTokenizer.from_pretrained(folder),
+        feature_extractor=transformers.AutoFeatureExtractor.from_pretrained(folder),
+    )
+
+
+def times(parts):
+    return [(part.text, part.start_s, part.end_s) for part in parts]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_and_times_are_those_of_the_pipeline(ctc_checkpoints, transcribers, recordings, kind):
+    peer = pipeline_of(ctc_checkpoints / kind)
+    for samples in recordings[:3]:
+        transcript = transcribers[kind]({"raw": samples, "sampling_rate": 16_000})
+        words = peer({"raw": samples.copy(), "sampling_rate": 16_000}, return_timestamps="word")
+        assert transcript.text == " ".join(words["text"].split())
+        assert len(transcript.text) > 5
+        theirs = [(each["text"], *map(float, each["timestamp"])) for each in words["chunks"]]
+        assert times(transcript.words) == [(text, pytest.approx(a), pytest.approx(b)) for text, a, b in theirs]
+        characters = peer({"raw": samples.copy(), "sampling_rate": 16_000}, return_timestamps="char")["chunks"]
+        theirs = [(each["text"], *map(float, each["timestamp"])) for each in characters if each["text"] != " "]
+        ours = times(character for word in transcript.words for character in word.characters)
+        assert ours == [(text, pytest.approx(a), pytest.approx(b)) for text, a, b in theirs]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "w2v-bert-adapter"])
+@pytest.mark.parametrize("beams", [1, 5])
+def test_a_batch_changes_no_text_time_or_confidence(transcribers, recordings, kind, beams):
+    transcriber = transcribers[kind]
+    alone = [transcriber(samples, beams=beams) for samples in recordings]
+    together = list(transcriber(recordings, beams=beams, batch_size=4))
+    for one, other in zip(alone, together, strict=True):
+        assert times(one.words) == times(other.words)
+        assert [word.confidence for word in one.words] == pytest.approx([w.confidence for w in other.words], abs=1e-4)
+        assert all(0 < word.confidence <= 1 for word in one.words)
+        assert all(word.end_s <= one.duration_s for word in one.words)
+    assert sum(bool(one.words) for one in alone) >= 3
+
+
+def test_nothing_of_the_caller_is_touched(transcribers, speech):
+    row = {"array": speech.copy(), "sampling_rate": 16_000}
+    transcribers["wav2vec2"](row)
+    assert row.keys() == {"array", "sampling_rate"}
+    np.testing.assert_array_equal(row["array"], speech)
+
+
+def test_files_rows_and_generators_are_taken(transcribers, speech, tmp_path):
+    path = tmp_path / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 8000, 0, "NONE", ""))
+        file.writeframes((speech[::2] * 32767).astype("<i2").tobytes())
+    transcriber = transcribers["w2v-bert"]
+    one = transcriber(path)
+    assert one.text
+    rows = ({"audio": {"bytes": None, "path": str(path)}} for _ in range(2))
+    assert [each.text for each in transcriber(rows)] == [one.text, one.text]
+    told = []
+    sounds = [path, "gone.wav", path]
+    numbered = transcriber.numbered(sounds, on_error=lambda number, error: told.append((number, str(error))))
+    assert [number for number, _ in numbered] == [0, 2]
+    assert told[0][0] == 1
+    assert "does not exist" in told[0][1]
+
+
+def test_special_tokens_are_never_written(ctc_checkpoints, speech):
+    transcriber = Transcriber.from_pretrained(ctc_checkpoints / "wav2vec2")
+    transcriber.acoustic_model.model.lm_head.bias.data[list(SPECIAL)] = 1000.0
+    for beams in (1, 5):
+        text = transcriber(speech, beams=beams).text
+        assert text
+        assert not set(text) & set("<>")
+
+
+@pytest.mark.parametrize("lower", [False, True])
+def test_letters_are_as_the_model_has_them(ctc_checkpoints, speech, tmp_path, lower):
+    import shutil
+
+    folder = shutil.copytree(ctc_checkpoints / "wav2vec2", tmp_path / "copy")
+    tokenizer = transformers.Wav2Vec2CTCTokenizer(str(folder / "vocab.json"), do_lower_case=lower)
+    tokenizer.save_pretrained(folder)
+    text = Transcriber.from_pretrained(folder)(speech).text
+    assert (text.islower(), text.isupper()) == (lower, not lower)
+
+
+def bounded(transcriber):
+    """Makes attention give nothing, so that a frame hears no more than what convolutions bring it."""
+    for name, parameter in transcriber.acoustic_model.model.named_parameters():
+        if "attention.out_proj" in name or "self_attn.linear_out" in name:
+            parameter.data.zero_()
+    return transcriber
+
+
+@pytest.mark.parametrize("kind", ["w2v-bert", "xlsr", "w2v-bert-adapter"])
+def test_windows_are_joined_exactly(ctc_checkpoints, speech, kind):
+    """Where a window's edges cannot be heard in its middle, windows and the whole are one."""
+    transcriber = bounded(Transcriber.from_pretrained(ctc_checkpoints / kind))
+    model = transcriber.acoustic_model
+    waveform = Waveform(np.tile(speech, 14)[: 16_000 * 15 + 123])
+    (whole,) = model.hear([waveform])
+    heard = []
+    pieces = model.hear_long(waveform, window_s=6.0, on_window=heard.append)
+    assert (whole.windows, pieces.windows) == (1, 4)
+    assert len(whole.log_probs) == len(pieces.log_probs)
+    np.testing.assert_allclose(pieces.log_probs, whole.log_probs, atol=2e-3)
+    assert len(heard) == 4
+    assert heard[-1] == pytest.approx(waveform.duration_s, abs=0.05)
+    by_call = transcriber(waveform, window_s=6.0)
+    assert (by_call.windows, transcriber(waveform).windows) == (4, 1)
+    assert times(by_call.words) == times(transcriber(waveform).words)
+
+
+def test_a_recording_is_heard_whole_as_far_as_is_said(ctc_checkpoints, speech, monkeypatch):
+    waveform = Waveform(np.tile(speech, 4))
+    monkeypatch.setattr(acoustic_model, "WINDOW_S", 3.0)
+    transcriber = Transcriber.from_pretrained(ctc_checkpoints / "wav2vec2")
+    assert transcriber.acoustic_model.whole_s == 60.0
+    monkeypatch.setattr(acoustic_model, "WHOLE_S", waveform.duration_s)
+    assert transcriber(waveform).windows == 1
+    monkeypatch.setattr(acoustic_model, "WHOLE_S", waveform.duration_s - 0.01)
+    assert transcriber(waveform).windows == 2
+
+
+def test_hot_words_and_a_language_model_change_the_text(transcribers, speech, tmp_path):
+    transcriber = transcribers["w2v-bert"]
+    plain = transcriber(speech, beams=20).text
+    word = "EE"
+    assert word not in plain.split()
+    assert word in transcriber(speech, beams=20, hot_words=[word], hot_word_weight=100.0).text.split()
+    path = tmp_path / "words.arpa"
+    path.write_text("\\data\\\nngram 1=3\n\n\\1-grams:\n-9\t<unk>\n-0.1\tee\n-0.1\t</s>\n\n\\end\\\n")
+    steered = transcriber(speech, language_model=path, language_model_weight=3.0, word_score=0.0).text
+    assert steered != plain
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"beams": 0}, "beams must be at least 1; got 0"),
+        ({"beams": 1, "hot_words": ["A"]}, "beams must be more than 1 for hot words"),
+        ({"hot_words": "A"}, r"hot_words must be a list of words; got one text: give \['A'\]"),
+        ({"hot_words": ["é"]}, "hot word 'é' must be written with what the model writes"),
+        ({"window_s": 0.0}, "window_s must be above 0 seconds; got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
+        ({"language_model": "gone.arpa"}, "language model gone.arpa must be an ARPA file"),
+    ],
+)
+def test_a_wrong_setting_is_told_at_once(transcribers, speech, settings, message):
+    with pytest.raises(InputError, match=message):
+        transcribers["wav2vec2"]([speech], **settings)
+
+
+def test_silences_are_not_heard_and_part_words(ctc_checkpoints, speech, monkeypatch):
+    pytest.importorskip("silero_vad", reason="silero-vad is not installed")
+    transcriber = Transcriber.from_pretrained(ctc_checkpoints / "xlsr")
+    silence = np.zeros(16_000 * 4, np.float32)
+    samples = np.concatenate([silence, speech, silence, speech, silence])
+    transcript = transcriber(samples, vad=True)
+    assert transcript.windows == 2
+    spoken = [(3.7, 5.5), (8.8, 10.6)]
+    for word in transcript.words:
+        assert any(start <= word.start_s and word.end_s <= end for start, end in spoken)
+    assert {word.start_s > 7 for word in transcript.words} == {True, False}
+    assert transcriber(silence, vad=True).text == ""
+
+
+def test_spans_and_how_they_are_joined():
+    block_s = 0.032
+    probabilities = np.zeros(400, np.float32)
+    probabilities[10] = 0.9  # too short to be speech
+    probabilities[100:120] = 0.6
+    probabilities[110:115] = 0.4  # above what ends it
+    probabilities[125:140] = 0.9  # after a short silence
+    probabilities[160:170] = 0.9
+    probabilities[390:] = 0.9
+    spans = spans_of(probabilities, 400 * block_s)
+    gap_s = (160 - 140) * block_s / 2
+    wanted = [
+        (100 * block_s - 0.2, 140 * block_s + min(0.2, gap_s)),
+        (160 * block_s - min(0.2, gap_s), 170 * block_s + 0.2),
+        (390 * block_s - 0.2, 400 * block_s),
+    ]
+    assert spans == [(pytest.approx(start), pytest.approx(end)) for start, end in wanted]
+    assert joined(spans, 60.0) == [(spans[0][0], spans[1][1]), spans[2]]
+    assert joined(spans, 1.5) == spans
+    assert joined([], 60.0) == []
+
+
+def test_the_network_is_sileros(speech):
+    silero = pytest.importorskip("silero_vad", reason="silero-vad is not installed")
+    from pathlib import Path
+
+    from photism.listening.transcription import voice_activity
+
+    threads = torch.get_num_threads()
+    samples = np.concatenate([np.zeros(8000, np.float32), speech, 0.01 * speech, speech])
+    ours = voice_activity.speech_probabilities(Waveform(samples))
+    library = torch.jit.load(Path(silero.__file__).parent / "data" / "silero_vad.jit")
+    blocks = torch.tensor(np.pad(samples, (0, -len(samples) % 512))).split(512)
+    with torch.no_grad():
+        theirs = [float(library(block, 16_000)) for block in blocks]
+    torch.set_num_threads(threads)  # importing the library changes it
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    assert max(theirs) > 0.9
+    assert min(theirs) < 0.1
+
+
+def test_int8_is_near_and_only_for_a_processor(ctc_checkpoints, speech):
+    for kind in ("w2v-bert", "hubert"):
+        transcriber = Transcriber.from_pretrained(ctc_checkpoints / kind, int8=True)
+        (int8,) = transcriber.acoustic_model.hear([Waveform(speech)])
+        (float32,) = Transcriber.from_pretrained(ctc_checkpoints / kind).acoustic_model.hear([Waveform(speech)])
+        assert not np.array_equal(int8.log_probs, float32.log_probs)
+        agreed = (int8.log_probs.argmax(1) == float32.log_probs.argmax(1)).mean()
+        assert agreed > 0.8
+    with pytest.raises(InputError, match="int8 is for the processor, from float32"):
+        Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert", int8=True, dtype=torch.bfloat16)
+
+
+def test_bfloat16_runs(ctc_checkpoints, speech):
+    for kind in ("w2v-bert", "wav2vec2"):
+        assert Transcriber.from_pretrained(ctc_checkpoints / kind, dtype=torch.bfloat16)(speech).text
+
+
+def test_the_vocabulary_is_the_tokenizers(transcribers):
+    vocabulary = transcribers["xlsr"].acoustic_model.vocabulary
+    assert vocabulary.pieces[4:] == (" ", *TOKENS[5:])
+    assert (vocabulary.blank, vocabulary.unspoken, vocabulary.delimiters) == (0, frozenset(SPECIAL), frozenset({4}))
