@@ -22,7 +22,9 @@ TIMELINE_FORMATS = ("table", "rttm", "json", "srt")
 PAIR_COLUMNS = ("one", "other", "same")
 TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
-speakers = typer.Typer(help="Say who spoke when, and whether recordings are of one speaker.", rich_markup_mode=None)
+speakers = typer.Typer(
+    help="Say who spoke when, and whether recordings are of one speaker.", no_args_is_help=True, rich_markup_mode=None
+)
 
 XVectorModel = Annotated[str, typer.Option(help="Folder or hub id of a Wav2Vec2BertForXVector.")]
 Embeddings = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Ends in .safetensors or .npz.")]
