@@ -18,12 +18,10 @@ MODEL = "bundled model"
 # What each verb needs, nearest cause first; the first that fails is the one to mend.
 CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
-VERBS = CORE_VERBS | {
-    "label": LIBRARIES,
-    "speakers": LIBRARIES,
-    "serve": (*LIBRARIES, MODEL, "gradio"),
-    "align": (*LIBRARIES, *TRAINING_LIBRARIES),
-}
+TRAINING_VERBS = dict.fromkeys(("align", "finetune"), (*LIBRARIES, *TRAINING_LIBRARIES))
+VERBS = (
+    CORE_VERBS | TRAINING_VERBS | {"label": LIBRARIES, "speakers": LIBRARIES, "serve": (*LIBRARIES, MODEL, "gradio")}
+)
 
 
 @dataclass(frozen=True)
