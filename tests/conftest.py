@@ -50,6 +50,34 @@ def ctc_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def bare_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Wav2Vec2-BERT of two layers, in the layout of facebook/w2v-bert-2.0, without dropout."""
+    import torch
+
+    from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
+
+    config = Wav2Vec2BertConfig(
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        output_hidden_size=16,
+        apply_spec_augment=False,
+        hidden_dropout=0.0,
+        activation_dropout=0.0,
+        attention_dropout=0.0,
+        feat_proj_dropout=0.0,
+        conformer_conv_dropout=0.0,
+        layerdrop=0.0,
+    )
+    folder = tmp_path_factory.mktemp("bare")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        Wav2Vec2BertModel(config).save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture
 def sounds(tmp_path: Path) -> list[Path]:
     """Three different recordings of different lengths: wav files."""

@@ -18,13 +18,9 @@ MODEL = "bundled model"
 # What each verb needs, nearest cause first; the first that fails is the one to mend.
 CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
-VERBS = CORE_VERBS | {
-    "label": LIBRARIES,
-    "speakers": LIBRARIES,
-    "transcribe": LIBRARIES,
-    "serve": (*LIBRARIES, MODEL, "gradio"),
-    "align": (*LIBRARIES, *TRAINING_LIBRARIES),
-}
+TRAINING_VERBS = dict.fromkeys(("align", "finetune"), (*LIBRARIES, *TRAINING_LIBRARIES))
+LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe"), LIBRARIES)
+VERBS = CORE_VERBS | LISTENING_VERBS | {"serve": (*LIBRARIES, MODEL, "gradio")} | TRAINING_VERBS
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from photism.cli.align import align
 from photism.cli.doctor import doctor
 from photism.cli.draw import draw
 from photism.cli.film import film
+from photism.cli.finetune import app as finetune
 from photism.cli.hear import hear
 from photism.cli.label import label
 from photism.cli.serve import serve
@@ -32,6 +33,7 @@ app.command()(label)
 app.add_typer(speakers, name="speakers")
 app.command()(transcribe)
 app.command()(align)
+app.add_typer(finetune, name="finetune")
 app.command()(serve)
 app.command()(doctor)
 

@@ -43,16 +43,24 @@ class Batches:
         batch_size: B, over all processes.
         longest_tokens: of a piece.
         seed: of all that is drawn.
+        clips: indices of those that are drawn; None: all for training.
 
     Raises:
         InputError: there are fewer sounds than a batch holds.
     """
 
     def __init__(
-        self, corpus: Corpus, texts_of: Sequence[Sequence[int]], *, batch_size: int, longest_tokens: int, seed: int
+        self,
+        corpus: Corpus,
+        texts_of: Sequence[Sequence[int]],
+        *,
+        batch_size: int,
+        longest_tokens: int,
+        seed: int,
+        clips: Sequence[int] | None = None,
     ) -> None:
         self.corpus, self.texts_of = corpus, texts_of
-        self.clips = torch.tensor(corpus.split("train"), dtype=torch.long)
+        self.clips = torch.tensor(corpus.split("train") if clips is None else clips, dtype=torch.long)
         if batch_size > len(self.clips):
             raise InputError(
                 f"batch_size must be at most the {len(self.clips)} sounds there are to train on; got {batch_size}"

@@ -56,6 +56,7 @@ class Clip:
         split: "train" or "validation".
         duration_s: in seconds.
         digest: of its samples: equal for equal sounds.
+        group: as `Example` has it.
         start, tokens: where its features are in its shard.
     """
 
@@ -66,6 +67,7 @@ class Clip:
     digest: str
     start: int
     tokens: int
+    group: str | None = None
 
 
 class Corpus:

@@ -76,6 +76,7 @@ class Loop:
         evaluate_every: steps between measurements.
         checkpoint_every_s: seconds between checkpoints.
         keep_checkpoints: the last ones, that stay.
+        patience: measurements without a better one after which it ends; 0: it goes on to the last step.
 
     Attributes:
         step: how many are done.
@@ -93,26 +94,29 @@ class Loop:
         evaluate_every: int,
         checkpoint_every_s: float,
         keep_checkpoints: int,
+        patience: int = 0,
     ) -> None:
         self.learner, self.folder, self.score = learner, folder, score
         self.processes, self.optimization = learner.processes, learner.optimization
         self.evaluate_every, self.checkpoint_every_s = evaluate_every, checkpoint_every_s
-        self.keep_checkpoints = keep_checkpoints
+        self.keep_checkpoints, self.patience = keep_checkpoints, patience
         self.step = 0
+        self.improved = (0, -math.inf)  # the step that was first measured best so far, and its score
         self._resume()
 
     def run(self, *, evaluate: Evaluate, on_step: Callable[[Progress], None] = lambda progress: None) -> bool:
-        """Trains to the last step; SIGINT and SIGTERM save and stop it.
+        """Trains to the last step, or until nothing becomes better; SIGINT and SIGTERM save and stop it.
 
         Returns:
-            whether the last step was reached.
+            whether it came to its end.
         """
         saved = began = time.monotonic()
         first, steps = self.step, self.learner.steps
         if self.step == 0:
-            evaluate(0)  # where it begins; and what cannot be measured or drawn is told now, not hours later
+            # Where it begins; and what cannot be measured or drawn is told now, not hours later.
+            self.improved = (0, self.score(evaluate(0)))
         with _stop_request() as stop:
-            while self.step < steps:
+            while self.step < steps and not self._is_patience_over():
                 losses = self.train_step()
                 now = time.monotonic()
                 if self.processes.is_main:
@@ -120,9 +124,9 @@ class Loop:
                 rate = (self.step - first) / max(now - began, 1e-9)
                 remaining_s = (steps - self.step) / rate
                 on_step(Progress(self.step, steps, losses, rate * self.learner.batch_size, remaining_s))
-                is_last = self.step == steps
-                if is_last or self.step % self.evaluate_every == 0:
+                if self.step == steps or self.step % self.evaluate_every == 0:
                     self._evaluate(evaluate)
+                is_last = self.step == steps or self._is_patience_over()
                 asked = self.processes.any(stop.requested)
                 if is_last or asked or self.processes.any(now - saved >= self.checkpoint_every_s):
                     self.save()
@@ -158,7 +162,7 @@ class Loop:
         tensors = self.optimization.tensors()
         if self.processes.is_main:
             folder = self.folder / "checkpoints"
-            state = {"step": self.step, "chunk_tokens": self.learner.chunks.tokens}
+            state = {"step": self.step, "chunk_tokens": self.learner.chunks.tokens, "improved": self.improved}
             write_folder(folder / checkpoint_name(self.step), tensors, state)
             keep_last(folder, self.keep_checkpoints)
         self.processes.wait()
@@ -169,6 +173,7 @@ class Loop:
             tensors, state = read_folder(path)
             self.step = state["step"]
             self.learner.chunks.tokens = min(self.learner.chunks.tokens, state["chunk_tokens"])
+            self.improved = tuple(state.get("improved", self.improved))
             self.optimization.load(tensors)
         if self.processes.is_main:
             logs.cut(self.folder / LOG, self.step)
@@ -178,6 +183,9 @@ class Loop:
         best = read_best(self.folder / BEST)
         self.best_score = -math.inf if best is None else self.score(best.measures)
 
+    def _is_patience_over(self) -> bool:
+        return 0 < self.patience * self.evaluate_every <= self.step - self.improved[0]
+
     def _evaluate(self, evaluate: Evaluate) -> None:
         """Measures the average, where there is one, and keeps it if it is the best."""
         averaged = self.optimization.ema_decay > 0
@@ -186,6 +194,8 @@ class Loop:
         try:
             measures = evaluate(self.step)
             score = self.score(measures)
+            if score > self.improved[1]:
+                self.improved = (self.step, score)
             if score >= self.best_score:
                 self.best_score = score
                 weights = self.optimization.weights()

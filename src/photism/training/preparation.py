@@ -86,8 +86,8 @@ def prepare_corpus(
         folder: where the corpus is or comes to be.
         settings: of the features.
         text: what a sound that has no texts lacks, such as "caption"; None: none are needed.
-        validation_share: of the sounds without a split, chosen by name, that are kept from training; all parts of a
-            file, and all sounds of one name, go together.
+        validation_share: of the sounds without a split, chosen by group or name, that are kept from training; all parts
+            of a file, and all sounds of one group, go together.
         max_unreadable: share of the sounds that may fail before it is taken for a mistake.
         limit: of the examples to read; None: all.
         on_clip: is told the hours decoded so far.
@@ -162,11 +162,12 @@ def _write_shard(
                     Clip(
                         name=example.name,
                         texts=example.texts,
-                        split=example.split or _split_of(example.name, validation_share),
+                        split=example.split or _split_of(example.group or example.name, validation_share),
                         duration_s=found.duration_s,
                         digest=found.digest,
                         start=start,
                         tokens=len(found.features),
+                        group=example.group,
                     )
                 )
                 start += len(found.features)

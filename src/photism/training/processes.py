@@ -50,6 +50,14 @@ class Processes:
         """The rows of all, without a gradient; each process has as many."""
         return self.accelerator.gather(rows)
 
+    def collect(self, items: list[T]) -> list[T]:
+        """The items of all processes, of any kind: those of the first, then those of the next ones."""
+        if self.count == 1:
+            return items
+        from accelerate.utils import gather_object
+
+        return gather_object(items)
+
     def any(self, condition: bool) -> bool:
         """Whether it holds in any process."""
         if self.count == 1:

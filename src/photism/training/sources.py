@@ -29,6 +29,7 @@ METADATA = ("metadata.csv", "metadata.jsonl")
 SOUND_COLUMNS = ("audio", "file_name", "file", "path", "sound", "video")
 TEXT_COLUMNS = ("text", "caption", "captions", "texts", "sentence", "transcription", "description")
 LABEL_COLUMNS = ("labels", "label", "category")
+SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
 START_COLUMNS, END_COLUMNS = ("start", "start_s", "start_time"), ("end", "end_s", "end_time")
 SOUND_SUFFIXES = frozenset(
     [
@@ -81,8 +82,9 @@ class Example:
         name: by which the report tells it.
         sound: what `load_waveform` takes; None where a row has none, another fault that the report lists.
         texts: any number, as `Texts` gave them.
-        split: "train" or "validation"; None: chosen by the name.
+        split: "train" or "validation"; None: chosen by the group or, without one, by the name.
         start_s, end_s: of the part that is meant; None: to the end.
+        group: what goes to one split together, such as the sounds of a speaker.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Example:
     split: str | None = None
     start_s: float = 0.0
     end_s: float | None = None
+    group: str | None = None
 
 
 Texts: TypeAlias = "Callable[[Mapping[str, Any]], tuple[str, ...]]"
@@ -101,8 +104,17 @@ stands under `text` and its .cls under `labels`.
 """
 
 
+Group: TypeAlias = "Callable[[Mapping[str, Any]], str | None]"
+"""Of a row, what goes to one split together."""
+
+
 def read_examples(
-    data: str, texts: Texts, *, sound_column: str | None = None, dataset_config: str | None = None
+    data: str,
+    texts: Texts,
+    *,
+    group: Group = lambda row: None,
+    sound_column: str | None = None,
+    dataset_config: str | None = None,
 ) -> Iterator[Example]:
     """The sounds of a data set, one after the other, in the same order whenever it is read.
 
@@ -110,13 +122,14 @@ def read_examples(
         data: a folder, the shards of a WebDataset (paths or URLs that end in .tar, with {000..099} or *), or the name
             of a data set of the hub.
         texts: of its rows.
+        group: of its rows.
         sound_column: that holds file, bytes, or the Audio feature of `datasets`; None: one of the usual ones.
         dataset_config: of a data set of the hub that has several.
 
     Raises:
         InputError: there is no such data, or its rows have no sound.
     """
-    folder, rows = Path(data), _Rows(texts, (sound_column,) if sound_column else SOUND_COLUMNS)
+    folder, rows = Path(data), _Rows(texts, group, (sound_column,) if sound_column else SOUND_COLUMNS)
     if data.endswith(TAR_SUFFIXES):
         return _web_dataset(data, rows)
     if folder.is_file():
@@ -129,7 +142,7 @@ def read_examples(
     if folder.is_dir() and not any((folder / name).is_file() for name in ("dataset_dict.json", "state.json")):
         sounds = sorted(path for path in folder.rglob("*") if path.suffix[1:].lower() in SOUND_SUFFIXES)
         if sounds:
-            return (_in_folders(path, folder, texts) for path in sounds)
+            return (_in_folders(path, folder, rows) for path in sounds)
     return _data_set(data, rows, dataset_config)
 
 
@@ -184,16 +197,18 @@ def _listed(metadata: Path, rows: _Rows) -> Iterator[Example]:
     return iter(merged.values())
 
 
-def _in_folders(path: Path, folder: Path, texts: Texts) -> Example:
+def _in_folders(path: Path, folder: Path, rows: _Rows) -> Example:
     """train/dog/1.wav is a sound of the label dog."""
     parts = path.relative_to(folder).parts[:-1]
     split = SPLITS.get(parts[0].lower()) if parts else None
     labels = parts[1 if split else 0 :]
+    row: dict[str, Any] = {"audio": path, "labels": labels[-1:]}
     return Example(
         name=str(path.relative_to(folder)),
         sound=path,
-        texts=texts({"audio": path, "labels": labels[-1:]}),
+        texts=rows.texts(row),
         split=split,
+        group=rows.group(row),
     )
 
 
@@ -202,6 +217,7 @@ class _Rows:
     """How rows are read."""
 
     texts: Texts
+    group: Group
     sound_columns: Sequence[str]
 
     def example(self, row: Mapping[str, Any], *, folder: Path | None = None) -> Example:
@@ -222,6 +238,7 @@ class _Rows:
             sound=sound,
             texts=self.texts(row),
             split=_split(row.get("split")),
+            group=self.group(row),
             start_s=_seconds(row, START_COLUMNS, name) or 0.0,
             end_s=_seconds(row, END_COLUMNS, name),
         )

@@ -18,10 +18,10 @@ def report(captioned, models, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     shutil.copy(captioned / "1.wav", folder / "copy.wav")
     examples = [
-        Example("1", captioned / "1.wav", ("rain",), "train"),
+        Example("1", captioned / "1.wav", ("rain",), "train", group="someone"),
         Example("2", captioned / "2.wav", (LONG, "wind"), "train"),
         Example("17", captioned / "17.wav", ("rain",), "train"),
-        Example("copy", folder / "copy.wav", ("rain",), "validation"),
+        Example("copy", folder / "copy.wav", ("rain",), "validation", group="someone"),
         Example("gone", folder / "gone.wav", ("rain",), "train"),
     ]
     corpus = prepare_corpus(examples, folder / "corpus", settings=FeatureSettings(), max_unreadable=0.5)
@@ -32,15 +32,17 @@ def report(captioned, models, tmp_path_factory):
 
 
 def test_what_is_told(report):
-    assert (report.train.clips, report.train.captions) == (3, 3)
-    assert report.train.hours == pytest.approx((0.55 + 0.6 + 1.35) / 3600)
-    assert (report.train.shortest_s, report.train.median_s, report.train.longest_s) == pytest.approx((0.55, 0.6, 1.35))
-    assert report.validation.clips == 1
+    sounds, train = report.sounds, report.sounds.train
+    assert (train.clips, train.texts) == (3, 3)
+    assert train.hours == pytest.approx((0.55 + 0.6 + 1.35) / 3600)
+    assert (train.shortest_s, train.median_s, train.longest_s) == pytest.approx((0.55, 0.6, 1.35))
+    assert sounds.validation.clips == 1
     assert report.cut_captions == [LONG]
-    assert report.repeated_sounds == 1
-    assert report.leaked_sounds == ["1"]
-    assert report.cropped == 1
-    assert [name for name, _ in report.unreadable] == ["gone"]
+    assert sounds.repeated_sounds == 1
+    assert sounds.leaked_sounds == ["1"]
+    assert sounds.leaked_groups == ["someone"]
+    assert sounds.cropped == 1
+    assert [name for name, _ in sounds.unreadable] == ["gone"]
 
 
 def test_lines(report):
@@ -50,6 +52,7 @@ def test_lines(report):
         "a batch of 3 has 1.2 distinct negatives",
         "1 sounds are longer than max_duration_s",
         "1 sounds are in both splits: 1",
+        "1 speakers are in both splits: someone",
         "1 captions are cut by the tokenizer: a caption of",
         "1 sounds cannot be read and are left out:\n  gone: source",
     ):

@@ -1,4 +1,4 @@
-"""A bare encoder to start from, and what an alignment of a few steps is given."""
+"""What an alignment of a few steps is given."""
 
 import os
 import subprocess
@@ -6,34 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 from photism.cli.main import main
-from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
-
-
-@pytest.fixture(scope="session")
-def bare_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Wav2Vec2-BERT of two layers, in the layout of facebook/w2v-bert-2.0, without dropout."""
-    config = Wav2Vec2BertConfig(
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        output_hidden_size=16,
-        apply_spec_augment=False,
-        hidden_dropout=0.0,
-        activation_dropout=0.0,
-        attention_dropout=0.0,
-        feat_proj_dropout=0.0,
-        conformer_conv_dropout=0.0,
-        layerdrop=0.0,
-    )
-    folder = tmp_path_factory.mktemp("bare")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        Wav2Vec2BertModel(config).save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from accelerate import Accelerator
 from photism.alignment.data.targets import prepare_targets
 from photism.alignment.training.learner import AlignmentLearner
 from photism.alignment.training.model import build_model
-from photism.alignment.training.run import load_start
 from photism.alignment.training.settings import AlignSettings
+from photism.alignment.training.start import load_start
 from photism.diffusion_model import load_diffusion
 from photism.errors import InputError
 from photism.tiny import MODEL_FOLDER

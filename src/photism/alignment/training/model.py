@@ -10,29 +10,9 @@ from torch import nn
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder
 from photism.alignment.prompt_space import PromptSpace
 from photism.alignment.training.settings import TRAINED_ADAPTERS, AlignSettings
+from photism.alignment.training.start import feature_settings
 from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
-from photism.errors import InputError
-from photism.training.corpus import FeatureSettings
 from photism.training.weights import add_lora, freeze
-
-
-def feature_settings(start: AudioPromptEncoder | Wav2Vec2BertModel) -> FeatureSettings:
-    """Of the log-mel features that an encoder was made for.
-
-    Raises:
-        InputError: the width of its input is no multiple of 80 mel bins.
-    """
-    if isinstance(start, AudioPromptEncoder):
-        return FeatureSettings(start.config.num_mel_bins, start.config.feature_stride)
-    bins = FeatureSettings().num_mel_bins
-    width: int = start.config.feature_projection_input_dim
-    stride, rest = divmod(width, bins)
-    if rest or not stride:
-        raise InputError(
-            f"encoder must take {bins} mel bins, or those of several frames; its feature_projection_input_dim is "
-            f"{width}"
-        )
-    return FeatureSettings(bins, stride)
 
 
 def build_model(

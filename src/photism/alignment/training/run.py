@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,21 +10,18 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors.torch import load_file
 
-from photism.alignment.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.alignment.data.captions import captions_of_row
 from photism.alignment.data.report import CorpusReport, report_corpus
 from photism.alignment.data.targets import Targets, prepare_targets
 from photism.alignment.training.evaluation import BEST_BY
 from photism.alignment.training.learner import AlignmentLearner
-from photism.alignment.training.model import build_model, feature_settings
+from photism.alignment.training.model import build_model
 from photism.alignment.training.monitor import Measurement
 from photism.alignment.training.result import PUBLISHED, write_model
 from photism.alignment.training.settings import RUNNING, SETTINGS, AlignSettings
+from photism.alignment.training.start import feature_settings, load_start
 from photism.diffusion_model import load_diffusion
-from photism.encoder import Wav2Vec2BertModel
 from photism.errors import InputError
-from photism.hub import fetch_files
-from photism.model_folder import PARTS
 from photism.training import logs
 from photism.training.batches import distinct_negatives
 from photism.training.cache import cache_folder, lock
@@ -117,31 +113,6 @@ def align(settings: AlignSettings, *, resume: bool = False, listener: Listener |
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return finished
-
-
-def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
-    """What an alignment starts from.
-
-    Args:
-        encoder: folder or hub id of a Wav2Vec2-BERT, of any head, or of a Photism model.
-
-    Raises:
-        InputError: it is neither.
-    """
-    folder = Path(encoder) if Path(encoder).is_dir() else fetch_files("encoder", encoder, PARTS)
-    if not (folder / "config.json").is_file():
-        raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model, but {folder} has no config.json")
-    kind = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
-    try:
-        if kind == AudioPromptEncoderConfig.model_type:
-            return AudioPromptEncoder.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-        if kind == "wav2vec2-bert":
-            return Wav2Vec2BertModel.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, add_adapter=False
-            )
-    except Exception as error:  # from_pretrained has no error of its own
-        raise InputError(f"encoder {encoder} cannot be loaded: {error}") from error
-    raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} is {kind!r}")
 
 
 def _prepare_corpus(

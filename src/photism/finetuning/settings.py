@@ -1,0 +1,109 @@
+"""All that can be said about a fine-tuning: from YAML, from flags, or from Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from photism.training.settings import check, setting
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """What all tasks have alike. The help of a field is that of its flag.
+
+    Each task's settings are these and its own: a flag, a key of the file and a check of each are in one place.
+    """
+
+    data: str = setting("", "Folder, shards of a WebDataset (.tar), or the name of a data set.")
+    output: str = setting("", "Folder of the model that comes out, and of all that the training writes.")
+
+    encoder: str = setting(
+        "facebook/w2v-bert-2.0",
+        "Wav2Vec2-BERT to start from, or a Photism model: folder or hub id; tiny: the bundled one.",
+    )
+    weighted_layer_sum: bool = setting(False, "Read a learned mean of all layers in place of the last.")
+
+    dataset_config: str | None = setting(None, "Of a data set of the hub that has several.")
+    sound_column: str | None = setting(
+        None, "That holds the sound. Default: audio, file_name, file, path, sound, video."
+    )
+    speaker_column: str | None = setting(
+        None, "Whose sounds go to one split together. Default: speaker, speaker_id, client_id, where there is one."
+    )
+    validation_share: float = setting(0.1, "Of the sounds without a split, or their speakers, kept to measure on.")
+    max_unreadable: float = setting(0.05, "Share of the sounds that may be unreadable.")
+    limit: int | None = setting(None, "Read only as many sounds.")
+    max_duration_s: float = setting(30.0, "Longer sounds are heard in part or, where that cannot be, left out.")
+
+    epochs: float = setting(10.0, "Of the training sounds.")
+    batch_size: int = setting(32, "Sounds of a step, over all processes.")
+    chunk_s: float = setting(120.0, "Seconds of sound that a process encodes at once: this bounds the memory.")
+    learning_rate: float = setting(5e-4, "Of the head, at its highest.")
+    encoder_rate: float = setting(0.1, "Of the encoder's last layer, as a share of the head's.")
+    layer_decay: float = setting(0.9, "Of the learning rate, from a layer of the encoder to the one below.")
+    warmup_share: float = setting(0.1, "Of the steps, in which the learning rate rises; then it falls by a cosine.")
+    weight_decay: float = setting(0.01, "Of matrices.")
+    max_grad_norm: float = setting(1.0, "Longer gradients are shortened to this.")
+    ema_decay: float = setting(0.99, "Of the average of the weights, which is measured and kept; 0 for none.")
+    patience: int = setting(0, "Measurements without a better one after which it stops; 0: it goes on to the end.")
+    frozen_layers: int = setting(0, "Of the encoder that keep their weights, from the lowest; -1: the whole encoder.")
+    lora_rank: int = setting(0, "Train the encoder's linear layers by LoRA of this rank; 0: as they are.")
+    dropout: float | None = setting(None, "Of the encoder's states and attention. Default: its own.")
+    layerdrop: float = setting(0.0, "Share of the encoder's layers that a step leaves out.")
+    mask_time: float = setting(0.05, "Share of a sound that is hidden in training, in spans (SpecAugment).")
+    mask_mel: float = setting(0.1, "Share of the mel bins that are hidden in training at most, in one band.")
+    gradient_checkpointing: bool = setting(False, "Less memory for more time.")
+    fsdp: bool = setting(False, "Share the weights out over processes, for a model that one device cannot hold.")
+    precision: str = setting("bf16", "bf16 or fp32.")
+    cpu: bool = setting(False, "Train on the processor even where there is a GPU.")
+    seed: int = setting(0, "Of all that is drawn at random.")
+
+    evaluate_every: int = setting(200, "Steps between measurements.")
+    validation_clips: int = setting(2000, "To measure on at most.")
+    checkpoint_every_s: float = setting(600.0, "Seconds between checkpoints.")
+    keep_checkpoints: int = setting(2, "The last ones that are kept, beside the best.")
+    push_to_hub: str | None = setting(None, "Hub id to publish the result under.")
+
+    def __post_init__(self) -> None:
+        check(self, "data", bool(self.data), "named")
+        check(self, "output", bool(self.output), "a folder")
+        for name in ("max_unreadable", "warmup_share"):
+            check(self, name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
+        for name in ("validation_share", "ema_decay", "layerdrop", "mask_time", "mask_mel"):
+            check(self, name, 0 <= getattr(self, name) < 1, "from 0 to below 1")
+        check(self, "dropout", self.dropout is None or 0 <= self.dropout < 1, "from 0 to below 1")
+        for name in ("max_duration_s", "chunk_s", "learning_rate", "max_grad_norm", "epochs"):
+            check(self, name, 0 < getattr(self, name) < float("inf"), "above 0")
+        for name in ("encoder_rate", "weight_decay", "checkpoint_every_s"):
+            check(self, name, 0 <= getattr(self, name) < float("inf"), "0 or more")
+        check(self, "layer_decay", 0 < self.layer_decay <= 1, "above 0, at most 1")
+        for name in ("batch_size", "evaluate_every", "validation_clips", "keep_checkpoints"):
+            check(self, name, getattr(self, name) >= 1, "at least 1")
+        for name in ("lora_rank", "seed", "patience"):
+            check(self, name, getattr(self, name) >= 0, "0 or more")
+        check(self, "limit", self.limit is None or self.limit >= 2, "at least 2")
+        check(self, "frozen_layers", self.frozen_layers >= -1, "0 or more, or -1")
+        check(self, "precision", self.precision in ("bf16", "fp32"), "bf16 or fp32")
+        check(
+            self, "lora_rank", not (self.lora_rank and self.frozen_layers == -1), "0 where the whole encoder is frozen"
+        )
+
+
+@dataclass(frozen=True)
+class ClassifySettings(FinetuneSettings):
+    """Of classes of whole recordings."""
+
+    label_column: str | None = setting(None, "That holds the class. Default: labels, label, category; or the folder.")
+    classes: str | None = setting(None, "Their names between commas, in their order. Default: all that occur.")
+    multi_label: bool = setting(False, "A sound may have several classes or none: a list, or names between commas.")
+    balance: bool = setting(False, "Classes count alike, however many sounds each of them has.")
+
+
+SETTINGS = "finetune.yaml"
+"""In the output of a fine-tuning: with what it was begun."""
+
+RUNNING = frozenset(
+    {"chunk_s", "evaluate_every", "validation_clips", "checkpoint_every_s", "keep_checkpoints", "patience"}
+    | {"push_to_hub", "cpu", "fsdp", "gradient_checkpointing", "output"}
+)
+"""What may differ when a training is resumed: it changes how it runs, and what is measured, but not what is learned."""
