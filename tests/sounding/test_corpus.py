@@ -1,9 +1,11 @@
 """A corpus that is made of captions: what is in it, that it goes on, and that `align` reads it."""
 
 import json
+from functools import partial
 
 import pytest
-from photism.alignment.data.sources import Columns, read_examples
+from photism.alignment.data.captions import captions_of_row
+from photism.training.sources import read_examples
 
 from photism import InputError
 from photism.audio import load_waveform
@@ -30,8 +32,9 @@ def test_align_reads_it_as_it_is(settings, tmp_path):
     )
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert metadata == tmp_path / "a/metadata.jsonl"
-    examples = list(read_examples(str(tmp_path / "a"), columns=Columns()))
-    assert [example.captions for example in examples] == [(caption,) for caption in CAPTIONS]
+    texts = partial(captions_of_row, text_columns=None, label_template="{labels}")
+    examples = list(read_examples(str(tmp_path / "a"), texts))
+    assert [example.texts for example in examples] == [(caption,) for caption in CAPTIONS]
     assert [load_waveform(example.sound).duration_s for example in examples] == [0.2] * 3
     names = ["000001-rain.flac", "000002-a-dog-barking.flac", "000003-rain.flac"]
     assert list(contents(tmp_path / "a")) == names

@@ -114,6 +114,24 @@ def test_a_recording_is_continued(ours, recording):
     assert found[RATE:].std() > 0
 
 
+def test_what_continues_a_recording_does_not_begin_after_silence(ours):
+    """The latents at its end are those of a recording that goes on."""
+    steady = np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32) * 0.1
+    from photism.sounding.source_sound import read_source
+
+    def latents(recording, **given):
+        sound = {"array": recording, "sampling_rate": RATE}
+        source = read_source(sound, strength=None, checkpoint=ours.checkpoint, **{"audio_length_in_s": None, **given})
+        with ours.components.at_work("vae") as (vae,):
+            return source.encode(vae, ours.checkpoint, device=torch.device("cpu"), is_loop=False)[0, :, 20:25].mean(
+                (0, 2)
+            )
+
+    whole, continued = latents(steady, span_s=None), latents(steady[:RATE], span_s=(1.0, 2.0))
+    silent = np.concatenate([steady[:RATE], np.zeros(RATE, np.float32)])
+    assert (continued - whole).abs().mean() < 0.5 * (latents(silent, span_s=None) - whole).abs().mean()
+
+
 def test_a_recording_longer_than_a_window(ours):
     recording = np.random.default_rng(0).standard_normal(3 * RATE).astype(np.float32) * 0.1
     found = made(ours, recording, strength=0.25)

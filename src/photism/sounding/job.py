@@ -147,7 +147,7 @@ def read_job(
     elif negative_prompt is not None:
         read_negative(negative_prompt, rows, new_tokens=new_tokens)
     source = _read_source(audio, strength, span_s, audio_length_in_s, checkpoint, loop=loop, steps=steps)
-    samples = read_length(audio_length_in_s, checkpoint) if source is None else len(source.waveform)
+    samples = read_length(audio_length_in_s, checkpoint) if source is None else source.samples
     frames = ceil(samples / checkpoint.latent_samples)
     if latents is not None:
         read_latents(latents, (rows * waveforms, *checkpoint.latent_shape(frames)))

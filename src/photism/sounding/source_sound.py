@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -27,9 +28,9 @@ class SourceSound:
     """A recording and what is to be made of it.
 
     Attributes:
-        waveform: (samples,) of the sound that is to be made: the recording, as loud as training's, and silence after
-            its end where the sound is longer.
-        recording: (T,) the recording as it came, at the checkpoint's rate.
+        waveform: (T,) the recording, as loud as training's.
+        recording: (T,) as it came, at the checkpoint's rate.
+        samples: of the sound that is to be made, T or more.
         mean, gain: that were taken off it and that it was multiplied with.
         span: samples, from and to, that are made anew; None for all.
         strength: how far to go, above 0 to 1, which leaves nothing of it where it is made anew.
@@ -38,6 +39,7 @@ class SourceSound:
 
     waveform: Tensor
     recording: Tensor
+    samples: int
     mean: float
     gain: float
     span: tuple[int, int] | None
@@ -46,9 +48,10 @@ class SourceSound:
 
     def encode(self, vae: Any, checkpoint: Checkpoint, *, device: torch.device, is_loop: bool) -> Tensor:
         """(1, C, frames, W) latents."""
-        frames = ceil(len(self.waveform) / checkpoint.latent_samples)
-        missing = frames * checkpoint.latent_samples - len(self.waveform)
-        padded = torch.nn.functional.pad(self.waveform, (0, missing))[None].to(device)
+        length = ceil(self.samples / checkpoint.latent_samples) * checkpoint.latent_samples
+        # Mirrored past its end: silence there would be heard in the latents before it, and in what continues them.
+        padded = np.pad(self.waveform.numpy(), (0, length - len(self.waveform)), mode="reflect")
+        padded = torch.from_numpy(padded)[None].to(device)
         return encode_mel(vae, log_mel(padded, checkpoint), checkpoint, is_loop=is_loop)
 
     def anew(self, frames: int) -> Tensor | None:
@@ -124,8 +127,7 @@ def read_source(
         raise InputError(f"audio must be at least {least:g} s long; it is {samples / rate:g}")
     recording = recording[:samples]
     loud, mean, gain = training_gain(recording)
-    waveform = torch.nn.functional.pad(loud, (0, samples - len(loud)))
-    return SourceSound(waveform, recording, mean, gain, span, strength, checkpoint.latent_samples)
+    return SourceSound(loud, recording, samples, mean, gain, span, strength, checkpoint.latent_samples)
 
 
 def _read_span(span_s: Sequence[float], recorded: int, rate: int) -> tuple[int, int]:
