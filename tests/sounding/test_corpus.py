@@ -4,13 +4,13 @@ import json
 from functools import partial
 
 import pytest
-from photism.alignment.data.captions import captions_of_row
-from photism.training.sources import read_examples
 
 from photism import InputError
+from photism.alignment.data.captions import captions_of_row
 from photism.audio import load_waveform
 from photism.audio.writing import read_tags
 from photism.sounding.corpus import CorpusSettings, caption_name, make_corpus
+from photism.training.sources import read_examples
 
 CAPTIONS = ["Rain.", "A dog, barking!", "Rain."]
 MAKING = {"audio_length_in_s": 0.2, "num_inference_steps": 1}
