@@ -78,6 +78,16 @@ def bare_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def sound_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of AudioLDM 2 checkpoints; `tiny_audioldm2` says which."""
+    from tiny_audioldm2 import make_models
+
+    folder = tmp_path_factory.mktemp("sound-models")
+    make_models(folder)
+    return folder
+
+
 @pytest.fixture
 def sounds(tmp_path: Path) -> list[Path]:
     """Three different recordings of different lengths: wav files."""

@@ -9,6 +9,7 @@ import photism
 
 NAMES = [
     "AudioClassifier",
+    "AudioLDM2Pipeline",
     "AudioPromptEncoder",
     "AudioToImagePipeline",
     "CaptionRanker",

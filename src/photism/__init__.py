@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AudioClassifier",
+    "AudioLDM2Pipeline",
     "AudioPromptEncoder",
     "AudioToImagePipeline",
     "CaptionRanker",
@@ -44,9 +45,11 @@ if TYPE_CHECKING:
         Wav2Vec2BertProcessor,
     )
     from photism.listening import AudioClassifier, CaptionRanker, SpeakerTimeline, SpeakerVerifier, Transcriber
+    from photism.sounding import AudioLDM2Pipeline
 # A name is imported when it is first asked for, so that torch, transformers and diffusers load only when needed.
 _MODULE_OF = {
     "AudioClassifier": "photism.listening",
+    "AudioLDM2Pipeline": "photism.sounding",
     "AudioPromptEncoder": "photism.alignment",
     "AudioToImagePipeline": "photism.drawing",
     "CaptionRanker": "photism.listening",

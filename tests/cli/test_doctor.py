@@ -33,9 +33,12 @@ def test_all_is_well():
     assert result.exit_code == 0
     assert f"ok  photism       {__version__}\n" in result.stdout
     assert re.search(r"^ok  device        .*cpu \(\d+ cores\)$", result.stdout, re.MULTILINE)
-    for verb in ("draw", "film", "hear", "serve", "align"):
+    for verb in ("draw", "film", "hear", "sound", "serve", "align"):
         assert f"ok  {verb:14}ready\n" in result.stdout
     assert "\nno " not in result.stdout
+    assert re.search(
+        r"^ok  AudioLDM 2    cvssp/audioldm2 is downloaded .* non-commercial use only", result.stdout, re.M
+    )
 
 
 def test_json_says_the_same_as_the_table():
@@ -66,7 +69,7 @@ def test_without_a_core_library_nothing_works(monkeypatch):
     result = doctor("--json")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["works"] is False
-    for verb in ("draw", "film", "hear", "serve", "align"):
+    for verb in ("draw", "film", "hear", "sound", "serve", "align"):
         assert checks(result)[verb] == {
             "name": verb,
             "works": False,

@@ -12,6 +12,7 @@ import typer
 
 from photism import __version__
 from photism.cli.startup import startup
+from photism.sounding.options import CHECKPOINTS, LICENCE
 
 LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
 MODEL = "bundled model"
@@ -20,7 +21,7 @@ CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
 TRAINING_VERBS = dict.fromkeys(("align", "finetune"), (*LIBRARIES, *TRAINING_LIBRARIES))
 LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe"), LIBRARIES)
-VERBS = CORE_VERBS | LISTENING_VERBS | {"serve": (*LIBRARIES, MODEL, "gradio")} | TRAINING_VERBS
+VERBS = CORE_VERBS | LISTENING_VERBS | {"sound": LIBRARIES, "serve": (*LIBRARIES, MODEL, "gradio")} | TRAINING_VERBS
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def doctor(
     found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
     found += [_check_model()]
     parts = {part.name: part for part in found}
+    # Shown before anything is downloaded, and here: what is made with them falls under it.
+    found += [Check("AudioLDM 2", True, f"{CHECKPOINTS[0]} is downloaded where `sound` names it; {LICENCE}")]
     machine = [
         Check("photism", True, __version__),
         Check("python", True, platform.python_version()),

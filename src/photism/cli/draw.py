@@ -17,6 +17,7 @@ from photism.cli.negative import parse_negative
 from photism.cli.pictures import PicturesGiven
 from photism.cli.png import in_a_row, picture_targets, write_picture
 from photism.cli.startup import DTYPES
+from photism.cli.text_sound import TextSound
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ class Drawn(NamedTuple):
 
 
 def draw(
-    sounds: option.Sounds,
+    sounds: option.SoundsOrText = None,
     output: option.Output = None,
+    from_text: option.FromText = None,
+    sound_model: option.SoundModel = None,
     model: option.Model = None,
     diffusion: option.Diffusion = None,
     steps: option.Steps = None,
@@ -67,6 +70,10 @@ def draw(
 ) -> None:
     """Draw what is heard, as PNG files that carry their seed, model and settings."""
     _check(images=images, steps=steps, seed=seed)
+    spoken = TextSound.read(from_text, sound_model, sounds, output, device=device, dtype=dtype, force=force)
+    sounds = [str(spoken.target)] if spoken else sounds or []
+    if not sounds:
+        raise InputError("SOUND is missing: name a recording, or say what is to be heard with --from-text")
     mixing = Mixing(sounds=sounds, mix=mix, morph=morph, text=text, text_place=text_place, strength=strength)
     given = PicturesGiven(
         image=image,
@@ -91,6 +98,9 @@ def draw(
     )
     targets = picture_targets(mixing.groups, mixing.name, output, images, force=force)
     pictures = given.arguments(steps)
+
+    if spoken:
+        spoken.make(seed=seed)
 
     from photism.audio import load_waveform
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from photism.cli import options as option
+from photism.cli.captions import read_captions
 from photism.cli.startup import startup
 from photism.cli.told import TellingGiven, tell
 from photism.errors import InputError
@@ -58,7 +59,7 @@ def hear(
         sounds=sounds, window=window, hop=hop, format=format, as_json=as_json, output=output, plot=plot, force=force
     )
     windows = given.windows
-    choices = _read_captions(captions) if captions else label
+    choices = read_captions(captions) if captions else label
 
     with startup():
         from photism.listening import CaptionRanker
@@ -81,14 +82,3 @@ def hear(
 def _about(sound: str, labels: "Labels") -> dict[str, Any]:
     heard = [{"caption": segment.label, "score": segment.score} for segment in labels.segments]
     return {"file": sound, "heard": heard}
-
-
-def _read_captions(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf8").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"--captions must be a text file in UTF-8, one caption a line; {path} is not") from None
-    captions = [line.strip() for line in lines if line.strip()]
-    if not captions:
-        raise InputError(f"--captions must hold at least one caption, one a line; {path} holds none")
-    return captions

@@ -15,12 +15,13 @@ from photism.cli.finetune import app as finetune
 from photism.cli.hear import hear
 from photism.cli.label import label
 from photism.cli.serve import serve
+from photism.cli.sound import sound
 from photism.cli.speakers import speakers
 from photism.cli.transcribe import transcribe
 from photism.errors import InputError
 
 app = typer.Typer(
-    help="Photism draws what it hears, and says what it hears.",
+    help="Photism draws what it hears, says what it hears, and makes sound from text.",
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,6 +33,7 @@ app.command()(hear)
 app.command()(label)
 app.add_typer(speakers, name="speakers")
 app.command()(transcribe)
+app.command()(sound)
 app.command()(align)
 app.add_typer(finetune, name="finetune")
 app.command()(serve)

@@ -5,6 +5,16 @@ from typing import Annotated
 import typer
 
 Sounds = Annotated[list[str], typer.Argument(metavar="SOUND...", help="Files or URLs; any format with sound.")]
+SoundsOrText = Annotated[
+    list[str] | None, typer.Argument(metavar="SOUND...", help="Files or URLs; any format with sound.")
+]
+FromText = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="In place of SOUND: make a sound of a text, TEXT.wav, and draw what is heard."),
+]
+SoundModel = Annotated[
+    str | None, typer.Option(help="Folder or hub id of the AudioLDM 2 that makes it, such as cvssp/audioldm2.")
+]
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE|FOLDER", help="Default: SOUND.png in the current folder.")
 ]

@@ -28,7 +28,7 @@ def startup() -> Generator[None]:
     """
     gc.disable()
     try:
-        _quieten()
+        quieten()
         yield
     finally:
         gc.freeze()
@@ -63,7 +63,8 @@ def load_pipeline(
         return pipeline, CaptionRanker.of(pipeline, captions) if has_words else None
 
 
-def _quieten() -> None:
+def quieten() -> None:
+    """Turns off warnings and progress bars of transformers and diffusers."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()

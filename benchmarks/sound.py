@@ -1,0 +1,200 @@
+"""AudioLDM 2 beside diffusers' pipeline: the same random weights, in turns, time and the most memory.
+
+    python benchmarks/sound.py [--full] [--runs 3] [--steps 5] [--threads 2] [--device cpu] [--dtype float32]
+        [--only NAME] [--folder FOLDER]
+
+By default each model has two layers or half the width; `--full` has those of cvssp/audioldm2. The weights are made
+once, in `--folder` where it is given. Megabytes are the most that a process holds above what its libraries take, with
+the weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from turns import Case, measure
+
+PROMPT = "rain on a tin roof"
+LENGTH_S = 10.24
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the models are: those of cvssp/audioldm2, or smaller ones of the same architecture."""
+
+    unet: tuple[int, ...]
+    heads: tuple[int, ...]
+    t5_layers: int
+    text_layers: int
+    vae: tuple[int, ...]
+    vocoder: int
+
+
+FULL = Size((128, 256, 384, 640), (4, 8, 12, 20), 24, 12, (128, 256, 512), 1024)
+REDUCED = Size((64, 128, 192, 320), (2, 4, 6, 10), 2, 2, (64, 128, 256), 256)
+
+
+def make_checkpoint(folder: Path, size: Size) -> None:
+    """Random weights, in the layout that diffusers still runs."""
+    import diffusers
+    import transformers
+    from tiny_audioldm2 import save_parts
+
+    clap = transformers.ClapConfig(text_config={"num_hidden_layers": size.text_layers}, projection_dim=512)
+    gpt2 = transformers.GPT2Config(n_layer=size.text_layers)
+    gpt2.max_new_tokens = 8
+    t5 = transformers.T5Config(
+        d_model=1024, d_kv=64, d_ff=2816, num_layers=size.t5_layers, num_heads=16, feed_forward_proj="gated-gelu"
+    )
+    parts = {
+        "text_encoder": transformers.ClapModel(clap),
+        "text_encoder_2": transformers.T5EncoderModel(t5),
+        "projection_model": diffusers.AudioLDM2ProjectionModel(512, 1024, 768),
+        "language_model": transformers.GPT2LMHeadModel(gpt2),
+        "unet": diffusers.AudioLDM2UNet2DConditionModel(
+            sample_size=256,
+            in_channels=8,
+            out_channels=8,
+            block_out_channels=size.unet,
+            attention_head_dim=size.heads,
+            down_block_types=("DownBlock2D", *["CrossAttnDownBlock2D"] * 3),
+            up_block_types=(*["CrossAttnUpBlock2D"] * 3, "UpBlock2D"),
+            cross_attention_dim=[[None, 768, 1024]] * 4,
+        ),
+        "vae": diffusers.AutoencoderKL(
+            in_channels=1,
+            out_channels=1,
+            latent_channels=8,
+            block_out_channels=size.vae,
+            layers_per_block=2,
+            down_block_types=["DownEncoderBlock2D"] * 3,
+            up_block_types=["UpDecoderBlock2D"] * 3,
+        ),
+        "vocoder": transformers.SpeechT5HifiGan(
+            transformers.SpeechT5HifiGanConfig(
+                model_in_dim=64,
+                upsample_initial_channel=size.vocoder,
+                upsample_rates=[5, 4, 2, 2, 2],
+                upsample_kernel_sizes=[16, 16, 8, 4, 4],
+                normalize_before=False,
+            )
+        ),
+        "scheduler": diffusers.DDIMScheduler(
+            beta_start=0.0015,
+            beta_end=0.0195,
+            beta_schedule="scaled_linear",
+            clip_sample=False,
+            set_alpha_to_one=False,
+            steps_offset=1,
+        ),
+        "feature_extractor": transformers.ClapFeatureExtractor(truncation="rand_trunc"),
+    }
+    save_parts(folder, parts, speech=False)
+
+
+def build(side: str, options: argparse.Namespace, *, task: str) -> Callable[[], object]:
+    """What a side does again and again; what it needs is loaded in the first run."""
+    from photism.cli.startup import startup
+
+    with startup():
+        import diffusers
+
+        from photism.sounding import AudioLDM2Pipeline
+    dtype = getattr(torch, options.dtype)
+    held: list[object] = []
+
+    def pipeline() -> object:
+        if not held:
+            if side == "diffusers":
+                loaded = diffusers.AudioLDM2Pipeline.from_pretrained(options.folder, dtype=dtype)
+                held.append(loaded.to(options.device))
+                loaded.set_progress_bar_config(disable=True)
+            else:
+                offload = "disk" if side == "ours, weights let go" else None
+                scheduler = "dpm++" if task == "default" else None
+                held.append(
+                    AudioLDM2Pipeline.from_pretrained(
+                        options.folder,
+                        scheduler=scheduler,
+                        offload=offload,
+                        device=options.device,
+                        dtype=dtype,
+                        compile=side == "ours, compiled",
+                    )
+                )
+        return held[0]
+
+    def encode() -> object:
+        if side != "diffusers":
+            return pipeline().encode_prompt(next(prompts))
+        with torch.no_grad():
+            return pipeline().encode_prompt(next(prompts), options.device, 1, True)
+
+    def make() -> object:
+        steps = {"whole": options.steps, "default": 200 if side == "diffusers" else 25}[task]
+        return pipeline()(next(prompts), num_inference_steps=steps, audio_length_in_s=LENGTH_S)
+
+    prompts = (f"{PROMPT} {number}" for number in range(1_000_000))  # another one each time
+    return encode if task == "encode" else make
+
+
+def cases(options: argparse.Namespace) -> list[Case]:
+    """What is measured."""
+    sides = ("ours", "diffusers", "ours, weights let go")
+    if options.compile:
+        sides += ("ours, compiled",)
+    return [
+        Case("encode a prompt", ("ours", "diffusers"), partial(build, task="encode")),
+        Case(f"{options.steps} steps of {LENGTH_S} s, to a waveform", sides, partial(build, task="whole")),
+        Case("as by default: 25 steps beside 200", ("ours", "diffusers"), partial(build, task="default")),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--compile", action="store_true", help="a side whose UNet is compiled too")
+    parser.add_argument("--only", help="a part of the name of what is measured")
+    parser.add_argument("--folder", type=Path, help="of the weights, which are made where there are none")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        options.folder = options.folder or Path(temporary)
+        if not (options.folder / "model_index.json").is_file():
+            # In a process of its own: the most that this one ever held is inherited by those that are measured.
+            maker = multiprocessing.get_context("spawn").Process(
+                target=make_checkpoint, args=(options.folder, FULL if options.full else REDUCED)
+            )
+            maker.start()
+            maker.join()
+        table = Table("", "side", "s", "diffusers / side", "MB", "side / diffusers")
+        for case in cases(options):
+            if options.only and options.only not in case.name:
+                continue
+            results = measure(case, options)
+            of_diffusers = results["diffusers"]
+            for side, (seconds, megabytes) in results.items():
+                faster, smaller = of_diffusers[0] / seconds, megabytes / of_diffusers[1]
+                table.add_row(case.name, side, f"{seconds:.2f}", f"{faster:.2f}", f"{megabytes:.0f}", f"{smaller:.2f}")
+        Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Sound files that are written: they say what they are, and come back."""
+
+import numpy as np
+import pytest
+
+from photism import InputError
+from photism.audio import load_waveform
+from photism.audio.writing import CODECS, check_sound_target, read_tags, write_waveform
+
+TONE = (np.sin(np.arange(20_011) * 0.1) * 0.5).astype(np.float32)
+ABOUT = {"seed": 7, "text": "räin", "score": None}
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_what_is_written_comes_back(tmp_path, suffix):
+    path = tmp_path / f"tone{suffix}"
+    write_waveform(TONE, path, sampling_rate=16_000, title="A tone", about=ABOUT)
+    samples = load_waveform(path).samples
+    if suffix in (".wav", ".flac"):
+        assert len(samples) == len(TONE)
+        assert np.abs(samples - TONE).max() < 2 / 32_767
+    else:
+        assert abs(len(samples) - len(TONE)) < 3000
+        assert samples[4000:16_000].std() == pytest.approx(TONE.std(), rel=0.05)
+    assert read_tags(path) == {"seed": 7, "text": "räin"}
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_what_is_too_loud_is_cut_off(tmp_path):
+    path = tmp_path / "loud.wav"
+    write_waveform(np.array([2.0, -2.0] * 400, np.float32), path, sampling_rate=16_000, title="", about={})
+    assert np.abs(load_waveform(path).samples).max() <= 1
+
+
+def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("photism.audio.writing._encode", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        write_waveform(TONE, tmp_path / "a.wav", sampling_rate=16_000, title="", about={})
+    assert not list(tmp_path.iterdir())
+
+
+def test_tags_of_other_files(tmp_path, sounds):
+    assert read_tags(sounds[0]) == {}
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no sound")
+    with pytest.raises(InputError, match=r"bad.wav is not a sound file that can be read"):
+        read_tags(bad)
+
+
+def test_a_target_is_in_nobodys_way(tmp_path):
+    for path, message in (
+        (tmp_path / "a.aac", r"-o must be a folder or a file that ends in \.wav, \.flac, \.ogg, \.mp3"),
+        (tmp_path / "none/a.wav", "-o: the folder .*none does not exist; create it"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check_sound_target(path, "-o", force=True)
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(InputError, match=r"a.wav exists; give another name with -o, or --force to overwrite it"):
+        check_sound_target(tmp_path / "a.wav", "-o", force=False)
+    check_sound_target(tmp_path / "a.wav", "-o", force=True)

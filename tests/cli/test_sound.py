@@ -1,0 +1,200 @@
+"""photism sound: the files it writes, what it prints, and what it refuses before a model is loaded."""
+
+import json
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from photism import AudioLDM2Pipeline, InputError
+from photism.audio import load_waveform
+from photism.audio.writing import read_tags
+from photism.cli.main import app
+
+QUICK = ("--seconds", "0.2", "--steps", "1", "--device", "cpu")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(sound_models, folder):
+    def run(*arguments, verb="sound"):
+        model = ["--model", str(sound_models / "sound")] if verb == "sound" else []
+        return CliRunner().invoke(app, [verb, *model, *map(str, arguments)])
+
+    return run
+
+
+@pytest.fixture
+def no_model(monkeypatch):
+    monkeypatch.setattr(AudioLDM2Pipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
+
+
+def test_a_text_to_a_file_that_says_how_it_was_made(run, folder, sound_models):
+    result = run("Rain on a tin roof.", *QUICK, "--seed", 5, "--negative", "a dog", "--guidance-scale", 2)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "Rain on a tin roof.\n  rain-on-a-tin-roof.wav  0.20 s  seed 5\n"
+    assert result.stderr == ""
+    path = folder / "rain-on-a-tin-roof.wav"
+    assert read_tags(path) == {
+        "text": "Rain on a tin roof.",
+        "seed": 5,
+        "model": str(sound_models / "sound"),
+        "scheduler": "dpm++",
+        "steps": 1,
+        "guidance_scale": 2.0,
+        "negative": "a dog",
+    }
+    made = AudioLDM2Pipeline.from_pretrained(sound_models / "sound", device="cpu")(
+        "Rain on a tin roof.",
+        audio_length_in_s=0.2,
+        num_inference_steps=1,
+        seed=5,
+        negative_prompt="a dog",
+        guidance_scale=2,
+    )
+    assert abs(load_waveform(path).samples - made.audios[0]).max() < 2 / 32_767
+
+
+def test_the_best_candidate_or_all(run, folder):
+    arguments = ("rain", *QUICK, "--candidates", 3, "--json")
+    best = json.loads(run(*arguments).stdout)["sounds"]
+    every = json.loads(run(*arguments, "--all").stdout)["sounds"]
+    assert [sound["file"] for sound in best] == ["rain.wav"]
+    assert [sound["file"] for sound in every] == ["rain-1.wav", "rain-2.wav", "rain-3.wav"]
+    assert [sound["score"] for sound in every] == sorted((sound["score"] for sound in every), reverse=True)
+    assert sorted(sound["seed"] for sound in every) == [0, 1, 2]
+    assert (best[0]["seed"], best[0]["seconds"]) == (every[0]["seed"], 0.2)
+    assert (folder / "rain.wav").read_bytes()[-1000:] == (folder / "rain-1.wav").read_bytes()[-1000:]
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_formats_by_the_ending(run, folder, suffix):
+    assert run("rain", *QUICK, "-o", f"a.{suffix}").exit_code == 0
+    assert read_tags(folder / f"a.{suffix}")["text"] == "rain"
+
+
+def test_several_texts_each_to_its_file(run, folder):
+    (folder / "out").mkdir()
+    result = run("rain", "a dog", *QUICK, "-o", "out")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["a-dog.wav", "rain.wav"]
+
+
+def test_sound_from_sound(run, folder, sounds):
+    arguments = ("hail", "--from", sounds[0], "--steps", 4, "--device", "cpu", "--json")
+    assert json.loads(run(*arguments, "--strength", 0.5).stdout)["sounds"][0]["seconds"] == 0.5
+    told = json.loads(run(*arguments, "--span", "0.5:0.8", "-o", "longer.flac").stdout)
+    assert told["sounds"][0]["seconds"] == 0.8
+    recording, made = load_waveform(sounds[0]).samples, load_waveform(folder / "longer.flac").samples
+    assert abs(made[:7000] - recording[:7000]).max() < 2 / 32_767
+    assert read_tags(folder / "longer.flac")["span"] == [0.5, 0.8]
+
+
+def test_a_loop(run):
+    assert run("rain", *QUICK, "--loop").exit_code == 0
+
+
+def test_what_is_said(folder, sound_models):
+    arguments = ["sound", "a woman speaks", "--model", str(sound_models / "speech"), *QUICK, "--transcription", "hello"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert read_tags(folder / "a-woman-speaks.wav")["transcription"] == "hello"
+
+
+def test_captions_to_a_corpus_which_goes_on(run, folder):
+    (folder / "captions.txt").write_text("rain\n\na dog\n")
+    arguments = ("--captions", "captions.txt", "--out", "corpus", *QUICK)
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "corpus/metadata.jsonl  2 sounds; photism align corpus trains on them\n"
+    (folder / "corpus/sounds/000001-rain.flac").unlink()
+    kept = (folder / "corpus/sounds/000002-a-dog.flac").stat().st_mtime_ns
+    assert json.loads(run(*arguments, "--json").stdout) == {"list": "corpus/metadata.jsonl", "sounds": 2}
+    assert (folder / "corpus/sounds/000001-rain.flac").exists()
+    assert (folder / "corpus/sounds/000002-a-dog.flac").stat().st_mtime_ns == kept
+
+
+def test_an_interrupted_corpus_says_how_to_go_on(run, folder, monkeypatch):
+    (folder / "captions.txt").write_text("rain\n")
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("photism.sounding.corpus.make_corpus", interrupt)
+    result = run("--captions", "captions.txt", "--out", "corpus", *QUICK)
+    assert result.exit_code == 130
+    assert result.stderr == "stopped; what is made is in corpus, and the same command goes on there\n"
+
+
+def test_a_text_is_sounded_and_what_is_heard_is_drawn(run, folder, models, sound_models):
+    arguments = ["--model", models / "sd", "--from-text", "Rain!", "--sound-model", sound_models / "sound"]
+    result = run(*arguments, "--steps", 1, "--device", "cpu", verb="draw")
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in folder.glob("rain.*")) == ["rain.png", "rain.wav"]
+    assert Image.open(folder / "rain.png").info["sound"] == "rain.wav"
+    assert read_tags(folder / "rain.wav")["text"] == "Rain!"
+    assert "rain.wav: " in result.stdout
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "TEXT is missing: say what is to be heard, or give --captions"),
+        (["rain", "--candidates", "0"], "--candidates must be at least 1; got 0"),
+        (["rain", "--steps", "0"], "--steps must be at least 1; got 0"),
+        (["rain", "--seconds", "nan"], "--seconds must be above 0; got nan"),
+        (["rain", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
+        (["rain", "--scheduler", "heun"], "scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got heun"),
+        (["rain", "--processes", "2"], "--processes goes with --captions"),
+        (["rain", "--from", "a.wav", "--span", "3"], "--span must be START:STOP in seconds, such as 1.5:3; got 3"),
+        (["rain", "-o", "a.aac"], "-o must be a folder or a file that ends in .wav, .flac, .ogg, .mp3; got a.aac"),
+        (["rain", "-o", "none/"], "-o none/ is not a folder; create it"),
+        (["rain", "dog", "-o", "a.wav"], "-o must be a folder for several texts, but a.wav is none; create it"),
+        (["rain", "Rain!"], "two texts would be written to rain.wav; make them one by one"),
+        (["rain", "--captions", "c.txt"], "TEXT and --captions exclude each other; give one of them"),
+        (["--captions", "c.txt"], "--out is missing: name the folder of the corpus"),
+        (
+            ["--captions", "c.txt", "--out", "d"],
+            "--captions must hold at least one caption, one a line; c.txt holds none",
+        ),
+    ],
+)
+def test_a_mistake_is_told_before_a_model_is_loaded(run, folder, arguments, message):
+    (folder / "c.txt").write_text("\n")
+    error = run(*arguments).exception
+    assert isinstance(error, InputError)
+    assert str(error) == message
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.wav", "--from-text", "rain"], "SOUND and --from-text exclude each other; give one of them"),
+        (["a.wav", "--sound-model", "m"], "--sound-model must be given together with --from-text"),
+        ([], "SOUND is missing: name a recording, or say what is to be heard with --from-text"),
+    ],
+)
+def test_a_mistake_of_draw(run, arguments, message):
+    error = run(*arguments, verb="draw").exception
+    assert isinstance(error, InputError)
+    assert str(error) == message
+
+
+def test_a_file_that_is_there_stays(run, folder):
+    (folder / "rain.wav").write_text("mine")
+    error = run("rain", *QUICK).exception
+    assert str(error) == "rain.wav exists; give another name with -o, or --force to overwrite it"
+    assert run("rain", *QUICK, "--force").exit_code == 0
+
+
+def test_without_a_model_one_is_named(folder):
+    error = CliRunner().invoke(app, ["sound", "rain"]).exception
+    assert isinstance(error, InputError)
+    assert "name a folder or hub id, such as cvssp/audioldm2 " in str(error)
+    assert "non-commercial use only" in str(error)
