@@ -15,11 +15,12 @@ from safetensors.torch import load_file
 from photism.alignment.training.start import feature_settings, load_start
 from photism.errors import InputError
 from photism.finetuning.classify import ClassifyTask, classes_of_row
+from photism.finetuning.ctc import CtcTask, transcript_of_row
 from photism.finetuning.learner import HeadLearner
 from photism.finetuning.model import build_model, feature_extractor
 from photism.finetuning.report import Preflight, measure_cost
 from photism.finetuning.result import PUBLISHED, postmortem, write_result
-from photism.finetuning.settings import RUNNING, SETTINGS, ClassifySettings, FinetuneSettings
+from photism.finetuning.settings import RUNNING, SETTINGS, ClassifySettings, CtcSettings, FinetuneSettings
 from photism.finetuning.task import Evaluation, Task
 from photism.training import logs
 from photism.training.checkpoints import Best, read_best
@@ -46,6 +47,7 @@ class Kind:
         task: of settings and a corpus.
         text: what a sound must have; None: nothing.
         about: settings that decide what is read of a row.
+        group: of a row, what goes to one split together; None: the sounds of a speaker, where one is named.
     """
 
     verb: str
@@ -53,6 +55,7 @@ class Kind:
     task: Callable[[Any, Corpus], Task]
     text: Callable[[Any], str | None]
     about: tuple[str, ...]
+    group: Callable[[Mapping[str, Any], Any], str | None] | None = None
 
 
 KINDS: dict[type[FinetuneSettings], Kind] = {
@@ -63,6 +66,7 @@ KINDS: dict[type[FinetuneSettings], Kind] = {
         lambda settings: None if settings.multi_label else "class",
         ("label_column", "multi_label"),
     ),
+    CtcSettings: Kind("ctc", transcript_of_row, CtcTask, lambda settings: "transcript", ("text_column",)),
 }
 
 
@@ -151,6 +155,12 @@ class Measurement:
         return found.measures
 
 
+def speaker_of_row(row: Mapping[str, Any], settings: FinetuneSettings) -> str | None:
+    """Who speaks, where the row says it."""
+    found = first_of(row, (settings.speaker_column,) if settings.speaker_column else SPEAKER_COLUMNS)
+    return None if found is None else str(found)
+
+
 def evenly(clips: Sequence[int], most: int) -> list[int]:
     """As many clips at most, spread over all of them."""
     step = max(1.0, len(clips) / most)
@@ -158,16 +168,11 @@ def evenly(clips: Sequence[int], most: int) -> list[int]:
 
 
 def _prepare_corpus(settings: FinetuneSettings, kind: Kind, features: FeatureSettings, listener: Listener) -> Corpus:
-    columns = (settings.speaker_column,) if settings.speaker_column else SPEAKER_COLUMNS
-
-    def group(row: Mapping[str, Any]) -> str | None:
-        found = first_of(row, columns)
-        return None if found is None else str(found)
-
+    group = kind.group or speaker_of_row
     examples = read_examples(
         settings.data,
         lambda row: kind.texts(row, settings),
-        group=group,
+        group=lambda row: group(row, settings),
         sound_column=settings.sound_column,
         dataset_config=settings.dataset_config,
     )

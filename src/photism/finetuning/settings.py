@@ -48,7 +48,7 @@ class FinetuneSettings:
     patience: int = setting(0, "Measurements without a better one after which it stops; 0: it goes on to the end.")
     frozen_layers: int = setting(0, "Of the encoder that keep their weights, from the lowest; -1: the whole encoder.")
     lora_rank: int = setting(0, "Train the encoder's linear layers by LoRA of this rank; 0: as they are.")
-    dropout: float | None = setting(None, "Of the encoder's states and attention. Default: its own.")
+    dropout: float | None = setting(None, "Of states and attention. Default: the encoder's own.")
     layerdrop: float = setting(0.0, "Share of the encoder's layers that a step leaves out.")
     mask_time: float = setting(0.05, "Share of a sound that is hidden in training, in spans (SpecAugment).")
     mask_mel: float = setting(0.1, "Share of the mel bins that are hidden in training at most, in one band.")
@@ -97,6 +97,26 @@ class ClassifySettings(FinetuneSettings):
     classes: str | None = setting(None, "Their names between commas, in their order. Default: all that occur.")
     multi_label: bool = setting(False, "A sound may have several classes or none: a list, or names between commas.")
     balance: bool = setting(False, "Classes count alike, however many sounds each of them has.")
+
+
+@dataclass(frozen=True)
+class CtcSettings(FinetuneSettings):
+    """Of characters of speech."""
+
+    text_column: str | None = setting(
+        None, "That holds what is said. Default: text, caption, sentence, transcription, …"
+    )
+    lowercase: bool = setting(True, "Write all in small letters.")
+    keep_punctuation: bool = setting(False, "Learn punctuation, too.")
+    remove: str | None = setting(None, "Regular expression of what is not said, such as \\[.*?\\].")
+    vocabulary: str | None = setting(None, "vocab.json of the characters. Default: all of the training transcripts.")
+    min_count: int = setting(1, "Characters that occur less often are left out of the vocabulary.")
+    adapter: bool = setting(False, "Add a layer that makes one token of two, for encoders of short tokens.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "min_count", self.min_count >= 1, "at least 1")
+        check(self, "weighted_layer_sum", not self.weighted_layer_sum, "off: a CTC head reads the last layer")
 
 
 SETTINGS = "finetune.yaml"
