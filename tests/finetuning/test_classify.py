@@ -20,6 +20,7 @@ from photism.encoder import Wav2Vec2BertFeatureExtractor, Wav2Vec2BertForSequenc
 from photism.errors import InputError
 from photism.finetuning import ClassifySettings
 from photism.finetuning.classify import classes_of_row
+from photism.listening import AudioClassifier
 from photism.tiny import MODEL_FOLDER
 
 
@@ -63,6 +64,9 @@ def test_transformers_loads_it_and_says_the_same(trained, classed):
         model = Wav2Vec2BertForSequenceClassification.from_pretrained(trained).eval()
         ours = model(features["input_features"], features["attention_mask"]).logits
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    told = AudioClassifier.from_pretrained(trained, device="cpu", top_k=3)(samples)
+    expected = dict(zip(("bell", "drum", "horn"), ours[0].softmax(-1).tolist(), strict=True))
+    assert {each.label: each.score for each in told} == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_kill_changes_nothing(trained, classed, few_steps, run, cache, tmp_path):

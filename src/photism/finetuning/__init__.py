@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from photism.finetuning.run import finetune
-    from photism.finetuning.settings import ClassifySettings, CtcSettings
+    from photism.finetuning.settings import ClassifySettings, CtcSettings, FramesSettings, SpeakerSettings
 
-__all__ = ["ClassifySettings", "CtcSettings", "finetune"]
+__all__ = ["ClassifySettings", "CtcSettings", "FramesSettings", "SpeakerSettings", "finetune"]
 
-_MODULE_OF = {"ClassifySettings": "settings", "CtcSettings": "settings", "finetune": "run"}
+_MODULE_OF = {
+    "ClassifySettings": "settings",
+    "CtcSettings": "settings",
+    "FramesSettings": "settings",
+    "SpeakerSettings": "settings",
+    "finetune": "run",
+}
 
 
 def __getattr__(name: str) -> object:

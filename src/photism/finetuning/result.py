@@ -54,7 +54,7 @@ def write_result(
     model.save_pretrained(part)
     extractor.save_pretrained(part)
     task.save(part)
-    if len(measures) > 1:
+    if len(measures) > 1 and evaluation.measures:
         _draw_curve(measures, part / "curve.png")
     for name, figure in evaluation.figures.items():
         figure.savefig(part / f"{name}.png", dpi=120)

@@ -16,12 +16,23 @@ from photism.alignment.training.start import feature_settings, load_start
 from photism.errors import InputError
 from photism.finetuning.classify import ClassifyTask, classes_of_row
 from photism.finetuning.ctc import CtcTask, transcript_of_row
+from photism.finetuning.frames import FramesTask
 from photism.finetuning.learner import HeadLearner
 from photism.finetuning.model import build_model, feature_extractor
 from photism.finetuning.report import Preflight, measure_cost
 from photism.finetuning.result import PUBLISHED, postmortem, write_result
-from photism.finetuning.settings import RUNNING, SETTINGS, ClassifySettings, CtcSettings, FinetuneSettings
+from photism.finetuning.settings import (
+    RUNNING,
+    SETTINGS,
+    ClassifySettings,
+    CtcSettings,
+    FinetuneSettings,
+    FramesSettings,
+    SpeakerSettings,
+)
+from photism.finetuning.speaker import SpeakerTask, named_speaker, speakers_of_row
 from photism.finetuning.task import Evaluation, Task
+from photism.finetuning.turns import turns_of_row
 from photism.training import logs
 from photism.training.checkpoints import Best, read_best
 from photism.training.corpus import Corpus, FeatureSettings
@@ -67,6 +78,8 @@ KINDS: dict[type[FinetuneSettings], Kind] = {
         ("label_column", "multi_label"),
     ),
     CtcSettings: Kind("ctc", transcript_of_row, CtcTask, lambda settings: "transcript", ("text_column",)),
+    SpeakerSettings: Kind("speaker", speakers_of_row, SpeakerTask, lambda settings: "speaker", (), group=named_speaker),
+    FramesSettings: Kind("frames", turns_of_row, FramesTask, lambda settings: "turns in RTTM", ("rttm",)),
 }
 
 
@@ -176,10 +189,10 @@ def _prepare_corpus(settings: FinetuneSettings, kind: Kind, features: FeatureSet
         sound_column=settings.sound_column,
         dataset_config=settings.dataset_config,
     )
-    about = {name: getattr(settings, name) for name in ("sound_column", "speaker_column", *kind.about)}
+    given = {name: getattr(settings, name) for name in ("sound_column", "speaker_column", *kind.about)}
     return cached_corpus(
         examples,
-        {"data": fingerprint(settings.data, settings.dataset_config), "task": kind.verb, **about},
+        {"data": fingerprint(settings.data, settings.dataset_config), "task": kind.verb, **given},
         settings=features,
         text=kind.text(settings),
         validation_share=settings.validation_share,

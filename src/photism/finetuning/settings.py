@@ -119,6 +119,40 @@ class CtcSettings(FinetuneSettings):
         check(self, "weighted_layer_sum", not self.weighted_layer_sum, "off: a CTC head reads the last layer")
 
 
+@dataclass(frozen=True)
+class SpeakerSettings(FinetuneSettings):
+    """Of speakers, told by their voices."""
+
+    crop_s: float = setting(3.0, "Of a sound that is heard in a step, another part in each epoch.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "crop_s", 0 < self.crop_s < float("inf"), "above 0")
+
+
+LEARNED_OF_FRAMES = ("speech", "speakers", "names")
+MOST_SPEAKERS = 5
+"""All of their orders are tried."""
+
+
+@dataclass(frozen=True)
+class FramesSettings(FinetuneSettings):
+    """Of who speaks when."""
+
+    learn: str = setting("speech", "speech: whether; speakers: who, whoever they are; names: who, by the RTTM's names.")
+    speakers: int = setting(2, "That a recording has at most, where these are learned.")
+    rttm: str | None = setting(None, "RTTM of all recordings, or a folder of such. Default: beside each sound.")
+    crop_s: float = setting(8.0, "Of a recording that is heard in a step, another part in each epoch.")
+    collar_s: float = setting(0.0, "Left out of the diarization error rate on either side of each true edge.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "learn", self.learn in LEARNED_OF_FRAMES, f"one of {', '.join(LEARNED_OF_FRAMES)}")
+        check(self, "speakers", 1 <= self.speakers <= MOST_SPEAKERS, f"from 1 to {MOST_SPEAKERS}")
+        check(self, "crop_s", 0 < self.crop_s < float("inf"), "above 0")
+        check(self, "collar_s", 0 <= self.collar_s < float("inf"), "0 or more")
+
+
 SETTINGS = "finetune.yaml"
 """In the output of a fine-tuning: with what it was begun."""
 

@@ -70,7 +70,7 @@ class Task(Protocol):
         config: what its configuration has beside the encoder's.
         pipeline_tag: what the hub calls the task.
         texts: what is to be learned is called: "classes".
-        hears_parts: whether a part of a sound may stand for it.
+        hears_parts: whether of a sound that is longer than `max_duration_s` only a part is heard.
         heard_s: of a sound at most in a step.
         in_windows: whether sounds are measured whole, in windows one after the other, or from their beginning.
         clips: indices of the sounds to train on.
