@@ -144,7 +144,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, listener: List
     if finished:
         listener.stage("writing the model")
         best, evaluation = _measure_best(learner, clips)
-        listener.report(postmortem(evaluation))
+        listener.report(postmortem(best, evaluation))
         if is_main:
             _finish(kind, learner, preflight, monitor, best, evaluation)
     accelerator.wait_for_everyone()
