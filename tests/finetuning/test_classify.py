@@ -20,7 +20,9 @@ from photism.encoder import Wav2Vec2BertFeatureExtractor, Wav2Vec2BertForSequenc
 from photism.errors import InputError
 from photism.finetuning import ClassifySettings
 from photism.finetuning.classify import classes_of_row
+from photism.listening import AudioClassifier
 from photism.tiny import MODEL_FOLDER
+from photism.training.settings import read_settings
 
 
 def log_of(output):
@@ -63,6 +65,9 @@ def test_transformers_loads_it_and_says_the_same(trained, classed):
         model = Wav2Vec2BertForSequenceClassification.from_pretrained(trained).eval()
         ours = model(features["input_features"], features["attention_mask"]).logits
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+    told = AudioClassifier.from_pretrained(trained, device="cpu", top_k=3)(samples)
+    expected = dict(zip(("bell", "drum", "horn"), ours[0].softmax(-1).tolist(), strict=True))
+    assert {each.label: each.score for each in told} == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_kill_changes_nothing(trained, classed, few_steps, run, cache, tmp_path):
@@ -82,6 +87,21 @@ def test_a_kill_changes_nothing(trained, classed, few_steps, run, cache, tmp_pat
     torch.testing.assert_close(
         load_file(output / "model.safetensors"), load_file(trained / "model.safetensors"), atol=0, rtol=0
     )
+
+
+def test_two_processes_that_share_the_weights_out_are_as_one(trained, cache, tmp_path):
+    output = tmp_path / "both"
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "photism"]
+    given = ["finetune", "classify", "--config", str(trained / "finetune.yaml"), "-o", str(output), "--fsdp"]
+    environment = {**os.environ, "PHOTISM_CACHE": str(cache), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    data = read_settings(ClassifySettings, trained / "finetune.yaml", {}).data
+    done = subprocess.run(
+        [sys.executable, *launcher, *given, data], env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    found, expected = (load_file(folder / "model.safetensors") for folder in (output, trained))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert log_of(output)[-1] == pytest.approx(log_of(trained)[-1], rel=1e-3, abs=1e-5)
 
 
 def test_from_the_bundled_model_with_a_frozen_encoder(classed, few_steps, run, tmp_path):

@@ -4,14 +4,23 @@ from accelerate import Accelerator
 
 from photism.alignment.training.start import feature_settings, load_start
 from photism.finetuning.classify import ClassifyTask, classes_of_row
+from photism.finetuning.ctc import CtcTask
 from photism.finetuning.learner import HeadLearner
 from photism.finetuning.model import build_model
 from photism.finetuning.report import measure_cost
-from photism.finetuning.settings import ClassifySettings
+from photism.finetuning.settings import ClassifySettings, CtcSettings
 from photism.training.preparation import prepare_corpus
 from photism.training.sources import read_examples
 
-PARTS = {"classify": (ClassifySettings, classes_of_row, ClassifyTask, {"balance": True})}
+PARTS = {
+    "classify": (ClassifySettings, classes_of_row, ClassifyTask, {"balance": True}),
+    "ctc": (
+        CtcSettings,
+        lambda row, settings: ("a b", "b a")[: 1 + len(str(row["audio"])) % 2],
+        CtcTask,
+        {"dropout": 0.0},
+    ),
+}
 
 
 @pytest.fixture(params=PARTS)

@@ -125,7 +125,9 @@ class AngularMarginLoss(nn.Module):
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """(B, width) embeddings and int64 (B,) speakers -> the mean loss."""
-        cosines = normalize(embeddings, dim=1) @ normalize(self.weight, dim=0)
+        # In bfloat16, which autocast would choose, a cosine is rounded to .004, which the scale makes .12 of a logit.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            cosines = normalize(embeddings.float(), dim=1) @ normalize(self.weight.float(), dim=0)
         margins = MARGIN * one_hot(labels.flatten(), cosines.shape[1])
         return cross_entropy(SCALE * (cosines - margins), labels.flatten())
 

@@ -1,4 +1,4 @@
-"""Fine-tuning: classes from your own sounds, on any Wav2Vec2-BERT.
+"""Fine-tuning: a head on any Wav2Vec2-BERT, from your own labelled sounds.
 
 The names below load torch when they are first used, not when this package is imported.
 """
@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from photism.finetuning.run import finetune
-    from photism.finetuning.settings import ClassifySettings
+    from photism.finetuning.settings import ClassifySettings, CtcSettings, FramesSettings, SpeakerSettings
 
-__all__ = ["ClassifySettings", "finetune"]
+__all__ = ["ClassifySettings", "CtcSettings", "FramesSettings", "SpeakerSettings", "finetune"]
 
-_MODULE_OF = {"ClassifySettings": "settings", "finetune": "run"}
+_MODULE_OF = {
+    "ClassifySettings": "settings",
+    "CtcSettings": "settings",
+    "FramesSettings": "settings",
+    "SpeakerSettings": "settings",
+    "finetune": "run",
+}
 
 
 def __getattr__(name: str) -> object:

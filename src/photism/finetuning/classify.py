@@ -66,6 +66,8 @@ class ClassifyTask:
     pipeline_tag = "audio-classification"
     texts = "classes"
     hears_parts = True
+    heard_s = float("inf")
+    in_windows = False
 
     def __init__(self, settings: ClassifySettings, corpus: Corpus) -> None:
         self.settings, self.corpus = settings, corpus

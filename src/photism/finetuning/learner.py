@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from photism.errors import InputError
 from photism.finetuning.augmentation import hide
-from photism.finetuning.model import ENCODER
+from photism.finetuning.model import ADAPTER, ENCODER
 from photism.finetuning.settings import FinetuneSettings
 from photism.finetuning.task import Batch, Task
 from photism.training.batches import Batches, Piece
@@ -49,18 +50,19 @@ class HeadLearner:
             )
         tokens_per_s = corpus.settings.tokens_per_s
         self.longest_tokens = max(1, int(settings.max_duration_s * tokens_per_s))
+        heard_s = min(settings.max_duration_s, task.heard_s)
         self.batches = Batches(
             corpus,
             task.texts_of,
             batch_size=settings.batch_size,
-            longest_tokens=self.longest_tokens,
+            longest_tokens=max(1, int(heard_s * tokens_per_s)),
             seed=settings.seed,
             clips=task.clips,
         )
         self.chunks = Chunks(int(settings.chunk_s * tokens_per_s), least=1, processes=self.processes)
         self.steps = max(1, round(settings.epochs * self.batches.steps_per_epoch))
         nn.Module.to(model, self.processes.device)  # the type of transformers' own `to` is wrong
-        depths = layer_depths(model, encoder=ENCODER, layers=_layers(model))
+        depths = _depths(model)
         self.model = shard(model, self.processes.device) if self.processes.is_sharded else model
         rates = learning_rates(depths, highest=settings.learning_rate, layer_decay=settings.layer_decay)
         # The last layer is at depth 1, and has the encoder's share alone.
@@ -91,20 +93,18 @@ class HeadLearner:
             self.chunks.halve(pieces)
         return {"loss": loss}
 
-    def pieces(self, clips: Iterable[int]) -> list[Piece]:
-        """Clips as they are measured: from their beginning."""
-        tokens = [(clip, self.corpus.clips[clip].tokens) for clip in clips]
-        return [Piece(clip, 0, min(count, self.longest_tokens), 0) for clip, count in tokens]
-
     def hear(self, clips: Sequence[int]) -> list[NDArray[Any]]:
         """What the model makes of clips, on every process; each encodes its share."""
-        pieces = self.pieces(clips)
+        pieces = self._measured(clips)
         rows = sorted(range(len(pieces)), key=lambda row: -pieces[row].tokens)
         rows += rows[-1:] * (-len(rows) % self.processes.count)  # as many for each process
         chunks = self.chunks.of([pieces[row] for row in rows])
         heard = self.processes.collect([each for chunk in chunks for each in self._hear(chunk)])
         found = dict(zip(self.processes.dealt(rows), heard, strict=True))
-        return [found[row] for row in range(len(pieces))]
+        parts: dict[int, list[NDArray[Any]]] = {}
+        for row, piece in enumerate(pieces):
+            parts.setdefault(piece.clip, []).append(found[row])
+        return [parts[clip][0] if len(parts[clip]) == 1 else np.concatenate(parts[clip]) for clip in clips]
 
     def batch(self, pieces: Sequence[Piece], *, hidden_in_step: int | None = None) -> Batch:
         """Pieces on the device; those of a training step with parts of them hidden."""
@@ -121,6 +121,16 @@ class HeadLearner:
             )
         device = self.processes.device
         return Batch(pieces, features.to(device), mask.to(device))
+
+    def _measured(self, clips: Iterable[int]) -> list[Piece]:
+        """Clips as they are measured: from their beginning or, in windows, to their end."""
+        longest = self.longest_tokens
+        pieces: list[Piece] = []
+        for clip in clips:
+            tokens = self.corpus.clips[clip].tokens
+            starts = range(0, tokens if self.task.in_windows else 1, longest)
+            pieces += [Piece(clip, start, min(tokens - start, longest), 0) for start in starts]
+        return pieces
 
     def _gradients(self, pieces: Sequence[Piece], step: int) -> float | None:
         """Of the mean loss of the whole batch by the weights; None where memory did not suffice in some process."""
@@ -155,5 +165,7 @@ class HeadLearner:
         return torch.autocast(device, torch.bfloat16, enabled=self.settings.precision == "bf16")
 
 
-def _layers(model: Any) -> int:
-    return model.config.num_hidden_layers
+def _depths(model: Any) -> dict[str, int]:
+    """As `layer_depths`; an adapter after the layers is new, and at the top."""
+    depths = layer_depths(model, encoder=ENCODER, layers=model.config.num_hidden_layers)
+    return {name: 0 if ADAPTER in name else depth for name, depth in depths.items()}

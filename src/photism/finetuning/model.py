@@ -17,6 +17,8 @@ from photism.training.weights import add_lora, freeze
 
 ENCODER = "wav2vec2_bert"
 """Its name within the model."""
+ADAPTER = ".adapter."
+"""In the names of what lies between the layers and a head, where there is such."""
 
 
 def build_model(start: AudioPromptEncoder | Wav2Vec2BertModel, task: Task, settings: FinetuneSettings) -> Any:
@@ -39,7 +41,9 @@ def build_model(start: AudioPromptEncoder | Wav2Vec2BertModel, task: Task, setti
         "apply_spec_augment": False,  # the features are augmented, see `hide`
     }
     if settings.dropout is not None:
-        changes |= dict.fromkeys(("hidden_dropout", "attention_dropout", "activation_dropout"), settings.dropout)
+        changes |= dict.fromkeys(
+            ("hidden_dropout", "attention_dropout", "activation_dropout", "final_dropout"), settings.dropout
+        )
     for name, value in changes.items():
         setattr(config, name, value)
     torch.manual_seed(settings.seed)
@@ -54,6 +58,9 @@ def build_model(start: AudioPromptEncoder | Wav2Vec2BertModel, task: Task, setti
     freeze(model.wav2vec2_bert, settings.frozen_layers)
     if settings.lora_rank:
         model.wav2vec2_bert = add_lora(model.wav2vec2_bert, settings.lora_rank)
+    for name, parameter in model.named_parameters():
+        if ADAPTER in name:
+            parameter.requires_grad_(True)  # it is new, whatever else is frozen
     if settings.gradient_checkpointing:
         model.wav2vec2_bert.gradient_checkpointing_enable({"use_reentrant": False})
     return model

@@ -10,6 +10,7 @@ from datetime import timedelta
 import torch
 
 from photism.finetuning.learner import HeadLearner
+from photism.training.batches import Piece
 from photism.training.report import SoundsReport
 
 MEASURED_TWICE = 2
@@ -63,17 +64,21 @@ def measure_cost(learner: HeadLearner, *, step: int) -> Cost:
     Raises:
         InputError: a single sound does not fit into memory.
     """
-    pieces = sorted(learner.pieces(learner.task.clips), key=lambda piece: -piece.tokens)
-    longest = pieces[: learner.batch_size]
+    longest = learner.batches.longest_tokens
+    tokens = [(clip, learner.corpus.clips[clip].tokens) for clip in learner.task.clips]
+    texts = learner.task.texts_of
+    pieces = [Piece(clip, 0, min(count, longest), texts[clip][0]) for clip, count in tokens]
+    pieces.sort(key=lambda piece: -piece.tokens)
+    batch = pieces[: learner.batch_size]
     duration_s = 0.0
     for _ in range(MEASURED_TWICE):
         began = time.monotonic()
-        learner.gradients_of(longest, step)
+        learner.gradients_of(batch, step)
         learner.optimization.zero_grad()
         duration_s = time.monotonic() - began
     tokens_per_step = learner.batch_size * sum(piece.tokens for piece in pieces) / len(pieces)
     steps = learner.steps - step
-    of_step_s = duration_s * tokens_per_step / sum(piece.tokens for piece in longest)
+    of_step_s = duration_s * tokens_per_step / sum(piece.tokens for piece in batch)
     trained = sum(each.numel() for each in learner.optimization.parameters.values())
     moments_gb = 2 * 4 * trained / 1e9  # AdamW's, float32, which come with the first step
     return Cost(steps, steps * of_step_s, _peak_gb() + moments_gb)

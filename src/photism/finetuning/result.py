@@ -54,7 +54,7 @@ def write_result(
     model.save_pretrained(part)
     extractor.save_pretrained(part)
     task.save(part)
-    if len(measures) > 1:
+    if len(measures) > 1 and evaluation.measures:
         _draw_curve(measures, part / "curve.png")
     for name, figure in evaluation.figures.items():
         figure.savefig(part / f"{name}.png", dpi=120)
@@ -127,11 +127,11 @@ def model_card(
     return "\n".join(head + measured + training)
 
 
-def postmortem(evaluation: Evaluation) -> list[str]:
+def postmortem(best: Best, evaluation: Evaluation) -> list[str]:
     """What was measured of the result and its worst cases, for people."""
-    told = [describe(evaluation.measures)] if evaluation.measures else []
+    told = [f"the weights of step {best.step} are kept: {describe(evaluation.measures)}"] if evaluation.measures else []
     if evaluation.worst:
-        told.append(f"the worst of {len(evaluation.worst)} that are wrong:")
+        told.append(f"most wrong are, with more in {WORST}:")
         told += [
             f"  {each.name}: heard {each.heard or 'nothing'}, is {each.written or 'nothing'}"
             for each in _shown(evaluation)

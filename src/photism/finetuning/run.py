@@ -15,12 +15,24 @@ from safetensors.torch import load_file
 from photism.alignment.training.start import feature_settings, load_start
 from photism.errors import InputError
 from photism.finetuning.classify import ClassifyTask, classes_of_row
+from photism.finetuning.ctc import CtcTask, transcript_of_row
+from photism.finetuning.frames import FramesTask
 from photism.finetuning.learner import HeadLearner
 from photism.finetuning.model import build_model, feature_extractor
 from photism.finetuning.report import Preflight, measure_cost
 from photism.finetuning.result import PUBLISHED, postmortem, write_result
-from photism.finetuning.settings import RUNNING, SETTINGS, ClassifySettings, FinetuneSettings
+from photism.finetuning.settings import (
+    RUNNING,
+    SETTINGS,
+    ClassifySettings,
+    CtcSettings,
+    FinetuneSettings,
+    FramesSettings,
+    SpeakerSettings,
+)
+from photism.finetuning.speaker import SpeakerTask, named_speaker, speakers_of_row
 from photism.finetuning.task import Evaluation, Task
+from photism.finetuning.turns import turns_of_row
 from photism.training import logs
 from photism.training.checkpoints import Best, read_best
 from photism.training.corpus import Corpus, FeatureSettings
@@ -46,6 +58,7 @@ class Kind:
         task: of settings and a corpus.
         text: what a sound must have; None: nothing.
         about: settings that decide what is read of a row.
+        group: of a row, what goes to one split together; None: the sounds of a speaker, where one is named.
     """
 
     verb: str
@@ -53,6 +66,7 @@ class Kind:
     task: Callable[[Any, Corpus], Task]
     text: Callable[[Any], str | None]
     about: tuple[str, ...]
+    group: Callable[[Mapping[str, Any], Any], str | None] | None = None
 
 
 KINDS: dict[type[FinetuneSettings], Kind] = {
@@ -63,6 +77,9 @@ KINDS: dict[type[FinetuneSettings], Kind] = {
         lambda settings: None if settings.multi_label else "class",
         ("label_column", "multi_label"),
     ),
+    CtcSettings: Kind("ctc", transcript_of_row, CtcTask, lambda settings: "transcript", ("text_column",)),
+    SpeakerSettings: Kind("speaker", speakers_of_row, SpeakerTask, lambda settings: "speaker", (), group=named_speaker),
+    FramesSettings: Kind("frames", turns_of_row, FramesTask, lambda settings: "turns in RTTM", ("rttm",)),
 }
 
 
@@ -127,7 +144,7 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, listener: List
     if finished:
         listener.stage("writing the model")
         best, evaluation = _measure_best(learner, clips)
-        listener.report(postmortem(evaluation))
+        listener.report(postmortem(best, evaluation))
         if is_main:
             _finish(kind, learner, preflight, monitor, best, evaluation)
     accelerator.wait_for_everyone()
@@ -151,6 +168,12 @@ class Measurement:
         return found.measures
 
 
+def speaker_of_row(row: Mapping[str, Any], settings: FinetuneSettings) -> str | None:
+    """Who speaks, where the row says it."""
+    found = first_of(row, (settings.speaker_column,) if settings.speaker_column else SPEAKER_COLUMNS)
+    return None if found is None else str(found)
+
+
 def evenly(clips: Sequence[int], most: int) -> list[int]:
     """As many clips at most, spread over all of them."""
     step = max(1.0, len(clips) / most)
@@ -158,23 +181,18 @@ def evenly(clips: Sequence[int], most: int) -> list[int]:
 
 
 def _prepare_corpus(settings: FinetuneSettings, kind: Kind, features: FeatureSettings, listener: Listener) -> Corpus:
-    columns = (settings.speaker_column,) if settings.speaker_column else SPEAKER_COLUMNS
-
-    def group(row: Mapping[str, Any]) -> str | None:
-        found = first_of(row, columns)
-        return None if found is None else str(found)
-
+    group = kind.group or speaker_of_row
     examples = read_examples(
         settings.data,
         lambda row: kind.texts(row, settings),
-        group=group,
+        group=lambda row: group(row, settings),
         sound_column=settings.sound_column,
         dataset_config=settings.dataset_config,
     )
-    about = {name: getattr(settings, name) for name in ("sound_column", "speaker_column", *kind.about)}
+    given = {name: getattr(settings, name) for name in ("sound_column", "speaker_column", *kind.about)}
     return cached_corpus(
         examples,
-        {"data": fingerprint(settings.data, settings.dataset_config), "task": kind.verb, **about},
+        {"data": fingerprint(settings.data, settings.dataset_config), "task": kind.verb, **given},
         settings=features,
         text=kind.text(settings),
         validation_share=settings.validation_share,

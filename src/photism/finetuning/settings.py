@@ -48,7 +48,7 @@ class FinetuneSettings:
     patience: int = setting(0, "Measurements without a better one after which it stops; 0: it goes on to the end.")
     frozen_layers: int = setting(0, "Of the encoder that keep their weights, from the lowest; -1: the whole encoder.")
     lora_rank: int = setting(0, "Train the encoder's linear layers by LoRA of this rank; 0: as they are.")
-    dropout: float | None = setting(None, "Of the encoder's states and attention. Default: its own.")
+    dropout: float | None = setting(None, "Of states and attention. Default: the encoder's own.")
     layerdrop: float = setting(0.0, "Share of the encoder's layers that a step leaves out.")
     mask_time: float = setting(0.05, "Share of a sound that is hidden in training, in spans (SpecAugment).")
     mask_mel: float = setting(0.1, "Share of the mel bins that are hidden in training at most, in one band.")
@@ -97,6 +97,60 @@ class ClassifySettings(FinetuneSettings):
     classes: str | None = setting(None, "Their names between commas, in their order. Default: all that occur.")
     multi_label: bool = setting(False, "A sound may have several classes or none: a list, or names between commas.")
     balance: bool = setting(False, "Classes count alike, however many sounds each of them has.")
+
+
+@dataclass(frozen=True)
+class CtcSettings(FinetuneSettings):
+    """Of characters of speech."""
+
+    text_column: str | None = setting(
+        None, "That holds what is said. Default: text, caption, sentence, transcription, …"
+    )
+    lowercase: bool = setting(True, "Write all in small letters.")
+    keep_punctuation: bool = setting(False, "Learn punctuation, too.")
+    remove: str | None = setting(None, "Regular expression of what is not said, such as \\[.*?\\].")
+    vocabulary: str | None = setting(None, "vocab.json of the characters. Default: all of the training transcripts.")
+    min_count: int = setting(1, "Characters that occur less often are left out of the vocabulary.")
+    adapter: bool = setting(False, "Add a layer that makes one token of two, for encoders of short tokens.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "min_count", self.min_count >= 1, "at least 1")
+        check(self, "weighted_layer_sum", not self.weighted_layer_sum, "off: a CTC head reads the last layer")
+
+
+@dataclass(frozen=True)
+class SpeakerSettings(FinetuneSettings):
+    """Of speakers, told by their voices."""
+
+    crop_s: float = setting(3.0, "Of a sound that is heard in a step, another part in each epoch.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "crop_s", 0 < self.crop_s < float("inf"), "above 0")
+
+
+LEARNED_OF_FRAMES = ("speech", "speakers", "names")
+MOST_SPEAKERS = 5
+"""All of their orders are tried."""
+
+
+@dataclass(frozen=True)
+class FramesSettings(FinetuneSettings):
+    """Of who speaks when."""
+
+    learn: str = setting("speech", "speech: whether; speakers: who, whoever they are; names: who, by the RTTM's names.")
+    speakers: int = setting(2, "That a recording has at most, where these are learned.")
+    rttm: str | None = setting(None, "RTTM of all recordings, or a folder of such. Default: beside each sound.")
+    crop_s: float = setting(8.0, "Of a recording that is heard in a step, another part in each epoch.")
+    collar_s: float = setting(0.0, "Left out of the diarization error rate on either side of each true edge.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(self, "learn", self.learn in LEARNED_OF_FRAMES, f"one of {', '.join(LEARNED_OF_FRAMES)}")
+        check(self, "speakers", 1 <= self.speakers <= MOST_SPEAKERS, f"from 1 to {MOST_SPEAKERS}")
+        check(self, "crop_s", 0 < self.crop_s < float("inf"), "above 0")
+        check(self, "collar_s", 0 <= self.collar_s < float("inf"), "0 or more")
 
 
 SETTINGS = "finetune.yaml"

@@ -70,7 +70,9 @@ class Task(Protocol):
         config: what its configuration has beside the encoder's.
         pipeline_tag: what the hub calls the task.
         texts: what is to be learned is called: "classes".
-        hears_parts: whether a part of a sound may stand for it.
+        hears_parts: whether of a sound that is longer than `max_duration_s` only a part is heard.
+        heard_s: of a sound at most in a step.
+        in_windows: whether sounds are measured whole, in windows one after the other, or from their beginning.
         clips: indices of the sounds to train on.
         validation: of those to measure on.
         texts_of: numbers of the texts of each clip of the corpus, of which one is drawn in each epoch.
@@ -82,6 +84,8 @@ class Task(Protocol):
     pipeline_tag: str
     texts: str
     hears_parts: bool
+    heard_s: float
+    in_windows: bool
     clips: Sequence[int]
     validation: Sequence[int]
     texts_of: Sequence[Sequence[int]]

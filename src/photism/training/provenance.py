@@ -13,7 +13,19 @@ from typing import Any
 from photism.errors import InputError
 from photism.training.settings import write_settings
 
-PACKAGES = ("photism", "torch", "transformers", "diffusers", "accelerate", "peft", "datasets", "numpy", "soxr", "av")
+PACKAGES = (
+    "photism",
+    "torch",
+    "transformers",
+    "diffusers",
+    "accelerate",
+    "peft",
+    "datasets",
+    "jiwer",
+    "numpy",
+    "soxr",
+    "av",
+)
 
 
 def write_provenance(folder: Path, settings: Any, *, file: str) -> None:
