@@ -37,6 +37,8 @@ def shard(model: Model, device: torch.device) -> Model:
 def whole(tensor: Tensor, *, like: Tensor | None = None) -> Tensor:
     """All of a tensor of which each process may hold a share, on the processor; every process has to ask for it.
 
+    Where nothing is shared out it is the tensor itself, to be read at once: a copy would be as large as the model.
+
     Args:
         tensor: a parameter, or what belongs to one.
         like: the parameter, where `tensor` is a bare share of such a one.
@@ -44,7 +46,7 @@ def whole(tensor: Tensor, *, like: Tensor | None = None) -> Tensor:
     if isinstance(like, DTensor) and not isinstance(tensor, DTensor) and tensor.ndim:
         tensor = DTensor.from_local(tensor, like.device_mesh, like.placements, shape=like.shape, stride=like.stride())
     full: Any = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-    return full.detach().cpu().contiguous().clone()
+    return full.detach().cpu().contiguous()
 
 
 def whole_like(tensor: Tensor, parameter: Tensor) -> Tensor:
