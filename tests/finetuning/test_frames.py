@@ -13,7 +13,7 @@ from photism.errors import InputError
 from photism.finetuning import FramesSettings
 from photism.finetuning.frames import FramesTask
 from photism.finetuning.task import Batch
-from photism.finetuning.turns import NOBODY, activity, segments, turns_of_row
+from photism.finetuning.turns import NOBODY, activity, segments, turns_of_row, version_of_rttm
 from photism.listening import SpeakerTimeline
 from photism.listening.windows import Segment
 from photism.training.batches import Piece
@@ -120,6 +120,14 @@ def test_turns_of_rows(tmp_path):
     one_file = FramesSettings(data=str(tmp_path), output="-", rttm=str(tmp_path / "all.rttm"))
     assert turns_of_row({"file_name": "d.wav"}, one_file) == ("0.0 2.0 bob",)
     assert turns_of_row({"file_name": "a.wav"}, one_file) == ()
+    before = version_of_rttm(one_file)
+    (tmp_path / "all.rttm").write_text(line.format("d", 0, 1, "ann"))
+    assert turns_of_row({"file_name": "d.wav"}, one_file) == ("0.0 1.0 ann",)
+    assert version_of_rttm(one_file) != before
+    with pytest.raises(InputError, match="rttm must be a file or a folder; there is no nowhere"):
+        version_of_rttm(FramesSettings(data="-", output="-", rttm="nowhere"))
+    with pytest.raises(InputError, match=r"b.rttm must be RTTM; there is no such file"):
+        turns_of_row({"file_name": "b.wav", "rttm": "b.rttm"}, settings)
     (tmp_path / "bad.rttm").write_text("SPEAKER x 1 soon 2\n")
     with pytest.raises(InputError, match=r"bad.rttm: line 1 is no turn in RTTM"):
         turns_of_row({"file_name": "bad.wav"}, settings)

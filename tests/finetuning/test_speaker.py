@@ -10,9 +10,9 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioXVector
 from photism.audio import load_waveform
 from photism.encoder.x_vector import AngularMarginLoss
 from photism.errors import InputError
-from photism.finetuning import SpeakerSettings
-from photism.finetuning.speaker import SpeakerTask, named_speaker
-from photism.listening import SpeakerVerifier
+from photism.finetuning import CtcSettings, SpeakerSettings
+from photism.finetuning.speaker import SpeakerTask, speaker_of_row
+from photism.listening import Calibration, SpeakerVerifier
 
 
 def task_of(*clips, **settings):
@@ -77,9 +77,12 @@ def test_error_rates_by_hand():
 
 def test_speakers_of_rows():
     settings = SpeakerSettings(data="-", output="-")
-    assert named_speaker({"client_id": 7, "label": "x"}, settings) == "7"
-    assert named_speaker({"labels": ["ann"]}, settings) == "ann"
-    assert named_speaker({"text": "ann"}, settings) is None
+    assert speaker_of_row({"client_id": 7, "label": "x"}, settings) == "7"
+    assert speaker_of_row({"labels": ["ann"]}, settings) == "ann"
+    assert speaker_of_row({"text": "ann"}, settings) is None
+    # For other tasks a label is no speaker.
+    assert speaker_of_row({"labels": ["ann"]}, CtcSettings(data="-", output="-")) is None
+    assert speaker_of_row({"who": "bob"}, CtcSettings(data="-", output="-", speaker_column="who")) == "bob"
 
 
 def test_from_folders_of_speakers_to_vectors(few_steps, run, tmp_path):
@@ -94,6 +97,8 @@ def test_from_folders_of_speakers_to_vectors(few_steps, run, tmp_path):
     measures = json.loads((output / "measures.jsonl").read_text().splitlines()[-1])
     assert {"EER", "minDCF"} <= set(measures)
     assert (output / "scores.png").is_file()
+    calibration = Calibration.load(output / "threshold.json")
+    assert (calibration.same, calibration.different) == (12, 16)  # of eight recordings of two speakers
     samples = load_waveform(tmp_path / "data/test/joe/0.wav").samples[: 400 + 39 * 160]
     inputs = AutoFeatureExtractor.from_pretrained(output)(samples, sampling_rate=16_000, return_tensors="pt")
     with torch.no_grad():

@@ -30,9 +30,9 @@ from photism.finetuning.settings import (
     FramesSettings,
     SpeakerSettings,
 )
-from photism.finetuning.speaker import SpeakerTask, named_speaker, speakers_of_row
+from photism.finetuning.speaker import SpeakerTask, speaker_of_row, speakers_of_row
 from photism.finetuning.task import Evaluation, Task
-from photism.finetuning.turns import turns_of_row
+from photism.finetuning.turns import turns_of_row, version_of_rttm
 from photism.training import logs
 from photism.training.checkpoints import Best, read_best
 from photism.training.corpus import Corpus, FeatureSettings
@@ -44,7 +44,7 @@ from photism.training.processes import new_accelerator
 from photism.training.provenance import check_hub, push_to_hub, write_provenance
 from photism.training.report import report_sounds
 from photism.training.sharding import whole_like
-from photism.training.sources import SPEAKER_COLUMNS, fingerprint, first_of, read_examples
+from photism.training.sources import fingerprint, read_examples
 from photism.training.weights import without_lora
 
 
@@ -57,16 +57,14 @@ class Kind:
         texts: of a row, what is to be learned of it.
         task: of settings and a corpus.
         text: what a sound must have; None: nothing.
-        about: settings that decide what is read of a row.
-        group: of a row, what goes to one split together; None: the sounds of a speaker, where one is named.
+        about: of settings, what decides what is read of a row.
     """
 
     verb: str
     texts: Callable[[Mapping[str, Any], Any], tuple[str, ...]]
     task: Callable[[Any, Corpus], Task]
     text: Callable[[Any], str | None]
-    about: tuple[str, ...]
-    group: Callable[[Mapping[str, Any], Any], str | None] | None = None
+    about: Callable[[Any], Mapping[str, Any]]
 
 
 KINDS: dict[type[FinetuneSettings], Kind] = {
@@ -75,11 +73,23 @@ KINDS: dict[type[FinetuneSettings], Kind] = {
         classes_of_row,
         ClassifyTask,
         lambda settings: None if settings.multi_label else "class",
-        ("label_column", "multi_label"),
+        lambda settings: {"label_column": settings.label_column, "multi_label": settings.multi_label},
     ),
-    CtcSettings: Kind("ctc", transcript_of_row, CtcTask, lambda settings: "transcript", ("text_column",)),
-    SpeakerSettings: Kind("speaker", speakers_of_row, SpeakerTask, lambda settings: "speaker", (), group=named_speaker),
-    FramesSettings: Kind("frames", turns_of_row, FramesTask, lambda settings: "turns in RTTM", ("rttm",)),
+    CtcSettings: Kind(
+        "ctc",
+        transcript_of_row,
+        CtcTask,
+        lambda settings: "transcript",
+        lambda settings: {"text_column": settings.text_column},
+    ),
+    SpeakerSettings: Kind("speaker", speakers_of_row, SpeakerTask, lambda settings: "speaker", lambda settings: {}),
+    FramesSettings: Kind(
+        "frames",
+        turns_of_row,
+        FramesTask,
+        lambda settings: "turns in RTTM",
+        lambda settings: {"rttm": version_of_rttm(settings)},
+    ),
 }
 
 
@@ -168,12 +178,6 @@ class Measurement:
         return found.measures
 
 
-def speaker_of_row(row: Mapping[str, Any], settings: FinetuneSettings) -> str | None:
-    """Who speaks, where the row says it."""
-    found = first_of(row, (settings.speaker_column,) if settings.speaker_column else SPEAKER_COLUMNS)
-    return None if found is None else str(found)
-
-
 def evenly(clips: Sequence[int], most: int) -> list[int]:
     """As many clips at most, spread over all of them."""
     step = max(1.0, len(clips) / most)
@@ -181,18 +185,22 @@ def evenly(clips: Sequence[int], most: int) -> list[int]:
 
 
 def _prepare_corpus(settings: FinetuneSettings, kind: Kind, features: FeatureSettings, listener: Listener) -> Corpus:
-    group = kind.group or speaker_of_row
     examples = read_examples(
         settings.data,
         lambda row: kind.texts(row, settings),
-        group=lambda row: group(row, settings),
+        group=lambda row: speaker_of_row(row, settings),
         sound_column=settings.sound_column,
         dataset_config=settings.dataset_config,
     )
-    given = {name: getattr(settings, name) for name in ("sound_column", "speaker_column", *kind.about)}
+    about = {
+        "data": fingerprint(settings.data, settings.dataset_config),
+        "columns": [settings.sound_column, settings.speaker_column],
+        "task": kind.verb,
+        **kind.about(settings),
+    }
     return cached_corpus(
         examples,
-        {"data": fingerprint(settings.data, settings.dataset_config), "task": kind.verb, **given},
+        about,
         settings=features,
         text=kind.text(settings),
         validation_share=settings.validation_share,
@@ -237,6 +245,7 @@ def _finish(
         for name, tensor in load_file(output / BEST).items():
             parameters[name].copy_(tensor)
     model.wav2vec2_bert = without_lora(model.wav2vec2_bert)
+    model.to(getattr(torch, settings.dtype))
     write_result(
         output,
         model,

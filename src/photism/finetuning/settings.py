@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from photism.training.settings import check, setting
 
+DTYPES = ("float32", "float16", "bfloat16")
+
 
 @dataclass(frozen=True)
 class FinetuneSettings:
@@ -62,6 +64,7 @@ class FinetuneSettings:
     validation_clips: int = setting(2000, "To measure on at most.")
     checkpoint_every_s: float = setting(600.0, "Seconds between checkpoints.")
     keep_checkpoints: int = setting(2, "The last ones that are kept, beside the best.")
+    dtype: str = setting("float32", "Of the result's weights: float32, float16 or bfloat16.")
     push_to_hub: str | None = setting(None, "Hub id to publish the result under.")
 
     def __post_init__(self) -> None:
@@ -83,6 +86,7 @@ class FinetuneSettings:
             check(self, name, getattr(self, name) >= 0, "0 or more")
         check(self, "limit", self.limit is None or self.limit >= 2, "at least 2")
         check(self, "frozen_layers", self.frozen_layers >= -1, "0 or more, or -1")
+        check(self, "dtype", self.dtype in DTYPES, f"one of {', '.join(DTYPES)}")
         check(self, "precision", self.precision in ("bf16", "fp32"), "bf16 or fp32")
         check(
             self, "lora_rank", not (self.lora_rank and self.frozen_layers == -1), "0 where the whole encoder is frozen"
@@ -158,6 +162,6 @@ SETTINGS = "finetune.yaml"
 
 RUNNING = frozenset(
     {"chunk_s", "evaluate_every", "validation_clips", "checkpoint_every_s", "keep_checkpoints", "patience"}
-    | {"push_to_hub", "cpu", "fsdp", "gradient_checkpointing", "output"}
+    | {"dtype", "push_to_hub", "cpu", "fsdp", "gradient_checkpointing", "output"}
 )
 """What may differ when a training is resumed: it changes how it runs, and what is measured, but not what is learned."""

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from photism.encoder import Wav2Vec2BertForXVector
 from photism.errors import InputError
-from photism.finetuning.settings import SpeakerSettings
+from photism.finetuning.settings import FinetuneSettings, SpeakerSettings
 from photism.finetuning.task import Batch, Case, Evaluation
 from photism.listening.metrics import equal_error_rate, min_detection_cost
+from photism.listening.verification import Calibration
 from photism.training.batches import Piece
 from photism.training.corpus import Corpus
 from photism.training.report import some
@@ -23,20 +24,23 @@ from photism.training.sources import LABEL_COLUMNS, SPEAKER_COLUMNS, first_of
 
 FEW_SOUNDS = 2
 KEPT_PAIRS = 100
+THRESHOLD = "threshold.json"
 
 
-def named_speaker(row: Mapping[str, Any], settings: SpeakerSettings) -> str | None:
-    """Who speaks: by a column, or by the name of the folder."""
-    columns = (settings.speaker_column,) if settings.speaker_column else (*SPEAKER_COLUMNS, *LABEL_COLUMNS)
+def speaker_of_row(row: Mapping[str, Any], settings: FinetuneSettings) -> str | None:
+    """Who speaks in a sound, where its row says it; where speakers are learned, the name of the folder says it too."""
+    columns = (settings.speaker_column,) if settings.speaker_column else SPEAKER_COLUMNS
+    if isinstance(settings, SpeakerSettings) and not settings.speaker_column:
+        columns += LABEL_COLUMNS
     found = first_of(row, columns)
-    if isinstance(found, list | tuple):
+    if isinstance(found, list | tuple):  # of a folder, or of a class of `datasets`
         found = found[0] if found else None
     return None if found is None else str(found).strip() or None
 
 
 def speakers_of_row(row: Mapping[str, Any], settings: SpeakerSettings) -> tuple[str, ...]:
     """The same as texts."""
-    speaker = named_speaker(row, settings)
+    speaker = speaker_of_row(row, settings)
     return () if speaker is None else (speaker,)
 
 
@@ -50,6 +54,7 @@ class SpeakerTask:
     Attributes:
         names: of the speakers to train on.
         heard_before: names of validation sounds whose speakers are trained on, which are therefore left out.
+        calibration: of the pairs that were last measured on.
 
     Raises:
         InputError: there are fewer than two speakers to train on.
@@ -75,6 +80,7 @@ class SpeakerTask:
         kept = corpus.split("validation")
         self.heard_before = [corpus.clips[clip].name for clip in kept if self.labels[clip] >= 0]
         self.validation: Sequence[int] = [clip for clip in kept if self.labels[clip] < 0]
+        self.calibration: Calibration | None = None
         if not _has_pairs([self.speakers[clip] for clip in self.validation]):
             self.validation = []
         self.config: Mapping[str, Any] = {"id2label": dict(enumerate(self.names)), "label2id": number}
@@ -139,7 +145,9 @@ class SpeakerTask:
                     written=" and ".join(dict.fromkeys(self.speakers[clip] for clip in both)),
                 )
             )
-        measures = {"EER": rate, "minDCF": min_detection_cost(scores, is_same), "threshold": threshold}
+        cost, same = min_detection_cost(scores, is_same), int(is_same.sum())
+        self.calibration = Calibration(threshold, rate, cost, same, len(scores) - same)
+        measures = {"EER": rate, "minDCF": cost, "threshold": threshold}
         return Evaluation(measures, cases, {"scores": _scores_figure(scores, is_same, threshold)})
 
     def score(self, measures: Mapping[str, float]) -> float:
@@ -147,7 +155,9 @@ class SpeakerTask:
         return -measures.get("EER", 0.0)
 
     def save(self, folder: Path) -> None:
-        """Nothing: an x-vector needs no names."""
+        """The threshold at which the errors are equal, for `photism speakers verify --calibration`."""
+        if self.calibration:
+            self.calibration.save(folder / THRESHOLD)
 
 
 def _has_pairs(speakers: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from photism.errors import InputError
 from photism.finetuning.settings import FramesSettings
 from photism.listening.diarization import read_rttm
 from photism.listening.windows import Segment
-from photism.training.sources import END_COLUMNS, SOUND_COLUMNS, START_COLUMNS, first_of
+from photism.training.sources import END_COLUMNS, SOUND_COLUMNS, START_COLUMNS, fingerprint, first_of
 
 NOBODY = "0 0 -"
 """A turn of no length: of a recording that is known to be silent."""
@@ -40,6 +40,20 @@ def turns_of_row(row: Mapping[str, Any], settings: FramesSettings) -> tuple[str,
     end_s = float(first_of(row, END_COLUMNS) or "inf")
     parts = [(max(turn.start_s, start_s) - start_s, min(turn.end_s, end_s) - start_s, turn.label) for turn in turns]
     return tuple(f"{start!r} {end!r} {who}" for start, end, who in parts if start < end) or (NOBODY,)
+
+
+def version_of_rttm(settings: FramesSettings) -> str | None:
+    """Changes when the file or folder of RTTM does.
+
+    Raises:
+        InputError: it is neither.
+    """
+    if settings.rttm is None:
+        return None
+    path = Path(settings.rttm)
+    if not path.exists():
+        raise InputError(f"rttm must be a file or a folder; there is no {path}")
+    return fingerprint(settings.rttm) if path.is_dir() else f"{path}: {path.stat().st_size}, {path.stat().st_mtime_ns}"
 
 
 def segments(texts: Sequence[str]) -> list[Segment]:
@@ -95,8 +109,14 @@ def _of_recording(path: Path, name: str) -> Sequence[Segment]:
     return recordings.get(name) or next(iter(recordings.values()), [])
 
 
-@lru_cache(maxsize=4)
 def _read(path: Path) -> dict[str, list[Segment]]:
+    if not path.is_file():
+        raise InputError(f"{path} must be RTTM; there is no such file")
+    return _read_version(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _read_version(path: Path, changed_ns: int) -> dict[str, list[Segment]]:
     try:
         return read_rttm(path.read_text(encoding="utf8"))
     except (OSError, UnicodeDecodeError) as error:
