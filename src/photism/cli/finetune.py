@@ -10,7 +10,14 @@ from photism.cli.startup import startup
 from photism.cli.training import given_settings, train
 from photism.finetuning.settings import SETTINGS, ClassifySettings, CtcSettings, FramesSettings, SpeakerSettings
 
-app = typer.Typer(help="Train a head, and the encoder beneath it, from your own labelled sounds.", no_args_is_help=True)
+app = typer.Typer()
+
+
+@app.callback(invoke_without_command=True)
+def finetune(context: typer.Context) -> None:
+    """Train a head, and the encoder beneath it, from your own labelled sounds."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def classify(config: Path | None, resume: bool, **given: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from photism.finetuning.task import Evaluation, Task
 from photism.finetuning.turns import turns_of_row, version_of_rttm
 from photism.training import logs
 from photism.training.checkpoints import Best, read_best
-from photism.training.corpus import Corpus, FeatureSettings
+from photism.training.corpus import Corpus
 from photism.training.loop import BEST, Loop
 from photism.training.monitor import Listener, Monitor
 from photism.training.output import check_output
@@ -116,20 +115,12 @@ def finetune(settings: FinetuneSettings, *, resume: bool = False, listener: List
     listener = listener if listener and accelerator.is_main_process else Listener()
     if settings.push_to_hub and accelerator.is_main_process:
         check_hub(settings.push_to_hub)
-    listener.stage("loading the encoder")
-    start = load_start(settings.encoder)
-    features = feature_settings(start)
-    listener.stage("reading the sounds")
-    task = kind.task(settings, _prepare_corpus(settings, kind, features, listener))
-    model = build_model(start, task, settings)
-    del start
-    gc.collect()
-
-    output.mkdir(parents=True, exist_ok=True)
+    task, model = _prepare(settings, kind, listener)
     learner = HeadLearner(model, task.corpus, task, settings, accelerator)
     clips = evenly(task.validation, settings.validation_clips)
     if settings.patience and not clips:
         raise InputError(f"patience must be 0 where there is nothing to measure on; got {settings.patience}")
+    output.mkdir(parents=True, exist_ok=True)
     loop = Loop(
         learner,
         output,
@@ -184,21 +175,21 @@ def evenly(clips: Sequence[int], most: int) -> list[int]:
     return [clips[int(number * step)] for number in range(min(most, len(clips)))]
 
 
-def _prepare_corpus(settings: FinetuneSettings, kind: Kind, features: FeatureSettings, listener: Listener) -> Corpus:
-    examples = read_examples(
+def _prepare(settings: FinetuneSettings, kind: Kind, listener: Listener) -> tuple[Task, Any]:
+    """What is to be learned, and the model that is to learn it."""
+    about = _about(settings, kind)
+    examples = read_examples(  # before the encoder, which may have to be fetched
         settings.data,
         lambda row: kind.texts(row, settings),
         group=lambda row: speaker_of_row(row, settings),
         sound_column=settings.sound_column,
         dataset_config=settings.dataset_config,
     )
-    about = {
-        "data": fingerprint(settings.data, settings.dataset_config),
-        "columns": [settings.sound_column, settings.speaker_column],
-        "task": kind.verb,
-        **kind.about(settings),
-    }
-    return cached_corpus(
+    listener.stage("loading the encoder")
+    start = load_start(settings.encoder)
+    features = feature_settings(start)
+    listener.stage("reading the sounds")
+    corpus = cached_corpus(
         examples,
         about,
         settings=features,
@@ -208,6 +199,18 @@ def _prepare_corpus(settings: FinetuneSettings, kind: Kind, features: FeatureSet
         limit=settings.limit,
         on_clip=listener.prepared,
     )
+    task = kind.task(settings, corpus)
+    return task, build_model(start, task, settings)
+
+
+def _about(settings: FinetuneSettings, kind: Kind) -> dict[str, Any]:
+    """What decides which sounds there are, and what is learned of them."""
+    return {
+        "data": fingerprint(settings.data, settings.dataset_config),
+        "columns": [settings.sound_column, settings.speaker_column],
+        "task": kind.verb,
+        **kind.about(settings),
+    }
 
 
 def _preflight(settings: FinetuneSettings, task: Task) -> Preflight:
