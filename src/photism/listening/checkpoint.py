@@ -128,6 +128,8 @@ def load_model(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dty
         kind = Wav2Vec2BertForSequenceClassification
     else:
         kind = MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(checkpoint.config)]
+    if folder == BUNDLED:
+        folder, arguments = None, {"state_dict": _bundled_weights()}
     try:
         model, report = kind.from_pretrained(
             folder,
@@ -143,6 +145,17 @@ def load_model(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dty
     check_whole(checkpoint.name, report["missing_keys"])
     torch.nn.Module.to(model, device)  # the type of transformers' own `to` is wrong
     return model.eval()
+
+
+def _bundled_weights() -> dict[str, torch.Tensor]:
+    """The bundled classifier is a head alone, on the encoder of the bundled model."""
+    from safetensors.torch import load_file
+
+    encoder = load_file(MODEL_FOLDER / "model.safetensors")
+    of_encoder = {key: tensor for key, tensor in encoder.items() if key.startswith("encoder.")}
+    return {key.replace("encoder", "wav2vec2_bert", 1): tensor for key, tensor in of_encoder.items()} | load_file(
+        BUNDLED / "model.safetensors"
+    )
 
 
 def check_whole(name: str, missing_keys: Iterable[str]) -> None:

@@ -1,0 +1,180 @@
+"""What the recipes of the heads listen to: people saying captions, espeak-ng saying them, and a telephone's prompts.
+
+Recordings are those of `recipes/tiny` (Tux Paint stamps); what is made of them goes to the cache as WAV files with a
+`metadata.csv`, as `photism finetune` reads it. The prompts are Debian's `asterisk-core-sounds-*-wav`: other people, at
+8 kHz, for testing alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import random
+import shutil
+import subprocess
+import sys
+import wave
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+sys.path.append(str(Path(__file__).parents[1] / "tiny"))
+
+from corpus import cache_folder, read_recordings, read_stamps
+from speech import PITCH, RATE_WPM, VOICE_VARIANTS, synthesize
+
+from photism.audio import SAMPLING_RATE, load_waveform
+
+TELEPHONE_RATE = 8_000  # Hz
+PROMPT_LANGUAGES = ("en", "es", "fr", "it", "ru")
+PROMPTS_VERSION = "1.6.1-1"
+EMPTY_BYTES = 1000  # one prompt has no sound in it
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A recording with what is to be learned from it.
+
+    Attributes:
+        source: a file, or (text, espeak-ng's language, seed) to be spoken.
+        name: of the file that is made of it.
+        label: its class.
+        split: "train", "validation", or "test", which no training sees.
+        telephone: as a telephone would carry it, 8 kHz.
+    """
+
+    source: Path | tuple[str, str, int]
+    name: str
+    label: str
+    split: str
+    telephone: bool = False
+
+
+def work_folder() -> Path:
+    """Where sounds and trainings of these recipes go."""
+    return cache_folder().parent / "listening"
+
+
+def people(labels: dict[str, str], *, by: str) -> list[Spoken]:
+    """People's recordings whose language, or the folder of whose stamp, has a label; a tenth is to test, one to
+    validate.
+
+    Args:
+        labels: of each language or folder.
+        by: "language" or "folder".
+    """
+    found: list[Spoken] = []
+    for recording in read_recordings():
+        key = recording.language if by == "language" else recording.stamp.split("/")[0]
+        if key not in labels:
+            continue
+        digest = int(hashlib.sha256(f"{recording.stamp}|{recording.language}".encode()).hexdigest(), 16)
+        split = "test" if recording.is_test else "validation" if digest % 10 == 1 else "train"
+        name = f"people/{recording.language}/{recording.stamp}.wav"
+        found.append(Spoken(recording.path, name, labels[key], split))
+    return found
+
+
+def voices(
+    labels: dict[str, str], *, by: str, languages: Sequence[str], each: int, first_seed: int = 0
+) -> list[Spoken]:
+    """espeak-ng's voices, variants, rates and pitches, drawn at random, saying captions.
+
+    Args:
+        labels: as for `people`.
+        by: likewise.
+        languages: to speak in.
+        each: captions of a language.
+        first_seed: of what is drawn.
+    """
+    found: list[Spoken] = []
+    for language in languages:
+        stamps = [stamp for stamp in read_stamps() if language in stamp.captions]
+        chosen = random.Random(f"{language}|{first_seed}").choices(stamps, k=each)
+        for number, stamp in enumerate(chosen):
+            key = language if by == "language" else stamp.name.split("/")[0]
+            if key in labels:
+                source = (stamp.captions[language], language, first_seed + number)
+                found.append(Spoken(source, f"voices/{language}/{first_seed + number}.wav", labels[key], "train"))
+    return found
+
+
+def telephoned(spoken: Iterable[Spoken]) -> list[Spoken]:
+    """The same once more, by telephone."""
+    return [Spoken(each.source, f"telephone/{each.name}", each.label, each.split, telephone=True) for each in spoken]
+
+
+def write(folder: Path, spoken: Sequence[Spoken]) -> None:
+    """WAV files, those that are not there yet, and `metadata.csv` of all but the test's."""
+    with ProcessPoolExecutor() as pool:
+        paths = list(pool.map(_write, [folder] * len(spoken), spoken, chunksize=32))
+    part = folder / "metadata.part"
+    with part.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file_name", "label", "split"])
+        for path, each in zip(paths, spoken, strict=True):
+            if each.split != "test":
+                rows.writerow([path, each.label, each.split])
+    part.rename(folder / "metadata.csv")
+
+
+def path_of(folder: Path, spoken: Spoken) -> Path:
+    """Where a recording lies, once it is written."""
+    as_it_is = isinstance(spoken.source, Path) and not spoken.telephone
+    return spoken.source if as_it_is else folder / spoken.name
+
+
+def fetch_prompts() -> dict[str, list[Path]]:
+    """Asterisk's prompts by language."""
+    folder = work_folder() / "asterisk"
+    found: dict[str, list[Path]] = {}
+    for language in PROMPT_LANGUAGES:
+        unpacked = folder / language
+        if not unpacked.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            name = f"asterisk-core-sounds-{language}-wav"
+            if not list(folder.glob(f"{name}_*.deb")):
+                subprocess.run(["apt-get", "download", f"{name}={PROMPTS_VERSION}"], cwd=folder, check=True)
+            part = unpacked.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            (package,) = folder.glob(f"{name}_*.deb")
+            subprocess.run(["dpkg-deb", "-x", str(package), str(part)], check=True)
+            part.rename(unpacked)
+        paths = sorted(path for path in unpacked.rglob("*.wav") if "silence" not in path.parts)
+        found[language] = [path for path in paths if path.stat().st_size > EMPTY_BYTES]
+    return found
+
+
+def _write(folder: Path, spoken: Spoken) -> Path:
+    path = path_of(folder, spoken)
+    if path.is_file():
+        return path
+    samples = load_waveform(_said(spoken.source)).samples
+    if spoken.telephone:
+        samples = soxr.resample(samples, SAMPLING_RATE, TELEPHONE_RATE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    _write_wav(part, samples, TELEPHONE_RATE if spoken.telephone else SAMPLING_RATE)
+    part.rename(path)
+    return path
+
+
+def _said(source: Path | tuple[str, str, int]) -> Path | bytes:
+    if isinstance(source, Path):
+        return source
+    text, language, seed = source
+    choice = random.Random(f"{text}|{language}|{seed}")
+    voice = language + choice.choice(VOICE_VARIANTS)
+    return synthesize(text, voice, choice.randint(*RATE_WPM), choice.randint(*PITCH))
+
+
+def _write_wav(path: Path, samples: npt.NDArray[np.float32], rate: int) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())

@@ -1,0 +1,33 @@
+"""The classifier that Photism brings: which of eight languages is spoken."""
+
+import pytest
+from safetensors import safe_open
+
+from photism import AudioClassifier
+from photism.listening.checkpoint import BUNDLED
+from photism.tiny import MODEL_FOLDER
+
+LANGUAGES = {"ca": "Catalan", "en": "English", "es": "Spanish", "fr": "French", "ro": "Romanian", "ru": "Russian"}
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return AudioClassifier.from_pretrained(device="cpu")
+
+
+def test_it_tells_the_languages_of_the_examples(classifier):
+    paths = sorted((MODEL_FOLDER / "examples").glob("*.ogg"))
+    assert len(paths) == len(LANGUAGES)
+    for path, heard in zip(paths, classifier(paths), strict=True):
+        assert heard[0].label == LANGUAGES[path.name.split(".")[1]]
+
+
+def test_it_is_a_head_on_the_encoder_of_the_bundled_model(classifier):
+    with safe_open(BUNDLED / "model.safetensors", "pt") as head:
+        assert not any(key.startswith("wav2vec2_bert") for key in head.keys())  # noqa: SIM118 (it is no mapping)
+    with safe_open(MODEL_FOLDER / "model.safetensors", "pt") as model:
+        weights = {key: model.get_tensor(key) for key in model.keys() if key.startswith("encoder.")}  # noqa: SIM118
+    loaded = classifier.model.wav2vec2_bert.state_dict()
+    assert set(loaded) == {key.removeprefix("encoder.") for key in weights}
+    for key, tensor in weights.items():
+        assert (loaded[key.removeprefix("encoder.")] == tensor.float()).all()
