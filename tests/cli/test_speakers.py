@@ -73,7 +73,7 @@ def test_a_threshold_and_the_shortest_turn(timeline):
 
 
 def test_embeddings_go_to_a_file(x_vectors, sounds, tmp_path):
-    from photism.listening.verification import load_embeddings
+    from photism.listening.embeddings import load_embeddings
 
     target = tmp_path / "e.npz"
     assert run("embed", *sounds, *x_vectors, "-o", target).exit_code == 0

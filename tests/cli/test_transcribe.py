@@ -204,7 +204,7 @@ def test_on_a_terminal_what_is_not_final_is_dim_and_taken_back(monkeypatch, tran
 
     written = []
     monkeypatch.setattr(live.sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(live._Printer, "_write", lambda self, text: written.append(text))
+    monkeypatch.setattr(live._Printer, "write", lambda self, text: written.append(text))
     destination = Destination.of(["-"], None, None, words=False, as_json=False, force=False)
     printer = live._Printer(destination)
     printer.show(Heard((), (word("HEL", 0.0),)))

@@ -10,7 +10,7 @@ from speaker_models import make_speaker_model
 from photism import InputError, SpeakerTimeline, SpeakerVerifier, Waveform
 from photism.listening import Calibration, Segment, TurnRules
 from photism.listening.diarization import as_rttm, as_srt, read_rttm
-from photism.listening.verification import load_embeddings, save_embeddings
+from photism.listening.embeddings import load_embeddings, save_embeddings
 
 
 @pytest.fixture(scope="module")

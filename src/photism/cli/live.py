@@ -45,7 +45,7 @@ def transcribe_live(stream: TranscriptStream, pieces: Generator[NDArray[np.float
     printer.show(stream.finish())
     printer.end()
     if not destination.prints_text:
-        destination.give(0, stream.transcript)
+        destination.give(0, stream.transcript, echo=printer.write)
 
 
 class _Printer:
@@ -66,31 +66,32 @@ class _Printer:
             if heard.final or partial != self._shown:
                 self._shown = partial
                 final = [{"text": word.text, "start_s": round(word.start_s, 3)} for word in heard.final]
-                self._write(json.dumps({"final": final, "partial": partial}, ensure_ascii=False) + "\n")
+                self.write(json.dumps({"final": final, "partial": partial}, ensure_ascii=False) + "\n")
         elif not self._quiet:
             self._show_words(heard.final, heard.partial)
 
     def end(self) -> None:
         """Ends the last line."""
         if self._line:
-            self._write("\n")
+            self.write("\n")
 
     def _show_words(self, final: Sequence[Word], partial: Sequence[Word]) -> None:
         if self._partial and self._shown and (final or partial):
-            self._write(BACK_AND_CLEAR)
+            self.write(BACK_AND_CLEAR)
             self._shown = ""
         for word in final:
             ends = self._line + 1 + len(word.text) > LINE_CHARACTERS or word.start_s - self._end_s > PAUSE_S
             space = "" if not self._line else "\n" if ends else " "
             self._line = len(word.text) + (self._line + 1 if space == " " else 0)
             self._end_s = word.end_s
-            self._write(space + word.text)
+            self.write(space + word.text)
         if self._partial and partial:
             # Within the line, so that the place to go back to does not scroll away.
             room = shutil.get_terminal_size().columns - self._line - 2
             self._shown = " ".join(word.text for word in partial)[: max(0, room)]
-            self._write(f"{SAVE}{' ' if self._line else ''}{DIM}{self._shown}{PLAIN}")
+            self.write(f"{SAVE}{' ' if self._line else ''}{DIM}{self._shown}{PLAIN}")
 
-    def _write(self, text: str) -> None:
+    def write(self, text: str) -> None:
+        """As it is, at once."""
         sys.stdout.write(text)
         sys.stdout.flush()

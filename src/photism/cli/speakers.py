@@ -3,21 +3,23 @@
 import csv
 import json
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from photism.cli import options as option
-from photism.cli.png import sound_stem
+from photism.cli.png import check_picture, sound_stem
+from photism.cli.progress import progress_bar
 from photism.cli.startup import DTYPES, startup
 from photism.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from photism.listening import SpeakerVerifier, Timeline
 
-MISTAKE = 2
 TIMELINE_FORMATS = ("table", "rttm", "json", "srt")
 PAIR_COLUMNS = ("one", "other", "same")
 TRUTHS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -54,10 +56,11 @@ def timeline(
     for name, is_used in (("--format srt", format == "srt"), ("--plot", plot is not None)):
         if is_used and len(sounds) > 1:
             raise InputError(f"{name} is for one sound; got {len(sounds)}")
-    for target in (output, plot):
-        _check_free(target, force=force)
+    _check_free(output, force=force)
+    _check_workers(workers)
     _check_dtype(dtype)
     if plot is not None:
+        check_picture(plot, "--plot", force=force)
         from photism.listening.timeline import check_matplotlib
 
         check_matplotlib()
@@ -68,19 +71,18 @@ def timeline(
 
         rules = TurnRules(threshold=threshold, min_on_s=min_on, min_off_s=min_off, overlap=overlap)
         listener = SpeakerTimeline.from_pretrained(model, device=device, dtype=dtype, num_workers=workers)
-    failed: list[int] = []
-    with written_whole(output) if output else nullcontext() as file:
-        for found in listener.stream(list(sounds), rules=rules, on_error=partial(_tell, failed)):
+    with progress_bar("listening", len(sounds)) as bar, written_whole(output) if output else nullcontext() as file:
+        for found in listener.stream(list(sounds), rules=rules, on_error=bar.fail):
             text = _timeline_text(sounds[found.number], found, format)
-            (file.write(text) if file else typer.echo(text, nl=False))
+            (file.write(text) if file else bar.echo(text))
+            bar.heard(found.duration_s)
+            bar.advance()
             if plot is not None:
                 from photism.audio import load_waveform
                 from photism.listening.timeline import write_timeline
 
                 sound = sounds[found.number]
                 write_timeline(plot, load_waveform(sound), found.turns, title=sound)
-    if failed:
-        raise typer.Exit(MISTAKE)
 
 
 @speakers.command()
@@ -95,7 +97,7 @@ def embed(
     workers: option.Workers = 2,
 ) -> None:
     """Write the embedding of each sound, by its name, to a file."""
-    from photism.listening.verification import check_ending, save_embeddings
+    from photism.listening.embeddings import check_ending, save_embeddings
 
     check_ending(output)
     _check_free(output, force=force)
@@ -103,11 +105,13 @@ def embed(
     if twice is not None:
         raise InputError(f"{twice} is given twice; an embedding is written by the name of its sound")
     verifier = _verifier(model, device, dtype, batch_size, workers)
-    failed: list[int] = []
-    found = {sounds[number]: row for number, row in verifier.stream(list(sounds), on_error=partial(_tell, failed))}
-    save_embeddings(found, output)
-    if failed:
-        raise typer.Exit(MISTAKE)
+    found: dict[str, NDArray[np.float32]] = {}
+    with progress_bar("embedding", len(sounds)) as bar:
+        for number, row in verifier.stream(list(sounds), on_error=bar.fail, callback_on_heard=bar.heard):
+            found[sounds[number]] = row
+            bar.advance()
+        if found:
+            save_embeddings(found, output)
 
 
 @speakers.command()
@@ -123,13 +127,15 @@ def enrol(
     workers: option.Workers = 2,
 ) -> None:
     """Add a speaker, by one or several sounds, to a file of speakers."""
-    from photism.listening.verification import check_ending, load_embeddings, save_embeddings
+    from photism.listening.embeddings import check_ending, load_embeddings, save_embeddings
 
     check_ending(output)
+    _check_free(output, force=True)
     known = load_embeddings(output) if output.exists() else {}
     if name in known and not force:
         raise InputError(f"{output} has a speaker {name!r}; give another name, or --force to enrol this one anew")
     verifier = _verifier(model, device, dtype, batch_size, workers)
+    verifier.check_speakers({other: speaker for other, speaker in known.items() if other != name})
     save_embeddings({**known, name: verifier.enrol(list(sounds))}, output)
 
 
@@ -149,15 +155,19 @@ def verify(
     dtype: option.Dtype = DTYPES[0],
 ) -> None:
     """Say whether a sound is of an enrolled speaker, or two sounds of one."""
-    from photism.listening.verification import Calibration, load_embeddings
+    from photism.listening.embeddings import load_embeddings
+    from photism.listening.verification import Calibration
 
     if (threshold is None) == (calibration is None):
         raise InputError("give either --threshold or --calibration, which photism speakers calibrate writes")
     if len(sounds) != (2 if enrolled is None else 1):
         raise InputError(f"give two sounds, or one and --enrolled; got {len(sounds)}")
     least = Calibration.load(calibration).threshold if calibration else threshold or 0.0
-    known = load_embeddings(enrolled) if enrolled else {}
+    known = load_embeddings(enrolled) if enrolled else None
+    if known == {}:
+        raise InputError(f"{enrolled} holds no speaker; photism speakers enrol adds one")
     verifier = _verifier(model, device, dtype, 2, 2)
+    verifier.check_speakers(known or {})
     others = known or {sounds[0]: verifier.embed(sounds[0])}
     results = {name: verifier.verify(speaker, sounds[-1], threshold=least) for name, speaker in others.items()}
     for name, result in sorted(results.items(), key=lambda item: -item[1].score):
@@ -186,7 +196,13 @@ def calibrate(
     _check_free(output, force=force)
     listed = _read_pairs(pairs)
     verifier = _verifier(model, device, dtype, batch_size, workers)
-    found = verifier.calibrate(listed)
+    with progress_bar("embedding", len({sound for *both, _ in listed for sound in both})) as bar:
+
+        def heard(seconds: float) -> None:
+            bar.heard(seconds)
+            bar.advance()
+
+        found = verifier.calibrate(listed, callback_on_heard=heard)
     found.save(output)
     typer.echo(
         f"threshold {found.threshold:.3f}  EER {found.equal_error_rate:.1%}  minDCF {found.min_detection_cost:.3f}  "
@@ -196,9 +212,9 @@ def calibrate(
 
 def _read_pairs(path: Path) -> list[tuple[str, str, bool]]:
     try:
-        with path.open(encoding="utf8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets begin it with a mark
             rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     found: list[tuple[str, str, bool]] = []
     for number, row in enumerate(rows, start=2):
@@ -228,9 +244,9 @@ def _timeline_text(sound: str, found: "Timeline", format: str) -> str:
 
 
 def _verifier(model: str, device: str | None, dtype: str, batch_size: int, workers: int) -> "SpeakerVerifier":
-    for name, number, least in (("--batch-size", batch_size, 1), ("--workers", workers, 0)):
-        if number < least:
-            raise InputError(f"{name} must be at least {least}; got {number}")
+    if batch_size < 1:
+        raise InputError(f"--batch-size must be at least 1; got {batch_size}")
+    _check_workers(workers)
     _check_dtype(dtype)
     with startup():
         from photism.listening import SpeakerVerifier
@@ -238,6 +254,11 @@ def _verifier(model: str, device: str | None, dtype: str, batch_size: int, worke
         return SpeakerVerifier.from_pretrained(
             model, device=device, dtype=dtype, batch_size=batch_size, num_workers=workers
         )
+
+
+def _check_workers(workers: int) -> None:
+    if workers < 0:
+        raise InputError(f"--workers must be at least 0; got {workers}")
 
 
 def _check_dtype(dtype: str) -> None:
@@ -252,8 +273,3 @@ def _check_free(target: Path | None, *, force: bool) -> None:
         raise InputError(f"the folder {target.parent} does not exist; create it")
     if target.is_dir() or (target.exists() and not force):
         raise InputError(f"{target} exists; give another name, or --force to overwrite it")
-
-
-def _tell(failed: list[int], number: int, error: InputError) -> None:
-    failed.append(number)
-    typer.echo(f"photism: {' '.join(str(error).split())}", err=True)

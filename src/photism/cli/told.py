@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
-import typer
-
 from photism.cli.png import sound_stem
+from photism.cli.progress import progress_bar
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "csv", "audacity")
 FORMAT_OF_ENDING = {".csv": "csv", ".json": "json", ".jsonl": "json"}
-MISTAKE = 2
 
 
 class Listen(Protocol):
@@ -132,27 +130,18 @@ def tell(given: TellingGiven, listen: Listen, about: Callable[[str, Labels], dic
     Raises:
         typer.Exit: with status 2, in the end, where a sound could not be used.
     """
-    failed: list[int] = []
-
-    def on_error(number: int, error: InputError) -> None:
-        failed.append(number)
-        advance()
-        typer.echo(f"photism: {' '.join(str(error).split())}", err=True)
-
-    with _progress(len(given.sounds), doing) as (advance, heard), _together(given) as file:
+    with progress_bar(doing, len(given.sounds)) as bar, _together(given) as file:
         is_first = True
-        for labels in listen(on_error=on_error, callback_on_heard=heard):
+        for labels in listen(on_error=bar.fail, callback_on_heard=bar.heard):
             sound = given.sounds[labels.number]
             text = _text(given, sound, labels, about, is_first=is_first or not given.is_together)
             if given.is_together:
-                (typer.echo(text, nl=False) if file is None else file.write(text))
+                (bar.echo(text) if file is None else file.write(text))
             else:
                 _write(given.file_of(sound), text)
             _draw(given.picture_of(sound), sound, labels)
-            advance()
+            bar.advance()
             is_first = False
-    if failed:
-        raise typer.Exit(MISTAKE)
 
 
 def _text(
@@ -202,36 +191,6 @@ def _draw(target: Path | None, sound: str, labels: Labels) -> None:
     from photism.listening.timeline import write_timeline
 
     write_timeline(target, load_waveform(sound), labels.segments, title=sound)
-
-
-@contextmanager
-def _progress(total: int, doing: str) -> Generator[tuple[Callable[[], None], Callable[[float], None]]]:
-    """A bar on the terminal's error stream, gone when all is told: sounds that are done, and how much is heard."""
-    import sys
-
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[heard]}"))
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        # What is told stays on the output stream, also where that is a file and the error stream a terminal.
-        redirect_stdout=sys.stdout.isatty(),
-    ) as progress:
-        task = progress.add_task(doing, total=total, heard="")
-        seconds = 0.0
-
-        def heard(more_s: float) -> None:
-            nonlocal seconds
-            seconds += more_s
-            progress.update(task, heard=f"{seconds / 60:.1f} min of sound")
-
-        yield lambda: progress.advance(task), heard
 
 
 def _is_folder(path: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.live import transcribe_live
+from photism.cli.progress import progress_bar
 from photism.cli.startup import DTYPES, startup
 from photism.cli.transcripts import FORMATS, Destination
 from photism.errors import InputError
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from photism.listening.transcription import Transcriber
-    from photism.listening.transcription.transcriber import OnHeard
 
 PIPE = "-"
 MICROPHONE = "microphone"
@@ -107,13 +106,15 @@ def transcribe(
         pieces = _pieces(microphone=microphone, input_device=input_device, raw=raw)
         transcribe_live(transcriber.stream(streaming, decoding), pieces, destination)
         return
-    broken: list[int] = []
+    heard: dict[int, float] = {}
 
-    def on_error(number: int, error: InputError) -> None:
-        broken.append(number)
-        typer.echo(f"photism: {' '.join(str(error).split())}", err=True)
+    def on_heard(number: int, heard_s: float, duration_s: float) -> None:
+        more_s = heard_s - heard.get(number, 0.0)
+        heard[number] = heard_s
+        bar.heard(more_s)
+        bar.advance(more_s / duration_s)
 
-    with _progress(len(sounds)) as on_heard:
+    with progress_bar("transcribing", len(sounds)) as bar:
         found = transcriber.numbered(
             sounds,
             decoding,
@@ -121,13 +122,11 @@ def transcribe(
             window_s=window,
             batch_size=batch_size,
             num_workers=workers,
-            on_error=on_error,
+            on_error=bar.fail,
             on_heard=on_heard,
         )
         for number, transcript in found:
-            destination.give(number, transcript)
-    if broken:
-        raise typer.Exit(2)
+            destination.give(number, transcript, echo=bar.echo)
 
 
 def _check(
@@ -165,23 +164,3 @@ def _pieces(*, microphone: bool, input_device: str | None, raw: float | None) ->
     from photism.audio.live import microphone_samples, pipe_samples
 
     return microphone_samples(input_device) if microphone else pipe_samples(sys.stdin.buffer, raw_rate=raw)
-
-
-@contextmanager
-def _progress(count: int) -> Generator[OnHeard]:
-    """On a terminal, a bar that says how far it is: in seconds of a single recording, or in recordings."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("transcribing"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=count)
-        done: dict[int, float] = {}
-
-        def on_heard(number: int, heard_s: float, duration_s: float) -> None:
-            done[number] = heard_s / duration_s
-            extent = f"{heard_s:.0f} of {duration_s:.0f} s" if count == 1 else f"{len(done)} of {count}"
-            progress.update(task, completed=sum(done.values()), description=extent)
-
-        yield on_heard

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import typer
 
 from photism.cli.png import sound_stem
 from photism.errors import InputError
@@ -85,31 +81,27 @@ class Destination:
         """Plain text, which can be printed as it comes."""
         return self.targets is None and self.format == TEXT and not self.as_json
 
-    def give(self, number: int, transcript: Transcript) -> None:
-        """Writes or prints the transcript of a sound."""
+    def give(self, number: int, transcript: Transcript, *, echo: Callable[[str], None]) -> None:
+        """Writes or prints the transcript of a sound.
+
+        Args:
+            number: of the sound.
+            transcript: of it.
+            echo: prints text, which has its own line breaks.
+        """
+        from photism.listening.timed import as_json, written_whole
         from photism.listening.transcription import write_transcript
 
         sound = self.sounds[number]
         text = write_transcript(transcript, self.format, words=self.words)
-        if self.targets is not None:
-            _write(text, self.targets[number])
+        target = self.targets[number] if self.targets is not None else None
+        if target is not None:
+            with written_whole(target) as file:
+                file.write(text)
         if self.as_json:
-            told = {"file": sound} | transcript.as_dict(characters=self.words)
-            if self.targets is not None:
-                told["output"] = str(self.targets[number])
-            typer.echo(json.dumps(told, ensure_ascii=False))
-        elif self.targets is not None:
-            typer.echo(self.targets[number])
-        elif len(self.sounds) > 1:
-            typer.echo(f"{sound}\n  {text}", nl=False)
+            output = {} if target is None else {"output": str(target)}
+            echo(as_json({"file": sound} | transcript.as_dict(characters=self.words) | output))
+        elif target is not None:
+            echo(f"{target}\n")
         else:
-            typer.echo(text, nl=False)
-
-
-def _write(text: str, target: Path) -> None:
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_text(text, encoding="utf8", newline="\n")
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+            echo(f"{sound}\n  {text}" if len(self.sounds) > 1 else text)

@@ -15,7 +15,7 @@ from photism.audio import SAMPLING_RATE, Waveform
 from photism.audio.log_mel import HOP_SAMPLES
 from photism.encoder import Wav2Vec2BertForAudioFrameClassification
 from photism.errors import InputError
-from photism.listening.recordings import OnError, Recordings, decoded, is_single, several
+from photism.listening.recordings import OnError, Recordings, decoded
 from photism.listening.speaker_checkpoint import load_speaker_model, states_of
 from photism.listening.windows import Segment, runs
 
@@ -170,10 +170,10 @@ class SpeakerTimeline:
             InputError: a recording cannot be used, and there is no `on_error`; or there are none.
         """
         waveforms = decoded(
-            several(sounds),
+            sounds,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
-            num_workers=0 if is_single(sounds) else self.num_workers,
+            num_workers=self.num_workers,
             on_error=on_error,
         )
         return (self._timeline(number, waveform, rules or TurnRules()) for number, waveform in waveforms)

@@ -50,7 +50,7 @@ def several(sounds: Recordings) -> Iterable[AudioSource]:
 
 
 def decoded(
-    sounds: Iterable[AudioSource],
+    sounds: Recordings,
     *,
     sampling_rate: float = SAMPLING_RATE,
     max_duration_s: float = 3600.0,
@@ -60,14 +60,14 @@ def decoded(
     """The waveforms of recordings with their numbers, from 0, each decoded while those before it are worked on.
 
     Args:
-        sounds: as `Recordings`, of several.
+        sounds: one recording, or any number of them.
         sampling_rate: of arrays that do not bring their own, in Hz.
         max_duration_s: longer recordings are an error.
-        num_workers: recordings that are decoded at once; 0: each when it is asked for.
+        num_workers: recordings that are decoded at once; 0: each when it is asked for, as a single one always is.
         on_error: what is done about a recording that cannot be used, instead of ending; it is left out.
 
     Raises:
-        InputError: a recording cannot be used, and there is no `on_error`; or `num_workers` is below 0.
+        InputError: a recording cannot be used, and there is no `on_error`; there are none; or `num_workers` is below 0.
     """
     if num_workers < 0:
         raise InputError(f"num_workers must be 0 or more; got {num_workers}")
@@ -75,25 +75,7 @@ def decoded(
     def load(sound: AudioSource) -> Waveform:
         return _load(sound, sampling_rate, max_duration_s)
 
-    numbered = enumerate(_undecoded(sounds))
-    with ThreadPoolExecutor(max(1, num_workers)) as pool:
-        waiting: deque[tuple[int, Future[Waveform]]] = deque()
-        try:
-            while True:
-                for number, sound in islice(numbered, num_workers + 1 - len(waiting)):
-                    waiting.append((number, pool.submit(load, sound)))
-                if not waiting:
-                    return
-                number, waveform = waiting.popleft()
-                try:
-                    yield number, waveform.result()
-                except InputError as error:
-                    if on_error is None:
-                        raise
-                    on_error(number, error)
-        finally:
-            for _, each in waiting:
-                each.cancel()
+    return _ahead(several(sounds), load, 0 if is_single(sounds) else num_workers, on_error)
 
 
 def in_batches(
@@ -132,6 +114,30 @@ def in_batches(
             batch.append(index)
         results.update(zip(batch, compute([group[each] for each in batch]), strict=True))
         yield from (results[index] for index in range(len(group)))
+
+
+def _ahead(
+    sounds: Iterable[AudioSource], load: Callable[[AudioSource], Waveform], num_workers: int, on_error: OnError | None
+) -> Iterator[tuple[int, Waveform]]:
+    numbered = enumerate(_undecoded(sounds))
+    with ThreadPoolExecutor(max(1, num_workers)) as pool:
+        waiting: deque[tuple[int, Future[Waveform]]] = deque()
+        try:
+            while True:
+                for number, sound in islice(numbered, num_workers + 1 - len(waiting)):
+                    waiting.append((number, pool.submit(load, sound)))
+                if not waiting:
+                    return
+                number, waveform = waiting.popleft()
+                try:
+                    yield number, waveform.result()
+                except InputError as error:
+                    if on_error is None:
+                        raise
+                    on_error(number, error)
+        finally:
+            for _, each in waiting:
+                each.cancel()
 
 
 def _group(stream: Iterator[Item], most: int, length: Callable[[Item], int], longest: int | None) -> list[Item]:

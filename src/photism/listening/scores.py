@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from photism.audio import SAMPLING_RATE, Waveform
 from photism.errors import InputError
-from photism.listening.recordings import OnError, Recordings, decoded, in_batches, is_single, several
+from photism.listening.recordings import OnError, Recordings, decoded, in_batches
 from photism.listening.windows import Reading, Segment, Windows, cells, join
 
 LONGEST_GROUP = 20 * 60 * SAMPLING_RATE
@@ -136,10 +136,10 @@ def labelled(
         InputError: a recording cannot be used, and there is no `on_error`; there are none; or a number is out of range.
     """
     waveforms = decoded(
-        several(sounds),
+        sounds,
         sampling_rate=sampling_rate,
         max_duration_s=max_duration_s,
-        num_workers=0 if is_single(sounds) else num_workers,
+        num_workers=num_workers,
         on_error=on_error,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from photism.audio import SAMPLING_RATE, AudioSource, Waveform
+from photism.audio.log_mel import FRAMES_PER_S
 from photism.encoder import Wav2Vec2BertForXVector, longest_exact
 from photism.errors import InputError
 from photism.listening.metrics import equal_error_rate, min_detection_cost
-from photism.listening.recordings import OnError, Recordings, decoded, in_batches, is_single, several
+from photism.listening.recordings import OnError, Recordings, decoded, in_batches, is_single
 from photism.listening.scores import LONGEST_GROUP
 from photism.listening.speaker_checkpoint import load_speaker_model, states_of
 from photism.listening.timed import written_beside
@@ -119,6 +120,7 @@ class SpeakerVerifier:
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = 3600.0,
         on_error: OnError | None = None,
+        callback_on_heard: Callable[[float], None] | None = None,
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """The embeddings of recordings with their numbers, from 0, in their order.
 
@@ -128,6 +130,7 @@ class SpeakerVerifier:
             max_duration_s: longer recordings are an error.
             on_error: is given the number and the error of a recording that cannot be used, which is left out; by
                 default it ends the stream.
+            callback_on_heard: is given the seconds of each recording once it is computed.
 
         Yields:
             a number, and (D,) of length 1, whose products are cosines.
@@ -136,15 +139,18 @@ class SpeakerVerifier:
             InputError: a recording cannot be used, and there is no `on_error`; or there are none.
         """
         waveforms = decoded(
-            several(sounds),
+            sounds,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
-            num_workers=0 if is_single(sounds) else self.num_workers,
+            num_workers=self.num_workers,
             on_error=on_error,
         )
 
         def embed(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, NDArray[np.float32]]]:
             rows = self._embed([waveform for _, waveform in batch])
+            if callback_on_heard:
+                for _, waveform in batch:
+                    callback_on_heard(waveform.duration_s)
             return [(number, row) for (number, _), row in zip(batch, rows, strict=True)]
 
         return in_batches(
@@ -155,17 +161,25 @@ class SpeakerVerifier:
             longest_group=LONGEST_GROUP,
         )
 
-    def embed(self, sounds: Recordings, *, sampling_rate: float = SAMPLING_RATE) -> NDArray[np.float32]:
+    def embed(
+        self,
+        sounds: Recordings,
+        *,
+        sampling_rate: float = SAMPLING_RATE,
+        callback_on_heard: Callable[[float], None] | None = None,
+    ) -> NDArray[np.float32]:
         """The embeddings of recordings: (D,) of one, (B, D) of several; each of length 1.
 
         Args:
             sounds: one recording, or any number of them.
             sampling_rate: of arrays that do not bring their own, in Hz.
+            callback_on_heard: as in `stream`.
 
         Raises:
             InputError: a recording cannot be used, or there are none.
         """
-        rows = np.stack([row for _, row in self.stream(sounds, sampling_rate=sampling_rate)])
+        found = self.stream(sounds, sampling_rate=sampling_rate, callback_on_heard=callback_on_heard)
+        rows = np.stack([row for _, row in found])
         return rows[0] if is_single(sounds) else rows
 
     def enrol(self, recordings: Recordings, *, sampling_rate: float = SAMPLING_RATE) -> NDArray[np.float32]:
@@ -208,11 +222,17 @@ class SpeakerVerifier:
         score = self.score(one, other)
         return Verification(score >= threshold, score, threshold)
 
-    def calibrate(self, pairs: Sequence[tuple[AudioSource, AudioSource, bool]]) -> Calibration:
+    def calibrate(
+        self,
+        pairs: Sequence[tuple[AudioSource, AudioSource, bool]],
+        *,
+        callback_on_heard: Callable[[float], None] | None = None,
+    ) -> Calibration:
         """The threshold at which as many pairs of one speaker are refused as pairs of two are accepted.
 
         Args:
             pairs: two recordings each, and whether they are of one speaker. A path that is in several is computed once.
+            callback_on_heard: as in `stream`.
 
         Raises:
             InputError: a recording cannot be used, or there are no pairs of either kind.
@@ -223,7 +243,8 @@ class SpeakerVerifier:
         for one, other, _ in pairs:
             for sound in (one, other):
                 sounds.setdefault(_key(sound), sound)
-        found = dict(zip(sounds, self.embed(list(sounds.values())), strict=True))
+        rows = self.embed(list(sounds.values()), callback_on_heard=callback_on_heard)
+        found = dict(zip(sounds, rows, strict=True))
         scores = [float(np.dot(found[_key(one)], found[_key(other)])) for one, other, _ in pairs]
         is_same = [bool(same) for _, _, same in pairs]
         rate, threshold = equal_error_rate(scores, is_same)
@@ -235,10 +256,24 @@ class SpeakerVerifier:
             different=len(is_same) - sum(is_same),
         )
 
+    def check_speakers(self, speakers: Mapping[str, NDArray[np.floating]]) -> None:
+        """See whether speakers, by their names, are as `enrol` gives them.
+
+        Raises:
+            InputError: one is not, but was enrolled with a model of another width.
+        """
+        width = self.model.config.xvector_output_dim
+        for name, speaker in speakers.items():
+            if not self._is_speaker(speaker):
+                raise InputError(
+                    f"speaker {name!r} must be {width} numbers of length 1 for this model; got {speaker.shape}: "
+                    "enrol with the model that is compared with"
+                )
+
     @torch.inference_mode()
     def _embed(self, waveforms: Sequence[Waveform]) -> NDArray[np.float32]:
         seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-        fits = seconds * SAMPLING_RATE / (160 * self.extractor.stride) <= longest_exact(self.model.wav2vec2_bert)
+        fits = seconds * FRAMES_PER_S / self.extractor.stride <= longest_exact(self.model.wav2vec2_bert)
         groups = [waveforms] if fits else [[waveform] for waveform in waveforms]
         rows = [self.model.embed(*states_of(self.model, self.extractor, group)).float() for group in groups]
         return normalize(torch.cat(rows), dim=1).cpu().numpy()
@@ -248,51 +283,6 @@ class SpeakerVerifier:
         if not (isinstance(one, np.ndarray) and one.shape == (width,)):
             return False
         return abs(float(np.linalg.norm(one)) - 1) < 1e-3
-
-
-def save_embeddings(embeddings: Mapping[str, NDArray[np.float32]], target: str | Path) -> None:
-    """Writes embeddings by name, to a .safetensors or .npz file, beside the target, which it then becomes.
-
-    Raises:
-        InputError: the name has another ending.
-    """
-    path = Path(target)
-    check_ending(path)
-    with written_beside(path) as unfinished, unfinished.open("wb") as file:
-        if path.suffix == ".npz":
-            np.savez(file, **embeddings)  # pyright: ignore[reportArgumentType]
-        else:
-            from safetensors.numpy import save
-
-            file.write(save({name: np.ascontiguousarray(row) for name, row in embeddings.items()}))
-
-
-def load_embeddings(path: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Reads what `save_embeddings` wrote.
-
-    Raises:
-        InputError: it is no such file.
-    """
-    check_ending(Path(path))
-    try:
-        if Path(path).suffix == ".npz":
-            with np.load(path) as held:
-                return {name: held[name] for name in held.files}
-        from safetensors.numpy import load_file
-
-        return load_file(path)
-    except Exception as error:  # SafetensorError, BadZipFile, OSError, …
-        raise InputError(f"embeddings {path} cannot be read: {error}") from None
-
-
-def check_ending(path: Path) -> None:
-    """See whether embeddings can be in a file of this name.
-
-    Raises:
-        InputError: it ends in something else.
-    """
-    if path.suffix not in (".safetensors", ".npz"):
-        raise InputError(f"embeddings must be in a file that ends in .safetensors or .npz; got {path}")
 
 
 def _key(sound: Any) -> Any:

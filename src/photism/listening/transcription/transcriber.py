@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import torch
 
-from photism.audio import SAMPLING_RATE, AudioSource, Waveform
+from photism.audio import SAMPLING_RATE, Waveform
 from photism.errors import InputError
 from photism.listening.recordings import SORTED_BATCHES, OnError, Recordings, decoded, in_batches, is_single
 from photism.listening.transcription.acoustic_model import AcousticModel, Emissions
@@ -104,9 +104,8 @@ class Transcriber:
         Raises:
             InputError: a recording cannot be used, or a setting is wrong.
         """
-        several = [sounds] if is_single(sounds) else sounds
         found = self.numbered(
-            cast("Iterable[AudioSource]", several),
+            sounds,
             Decoding(
                 beams=beams,
                 hot_words=hot_words,
@@ -127,7 +126,7 @@ class Transcriber:
 
     def numbered(
         self,
-        sounds: Iterable[AudioSource],
+        sounds: Recordings,
         decoding: Decoding | None = None,
         *,
         vad: bool = False,
@@ -139,10 +138,10 @@ class Transcriber:
         on_error: OnError | None = None,
         on_heard: OnHeard | None = None,
     ) -> Iterator[tuple[int, Transcript]]:
-        """The same of several recordings, with their numbers, from 0.
+        """The same with the numbers of the recordings, from 0; an iterator for a single one too.
 
         Args:
-            sounds: several recordings.
+            sounds: as above.
             decoding: how texts are searched for.
             vad: this and the next ones are as above.
             window_s: likewise.
