@@ -69,7 +69,7 @@ def test_a_threshold_is_calibrated_on_the_users_pairs(verifier, recordings, monk
     angles = dict(zip("abcdefgh", np.arccos([0.9, 0.8, 0.7, 0.3, 0.6, 0.4, 0.2, 0.1]), strict=True)) | {"x": 0.0}
     asked = []
 
-    def embed(sounds):
+    def embed(sounds, callback_on_heard):
         asked.extend(sounds)
         return np.array([[np.cos(angles[sound]), np.sin(angles[sound])] for sound in sounds])
 
@@ -199,4 +199,4 @@ def test_rttm_and_subtitles():
     }
     with pytest.raises(InputError, match="line 1 is no turn in RTTM: 'SPEAKER x 1 a b'"):
         read_rttm("SPEAKER x 1 a b")
-    assert as_srt(TURNS) == "1\n00:00:00,000 --> 00:00:01,500\nAnna B\n\n2\n01:01:01,250 --> 01:01:02,000\nC\n\n"
+    assert as_srt(TURNS) == "1\n00:00:00,000 --> 00:00:01,500\nAnna B\n\n2\n01:01:01,250 --> 01:01:02,000\nC\n"

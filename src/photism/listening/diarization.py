@@ -17,6 +17,8 @@ from photism.encoder import Wav2Vec2BertForAudioFrameClassification
 from photism.errors import InputError
 from photism.listening.recordings import OnError, Recordings, decoded
 from photism.listening.speaker_checkpoint import load_speaker_model, states_of
+from photism.listening.transcription import formats
+from photism.listening.transcription.subtitles import Cue
 from photism.listening.windows import Segment, runs
 
 
@@ -223,13 +225,4 @@ def read_rttm(text: str) -> dict[str, list[Segment]]:
 
 def as_srt(turns: Iterable[Segment]) -> str:
     """Subtitles that say who speaks."""
-    return "".join(
-        f"{number}\n{_clock(turn.start_s)} --> {_clock(turn.end_s)}\n{turn.label}\n\n"
-        for number, turn in enumerate(turns, start=1)
-    )
-
-
-def _clock(seconds: float) -> str:
-    milliseconds = round(1000 * seconds)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02},{rest % 1000:03}"
+    return formats.as_srt([Cue(start_s, end_s, (label,)) for start_s, end_s, label, _ in turns])

@@ -39,13 +39,18 @@ def _json(transcript: Transcript, words: bool) -> str:
     return f"{json.dumps(transcript.as_dict(characters=words), ensure_ascii=False, indent=2)}\n"
 
 
-def _srt(transcript: Transcript, words: bool) -> str:
+def as_srt(subtitles: Sequence[Cue]) -> str:
+    """SubRip."""
     blocks = [
         # An arrow would be taken for times.
         f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{_lines(cue.lines).replace('-->', '→')}\n"
-        for number, cue in enumerate(_cues(transcript, words), start=1)
+        for number, cue in enumerate(subtitles, start=1)
     ]
     return "\n".join(blocks)
+
+
+def _srt(transcript: Transcript, words: bool) -> str:
+    return as_srt(_cues(transcript, words))
 
 
 def _vtt(transcript: Transcript, words: bool) -> str:
