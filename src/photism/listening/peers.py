@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import group_norm, pad
+from torch.nn.functional import pad
 
 from photism.audio import SAMPLING_RATE, Waveform
 from photism.encoder.long import EXACT_TOKENS, free_bytes
@@ -133,25 +133,27 @@ class Peer:
         return self._forward(padded, attention_mask=mask.long())
 
 
-class GroupNormByLength(nn.Module):
-    """Group normalisation over the first samples of each item, as many as a convolution makes of its length."""
+class GroupNormByLength(nn.GroupNorm):
+    """Group normalisation over the first samples of each item, as many as a convolution makes of its length.
+
+    Its parameters are those of the one that it replaces, by the same names.
+    """
 
     def __init__(self, norm: nn.GroupNorm, *, kernel: int, stride: int) -> None:
-        super().__init__()
-        self.norm, self.kernel, self.stride = norm, kernel, stride
+        super().__init__(norm.num_groups, norm.num_channels, eps=norm.eps)
+        self.weight, self.bias = norm.weight, norm.bias
+        self.kernel, self.stride = kernel, stride
         self.lengths: Sequence[int] = ()
         """Samples of each item before the convolution."""
 
-    def forward(self, hidden_states: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """(B, C, T) -> (B, C, T), of which what lies behind an item's length is whatever it was."""
-        norm = self.norm
         if len(set(self.lengths)) <= 1:
-            return norm(hidden_states)
-        out = hidden_states.clone()
+            return super().forward(input)
+        out = input.clone()
         for index, length in enumerate(self.lengths):
             valid = slice(0, (length - self.kernel) // self.stride + 1)
-            item = hidden_states[index : index + 1, :, valid]
-            out[index : index + 1, :, valid] = group_norm(item, norm.num_groups, norm.weight, norm.bias, norm.eps)
+            out[index : index + 1, :, valid] = super().forward(input[index : index + 1, :, valid])
         return out
 
 
@@ -159,6 +161,8 @@ def _follow_lengths(model: Any) -> list[GroupNormByLength]:
     """Makes the group normalisation of a model of the family of wav2vec 2.0, if it has one, heed lengths."""
     first = model.base_model.feature_extractor.conv_layers[0]
     norm = getattr(first, "layer_norm", None)
+    if isinstance(norm, GroupNormByLength):  # another classifier has the same model
+        return [norm]
     if not isinstance(norm, nn.GroupNorm):
         return []
     first.layer_norm = GroupNormByLength(norm, kernel=first.conv.kernel_size[0], stride=first.conv.stride[0])
