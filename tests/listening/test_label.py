@@ -223,6 +223,30 @@ def test_windows_are_heard_as_recordings_of_their_own(bert, recordings):
     assert labels.segments[-1].end_s == labels.duration_s
 
 
+def test_a_recording_no_longer_than_a_window_is_one(bert, recordings):
+    (labels,) = bert.stream(recordings[4], windows=Windows(0.5))
+    best = labels.windows[0].scores[0]
+    assert labels.segments == ((0, labels.duration_s, best.label, best.score),)
+
+
+def test_two_classifiers_have_one_model(checkpoints, recordings):
+    one = AudioClassifier.from_pretrained(checkpoints("wav2vec2-base"), device="cpu", top_k=None)
+    names = one.model.state_dict().keys()
+    assert (
+        names
+        == transformers.AutoModelForAudioClassification.from_pretrained(one.model.config._name_or_path)
+        .state_dict()
+        .keys()
+    )
+    alone = in_full(one(recordings))
+    other = AudioClassifier(one.model, one.extractor, names=one.names, top_k=None)
+    one.peer.pads = True
+    other.peer.pads = True
+    for each in (one, other, one):
+        np.testing.assert_allclose(in_full(each(recordings, batch_size=6)), alone, **NEAR)
+        np.testing.assert_allclose(in_full(each(recordings[:3], batch_size=6)), alone[:3], **NEAR)
+
+
 def test_recordings_in_windows_come_one_by_one_and_in_order(bert, recordings):
     told = []
     broken = [recordings[0], b"broken", recordings[5], recordings[4], "gone.wav"]

@@ -27,7 +27,9 @@ def label(
     hop: option.Hop = None,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Tell what scores as high at least. Default: 0.5 where several classes may be right."),
+        typer.Option(
+            help="Tell what scores as high at least. Default: 0.5 in windows of which several classes may be right."
+        ),
     ] = None,
     function: Annotated[
         str | None,

@@ -17,7 +17,8 @@ from photism.audio.log_mel import FRAMES_PER_S, log_mel
 from photism.encoder import Wav2Vec2BertForSequenceClassification, encode_long, longest_exact
 from photism.encoder.heads import encode
 from photism.errors import InputError
-from photism.listening.checkpoint import choose_dtype, load_model, read_checkpoint
+from photism.listening.checkpoint import choose_dtype
+from photism.listening.classifier_checkpoint import load_model, read_checkpoint
 from photism.listening.peers import Peer
 from photism.listening.recordings import OnError, Recordings, is_single
 from photism.listening.scores import ClassScore, Labels, Telling, labelled
@@ -191,8 +192,8 @@ class AudioClassifier:
         Args:
             sounds: as for a call.
             windows: by default recordings are heard whole.
-            threshold: that a score must reach to be told in a segment; by default 0.5 where several classes may be
-                right, and none elsewhere.
+            threshold: that a score must reach to be told in a segment; by default 0.5 in windows of which several
+                classes may be right, and none elsewhere.
             top_k: of each window, as for the class.
             function_to_apply: as for the class, as are the next ones.
             batch_size: likewise.

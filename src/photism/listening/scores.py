@@ -44,7 +44,8 @@ class Labels:
         number: of the recording among those given, from 0.
         duration_s: of the recording.
         windows: of the recording, or one that is the whole.
-        segments: of neighbouring windows that are called alike; of a whole recording its best classes, best first.
+        segments: of neighbouring windows that are called alike; of a recording that is heard whole, which no windows
+            were asked for, its best classes, best first.
     """
 
     number: int
@@ -81,14 +82,16 @@ class Telling:
         order = np.argsort(-scores, kind="stable")[: self.top_k]
         return tuple(ClassScore(self.names[int(index)], float(scores[index])) for index in order)
 
-    def labels(self, number: int, spans: Sequence[tuple[int, int]], scores: NDArray[np.floating]) -> Labels:
-        """Of a recording whose windows, from sample to sample, have (W, C) scores."""
+    def labels(
+        self, number: int, spans: Sequence[tuple[int, int]], scores: NDArray[np.floating], *, is_whole: bool
+    ) -> Labels:
+        """Of a recording whose windows, from sample to sample, have (W, C) scores; or which was heard whole, W = 1."""
         windows = tuple(
             ScoredWindow(start / SAMPLING_RATE, end / SAMPLING_RATE, self.best(row))
             for (start, end), row in zip(spans, scores, strict=True)
         )
         duration_s = windows[-1].end_s
-        if len(windows) == 1:
+        if is_whole:
             told = [each for each in windows[0].scores if self.threshold is None or each.score >= self.threshold]
             segments = [Segment(0.0, duration_s, label, score) for label, score in told]
         else:
@@ -172,15 +175,17 @@ def labelled(
         batch_size=batch_size,
         longest_group=LONGEST_GROUP,
     )
-    return _joined(stream, telling)
+    return _joined(stream, telling, is_whole=windows is None)
 
 
-def _joined(stream: Iterator[tuple[_Piece, NDArray[np.floating]]], telling: Telling) -> Iterator[Labels]:
+def _joined(
+    stream: Iterator[tuple[_Piece, NDArray[np.floating]]], telling: Telling, *, is_whole: bool
+) -> Iterator[Labels]:
     spans: list[tuple[int, int]] = []
     rows: list[NDArray[np.floating]] = []
     for piece, row in stream:
         spans.append(piece.span)
         rows.append(row)
         if piece.is_last:
-            yield telling.labels(piece.number, spans, np.stack(rows))
+            yield telling.labels(piece.number, spans, np.stack(rows), is_whole=is_whole)
             spans, rows = [], []
