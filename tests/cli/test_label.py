@@ -167,7 +167,7 @@ def test_without_matplotlib_the_picture_says_what_it_needs(label, sounds, monkey
 
 
 def test_no_bundled_classifier(sounds, monkeypatch, tmp_path):
-    monkeypatch.setattr("photism.listening.checkpoint.BUNDLED", tmp_path / "language")
+    monkeypatch.setattr("photism.listening.classifier_checkpoint.BUNDLED", tmp_path / "language")
     error = CliRunner().invoke(app, ["label", str(sounds[0])]).exception
     assert isinstance(error, InputError)
     assert str(error).startswith("model is missing: this Photism brings no classifier")

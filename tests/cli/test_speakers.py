@@ -98,6 +98,27 @@ def test_a_speaker_is_enrolled_and_verified(x_vectors, sounds, tmp_path):
     assert re.fullmatch(rf"same speaker    1\.00 \(from 0\.50 on\)  {sounds[0]}\n", line)
 
 
+def test_speakers_of_another_model_are_not_taken_for_recordings(x_vectors, sounds, tmp_path):
+    from photism.listening.embeddings import save_embeddings
+
+    target = tmp_path / "s.npz"
+    message = "speaker 'Anna' must be 10 numbers of length 1 for this model; got (512,): enrol with the model that is"
+    save_embeddings({"Anna": np.full(512, 512**-0.5, np.float32)}, target)
+    arguments = ["--enrolled", target, "--threshold", 0.5]
+    assert str(run("verify", sounds[0], *x_vectors, *arguments).exception).startswith(message)
+    assert str(run("enrol", "Ben", sounds[0], *x_vectors, "-o", target).exception).startswith(message)
+    assert run("enrol", "Anna", sounds[0], *x_vectors, "-o", target, "--force").exit_code == 0
+    save_embeddings({}, target)
+    message = f"{target} holds no speaker; photism speakers enrol adds one"
+    assert str(run("verify", sounds[0], *x_vectors, *arguments).exception) == message
+
+
+def test_where_no_sound_can_be_used_no_file_is_written(x_vectors, tmp_path):
+    result = run("embed", "gone.wav", *x_vectors, "-o", tmp_path / "e.npz")
+    assert result.exit_code == 2
+    assert not (tmp_path / "e.npz").exists()
+
+
 def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
     pairs = tmp_path / "pairs.csv"
     rows = [(0, 0, 1), (1, 1, 1), (0, 1, 0), (1, 2, 0)]
@@ -123,6 +144,9 @@ def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
         (["timeline", "a.wav", "--format", "xml"], "--format must be one of table, rttm, json, srt; got xml"),
         (["timeline", "a.wav", "b.wav", "--format", "srt"], "--format srt is for one sound; got 2"),
         (["timeline", "a.wav", "b.wav", "--plot", "x.png"], "--plot is for one sound; got 2"),
+        (["timeline", "a.wav", "--plot", "x.jpg"], "--plot must be a file that ends in .png; got x.jpg"),
+        (["timeline", "a.wav", "--workers", "-1"], "--workers must be at least 0; got -1"),
+        (["enrol", "Anna", "a.wav", "-o", "gone/s.npz"], "the folder gone does not exist; create it"),
         (["timeline", "a.wav", "--threshold", "1"], "threshold must be above 0 and below 1; got 1.0"),
         (
             ["embed", "a.wav", "-o", "x.csv"],

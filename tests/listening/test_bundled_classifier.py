@@ -4,7 +4,7 @@ import pytest
 from safetensors import safe_open
 
 from photism import AudioClassifier
-from photism.listening.checkpoint import BUNDLED
+from photism.listening.classifier_checkpoint import BUNDLED
 from photism.tiny import MODEL_FOLDER
 
 LANGUAGES = {"ca": "Catalan", "en": "English", "es": "Spanish", "fr": "French", "ro": "Romanian", "ru": "Russian"}

@@ -9,8 +9,8 @@ import transformers
 from classifiers import WIDTH, make_classifier, make_extractor, make_model
 
 from photism import AudioClassifier, InputError
-from photism.listening import checkpoint
-from photism.listening.checkpoint import read_checkpoint
+from photism.listening import checkpoint, classifier_checkpoint
+from photism.listening.classifier_checkpoint import read_checkpoint
 
 
 @pytest.fixture
@@ -160,9 +160,9 @@ def test_no_folder_and_no_model(tmp_path, monkeypatch):
 
 
 def test_the_bundled_one_is_the_default(bert, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoint, "BUNDLED", bert)
+    monkeypatch.setattr(classifier_checkpoint, "BUNDLED", bert)
     assert AudioClassifier.from_pretrained(device="cpu").model.config.hidden_size == WIDTH["hidden_size"]
-    monkeypatch.setattr(checkpoint, "BUNDLED", tmp_path / "none")
+    monkeypatch.setattr(classifier_checkpoint, "BUNDLED", tmp_path / "none")
     with pytest.raises(InputError, match=r"model is missing: this Photism brings no classifier, .*none; name one"):
         AudioClassifier.from_pretrained()
 
@@ -171,7 +171,7 @@ def test_of_a_model_on_the_hub_the_configuration_comes_first(bert, monkeypatch):
     fetched = []
 
     def fetch(name, hub_id, patterns):
-        fetched.append((hub_id, "*.safetensors" in patterns))
+        fetched.append((hub_id, "model*.safetensors" in patterns))
         return bert
 
     monkeypatch.setattr(checkpoint, "fetch_files", fetch)

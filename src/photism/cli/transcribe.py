@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from photism.listening.transcription import Transcriber
 
 PIPE = "-"
 MICROPHONE = "microphone"
@@ -90,7 +89,7 @@ def transcribe(
         [MICROPHONE] if microphone else sounds, output, format, words=words, as_json=as_json, force=force
     )
     with startup():
-        from photism.listening.transcription import Decoding, Streaming
+        from photism.listening.transcription import Decoding, Streaming, Transcriber
 
         decoding = Decoding(
             beams=beams,
@@ -101,7 +100,7 @@ def transcribe(
             word_score=word_score,
         )
         streaming = Streaming(step_s=step, lookahead_s=lookahead)
-        transcriber = _load(model, device, dtype, int8)
+        transcriber = Transcriber.from_pretrained(model, device=device, dtype=dtype, int8=int8)
     if live:
         pieces = _pieces(microphone=microphone, input_device=input_device, raw=raw)
         transcribe_live(transcriber.stream(streaming, decoding), pieces, destination)
@@ -150,14 +149,6 @@ def _check(
         raise InputError("--input-device goes with --microphone; add it, or leave this out")
     if dtype not in DTYPES:
         raise InputError(f"--dtype must be one of {', '.join(DTYPES)}; got {dtype}")
-
-
-def _load(model: str | None, device: str | None, dtype: str, int8: bool) -> Transcriber:
-    import torch
-
-    from photism.listening.transcription import Transcriber
-
-    return Transcriber.from_pretrained(model, device=device, dtype=getattr(torch, dtype), int8=int8)
 
 
 def _pieces(*, microphone: bool, input_device: str | None, raw: float | None) -> Generator[NDArray[np.float32]]:

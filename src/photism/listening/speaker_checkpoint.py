@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,8 +16,14 @@ from photism.encoder import encode_long, longest_exact
 from photism.encoder.heads import encode
 from photism.encoder.model import Wav2Vec2BertPreTrainedModel
 from photism.errors import InputError
-from photism.hub import fetch_files
-from photism.listening.checkpoint import CONFIGS, VERBS, WEIGHTS, check_whole, choose_dtype, read_extractor
+from photism.listening.checkpoint import (
+    check_head,
+    choose_dtype,
+    find_checkpoint,
+    load_weights,
+    read_config,
+    read_extractor,
+)
 from photism.model_folder import choose_device
 
 Head = TypeVar("Head", bound=Wav2Vec2BertPreTrainedModel)
@@ -40,24 +45,15 @@ def load_speaker_model(
             but the last before weights are loaded.
     """
     place, weights = choose_device(device), choose_dtype(dtype)
-    folder = Path(model)
-    is_fetched = not folder.is_dir()
-    if is_fetched:
-        folder = fetch_files("model", str(model), CONFIGS)
-    name = f"model {model}"
-    config = _config(folder, name, kind.__name__)
-    extractor = read_extractor(folder, name, config)
-    if is_fetched:
-        folder = fetch_files("model", str(model), WEIGHTS)
-    try:
-        loaded, report = kind.from_pretrained(
-            folder, config=config, dtype=weights, output_loading_info=True, use_safetensors=True
-        )
-    except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
-        raise InputError(f"{name} cannot be loaded: {error}") from error
-    check_whole(name, report["missing_keys"])
-    torch.nn.Module.to(loaded, place)  # the type of transformers' own `to` is wrong
-    return loaded.eval(), extractor
+    source = find_checkpoint(model, wanted=f"a {kind.__name__}")
+    model_type = source.settings.get("model_type")
+    if model_type != Wav2Vec2BertConfig.model_type:
+        raise InputError(f"{source.name} is of the type {model_type!r}; it must be a wav2vec2-bert")
+    check_head(source, kind.__name__)
+    config = read_config(source)
+    extractor = read_extractor(source, config)
+    folder = source.with_weights()
+    return load_weights(kind, folder, source.name, device=place, dtype=weights, config=config), extractor
 
 
 def states_of(model: Any, extractor: Any, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:
@@ -84,22 +80,3 @@ def states_of(model: Any, extractor: Any, waveforms: Sequence[Waveform]) -> tupl
         states_of=lambda window: encode(model, window, None, None, None)[0],
     )
     return states, lengths
-
-
-def _config(folder: Path, name: str, architecture: str) -> Wav2Vec2BertConfig:
-    try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf8"))
-    except FileNotFoundError:
-        raise InputError(f"{name} must be a folder with a {architecture}, but has no config.json") from None
-    except ValueError as error:
-        raise InputError(f"{name} has a config.json that cannot be read: {error}") from None
-    if settings.get("model_type") != Wav2Vec2BertConfig.model_type:
-        raise InputError(f"{name} is of the type {settings.get('model_type')!r}; it must be a wav2vec2-bert")
-    for other in settings.get("architectures") or ():
-        if other != architecture:
-            verb = next((verb for end, verb in VERBS.items() if other.endswith(end)), "it is for something else")
-            raise InputError(f"{name} is a {other}, not a {architecture}: {verb}")
-    try:
-        return Wav2Vec2BertConfig.from_pretrained(folder)
-    except Exception as error:  # strict configurations raise errors of their own
-        raise InputError(f"{name} has a config.json that cannot be used: {error}") from error

@@ -21,7 +21,7 @@ def folder(ctc_checkpoints, tmp_path):
 
 @pytest.fixture(autouse=True)
 def no_weights(monkeypatch):
-    monkeypatch.setattr(checkpoint, "_load", lambda *_: pytest.fail("weights were loaded"))
+    monkeypatch.setattr(checkpoint, "load_weights", lambda *_, **__: pytest.fail("weights were loaded"))
 
 
 def told(folder):
@@ -43,33 +43,37 @@ def test_no_model_is_bundled_yet(monkeypatch, tmp_path):
 
 def test_a_bundled_model_is_the_default(monkeypatch, folder):
     monkeypatch.setattr(checkpoint, "BUNDLED", folder)
-    monkeypatch.setattr(checkpoint, "_load", lambda *_: "loaded")
+    monkeypatch.setattr(checkpoint, "load_weights", lambda *_, **__: "loaded")
     assert Transcriber.from_pretrained().acoustic_model.model == "loaded"
 
 
 def test_no_configuration(tmp_path):
     assert "has no config.json" in told(tmp_path)
     (tmp_path / "config.json").write_text("{")
-    assert "config.json cannot be read" in told(tmp_path)
+    assert "has a config.json that cannot be read" in told(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["vocab.json", "processor_config.json", "model.safetensors"])
 def test_a_missing_file(folder, name):
     (folder / name).unlink()
     message = told(folder)
-    wanted = {"vocab.json": "its tokenizer", "processor_config.json": "its processor"}.get(name, "no model.safetensors")
+    wanted = {"vocab.json": "must bring its tokenizer", "processor_config.json": "has no feature extractor"}
+    wanted = wanted.get(name, "must have its weights as safetensors, of which there are none")
     assert wanted in message
 
 
 def test_another_kind_of_model(folder):
     change(folder / "config.json", model_type="whisper")
     assert "must be a CTC checkpoint of wav2vec2-bert, " in told(folder)
-    assert "'whisper'" in told(folder)
+    assert "it is of the type 'whisper'" in told(folder)
 
 
 def test_a_head_of_another_task(folder):
     change(folder / "config.json", architectures=["Wav2Vec2BertForSequenceClassification"])
-    assert "is a Wav2Vec2BertForSequenceClassification: give a checkpoint that was fine-tuned for CTC" in told(folder)
+    message = (
+        "is a Wav2Vec2BertForSequenceClassification, not a Wav2Vec2BertForCTC: it labels sounds: use photism label"
+    )
+    assert message in told(folder)
     change(folder / "config.json", architectures=None)
     weights = load_file(folder / "model.safetensors")
     save_file({name: each for name, each in weights.items() if "lm_head" not in name}, folder / "model.safetensors")
@@ -81,7 +85,7 @@ def test_a_head_of_another_size_than_the_configuration(folder):
     assert "tokenizer must name each of the 19 outputs of the head; it has 18 tokens" in told(folder)
     vocabulary = json.loads((folder / "vocab.json").read_text())
     (folder / "vocab.json").write_text(json.dumps(vocabulary | {"Z": len(TOKENS)}))
-    assert "has 18 outputs, but config.json says vocab_size=19" in told(folder)
+    assert "has 18 outputs, but its config.json says vocab_size=19" in told(folder)
 
 
 @pytest.mark.parametrize("size", [len(TOKENS) - 1, len(TOKENS) + 3])
@@ -126,22 +130,40 @@ def test_a_wrong_processor(ctc_checkpoints, tmp_path, kind):
     other = {"w2v-bert": "wav2vec2", "wav2vec2": "w2v-bert"}[kind]
     shutil.copy(ctc_checkpoints / other / "processor_config.json", folder)
     wanted = {"w2v-bert": "SeamlessM4TFeatureExtractor", "wav2vec2": "Wav2Vec2FeatureExtractor"}[kind]
-    assert f"must have the processor that it was trained with, a {wanted} at 16000 Hz" in told(folder)
+    assert f"needs a {wanted}" in told(folder)
 
 
 def test_a_processor_of_another_width_or_rate(ctc_checkpoints, folder, tmp_path):
     transformers.SeamlessM4TFeatureExtractor(stride=4).save_pretrained(folder)
     (folder / "processor_config.json").unlink()
-    assert "must make tokens of 160 numbers; it makes 80 mel bins × 4 frames" in told(folder)
+    assert "takes 160 numbers a token, but its feature extractor makes 320" in told(folder)
     folder = shutil.copytree(ctc_checkpoints / "wav2vec2", tmp_path / "telephone")
     (folder / "processor_config.json").unlink()
     transformers.Wav2Vec2FeatureExtractor(sampling_rate=8000).save_pretrained(folder)
-    assert "has a Wav2Vec2FeatureExtractor at 8000 Hz" in told(folder)
+    assert "hears at 8000 Hz; only 16000 Hz can be given" in told(folder)
 
 
 def test_damaged_weights(folder):
     (folder / "model.safetensors").write_bytes(b"nothing")
-    assert "its weights cannot be read" in told(folder)
+    assert "cannot be loaded: model.safetensors is damaged" in told(folder)
+
+
+def test_a_part_that_would_be_random_is_not_taken(folder, monkeypatch):
+    monkeypatch.undo()
+    weights = load_file(folder / "model.safetensors")
+    left_out = "wav2vec2_bert.encoder.layers.1.ffn1.output_dense.bias"
+    metadata = {"format": "pt"}
+    save_file(
+        {name: each for name, each in weights.items() if name != left_out}, folder / "model.safetensors", metadata
+    )
+    assert f"is not whole: {left_out} would be random; give a trained model" in told(folder)
+
+
+def test_adapters_beside_the_weights_are_nothing_to_it(folder):
+    """As in facebook/mms-1b-all, which brings a head for each of a thousand languages."""
+    save_file({"lm_head.weight": torch.zeros(7, 32)}, folder / "adapter.abc.safetensors")
+    with pytest.raises(pytest.fail.Exception, match="weights were loaded"):
+        Transcriber.from_pretrained(folder)
 
 
 def test_weights_in_several_files_are_found(folder):

@@ -10,7 +10,6 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,6 +19,7 @@ from photism.audio import SAMPLING_RATE, Waveform
 from photism.audio.log_mel import HOP_SAMPLES, log_mel
 from photism.audio.waveform import FRAME_SAMPLES
 from photism.encoder import Wav2Vec2BertForCTC, longest_exact
+from photism.encoder.long import free_bytes
 from photism.listening.transcription.vocabulary import Vocabulary
 from photism.listening.transcription.windows import windows
 
@@ -139,7 +139,7 @@ class AcousticModel:
             return longest_exact(self.model.wav2vec2_bert) * self.frame_s / self._hop
         config = self.model.config
         bytes_a_second = 3 * config.conv_dim[0] * self.model.dtype.itemsize * SAMPLING_RATE / config.conv_stride[0]
-        return min(WHOLE_S, FREE_SHARE * _free_bytes(self.model.device) / bytes_a_second)
+        return min(WHOLE_S, FREE_SHARE * free_bytes(self.model.device) / bytes_a_second)
 
     @cached_property
     def default_window_s(self) -> float:
@@ -212,9 +212,3 @@ class AcousticModel:
             (int(start_s / self.frame_s), min(frames, math.ceil(stop_s / self.frame_s))) for start_s, stop_s in spans
         ]
         return [(start, stop) for start, stop in pieces if stop > start]
-
-
-def _free_bytes(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available

@@ -48,7 +48,7 @@ class Transcriber:
         model: str | Path | None = None,
         *,
         device: str | torch.device | None = None,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | str = "float32",
         int8: bool = False,
     ) -> Transcriber:
         """Loads a CTC checkpoint of transformers, with its processor: Wav2Vec2-BERT, wav2vec2, XLSR, HuBERT and kin.
@@ -56,7 +56,7 @@ class Transcriber:
         Args:
             model: folder or hub id; by default the bundled one, if there is one.
             device: by default CUDA where there is a GPU, else MPS, else the processor.
-            dtype: of the weights.
+            dtype: of the weights: float32, float16 or bfloat16.
             int8: linear layers in int8, on a processor: faster, and not quite the same.
 
         Raises:
