@@ -4,8 +4,10 @@ import io
 import sys
 
 import pytest
+import typer
 from rich import console
 
+from photism import InputError
 from photism.cli.progress import progress_bar
 
 LINE = '{"file": "[b]a.wav[/b]", ' + "x" * 200 + "}\n"
@@ -21,22 +23,29 @@ def screen(monkeypatch):
 
 def test_without_a_terminal_there_is_no_bar(capsys):
     with progress_bar("hearing", 2) as bar:
-        bar.heard(90)
-        bar.advance()
+        bar.hear(0, 30, 90)
+        bar.hear(0, 90, 90)
         bar.echo(LINE)
-        bar.echo("broken\n", err=True)
-    assert capsys.readouterr() == (LINE, "broken\n")
+    assert capsys.readouterr() == (LINE, "")
 
 
 def test_what_is_told_on_a_terminal_stands_above_the_bar_in_lines_of_its_own(screen, monkeypatch, capsys):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    with progress_bar("hearing", 2) as bar:
-        bar.heard(90)
-        bar.advance()
-        bar.echo(LINE)
-        bar.echo("broken\n", err=True)
+
+    def hear():
+        with progress_bar("hearing", 2) as bar:
+            bar.hear(0, 30, 90)
+            bar.hear(0, 90, 90)
+            bar.echo(LINE)
+            bar.fail(1, InputError("it\nis broken"))
+            # What cannot be used is done too.
+            assert bar.progress.tasks[0].completed == pytest.approx(2)
+
+    with pytest.raises(typer.Exit) as exit_info:
+        hear()
+    assert exit_info.value.exit_code == 2
     assert f"\x1b[2K{LINE}" in screen.getvalue()
-    assert "\x1b[2Kbroken\n" in screen.getvalue()
+    assert "\x1b[2Kphotism: it is broken\n" in screen.getvalue()
     assert "1.5 min of sound" in screen.getvalue()
     assert capsys.readouterr() == ("", "")
 

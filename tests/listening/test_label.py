@@ -247,6 +247,18 @@ def test_two_classifiers_have_one_model(checkpoints, recordings):
         np.testing.assert_allclose(in_full(each(recordings[:3], batch_size=6)), alone[:3], **NEAR)
 
 
+@pytest.mark.parametrize("windows", [None, Windows(0.5, 0.25)])
+def test_how_far_it_is_counts_each_second_once(bert, recordings, windows):
+    told = []
+    for _ in bert.stream([recordings[5], recordings[3]], windows=windows, on_heard=lambda *each: told.append(each)):
+        pass
+    assert len(told) == (2 if windows is None else 5 + 3)
+    for number, duration_s in enumerate((23_001 / 16_000, 1.0)):
+        seconds = [heard_s for which, heard_s, whole_s in told if which == number and whole_s == duration_s]
+        assert seconds == sorted(seconds)
+        assert seconds[-1] == duration_s
+
+
 def test_recordings_in_windows_come_one_by_one_and_in_order(bert, recordings):
     told = []
     broken = [recordings[0], b"broken", recordings[5], recordings[4], "gone.wav"]

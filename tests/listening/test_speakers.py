@@ -69,7 +69,7 @@ def test_a_threshold_is_calibrated_on_the_users_pairs(verifier, recordings, monk
     angles = dict(zip("abcdefgh", np.arccos([0.9, 0.8, 0.7, 0.3, 0.6, 0.4, 0.2, 0.1]), strict=True)) | {"x": 0.0}
     asked = []
 
-    def embed(sounds, callback_on_heard):
+    def embed(sounds, on_heard):
         asked.extend(sounds)
         return np.array([[np.cos(angles[sound]), np.sin(angles[sound])] for sound in sounds])
 

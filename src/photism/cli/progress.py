@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import typer
@@ -21,22 +21,20 @@ class Bar:
 
     progress: Any
     task: Any
-    heard_s: float = 0.0
+    heard_s: dict[int, float] = field(default_factory=dict)  # by the number of the sound
     failures: int = 0
 
-    def advance(self, share: float = 1.0) -> None:
-        """A sound is done, or a share of it, 0 to 1."""
-        self.progress.advance(self.task, share)
-
-    def heard(self, more_s: float) -> None:
-        """So many seconds more are heard."""
-        self.heard_s += more_s
-        self.progress.update(self.task, heard=f"{self.heard_s / 60:.1f} min of sound")
+    def hear(self, number: int, heard_s: float, duration_s: float) -> None:
+        """A sound is heard so far, as `OnHeard` says."""
+        share = (heard_s - self.heard_s.get(number, 0.0)) / duration_s
+        self.heard_s[number] = heard_s
+        minutes = sum(self.heard_s.values()) / 60
+        self.progress.update(self.task, advance=share, heard=f"{minutes:.1f} min of sound")
 
     def fail(self, number: int, error: InputError) -> None:
         """A sound, whichever of them, cannot be used."""
         self.failures += 1
-        self.advance()
+        self.progress.advance(self.task)
         self.echo(f"photism: {' '.join(str(error).split())}\n", err=True)
 
     def echo(self, text: str, *, err: bool = False) -> None:

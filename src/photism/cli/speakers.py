@@ -75,8 +75,7 @@ def timeline(
         for found in listener.stream(list(sounds), rules=rules, on_error=bar.fail):
             text = _timeline_text(sounds[found.number], found, format)
             (file.write(text) if file else bar.echo(text))
-            bar.heard(found.duration_s)
-            bar.advance()
+            bar.hear(found.number, found.duration_s, found.duration_s)
             if plot is not None:
                 from photism.audio import load_waveform
                 from photism.listening.timeline import write_timeline
@@ -107,9 +106,8 @@ def embed(
     verifier = _verifier(model, device, dtype, batch_size, workers)
     found: dict[str, NDArray[np.float32]] = {}
     with progress_bar("embedding", len(sounds)) as bar:
-        for number, row in verifier.stream(list(sounds), on_error=bar.fail, callback_on_heard=bar.heard):
+        for number, row in verifier.stream(list(sounds), on_error=bar.fail, on_heard=bar.hear):
             found[sounds[number]] = row
-            bar.advance()
         if found:
             save_embeddings(found, output)
 
@@ -197,12 +195,7 @@ def calibrate(
     listed = _read_pairs(pairs)
     verifier = _verifier(model, device, dtype, batch_size, workers)
     with progress_bar("embedding", len({sound for *both, _ in listed for sound in both})) as bar:
-
-        def heard(seconds: float) -> None:
-            bar.heard(seconds)
-            bar.advance()
-
-        found = verifier.calibrate(listed, callback_on_heard=heard)
+        found = verifier.calibrate(listed, on_heard=bar.hear)
     found.save(output)
     typer.echo(
         f"threshold {found.threshold:.3f}  EER {found.equal_error_rate:.1%}  minDCF {found.min_detection_cost:.3f}  "

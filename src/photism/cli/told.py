@@ -24,7 +24,7 @@ class Listen(Protocol):
     """Streams what sounds are called."""
 
     def __call__(
-        self, *, on_error: Callable[[int, InputError], None], callback_on_heard: Callable[[float], None]
+        self, *, on_error: Callable[[int, InputError], None], on_heard: Callable[[int, float, float], None]
     ) -> Iterator[Labels]:
         """Of those that can be used, in their order."""
         ...
@@ -132,7 +132,7 @@ def tell(given: TellingGiven, listen: Listen, about: Callable[[str, Labels], dic
     """
     with progress_bar(doing, len(given.sounds)) as bar, _together(given) as file:
         is_first = True
-        for labels in listen(on_error=bar.fail, callback_on_heard=bar.heard):
+        for labels in listen(on_error=bar.fail, on_heard=bar.hear):
             sound = given.sounds[labels.number]
             text = _text(given, sound, labels, about, is_first=is_first or not given.is_together)
             if given.is_together:
@@ -140,7 +140,6 @@ def tell(given: TellingGiven, listen: Listen, about: Callable[[str, Labels], dic
             else:
                 _write(given.file_of(sound), text)
             _draw(given.picture_of(sound), sound, labels)
-            bar.advance()
             is_first = False
 
 

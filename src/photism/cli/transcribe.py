@@ -105,14 +105,6 @@ def transcribe(
         pieces = _pieces(microphone=microphone, input_device=input_device, raw=raw)
         transcribe_live(transcriber.stream(streaming, decoding), pieces, destination)
         return
-    heard: dict[int, float] = {}
-
-    def on_heard(number: int, heard_s: float, duration_s: float) -> None:
-        more_s = heard_s - heard.get(number, 0.0)
-        heard[number] = heard_s
-        bar.heard(more_s)
-        bar.advance(more_s / duration_s)
-
     with progress_bar("transcribing", len(sounds)) as bar:
         found = transcriber.numbered(
             sounds,
@@ -122,7 +114,7 @@ def transcribe(
             batch_size=batch_size,
             num_workers=workers,
             on_error=bar.fail,
-            on_heard=on_heard,
+            on_heard=bar.hear,
         )
         for number, transcript in found:
             destination.give(number, transcript, echo=bar.echo)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -16,7 +16,7 @@ from photism.alignment import AudioPromptEncoder, sequence_similarity
 from photism.alignment.prompt_space import encode_text
 from photism.audio import SAMPLING_RATE, AudioSource, Waveform
 from photism.errors import InputError
-from photism.listening.recordings import OnError, Recordings
+from photism.listening.recordings import OnError, OnHeard, Recordings
 from photism.listening.scores import Labels, Telling, labelled
 from photism.listening.windows import Windows
 from photism.model_folder import choose_device, find_model, load_captions, load_halves
@@ -126,7 +126,7 @@ class CaptionRanker:
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = 3600.0,
         on_error: OnError | None = None,
-        callback_on_heard: Callable[[float], None] | None = None,
+        on_heard: OnHeard | None = None,
     ) -> Iterator[Labels]:
         """What sounds are called, whole or in windows, one after the other in their order.
 
@@ -143,7 +143,7 @@ class CaptionRanker:
             max_duration_s: longer sounds are an error.
             on_error: is given the number and the error of a sound that cannot be used, which is left out; by default
                 it ends the stream.
-            callback_on_heard: is given the seconds of sound, or of windows, that were encoded at once.
+            on_heard: is told how far it is.
 
         Raises:
             InputError: as in `rank`.
@@ -164,7 +164,7 @@ class CaptionRanker:
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
             on_error=on_error,
-            callback_on_heard=callback_on_heard,
+            on_heard=on_heard,
         )
 
     def rank_prompts(

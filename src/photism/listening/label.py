@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -20,7 +20,7 @@ from photism.errors import InputError
 from photism.listening.checkpoint import choose_dtype
 from photism.listening.classifier_checkpoint import load_model, read_checkpoint
 from photism.listening.peers import Peer
-from photism.listening.recordings import OnError, Recordings, is_single
+from photism.listening.recordings import OnError, OnHeard, Recordings, is_single
 from photism.listening.scores import ClassScore, Labels, Telling, labelled
 from photism.listening.windows import Reading, Windows
 from photism.model_folder import choose_device
@@ -181,7 +181,7 @@ class AudioClassifier:
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = 3600.0,
         on_error: OnError | None = None,
-        callback_on_heard: Callable[[float], None] | None = None,
+        on_heard: OnHeard | None = None,
     ) -> Iterator[Labels]:
         """What recordings are called, whole or in windows, one after the other in their order.
 
@@ -202,7 +202,7 @@ class AudioClassifier:
             max_duration_s: longer recordings are an error.
             on_error: is given the number and the error of a recording that cannot be used, which is left out; by
                 default it ends the stream.
-            callback_on_heard: is given the seconds of sound, or of windows, that were computed at once.
+            on_heard: is told how far it is.
 
         Raises:
             InputError: as for a call.
@@ -223,7 +223,7 @@ class AudioClassifier:
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
             on_error=on_error,
-            callback_on_heard=callback_on_heard,
+            on_heard=on_heard,
             check=self.peer.check if self.peer else None,
         )
 

@@ -21,6 +21,8 @@ Recordings: TypeAlias = "AudioSource | Iterable[AudioSource]"
 """One recording, or several: a list, a generator, a data set whose rows have a column `audio`."""
 OnError: TypeAlias = "Callable[[int, InputError], None]"
 """Is given the number of a recording that cannot be used, from 0, and why."""
+OnHeard: TypeAlias = "Callable[[int, float, float], None]"
+"""Is given the number of a recording, how many of its seconds are heard so far, and how many it has."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from photism.audio import SAMPLING_RATE, Waveform
 from photism.errors import InputError
-from photism.listening.recordings import OnError, Recordings, decoded, in_batches
+from photism.listening.recordings import OnError, OnHeard, Recordings, decoded, in_batches
 from photism.listening.windows import Reading, Segment, Windows, cells, join
 
 LONGEST_GROUP = 20 * 60 * SAMPLING_RATE
@@ -102,8 +103,13 @@ class Telling:
 class _Piece(NamedTuple):
     number: int
     span: tuple[int, int]
-    is_last: bool  # of its recording
     waveform: Waveform
+    recording: Waveform
+    ends_before: int  # samples of the recording up to the end of the piece before it
+
+    @property
+    def is_last(self) -> bool:
+        return self.span[1] == len(self.recording.samples)
 
 
 def labelled(
@@ -118,7 +124,7 @@ def labelled(
     max_duration_s: float = 3600.0,
     on_error: OnError | None = None,
     check: Callable[[Waveform], None] | None = None,
-    callback_on_heard: Callable[[float], None] | None = None,
+    on_heard: OnHeard | None = None,
 ) -> Iterator[Labels]:
     """What recordings are called, one after the other in their order, while the next ones are decoded.
 
@@ -133,7 +139,7 @@ def labelled(
         max_duration_s: longer recordings are an error.
         on_error: what is done about a recording that cannot be used, instead of ending; it is left out.
         check: raises InputError where a recording, or a window, cannot be scored.
-        callback_on_heard: is given the seconds of sound that were scored at once.
+        on_heard: is told how far it is.
 
     Raises:
         InputError: a recording cannot be used, and there is no `on_error`; there are none; or a number is out of range.
@@ -159,13 +165,18 @@ def labelled(
                     raise
                 on_error(number, error)
                 continue
-            for index, (span, each) in enumerate(zip(spans, cut, strict=True)):
-                yield _Piece(number, span, index == len(spans) - 1, each)
+            ends = [0, *(end for _, end in spans[:-1])]
+            for span, each, end in zip(spans, cut, ends, strict=True):
+                yield _Piece(number, span, each, waveform, end)
+
+    heard: Counter[int] = Counter()  # samples, by number
 
     def scored(batch: Sequence[_Piece]) -> list[tuple[_Piece, NDArray[np.floating]]]:
         rows = score([piece.waveform for piece in batch])
-        if callback_on_heard:
-            callback_on_heard(sum(piece.waveform.duration_s for piece in batch))
+        for piece in batch:
+            heard[piece.number] += piece.span[1] - piece.ends_before
+            if on_heard:
+                on_heard(piece.number, heard[piece.number] / SAMPLING_RATE, piece.recording.duration_s)
         return list(zip(batch, rows, strict=True))
 
     stream = in_batches(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from photism.audio.log_mel import FRAMES_PER_S
 from photism.encoder import Wav2Vec2BertForXVector, longest_exact
 from photism.errors import InputError
 from photism.listening.metrics import equal_error_rate, min_detection_cost
-from photism.listening.recordings import OnError, Recordings, decoded, in_batches, is_single
+from photism.listening.recordings import OnError, OnHeard, Recordings, decoded, in_batches, is_single
 from photism.listening.scores import LONGEST_GROUP
 from photism.listening.speaker_checkpoint import load_speaker_model, states_of
 from photism.listening.timed import written_beside
@@ -120,7 +120,7 @@ class SpeakerVerifier:
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = 3600.0,
         on_error: OnError | None = None,
-        callback_on_heard: Callable[[float], None] | None = None,
+        on_heard: OnHeard | None = None,
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """The embeddings of recordings with their numbers, from 0, in their order.
 
@@ -130,7 +130,7 @@ class SpeakerVerifier:
             max_duration_s: longer recordings are an error.
             on_error: is given the number and the error of a recording that cannot be used, which is left out; by
                 default it ends the stream.
-            callback_on_heard: is given the seconds of each recording once it is computed.
+            on_heard: is told how far it is.
 
         Yields:
             a number, and (D,) of length 1, whose products are cosines.
@@ -148,9 +148,9 @@ class SpeakerVerifier:
 
         def embed(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, NDArray[np.float32]]]:
             rows = self._embed([waveform for _, waveform in batch])
-            if callback_on_heard:
-                for _, waveform in batch:
-                    callback_on_heard(waveform.duration_s)
+            for number, waveform in batch:
+                if on_heard:
+                    on_heard(number, waveform.duration_s, waveform.duration_s)
             return [(number, row) for (number, _), row in zip(batch, rows, strict=True)]
 
         return in_batches(
@@ -166,19 +166,19 @@ class SpeakerVerifier:
         sounds: Recordings,
         *,
         sampling_rate: float = SAMPLING_RATE,
-        callback_on_heard: Callable[[float], None] | None = None,
+        on_heard: OnHeard | None = None,
     ) -> NDArray[np.float32]:
         """The embeddings of recordings: (D,) of one, (B, D) of several; each of length 1.
 
         Args:
             sounds: one recording, or any number of them.
             sampling_rate: of arrays that do not bring their own, in Hz.
-            callback_on_heard: as in `stream`.
+            on_heard: as in `stream`.
 
         Raises:
             InputError: a recording cannot be used, or there are none.
         """
-        found = self.stream(sounds, sampling_rate=sampling_rate, callback_on_heard=callback_on_heard)
+        found = self.stream(sounds, sampling_rate=sampling_rate, on_heard=on_heard)
         rows = np.stack([row for _, row in found])
         return rows[0] if is_single(sounds) else rows
 
@@ -226,13 +226,13 @@ class SpeakerVerifier:
         self,
         pairs: Sequence[tuple[AudioSource, AudioSource, bool]],
         *,
-        callback_on_heard: Callable[[float], None] | None = None,
+        on_heard: OnHeard | None = None,
     ) -> Calibration:
         """The threshold at which as many pairs of one speaker are refused as pairs of two are accepted.
 
         Args:
             pairs: two recordings each, and whether they are of one speaker. A path that is in several is computed once.
-            callback_on_heard: as in `stream`.
+            on_heard: as in `stream`.
 
         Raises:
             InputError: a recording cannot be used, or there are no pairs of either kind.
@@ -243,7 +243,7 @@ class SpeakerVerifier:
         for one, other, _ in pairs:
             for sound in (one, other):
                 sounds.setdefault(_key(sound), sound)
-        rows = self.embed(list(sounds.values()), callback_on_heard=callback_on_heard)
+        rows = self.embed(list(sounds.values()), on_heard=on_heard)
         found = dict(zip(sounds, rows, strict=True))
         scores = [float(np.dot(found[_key(one)], found[_key(other)])) for one, other, _ in pairs]
         is_same = [bool(same) for _, _, same in pairs]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
 import torch
 
 from photism.audio import SAMPLING_RATE, Waveform
 from photism.errors import InputError
-from photism.listening.recordings import SORTED_BATCHES, OnError, Recordings, decoded, in_batches, is_single
+from photism.listening.recordings import SORTED_BATCHES, OnError, OnHeard, Recordings, decoded, in_batches, is_single
 from photism.listening.transcription.acoustic_model import AcousticModel, Emissions
 from photism.listening.transcription.checkpoint import load_ctc
 from photism.listening.transcription.decoding import Decoder, Decoding
@@ -22,9 +21,6 @@ from photism.listening.transcription.voice_activity import joined, speech_spans
 
 AT_ONCE_S = 240
 """Seconds of a batch, padding included."""
-
-OnHeard: TypeAlias = "Callable[[int, float, float], None]"
-"""Is given the number of a recording, how many of its seconds are heard so far, and how many it has."""
 
 
 class Transcriber:
