@@ -9,7 +9,7 @@ from photism.audio import load_waveform
 from photism.audio.log_mel import log_mel
 from photism.errors import InputError
 from photism.training import preparation
-from photism.training.corpus import Corpus, FeatureSettings
+from photism.training.corpus import Corpus, FeatureSettings, evenly
 from photism.training.preparation import prepare_corpus
 from photism.training.sources import Example, read_examples
 
@@ -115,6 +115,12 @@ def test_a_split_is_chosen_by_name(captioned, tmp_path):
     assert {clip.name: clip.split for clip in first.clips} == {clip.name: clip.split for clip in second.clips}
     assert 25 <= len(first.split("validation")) <= 55
     assert not prepare_corpus(examples[:20], tmp_path / "c", settings=SETTINGS, validation_share=0).split("validation")
+
+
+def test_clips_are_spread_evenly():
+    clips = list(range(100, 200))
+    assert evenly(clips, 1000) == clips
+    assert evenly(clips, 4) == [100, 125, 150, 175]
 
 
 def test_the_sound_of_a_video(tmp_path):

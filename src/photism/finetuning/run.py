@@ -34,7 +34,7 @@ from photism.finetuning.task import Evaluation, Task
 from photism.finetuning.turns import turns_of_row, version_of_rttm
 from photism.training import logs
 from photism.training.checkpoints import Best, read_best
-from photism.training.corpus import Corpus
+from photism.training.corpus import Corpus, evenly
 from photism.training.loop import BEST, Loop
 from photism.training.monitor import Listener, Monitor
 from photism.training.output import check_output
@@ -167,12 +167,6 @@ class Measurement:
         self.monitor.measured(step, found.measures, found.figures)
         self.learner.processes.wait()
         return found.measures
-
-
-def evenly(clips: Sequence[int], most: int) -> list[int]:
-    """As many clips at most, spread over all of them."""
-    step = max(1.0, len(clips) / most)
-    return [clips[int(number * step)] for number in range(min(most, len(clips)))]
 
 
 def _prepare(settings: FinetuneSettings, kind: Kind, listener: Listener) -> tuple[Task, Any]:

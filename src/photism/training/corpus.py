@@ -10,7 +10,7 @@ A shard is complete or absent, so that preparing goes on where it was stopped.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,12 @@ class Corpus:
             features[row, : len(found)] = torch.from_numpy(found.astype(np.float32))
             mask[row, : len(found)] = 1
         return features, mask
+
+
+def evenly(clips: Sequence[int], most: int) -> list[int]:
+    """As many clips at most, spread over all of them."""
+    step = max(1.0, len(clips) / most)
+    return [clips[int(number * step)] for number in range(min(most, len(clips)))]
 
 
 def read_clips(path: Path) -> list[Clip]:

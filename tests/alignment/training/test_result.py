@@ -7,7 +7,7 @@ from PIL import Image
 from tiny_checkpoint import make_tokenizer
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTextConfig, CLIPVisionConfig
 
-from photism.alignment.training.evaluation import Heard, clip_score, heat_map, measure, validation_clips
+from photism.alignment.training.evaluation import Heard, clip_score, heat_map, measure
 from photism.errors import InputError
 
 
@@ -65,9 +65,3 @@ def test_measures_by_hand():
     figure = heat_map(heard, targets)
     np.testing.assert_allclose(figure.axes[0].images[0].get_array()[0], [1, 0, 0], atol=1e-6)
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["one", "two", "two"]
-
-
-def test_validation_clips_are_spread_evenly():
-    corpus = SimpleNamespace(split=lambda name: list(range(100, 200)))
-    assert validation_clips(corpus, 1000) == list(range(100, 200))
-    assert validation_clips(corpus, 4) == [100, 125, 150, 175]

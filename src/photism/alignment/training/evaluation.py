@@ -18,7 +18,6 @@ from photism.alignment.metrics import (
     sequence_similarity,
 )
 from photism.errors import InputError
-from photism.training.corpus import Corpus
 
 DRAWN_AT_ONCE = 4
 HEAT_MAP_SOUNDS = 32
@@ -41,13 +40,6 @@ class Heard:
     tokens: Tensor
     pooled: Tensor | None
     captions: Sequence[Sequence[int]]
-
-
-def validation_clips(corpus: Corpus, most: int) -> list[int]:
-    """Of the validation split, evenly spread over it where there are more than `most`."""
-    clips = corpus.split("validation")
-    step = max(1.0, len(clips) / most)
-    return [clips[int(number * step)] for number in range(min(most, len(clips)))]
 
 
 def measure(heard: Heard, targets: Targets) -> dict[str, float]:

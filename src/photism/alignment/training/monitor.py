@@ -7,17 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from photism.alignment.training.evaluation import (
-    Heard,
-    clip_score,
-    draw_prompts,
-    heat_map,
-    measure,
-    validation_clips,
-)
+from photism.alignment.training.evaluation import Heard, clip_score, draw_prompts, heat_map, measure
 from photism.alignment.training.learner import AlignmentLearner
 from photism.alignment.training.settings import AlignSettings
 from photism.diffusion_model import load_diffusion
+from photism.training.corpus import evenly
 from photism.training.monitor import Monitor
 
 
@@ -26,7 +20,7 @@ class Measurement:
 
     def __init__(self, settings: AlignSettings, learner: AlignmentLearner, monitor: Monitor) -> None:
         self.settings, self.learner, self.monitor = settings, learner, monitor
-        self.clips = validation_clips(learner.corpus, settings.validation_clips)
+        self.clips = evenly(learner.corpus.split("validation"), settings.validation_clips)
 
     def __call__(self, step: int) -> Mapping[str, float]:
         """What the weights are worth after a step; nothing, where no sounds are kept to measure on."""
