@@ -1,3 +1,4 @@
+import shutil
 import wave
 from dataclasses import replace
 
@@ -105,6 +106,30 @@ def test_what_cannot_be_read_is_listed_up_to_a_limit(captioned, tmp_path):
         prepare_corpus(examples[18:], tmp_path / "c", settings=SETTINGS, max_unreadable=1)
     with pytest.raises(InputError, match="data holds no sounds"):
         prepare_corpus([], tmp_path / "d", settings=SETTINGS)
+
+
+def test_too_many_that_cannot_be_read_are_refused_again_until_they_can(captioned, tmp_path):
+    gone = tmp_path / "gone.wav"
+    examples = [*examples_of(captioned), Example("gone.wav", gone, ("a dog",))]
+    for _ in range(3):
+        with pytest.raises(InputError, match=r"data has 1 sounds of 19 that cannot be read, more than"):
+            prepare_corpus(examples, tmp_path / "a", settings=SETTINGS)
+    shutil.copy(captioned / "0.wav", gone)
+    assert len(prepare_corpus(examples, tmp_path / "a", settings=SETTINGS)) == 19
+
+
+def test_shards_that_another_share_was_allowed(captioned, tmp_path, monkeypatch):
+    monkeypatch.setattr(preparation, "SHARD_CLIPS", 5)
+    examples = [Example("gone.wav", tmp_path / "gone.wav", ("a dog",)), *examples_of(captioned)[:9]]
+
+    def broken(examples):
+        yield from examples[:5]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_corpus(broken(examples), tmp_path / "a", settings=SETTINGS, max_unreadable=0.5)
+    with pytest.raises(InputError, match=r"data has 1 sounds of 5 that cannot be read, more than max_unreadable=0.05"):
+        prepare_corpus(examples[:5], tmp_path / "a", settings=SETTINGS)
 
 
 def test_a_split_is_chosen_by_name(captioned, tmp_path):

@@ -114,7 +114,7 @@ def prepare_corpus(
         raise InputError(f"data has changed since {folder} was begun: it had {seen} sounds at least; delete the folder")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while group := list(islice(stream, SHARD_CLIPS)):
-            failed, length_s = _write_shard(
+            clips, failed = _write_features(
                 group,
                 folder,
                 shard,
@@ -125,9 +125,11 @@ def prepare_corpus(
             )
             unreadable += failed
             seen += len(group)
-            hours += length_s / 3600
+            hours += sum(clip.duration_s for clip in clips) / 3600
+            _check_unreadable(unreadable, seen, max_unreadable)  # first: what was out of reach is tried again
+            _complete_shard(folder, shard, clips, failed)
             shard += 1
-            _check_unreadable(unreadable, seen, max_unreadable)
+    _check_unreadable(unreadable, seen, max_unreadable)  # of shards that another share was allowed
     if seen == len(unreadable):
         raise InputError(
             "data must hold sounds that can be read; " + _told(unreadable) if seen else "data holds no sounds"
@@ -137,7 +139,7 @@ def prepare_corpus(
     return Corpus(folder)
 
 
-def _write_shard(
+def _write_features(
     group: list[Example],
     folder: Path,
     shard: int,
@@ -145,8 +147,8 @@ def _write_shard(
     validation_share: float,
     pool: ThreadPoolExecutor,
     on_length: Callable[[float], None],
-) -> tuple[list[tuple[str, str]], float]:
-    """The sounds that failed, and the length of the others in seconds."""
+) -> tuple[list[Clip], list[tuple[str, str]]]:
+    """The sounds whose features are written, and those that failed."""
     clips: list[Clip] = []
     failed: list[tuple[str, str]] = []
     start, length_s = 0, 0.0
@@ -176,11 +178,14 @@ def _write_shard(
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, features_path(folder, shard))
-    about = {"examples": len(group), "unreadable": failed}
+    return clips, failed
+
+
+def _complete_shard(folder: Path, shard: int, clips: list[Clip], failed: list[tuple[str, str]]) -> None:
+    about = {"examples": len(clips) + len(failed), "unreadable": failed}
     _write(_unreadable_path(folder, shard), json.dumps(about, ensure_ascii=False).encode())
     lines = "".join(json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip in clips)
     _write(clips_path(folder, shard), lines.encode())  # last: with it the shard is complete
-    return failed, length_s
 
 
 @dataclass(frozen=True)
