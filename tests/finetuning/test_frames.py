@@ -124,6 +124,13 @@ def test_turns_of_rows(tmp_path):
     (tmp_path / "all.rttm").write_text(line.format("d", 0, 1, "ann"))
     assert turns_of_row({"file_name": "d.wav"}, one_file) == ("0.0 1.0 ann",)
     assert version_of_rttm(one_file) != before
+    for changed in ({"timestamps_end": [2.0, 3.0]}, {"timestamps_start": ["soon"]}, {"speakers": 5}):
+        with pytest.raises(
+            InputError, match="data must have as many timestamps_start, timestamps_end, speakers, lists"
+        ):
+            turns_of_row({**columns, **changed}, settings)
+    with pytest.raises(InputError, match=r"start must be seconds; .* has 'soon'"):
+        turns_of_row({**columns, "start": "soon"}, settings)
     with pytest.raises(InputError, match="rttm must be a file or a folder; there is no nowhere"):
         version_of_rttm(FramesSettings(data="-", output="-", rttm="nowhere"))
     with pytest.raises(InputError, match=r"b.rttm must be RTTM; there is no such file"):

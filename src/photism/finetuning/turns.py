@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from photism.errors import InputError
 from photism.finetuning.settings import FramesSettings
 from photism.listening.diarization import read_rttm
 from photism.listening.windows import Segment
-from photism.training.sources import END_COLUMNS, SOUND_COLUMNS, START_COLUMNS, fingerprint, first_of
+from photism.training.sources import END_COLUMNS, SOUND_COLUMNS, START_COLUMNS, fingerprint, first_of, seconds_of
 
 NOBODY = "0 0 -"
 """A turn of no length: of a recording that is known to be silent."""
@@ -30,14 +31,14 @@ def turns_of_row(row: Mapping[str, Any], settings: FramesSettings) -> tuple[str,
     `settings.rttm`, and beside the sound.
     """
     if all(row.get(name) is not None for name in TURN_COLUMNS):
-        turns = [Segment(float(start), float(end), str(who), 1.0) for start, end, who in _columns(row)]
+        turns = _columns(row)
     else:
         found = _turns_in_files(row, settings)
         if found is None:
             return ()
         turns = list(found)
-    start_s = float(first_of(row, START_COLUMNS) or 0)
-    end_s = float(first_of(row, END_COLUMNS) or "inf")
+    start_s = seconds_of(row, START_COLUMNS, "a row") or 0.0
+    end_s = seconds_of(row, END_COLUMNS, "a row") or math.inf
     parts = [(max(turn.start_s, start_s) - start_s, min(turn.end_s, end_s) - start_s, turn.label) for turn in turns]
     return tuple(f"{start!r} {end!r} {who}" for start, end, who in parts if start < end) or (NOBODY,)
 
@@ -76,11 +77,15 @@ def activity(turns: Sequence[Segment], names: Sequence[str], *, tokens: int, tok
     return active
 
 
-def _columns(row: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    lists = [list(row[name]) for name in TURN_COLUMNS]
-    if len({len(each) for each in lists}) > 1:
-        raise InputError(f"data must have as many {', '.join(TURN_COLUMNS)}; a row has {[len(each) for each in lists]}")
-    return list(zip(*lists, strict=True))
+def _columns(row: Mapping[str, Any]) -> list[Segment]:
+    try:
+        lists = [list(row[name]) for name in TURN_COLUMNS]
+        return [Segment(float(start), float(end), str(who), 1.0) for start, end, who in zip(*lists, strict=True)]
+    except (TypeError, ValueError) as error:
+        wanted = ", ".join(TURN_COLUMNS)
+        raise InputError(
+            f"data must have as many {wanted}, lists of seconds and names; a row has not: {error}"
+        ) from None
 
 
 def _turns_in_files(row: Mapping[str, Any], settings: FramesSettings) -> Sequence[Segment] | None:

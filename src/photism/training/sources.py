@@ -183,7 +183,7 @@ def _listed(metadata: Path, rows: _Rows) -> Iterator[Example]:
         else:
             listed = [json.loads(line) for line in text.splitlines() if line.strip()]
         merged: dict[tuple[Any, ...], Example] = {}
-        for row in listed:
+        for row in map(_checked_row, listed):
             example = rows.example(row, folder=metadata.parent)
             key = (example.name, example.start_s, example.end_s)
             before = merged.setdefault(key, example)
@@ -236,11 +236,11 @@ class _Rows:
         return Example(
             name=name,
             sound=sound,
+            start_s=seconds_of(row, START_COLUMNS, name) or 0.0,
+            end_s=seconds_of(row, END_COLUMNS, name),
             texts=self.texts(row),
             split=_split(row.get("split")),
             group=self.group(row),
-            start_s=_seconds(row, START_COLUMNS, name) or 0.0,
-            end_s=_seconds(row, END_COLUMNS, name),
         )
 
 
@@ -275,8 +275,15 @@ def _row_of_files(files: Mapping[str, Any]) -> dict[str, Any]:
         elif suffix == "cls":
             row["labels"] = content.decode("utf8").strip()
         elif suffix == "json":
-            row = cast("dict[str, Any]", json.loads(content)) | row
+            row = {**_checked_row(json.loads(content)), **row}
     return {**row, "name": files["__key__"]}
+
+
+def _checked_row(row: Any) -> Mapping[str, Any]:
+    """Of JSON, which may be anything."""
+    if not isinstance(row, Mapping):
+        raise InputError(f"data must tell a sound by an object of names and values; got {row!r}")
+    return cast("Mapping[str, Any]", row)
 
 
 def _data_set(data: str, rows: _Rows, config: str | None) -> Iterator[Example]:
@@ -321,15 +328,26 @@ def first_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:
     return next((row[name] for name in names if row.get(name) is not None and row[name] != ""), None)
 
 
-def _split(name: str | None) -> str | None:
+def _split(name: Any) -> str | None:
     if not name:
         return None
-    if name.lower() not in SPLITS:
+    split = SPLITS.get(str(name).lower())
+    if split is None:
         raise InputError(f"split must be one of {', '.join(SPLITS)}; got {name}")
-    return SPLITS[name.lower()]
+    return split
 
 
-def _seconds(row: Mapping[str, Any], names: Sequence[str], sound: str) -> float | None:
+def seconds_of(row: Mapping[str, Any], names: Sequence[str], sound: str) -> float | None:
+    """Of a row, what stands under the first of the names; None where nothing does.
+
+    Args:
+        row: of a sound.
+        names: of its columns.
+        sound: what an error calls it.
+
+    Raises:
+        InputError: it is no number.
+    """
     value = first_of(row, names)
     try:
         return None if value is None else float(value)
