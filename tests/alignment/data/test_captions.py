@@ -1,6 +1,6 @@
 import pytest
 
-from photism.alignment.data.captions import captions_of_labels, captions_of_text, check_template
+from photism.alignment.data.captions import captions_of_labels, captions_of_row, captions_of_text, check_template
 from photism.errors import InputError
 
 
@@ -33,3 +33,18 @@ def test_texts():
     assert captions_of_text(" a  koala\n") == ("a koala",)
     assert captions_of_text(["a koala", "", None, "a koala", "a bear"]) == ("a koala", "a bear")
     assert captions_of_text(None) == captions_of_text(" ") == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "captions"),
+    [
+        ({"text": "a koala", "labels": "Fire"}, ("a koala",)),
+        ({"text": "", "labels": "Fire,Wind"}, ("Fire Wind",)),
+        ({"text": 5}, ("5",)),
+        ({"label": 0}, ("0",)),
+        ({"labels": [1, "Wind"]}, ("1 Wind",)),
+        ({}, ()),
+    ],
+)
+def test_rows(row, captions):
+    assert captions_of_row(row, text_columns=None, label_template="{labels}") == captions

@@ -39,7 +39,9 @@ def captions_of_row(
     texts = [row.get(name) for name in text_columns or [each for each in TEXT_COLUMNS if row.get(each)][:1]]
     captions = tuple(dict.fromkeys(chain.from_iterable(map(captions_of_text, texts))))
     if not captions and not text_columns:
-        captions = captions_of_labels(first_of(row, LABEL_COLUMNS) or (), label_template)
+        found = first_of(row, LABEL_COLUMNS)
+        labels = found if isinstance(found, str) else map(str, _listed(found))  # some are numbers
+        captions = captions_of_labels(labels, label_template)
     return captions
 
 
@@ -53,7 +55,7 @@ def captions_of_labels(labels: str | Iterable[str], template: str = ALL_LABELS) 
     Source: with the default template, the cleaning of audio2img (kardSIM), train_me.ipynb.
     """
     names = labels.split(",") if isinstance(labels, str) else labels
-    clean = [" ".join(name.translate(NOT_IN_CAPTIONS).split()) for name in map(str, names)]
+    clean = [" ".join(name.translate(NOT_IN_CAPTIONS).split()) for name in names]
     clean = [name for name in clean if name]
     if ALL_LABELS in template:
         return (template.replace(ALL_LABELS, " ".join(clean)),) if clean else ()
@@ -62,6 +64,10 @@ def captions_of_labels(labels: str | Iterable[str], template: str = ALL_LABELS) 
 
 def captions_of_text(text: Any) -> tuple[str, ...]:
     """A text or a list of texts, without those that say nothing."""
-    texts: list[Any] = [text] if isinstance(text, str) else list(text or ())
-    clean = [" ".join(str(each).split()) for each in texts if each is not None]
+    clean = [" ".join(str(each).split()) for each in _listed(text) if each is not None]
     return tuple(dict.fromkeys(each for each in clean if each))
+
+
+def _listed(found: Any) -> Sequence[Any]:
+    """What a column holds, as a list."""
+    return found if isinstance(found, list | tuple) else [] if found is None else [found]
