@@ -64,7 +64,7 @@ def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, A
     try:
         tensors = {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}
         return tensors, json.loads((folder / "state.json").read_text(encoding="utf8"))
-    except Exception as error:  # safetensors has an error of its own, which is no OSError
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(
             f"checkpoint {folder} cannot be read: {error}; delete it to go on from the one before"
         ) from None

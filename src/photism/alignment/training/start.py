@@ -33,8 +33,8 @@ def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
         folder = MODEL_FOLDER if encoder == BUNDLED else fetch_files("encoder", encoder, PARTS)
     if not (folder / "config.json").is_file():
         raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model, but {folder} has no config.json")
-    kind = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
     try:
+        kind = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
         if kind == AudioPromptEncoderConfig.model_type:
             return AudioPromptEncoder.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
         if kind == "wav2vec2-bert":
