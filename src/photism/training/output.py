@@ -20,8 +20,8 @@ def check_output(settings: Any, *, file: str, running: frozenset[str], resume: b
         resume: go on from the last checkpoint in the output, where there is one.
 
     Raises:
-        InputError: the folder is a file, holds a model or a training that is not to be resumed, or one of other
-            settings.
+        InputError: the folder is a file, holds a model, other files or a training that is not to be resumed, or one of
+            other settings.
     """
     output = Path(settings.output)
     if output.exists() and not output.is_dir():
@@ -29,6 +29,9 @@ def check_output(settings: Any, *, file: str, running: frozenset[str], resume: b
     if last_checkpoint(output / "checkpoints") is None:
         if not resume and (output / "config.json").exists():
             raise InputError(f"output {output} holds a model; take another folder, or delete it")
+        found = sorted(path.name for path in output.glob("[!.]*") if path.is_file())
+        if found and file not in found:
+            raise InputError(f"output {output} holds other files, such as {found[0]}; take a new or empty folder")
         return
     if not resume:
         raise InputError(f"output {output} holds a training; resume it, or take another folder")
