@@ -198,6 +198,8 @@ def _class_names(settings: ClassifySettings, corpus: Corpus) -> list[str]:
         others = [name for name in found if name not in set(names)]
         if others:
             raise InputError(f"classes must name all that occur; {len(others)} are missing{some(others)}")
-    if len(names) < (1 if settings.multi_label else 2):
-        raise InputError(f"data must have at least two classes to tell apart; it has {names}")
+    if len(names) < 2 and not settings.multi_label:
+        raise InputError(f"data must have at least two classes to tell apart; it has {', '.join(names) or 'none'}")
+    if not names:
+        raise InputError("data must have at least one class; none of its sounds has any")
     return names

@@ -18,7 +18,7 @@ from photism.training.checkpoints import Best
 WORST = "worst.jsonl"
 SHOWN_CASES = 10
 KEPT_CASES = 200
-PUBLISHED = ["*.json", "model.safetensors", "*.txt", "*.png", "README.md", SETTINGS]
+PUBLISHED = ["*.json", "model.safetensors", "*.txt", "*.png", "README.md", WORST, SETTINGS]
 """What goes to the hub: checkpoints and logs stay."""
 
 
