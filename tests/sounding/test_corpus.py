@@ -101,6 +101,30 @@ def test_what_is_somebody_elses_stays(settings, tmp_path, sound_models):
         make_corpus([], tmp_path / "b", settings)
 
 
+def test_a_caption_that_is_changed_past_the_words_of_the_name_is_made_anew(settings, tmp_path):
+    captions = ["A dog barks in the small yard.", "Rain."]
+    make_corpus(captions, tmp_path / "a", settings, device="cpu")
+    before = contents(tmp_path / "a")
+    captions[0] = "A dog barks in the small hours."
+    metadata = make_corpus(captions, tmp_path / "a", settings, device="cpu")
+    after = contents(tmp_path / "a")
+    assert [before[name] == after[name] for name in before] == [False, True]
+    for caption, line in zip(captions, metadata.read_text().splitlines(), strict=True):
+        row = json.loads(line)
+        assert row["text"] == read_tags(tmp_path / "a" / row["file_name"])["text"] == caption
+
+
+def test_a_mistake_leaves_no_settings_that_are_in_the_way(settings, tmp_path):
+    wrong = CorpusSettings(model=settings.model, making={"num_inference_steps": 5000})
+    with pytest.raises(InputError, match="num_inference_steps must be a whole number, from 1 to 1000"):
+        make_corpus(CAPTIONS[:1], tmp_path / "a", wrong, device="cpu")
+    make_corpus(CAPTIONS[:1], tmp_path / "a", settings, device="cpu")
+    assert json.loads((tmp_path / "a/sound.json").read_text())["making"] == MAKING
+    (tmp_path / "a/sound.json").write_text("[1]")
+    with pytest.raises(InputError, match=r"sound.json must say with what a corpus was made; it cannot be read: "):
+        make_corpus(CAPTIONS[:1], tmp_path / "a", settings, device="cpu")
+
+
 @pytest.mark.parametrize(
     ("caption", "name"),
     [("Rain, on a tin ROOF!", "rain-on-a-tin-roof"), ("Größe", "größe"), ("…", "sound"), ("a " * 9, "a-a-a-a-a-a")],

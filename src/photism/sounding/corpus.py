@@ -88,7 +88,7 @@ def make_corpus(
         raise InputError("captions must hold at least one caption; got none")
     _begin(folder, settings)
     targets = [folder / SOUNDS / f"{name}{settings.suffix}" for name in _names(captions)]
-    missing = [number for number, target in enumerate(targets) if not target.exists()]
+    missing = [number for number, target in enumerate(targets) if not _is_of(target, captions[number])]
     batches = [missing[start : start + batch_size] for start in range(0, len(missing), batch_size)]
     jobs = [[(number, captions[number], targets[number]) for number in batch] for batch in batches]
     done = len(captions) - len(missing)
@@ -113,13 +113,18 @@ def _names(captions: Sequence[str]) -> list[str]:
     return [f"{number:06d}-{caption_name(caption)}" for number, caption in enumerate(captions, start=1)]
 
 
+def _is_of(target: Path, caption: str) -> bool:
+    """Whether the sound is there, and not that of another caption whose first words are the same."""
+    return target.exists() and read_tags(target).get("text") == caption
+
+
 def _begin(folder: Path, settings: CorpusSettings) -> None:
     about = json.loads(json.dumps(asdict(settings)))
     path = folder / SETTINGS
     if path.is_file():
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf8"))
+        found = _read_settings(path)
         differing = ", ".join(name for name in about if found.get(name) != about[name])
-        if differing:
+        if differing and any((folder / SOUNDS).glob("*")):  # without sounds nothing was made yet, but for a mistake
             raise InputError(
                 f"{folder} holds sounds that were made otherwise ({differing}): to go on, give what {SETTINGS} there "
                 "says; to make others, give another folder"
@@ -130,6 +135,13 @@ def _begin(folder: Path, settings: CorpusSettings) -> None:
         )
     (folder / SOUNDS).mkdir(parents=True, exist_ok=True)
     _write(path, json.dumps(about, indent=1, ensure_ascii=False))
+
+
+def _read_settings(path: Path) -> Mapping[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf8")))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path} must say with what a corpus was made; it cannot be read: {error}") from None
 
 
 def _run(
