@@ -157,6 +157,10 @@ def test_a_text_is_sounded_and_what_is_heard_is_drawn(run, folder, models, sound
         (["rain", "dog", "-o", "a.wav"], "-o must be a folder for several texts, but a.wav is none; create it"),
         (["rain", "Rain!"], "two texts would be written to rain.wav; make them one by one"),
         (["rain", "--captions", "c.txt"], "TEXT and --captions exclude each other; give one of them"),
+        (["--captions", "c.txt", "--span", "1:2"], "--span and --captions exclude each other; give one of them"),
+        (["--captions", "c.txt", "--strength", "0"], "--strength and --captions exclude each other; give one of them"),
+        (["--captions", "c.txt", "--force"], "--force and --captions exclude each other; give one of them"),
+        (["--captions", "c.txt", "--seed", "-1"], "--seed must be at least 0; got -1"),
         (["--captions", "c.txt"], "--out is missing: name the folder of the corpus"),
         (
             ["--captions", "c.txt", "--out", "d"],

@@ -149,6 +149,8 @@ def sound(
     ):
         if number is not None and number < 1:
             raise InputError(f"{name} must be at least 1; got {number}")
+    if seed < 0:
+        raise InputError(f"--seed must be at least 0; got {seed}")
     if seconds is not None and not 0 < seconds < math.inf:
         raise InputError(f"--seconds must be above 0; got {seconds:g}")
     making: dict[str, Any] = {
@@ -160,12 +162,15 @@ def sound(
     }
     if captions is not None:
         for name, value in (
-            ("TEXT", texts),
+            ("TEXT", texts or None),
             ("--from", source),
             ("--transcription", transcription),
+            ("--strength", strength),
+            ("--span", span),
             ("--all", all_candidates),
+            ("--force", force),
         ):
-            if value:
+            if value is not None and value is not False:
                 raise InputError(f"{name} and --captions exclude each other; give one of them")
         _make_corpus(
             sounder,
