@@ -152,6 +152,9 @@ def copy_with(sound_models, tmp_path, edit):
             lambda at: edit_json(at / "model_index.json", text_encoder=["transformers", "CLIPTextModel"]),
             r"has CLIPTextModel where ClapModel belongs \(text_encoder\)",
         ),
+        (lambda at: (at / "model_index.json").write_text("[1]"), "model_index.json of .* cannot be read"),
+        (lambda at: edit_json(at / "model_index.json", vae="AutoencoderKL"), r"has nothing where .* belongs \(vae\)"),
+        (lambda at: edit_json(at / "model_index.json", scheduler=None), "has no scheduler"),
         (
             lambda at: edit_json(at / "vocoder/config.json", model_in_dim=None),
             "whole configurations; .* has no 'model_in",

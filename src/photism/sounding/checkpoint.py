@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from photism.errors import InputError
 from photism.hub import fetch_files
@@ -168,13 +168,17 @@ def find_checkpoint(model: str | Path) -> Checkpoint:
     if not folder.is_dir():
         folder = fetch_files("model", str(model), CONFIG_PATTERNS)
     index = _read(folder, "model_index.json", model)
-    classes = {name: index[name][1] for name in (*CLASSES, "scheduler") if index.get(name)}
+    classes = {name: _class_of(index.get(name)) for name in (*CLASSES, "scheduler")}
     for name, allowed in CLASSES.items():
-        if classes.get(name) not in allowed:
+        if classes[name] not in allowed:
             raise InputError(
                 f"model must be a checkpoint of AudioLDM 2, such as {CHECKPOINTS[0]}; {model} has "
-                f"{classes.get(name, 'nothing')} where {' or '.join(allowed)} belongs ({name})"
+                f"{classes[name] or 'nothing'} where {' or '.join(allowed)} belongs ({name})"
             )
+    if classes["scheduler"] is None:
+        raise InputError(
+            f"model must be a checkpoint of AudioLDM 2, such as {CHECKPOINTS[0]}; {model} has no scheduler"
+        )
     is_speech = classes["text_encoder_2"] == "VitsModel"
     configs = {name: _read(folder, f"{name}/{CONFIG_FILES.get(name, 'config.json')}", model) for name in classes}
     scheduler = {"_class_name": classes["scheduler"], **configs["scheduler"]}
@@ -199,10 +203,15 @@ def missing_model() -> InputError:
     )
 
 
+def _class_of(part: Any) -> str | None:
+    """Of an entry of an index, which is a library and a class of it; None where it is none."""
+    return str(part[1]) if isinstance(part, list) and len(cast("list[Any]", part)) == 2 and part[1] else None
+
+
 def _read(folder: Path, path: str, model: str | Path) -> dict[str, Any]:
     try:
-        return json.loads((folder / path).read_text(encoding="utf8"))
-    except (OSError, ValueError) as error:
+        return dict(json.loads((folder / path).read_text(encoding="utf8")))
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"model must be a checkpoint of AudioLDM 2, such as {CHECKPOINTS[0]}; {path} of {model} cannot be read: "
             f"{error}"
