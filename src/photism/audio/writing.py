@@ -32,12 +32,14 @@ def check_sound_target(path: Path, option: str, *, force: bool) -> None:
         force: a file that is there may be overwritten.
 
     Raises:
-        InputError: its ending is not in `CODECS`, its folder is missing, or it is taken.
+        InputError: its ending is not in `CODECS`, its folder is missing or cannot be written to, or it is taken.
     """
     if path.suffix.lower() not in CODECS:
         raise InputError(f"{option} must be a folder or a file that ends in {', '.join(CODECS)}; got {path}")
     if not path.parent.is_dir():
         raise InputError(f"{option}: the folder {path.parent} does not exist; create it")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(f"{option}: the folder {path.parent} cannot be written to; name another")
     if path.is_dir() or (path.exists() and not force):
         raise InputError(f"{path} exists; give another name with {option}, or --force to overwrite it")
 
