@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -23,6 +24,35 @@ def check(settings: Any, name: str, works: bool, allowed: str) -> None:
     """Raises InputError where a field does not work: what is allowed, and what it is."""
     if not works:
         raise InputError(f"{name} must be {allowed}; got {getattr(settings, name)!r}")
+
+
+def check_training(settings: Any) -> None:
+    """Of the fields that the settings of every training have.
+
+    Raises:
+        InputError: one has a value that cannot be.
+    """
+    value = partial(getattr, settings)
+    check(settings, "data", bool(settings.data), "named")
+    check(settings, "output", bool(settings.output), "a folder")
+    for name in ("max_unreadable", "warmup_share"):
+        check(settings, name, 0 <= value(name) <= 1, "from 0 to 1")
+    for name in ("validation_share", "ema_decay"):
+        check(settings, name, 0 <= value(name) < 1, "from 0 to below 1")
+    for name in ("max_duration_s", "chunk_s", "learning_rate", "max_grad_norm", "epochs"):
+        check(settings, name, 0 < value(name) < float("inf"), "above 0")
+    for name in ("weight_decay", "checkpoint_every_s"):
+        check(settings, name, 0 <= value(name) < float("inf"), "0 or more")
+    check(settings, "layer_decay", 0 < settings.layer_decay <= 1, "above 0, at most 1")
+    for name in ("evaluate_every", "validation_clips", "keep_checkpoints"):
+        check(settings, name, value(name) >= 1, "at least 1")
+    for name in ("lora_rank", "seed"):
+        check(settings, name, value(name) >= 0, "0 or more")
+    check(settings, "limit", settings.limit is None or settings.limit >= 2, "at least 2")
+    check(settings, "frozen_layers", settings.frozen_layers >= -1, "0 or more, or -1")
+    check(settings, "precision", settings.precision in ("bf16", "fp32"), "bf16 or fp32")
+    is_frozen = settings.frozen_layers == -1
+    check(settings, "lora_rank", not (settings.lora_rank and is_frozen), "0 where the whole encoder is frozen")
 
 
 def read_settings(kind: type[Settings], path: Path | None, given: Mapping[str, Any]) -> Settings:

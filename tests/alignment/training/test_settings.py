@@ -52,7 +52,7 @@ def test_bad_files(tmp_path, text, message):
         ({"learning_rate": 0.0}, "learning_rate must be above 0; got 0"),
         ({"ema_decay": 1.0}, "ema_decay must be from 0 to below 1; got 1"),
         ({"layer_decay": 0.0}, "layer_decay must be above 0, at most 1; got 0"),
-        ({"validation_share": 1.0}, "validation_share must be below 1; got 1"),
+        ({"validation_share": 1.0}, "validation_share must be from 0 to below 1; got 1"),
         ({"padding_weight": 1.1}, "padding_weight must be from 0 to 1; got 1.1"),
         ({"contrastive_weight": 0.0, "regression_weight": 0.0}, "contrastive_weight must be above 0 where"),
         ({"precision": "fp16"}, "precision must be bf16 or fp32; got 'fp16'"),

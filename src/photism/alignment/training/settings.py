@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from photism.alignment.data.captions import check_template
-from photism.training.settings import check, setting
+from photism.training.settings import check, check_training, setting
 
 TRAINED_ADAPTERS = ("conv", "resampler")
 """The phonetic one knows its prompts by heart, and learns no others."""
@@ -75,15 +75,11 @@ class AlignSettings:
     push_to_hub: str | None = setting(None, "Hub id to publish the result under.")
 
     def __post_init__(self) -> None:
+        check_training(self)
         check_template(self.label_template)
-        check(self, "data", bool(self.data), "named")
-        check(self, "output", bool(self.output), "a folder")
-        for name in ("validation_share", "max_unreadable", "padding_weight", "warmup_share"):
-            check(self, name, 0 <= getattr(self, name) <= 1, "from 0 to 1")
-        check(self, "validation_share", self.validation_share < 1, "below 1")
-        for name in ("max_duration_s", "chunk_s", "learning_rate", "max_grad_norm", "temperature", "epochs"):
-            check(self, name, 0 < getattr(self, name) < float("inf"), "above 0")
-        for name in ("contrastive_weight", "regression_weight", "norm_weight", "weight_decay", "checkpoint_every_s"):
+        check(self, "padding_weight", 0 <= self.padding_weight <= 1, "from 0 to 1")
+        check(self, "temperature", 0 < self.temperature < float("inf"), "above 0")
+        for name in ("contrastive_weight", "regression_weight", "norm_weight"):
             check(self, name, 0 <= getattr(self, name) < float("inf"), "0 or more")
         check(
             self,
@@ -91,20 +87,10 @@ class AlignSettings:
             self.contrastive_weight + self.regression_weight > 0,
             "above 0 where regression_weight is 0",
         )
-        check(self, "layer_decay", 0 < self.layer_decay <= 1, "above 0, at most 1")
-        check(self, "ema_decay", 0 <= self.ema_decay < 1, "from 0 to below 1")
-        for name in ("evaluate_every", "validation_clips", "keep_checkpoints", "picture_steps"):
-            check(self, name, getattr(self, name) >= 1, "at least 1")
-        for name in ("lora_rank", "pictures", "seed"):
-            check(self, name, getattr(self, name) >= 0, "0 or more")
+        check(self, "picture_steps", self.picture_steps >= 1, "at least 1")
+        check(self, "pictures", self.pictures >= 0, "0 or more")
         check(self, "batch_size", self.batch_size >= 2, "at least 2: a sound is told from the captions of the others")
-        check(self, "limit", self.limit is None or self.limit >= 2, "at least 2")
-        check(self, "frozen_layers", self.frozen_layers >= -1, "0 or more, or -1")
-        check(self, "precision", self.precision in ("bf16", "fp32"), "bf16 or fp32")
         check(self, "adapter", self.adapter in (None, *TRAINED_ADAPTERS), " or ".join(TRAINED_ADAPTERS))
-        check(
-            self, "lora_rank", not (self.lora_rank and self.frozen_layers == -1), "0 where the whole encoder is frozen"
-        )
 
 
 SETTINGS = "align.yaml"
