@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from photism.errors import InputError
 from photism.finetuning.augmentation import hide
 from photism.finetuning.model import ADAPTER, ENCODER
 from photism.finetuning.settings import FinetuneSettings
@@ -43,11 +42,8 @@ class HeadLearner:
     ) -> None:
         self.settings, self.corpus, self.task = settings, corpus, task
         self.processes = Processes(accelerator, fsdp=settings.fsdp)
+        self.processes.check_batch(settings.batch_size)
         self.batch_size = settings.batch_size
-        if settings.batch_size % self.processes.count:
-            raise InputError(
-                f"batch_size must be a multiple of the {self.processes.count} processes; got {settings.batch_size}"
-            )
         tokens_per_s = corpus.settings.tokens_per_s
         self.longest_tokens = max(1, int(settings.max_duration_s * tokens_per_s))
         heard_s = min(settings.max_duration_s, task.heard_s)

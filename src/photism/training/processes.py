@@ -38,6 +38,15 @@ class Processes:
         self.is_main: bool = accelerator.is_main_process
         self.device: torch.device = accelerator.device
 
+    def check_batch(self, batch_size: int) -> None:
+        """That each process can take as many sounds of a batch.
+
+        Raises:
+            InputError: it cannot be shared out evenly.
+        """
+        if batch_size % self.count:
+            raise InputError(f"batch_size must be a multiple of the {self.count} processes; got {batch_size}")
+
     def share(self, items: Sequence[T], index: int | None = None) -> list[T]:
         """What one process takes, by default this one: of items in the order of their size as much as the others."""
         return list(items[self.index if index is None else index :: self.count])

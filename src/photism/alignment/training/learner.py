@@ -15,7 +15,6 @@ from photism.alignment.training.evaluation import Heard
 from photism.alignment.training.grad_cache import backward_chunks, encode_chunks, loss_gradients
 from photism.alignment.training.objective import alignment_losses
 from photism.alignment.training.settings import AlignSettings
-from photism.errors import InputError
 from photism.training.batches import Batches, Piece, texts_tensor
 from photism.training.chunks import Chunks
 from photism.training.corpus import Corpus
@@ -47,11 +46,8 @@ class AlignmentLearner:
     ) -> None:
         self.settings, self.corpus, self.targets = settings, corpus, targets
         self.processes = Processes(accelerator, fsdp=settings.fsdp)
+        self.processes.check_batch(settings.batch_size)
         self.batch_size = settings.batch_size
-        if settings.batch_size % self.processes.count:
-            raise InputError(
-                f"batch_size must be a multiple of the {self.processes.count} processes; got {settings.batch_size}"
-            )
         self.captions_of = [targets.numbers(clip.texts) for clip in corpus.clips]
         tokens_per_s = corpus.settings.tokens_per_s
         self.batches = Batches(
