@@ -98,7 +98,7 @@ def model_card(
         measured = [
             "## Measured",
             "",
-            f"On the validation split, with the weights of step {best.step}, the best of all that were measured:",
+            f"On the validation split, with the weights of step {best.step}, the best trained ones that were measured:",
             "",
             "| | |",
             "|---|---|",

@@ -113,7 +113,7 @@ class Loop:
         saved = began = time.monotonic()
         first, steps = self.step, self.learner.steps
         if self.step == 0:
-            # Where it begins; and what cannot be measured or drawn is told now, not hours later.
+            # Where it begins, which is not kept; and what cannot be measured or drawn is told now, not hours later.
             self.improved = (0, self.score(evaluate(0)))
         with _stop_request() as stop:
             while self.step < steps and not self._is_patience_over():
