@@ -58,3 +58,9 @@ def test_a_target_is_in_nobodys_way(tmp_path):
     with pytest.raises(InputError, match=r"a.wav exists; give another name with -o, or --force to overwrite it"):
         check_sound_target(tmp_path / "a.wav", "-o", force=False)
     check_sound_target(tmp_path / "a.wav", "-o", force=True)
+
+
+def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # a superuser may write anywhere
+    with pytest.raises(InputError, match=r"-o: the folder .* cannot be written to; name another"):
+        check_sound_target(tmp_path / "a.wav", "-o", force=False)
