@@ -90,8 +90,8 @@ def model_card(settings: AlignSettings, report: CorpusReport, best: Best) -> str
         lines += [
             "## Measured",
             "",
-            f"On the validation split, with the weights of step {best.step}, which had the best R@5 of all trained ones "
-            "that were measured:",
+            f"On the validation split, with the weights of step {best.step}, which had the best R@5 of all trained "
+            "ones that were measured:",
             "",
             "| | |",
             "|---|---|",
