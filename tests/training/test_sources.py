@@ -209,3 +209,13 @@ def test_a_fingerprint_changes_with_the_data(captioned, tmp_path):
     assert fingerprint(str(tmp_path / "copy")) == before
     (tmp_path / "copy" / "0.wav").write_bytes(b"")
     assert fingerprint(str(tmp_path / "copy")) != before
+
+
+@pytest.mark.parametrize("pattern", ["s-000.tar", "s-{000..001}.tar", "s-*.tar"])
+def test_a_fingerprint_changes_with_the_shards(tmp_path, pattern):
+    for number in (0, 1):
+        write_shard(tmp_path / f"s-00{number}.tar", {"a.txt": b"a dog"})
+    before = fingerprint(str(tmp_path / pattern))
+    assert fingerprint(str(tmp_path / pattern)) == before
+    write_shard(tmp_path / "s-000.tar", {"a.txt": b"a dog" * 4000})
+    assert fingerprint(str(tmp_path / pattern)) != before

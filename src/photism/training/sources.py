@@ -155,7 +155,7 @@ def fingerprint(data: str, dataset_config: str | None = None) -> str:
     if path.is_dir():
         files = sorted(path.rglob("*"))
     elif data.endswith(TAR_SUFFIXES):
-        files = [Path(each) for each in sorted(glob.glob(data))] if "*" in data else [path]
+        files = [Path(each) for each in _shards(data)]
     else:
         return f"{data}/{dataset_config}/{_hub_version(data)}"
     stats = [(str(file), file.stat()) for file in files if file.is_file()]
@@ -246,14 +246,21 @@ class _Rows:
 
 def _web_dataset(shards: str, rows: _Rows) -> Iterator[Example]:
     """Files of a key: a sound, and .txt (a text a line), .json (a row) or .cls (labels)."""
-    try:
-        from webdataset import WebDataset  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
-    except ImportError:
-        raise InputError("data as WebDataset needs webdataset: pip install 'photism[train]'") from None
-    urls = sorted(glob.glob(shards)) if "*" in shards else shards
+    urls = _shards(shards)
     if not urls:
         raise InputError(f"data must be shards that exist; there are none of {shards}")
+    from webdataset import WebDataset  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType]
+
     return _read_shards(WebDataset(urls, shardshuffle=False, empty_check=False), shards, rows)
+
+
+def _shards(pattern: str) -> list[str]:
+    """Paths or URLs, out of a pattern of them."""
+    try:
+        from webdataset.shardlists import expand_urls
+    except ImportError:
+        raise InputError("data as WebDataset needs webdataset: pip install 'photism[train]'") from None
+    return sorted(glob.glob(pattern)) if "*" in pattern else expand_urls(pattern)
 
 
 def _read_shards(shards: Iterable[Mapping[str, Any]], name: str, rows: _Rows) -> Iterator[Example]:
