@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from photism.diffusion_options import SCHEDULERS, DiffusionOptions
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 from photism.hub import fetch_file, fetch_files
 
 UNET_CONFIG = "unet/config.json"
@@ -114,10 +114,8 @@ def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.
         settings |= {"controlnet": _load_controlnet(options.controlnet, settings)}
     if text_only:
         settings |= {"unet": None, "vae": None}
-    try:
+    with as_input_error(f"diffusion {source.location} cannot be loaded"):
         pipeline = _pipeline_class(options).from_pretrained(source.location, **settings)
-    except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
-        raise InputError(f"diffusion {source.location} cannot be loaded: {error}") from error
     return pipeline if options.offload else pipeline.to(device)
 
 
@@ -209,10 +207,8 @@ def _load_controlnet(controlnet: Any, settings: Mapping[str, Any]) -> Any:
 
     if not isinstance(controlnet, str | Path):
         return controlnet
-    try:
+    with as_input_error(f"controlnet {controlnet} cannot be loaded"):
         return ControlNetModel.from_pretrained(str(controlnet), **settings)
-    except Exception as error:  # as above
-        raise InputError(f"controlnet {controlnet} cannot be loaded: {error}") from error
 
 
 def _pipeline_class(options: DiffusionOptions) -> Any:
@@ -252,10 +248,8 @@ def _add_loras(pipeline: Any, loras: tuple[tuple[Path, float], ...]) -> None:
     names: list[str] = []
     for number, (path, _) in enumerate(loras):
         name = f"lora-{number}"
-        try:
+        with as_input_error(f"lora {path} cannot be loaded"):
             pipeline.load_lora_weights(str(path), adapter_name=name, use_safetensors=True)
-        except Exception as error:  # as above
-            raise InputError(f"lora {path} cannot be loaded: {error}") from error
         # diffusers loads nothing from weights for another model, without an error.
         if not any(name in adapters for adapters in pipeline.get_list_adapters().values()):
             raise InputError(f"lora {path} holds no weights for {type(pipeline).__name__}")

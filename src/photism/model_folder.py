@@ -18,7 +18,7 @@ from photism.alignment.audio2img import audio2img_config, is_audio2img, load_aud
 from photism.alignment.prompt_space import check_widths
 from photism.diffusion_model import UNET_CONFIG, find_diffusion, finish_diffusion, load_weights, suggestion
 from photism.diffusion_options import DiffusionOptions
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 from photism.hub import fetch_files
 from photism.tiny import MODEL_FOLDER
 
@@ -107,16 +107,12 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 
 def _encoder_config(folder: Path) -> AudioPromptEncoderConfig:
     kind = AudioPromptEncoderConfig.model_type
-    try:
+    with as_input_error(f"model {folder} cannot be loaded"):
         settings = _settings(folder)
         if is_audio2img(settings):
             return audio2img_config(folder)
         if settings.get("model_type") == kind:
             return AudioPromptEncoderConfig.from_pretrained(folder)
-    except InputError:
-        raise
-    except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
-        raise InputError(f"model {folder} cannot be loaded: {error}") from error
     raise InputError(
         f"model {folder} must hold an AudioPromptEncoder, model_type {kind!r}, or a checkpoint of audio2img; "
         f"it holds {settings.get('model_type')!r}"
@@ -124,15 +120,11 @@ def _encoder_config(folder: Path) -> AudioPromptEncoderConfig:
 
 
 def _load_encoder(folder: Path, diffusion: Any, *, device: torch.device, dtype: torch.dtype) -> AudioPromptEncoder:
-    try:
+    with as_input_error(f"model {folder} cannot be loaded"):
         if is_audio2img(_settings(folder)):
             encoder = load_audio2img(folder, diffusion, dtype=dtype)
         else:
             encoder = AudioPromptEncoder.from_pretrained(folder, dtype=dtype, use_safetensors=True)
-    except InputError:
-        raise
-    except Exception as error:  # as above
-        raise InputError(f"model {folder} cannot be loaded: {error}") from error
     torch.nn.Module.to(encoder, device)  # the type of transformers' own `to` is wrong
     return encoder.eval()
 

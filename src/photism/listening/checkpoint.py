@@ -13,7 +13,7 @@ import torch
 from photism.audio import SAMPLING_RATE
 from photism.encoder import Wav2Vec2BertFeatureExtractor
 from photism.encoder.processor import SAVED_AS
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 from photism.hub import fetch_files
 
 CONFIGS = ("config.json", "preprocessor_config.json", "processor_config.json")
@@ -112,10 +112,8 @@ def read_config(source: Source) -> Any:
     """
     from transformers import AutoConfig
 
-    try:
+    with as_input_error(f"{source.name} has a config.json that cannot be used"):
         return AutoConfig.from_pretrained(source.folder)
-    except Exception as error:  # strict configurations raise errors of their own
-        raise InputError(f"{source.name} has a config.json that cannot be used: {error}") from error
 
 
 def read_extractor(source: Source, config: Any) -> Any:
@@ -132,7 +130,7 @@ def read_extractor(source: Source, config: Any) -> Any:
         raise InputError(
             f"{name} has no feature extractor: {EXTRACTOR_FILES[0]} is missing; copy it from what it was trained from"
         )
-    try:
+    with as_input_error(f"{name} has a feature extractor that cannot be loaded"):
         extractor: Any = AutoFeatureExtractor.from_pretrained(folder)
         if config.model_type == "wav2vec2-bert":
             kind: Any = Wav2Vec2BertFeatureExtractor
@@ -140,8 +138,6 @@ def read_extractor(source: Source, config: Any) -> Any:
                 extractor = kind(**extractor.to_dict())
         else:
             kind = FEATURE_EXTRACTOR_MAPPING[type(config)]
-    except Exception as error:  # from_pretrained has no error of its own
-        raise InputError(f"{name} has a feature extractor that cannot be loaded: {error}") from error
     if not isinstance(extractor, kind):
         wanted = SAVED_AS if kind is Wav2Vec2BertFeatureExtractor else kind.__name__
         raise InputError(f"{name} has a {type(extractor).__name__}, but a {config.model_type} needs a {wanted}")
@@ -193,12 +189,10 @@ def load_weights(
     Raises:
         InputError: weights are missing, damaged, or do not fit.
     """
-    try:
+    with as_input_error(f"{name} cannot be loaded"):
         model, report = kind.from_pretrained(
             folder, dtype=dtype, output_loading_info=True, local_files_only=True, use_safetensors=True, **arguments
         )
-    except Exception as error:  # from_pretrained has no error of its own: OSError, SafetensorError, RuntimeError, …
-        raise InputError(f"{name} cannot be loaded: {error}") from error
     # What hides states in training is nothing to us.
     missing = sorted(key for key in report["missing_keys"] if not key.endswith("masked_spec_embed"))
     if missing:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 from photism.listening.timed import written_beside
 
 
@@ -36,15 +36,13 @@ def load_embeddings(path: str | Path) -> dict[str, NDArray[np.float32]]:
         InputError: it is no such file.
     """
     check_ending(Path(path))
-    try:
+    with as_input_error(f"embeddings {path} cannot be read"):
         if Path(path).suffix == ".npz":
             with np.load(path) as held:
                 return {name: held[name] for name in held.files}
         from safetensors.numpy import load_file
 
         return load_file(path)
-    except Exception as error:  # SafetensorError, BadZipFile, OSError, …
-        raise InputError(f"embeddings {path} cannot be read: {error}") from None
 
 
 def check_ending(path: Path) -> None:

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from photism.encoder.products import linear, multiply_by_onednn
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 from photism.sounding.checkpoint import Checkpoint
 from photism.sounding.constant_text import install_constant_text
 from photism.sounding.options import FEW_STEP_SCHEDULERS, SoundOptions
@@ -130,21 +130,17 @@ class Components:
     def _load_tool(self, part: str, class_name: str) -> Any:
         import transformers
 
-        try:
+        with as_input_error(f"model {self.checkpoint.location} has no {part} that can be loaded"):
             return getattr(transformers, class_name).from_pretrained(self.checkpoint.folder / part)
-        except Exception as error:  # from_pretrained has no error of its own: OSError, ValueError, KeyError, …
-            raise InputError(f"model {self.checkpoint.location} has no {part} that can be loaded: {error}") from error
 
     def _load(self, name: str) -> Any:
         part, library, class_name = MODELS[name]
         folder = self.checkpoint.with_weights(part)
-        try:
+        with as_input_error(f"model {self.checkpoint.location} has no {part} that can be loaded"):
             if library == "diffusers":
                 model, found = _diffusers_model(folder, class_name, self.dtype)
             else:
                 model, found = _transformers_model(folder, class_name, self.dtype, LEFT_OUT.get(name, []))
-        except Exception as error:  # as above
-            raise InputError(f"model {self.checkpoint.location} has no {part} that can be loaded: {error}") from error
         if found["missing_keys"]:  # which both libraries would make up at random, with a warning
             raise InputError(
                 f"model {self.checkpoint.location} has a damaged {part}: {len(found['missing_keys'])} weights are "

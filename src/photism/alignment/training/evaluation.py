@@ -17,7 +17,7 @@ from photism.alignment.metrics import (
     retrieval_both_ways,
     sequence_similarity,
 )
-from photism.errors import InputError
+from photism.errors import as_input_error
 
 DRAWN_AT_ONCE = 4
 HEAT_MAP_SOUNDS = 32
@@ -148,11 +148,9 @@ def clip_score(pictures: Sequence[Any], captions: Sequence[str], clip: str) -> f
     """
     from transformers import CLIPModel, CLIPProcessor
 
-    try:
+    with as_input_error(f"clip must be the folder or hub id of a CLIP; {clip} cannot be loaded"):
         model: Any = CLIPModel.from_pretrained(clip, use_safetensors=True)
         processor: Any = CLIPProcessor.from_pretrained(clip)
-    except Exception as error:  # from_pretrained has no error of its own
-        raise InputError(f"clip must be the folder or hub id of a CLIP; {clip} cannot be loaded: {error}") from None
     inputs = processor(text=list(captions), images=list(pictures), return_tensors="pt", padding=True, truncation=True)
     with torch.no_grad():
         output = model(**inputs)

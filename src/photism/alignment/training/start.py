@@ -9,7 +9,7 @@ import torch
 
 from photism.alignment.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.encoder import Wav2Vec2BertModel
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 from photism.hub import fetch_files
 from photism.model_folder import PARTS
 from photism.tiny import MODEL_FOLDER
@@ -33,7 +33,7 @@ def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
         folder = MODEL_FOLDER if encoder == BUNDLED else fetch_files("encoder", encoder, PARTS)
     if not (folder / "config.json").is_file():
         raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model, but {folder} has no config.json")
-    try:
+    with as_input_error(f"encoder {encoder} cannot be loaded"):
         kind = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
         if kind == AudioPromptEncoderConfig.model_type:
             return AudioPromptEncoder.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
@@ -41,8 +41,6 @@ def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
             return Wav2Vec2BertModel.from_pretrained(
                 folder, dtype=torch.float32, use_safetensors=True, add_adapter=False
             )
-    except Exception as error:  # from_pretrained has no error of its own
-        raise InputError(f"encoder {encoder} cannot be loaded: {error}") from error
     raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} is {kind!r}")
 
 

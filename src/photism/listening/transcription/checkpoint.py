@@ -11,7 +11,7 @@ import transformers
 
 from photism.encoder import Wav2Vec2BertForCTC
 from photism.encoder.quantization import quantize_int8
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 from photism.listening.checkpoint import (
     Source,
     check_head,
@@ -107,10 +107,8 @@ def _tokenizer(source: Source) -> Any:
         raise InputError(
             f"{source.name} must bring its tokenizer, but has no {' or '.join(TOKENIZER_FILES)}: save it there"
         )
-    try:
+    with as_input_error(f"{source.name} has a tokenizer that cannot be loaded"):
         return AutoTokenizer.from_pretrained(source.folder)
-    except Exception as error:  # from_pretrained has no error of its own
-        raise InputError(f"{source.name} has a tokenizer that cannot be loaded: {error}") from error
 
 
 def _check_outputs(shapes: Mapping[str, tuple[int, ...]], name: str, vocab_size: int) -> None:
