@@ -89,7 +89,7 @@ def test_a_folder_with_an_audacity_track_for_each(label, sounds, tmp_path):
     assert sorted(path.stem for path in folder.iterdir()) == sorted(sound.stem for sound in sounds)
     for path in folder.iterdir():
         assert all(re.fullmatch(r"\d\.\d{6}\t\d\.\d{6}\t\S.*", line) for line in path.read_text().splitlines())
-    message = f"{folder}/elephant.txt exists; give another name, or --force to overwrite it"
+    message = f"{folder}/elephant.txt exists; give another name with -o, or --force to overwrite it"
     assert str(label("-o", folder, "--format", "audacity").exception) == message
     assert label("-o", folder, "--format", "audacity", "--force").exit_code == 0
 
@@ -142,7 +142,7 @@ def test_a_timeline_is_drawn(label, sounds, tmp_path):
         (["--function", "max"], "--function must be one of softmax, sigmoid, none; got max"),
         (["--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
         (["--plot", "x.png"], "--plot must be a folder for several sounds, but x.png is none; create it"),
-        (["-o", "nowhere/x.csv"], "the folder nowhere does not exist; create it"),
+        (["-o", "nowhere/x.csv"], "-o: the folder nowhere does not exist; create it"),
     ],
 )
 def test_a_mistake_is_told_before_a_model_is_loaded(label, arguments, message):

@@ -146,7 +146,7 @@ def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
         (["timeline", "a.wav", "b.wav", "--plot", "x.png"], "--plot is for one sound; got 2"),
         (["timeline", "a.wav", "--plot", "x.jpg"], "--plot must be a file that ends in .png; got x.jpg"),
         (["timeline", "a.wav", "--workers", "-1"], "--workers must be at least 0; got -1"),
-        (["enrol", "Anna", "a.wav", "-o", "gone/s.npz"], "the folder gone does not exist; create it"),
+        (["enrol", "Anna", "a.wav", "-o", "gone/s.npz"], "-o: the folder gone does not exist; create it"),
         (["timeline", "a.wav", "--threshold", "1"], "threshold must be above 0 and below 1; got 1.0"),
         (
             ["embed", "a.wav", "-o", "x.csv"],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from photism import __version__
 from photism.errors import InputError
+from photism.files import check_writable, written_beside
 
 if TYPE_CHECKING:
     from av import AudioStream
@@ -36,12 +36,7 @@ def check_sound_target(path: Path, option: str, *, force: bool) -> None:
     """
     if path.suffix.lower() not in CODECS:
         raise InputError(f"{option} must be a folder or a file that ends in {', '.join(CODECS)}; got {path}")
-    if not path.parent.is_dir():
-        raise InputError(f"{option}: the folder {path.parent} does not exist; create it")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise InputError(f"{option}: the folder {path.parent} cannot be written to; name another")
-    if path.is_dir() or (path.exists() and not force):
-        raise InputError(f"{path} exists; give another name with {option}, or --force to overwrite it")
+    check_writable(path, option, force=force)
 
 
 def write_waveform(
@@ -58,12 +53,8 @@ def write_waveform(
     """
     known = {name: value for name, value in about.items() if value is not None}
     tags = {"title": title, "comment": json.dumps(known, ensure_ascii=False), "encoder": f"photism {__version__}"}
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with written_beside(target) as unfinished:
         _encode(_to_16_bits(samples), unfinished, CODECS[target.suffix.lower()], sampling_rate, tags)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def read_tags(path: Path) -> dict[str, Any]:

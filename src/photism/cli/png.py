@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from photism import __version__
 from photism.errors import InputError
+from photism.files import check_writable, written_beside
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -47,7 +47,7 @@ def picture_targets(
         for path in paths:
             if path in seen:
                 raise InputError(f"{seen[path]} and {sound} would both be drawn to {path}; draw them one by one")
-            _check_free(path, "-o", force=force)
+            check_writable(path, "-o", force=force)
             seen[path] = sound
     return targets
 
@@ -59,19 +59,12 @@ def check_picture(path: Path, option: str, *, force: bool) -> None:
         InputError: the name does not end in .png, its folder is missing, or it is taken.
     """
     _check_name(path, option, "a file")
-    _check_free(path, option, force=force)
+    check_writable(path, option, force=force)
 
 
 def _check_name(path: Path, option: str, allowed: str) -> None:
     if path.suffix.lower() != ".png":
         raise InputError(f"{option} must be {allowed} that ends in .png; got {path}")
-    if not path.parent.is_dir():
-        raise InputError(f"{option}: the folder {path.parent} does not exist; create it")
-
-
-def _check_free(path: Path, option: str, *, force: bool) -> None:
-    if path.is_dir() or (path.exists() and not force):
-        raise InputError(f"{path} exists; give another name with {option}, or --force to overwrite it")
 
 
 def sound_stem(sound: str) -> str:
@@ -106,9 +99,5 @@ def write_picture(picture: Image, target: Path, about: Mapping[str, object]) -> 
     for name, value in about.items():
         if value is not None:
             chunks.add_itxt(name, str(value))
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
+    with written_beside(target) as unfinished:
         picture.save(unfinished, format="PNG", pnginfo=chunks)
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)

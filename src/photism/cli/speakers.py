@@ -13,6 +13,7 @@ from photism.cli.png import check_picture, sound_stem
 from photism.cli.progress import progress_bar
 from photism.cli.startup import DTYPES, startup
 from photism.errors import InputError
+from photism.files import check_writable, written_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,8 @@ def timeline(
     for name, is_used in (("--format srt", format == "srt"), ("--plot", plot is not None)):
         if is_used and len(sounds) > 1:
             raise InputError(f"{name} is for one sound; got {len(sounds)}")
-    _check_free(output, force=force)
+    if output is not None:
+        check_writable(output, "-o", force=force)
     _check_workers(workers)
     _check_dtype(dtype)
     if plot is not None:
@@ -64,8 +66,6 @@ def timeline(
         from photism.listening.timeline import check_matplotlib
 
         check_matplotlib()
-    from photism.listening.timed import written_whole
-
     with startup():
         from photism.listening import SpeakerTimeline, TurnRules
 
@@ -99,7 +99,7 @@ def embed(
     from photism.listening.embeddings import check_ending, save_embeddings
 
     check_ending(output)
-    _check_free(output, force=force)
+    check_writable(output, "-o", force=force)
     twice = next((sound for index, sound in enumerate(sounds) if sound in sounds[:index]), None)
     if twice is not None:
         raise InputError(f"{twice} is given twice; an embedding is written by the name of its sound")
@@ -128,7 +128,7 @@ def enrol(
     from photism.listening.embeddings import check_ending, load_embeddings, save_embeddings
 
     check_ending(output)
-    _check_free(output, force=True)
+    check_writable(output, "-o", force=True)
     known = load_embeddings(output) if output.exists() else {}
     if name in known and not force:
         raise InputError(f"{output} has a speaker {name!r}; give another name, or --force to enrol this one anew")
@@ -191,7 +191,7 @@ def calibrate(
     workers: option.Workers = 2,
 ) -> None:
     """Find the threshold of your own recordings, and how often it is wrong."""
-    _check_free(output, force=force)
+    check_writable(output, "-o", force=force)
     listed = _read_pairs(pairs)
     verifier = _verifier(model, device, dtype, batch_size, workers)
     with progress_bar("embedding", len({sound for *both, _ in listed for sound in both})) as bar:
@@ -257,12 +257,3 @@ def _check_workers(workers: int) -> None:
 def _check_dtype(dtype: str) -> None:
     if dtype not in DTYPES:
         raise InputError(f"--dtype must be one of {', '.join(DTYPES)}; got {dtype}")
-
-
-def _check_free(target: Path | None, *, force: bool) -> None:
-    if target is None:
-        return
-    if not target.parent.is_dir():
-        raise InputError(f"the folder {target.parent} does not exist; create it")
-    if target.is_dir() or (target.exists() and not force):
-        raise InputError(f"{target} exists; give another name, or --force to overwrite it")

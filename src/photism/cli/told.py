@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 from photism.cli.png import sound_stem
 from photism.cli.progress import progress_bar
 from photism.errors import InputError
+from photism.files import check_writable, written_whole
 
 if TYPE_CHECKING:
     from photism.listening import Labels, Windows
@@ -104,17 +105,15 @@ class TellingGiven:
                     raise InputError(f"--plot must be a folder for several sounds, but {self.plot} is none; create it")
                 if Path(self.plot).suffix.lower() != ".png":
                     raise InputError(f"--plot must be a folder or a file that ends in .png; got {self.plot}")
-        targets = [path for sound in self.sounds if (path := self.picture_of(sound))]
+        targets = [("--plot", path) for sound in self.sounds if (path := self.picture_of(sound))]
         if self.output is not None:
-            targets += [Path(self.output)] if self.is_together else [self.file_of(sound) for sound in self.sounds]
+            files = [Path(self.output)] if self.is_together else [self.file_of(sound) for sound in self.sounds]
+            targets += [("-o", path) for path in files]
         seen: set[Path] = set()
-        for path in targets:
+        for option, path in targets:
             if path in seen:
                 raise InputError(f"{path} would be written for two sounds of that name; give them one by one")
-            if not path.parent.is_dir():
-                raise InputError(f"the folder {path.parent} does not exist; create it")
-            if path.exists() and not self.force:
-                raise InputError(f"{path} exists; give another name, or --force to overwrite it")
+            check_writable(path, option, force=self.force)
             seen.add(path)
 
 
@@ -170,14 +169,12 @@ def _together(given: TellingGiven) -> Generator[TextIO | None]:
     if given.output is None or not given.is_together:
         yield None
         return
-    from photism.listening.timed import written_whole
 
     with written_whole(Path(given.output)) as file:
         yield file
 
 
 def _write(target: Path, text: str) -> None:
-    from photism.listening.timed import written_whole
 
     with written_whole(target) as file:
         file.write(text)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from photism.cli.png import sound_stem
 from photism.errors import InputError
+from photism.files import check_writable, written_whole
 
 if TYPE_CHECKING:
     from photism.listening.transcription import Transcript
@@ -67,12 +68,9 @@ class Destination:
         paths = [Path(output, f"{sound_stem(sound)}.{chosen}") if to_folder else Path(output) for sound in sounds]
         seen: dict[Path, str] = {}
         for sound, path in zip(sounds, paths, strict=True):
-            if not path.parent.is_dir():
-                raise InputError(f"-o: the folder {path.parent} does not exist; create it")
             if path in seen:
                 raise InputError(f"{seen[path]} and {sound} would both be written to {path}; take them one by one")
-            if path.is_dir() or (path.exists() and not force):
-                raise InputError(f"{path} exists; give another name with -o, or --force to overwrite it")
+            check_writable(path, "-o", force=force)
             seen[path] = sound
         return cls(sounds, paths, chosen, words, as_json)
 
@@ -89,7 +87,7 @@ class Destination:
             transcript: of it.
             echo: prints text, which has its own line breaks.
         """
-        from photism.listening.timed import as_json, written_whole
+        from photism.listening.timed import as_json
         from photism.listening.transcription import write_transcript
 
         sound = self.sounds[number]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.errors import InputError, as_input_error
-from photism.listening.timed import written_beside
+from photism.files import written_beside
 
 
 def save_embeddings(embeddings: Mapping[str, NDArray[np.float32]], target: str | Path) -> None:

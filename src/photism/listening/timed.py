@@ -5,11 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Literal, TextIO, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeAlias
 
 from photism.listening.windows import Segment
 
@@ -48,24 +45,6 @@ def as_csv(file: str, segments: Iterable[Segment], *, header: bool) -> str:
 def as_audacity(segments: Iterable[Segment]) -> str:
     """A label track as Audacity imports it: start and end in seconds and a label, between tabs."""
     return "".join(f"{start_s:.6f}\t{end_s:.6f}\t{' '.join(label.split())}\n" for start_s, end_s, label, _ in segments)
-
-
-@contextmanager
-def written_beside(target: Path) -> Generator[Path]:
-    """A file that takes the name of its target when all is written; none where that breaks off."""
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        yield unfinished
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
-@contextmanager
-def written_whole(target: Path) -> Generator[TextIO]:
-    """The same, open to write text to."""
-    with written_beside(target) as unfinished, unfinished.open("w", encoding="utf8", newline="") as file:
-        yield file
 
 
 def _exact(number: float) -> str:

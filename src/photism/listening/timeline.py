@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from photism.audio import Waveform
 from photism.errors import InputError
-from photism.listening.timed import written_beside
+from photism.files import written_beside
 from photism.listening.windows import Segment
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from photism.audio.writing import CODECS, read_tags, write_waveform
 from photism.errors import InputError
+from photism.files import written_whole
 
 if TYPE_CHECKING:
     from photism.sounding.audioldm2 import AudioLDM2Pipeline
@@ -134,7 +135,8 @@ def _begin(folder: Path, settings: CorpusSettings) -> None:
             f"{folder} must be a new or empty folder, or one that was left unfinished; it holds others' files"
         )
     (folder / SOUNDS).mkdir(parents=True, exist_ok=True)
-    _write(path, json.dumps(about, indent=1, ensure_ascii=False))
+    with written_whole(path) as file:
+        file.write(json.dumps(about, indent=1, ensure_ascii=False))
 
 
 def _read_settings(path: Path) -> Mapping[str, Any]:
@@ -239,13 +241,5 @@ def _write_list(folder: Path, captions: Sequence[str], targets: Sequence[Path]) 
             rows.append(
                 json.dumps({"file_name": f"{SOUNDS}/{target.name}", "text": caption, **about}, ensure_ascii=False)
             )
-    _write(folder / LIST, "".join(f"{row}\n" for row in rows))
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_text(text, encoding="utf8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written_whole(folder / LIST) as file:
+        file.writelines(f"{row}\n" for row in rows)

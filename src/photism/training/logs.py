@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from photism.files import written_whole
 
 
 def append(path: Path, step: int, values: Mapping[str, float]) -> None:
@@ -25,7 +26,6 @@ def read(path: Path) -> list[dict[str, float]]:
 def cut(path: Path, step: int) -> None:
     """Leaves out what came after a step, since it is to come again."""
     if path.is_file():
-        part = path.with_suffix(".part")
         rows = [row for row in read(path) if row["step"] <= step]
-        part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf8")
-        os.replace(part, path)
+        with written_whole(path) as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)

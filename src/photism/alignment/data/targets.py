@@ -28,6 +28,7 @@ from torch import Tensor
 
 from photism.alignment.prompt_space import PromptSpace, encode_text
 from photism.errors import InputError
+from photism.files import written_beside
 
 CAPTIONS_AT_ONCE = 64
 MEASURED_CAPTIONS = 1024
@@ -201,8 +202,8 @@ def _save_space(space: PromptSpace, folder: Path) -> None:
         tensors["pooled_negative"] = space.pooled_negative
     path = folder / "space.safetensors"
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-    save_file(tensors, path.with_suffix(".part"), metadata={"norm": str(space.norm)})
-    os.replace(path.with_suffix(".part"), path)
+    with written_beside(path) as unfinished:
+        save_file(tensors, unfinished, metadata={"norm": str(space.norm)})
 
 
 def _load_space(folder: Path, name: str) -> PromptSpace:

@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from itertools import islice
 from math import ceil
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from photism.drawing.filming.video import count_pictures, join, write_piece
 from photism.errors import InputError
+from photism.files import written_beside
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -109,7 +109,7 @@ def write_film(
     done = _count_finished(pieces, piece_length, film.frame_count)
     pictures = _pictures(film, min(done * piece_length, film.frame_count), callback_on_frame)
     for piece in pieces[done:]:
-        with _beside(piece) as unfinished:
+        with written_beside(piece) as unfinished:
             write_piece(islice(pictures, piece_length), unfinished, fps=film.settings.frame_rate)
     whole = folder / WHOLE_NAME
     join(pieces, folder / SOUND_NAME, whole, fps=film.settings.frame_rate, about=about)
@@ -140,7 +140,7 @@ def _begin(folder: Path, about: dict[str, Any], piece_length: int, *, restart: b
     found = _settings(folder)
     if found is None:
         folder.mkdir(exist_ok=True)
-        with _beside(folder / SETTINGS_NAME) as unfinished:
+        with written_beside(folder / SETTINGS_NAME) as unfinished:
             unfinished.write_text(json.dumps({"piece_length": piece_length, "about": about}, indent=1), encoding="utf8")
         return piece_length
     _check_same(folder, found["about"], about)
@@ -184,7 +184,7 @@ def _keep_soundtrack(film: Film, folder: Path) -> None:
 
     target = folder / SOUND_NAME
     if not target.exists():
-        with _beside(target) as unfinished:
+        with written_beside(target) as unfinished:
             write_soundtrack(film.sound.sound, unfinished)
 
 
@@ -194,14 +194,3 @@ def _count_finished(pieces: list[Path], piece_length: int, frame_count: int) -> 
         if not piece.exists() or count_pictures(piece) != min(piece_length, frame_count - number * piece_length):
             return number
     return len(pieces)
-
-
-@contextmanager
-def _beside(target: Path) -> Generator[Path]:
-    """A name to write under, which becomes the target's when all is written, and goes when something fails."""
-    unfinished = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        yield unfinished
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
