@@ -32,6 +32,13 @@ def test_what_is_too_loud_is_cut_off(tmp_path):
     assert np.abs(load_waveform(path).samples).max() <= 1
 
 
+def test_what_is_no_sound_is_not_written(tmp_path):
+    samples = np.array([0.0, np.nan] * 400, np.float32)
+    with pytest.raises(InputError, match=r"a.wav is not finite numbers: nothing is written; try another dtype"):
+        write_waveform(samples, tmp_path / "a.wav", sampling_rate=16_000, title="", about={})
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("photism.audio.writing._encode", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):

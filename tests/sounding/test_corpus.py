@@ -1,6 +1,7 @@
 """A corpus that is made of captions: what is in it, that it goes on, and that `align` reads it."""
 
 import json
+import os
 from functools import partial
 
 import pytest
@@ -86,6 +87,11 @@ def test_several_processes_make_the_same(settings, tmp_path):
     for name in contents(tmp_path / "one"):
         one, other = (load_waveform(tmp_path / folder / "sounds" / name).samples for folder in ("one", "two"))
         assert abs(one - other).max() <= 2 / 32_767
+
+
+def test_a_process_that_is_killed(settings, tmp_path):
+    with pytest.raises(InputError, match="one of 2 processes broke off; if nothing above says why, the machine was"):
+        make_corpus(CAPTIONS, tmp_path, settings, device="cpu", processes=2, before_loading=partial(os._exit, 9))
 
 
 def test_what_is_somebody_elses_stays(settings, tmp_path, sound_models):

@@ -50,7 +50,12 @@ def write_waveform(
         sampling_rate: Hz.
         title: tag of that name.
         about: names and values that the tag "comment" carries as JSON; None is left out.
+
+    Raises:
+        InputError: samples are not finite numbers, as a model makes them in too small a dtype.
     """
+    if not np.isfinite(samples).all():
+        raise InputError(f"the sound of {target} is not finite numbers: nothing is written; try another dtype")
     known = {name: value for name, value in about.items() if value is not None}
     tags = {"title": title, "comment": json.dumps(known, ensure_ascii=False), "encoder": f"photism {__version__}"}
     with written_beside(target) as unfinished:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Sequence
+from operator import index
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 import torch
@@ -187,11 +188,14 @@ def read_seeds(seed: int | Sequence[int] | None, waveforms: int) -> list[int]:
     """The seed of each waveform of a prompt: `seed` and the next ones, those of a list, or random ones.
 
     Raises:
-        InputError: they are not as many, or one is out of range.
+        InputError: they are no whole numbers, not as many, or one is out of range.
     """
     if seed is None:
         return [secrets.randbelow(RANDOM_SEED_LIMIT) for _ in range(waveforms)]
-    seeds = list(range(seed, seed + waveforms)) if isinstance(seed, int) else list(seed)
+    try:
+        seeds = [index(each) for each in (range(seed, seed + waveforms) if isinstance(seed, int) else seed)]
+    except TypeError:
+        raise InputError(f"seed must be a whole number, or one for each waveform; got {seed!r}") from None
     if len(seeds) != waveforms:
         raise InputError(f"seed must be one number, or num_waveforms_per_prompt={waveforms} of them; got {len(seeds)}")
     for each in seeds:

@@ -16,6 +16,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ def make_corpus(
         The list of the sounds.
 
     Raises:
-        InputError: there is nothing to make, or the folder holds something else.
+        InputError: there is nothing to make, the folder holds something else, or a process broke off.
     """
     if not captions:
         raise InputError("captions must hold at least one caption; got none")
@@ -171,6 +172,11 @@ def _run(
         try:
             for future in futures:
                 yield future.result()
+        except BrokenProcessPool:
+            raise InputError(
+                f"one of {processes} processes broke off; if nothing above says why, the machine was short of memory: "
+                "give fewer. What was made stays, and the same command goes on"
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
