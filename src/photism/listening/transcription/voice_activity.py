@@ -28,7 +28,7 @@ FFT_HOP_SAMPLES = 128
 WIDTH = 128
 BLOCKS_AT_ONCE = 2048  # 65 s
 WEIGHTS = "silero_vad.jit"
-"""Its safetensors are those of an older version."""
+"""Its safetensors are those of an older version. What torch.jit reads runs no Python."""
 
 SPEECH_ABOVE = 0.5
 """Probability with which speech begins."""
