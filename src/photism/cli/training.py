@@ -88,7 +88,7 @@ class TrainingProgress:
             console=Console(stderr=True, quiet=not is_main()),
         )
         self.task = self.bar.add_task("", total=None, rate="")
-        self.told = time.monotonic()
+        self.text, self.told = "", time.monotonic()
         self.bar.start()
         return self
 
@@ -105,11 +105,15 @@ class TrainingProgress:
 
     def stage(self, text: str) -> None:
         """A line that moves for each stage."""
+        self.text = text
         self.bar.reset(self.task, description=text, total=None, rate="")
 
     def prepared(self, amount: float) -> None:
         """Hours, or captions."""
-        self.bar.update(self.task, rate=f"{amount:.2f} h" if isinstance(amount, float) else f"{amount} captions")
+        read = f"{amount:.2f} h" if isinstance(amount, float) else f"{amount} captions"
+        if self._is_due():
+            self._print(f"{self.text}: {read}")
+        self.bar.update(self.task, rate=read)
 
     def report(self, lines: Sequence[str]) -> None:
         """What there is to learn from."""
@@ -118,9 +122,7 @@ class TrainingProgress:
 
     def step(self, progress: "Progress") -> None:
         """Loss and speed."""
-        now = time.monotonic()
-        if not self.bar.console.is_terminal and now - self.told > TOLD_EVERY_S:
-            self.told = now
+        if self._is_due():
             losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
             self._print(
                 f"step {progress.step} of {progress.steps}: {losses}  {progress.samples_per_s:.1f} samples/s  "
@@ -137,6 +139,14 @@ class TrainingProgress:
     def measured(self, step: int, measures: Mapping[str, float]) -> None:
         """A line an evaluation."""
         self._print(f"step {step}: {self.describe(measures)}")
+
+    def _is_due(self) -> bool:
+        """Whether a line stands in for the one that moves, for it is time and there is no terminal."""
+        now = time.monotonic()
+        if self.bar.console.is_terminal or now - self.told <= TOLD_EVERY_S:
+            return False
+        self.told = now
+        return True
 
     def _print(self, line: str) -> None:
         self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
