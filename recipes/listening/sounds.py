@@ -17,8 +17,9 @@ import sys
 import wave
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,27 @@ TELEPHONE_RATE = 8_000  # Hz
 PROMPT_LANGUAGES = ("en", "es", "fr", "it", "ru")
 PROMPTS_VERSION = "1.6.1-1"
 EMPTY_BYTES = 1000  # one prompt has no sound in it
+COLUMNS = ("label", "split", "text", "speaker")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What espeak-ng is to say, and as whom.
+
+    Attributes:
+        text: in the voice's language.
+        voice: language and variant, such as "el+f2".
+        rate_wpm: words a minute.
+        pitch: 0 to 99.
+    """
+
+    text: str
+    voice: str
+    rate_wpm: int
+    pitch: int
+
+
+Source: TypeAlias = Path | Said | tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -42,18 +64,22 @@ class Spoken:
     """A recording with what is to be learned from it.
 
     Attributes:
-        source: a file, or (text, espeak-ng's language, seed) to be spoken.
+        source: a file; what is to be said; or (text, espeak-ng's language, seed), whose voice is drawn.
         name: of the file that is made of it.
         label: its class.
         split: "train", "validation", or "test", which no training sees.
         telephone: as a telephone would carry it, 8 kHz.
+        text: what is said, where that is learned.
+        speaker: who says it, where that matters.
     """
 
-    source: Path | tuple[str, str, int]
+    source: Source
     name: str
     label: str
     split: str
     telephone: bool = False
+    text: str = ""
+    speaker: str = ""
 
 
 def work_folder() -> Path:
@@ -107,20 +133,21 @@ def voices(
 
 def telephoned(spoken: Iterable[Spoken]) -> list[Spoken]:
     """The same once more, by telephone."""
-    return [Spoken(each.source, f"telephone/{each.name}", each.label, each.split, telephone=True) for each in spoken]
+    return [replace(each, name=f"telephone/{each.name}", telephone=True) for each in spoken]
 
 
 def write(folder: Path, spoken: Sequence[Spoken]) -> None:
-    """WAV files, those that are not there yet, and `metadata.csv` of all but the test's."""
+    """WAV files, those that are not there yet, and `metadata.csv` of all but the test's, with the columns in use."""
+    columns = [column for column in COLUMNS if any(getattr(each, column) for each in spoken)]
     with ProcessPoolExecutor() as pool:
         paths = list(pool.map(_write, [folder] * len(spoken), spoken, chunksize=32))
     part = folder / "metadata.part"
     with part.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["file_name", "label", "split"])
+        rows.writerow(["file_name", *columns])
         for path, each in zip(paths, spoken, strict=True):
             if each.split != "test":
-                rows.writerow([path, each.label, each.split])
+                rows.writerow([path, *(getattr(each, column) for column in columns)])
     part.rename(folder / "metadata.csv")
 
 
@@ -132,23 +159,28 @@ def path_of(folder: Path, spoken: Spoken) -> Path:
 
 def fetch_prompts() -> dict[str, list[Path]]:
     """Asterisk's prompts by language."""
-    folder = work_folder() / "asterisk"
     found: dict[str, list[Path]] = {}
     for language in PROMPT_LANGUAGES:
-        unpacked = folder / language
-        if not unpacked.is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            name = f"asterisk-core-sounds-{language}-wav"
-            if not list(folder.glob(f"{name}_*.deb")):
-                subprocess.run(["apt-get", "download", f"{name}={PROMPTS_VERSION}"], cwd=folder, check=True)
-            part = unpacked.with_suffix(".part")
-            shutil.rmtree(part, ignore_errors=True)
-            (package,) = folder.glob(f"{name}_*.deb")
-            subprocess.run(["dpkg-deb", "-x", str(package), str(part)], check=True)
-            part.rename(unpacked)
+        unpacked = work_folder() / "asterisk" / language
+        fetch_package(f"asterisk-core-sounds-{language}-wav", PROMPTS_VERSION, unpacked)
         paths = sorted(path for path in unpacked.rglob("*.wav") if "silence" not in path.parts)
         found[language] = [path for path in paths if path.stat().st_size > EMPTY_BYTES]
     return found
+
+
+def fetch_package(name: str, version: str, unpacked: Path) -> None:
+    """Downloads one of Debian's packages and unpacks it, where it is not there yet."""
+    if unpacked.is_dir():
+        return
+    folder = unpacked.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    if not list(folder.glob(f"{name}_*.deb")):
+        subprocess.run(["apt-get", "download", f"{name}={version}"], cwd=folder, check=True)
+    part = unpacked.with_suffix(".part")
+    shutil.rmtree(part, ignore_errors=True)
+    (package,) = folder.glob(f"{name}_*.deb")
+    subprocess.run(["dpkg-deb", "-x", str(package), str(part)], check=True)
+    part.rename(unpacked)
 
 
 def _write(folder: Path, spoken: Spoken) -> Path:
@@ -165,9 +197,11 @@ def _write(folder: Path, spoken: Spoken) -> Path:
     return path
 
 
-def _said(source: Path | tuple[str, str, int]) -> Path | bytes:
+def _said(source: Source) -> Path | bytes:
     if isinstance(source, Path):
         return source
+    if isinstance(source, Said):
+        return synthesize(source.text, source.voice, source.rate_wpm, source.pitch)
     text, language, seed = source
     choice = random.Random(f"{text}|{language}|{seed}")
     voice = language + choice.choice(VOICE_VARIANTS)
