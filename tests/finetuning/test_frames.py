@@ -64,6 +64,14 @@ def test_error_rates_by_hand():
     assert (case.error, case.written) == (pytest.approx(0.8), "1.0 s of speech")
 
 
+def test_the_worst_have_the_most_seconds_wrong():
+    task = task_of((), ("0.0 2.0 ann",), tokens=100)
+    scores = np.array([[1] * 10 + [0] * 90, [1] * 50 + [0] * 50], np.float32)[:, :, None]
+    worst = task.evaluate([0, 1], list(scores)).worst
+    # A recording without speech has no rate of errors, and would come first whatever little is wrong.
+    assert [(case.name, case.error) for case in worst] == [("1.wav", pytest.approx(1.0)), ("0.wav", pytest.approx(0.2))]
+
+
 def test_the_order_of_speakers_does_not_matter():
     task = task_of(("0.0 0.1 ann", "0.1 0.2 bob"), learn="speakers")
     assert task.names == ["speaker 1", "speaker 2"]

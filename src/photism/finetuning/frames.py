@@ -115,7 +115,7 @@ class FramesTask:
         return [row[: piece.tokens] for row, piece in zip(scores, batch.pieces, strict=True)]
 
     def evaluate(self, clips: Sequence[int], heard: Sequence[NDArray[Any]]) -> Evaluation:
-        """F1 of tokens and diarization error rate, of all recordings together, and those with the highest rate."""
+        """F1 of tokens and diarization error rate, of all recordings; and those with the most seconds wrong."""
         rules = TurnRules()
         hits = told = right = 0
         wrong_s = spoken_s = 0.0
@@ -128,12 +128,13 @@ class FramesTask:
             hits, told, right = hits + (said & target).sum(), told + said.sum(), right + target.sum()
             turns = rules.turns(scores, self.names, token_s=self.token_s, duration_s=about.duration_s)
             error = diarization_error(self.turns[clip], turns, collar_s=self.settings.collar_s)
-            wrong_s += error.missed_s + error.false_alarm_s + error.confused_s
+            of_it_s = error.missed_s + error.false_alarm_s + error.confused_s
+            wrong_s += of_it_s
             spoken_s += error.spoken_s
-            if error.rate:
+            if of_it_s:
                 faults = {"missed": error.missed_s, "too much": error.false_alarm_s, "confused": error.confused_s}
                 heard_as = ", ".join(f"{seconds:.1f} s {fault}" for fault, seconds in faults.items())
-                cases.append(Case(about.name, error.rate, heard_as, f"{error.spoken_s:.1f} s of speech"))
+                cases.append(Case(about.name, of_it_s, heard_as, f"{error.spoken_s:.1f} s of speech"))
         measures = {
             "frame F1": float(2 * hits / (told + right)) if told + right else 1.0,
             "DER": wrong_s / spoken_s if spoken_s else float(wrong_s > 0),
