@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from reference import CLASSES, POSITIONS, batch, difference, pair
+from reference import CLASSES, POSITIONS, batch, difference, pair, tiny_config
 
+from photism.encoder import Wav2Vec2BertForXVector
 from photism.errors import InputError
 
 ALONE = 2e-5
@@ -65,6 +66,12 @@ def test_x_vectors_of_padded_clips():
         assert difference(ours(features, attention_mask=mask).embeddings[1:], alone) <= ALONE
         # Its lengths leave the dilation out, and so count outputs of padding.
         assert difference(reference(features, attention_mask=mask).embeddings[1:], alone) > 1e-3
+
+
+def test_a_new_head_for_x_vectors_hears_something():
+    for layer in Wav2Vec2BertForXVector(tiny_config()).tdnn:
+        weight = layer.kernel.weight
+        assert weight.std().item() == pytest.approx((2 / weight.shape[1]) ** 0.5, rel=0.1)
 
 
 def test_x_vectors_of_short_clips():

@@ -42,6 +42,9 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
+        if isinstance(module, nn.Linear) and any(module is layer.kernel for layer in self.tdnn):
+            # He's: of what goes in, five layers of the configuration's initializer_range would leave nearly nothing.
+            initialization.kaiming_normal_(module.weight, nonlinearity="relu")
         if isinstance(module, AngularMarginLoss):
             initialization.normal_(module.weight)
 
