@@ -36,6 +36,10 @@ TELEPHONE_RATE = 8_000  # Hz
 PROMPT_LANGUAGES = ("en", "es", "fr", "it", "ru")
 PROMPTS_VERSION = "1.6.1-1"
 EMPTY_BYTES = 1000  # one prompt has no sound in it
+SPEEDS = (0.85, 1.18)
+"""Between which a person becomes another: pitch, formants and pace together."""
+NOISE_DB = (3.0, 30.0)
+"""Of speech above noise, between which it is drawn."""
 COLUMNS = ("label", "split", "text", "speaker")
 
 
@@ -71,6 +75,8 @@ class Spoken:
         telephone: as a telephone would carry it, 8 kHz.
         text: what is said, where that is learned.
         speaker: who says it, where that matters.
+        speed: at which it is played.
+        noise_db: of it above the noise that is mixed in; None for no noise.
     """
 
     source: Source
@@ -80,6 +86,8 @@ class Spoken:
     telephone: bool = False
     text: str = ""
     speaker: str = ""
+    speed: float = 1.0
+    noise_db: float | None = None
 
 
 def work_folder() -> Path:
@@ -88,16 +96,15 @@ def work_folder() -> Path:
 
 
 def people(labels: dict[str, str], *, by: str) -> list[Spoken]:
-    """People's recordings whose language, or the folder of whose stamp, has a label; a tenth is to test, one to
-    validate.
+    """People's recordings whose language, or whose stamp, has a label; a tenth is to test, one to validate.
 
     Args:
-        labels: of each language or folder.
-        by: "language" or "folder".
+        labels: of each language or stamp.
+        by: "language" or "stamp".
     """
     found: list[Spoken] = []
     for recording in read_recordings():
-        key = recording.language if by == "language" else recording.stamp.split("/")[0]
+        key = recording.language if by == "language" else recording.stamp
         if key not in labels:
             continue
         digest = int(hashlib.sha256(f"{recording.stamp}|{recording.language}".encode()).hexdigest(), 16)
@@ -124,7 +131,7 @@ def voices(
         stamps = [stamp for stamp in read_stamps() if language in stamp.captions]
         chosen = random.Random(f"{language}|{first_seed}").choices(stamps, k=each)
         for number, stamp in enumerate(chosen):
-            key = language if by == "language" else stamp.name.split("/")[0]
+            key = language if by == "language" else stamp.name
             if key in labels:
                 source = (stamp.captions[language], language, first_seed + number)
                 found.append(Spoken(source, f"voices/{language}/{first_seed + number}.wav", labels[key], "train"))
@@ -134,6 +141,16 @@ def voices(
 def telephoned(spoken: Iterable[Spoken]) -> list[Spoken]:
     """The same once more, by telephone."""
     return [replace(each, name=f"telephone/{each.name}", telephone=True) for each in spoken]
+
+
+def altered(spoken: Iterable[Spoken]) -> list[Spoken]:
+    """The same as others would say it: each at another speed, half of them in noise."""
+    found: list[Spoken] = []
+    for each in spoken:
+        choice = random.Random(each.name)
+        noise_db = choice.uniform(*NOISE_DB) if choice.random() < 0.5 else None
+        found.append(replace(each, name=f"altered/{each.name}", speed=choice.uniform(*SPEEDS), noise_db=noise_db))
+    return found
 
 
 def write(folder: Path, spoken: Sequence[Spoken]) -> None:
@@ -151,10 +168,36 @@ def write(folder: Path, spoken: Sequence[Spoken]) -> None:
     part.rename(folder / "metadata.csv")
 
 
+def samples_of(spoken: Spoken) -> npt.NDArray[np.float32]:
+    """(T,) at 16 kHz, before a telephone."""
+    samples = load_waveform(_said(spoken.source)).samples
+    if spoken.speed != 1:
+        samples = soxr.resample(samples, SAMPLING_RATE * spoken.speed, SAMPLING_RATE)
+    if spoken.noise_db is not None:
+        samples = in_noise(samples, spoken.noise_db, seed=spoken.name)
+    return samples
+
+
+def in_noise(samples: npt.NDArray[np.float32], above_db: float, *, seed: str) -> npt.NDArray[np.float32]:
+    """Sound with noise between white and brown mixed in.
+
+    Args:
+        samples: (T,) at 16 kHz.
+        above_db: of the sound's mean power above the noise's.
+        seed: of the noise and its colour.
+    """
+    generator = np.random.default_rng(list(hashlib.sha256(seed.encode()).digest()))
+    spectrum = np.fft.rfft(generator.standard_normal(len(samples)))
+    colour = generator.uniform(0, 2)  # by which the power falls with the frequency
+    noise = np.fft.irfft(spectrum / np.arange(1, len(spectrum) + 1) ** (colour / 2), len(samples))
+    power = float(np.square(samples).mean()) / 10 ** (above_db / 10)
+    return (samples + noise * np.sqrt(power / max(float(np.square(noise).mean()), 1e-12))).astype(np.float32)
+
+
 def path_of(folder: Path, spoken: Spoken) -> Path:
     """Where a recording lies, once it is written."""
-    as_it_is = isinstance(spoken.source, Path) and not spoken.telephone
-    return spoken.source if as_it_is else folder / spoken.name
+    is_changed = spoken.telephone or spoken.speed != 1 or spoken.noise_db is not None
+    return spoken.source if isinstance(spoken.source, Path) and not is_changed else folder / spoken.name
 
 
 def fetch_prompts() -> dict[str, list[Path]]:
@@ -187,12 +230,12 @@ def _write(folder: Path, spoken: Spoken) -> Path:
     path = path_of(folder, spoken)
     if path.is_file():
         return path
-    samples = load_waveform(_said(spoken.source)).samples
+    samples = samples_of(spoken)
     if spoken.telephone:
         samples = soxr.resample(samples, SAMPLING_RATE, TELEPHONE_RATE)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    _write_wav(part, samples, TELEPHONE_RATE if spoken.telephone else SAMPLING_RATE)
+    write_wav(part, samples, TELEPHONE_RATE if spoken.telephone else SAMPLING_RATE)
     part.rename(path)
     return path
 
@@ -208,7 +251,8 @@ def _said(source: Source) -> Path | bytes:
     return synthesize(text, voice, choice.randint(*RATE_WPM), choice.randint(*PITCH))
 
 
-def _write_wav(path: Path, samples: npt.NDArray[np.float32], rate: int) -> None:
+def write_wav(path: Path, samples: npt.NDArray[np.float32], rate: int = SAMPLING_RATE) -> None:
+    """16-bit PCM of samples (T,) in [-1, 1]."""
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
         file.writeframes((samples.clip(-1, 1) * 32767).astype("<i2").tobytes())
