@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from photism.listening.timed import as_audacity, as_csv, as_json, as_table, written_whole
+from photism.listening.timed import as_audacity, as_csv, as_json, as_table
 from photism.listening.windows import Segment
 
 SEGMENTS = [Segment(0.0, 1.5, 'a "b", c', 0.25), Segment(3599.125, 3600.0, "dé\tf", 1 / 3)]
@@ -34,20 +34,3 @@ def test_json_is_a_line_in_its_own_letters():
 
 def test_an_audacity_track_keeps_its_three_columns():
     assert as_audacity(SEGMENTS) == '0.000000\t1.500000\ta "b", c\n3599.125000\t3600.000000\tdé f\n'
-
-
-def test_a_file_is_there_when_it_is_whole(tmp_path):
-    target = tmp_path / "labels.csv"
-    target.write_text("before")
-
-    def broken():
-        yield "half"
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError), written_whole(target) as file:
-        file.writelines(broken())
-    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("labels.csv", "before")]
-    with written_whole(target) as file:
-        file.write("whole\n")
-        assert target.read_text() == "before"
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("labels.csv", b"whole\n")]
