@@ -2,8 +2,6 @@ import csv
 import io
 import json
 
-import pytest
-
 from photism.listening.timed import as_audacity, as_csv, as_json, as_table
 from photism.listening.windows import Segment
 
