@@ -1,0 +1,150 @@
+"""Stage 1: the autoencoder, log-mel spectrograms to latents and back.
+
+    python recipes/tiny_sound/autoencoder.py [--steps N]
+
+As in recipes/tiny the code is given, the principal components of the spectrograms' patches, so that the two halves need
+not find one together: the decoder learns to draw from it, the encoder to find it, and the UNet can be trained on the
+exact code at the same time.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderKL
+from targets import HOP_SAMPLES, SAMPLING_RATE, read_targets
+from torch import Tensor
+from training import Training, autocast, batch_of, best_device, load_averaged
+
+from photism.sounding.autoencoding import log_mel
+
+NAME = "sound-autoencoder"
+MEL_BINS = 64
+FLOOR = -8.0
+"""Of a log-mel value: what is quieter is not heard beside a peak of .5, and would be most of the code's variance."""
+
+CHANNELS = (16, 32, 64, 96, 128)
+PATCH = 2 ** (len(CHANNELS) - 1)  # mel frames, and bins
+LATENT_CHANNELS = 32
+LATENT_NOISE = 0.15
+"""At most, of noise on the latents that the decoder learns from: what the UNet makes is never quite right."""
+
+POSTERIOR_LOG_VARIANCE = -9.0
+"""The encoder is deterministic: its posterior is this narrow everywhere."""
+
+LIKE = cast("Any", SimpleNamespace(hop_samples=HOP_SAMPLES, mel_bins=MEL_BINS, sampling_rate=SAMPLING_RATE))
+"""What `photism.sounding` reads of a checkpoint to make a spectrogram."""
+
+
+@cache
+def read_mels() -> Tensor:
+    """The spectrograms of all targets as the pipeline makes them: float32 (N, frames, bins), down to silence."""
+    return torch.cat([log_mel(some, LIKE) for some in read_targets()[1].split(64)])
+
+
+def build_autoencoder() -> AutoencoderKL:
+    model = AutoencoderKL(
+        sample_size=read_mels().shape[1],
+        in_channels=1,
+        out_channels=1,
+        latent_channels=LATENT_CHANNELS,
+        block_out_channels=CHANNELS,
+        layers_per_block=1,
+        norm_num_groups=1,
+        down_block_types=("DownEncoderBlock2D",) * len(CHANNELS),
+        up_block_types=("UpDecoderBlock2D",) * len(CHANNELS),
+        mid_block_add_attention=False,
+        scaling_factor=1.0,  # the code has variance 1
+    )
+    with torch.no_grad():
+        model.quant_conv.weight[LATENT_CHANNELS:].zero_()
+        model.quant_conv.bias[LATENT_CHANNELS:].fill_(POSTERIOR_LOG_VARIANCE)
+        model.decoder.conv_out.bias.fill_(FLOOR)  # most is silence: the decoder need not find that out
+    return model
+
+
+def load_autoencoder() -> AutoencoderKL:
+    model = build_autoencoder()
+    load_averaged(NAME, model)
+    return model.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True)
+class PatchCode:
+    """The principal components of all patches: `mean` (PATCH²,) and `components` (PATCH², LATENT_CHANNELS).
+
+    A component is scaled by the root of its standard deviation, and all latents together have variance 1: whitened
+    fully, the faintest would count as much as the strongest in the UNet's loss; not at all, they would drown in noise.
+    """
+
+    mean: Tensor
+    components: Tensor
+
+    def encode(self, mels: Tensor) -> Tensor:
+        """(B, frames, bins) -> (B, LATENT_CHANNELS, frames / PATCH, bins / PATCH)."""
+        rows, columns = mels.shape[1] // PATCH, mels.shape[2] // PATCH
+        latents = (patches(mels) - self.mean.to(mels.device)) @ self.components.to(mels.device)
+        return latents.transpose(1, 2).unflatten(2, (rows, columns))  # (B, L, C) -> (B, C, rows, columns)
+
+
+def patches(mels: Tensor) -> Tensor:
+    """(B, frames, bins) -> (B, patches, PATCH²), nothing below the floor."""
+    return F.unfold(mels.clamp(min=FLOOR)[:, None], PATCH, stride=PATCH).transpose(1, 2)
+
+
+@cache
+def patch_code() -> PatchCode:
+    """Computed from the targets in seconds, and always the same."""
+    found = patches(read_mels()).flatten(0, 1).double()
+    mean = found.mean(0)
+    variances, vectors = torch.linalg.eigh((found - mean).T @ (found - mean) / len(found))
+    variances, vectors = variances.flip(0)[:LATENT_CHANNELS], vectors.flip(1)[:, :LATENT_CHANNELS]
+    # The sign of an eigenvector is arbitrary: fixed, so that every machine has the same code.
+    vectors = vectors * vectors.sum(0).sign()
+    scale = variances.sqrt().rsqrt()
+    scale = scale / (variances * scale.square()).mean().sqrt()
+    return PatchCode(mean.float(), (vectors * scale).float())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--batch-size", type=int, default=6)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    arguments = parser.parse_args()
+
+    device = best_device()
+    code, mels = patch_code(), read_mels()
+    torch.manual_seed(0)
+    model = build_autoencoder().to(device, memory_format=torch.channels_last)
+    training = Training(NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate, ema_decay=0.99)
+
+    def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
+        chosen = mels[batch_of(len(mels), arguments.batch_size, generator)]
+        # Elsewhere in the window, and louder or quieter: what is decoded begins anywhere.
+        chosen = chosen.roll(int(torch.randint(chosen.shape[1], (), generator=generator)), 1)
+        chosen = (chosen + 2 * torch.rand(len(chosen), 1, 1, generator=generator) - 1.5).to(device)
+        wanted, exact = chosen.clamp(min=FLOOR), code.encode(chosen)
+        strength = LATENT_NOISE * torch.rand(len(exact), 1, 1, 1, generator=generator).to(device)
+        latents = exact + strength * torch.randn(exact.shape, generator=generator).to(device)
+        with autocast(device):
+            drawn = model.decode(latents.contiguous(memory_format=torch.channels_last)).sample[:, 0].float()
+            # The encoder has the easier half: a sixth of the spectrograms is enough for it.
+            found = model.encode(chosen[: -(-len(chosen) // 6), None]).latent_dist.mean
+        squared, absolute = F.mse_loss(drawn, wanted), F.l1_loss(drawn, wanted)
+        finding = F.mse_loss(found.float(), exact[: len(found)])
+        is_heard = wanted > FLOOR
+        heard = (drawn - wanted).abs()[is_heard].mean()
+        return {"loss": squared / 2 + absolute + finding, "finding": finding, "heard": heard}
+
+    training.run(loss_function)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Stage 3: CLAP, which tells texts and sounds that belong together; the UNet is told by it, and candidates are ranked.
+
+python recipes/tiny_sound/clap.py [--steps N]
+"""
+
+from __future__ import annotations
+
+import argparse
+from functools import cache
+
+import torch
+import torch.nn.functional as F
+from autoencoder import MEL_BINS
+from targets import SAMPLING_RATE, WINDOW_SAMPLES, read_targets
+from texts import CLAP_WIDTH, LONGEST_LETTERS, clap_tokenizer, letters_of, torch_choice, wording
+from torch import Tensor
+from train_text_encoder import matching_loss
+from training import Training, autocast, batch_of, best_device, load_averaged
+from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
+
+NAME = "sound-clap"
+SPEC_SIDE = 128  # the spectrogram as a square, two halves of its time below each other
+CLAP_HOP = 128  # samples: as many frames as the square holds, at most
+FEATURE_NOISE_DB = 6.0
+
+
+def build_extractor() -> ClapFeatureExtractor:
+    return ClapFeatureExtractor(
+        feature_size=MEL_BINS,
+        sampling_rate=SAMPLING_RATE,
+        hop_length=CLAP_HOP,
+        max_length_s=WINDOW_SAMPLES / SAMPLING_RATE,
+        fft_window_size=1024,
+        frequency_min=0,
+        frequency_max=SAMPLING_RATE // 2,
+        truncation="rand_trunc",
+        padding="repeatpad",
+    )
+
+
+def build_clap() -> ClapModel:
+    text = {
+        "vocab_size": len(clap_tokenizer()),
+        "hidden_size": 128,
+        "intermediate_size": 384,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": LONGEST_LETTERS + 2,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+    }
+    audio = {
+        "spec_size": SPEC_SIDE,
+        "window_size": 8,
+        "num_mel_bins": MEL_BINS,
+        "patch_size": 4,
+        "patch_stride": [4, 4],
+        "patch_embeds_hidden_size": 32,
+        "hidden_size": 128,
+        "depths": [1, 1, 1],
+        "num_attention_heads": [2, 4, 8],
+        "num_hidden_layers": 3,
+        "enable_fusion": False,
+        "hidden_dropout_prob": 0.0,
+    }
+    return ClapModel(ClapConfig(text_config=text, audio_config=audio, projection_dim=CLAP_WIDTH))
+
+
+def load_clap() -> ClapModel:
+    model = build_clap()
+    load_averaged(NAME, model)
+    return model.eval().requires_grad_(False)
+
+
+@cache
+def read_features() -> Tensor:
+    """What CLAP's audio tower reads of each target: float32 (N, 1, frames, bins)."""
+    extractor = build_extractor()
+    return torch.cat(
+        [
+            extractor(list(some.numpy()), sampling_rate=SAMPLING_RATE, return_tensors="pt").input_features
+            for some in read_targets()[1].split(64)
+        ]
+    )
+
+
+def embed_texts(model: ClapModel, letters: dict[str, Tensor]) -> Tensor:
+    """(B, P), of length 1."""
+    return F.normalize(model.get_text_features(**letters).pooler_output.float(), dim=-1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    arguments = parser.parse_args()
+
+    device = best_device()
+    targets, features = read_targets()[0], read_features()
+    with_effect = {target.caption for target in targets if target.is_effect}
+    torch.manual_seed(0)
+    model = build_clap().to(device)
+    training = Training(NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate, ema_decay=0.99)
+
+    def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
+        chosen, choice = batch_of(len(targets), arguments.batch_size, generator), torch_choice(generator)
+        texts = [wording(targets[i], choice, is_only=targets[i].caption not in with_effect) for i in chosen]
+        heard = features[chosen].roll(int(torch.randint(features.shape[2], (), generator=generator)), 2)
+        heard = heard + FEATURE_NOISE_DB * torch.randn(heard.shape, generator=generator)
+        letters = {name: tensor.to(device) for name, tensor in letters_of(texts).items()}
+        with autocast(device):
+            text = embed_texts(model, letters)
+            sound = model.get_audio_features(input_features=heard.to(device)).pooler_output
+        logits = model.logit_scale_t.clamp(max=4.6).exp() * text @ F.normalize(sound.float(), dim=-1).T
+        loss = matching_loss(logits, chosen.to(device))
+        right = (logits.argmax(1).cpu() == torch.arange(len(chosen))).float().mean()
+        return {"loss": loss, "right": right}
+
+    training.run(loss_function)
+
+
+if __name__ == "__main__":
+    main()

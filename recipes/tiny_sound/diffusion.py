@@ -1,0 +1,138 @@
+"""Stage 5: the UNet makes latents from what the text side says, with classifier-free guidance.
+
+    python recipes/tiny_sound/diffusion.py [--steps N]
+
+The states of the texts are fixed, so that they are computed once and a step costs the UNet alone. It predicts velocity
+under the published checkpoints' schedule; more of the steps are spent where there is much noise, since the text decides
+the sound almost wholly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+
+import torch
+from autoencoder import LATENT_CHANNELS, MEL_BINS, PATCH
+from clap import embed_texts, load_clap
+from diffusers import AudioLDM2UNet2DConditionModel, DDIMScheduler
+from language import load_texts, read_latents
+from targets import WINDOW_FRAMES, read_targets
+from texts import GPT_WIDTH, T5_WIDTH, letters_of, wording, words_of
+from torch import Tensor
+from training import Training, autocast, batch_of, best_device, load_averaged
+
+NAME = "sound-diffusion"
+EMPTY_SHARE = 0.1
+"""Of the samples are made from the empty text, for guidance."""
+
+STATE_NOISE = 0.1
+"""At most, relative to a state's own spread: a text that was never trained on is near one that was, at best."""
+
+WORDINGS = 8
+
+
+def build_unet() -> AudioLDM2UNet2DConditionModel:
+    widths = [None, GPT_WIDTH, T5_WIDTH]  # attention to the sound itself, to GPT-2's states, to T5's
+    return AudioLDM2UNet2DConditionModel(
+        sample_size=[WINDOW_FRAMES // PATCH, MEL_BINS // PATCH],
+        in_channels=LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
+        block_out_channels=(128, 160),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=[widths, widths],
+        attention_head_dim=8,
+        norm_num_groups=32,
+    )
+
+
+def build_scheduler() -> DDIMScheduler:
+    return DDIMScheduler(
+        beta_start=0.0015,
+        beta_end=0.0195,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        steps_offset=1,
+    )
+
+
+def load_unet() -> AudioLDM2UNet2DConditionModel:
+    unet = build_unet()
+    load_averaged(NAME, unet)
+    return unet.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def encode_texts(texts: list[str], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """(B, G, D) states of GPT-2, (B, S, E) of T5, and the (B, S) mask of these."""
+    clap, states = load_clap().to(device), load_texts().to(device)
+    ids, mask = words_of(texts)
+    found: list[tuple[Tensor, Tensor]] = []
+    for start in range(0, len(texts), 256):
+        some = slice(start, start + 256)
+        letters = {name: tensor.to(device) for name, tensor in letters_of(texts[some]).items()}
+        found.append(states(embed_texts(clap, letters), ids[some].to(device), mask[some].to(device)))
+    generated, encoded = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return generated, encoded, mask.bool().to(device)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch-size", type=int, default=48)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    arguments = parser.parse_args()
+
+    device, choice = best_device(), random.Random(0)
+    targets, latents = read_targets()[0], read_latents().to(device)
+    with_effect = {target.caption for target in targets if target.is_effect}
+    texts = [
+        wording(each, choice, is_only=each.caption not in with_effect) for each in targets for _ in range(WORDINGS)
+    ]
+    generated, encoded, mask = encode_texts([*texts, ""], device)
+    spread = generated.std(), encoded[mask].std()
+    torch.manual_seed(0)
+    unet = build_unet().to(device, memory_format=torch.channels_last)
+    scheduler = build_scheduler()
+    training = Training(
+        NAME, unet, steps=arguments.steps, learning_rate=arguments.learning_rate, ema_decay=0.998, warmup_steps=100
+    )
+
+    def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
+        size = arguments.batch_size
+        chosen = batch_of(len(targets), size, generator)
+        rows = chosen * WORDINGS + torch.randint(WORDINGS, (size,), generator=generator)
+        rows[torch.rand(size, generator=generator) < EMPTY_SHARE] = len(texts)
+        rows = rows.to(device)
+        longest = int(mask[rows].sum(1).max())
+        said = [generated[rows], encoded[rows, :longest]]
+        noisy = [
+            each + STATE_NOISE * scale * torch.rand(size, 1, 1, generator=generator).to(device) * torch.randn_like(each)
+            for each, scale in zip(said, spread, strict=True)
+        ]
+        share = 1 - torch.rand(size, generator=generator).square()
+        timestep = (share * scheduler.config.num_train_timesteps).long().clamp(max=999).to(device)
+        clean = latents[chosen.to(device)].contiguous(memory_format=torch.channels_last)
+        noise = torch.randn(clean.shape, generator=generator).to(device)
+        target = scheduler.get_velocity(clean, noise, timestep)
+        with autocast(device):
+            output = unet(
+                scheduler.add_noise(clean, noise, timestep),
+                timestep,
+                encoder_hidden_states=noisy[0],
+                encoder_hidden_states_1=noisy[1],
+                encoder_attention_mask_1=mask[rows, :longest],
+            ).sample
+        squared = (output.float() - target).square().mean((1, 2, 3))
+        return {"loss": squared.mean(), "noisy": squared[timestep > 800].mean()}
+
+    training.run(loss_function)
+
+
+if __name__ == "__main__":
+    main()

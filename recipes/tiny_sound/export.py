@@ -1,0 +1,81 @@
+"""Stage 5: what was trained becomes a checkpoint in AudioLDM 2's own layout, all weights in float16.
+
+    python recipes/tiny_sound/export.py [FOLDER]
+
+By default into `sound-model` in the cache. Files that are there are replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import torch
+from autoencoder import load_autoencoder
+from clap import build_extractor, load_clap
+from corpus import cache_folder
+from diffusion import build_scheduler, load_unet
+from language import load_texts
+from texts import clap_tokenizer, t5_tokenizer, tokenizer_folder
+from vocoder import load_vocoder
+
+FOLDER = cache_folder() / "sound-model"
+LARGEST_BYTES = 40 * 2**20
+CLASSES = {
+    "feature_extractor": ["transformers", "ClapFeatureExtractor"],
+    "language_model": ["transformers", "GPT2Model"],
+    "projection_model": ["audioldm2", "AudioLDM2ProjectionModel"],
+    "scheduler": ["diffusers", "DDIMScheduler"],
+    "text_encoder": ["transformers", "ClapModel"],
+    "text_encoder_2": ["transformers", "T5EncoderModel"],
+    "tokenizer": ["transformers", "RobertaTokenizer"],
+    "tokenizer_2": ["transformers", "T5Tokenizer"],
+    "unet": ["audioldm2", "AudioLDM2UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderKL"],
+    "vocoder": ["transformers", "SpeechT5HifiGan"],
+}
+
+
+def export(folder: Path) -> None:
+    texts = load_texts()
+    parts = {
+        "vae": load_autoencoder(),
+        "text_encoder": load_clap(),
+        "text_encoder_2": texts.t5,
+        "projection_model": texts.projection,
+        "language_model": texts.gpt2,
+        "unet": load_unet(),
+        "vocoder": load_vocoder(),
+    }
+    part = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    for name, module in parts.items():
+        module.to(torch.float16).save_pretrained(part / name)
+    build_scheduler().save_pretrained(part / "scheduler")
+    build_extractor().save_pretrained(part / "feature_extractor")
+    for name, tokenizer, of in (("tokenizer", clap_tokenizer, "clap"), ("tokenizer_2", t5_tokenizer, "t5")):
+        tokenizer()  # makes its files where they are missing
+        shutil.copytree(tokenizer_folder(of), part / name)
+    index = {"_class_name": "AudioLDM2Pipeline", "_diffusers_version": "0.21.0", **CLASSES}
+    (part / "model_index.json").write_text(json.dumps(index, indent=1) + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
+    folder = parser.parse_args().folder
+
+    export(folder)
+    size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    print(f"{folder}: {size / 2**20:.1f} MiB of weights")
+    if size > LARGEST_BYTES:
+        sys.exit(f"more than the {LARGEST_BYTES / 2**20:.0f} MiB that it may have")
+
+
+if __name__ == "__main__":
+    main()

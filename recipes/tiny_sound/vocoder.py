@@ -1,0 +1,110 @@
+"""Stage 2: the vocoder, log-mel spectrograms to waveforms.
+
+    python recipes/tiny_sound/vocoder.py [--steps N]
+
+It is told how its spectrum differs from the target's at several resolutions (Parallel WaveGAN, arXiv 1910.11480), and
+has no adversary: phases are its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+import torch.nn.functional as F
+from autoencoder import FLOOR, LIKE, MEL_BINS, read_mels
+from targets import HOP_SAMPLES, SAMPLING_RATE, read_targets
+from torch import Tensor
+from training import Training, batch_of, best_device, load_averaged
+from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
+
+from photism.sounding.autoencoding import log_mel
+
+NAME = "sound-vocoder"
+CROP_FRAMES = 48
+MEL_NOISE = 0.2
+"""At most, of noise on the spectrograms: what the autoencoder decodes is never quite right."""
+
+RESOLUTIONS = ((256, 64), (512, 128), (1024, 256), (2048, 512))
+"""FFT and hop, samples."""
+
+LEAST_MAGNITUDE = 1e-2
+
+
+def build_vocoder() -> SpeechT5HifiGan:
+    vocoder = SpeechT5HifiGan(
+        SpeechT5HifiGanConfig(
+            model_in_dim=MEL_BINS,
+            sampling_rate=SAMPLING_RATE,
+            upsample_initial_channel=256,
+            upsample_rates=[5, 4, 4, 2],
+            upsample_kernel_sizes=[10, 8, 8, 4],
+            resblock_kernel_sizes=[3, 7],
+            resblock_dilation_sizes=[[1, 3], [1, 3]],
+            normalize_before=True,
+        )
+    )
+    with torch.no_grad():
+        for parameter in vocoder.parameters():
+            if parameter.ndim > 1:  # transformers' own start is a hundredth everywhere, too faint to learn from soon
+                parameter.normal_(std=(parameter[0].numel()) ** -0.5)
+    loud = read_mels().clamp(min=FLOOR).flatten(0, 1)
+    vocoder.mean.copy_(loud.mean(0))
+    vocoder.scale.copy_(loud.std(0))
+    return vocoder
+
+
+def load_vocoder() -> SpeechT5HifiGan:
+    vocoder = build_vocoder()
+    load_averaged(NAME, vocoder)
+    return vocoder.eval().requires_grad_(False)
+
+
+def spectral_distance(made: Tensor, wanted: Tensor) -> Tensor:
+    """Of (B, T) waveforms, over all resolutions: spectral convergence, and the absolute log-ratio of magnitudes."""
+    distance = made.new_zeros(())
+    for size, hop in RESOLUTIONS:
+        window = torch.hann_window(size, device=made.device)
+        one, other = (
+            torch.stft(each, size, hop, window=window, return_complex=True).abs().clamp(min=LEAST_MAGNITUDE)
+            for each in (made, wanted)
+        )
+        distance = distance + (one - other).norm() / other.norm() + F.l1_loss(one.log(), other.log())
+    return distance / len(RESOLUTIONS)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    arguments = parser.parse_args()
+
+    device = best_device()
+    waveforms, mels = read_targets()[1], read_mels()
+    # At least half of a crop is sound.
+    is_loud = mels.amax(2) > FLOOR + 2  # (N, frames)
+    starts = is_loud.float().unfold(1, CROP_FRAMES, 1).mean(2).gt(0.5).nonzero()
+    torch.manual_seed(0)
+    vocoder = build_vocoder().to(device)
+    training = Training(
+        NAME, vocoder, steps=arguments.steps, learning_rate=arguments.learning_rate, ema_decay=0.995, warmup_steps=100
+    )
+
+    def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
+        chosen = starts[batch_of(len(starts), arguments.batch_size, generator)].tolist()
+        wanted = torch.stack([waveforms[row, s * HOP_SAMPLES : (s + CROP_FRAMES) * HOP_SAMPLES] for row, s in chosen])
+        heard = torch.stack([mels[row, s : s + CROP_FRAMES] for row, s in chosen]).clamp(min=FLOOR)
+        heard = heard + MEL_NOISE * torch.rand(len(heard), 1, 1, generator=generator) * torch.randn(
+            heard.shape, generator=generator
+        )
+        made, wanted = vocoder(heard.to(device)), wanted.to(device)
+        spectral = spectral_distance(made, wanted)
+        mel = F.l1_loss(log_mel(made, LIKE).clamp(min=FLOOR), log_mel(wanted, LIKE).clamp(min=FLOOR))
+        return {"loss": spectral + mel, "spectral": spectral, "mel": mel}
+
+    training.run(loss_function)
+
+
+if __name__ == "__main__":
+    main()
