@@ -61,6 +61,8 @@ def export(folder: Path) -> None:
         shutil.copytree(tokenizer_folder(of), part / name)
     index = {"_class_name": "AudioLDM2Pipeline", "_diffusers_version": "0.21.0", **CLASSES}
     (part / "model_index.json").write_text(json.dumps(index, indent=1) + "\n")
+    if (folder / "README.md").exists():  # its card stays
+        shutil.copy(folder / "README.md", part)
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
 
