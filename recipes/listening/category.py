@@ -1,12 +1,14 @@
 """Which kind of thing is spoken of, in any of twelve languages: the sixteen folders of the stamps.
 
-    python recipes/listening/category.py             # writes the sounds, trains, measures; goes on after a kill
+    python recipes/listening/category.py             # trains a second encoder and measures; goes on after a kill
     python recipes/listening/category.py --measure   # measures what was trained alone
+    python recipes/listening/category.py --bundled   # measures the bundled encoder alone, without training
     python recipes/listening/category.py --hear      # measures instead what `photism hear` makes of the same
 
-A category depends on words, so the encoder's upper layers learn with the head: first which of the stamps' captions is
-said, in whatever language, and then its category. They hear people, the same people at other speeds and in noise, and
-espeak-ng's voices in all languages; people's Danish, Dutch and Greek is for testing alone.
+The bundled model tells how likely a recording says each caption, by its phonemes, and a category is as likely as its
+captions together. What one encoder mishears in a voice it does not know, another may hear, or the same one where the
+voice is another's: the likelihoods are means over the bundled encoder and one that learnt more from there, and over
+five speeds of the recording.
 """
 
 from __future__ import annotations
@@ -14,88 +16,136 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+import soxr
+import torch
+from torch import Tensor
 
 sys.path.append(str(Path(__file__).parents[1] / "tiny"))
 
-from corpus import LANGUAGES, UNHEARD_LANGUAGES, read_recordings, read_stamps
-from sounds import Spoken, altered, people, telephoned, voices, work_folder, write
+from corpus import LANGUAGES, UNHEARD_LANGUAGES, read_captions, read_recordings, read_stamps
+from fit_captions import RECORDINGS, CaptionBank, fit_pronunciations, fit_symbols
+from fit_captions import hear as hear_clips
+from sounds import work_folder
+from speech import make_shards, read_speech
+from speech_batches import EASY, HARD, SpeechBatches
+from train_phonemes import PhonemeWriter, phoneme_loss
+from training import Training, autocast, best_device, load_averaged
 
-from photism import AudioClassifier, CaptionRanker
+from photism import AudioToImagePipeline, CaptionRanker
+from photism.alignment import AudioPromptEncoder, sequence_similarity
+from photism.alignment.prompt_space import encode_text
+from photism.audio import SAMPLING_RATE, Waveform, load_waveform
+from photism.tiny import MODEL_FOLDER
 
-SOUNDS = work_folder() / "category"
-CAPTIONS, TRAINED = work_folder() / "caption-head", work_folder() / "category-head"
-VOICES_EACH = 800
-"""Captions of a language in which people are trained on, said by espeak-ng."""
-VOICES_UNHEARD = 3
-"""That say each caption of the others."""
-TRAINING = {
-    "batch-size": 32,
-    "learning-rate": 1e-3,
-    "frozen-layers": 2,
-    "dropout": 0,
-    "mask-time": 0,
-    "mask-mel": 0,
-    "max-duration-s": 4,
-    "evaluate-every": 300,
-    "checkpoint-every-s": 120,
-}
-OF_CAPTIONS = {"epochs": 2, "encoder-rate": 1}
-OF_CATEGORIES = {"epochs": 0.4, "encoder-rate": 0.3}
-
-
-def spoken() -> list[Spoken]:
-    """With its category as label, and the caption that says so as text."""
-    labels = {stamp.name: f"{category_of(stamp.name)}: {stamp.caption.lower()}" for stamp in read_stamps()}
-    own = people(labels, by="stamp")
-    known = [language for language in LANGUAGES if language not in UNHEARD_LANGUAGES]
-    made = voices(labels, by="stamp", languages=known, each=VOICES_EACH)
-    more = every_caption(labels, UNHEARD_LANGUAGES)
-    again = altered(each for each in own if each.split == "train")
-    parts = [*own, *again, *made[::2], *telephoned(made[1::2]), *more[::2], *altered(more[1::2])]
-    return [replace(each, label=each.label.split(":")[0], text=each.label) for each in parts]
+NAME = "category-phonemes"
+STEPS = 2600
+BATCH_TOKENS = 1600
+LEARNING_RATE = 5e-4
+VOICES = {language: 8 if language in UNHEARD_LANGUAGES else 4 for language in LANGUAGES}
+"""Of espeak-ng, that say each caption: nobody else is heard in three of the languages."""
+UNHEARD_WEIGHT = 0.75
+"""Of a clip in these: so they are learnt from half as often again as with four voices."""
+SPEEDS = (0.8, 0.88, 1.0, 1.14, 1.22)
+"""Pitch, formants and pace together."""
+BATCH_SIZE = 16
 
 
-def every_caption(labels: dict[str, str], languages: Sequence[str]) -> list[Spoken]:
-    """All captions of some languages, each by several voices drawn at random."""
-    found: list[Spoken] = []
-    for language in languages:
-        said = [stamp for stamp in read_stamps() if language in stamp.captions]
-        meant = {(stamp.captions[language], category_of(stamp.name)): labels[stamp.name] for stamp in said}
-        for voice in range(VOICES_UNHEARD):
-            for number, ((text, _), label) in enumerate(sorted(meant.items())):
-                name = f"voices/{language}/{voice}-{number}.wav"
-                found.append(Spoken((text, language, voice), name, label, "train"))
+def train(bank: CaptionBank) -> None:
+    """The bundled encoder learns phonemes for longer, half of the time in noise."""
+    make_shards(VOICES)
+    clips = SpeechBatches(read_speech(VOICES))
+    unheard = np.array([clip.language in UNHEARD_LANGUAGES for clip in clips.clips])
+    clips.weights[torch.from_numpy(unheard)] *= UNHEARD_WEIGHT
+    device = best_device()
+    writer = PhonemeWriter(len(clips.symbols))
+    bundled = AudioPromptEncoder.from_pretrained(MODEL_FOLDER).float()
+    writer.encoder.load_state_dict(bundled.encoder.state_dict())
+    writer.head.load_state_dict(bundled.adapter.phonemes.state_dict())
+    training = Training(NAME, writer.to(device).train(), steps=STEPS, learning_rate=LEARNING_RATE)
+
+    def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
+        augmentation = HARD if torch.randint(2, (), generator=generator) else EASY
+        batch = clips.draw(BATCH_TOKENS, generator, augmentation)
+        mask = batch.attention_mask.to(device)
+        with autocast(device):
+            states = writer.encoder(batch.input_features.to(device), attention_mask=mask).last_hidden_state
+            logits = writer.head(states)
+        return {"loss": phoneme_loss(logits, batch)}
+
+    training.run(loss_function)
+    load_averaged(NAME, writer)
+    fit(bundled, writer, clips, bank).save_pretrained(trained_folder())
+
+
+@torch.no_grad()
+def fit(
+    model: AudioPromptEncoder, writer: PhonemeWriter, clips: SpeechBatches, bank: CaptionBank
+) -> AudioPromptEncoder:
+    """The model with what the writer learnt, and what its phonemes are worth, as stage 5 of recipes/tiny finds it."""
+    writer.cpu().eval()
+    model.eval().encoder.load_state_dict(writer.encoder.state_dict())
+    model.adapter.phonemes.load_state_dict(writer.head.state_dict())
+    people = (clips.human & (clips.weights > 0)).nonzero()[:, 0]
+    people = people[torch.randperm(len(people), generator=torch.Generator().manual_seed(0))]
+    tuned, usual = (hear_clips(model, clips, part, bank) for part in people[: 2 * RECORDINGS].split(RECORDINGS))
+    fit_symbols(model, tuned, usual)
+    fit_pronunciations(model, tuned, usual)
+    return model
+
+
+def trained_folder() -> Path:
+    return work_folder() / "category-model"
+
+
+@torch.no_grad()
+def bundled_bank(pipeline: AudioToImagePipeline) -> CaptionBank:
+    """The captions' prompts as the bundled model remembers them."""
+    adapter, captions = pipeline.encoder.adapter, read_captions()
+    texts = [encode_text(pipeline.diffusion, captions[i : i + 64])[0] for i in range(0, len(captions), 64)]
+    tokens = torch.cat(texts)[:, 1:]
+    prompts = adapter.basis(adapter.mixture(torch.eye(adapter.shape[0]))).unflatten(1, adapter.shape[1:])
+    return CaptionBank(tokens, prompts, sequence_similarity(tokens, prompts).argmax(1))
+
+
+def told(models: Sequence[AudioPromptEncoder], bank: CaptionBank, paths: Sequence[Path]) -> list[set[str]]:
+    """The likeliest category of each recording."""
+    categories = sorted({category_of(stamp.name) for stamp in read_stamps()})
+    rows = dict(zip(read_captions(), bank.row_of.tolist(), strict=True))
+    counts = torch.zeros(len(bank.distinct), len(categories))
+    for stamp in read_stamps():
+        counts[rows[stamp.caption], categories.index(category_of(stamp.name))] += 1
+    belonging = counts / counts.sum(1, keepdim=True)  # of a caption to the categories whose stamps share it
+    found: list[set[str]] = []
+    for start in range(0, len(paths), BATCH_SIZE):
+        recordings = [load_waveform(path) for path in paths[start : start + BATCH_SIZE]]
+        heard = [at_speed(each, speed) for speed in SPEEDS for each in recordings]
+        shares = sum(shares_of(model, heard).unflatten(0, (len(SPEEDS), -1)).sum(0) for model in models)
+        found += [{categories[row]} for row in (shares @ belonging).argmax(1)]
     return found
 
 
-def category_of(stamp: str) -> str:
-    return stamp.split("/")[0]
+@torch.no_grad()
+def shares_of(model: AudioPromptEncoder, sounds: Sequence[Waveform]) -> Tensor:
+    """How likely each prompt is: (B, prompts)."""
+    heard = model.features(sounds)
+    states = model.encoder(heard.input_features, attention_mask=heard.attention_mask).last_hidden_state
+    return model.adapter.shares(states, heard.attention_mask)
 
 
-def train() -> None:
-    finetune(CAPTIONS, encoder="tiny", settings={"label-column": "text", **OF_CAPTIONS})
-    finetune(TRAINED, encoder=str(CAPTIONS), settings=OF_CATEGORIES)
+def at_speed(recording: Waveform, speed: float) -> Waveform:
+    if speed == 1:
+        return recording
+    samples = soxr.resample(recording.samples, SAMPLING_RATE * speed, SAMPLING_RATE)
+    return load_waveform(samples, sampling_rate=SAMPLING_RATE)
 
 
-def finetune(output: Path, *, encoder: str, settings: Mapping[str, str | float]) -> None:
-    flags = [f"--{name}={value}" for name, value in {**TRAINING, **settings}.items()]
-    command = ["finetune", "classify", str(SOUNDS), "-o", str(output), "--encoder", encoder, *flags]
-    more = ["--resume"] * (output / "checkpoints").is_dir()
-    subprocess.run([sys.executable, "-m", "photism", *command, *more], check=True)
-
-
-def classified(paths: Sequence[Path]) -> list[set[str]]:
-    classifier = AudioClassifier.from_pretrained(TRAINED, top_k=1)
-    return [{labels[0].label} for labels in classifier(list(paths))]
-
-
-def heard(paths: Sequence[Path]) -> list[set[str]]:
+def heard_first(paths: Sequence[Path]) -> list[set[str]]:
     """What the stamps are whose caption `photism hear` puts first: of several categories where they share it."""
     categories: dict[str, set[str]] = defaultdict(set)
     for stamp in read_stamps():
@@ -104,19 +154,23 @@ def heard(paths: Sequence[Path]) -> list[set[str]]:
     return [categories[captions[0].caption.lower()] for captions in ranked]
 
 
-def measure(tell: Callable[[Sequence[Path]], list[set[str]]]) -> dict[str, dict[str, float]]:
+def category_of(stamp: str) -> str:
+    return stamp.split("/")[0]
+
+
+def measure(paths: Sequence[Path], categories: Sequence[set[str]]) -> dict[str, dict[str, float]]:
     """The share of test recordings told rightly, by who speaks and by category."""
     trained_on = {digest(each.path) for each in read_recordings() if not each.is_test}
     groups: dict[str, list[bool]] = defaultdict(list)
-    tested = [each for each in read_recordings() if each.is_test]
-    for each, told in zip(tested, tell([each.path for each in tested]), strict=True):
-        right = category_of(each.stamp) in told
+    recordings = {each.path: each for each in read_recordings()}
+    for path, found in zip(paths, categories, strict=True):
+        each = recordings[path]
         is_known = each.language not in UNHEARD_LANGUAGES
         names = ["all", each.language, category_of(each.stamp), "known people" if is_known else "unheard people"]
-        if is_known and digest(each.path) not in trained_on:
+        if is_known and digest(path) not in trained_on:
             names.append("known people, new files")
         for name in names:
-            groups[name].append(right)
+            groups[name].append(category_of(each.stamp) in found)
     return {name: {"recordings": len(rights), "right": sum(rights) / len(rights)} for name, rights in groups.items()}
 
 
@@ -127,13 +181,24 @@ def digest(path: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", action="store_true", help="no training")
-    parser.add_argument("--hear", action="store_true", help="nor the trained model, but `photism hear`")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--measure", action="store_true", help="no training")
+    only.add_argument("--bundled", action="store_true", help="nor the second encoder")
+    only.add_argument("--hear", action="store_true", help="nor categories by all of their captions")
     arguments = parser.parse_args()
-    if not (arguments.measure or arguments.hear):
-        write(SOUNDS, spoken())
-        train()
-    print(json.dumps(measure(heard if arguments.hear else classified), indent=1))
+
+    paths = [each.path for each in read_recordings() if each.is_test]
+    if arguments.hear:
+        categories = heard_first(paths)
+    else:
+        pipeline = AudioToImagePipeline.from_pretrained(device="cpu")
+        models, bank = [pipeline.encoder], bundled_bank(pipeline)
+        if not (arguments.measure or arguments.bundled):
+            train(bank)
+        if not arguments.bundled:
+            models.append(AudioPromptEncoder.from_pretrained(trained_folder()).eval())
+        categories = told(models, bank, paths)
+    print(json.dumps(measure(paths, categories), indent=1))
 
 
 if __name__ == "__main__":

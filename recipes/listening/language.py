@@ -41,8 +41,8 @@ PARTS = ("config.json", "preprocessor_config.json")
 
 
 def spoken() -> list[Spoken]:
-    own = people(LANGUAGES, by="language")
-    made = voices(LANGUAGES, by="language", languages=list(LANGUAGES), each=VOICES_EACH)
+    own = people(LANGUAGES)
+    made = voices(LANGUAGES, each=VOICES_EACH)
     return [*own, *telephoned(own), *made[::2], *telephoned(made[1::2])]
 
 

@@ -36,8 +36,6 @@ TELEPHONE_RATE = 8_000  # Hz
 PROMPT_LANGUAGES = ("en", "es", "fr", "it", "ru")
 PROMPTS_VERSION = "1.6.1-1"
 EMPTY_BYTES = 1000  # one prompt has no sound in it
-SPEEDS = (0.85, 1.18)
-"""Between which a person becomes another: pitch, formants and pace together."""
 NOISE_DB = (3.0, 30.0)
 """Of speech above noise, between which it is drawn."""
 COLUMNS = ("label", "split", "text", "speaker")
@@ -95,62 +93,39 @@ def work_folder() -> Path:
     return cache_folder().parent / "listening"
 
 
-def people(labels: dict[str, str], *, by: str) -> list[Spoken]:
-    """People's recordings whose language, or whose stamp, has a label; a tenth is to test, one to validate.
-
-    Args:
-        labels: of each language or stamp.
-        by: "language" or "stamp".
-    """
+def people(labels: dict[str, str]) -> list[Spoken]:
+    """People's recordings whose language has a label; a tenth is to test, one to validate."""
     found: list[Spoken] = []
     for recording in read_recordings():
-        key = recording.language if by == "language" else recording.stamp
-        if key not in labels:
+        if recording.language not in labels:
             continue
         digest = int(hashlib.sha256(f"{recording.stamp}|{recording.language}".encode()).hexdigest(), 16)
         split = "test" if recording.is_test else "validation" if digest % 10 == 1 else "train"
         name = f"people/{recording.language}/{recording.stamp}.wav"
-        found.append(Spoken(recording.path, name, labels[key], split))
+        found.append(Spoken(recording.path, name, labels[recording.language], split))
     return found
 
 
-def voices(
-    labels: dict[str, str], *, by: str, languages: Sequence[str], each: int, first_seed: int = 0
-) -> list[Spoken]:
+def voices(labels: dict[str, str], *, each: int) -> list[Spoken]:
     """espeak-ng's voices, variants, rates and pitches, drawn at random, saying captions.
 
     Args:
-        labels: as for `people`.
-        by: likewise.
-        languages: to speak in.
+        labels: of the languages to speak in.
         each: captions of a language.
-        first_seed: of what is drawn.
     """
     found: list[Spoken] = []
-    for language in languages:
+    for language, label in labels.items():
         stamps = [stamp for stamp in read_stamps() if language in stamp.captions]
-        chosen = random.Random(f"{language}|{first_seed}").choices(stamps, k=each)
+        chosen = random.Random(f"{language}|0").choices(stamps, k=each)
         for number, stamp in enumerate(chosen):
-            key = language if by == "language" else stamp.name
-            if key in labels:
-                source = (stamp.captions[language], language, first_seed + number)
-                found.append(Spoken(source, f"voices/{language}/{first_seed + number}.wav", labels[key], "train"))
+            source = (stamp.captions[language], language, number)
+            found.append(Spoken(source, f"voices/{language}/{number}.wav", label, "train"))
     return found
 
 
 def telephoned(spoken: Iterable[Spoken]) -> list[Spoken]:
     """The same once more, by telephone."""
     return [replace(each, name=f"telephone/{each.name}", telephone=True) for each in spoken]
-
-
-def altered(spoken: Iterable[Spoken]) -> list[Spoken]:
-    """The same as others would say it: each at another speed, half of them in noise."""
-    found: list[Spoken] = []
-    for each in spoken:
-        choice = random.Random(each.name)
-        noise_db = choice.uniform(*NOISE_DB) if choice.random() < 0.5 else None
-        found.append(replace(each, name=f"altered/{each.name}", speed=choice.uniform(*SPEEDS), noise_db=noise_db))
-    return found
 
 
 def write(folder: Path, spoken: Sequence[Spoken]) -> None:

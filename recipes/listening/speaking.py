@@ -99,8 +99,8 @@ class Kind:
 @cache
 def kinds() -> dict[str, Kind]:
     everybody = {language: language for language in LANGUAGES}
-    own = people(everybody, by="language")
-    made = voices(everybody, by="language", languages=LANGUAGES, each=VOICES_EACH)
+    own = people(everybody)
+    made = voices(everybody, each=VOICES_EACH)
     known = [each for each in own if each.split == "test" and each.label not in UNHEARD_LANGUAGES]
     unheard = [each for each in own if each.split == "test" and each.label in UNHEARD_LANGUAGES]
     prompts = [

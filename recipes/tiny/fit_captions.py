@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from corpus import cache_folder, read_captions
+from corpus import LANGUAGES, cache_folder, read_captions
 from speech import read_speech
 from speech_batches import BLANK, HARD, TOKEN_FRAMES, SpeechBatches
 from torch import Tensor
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--voices", type=int, default=4)
     arguments = parser.parse_args()
 
-    clips = SpeechBatches(read_speech(arguments.voices))
+    clips = SpeechBatches(read_speech(dict.fromkeys(LANGUAGES, arguments.voices)))
     bank = build_caption_bank()
     writer = load_phoneme_writer(len(clips.symbols))
     model = build_audio_prompt_encoder(bank, writer, read_pronunciations(clips, bank))

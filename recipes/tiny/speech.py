@@ -16,7 +16,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -147,6 +147,13 @@ def make_shard(language: str, voices: int, pool: ProcessPoolExecutor) -> None:
     print(f"{language}: {len(clips)} clips, done", flush=True)
 
 
+def make_shards(voices: Mapping[str, int]) -> None:
+    """All that is missing, of languages and how many synthetic voices say a phrase of each."""
+    with ProcessPoolExecutor() as pool:
+        for language, count in voices.items():
+            make_shard(language, count, pool)
+
+
 @dataclass(frozen=True)
 class Speech:
     """All clips with their frames: `frames` float16 (sum of lengths, 80), clip i at `starts[i]`."""
@@ -156,18 +163,21 @@ class Speech:
     starts: npt.NDArray[np.int64]
 
 
-def read_speech(voices: int) -> Speech:
-    """Everything that stage 0 made, in memory.
+def read_speech(voices: Mapping[str, int]) -> Speech:
+    """What stage 0 made, in memory.
+
+    Args:
+        voices: languages, and how many synthetic voices say a phrase of each.
 
     Raises:
         SystemExit: where a language is missing.
     """
     clips: list[Clip] = []
     frames: list[npt.NDArray[np.float16]] = []
-    for language in LANGUAGES:
-        frames_path, table_path = shard_paths(language, voices)
+    for language, count in voices.items():
+        frames_path, table_path = shard_paths(language, count)
         if not table_path.exists():
-            sys.exit(f"speech: {language} is missing; run 'python recipes/tiny/speech.py --voices {voices}' first")
+            sys.exit(f"speech: {language} is missing; run 'python recipes/tiny/speech.py --voices {count}' first")
         clips += [Clip(**row) for row in json.loads(table_path.read_text())]
         frames.append(np.load(frames_path))
     lengths = np.array([clip.frames for clip in clips])
@@ -180,9 +190,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if shutil.which("espeak-ng") is None:
         sys.exit("speech: espeak-ng is missing; run 'apt-get install espeak-ng'")
-    with ProcessPoolExecutor() as pool:
-        for language in LANGUAGES:
-            make_shard(language, arguments.voices, pool)
+    make_shards(dict.fromkeys(LANGUAGES, arguments.voices))
 
 
 if __name__ == "__main__":

@@ -101,14 +101,14 @@ class SpeechBatches:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def draw(self, batch_tokens: int, generator: torch.Generator) -> Batch:
+    def draw(self, batch_tokens: int, generator: torch.Generator, augmentation: Augmentation = EASY) -> Batch:
         """A random training batch of clips of similar length, about `batch_tokens` tokens in all, augmented."""
         pool = torch.multinomial(self.weights, POOL, replacement=True, generator=generator)
         pool = pool[self.lengths[pool].argsort()]
         start = int(torch.randint(POOL, (), generator=generator))
         count = max(8, batch_tokens * TOKEN_FRAMES // int(self.lengths[pool[start]]))
         start = min(start, POOL - count)
-        return self.make(pool[start : start + count], generator)
+        return self.make(pool[start : start + count], generator, augmentation)
 
     def make(
         self, chosen: Tensor, generator: torch.Generator | None = None, augmentation: Augmentation = EASY

@@ -12,7 +12,7 @@ import argparse
 
 import torch
 import torch.nn.functional as F
-from corpus import UNHEARD_LANGUAGES
+from corpus import LANGUAGES, UNHEARD_LANGUAGES
 from speech import read_speech
 from speech_batches import BLANK, TOKEN_FRAMES, Batch, SpeechBatches
 from torch import Tensor, nn
@@ -115,7 +115,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = best_device()
-    speech = read_speech(arguments.voices)
+    speech = read_speech(dict.fromkeys(LANGUAGES, arguments.voices))
     train, test = SpeechBatches(speech), SpeechBatches(speech, test=True)
     print(f"{len(train)} clips to train on, {len(test)} to test on, {len(train.symbols)} phonemes", flush=True)
     torch.manual_seed(0)
