@@ -18,9 +18,9 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from targets import HOP_SAMPLES, SAMPLING_RATE, read_targets
+from targets import HOP_SAMPLES, SAMPLING_RATE, draw_targets, read_targets, target_weights
 from torch import Tensor
-from training import Training, autocast, batch_of, best_device, load_averaged
+from training import Training, autocast, best_device, load_averaged
 
 from photism.sounding.autoencoding import log_mel
 
@@ -31,7 +31,7 @@ FLOOR = -8.0
 
 CHANNELS = (16, 32, 64, 96, 128)
 PATCH = 2 ** (len(CHANNELS) - 1)  # mel frames, and bins
-LATENT_CHANNELS = 32
+LATENT_CHANNELS = 64
 LATENT_NOISE = 0.15
 """At most, of noise on the latents that the decoder learns from: what the UNet makes is never quite right."""
 
@@ -101,9 +101,11 @@ def patches(mels: Tensor) -> Tensor:
 @cache
 def patch_code() -> PatchCode:
     """Computed from the targets in seconds, and always the same."""
-    found = patches(read_mels()).flatten(0, 1).double()
-    mean = found.mean(0)
-    variances, vectors = torch.linalg.eigh((found - mean).T @ (found - mean) / len(found))
+    found = patches(read_mels())
+    weights = target_weights().repeat_interleave(found.shape[1])[:, None].double() / found.shape[1]
+    found = found.flatten(0, 1).double()
+    mean = (weights * found).sum(0)
+    variances, vectors = torch.linalg.eigh((weights * (found - mean)).T @ (found - mean))
     variances, vectors = variances.flip(0)[:LATENT_CHANNELS], vectors.flip(1)[:, :LATENT_CHANNELS]
     # The sign of an eigenvector is arbitrary: fixed, so that every machine has the same code.
     vectors = vectors * vectors.sum(0).sign()
@@ -114,7 +116,7 @@ def patch_code() -> PatchCode:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch-size", type=int, default=6)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     arguments = parser.parse_args()
@@ -126,7 +128,7 @@ def main() -> None:
     training = Training(NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate, ema_decay=0.99)
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        chosen = mels[batch_of(len(mels), arguments.batch_size, generator)]
+        chosen = mels[draw_targets(arguments.batch_size, generator)]
         # Elsewhere in the window, and louder or quieter: what is decoded begins anywhere.
         chosen = chosen.roll(int(torch.randint(chosen.shape[1], (), generator=generator)), 1)
         chosen = (chosen + 2 * torch.rand(len(chosen), 1, 1, generator=generator) - 1.5).to(device)

@@ -17,10 +17,10 @@ from autoencoder import LATENT_CHANNELS, MEL_BINS, PATCH
 from clap import embed_texts, load_clap
 from diffusers import AudioLDM2UNet2DConditionModel, DDIMScheduler
 from language import load_texts, read_latents
-from targets import WINDOW_FRAMES, read_targets
+from targets import WINDOW_FRAMES, draw_targets, read_targets
 from texts import GPT_WIDTH, T5_WIDTH, letters_of, wording, words_of
 from torch import Tensor
-from training import Training, autocast, batch_of, best_device, load_averaged
+from training import Training, autocast, best_device, load_averaged
 
 NAME = "sound-diffusion"
 EMPTY_SHARE = 0.1
@@ -38,13 +38,13 @@ def build_unet() -> AudioLDM2UNet2DConditionModel:
         sample_size=[WINDOW_FRAMES // PATCH, MEL_BINS // PATCH],
         in_channels=LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
-        block_out_channels=(128, 160),
+        block_out_channels=(128, 144),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         cross_attention_dim=[widths, widths],
         attention_head_dim=8,
-        norm_num_groups=32,
+        norm_num_groups=16,
     )
 
 
@@ -83,7 +83,7 @@ def encode_texts(texts: list[str], device: torch.device) -> tuple[Tensor, Tensor
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--batch-size", type=int, default=48)
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     arguments = parser.parse_args()
@@ -105,7 +105,7 @@ def main() -> None:
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
         size = arguments.batch_size
-        chosen = batch_of(len(targets), size, generator)
+        chosen = draw_targets(size, generator)
         rows = chosen * WORDINGS + torch.randint(WORDINGS, (size,), generator=generator)
         rows[torch.rand(size, generator=generator) < EMPTY_SHARE] = len(texts)
         rows = rows.to(device)

@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from autoencoder import FLOOR, LIKE
-from export import FOLDER
 from hearing import recalls
 from PIL import Image
 from targets import read_captions, read_targets
@@ -28,6 +27,7 @@ from torch import Tensor
 
 from photism import AudioLDM2Pipeline
 from photism.sounding.autoencoding import decode_latents, encode_mel, log_mel, vocode
+from photism.tiny import SOUND_FOLDER
 
 ROOT = Path(__file__).parents[2]
 MADE = 100
@@ -85,7 +85,7 @@ def row_of(made: Tensor, captions: Sequence[str]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
+    parser.add_argument("folder", type=Path, nargs="?", default=SOUND_FOLDER)
     folder = parser.parse_args().folder
 
     pipeline = AudioLDM2Pipeline.from_pretrained(folder, device="cpu")

@@ -16,10 +16,10 @@ import random
 import torch
 from autoencoder import LATENT_CHANNELS, MEL_BINS, PATCH, patch_code, read_mels
 from clap import embed_texts, load_clap
-from targets import read_targets
+from targets import draw_targets, read_targets
 from texts import GPT_WIDTH, TextStates, letters_of, torch_choice, wording, words_of
 from torch import Tensor, nn
-from training import Training, autocast, batch_of, best_device, load_averaged
+from training import Training, autocast, best_device, load_averaged
 
 NAME = "sound-language"
 EMPTY_SHARE = 0.05
@@ -78,7 +78,7 @@ def read_latents() -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=1800)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     arguments = parser.parse_args()
@@ -97,7 +97,7 @@ def main() -> None:
     )
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        choice, chosen = torch_choice(generator), batch_of(len(targets), arguments.batch_size, generator)
+        choice, chosen = torch_choice(generator), draw_targets(arguments.batch_size, generator)
         texts = [wording(targets[i], choice, is_only=targets[i].caption not in with_effect) for i in chosen]
         texts = [text if choice.random() >= EMPTY_SHARE else "" for text in texts]
         ids, mask = (tensor.to(device) for tensor in words_of(texts))

@@ -39,6 +39,9 @@ QUIET = 0.01
 
 SILENT = 0.001
 
+EFFECT_SHARE = 1 / 3
+"""Of what is learnt from are things' own sounds: an eighth of the targets, and the more various ones."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -102,6 +105,19 @@ def read_targets() -> tuple[Sequence[Target], torch.Tensor]:
         sys.exit("targets: missing; run 'python recipes/tiny_sound/targets.py' first")
     targets = [Target(**row) for row in json.loads(table.read_text())]
     return targets, torch.from_numpy(np.load(sounds)).float() / 32767
+
+
+@cache
+def target_weights() -> torch.Tensor:
+    """How much each target counts: float32 (N,), together 1."""
+    is_effect = torch.tensor([target.is_effect for target in read_targets()[0]])
+    effects = is_effect.sum()
+    return torch.where(is_effect, EFFECT_SHARE / effects, (1 - EFFECT_SHARE) / (len(is_effect) - effects))
+
+
+def draw_targets(size: int, generator: torch.Generator) -> torch.Tensor:
+    """Targets to learn from, as often as each counts: int64 (size,)."""
+    return torch.multinomial(target_weights(), size, replacement=True, generator=generator)
 
 
 def main() -> None:

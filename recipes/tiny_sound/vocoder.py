@@ -13,9 +13,9 @@ import argparse
 import torch
 import torch.nn.functional as F
 from autoencoder import FLOOR, LIKE, MEL_BINS, read_mels
-from targets import HOP_SAMPLES, SAMPLING_RATE, read_targets
+from targets import HOP_SAMPLES, SAMPLING_RATE, read_targets, target_weights
 from torch import Tensor
-from training import Training, batch_of, best_device, load_averaged
+from training import Training, best_device, load_averaged
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from photism.sounding.autoencoding import log_mel
@@ -25,10 +25,17 @@ CROP_FRAMES = 48
 MEL_NOISE = 0.2
 """At most, of noise on the spectrograms: what the autoencoder decodes is never quite right."""
 
-RESOLUTIONS = ((256, 64), (512, 128), (1024, 256), (2048, 512))
-"""FFT and hop, samples."""
+RESOLUTIONS = ((128, 32), (256, 64), (512, 128))
+"""FFT and hop, samples. Of a steady spectrogram the vocoder, which has no noise of its own, makes multiples of 100 Hz:
+where frequencies are told more finely than that, noise is nearer to a tone than the tone beside it is."""
 
 LEAST_MAGNITUDE = 1e-2
+
+TONE_SHARE = 0.5
+"""Of a batch are tones and their overtones that glide: the sounds have few, which were all learnt as noise."""
+
+LOWEST_HZ, HIGHEST_HZ = 150.0, 4000.0
+OVERTONES = 6
 
 
 def build_vocoder() -> SpeechT5HifiGan:
@@ -73,9 +80,31 @@ def spectral_distance(made: Tensor, wanted: Tensor) -> Tensor:
     return distance / len(RESOLUTIONS)
 
 
+def gliding_tones(count: int, samples: int, generator: torch.Generator) -> Tensor:
+    """Tones with overtones, from one frequency to another, in faint noise: (count, samples), no peak above .5."""
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator)
+
+    time = torch.linspace(0, 1, samples)
+    first = LOWEST_HZ * (HIGHEST_HZ / LOWEST_HZ) ** draw(count, 1)
+    glide = (2 * draw(count, 1) - 1) * draw(count, 1).square()  # octaves
+    frequency = first * 2 ** (glide * time)  # (count, samples), Hz
+    phase = 2 * torch.pi * frequency.cumsum(1) / SAMPLING_RATE
+    tones = torch.zeros(count, samples)
+    for overtone in range(1, OVERTONES + 1):
+        loudness = draw(count, 1) ** 2 / overtone**0.5
+        audible = frequency * overtone < SAMPLING_RATE / 2
+        tones += audible * loudness * torch.sin(overtone * phase + 2 * torch.pi * draw(count, 1))
+    tones = tones / tones.abs().amax(1, keepdim=True).clamp(min=1e-3)
+    swell = draw(count, 1) + (draw(count, 1) - draw(count, 1)) * time
+    noise = 10 ** (-3 + 2 * draw(count, 1)) * torch.randn(count, samples, generator=generator)
+    return 0.5 * (swell.clamp(0.05, 1) * (tones + noise)).clamp(-1, 1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     arguments = parser.parse_args()
@@ -85,6 +114,7 @@ def main() -> None:
     # At least half of a crop is sound.
     is_loud = mels.amax(2) > FLOOR + 2  # (N, frames)
     starts = is_loud.float().unfold(1, CROP_FRAMES, 1).mean(2).gt(0.5).nonzero()
+    weights = (target_weights() / is_loud.sum(1).clamp(min=1))[starts[:, 0]]
     torch.manual_seed(0)
     vocoder = build_vocoder().to(device)
     training = Training(
@@ -92,16 +122,21 @@ def main() -> None:
     )
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        chosen = starts[batch_of(len(starts), arguments.batch_size, generator)].tolist()
+        toned = int(TONE_SHARE * arguments.batch_size)
+        drawn = torch.multinomial(weights, arguments.batch_size - toned, replacement=True, generator=generator)
+        chosen = starts[drawn].tolist()
+        tones = gliding_tones(toned, CROP_FRAMES * HOP_SAMPLES, generator)
         wanted = torch.stack([waveforms[row, s * HOP_SAMPLES : (s + CROP_FRAMES) * HOP_SAMPLES] for row, s in chosen])
-        heard = torch.stack([mels[row, s : s + CROP_FRAMES] for row, s in chosen]).clamp(min=FLOOR)
+        heard = torch.stack([mels[row, s : s + CROP_FRAMES] for row, s in chosen])
+        wanted, heard = torch.cat([wanted, tones]), torch.cat([heard, log_mel(tones, LIKE)]).clamp(min=FLOOR)
         heard = heard + MEL_NOISE * torch.rand(len(heard), 1, 1, generator=generator) * torch.randn(
             heard.shape, generator=generator
         )
-        made, wanted = vocoder(heard.to(device)), wanted.to(device)
+        made = vocoder(heard.to(device))[:, : wanted.shape[1]]  # which is a few samples longer
+        wanted = wanted.to(device)
         spectral = spectral_distance(made, wanted)
         mel = F.l1_loss(log_mel(made, LIKE).clamp(min=FLOOR), log_mel(wanted, LIKE).clamp(min=FLOOR))
-        return {"loss": spectral + mel, "spectral": spectral, "mel": mel}
+        return {"loss": spectral + 2 * mel, "spectral": spectral, "mel": mel}
 
     training.run(loss_function)
 

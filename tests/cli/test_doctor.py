@@ -89,6 +89,15 @@ def test_a_damaged_model_is_named_in_one_line(monkeypatch):
     assert f"no  draw          needs bundled model: {REINSTALL}\n" in result.stdout
 
 
+def test_a_damaged_sound_model_stops_sound_alone(monkeypatch):
+    monkeypatch.setattr("photism.sounding.checkpoint.SOUND_FOLDER", "none")
+    result = doctor()
+    assert result.exit_code == 0
+    assert re.search(rf"^no  bundled sound .*: {re.escape(REINSTALL)}$", result.stdout, re.M)
+    assert f"no  sound         needs bundled sound: {REINSTALL}\n" in result.stdout
+    assert "ok  draw          ready\n" in result.stdout
+
+
 def test_without_torch_the_device_is_the_processor(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     found = checks(doctor("--json"))

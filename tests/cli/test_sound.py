@@ -197,8 +197,15 @@ def test_a_file_that_is_there_stays(run, folder):
     assert run("rain", *QUICK, "--force").exit_code == 0
 
 
-def test_without_a_model_one_is_named(folder):
-    error = CliRunner().invoke(app, ["sound", "rain"]).exception
-    assert isinstance(error, InputError)
-    assert "name a folder or hub id, such as cvssp/audioldm2 " in str(error)
-    assert "non-commercial use only" in str(error)
+def test_the_bundled_model_is_the_default(folder):
+    result = CliRunner().invoke(app, ["sound", "a rooster", "--steps", "1", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "a rooster\n  a-rooster.wav  1.92 s  seed 0\n"
+    assert read_tags(folder / "a-rooster.wav")["model"] == "tiny"
+
+
+def test_a_corpus_of_the_bundled_model(folder):
+    (folder / "captions.txt").write_text("A rooster.\n")
+    arguments = ["sound", "--captions", "captions.txt", "--out", "corpus", "--steps", "1", "--device", "cpu"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert read_tags(folder / "corpus/sounds/000001-a-rooster.flac")["model"] == "tiny"

@@ -198,11 +198,6 @@ def test_weights_that_are_not_safe_or_cut_off(sound_models, tmp_path):
         load_ours(folder)(**given)
 
 
-def test_without_a_model_one_is_named():
-    with pytest.raises(InputError, match=r"model is missing: .* such as cvssp/audioldm2 .*non-commercial"):
-        AudioLDM2Pipeline.from_pretrained()
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

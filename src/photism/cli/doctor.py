@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -15,13 +16,14 @@ from photism.cli.startup import startup
 from photism.sounding.options import CHECKPOINTS, LICENCE
 
 LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
-MODEL = "bundled model"
+MODEL, SOUND_MODEL = "bundled model", "bundled sound"
 # What each verb needs, nearest cause first; the first that fails is the one to mend.
 CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
 TRAINING_VERBS = dict.fromkeys(("align", "finetune"), (*LIBRARIES, *TRAINING_LIBRARIES))
 LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe"), LIBRARIES)
-VERBS = CORE_VERBS | LISTENING_VERBS | {"sound": LIBRARIES, "serve": (*LIBRARIES, MODEL, "gradio")} | TRAINING_VERBS
+OTHER_VERBS = {"sound": (*LIBRARIES, SOUND_MODEL), "serve": (*LIBRARIES, MODEL, "gradio")}
+VERBS = CORE_VERBS | LISTENING_VERBS | OTHER_VERBS | TRAINING_VERBS
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def doctor(
     found = [_check_library(name, "pip install photism") for name in LIBRARIES]
     found += [_check_library("gradio", "pip install 'photism[studio]'")]
     found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
-    found += [_check_model()]
+    found += [_check_model(MODEL, _load_model), _check_model(SOUND_MODEL, _load_sound_model)]
     parts = {part.name: part for part in found}
     # Shown before anything is downloaded, and here: what is made with them falls under it.
     found += [Check("AudioLDM 2", True, f"{CHECKPOINTS[0]} is downloaded where `sound` names it; {LICENCE}")]
@@ -70,16 +72,30 @@ def _check_library(name: str, remedy: str) -> Check:
     return Check(name, True, version(name))
 
 
-def _check_model() -> Check:
+def _check_model(name: str, load: Callable[[], None]) -> Check:
     # Loaded, not looked at: this finds what is missing, damaged or left by another version.
     try:
         with startup():
-            from photism.drawing import AudioToImagePipeline
-
-            AudioToImagePipeline.from_pretrained()
+            load()
     except Exception as error:
-        return Check(MODEL, False, _one_line(error), "pip install --force-reinstall --no-deps photism")
-    return Check(MODEL, True, "loads")
+        return Check(name, False, _one_line(error), "pip install --force-reinstall --no-deps photism")
+    return Check(name, True, "loads")
+
+
+def _load_model() -> None:
+    from photism.drawing import AudioToImagePipeline
+
+    AudioToImagePipeline.from_pretrained()
+
+
+def _load_sound_model() -> None:
+    from photism.sounding import AudioLDM2Pipeline
+    from photism.sounding.components import MODELS
+
+    parts = AudioLDM2Pipeline.from_pretrained().components
+    _ = parts.tokenizers, parts.feature_extractor
+    with parts.at_work(*MODELS.keys() - {"vits"}):
+        pass
 
 
 def _check_verb(verb: str, parts: dict[str, Check]) -> Check:

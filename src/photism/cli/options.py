@@ -13,7 +13,7 @@ FromText = Annotated[
     typer.Option(metavar="TEXT", help="In place of SOUND: make a sound of a text, TEXT.wav, and draw what is heard."),
 ]
 SoundModel = Annotated[
-    str | None, typer.Option(help="Folder or hub id of the AudioLDM 2 that makes it, such as cvssp/audioldm2.")
+    str | None, typer.Option(help="Folder or hub id of the AudioLDM 2 that makes it. Default: the bundled one.")
 ]
 Output = Annotated[
     str | None, typer.Option("--output", "-o", metavar="FILE|FOLDER", help="Default: SOUND.png in the current folder.")

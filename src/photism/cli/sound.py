@@ -59,7 +59,7 @@ class SoundModel:
         """What makes sound; weights are read when they are used.
 
         Raises:
-            InputError: no model is named, or there is none of that name.
+            InputError: there is no model of that name.
         """
         with startup():
             import torch
@@ -84,15 +84,18 @@ def sound(
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Folder or hub id of an AudioLDM 2, such as cvssp/audioldm2.")
+        str | None,
+        typer.Option(help="Folder or hub id of an AudioLDM 2, such as cvssp/audioldm2. Default: the bundled one."),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="How long. Default: 10.24, or as long as the recording of --from.")
+        float | None,
+        typer.Option(help="How long. Default: what the model was trained on, 1.92 or 10.24; or that of --from."),
     ] = None,
     steps: Annotated[int | None, typer.Option(help="Denoising steps. Default: 25, with ddim 200.")] = None,
     guidance_scale: Annotated[
-        float, typer.Option(help="How strongly to follow the text; 1 is without guidance.")
-    ] = 3.5,
+        float | None,
+        typer.Option(help="How strongly to follow the text; 1 is without guidance. Default: the model's, or 3.5."),
+    ] = None,
     negative: Annotated[str | None, typer.Option(metavar="WORDS", help="What to go away from.")] = None,
     candidates: Annotated[int, typer.Option(help="Made of each text, of which the best is kept.")] = 1,
     all_candidates: Annotated[
@@ -272,11 +275,11 @@ def _span(span: str | None) -> tuple[float, float] | None:
 def _about(sounder: SoundModel, pipeline: AudioLDM2Pipeline, making: dict[str, Any]) -> dict[str, Any]:
     """What a file tells of how it was made."""
     return {
-        "model": sounder.model,
+        "model": sounder.model or "tiny",
         "scheduler": sounder.options.scheduler,
         "dtype": None if sounder.dtype == DTYPES[0] else sounder.dtype,
         "steps": making["num_inference_steps"] or pipeline.num_inference_steps,
-        "guidance_scale": making["guidance_scale"],
+        "guidance_scale": pipeline.guidance_scale if making["guidance_scale"] is None else making["guidance_scale"],
         "negative": making["negative_prompt"],
         "transcription": making["transcription"],
         "from": making["audio"],
@@ -316,7 +319,7 @@ def _make_corpus(
     from photism.sounding.corpus import CorpusSettings, make_corpus
 
     settings = CorpusSettings(
-        model=str(sounder.model),
+        model=sounder.model,
         seed=seed,
         candidates=candidates,
         loading={"dtype": sounder.dtype, **vars(sounder.options)},

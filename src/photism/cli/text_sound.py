@@ -60,12 +60,12 @@ class TextSound:
         """Makes the sound and writes it.
 
         Raises:
-            InputError: no model is named, or there is none of that name.
+            InputError: there is no model of that name.
         """
         pipeline = self.sounder.load()
         with sounding_progress() as advance:
             made = pipeline(self.text, seed=seed, callback_on_step=advance)
         from photism.audio.writing import write_waveform
 
-        about = {"text": self.text, "seed": seed, "model": self.sounder.model}
+        about = {"text": self.text, "seed": seed, "model": self.sounder.model or "tiny"}
         write_waveform(made.audios[0], self.target, sampling_rate=made.sampling_rate, title=self.text, about=about)

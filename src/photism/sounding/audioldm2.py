@@ -20,7 +20,7 @@ from photism.audio import AudioSource, Waveform, load_waveform
 from photism.model_folder import choose_device
 from photism.sounding.arguments import OutputType, check_count, read_negative, read_prompt
 from photism.sounding.autoencoding import decode_latents, vocode
-from photism.sounding.checkpoint import Checkpoint, find_checkpoint, missing_model
+from photism.sounding.checkpoint import Checkpoint, find_checkpoint
 from photism.sounding.components import Components
 from photism.sounding.denoising import WINDOWS_AT_ONCE, AfterStep, Denoiser, Generators
 from photism.sounding.job import SoundJob, read_job
@@ -28,8 +28,6 @@ from photism.sounding.options import SoundOffload, SoundOptions
 from photism.sounding.prompt import PromptEncoder, SoundPrompt, TokenisedTexts, stack_texts, text_states
 from photism.sounding.scoring import hear, rank
 from photism.sounding.windows import plan_windows
-
-GUIDANCE_SCALE = 3.5
 
 StepCallback = Callable[["AudioLDM2Pipeline", int, Tensor, Mapping[str, Tensor]], "Mapping[str, Tensor] | None"]
 """Is given the pipeline, the number of the step, its time and {"latents": …} after it; it may return other latents."""
@@ -87,7 +85,7 @@ class AudioLDM2Pipeline:
 
         Args:
             model: folder or hub id, such as "cvssp/audioldm2", "cvssp/audioldm2-music" or
-                "anhnct/audioldm2_gigaspeech".
+                "anhnct/audioldm2_gigaspeech"; by default the bundled one, which knows the 805 captions of `tiny`.
             scheduler: one of ddim, euler, euler-a, dpm++, unipc and lcm; None for the checkpoint's own, which is DDIM.
             device: by default CUDA where there is a GPU, else MPS, else the processor.
             dtype: of the weights.
@@ -101,8 +99,6 @@ class AudioLDM2Pipeline:
             InputError: there is no such checkpoint, it is not AudioLDM 2's, or an option cannot be had on this machine.
         """
         options = SoundOptions(scheduler, compile, offload, vae_slicing, vae_tiling)
-        if model is None:
-            raise missing_model()
         checkpoint = find_checkpoint(model)
         return cls(Components(checkpoint, device=choose_device(device), dtype=dtype, options=options))
 
@@ -115,6 +111,11 @@ class AudioLDM2Pipeline:
     def num_inference_steps(self) -> int:
         """What a call takes that names none: 25 with the solvers that need no more, else 200."""
         return self.components.options.num_inference_steps
+
+    @property
+    def guidance_scale(self) -> float:
+        """What a call takes that names none: the checkpoint's own, or 3.5."""
+        return self.checkpoint.guidance_scale
 
     def encode_prompt(
         self,
@@ -153,7 +154,7 @@ class AudioLDM2Pipeline:
         *,
         audio_length_in_s: float | None = None,
         num_inference_steps: int | None = None,
-        guidance_scale: float = GUIDANCE_SCALE,
+        guidance_scale: float | None = None,
         negative_prompt: str | Sequence[str] | None = None,
         num_waveforms_per_prompt: int = 1,
         eta: float = 0.0,
@@ -184,9 +185,11 @@ class AudioLDM2Pipeline:
         Args:
             prompt: B texts, or one; or else `prompt_embeds` and `generated_prompt_embeds`.
             transcription: with a checkpoint that speaks, the words to be said: B, or one for all.
-            audio_length_in_s: by default what the UNet was trained on, 10.24 s; a longer sound is made in windows.
+            audio_length_in_s: by default what the UNet was trained on, 10.24 s of the published ones and 1.92 s of the
+                bundled one; a longer sound is made in windows.
             num_inference_steps: by default 25 with the schedulers dpm++ and unipc, else 200.
-            guidance_scale: how far to go from the negative through the prompt; at most 1 is without guidance.
+            guidance_scale: how far to go from the negative through the prompt; at most 1 is without guidance. By
+                default 3.5, or what `model_index.json` says, as that of the bundled one does.
             negative_prompt: what to go away from: one, or B; by default the empty text.
             num_waveforms_per_prompt: n; several are ranked by how well CLAP hears the prompt in them.
             eta: of the scheduler ddim, from 0 to 1, how much noise is fresh at each step.
@@ -232,7 +235,7 @@ class AudioLDM2Pipeline:
             embeddings=embeddings,
             audio_length_in_s=audio_length_in_s,
             num_inference_steps=self.num_inference_steps if num_inference_steps is None else num_inference_steps,
-            guidance_scale=guidance_scale,
+            guidance_scale=self.guidance_scale if guidance_scale is None else guidance_scale,
             num_waveforms_per_prompt=num_waveforms_per_prompt,
             eta=eta,
             seed=seed,

@@ -16,7 +16,8 @@ from typing import Any, cast
 
 from photism.errors import InputError
 from photism.hub import fetch_files
-from photism.sounding.options import CHECKPOINTS, LICENCE, SPEECH_CHECKPOINTS
+from photism.sounding.options import CHECKPOINTS, LICENCE
+from photism.tiny import SOUND_FOLDER
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ WEIGHT_NAMES = ("model", "diffusion_pytorch_model")
 WEIGHT_SUFFIXES = (".safetensors", "-?????-of-?????.safetensors")
 DEFAULT_NEW_TOKENS = 8
 """Of the language model, where its configuration does not say."""
+DEFAULT_GUIDANCE_SCALE = 3.5
+"""Where the index does not say, as those of the published checkpoints do not."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +60,14 @@ class Checkpoint:
         folder: where its configurations lie.
         configs: of its parts, by their names in `CLASSES`, and of the scheduler.
         is_speech: whether its second text encoder is that of VITS, which reads a transcription.
+        guidance_scale: of a call that names none.
     """
 
     location: str
     folder: Path
     configs: Mapping[str, Mapping[str, Any]]
     is_speech: bool
+    guidance_scale: float
 
     @property
     def sampling_rate(self) -> int:
@@ -155,15 +160,16 @@ def _tell_licence(location: str) -> None:
     logger.warning("%s is downloaded: %s", location, LICENCE)
 
 
-def find_checkpoint(model: str | Path) -> Checkpoint:
+def find_checkpoint(model: str | Path | None = None) -> Checkpoint:
     """Reads the configurations of a checkpoint; of the hub, nothing else is fetched.
 
     Args:
-        model: its folder or hub id.
+        model: its folder or hub id; by default the bundled one.
 
     Raises:
         InputError: there is none, it is not AudioLDM 2's, or its parts do not fit together.
     """
+    model = SOUND_FOLDER if model is None else model
     folder = Path(model)
     if not folder.is_dir():
         folder = fetch_files("model", str(model), CONFIG_PATTERNS)
@@ -182,7 +188,8 @@ def find_checkpoint(model: str | Path) -> Checkpoint:
     is_speech = classes["text_encoder_2"] == "VitsModel"
     configs = {name: _read(folder, f"{name}/{CONFIG_FILES.get(name, 'config.json')}", model) for name in classes}
     scheduler = {"_class_name": classes["scheduler"], **configs["scheduler"]}
-    checkpoint = Checkpoint(str(model), folder, {**configs, "scheduler": scheduler}, is_speech)
+    guidance_scale = index.get("guidance_scale", DEFAULT_GUIDANCE_SCALE)
+    checkpoint = Checkpoint(str(model), folder, {**configs, "scheduler": scheduler}, is_speech, guidance_scale)
     try:
         checkpoint.check_settings()
     except (KeyError, TypeError) as error:
@@ -193,14 +200,6 @@ def find_checkpoint(model: str | Path) -> Checkpoint:
             f"{checkpoint.mel_bins}"
         )
     return checkpoint
-
-
-def missing_model() -> InputError:
-    """What is said where no model is named: none comes with Photism."""
-    return InputError(
-        f"model is missing: no AudioLDM 2 comes with Photism; name a folder or hub id, such as {CHECKPOINTS[0]} "
-        f"(4.4 GB in float32, downloaded at its first use), or {SPEECH_CHECKPOINTS[0]} for speech; {LICENCE}"
-    )
 
 
 def _class_of(part: Any) -> str | None:

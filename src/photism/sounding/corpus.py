@@ -37,7 +37,7 @@ class CorpusSettings:
     """What the sounds of a corpus are made with.
 
     Attributes:
-        model: folder or hub id.
+        model: folder or hub id; None for the bundled one.
         seed: of the first caption's first candidate; the next caption has the next ones.
         candidates: made of each caption, of which the best is kept.
         suffix: of the files.
@@ -45,7 +45,7 @@ class CorpusSettings:
         making: arguments of its call.
     """
 
-    model: str
+    model: str | None = None
     seed: int = 0
     candidates: int = 1
     suffix: str = ".flac"
@@ -227,8 +227,13 @@ def _make(job: Sequence[tuple[int, str, Path]]) -> int:
     )
     for row, (number, caption, target) in enumerate(job):
         score = None if made.scores is None else made.scores[row][0]
-        first_seed = settings.seed + number * count
-        about = {"text": caption, "model": settings.model, "seed": first_seed, "candidates": count, "score": score}
+        about = {
+            "text": caption,
+            "model": settings.model or "tiny",
+            "seed": settings.seed + number * count,
+            "candidates": count,
+            "score": score,
+        }
         write_waveform(
             made.audios[row * count],
             target,

@@ -1,0 +1,85 @@
+"""The bundled AudioLDM 2: what it is, and that what it makes is what was asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from photism import AudioLDM2Pipeline, CaptionRanker
+from photism.tiny import MODEL_FOLDER, SOUND_FOLDER
+
+LARGEST_BYTES = 40 * 10**6
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return AudioLDM2Pipeline.from_pretrained(device="cpu")
+
+
+def test_it_is_small_and_float16():
+    from safetensors import safe_open
+
+    weights = sorted(SOUND_FOLDER.rglob("*.safetensors"))
+    assert len(weights) == 7
+    assert sum(path.stat().st_size for path in SOUND_FOLDER.rglob("*")) <= LARGEST_BYTES
+    for path in weights:
+        with safe_open(path, "pt") as file:
+            kept = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        assert kept <= {"F16", "I64"}, path
+
+
+def test_the_same_seed_is_the_same_sound(pipeline):
+    made = pipeline(["a drum kit", "a duck"], seed=3, num_inference_steps=4)
+    again = pipeline("a drum kit", seed=3, num_inference_steps=4)
+    other = pipeline("a drum kit", seed=4, num_inference_steps=4)
+    assert made.sampling_rate == 16_000
+    assert made.audios.shape == (2, 30_720)  # 1.92 s
+    np.testing.assert_allclose(made.audios[0], again.audios[0], atol=1e-4)
+    assert abs(again.audios[0] - other.audios[0]).max() > 1e-3
+
+
+def test_its_guidance_scale_is_the_default(pipeline):
+    assert pipeline.guidance_scale == 1.5
+    default, given, other = (
+        pipeline("a duck", seed=0, num_inference_steps=2, **each).audios
+        for each in ({}, {"guidance_scale": 1.5}, {"guidance_scale": 3.5})
+    )
+    np.testing.assert_array_equal(default, given)
+    assert abs(default - other).max() > 1e-3
+
+
+def test_the_bundled_encoder_hears_what_was_asked_for(pipeline):
+    """Of all captions, which by chance none of these would be among the first five of."""
+    captions = ["A banana.", "A dolphin.", "An elephant.", "A butterfly.", "A ripe, red tomato!"]
+    made = pipeline([f"a voice says {caption}" for caption in captions], seed=0)
+    heard = CaptionRanker.from_pretrained(device="cpu").rank(list(made.waveforms), top_k=5)
+    right = [caption in [found.caption for found in five] for caption, five in zip(captions, heard, strict=True)]
+    assert sum(right) >= 3
+
+
+def test_diffusers_reads_its_parts():
+    """It is a checkpoint like the published ones: their libraries load each part of it."""
+    import diffusers
+    import transformers
+
+    for library, name, part in (
+        (diffusers, "AudioLDM2UNet2DConditionModel", "unet"),
+        (diffusers, "AutoencoderKL", "vae"),
+        (diffusers, "AudioLDM2ProjectionModel", "projection_model"),
+        (transformers, "ClapModel", "text_encoder"),
+        (transformers, "T5EncoderModel", "text_encoder_2"),
+        (transformers, "GPT2Model", "language_model"),
+        (transformers, "SpeechT5HifiGan", "vocoder"),
+    ):
+        model, info = getattr(library, name).from_pretrained(SOUND_FOLDER / part, output_loading_info=True)
+        assert not info["missing_keys"], part
+        assert not info["unexpected_keys"], part
+        assert all(torch.isfinite(each).all() for each in model.parameters())
+
+
+def test_its_card_is_true():
+    card = (SOUND_FOLDER / "README.md").read_text(encoding="utf8")
+    size = sum(path.stat().st_size for path in SOUND_FOLDER.rglob("*.safetensors"))
+    assert f"{size / 1e6:.1f} MB" in card
+    assert (MODEL_FOLDER / "LICENSE").exists()
