@@ -25,7 +25,7 @@ from photism.tiny import SOUND_FOLDER
 
 LARGEST_BYTES = 40 * 10**6
 GUIDANCE_SCALE = 1.5
-"""Where what is made is nearest to the targets; at the published ones' 3.5 it has too much contrast."""
+"""Where latents correlate best with the targets'; at the published ones' 3.5 they have too much contrast."""
 
 CLASSES = {
     "feature_extractor": ["transformers", "ClapFeatureExtractor"],

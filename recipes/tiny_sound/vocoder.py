@@ -27,7 +27,7 @@ MEL_NOISE = 0.2
 
 RESOLUTIONS = ((128, 32), (256, 64), (512, 128))
 """FFT and hop, samples. Of a steady spectrogram the vocoder, which has no noise of its own, makes multiples of 100 Hz:
-where frequencies are told more finely than that, noise is nearer to a tone than the tone beside it is."""
+where frequencies are told more finely than that, noise may be nearer to a tone than the tone beside it is."""
 
 LEAST_MAGNITUDE = 1e-2
 

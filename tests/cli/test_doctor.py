@@ -89,8 +89,8 @@ def test_a_damaged_model_is_named_in_one_line(monkeypatch):
     assert f"no  draw          needs bundled model: {REINSTALL}\n" in result.stdout
 
 
-def test_a_damaged_sound_model_stops_sound_alone(monkeypatch):
-    monkeypatch.setattr("photism.sounding.checkpoint.SOUND_FOLDER", "none")
+def test_a_damaged_sound_model_stops_sound_alone(monkeypatch, tmp_path):
+    monkeypatch.setattr("photism.sounding.checkpoint.SOUND_FOLDER", tmp_path)
     result = doctor()
     assert result.exit_code == 0
     assert re.search(rf"^no  bundled sound .*: {re.escape(REINSTALL)}$", result.stdout, re.M)
