@@ -8,7 +8,7 @@ from transformers.audio_utils import mel_filter_bank, window_function
 
 from photism import InputError
 from photism.audio import Waveform
-from photism.audio.log_mel import _mel_filters, _povey_window, log_mel
+from photism.audio.log_mel import _mel_filters, _mel_halves, _povey_window, log_mel
 
 RATE = 16_000
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def test_unnormalized_equals_the_reference(recordings, dtype):
 def test_window_and_filters_equal_the_reference():
     filters = mel_filter_bank(257, 80, 20, 8000, RATE, mel_scale="kaldi", triangularize_in_mel_space=True)
     window = window_function(400, "povey", periodic=False)
-    torch.testing.assert_close(_mel_filters(80, CPU, torch.float64), torch.from_numpy(filters), atol=1e-12, rtol=0)
+    np.testing.assert_allclose(_mel_filters(80), filters, atol=1e-12, rtol=0)
     window = torch.from_numpy(np.pad(2.0**15 * window, (0, 112)))  # of 16-bit integers, as wide as the FFT
     torch.testing.assert_close(_povey_window(CPU, torch.float64), window, atol=0, rtol=0)
 
@@ -177,7 +177,7 @@ def test_waveforms_arrays_and_tensors_are_one():
 
 
 def test_gradients_flow_even_after_inference_mode():
-    _mel_filters.cache_clear()
+    _mel_halves.cache_clear()
     _povey_window.cache_clear()
     with torch.inference_mode():
         log_mel([noise(1000)])

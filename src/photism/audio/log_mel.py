@@ -26,9 +26,10 @@ HIGHEST_HZ = SAMPLING_RATE / 2
 POWER_FLOOR = 2.0**-23  # Kaldi's: the machine epsilon of float32
 VARIANCE_FLOOR = 1e-7
 INT16_SCALE = 2.0**15  # Kaldi reads 16-bit integers
-BLOCK_FRAMES = 512  # a thread's: bounds the memory of a long recording, and its spectra stay near the processor
+BLOCK_FRAMES = 192  # a thread's: bounds the memory of a long recording, and its spectra stay near the processor
 DEVICE_BLOCK_FRAMES = 1 << 15  # the same on another device, for which small blocks are slow
-BLOCK_BINS = 16  # the same where bins are normalised, each for itself
+OVERHANG_FRAMES = (FRAME_SAMPLES - 1) // HOP_SAMPLES  # 2, begun within a recording's last frame, that reach beyond it
+NORMALIZED_AT_ONCE = 1 << 20  # numbers: bounds the memory of a long recording, whose bins are normalised in turn
 
 
 class LogMel(NamedTuple):
@@ -89,26 +90,27 @@ def log_mel(
     samples = [each.to(device) for each in samples]
 
     frame_counts = [1 + (len(s) - FRAME_SAMPLES) // HOP_SAMPLES for s in samples]
-    counts = torch.tensor(frame_counts, device=device)
     frames = max(frame_counts)
     # The only large tensor: filled block by block, then changed in place.
     log_mels = torch.empty(len(samples), frames + -frames % stride, num_mel_bins, device=device)
-    for first, block in _log_mel_blocks(samples, num_mel_bins, dtype):
-        log_mels[:, first : first + block.shape[1]] = block
-    if normalize:
-        for low in range(0, num_mel_bins, BLOCK_BINS):
-            bins = slice(low, low + BLOCK_BINS)
-            log_mels[:, :frames, bins] = _normalize(log_mels[:, :frames, bins].to(dtype), counts)
+    for pieces in _blocks(frame_counts, device):
+        block = _log_mels(samples, pieces, num_mel_bins, dtype)
+        for piece in pieces:
+            log_mels[piece.item, piece.frames] = block[piece.slots]
     for item, count in enumerate(frame_counts):
+        bins_at_once = max(1, NORMALIZED_AT_ONCE // count)
+        for low in range(0, num_mel_bins if normalize else 0, bins_at_once):
+            bins = slice(low, low + bins_at_once)
+            log_mels[item, :count, bins] = _normalize(log_mels[item, :count, bins], dtype)
         if count < stride:
             log_mels[item, count:stride] = log_mels[item, count - 1].clone()
-    counts = counts.clamp(min=stride)
-    log_mels.masked_fill_(~_valid(counts, log_mels.shape[1]), padding_value)
+        log_mels[item, max(count, stride) :] = padding_value
 
     # (B, frames, num_mel_bins) -> (B, F, num_mel_bins * stride)
     input_features = log_mels.view(len(samples), -1, num_mel_bins * stride)
+    token_counts = torch.tensor([max(1, count // stride) for count in frame_counts], device=device)
     tokens = torch.arange(input_features.shape[1], device=device)
-    attention_mask = (tokens < (counts // stride)[:, None]).long()
+    attention_mask = (tokens < token_counts[:, None]).long()
     return LogMel(input_features, attention_mask)
 
 
@@ -136,51 +138,66 @@ def _shared(samples: NDArray[np.floating]) -> Tensor:
     return torch.from_numpy(samples if samples.flags.writeable and samples.flags.c_contiguous else samples.copy())
 
 
-def _log_mel_blocks(
-    recordings: Sequence[Tensor], num_mel_bins: int, dtype: torch.dtype
-) -> Iterator[tuple[int, Tensor]]:
-    """Of B (T,), block by block: its first frame, and log-powers of the mel bands (B, count, num_mel_bins)."""
-    device = recordings[0].device
-    window = _povey_window(device, dtype)
-    filters = _mel_filters(num_mel_bins, device, dtype)
-    frames = 1 + (max(map(len, recordings)) - FRAME_SAMPLES) // HOP_SAMPLES
+class _Piece(NamedTuple):
+    """Frames of a recording, and where they lie in a block: frame by frame, every ``HOP_SAMPLES``."""
+
+    item: int
+    frames: slice
+    slots: slice
+
+
+def _blocks(frame_counts: Sequence[int], device: torch.device) -> Iterator[list[_Piece]]:
+    """Recordings one behind the other, cut where a block is full: nothing is computed on padding."""
     at_once = BLOCK_FRAMES * torch.get_num_threads() if device.type == "cpu" else DEVICE_BLOCK_FRAMES
-    length = max(1, at_once // len(recordings))
-    for first in range(0, frames, length):
-        count = min(length, frames - first)
-        # As many samples as frames of the width of the FFT reach over: what lies behind a frame meets a window of 0.
-        reach = (count - 1) * HOP_SAMPLES + FFT_SAMPLES
-        reached = slice(first * HOP_SAMPLES, first * HOP_SAMPLES + reach)
-        samples = pad_sequence([each[reached] for each in recordings], batch_first=True).to(dtype)  # (B, T)
-        samples = pad(samples, (0, reach - samples.shape[1]))
-        # Kaldi takes a frame's mean away and then emphasises the treble of what is left. Both are linear: the samples
-        # are emphasised once, not each frame, and (1 - PREEMPHASIS) times the mean taken away after. Only the first
-        # sample of a frame, which has none before it, comes out otherwise, and there the window is 0.
-        emphasised = pad(torch.sub(samples[:, 1:], samples[:, :-1], alpha=PREEMPHASIS), (1, 0))
-        mean = avg_pool1d(samples[:, None], FRAME_SAMPLES, HOP_SAMPLES)[:, 0, :count, None]  # (B, T) -> (B, count, 1)
-        framed = emphasised.unfold(-1, FFT_SAMPLES, HOP_SAMPLES)  # (B, T) -> (B, count, 512), a view
-        spectrum = torch.fft.rfft((framed - (1 - PREEMPHASIS) * mean) * window)  # (B, count, 257)
-        # Rounded to float32 here and below because the reference is: where a bin hardly varies, normalising it
-        # magnifies even that.
-        parts = torch.view_as_real(spectrum).float().to(dtype).square()  # (B, count, 257, 2)
-        power = parts[..., 0] + parts[..., 1]
-        yield first, (power @ filters).clamp(min=POWER_FLOOR).log()
+    pieces, start = [], 0
+    for item, frames in enumerate(frame_counts):
+        first = 0
+        while first < frames:
+            count = min(frames - first, at_once - start)
+            pieces.append(_Piece(item, slice(first, first + count), slice(start, start + count)))
+            first += count
+            start += count + OVERHANG_FRAMES
+            if start >= at_once:
+                yield pieces
+                pieces, start = [], 0
+    if pieces:
+        yield pieces
 
 
-def _normalize(log_mels: Tensor, counts: Tensor) -> Tensor:
-    """Mean 0 and variance 1 of each mel bin over the ``counts`` (B,) valid frames of each item, in one pass."""
-    valid = _valid(counts, log_mels.shape[1])
+def _log_mels(recordings: Sequence[Tensor], pieces: list[_Piece], num_mel_bins: int, dtype: torch.dtype) -> Tensor:
+    """Log-powers of the mel bands of a block, (slots, num_mel_bins); slots between pieces hold nothing of use."""
+    device = recordings[0].device
+    slots = pieces[-1].slots.stop
+    # As many samples as frames of the width of the FFT reach over: what lies behind a frame meets a window of 0.
+    samples = torch.zeros((slots - 1) * HOP_SAMPLES + FFT_SAMPLES, dtype=dtype, device=device)
+    for item, frames, place in pieces:
+        reach = (frames.stop - 1) * HOP_SAMPLES + FRAME_SAMPLES
+        part = recordings[item][frames.start * HOP_SAMPLES : reach]
+        start = place.start * HOP_SAMPLES
+        samples[start : start + len(part)] = part
+    # Kaldi takes a frame's mean away and then emphasises the treble of what is left. Both are linear: the samples
+    # are emphasised once, not each frame, and (1 - PREEMPHASIS) times the mean taken away after. Only the first
+    # sample of a frame, which has none before it, comes out otherwise, and there the window is 0.
+    emphasised = pad(torch.sub(samples[1:], samples[:-1], alpha=PREEMPHASIS), (1, 0))
+    mean = avg_pool1d(samples[None], FRAME_SAMPLES, HOP_SAMPLES)[0, :slots, None]  # (T,) -> (slots, 1)
+    framed = emphasised.unfold(0, FFT_SAMPLES, HOP_SAMPLES)  # (T,) -> (slots, 512), a view
+    spectrum = torch.fft.rfft(torch.sub(framed, mean, alpha=1 - PREEMPHASIS).mul_(_povey_window(device, dtype)))
+    # Rounded to float32 here and below because the reference is: where a bin hardly varies, normalising it magnifies
+    # even that.
+    parts = torch.view_as_real(spectrum).float().to(dtype).square_()  # (slots, 257, 2)
+    power = parts[..., 0] + parts[..., 1]
+    bands = [power[:, bins] @ filters for bins, filters in _mel_halves(num_mel_bins, device, dtype)]
+    return torch.cat(bands, dim=1).clamp_(min=POWER_FLOOR).log_()
+
+
+def _normalize(log_mels: Tensor, dtype: torch.dtype) -> Tensor:
+    """Mean 0 and variance 1 of each mel bin over a recording's frames, (frames, bins)."""
     # Statistics of the difference from the first frame: they are the same, and a constant bin gives exactly 0, where
     # the rounding of its mean, divided by the square root of the floor, would give noise of .003 in float32.
-    shifted = (log_mels - log_mels[:, :1]) * valid
-    centred = (shifted - shifted.sum(1, keepdim=True) / counts[:, None, None]) * valid
-    variance = centred.square().sum(1, keepdim=True) / (counts - 1).clamp(min=1)[:, None, None]
+    shifted = log_mels.to(dtype) - log_mels[0].to(dtype)
+    centred = shifted - shifted.sum(0) / len(shifted)
+    variance = centred.square().sum(0) / max(len(centred) - 1, 1)
     return centred / (variance + VARIANCE_FLOOR).sqrt()
-
-
-def _valid(counts: Tensor, frames: int) -> Tensor:
-    """(B,) frame counts -> (B, frames, 1), true where a frame belongs to its recording."""
-    return (torch.arange(frames, device=counts.device) < counts[:, None])[..., None]
 
 
 @lru_cache(maxsize=8)
@@ -191,13 +208,23 @@ def _povey_window(device: torch.device, dtype: torch.dtype) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _mel_filters(num_mel_bins: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+def _mel_halves(num_mel_bins: int, device: torch.device, dtype: torch.dtype) -> list[tuple[slice, Tensor]]:
+    """The lower and the upper filters, each with the bins of the spectrum that they reach over: the lower need few."""
+    halves = []
+    for half in np.array_split(_mel_filters(num_mel_bins), 2, axis=1):
+        reached = half.any(axis=1).nonzero()[0].tolist() or [0]
+        bins = slice(reached[0], reached[-1] + 1)
+        halves.append((bins, _constant(half[bins], device, dtype)))
+    return halves
+
+
+def _mel_filters(num_mel_bins: int) -> NDArray[np.float64]:
     """(257, num_mel_bins) triangles over the bins of the spectrum, straight and of height 1 on the mel scale."""
     edges = np.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), num_mel_bins + 2)
     bins = _mel(np.arange(FFT_SAMPLES // 2 + 1) * SAMPLING_RATE / FFT_SAMPLES)[:, None]
     width = edges[1] - edges[0]
     rising, falling = (bins - edges[:-2]) / width, (edges[2:] - bins) / width
-    return _constant(np.minimum(rising, falling).clip(min=0), device, dtype)
+    return np.minimum(rising, falling).clip(min=0)
 
 
 def _mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
