@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, pad
-from torch.nn.utils.rnn import pad_sequence
 
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE, Waveform
 from photism.errors import InputError

@@ -95,7 +95,7 @@ class SelfAttention(nn.Module):
         query = self.linear_q(turned).unflatten(-1, heads)  # (N, D) -> (N, H, d)
         key = self.linear_k(turned).unflatten(-1, heads)
         value = self.linear_v(hidden_states).unflatten(-1, heads)
-        table = self._table(positions)
+        table = self._table(positions, query.device)
 
         whole = output_weights or torch.compiler.is_compiling()
         attended: list[Tensor] = []
@@ -141,7 +141,7 @@ class SelfAttention(nn.Module):
 
     def _attend_block(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, start: int) -> Tensor:
         """The queries (B, H, M, d) of the tokens from `start` on, to all keys."""
-        bias = None if table is None else _biases(table, query, start, key.shape[2])
+        bias = None if table is None else _biases(table, query, start, slice(0, key.shape[2]))
         if self.position_embeddings_type == "relative":
             query = query + self.pos_bias_u[:, None]
         dropout = self.dropout.p if self.training else 0.0
@@ -173,19 +173,23 @@ class SelfAttention(nn.Module):
         self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, head: int, start: int
     ) -> Tensor:
         """A head's queries (M, d) of the tokens from `start` on, to all keys (L, d) of a clip."""
-        bias = None
+        biases = []
         if table is not None:
-            bias = _biases(table, query[None, None], start, len(key), slice(head, head + 1))[0, 0]
+            length, low, high = len(key), 0, len(key)
+            if self.position_embeddings_type == "relative_key":  # alike for all keys that are further than its reach
+                low, high = max(0, start - self.left), min(length, start + len(query) + self.right)
+            near = _biases(table, query[None, None], start, slice(low, high), slice(head, head + 1))[0, 0]
+            biases = [near[:, :1].expand(-1, low), near, near[:, -1:].expand(-1, length - high)]
         if self.position_embeddings_type == "relative":
             query = query + self.pos_bias_u[head]
-        return attend(query * self.head_size**-0.5, key, value, bias)
+        return attend(query * self.head_size**-0.5, key, value, biases)
 
     def _attend_whole(
         self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """The same as plain products, with the weights (B, H, L, L), and without a shape that depends on the data."""
         length = query.shape[2]
-        bias = 0 if table is None else _biases(table, query, 0, length)
+        bias = 0 if table is None else _biases(table, query, 0, slice(0, length))
         if self.position_embeddings_type == "relative":
             query = query + self.pos_bias_u[:, None]
         logits = query @ key.transpose(2, 3) * self.head_size**-0.5 + bias
@@ -194,10 +198,21 @@ class SelfAttention(nn.Module):
         weights = self.dropout(logits.softmax(-1))
         return weights @ value, weights
 
-    def _table(self, positions: Positions | None) -> Table | None:
+    def _table(self, positions: Positions | None, device: torch.device) -> Table | None:
         """What gives the biases of a block of queries, by distance."""
         if self.position_embeddings_type == "relative_key":
-            return self._relative_key_table
+            # Called, so that hooks act.
+            embeddings = self.distance_embedding(torch.arange(self.left + self.right + 1, device=device))
+
+            def relative_key_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
+                near = query @ embeddings.to(query.dtype).T * self.head_size**-0.5  # (B, H, M, left + 1 + right)
+                low = min(max(first, -self.left), self.right)
+                high = max(min(last, self.right), -self.left)
+                leftmost = near[..., low + self.left, None].expand(*near.shape[:3], max(0, low - first))
+                rightmost = near[..., high + self.left, None].expand(*near.shape[:3], max(0, last - high))
+                return torch.cat([leftmost, near[..., low + self.left : high + self.left + 1], rightmost], dim=-1)
+
+            return relative_key_table
         if self.position_embeddings_type == "relative" and positions is not None:
             # (2 · longest - 1, D) -> (H, 2 · longest - 1, d); the waves run over distances, from the left to the right
             waves = self.linear_pos(positions.waves).unflatten(-1, (self.num_heads, self.head_size)).transpose(0, 1)
@@ -211,21 +226,12 @@ class SelfAttention(nn.Module):
             return relative_table
         return None
 
-    def _relative_key_table(self, query: Tensor, first: int, last: int, heads: slice) -> Tensor:
-        distances = torch.arange(self.left + self.right + 1, device=query.device)
-        columns = self.distance_embedding(distances).to(query.dtype)  # called, so that hooks act
-        near = query @ columns.T * self.head_size**-0.5  # (B, H, M, left + 1 + right)
-        low = min(max(first, -self.left), self.right)
-        high = max(min(last, self.right), -self.left)
-        leftmost = near[..., low + self.left, None].expand(*near.shape[:3], max(0, low - first))
-        rightmost = near[..., high + self.left, None].expand(*near.shape[:3], max(0, last - high))
-        return torch.cat([leftmost, near[..., low + self.left : high + self.left + 1], rightmost], dim=-1)
 
-
-def _biases(table: Table, query: Tensor, start: int, length: int, heads: slice = ALL_HEADS) -> Tensor:
-    """Biases (B, H, M, L) of the queries from `start` on: a view of their table by distance."""
+def _biases(table: Table, query: Tensor, start: int, keys: slice, heads: slice = ALL_HEADS) -> Tensor:
+    """Biases (B, H, M, K) of the queries from `start` on, to K keys: a view of their table by distance."""
     batch, of_heads, rows, _ = query.shape
-    by_distance = table(query, -(start + rows - 1), length - 1 - start, heads)  # (B, H, M, L + M - 1)
+    by_distance = table(query, keys.start - (start + rows - 1), keys.stop - 1 - start, heads)  # (B, H, M, K + M - 1)
+    length = keys.stop - keys.start
     width = length + rows - 1
     if torch.compiler.is_compiling():
         column = (

@@ -7,6 +7,7 @@ On another device, in another dtype, under autocast or while a graph is traced, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -72,26 +73,32 @@ def silu_linear(input: Tensor, layer: nn.Module) -> Tensor:
     return _SiluLinear.apply(input, layer.weight, layer.bias)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-    """softmax(query · keyᵀ + bias) · value of one head, where `has_onednn`: (M, d), 2 × (L, d) and (M, L) -> (M, d)."""
+def attend(query: Tensor, key: Tensor, value: Tensor, biases: Sequence[Tensor] = ()) -> Tensor:
+    """softmax(query · keyᵀ + bias) · value of one head, where `has_onednn`: (M, d) and 2 × (L, d) -> (M, d).
+
+    `biases` (M, …) lie side by side, L together, or there are none.
+    """
     if torch.is_grad_enabled():
-        return _Attend.apply(query, key, value, bias)
-    return product(_weights(query, key, bias), value.T)
+        return _Attend.apply(query, key, value, *biases)
+    return product(_weights(query, key, biases), value.T)
 
 
-def _weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
+def _weights(query: Tensor, key: Tensor, biases: Sequence[Tensor]) -> Tensor:
     logits = product(query, key)
-    if bias is not None:
-        logits += bias
+    if biases:
+        parts = logits.split([bias.shape[1] for bias in biases], dim=1)
+        for part, bias in zip(parts, biases, strict=True):
+            part += bias
     return torch.softmax(logits, dim=-1, out=logits)
 
 
 class _Attend(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
-        weights = _weights(query, key, bias)
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, *biases: Tensor) -> Tensor:
+        weights = _weights(query, key, biases)
         attended = product(weights, value.T)
         ctx.save_for_backward(query, key, value, weights, attended)
+        ctx.widths = [bias.shape[1] for bias in biases]
         return attended
 
     @staticmethod
@@ -104,12 +111,8 @@ class _Attend(torch.autograd.Function):
         for_logits = product(gradient, value)
         for_logits -= (gradient * attended).sum(1, keepdim=True)
         for_logits *= weights
-        return (
-            product(for_logits, key.T),
-            product(for_logits.T, query.T),
-            for_value,
-            for_logits if ctx.needs_input_grad[3] else None,
-        )
+        for_biases = for_logits.split(ctx.widths, dim=1) if ctx.widths else ()
+        return product(for_logits, key.T), product(for_logits.T, query.T), for_value, *for_biases
 
 
 class _Linear(torch.autograd.Function):
