@@ -106,10 +106,10 @@ def trained_folder() -> Path:
 @torch.no_grad()
 def bundled_bank(pipeline: AudioToImagePipeline) -> CaptionBank:
     """The captions' prompts as the bundled model remembers them."""
-    adapter, captions = pipeline.encoder.adapter, read_captions()
+    captions = read_captions()
     texts = [encode_text(pipeline.diffusion, captions[i : i + 64])[0] for i in range(0, len(captions), 64)]
     tokens = torch.cat(texts)[:, 1:]
-    prompts = adapter.basis(adapter.mixture(torch.eye(adapter.shape[0]))).unflatten(1, adapter.shape[1:])
+    prompts = pipeline.encoder.remembered().prompt_embeds[:, 1:]
     return CaptionBank(tokens, prompts, sequence_similarity(tokens, prompts).argmax(1))
 
 

@@ -30,9 +30,8 @@ from diffusers.utils import logging
 from PIL import Image
 from torch import Tensor
 
-from photism import AudioToImagePipeline
-from photism.alignment import retrieval, sequence_similarity
-from photism.alignment.prompt_space import encode_text
+from photism import AudioToImagePipeline, CaptionRanker
+from photism.alignment import retrieval
 from photism.tiny import MODEL_FOLDER
 
 ROOT = Path(__file__).parents[2]
@@ -45,12 +44,8 @@ START, END = "<!-- evaluation:start -->", "<!-- evaluation:end -->"
 def hear(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
     """Recalls by language and for known and unheard voices together, as fractions."""
     captions = read_captions()
-    with torch.no_grad():
-        texts = torch.cat(
-            [encode_text(pipeline.diffusion, captions[i : i + 64])[0] for i in range(0, len(captions), 64)]
-        )
-    sounds = pipeline.encoder.encode([recording.path for recording in recordings], batch_size=32).prompt_embeds
-    similarity = sequence_similarity(sounds[:, 1:], texts[:, 1:])
+    prompts = pipeline.encoder.encode([recording.path for recording in recordings], batch_size=32)
+    similarity = CaptionRanker.of(pipeline).score_prompts(prompts, captions=captions)
     lowered = [caption.lower() for caption in captions]
     relevant = torch.tensor([[caption == r.caption.lower() for caption in lowered] for r in recordings])
 

@@ -6,23 +6,17 @@ from collections.abc import Sequence
 from functools import cache
 
 import torch
-from targets import SAMPLING_RATE
+from targets import SAMPLING_RATE, read_captions
 from torch import Tensor
 
-from photism import AudioToImagePipeline
-from photism.alignment import retrieval, sequence_similarity
-from photism.alignment.prompt_space import encode_text
+from photism import CaptionRanker
+from photism.alignment import retrieval
 from photism.audio import load_waveform
 
 
 @cache
-def _listener() -> tuple[AudioToImagePipeline, Sequence[str], Tensor]:
-    from corpus import read_captions
-
-    pipeline, captions = AudioToImagePipeline.from_pretrained(device="cpu"), read_captions()
-    with torch.no_grad():
-        texts = [encode_text(pipeline.diffusion, captions[i : i + 64])[0] for i in range(0, len(captions), 64)]
-    return pipeline, captions, torch.cat(texts)
+def _listener() -> CaptionRanker:
+    return CaptionRanker.from_pretrained(device="cpu")
 
 
 def recalls(waveforms: Tensor, captions: Sequence[str]) -> tuple[float, float, list[bool]]:
@@ -34,10 +28,9 @@ def recalls(waveforms: Tensor, captions: Sequence[str]) -> tuple[float, float, l
         waveforms: (N, T).
         captions: of each.
     """
-    pipeline, among, texts = _listener()
+    listener, among = _listener(), read_captions()
     sounds = [load_waveform(samples, sampling_rate=SAMPLING_RATE) for samples in waveforms.numpy()]
-    heard = pipeline.encoder.encode(sounds, batch_size=16).prompt_embeds
-    similarity = sequence_similarity(heard[:, 1:], texts[:, 1:])
+    similarity = listener.score_prompts(listener.encoder.encode(sounds, batch_size=16), captions=among)
     relevant = torch.tensor([[other.lower() == caption.lower() for other in among] for caption in captions])
     metrics = retrieval(similarity, relevant)
     best = similarity.masked_fill(~relevant, -2).amax(1, keepdim=True)

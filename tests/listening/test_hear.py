@@ -1,5 +1,6 @@
 """CaptionRanker: scores by hand, and what is kept and what is refused."""
 
+import math
 import re
 from itertools import groupby
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from photism import AudioToImagePipeline, CaptionRanker, InputError, Waveform, load_waveform
+from photism.alignment import AudioPrompt
 from photism.alignment.prompt_space import encode_text
 from photism.listening import Windows, hear
 from photism.model_folder import load_captions
@@ -48,9 +50,35 @@ def test_a_score_is_the_mean_cosine_of_the_tokens_after_the_opening_one(ranker, 
 def test_a_prompt_that_is_a_captions_is_heard_as_it(ranker):
     tokens = 1 + ranker.encoder.config.tokens
     prompts = encode_text(ranker.diffusion, ["A bird.", "Rain."])[0][:, :tokens]
-    (bird, *_), (rain, *_) = ranker.rank_prompts(prompts, captions=LABELS)
+    (bird, *_), (rain, *_) = ranker.rank_prompts(AudioPrompt(prompts, None), captions=LABELS)
     assert (bird.caption, rain.caption) == ("A bird.", "Rain.")
     assert bird.score == pytest.approx(1, abs=1e-6)
+
+
+def test_a_mixture_is_heard_as_what_it_is_mixed_of():
+    ranker = CaptionRanker.from_pretrained(device="cpu")
+    remembered = ranker.encoder.remembered().prompt_embeds
+    cosines = ranker.score_prompts(AudioPrompt(remembered, None), captions=LABELS)
+    certain = torch.eye(len(remembered))[:2]
+    scores = ranker.score_prompts(AudioPrompt(remembered[:2], None, shares=certain), captions=LABELS)
+    torch.testing.assert_close(scores, cosines[:2])
+
+    halves = certain.mean(0, keepdim=True)
+    scores = ranker.score_prompts(AudioPrompt(remembered[:1], None, shares=halves), captions=LABELS)
+    for number, score in enumerate(scores[0].tolist()):
+        near = [math.exp(cosines[prompt, number].item() / hear.SOFTNESS) for prompt in (0, 1)]
+        assert score == pytest.approx(hear.SOFTNESS * math.log(sum(near) / 2), abs=1e-6)
+
+
+def test_a_sound_is_heard_by_its_shares(sounds):
+    ranker = CaptionRanker.from_pretrained(device="cpu")
+    prompts = ranker.encoder.encode(sounds)
+    torch.testing.assert_close(prompts.shares.sum(1), torch.ones(len(sounds)))
+    remembered = ranker.encoder.remembered().prompt_embeds
+    mixed = torch.einsum("bp,psd->bsd", prompts.shares, remembered)
+    torch.testing.assert_close(prompts.prompt_embeds, mixed, atol=1e-4, rtol=1e-4)
+    assert ranker.rank(sounds) == ranker.rank_prompts(prompts)
+    assert ranker.rank(sounds) != ranker.rank_prompts(prompts._replace(shares=None))
 
 
 def test_a_sound_is_heard_alike_alone_and_among_others(ranker, sounds):

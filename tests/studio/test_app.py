@@ -58,7 +58,7 @@ class Pipeline:
         return SimpleNamespace(images=[images], seeds=[seeds], nsfw_content_detected=[flags], sound_strength=0.25)
 
 
-RANKER = SimpleNamespace(rank_prompts=lambda prompt_embeds: [HEARD])
+RANKER = SimpleNamespace(rank_prompts=lambda prompts: [HEARD])
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_random_seeds_no_guidance_and_words(make_sound, seed, negative, asked):
 @pytest.mark.parametrize(("share", "drawn"), [(0.0, 1.0), (0.25, 1.5), (1.0, 3.0)])
 def test_two_sounds_are_drawn_as_one(make_sound, share, drawn):
     pipeline, asked = Pipeline(), []
-    ranker = SimpleNamespace(rank_prompts=lambda prompts: asked.append(prompts.mean().item()) or [HEARD])
+    ranker = SimpleNamespace(rank_prompts=lambda prompts: asked.append(prompts.prompt_embeds.mean().item()) or [HEARD])
     pictures, _ = draw_of(build_app(pipeline, ranker))(
         make_sound(1), 20, 5.0, 0, 1, "empty", make_sound(3, "second"), share
     )

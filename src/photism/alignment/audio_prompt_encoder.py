@@ -31,6 +31,7 @@ class AudioPrompt(NamedTuple):
     prompt_embeds: Tensor  # (B, S, D)
     pooled_prompt_embeds: Tensor | None  # (B, P), where the model wants it
     windows: tuple[int, ...] = ()  # that each sound was encoded in, by `encode`: 1 is in one piece, and exact
+    shares: Tensor | None = None  # float32 (B, prompts), where a prompt is a mixture of those that the model remembers
 
 
 class AudioPromptEncoderConfig(PreTrainedConfig):
@@ -191,10 +192,26 @@ class AudioPromptEncoder(PreTrainedModel):
 
     def _prompt(self, states: Tensor, attention_mask: Tensor) -> AudioPrompt:
         """(B, F, D) states and their mask (B, F)."""
-        tokens = self.adapter(states, attention_mask)
+        if not isinstance(self.adapter, PhoneticPromptAdapter):
+            return self._opened(self.adapter(states, attention_mask))
+        shares = self.adapter.shares(states, attention_mask)
+        return self._opened(self.adapter.mix(shares))._replace(shares=shares)
+
+    def _opened(self, tokens: Tensor) -> AudioPrompt:
+        """(B, tokens, D), behind the opening one."""
         opening = self.bos.to(tokens.dtype).expand(len(tokens), 1, -1)
         pooled = None if self.pooled_projection is None else self.pooled_projection(tokens.mean(dim=1))
         return AudioPrompt(torch.cat([opening, tokens], dim=1), pooled)
+
+    def remembered(self) -> AudioPrompt:
+        """The prompts that shares are of.
+
+        Raises:
+            InputError: the adapter mixes none.
+        """
+        if not isinstance(self.adapter, PhoneticPromptAdapter):
+            raise InputError(f"only a phonetic adapter remembers prompts; this is {self.config.adapter!r}")
+        return self._opened(self.adapter.mix(torch.eye(self.adapter.shape[0], device=self.device)))
 
     @torch.no_grad()
     def encode(self, sounds: Sequence[AudioSource], *, batch_size: int = 8) -> AudioPrompt:
@@ -227,10 +244,12 @@ class AudioPromptEncoder(PreTrainedModel):
         finally:
             self.train(training)
         pooled = [part.pooled_prompt_embeds for part in parts if part.pooled_prompt_embeds is not None]
+        shares = [part.shares for part in parts if part.shares is not None]
         return AudioPrompt(
             torch.cat([part.prompt_embeds for part in parts]),
             torch.cat(pooled) if pooled else None,
             tuple(windows for part in parts for windows in part.windows),
+            torch.cat(shares) if shares else None,
         )
 
     def _encode_batch(self, waveforms: Sequence[Waveform]) -> list[AudioPrompt]:

@@ -182,8 +182,11 @@ class PhoneticPromptAdapter(nn.Module):
 
         Gradients reach the sharpness, the bias of the pronunciations and the prompts; CTC's loss trains what is before.
         """
-        shares = self.shares(hidden_states, attention_mask).to(self.mixture.weight.dtype)
-        return self.basis(self.mixture(shares)).unflatten(1, self.shape[1:])
+        return self.mix(self.shares(hidden_states, attention_mask))
+
+    def mix(self, shares: Tensor) -> Tensor:
+        """The prompts of these shares: (B, prompts) -> (B, tokens, output_width)."""
+        return self.basis(self.mixture(shares.to(self.mixture.weight.dtype))).unflatten(1, self.shape[1:])
 
     def shares(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Of each prompt in the mixture: (B, F, input_width) states and their mask (B, F) -> float32 (B, prompts)."""

@@ -133,7 +133,7 @@ def draw(
                 **mixing.arguments,
                 **pictures,
             )
-            heard = [ranker.rank_prompts(prompt.prompt_embeds)[0] if ranker else [] for prompt in prompts]
+            heard = [ranker.rank_prompts(prompt)[0] if ranker else [] for prompt in prompts]
             about = {
                 **settings,
                 **_about_sounds(group, heard),

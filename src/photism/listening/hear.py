@@ -1,4 +1,13 @@
-"""Zero-shot hearing: the captions whose prompts are nearest to a sound's."""
+"""Zero-shot hearing: the captions whose prompts are nearest to a sound's.
+
+How near is the mean cosine of their tokens. Where a sound's prompt is a mixture of prompts that the model remembers,
+each by its share, a caption is not compared with the mixture, whose neighbours need not be what it is mixed of, but
+with each of these:
+
+    score(caption) = SOFTNESS · log Σ share(p) · exp(cos(p, caption) / SOFTNESS)
+
+which is the cosine where one prompt has all of the share, and the mean of cosines where SOFTNESS is large.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from photism.alignment import AudioPromptEncoder, sequence_similarity
+from photism.alignment import AudioPrompt, AudioPromptEncoder, sequence_similarity
 from photism.alignment.prompt_space import encode_text
 from photism.audio import SAMPLING_RATE, AudioSource, Waveform
 from photism.errors import InputError
@@ -26,6 +35,9 @@ if TYPE_CHECKING:
 
 CAPTIONS_AT_ONCE = 32
 LISTS_KEPT = 4
+SOFTNESS = 0.1
+"""As chosen in recipes/tiny, among captions as the bundled model knows them and in other words."""
+
 PLACE = "{}"
 """Where a template takes a caption."""
 
@@ -34,7 +46,7 @@ class HeardCaption(NamedTuple):
     """A caption and how near it is."""
 
     caption: str
-    score: float  # mean cosine over the positions of the prompt, -1 to 1
+    score: float  # from -1 to 1, where the sound is just this
 
 
 class CaptionRanker:
@@ -57,6 +69,7 @@ class CaptionRanker:
         self.diffusion = diffusion
         self.captions = tuple(captions)
         self._encoded = lru_cache(maxsize=LISTS_KEPT)(self._encode)
+        self._nearness = lru_cache(maxsize=LISTS_KEPT)(self._compare_remembered)
 
     @classmethod
     def of(cls, pipeline: AudioToImagePipeline, captions: Sequence[str] = ()) -> CaptionRanker:
@@ -110,7 +123,7 @@ class CaptionRanker:
         self._check(captions, top_k, template)
         listed = cast("Sequence[AudioSource]", sounds if isinstance(sounds, list | tuple) else [sounds])
         prompts = self.encoder.encode(listed, batch_size=batch_size)
-        return self.rank_prompts(prompts.prompt_embeds, captions=captions, template=template, top_k=top_k)
+        return self.rank_prompts(prompts, captions=captions, template=template, top_k=top_k)
 
     def stream(
         self,
@@ -151,8 +164,8 @@ class CaptionRanker:
         choices = self._check(captions, top_k, template)
 
         def score(waveforms: Sequence[Waveform]) -> NDArray[np.floating]:
-            prompts = self.encoder.encode(waveforms, batch_size=len(waveforms)).prompt_embeds
-            return self._scores(prompts, _filled(template, choices)).float().cpu().numpy()
+            prompts = self.encoder.encode(waveforms, batch_size=len(waveforms))
+            return self.score_prompts(prompts, captions=choices, template=template).float().cpu().numpy()
 
         return labelled(
             sounds,
@@ -169,7 +182,7 @@ class CaptionRanker:
 
     def rank_prompts(
         self,
-        prompt_embeds: Tensor,
+        prompts: AudioPrompt,
         *,
         captions: Sequence[str] | None = None,
         template: str | None = None,
@@ -178,7 +191,8 @@ class CaptionRanker:
         """The same for sounds that are prompts already.
 
         Args:
-            prompt_embeds: (B, S, D), the opening token first, as `AudioPromptEncoder.encode` makes them.
+            prompts: as `AudioPromptEncoder.encode` makes them; blended ones, which have no shares, are compared as they
+                are.
             captions: as in `rank`.
             template: as in `rank`.
             top_k: as in `rank`.
@@ -188,19 +202,34 @@ class CaptionRanker:
                 texts.
         """
         choices = self._check(captions, top_k, template)
-        scores = self._scores(prompt_embeds, _filled(template, choices))
+        scores = self.score_prompts(prompts, captions=choices, template=template)
         best = scores.topk(min(top_k, len(choices)), dim=1)
         return [
             [HeardCaption(choices[index], score) for index, score in zip(indices, values, strict=True)]
             for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 
-    def _scores(self, prompt_embeds: Tensor, texts: tuple[str, ...]) -> Tensor:
-        """(B, M) cosines."""
+    def score_prompts(
+        self, prompts: AudioPrompt, *, captions: Sequence[str] | None = None, template: str | None = None
+    ) -> Tensor:
+        """The scores of all M captions, in their order: (B, M), of the arguments of `rank_prompts`."""
+        texts = _filled(template, self._check(captions, 1, template))
+        if prompts.shares is None:
+            return self._cosines(prompts.prompt_embeds, texts)
+        nearness = self._nearness(texts)
+        return SOFTNESS * (prompts.shares.to(nearness.device) @ (nearness / SOFTNESS).exp()).log()
+
+    def _cosines(self, prompt_embeds: Tensor, texts: tuple[str, ...]) -> Tensor:
+        """(B, M)."""
         # The opening token is the same for all. The text encoder is causal: its first tokens are those that an encoder
         # of fewer tokens was trained on.
         encoded = self._encoded(texts)[:, 1 : prompt_embeds.shape[1]]
         return sequence_similarity(prompt_embeds[:, 1:].to(encoded.device, encoded.dtype), encoded)
+
+    @torch.no_grad()
+    def _compare_remembered(self, texts: tuple[str, ...]) -> Tensor:
+        """(prompts, M), of all that the encoder remembers."""
+        return self._cosines(self.encoder.remembered().prompt_embeds, texts)
 
     def _check(self, captions: Sequence[str] | None, top_k: int, template: str | None) -> tuple[str, ...]:
         if isinstance(captions, str):

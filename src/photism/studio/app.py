@@ -170,7 +170,7 @@ class _Studio:
             )
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        heard = dict(self.ranker.rank_prompts(prompts.prompt_embeds)[0]) if self.ranker else {}
+        heard = dict(self.ranker.rank_prompts(prompts)[0]) if self.ranker else {}
         about = {
             "Software": f"photism {__version__}",
             "model": self.model,
