@@ -184,16 +184,16 @@ def main() -> None:
             )
             maker.start()
             maker.join()
-        table = Table("", "side", "s", "diffusers / side", "MB", "side / diffusers")
         for case in cases(options):
             if options.only and options.only not in case.name:
                 continue
             results = measure(case, options)
+            table = Table("side", "s", "diffusers / side", "MB", "side / diffusers", title=case.name)
             of_diffusers = results["diffusers"]
             for side, (seconds, megabytes) in results.items():
                 faster, smaller = of_diffusers[0] / seconds, megabytes / of_diffusers[1]
-                table.add_row(case.name, side, f"{seconds:.2f}", f"{faster:.2f}", f"{megabytes:.0f}", f"{smaller:.2f}")
-        Console().print(table)
+                table.add_row(side, f"{seconds:.2f}", f"{faster:.2f}", f"{megabytes:.0f}", f"{smaller:.2f}")
+            Console().print(table)
 
 
 if __name__ == "__main__":

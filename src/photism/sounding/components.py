@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
-from photism.encoder.products import linear, multiply_by_onednn
 from photism.errors import InputError, as_input_error
 from photism.sounding.checkpoint import Checkpoint
 from photism.sounding.constant_text import install_constant_text
+from photism.sounding.convolutions import use_onednn
 from photism.sounding.options import FEW_STEP_SCHEDULERS, SoundOptions
 
 MODELS = {
@@ -153,9 +152,9 @@ class Components:
                 model.to(memory_format=torch.channels_last)
         if self.options.offload not in ("model", "sequential"):
             model.to(self.device)
-        if self.device.type == "cpu":
-            _use_onednn(model)
-        elif self.options.offload == "sequential":
+        if self.device.type == "cpu" and self.dtype == torch.float32:
+            use_onednn(model)
+        if self.options.offload == "sequential":
             from accelerate import cpu_offload
 
             cpu_offload(model, self.device)
@@ -169,24 +168,6 @@ class Components:
             model.enable_tiling()
         if name == "unet" and self.options.compile:
             model.compile(mode="reduce-overhead" if self.device.type == "cuda" else None)
-
-
-def _use_onednn(model: nn.Module) -> None:
-    """Also for convolutions of one position, which are linear layers."""
-    multiply_by_onednn(model)
-    for module in model.modules():
-        if type(module) is nn.Conv2d and module.kernel_size == (1, 1) and module.groups == 1:
-            module.__class__ = PointwiseConv
-
-
-class PointwiseConv(nn.Conv2d):
-    """A convolution of one position, which is a linear layer over the channels."""
-
-    def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """(B, in, H, W) -> (B, out, H, W)."""
-        weight = self.weight[:, :, 0, 0]  # (out, in, 1, 1) -> (out, in)
-        # (B, in, H, W) -> (B, H, W, out) -> (B, out, H, W)
-        return linear(input.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
 
 
 def _diffusers_model(folder: Path, class_name: str, dtype: torch.dtype) -> tuple[Any, Mapping[str, Any]]:
