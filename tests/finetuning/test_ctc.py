@@ -10,7 +10,7 @@ from transformers import AutoModelForCTC, AutoProcessor
 from photism.audio import load_waveform
 from photism.encoder import Wav2Vec2BertForCTC
 from photism.errors import InputError
-from photism.finetuning import CtcSettings
+from photism.finetuning import ClassifySettings, CtcSettings
 from photism.finetuning.ctc import CtcTask, transcript_of_row
 from photism.finetuning.task import Batch
 from photism.training.batches import Piece
@@ -37,6 +37,14 @@ class Corpus:
 
 def task_of(corpus, **settings):
     return CtcTask(CtcSettings(data="-", output="-", **settings), corpus)
+
+
+def test_what_is_not_installed_is_told_before_sounds_are_read(monkeypatch):
+    monkeypatch.setattr("photism.training.settings.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"finetune ctc needs jiwer: pip install 'photism\[train\]'"):
+        CtcSettings(data="-", output="-")
+    with pytest.raises(InputError, match=r"lora_rank needs peft: pip install 'photism\[train\]'"):
+        ClassifySettings(data="-", output="-", lora_rank=2)
 
 
 def test_what_is_too_long_for_its_sound_is_named():

@@ -56,7 +56,7 @@ class CtcTask:
         left_out: sounds whose labels do not fit into their tokens, or that are too long, or say nothing.
 
     Raises:
-        InputError: nothing is left to train on, or there is no jiwer.
+        InputError: nothing is left to train on.
     """
 
     kind: type = Wav2Vec2BertForCTC
@@ -67,7 +67,6 @@ class CtcTask:
     in_windows = False
 
     def __init__(self, settings: CtcSettings, corpus: Corpus) -> None:
-        _check_jiwer()
         self.settings, self.corpus = settings, corpus
         self.normalizer = Normalizer(settings.lowercase, settings.keep_punctuation, settings.remove)
         self.written = [[self.normalizer(text) for text in clip.texts] for clip in corpus.clips]
@@ -207,10 +206,3 @@ class CtcTask:
         return next(
             self.corpus.clips[clip].name for clip, texts in enumerate(self.written) if character in "".join(texts)
         )
-
-
-def _check_jiwer() -> None:
-    try:
-        import jiwer  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    except ImportError:
-        raise InputError("error rates need jiwer: pip install 'photism[train]'") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from photism.training.settings import check, check_training, setting
+from photism.training.settings import check, check_library, check_training, setting
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -106,6 +106,7 @@ class CtcSettings(FinetuneSettings):
         super().__post_init__()
         check(self, "min_count", self.min_count >= 1, "at least 1")
         check(self, "weighted_layer_sum", not self.weighted_layer_sum, "off: a CTC head reads the last layer")
+        check_library("jiwer", "finetune ctc")
 
 
 @dataclass(frozen=True)

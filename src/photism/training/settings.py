@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -24,6 +25,16 @@ def check(settings: Any, name: str, works: bool, allowed: str) -> None:
     """Raises InputError where a field does not work: what is allowed, and what it is."""
     if not works:
         raise InputError(f"{name} must be {allowed}; got {getattr(settings, name)!r}")
+
+
+def check_library(name: str, user: str) -> None:
+    """See whether a library is there, before the sounds are read for what needs it.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    if find_spec(name) is None:
+        raise InputError(f"{user} needs {name}: pip install 'photism[train]'")
 
 
 def check_training(settings: Any) -> None:
@@ -53,6 +64,8 @@ def check_training(settings: Any) -> None:
     check(settings, "precision", settings.precision in ("bf16", "fp32"), "bf16 or fp32")
     is_frozen = settings.frozen_layers == -1
     check(settings, "lora_rank", not (settings.lora_rank and is_frozen), "0 where the whole encoder is frozen")
+    if settings.lora_rank:
+        check_library("peft", "lora_rank")
 
 
 def read_settings(kind: type[Settings], path: Path | None, given: Mapping[str, Any]) -> Settings:

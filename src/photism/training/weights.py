@@ -30,15 +30,9 @@ def freeze(encoder: nn.Module, layers: int) -> None:
 
 
 def add_lora(encoder: nn.Module, rank: int) -> Any:
-    """The encoder, of whose linear layers only products of this rank are trained beside what they are.
+    """The encoder, of whose linear layers only products of this rank are trained beside what they are."""
+    from peft import LoraConfig, get_peft_model
 
-    Raises:
-        InputError: peft is not installed.
-    """
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ImportError:
-        raise InputError("lora_rank needs peft: pip install 'photism[train]'") from None
     config = LoraConfig(r=rank, lora_alpha=LORA_ALPHA * rank, target_modules=LORA_LAYERS)
     model: Any = encoder
     return get_peft_model(model, config)
