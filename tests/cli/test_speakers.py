@@ -98,6 +98,21 @@ def test_a_speaker_is_enrolled_and_verified(x_vectors, sounds, tmp_path):
     assert re.fullmatch(rf"same speaker    1\.00 \(from 0\.50 on\)  {sounds[0]}\n", line)
 
 
+def test_a_speaker_who_is_enrolled_meanwhile_is_kept(x_vectors, sounds, tmp_path, monkeypatch):
+    from photism.listening.embeddings import load_embeddings, save_embeddings
+
+    target, enrol = tmp_path / "s.npz", SpeakerVerifier.enrol
+
+    def enrol_slowly(verifier, recordings):
+        speaker = enrol(verifier, recordings)
+        save_embeddings({"Ben": speaker}, target)
+        return speaker
+
+    monkeypatch.setattr(SpeakerVerifier, "enrol", enrol_slowly)
+    assert run("enrol", "Anna", sounds[0], *x_vectors, "-o", target).exit_code == 0
+    assert sorted(load_embeddings(target)) == ["Anna", "Ben"]
+
+
 def test_speakers_of_another_model_are_not_taken_for_recordings(x_vectors, sounds, tmp_path):
     from photism.listening.embeddings import save_embeddings
 

@@ -134,7 +134,9 @@ def enrol(
         raise InputError(f"{output} has a speaker {name!r}; give another name, or --force to enrol this one anew")
     verifier = _verifier(model, device, dtype, batch_size, workers)
     verifier.check_speakers({other: speaker for other, speaker in known.items() if other != name})
-    save_embeddings({**known, name: verifier.enrol(list(sounds))}, output)
+    speaker = verifier.enrol(list(sounds))
+    known = load_embeddings(output) if output.exists() else {}  # again: while it listened, others may have been added
+    save_embeddings({**known, name: speaker}, output)
 
 
 @speakers.command()
