@@ -91,6 +91,15 @@ def test_long_recordings_equal_the_reference_across_blocks():
     torch.testing.assert_close(log_mel(recordings).input_features, expected, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("frames", [1, 2, 5, 40])
+def test_blocks_of_any_length_give_the_same(frames, monkeypatch):
+    recordings = [noise(length, seed) for seed, length in enumerate((*LENGTHS, 400, 560, 999))]
+    expected = log_mel(recordings).input_features
+    monkeypatch.setattr("photism.audio.log_mel.BLOCK_FRAMES", frames)
+    monkeypatch.setattr("photism.audio.log_mel.NORMALIZED_AT_ONCE", 7 * frames)
+    torch.testing.assert_close(log_mel(recordings).input_features, expected, atol=1e-6, rtol=0)
+
+
 @pytest.mark.parametrize(
     ("samples", "stride", "tokens", "valid"),
     [
