@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from turns import Case, measure
 
+RATE = 16_000
 TOKENS_PER_S = 50
 WIDTH = 160
 CORPUS_S = (
@@ -81,6 +82,37 @@ def encode(seconds: tuple[float, ...], side: str, options: argparse.Namespace) -
     features, mask = features_of(seconds, options)
     arguments = {} if len(set(seconds)) == 1 else {"attention_mask": mask}
     return torch.inference_mode()(lambda: model(features, **arguments).last_hidden_state)
+
+
+def from_waveforms(side: str, options: argparse.Namespace) -> Callable[[], object]:
+    """The encoder and what comes before it, on clips of 30 s; transformers' extractor works on the processor."""
+    model = model_of(side, options)
+    sounds = noises(clips_of_30_s(options), 30.0)
+    if side == REFERENCE:
+        import transformers
+
+        extractor = transformers.SeamlessM4TFeatureExtractor()
+
+        def features() -> torch.Tensor:
+            extracted = extractor(sounds, sampling_rate=RATE, return_tensors="pt").input_features
+            return extracted.to(options.device, model.dtype)
+    else:
+        from photism.audio.log_mel import log_mel
+
+        def features() -> torch.Tensor:
+            return log_mel(sounds, device=options.device).input_features.to(model.dtype)
+
+    return torch.inference_mode()(lambda: model(features()).last_hidden_state)
+
+
+def clips_of_30_s(options: argparse.Namespace) -> int:
+    return 32 if options.device == "cuda" else 4
+
+
+def noises(count: int, seconds: float) -> list[np.ndarray]:
+    """float32 waveforms at 16 kHz."""
+    noise = np.random.default_rng(0)
+    return [(0.1 * noise.standard_normal(round(seconds * RATE))).astype(np.float32) for _ in range(count)]
 
 
 def ctc_with_adapter(side: str, options: argparse.Namespace) -> Callable[[], object]:
@@ -142,13 +174,12 @@ def training_step(side: str, options: argparse.Namespace) -> Callable[[], object
 
 def log_mels(side: str, options: argparse.Namespace) -> Callable[[], object]:
     """Features of 32 clips of 10 s."""
-    noise = np.random.default_rng(0)
-    sounds = [(0.1 * noise.standard_normal(160_000)).astype(np.float32) for _ in range(32)]
+    sounds = noises(32, 10.0)
     if side == REFERENCE:
         import transformers
 
         extractor = transformers.SeamlessM4TFeatureExtractor()
-        return lambda: extractor(sounds, sampling_rate=16_000, return_tensors="pt")
+        return lambda: extractor(sounds, sampling_rate=RATE, return_tensors="pt")
     if side == KALDI:
         return lambda: [kaldi_features(sound) for sound in sounds]
     from photism.audio.log_mel import log_mel
@@ -165,18 +196,20 @@ def kaldi_features(sound: np.ndarray) -> np.ndarray:
     settings.frame_opts.dither = 0.0
     settings.mel_opts.num_bins = 80
     fbank = kaldi_native_fbank.OnlineFbank(settings)
-    fbank.accept_waveform(16_000, (sound * 32768).tolist())
+    fbank.accept_waveform(RATE, (sound * 32768).tolist())
     fbank.input_finished()
     frames = np.stack([fbank.get_frame(index) for index in range(fbank.num_frames_ready)])
     frames = (frames - frames.mean(0)) / np.sqrt(frames.var(0, ddof=1) + 1e-7)
     return frames[: len(frames) // 2 * 2].reshape(-1, WIDTH)
 
 
-def cases() -> list[Case]:
-    both = (OURS, REFERENCE)
+def cases(options: argparse.Namespace) -> list[Case]:
+    both, many = (OURS, REFERENCE), clips_of_30_s(options)
     found = [Case(f"one clip of {seconds} s", both, forward(float(seconds))) for seconds in (10, 30, 60)]
     found += [
         Case("one clip of 5 min", (OURS,), forward(300.0)),
+        Case(f"{many} clips of 30 s", both, forward(*[30.0] * many)),
+        Case(f"{many} clips of 30 s, from waveforms", both, from_waveforms),
         Case("32 clips of the corpus's lengths", both, forward(*CORPUS_S)),
         Case("training step, 8 clips of 15 s, 6 layers", both, training_step),
         Case("log-mel, 32 clips of 10 s", both, log_mels),
@@ -190,18 +223,25 @@ def cases() -> list[Case]:
     return found
 
 
-def gemm_flops() -> dict[str, float]:
+def gemm_flops(clips: int, options: argparse.Namespace) -> dict[str, float]:
     """Floating-point operations a second of the linear layers' largest product at 30 s, by library."""
     from photism.encoder.products import product
 
-    left, right = torch.randn(30 * TOKENS_PER_S, 1024), torch.randn(4096, 1024)
+    dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
+    left = torch.randn(clips * 30 * TOKENS_PER_S, 1024, device=options.device, dtype=dtype)
+    right = torch.randn(4096, 1024, device=options.device, dtype=dtype)
     transposed = right.T.contiguous()
+    multiplied = {"torch.mm": lambda: left @ transposed}
+    if options.device == "cpu":
+        multiplied["oneDNN"] = lambda: product(left, right)
     rates: dict[str, float] = {}
-    for name, multiply in {"oneDNN": lambda: product(left, right), "torch.mm": lambda: left @ transposed}.items():
+    for name, multiply in multiplied.items():
         times = []
         for _ in range(15):
             start = time.perf_counter()
             multiply()
+            if options.device == "cuda":
+                torch.cuda.synchronize()
             times.append(time.perf_counter() - start)
         rates[name] = 2 * left.shape[0] * right.numel() / statistics.median(times[5:])
     return rates
@@ -225,7 +265,8 @@ def main() -> None:
 
     title = f"{options.layers} layers, {options.device}, {options.threads} threads, median of {options.runs} runs"
     table = Table("", "s", "beside", "s", "ratio", "MB", "beside", title=title)
-    for case in cases():
+    shares = {"one clip of 30 s": 1, f"{clips_of_30_s(options)} clips of 30 s": clips_of_30_s(options)}
+    for case in cases(options):
         if options.only not in case.name:
             continue
         results = measure(case, options)
@@ -236,9 +277,9 @@ def main() -> None:
         table.add_row(*row if peers else (*row, "", "", "", f"{size:.0f}", ""))
         if CTRANSLATE2 in case.sides:
             table.add_row(f"  {CTRANSLATE2} is {ctranslate2_difference(options)}")
-        if case.name == "one clip of 30 s" and options.device == "cpu":
-            for library, rate in gemm_flops().items():
-                share = linear_flops(30, options.layers) / seconds / rate
+        if clips := shares.get(case.name):
+            for library, rate in gemm_flops(clips, options).items():
+                share = linear_flops(30 * clips, options.layers) / seconds / rate
                 table.add_row(f"  of the rate of {library}, {rate / 1e9:.0f} GFLOP/s", f"{share:.0%}")
     Console(width=140).print(table)
 
