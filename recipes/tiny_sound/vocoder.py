@@ -102,35 +102,6 @@ def gliding_tones(count: int, samples: int, generator: torch.Generator) -> Tenso
     return 0.5 * (swell.clamp(0.05, 1) * (tones + noise)).clamp(-1, 1)
 
 
-class VocoderBatches:
-    """Crops of the sounds, and tones, with their log-mel spectrograms."""
-
-    def __init__(self) -> None:
-        self.waveforms, self.mels = read_targets()[1], read_mels()
-        # At least half of a crop is sound.
-        is_loud = self.mels.amax(2) > FLOOR + 2  # (N, frames)
-        self.starts = is_loud.float().unfold(1, CROP_FRAMES, 1).mean(2).gt(0.5).nonzero()
-        self.weights = (target_weights() / is_loud.sum(1).clamp(min=1))[self.starts[:, 0]]
-
-    def draw(self, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What the vocoder hears, (size, CROP_FRAMES, MEL_BINS), and what it is to make, (size, samples)."""
-        toned = int(TONE_SHARE * size)
-        drawn = torch.multinomial(self.weights, size - toned, replacement=True, generator=generator)
-        chosen = self.starts[drawn].tolist()
-        tones = gliding_tones(toned, CROP_FRAMES * HOP_SAMPLES, generator)
-        sounds = [self.waveforms[row, s * HOP_SAMPLES : (s + CROP_FRAMES) * HOP_SAMPLES] for row, s in chosen]
-        heard = torch.stack([self.mels[row, s : s + CROP_FRAMES] for row, s in chosen])
-        heard = torch.cat([heard, log_mel(tones, LIKE)]).clamp(min=FLOOR)
-        strength = MEL_NOISE * torch.rand(size, 1, 1, generator=generator)
-        return heard + strength * torch.randn(heard.shape, generator=generator), torch.cat([torch.stack(sounds), tones])
-
-
-def differences(made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Of (B, T) waveforms: in their spectra, and in their log-mels."""
-    mels = [log_mel(each, LIKE).clamp(min=FLOOR) for each in (made, wanted)]
-    return spectral_distance(made, wanted), F.l1_loss(*mels)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=8000)
@@ -139,7 +110,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     device = best_device()
-    batches = VocoderBatches()
+    waveforms, mels = read_targets()[1], read_mels()
+    # At least half of a crop is sound.
+    is_loud = mels.amax(2) > FLOOR + 2  # (N, frames)
+    starts = is_loud.float().unfold(1, CROP_FRAMES, 1).mean(2).gt(0.5).nonzero()
+    weights = (target_weights() / is_loud.sum(1).clamp(min=1))[starts[:, 0]]
     torch.manual_seed(0)
     vocoder = build_vocoder().to(device)
     training = Training(
@@ -147,9 +122,20 @@ def main() -> None:
     )
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        heard, wanted = (each.to(device) for each in batches.draw(arguments.batch_size, generator))
-        made = vocoder(heard)[:, : wanted.shape[1]]  # which is a few samples longer
-        spectral, mel = differences(made, wanted)
+        toned = int(TONE_SHARE * arguments.batch_size)
+        drawn = torch.multinomial(weights, arguments.batch_size - toned, replacement=True, generator=generator)
+        chosen = starts[drawn].tolist()
+        tones = gliding_tones(toned, CROP_FRAMES * HOP_SAMPLES, generator)
+        wanted = torch.stack([waveforms[row, s * HOP_SAMPLES : (s + CROP_FRAMES) * HOP_SAMPLES] for row, s in chosen])
+        heard = torch.stack([mels[row, s : s + CROP_FRAMES] for row, s in chosen])
+        wanted, heard = torch.cat([wanted, tones]), torch.cat([heard, log_mel(tones, LIKE)]).clamp(min=FLOOR)
+        heard = heard + MEL_NOISE * torch.rand(len(heard), 1, 1, generator=generator) * torch.randn(
+            heard.shape, generator=generator
+        )
+        made = vocoder(heard.to(device))[:, : wanted.shape[1]]  # which is a few samples longer
+        wanted = wanted.to(device)
+        spectral = spectral_distance(made, wanted)
+        mel = F.l1_loss(log_mel(made, LIKE).clamp(min=FLOOR), log_mel(wanted, LIKE).clamp(min=FLOOR))
         return {"loss": spectral + 2 * mel, "spectral": spectral, "mel": mel}
 
     training.run(loss_function)
