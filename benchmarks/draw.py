@@ -44,15 +44,15 @@ def stages(
     encoder, diffusion = pipeline.encoder, pipeline.diffusion
     waveform = load_waveform(sound)
     features = encoder.features([waveform])
-    prompt = encoder.encode([waveform]).prompt_embeds
-    negative = encoder.prompt_space.negative[None, : prompt.shape[1]]
+    prompt = encoder.encode([waveform])
+    negative = encoder.prompt_space.negative[None, : prompt.prompt_embeds.shape[1]]
     size = diffusion.unet.config.sample_size
     latents = torch.randn(1, diffusion.unet.config.in_channels, size, size, device=diffusion.device)
     diffusion.set_progress_bar_config(disable=True)
 
     def diffuse() -> None:
         diffusion(
-            prompt_embeds=prompt,
+            prompt_embeds=prompt.prompt_embeds,
             negative_prompt_embeds=negative,
             num_inference_steps=steps,
             guidance_scale=pipeline.guidance_scale,

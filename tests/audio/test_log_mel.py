@@ -185,6 +185,17 @@ def test_waveforms_arrays_and_tensors_are_one():
     assert torch.equal(features[0], features[2])
 
 
+def test_blocks_of_any_length_give_the_same_gradients(monkeypatch):
+    found = []
+    for frames in (192, 3):
+        monkeypatch.setattr("photism.audio.log_mel.BLOCK_FRAMES", frames)
+        recordings = [torch.from_numpy(noise(length, length)).requires_grad_() for length in (400, 2000, 5000)]
+        log_mel(recordings).input_features.square().mul(torch.linspace(0, 1, 160)).sum().backward()
+        found.append([recording.grad for recording in recordings])
+    assert found[0][2].abs().max() > 0
+    torch.testing.assert_close(found[0], found[1], atol=1e-4, rtol=1e-4)
+
+
 def test_gradients_flow_even_after_inference_mode():
     _mel_halves.cache_clear()
     _povey_window.cache_clear()

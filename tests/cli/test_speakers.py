@@ -111,6 +111,8 @@ def test_a_speaker_who_is_enrolled_meanwhile_is_kept(x_vectors, sounds, tmp_path
     monkeypatch.setattr(SpeakerVerifier, "enrol", enrol_slowly)
     assert run("enrol", "Anna", sounds[0], *x_vectors, "-o", target).exit_code == 0
     assert sorted(load_embeddings(target)) == ["Anna", "Ben"]
+    target.unlink()
+    assert "has a speaker 'Ben'" in str(run("enrol", "Ben", sounds[0], *x_vectors, "-o", target).exception)
 
 
 def test_speakers_of_another_model_are_not_taken_for_recordings(x_vectors, sounds, tmp_path):

@@ -12,6 +12,7 @@ from photism import AudioPromptEncoder, AudioToImagePipeline, InputError
 from photism.alignment import AudioPrompt, PromptSpace
 from photism.alignment.prompt_space import encode_text
 from photism.drawing import TextPrompt, blend, interpolate, place
+from photism.drawing.mixing import with_strength
 
 WORDS = "a red koala"
 WORDS_TOKENS = 9  # its letters, which are all that the tokenizer knows
@@ -62,6 +63,16 @@ def test_a_blend_of_rows_takes_another_for_all_of_them():
     expected = [blend([AudioPrompt(rows[0][i : i + 1], rows[1][i : i + 1]), text], [1, 1]) for i in range(3)]
     for index, row in enumerate(expected):
         assert_equal(AudioPrompt(mixed[0][index : index + 1], mixed[1][index : index + 1]), row)
+
+
+def test_shares_stay_while_they_are_the_mixtures():
+    first, second = (prompt(row)._replace(shares=torch.eye(2)[row : row + 1]) for row in (0, 1))
+    text = prompt(2)
+    torch.testing.assert_close(blend([first, second], [1, 3]).shares, torch.tensor([[0.25, 0.75]]))
+    assert blend([first, text], [1, 1]).shares is None
+    assert place(first, text, 1, 2).shares is None
+    assert with_strength(first, text, 0.5).shares is None
+    assert with_strength(first, text, 1.0).shares is first.shares
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

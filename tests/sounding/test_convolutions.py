@@ -10,6 +10,26 @@ from photism.encoder.products import Linear
 from photism.sounding.convolutions import FEW_POSITIONS, PointwiseConv, SequenceConv, SpatialConv, use_onednn
 
 
+@pytest.mark.parametrize("width", [FEW_POSITIONS // 4, FEW_POSITIONS // 4 + 1])
+def test_channels_are_last_where_positions_are_many(width, monkeypatch):
+    model, given = nn.Sequential(nn.Conv2d(4, 6, 3, padding=1)), []
+    use_onednn(model)
+    monkeypatch.setattr(nn.Conv2d, "forward", lambda module, picture: given.append(picture))
+    for layout in (torch.contiguous_format, torch.channels_last):
+        model(torch.randn(2, 4, 2, width).contiguous(memory_format=layout))
+    few = 4 * width <= FEW_POSITIONS
+    for picture in given:
+        assert picture.is_contiguous() == few
+        assert picture.is_contiguous(memory_format=torch.channels_last) != few
+
+
+def test_without_onednn_a_model_is_left_as_it_is(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    model = nn.Sequential(nn.Conv2d(4, 6, 3), nn.Linear(2, 2))
+    use_onednn(model)
+    assert [type(module) for module in model] == [nn.Conv2d, nn.Linear]
+
+
 @pytest.mark.parametrize("side", [3, 40])  # few positions, and many
 @pytest.mark.parametrize("is_last", [False, True])
 @pytest.mark.parametrize(

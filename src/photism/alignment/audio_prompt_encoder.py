@@ -185,7 +185,8 @@ class AudioPromptEncoder(PreTrainedModel):
             attention_mask: (B, F), 1 for a token of the recording and 0 for padding, which changes nothing.
 
         Returns:
-            prompts of 1 + tokens vectors, the opening one first, and pooled vectors where the space has them.
+            prompts of 1 + tokens vectors, the opening one first, pooled vectors where the space has them, and shares
+            where the adapter mixes prompts.
         """
         states = self.encoder(input_features.to(self.dtype), attention_mask=attention_mask).last_hidden_state
         return self._prompt(states, attention_mask)
@@ -203,8 +204,9 @@ class AudioPromptEncoder(PreTrainedModel):
         pooled = None if self.pooled_projection is None else self.pooled_projection(tokens.mean(dim=1))
         return AudioPrompt(torch.cat([opening, tokens], dim=1), pooled)
 
+    @torch.no_grad()
     def remembered(self) -> AudioPrompt:
-        """The prompts that shares are of.
+        """The prompts that shares are of: (prompts, 1 + tokens, D).
 
         Raises:
             InputError: the adapter mixes none.

@@ -125,17 +125,16 @@ def enrol(
     workers: option.Workers = 2,
 ) -> None:
     """Add a speaker, by one or several sounds, to a file of speakers."""
-    from photism.listening.embeddings import check_ending, load_embeddings, save_embeddings
+    from photism.listening.embeddings import check_ending, save_embeddings
 
     check_ending(output)
     check_writable(output, "-o", force=True)
-    known = load_embeddings(output) if output.exists() else {}
-    if name in known and not force:
-        raise InputError(f"{output} has a speaker {name!r}; give another name, or --force to enrol this one anew")
+    known = _enrolled_beside(name, output, force=force)
     verifier = _verifier(model, device, dtype, batch_size, workers)
-    verifier.check_speakers({other: speaker for other, speaker in known.items() if other != name})
+    verifier.check_speakers(known)
     speaker = verifier.enrol(list(sounds))
-    known = load_embeddings(output) if output.exists() else {}  # again: while it listened, others may have been added
+    known = _enrolled_beside(name, output, force=force)  # again: while it listened, somebody may have been added
+    verifier.check_speakers(known)
     save_embeddings({**known, name: speaker}, output)
 
 
@@ -219,6 +218,20 @@ def _read_pairs(path: Path) -> list[tuple[str, str, bool]]:
         files = [each if "://" in each else str(path.parent / each) for each in (one, other)]
         found.append((files[0], files[1], TRUTHS[same.lower()]))
     return found
+
+
+def _enrolled_beside(name: str, output: Path, *, force: bool) -> "dict[str, NDArray[np.float32]]":
+    """Who else is in a file of speakers, where there is one.
+
+    Raises:
+        InputError: somebody of that name is, and is not to be replaced; or it is no such file.
+    """
+    from photism.listening.embeddings import load_embeddings
+
+    known = load_embeddings(output) if output.exists() else {}
+    if name in known and not force:
+        raise InputError(f"{output} has a speaker {name!r}; give another name, or --force to enrol this one anew")
+    return {other: speaker for other, speaker in known.items() if other != name}
 
 
 def _timeline_text(sound: str, found: "Timeline", format: str) -> str:

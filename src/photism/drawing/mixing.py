@@ -39,8 +39,11 @@ def blend(prompts: Sequence[AudioPrompt], weights: Sequence[float]) -> AudioProm
     for prompt in prompts:
         _check_fit(prompt, prompts[0])
     pooled = [prompt.pooled_prompt_embeds for prompt in prompts if prompt.pooled_prompt_embeds is not None]
+    mixtures = [prompt.shares for prompt in prompts if prompt.shares is not None]
     return AudioPrompt(
-        _mean([prompt.prompt_embeds for prompt in prompts], proportions), _mean(pooled, proportions) if pooled else None
+        _mean([prompt.prompt_embeds for prompt in prompts], proportions),
+        _mean(pooled, proportions) if pooled else None,
+        shares=_mean(mixtures, proportions) if len(mixtures) == len(prompts) else None,
     )
 
 
@@ -90,7 +93,7 @@ def place(sounds: AudioPrompt, text: AudioPrompt, start: int, stop: int) -> Audi
     embeds = sounds.prompt_embeds.clone()
     embeds[:, start:stop] = text.prompt_embeds[:, 1 : 1 + stop - start]
     pooled = _lerp(sounds.pooled_prompt_embeds, text.pooled_prompt_embeds, (stop - start) / (length - 1))
-    return sounds._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled)
+    return sounds._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled, shares=None)
 
 
 def with_strength(sounds: AudioPrompt, text: AudioPrompt, strength: float) -> AudioPrompt:
@@ -107,7 +110,8 @@ def with_strength(sounds: AudioPrompt, text: AudioPrompt, strength: float) -> Au
     _check_fit(text, sounds)
     embeds = torch.lerp(text.prompt_embeds, sounds.prompt_embeds, strength)
     pooled = _lerp(text.pooled_prompt_embeds, sounds.pooled_prompt_embeds, strength)
-    return sounds._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled)
+    mixture = sounds.shares if strength == 1 else None
+    return sounds._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled, shares=mixture)
 
 
 def read_strength(strength: float | None, text: str | None, where: TextPlace) -> float:

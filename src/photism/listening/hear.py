@@ -6,7 +6,7 @@ with each of these:
 
     score(caption) = SOFTNESS · log Σ share(p) · exp(cos(p, caption) / SOFTNESS)
 
-which is the cosine where one prompt has all of the share, and the mean of cosines where SOFTNESS is large.
+which is the cosine where one prompt has all of the share, and the mean of cosines by share where SOFTNESS is large.
 """
 
 from __future__ import annotations
@@ -51,6 +51,8 @@ class HeardCaption(NamedTuple):
 
 class CaptionRanker:
     """Says which of some captions a sound is.
+
+    What it compared a list of captions with is kept: make a new one where the encoder has learnt more.
 
     Args:
         encoder: turns sounds into prompts.
@@ -191,8 +193,8 @@ class CaptionRanker:
         """The same for sounds that are prompts already.
 
         Args:
-            prompts: as `AudioPromptEncoder.encode` makes them; blended ones, which have no shares, are compared as they
-                are.
+            prompts: as `AudioPromptEncoder.encode` makes them; mixed with a text they have no shares, and are compared
+                as they are.
             captions: as in `rank`.
             template: as in `rank`.
             top_k: as in `rank`.
@@ -212,7 +214,16 @@ class CaptionRanker:
     def score_prompts(
         self, prompts: AudioPrompt, *, captions: Sequence[str] | None = None, template: str | None = None
     ) -> Tensor:
-        """The scores of all M captions, in their order: (B, M), of the arguments of `rank_prompts`."""
+        """The scores of all M captions, in their order: float32 (B, M).
+
+        Args:
+            prompts: as in `rank_prompts`.
+            captions: as in `rank`.
+            template: as in `rank`.
+
+        Raises:
+            InputError: as in `rank_prompts`.
+        """
         texts = _filled(template, self._check(captions, 1, template))
         if prompts.shares is None:
             return self._cosines(prompts.prompt_embeds, texts)

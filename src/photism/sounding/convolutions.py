@@ -18,7 +18,12 @@ FEW_POSITIONS = 512
 
 
 def use_onednn(model: nn.Module) -> None:
-    """Makes the linear layers and convolutions of a float32 model, of any author, those of this module."""
+    """Makes the linear layers and convolutions of a float32 model, of any author, those of this module.
+
+    Its convolutions then take batches alone. Without oneDNN the model is left as it is.
+    """
+    if not torch.backends.mkldnn.is_available():
+        return
     multiply_by_onednn(model)
     for module in model.modules():
         if not isinstance(module, nn.Conv1d | nn.Conv2d) or module.groups > 1 or module.padding_mode != "zeros":
