@@ -62,8 +62,8 @@ def log_mel(
             divisor). A recording of one frame (400 to 559 samples) has no variance: it gives zeros.
         padding_value: content of the masked positions; ``facebook/w2v-bert-2.0`` was published with 1.
         dtype: of the arithmetic. ``torch.float64`` is the reference's, and within 1e-5 of it. ``torch.float32`` takes
-            half the time, for devices without float64: within 2e-4 where every bin holds sound, but off by .04
-            in bins that hold nothing but rounding, as in a pure sine or a recording without treble.
+            little more than half the time, for devices without float64: within 2e-4 where every bin holds sound, but
+            off by .04 in bins that hold nothing but rounding, as in a pure sine or a recording without treble.
         device: where to compute; by default, where the first waveform is.
 
     Returns:
