@@ -46,7 +46,7 @@ def broadcast_loss(audio: Tensor, text: Tensor) -> Tensor:
 
 
 def loss_and_gradient(batch: int, side: str, options: argparse.Namespace) -> Callable[[], object]:
-    from photism.alignment import sequence_contrastive_loss
+    from photism.prompts.losses import sequence_contrastive_loss
 
     loss = broadcast_loss if side == PUBLISHED else sequence_contrastive_loss
 
@@ -121,17 +121,18 @@ def published_step(sounds: int, options: argparse.Namespace) -> Callable[[], obj
 
 def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callable[[], object]:
     from accelerate import Accelerator
+    from transformers import Wav2Vec2BertConfig
 
-    from photism.alignment import PromptSpace
-    from photism.alignment.data.targets import Targets
-    from photism.alignment.training.learner import AlignmentLearner
-    from photism.alignment.training.model import build_model
-    from photism.alignment.training.settings import AlignSettings
-    from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
-    from photism.training.corpus import FeatureSettings
-    from photism.training.loop import Loop
-    from photism.training.preparation import prepare_corpus
-    from photism.training.sources import Example
+    from photism.encoder.model import Wav2Vec2BertModel
+    from photism.prompts.prompt_space import PromptSpace
+    from photism.training.align.learner import AlignmentLearner
+    from photism.training.align.model import build_model
+    from photism.training.align.settings import AlignSettings
+    from photism.training.align.targets import Targets
+    from photism.training.data.feature_cache import prepare_corpus
+    from photism.training.data.feature_dataset import FeatureSettings
+    from photism.training.data.readers import Example
+    from photism.training.trainer import Loop
 
     folder, noise = Path(tempfile.mkdtemp()), np.random.default_rng(0)
     examples = [

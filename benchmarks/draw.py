@@ -20,12 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from photism import AudioToImagePipeline, CaptionRanker, load_waveform
-from photism.model_folder import find_model, load_captions
+from photism.prompts.model_folder import find_model, load_captions
 from photism.tiny import MODEL_FOLDER
 
 PICTURE_LIMIT_S = 1.0
 PROCESS_LIMIT_S = 3.0
-COMMAND = "from photism.cli.main import main; main()"
+COMMAND = "from photism.cli.app import main; main()"
 
 
 def time_s(work: Callable[[], object], device: torch.device) -> float:

@@ -56,7 +56,7 @@ def model_of(side: str, options: argparse.Namespace, name: str = "Model", **chan
     library = transformers if side == REFERENCE else photism.encoder
     model = getattr(library, f"Wav2Vec2Bert{name}")(config)
     if side == INT8:
-        from photism.encoder.quantization import quantize_int8
+        from photism.encoder.int8 import quantize_int8
 
         quantize_int8(model)
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
@@ -225,7 +225,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
 
 def gemm_flops(clips: int, options: argparse.Namespace) -> dict[str, float]:
     """Floating-point operations a second of the linear layers' largest product at 30 s, by library."""
-    from photism.encoder.products import product
+    from photism.encoder.onednn import product
 
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
     left = torch.randn(clips * 30 * TOKENS_PER_S, 1024, device=options.device, dtype=dtype)

@@ -112,7 +112,7 @@ def build(side: str, options: argparse.Namespace, *, task: str) -> Callable[[], 
     with startup():
         import diffusers
 
-        from photism.sounding import AudioLDM2Pipeline
+        from photism.audioldm2.pipeline import AudioLDM2Pipeline
     dtype = getattr(torch, options.dtype)
     held: list[object] = []
 

@@ -54,8 +54,9 @@ def ctc_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bare_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Wav2Vec2-BERT of two layers, in the layout of facebook/w2v-bert-2.0, without dropout."""
     import torch
+    from transformers import Wav2Vec2BertConfig
 
-    from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
+    from photism.encoder.model import Wav2Vec2BertModel
 
     config = Wav2Vec2BertConfig(
         hidden_size=16,

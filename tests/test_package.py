@@ -50,7 +50,7 @@ def test_an_unknown_name_is_an_attribute_error():
         photism.Photism  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["photism", "photism.cli.main"])
+@pytest.mark.parametrize("module", ["photism", "photism.cli.app"])
 def test_heavy_libraries_wait_until_they_are_needed(module: str):
     heavy = {"av", "diffusers", "gradio", "huggingface_hub", "numpy", "PIL", "soxr", "torch", "transformers"}
     loaded = run_python(f"import sys, {module}; print(*sys.modules)").split()

@@ -32,10 +32,11 @@ from transformers import (
     CLIPTextModelWithProjection,
     CLIPTokenizer,
     CLIPVisionConfig,
+    Wav2Vec2BertConfig,
 )
 
-from photism.alignment import AudioPromptEncoder, PromptSpace
-from photism.encoder import Wav2Vec2BertConfig
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.prompt_space import PromptSpace
 
 SEED = 0
 WIDTH = 16  # of the states of each text encoder

@@ -38,9 +38,10 @@ from train_phonemes import PhonemeWriter, phoneme_loss
 from training import Training, autocast, best_device, load_averaged
 
 from photism import AudioToImagePipeline, CaptionRanker
-from photism.alignment import AudioPromptEncoder, sequence_similarity
-from photism.alignment.prompt_space import encode_text
-from photism.audio import SAMPLING_RATE, Waveform, load_waveform
+from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.metrics import sequence_similarity
+from photism.prompts.prompt_space import encode_text
 from photism.tiny import MODEL_FOLDER
 
 NAME = "category-phonemes"

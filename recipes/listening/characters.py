@@ -23,7 +23,7 @@ from sounds import Said, Spoken, fetch_package, fetch_prompts, path_of, telephon
 from speech import PITCH, RATE_WPM
 
 from photism import Transcriber
-from photism.finetuning.vocabulary import Normalizer
+from photism.training.heads.vocabulary import Normalizer
 
 SOUNDS, TRAINED = work_folder() / "characters", work_folder() / "characters-model"
 WORDNET_VERSION = "1:3.0-37"

@@ -30,7 +30,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tiny"))
 from corpus import cache_folder, read_recordings, read_stamps
 from speech import PITCH, RATE_WPM, VOICE_VARIANTS, synthesize
 
-from photism.audio import SAMPLING_RATE, load_waveform
+from photism.audio.waveform import SAMPLING_RATE, load_waveform
 
 TELEPHONE_RATE = 8_000  # Hz
 PROMPT_LANGUAGES = ("en", "es", "fr", "it", "ru")

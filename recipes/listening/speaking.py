@@ -36,11 +36,11 @@ from corpus import LANGUAGES, UNHEARD_LANGUAGES, fetch, read_stamps
 from sounds import Spoken, fetch_prompts, in_noise, people, samples_of, voices, work_folder, write_wav
 
 from photism import SpeakerTimeline
-from photism.audio import SAMPLING_RATE, load_waveform
-from photism.finetuning.turns import activity
-from photism.listening import Segment
+from photism.audio.waveform import SAMPLING_RATE, load_waveform
 from photism.listening.diarization import TurnRules, as_rttm, read_rttm
 from photism.listening.metrics import diarization_error
+from photism.listening.windows import Segment
+from photism.training.heads.turns import activity
 
 SOUNDS, TRAINED = work_folder() / "speaking", work_folder() / "speaking-head"
 VOICES_EACH = 400
@@ -233,7 +233,7 @@ def trained(paths: Sequence[Path]) -> Iterator[Sequence[Segment]]:
 
 def silero(paths: Sequence[Path]) -> Iterator[Sequence[Segment]]:
     """By the same rules: a probability of .5, and no pause or turn of less than 0.1 s."""
-    from photism.listening.transcription.voice_activity import BLOCK_SAMPLES, speech_probabilities
+    from photism.audio.voice_activity import BLOCK_SAMPLES, speech_probabilities
 
     for path in paths:
         waveform = load_waveform(path)

@@ -31,7 +31,7 @@ from PIL import Image
 from torch import Tensor
 
 from photism import AudioToImagePipeline, CaptionRanker
-from photism.alignment import retrieval
+from photism.prompts.metrics import retrieval
 from photism.tiny import MODEL_FOLDER
 
 ROOT = Path(__file__).parents[2]

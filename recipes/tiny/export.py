@@ -21,7 +21,7 @@ from fit_captions import FOLDER as CAPTIONS
 from train_diffusion import NAME, build_pipeline, build_unet
 from training import load_averaged
 
-from photism.alignment import AudioPromptEncoder
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 
 FOLDER = Path(__file__).parents[2] / "src/photism/tiny"
 LARGEST_BYTES = 64 * 2**20

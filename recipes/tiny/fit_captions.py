@@ -23,7 +23,9 @@ from torch.nn.utils.rnn import pad_sequence
 from train_phonemes import PhonemeWriter, encoder_config, load_phoneme_writer
 from train_text_encoder import encode_captions, load_text_encoder
 
-from photism.alignment import AudioPromptEncoder, PromptSpace, retrieval, sequence_similarity
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.metrics import retrieval, sequence_similarity
+from photism.prompts.prompt_space import PromptSpace
 
 Choice = TypeVar("Choice")
 

@@ -26,8 +26,8 @@ import numpy.typing as npt
 import torch
 from corpus import LANGUAGES, cache_folder, read_recordings, read_stamps
 
-from photism.audio import load_waveform
 from photism.audio.log_mel import log_mel
+from photism.audio.waveform import load_waveform
 
 MEL_BINS = 80
 VOICE_VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+f1", "+f2", "+f3", "+f4")

@@ -17,8 +17,9 @@ from speech import read_speech
 from speech_batches import BLANK, TOKEN_FRAMES, Batch, SpeechBatches
 from torch import Tensor, nn
 from training import Training, autocast, best_device, load_averaged
+from transformers import Wav2Vec2BertConfig
 
-from photism.encoder import Wav2Vec2BertConfig, Wav2Vec2BertModel
+from photism.encoder.model import Wav2Vec2BertModel
 
 NAME = "phonemes"
 EVALUATED_CLIPS = 256

@@ -22,7 +22,7 @@ from targets import HOP_SAMPLES, SAMPLING_RATE, draw_targets, read_targets, targ
 from torch import Tensor
 from training import Training, autocast, best_device, load_averaged
 
-from photism.sounding.autoencoding import log_mel
+from photism.audioldm2.mel_vae import log_mel
 
 NAME = "sound-autoencoder"
 MEL_BINS = 64
@@ -39,7 +39,7 @@ POSTERIOR_LOG_VARIANCE = -9.0
 """The encoder is deterministic: its posterior is this narrow everywhere."""
 
 LIKE = cast("Any", SimpleNamespace(hop_samples=HOP_SAMPLES, mel_bins=MEL_BINS, sampling_rate=SAMPLING_RATE))
-"""What `photism.sounding` reads of a checkpoint to make a spectrogram."""
+"""What `photism.audioldm2` reads of a checkpoint to make a spectrogram."""
 
 
 @cache

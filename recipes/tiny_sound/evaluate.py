@@ -26,7 +26,7 @@ from texts import VOICE_WORDS
 from torch import Tensor
 
 from photism import AudioLDM2Pipeline
-from photism.sounding.autoencoding import decode_latents, encode_mel, log_mel, vocode
+from photism.audioldm2.mel_vae import decode_latents, encode_mel, log_mel, vocode
 from photism.tiny import SOUND_FOLDER
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from targets import SAMPLING_RATE, read_captions
 from torch import Tensor
 
 from photism import CaptionRanker
-from photism.alignment import retrieval
-from photism.audio import load_waveform
+from photism.audio.waveform import load_waveform
+from photism.prompts.metrics import retrieval
 
 
 @cache

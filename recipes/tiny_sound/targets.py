@@ -25,8 +25,8 @@ sys.path.append(str(Path(__file__).parents[1] / "tiny"))
 from corpus import cache_folder, read_captions, read_stamps
 from speech import synthesize
 
-from photism.audio import SAMPLING_RATE, load_waveform
-from photism.sounding.autoencoding import training_gain
+from photism.audio.waveform import SAMPLING_RATE, load_waveform
+from photism.audioldm2.mel_vae import training_gain
 
 HOP_SAMPLES = 160
 WINDOW_FRAMES = 192  # of 10 ms

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from train_text_encoder import reword
 from transformers import GPT2Config, GPT2Model, RobertaTokenizer, T5Config, T5EncoderModel, T5Tokenizer
 
-from photism.sounding.language_model import generate_states
+from photism.audioldm2.gpt2 import generate_states
 
 LONGEST_LETTERS, LONGEST_WORDS = 94, 24
 """Texts, in tokens of CLAP and of T5; longer ones are cut."""
@@ -119,7 +119,7 @@ def tokenizer_folder(name: str) -> Path:
 
 
 class TextStates(nn.Module):
-    """T5, the projection and GPT-2: what the UNet attends to, as `photism.sounding` computes it."""
+    """T5, the projection and GPT-2: what the UNet attends to, as `photism.audioldm2` computes it."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ from torch import Tensor
 from training import Training, best_device, load_averaged
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
-from photism.sounding.autoencoding import log_mel
+from photism.audioldm2.mel_vae import log_mel
 
 NAME = "sound-vocoder"
 CROP_FRAMES = 48

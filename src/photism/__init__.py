@@ -31,41 +31,46 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from photism.alignment import AudioPromptEncoder, PromptSpace
-    from photism.audio import Waveform, load_waveform
+    from transformers import Wav2Vec2BertConfig
+
     from photism.audio.log_mel import log_mel
-    from photism.drawing import AudioToImagePipeline
-    from photism.encoder import (
-        Wav2Vec2BertConfig,
+    from photism.audio.waveform import Waveform, load_waveform
+    from photism.audioldm2.pipeline import AudioLDM2Pipeline
+    from photism.drawing.pipeline import AudioToImagePipeline
+    from photism.encoder.heads import (
         Wav2Vec2BertForAudioFrameClassification,
         Wav2Vec2BertForCTC,
         Wav2Vec2BertForSequenceClassification,
-        Wav2Vec2BertForXVector,
-        Wav2Vec2BertModel,
-        Wav2Vec2BertProcessor,
     )
-    from photism.listening import AudioClassifier, CaptionRanker, SpeakerTimeline, SpeakerVerifier, Transcriber
-    from photism.sounding import AudioLDM2Pipeline
-# A name is imported when it is first asked for, so that torch, transformers and diffusers load only when needed.
+    from photism.encoder.model import Wav2Vec2BertModel
+    from photism.encoder.processor import Wav2Vec2BertProcessor
+    from photism.encoder.x_vector import Wav2Vec2BertForXVector
+    from photism.listening.classification import AudioClassifier
+    from photism.listening.diarization import SpeakerTimeline
+    from photism.listening.transcription.transcriber import Transcriber
+    from photism.listening.verification import SpeakerVerifier
+    from photism.listening.zero_shot import CaptionRanker
+    from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+    from photism.prompts.prompt_space import PromptSpace
 _MODULE_OF = {
-    "AudioClassifier": "photism.listening",
-    "AudioLDM2Pipeline": "photism.sounding",
-    "AudioPromptEncoder": "photism.alignment",
-    "AudioToImagePipeline": "photism.drawing",
-    "CaptionRanker": "photism.listening",
-    "PromptSpace": "photism.alignment",
-    "SpeakerTimeline": "photism.listening",
-    "SpeakerVerifier": "photism.listening",
-    "Transcriber": "photism.listening",
-    "Wav2Vec2BertConfig": "photism.encoder",
-    "Wav2Vec2BertForAudioFrameClassification": "photism.encoder",
-    "Wav2Vec2BertForCTC": "photism.encoder",
-    "Wav2Vec2BertForSequenceClassification": "photism.encoder",
-    "Wav2Vec2BertForXVector": "photism.encoder",
-    "Wav2Vec2BertModel": "photism.encoder",
-    "Wav2Vec2BertProcessor": "photism.encoder",
-    "Waveform": "photism.audio",
-    "load_waveform": "photism.audio",
+    "AudioClassifier": "photism.listening.classification",
+    "AudioLDM2Pipeline": "photism.audioldm2.pipeline",
+    "AudioPromptEncoder": "photism.prompts.audio_prompt_encoder",
+    "AudioToImagePipeline": "photism.drawing.pipeline",
+    "CaptionRanker": "photism.listening.zero_shot",
+    "PromptSpace": "photism.prompts.prompt_space",
+    "SpeakerTimeline": "photism.listening.diarization",
+    "SpeakerVerifier": "photism.listening.verification",
+    "Transcriber": "photism.listening.transcription.transcriber",
+    "Wav2Vec2BertConfig": "photism.encoder.model",
+    "Wav2Vec2BertForAudioFrameClassification": "photism.encoder.heads",
+    "Wav2Vec2BertForCTC": "photism.encoder.heads",
+    "Wav2Vec2BertForSequenceClassification": "photism.encoder.heads",
+    "Wav2Vec2BertForXVector": "photism.encoder.x_vector",
+    "Wav2Vec2BertModel": "photism.encoder.model",
+    "Wav2Vec2BertProcessor": "photism.encoder.processor",
+    "Waveform": "photism.audio.waveform",
+    "load_waveform": "photism.audio.waveform",
     "log_mel": "photism.audio.log_mel",
 }
 

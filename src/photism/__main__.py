@@ -1,5 +1,5 @@
 """`python -m photism`: the command line, for launchers that start modules."""
 
-from photism.cli.main import main
+from photism.cli.app import main
 
 main()

@@ -16,8 +16,8 @@ import pytest
 import soxr
 
 from photism import InputError
-from photism.audio import SAMPLING_RATE, Waveform, load_waveform
 from photism.audio.decoding import decoded_blocks
+from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
 
 
 def sine(hertz, *, rate=SAMPLING_RATE, seconds=1.0, gain=0.5):
@@ -339,8 +339,8 @@ def test_importing_and_decoding_leave_torch_alone(tmp_path):
     path = tmp_path / "tone.wav"
     path.write_bytes(WAV)
     code = (
-        "import sys, photism.audio; assert not {'torch', 'av', 'soxr'} & set(sys.modules);"
-        "photism.audio.load_waveform(sys.argv[1]); assert 'torch' not in sys.modules"
+        "import sys, photism.audio.waveform; assert not {'torch', 'av', 'soxr'} & set(sys.modules);"
+        "photism.audio.waveform.load_waveform(sys.argv[1]); assert 'torch' not in sys.modules"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     subprocess.run([sys.executable, "-c", code, path], check=True, env=environment)

@@ -7,8 +7,8 @@ from transformers import SeamlessM4TFeatureExtractor
 from transformers.audio_utils import mel_filter_bank, window_function
 
 from photism import InputError
-from photism.audio import Waveform
 from photism.audio.log_mel import _mel_filters, _mel_halves, _povey_window, log_mel
+from photism.audio.waveform import Waveform
 
 RATE = 16_000
 CPU = torch.device("cpu")

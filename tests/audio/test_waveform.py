@@ -9,7 +9,7 @@ import torch
 from transformers import SeamlessM4TFeatureExtractor
 
 from photism import InputError
-from photism.audio import SAMPLING_RATE, Waveform, load_waveform
+from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
 
 
 def sine(hertz, *, rate=SAMPLING_RATE, seconds=1.0, gain=0.5):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from photism import InputError
-from photism.audio import load_waveform
+from photism.audio.waveform import load_waveform
 from photism.audio.writing import CODECS, check_sound_target, read_tags, write_waveform
 
 TONE = (np.sin(np.arange(20_011) * 0.1) * 0.5).astype(np.float32)

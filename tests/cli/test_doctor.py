@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from photism import AudioToImagePipeline, __version__
-from photism.cli.main import app
+from photism.cli.app import app
 
 REINSTALL = "pip install --force-reinstall --no-deps photism"
 
@@ -90,7 +90,7 @@ def test_a_damaged_model_is_named_in_one_line(monkeypatch):
 
 
 def test_a_damaged_sound_model_stops_sound_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr("photism.sounding.checkpoint.SOUND_FOLDER", tmp_path)
+    monkeypatch.setattr("photism.audioldm2.checkpoint.SOUND_FOLDER", tmp_path)
     result = doctor()
     assert result.exit_code == 0
     assert re.search(rf"^no  bundled sound .*: {re.escape(REINSTALL)}$", result.stdout, re.M)
@@ -107,7 +107,7 @@ def test_without_torch_the_device_is_the_processor(monkeypatch):
 
 def test_libraries_say_nothing_beside_it():
     process = subprocess.run(
-        [sys.executable, "-c", "from photism.cli.main import main; main()", "doctor"],
+        [sys.executable, "-c", "from photism.cli.app import main; main()", "doctor"],
         capture_output=True,
         text=True,
         timeout=120,

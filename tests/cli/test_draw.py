@@ -12,10 +12,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from photism import AudioToImagePipeline, InputError, __version__
-from photism.cli import main as command
-from photism.cli.main import app
-from photism.diffusion_options import DiffusionOptions
-from photism.drawing import blend
+from photism.cli import app as command
+from photism.cli.app import app
+from photism.prompts.diffusion_options import DiffusionOptions
+from photism.prompts.mixing import blend
 
 LOAD = "photism.cli.models.load_pipeline"
 
@@ -100,7 +100,7 @@ def test_json_is_one_object_a_sound(draw, sounds, tmp_path):
 
 
 def test_without_captions_nothing_is_said_of_what_was_heard(draw, folder, sounds, monkeypatch):
-    monkeypatch.setattr("photism.model_folder.load_captions", lambda _: ())
+    monkeypatch.setattr("photism.prompts.model_folder.load_captions", lambda _: ())
     assert draw(sounds[0]).stdout.splitlines() == [str(sounds[0]), "  elephant.png  seed 0"]
     assert "heard" not in Image.open(folder / "elephant.png").info
 

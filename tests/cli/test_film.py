@@ -11,11 +11,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from photism import AudioToImagePipeline, InputError
-from photism.cli import main as command
-from photism.cli.main import app
-from photism.diffusion_options import DiffusionOptions
-from photism.drawing import Film, FilmSettings, measure_sound, storyboard
-from photism.drawing.filming.file import write_piece
+from photism.cli import app as command
+from photism.cli.app import app
+from photism.drawing.video.audio_features import measure_sound
+from photism.drawing.video.film import Film
+from photism.drawing.video.resumable_file import write_piece
+from photism.drawing.video.settings import FilmSettings
+from photism.drawing.video.storyboard import storyboard
+from photism.prompts.diffusion_options import DiffusionOptions
 
 SMALL = ("--steps", "1", "--fps", "6")
 
@@ -128,8 +131,8 @@ def test_an_interruption_says_how_to_go_on(folder, sounds, models, monkeypatch, 
     arguments = ["film", "--model", models / "sd", "--steps", "1", "--fps", "20", "--batch-size", "8", sounds[2]]
     monkeypatch.setattr(sys, "argv", ["photism", *map(str, arguments), "--window", "1"])
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.filming.file.PIECE_S", 0.5)
-        patched.setattr("photism.drawing.filming.file.write_piece", interrupted)
+        patched.setattr("photism.drawing.video.resumable_file.PIECE_S", 0.5)
+        patched.setattr("photism.drawing.video.resumable_file.write_piece", interrupted)
         with pytest.raises(SystemExit) as exit_info:
             command.main()
     assert exit_info.value.code == 130
@@ -149,7 +152,7 @@ def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder,
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.filming.file.join", full)
+        patched.setattr("photism.drawing.video.resumable_file.join", full)
         assert str(run(sounds[2]).exception) == "No space left on device"
     assert files(folder) == ["rain.mp4.part"]
     error = run(sounds[2], "--seed", 1).exception
@@ -211,7 +214,7 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
     run, folder, sounds, monkeypatch, changes, told
 ):
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.filming.file.join", lambda *_, **__: 1 / 0)
+        patched.setattr("photism.drawing.video.resumable_file.join", lambda *_, **__: 1 / 0)
         run(sounds[0])
     assert files(folder) == ["elephant.mp4.part"]
     with monkeypatch.context() as patched:

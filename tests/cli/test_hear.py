@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from photism import CaptionRanker, InputError
-from photism.cli.main import app
+from photism.cli.app import app
 
 
 @pytest.fixture

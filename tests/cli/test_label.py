@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from photism import AudioClassifier, InputError
-from photism.cli.main import app
+from photism.cli.app import app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "listening"))
 
@@ -161,7 +161,7 @@ def test_files_that_cannot_be_written(label, sounds, tmp_path):
 
 
 def test_without_matplotlib_the_picture_says_what_it_needs(label, sounds, monkeypatch, no_model):
-    monkeypatch.setattr("photism.listening.timeline.find_spec", lambda _: None)
+    monkeypatch.setattr("photism.listening.plot.find_spec", lambda _: None)
     error = label("--plot", "x.png", on=sounds[:1]).exception
     assert str(error) == "a picture needs matplotlib: pip install 'photism[listening]'"
 

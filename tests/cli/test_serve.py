@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from photism.cli.main import main
+from photism.cli.app import main
 
 TINY_CHECKPOINT = Path(__file__).parents[1] / "tiny_checkpoint.py"
 RATE = 8000  # Hz
@@ -49,8 +49,8 @@ def test_ports_are_from_1_to_65535(monkeypatch, capsys, port):
 
 
 def test_without_gradio_the_remedy_is_named(monkeypatch, capsys, free_port):
-    monkeypatch.delitem(sys.modules, "photism.studio", raising=False)
-    monkeypatch.delitem(sys.modules, "photism.studio.app", raising=False)
+    monkeypatch.delitem(sys.modules, "photism.server", raising=False)
+    monkeypatch.delitem(sys.modules, "photism.server.studio", raising=False)
     monkeypatch.setitem(sys.modules, "gradio", None)  # what `import gradio` meets when it is not installed
     assert serve(monkeypatch, "--port", str(free_port)) == 2
     assert capsys.readouterr().err == (
@@ -67,7 +67,7 @@ def test_serves_until_it_is_interrupted(tmp_path, free_port):
     with wave.open(str(sound), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
         file.writeframes(bytes(2 * RATE))
-    run = "from photism.cli.main import main; main()"
+    run = "from photism.cli.app import main; main()"
     arguments = ["serve", "--port", str(free_port), "--model", tmp_path / "sd", "--device", "cpu"]
     server = subprocess.Popen([sys.executable, "-c", run, *arguments], stdout=subprocess.PIPE, text=True)
     try:

@@ -7,9 +7,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from photism import AudioLDM2Pipeline, InputError
-from photism.audio import load_waveform
+from photism.audio.waveform import load_waveform
 from photism.audio.writing import read_tags
-from photism.cli.main import app
+from photism.cli.app import app
 
 QUICK = ("--seconds", "0.2", "--steps", "1", "--device", "cpu")
 
@@ -124,7 +124,7 @@ def test_an_interrupted_corpus_says_how_to_go_on(run, folder, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("photism.sounding.corpus.make_corpus", interrupt)
+    monkeypatch.setattr("photism.audioldm2.dataset.make_corpus", interrupt)
     result = run("--captions", "captions.txt", "--out", "corpus", *QUICK)
     assert result.exit_code == 130
     assert result.stderr == "stopped; what is made is in corpus, and the same command goes on there\n"

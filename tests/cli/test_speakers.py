@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from photism import InputError, SpeakerVerifier
-from photism.cli.main import app
+from photism.cli.app import app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "listening"))
 

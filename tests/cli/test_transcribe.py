@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from photism import InputError, Transcriber
 from photism.cli import live
-from photism.cli.main import app, main
+from photism.cli.app import app, main
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_a_pipe_is_told_as_it_comes(piped, sounds, ctc_checkpoints, capsys):
     printed = piped(sounds[2].read_bytes(), "--step", "0.5", "--lookahead", "0.25", capture=capsys)
     assert printed.err.startswith("listening; what is said is heard for good 0.75 s later")
     from photism import load_waveform
-    from photism.listening.transcription import Streaming
+    from photism.listening.transcription.streaming import Streaming
 
     stream = Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert").stream(Streaming(step_s=0.5, lookahead_s=0.25))
     stream.feed(load_waveform(sounds[2]).samples)
@@ -196,8 +196,9 @@ def test_a_microphone_until_it_is_interrupted(transcribe, sounds, monkeypatch):
 
 
 def test_on_a_terminal_what_is_not_final_is_dim_and_taken_back(monkeypatch, transcribe):
-    from photism.cli.transcripts import Destination
-    from photism.listening.transcription import Heard, Word
+    from photism.cli.transcript_output import Destination
+    from photism.listening.transcription.streaming import Heard
+    from photism.listening.transcription.transcript import Word
 
     def word(text, start_s):
         return Word(text, start_s, start_s + 0.5, 1.0, ())
@@ -215,7 +216,7 @@ def test_on_a_terminal_what_is_not_final_is_dim_and_taken_back(monkeypatch, tran
 
 
 def test_ctrl_c_closes_the_microphone():
-    from photism.cli.transcripts import Destination
+    from photism.cli.transcript_output import Destination
 
     class Stream:
         delay_s = 1.0
@@ -225,7 +226,7 @@ def test_ctrl_c_closes_the_microphone():
             raise KeyboardInterrupt
 
         def finish(self):
-            from photism.listening.transcription import Heard
+            from photism.listening.transcription.streaming import Heard
 
             return Heard((), ())
 

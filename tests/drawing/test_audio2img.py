@@ -13,7 +13,7 @@ from tiny_checkpoint import WIDTH, make_sd
 from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig
 
 from photism import AudioToImagePipeline, CaptionRanker, InputError, Waveform
-from photism.alignment.audio2img import is_audio2img
+from photism.prompts.audio2img import is_audio2img
 
 TOLERANCE = 1e-4
 LEVELS = 1  # of 255

@@ -9,10 +9,10 @@ from diffusers import StableDiffusionPipeline
 from tiny_checkpoint import CAPTIONS, make_encoder
 
 from photism import AudioPromptEncoder, AudioToImagePipeline, InputError
-from photism.alignment import AudioPrompt, PromptSpace
-from photism.alignment.prompt_space import encode_text
-from photism.drawing import TextPrompt, blend, interpolate, place
-from photism.drawing.mixing import with_strength
+from photism.drawing.negative_prompt import TextPrompt
+from photism.prompts.audio_prompt_encoder import AudioPrompt
+from photism.prompts.mixing import blend, interpolate, place, with_strength
+from photism.prompts.prompt_space import PromptSpace, encode_text
 
 WORDS = "a red koala"
 WORDS_TOKENS = 9  # its letters, which are all that the tokenizer knows

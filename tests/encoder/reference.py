@@ -6,7 +6,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-import photism.encoder
+import photism
 
 POSITIONS = ("relative_key", "relative", "rotary", None)
 CLASSES = ("Model", "ForCTC", "ForSequenceClassification", "ForAudioFrameClassification", "ForXVector")
@@ -46,7 +46,7 @@ def pair(name: str, **changes: Any) -> tuple[nn.Module, nn.Module]:
     reference = getattr(transformers, f"Wav2Vec2Bert{name}")(tiny_config(**changes))
     for parameter in reference.parameters():  # initial zeros and ones would hide what is wrong
         nn.init.normal_(parameter, 0.0 if parameter.ndim > 1 else 0.5, 0.3)
-    ours = getattr(photism.encoder, f"Wav2Vec2Bert{name}")(tiny_config(**changes))
+    ours = getattr(photism, f"Wav2Vec2Bert{name}")(tiny_config(**changes))
     ours.load_state_dict(reference.state_dict())
     return ours.eval(), reference.eval()
 

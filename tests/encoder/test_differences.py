@@ -5,7 +5,7 @@ import pytest
 import torch
 from reference import CLASSES, POSITIONS, batch, difference, pair, tiny_config
 
-from photism.encoder import Wav2Vec2BertForXVector
+from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
 
 ALONE = 2e-5

@@ -11,8 +11,9 @@ import transformers
 from reference import CLASSES, TOLERANCE, batch, difference, pair, tiny_config
 from transformers import Trainer, TrainingArguments
 
-import photism.encoder
-from photism.encoder import Wav2Vec2BertFeatureExtractor, Wav2Vec2BertProcessor, register_auto_classes
+import photism
+from photism.encoder.auto_classes import register_auto_classes
+from photism.encoder.processor import Wav2Vec2BertFeatureExtractor, Wav2Vec2BertProcessor
 
 AUTO = {
     "Model": "AutoModel",
@@ -52,9 +53,9 @@ def test_checkpoints_go_both_ways(name, tmp_path):
 def test_a_base_checkpoint_into_a_head_and_back(tmp_path):
     base, _ = pair("Model")
     base.save_pretrained(tmp_path / "base")
-    head = photism.encoder.Wav2Vec2BertForCTC.from_pretrained(tmp_path / "base")
+    head = photism.Wav2Vec2BertForCTC.from_pretrained(tmp_path / "base")
     head.save_pretrained(tmp_path / "head")
-    again = photism.encoder.Wav2Vec2BertModel.from_pretrained(tmp_path / "head")
+    again = photism.Wav2Vec2BertModel.from_pretrained(tmp_path / "head")
     for key, value in base.state_dict().items():
         assert torch.equal(head.wav2vec2_bert.state_dict()[key], value)
         assert torch.equal(again.state_dict()[key], value)
@@ -63,7 +64,7 @@ def test_a_base_checkpoint_into_a_head_and_back(tmp_path):
 def test_the_published_layout():
     """facebook/w2v-bert-2.0: 580.5 M parameters under these names."""
     with torch.device("meta"):
-        model = photism.encoder.Wav2Vec2BertModel(transformers.Wav2Vec2BertConfig())
+        model = photism.Wav2Vec2BertModel(transformers.Wav2Vec2BertConfig())
         reference = transformers.Wav2Vec2BertModel(transformers.Wav2Vec2BertConfig())
     shapes = {key: value.shape for key, value in reference.state_dict().items()}
     assert {key: value.shape for key, value in model.state_dict().items()} == shapes
@@ -234,7 +235,7 @@ def test_onnx(tmp_path):
 def test_device_map(tmp_path):
     model, _ = pair("ForCTC")
     model.save_pretrained(tmp_path)
-    offloaded = photism.encoder.Wav2Vec2BertForCTC.from_pretrained(
+    offloaded = photism.Wav2Vec2BertForCTC.from_pretrained(
         tmp_path,
         device_map={"wav2vec2_bert": "cpu", "dropout": "cpu", "lm_head": "disk"},
         offload_folder=str(tmp_path / "offload"),

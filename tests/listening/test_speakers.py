@@ -8,9 +8,10 @@ from classifiers import make_extractor
 from speaker_models import make_speaker_model
 
 from photism import InputError, SpeakerTimeline, SpeakerVerifier, Waveform
-from photism.listening import Calibration, Segment, TurnRules
-from photism.listening.diarization import as_rttm, as_srt, read_rttm
+from photism.listening.diarization import TurnRules, as_rttm, as_srt, read_rttm
 from photism.listening.embeddings import load_embeddings, save_embeddings
+from photism.listening.verification import Calibration
+from photism.listening.windows import Segment
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +172,9 @@ def test_a_long_recording_goes_through_windows(x_vectors, frames, recordings, mo
         compute = SpeakerTimeline.from_pretrained(frames, device="cpu").activity
     long = Waveform(np.concatenate(recordings))
     whole = compute(long)
-    for module in ("photism.listening.speaker_checkpoint", "photism.encoder.long", "photism.listening.verification"):
+    for module in ("photism.listening.speaker_checkpoint", "photism.encoder.chunked", "photism.listening.verification"):
         monkeypatch.setattr(f"{module}.longest_exact", lambda _: 100)
-    monkeypatch.setattr("photism.encoder.long.WINDOW_TOKENS", 90)
+    monkeypatch.setattr("photism.encoder.chunked.WINDOW_TOKENS", 90)
     parted = compute(long)
     assert parted.shape == whole.shape
     assert 1e-6 < np.abs(parted - whole).max() < 0.2

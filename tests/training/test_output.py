@@ -1,7 +1,7 @@
 import pytest
 
-from photism.alignment.training.settings import RUNNING, SETTINGS, AlignSettings
 from photism.errors import InputError
+from photism.training.align.settings import RUNNING, SETTINGS, AlignSettings
 from photism.training.output import check_output
 from photism.training.settings import write_settings
 

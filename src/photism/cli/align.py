@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from photism.alignment.training.settings import SETTINGS, AlignSettings
 from photism.cli.flags import with_flags
 from photism.cli.startup import startup
 from photism.cli.training import given_settings, train
+from photism.training.align.settings import SETTINGS, AlignSettings
 
 
 def align(config: Path | None, resume: bool, **given: Any) -> None:
@@ -20,8 +20,8 @@ def align(config: Path | None, resume: bool, **given: Any) -> None:
     settings = given_settings(AlignSettings, given, config=config, resume=resume, file=SETTINGS)
 
     with startup():
-        from photism.alignment.training.result import describe
-        from photism.alignment.training.run import align as run
+        from photism.training.align.result import describe
+        from photism.training.align.run import align as run
 
     train(lambda listener: run(settings, resume=resume, listener=listener), output=settings.output, describe=describe)
 

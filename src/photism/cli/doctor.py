@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from photism import __version__
+from photism.audioldm2.options import CHECKPOINTS, LICENCE
 from photism.cli.startup import startup
-from photism.sounding.options import CHECKPOINTS, LICENCE
 
 LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
 MODEL, SOUND_MODEL = "bundled model", "bundled sound"
@@ -83,14 +83,14 @@ def _check_model(name: str, load: Callable[[], None]) -> Check:
 
 
 def _load_model() -> None:
-    from photism.drawing import AudioToImagePipeline
+    from photism.drawing.pipeline import AudioToImagePipeline
 
     AudioToImagePipeline.from_pretrained()
 
 
 def _load_sound_model() -> None:
-    from photism.sounding import AudioLDM2Pipeline
-    from photism.sounding.components import MODELS
+    from photism.audioldm2.components import MODELS
+    from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
     parts = AudioLDM2Pipeline.from_pretrained().components
     _ = parts.tokenizers, parts.feature_extractor

@@ -23,8 +23,8 @@ from photism.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from photism.drawing import AudioToImageOutput
-    from photism.listening import HeardCaption
+    from photism.drawing.pipeline import AudioToImageOutput
+    from photism.listening.zero_shot import HeardCaption
 
 
 class Drawn(NamedTuple):
@@ -102,7 +102,7 @@ def draw(
     if spoken:
         spoken.make(seed=seed)
 
-    from photism.audio import load_waveform
+    from photism.audio.waveform import load_waveform
 
     waveforms = {sound: load_waveform(sound) for sound in sounds}
 

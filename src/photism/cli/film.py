@@ -20,7 +20,7 @@ from photism.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from photism.drawing import Film
+    from photism.drawing.video.film import Film
 
 INTERRUPTED = 130  # exit status, as of a shell
 
@@ -73,9 +73,9 @@ def film(
 
     An interrupted one goes on where it was when the same command is given again.
     """
-    from photism.drawing.filming.file import check_unfinished
-    from photism.drawing.filming.motion import measure_sound
-    from photism.drawing.filming.settings import FilmSettings
+    from photism.drawing.video.audio_features import measure_sound
+    from photism.drawing.video.resumable_file import check_unfinished
+    from photism.drawing.video.settings import FilmSettings
 
     settings = FilmSettings(
         fps=fps,
@@ -110,7 +110,7 @@ def film(
         check_unfinished(target, measured, settings)
 
     pipeline, _ = models.load()
-    from photism.drawing import Film
+    from photism.drawing.video.film import Film
 
     made = Film(pipeline, measured, settings)
     if storyboard is None:
@@ -122,7 +122,7 @@ def film(
 
 def _target(sound: str, output: str | None, storyboard: Path | None, *, force: bool) -> Path:
     """The file that is drawn, which is in nobody's way."""
-    from photism.drawing.filming.file import check_target
+    from photism.drawing.video.resumable_file import check_target
 
     if storyboard is not None:
         if output is not None:
@@ -137,14 +137,13 @@ def _target(sound: str, output: str | None, storyboard: Path | None, *, force: b
 
 
 def _draw_storyboard(made: Film, target: Path, count: int, about: dict[str, object]) -> None:
-    from photism.drawing import storyboard
+    from photism.drawing.video.storyboard import storyboard
 
     write_picture(storyboard(made, count), target, about)
 
 
 def _write(made: Film, target: Path, *, force: bool, restart: bool) -> None:
-    from photism.drawing import write_film
-    from photism.drawing.filming.file import part_folder
+    from photism.drawing.video.resumable_file import part_folder, write_film
 
     try:
         with _progress(made, target) as advance:
@@ -177,7 +176,7 @@ def _progress(made: Film, target: Path) -> Generator[Callable[[int, int], None]]
 
 
 def _extent(made: Film) -> str:
-    from photism.drawing.filming.contact_sheet import clock
+    from photism.drawing.video.storyboard import clock
 
     width, height = made.size
     rate = made.settings.frame_rate

@@ -8,7 +8,7 @@ import typer
 from photism.cli.flags import with_flags
 from photism.cli.startup import startup
 from photism.cli.training import given_settings, train
-from photism.finetuning.settings import SETTINGS, ClassifySettings, CtcSettings, FramesSettings, SpeakerSettings
+from photism.training.heads.settings import SETTINGS, ClassifySettings, CtcSettings, FramesSettings, SpeakerSettings
 
 app = typer.Typer()
 
@@ -68,8 +68,8 @@ def _finetune(kind: type[Any], given: dict[str, Any], *, config: Path | None, re
     settings = given_settings(kind, given, config=config, resume=resume, file=SETTINGS)
 
     with startup():
-        from photism.finetuning.result import describe
-        from photism.finetuning.run import finetune as run
+        from photism.training.heads.result import describe
+        from photism.training.heads.run import finetune as run
 
     train(lambda listener: run(settings, resume=resume, listener=listener), output=settings.output, describe=describe)
 

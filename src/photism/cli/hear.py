@@ -8,12 +8,12 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.captions import read_captions
+from photism.cli.label_output import TellingGiven, tell
 from photism.cli.startup import startup
-from photism.cli.told import TellingGiven, tell
 from photism.errors import InputError
 
 if TYPE_CHECKING:
-    from photism.listening import Labels
+    from photism.listening.windowed_scores import Labels
 
 
 def hear(
@@ -62,7 +62,7 @@ def hear(
     choices = read_captions(captions) if captions else label
 
     with startup():
-        from photism.listening import CaptionRanker
+        from photism.listening.zero_shot import CaptionRanker
 
         ranker = CaptionRanker.from_pretrained(model, diffusion=diffusion, device=device)
     listen = partial(

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from photism.cli import options as option
+from photism.cli.label_output import TellingGiven, tell
 from photism.cli.startup import DTYPES, startup
-from photism.cli.told import TellingGiven, tell
 from photism.errors import InputError
 
 if TYPE_CHECKING:
-    from photism.listening import Labels
+    from photism.listening.windowed_scores import Labels
 
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
@@ -61,7 +61,7 @@ def label(
     windows = given.windows
 
     with startup():
-        from photism.listening import AudioClassifier
+        from photism.listening.classification import AudioClassifier
 
         classifier = AudioClassifier.from_pretrained(
             model,

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from photism.cli.transcripts import Destination
+from photism.cli.transcript_output import Destination
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from photism.listening.transcription import Heard, TranscriptStream, Word
+    from photism.listening.transcription.streaming import Heard, TranscriptStream
+    from photism.listening.transcription.transcript import Word
 
 LINE_CHARACTERS = 72
 PAUSE_S = 1.0

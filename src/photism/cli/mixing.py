@@ -10,8 +10,8 @@ from photism.cli.startup import startup
 from photism.errors import InputError
 
 if TYPE_CHECKING:
-    from photism.alignment import AudioPrompt
-    from photism.drawing import TextPlace
+    from photism.prompts.audio_prompt_encoder import AudioPrompt
+    from photism.prompts.text_place import TextPlace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Mixing:
         if self.mix is None:
             return None
         with startup():
-            from photism.drawing.mixing import shares
+            from photism.prompts.mixing import shares
         try:
             weights = [float(weight) for weight in self.mix.split(",")]
         except ValueError:
@@ -64,7 +64,7 @@ class Mixing:
     @property
     def place(self) -> TextPlace:
         """Where the text stands."""
-        from photism.drawing.text_place import read_text_place
+        from photism.prompts.text_place import read_text_place
 
         return read_text_place(self.text_place, name="--text-place")
 
@@ -81,7 +81,7 @@ class Mixing:
 
     def prompt(self, prompts: Sequence[AudioPrompt]) -> AudioPrompt:
         """What is drawn of the sounds of a group, whose prompts have one row each."""
-        from photism.drawing import blend, interpolate
+        from photism.prompts.mixing import blend, interpolate
 
         if self.morph is not None:
             return interpolate(prompts[0], prompts[1], self.morph)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from photism.cli.startup import DTYPES, load_pipeline
-from photism.diffusion_options import DiffusionOptions, Offload, Task
 from photism.errors import InputError
+from photism.prompts.diffusion_options import DiffusionOptions, Offload, Task
 
 if TYPE_CHECKING:
-    from photism.drawing import AudioToImagePipeline
-    from photism.listening import CaptionRanker
+    from photism.drawing.pipeline import AudioToImagePipeline
+    from photism.listening.zero_shot import CaptionRanker
 
 
 @dataclass(frozen=True, kw_only=True)

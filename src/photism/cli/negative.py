@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from photism.cli.startup import startup
 
 if TYPE_CHECKING:
-    from photism.audio import Waveform
-    from photism.drawing import TextPrompt
-    from photism.drawing.negative import NegativeWord
+    from photism.audio.waveform import Waveform
+    from photism.drawing.negative_prompt import NegativeWord, TextPrompt
 
 TEXT_MARK = "text:"
 
@@ -23,7 +22,7 @@ def parse_negative(negative: str | None) -> NegativeWord | TextPrompt | Waveform
     if negative is None:
         return None
     with startup():
-        from photism.drawing.negative import TextPrompt, read_negative
+        from photism.drawing.negative_prompt import TextPrompt, read_negative
     if negative.startswith(TEXT_MARK):
         return TextPrompt(negative.removeprefix(TEXT_MARK))
     return read_negative(negative)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from photism.diffusion_options import Task
 from photism.errors import InputError
+from photism.prompts.diffusion_options import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class PicturesGiven:
             InputError: a picture cannot be read or does not fit, or the strength is out of range for so many steps.
         """
         from photism.drawing.arguments import check_strength
-        from photism.drawing.pictures import read_pictures
+        from photism.drawing.conditioning_images import read_pictures
 
         if self.image_strength is not None:
             check_strength(self.image_strength, steps)

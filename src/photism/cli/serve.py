@@ -22,7 +22,7 @@ def serve(
     """Open the studio: a page to record, hear and draw sounds."""
     _check_free(host, port)
     try:
-        from photism.studio import build_app, launch
+        from photism.server.studio import build_app, launch
     except ModuleNotFoundError as error:
         if error.name != "gradio":
             raise

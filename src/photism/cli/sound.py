@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from photism.audioldm2.options import SoundOffload, SoundOptions
 from photism.cli import options as option
 from photism.cli.captions import read_captions
 from photism.cli.startup import DTYPES, quieten, startup
 from photism.errors import InputError
-from photism.sounding.options import SoundOffload, SoundOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from photism.sounding import AudioLDM2Pipeline
+    from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
 INTERRUPTED = 130  # exit status, as of a shell
 
@@ -64,7 +64,7 @@ class SoundModel:
         with startup():
             import torch
 
-            from photism.sounding import AudioLDM2Pipeline
+            from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
             return AudioLDM2Pipeline.from_pretrained(
                 self.model, device=self.device, dtype=getattr(torch, self.dtype), **vars(self.options)
@@ -239,7 +239,7 @@ def _make_sounds(
 def _targets(texts: Sequence[str], output: str | None, count: int, *, force: bool) -> list[list[Path]]:
     """For each text its files, none of which is in anybody's way."""
     from photism.audio.writing import check_sound_target
-    from photism.sounding.corpus import caption_name
+    from photism.audioldm2.dataset import caption_name
 
     folder = Path(output or ".")
     to_folder = output is None or output.endswith("/") or folder.is_dir()
@@ -316,7 +316,7 @@ def _make_corpus(
         raise InputError("--out is missing: name the folder of the corpus")
     lines = read_captions(captions)
     _ = sounder.load()  # what is wrong with the model is told before processes start
-    from photism.sounding.corpus import CorpusSettings, make_corpus
+    from photism.audioldm2.dataset import CorpusSettings, make_corpus
 
     settings = CorpusSettings(
         model=sounder.model,

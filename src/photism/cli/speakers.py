@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from photism.listening import SpeakerVerifier, Timeline
+    from photism.listening.diarization import Timeline
+    from photism.listening.verification import SpeakerVerifier
 
 TIMELINE_FORMATS = ("table", "rttm", "json", "srt")
 PAIR_COLUMNS = ("one", "other", "same")
@@ -63,11 +64,11 @@ def timeline(
     _check_dtype(dtype)
     if plot is not None:
         check_picture(plot, "--plot", force=force)
-        from photism.listening.timeline import check_matplotlib
+        from photism.listening.plot import check_matplotlib
 
         check_matplotlib()
     with startup():
-        from photism.listening import SpeakerTimeline, TurnRules
+        from photism.listening.diarization import SpeakerTimeline, TurnRules
 
         rules = TurnRules(threshold=threshold, min_on_s=min_on, min_off_s=min_off, overlap=overlap)
         listener = SpeakerTimeline.from_pretrained(model, device=device, dtype=dtype, num_workers=workers)
@@ -77,8 +78,8 @@ def timeline(
             (file.write(text) if file else bar.echo(text))
             bar.hear(found.number, found.duration_s, found.duration_s)
             if plot is not None:
-                from photism.audio import load_waveform
-                from photism.listening.timeline import write_timeline
+                from photism.audio.waveform import load_waveform
+                from photism.listening.plot import write_timeline
 
                 sound = sounds[found.number]
                 write_timeline(plot, load_waveform(sound), found.turns, title=sound)
@@ -236,7 +237,7 @@ def _enrolled_beside(name: str, output: Path, *, force: bool) -> "dict[str, NDAr
 
 def _timeline_text(sound: str, found: "Timeline", format: str) -> str:
     from photism.listening.diarization import as_rttm, as_srt
-    from photism.listening.timed import as_json, as_table
+    from photism.listening.label_formats import as_json, as_table
 
     if format == "rttm":
         return as_rttm(sound_stem(sound), found.turns)
@@ -257,7 +258,7 @@ def _verifier(model: str, device: str | None, dtype: str, batch_size: int, worke
     _check_workers(workers)
     _check_dtype(dtype)
     with startup():
-        from photism.listening import SpeakerVerifier
+        from photism.listening.verification import SpeakerVerifier
 
         return SpeakerVerifier.from_pretrained(
             model, device=device, dtype=dtype, batch_size=batch_size, num_workers=workers

@@ -7,13 +7,13 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from photism.diffusion_options import DiffusionOptions
+from photism.prompts.diffusion_options import DiffusionOptions
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from photism.drawing import AudioToImagePipeline
-    from photism.listening import CaptionRanker
+    from photism.drawing.pipeline import AudioToImagePipeline
+    from photism.listening.zero_shot import CaptionRanker
 
 DTYPES = ("float32", "float16", "bfloat16")
 
@@ -47,9 +47,9 @@ def load_pipeline(
     with startup():
         import torch
 
-        from photism.drawing import AudioToImagePipeline
-        from photism.listening import CaptionRanker
-        from photism.model_folder import find_model, load_captions
+        from photism.drawing.pipeline import AudioToImagePipeline
+        from photism.listening.zero_shot import CaptionRanker
+        from photism.prompts.model_folder import find_model, load_captions
 
         pipeline = AudioToImagePipeline.from_pretrained(
             model,

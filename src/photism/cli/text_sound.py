@@ -48,7 +48,7 @@ class TextSound:
         if sounds:
             raise InputError("SOUND and --from-text exclude each other; give one of them")
         from photism.audio.writing import check_sound_target
-        from photism.sounding.corpus import caption_name
+        from photism.audioldm2.dataset import caption_name
 
         folder = Path(output or ".")
         folder = folder if folder.is_dir() or str(output).endswith("/") else folder.parent

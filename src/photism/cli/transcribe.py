@@ -13,7 +13,7 @@ from photism.cli import options as option
 from photism.cli.live import transcribe_live
 from photism.cli.progress import progress_bar
 from photism.cli.startup import DTYPES, startup
-from photism.cli.transcripts import FORMATS, Destination
+from photism.cli.transcript_output import FORMATS, Destination
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ def transcribe(
         [MICROPHONE] if microphone else sounds, output, format, words=words, as_json=as_json, force=force
     )
     with startup():
-        from photism.listening.transcription import Decoding, Streaming, Transcriber
+        from photism.listening.transcription.decoding_options import Decoding
+        from photism.listening.transcription.streaming import Streaming
+        from photism.listening.transcription.transcriber import Transcriber
 
         decoding = Decoding(
             beams=beams,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from photism.drawing.pictures import GivenPictures
+from photism.drawing.conditioning_images import GivenPictures
 from photism.errors import InputError
 
 Parameters: TypeAlias = "Mapping[str, inspect.Parameter]"

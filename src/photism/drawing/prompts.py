@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from photism.alignment import AudioPrompt, AudioPromptEncoder
-from photism.alignment.prompt_space import encode_text
 from photism.errors import InputError
+from photism.prompts.audio_prompt_encoder import AudioPrompt, AudioPromptEncoder
+from photism.prompts.prompt_space import encode_text
 
 
 def text_prompt(texts: Sequence[str], encoder: AudioPromptEncoder, diffusion: Any, *, name: str) -> AudioPrompt:

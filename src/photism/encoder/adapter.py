@@ -11,7 +11,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import FeedForward
-from photism.encoder.layout import Layout
+from photism.encoder.packing import Layout
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig

@@ -26,9 +26,9 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
-from photism.encoder.layout import Layout
-from photism.encoder.positions import Positions, rotate
-from photism.encoder.products import Linear, attend, has_onednn, linear
+from photism.encoder.onednn import Linear, attend, has_onednn, linear
+from photism.encoder.packing import Layout
+from photism.encoder.position_embeddings import Positions, rotate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,13 +15,13 @@ from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from photism.encoder.attention import Attended, SelfAttention
-from photism.encoder.layout import Layout
-from photism.encoder.products import Linear, linear, silu_linear
+from photism.encoder.onednn import Linear, linear, silu_linear
+from photism.encoder.packing import Layout
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig
 
-    from photism.encoder.positions import Positions
+    from photism.encoder.position_embeddings import Positions
 
 
 TOKENS_AT_ONCE = 256

@@ -16,9 +16,9 @@ from transformers.modeling_outputs import Wav2Vec2BaseModelOutput
 from photism.encoder.adapter import Adapter
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import ConformerLayer, FeedForward
-from photism.encoder.layout import Layout
-from photism.encoder.positions import positions_of
-from photism.encoder.products import Linear
+from photism.encoder.onednn import Linear
+from photism.encoder.packing import Layout
+from photism.encoder.position_embeddings import positions_of
 from photism.encoder.spec_augment import random_spans
 from photism.errors import InputError
 
@@ -91,7 +91,7 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
         """Transformers' own, and `int8` for linear layers in int8: on a processor, and not for training."""
         loaded = super().from_pretrained(*args, **kwargs)
         if int8:
-            from photism.encoder.quantization import quantize_int8
+            from photism.encoder.int8 import quantize_int8
 
             quantize_int8(loaded[0] if isinstance(loaded, tuple) else loaded)
         return loaded

@@ -11,9 +11,8 @@ import transformers
 from transformers import BatchFeature
 from transformers.feature_extraction_sequence_utils import SequenceFeatureExtractor
 
-from photism.audio import AudioSource, load_waveform
 from photism.audio.log_mel import log_mel
-from photism.audio.waveform import SAMPLING_RATE
+from photism.audio.waveform import SAMPLING_RATE, AudioSource, load_waveform
 from photism.errors import InputError
 
 SAVED_AS = "SeamlessM4TFeatureExtractor"

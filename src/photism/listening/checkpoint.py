@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from photism.audio import SAMPLING_RATE
-from photism.encoder import Wav2Vec2BertFeatureExtractor
-from photism.encoder.processor import SAVED_AS
+from photism.audio.waveform import SAMPLING_RATE
+from photism.encoder.processor import SAVED_AS, Wav2Vec2BertFeatureExtractor
 from photism.errors import InputError, as_input_error
 from photism.hub import fetch_files
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from photism.encoder import Wav2Vec2BertForSequenceClassification
+from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.errors import InputError
 from photism.listening.checkpoint import (
     Source,

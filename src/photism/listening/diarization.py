@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from photism.audio import SAMPLING_RATE, Waveform
 from photism.audio.log_mel import HOP_SAMPLES
-from photism.encoder import Wav2Vec2BertForAudioFrameClassification
+from photism.audio.waveform import SAMPLING_RATE, Waveform
+from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.errors import InputError
-from photism.listening.recordings import OnError, Recordings, decoded
+from photism.listening.batching import OnError, Recordings, decoded
 from photism.listening.speaker_checkpoint import load_speaker_model, states_of
 from photism.listening.transcription import formats
 from photism.listening.transcription.subtitles import Cue

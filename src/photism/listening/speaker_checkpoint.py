@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from transformers import Wav2Vec2BertConfig
 
-from photism.audio import Waveform
 from photism.audio.log_mel import log_mel
-from photism.encoder import encode_long, longest_exact
+from photism.audio.waveform import Waveform
+from photism.device import choose_device
+from photism.encoder.chunked import encode_long, longest_exact
 from photism.encoder.heads import encode
 from photism.encoder.model import Wav2Vec2BertPreTrainedModel
 from photism.errors import InputError
@@ -24,7 +25,6 @@ from photism.listening.checkpoint import (
     read_config,
     read_extractor,
 )
-from photism.model_folder import choose_device
 
 Head = TypeVar("Head", bound=Wav2Vec2BertPreTrainedModel)
 

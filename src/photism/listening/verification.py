@@ -13,15 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
-from photism.audio import SAMPLING_RATE, AudioSource, Waveform
 from photism.audio.log_mel import FRAMES_PER_S
-from photism.encoder import Wav2Vec2BertForXVector, longest_exact
+from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
+from photism.encoder.chunked import longest_exact
+from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
 from photism.files import written_beside
+from photism.listening.batching import OnError, OnHeard, Recordings, decoded, in_batches, is_single
 from photism.listening.metrics import equal_error_rate, min_detection_cost
-from photism.listening.recordings import OnError, OnHeard, Recordings, decoded, in_batches, is_single
-from photism.listening.scores import LONGEST_GROUP
 from photism.listening.speaker_checkpoint import load_speaker_model, states_of
+from photism.listening.windowed_scores import LONGEST_GROUP
 
 
 class Verification(NamedTuple):

@@ -10,8 +10,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio import SAMPLING_RATE
-from photism.audio.waveform import FRAME_SAMPLES
+from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE
 from photism.errors import InputError
 
 Reading: TypeAlias = Literal["one", "several", "values"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from photism.training import logs
+from photism.training import json_log as logs
 
 MEASURES = "measures.jsonl"
 

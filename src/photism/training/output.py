@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
-from photism.training.checkpoints import last_checkpoint
+from photism.training.checkpoint import last_checkpoint
 from photism.training.settings import differences, read_settings
 
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from photism import InputError
-from photism.listening.transcription import Character, Transcript, Word, write_transcript
+from photism.listening.transcription.formats import write_transcript
 from photism.listening.transcription.subtitles import cues
+from photism.listening.transcription.transcript import Character, Transcript, Word
 
 
 def word(text, start_s, end_s, confidence=0.5):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from photism import InputError, Transcriber, Waveform
-from photism.listening.transcription import Decoding, Streaming
-from photism.listening.transcription.greedy import best_path
+from photism.listening.transcription.decoding_options import Decoding
+from photism.listening.transcription.greedy_search import best_path
+from photism.listening.transcription.streaming import Streaming
 from photism.listening.transcription.transcript import spell
 
 STEP_S, LOOKAHEAD_S, CONTEXT_S = 1.0, 0.5, 2.0
@@ -112,7 +113,7 @@ def test_silence_is_not_held(transcribers):
 
     def hear(waveforms):
         frames = 1 + (len(waveforms[0].samples) - model.reach_samples) // model.hop_samples
-        from photism.listening.transcription.acoustic_model import Emissions
+        from photism.listening.transcription.emissions import Emissions
 
         return [Emissions(model._silence(frames), 1)]
 

@@ -9,8 +9,8 @@ import transformers
 from tiny_ctc import SPECIAL, TOKENS
 
 from photism import InputError, Transcriber, Waveform
-from photism.listening.transcription import acoustic_model
-from photism.listening.transcription.voice_activity import joined, spans_of
+from photism.audio.voice_activity import joined, spans_of
+from photism.listening.transcription import emissions as acoustic_model
 
 KINDS = ("w2v-bert", "wav2vec2", "xlsr", "hubert")
 
@@ -222,7 +222,7 @@ def test_the_network_is_sileros(speech):
     silero = pytest.importorskip("silero_vad", reason="silero-vad is not installed")
     from pathlib import Path
 
-    from photism.listening.transcription import voice_activity
+    from photism.audio import voice_activity
 
     threads = torch.get_num_threads()
     samples = np.concatenate([np.zeros(8000, np.float32), speech, 0.01 * speech, speech])

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 import transformers
 
-from photism.encoder import Wav2Vec2BertForCTC
-from photism.encoder.quantization import quantize_int8
+from photism.device import choose_device
+from photism.encoder.heads import Wav2Vec2BertForCTC
+from photism.encoder.int8 import quantize_int8
 from photism.errors import InputError, as_input_error
 from photism.listening.checkpoint import (
     Source,
@@ -22,9 +23,8 @@ from photism.listening.checkpoint import (
     read_extractor,
     stored_shapes,
 )
-from photism.listening.transcription.acoustic_model import AcousticModel
+from photism.listening.transcription.emissions import AcousticModel
 from photism.listening.transcription.vocabulary import Vocabulary
-from photism.model_folder import choose_device
 from photism.tiny import MODEL_FOLDER
 
 BUNDLED = MODEL_FOLDER / "characters"

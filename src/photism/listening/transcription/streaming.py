@@ -9,11 +9,11 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from photism.audio import SAMPLING_RATE, Waveform
+from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.errors import InputError
-from photism.listening.transcription.acoustic_model import AcousticModel
-from photism.listening.transcription.decoding import Decoder
-from photism.listening.transcription.greedy import best_path
+from photism.listening.transcription.decoding_options import Decoder
+from photism.listening.transcription.emissions import AcousticModel
+from photism.listening.transcription.greedy_search import best_path
 from photism.listening.transcription.transcript import Transcript, Word, spell
 from photism.listening.transcription.vocabulary import SPACE
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import torch
 
-from photism.audio import SAMPLING_RATE, Waveform
+from photism.audio.voice_activity import joined, speech_spans
+from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.errors import InputError
-from photism.listening.recordings import SORTED_BATCHES, OnError, OnHeard, Recordings, decoded, in_batches, is_single
-from photism.listening.transcription.acoustic_model import AcousticModel, Emissions
+from photism.listening.batching import SORTED_BATCHES, OnError, OnHeard, Recordings, decoded, in_batches, is_single
 from photism.listening.transcription.checkpoint import load_ctc
-from photism.listening.transcription.decoding import Decoder, Decoding
-from photism.listening.transcription.language_model import LanguageModel
+from photism.listening.transcription.decoding_options import Decoder, Decoding
+from photism.listening.transcription.emissions import AcousticModel, Emissions
+from photism.listening.transcription.ngram_lm import LanguageModel
 from photism.listening.transcription.streaming import Streaming, TranscriptStream
 from photism.listening.transcription.transcript import Transcript, spell
-from photism.listening.transcription.voice_activity import joined, speech_spans
 
 AT_ONCE_S = 240
 """Seconds of a batch, padding included."""

@@ -1,1 +1,0 @@
-"""Captioned sounds to align with: where they are read from, and how they are kept for training."""

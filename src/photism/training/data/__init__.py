@@ -1,0 +1,1 @@
+"""Readers of data sets, the feature cache and the batch sampler."""

@@ -1,0 +1,1 @@
+"""Fine-tuning of task heads on Wav2Vec2-BERT."""

@@ -1,0 +1,80 @@
+"""stream_samples: what load_waveform gives, in blocks and in memory that does not grow."""
+
+import tracemalloc
+import wave
+
+import numpy as np
+import pytest
+
+from photism import InputError
+from photism.audio.streaming import SoundFile, stream_samples
+from photism.audio.waveform import SAMPLING_RATE, load_waveform
+
+
+def write(path, samples, rate=44_100):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return path
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """3.3 s of stereo noise at 44.1 kHz."""
+    noise = np.random.default_rng(0).standard_normal((145_530, 2)) * 3000
+    return write(tmp_path / "noise.wav", noise)
+
+
+@pytest.mark.parametrize("block_samples", [7, 1000, 16_000, 1_000_000])
+def test_blocks_joined_are_the_waveform(recording, block_samples):
+    blocks = list(stream_samples(SoundFile.of(recording), block_samples=block_samples))
+    assert {len(block) for block in blocks[:-1]} <= {block_samples}
+    assert 1 <= len(blocks[-1]) <= block_samples
+    np.testing.assert_array_equal(np.concatenate(blocks), load_waveform(recording).samples)
+
+
+@pytest.mark.parametrize("form", [str, lambda path: path.as_uri(), lambda path: path.read_bytes()])
+def test_it_is_read_as_often_as_asked_from_any_form(recording, form):
+    sound = SoundFile.of(form(recording))
+    assert SoundFile.of(sound) is sound
+    for _ in range(2):
+        assert sum(map(len, stream_samples(sound))) == 52_800
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    peaks = []
+    for seconds in (30, 240):
+        sound = SoundFile.of(write(tmp_path / f"{seconds}.wav", np.zeros((8000 * seconds, 1)), rate=8000))
+        tracemalloc.start()
+        count = sum(map(len, stream_samples(sound)))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert count == seconds * SAMPLING_RATE
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_what_is_no_sound_is_told(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        SoundFile.of(tmp_path / "missing.wav")
+    (tmp_path / "text.wav").write_text("not a sound")
+    with pytest.raises(InputError, match=r"text.wav' is not a sound or video file that FFmpeg can read"):
+        list(stream_samples(SoundFile.of(tmp_path / "text.wav")))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_told(tmp_path, value):
+    samples = np.zeros(16_000, "<f4")
+    samples[9000] = value
+    header = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x03\0\x01\0" + np.array([16_000, 64_000], "<u4").tobytes()
+    header += b"\x04\0\x20\0data" + np.array([64_000], "<u4").tobytes()
+    (tmp_path / "a.wav").write_bytes(header + samples.tobytes())
+    with pytest.raises(InputError, match=r"a.wav': samples must be finite, but hold NaN or infinity; repair"):
+        list(stream_samples(SoundFile.of(tmp_path / "a.wav")))
+
+
+def test_the_rate_of_the_file_is_told(recording):
+    rates = []
+    list(stream_samples(SoundFile.of(recording), block_samples=1000, callback_on_rate=rates.append))
+    assert rates == [44_100]

@@ -1,0 +1,245 @@
+"""Schedulers and how near few steps come, types, compiling, offloading, slices, batches, seeds."""
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from peers import NEGATIVE, PROMPT, apart, load_ours
+
+from photism import InputError
+from photism.prompts.diffusion_options import SCHEDULERS
+
+LATENTS = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def latents_of(pipeline, **settings):
+    arguments = {"latents": LATENTS, "audio_length_in_s": 0.32, "output_type": "latent", "num_inference_steps": 4}
+    arguments |= settings
+    return pipeline(PROMPT, negative_prompt=NEGATIVE, **arguments).audios
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_schedulers_step_as_in_diffusers(sound_models, reference, name, monkeypatch):
+    ours = load_ours(sound_models / "sound", scheduler=name)
+    config = ours.components.make_scheduler().config
+    monkeypatch.setattr(reference, "scheduler", getattr(diffusers, SCHEDULERS[name]).from_config(config))
+    expected = reference(
+        PROMPT,
+        negative_prompt=NEGATIVE,
+        latents=LATENTS,
+        audio_length_in_s=0.32,
+        num_inference_steps=4,
+        generator=torch.Generator().manual_seed(1),
+        output_type="latent",
+    ).audios
+    found = latents_of(ours, generator=torch.Generator().manual_seed(1))
+    assert apart(found, expected) < 1e-4
+
+
+def test_few_steps_are_the_default_where_they_are_enough(sound_models):
+    counts = {name: load_ours(sound_models / "sound", scheduler=name).num_inference_steps for name in SCHEDULERS}
+    assert counts == {"ddim": 200, "euler": 200, "euler-a": 200, "dpm++": 25, "unipc": 25, "lcm": 200}
+    assert load_ours(sound_models / "sound", scheduler=None).num_inference_steps == 200
+    steps = []
+    load_ours(sound_models / "sound", scheduler="dpm++")(
+        PROMPT, audio_length_in_s=0.1, callback_on_step=lambda done, total: steps.append((done, total))
+    )
+    assert steps == [(number, 25) for number in range(1, 26)]
+
+
+def test_25_steps_are_near_200_of_the_reference(sound_models, ours):
+    short = {"latents": LATENTS[:, :, :4], "guidance_scale": 1.0}
+    many = latents_of(ours, **short, audio_length_in_s=0.16, num_inference_steps=200)
+
+    def away(name):
+        ours = load_ours(sound_models / "sound", scheduler=name)
+        few = latents_of(ours, **short, audio_length_in_s=0.16, num_inference_steps=25)
+        return (few - many).abs().mean() / many.std()
+
+    assert away("dpm++") < 0.05
+    assert away("unipc") < 0.05
+    assert away("ddim") > 0.15
+
+
+@pytest.mark.parametrize("name", ["dpm++", "unipc"])
+def test_25_steps_converge_where_the_noise_is_known(sound_models, name):
+    """A mixture of three normal distributions, whose noise prediction has a closed form."""
+    means, deviation = (-1.0, 0.3, 1.5), 0.25
+
+    def solve(scheduler, steps):
+        scheduler.set_timesteps(steps)
+        alphas = scheduler.alphas_cumprod.double()
+        sample = torch.randn(1, 1, 2000, 1, generator=torch.Generator().manual_seed(0)).double()
+        for time in scheduler.timesteps:
+            alpha = alphas[time]
+            variance = alpha * deviation**2 + 1 - alpha
+            apart_from = [sample - alpha.sqrt() * mean for mean in means]
+            weights = torch.softmax(torch.stack([-(each**2) / (2 * variance) for each in apart_from]), 0)
+            clean = sum(
+                weight * (mean + alpha.sqrt() * deviation**2 / variance * each)
+                for weight, mean, each in zip(weights, means, apart_from, strict=True)
+            )
+            noise = (sample - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+            sample = scheduler.step(noise, time, sample, return_dict=False)[0]
+        return sample
+
+    ddim, ours = (load_ours(sound_models / "sound", scheduler=each).components for each in (None, name))
+    fine = diffusers.DDIMScheduler.from_config(ddim.make_scheduler().config, timestep_spacing="trailing")
+    exact = solve(fine, 1000)
+    of_200, few = solve(ddim.make_scheduler(), 200), solve(ours.make_scheduler(), 25)
+    assert (few - exact).abs().mean() < 2 * (of_200 - exact).abs().mean()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.1), (torch.float16, 0.02)])
+def test_half_precision_on_the_processor(sound_models, ours, dtype, tolerance):
+    half = load_ours(sound_models / "sound", dtype=dtype)
+    assert apart(latents_of(half), latents_of(ours)) < tolerance
+    found = half(PROMPT, num_inference_steps=2, num_waveforms_per_prompt=2, seed=0)
+    assert found.audios.dtype == np.float32
+    assert np.isfinite(found.audios).all()
+    assert np.isfinite(found.scores).all()
+
+
+def test_a_compiled_unet_makes_the_same(sound_models, ours, monkeypatch):
+    """The graph that torch makes of it; turning that into machine code is torch's own, and takes minutes."""
+    graphs = []
+    compile_with = torch.compile
+
+    def without_machine_code(function, **settings):
+        def backend(graph, inputs):
+            graphs.append(graph)
+            return graph.forward
+
+        return compile_with(function, backend=backend)
+
+    monkeypatch.setattr(torch, "compile", without_machine_code)
+    compiled = load_ours(sound_models / "sound", compile=True)
+    assert apart(latents_of(compiled), latents_of(ours)) < 1e-5
+    assert graphs
+
+
+def test_compiling_needs_a_compiler(sound_models, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(InputError, match=r"compile needs a C\+\+ compiler, and no-such-compiler is none here; install"):
+        load_ours(sound_models / "sound", compile=True)
+
+
+def test_weights_that_are_let_go_make_the_same(sound_models, ours):
+    settings = {"num_inference_steps": 2, "num_waveforms_per_prompt": 2, "audio_length_in_s": 0.3, "seed": 0}
+    disk = load_ours(sound_models / "sound", offload="disk")
+    for _ in range(2):
+        found, expected = (pipeline(PROMPT, **settings) for pipeline in (disk, ours))
+        assert apart(found.audios, expected.audios) < 1e-5
+        assert set(disk.components.loaded) == {"tokenizer", "tokenizer_2", "feature_extractor"}
+
+
+@pytest.mark.parametrize("offload", ["model", "sequential"])
+def test_offloading_is_for_a_gpu(sound_models, offload):
+    with pytest.raises(
+        InputError, match=f"offload '{offload}' must be left out on the processor: it spares the memory"
+    ):
+        load_ours(sound_models / "sound", offload=offload)
+
+
+@pytest.mark.parametrize("offload", ["model", "sequential"])
+def test_offloaded_models_are_moved_when_they_work(sound_models, ours, offload):
+    """With the processor in place of a GPU."""
+    pipeline = load_ours(sound_models / "sound")
+    object.__setattr__(pipeline.components.options, "offload", offload)
+    assert apart(latents_of(pipeline), latents_of(ours)) < 1e-5
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.parametrize("settings", [{}, {"offload": "model"}, {"offload": "sequential"}, {"dtype": torch.bfloat16}])
+def test_on_a_gpu(sound_models, ours, settings):
+    on_gpu = load_ours(sound_models / "sound", device="cuda", **settings)
+    assert apart(latents_of(on_gpu).cpu(), latents_of(ours)) < (0.1 if "dtype" in settings else 1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_compiled_with_cuda_graphs(sound_models, ours):
+    on_gpu = load_ours(sound_models / "sound", device="cuda", compile=True)
+    for _ in range(2):
+        assert apart(latents_of(on_gpu).cpu(), latents_of(ours)) < 1e-3
+
+
+def test_slices_and_tiles_of_the_autoencoder(sound_models, ours):
+    expected = ours([PROMPT, NEGATIVE], num_inference_steps=2, seed=0).audios
+    sliced = load_ours(sound_models / "sound", vae_slicing=True)
+    assert apart(sliced([PROMPT, NEGATIVE], num_inference_steps=2, seed=0).audios, expected) < 1e-5
+    tiled = load_ours(sound_models / "sound", vae_tiling=True)
+    with tiled.components.at_work("vae") as (vae,):
+        assert vae.use_tiling
+    assert tiled(PROMPT, num_inference_steps=2, seed=0).audios.shape == (1, 20_480)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
+def test_batches_are_the_same(ours, batch_size):
+    arguments = {"num_inference_steps": 2, "num_waveforms_per_prompt": 2, "audio_length_in_s": 0.4, "seed": 0}
+    prompts = [PROMPT, "a dog barks", "rain"]
+    steps = []
+    found = ours(prompts, **arguments, batch_size=batch_size, callback_on_step=lambda *at: steps.append(at))
+    expected = ours(prompts, **arguments)
+    assert apart(found.audios, expected.audios) < 1e-4
+    assert found.seeds == expected.seeds
+    assert steps == [(number + 1, len(steps)) for number in range(len(steps))]
+
+
+def test_a_seed_is_of_one_waveform(ours):
+    settings = {"num_inference_steps": 2, "audio_length_in_s": 0.4}
+    several = ours(PROMPT, **settings, num_waveforms_per_prompt=3, seed=5)
+    for audio, seed in zip(several.audios, several.seeds, strict=True):
+        assert apart(ours(PROMPT, **settings, seed=seed).audios[0], audio) < 1e-4
+    assert ours(PROMPT, **settings, num_waveforms_per_prompt=2, seed=[9, 5]).seeds in ([9, 5], [5, 9])
+    random = ours(PROMPT, **settings)
+    assert apart(ours(PROMPT, **settings, seed=random.seeds[0]).audios, random.audios) < 1e-6
+
+
+def test_noise_that_a_step_adds_is_of_the_seed_too(sound_models):
+    ours = load_ours(sound_models / "sound", scheduler="euler-a")
+    settings = {"num_inference_steps": 3, "audio_length_in_s": 0.4}
+    several = ours(PROMPT, **settings, num_waveforms_per_prompt=2, seed=5)
+    alone = ours(PROMPT, **settings, seed=several.seeds[1])
+    assert apart(alone.audios[0], several.audios[1]) < 1e-4
+
+
+def test_scores_by_hand():
+    from photism.audioldm2.clap_ranking import rank
+
+    text = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    heard = torch.tensor([[0.6, 0.8], [1.0, 0.0], [0.0, -1.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]])
+    scores, order = rank(text, heard)  # prompt 0 fits waveform 4 of prompt 1 not at all, and must not receive it
+    assert scores.tolist() == [pytest.approx([1.0, 0.6, 0.0]), pytest.approx([1.0, 0.6, 0.0])]
+    assert order.tolist() == [1, 0, 2, 4, 3, 5]
+
+
+def test_scores_are_those_of_clap(ours, reference):
+    found = ours(
+        PROMPT, num_inference_steps=2, num_waveforms_per_prompt=2, audio_length_in_s=0.8, seed=0, output_type="pt"
+    )
+    import soxr
+
+    resampled = [soxr.resample(audio.numpy(), 16_000, 48_000) for audio in found.audios]
+    features = reference.feature_extractor(resampled, sampling_rate=48_000, return_tensors="pt").input_features
+    with torch.no_grad():
+        text = reference.tokenizer(PROMPT, return_tensors="pt")
+        output = reference.text_encoder(**text, input_features=features)
+    expected = output.logits_per_text / reference.text_encoder.logit_scale_t.exp()
+    assert found.scores[0] == pytest.approx(expected[0].tolist(), abs=1e-5)
+    assert found.waveforms[0].duration_s == pytest.approx(0.8)
+
+
+def test_what_was_encoded_lately_is_remembered(sound_models, monkeypatch):
+    monkeypatch.setattr("photism.audioldm2.text_encoding.MAX_REMEMBERED", 3)
+    ours = load_ours(sound_models / "sound")
+    remembered = ours._prompts._remembered
+    for prompt in ("a", "b", "c", "d"):
+        ours.encode_prompt(prompt)
+        assert len(remembered) <= 3
+        assert [key.text for key in remembered][-2:] == [prompt, ""]  # the negative, used each time, stays
+
+
+def test_a_callback_may_change_latents(ours):
+    settings = {"num_inference_steps": 2, "output_type": "latent"}
+    zeroed = ours(PROMPT, **settings, callback_on_step_end=lambda *at: {"latents": torch.zeros_like(at[3]["latents"])})
+    assert not zeroed.audios.any()

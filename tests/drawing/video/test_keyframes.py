@@ -1,0 +1,87 @@
+"""Windows of a recording, and prompts between them."""
+
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from recordings import RATE, noise, write_wav
+
+from photism import Waveform
+from photism.audio.streaming import SoundFile, stream_samples
+from photism.drawing.video.keyframes import Timeline, windows
+
+ENDS = [(1000, [0]), (999, [0]), (1001, [0, 1]), (1400, [0, 400]), (1900, [0, 400, 800, 900])]
+
+
+@pytest.mark.parametrize("block", [1, 130, 5000])
+@pytest.mark.parametrize(("length", "starts"), ENDS)
+def test_windows_cover_the_recording(block, length, starts):
+    samples = np.arange(length, dtype=np.float32)
+    cut = list(windows(np.split(samples, range(block, length, block)), window_samples=1000, hop_samples=400))
+    assert [int(window.waveform.samples[0]) for window in cut] == starts
+    for window, start in zip(cut, starts, strict=True):
+        expected = samples[start : start + 1000]
+        np.testing.assert_array_equal(window.waveform.samples, expected)
+        assert window.middle_s == (start + len(expected) / 2) / RATE
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """5.2 s: windows of 2 s every second have their middles at 1, 2, 3, 4 and 4.2 s."""
+    return SoundFile.of(write_wav(tmp_path / "a.wav", noise(5.2)))
+
+
+def encoded(pipeline, sound, starts):
+    samples = np.concatenate(list(stream_samples(sound)))
+    return pipeline.encoder.encode([Waveform(samples[round(start * RATE) :][: 2 * RATE]) for start in starts])
+
+
+@pytest.mark.parametrize("name", ["pipeline", "xl"])
+def test_prompts_stand_at_the_middle_of_their_windows(request, name, recording):
+    pipeline = request.getfixturevalue(name)
+    expected = encoded(pipeline, recording, [0, 1, 2, 3, 3.2])
+    timeline = Timeline(recording, pipeline.encoder, window_s=2.0, hop_s=1.0)
+    for time_s, row in [(0, 0), (0.7, 0), (1, 0), (2, 1), (2.5, (1, 2)), (4, 3), (4.1, (3, 4)), (4.2, 4), (5.2, 4)]:
+        at = timeline.at(time_s)
+        for ours, rows in zip(at[:2], expected[:2], strict=True):
+            if ours is None or rows is None:
+                assert ours is rows is None
+            else:
+                wanted = rows[list(row)].mean(0) if isinstance(row, tuple) else rows[row]
+                torch.testing.assert_close(ours[0], wanted, atol=1e-5, rtol=1e-4)
+
+
+def test_a_later_time_needs_only_the_windows_around_it(pipeline, tmp_path, monkeypatch):
+    counts = []
+    encode = pipeline.encoder.encode
+    monkeypatch.setattr(
+        pipeline.encoder,
+        "encode",
+        lambda sounds, **arguments: counts.append(len(sounds)) or encode(sounds, **arguments),
+    )
+    sound = SoundFile.of(write_wav(tmp_path / "long.wav", noise(60)))
+    from_start = Timeline(sound, pipeline.encoder, window_s=2.0, hop_s=1.0)
+    for time_s in [*range(41), 40.5]:
+        expected = from_start.at(time_s)
+    assert counts == [8] * 6
+    counts.clear()
+    late = Timeline(sound, pipeline.encoder, window_s=2.0, hop_s=1.0).at(40.5)
+    torch.testing.assert_close(late.prompt_embeds, expected.prompt_embeds, atol=0, rtol=0)
+    assert counts == [8, 8]
+
+
+def test_only_the_windows_around_a_time_are_held(pipeline, tmp_path, monkeypatch):
+    made = []
+
+    def noted(samples):
+        made.append(weakref.ref(samples))
+        return Waveform(samples)
+
+    monkeypatch.setattr("photism.drawing.video.keyframes.Waveform", noted)
+    sound = SoundFile.of(write_wav(tmp_path / "a.wav", noise(120)))
+    timeline = Timeline(sound, pipeline.encoder, window_s=2.0, hop_s=1.0)
+    for time_s in range(0, 120, 5):
+        timeline.at(time_s)
+        assert sum(each() is not None for each in made) <= 16  # those around the time, and encoded with them
+    assert len(made) == 119

@@ -1,0 +1,119 @@
+"""The sound of a film is the recording's, to the sample, whatever file it came in."""
+
+import av
+import numpy as np
+import pytest
+from recordings import tone
+
+from photism import InputError
+from photism.audio.decoding import decoded_blocks
+from photism.audio.streaming import SoundFile
+from photism.drawing.video.soundtrack import write_soundtrack
+
+SAMPLES = 54_321  # no whole packets of any codec
+
+
+def write(path, codec, *, rate=44_100, layout="stereo", samples=SAMPLES):
+    """A tone in each channel, and a little noise."""
+    channels = av.AudioLayout(layout).nb_channels
+    noise = np.random.default_rng(0).standard_normal((channels, samples)) * 0.01
+    sound = (tone(10)[:samples] + noise).astype(np.float32)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(sound, format="fltp", layout=layout)
+        frame.sample_rate = rate
+        size = stream.codec_context.frame_size
+        resampler = av.AudioResampler(stream.format, layout, rate, frame_size=size or None)
+        for each in [*resampler.resample(frame), *resampler.resample(None), None]:
+            container.mux(stream.encode(each))
+    return path
+
+
+def decoded(source):
+    """Rate, and samples (C, T) as floats within ±1."""
+    sound = SoundFile.of(source)
+    rates, pieces = zip(*decoded_blocks(sound.open(), sound.name), strict=True)
+    assert len(set(rates)) == 1
+    joined = np.concatenate(pieces, axis=1)
+    if joined.dtype.kind == "u":
+        return rates[0], joined / 128.0 - 1
+    return rates[0], joined / (1 if joined.dtype.kind == "f" else 2.0 ** (8 * joined.itemsize - 1))
+
+
+def codec_of(path):
+    with av.open(str(path)) as container:
+        assert len(container.streams) == 1
+        return container.streams.audio[0].codec_context.codec.canonical_name
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "kept_as", "atol"),
+    [
+        ("a.m4a", "aac", "aac", 0),
+        ("a.aac", "aac", "aac", 0),
+        ("a.ts", "aac", "aac", 0),
+        ("a.mkv", "aac", "flac", 2.0**-15),  # a copy would begin elsewhere
+        ("a.flac", "flac", "flac", 0),
+        ("a.mov", "alac", "alac", 0),
+        ("a.mp3", "libmp3lame", "flac", 2.0**-15),
+        ("a.opus", "libopus", "flac", 2.0**-15),
+        ("a.ogg", "libopus", "flac", 2.0**-15),
+        ("a.wav", "pcm_s16le", "flac", 0),
+        ("a.wav", "pcm_u8", "flac", 0),
+        ("a.wav", "pcm_s24le", "flac", 0),
+        ("a.wav", "pcm_f32le", "flac", 2.0**-23),
+        ("a.mkv", "ac3", "flac", 2.0**-15),
+    ],
+)
+def test_every_sample_is_kept(tmp_path, name, codec, kept_as, atol):
+    source = write(tmp_path / name, codec, rate=48_000)
+    write_soundtrack(SoundFile.of(source), tmp_path / "kept.mp4")
+    rate, samples = decoded(source)
+    kept_rate, kept = decoded(tmp_path / "kept.mp4")
+    assert (kept_rate, kept.shape) == (rate, samples.shape)
+    np.testing.assert_allclose(kept, samples, atol=atol, rtol=0)
+    assert codec_of(tmp_path / "kept.mp4") == kept_as
+
+
+@pytest.mark.parametrize(
+    ("rate", "layout"), [(8000, "mono"), (22_050, "stereo"), (37_800, "mono"), (96_000, "5.1"), (192_000, "stereo")]
+)
+def test_rates_and_channels_are_kept(tmp_path, rate, layout):
+    source = write(tmp_path / "a.wav", "pcm_s16le", rate=rate, layout=layout)
+    write_soundtrack(SoundFile.of(source.read_bytes()), tmp_path / "kept.mp4")
+    rate, samples = decoded(source)
+    kept_rate, kept = decoded(tmp_path / "kept.mp4")
+    assert kept_rate == rate
+    np.testing.assert_array_equal(kept, samples)
+
+
+def test_the_picture_of_a_video_is_left_out(tmp_path):
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        video, audio = container.add_stream("libx264", rate=5), container.add_stream("aac", rate=48_000)
+        video.width = video.height = 16
+        for _ in range(5):
+            container.mux(video.encode(av.VideoFrame(16, 16, "yuv420p")))
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 48_000), np.float32), format="fltp", layout="stereo")
+        frame.sample_rate = 48_000
+        for each in [*av.AudioResampler("fltp", "stereo", 48_000, frame_size=1024).resample(frame), None]:
+            container.mux(audio.encode(each))
+        container.mux(video.encode(None))
+    write_soundtrack(SoundFile.of(tmp_path / "a.mp4"), tmp_path / "kept.mp4")
+    assert codec_of(tmp_path / "kept.mp4") == "aac"
+    np.testing.assert_array_equal(decoded(tmp_path / "kept.mp4")[1], decoded(tmp_path / "a.mp4")[1])
+
+
+def test_a_damaged_file_is_kept_as_it_decodes(tmp_path):
+    source = write(tmp_path / "a.mp3", "libmp3lame")
+    data = bytearray(source.read_bytes())
+    data[4000:4400] = b"\xff" * 400
+    source.write_bytes(data[:-3000])
+    write_soundtrack(SoundFile.of(source), tmp_path / "kept.mp4")
+    np.testing.assert_allclose(decoded(tmp_path / "kept.mp4")[1], decoded(source)[1].clip(-1, 1), atol=2.0**-15)
+
+
+def test_a_rate_that_changes_is_refused(tmp_path):
+    parts = [write(tmp_path / f"{rate}.mp3", "libmp3lame", rate=rate).read_bytes() for rate in (44_100, 32_000)]
+    (tmp_path / "a.mp3").write_bytes(b"".join(parts))
+    with pytest.raises(InputError, match=r"44100 Hz, 32000 Hz\) cannot be kept in an MP4 file to the sample; convert"):
+        write_soundtrack(SoundFile.of(tmp_path / "a.mp3"), tmp_path / "kept.mp4")

@@ -1,0 +1,91 @@
+"""Sound in windows beside the same in one piece."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from reference import batch, pair
+
+from photism import AudioPromptEncoder, Waveform, load_waveform
+from photism.encoder import chunked as long
+from photism.encoder.chunked import encode_long, longest_exact
+from photism.errors import InputError
+from photism.tiny import MODEL_FOLDER
+
+EXAMPLE_PATHS = sorted((MODEL_FOLDER / "examples").glob("*.ogg"))
+
+
+@pytest.fixture(scope="module")
+def bundled():
+    return AudioPromptEncoder.from_pretrained(MODEL_FOLDER).float().eval()
+
+
+@pytest.fixture(scope="module")
+def speech(bundled):
+    """Two minutes of it, as features."""
+    samples = np.concatenate([load_waveform(path).samples for path in EXAMPLE_PATHS])
+    return bundled.features([Waveform(np.resize(samples, 120 * 16_000))]).input_features
+
+
+def cosine(left, right):
+    return torch.cosine_similarity(left[0], right[0], dim=-1)
+
+
+def test_a_clip_that_fits_is_exact():
+    model, _ = pair("Model")
+    features, _ = batch((37,))
+    with torch.no_grad():
+        wanted = model(features).last_hidden_state
+    for window in (None, 37, 100):
+        states, windows = encode_long(model, features, window=window)
+        assert windows == 1
+        torch.testing.assert_close(states, wanted)
+
+
+def test_windows_of_speech_are_close_to_the_whole_and_leave_no_seam(bundled, speech):
+    whole, one = encode_long(bundled.encoder, speech)
+    states, windows = encode_long(bundled.encoder, speech, window=500, overlap=100)
+    assert (one, windows) == (1, 8)
+    assert states.shape == whole.shape
+    assert cosine(states, whole).mean() > 0.98
+    # A seam would be a step from token to token, larger than those of speech itself.
+    steps, whole_steps = ((each[0, 1:] - each[0, :-1]).norm(dim=-1) for each in (states, whole))
+    assert steps.max() <= 1.05 * whole_steps.max()
+    starts = torch.tensor(list(long._starts(speech.shape[1], 500, 100)))
+    seams = torch.cat([starts[1:], starts[:-1] + 500])
+    excess = (steps - whole_steps).abs()
+    assert excess[seams - 1].mean() <= 2 * excess.mean()
+
+
+@pytest.mark.parametrize(("frames", "window", "overlap"), [(37, 10, 3), (11, 10, 9), (12, 10, 0), (30, 10, 0)])
+def test_every_token_is_in_a_window(frames, window, overlap):
+    starts = list(long._starts(frames, window, overlap))
+    assert starts[0] == 0
+    assert starts[-1] + window == frames
+    assert all(window - (after - before) >= overlap for before, after in itertools.pairwise(starts))
+
+
+def test_windows_are_taken_where_memory_is_short_and_the_caller_is_told(bundled, speech, monkeypatch):
+    example = EXAMPLE_PATHS[0]
+    together = bundled.encode([example, example])
+    assert together.windows == (1, 1)
+    assert longest_exact(bundled.encoder) <= long.EXACT_TOKENS
+    monkeypatch.setattr(long, "free_bytes", lambda device: 2 * 12 * long.NUMBERS_A_TOKEN * 256 * 4)
+    assert longest_exact(bundled.encoder) == 12
+    monkeypatch.setattr(long, "WINDOW_TOKENS", 12)
+    apart = bundled.encode([example, example])
+    assert apart.windows[0] == apart.windows[1] > 1
+    assert apart.prompt_embeds.shape == together.prompt_embeds.shape
+
+
+def test_what_is_refused():
+    model, _ = pair("Model")
+    features, _ = batch((37, 37))
+    with pytest.raises(InputError, match="one clip"):
+        encode_long(model, features)
+    with pytest.raises(InputError, match="overlap must be from 0 to below the window"):
+        encode_long(model, features[:1], window=10, overlap=10)
+    with_adapter, _ = pair("Model", add_adapter=True)
+    with pytest.raises(InputError, match="no adapter"):
+        encode_long(with_adapter, features[:1])

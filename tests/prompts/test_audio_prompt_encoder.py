@@ -1,0 +1,190 @@
+"""The prompt adapters and the model around them: shapes, independence of the batch, saving and loading."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_checkpoint import make_encoder
+from torch.nn.functional import pad
+
+from photism import AudioPromptEncoder, InputError, Waveform
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoderConfig
+from photism.prompts.prompt_adapter import ConvPromptAdapter, PhoneticPromptAdapter, ResamplerPromptAdapter
+from photism.prompts.prompt_space import PromptSpace
+
+WIDTH, TOKENS, SPACE_WIDTH = 16, 5, 24
+SYMBOLS, PROMPTS = 9, 7
+ADAPTERS = ["conv", "resampler", "phonetic"]
+
+
+def make_space(pooled_width: int | None = None) -> PromptSpace:
+    noise = torch.Generator().manual_seed(3)
+    return PromptSpace(
+        "tiny",
+        bos=torch.randn(SPACE_WIDTH, generator=noise),
+        negative=torch.randn(14, SPACE_WIDTH, generator=noise),
+        norm=4.0,
+        pooled_negative=torch.randn(pooled_width, generator=noise) if pooled_width else None,
+    )
+
+
+@pytest.fixture
+def model() -> AudioPromptEncoder:
+    torch.manual_seed(0)
+    return make_encoder(make_space(pooled_width=6)).eval()
+
+
+@pytest.fixture
+def waveforms() -> list[Waveform]:
+    noise = np.random.default_rng(0)
+    return [Waveform((0.1 * noise.standard_normal(length)).astype(np.float32)) for length in (4000, 9111, 16_000)]
+
+
+def make_adapter(name: str) -> torch.nn.Module:
+    torch.manual_seed(0)
+    if name == "conv":
+        return ConvPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, num_heads=2, intermediate_width=32).eval()
+    if name == "resampler":
+        return ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=2).eval()
+    adapter = make_phonetic()
+    symbols = torch.randint(1, SYMBOLS, (PROMPTS, 3)).tolist()
+    adapter.lexicon.remember(list(enumerate(symbols)))
+    adapter.remember(torch.randn(PROMPTS, TOKENS, SPACE_WIDTH))
+    return adapter.eval()
+
+
+def make_phonetic(**arguments: int) -> PhoneticPromptAdapter:
+    """Of seven prompts, each to be said in three symbols."""
+    return PhoneticPromptAdapter(
+        WIDTH,
+        SPACE_WIDTH,
+        tokens=TOKENS,
+        symbols=SYMBOLS,
+        pronunciations=PROMPTS,
+        pronounced=3 * PROMPTS,
+        prompts=PROMPTS,
+        **arguments,
+    )
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("frames", [1, 7, 20, 333])
+def test_any_number_of_frames_gives_the_same_number_of_tokens(name, frames):
+    states = torch.randn(2, frames, WIDTH)
+    tokens = make_adapter(name)(states, torch.ones(2, frames, dtype=torch.long))
+    assert tokens.shape == (2, TOKENS, SPACE_WIDTH)
+    assert tokens.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+def test_padding_changes_nothing(name):
+    adapter, states = make_adapter(name), torch.randn(1, 9, WIDTH)
+    alone = adapter(states, torch.ones(1, 9, dtype=torch.long))
+    mask = torch.tensor([[1] * 9 + [0] * 4])
+    torch.testing.assert_close(adapter(pad(states, (0, 0, 0, 4), value=3.0), mask), alone)
+
+
+def test_the_published_window_is_cropped_and_the_others_hear_to_the_end():
+    window = 4 * TOKENS
+    states = torch.randn(1, 3 * window, WIDTH)
+    changed = states.clone()
+    changed[:, window:] += 1.0
+    mask = torch.ones(1, 3 * window, dtype=torch.long)
+    conv, resampler, phonetic = (make_adapter(name) for name in ADAPTERS)
+    torch.testing.assert_close(conv(changed, mask), conv(states, mask))
+    assert not torch.allclose(resampler(changed, mask), resampler(states, mask))
+    assert not torch.allclose(phonetic(changed, mask), phonetic(states, mask))
+
+
+def test_the_phonetic_adapter_hears_phonemes_and_nothing_else():
+    adapter, states = make_adapter("phonetic"), torch.randn(2, 9, WIDTH)
+    mask = torch.ones(2, 9, dtype=torch.long)
+    # Another voice: what the phonemes do not depend on.
+    unseen = torch.linalg.svd(adapter.phonemes.weight).Vh[SYMBOLS:]
+    voice = 10 * torch.randn(2, 9, len(unseen)) @ unseen
+    assert voice.abs().max() > 10
+    torch.testing.assert_close(adapter(states + voice, mask), adapter(states, mask))
+
+
+def test_the_phonetic_adapter_mixes_what_it_remembers():
+    adapter, states, mask = make_adapter("phonetic"), torch.randn(1, 9, WIDTH), torch.ones(1, 9, dtype=torch.long)
+    prompts = torch.randn(PROMPTS, TOKENS, SPACE_WIDTH)
+    adapter.remember(prompts)
+    shares = adapter.shares(states, mask)[0]
+    torch.testing.assert_close(shares.sum(), torch.tensor(1.0))
+    torch.testing.assert_close(adapter(states, mask)[0], torch.einsum("p,psd->sd", shares, prompts))
+
+
+def test_the_phonetic_adapter_is_sure_of_what_is_said_clearly():
+    adapter = make_adapter("phonetic")
+    said = [1, 0, 2, 2, 2, 8, 0]  # as the pronunciation of the prompt 4, in time of its own
+    adapter.lexicon.remember([(prompt, [1, 2, 8] if prompt == 4 else [1, 3, prompt + 1]) for prompt in range(PROMPTS)])
+    with torch.no_grad():
+        adapter.phonemes.bias.zero_()
+    states = 40 * torch.linalg.pinv(adapter.phonemes.weight)[:, said].T[None]
+    shares = adapter.shares(states, torch.ones(1, len(said), dtype=torch.long))[0]
+    assert shares.argmax() == 4
+    assert shares[4] > 0.99
+
+
+def test_the_phonetic_adapter_is_trained_from_its_sharpness_on():
+    adapter, mask = make_adapter("phonetic").train(), torch.ones(2, 9, dtype=torch.long)
+    adapter(torch.randn(2, 9, WIDTH), mask).square().sum().backward()
+    trained = {name for name, parameter in adapter.named_parameters() if parameter.grad is not None}
+    assert trained == {"sharpness", "lexicon.bias", "mixture.weight", "basis.weight"}
+
+
+def test_what_is_remembered_is_the_nearest_of_its_rank():
+    adapter = make_phonetic(rank=3)
+    prompts = torch.randn(PROMPTS, TOKENS, SPACE_WIDTH)
+    adapter.remember(prompts)
+    remembered = adapter.basis(adapter.mixture(torch.eye(PROMPTS)))
+    lost = torch.linalg.svdvals(prompts.flatten(1))[3:].square().sum()  # Eckart and Young
+    torch.testing.assert_close((remembered - prompts.flatten(1)).square().sum(), lost)
+
+
+def test_a_prompt_opens_as_its_space_does_and_does_not_depend_on_the_batch(model, waveforms):
+    prompt = model.encode(waveforms)
+    assert prompt.prompt_embeds.shape == (3, 1 + model.config.tokens, SPACE_WIDTH)
+    assert prompt.pooled_prompt_embeds.shape == (3, 6)
+    assert prompt.windows == (1, 1, 1)
+    assert (prompt.prompt_embeds[:, 0] == make_space().bos).all()
+    for batch_size in (1, 2):
+        again = model.encode(waveforms, batch_size=batch_size)
+        torch.testing.assert_close(again.prompt_embeds, prompt.prompt_embeds)
+        torch.testing.assert_close(again.pooled_prompt_embeds, prompt.pooled_prompt_embeds)
+
+
+def test_what_is_saved_is_loaded(model, waveforms, tmp_path: Path):
+    model.save_pretrained(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
+    loaded = AudioPromptEncoder.from_pretrained(tmp_path)
+    for name, value in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value), name
+    assert torch.equal(loaded.prompt_space.negative, model.negative)
+    torch.testing.assert_close(loaded.encode(waveforms).prompt_embeds, model.encode(waveforms).prompt_embeds)
+
+
+def test_encoding_leaves_training_as_it_was_even_where_it_fails(model, waveforms, tmp_path: Path):
+    model.train()
+    model.encode(waveforms)
+    assert model.training
+    with pytest.raises(InputError, match="missing"):
+        model.encode([waveforms[0], tmp_path / "missing.wav"])
+    assert model.training
+
+
+def test_bad_arguments_are_named(model, waveforms):
+    with pytest.raises(InputError, match="sounds must hold at least one"):
+        model.encode([])
+    with pytest.raises(InputError, match="batch_size must be at least 1; got 0"):
+        model.encode(waveforms, batch_size=0)
+    with pytest.raises(InputError, match="adapter must be one of conv, resampler, phonetic; got 'mean'"):
+        AudioPromptEncoderConfig(adapter="mean")
+    with pytest.raises(InputError, match="tokens must be from 1 to 76"):
+        AudioPromptEncoderConfig(tokens=77)
+    with pytest.raises(InputError, match="num_heads must divide the width 16; got 3"):
+        ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=3)
+    with pytest.raises(InputError, match=r"prompts to remember must be of shape \(7, 5, 24\); got \(2, 5, 24\)"):
+        make_adapter("phonetic").remember(torch.zeros(2, TOKENS, SPACE_WIDTH))

@@ -1,0 +1,258 @@
+"""The studio around a pipeline that draws plain squares: what the page asks of it, and what it makes of the answers."""
+
+import socket
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from PIL import Image
+
+from photism import InputError, __version__
+from photism.drawing.negative_prompt import TextPrompt
+from photism.prompts.audio_prompt_encoder import AudioPrompt
+
+gr = pytest.importorskip("gradio", reason="the studio needs gradio: pip install 'photism[studio]'")
+gradio_client = pytest.importorskip("gradio_client", reason="comes with gradio")
+
+from photism.server.studio import CSS, THEME, build_app, launch  # noqa: E402
+
+RATE = 8000  # Hz
+FLAGGED_SEED = 66
+UNMIXED = {"text": None, "text_place": "blend", "sound_strength": None}
+HEARD = [("An elephant.", 0.75), ("A koala.", -0.25)]
+
+
+class Pipeline:
+    """Remembers what it was asked for; refuses more than 40 steps."""
+
+    num_inference_steps = 12
+    guidance_scale = 3.0
+    negative = "empty"
+
+    def __init__(self, latent_pixels: int = 16) -> None:
+        unet = SimpleNamespace(config=SimpleNamespace(sample_size=latent_pixels))
+        self.diffusion = SimpleNamespace(unet=unet, vae_scale_factor=8)
+        self.asked: dict[str, object] = {}
+
+        self.encoder = SimpleNamespace(encode=self.encode)
+
+    def encode(self, waveforms: list[object]) -> AudioPrompt:
+        """A prompt of one number, the length of the sound."""
+        return AudioPrompt(torch.full((1, 2, 1), waveforms[0].duration_s), None)
+
+    def __call__(
+        self, prompts: AudioPrompt, *, callback_on_step: Callable[[int, int], None], **asked: object
+    ) -> object:
+        if asked["num_inference_steps"] > 40:
+            raise InputError("num_inference_steps must be at most 40")
+        self.asked, self.drawn = asked, prompts.prompt_embeds.mean().item()
+        callback_on_step(1, 1)
+        first = 123 if asked["seed"] is None else asked["seed"]
+        seeds = [first + number for number in range(asked["images_per_sound"])]
+        images = [Image.new("RGB", (128, 128), (seed % 256, 0, 0)) for seed in seeds]
+        flags = [seed == FLAGGED_SEED for seed in seeds]
+        return SimpleNamespace(images=[images], seeds=[seeds], nsfw_content_detected=[flags], sound_strength=0.25)
+
+
+RANKER = SimpleNamespace(rank_prompts=lambda prompts: [HEARD])
+
+
+@pytest.fixture
+def make_sound(tmp_path: Path) -> Callable[..., str]:
+    def make(duration_s: float, name: str = "said") -> str:
+        path = tmp_path / f"{name}.wav"
+        with wave.open(str(path), "wb") as file:
+            file.setparams((1, 2, RATE, 0, "NONE", ""))
+            file.writeframes(bytes(2 * round(duration_s * RATE)))
+        return str(path)
+
+    return make
+
+
+def draw_of(app: object) -> Callable[..., object]:
+    """The function behind the button."""
+    (function,) = [each for each in app.fns.values() if each.api_name == "draw"]
+    return function.fn
+
+
+def test_draws_what_the_settings_say(make_sound):
+    pipeline = Pipeline()
+    pictures, heard = draw_of(build_app(pipeline, RANKER))(make_sound(1), 20, 5.0, 7, 2, "noise")
+    assert pipeline.asked == {
+        "num_inference_steps": 20,
+        "guidance_scale": 5.0,
+        "seed": 7,
+        "images_per_sound": 2,
+        "negative": "noise",
+        **UNMIXED,
+    }
+    assert [caption for _, caption in pictures] == ["Seed 7", "Seed 8"]
+    assert heard == dict(HEARD)
+
+
+@pytest.mark.parametrize(
+    ("seed", "negative", "asked"),
+    [
+        (-1, "empty", {"seed": None, "guidance_scale": 5.0, "negative": "empty"}),
+        (0, "none", {"seed": 0, "guidance_scale": None, "negative": "none"}),
+        (0, "/etc/passwd", {"seed": 0, "guidance_scale": 5.0, "negative": TextPrompt("/etc/passwd")}),
+    ],
+)
+def test_random_seeds_no_guidance_and_words(make_sound, seed, negative, asked):
+    pipeline = Pipeline()
+    draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, seed, 1, negative)
+    assert pipeline.asked == {"num_inference_steps": 20, "images_per_sound": 1, **UNMIXED, **asked}
+
+
+@pytest.mark.parametrize(("share", "drawn"), [(0.0, 1.0), (0.25, 1.5), (1.0, 3.0)])
+def test_two_sounds_are_drawn_as_one(make_sound, share, drawn):
+    pipeline, asked = Pipeline(), []
+    ranker = SimpleNamespace(rank_prompts=lambda prompts: asked.append(prompts.prompt_embeds.mean().item()) or [HEARD])
+    pictures, _ = draw_of(build_app(pipeline, ranker))(
+        make_sound(1), 20, 5.0, 0, 1, "empty", make_sound(3, "second"), share
+    )
+    assert pipeline.drawn == drawn
+    assert asked == [drawn]
+    assert pictures[0][0].info["weights"] == f"{1 - share:g},{share:g}"
+
+
+@pytest.mark.parametrize(("typed", "place"), [("blend", "blend"), ("after", "after"), ("1:4", (1, 4))])
+@pytest.mark.parametrize(("strength", "asked"), [(-1, None), (0, 0), (0.7, 0.7)])
+def test_a_text_has_a_place_and_a_strength(make_sound, typed, place, strength, asked):
+    pipeline = Pipeline()
+    ((picture, _),), _ = draw_of(build_app(pipeline))(
+        make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "a rose", typed, strength
+    )
+    assert (pipeline.asked["text"], pipeline.asked["text_place"]) == ("a rose", place)
+    assert pipeline.asked["sound_strength"] == asked
+    assert (picture.info["text"], picture.info["text_place"], picture.info["sound_strength"]) == (
+        "a rose",
+        typed,
+        "0.25",
+    )
+    assert "weights" not in picture.info
+
+
+def test_without_a_text_its_place_does_not_count(make_sound):
+    pipeline = Pipeline()
+    ((picture, _),), _ = draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "", "after", -1)
+    assert {name: pipeline.asked[name] for name in UNMIXED} == UNMIXED
+    assert not {"text", "text_place", "sound_strength", "weights"} & picture.info.keys()
+
+
+def test_a_wrong_place_is_told_before_a_sound_is_encoded(make_sound):
+    pipeline = Pipeline()
+    pipeline.encoder.encode = lambda _: pytest.fail("encoded")
+    with pytest.raises(gr.Error) as error_info:
+        draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "a rose", "above", -1)
+    assert error_info.value.message == "text_place must be blend, before, after or START:STOP, such as 1:4; got above"
+
+
+def test_the_page_shows_no_number_that_is_not_there():
+    """A browser would show a 0, and send it."""
+    numbers = [block for block in build_app(Pipeline()).blocks.values() if isinstance(block, gr.Number)]
+    assert {number.label: number.value for number in numbers} == {"Seed": -1, "Strength": -1}
+
+
+def test_the_second_sound_is_checked_as_the_first(make_sound, tmp_path):
+    draw = draw_of(build_app(Pipeline()))
+    with pytest.raises(gr.Error, match=r"The sound is 60\.1 s long"):
+        draw(make_sound(1), 20, 5.0, 0, 1, "empty", make_sound(60.1, "second"))
+    path = tmp_path / "notes.txt"
+    path.write_text("not a sound")
+    with pytest.raises(gr.Error, match=r"source 'notes\.txt' is not a sound"):
+        draw(make_sound(1), 20, 5.0, 0, 1, "empty", str(path))
+
+
+def test_what_the_safety_checker_blacks_out_is_told(make_sound):
+    pictures, _ = draw_of(build_app(Pipeline()))(make_sound(1), 20, 5.0, FLAGGED_SEED - 1, 2, "empty")
+    assert [caption for _, caption in pictures] == ["Seed 65", "Seed 66: the safety checker found it unsafe"]
+
+
+def test_the_default_negative_is_the_models():
+    pipeline = Pipeline()
+    pipeline.negative = "noise"
+    blocks = build_app(pipeline).blocks.values()
+    (dropdown,) = [block for block in blocks if isinstance(block, gr.Dropdown) and block.label == "Negative"]
+    assert dropdown.value == "noise"
+
+
+def test_without_a_ranker_nothing_is_heard(make_sound):
+    app = build_app(Pipeline())
+    assert draw_of(app)(make_sound(1), 20, 5.0, 0, 1, "empty")[1] == {}
+    (label,) = [block for block in app.blocks.values() if isinstance(block, gr.Label)]
+    assert label.visible is False
+
+
+def test_sixty_seconds_are_drawn_and_no_more(make_sound):
+    draw = draw_of(build_app(Pipeline()))
+    draw(make_sound(60), 20, 5.0, 0, 1, "empty")
+    with pytest.raises(gr.Error) as error_info:
+        draw(make_sound(60.1), 20, 5.0, 0, 1, "empty")
+    assert error_info.value.message == (
+        "The sound is 60.1 s long, and at most 60 s can be drawn: cut it with the scissors below its waveform."
+    )
+
+
+def test_a_mistake_is_one_message_without_the_servers_paths(tmp_path):
+    draw = draw_of(build_app(Pipeline()))
+    with pytest.raises(gr.Error) as error_info:
+        draw(None, 20, 5.0, 0, 1, "empty")
+    assert error_info.value.message == "Record or upload a sound first, or choose an example."
+    path = tmp_path / "notes.txt"
+    path.write_text("not a sound")
+    with pytest.raises(gr.Error) as error_info:
+        draw(str(path), 20, 5.0, 0, 1, "empty")
+    assert error_info.value.message.startswith("source 'notes.txt' is not a sound or video file")
+    assert str(tmp_path) not in error_info.value.message
+
+
+@pytest.mark.parametrize(("latent_pixels", "classes"), [(31, ["pixels"]), (32, [])])
+def test_only_small_pictures_are_enlarged_without_blur(latent_pixels, classes):
+    app = build_app(Pipeline(latent_pixels))
+    (gallery,) = [block for block in app.blocks.values() if isinstance(block, gr.Gallery)]
+    assert gallery.elem_classes == classes
+
+
+def test_over_http(make_sound, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    pipeline = Pipeline()
+    app = build_app(pipeline, RANKER, model="squares")
+    try:
+        address = launch(app, host="127.0.0.1", port=port)
+        assert address == f"http://127.0.0.1:{port}/"
+        client = gradio_client.Client(address, download_files=str(tmp_path), verbose=False, analytics_enabled=False)
+        sound = gradio_client.handle_file(make_sound(1))
+        pictures, heard = client.predict(sound, seed=200, api_name="/draw")  # the rest has defaults
+        with pytest.raises(gradio_client.exceptions.AppError, match=r"^num_inference_steps must be at most 40$"):
+            client.predict(sound, num_inference_steps=41, api_name="/draw")
+    finally:
+        app.close()
+    assert UNMIXED.items() <= pipeline.asked.items()
+    assert heard["label"] == "An elephant."
+    assert heard["confidences"] == [{"label": label, "confidence": score} for label, score in HEARD]
+    (picture,) = pictures
+    assert picture["caption"] == "Seed 200"
+    with Image.open(picture["image"]) as image:
+        assert image.getpixel((64, 64)) == (200, 0, 0)
+        assert image.text == {
+            "Software": f"photism {__version__}",
+            "seed": "200",
+            "model": "squares",
+            "steps": "12",
+            "guidance_scale": "3.0",
+            "negative": "empty",
+            "heard": "An elephant.",
+        }
+
+
+def test_the_theme_fetches_nothing():
+    css = THEME._get_theme_css() + CSS
+    assert "@font-face" not in css
+    assert "@import" not in css
+    assert "url(" not in css.replace('url("data:', "")
+    assert THEME._stylesheets == []

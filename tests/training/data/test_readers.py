@@ -1,0 +1,221 @@
+import io
+import json
+import shutil
+import tarfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from photism.audio.waveform import load_waveform
+from photism.errors import InputError
+from photism.training.data.captions import captions_of_row
+from photism.training.data.readers import Example, fingerprint, read_examples
+
+
+def read(data, *, sound=None, text=None, label_template="{labels}") -> list[Example]:
+    """With the texts that an alignment takes: captions."""
+    texts = partial(captions_of_row, text_columns=text, label_template=label_template)
+    return list(read_examples(str(data), texts, sound_column=sound))
+
+
+def test_a_csv_lists_files_texts_and_splits(captioned):
+    examples = read(captioned)
+    assert len(examples) == 18
+    assert examples[1] == Example("1.wav", captioned / "1.wav", ("an elephant",), "train")
+    assert [example.split for example in examples].count("validation") == 3
+
+
+def test_jsonl_with_parts_and_several_captions(tmp_path):
+    rows = [
+        {"file_name": "a.wav", "caption": ["a dog", "a dog that barks"], "start": 1, "end": 2.5},
+        {"file_name": "a.wav", "caption": "a cat", "start": 3},
+        {"file_name": "a.wav", "caption": "the cat", "start": 3},
+        {"file_name": "https://example.org/b.wav", "labels": ["Rain", "Wind"], "split": "val"},
+        {"file_name": "c.wav"},
+    ]
+    (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read(tmp_path) == [
+        Example("a.wav", tmp_path / "a.wav", ("a dog", "a dog that barks"), None, 1.0, 2.5),
+        Example("a.wav", tmp_path / "a.wav", ("a cat", "the cat"), None, 3.0),
+        Example("https://example.org/b.wav", "https://example.org/b.wav", ("Rain Wind",), "validation"),
+        Example("c.wav", tmp_path / "c.wav", (), None),
+    ]
+
+
+def test_columns_may_be_named(tmp_path):
+    (tmp_path / "metadata.csv").write_text("clip,c1,c2,text\nx.ogg,one,two,three\n")
+    (example,) = read(tmp_path, sound="clip", text=("c1", "c2"))
+    assert (example.name, example.texts) == ("x.ogg", ("one", "two"))
+
+
+def test_folders_are_labels(captioned, tmp_path):
+    for name in ("train/Electric_guitar/1.wav", "test/Rain/2.wav", "train/Rain/deep/3.wav"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(captioned / "0.wav", tmp_path / name)
+    (tmp_path / "train/Rain/note.txt").write_text("not a sound")
+    found = {example.name: (example.texts, example.split) for example in read(tmp_path, label_template="{label}!")}
+    assert found == {
+        "train/Electric_guitar/1.wav": (("Electric guitar!",), "train"),
+        "test/Rain/2.wav": (("Rain!",), "validation"),
+        "train/Rain/deep/3.wav": (("deep!",), "train"),
+    }
+
+
+def write_shard(path: Path, files: dict[str, bytes]) -> None:
+    with tarfile.open(path, "w") as shard:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            shard.addfile(member, io.BytesIO(content))
+
+
+def test_web_dataset(captioned, tmp_path):
+    sound = (captioned / "0.wav").read_bytes()
+    write_shard(
+        tmp_path / "s-000.tar", {"a.wav": sound, "a.txt": b"a dog\na hound\n", "b.wav": sound, "b.cls": b"Rain"}
+    )
+    about = json.dumps({"caption": "the sea", "start": 0.1, "split": "test"}).encode()
+    write_shard(tmp_path / "s-001.tar", {"c.wav": sound, "c.json": about})
+    for shards in ("s-{000..001}.tar", "s-*.tar"):
+        first, second, third = read(tmp_path / shards)
+        assert (first.name, first.texts, first.split) == ("a", ("a dog", "a hound"), None)
+        assert second.texts == ("Rain",)
+        assert (third.texts, third.split, third.start_s) == (("the sea",), "validation", 0.1)
+        assert load_waveform(first.sound).duration_s == load_waveform(captioned / "0.wav").duration_s
+
+
+def test_a_key_without_a_sound_is_told_and_no_reason_to_stop(captioned, tmp_path):
+    sound = (captioned / "0.wav").read_bytes()
+    write_shard(tmp_path / "s.tar", {"a.txt": b"a dog", "b.wav": sound, "b.txt": b"a cat"})
+    assert [(each.name, each.sound is None) for each in read(tmp_path / "s.tar")] == [("a", True), ("b", False)]
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.wav,a dog\n,a cat\n")
+    assert [each.sound is None for each in read(tmp_path)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.wav": b"", "a.json": b"{no"}, "data must be whole shards .*s.tar: .*Expecting property name"),
+        ({"a.txt": b"\xff"}, "data must be whole shards .*s.tar: .*invalid start byte"),
+        ({"a.wav": b"", "a.json": b"[1]"}, r"data must tell a sound by an object of names and values; got \[1\]"),
+    ],
+)
+def test_shards_that_cannot_be_read(tmp_path, files, message):
+    write_shard(tmp_path / "s.tar", files)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "s.tar")
+
+
+def test_shards_that_break_off_or_are_not_there(captioned, tmp_path):
+    write_shard(tmp_path / "s.tar", {"a.wav": (captioned / "0.wav").read_bytes() * 4, "a.txt": b"a dog"})
+    whole = (tmp_path / "s.tar").read_bytes()
+    (tmp_path / "s.tar").write_bytes(whole[: len(whole) // 2])
+    for name in ("s.tar", "gone.tar"):
+        with pytest.raises(InputError, match=f"data must be whole shards .*{name}"):
+            read(tmp_path / name)
+
+
+@pytest.fixture(scope="module")
+def tables(captioned, tmp_path_factory):
+    """The Audio feature of `datasets` in Parquet, as the hub has it, and saved by `datasets`."""
+    import datasets
+    import pyarrow
+    from pyarrow import parquet
+
+    folder = tmp_path_factory.mktemp("tables")
+    features = datasets.Features(
+        {
+            "audio": datasets.Audio(),
+            "label": datasets.ClassLabel(names=["Dog", "Keyboard_(musical)"]),
+            "tags": datasets.List(datasets.ClassLabel(names=["Rain", "Wind"])),
+        }
+    )
+    sound = {"bytes": (captioned / "0.wav").read_bytes(), "path": "0.wav"}
+    for split, labels in (("train", [0, 1, -1]), ("test", [1])):
+        table = {"audio": [sound] * len(labels), "label": labels, "tags": [[0, 1]] * len(labels)}
+        parquet.write_table(pyarrow.table(table, schema=features.arrow_schema), folder / f"{split}-0.parquet")
+    loaded = datasets.load_dataset(str(folder), cache_dir=str(folder / "cache"))
+    loaded.save_to_disk(folder / "saved")
+    return folder
+
+
+@pytest.mark.parametrize("where", ["", "saved"])
+def test_data_sets(tables, where):
+    examples = read(tables / where)
+    assert [(each.texts, each.split) for each in examples] == [
+        (("Dog",), "train"),
+        (("Keyboard musical",), "train"),
+        ((), "train"),
+        (("Keyboard musical",), "validation"),
+    ]
+    assert load_waveform(examples[0].sound).duration_s == pytest.approx(0.5)
+
+
+def test_lists_of_classes(tables):
+    examples = read(tables, label_template="{label}", text=("tags",))
+    assert {each.texts for each in examples} == {("Rain", "Wind")}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text\na dog\n", "data must have a column audio or file_name .* with the sound; it has text"),
+        ("file_name,text,split\na.wav,a dog,third\n", "split must be one of train, .*; got third"),
+        ("file_name,text,split\na.wav,a dog,train\na.wav,hound,test\n", "a sound in one split; a.wav is in two"),
+        ("file_name,text,start\na.wav,a dog,soon\n", "start must be seconds; a.wav has 'soon'"),
+        ("file_name,text,start\n,a dog,soon\n", "start must be seconds; .*has 'soon'"),
+        ("file_name,text\n", "data must hold sounds; .* lists none"),
+        ("\x00\xff", "data must"),
+    ],
+)
+def test_bad_lists(tmp_path, content, message):
+    (tmp_path / "metadata.csv").write_text(content, encoding="latin1")
+    with pytest.raises(InputError, match=message):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('["a.wav", "a dog"]', r"data must tell a sound by an object of names and values; got \['a.wav', 'a dog'\]"),
+        ('{"file_name": "a.wav", "text": "a dog", "split": 3}', "split must be one of train, .*; got 3"),
+        ('{"file_name": "a.wav", "text": "a dog"', "cannot be read"),
+    ],
+)
+def test_bad_lines(tmp_path, line, message):
+    (tmp_path / "metadata.jsonl").write_text(line)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path)
+
+
+def test_data_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match=r"no-such-data cannot be loaded"):
+        read(tmp_path / "no-such-data")
+    with pytest.raises(InputError, match="shards that exist"):
+        read(tmp_path / "*.tar")
+    (tmp_path / "sound.wav").write_bytes(b"")
+    with pytest.raises(InputError, match="is a file"):
+        read(tmp_path / "sound.wav")
+    for name in ("metadata.csv", "metadata.jsonl"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(InputError, match="one list"):
+        read(tmp_path)
+
+
+def test_a_fingerprint_changes_with_the_data(captioned, tmp_path):
+    shutil.copytree(captioned, tmp_path / "copy")
+    before = fingerprint(str(tmp_path / "copy"))
+    assert fingerprint(str(tmp_path / "copy")) == before
+    (tmp_path / "copy" / "0.wav").write_bytes(b"")
+    assert fingerprint(str(tmp_path / "copy")) != before
+
+
+@pytest.mark.parametrize("pattern", ["s-000.tar", "s-{000..001}.tar", "s-*.tar"])
+def test_a_fingerprint_changes_with_the_shards(tmp_path, pattern):
+    for number in (0, 1):
+        write_shard(tmp_path / f"s-00{number}.tar", {"a.txt": b"a dog"})
+    before = fingerprint(str(tmp_path / pattern))
+    assert fingerprint(str(tmp_path / pattern)) == before
+    write_shard(tmp_path / "s-000.tar", {"a.txt": b"a dog" * 4000})
+    assert fingerprint(str(tmp_path / pattern)) != before
