@@ -1,0 +1,288 @@
+"""Declare a setting once: its name, type, default, bounds or choices, unit and description.
+
+A verb's settings are a frozen dataclass made by `@settings`, each field of which is a `setting`:
+
+    @settings
+    class DrawSettings:
+        \"\"\"Settings of an image generation.\"\"\"
+
+        num_inference_steps: int = setting(12, "Number of denoising steps.", minimum=1, flag="--steps")
+
+From that declaration come the check of the value when the dataclass is made, the entry under `Attributes:` in the class
+docstring, the keyword argument of a function that `accepts` the class, the key in a YAML file, and the flag of the
+command line with its help (`photism.cli.flags`). Nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from typing_extensions import dataclass_transform
+
+from photism.errors import InputError
+from photism.files import written_whole
+
+Kind = TypeVar("Kind", bound=type)
+Instance = TypeVar("Instance")
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class SettingError(InputError):
+    """A setting has a value that cannot be used.
+
+    Attributes:
+        name: of the setting, as in Python; the command line names its flag instead.
+        problem: what is allowed and what was given, a sentence without its subject.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name} {problem}")
+        self.name, self.problem = name, problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What is declared of one setting, apart from its name and type.
+
+    Attributes:
+        description: one sentence that names the quantity and its effect; it is the flag's help as well.
+        unit: of a number, such as "seconds"; the flag shows it in place of the type.
+        minimum, maximum: inclusive bounds of a number.
+        above, below: exclusive bounds of a number.
+        choices: the allowed values.
+        flag: on the command line; by default the name with hyphens.
+        short: one-letter flag, such as "-o".
+        metavar: what the flag's value is called in the help; by default the unit or the choices.
+        parse: turns a string, or for a repeatable flag a list of them, into the value.
+        is_argument: whether the command line takes it as a positional argument.
+        is_flag: whether the command line offers it.
+    """
+
+    description: str
+    unit: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: Sequence[str] | None = None
+    flag: str | None = None
+    short: str | None = None
+    metavar: str | None = None
+    parse: Callable[[Any], Any] | None = None
+    is_argument: bool = False
+    is_flag: bool = True
+
+    @property
+    def allowed(self) -> str:
+        """What values are allowed, as the end of "must be …"; empty if any are."""
+        if self.choices is not None:
+            return f"one of {', '.join(self.choices)}"
+        lower = "" if self.minimum is None else f"at least {self.minimum:g}"
+        lower = lower if self.above is None else f"above {self.above:g}"
+        upper = "" if self.maximum is None else f"at most {self.maximum:g}"
+        upper = upper if self.below is None else f"below {self.below:g}"
+        return " and ".join(part for part in (lower, upper) if part) or "a finite number"
+
+    def allows(self, value: Any) -> bool:
+        """Whether a value lies within the bounds, or is one of the choices. None is the absence of a value."""
+        if value is None:
+            return True
+        if self.choices is not None:
+            return value in self.choices
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return True
+        return (
+            math.isfinite(value)
+            and (self.minimum is None or value >= self.minimum)
+            and (self.above is None or value > self.above)
+            and (self.maximum is None or value <= self.maximum)
+            and (self.below is None or value < self.below)
+        )
+
+
+def setting(default: Any, description: str, **declared: Any) -> Any:
+    """Declare a field of a settings class.
+
+    Args:
+        default: its value where none is given.
+        description: one sentence that names the quantity and its effect.
+        declared: further attributes of `Declaration`, such as `minimum` or `unit`.
+    """
+    declaration = Declaration(description=description, **declared)
+    return dataclasses.field(default=default, metadata={"declaration": declaration})
+
+
+@dataclass_transform(field_specifiers=(setting,), frozen_default=True, kw_only_default=True)
+def settings(kind: Kind) -> Kind:
+    """Make a class of `setting` fields a frozen dataclass that checks its values and documents them.
+
+    A method `check(self)`, where the class has one, is called after the values were checked one by one: it is the place
+    for what one setting demands of another, and raises `SettingError`.
+    """
+
+    def __post_init__(self: Any) -> None:
+        for name, declaration in declarations(type(self)).items():
+            value = getattr(self, name)
+            if not declaration.allows(value):
+                raise SettingError(name, f"must be {declaration.allowed}; got {_shown(value)}")
+        check = getattr(self, "check", None)
+        if check is not None:
+            check()
+
+    kind.__post_init__ = __post_init__  # pyright: ignore[reportAttributeAccessIssue]
+    made: Any = dataclass(frozen=True, kw_only=True)(kind)
+    summary = inspect.cleandoc(made.__doc__ or "")
+    made.__doc__ = f"{summary}\n\nAttributes:\n{describe(made)}"
+    return made
+
+
+def declarations(kind: type) -> dict[str, Declaration]:
+    """Return what is declared of each setting of a settings class, by name and in order."""
+    return {each.name: each.metadata["declaration"] for each in dataclasses.fields(kind)}
+
+
+def describe(kind: type) -> str:
+    """Return a line for each setting of a class: its name, description, bounds or choices, and default."""
+    lines: list[str] = []
+    for each in dataclasses.fields(kind):
+        declared: Declaration = each.metadata["declaration"]
+        bounds = (declared.minimum, declared.above, declared.maximum, declared.below, declared.choices)
+        notes = [declared.unit] if declared.unit else []
+        notes += [declared.allowed] if any(bound is not None for bound in bounds) else []
+        notes += [] if each.default is None else [f"default {_shown(each.default)}"]
+        lines.append(f"    {each.name}: {declared.description}" + (f" ({'; '.join(notes)})" if notes else ""))
+    return "\n".join(lines)
+
+
+def accepts(kind: type) -> Callable[[Function], Function]:
+    """Let a function that takes `**changes` show the settings of a class as its keyword arguments.
+
+    The function's signature and docstring list them; a keyword that is neither a setting nor a parameter of its own is
+    refused with the names that there are.
+
+    Args:
+        kind: settings class.
+    """
+
+    def decorate(function: Function) -> Function:
+        own = inspect.signature(function)
+        kept = [each for each in own.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+        taken = {each.name for each in kept}
+        types = get_type_hints(kind)
+        added = [
+            inspect.Parameter(
+                each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=types[each.name]
+            )
+            for each in dataclasses.fields(kind)
+            if each.name not in taken
+        ]
+
+        @wraps(function)
+        def checked(*args: Any, **keywords: Any) -> Any:
+            unknown = [name for name in keywords if name not in taken and name not in types]
+            if unknown:
+                available = ", ".join(sorted(taken | types.keys()))
+                raise TypeError(f"{function.__qualname__} has no argument {unknown[0]!r}; it takes {available}")
+            return function(*args, **keywords)
+
+        checked.__signature__ = own.replace(parameters=[*kept, *added])  # pyright: ignore[reportAttributeAccessIssue]
+        checked.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nKeyword arguments:\n{describe(kind)}"
+        return checked  # pyright: ignore[reportReturnType]
+
+    return decorate
+
+
+def read_settings(kind: type[Instance], path: Path | None, given: Mapping[str, Any]) -> Instance:
+    """Make settings from a YAML file, if there is one, and values that take precedence over it.
+
+    Args:
+        kind: settings class.
+        path: of a YAML mapping from names of settings to values.
+        given: values by name.
+
+    Raises:
+        InputError: the file is not a YAML mapping.
+        SettingError: it names a setting that does not exist, or a value has the wrong type or is out of range.
+    """
+    values = {} if path is None else _read_yaml(path)
+    types = get_type_hints(kind)
+    for name, value in values.items():
+        if name not in types:
+            raise InputError(f"{path} has no setting {name!r} to set; there are {', '.join(types)}")
+        values[name] = converted(name, value, types[name])
+    return kind(**{**values, **given})
+
+
+def write_settings(values: Any, path: Path) -> None:
+    """Write settings as YAML, in the order of their declaration."""
+    import yaml
+
+    with written_whole(path) as file:
+        yaml.safe_dump(dataclasses.asdict(values), file, sort_keys=False, allow_unicode=True)
+
+
+def differences(one: Any, other: Any, *, ignored: frozenset[str] = frozenset()) -> list[str]:
+    """List the settings in which two instances of a class differ, as "name: value of one, value of other".
+
+    Args:
+        one: settings of a class.
+        other: settings of the same class.
+        ignored: names that may differ.
+    """
+    pairs = ((each.name, getattr(one, each.name), getattr(other, each.name)) for each in dataclasses.fields(one))
+    return [f"{name}: {mine}, {theirs}" for name, mine, theirs in pairs if name not in ignored and mine != theirs]
+
+
+def value_type(declared: Any) -> Any:
+    """Return the type of a setting that may also be None: `int` for `int | None`."""
+    if get_origin(declared) in (UnionType, Union):
+        return next(option for option in get_args(declared) if option is not type(None))
+    return declared
+
+
+def converted(name: str, value: Any, declared: Any) -> Any:
+    """Convert a value read from a file to the declared type of its setting: YAML reads 1e-4 as a string.
+
+    Raises:
+        SettingError: the value is not of that type.
+    """
+    if value is None:
+        if declared is Any or type(None) in get_args(declared):
+            return None
+        raise SettingError(name, "must have a value; got none")
+    wanted = value_type(declared)
+    if get_origin(wanted) is Literal:
+        wanted = str
+    if wanted is float and not isinstance(value, bool):
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            pass
+    elif not isinstance(wanted, type) or type(value) is wanted:
+        return value
+    raise SettingError(name, f"must be of type {wanted.__name__}; got {value!r}")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        values: Any = yaml.safe_load(path.read_text(encoding="utf8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path} must be a YAML mapping from setting names to values; it holds {values!r}")
+    return dict(values)
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a person would type it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,109 @@
+"""One declaration of a setting: its check, its documentation, its YAML and its keyword argument."""
+
+import inspect
+
+import pytest
+
+from photism.errors import InputError
+from photism.settings import SettingError, accepts, differences, read_settings, setting, settings, write_settings
+
+
+@settings
+class Base:
+    """Settings of a test."""
+
+    steps: int | None = setting(None, "Number of steps.", minimum=1, flag="--steps")
+    rate: float = setting(1e-4, "Learning rate.", above=0, below=1)
+    mode: str = setting("fast", "How to run.", choices=("fast", "slow"))
+
+    def check(self) -> None:
+        """Refuse one step in the slow mode."""
+        if self.mode == "slow" and self.steps == 1:
+            raise SettingError("steps", "must be at least 2 with mode slow; got 1")
+
+
+@settings
+class Derived(Base):
+    """Settings of a test and one more."""
+
+    margin: float = setting(0.0, "Margin.", unit="seconds", minimum=0, maximum=2)
+
+
+@accepts(Base)
+def run(source, *, force=False, **changes):
+    """Run.
+
+    Args:
+        source: what to run on.
+        force: overwrite.
+    """
+    return source, force, Base(**changes)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"steps": 0}, "steps must be at least 1; got 0"),
+        ({"rate": 0.0}, "rate must be above 0 and below 1; got 0"),
+        ({"rate": 1.0}, "rate must be above 0 and below 1; got 1"),
+        ({"rate": float("nan")}, "rate must be above 0 and below 1; got nan"),
+        ({"mode": "medium"}, "mode must be one of fast, slow; got medium"),
+        ({"mode": "slow", "steps": 1}, "steps must be at least 2 with mode slow; got 1"),
+        ({"margin": 2.5}, "margin must be at least 0 and at most 2; got 2.5"),
+    ],
+)
+def test_a_value_out_of_range_names_the_setting_and_the_bounds(given, message):
+    with pytest.raises(SettingError) as error:
+        Derived(**given)
+    assert str(error.value) == message
+    assert error.value.name in given
+
+
+@pytest.mark.parametrize("given", [{"steps": 1}, {"steps": None}, {"rate": 0.999}, {"margin": 2.0}, {"margin": 0.0}])
+def test_a_value_at_its_bound_is_allowed(given):
+    assert all(getattr(Derived(**given), name) == value for name, value in given.items())
+
+
+def test_the_docstring_of_a_class_lists_its_settings():
+    assert "steps: Number of steps. (at least 1)" in Base.__doc__
+    assert "rate: Learning rate. (above 0 and below 1; default 0.0001)" in Base.__doc__
+    assert "margin: Margin. (seconds; at least 0 and at most 2; default 0)" in Derived.__doc__
+
+
+def test_a_function_takes_and_documents_the_settings_as_keyword_arguments():
+    assert list(inspect.signature(run).parameters) == ["source", "force", "steps", "rate", "mode"]
+    assert "mode: How to run. (one of fast, slow; default fast)" in run.__doc__
+    assert run("x", force=True, steps=3) == ("x", True, Base(steps=3))
+    with pytest.raises(TypeError, match=r"^run has no argument 'step'; it takes force, mode, rate, source, steps$"):
+        run("x", step=3)
+
+
+def test_yaml_holds_all_settings_and_values_given_take_precedence(tmp_path):
+    path = tmp_path / "settings.yaml"
+    write_settings(Derived(steps=4, rate=1e-5), path)
+    assert read_settings(Derived, path, {"margin": 1.0}) == Derived(steps=4, rate=1e-5, margin=1.0)
+    path.write_text("rate: 1e-3\nsteps: null\n")  # YAML 1.1 reads 1e-3 as a string
+    assert read_settings(Derived, path, {}) == Derived(rate=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("- 1", "must be a YAML mapping from setting names to values"),
+        ("steps: [", "is not valid YAML"),
+        ("pace: 1", "has no setting 'pace' to set; there are steps, rate, mode"),
+        ("steps: many", "steps must be of type int; got 'many'"),
+        ("steps: true", "steps must be of type int; got True"),
+        ("rate: null", "rate must have a value; got none"),
+        ("rate: .inf", "rate must be above 0 and below 1; got inf"),
+    ],
+)
+def test_a_file_that_cannot_be_used(tmp_path, text, message):
+    path = tmp_path / "settings.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message.replace("[", r"\[")):
+        read_settings(Base, path, {})
+
+
+def test_differences_name_the_setting_and_both_values():
+    assert differences(Base(steps=1), Base(steps=2, mode="slow"), ignored=frozenset({"mode"})) == ["steps: 1, 2"]
