@@ -1,6 +1,6 @@
 """Photism's alignment beside the published recipe's (audio2img): the loss, a training step, and memory.
 
-    python benchmarks/align.py [--layers 2] [--runs 3] [--device cpu] [--only WORD]
+    python -m benchmarks.align [--layers 2] [--runs 3] [--device cpu] [--only WORD]
 
 The published recipe: transformers' Wav2Vec2-BERT with its adapter under transformers' Trainer, every sound padded to
 375 frames, a loss that broadcasts audio against text, 16 batches of 8 to a step (so that a sound is told from 7
@@ -21,12 +21,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from encoder import CORPUS_S, TOKENS_PER_S, WIDTH
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy
-from turns import Case, measure
+
+from benchmarks.encoder import CORPUS_S, TOKENS_PER_S, WIDTH
+from benchmarks.turns import Case, measure
 
 OURS, PUBLISHED = "ours", "published recipe"
 PROMPT_TOKENS, PROMPT_WIDTH = 47, 1024

@@ -1,6 +1,6 @@
 """How long a sound takes to become a picture: each stage apart, warm, and a whole process from the command line.
 
-    python benchmarks/draw.py [SOUND] [--model FOLDER] [--runs 9] [--device cpu] [--steps 12]
+    python -m benchmarks.draw [SOUND] [--model FOLDER] [--runs 9] [--device cpu] [--steps 12]
 
 Prints medians, with the least and the most, in seconds. The limits are those on two cores of a machine that does
 nothing else: 1 s for a picture, 3 s for a process beyond `import torch`.

@@ -1,6 +1,6 @@
 """Photism's Wav2Vec2-BERT beside transformers' and CTranslate2's, and its log-mel beside transformers' and Kaldi's.
 
-    python benchmarks/encoder.py [--full] [--device cpu] [--runs 5] [--only WORD]
+    python -m benchmarks.encoder [--full] [--device cpu] [--runs 5] [--only WORD]
 
 Random weights of the real widths, 2 layers or, with --full, 24. Each side of a case is a process of its own; they run
 in turns, so that what else the machine does strikes both alike. Prints the median of each side in seconds, their ratio
@@ -25,7 +25,8 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
-from turns import Case, measure
+
+from benchmarks.turns import Case, measure
 
 RATE = 16_000
 TOKENS_PER_S = 50

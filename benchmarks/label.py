@@ -1,9 +1,9 @@
 """photism.AudioClassifier beside transformers' pipeline("audio-classification"): same checkpoint, same recordings.
 
-    python benchmarks/label.py FOLDER [--recordings 500] [--runs 3] [--layers 2] [--only WORD] [--processor]
+    python -m benchmarks.label FOLDER [--recordings 500] [--runs 3] [--layers 2] [--only WORD] [--processor]
 
 FOLDER is searched for recordings, of which as many as asked for are taken at even distances: those of the Tux Paint
-corpus lie where `python recipes/tiny/corpus.py` puts them. The checkpoints have random weights: a Wav2Vec2-BERT of the
+corpus lie where `python -m recipes.tiny.corpus` puts them. The checkpoints have random weights: a Wav2Vec2-BERT of the
 published width with --layers layers, and a wav2vec2-base as it is published. Each side is a process of its own; they
 run in turns. The pipeline is given the samples that Photism's decoder makes of each file as it asks for them, since it
 decodes by an ffmpeg program itself, which would take it longer. Prints the median seconds of each side, the ratio
@@ -27,7 +27,8 @@ import torch
 import transformers
 from rich.console import Console
 from rich.table import Table
-from turns import Case, measure
+
+from benchmarks.turns import Case, measure
 
 OURS, ONE, EIGHT = "ours", "pipeline", "pipeline, batch_size=8"
 ENDINGS = (".ogg", ".wav", ".flac", ".mp3", ".opus", ".m4a")

@@ -1,6 +1,6 @@
 """AudioLDM 2 beside diffusers' pipeline: the same random weights, in turns, time and the most memory.
 
-    python benchmarks/sound.py [--full] [--runs 3] [--steps 5] [--threads 2] [--device cpu] [--dtype float32]
+    python -m benchmarks.sound [--full] [--runs 3] [--steps 5] [--threads 2] [--device cpu] [--dtype float32]
         [--only NAME] [--folder FOLDER]
 
 By default each model has two layers or half the width; `--full` has those of cvssp/audioldm2. The weights are made
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,9 +22,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-
-from turns import Case, measure
+from benchmarks.turns import Case, measure
 
 PROMPT = "rain on a tin roof"
 LENGTH_S = 10.24
@@ -51,7 +48,8 @@ def make_checkpoint(folder: Path, size: Size) -> None:
     """Random weights, in the layout that diffusers still runs."""
     import diffusers
     import transformers
-    from tiny_audioldm2 import save_parts
+
+    from tests.support.tiny_audioldm2 import save_parts
 
     clap = transformers.ClapConfig(text_config={"num_hidden_layers": size.text_layers}, projection_dim=512)
     gpt2 = transformers.GPT2Config(n_layer=size.text_layers)

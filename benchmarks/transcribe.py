@@ -1,6 +1,6 @@
 """`Transcriber` beside transformers' pipeline for speech recognition: the same checkpoint, the same files.
 
-    python benchmarks/transcribe.py [--runs 3] [--layers 2] [--only WORD]
+    python -m benchmarks.transcribe [--runs 3] [--layers 2] [--only WORD]
 
 Random weights of the published widths with few layers, so that decoding, features, padding and windows weigh what they
 do, and noise in WAV files. Each side of a case is a process of its own; they run in turns. Prints the median of each
@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from turns import Case, measure
+
+from benchmarks.turns import Case, measure
 
 OURS, PIPELINE = "ours", "pipeline"
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOINSHRDLUCMWFGYPBVKJXQZ'")

@@ -1,19 +1,16 @@
 """What several tests need: models of a few random weights, and sounds."""
 
-import sys
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not, and tiny_checkpoint stands here
-
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of Photism models: sd and xl."""
-    from tiny_checkpoint import make_models
+    from tests.support.tiny_checkpoint import make_models
 
     folder = tmp_path_factory.mktemp("models")
     make_models(folder)
@@ -23,7 +20,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def parts(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of what goes beside these models; `make_parts` says what."""
-    from tiny_checkpoint import make_parts
+    from tests.support.tiny_checkpoint import make_parts
 
     folder = tmp_path_factory.mktemp("parts")
     make_parts(models, folder)
@@ -33,7 +30,7 @@ def parts(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of sounds with captions; `make_captioned` says which."""
-    from captioned_sounds import make_captioned
+    from tests.support.captioned_sounds import make_captioned
 
     folder = tmp_path_factory.mktemp("captioned")
     make_captioned(folder)
@@ -43,7 +40,7 @@ def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def ctc_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of the CTC checkpoints that `tiny_ctc` makes."""
-    from tiny_ctc import make_checkpoints
+    from tests.support.tiny_ctc import make_checkpoints
 
     folder = tmp_path_factory.mktemp("ctc")
     make_checkpoints(folder)
@@ -82,7 +79,7 @@ def bare_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sound_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of AudioLDM 2 checkpoints; `tiny_audioldm2` says which."""
-    from tiny_audioldm2 import make_models
+    from tests.support.tiny_audioldm2 import make_models
 
     folder = tmp_path_factory.mktemp("sound-models")
     make_models(folder)

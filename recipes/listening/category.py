@@ -1,9 +1,9 @@
 """Which kind of thing is spoken of, in any of twelve languages: the sixteen folders of the stamps.
 
-    python recipes/listening/category.py             # trains a second encoder and measures; goes on after a kill
-    python recipes/listening/category.py --measure   # measures what was trained alone
-    python recipes/listening/category.py --bundled   # measures the bundled encoder alone, without training
-    python recipes/listening/category.py --hear      # measures instead what `photism hear` makes of the same
+    python -m recipes.listening.category             # trains a second encoder and measures; goes on after a kill
+    python -m recipes.listening.category --measure   # measures what was trained alone
+    python -m recipes.listening.category --bundled   # measures the bundled encoder alone, without training
+    python -m recipes.listening.category --hear      # measures instead what `photism hear` makes of the same
 
 The bundled model tells how likely a recording says each caption, by its phonemes, and a category is as likely as its
 captions together. What one encoder mishears in a voice it does not know, another may hear, or the same one where the
@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,23 +25,20 @@ import soxr
 import torch
 from torch import Tensor
 
-sys.path.append(str(Path(__file__).parents[1] / "tiny"))
-
-from corpus import LANGUAGES, UNHEARD_LANGUAGES, read_captions, read_recordings, read_stamps
-from fit_captions import RECORDINGS, CaptionBank, fit_pronunciations, fit_symbols
-from fit_captions import hear as hear_clips
-from sounds import work_folder
-from speech import make_shards, read_speech
-from speech_batches import EASY, HARD, SpeechBatches
-from train_phonemes import PhonemeWriter, phoneme_loss
-from training import Training, autocast, best_device, load_averaged
-
 from photism import AudioToImagePipeline, CaptionRanker
 from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.metrics import sequence_similarity
 from photism.prompts.prompt_space import encode_text
 from photism.tiny import MODEL_FOLDER
+from recipes.listening.sounds import work_folder
+from recipes.tiny.corpus import LANGUAGES, UNHEARD_LANGUAGES, read_captions, read_recordings, read_stamps
+from recipes.tiny.fit_captions import RECORDINGS, CaptionBank, fit_pronunciations, fit_symbols
+from recipes.tiny.fit_captions import hear as hear_clips
+from recipes.tiny.speech import make_shards, read_speech
+from recipes.tiny.speech_batches import EASY, HARD, SpeechBatches
+from recipes.tiny.train_phonemes import PhonemeWriter, phoneme_loss
+from recipes.tiny.training import Training, autocast, best_device, load_averaged
 
 NAME = "category-phonemes"
 STEPS = 2600

@@ -1,7 +1,7 @@
 """What is said, character by character: English, learnt from espeak-ng's voices saying WordNet's examples.
 
-    python recipes/listening/characters.py             # writes the sounds, trains, measures: about an hour on one core
-    python recipes/listening/characters.py --measure   # measures what was trained
+    python -m recipes.listening.characters             # writes the sounds, trains, measures: about an hour on one core
+    python -m recipes.listening.characters --measure   # measures what was trained
 
 Sentences and voices that are measured are both kept from training. Asterisk's English prompts, by a person on the
 telephone, are for testing alone. What is trained is not bundled: it stays in the cache.
@@ -19,11 +19,11 @@ import sys
 from pathlib import Path
 
 import jiwer
-from sounds import Said, Spoken, fetch_package, fetch_prompts, path_of, telephoned, work_folder, write
-from speech import PITCH, RATE_WPM
 
 from photism import Transcriber
 from photism.training.heads.vocabulary import Normalizer
+from recipes.listening.sounds import Said, Spoken, fetch_package, fetch_prompts, path_of, telephoned, work_folder, write
+from recipes.tiny.speech import PITCH, RATE_WPM
 
 SOUNDS, TRAINED = work_folder() / "characters", work_folder() / "characters-model"
 WORDNET_VERSION = "1:3.0-37"

@@ -1,7 +1,7 @@
 """Which of eight languages is spoken: the head that `photism label` takes where none is named.
 
-    python recipes/listening/language.py             # writes the sounds, trains, measures: under an hour on two cores
-    python recipes/listening/language.py --measure   # measures the bundled head alone
+    python -m recipes.listening.language             # writes the sounds, trains, measures: under an hour on two cores
+    python -m recipes.listening.language --measure   # measures the bundled head alone
 
 The bundled encoder stays as it is; what is trained is a mean of its layers and two linear layers. It learns from
 people, the same people by telephone, and espeak-ng's voices.
@@ -18,10 +18,10 @@ from collections import Counter
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
-from sounds import Spoken, fetch_prompts, path_of, people, telephoned, voices, work_folder, write
 
 from photism import AudioClassifier
 from photism.tiny import MODEL_FOLDER
+from recipes.listening.sounds import Spoken, fetch_prompts, path_of, people, telephoned, voices, work_folder, write
 
 LANGUAGES = {
     "be": "Belarusian",

@@ -13,7 +13,6 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import wave
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,12 +24,9 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-sys.path.append(str(Path(__file__).parents[1] / "tiny"))
-
-from corpus import cache_folder, read_recordings, read_stamps
-from speech import PITCH, RATE_WPM, VOICE_VARIANTS, synthesize
-
 from photism.audio.waveform import SAMPLING_RATE, load_waveform
+from recipes.tiny.corpus import cache_folder, read_recordings, read_stamps
+from recipes.tiny.speech import PITCH, RATE_WPM, VOICE_VARIANTS, synthesize
 
 TELEPHONE_RATE = 8_000  # Hz
 PROMPT_LANGUAGES = ("en", "es", "fr", "it", "ru")

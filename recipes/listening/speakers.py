@@ -1,7 +1,7 @@
 """Whose voice it is: vectors by which voices are told apart that nobody trained on.
 
-    python recipes/listening/speakers.py             # writes the sounds, trains, measures; goes on after a kill
-    python recipes/listening/speakers.py --measure   # measures what was trained alone
+    python -m recipes.listening.speakers             # writes the sounds, trains, measures; goes on after a kill
+    python -m recipes.listening.speakers --measure   # measures what was trained alone
 
 A speaker is one of espeak-ng's variants at one of three pitches, in all twelve languages; or the person who recorded a
 language, each at five speeds, which count as five. All are heard as they are, in noise, and by telephone.
@@ -22,14 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).parents[1] / "tiny"))
-
-from corpus import LANGUAGES, read_recordings, read_stamps
-from sounds import NOISE_DB, Said, Spoken, fetch_prompts, path_of, telephoned, work_folder, write
-from speech import RATE_WPM
-
 from photism import SpeakerVerifier
 from photism.listening.metrics import equal_error_rate, min_detection_cost
+from recipes.listening.sounds import NOISE_DB, Said, Spoken, fetch_prompts, path_of, telephoned, work_folder, write
+from recipes.tiny.corpus import LANGUAGES, read_recordings, read_stamps
+from recipes.tiny.speech import RATE_WPM
 
 SOUNDS, TRAINED = work_folder() / "speakers", work_folder() / "speakers-head"
 TEST_PEOPLE, VALIDATION_PEOPLE = ("da", "el", "lt", "nl"), ("en",)

@@ -1,8 +1,8 @@
 """When somebody speaks: speech among silence, noise, and animals, bells and hammers.
 
-    python recipes/listening/speaking.py             # mixes the sounds, trains, measures; goes on after a kill
-    python recipes/listening/speaking.py --measure   # measures what was trained alone
-    python recipes/listening/speaking.py --silero    # measures instead Silero's detector, of `photism transcribe --vad`
+    python -m recipes.listening.speaking             # mixes the sounds, trains, measures; goes on after a kill
+    python -m recipes.listening.speaking --measure   # measures what was trained alone
+    python -m recipes.listening.speaking --silero    # measures instead Silero's detector, of `photism transcribe --vad`
 
 A mixture is some seconds of people or espeak-ng's voices saying captions with pauses between, the stamps' own sounds
 over them and alone, and noise. Where speech is, in RTTM, is known from where it was put: of a recording, the stretches
@@ -30,17 +30,14 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-sys.path.append(str(Path(__file__).parents[1] / "tiny"))
-
-from corpus import LANGUAGES, UNHEARD_LANGUAGES, fetch, read_stamps
-from sounds import Spoken, fetch_prompts, in_noise, people, samples_of, voices, work_folder, write_wav
-
 from photism import SpeakerTimeline
 from photism.audio.waveform import SAMPLING_RATE, load_waveform
 from photism.listening.diarization import TurnRules, as_rttm, read_rttm
 from photism.listening.metrics import diarization_error
 from photism.listening.windows import Segment
 from photism.training.heads.turns import activity
+from recipes.listening.sounds import Spoken, fetch_prompts, in_noise, people, samples_of, voices, work_folder, write_wav
+from recipes.tiny.corpus import LANGUAGES, UNHEARD_LANGUAGES, fetch, read_stamps
 
 SOUNDS, TRAINED = work_folder() / "speaking", work_folder() / "speaking-head"
 VOICES_EACH = 400

@@ -4,7 +4,7 @@ A stamp is a picture of one thing with a caption and, for a dozen languages, a r
 package is Debian's `tuxpaint-stamps-default` (GPL-2). It is downloaded with `apt-get download`, checked against a
 fixed SHA-256 and unpacked into the cache; nothing is installed.
 
-    python recipes/tiny/corpus.py            # fetch, check, unpack, and print what is there
+    python -m recipes.tiny.corpus            # fetch, check, unpack, and print what is there
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Stage 7: measures the bundled model as it is shipped, on the recordings that it was never trained on.
 
-    python recipes/tiny/evaluate.py [--write]
+    python -m recipes.tiny.evaluate [--write]
 
 Prints one table and writes it as `src/photism/tiny/evaluation.json`; with `--write` also between the evaluation marks
 of the README and of the model card.
@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from corpus import UNHEARD_LANGUAGES, Recording, read_captions, read_pictures, read_recordings
 from diffusers.utils import logging
 from PIL import Image
 from torch import Tensor
@@ -33,6 +32,7 @@ from torch import Tensor
 from photism import AudioToImagePipeline, CaptionRanker
 from photism.prompts.metrics import retrieval
 from photism.tiny import MODEL_FOLDER
+from recipes.tiny.corpus import UNHEARD_LANGUAGES, Recording, read_captions, read_pictures, read_recordings
 
 ROOT = Path(__file__).parents[2]
 THUMBNAIL = 32

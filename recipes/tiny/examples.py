@@ -1,6 +1,6 @@
 """The example sounds beside the bundled model: captions spoken by espeak-ng in voices that no training heard.
 
-python recipes/tiny/examples.py
+python -m recipes.tiny.examples
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import io
 from pathlib import Path
 
 import av
-from corpus import read_stamps
-from export import FOLDER
-from speech import synthesize
+
+from recipes.tiny.corpus import read_stamps
+from recipes.tiny.export import FOLDER
+from recipes.tiny.speech import synthesize
 
 EXAMPLES = {
     "elephant": ("An elephant.", "en"),

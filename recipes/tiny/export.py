@@ -1,6 +1,6 @@
 """Stage 6: what was trained becomes the bundled model, `src/photism/tiny`.
 
-    python recipes/tiny/export.py
+    python -m recipes.tiny.export
 
 The audio side at the root, Stable Diffusion's layout in `diffusion/`, all weights in float16. Files that are there are
 replaced.
@@ -15,13 +15,13 @@ import sys
 from pathlib import Path
 
 import torch
-from corpus import read_captions
 from diffusers import DPMSolverMultistepScheduler
-from fit_captions import FOLDER as CAPTIONS
-from train_diffusion import NAME, build_pipeline, build_unet
-from training import load_averaged
 
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from recipes.tiny.corpus import read_captions
+from recipes.tiny.fit_captions import FOLDER as CAPTIONS
+from recipes.tiny.train_diffusion import NAME, build_pipeline, build_unet
+from recipes.tiny.training import load_averaged
 
 FOLDER = Path(__file__).parents[2] / "src/photism/tiny"
 LARGEST_BYTES = 64 * 2**20

@@ -1,6 +1,6 @@
 """Stage 5: the prompt adapter learns how captions are said, and what the phonemes that are heard are worth.
 
-    python recipes/tiny/fit_captions.py
+    python -m recipes.tiny.fit_captions
 
 Nothing is trained. The adapter is given the prompts of all captions and their pronunciations in all languages, as
 espeak-ng transcribes them. Four numbers are chosen by how often recordings of people that were trained on, made noisy,
@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
-from corpus import LANGUAGES, cache_folder, read_captions
-from speech import read_speech
-from speech_batches import BLANK, HARD, TOKEN_FRAMES, SpeechBatches
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from train_phonemes import PhonemeWriter, encoder_config, load_phoneme_writer
-from train_text_encoder import encode_captions, load_text_encoder
 
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.metrics import retrieval, sequence_similarity
 from photism.prompts.prompt_space import PromptSpace
+from recipes.tiny.corpus import LANGUAGES, cache_folder, read_captions
+from recipes.tiny.speech import read_speech
+from recipes.tiny.speech_batches import BLANK, HARD, TOKEN_FRAMES, SpeechBatches
+from recipes.tiny.train_phonemes import PhonemeWriter, encoder_config, load_phoneme_writer
+from recipes.tiny.train_text_encoder import encode_captions, load_text_encoder
 
 Choice = TypeVar("Choice")
 

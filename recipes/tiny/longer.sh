@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-python recipes/tiny/speech.py --voices 12
-python recipes/tiny/train_phonemes.py --voices 12 --steps 100000 --batch-tokens 16000
-python recipes/tiny/fit_captions.py --voices 12
-python recipes/tiny/export.py
-python recipes/tiny/examples.py
-python recipes/tiny/evaluate.py --write
+python -m recipes.tiny.speech --voices 12
+python -m recipes.tiny.train_phonemes --voices 12 --steps 100000 --batch-tokens 16000
+python -m recipes.tiny.fit_captions --voices 12
+python -m recipes.tiny.export
+python -m recipes.tiny.examples
+python -m recipes.tiny.evaluate --write

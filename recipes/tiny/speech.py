@@ -1,6 +1,6 @@
 """Stage 0: every caption spoken, as log-mel frames in the cache: people's recordings and espeak-ng's voices.
 
-    python recipes/tiny/speech.py [--voices N]
+    python -m recipes.tiny.speech [--voices N]
 
 One shard a language, written when it is complete; run again after a kill and it goes on with the next. The frames are
 not normalised: training mixes noise in, warps and normalises them on the fly. espeak-ng also transcribes every caption
@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from corpus import LANGUAGES, cache_folder, read_recordings, read_stamps
 
 from photism.audio.log_mel import log_mel
 from photism.audio.waveform import load_waveform
+from recipes.tiny.corpus import LANGUAGES, cache_folder, read_recordings, read_stamps
 
 MEL_BINS = 80
 VOICE_VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+f1", "+f2", "+f3", "+f4")
@@ -177,7 +177,7 @@ def read_speech(voices: Mapping[str, int]) -> Speech:
     for language, count in voices.items():
         frames_path, table_path = shard_paths(language, count)
         if not table_path.exists():
-            sys.exit(f"speech: {language} is missing; run 'python recipes/tiny/speech.py --voices {count}' first")
+            sys.exit(f"speech: {language} is missing; run 'python -m recipes.tiny.speech --voices {count}' first")
         clips += [Clip(**row) for row in json.loads(table_path.read_text())]
         frames.append(np.load(frames_path))
     lengths = np.array([clip.frames for clip in clips])

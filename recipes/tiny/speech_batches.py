@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from corpus import read_captions
-from speech import Speech
 from torch import Tensor
+
+from recipes.tiny.corpus import read_captions
+from recipes.tiny.speech import Speech
 
 TOKEN_FRAMES = 4
 """Log-mel frames of 10 ms in a token: 40 ms, half the cost of the usual 20 ms."""

@@ -1,6 +1,6 @@
 """Stage 1: the autoencoder, 128×128 pixels to 8×8×24 latents and back.
 
-    python recipes/tiny/train_autoencoder.py [--steps N]
+    python -m recipes.tiny.train_autoencoder [--steps N]
 
 An autoencoder trained from nothing spends most of its time finding a code for its two halves to share. Here the code
 is given: the principal components of the pictures' 16×16 patches, which alone keep 21 dB. The decoder learns to draw
@@ -17,10 +17,11 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
-from corpus import read_pictures
 from diffusers import AutoencoderKL
 from torch import Tensor
-from training import Training, autocast, batch_of, best_device
+
+from recipes.tiny.corpus import read_pictures
+from recipes.tiny.training import Training, autocast, batch_of, best_device
 
 NAME = "autoencoder"
 PATCH = 16

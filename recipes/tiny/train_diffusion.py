@@ -1,6 +1,6 @@
 """Stage 3: the UNet draws latents from a caption's token sequence, with classifier-free guidance.
 
-    python recipes/tiny/train_diffusion.py [--steps N]
+    python -m recipes.tiny.train_diffusion [--steps N]
 
 Latents and token sequences are fixed, so they are computed once and a step costs the UNet alone. The UNet predicts
 velocity under a schedule that ends in pure noise (https://arxiv.org/abs/2305.08891): the white background and the right
@@ -13,13 +13,14 @@ import argparse
 import random
 
 import torch
-from corpus import read_captions, read_pictures
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import Tensor
-from train_autoencoder import LATENT_CHANNELS, build_autoencoder, patch_code, to_signal
-from train_autoencoder import NAME as AUTOENCODER
-from train_text_encoder import WIDTH, encode_captions, load_text_encoder, read_tokenizer, reword
-from training import Training, autocast, batch_of, best_device, load_averaged
+
+from recipes.tiny.corpus import read_captions, read_pictures
+from recipes.tiny.train_autoencoder import LATENT_CHANNELS, build_autoencoder, patch_code, to_signal
+from recipes.tiny.train_autoencoder import NAME as AUTOENCODER
+from recipes.tiny.train_text_encoder import WIDTH, encode_captions, load_text_encoder, read_tokenizer, reword
+from recipes.tiny.training import Training, autocast, batch_of, best_device, load_averaged
 
 NAME = "diffusion"
 EMPTY_SHARE = 0.1

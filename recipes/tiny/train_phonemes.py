@@ -1,6 +1,6 @@
 """Stage 4: the audio encoder learns to hear, by writing down phonemes (CTC).
 
-    python recipes/tiny/train_phonemes.py [--steps N]
+    python -m recipes.tiny.train_phonemes [--steps N]
 
 A classifier of captions learns slowly and by heart. Phonemes are what all captions in all languages are made of: the
 encoder that knows them needs only a few examples of each phrase.
@@ -12,14 +12,14 @@ import argparse
 
 import torch
 import torch.nn.functional as F
-from corpus import LANGUAGES, UNHEARD_LANGUAGES
-from speech import read_speech
-from speech_batches import BLANK, TOKEN_FRAMES, Batch, SpeechBatches
 from torch import Tensor, nn
-from training import Training, autocast, best_device, load_averaged
 from transformers import Wav2Vec2BertConfig
 
 from photism.encoder.model import Wav2Vec2BertModel
+from recipes.tiny.corpus import LANGUAGES, UNHEARD_LANGUAGES
+from recipes.tiny.speech import read_speech
+from recipes.tiny.speech_batches import BLANK, TOKEN_FRAMES, Batch, SpeechBatches
+from recipes.tiny.training import Training, autocast, best_device, load_averaged
 
 NAME = "phonemes"
 EVALUATED_CLIPS = 256

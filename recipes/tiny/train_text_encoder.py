@@ -1,6 +1,6 @@
 """Stage 2: the tokenizer and the text encoder, a small CLIP taught to match captions with pictures.
 
-    python recipes/tiny/train_text_encoder.py [--steps N]
+    python -m recipes.tiny.train_text_encoder [--steps N]
 
 The text encoder is trained against the pictures first and then frozen, as Stable Diffusion's was: the UNet and the
 audio encoder can then both be trained at once, on the same fixed token sequences. The picture encoder only serves to
@@ -21,12 +21,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from corpus import cache_folder, read_captions, read_pictures
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor, nn
-from train_autoencoder import augment, to_signal
-from training import Training, autocast, batch_of, best_device, load_averaged
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from recipes.tiny.corpus import cache_folder, read_captions, read_pictures
+from recipes.tiny.train_autoencoder import augment, to_signal
+from recipes.tiny.training import Training, autocast, batch_of, best_device, load_averaged
 
 NAME = "text_encoder"
 PROMPT_LENGTH = 16

@@ -15,10 +15,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from corpus import cache_folder
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
+
+from recipes.tiny.corpus import cache_folder
 
 CHECKPOINT_EVERY_S = 180.0
 REPORT_EVERY_S = 30.0

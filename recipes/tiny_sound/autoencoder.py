@@ -1,6 +1,6 @@
 """Stage 1: the autoencoder, log-mel spectrograms to latents and back.
 
-    python recipes/tiny_sound/autoencoder.py [--steps N]
+    python -m recipes.tiny_sound.autoencoder [--steps N]
 
 As in recipes/tiny the code is given, the principal components of the spectrograms' patches, so that the two halves need
 not find one together: the decoder learns to draw from it, the encoder to find it, and the UNet can be trained on the
@@ -18,11 +18,11 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from targets import HOP_SAMPLES, SAMPLING_RATE, draw_targets, read_targets, target_weights
 from torch import Tensor
-from training import Training, autocast, best_device, load_averaged
 
 from photism.audioldm2.mel_vae import log_mel
+from recipes.tiny.training import Training, autocast, best_device, load_averaged
+from recipes.tiny_sound.targets import HOP_SAMPLES, SAMPLING_RATE, draw_targets, read_targets, target_weights
 
 NAME = "sound-autoencoder"
 MEL_BINS = 64

@@ -1,6 +1,6 @@
 """Stage 3: CLAP, which tells texts and sounds that belong together; the UNet is told by it, and candidates are ranked.
 
-python recipes/tiny_sound/clap.py [--steps N]
+python -m recipes.tiny_sound.clap [--steps N]
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from functools import cache
 
 import torch
 import torch.nn.functional as F
-from autoencoder import MEL_BINS
-from targets import SAMPLING_RATE, WINDOW_SAMPLES, read_targets
-from texts import CLAP_WIDTH, LONGEST_LETTERS, clap_tokenizer, letters_of, torch_choice, wording
 from torch import Tensor
-from train_text_encoder import matching_loss
-from training import Training, autocast, batch_of, best_device, load_averaged
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
+
+from recipes.tiny.train_text_encoder import matching_loss
+from recipes.tiny.training import Training, autocast, batch_of, best_device, load_averaged
+from recipes.tiny_sound.autoencoder import MEL_BINS
+from recipes.tiny_sound.targets import SAMPLING_RATE, WINDOW_SAMPLES, read_targets
+from recipes.tiny_sound.texts import CLAP_WIDTH, LONGEST_LETTERS, clap_tokenizer, letters_of, torch_choice, wording
 
 NAME = "sound-clap"
 SPEC_SIDE = 128  # the spectrogram as a square, two halves of its time below each other

@@ -1,6 +1,6 @@
 """Stage 5: the UNet makes latents from what the text side says, with classifier-free guidance.
 
-    python recipes/tiny_sound/diffusion.py [--steps N]
+    python -m recipes.tiny_sound.diffusion [--steps N]
 
 The states of the texts are fixed, so that they are computed once and a step costs the UNet alone. It predicts velocity
 under the published checkpoints' schedule; more of the steps are spent where there is much noise, since the text decides
@@ -13,14 +13,15 @@ import argparse
 import random
 
 import torch
-from autoencoder import LATENT_CHANNELS, MEL_BINS, PATCH
-from clap import embed_texts, load_clap
 from diffusers import AudioLDM2UNet2DConditionModel, DDIMScheduler
-from language import load_texts, read_latents
-from targets import WINDOW_FRAMES, draw_targets, read_targets
-from texts import GPT_WIDTH, T5_WIDTH, letters_of, wording, words_of
 from torch import Tensor
-from training import Training, autocast, best_device, load_averaged
+
+from recipes.tiny.training import Training, autocast, best_device, load_averaged
+from recipes.tiny_sound.autoencoder import LATENT_CHANNELS, MEL_BINS, PATCH
+from recipes.tiny_sound.clap import embed_texts, load_clap
+from recipes.tiny_sound.language import load_texts, read_latents
+from recipes.tiny_sound.targets import WINDOW_FRAMES, draw_targets, read_targets
+from recipes.tiny_sound.texts import GPT_WIDTH, T5_WIDTH, letters_of, wording, words_of
 
 NAME = "sound-diffusion"
 EMPTY_SHARE = 0.1

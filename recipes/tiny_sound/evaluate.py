@@ -1,6 +1,6 @@
 """Stage 7: measures a checkpoint as it is shipped.
 
-    python recipes/tiny_sound/evaluate.py [FOLDER]
+    python -m recipes.tiny_sound.evaluate [FOLDER]
 
 100 captions, evenly spaced among those of the corpus, each made with seed 0 and the defaults of `photism sound`: as it
 is, and after "a voice says"; and all captions whose thing has a sound of its own. "Heard" is what the bundled audio
@@ -18,16 +18,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from autoencoder import FLOOR, LIKE
-from hearing import recalls
 from PIL import Image
-from targets import read_captions, read_targets
-from texts import VOICE_WORDS
 from torch import Tensor
 
 from photism import AudioLDM2Pipeline
 from photism.audioldm2.mel_vae import decode_latents, encode_mel, log_mel, vocode
 from photism.tiny import SOUND_FOLDER
+from recipes.tiny_sound.autoencoder import FLOOR, LIKE
+from recipes.tiny_sound.hearing import recalls
+from recipes.tiny_sound.targets import read_captions, read_targets
+from recipes.tiny_sound.texts import VOICE_WORDS
 
 ROOT = Path(__file__).parents[2]
 MADE = 100

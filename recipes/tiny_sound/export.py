@@ -1,6 +1,6 @@
 """Stage 6: what was trained becomes a checkpoint in AudioLDM 2's own layout, all weights in float16.
 
-    python recipes/tiny_sound/export.py [FOLDER]
+    python -m recipes.tiny_sound.export [FOLDER]
 
 By default into the package, `src/photism/tiny/sound`. Files that are there are replaced.
 """
@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 
 import torch
-from autoencoder import load_autoencoder
-from clap import build_extractor, load_clap
-from diffusion import build_scheduler, load_unet
-from language import load_texts
-from texts import clap_tokenizer, t5_tokenizer, tokenizer_folder
-from vocoder import load_vocoder
 
 from photism.tiny import SOUND_FOLDER
+from recipes.tiny_sound.autoencoder import load_autoencoder
+from recipes.tiny_sound.clap import build_extractor, load_clap
+from recipes.tiny_sound.diffusion import build_scheduler, load_unet
+from recipes.tiny_sound.language import load_texts
+from recipes.tiny_sound.texts import clap_tokenizer, t5_tokenizer, tokenizer_folder
+from recipes.tiny_sound.vocoder import load_vocoder
 
 LARGEST_BYTES = 40 * 10**6
 GUIDANCE_SCALE = 1.5

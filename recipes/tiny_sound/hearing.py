@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 
 import torch
-from targets import SAMPLING_RATE, read_captions
 from torch import Tensor
 
 from photism import CaptionRanker
 from photism.audio.waveform import load_waveform
 from photism.prompts.metrics import retrieval
+from recipes.tiny_sound.targets import SAMPLING_RATE, read_captions
 
 
 @cache

@@ -1,6 +1,6 @@
 """Stage 4: T5, the projection and GPT-2, which continues a text with a state for each latent frame of its sound.
 
-    python recipes/tiny_sound/language.py [--steps N]
+    python -m recipes.tiny_sound.language [--steps N]
 
 As in AudioLDM 2 the language model learns by regression what the sound is about to be, there AudioMAE's features, here
 the code of each frame, and the UNet is then told by states that say most of it already. Words begin with the principal
@@ -14,12 +14,13 @@ import argparse
 import random
 
 import torch
-from autoencoder import LATENT_CHANNELS, MEL_BINS, PATCH, patch_code, read_mels
-from clap import embed_texts, load_clap
-from targets import draw_targets, read_targets
-from texts import GPT_WIDTH, TextStates, letters_of, torch_choice, wording, words_of
 from torch import Tensor, nn
-from training import Training, autocast, best_device, load_averaged
+
+from recipes.tiny.training import Training, autocast, best_device, load_averaged
+from recipes.tiny_sound.autoencoder import LATENT_CHANNELS, MEL_BINS, PATCH, patch_code, read_mels
+from recipes.tiny_sound.clap import embed_texts, load_clap
+from recipes.tiny_sound.targets import draw_targets, read_targets
+from recipes.tiny_sound.texts import GPT_WIDTH, TextStates, letters_of, torch_choice, wording, words_of
 
 NAME = "sound-language"
 EMPTY_SHARE = 0.05

@@ -1,6 +1,6 @@
 """Stage 0: what each caption sounds like: the thing's own sound where the corpus has one, and a voice that says it.
 
-    python recipes/tiny_sound/targets.py
+    python -m recipes.tiny_sound.targets
 
 Written to the cache once, as the model is trained on it: 16 kHz, without its mean, with a peak of .5, from a moment
 before the sound begins, faded out where it is longer than a window, and silent after its end.
@@ -20,13 +20,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-sys.path.append(str(Path(__file__).parents[1] / "tiny"))
-
-from corpus import cache_folder, read_captions, read_stamps
-from speech import synthesize
-
 from photism.audio.waveform import SAMPLING_RATE, load_waveform
 from photism.audioldm2.mel_vae import training_gain
+from recipes.tiny.corpus import cache_folder, read_captions, read_stamps
+from recipes.tiny.speech import synthesize
 
 HOP_SAMPLES = 160
 WINDOW_FRAMES = 192  # of 10 ms
@@ -102,7 +99,7 @@ def read_targets() -> tuple[Sequence[Target], torch.Tensor]:
     """All targets and their waveforms: float32 (N, WINDOW_SAMPLES)."""
     sounds, table = paths()
     if not table.exists():
-        sys.exit("targets: missing; run 'python recipes/tiny_sound/targets.py' first")
+        sys.exit("targets: missing; run 'python -m recipes.tiny_sound.targets' first")
     targets = [Target(**row) for row in json.loads(table.read_text())]
     return targets, torch.from_numpy(np.load(sounds)).float() / 32767
 

@@ -15,16 +15,16 @@ from functools import cache
 from pathlib import Path
 
 import torch
-from autoencoder import PATCH
-from corpus import cache_folder, read_captions
 from diffusers import AudioLDM2ProjectionModel
-from targets import WINDOW_FRAMES, Target
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor, nn
-from train_text_encoder import reword
 from transformers import GPT2Config, GPT2Model, RobertaTokenizer, T5Config, T5EncoderModel, T5Tokenizer
 
 from photism.audioldm2.gpt2 import generate_states
+from recipes.tiny.corpus import cache_folder, read_captions
+from recipes.tiny.train_text_encoder import reword
+from recipes.tiny_sound.autoencoder import PATCH
+from recipes.tiny_sound.targets import WINDOW_FRAMES, Target
 
 LONGEST_LETTERS, LONGEST_WORDS = 94, 24
 """Texts, in tokens of CLAP and of T5; longer ones are cut."""

@@ -1,6 +1,6 @@
 """Stage 2: the vocoder, log-mel spectrograms to waveforms.
 
-    python recipes/tiny_sound/vocoder.py [--steps N]
+    python -m recipes.tiny_sound.vocoder [--steps N]
 
 It is told how its spectrum differs from the target's at several resolutions (Parallel WaveGAN, arXiv 1910.11480), and
 has no adversary: phases are its own.
@@ -12,13 +12,13 @@ import argparse
 
 import torch
 import torch.nn.functional as F
-from autoencoder import FLOOR, LIKE, MEL_BINS, read_mels
-from targets import HOP_SAMPLES, SAMPLING_RATE, read_targets, target_weights
 from torch import Tensor
-from training import Training, best_device, load_averaged
 from transformers import SpeechT5HifiGan, SpeechT5HifiGanConfig
 
 from photism.audioldm2.mel_vae import log_mel
+from recipes.tiny.training import Training, best_device, load_averaged
+from recipes.tiny_sound.autoencoder import FLOOR, LIKE, MEL_BINS, read_mels
+from recipes.tiny_sound.targets import HOP_SAMPLES, SAMPLING_RATE, read_targets, target_weights
 
 NAME = "sound-vocoder"
 CROP_FRAMES = 48

@@ -1,13 +1,8 @@
 """The pipelines that these tests hear."""
 
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # importlib mode does not, and peers stands here
-
-from peers import load_ours, load_reference
+from tests.audioldm2.peers import load_ours, load_reference
 
 
 @pytest.fixture(scope="package")

@@ -5,13 +5,13 @@ import shutil
 
 import pytest
 import torch
-from peers import PROMPT, load_ours
 from safetensors.torch import load_file, save_file
-from tiny_audioldm2 import edit_json, make_vits_tokenizer
 
 from photism import InputError
 from photism.audioldm2.options import SoundOptions
 from photism.audioldm2.pipeline import AudioLDM2Pipeline
+from tests.audioldm2.peers import PROMPT, load_ours
+from tests.support.tiny_audioldm2 import edit_json, make_vits_tokenizer
 
 EMBEDS, MADE, MASK = torch.zeros(2, 5, 24), torch.zeros(2, 8, 16), torch.ones(2, 5)
 

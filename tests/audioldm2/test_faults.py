@@ -7,9 +7,9 @@ import pytest
 import soxr
 import torch
 from diffusers.pipelines.audioldm2 import pipeline_audioldm2
-from peers import apart, load_ours
 
 from photism import InputError
+from tests.audioldm2.peers import apart, load_ours
 
 LONG = "a low quality dog barks on tin roof"
 STEPS = 2

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from peers import apart
 
 from photism import InputError
 from photism.audioldm2.mel_vae import log_mel, training_gain
+from tests.audioldm2.peers import apart
 
 RATE = 16_000
 

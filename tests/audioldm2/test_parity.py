@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from peers import NEGATIVE, PROMPT, SAID, apart, load_ours, load_reference
 
 from photism.audioldm2.mel_vae import decode_latents, vocode
+from tests.audioldm2.peers import NEGATIVE, PROMPT, SAID, apart, load_ours, load_reference
 
 CLOSE = 1e-5
 STEPS = 4

@@ -4,10 +4,10 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from peers import NEGATIVE, PROMPT, apart, load_ours
 
 from photism import InputError
 from photism.prompts.diffusion_options import SCHEDULERS
+from tests.audioldm2.peers import NEGATIVE, PROMPT, apart, load_ours
 
 LATENTS = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
 

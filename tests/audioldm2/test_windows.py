@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from peers import apart
 
 from photism.audioldm2.mel_vae import VOCODED_FRAMES, decode_latents, vocode
 from photism.audioldm2.windows import plan_windows
+from tests.audioldm2.peers import apart
 
 
 @pytest.mark.parametrize("total", [33, 40, 57, 200])

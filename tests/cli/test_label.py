@@ -3,8 +3,6 @@
 import csv
 import json
 import re
-import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -12,12 +10,10 @@ from typer.testing import CliRunner
 from photism import AudioClassifier, InputError
 from photism.cli.app import app
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "listening"))
-
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    from classifiers import make_classifier
+    from tests.support.classifiers import make_classifier
 
     return make_classifier(tmp_path_factory.mktemp("classifier") / "bert", "bert")
 

@@ -11,7 +11,7 @@ import pytest
 
 from photism.cli.app import main
 
-TINY_CHECKPOINT = Path(__file__).parents[1] / "tiny_checkpoint.py"
+ROOT = Path(__file__).parents[2]
 RATE = 8000  # Hz
 
 
@@ -62,7 +62,7 @@ def test_serves_until_it_is_interrupted(tmp_path, free_port):
     gradio_client = pytest.importorskip(
         "gradio_client", reason="the studio needs gradio: pip install 'photism[studio]'"
     )
-    subprocess.run([sys.executable, TINY_CHECKPOINT, tmp_path], check=True)
+    subprocess.run([sys.executable, "-m", "tests.support.tiny_checkpoint", tmp_path], cwd=ROOT, check=True)
     sound = tmp_path / "silence.wav"
     with wave.open(str(sound), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))

@@ -2,9 +2,7 @@
 
 import json
 import re
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +11,10 @@ from typer.testing import CliRunner
 from photism import InputError, SpeakerVerifier
 from photism.cli.app import app
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "listening"))
-
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    from speaker_models import make_speaker_model
+    from tests.support.speaker_models import make_speaker_model
 
     folder = tmp_path_factory.mktemp("speakers")
     return {head: make_speaker_model(folder / head, head) for head in ("XVector", "AudioFrameClassification")}

@@ -9,11 +9,11 @@ import torch
 import transformers
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
-from tiny_checkpoint import WIDTH, make_sd
 from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig
 
 from photism import AudioToImagePipeline, CaptionRanker, InputError, Waveform
 from photism.prompts.audio2img import is_audio2img
+from tests.support.tiny_checkpoint import WIDTH, make_sd
 
 TOLERANCE = 1e-4
 LEVELS = 1  # of 255

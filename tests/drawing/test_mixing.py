@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
-from tiny_checkpoint import CAPTIONS, make_encoder
 
 from photism import AudioPromptEncoder, AudioToImagePipeline, InputError
 from photism.drawing.negative_prompt import TextPrompt
 from photism.prompts.audio_prompt_encoder import AudioPrompt
 from photism.prompts.mixing import blend, interpolate, place, with_strength
 from photism.prompts.prompt_space import PromptSpace, encode_text
+from tests.support.tiny_checkpoint import CAPTIONS, make_encoder
 
 WORDS = "a red koala"
 WORDS_TOKENS = 9  # its letters, which are all that the tokenizer knows

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from reference import batch, pair
 
 from photism import AudioPromptEncoder, Waveform, load_waveform
 from photism.encoder import chunked as long
 from photism.encoder.chunked import encode_long, longest_exact
 from photism.errors import InputError
 from photism.tiny import MODEL_FOLDER
+from tests.encoder.reference import batch, pair
 
 EXAMPLE_PATHS = sorted((MODEL_FOLDER / "examples").glob("*.ogg"))
 

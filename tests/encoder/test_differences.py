@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from reference import CLASSES, POSITIONS, batch, difference, pair, tiny_config
 
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
+from tests.encoder.reference import CLASSES, POSITIONS, batch, difference, pair, tiny_config
 
 ALONE = 2e-5
 

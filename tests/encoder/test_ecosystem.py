@@ -8,12 +8,12 @@ import peft
 import pytest
 import torch
 import transformers
-from reference import CLASSES, TOLERANCE, batch, difference, pair, tiny_config
 from transformers import Trainer, TrainingArguments
 
 import photism
 from photism.encoder.auto_classes import register_auto_classes
 from photism.encoder.processor import Wav2Vec2BertFeatureExtractor, Wav2Vec2BertProcessor
+from tests.encoder.reference import CLASSES, TOLERANCE, batch, difference, pair, tiny_config
 
 AUTO = {
     "Model": "AutoModel",

@@ -3,13 +3,13 @@
 import copy
 
 import torch
-from reference import batch, pair
 from torch import nn
 
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.encoder.int8 import Int8Linear, quantize_int8
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.tiny import MODEL_FOLDER
+from tests.encoder.reference import batch, pair
 
 
 def test_a_layer_within_rounding():

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from reference import CLASSES, POSITIONS, TOLERANCE, batch, check_gradients, difference, pair
 
 from photism.encoder import attention
+from tests.encoder.reference import CLASSES, POSITIONS, TOLERANCE, batch, check_gradients, difference, pair
 
 LENGTHS = {"unpadded": (37, 37), "padded": (37, 12, 25)}
 CASES = [(name, padding) for name in CLASSES for padding in LENGTHS]

@@ -6,11 +6,11 @@ import re
 import pytest
 import torch
 import transformers
-from classifiers import WIDTH, make_classifier, make_extractor, make_model
 
 from photism import AudioClassifier, InputError
 from photism.listening import checkpoint, classifier_checkpoint
 from photism.listening.classifier_checkpoint import read_checkpoint
+from tests.support.classifiers import WIDTH, make_classifier, make_extractor, make_model
 
 
 @pytest.fixture

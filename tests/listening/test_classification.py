@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from classifiers import LABELS, NAMES, give_speech_head, make_classifier
 
 from photism import AudioClassifier, InputError
 from photism.encoder.chunked import encode_long
 from photism.listening import classification as label
 from photism.listening.windows import Windows
+from tests.support.classifiers import LABELS, NAMES, give_speech_head, make_classifier
 
 NEAR = {"rtol": 1e-5, "atol": 5e-6}
 ROUGH = {"atol": 2e-2}

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from classifiers import make_extractor
-from speaker_models import make_speaker_model
 
 from photism import InputError, SpeakerTimeline, SpeakerVerifier, Waveform
 from photism.listening.diarization import TurnRules, as_rttm, as_srt, read_rttm
 from photism.listening.embeddings import load_embeddings, save_embeddings
 from photism.listening.verification import Calibration
 from photism.listening.windows import Segment
+from tests.support.classifiers import make_extractor
+from tests.support.speaker_models import make_speaker_model
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_checkpoint import make_encoder
 from torch.nn.functional import pad
 
 from photism import AudioPromptEncoder, InputError, Waveform
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoderConfig
 from photism.prompts.prompt_adapter import ConvPromptAdapter, PhoneticPromptAdapter, ResamplerPromptAdapter
 from photism.prompts.prompt_space import PromptSpace
+from tests.support.tiny_checkpoint import make_encoder
 
 WIDTH, TOKENS, SPACE_WIDTH = 16, 5, 24
 SYMBOLS, PROMPTS = 9, 7

@@ -6,11 +6,11 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from recordings import RATE, beats, noise, silence, tone, write_wav
 
 from photism import InputError
 from photism.audio.streaming import stream_samples
 from photism.drawing.video.audio_features import measure_sound, motion
+from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
 
 
 @pytest.fixture

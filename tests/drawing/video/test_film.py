@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionImg2ImgPipeline
 from PIL import Image
-from recordings import RATE, beats, noise, silence, tone, write_wav
 
 from photism import AudioToImagePipeline, InputError, Waveform
 from photism.audio.streaming import stream_samples
@@ -15,6 +14,7 @@ from photism.drawing.video.audio_features import MeasuredSound, measure_sound
 from photism.drawing.video.film import Film, count_frames
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import clock, storyboard
+from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
 
 STEPS = 2
 LEVELS = 1  # of 255: the products of another batch size round differently

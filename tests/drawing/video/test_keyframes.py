@@ -5,11 +5,11 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from recordings import RATE, noise, write_wav
 
 from photism import Waveform
 from photism.audio.streaming import SoundFile, stream_samples
 from photism.drawing.video.keyframes import Timeline, windows
+from tests.drawing.video.recordings import RATE, noise, write_wav
 
 ENDS = [(1000, [0]), (999, [0]), (1001, [0, 1]), (1400, [0, 400]), (1900, [0, 400, 800, 900])]
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from recordings import beats, noise, tone, write_wav
 
 from photism import InputError
 from photism.drawing.video.audio_features import measure_sound
 from photism.drawing.video.film import Film
 from photism.drawing.video.resumable_file import write_film
 from photism.drawing.video.settings import FilmSettings
+from tests.drawing.video.recordings import beats, noise, tone, write_wav
 
 LOSS = 2  # of 255, on average over coarse pictures
 

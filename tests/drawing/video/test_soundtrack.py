@@ -3,12 +3,12 @@
 import av
 import numpy as np
 import pytest
-from recordings import tone
 
 from photism import InputError
 from photism.audio.decoding import decoded_blocks
 from photism.audio.streaming import SoundFile
 from photism.drawing.video.soundtrack import write_soundtrack
+from tests.drawing.video.recordings import tone
 
 SAMPLES = 54_321  # no whole packets of any codec
 

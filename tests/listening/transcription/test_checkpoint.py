@@ -7,11 +7,11 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from tiny_ctc import CONVOLUTIONS, SIZES, TOKENS, make_tokenizer
 
 from photism import InputError, Transcriber
 from photism.listening.transcription import checkpoint
 from photism.listening.transcription.vocabulary import Vocabulary
+from tests.support.tiny_ctc import CONVOLUTIONS, SIZES, TOKENS, make_tokenizer
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from tiny_ctc import SPECIAL, TOKENS
 
 from photism import InputError, Transcriber, Waveform
 from photism.audio.voice_activity import joined, spans_of
 from photism.listening.transcription import emissions as acoustic_model
+from tests.support.tiny_ctc import SPECIAL, TOKENS
 
 KINDS = ("w2v-bert", "wav2vec2", "xlsr", "hubert")
 

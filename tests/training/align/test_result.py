@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_checkpoint import make_tokenizer
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTextConfig, CLIPVisionConfig
 
 from photism.errors import InputError
 from photism.training.align.evaluation import Heard, clip_score, heat_map, measure
+from tests.support.tiny_checkpoint import make_tokenizer
 
 
 @pytest.fixture(scope="module")

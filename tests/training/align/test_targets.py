@@ -1,11 +1,11 @@
 import pytest
 import torch
-from tiny_checkpoint import CAPTIONS
 
 from photism.errors import InputError
 from photism.prompts.diffusion import load_diffusion
 from photism.prompts.prompt_space import encode_text
 from photism.training.align.targets import prepare_targets, text_digest
+from tests.support.tiny_checkpoint import CAPTIONS
 
 LONG = "a caption of far more letters than this tokenizer takes"
 

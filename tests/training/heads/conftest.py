@@ -1,10 +1,10 @@
 """Labelled sounds, and what a fine-tuning of a few steps is given."""
 
 import pytest
-from captioned_sounds import write_sound
 
 from photism.training.heads.run import finetune
 from photism.training.monitor import Listener
+from tests.support.captioned_sounds import write_sound
 
 CLASSES = ("bell", "drum", "horn")
 

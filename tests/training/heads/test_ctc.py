@@ -4,7 +4,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from captioned_sounds import write_sound
 from transformers import AutoModelForCTC, AutoProcessor
 
 from photism.audio.waveform import load_waveform
@@ -15,6 +14,7 @@ from photism.training.data.sampler import Piece
 from photism.training.heads.ctc import CtcTask, transcript_of_row
 from photism.training.heads.settings import ClassifySettings, CtcSettings
 from photism.training.heads.task import Batch
+from tests.support.captioned_sounds import write_sound
 
 
 class Corpus:

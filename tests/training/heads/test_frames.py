@@ -4,7 +4,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from captioned_sounds import write_sound
 from transformers import AutoFeatureExtractor, AutoModelForAudioFrameClassification
 
 from photism.audio.waveform import load_waveform
@@ -18,6 +17,7 @@ from photism.training.heads.frames import FramesTask
 from photism.training.heads.settings import FramesSettings
 from photism.training.heads.task import Batch
 from photism.training.heads.turns import NOBODY, activity, segments, turns_of_row, version_of_rttm
+from tests.support.captioned_sounds import write_sound
 
 
 def task_of(*turns, tokens=10, **settings):

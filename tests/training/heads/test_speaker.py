@@ -4,7 +4,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from captioned_sounds import write_sound
 from transformers import AutoFeatureExtractor, AutoModelForAudioXVector
 
 from photism.audio.waveform import load_waveform
@@ -13,6 +12,7 @@ from photism.errors import InputError
 from photism.listening.verification import Calibration, SpeakerVerifier
 from photism.training.heads.settings import CtcSettings, SpeakerSettings
 from photism.training.heads.speaker import SpeakerTask, speaker_of_row
+from tests.support.captioned_sounds import write_sound
 
 
 def task_of(*clips, **settings):

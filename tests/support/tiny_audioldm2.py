@@ -1,6 +1,6 @@
 """Makes AudioLDM 2 checkpoints of a few random weights, in the layouts of the published ones.
 
-    python tests/tiny_audioldm2.py FOLDER
+    python -m tests.support.tiny_audioldm2 FOLDER
 
 writes, with the folders, class names and keys that diffusers 0.21 to 0.24 saved:
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 import transformers
-from classifiers import WIDTH, make_extractor
+
+from tests.support.classifiers import WIDTH, make_extractor
 
 SMALL = {
     **WIDTH,

@@ -1,6 +1,6 @@
 """Makes Photism model folders of a few random weights, in the layout of real ones.
 
-    python tests/tiny_checkpoint.py FOLDER
+    python -m tests.support.tiny_checkpoint FOLDER
 
 writes FOLDER/sd and FOLDER/xl: an AudioPromptEncoder, its `diffusion/` and `captions.json`. `make_parts` writes what
 goes beside them: other diffusion models of the same widths, ControlNets and LoRA weights.

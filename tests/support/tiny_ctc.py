@@ -1,6 +1,6 @@
 """Makes CTC checkpoints of a few random weights, in the layout of published ones.
 
-    python tests/tiny_ctc.py FOLDER
+    python -m tests.support.tiny_ctc FOLDER
 
 writes FOLDER/w2v-bert, FOLDER/w2v-bert-adapter, and, which take waveforms, FOLDER/wav2vec2, FOLDER/xlsr (layer
 normalisation, and a mask), FOLDER/hubert. Their heads are loud, so that each frame has something to say, and never

@@ -1,0 +1,1 @@
+"""Timings of Photism against the libraries that do the same."""

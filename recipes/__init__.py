@@ -1,0 +1,1 @@
+"""Scripts that train the bundled models; run them as modules from the root of the repository."""

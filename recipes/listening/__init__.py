@@ -1,0 +1,1 @@
+"""Train heads on the bundled encoder."""

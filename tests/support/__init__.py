@@ -1,0 +1,1 @@
+"""Makers of tiny checkpoints and recordings, shared by the tests."""
