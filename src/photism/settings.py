@@ -120,7 +120,8 @@ def setting(default: Any, description: str, **declared: Any) -> Any:
     return dataclasses.field(default=default, metadata={"declaration": declaration})
 
 
-@dataclass_transform(field_specifiers=(setting,), frozen_default=True, kw_only_default=True)
+# `setting` is not named as a field specifier: type checkers see a default in a specifier's keyword `default=` only.
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 def settings(kind: Kind) -> Kind:
     """Make a class of `setting` fields a frozen dataclass that checks its values and documents them.
 

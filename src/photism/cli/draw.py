@@ -13,7 +13,6 @@ import typer
 from photism.cli import options as option
 from photism.cli.mixing import Mixing
 from photism.cli.models import ModelsGiven
-from photism.cli.negative import parse_negative
 from photism.cli.pictures import PicturesGiven
 from photism.cli.png import in_a_row, picture_targets, write_picture
 from photism.cli.startup import DTYPES
@@ -106,7 +105,9 @@ def draw(
 
     waveforms = {sound: load_waveform(sound) for sound in sounds}
 
-    away_from = parse_negative(negative)
+    from photism.drawing.negative_prompt import parse_negative
+
+    away_from = None if negative is None else parse_negative(negative)
 
     pipeline, ranker = models.load()
     chosen_negative = pipeline.negative if negative is None else negative

@@ -12,7 +12,6 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.models import ModelsGiven
-from photism.cli.negative import parse_negative
 from photism.cli.png import check_picture, sound_stem, write_picture
 from photism.cli.startup import DTYPES
 from photism.errors import InputError
@@ -73,6 +72,7 @@ def film(
 
     An interrupted one goes on where it was when the same command is given again.
     """
+    from photism.drawing.negative_prompt import parse_negative
     from photism.drawing.video.audio_features import measure_sound
     from photism.drawing.video.resumable_file import check_unfinished
     from photism.drawing.video.settings import FilmSettings
@@ -105,7 +105,7 @@ def film(
     )
     target = _target(sound, output, storyboard, force=force)
     measured = measure_sound(sound)
-    settings = replace(settings, negative=parse_negative(negative))
+    settings = replace(settings, negative=None if negative is None else parse_negative(negative))
     if storyboard is None and not restart:
         check_unfinished(target, measured, settings)
 

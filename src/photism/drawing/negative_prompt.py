@@ -1,88 +1,109 @@
-"""What guidance leads away from: the prompt that the picture should not follow."""
+"""Negative prompts: what classifier-free guidance leads away from.
+
+Reading a negative prompt loads no model and does not import torch.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform
-from photism.drawing.prompts import empty_prompt, text_prompt
 from photism.errors import InputError
-from photism.prompts.audio_prompt_encoder import AudioPrompt, AudioPromptEncoder
 
-MADE_SAMPLES = 4 * SAMPLING_RATE  # 4 s of silence or noise
+if TYPE_CHECKING:
+    from photism.prompts.audio_prompt_encoder import AudioPrompt, AudioPromptEncoder
+
+SYNTHETIC_SAMPLES = 4 * SAMPLING_RATE  # 4 s of silence or noise
 NOISE_AMPLITUDE = 0.01
 NOISE_SEED = 0
+TEXT_PREFIX = "text:"
 
 NegativeWord: TypeAlias = Literal["empty", "silence", "noise", "none"]
-WORDS: tuple[NegativeWord, ...] = get_args(NegativeWord)
+NEGATIVE_WORDS: tuple[NegativeWord, ...] = get_args(NegativeWord)
 
 
 @dataclass(frozen=True)
 class TextPrompt:
-    """Words where otherwise a string would be the path of a sound."""
+    """A text prompt, where a plain string would be the path of a recording."""
 
     text: str
 
 
-Negative: TypeAlias = "NegativeWord | TextPrompt | AudioSource"
-"""What to draw away from.
+Negative: TypeAlias = NegativeWord | TextPrompt | AudioSource
+"""A negative prompt.
 
-"empty": the empty text, as a diffusion pipeline does by default.
-"silence": four seconds of nothing, as the encoder hears it.
-"noise": four seconds of seeded white noise of amplitude .01, as audio2img (kardSIM) does.
-"none": nothing, which is drawing without guidance, in half the time.
-`TextPrompt("a photograph")`: a text, where the diffusion pipeline has its text encoder.
-Anything else is a sound that `load_waveform` takes; a file of the name noise is "./noise".
+"empty": the empty text, which diffusion pipelines use by default.
+"silence": four seconds of digital silence, encoded as a recording.
+"noise": four seconds of seeded white noise of amplitude 0.01, as in audio2img (kardSIM).
+"none": no negative prompt; images are generated without guidance, in half the time.
+`TextPrompt("a photograph")`: a text; the diffusion pipeline must have its text encoder.
+Anything else is a recording that `load_waveform` takes; a file of the name noise is "./noise".
 """
 
 
 def default_negative(encoder: AudioPromptEncoder) -> NegativeWord:
-    """What an encoder was made to be drawn away from.
+    """Return the negative prompt that an encoder was trained to be used with.
 
     Raises:
-        InputError: its configuration names none of the words; it could be a file or URL, which nobody asked for.
+        InputError: `default_negative` in its configuration is not a `NegativeWord`. Anything else would be opened as a
+            file or URL that the user has not named.
     """
     word = encoder.config.default_negative
-    if word not in WORDS:
-        raise InputError(f"default_negative must be one of {', '.join(WORDS)}; got {word}")
+    if word not in NEGATIVE_WORDS:
+        raise InputError(f"default_negative must be one of {', '.join(NEGATIVE_WORDS)}; got {word}")
     return word
 
 
-def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Waveform:
-    """Decodes a negative that is a sound, so that its mistakes show before anything expensive starts.
+def parse_negative(value: str) -> NegativeWord | TextPrompt | Waveform:
+    """Read a negative prompt from the command line: a `NegativeWord`, text:WORDS, or the source of a recording.
 
     Raises:
-        InputError: neither one of the words nor a sound that can be read.
+        InputError: it is neither a word nor a readable recording.
     """
-    if isinstance(negative, TextPrompt) or (isinstance(negative, str) and negative in WORDS):
+    if value.startswith(TEXT_PREFIX):
+        return TextPrompt(value.removeprefix(TEXT_PREFIX))
+    return read_negative(value)
+
+
+def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Waveform:
+    """Decode a negative prompt that is a recording, so that errors are found before a model is loaded.
+
+    Raises:
+        InputError: it is neither a word, a `TextPrompt` nor a readable recording.
+    """
+    if isinstance(negative, TextPrompt) or (isinstance(negative, str) and negative in NEGATIVE_WORDS):
         return negative
     try:
         return load_waveform(negative)
     except InputError as error:
-        raise InputError(f"negative must be one of {', '.join(WORDS)}, a TextPrompt or a sound: {error}") from None
+        words = ", ".join(NEGATIVE_WORDS)
+        raise InputError(f"negative must be one of {words}, a TextPrompt or a recording: {error}") from None
 
 
 def encode_negative(
     negative: NegativeWord | TextPrompt | Waveform, encoder: AudioPromptEncoder, diffusion: Any
 ) -> AudioPrompt | None:
-    """The negative as a prompt of one row, as long as the encoder's prompts; None for "none".
+    """Encode a negative prompt into one row of the length of the encoder's prompts; None for "none".
 
     Raises:
-        InputError: a text, but the pipeline has no text encoder.
+        InputError: it is a text, and the diffusion pipeline has no text encoder.
     """
+    from photism.drawing.prompts import empty_prompt, text_prompt
+
     if negative == "none":
         return None
     if negative == "empty":
         return empty_prompt(encoder)
     if isinstance(negative, TextPrompt):
         return text_prompt([negative.text], encoder, diffusion, name="negative")
-    return encoder.encode([_made_sound(negative) if isinstance(negative, str) else negative])
+    return encoder.encode([_synthetic(negative) if isinstance(negative, str) else negative])
 
 
-def _made_sound(word: str) -> Waveform:
+def _synthetic(word: str) -> Waveform:
+    """Return the waveform of "silence" or "noise"."""
     amplitude = NOISE_AMPLITUDE if word == "noise" else 0.0
-    noise = np.random.default_rng(NOISE_SEED).standard_normal(MADE_SAMPLES, dtype=np.float32)
+    noise = np.random.default_rng(NOISE_SEED).standard_normal(SYNTHETIC_SAMPLES, dtype=np.float32)
     return Waveform(amplitude * noise)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from photism import __version__
 from photism.audio.streaming import SoundFile
 from photism.audio.waveform import Waveform
-from photism.drawing.negative_prompt import WORDS, Negative, TextPrompt
+from photism.drawing.negative_prompt import NEGATIVE_WORDS, Negative, TextPrompt
 
 if TYPE_CHECKING:
     from photism.drawing.video.audio_features import MeasuredSound
@@ -108,4 +108,4 @@ def _negative(negative: Negative | None) -> str | None:
         return f"text:{negative.text}"
     if isinstance(negative, Waveform):
         return f"sound {hashlib.sha256(negative.samples.tobytes()).hexdigest()}"
-    return negative if isinstance(negative, str) and negative in WORDS else None
+    return negative if isinstance(negative, str) and negative in NEGATIVE_WORDS else None

@@ -1,95 +1,128 @@
-"""What a film is to be like, checked before anything is read or loaded."""
+"""Settings of a film, checked before a recording is read or a model is loaded."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from photism.drawing.arguments import check_count, read_size
+from photism.audio.waveform import Waveform
+from photism.drawing.arguments import read_size
+from photism.drawing.negative_prompt import NegativeWord, TextPrompt, parse_negative
 from photism.drawing.seeds import picture_seeds
-from photism.errors import InputError
+from photism.settings import SettingError, setting, settings
 
-if TYPE_CHECKING:
-    from photism.drawing.negative_prompt import Negative
-
-SHORTEST_WINDOW_S = 0.1
-SHORTEST_HOP_S = 0.01
-HIGHEST_FPS = 1000
-LARGEST_DENOMINATOR = 1001  # of a frame rate: 30000/1001 is that of NTSC
+MAX_FPS = 1000
+MAX_DENOMINATOR = 1001  # of a frame rate: 30000/1001 is that of NTSC
 
 
-@dataclass(frozen=True, kw_only=True)
-class FilmSettings:
-    """How a sound becomes a film.
+def read_frame_rate(fps: Fraction | float | str) -> Fraction:
+    """Return a frame rate as a fraction with a denominator of at most 1001.
 
-    Attributes:
-        fps: pictures a second, up to 1000: a number or its words, such as "29.97" or "30000/1001"; taken as the nearest
-            fraction of a denominator up to 1001.
-        window_s: of sound that is heard at once, at least .1.
-        hop_s: from one window to the next, at least .01 and at most `window_s`.
-        noise: how fast pictures change by themselves and with onsets; 0 for not at all, 1 for another picture in a
-            minute of silence and in 2.5 seconds of full onsets.
-        zoom: how far the loudest sound zooms into the picture: 0.1 makes it a tenth larger, 0 leaves it.
-        attack_s: how fast loudness and onsets are followed as they rise, a time constant; 0 is at once.
-        release_s: the same as they fall.
-        num_inference_steps, guidance_scale, negative, height, width: as of `AudioToImagePipeline`.
-        seed: of the noise that the film starts from, the next ones following; the same one gives the same film.
-        batch_size: pictures drawn at once.
+    Args:
+        fps: frames per second, as a number or as text such as "29.97" or "30000/1001".
 
     Raises:
-        InputError: one of them cannot be used.
+        SettingError: `fps` is not a number, or not above 0 and at most 1000.
     """
+    try:
+        rate = Fraction(fps).limit_denominator(MAX_DENOMINATOR)
+    except (TypeError, ValueError, ArithmeticError):
+        message = f"must be a number or a fraction, such as 25, 29.97 or 30000/1001; got {fps}"
+        raise SettingError("fps", message) from None
+    if not 0 < rate <= MAX_FPS:
+        raise SettingError("fps", f"must be above 0 and at most {MAX_FPS}; got {fps}")
+    return rate
 
-    fps: Fraction | float | str = 25
-    window_s: float = 3.0
-    hop_s: float = 1.0
-    noise: float = 1.0
-    zoom: float = 0.1
-    attack_s: float = 0.05
-    release_s: float = 0.5
-    num_inference_steps: int | None = None
-    guidance_scale: float | None = None
-    negative: Negative | None = None
-    seed: int = 0
-    height: int | None = None
-    width: int | None = None
-    batch_size: int = 4
 
-    def __post_init__(self) -> None:
-        if not 0 < self.frame_rate <= HIGHEST_FPS:
-            raise InputError(f"fps must be over 0 and at most {HIGHEST_FPS}; got {self.fps}")
-        _check("window_s", self.window_s, at_least=SHORTEST_WINDOW_S)
-        _check("hop_s", self.hop_s, at_least=SHORTEST_HOP_S)
+@settings
+class FilmSettings:
+    """Settings of a film."""
+
+    fps: Fraction | float | str = setting(
+        25,
+        "Frame rate: a number or a fraction, such as 24, 29.97 or 30000/1001.",
+        unit="frames per second",
+        metavar="RATE",
+        parse=read_frame_rate,
+    )
+    window_s: float = setting(
+        3.0,
+        "Length of the audio windows, each of which is encoded into one prompt.",
+        unit="seconds",
+        minimum=0.1,
+        flag="--window",
+    )
+    hop_s: float = setting(
+        1.0,
+        "Time from the start of one audio window to the start of the next, at most the length of a window.",
+        unit="seconds",
+        minimum=0.01,
+        flag="--hop",
+    )
+    noise: float = setting(
+        1.0,
+        "Speed at which the initial noise drifts, and is pushed by onsets: 1 gives another image after a minute of "
+        "silence or 2.5 seconds of strong onsets, 0 keeps the noise fixed.",
+        minimum=0,
+    )
+    zoom: float = setting(
+        0.1,
+        "Zoom at the highest loudness, as a fraction: 0.1 enlarges the image by a tenth, 0 disables it.",
+        minimum=0,
+    )
+    attack_s: float = setting(
+        0.05,
+        "Time constant with which the loudness and onset envelopes rise; 0 follows without delay.",
+        unit="seconds",
+        minimum=0,
+        flag="--attack",
+    )
+    release_s: float = setting(
+        0.5,
+        "Time constant with which the loudness and onset envelopes fall; 0 follows without delay.",
+        unit="seconds",
+        minimum=0,
+        flag="--release",
+    )
+    width: int | None = setting(
+        None, "Width of the film, given together with the height. Default: the diffusion model's.", unit="pixels"
+    )
+    height: int | None = setting(
+        None, "Height of the film, given together with the width. Default: the diffusion model's.", unit="pixels"
+    )
+    num_inference_steps: int | None = setting(
+        None, "Number of denoising steps of each frame. Default: the model's.", minimum=1, flag="--steps"
+    )
+    guidance_scale: float | None = setting(
+        None, "Classifier-free guidance scale; higher values follow the sound more closely. Default: the model's."
+    )
+    negative: NegativeWord | TextPrompt | Waveform | str | Path | None = setting(
+        None,
+        "Negative prompt, which guidance leads away from: empty, silence, noise, none, text:WORDS, or a recording. "
+        "Default: the model's.",
+        metavar="PROMPT",
+        parse=parse_negative,
+    )
+    seed: int = setting(0, "Random seed of the initial noise; the same seed gives the same film.", minimum=0)
+    batch_size: int = setting(4, "Number of frames generated at once.", minimum=1)
+
+    def check(self) -> None:
+        """Check the settings that depend on one another.
+
+        Raises:
+            InputError: the frame rate or the seed is out of range, the hop exceeds the window, or only one of width
+                and height is given.
+        """
+        read_frame_rate(self.fps)
         if self.hop_s > self.window_s:
-            raise InputError(
-                f"hop_s must be at most window_s, {self.window_s:g}, or sound between windows goes unheard; "
-                f"got {self.hop_s:g}"
+            raise SettingError(
+                "hop_s",
+                f"must be at most window_s, {self.window_s:g}, or audio between windows is skipped; got {self.hop_s:g}",
             )
-        for name in ("noise", "zoom", "attack_s", "release_s"):
-            _check(name, getattr(self, name), at_least=0)
-        if self.num_inference_steps is not None:
-            check_count("num_inference_steps", self.num_inference_steps)
         read_size(self.height, self.width)
-        check_count("batch_size", self.batch_size)
         picture_seeds(self.seed, 1)
 
     @property
     def frame_rate(self) -> Fraction:
-        """Pictures a second.
-
-        Raises:
-            InputError: `fps` is no number.
-        """
-        try:
-            return Fraction(self.fps).limit_denominator(LARGEST_DENOMINATOR)
-        except (TypeError, ValueError, ArithmeticError):
-            raise InputError(
-                f"fps must be a number or fraction, such as 25, 29.97 or 30000/1001; got {self.fps}"
-            ) from None
-
-
-def _check(name: str, number: float, *, at_least: float) -> None:
-    if not (number >= at_least and math.isfinite(number)):
-        raise InputError(f"{name} must be at least {at_least:g}, and a number; got {number:g}")
+        """Frames per second."""
+        return read_frame_rate(self.fps)
