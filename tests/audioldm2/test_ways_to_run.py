@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from photism import InputError
-from photism.prompts.diffusion_options import SCHEDULERS
+from photism.schedulers import SCHEDULERS
 from tests.audioldm2.peers import NEGATIVE, PROMPT, apart, load_ours
 
 LATENTS = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(0))

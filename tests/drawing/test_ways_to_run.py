@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from photism import AudioToImagePipeline, CaptionRanker, InputError
-from photism.prompts.diffusion_options import SCHEDULERS
+from photism.schedulers import SCHEDULERS
 
 STEPS = 4
 LEVELS = 1  # of 255

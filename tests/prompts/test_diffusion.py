@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from photism import AudioToImagePipeline, InputError
-from photism.prompts.diffusion_options import SCHEDULERS, DiffusionOptions
+from photism.prompts.diffusion_options import DiffusionOptions
+from photism.schedulers import SCHEDULERS
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ class Components:
         """A fresh one, since schedulers hold the state of a call."""
         import diffusers
 
-        from photism.prompts.diffusion_options import SCHEDULERS
+        from photism.schedulers import SCHEDULERS
 
         config = dict(self.checkpoint.configs["scheduler"])
         own, chosen = config["_class_name"], self.options.scheduler

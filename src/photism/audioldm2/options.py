@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 from photism.errors import InputError
-from photism.prompts.diffusion_options import SCHEDULERS
+from photism.schedulers import SCHEDULERS
 
 SoundOffload: TypeAlias = Literal["model", "sequential", "disk"]
 SOUND_OFFLOADS: tuple[SoundOffload, ...] = get_args(SoundOffload)

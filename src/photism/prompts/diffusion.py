@@ -16,7 +16,8 @@ import torch
 
 from photism.errors import InputError, as_input_error
 from photism.hub import fetch_file, fetch_files
-from photism.prompts.diffusion_options import SCHEDULERS, DiffusionOptions
+from photism.prompts.diffusion_options import DiffusionOptions
+from photism.schedulers import SCHEDULERS
 
 UNET_CONFIG = "unet/config.json"
 CONTROLNET_CLASS = "ControlNetModel"

@@ -12,22 +12,13 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from photism.errors import InputError
+from photism.schedulers import SCHEDULERS
 
 Task: TypeAlias = Literal["text-to-image", "image-to-image", "inpainting"]
 TASKS: tuple[Task, ...] = get_args(Task)
 
 Offload: TypeAlias = Literal["model", "sequential"]
 OFFLOADS: tuple[Offload, ...] = get_args(Offload)
-
-SCHEDULERS = {
-    "ddim": "DDIMScheduler",
-    "euler": "EulerDiscreteScheduler",
-    "euler-a": "EulerAncestralDiscreteScheduler",
-    "dpm++": "DPMSolverMultistepScheduler",
-    "unipc": "UniPCMultistepScheduler",
-    "lcm": "LCMScheduler",
-}
-"""Short names of diffusers' classes."""
 
 
 @dataclass(frozen=True)
