@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from photism import InputError
+from photism.audio.windowing import Window
 from photism.listening.windows import Segment, Windows, cells, join
 
 S = 16_000
@@ -53,8 +54,8 @@ def test_a_length_that_cannot_be(window, hop, message):
 def test_windows_speak_for_stretches_that_meet_and_leave_no_gap():
     spans = Windows(2, 1).spans(int(4.5 * S))
     assert cells(spans) == [(0, 1.5), (1.5, 2.5), (2.5, 3.25), (3.25, 4.5)]
-    assert cells([(0, S)]) == [(0, 1)]
-    assert cells([(0, S), (S, 2 * S)]) == [(0, 1), (1, 2)]
+    assert cells([Window(0, S)]) == [(0, 1)]
+    assert cells([Window(0, S), Window(S, 2 * S)]) == [(0, 1), (1, 2)]
 
 
 STRETCHES = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)]

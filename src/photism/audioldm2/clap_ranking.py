@@ -6,12 +6,12 @@ here a long waveform is heard in windows that cover it.
 
 from __future__ import annotations
 
-from math import ceil
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from photism.audio.windowing import cut_windows
 from photism.audioldm2.components import Components
 
 
@@ -52,9 +52,8 @@ def _resampled(waveform: Tensor, components: Components, extractor: Any) -> Any:
 
 
 def _hear_one(audio_tower: Any, extractor: Any, samples: Any, longest: int, components: Components) -> Tensor:
-    count = ceil(len(samples) / longest)
-    starts = [round(number * (len(samples) - longest) / (count - 1)) for number in range(count)] if count > 1 else [0]
-    windows = [samples[start : start + longest] for start in starts]
+    cut = cut_windows(len(samples), length=longest, hop=longest, placement="even")
+    windows = [samples[start:stop] for start, stop in cut]
     heard = extractor(windows, sampling_rate=extractor.sampling_rate, return_tensors="pt")
     features = heard.input_features.to(components.device, components.dtype)
     # Nothing is longer than a window: what the extractor says here of fusion is drawn at random.

@@ -10,10 +10,10 @@ Source: MultiDiffusion, arXiv 2302.08113, equation 5, with weights in place of e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 
-import torch
 from torch import Tensor
+
+from photism.audio.windowing import Window, crossfade_weights, cut_circular_windows, cut_windows, positions
 
 OVERLAP = 0.25
 """Of a window, that the next one shares with it."""
@@ -24,55 +24,40 @@ class Windows:
     """Where windows lie along the time axis.
 
     Attributes:
-        starts: first frame of each.
-        size: frames of each.
+        spans: frames of each, all of one size; the end of one that goes on at the beginning of a loop is past `total`.
         overlap: frames over which a window's weight rises, and falls.
         total: frames of the whole.
     """
 
-    starts: tuple[int, ...]
-    size: int
+    spans: tuple[Window, ...]
     overlap: int
     total: int
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return len(self.spans)
 
     def finer(self, scale: int) -> Windows:
         """The same windows of frames that are `scale` times as short."""
-        starts = tuple(start * scale for start in self.starts)
-        return Windows(starts, self.size * scale, self.overlap * scale, self.total * scale)
+        spans = tuple(Window(start * scale, stop * scale) for start, stop in self.spans)
+        return Windows(spans, self.overlap * scale, self.total * scale)
 
     def some(self, first: int, last: int) -> Windows:
         """Windows `first` to `last` - 1."""
-        return Windows(self.starts[first:last], self.size, self.overlap, self.total)
+        return Windows(self.spans[first:last], self.overlap, self.total)
 
     def cut(self, whole: Tensor) -> Tensor:
         """(B, C, total, W) -> (B * windows, C, size, W), those of an item next to each other."""
-        frames = self._frames(whole.device)
-        parts = whole[:, :, frames]  # (B, C, windows, size, W)
+        parts = whole[:, :, positions(self.spans, self.total, device=whole.device)]  # (B, C, windows, size, W)
         return parts.transpose(1, 2).flatten(0, 1)
 
     def join(self, parts: Tensor) -> Tensor:
         """(B * windows, C, size, W), cut by these windows, in one again: (B, C, total, W)."""
-        weights = self._weights(parts.device)
+        frames = positions(self.spans, self.total, device=parts.device)
+        weights = crossfade_weights(self.spans, self.total, fade=self.overlap, device=parts.device)
         parts = parts.unflatten(0, (-1, len(self))).transpose(1, 2)  # (B, C, windows, size, W)
         weighted = parts * weights[..., None].to(parts.dtype)
         whole = parts.new_zeros(*parts.shape[:2], self.total, parts.shape[-1])
-        return whole.index_add_(2, self._frames(parts.device).flatten(), weighted.flatten(2, 3))
-
-    def _frames(self, device: torch.device) -> Tensor:
-        """(windows, size) frames of the whole; those of a loop go on from its end to its beginning."""
-        starts = torch.tensor(self.starts, device=device)
-        return (starts[:, None] + torch.arange(self.size, device=device)) % self.total
-
-    def _weights(self, device: torch.device) -> Tensor:
-        """(windows, size): of each frame they add up to 1."""
-        ramp = (torch.arange(self.size, device=device) + 0.5).div(self.overlap).clamp(max=1)
-        weights = torch.minimum(ramp, ramp.flip(0)).expand(len(self), -1)
-        frames = self._frames(device)
-        total = torch.zeros(self.total, device=device).index_add_(0, frames.flatten(), weights.flatten())
-        return weights / total[frames]
+        return whole.index_add_(2, frames.flatten(), weighted.flatten(2, 3))
 
 
 def plan_windows(total: int, size: int, *, is_loop: bool = False) -> Windows | None:
@@ -87,11 +72,9 @@ def plan_windows(total: int, size: int, *, is_loop: bool = False) -> Windows | N
         return None
     overlap = max(1, round(size * OVERLAP))
     if is_loop:
-        # At least two, so that where one is cut, another one is whole.
         size = min(size, total)
         overlap = max(1, min(overlap, total // 2))
-        count = max(2, ceil(total / (size - overlap)))
-        return Windows(tuple(number * total // count for number in range(count)), size, overlap, total)
-    count = ceil((total - size) / (size - overlap)) + 1
-    starts = tuple(round(number * (total - size) / (count - 1)) for number in range(count))
-    return Windows(starts, size, overlap, total)
+        spans = cut_circular_windows(total, length=size, hop=size - overlap)
+    else:
+        spans = cut_windows(total, length=size, hop=size - overlap, placement="even")
+    return Windows(tuple(spans), overlap, total)

@@ -6,13 +6,14 @@ share an overlap in which the states of the first fade into those of the second,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import psutil
 import torch
 from torch import Tensor
 
+from photism.audio.windowing import crossfade_into, cut_windows
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
 
@@ -83,25 +84,13 @@ def encode_long(
     if frames <= window:
         return LongEncoding(encode(input_features), 1)
 
-    starts = list(_starts(frames, window, overlap))
+    windows = cut_windows(frames, length=window, hop=window - overlap, placement="even")
     states = input_features.new_empty(1, frames, model.config.hidden_size)
-    done = 0  # tokens that are written
-    for start in starts:
-        found = encode(input_features[:, start : start + window])
-        shared = done - start
-        if shared > 0:
-            rising = torch.arange(1, shared + 1, device=states.device, dtype=states.dtype) / (shared + 1)
-            found[:, :shared].lerp_(states[:, start:done], 1 - rising[:, None])
-        states[:, start : start + window] = found
-        done = start + window
-    return LongEncoding(states, len(starts))
-
-
-def _starts(frames: int, window: int, overlap: int) -> Iterator[int]:
-    """First tokens of the windows, evenly spread, the last of which ends with the clip."""
-    count = -(-(frames - overlap) // (window - overlap))
-    for number in range(count):
-        yield round(number * (frames - window) / (count - 1))
+    written = 0
+    for start, stop in windows:
+        crossfade_into(states, encode(input_features[:, start:stop]), start=start, written=written)
+        written = stop
+    return LongEncoding(states, len(windows))
 
 
 def free_bytes(device: torch.device) -> int:

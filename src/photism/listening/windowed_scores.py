@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.audio.waveform import SAMPLING_RATE, Waveform
+from photism.audio.windowing import Window
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnHeard, Recordings, decoded, in_batches
 from photism.listening.windows import Reading, Segment, Windows, cells, join
@@ -83,9 +84,7 @@ class Telling:
         order = np.argsort(-scores, kind="stable")[: self.top_k]
         return tuple(ClassScore(self.names[int(index)], float(scores[index])) for index in order)
 
-    def labels(
-        self, number: int, spans: Sequence[tuple[int, int]], scores: NDArray[np.floating], *, is_whole: bool
-    ) -> Labels:
+    def labels(self, number: int, spans: Sequence[Window], scores: NDArray[np.floating], *, is_whole: bool) -> Labels:
         """Of a recording whose windows, from sample to sample, have (W, C) scores; or which was heard whole, W = 1."""
         windows = tuple(
             ScoredWindow(start / SAMPLING_RATE, end / SAMPLING_RATE, self.best(row))
@@ -102,14 +101,14 @@ class Telling:
 
 class _Piece(NamedTuple):
     number: int
-    span: tuple[int, int]
+    span: Window
     waveform: Waveform
     recording: Waveform
     ends_before: int  # samples of the recording up to the end of the piece before it
 
     @property
     def is_last(self) -> bool:
-        return self.span[1] == len(self.recording.samples)
+        return self.span.stop == len(self.recording.samples)
 
 
 def labelled(
@@ -155,7 +154,7 @@ def labelled(
     def pieces() -> Iterator[_Piece]:
         for number, waveform in waveforms:
             length = len(waveform.samples)
-            spans = [(0, length)] if windows is None else windows.spans(length)
+            spans = [Window(0, length)] if windows is None else windows.spans(length)
             cut = [waveform if len(spans) == 1 else Waveform(waveform.samples[start:end]) for start, end in spans]
             try:
                 if check:
@@ -174,7 +173,7 @@ def labelled(
     def scored(batch: Sequence[_Piece]) -> list[tuple[_Piece, NDArray[np.floating]]]:
         rows = score([piece.waveform for piece in batch])
         for piece in batch:
-            heard[piece.number] += piece.span[1] - piece.ends_before
+            heard[piece.number] += piece.span.stop - piece.ends_before
             if on_heard:
                 on_heard(piece.number, heard[piece.number] / SAMPLING_RATE, piece.recording.duration_s)
         return list(zip(batch, rows, strict=True))
@@ -192,7 +191,7 @@ def labelled(
 def _joined(
     stream: Iterator[tuple[_Piece, NDArray[np.floating]]], telling: Telling, *, is_whole: bool
 ) -> Iterator[Labels]:
-    spans: list[tuple[int, int]] = []
+    spans: list[Window] = []
     rows: list[NDArray[np.floating]] = []
     for piece, row in stream:
         spans.append(piece.span)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE
+from photism.audio.windowing import Window, cut_windows, kept_ranges
 from photism.errors import InputError
 
 Reading: TypeAlias = Literal["one", "several", "values"]
@@ -63,7 +63,7 @@ class Windows:
         """Samples from one start to the next."""
         return self.window_samples // 2 if self.hop_s is None else _samples(self.hop_s)
 
-    def spans(self, samples: int) -> list[tuple[int, int]]:
+    def spans(self, samples: int) -> list[Window]:
         """First sample of each window, and the one after its last.
 
         The last window ends with the recording, and so may begin less than a hop after the one before it. A recording
@@ -72,17 +72,12 @@ class Windows:
         Args:
             samples: of the recording.
         """
-        last = samples - self.window_samples
-        if last <= 0:
-            return [(0, samples)]
-        return [(start, start + self.window_samples) for start in (*range(0, last, self.hop_samples), last)]
+        return cut_windows(samples, length=self.window_samples, hop=self.hop_samples)
 
 
-def cells(spans: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
+def cells(spans: Sequence[Window]) -> list[tuple[float, float]]:
     """The stretch that each window speaks for, in seconds: neighbours meet in the middle of what they share."""
-    borders = [(end + start) / 2 for (_, end), (start, _) in pairwise(spans)]
-    edges = [spans[0][0], *borders, spans[-1][1]]
-    return [(start / SAMPLING_RATE, end / SAMPLING_RATE) for start, end in pairwise(edges)]
+    return [(start / SAMPLING_RATE, stop / SAMPLING_RATE) for start, stop in kept_ranges(spans)]
 
 
 def join(

@@ -8,22 +8,8 @@ import torch
 
 from photism import Waveform
 from photism.audio.streaming import SoundFile, stream_samples
-from photism.drawing.video.keyframes import Timeline, windows
+from photism.drawing.video.keyframes import Timeline
 from tests.drawing.video.recordings import RATE, noise, write_wav
-
-ENDS = [(1000, [0]), (999, [0]), (1001, [0, 1]), (1400, [0, 400]), (1900, [0, 400, 800, 900])]
-
-
-@pytest.mark.parametrize("block", [1, 130, 5000])
-@pytest.mark.parametrize(("length", "starts"), ENDS)
-def test_windows_cover_the_recording(block, length, starts):
-    samples = np.arange(length, dtype=np.float32)
-    cut = list(windows(np.split(samples, range(block, length, block)), window_samples=1000, hop_samples=400))
-    assert [int(window.waveform.samples[0]) for window in cut] == starts
-    for window, start in zip(cut, starts, strict=True):
-        expected = samples[start : start + 1000]
-        np.testing.assert_array_equal(window.waveform.samples, expected)
-        assert window.middle_s == (start + len(expected) / 2) / RATE
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -13,51 +13,12 @@ from numpy.typing import NDArray
 
 from photism.audio.streaming import SoundFile, stream_samples
 from photism.audio.waveform import SAMPLING_RATE, Waveform
+from photism.audio.windowing import Window, stream_windows
 from photism.drawing.prompts import take_rows
 from photism.prompts.audio_prompt_encoder import AudioPrompt, AudioPromptEncoder
 from photism.prompts.mixing import with_strength
 
 WINDOWS_AT_ONCE = 8
-
-
-class Window(NamedTuple):
-    """A stretch of a recording."""
-
-    middle_s: float  # of the recording
-    waveform: Waveform
-
-
-def windows(blocks: Iterable[NDArray[np.float32]], *, window_samples: int, hop_samples: int) -> Iterator[Window]:
-    """Cuts a recording into overlapping windows of equal length.
-
-    Args:
-        blocks: of samples, in pieces of any length.
-        window_samples: of each window; where the recording is shorter, it is the only one.
-        hop_samples: from the start of one to the next, at most `window_samples`. The last one starts earlier, so that
-            it ends with the recording.
-
-    Yields:
-        them in order, of which the held memory is a window and a block at a time.
-    """
-    held = np.empty(0, np.float32)
-    begin = 0  # of what is held, in the recording
-    start = 0  # of the next window
-    for block in blocks:
-        held = np.concatenate([held, block])
-        while start + window_samples <= begin + len(held):
-            yield _window(held, begin, start, window_samples)
-            held, begin = held[start - begin :], start  # the last window's samples, which the end may need again
-            start += hop_samples
-    end = begin + len(held)
-    if start == 0:
-        yield _window(held, 0, 0, end)
-    elif start - hop_samples + window_samples < end:
-        yield _window(held, begin, end - window_samples, window_samples)
-
-
-def _window(held: NDArray[np.float32], begin: int, start: int, count: int) -> Window:
-    samples = held[start - begin : start - begin + count]
-    return Window((start + count / 2) / SAMPLING_RATE, Waveform(samples))
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,10 +57,8 @@ class Timeline:
     """
 
     def __init__(self, sound: SoundFile, encoder: AudioPromptEncoder, *, window_s: float, hop_s: float) -> None:
-        cut = windows(
-            stream_samples(sound),
-            window_samples=round(window_s * SAMPLING_RATE),
-            hop_samples=round(hop_s * SAMPLING_RATE),
+        cut = stream_windows(
+            stream_samples(sound), length=round(window_s * SAMPLING_RATE), hop=round(hop_s * SAMPLING_RATE)
         )
         self._keys = _keys(cut, encoder)
         self._before = self._after = next(self._keys)
@@ -118,7 +77,8 @@ class Timeline:
         return with_strength(after.group.prompt(after.row), before.group.prompt(before.row), share)
 
 
-def _keys(cut: Iterator[Window], encoder: AudioPromptEncoder) -> Iterator[_Key]:
+def _keys(cut: Iterator[tuple[Window, NDArray[np.float32]]], encoder: AudioPromptEncoder) -> Iterator[_Key]:
     while group := list(islice(cut, WINDOWS_AT_ONCE)):
-        encoded = _Group(encoder, [window.waveform for window in group])
-        yield from (_Key(window.middle_s, encoded, row) for row, window in enumerate(group))
+        encoded = _Group(encoder, [Waveform(samples) for _, samples in group])
+        for row, (window, _) in enumerate(group):
+            yield _Key((window.start + window.stop) / 2 / SAMPLING_RATE, encoded, row)

@@ -17,10 +17,10 @@ from torch.nn.utils.rnn import pad_sequence
 
 from photism.audio.log_mel import HOP_SAMPLES, log_mel
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE, Waveform
+from photism.audio.windowing import cut_windows, kept_ranges
 from photism.encoder.chunked import free_bytes, longest_exact
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.listening.transcription.vocabulary import Vocabulary
-from photism.listening.transcription.windows import windows
 
 MASKED_EXACTLY = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
 """Models of waveforms which take a mask and give with it, of a padded recording, what they give of it alone; unless
@@ -119,14 +119,17 @@ class AcousticModel:
         count = 0
         pieces = [(0, frames)] if spans is None else self._pieces(spans, frames)
         for start, stop in pieces:
-            for window in windows(start, stop, length=length, overlap=overlap):
-                last = (window.stop - 1) * self._hop + self._reach
-                heard = self._log_probs(inputs[None, window.start * self._hop : last])[0]
-                kept = heard[window.keep_start - window.start : window.keep_stop - window.start]
-                log_probs[window.keep_start : window.keep_start + len(kept)] = kept
+            windows = cut_windows(stop - start, length=length, hop=length - overlap, placement="even")
+            for window, kept in zip(windows, kept_ranges(windows), strict=True):
+                first = start + window.start
+                last = (start + window.stop - 1) * self._hop + self._reach
+                heard = self._log_probs(inputs[None, first * self._hop : last])[0]
+                keep_start, keep_stop = (start + int(edge) for edge in kept)
+                kept_log_probs = heard[keep_start - first : keep_stop - first]
+                log_probs[keep_start : keep_start + len(kept_log_probs)] = kept_log_probs
                 count += 1
                 if on_window is not None:
-                    on_window(window.keep_stop * self.frame_s)
+                    on_window(keep_stop * self.frame_s)
         for before, after in pairwise(pieces):
             self._part_words(log_probs, before[1], after[0])
         return Emissions(log_probs, count)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from photism.audio.windowing import cut_windows
 from photism.training.data.feature_dataset import Corpus
 from photism.training.data.sampler import Batches, Piece
 from photism.training.distributed import Processes
@@ -124,8 +125,9 @@ class HeadLearner:
         pieces: list[Piece] = []
         for clip in clips:
             tokens = self.corpus.clips[clip].tokens
-            starts = range(0, tokens if self.task.in_windows else 1, longest)
-            pieces += [Piece(clip, start, min(tokens - start, longest), 0) for start in starts]
+            windows = cut_windows(tokens, length=longest, hop=longest, placement="short")
+            some = windows if self.task.in_windows else windows[:1]
+            pieces += [Piece(clip, start, stop - start, 0) for start, stop in some]
         return pieces
 
     def _gradients(self, pieces: Sequence[Piece], step: int) -> float | None:
