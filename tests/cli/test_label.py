@@ -166,4 +166,4 @@ def test_no_bundled_classifier(sounds, monkeypatch, tmp_path):
     monkeypatch.setattr("photism.listening.classifier_checkpoint.BUNDLED", tmp_path / "language")
     error = CliRunner().invoke(app, ["label", str(sounds[0])]).exception
     assert isinstance(error, InputError)
-    assert str(error).startswith("model is missing: this Photism brings no classifier")
+    assert str(error).startswith("model is missing: no classifier is bundled in")

@@ -110,12 +110,12 @@ def test_a_mistake_is_told_before_a_model_is_loaded(arguments, message, tmp_path
 
 
 def test_without_a_model_it_says_what_to_give(sounds, monkeypatch, capsys):
-    monkeypatch.setattr("photism.listening.transcription.checkpoint.BUNDLED", sounds[0])
+    monkeypatch.setattr("photism.listening.transcription.ctc_checkpoint.BUNDLED", sounds[0])
     monkeypatch.setattr(sys, "argv", ["photism", "transcribe", str(sounds[0])])
     with pytest.raises(SystemExit) as exit_info:
         main()
     assert exit_info.value.code == 2
-    assert "photism: model is missing: no model for speech is bundled" in capsys.readouterr().err
+    assert "photism: model is missing: no speech recogniser is bundled" in capsys.readouterr().err
 
 
 def test_settings_reach_the_transcriber(transcribe, sounds, monkeypatch):

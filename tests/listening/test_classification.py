@@ -289,13 +289,18 @@ def test_a_threshold_leaves_out_what_does_not_reach_it(checkpoints, recordings):
 def test_a_recording_too_long_for_one_piece_is_pooled_over_windows(checkpoints, recordings, monkeypatch):
     long = np.concatenate(recordings)
     windows = []
+
+    def spy(*arguments, **keywords):
+        windows.append(encode_long(*arguments, **keywords))
+        return windows[-1]
+
     for name in ("bert", "bert-sum"):
         classifier = AudioClassifier.from_pretrained(checkpoints(name), device="cpu", top_k=None)
         whole = in_full([classifier(long)])
         monkeypatch.setattr(label, "longest_exact", lambda _: 100)
         monkeypatch.setattr("photism.encoder.chunked.longest_exact", lambda _: 100)
         monkeypatch.setattr("photism.encoder.chunked.WINDOW_TOKENS", 90)
-        monkeypatch.setattr(label, "encode_long", lambda *a, **k: windows.append(encode_long(*a, **k)) or windows[-1])
+        monkeypatch.setattr("photism.listening.head_states.encode_long", spy)
         found = in_full(classifier([long, recordings[0], long]))
         assert [each.windows for each in windows[-2:]] == [3, 3]
         np.testing.assert_allclose(found[[0, 2]], np.repeat(whole, 2, 0), atol=0.03)

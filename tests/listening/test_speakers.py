@@ -172,7 +172,7 @@ def test_a_long_recording_goes_through_windows(x_vectors, frames, recordings, mo
         compute = SpeakerTimeline.from_pretrained(frames, device="cpu").activity
     long = Waveform(np.concatenate(recordings))
     whole = compute(long)
-    for module in ("photism.listening.speaker_checkpoint", "photism.encoder.chunked", "photism.listening.verification"):
+    for module in ("photism.listening.head_states", "photism.encoder.chunked", "photism.listening.verification"):
         monkeypatch.setattr(f"{module}.longest_exact", lambda _: 100)
     monkeypatch.setattr("photism.encoder.chunked.WINDOW_TOKENS", 90)
     parted = compute(long)
@@ -183,7 +183,7 @@ def test_a_long_recording_goes_through_windows(x_vectors, frames, recordings, mo
 def test_another_head_is_told(x_vectors, frames, tmp_path):
     with pytest.raises(InputError, match="is a Wav2Vec2BertForXVector, not a Wav2Vec2BertForAudioFrameClassification"):
         SpeakerTimeline.from_pretrained(x_vectors)
-    with pytest.raises(InputError, match="not a Wav2Vec2BertForXVector: it tells frames"):
+    with pytest.raises(InputError, match="not a Wav2Vec2BertForXVector: it classifies frames"):
         SpeakerVerifier.from_pretrained(frames)
     with pytest.raises(InputError, match=r"but has no config\.json"):
         SpeakerVerifier.from_pretrained(tmp_path)

@@ -1,8 +1,8 @@
-"""Makes checkpoints for audio classification of a few random weights, of each architecture, in its true layout.
+"""Make tiny audio classifiers with random weights, of each architecture, in the layout of its checkpoints.
 
-    python tests/listening/classifiers.py FOLDER
+    python -m tests.support.classifiers FOLDER
 
-writes FOLDER/NAME for each of `NAMES`, saved by transformers itself.
+writes FOLDER/NAME for each of `NAMES`, saved by transformers.
 """
 
 import sys
@@ -81,7 +81,7 @@ def make_model(name: str, **changes: Any) -> Any:
     config = getattr(transformers, f"{kind}Config")(**(widths | settings | labels | changes))
     torch.manual_seed(0)
     model = getattr(transformers, model_class)(config)
-    with torch.no_grad():  # what is zero or one at first would hide what is wrong; small, so that scores differ
+    with torch.no_grad():  # initial zeros and ones would hide mistakes; small, so that scores still differ
         for parameter_name, parameter in model.named_parameters():
             if "embed_positions" not in parameter_name:
                 parameter += 0.2 * torch.randn_like(parameter)
@@ -89,14 +89,14 @@ def make_model(name: str, **changes: Any) -> Any:
 
 
 def make_classifier(folder: Path, name: str, **changes: Any) -> Path:
-    """Writes FOLDER and says where it is."""
+    """Write a classifier to a folder and return the folder."""
     make_model(name, **changes).save_pretrained(folder)
     make_extractor(name).save_pretrained(folder)
     return folder
 
 
 def give_speech_head(folder: Path, last: str = "out_proj") -> None:
-    """Makes of a wav2vec2 in a folder one with the head of the published emotion classifiers."""
+    """Give a wav2vec2 in a folder the head of the published emotion classifiers."""
     weights = {key: value for key, value in load_file(folder / "model.safetensors").items() if "wav2vec2." in key}
     torch.manual_seed(1)
     width = WIDTH["hidden_size"]

@@ -1,6 +1,6 @@
-"""Makes Wav2Vec2-BERTs with heads for speakers, of a few random weights, saved by transformers itself.
+"""Make tiny Wav2Vec2-BERTs with x-vector and frame classification heads and random weights, saved by transformers.
 
-    python tests/listening/speaker_models.py FOLDER
+    python -m tests.support.speaker_models FOLDER
 
 writes FOLDER/XVector and FOLDER/AudioFrameClassification.
 """
@@ -28,7 +28,7 @@ SMALL = {
 
 
 def make_speaker_model(folder: Path, head: str, **changes: Any) -> Path:
-    """Writes FOLDER and says where it is."""
+    """Write a model to a folder and return the folder."""
     torch.manual_seed(0)
     model = getattr(transformers, f"Wav2Vec2BertFor{head}")(transformers.Wav2Vec2BertConfig(**(SMALL | changes)))
     with torch.no_grad():

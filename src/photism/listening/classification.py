@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from photism.audio.log_mel import FRAMES_PER_S, log_mel
+from photism.audio.log_mel import FRAMES_PER_S
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.device import choose_device
-from photism.encoder.chunked import encode_long, longest_exact
-from photism.encoder.heads import Wav2Vec2BertForSequenceClassification, encode
+from photism.device import choose_device, choose_dtype
+from photism.encoder.chunked import longest_exact
+from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnHeard, Recordings, is_single
-from photism.listening.checkpoint import choose_dtype
-from photism.listening.classifier_checkpoint import load_model, read_checkpoint
+from photism.listening.classifier_checkpoint import load_classifier
+from photism.listening.head_states import encode_windows, extract_features
 from photism.listening.transformers_classifier import Peer
 from photism.listening.windowed_scores import ClassScore, Labels, Telling, labelled
 from photism.listening.windows import Reading, Windows
@@ -110,13 +110,11 @@ class AudioClassifier:
                 trained weights: the first three before weights are loaded.
         """
         _check(top_k, function_to_apply, batch_size, num_workers)
-        place, weights = choose_device(device), choose_dtype(dtype)
-        checkpoint = read_checkpoint(model)
-        loaded = load_model(checkpoint, device=place, dtype=weights)
+        loaded = load_classifier(model, device=choose_device(device), dtype=choose_dtype(dtype))
         return cls(
-            loaded,
-            checkpoint.extractor,
-            names=checkpoint.names,
+            loaded.model,
+            loaded.extractor,
+            names=loaded.names,
             top_k=top_k,
             function_to_apply=function_to_apply,
             batch_size=batch_size,
@@ -237,23 +235,11 @@ class AudioClassifier:
 
     def _logits(self, waveforms: Sequence[Waveform], longest: int) -> Tensor:
         """Of waveforms that fit into memory together, or a single one of any length."""
-        extractor = self.extractor
-        features, mask = log_mel(
-            waveforms,
-            num_mel_bins=extractor.num_mel_bins,
-            stride=extractor.stride,
-            padding_value=extractor.padding_value,
-            device=self.model.device,
-        )
-        features = features.to(self.model.dtype)
-        if features.shape[1] <= longest:
-            return self.model(features, mask).logits
         model = self.model
-        states, _ = encode_long(
-            model.wav2vec2_bert,
-            features[:, : int(mask.sum())],
-            states_of=lambda window: encode(model, window, None, None, None)[0],
-        )
+        features, mask = extract_features(model, self.extractor, waveforms)
+        if features.shape[1] <= longest:
+            return model(features, mask).logits
+        states = encode_windows(model, features[:, : int(mask.sum())])
         return model.classifier(model.projector(states).mean(dim=1))
 
     def _fitting(self, waveforms: Sequence[Waveform], longest: int) -> Iterator[Sequence[Waveform]]:

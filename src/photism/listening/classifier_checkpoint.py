@@ -1,122 +1,107 @@
-"""A checkpoint for audio classification: ours, any other of transformers', and the bundled one."""
+"""Checkpoints for audio classification: Wav2Vec2-BERT, any other architecture of transformers, and the bundled one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from transformers import Wav2Vec2BertConfig
 
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
-from photism.errors import InputError
-from photism.listening.checkpoint import (
-    Source,
-    check_head,
+from photism.encoder.pretrained import (
+    Checkpoint,
+    check_architecture,
     find_checkpoint,
     load_weights,
     read_config,
-    read_extractor,
-    stored_shapes,
+    read_feature_extractor,
+    read_tensor_shapes,
 )
-from photism.listening.speech_head import KEYS, SpeechClassifier, has_speech_head
+from photism.errors import InputError
+from photism.listening.speech_head import KEY_MAPPING, SpeechClassifier, has_speech_head
 from photism.tiny import MODEL_FOLDER
 
 BUNDLED = MODEL_FOLDER / "language"
-"""Where the classifier lies that is taken where none is named."""
+"""Folder of the default classifier."""
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A classifier that has been looked at, but for its weights.
+class Classifier(NamedTuple):
+    """A model for audio classification, its feature extractor and the names of its classes."""
 
-    Attributes:
-        source: where it is.
-        config: its configuration.
-        extractor: its feature extractor.
-        names: of its classes.
-    """
-
-    source: Source
-    config: Any
+    model: Any
     extractor: Any
     names: tuple[str, ...]
 
 
-def read_checkpoint(model: str | Path | None) -> Checkpoint:
-    """Looks at a classifier.
+def load_classifier(model: str | Path | None, *, device: torch.device, dtype: torch.dtype) -> Classifier:
+    """Load an audio classifier in evaluation mode.
 
     Args:
-        model: folder or hub id; None for the bundled one.
+        model: folder or hub id; None for the bundled classifier.
+        device: device of the model.
+        dtype: dtype of its weights.
 
     Raises:
-        InputError: there is none, it has another head, no names of classes, or no feature extractor that fits.
+        InputError: the checkpoint does not exist, is not a classifier, does not name its classes, has no matching
+            feature extractor, or is incomplete. All but the last is checked before weights are loaded.
     """
-    from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES as KINDS
+    from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS
 
     if model is None and not (BUNDLED / "config.json").is_file():
-        raise InputError(f"model is missing: this Photism brings no classifier, which would lie in {BUNDLED}; name one")
-    source = find_checkpoint(BUNDLED if model is None else model, wanted="a classifier")
-    model_type = source.settings.get("model_type")
-    if model_type not in KINDS:
+        raise InputError(f"model is missing: no classifier is bundled in {BUNDLED}; give a folder or hub id")
+    checkpoint = find_checkpoint(BUNDLED if model is None else model, expected="a classifier")
+    model_type = checkpoint.raw_config.get("model_type")
+    if model_type not in CLASSIFIERS:
         raise InputError(
-            f"{source.name} is of the type {model_type!r}, which labels no sound; it must be one of "
-            f"{', '.join(sorted(KINDS))}"
+            f"{checkpoint.name} has model_type {model_type!r}, which has no audio classifier; it must be one of "
+            f"{', '.join(sorted(CLASSIFIERS))}"
         )
-    check_head(source, KINDS[model_type], others=True)
-    config = read_config(source)
-    extractor = read_extractor(source, config)
-    return Checkpoint(source, config, extractor, _names(source, config))
+    check_architecture(checkpoint, CLASSIFIERS[model_type], allow_unknown=True)
+    config = read_config(checkpoint)
+    extractor = read_feature_extractor(checkpoint, config)
+    names = _class_names(checkpoint, config)
+    return Classifier(_load_model(checkpoint, config, device=device, dtype=dtype), extractor, names)
 
 
-def load_model(checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype) -> Any:
-    """The model of a checkpoint, in evaluation.
-
-    Args:
-        checkpoint: as `read_checkpoint` gives it.
-        device: where it goes.
-        dtype: of its weights.
-
-    Raises:
-        InputError: weights are missing, damaged, or not those of a classifier.
-    """
+def _load_model(checkpoint: Checkpoint, config: Any, *, device: torch.device, dtype: torch.dtype) -> Any:
     from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING
 
-    config, name = checkpoint.config, checkpoint.source.name
-    folder = checkpoint.source.with_weights()
-    keys = stored_shapes(folder, name).keys()
+    name, folder = checkpoint.name, checkpoint.fetch_weights()
+    keys = read_tensor_shapes(folder, name).keys()
     if not any(key.startswith("classifier.") for key in keys):
-        raise InputError(f"{name} has no weights of a classifier; give one that was trained to classify")
-    arguments: dict[str, Any] = {"config": config}
+        raise InputError(f"{name} has no classification head; give a model that was fine-tuned for classification")
+    arguments: dict[str, Any] = {"config": config, "device": device, "dtype": dtype}
     if has_speech_head(config, keys):
-        kind: Any = SpeechClassifier
-        arguments["key_mapping"] = KEYS
-    elif config.model_type == "wav2vec2-bert":
-        kind = Wav2Vec2BertForSequenceClassification
-    else:
-        kind = MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)]
+        return load_weights(SpeechClassifier, folder, name, key_mapping=KEY_MAPPING, **arguments)
+    if config.model_type != Wav2Vec2BertConfig.model_type:
+        return load_weights(MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)], folder, name, **arguments)
     if folder == BUNDLED:
-        return load_weights(kind, None, name, device=device, dtype=dtype, state_dict=_bundled_weights(), **arguments)
-    return load_weights(kind, folder, name, device=device, dtype=dtype, **arguments)
+        folder, arguments["state_dict"] = None, _bundled_weights()
+    return load_weights(Wav2Vec2BertForSequenceClassification, folder, name, **arguments)
 
 
 def _bundled_weights() -> dict[str, torch.Tensor]:
-    """The bundled classifier is a head alone, on the encoder of the bundled model."""
+    """Join the bundled classification head with the encoder of the bundled model, which it was trained on."""
     from safetensors.torch import load_file
 
-    encoder = load_file(MODEL_FOLDER / "model.safetensors")
-    of_encoder = {key: tensor for key, tensor in encoder.items() if key.startswith("encoder.")}
-    return {key.replace("encoder", "wav2vec2_bert", 1): tensor for key, tensor in of_encoder.items()} | load_file(
-        BUNDLED / "model.safetensors"
-    )
+    model = load_file(MODEL_FOLDER / "model.safetensors")
+    encoder = {
+        key.replace("encoder", "wav2vec2_bert", 1): tensor
+        for key, tensor in model.items()
+        if key.startswith("encoder.")
+    }
+    return encoder | load_file(BUNDLED / "model.safetensors")
 
 
-def _names(source: Source, config: Any) -> tuple[str, ...]:
-    """What the classes are called, as the checkpoint itself says: transformers would make names up."""
-    given = source.settings.get("id2label")
-    if not given:
-        raise InputError(f"{source.name} does not say what its classes are called: its config.json has no id2label")
+def _class_names(checkpoint: Checkpoint, config: Any) -> tuple[str, ...]:
+    """Return the class names in config.json; without any, transformers would make up LABEL_0 and so on."""
+    id2label = checkpoint.raw_config.get("id2label")
+    if not id2label:
+        raise InputError(f"{checkpoint.name} does not name its classes: its config.json has no id2label")
     try:
-        return tuple(str(config.id2label[index]) for index in range(len(given)))
+        return tuple(str(config.id2label[index]) for index in range(len(id2label)))
     except KeyError as error:
-        raise InputError(f"{source.name} has an id2label of {len(given)} classes without number {error}") from None
+        raise InputError(
+            f"{checkpoint.name} has an id2label of {len(id2label)} classes without index {error}"
+        ) from None

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from photism.audio.log_mel import HOP_SAMPLES
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
+from photism.encoder.pretrained import load_head
 from photism.errors import InputError
 from photism.listening.batching import OnError, Recordings, decoded
-from photism.listening.speaker_checkpoint import load_speaker_model, states_of
+from photism.listening.head_states import encode_recordings
 from photism.listening.transcription import formats
 from photism.listening.transcription.subtitles import Cue
 from photism.listening.windows import Segment, runs
@@ -133,7 +134,7 @@ class SpeakerTimeline:
             InputError: the checkpoint has another head, no feature extractor that fits, or is not whole.
         """
         kind = Wav2Vec2BertForAudioFrameClassification
-        loaded, extractor = load_speaker_model(kind, model, device=device, dtype=dtype)
+        loaded, extractor = load_head(kind, model, device=device, dtype=dtype)
         return cls(loaded, extractor, num_workers=num_workers)
 
     @property
@@ -144,7 +145,7 @@ class SpeakerTimeline:
     @torch.inference_mode()
     def activity(self, waveform: Waveform) -> NDArray[np.float32]:
         """The probability (F, C) that each of the speakers speaks in each token."""
-        states, lengths = states_of(self.model, self.extractor, [waveform])
+        states, lengths = encode_recordings(self.model, self.extractor, [waveform])
         logits = self.model.classifier(states)[0, : int(lengths)].float()
         one_only = self.model.config.problem_type == "single_label_classification"
         return (logits.softmax(-1) if one_only else logits.sigmoid()).cpu().numpy()

@@ -16,8 +16,8 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from photism.encoder.heads import number_of_labels
 
-KEYS = {r"^classifier\.output\.": "classifier.out_proj."}
-"""What some call the last layer, and what it is called here."""
+KEY_MAPPING = {r"^classifier\.output\.": "classifier.out_proj."}
+"""Names of the last layer in some checkpoints, and its name here."""
 
 
 def has_speech_head(config: Any, keys: Collection[str]) -> bool:

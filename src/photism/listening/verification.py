@@ -16,12 +16,13 @@ from torch.nn.functional import normalize
 from photism.audio.log_mel import FRAMES_PER_S
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.encoder.chunked import longest_exact
+from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
 from photism.files import written_beside
 from photism.listening.batching import OnError, OnHeard, Recordings, decoded, in_batches, is_single
+from photism.listening.head_states import encode_recordings
 from photism.listening.metrics import equal_error_rate, min_detection_cost
-from photism.listening.speaker_checkpoint import load_speaker_model, states_of
 from photism.listening.windowed_scores import LONGEST_GROUP
 
 
@@ -111,7 +112,7 @@ class SpeakerVerifier:
         Raises:
             InputError: the checkpoint has another head, no feature extractor that fits, or is not whole.
         """
-        loaded, extractor = load_speaker_model(Wav2Vec2BertForXVector, model, device=device, dtype=dtype)
+        loaded, extractor = load_head(Wav2Vec2BertForXVector, model, device=device, dtype=dtype)
         return cls(loaded, extractor, batch_size=batch_size, num_workers=num_workers)
 
     def stream(
@@ -276,7 +277,7 @@ class SpeakerVerifier:
         seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
         fits = seconds * FRAMES_PER_S / self.extractor.stride <= longest_exact(self.model.wav2vec2_bert)
         groups = [waveforms] if fits else [[waveform] for waveform in waveforms]
-        rows = [self.model.embed(*states_of(self.model, self.extractor, group)).float() for group in groups]
+        rows = [self.model.embed(*encode_recordings(self.model, self.extractor, group)).float() for group in groups]
         return normalize(torch.cat(rows), dim=1).cpu().numpy()
 
     def _is_speaker(self, one: Any) -> bool:

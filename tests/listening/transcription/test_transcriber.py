@@ -237,7 +237,7 @@ def test_the_network_is_sileros(speech):
     assert min(theirs) < 0.1
 
 
-def test_int8_is_near_and_only_for_a_processor(ctc_checkpoints, speech):
+def test_int8_is_close_to_float32_and_needs_the_cpu(ctc_checkpoints, speech):
     for kind in ("w2v-bert", "hubert"):
         transcriber = Transcriber.from_pretrained(ctc_checkpoints / kind, int8=True)
         (int8,) = transcriber.acoustic_model.hear([Waveform(speech)])
@@ -245,7 +245,7 @@ def test_int8_is_near_and_only_for_a_processor(ctc_checkpoints, speech):
         assert not np.array_equal(int8.log_probs, float32.log_probs)
         agreed = (int8.log_probs.argmax(1) == float32.log_probs.argmax(1)).mean()
         assert agreed > 0.8
-    with pytest.raises(InputError, match="int8 is for the processor, from float32"):
+    with pytest.raises(InputError, match=r"int8 needs the CPU and float32; got device=cpu and dtype=torch\.bfloat16"):
         Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert", int8=True, dtype=torch.bfloat16)
 
 

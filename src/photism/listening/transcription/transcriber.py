@@ -12,7 +12,7 @@ from photism.audio.voice_activity import joined, speech_spans
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.errors import InputError
 from photism.listening.batching import SORTED_BATCHES, OnError, OnHeard, Recordings, decoded, in_batches, is_single
-from photism.listening.transcription.checkpoint import load_ctc
+from photism.listening.transcription.ctc_checkpoint import load_ctc
 from photism.listening.transcription.decoding_options import Decoder, Decoding
 from photism.listening.transcription.emissions import AcousticModel, Emissions
 from photism.listening.transcription.ngram_lm import LanguageModel

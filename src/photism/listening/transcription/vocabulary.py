@@ -44,7 +44,7 @@ class Vocabulary:
         return np.array([index for index in range(len(self)) if index not in {*self.unspoken, self.blank}], np.intp)
 
     @classmethod
-    def of(cls, tokenizer: Any, outputs: int) -> Vocabulary:
+    def from_tokenizer(cls, tokenizer: Any, outputs: int) -> Vocabulary:
         """What a tokenizer of transformers says of a head with that many outputs.
 
         Words are parted where it says (`word_delimiter_token`, or SentencePiece's mark), its phonemes are words, and

@@ -1,0 +1,286 @@
+"""Find, check and load an audio checkpoint in the layout of transformers, from a folder or the Hugging Face hub.
+
+The configuration is read first. Architecture, feature extractor and tensor names are checked before any weights are
+loaded, so that a checkpoint that does not fit is refused within a second. Weights are read from safetensors only, and
+every tensor must be used: transformers itself would initialise missing ones at random and ignore the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from transformers import Wav2Vec2BertConfig
+
+from photism.audio.waveform import SAMPLING_RATE
+from photism.device import choose_device, choose_dtype
+from photism.encoder.model import Wav2Vec2BertPreTrainedModel
+from photism.encoder.processor import SAVED_AS, Wav2Vec2BertFeatureExtractor
+from photism.errors import InputError, as_input_error
+from photism.hub import fetch_files
+
+CONFIG_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
+"""File patterns fetched from the hub before the weights."""
+WEIGHT_FILES = "model*.safetensors"
+"""File pattern of the weights, sharded or not; other safetensors in the folder, such as adapters, do not match."""
+EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
+TRAINING_ONLY = "masked_spec_embed"
+"""Name of the embedding that SpecAugment masks with; inference does not use it, and checkpoints may lack it."""
+TASKS = {
+    "ForCTC": "it transcribes speech; use photism transcribe",
+    "ForXVector": "it embeds speakers; use photism speakers",
+    "ForAudioFrameClassification": "it classifies frames; use photism speakers",
+    "ForConditionalGeneration": "it generates text",
+    "ForSequenceClassification": "it classifies recordings; use photism label",
+    "ForPreTraining": "it is not fine-tuned for a task yet",
+    "Model": "it has no head yet",
+}
+"""Purpose of an architecture, by the end of its class name."""
+
+Head = TypeVar("Head", bound=Wav2Vec2BertPreTrainedModel)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose configuration has been read.
+
+    Attributes:
+        folder: folder that holds the configuration.
+        name: how error messages refer to the checkpoint.
+        raw_config: content of config.json.
+        patterns: patterns of the files fetched so far.
+        hub_id: hub repository whose weights have not been fetched yet; None for a local folder.
+    """
+
+    folder: Path
+    name: str
+    raw_config: Mapping[str, Any]
+    patterns: Sequence[str]
+    hub_id: str | None
+
+    def fetch_weights(self) -> Path:
+        """Return the folder after fetching the weights, if they are on the hub."""
+        if self.hub_id is None:
+            return self.folder
+        return fetch_files("model", self.hub_id, (*self.patterns, WEIGHT_FILES, f"{WEIGHT_FILES}.index.json"))
+
+
+def find_checkpoint(model: str | Path, *, expected: str, patterns: Sequence[str] = CONFIG_FILES) -> Checkpoint:
+    """Read the configuration of a checkpoint.
+
+    Args:
+        model: folder or hub id.
+        expected: what the caller needs, such as "a classifier", for the error message.
+        patterns: patterns of the files to fetch before the weights.
+
+    Raises:
+        InputError: there is no such checkpoint, or its config.json is missing or unreadable.
+    """
+    folder = Path(model)
+    is_local = folder.is_dir()
+    if not is_local:
+        folder = fetch_files("model", str(model), patterns)
+    name = f"model {model}"
+    try:
+        raw_config = json.loads((folder / "config.json").read_text(encoding="utf8"))
+    except FileNotFoundError:
+        raise InputError(f"{name} must be a folder with {expected}, but has no config.json") from None
+    except ValueError as error:
+        raise InputError(f"{name} has an unreadable config.json: {error}") from None
+    if not isinstance(raw_config, dict):
+        raise InputError(f"{name} has an unreadable config.json: it is not a JSON object")
+    return Checkpoint(folder, name, raw_config, patterns, None if is_local else str(model))
+
+
+def check_architecture(checkpoint: Checkpoint, expected: str, *, allow_unknown: bool = False) -> None:
+    """Check that a checkpoint is of an expected class, or of another class for the same task.
+
+    Args:
+        checkpoint: the checkpoint.
+        expected: name of the model class.
+        allow_unknown: accept classes that are not in `TASKS`.
+
+    Raises:
+        InputError: its config.json names a class for another task.
+    """
+    for architecture in checkpoint.raw_config.get("architectures") or ():
+        task = _task(architecture)
+        is_expected = architecture == expected or (task is not None and task == _task(expected))
+        if not is_expected and (task or not allow_unknown):
+            reason = task or "it is for another task"
+            raise InputError(f"{checkpoint.name} is a {architecture}, not a {expected}: {reason}")
+
+
+def read_config(checkpoint: Checkpoint) -> Any:
+    """Return the transformers configuration of a checkpoint.
+
+    Raises:
+        InputError: transformers does not accept it.
+    """
+    from transformers import AutoConfig
+
+    with as_input_error(f"{checkpoint.name} has an unusable config.json"):
+        return AutoConfig.from_pretrained(checkpoint.folder)
+
+
+def read_feature_extractor(checkpoint: Checkpoint, config: Any) -> Any:
+    """Return the feature extractor of a checkpoint, checked against the model's configuration.
+
+    Args:
+        checkpoint: the checkpoint.
+        config: its configuration.
+
+    Raises:
+        InputError: the checkpoint has no feature extractor, or one whose output the model does not accept.
+    """
+    from transformers import AutoFeatureExtractor
+    from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
+
+    folder, name = checkpoint.folder, checkpoint.name
+    if not any((folder / file).is_file() for file in EXTRACTOR_FILES):
+        raise InputError(
+            f"{name} has no feature extractor: {EXTRACTOR_FILES[0]} is missing; copy it from the base checkpoint"
+        )
+    with as_input_error(f"{name} has an unusable feature extractor"):
+        extractor: Any = AutoFeatureExtractor.from_pretrained(folder)
+        if config.model_type == Wav2Vec2BertConfig.model_type:
+            expected: Any = Wav2Vec2BertFeatureExtractor
+            if type(extractor).__name__ == SAVED_AS:
+                extractor = expected(**extractor.to_dict())
+        else:
+            expected = FEATURE_EXTRACTOR_MAPPING[type(config)]
+    if not isinstance(extractor, expected):
+        class_name = SAVED_AS if expected is Wav2Vec2BertFeatureExtractor else expected.__name__
+        raise InputError(f"{name} has a {type(extractor).__name__}, but a {config.model_type} needs a {class_name}")
+    if extractor.sampling_rate != SAMPLING_RATE:
+        raise InputError(f"{name} expects {extractor.sampling_rate} Hz; only {SAMPLING_RATE} Hz is supported")
+    for quantity, extracted, accepted in _input_sizes(extractor, config):
+        if extracted != accepted:
+            raise InputError(f"{name} accepts {accepted} {quantity}, but its feature extractor makes {extracted}")
+    return extractor
+
+
+def read_tensor_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors in a folder's weight files, by name, from the headers alone.
+
+    Args:
+        folder: folder with weights.
+        name: how error messages refer to the checkpoint.
+
+    Raises:
+        InputError: there are no safetensors, or a file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    files = sorted(folder.glob(WEIGHT_FILES))
+    if not files:
+        raise InputError(
+            f"{name} has no safetensors weights, and pickled weights are not read; convert them, for a hub model with "
+            "https://huggingface.co/spaces/safetensors/convert"
+        )
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in files:
+        try:
+            with safe_open(path, framework="pt") as file:
+                shapes.update((key, tuple(file.get_slice(key).get_shape())) for key in file.keys())  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"{name} cannot be loaded: {path.name} is damaged ({error}); fetch it again") from None
+    return shapes
+
+
+def load_weights(
+    model_class: Any,
+    folder: Path | None,
+    name: str,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    allow_unused: bool = False,
+    **arguments: Any,
+) -> Any:
+    """Load a model in evaluation mode.
+
+    Args:
+        model_class: class of the model.
+        folder: folder with weights; None if `arguments` has a `state_dict`.
+        name: how error messages refer to the checkpoint.
+        device: device of the model.
+        dtype: dtype of its weights.
+        allow_unused: accept tensors that the model does not have, such as the head of a bare encoder's checkpoint.
+        **arguments: further arguments of transformers' `from_pretrained`.
+
+    Raises:
+        InputError: tensors are missing, damaged, of a wrong shape or unused.
+    """
+    if folder is not None:
+        read_tensor_shapes(folder, name)
+    with as_input_error(f"{name} cannot be loaded"):
+        model, report = model_class.from_pretrained(
+            folder, dtype=dtype, output_loading_info=True, local_files_only=True, use_safetensors=True, **arguments
+        )
+    missing = [key for key in report["missing_keys"] if not key.endswith(TRAINING_ONLY)]
+    if missing:
+        raise InputError(f"{name} is incomplete: it lacks {_first(missing)}; give a trained model")
+    unused = [] if allow_unused else list(report["unexpected_keys"])
+    if unused:
+        raise InputError(
+            f"{name} has weights that its config.json does not describe: {_first(unused)}; give the config.json "
+            "that the weights were saved with"
+        )
+    torch.nn.Module.to(model, device)  # the type annotation of transformers' own `to` is wrong
+    return model.eval()
+
+
+def load_head(
+    model_class: type[Head], model: str | Path, *, device: str | torch.device | None, dtype: torch.dtype | str
+) -> tuple[Head, Any]:
+    """Load a Wav2Vec2-BERT with a head, in evaluation mode, and its feature extractor.
+
+    Args:
+        model_class: class of the model.
+        model: folder or hub id.
+        device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
+        dtype: dtype of the weights.
+
+    Raises:
+        InputError: the checkpoint does not exist, has another head, has no matching feature extractor, or is
+            incomplete. All but the last is checked before weights are loaded.
+    """
+    chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
+    checkpoint = find_checkpoint(model, expected=f"a {model_class.__name__}")
+    model_type = checkpoint.raw_config.get("model_type")
+    if model_type != Wav2Vec2BertConfig.model_type:
+        raise InputError(f"{checkpoint.name} has model_type {model_type!r}; it must be {Wav2Vec2BertConfig.model_type}")
+    check_architecture(checkpoint, model_class.__name__)
+    config = read_config(checkpoint)
+    extractor = read_feature_extractor(checkpoint, config)
+    folder = checkpoint.fetch_weights()
+    loaded = load_weights(model_class, folder, checkpoint.name, device=chosen_device, dtype=chosen_dtype, config=config)
+    return loaded, extractor
+
+
+def _task(architecture: str) -> str | None:
+    return next((task for ending, task in TASKS.items() if architecture.endswith(ending)), None)
+
+
+def _first(keys: Iterable[str]) -> str:
+    """Return the first of some tensor names in alphabetical order, and how many follow it."""
+    first, *others = sorted(keys)
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _input_sizes(extractor: Any, config: Any) -> Iterable[tuple[str, int, int]]:
+    """Yield the name of each size of the model's input, the extracted size and the accepted size."""
+    if config.model_type == Wav2Vec2BertConfig.model_type:
+        extracted = extractor.num_mel_bins * extractor.stride
+        yield "features per token", extracted, config.feature_projection_input_dim
+    elif config.model_type == "whisper":
+        yield "mel bins", extractor.feature_size, config.num_mel_bins
+        yield "frames", extractor.nb_max_frames, 2 * config.max_source_positions
+    elif config.model_type == "audio-spectrogram-transformer":
+        yield "mel bins", extractor.num_mel_bins, config.num_mel_bins
+        yield "frames", extractor.max_length, config.max_length

@@ -1,0 +1,59 @@
+"""Encoder states of recordings of any length, as a head of Wav2Vec2-BERT reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from photism.audio.log_mel import log_mel
+from photism.audio.waveform import Waveform
+from photism.encoder.chunked import encode_long, longest_exact
+from photism.encoder.heads import encode
+
+
+def extract_features(model: Any, extractor: Any, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:
+    """Return log-mel tokens (B, F, D) in the model's dtype and their mask (B, F), on its device.
+
+    Args:
+        model: a Wav2Vec2-BERT with a head.
+        extractor: its feature extractor.
+        waveforms: B recordings.
+    """
+    features, mask = log_mel(
+        waveforms,
+        num_mel_bins=extractor.num_mel_bins,
+        stride=extractor.stride,
+        padding_value=extractor.padding_value,
+        device=model.device,
+    )
+    return features.to(model.dtype), mask
+
+
+def encode_windows(model: Any, features: Tensor) -> Tensor:
+    """Return the states (1, F, D) that a head reads of one recording, encoded in overlapping windows.
+
+    Args:
+        model: a Wav2Vec2-BERT with a head, which may read a weighted sum of the layers.
+        features: log-mel tokens (1, F, ·) of the recording, without padding.
+    """
+    states, _ = encode_long(
+        model.wav2vec2_bert, features, states_of=lambda window: encode(model, window, None, None, None)[0]
+    )
+    return states
+
+
+def encode_recordings(model: Any, extractor: Any, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:
+    """Return the states (B, F, D) that a head reads, and the number of valid tokens of each recording, int64 (B,).
+
+    Args:
+        model: a Wav2Vec2-BERT with a head.
+        extractor: its feature extractor.
+        waveforms: recordings that fit into memory together, or a single one of any length.
+    """
+    features, mask = extract_features(model, extractor, waveforms)
+    lengths = mask.sum(1)
+    if len(waveforms) > 1 or features.shape[1] <= longest_exact(model.wav2vec2_bert):
+        return encode(model, features, mask, None, None)[0], lengths
+    return encode_windows(model, features[:, : int(lengths)]), lengths

@@ -1,0 +1,122 @@
+"""CTC checkpoints of transformers: Wav2Vec2-BERT, and the architectures that take waveforms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+from photism.device import choose_device, choose_dtype
+from photism.encoder.heads import Wav2Vec2BertForCTC
+from photism.encoder.int8 import quantize_int8
+from photism.encoder.pretrained import (
+    Checkpoint,
+    check_architecture,
+    find_checkpoint,
+    load_weights,
+    read_config,
+    read_feature_extractor,
+    read_tensor_shapes,
+)
+from photism.errors import InputError, as_input_error
+from photism.listening.transcription.emissions import AcousticModel
+from photism.listening.transcription.vocabulary import Vocabulary
+from photism.tiny import MODEL_FOLDER
+
+BUNDLED = MODEL_FOLDER / "characters"
+"""Folder of the default model."""
+CONFIG_FILES = ("*.json", "*.txt", "*.model")
+"""File patterns fetched from the hub before the weights: configurations and tokenizers."""
+LOG_MEL_ARCHITECTURE = "wav2vec2-bert"
+WAVEFORM_ARCHITECTURES = (
+    "data2vec-audio",
+    "hubert",
+    "sew",
+    "sew-d",
+    "unispeech",
+    "unispeech-sat",
+    "wav2vec2",
+    "wav2vec2-conformer",
+    "wavlm",
+)
+"""Model types whose input is the samples of a recording."""
+WITHOUT_INT8 = ("wavlm",)
+"""Model types whose attention reads the weights of its linear layers directly."""
+HEAD_WEIGHT = "lm_head.weight"
+TOKENIZER_FILES = ("vocab.json", "tokenizer.json")
+
+
+def load_ctc(
+    model: str | Path | None, *, device: str | torch.device | None, dtype: torch.dtype | str, int8: bool
+) -> AcousticModel:
+    """Load a CTC model with its feature extractor and vocabulary.
+
+    Args:
+        model: folder or hub id; None for the bundled model, if there is one.
+        device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
+        dtype: dtype of the weights.
+        int8: compute linear layers in int8 on the CPU.
+
+    Raises:
+        InputError: the checkpoint does not exist, has no CTC head, tokenizer or feature extractor that belong
+            together, or is incomplete. All but the last is checked before weights are loaded.
+    """
+    chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
+    if int8 and (chosen_device.type != "cpu" or chosen_dtype != torch.float32):
+        raise InputError(f"int8 needs the CPU and float32; got device={chosen_device} and dtype={chosen_dtype}")
+    if model is None and not BUNDLED.is_dir():
+        raise InputError(
+            "model is missing: no speech recogniser is bundled; give the folder or hub id of a CTC checkpoint, "
+            "such as facebook/wav2vec2-base-960h for English"
+        )
+    checkpoint = find_checkpoint(
+        BUNDLED if model is None else model, expected="a CTC checkpoint", patterns=CONFIG_FILES
+    )
+    model_class, config = _model_class(checkpoint), read_config(checkpoint)
+    if config.vocab_size is None:
+        raise InputError(f"{checkpoint.name} has no CTC head: its config.json has no vocab_size")
+    if int8 and config.model_type in WITHOUT_INT8:
+        raise InputError(f"int8 is not supported for {config.model_type}; run it without")
+    extractor = read_feature_extractor(checkpoint, config)
+    vocabulary = Vocabulary.from_tokenizer(_load_tokenizer(checkpoint), config.vocab_size)
+    folder = checkpoint.fetch_weights()
+    _check_head_size(folder, checkpoint.name, config.vocab_size)
+    loaded = load_weights(model_class, folder, checkpoint.name, device=chosen_device, dtype=chosen_dtype)
+    if int8:
+        quantize_int8(loaded)
+    return AcousticModel(loaded, extractor, vocabulary)
+
+
+def _model_class(checkpoint: Checkpoint) -> Any:
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CTC_MAPPING_NAMES
+
+    model_type = checkpoint.raw_config.get("model_type")
+    if model_type != LOG_MEL_ARCHITECTURE and model_type not in WAVEFORM_ARCHITECTURES:
+        supported = ", ".join((LOG_MEL_ARCHITECTURE, *WAVEFORM_ARCHITECTURES))
+        raise InputError(
+            f"{checkpoint.name} has model_type {model_type!r}; a CTC checkpoint must be one of {supported}"
+        )
+    name = MODEL_FOR_CTC_MAPPING_NAMES[model_type]
+    check_architecture(checkpoint, name)
+    return Wav2Vec2BertForCTC if model_type == LOG_MEL_ARCHITECTURE else getattr(transformers, name)
+
+
+def _load_tokenizer(checkpoint: Checkpoint) -> Any:
+    from transformers import AutoTokenizer
+
+    if not any((checkpoint.folder / name).is_file() for name in TOKENIZER_FILES):
+        raise InputError(f"{checkpoint.name} has no tokenizer; save its {' or '.join(TOKENIZER_FILES)} in the folder")
+    with as_input_error(f"{checkpoint.name} has an unusable tokenizer"):
+        return AutoTokenizer.from_pretrained(checkpoint.folder)
+
+
+def _check_head_size(folder: Path, name: str, vocab_size: int) -> None:
+    """Raise an error if the head is missing or of another size: transformers would initialise it at random."""
+    shapes = read_tensor_shapes(folder, name)
+    if HEAD_WEIGHT not in shapes:
+        raise InputError(f"{name} has no CTC head: {HEAD_WEIGHT} is not among its weights")
+    outputs = shapes[HEAD_WEIGHT][0]
+    if outputs != vocab_size:
+        raise InputError(f"{name} has a CTC head of {outputs} outputs, but vocab_size={vocab_size} in its config.json")
