@@ -1,35 +1,72 @@
-"""The one exception for a user's mistake."""
+"""The exception for a user's mistake, and what is never reported as one: bugs and a machine out of memory."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Generator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGE = str(Path(__file__).parent)
+
+PROGRAMMING_ERRORS = (AttributeError, NameError, TypeError)
+"""Errors that come from our own lines only where these are wrong."""
+
+OUT_OF_MEMORY_WORDS = (
+    "can't allocate memory",  # torch on a CPU, a RuntimeError
+    "not enough memory",  # torch on Windows
+    "out of memory",  # CUDA, MPS and cuDNN
+    "is killed by signal: Killed",  # a worker of torch's DataLoader
+)
 
 
 class InputError(ValueError):
     """Something that the caller gave cannot be used.
 
-    The message names the parameter, what was allowed, what came and what to do. The command line prints it as one line
-    and exits with status 2.
+    The message names the parameter, what is allowed, what was given and what to do. The command line prints it as one
+    line and exits with status 2.
     """
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that the machine or the GPU has too little memory.
+
+    torch raises OutOfMemoryError for CUDA only, and a RuntimeError that says so in words elsewhere. A worker process
+    that the kernel's out-of-memory killer ended shows as a broken process pool.
+    """
+    if isinstance(error, MemoryError | BrokenProcessPool):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY_WORDS)
+
+
 @contextmanager
-def as_input_error(what: str) -> Generator[None]:
-    """Makes one error of all that a library raises at files which it cannot use.
+def as_input_error(problem: str) -> Generator[None]:
+    """Turn what a library raises at files that it cannot load into an InputError.
 
     `from_pretrained` of transformers and diffusers has no error of its own: OSError, SafetensorError, KeyError,
     RuntimeError and others come out of it, and strict configurations have errors that are none of these.
 
     Args:
-        what: is the matter, such as "model talk cannot be loaded"; the library's own words follow.
+        problem: a sentence such as "model talk cannot be loaded"; the library's own words follow.
 
     Raises:
-        InputError: something was raised; one that says it already goes by.
+        InputError: the library raised something. An InputError, a lack of memory, and a programming error in Photism's
+            own lines are not changed.
     """
     try:
         yield
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"{what}: {error}") from error
+        if is_out_of_memory(error) or _is_bug(error):
+            raise
+        raise InputError(f"{problem}: {error}") from error
+
+
+def _is_bug(error: Exception) -> bool:
+    """Return whether a programming error was raised by a line of this package, not within a library."""
+    if not isinstance(error, PROGRAMMING_ERRORS):
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename.startswith(PACKAGE)

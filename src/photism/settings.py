@@ -108,11 +108,15 @@ class Declaration:
         )
 
 
+REQUIRED: Any = dataclasses.MISSING
+"""In place of the default of a setting that must be given."""
+
+
 def setting(default: Any, description: str, **declared: Any) -> Any:
     """Declare a field of a settings class.
 
     Args:
-        default: its value where none is given.
+        default: its value where none is given, or `REQUIRED`.
         description: one sentence that names the quantity and its effect.
         declared: further attributes of `Declaration`, such as `minimum` or `unit`.
     """
@@ -158,7 +162,7 @@ def describe(kind: type) -> str:
         bounds = (declared.minimum, declared.above, declared.maximum, declared.below, declared.choices)
         notes = [declared.unit] if declared.unit else []
         notes += [declared.allowed] if any(bound is not None for bound in bounds) else []
-        notes += [] if each.default is None else [f"default {_shown(each.default)}"]
+        notes += [] if each.default in (None, REQUIRED, ()) else [f"default {_shown(each.default)}"]
         lines.append(f"    {each.name}: {declared.description}" + (f" ({'; '.join(notes)})" if notes else ""))
     return "\n".join(lines)
 
@@ -180,7 +184,10 @@ def accepts(kind: type) -> Callable[[Function], Function]:
         types = get_type_hints(kind)
         added = [
             inspect.Parameter(
-                each.name, inspect.Parameter.KEYWORD_ONLY, default=each.default, annotation=types[each.name]
+                each.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if each.default is REQUIRED else each.default,
+                annotation=types[each.name],
             )
             for each in dataclasses.fields(kind)
             if each.name not in taken
@@ -211,7 +218,7 @@ def read_settings(kind: type[Instance], path: Path | None, given: Mapping[str, A
 
     Raises:
         InputError: the file is not a YAML mapping.
-        SettingError: it names a setting that does not exist, or a value has the wrong type or is out of range.
+        SettingError: a setting is missing, or its value has the wrong type or is out of range.
     """
     values = {} if path is None else _read_yaml(path)
     types = get_type_hints(kind)
@@ -219,7 +226,11 @@ def read_settings(kind: type[Instance], path: Path | None, given: Mapping[str, A
         if name not in types:
             raise InputError(f"{path} has no setting {name!r} to set; there are {', '.join(types)}")
         values[name] = converted(name, value, types[name])
-    return kind(**{**values, **given})
+    values |= given
+    for name in types:
+        if _default(kind, name) is REQUIRED and name not in values:
+            raise SettingError(name, "is missing")
+    return kind(**values)
 
 
 def write_settings(values: Any, path: Path) -> None:
@@ -282,6 +293,10 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise InputError(f"{path} must be a YAML mapping from setting names to values; it holds {values!r}")
     return dict(values)
+
+
+def _default(kind: Any, name: str) -> Any:
+    return next(each.default for each in dataclasses.fields(kind) if each.name == name)
 
 
 def _shown(value: Any) -> str:

@@ -1,13 +1,20 @@
 """The command `photism` itself: help, version, and what a mistake looks like."""
 
+import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+import torch
 
 from photism import InputError, __version__
 from photism.cli import app as command
+from photism.cli.exit_status import ExitStatus, diagnose
+from photism.cli.flags import add_verb
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
@@ -23,9 +30,11 @@ def failing_verb(monkeypatch: pytest.MonkeyPatch):
     before = list(command.app.registered_commands)
 
     def add(error: BaseException) -> None:
-        @command.app.command("fail")
         def fail() -> None:
+            """Fail."""
             raise error
+
+        add_verb(command.app, fail)
 
     yield add
     command.app.registered_commands[:] = before
@@ -74,11 +83,74 @@ def test_an_interruption_is_status_130_without_a_word(monkeypatch, capsys, faili
     assert capsys.readouterr().err == ""
 
 
-def test_a_fault_of_ours_keeps_its_traceback(monkeypatch, failing_verb):
-    failing_verb(ValueError("a bug"))
-    monkeypatch.setattr(sys, "argv", ["photism", "fail"])
-    with pytest.raises(ValueError, match="a bug"):
-        command.main()
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (
+            ValueError("a bug\nin two lines"),
+            70,
+            "photism: this is a bug in Photism: ValueError: a bug; run with --debug and report the traceback\n",
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory", command.__file__ + ".json"),
+            70,
+            "photism: this is a bug in Photism: FileNotFoundError: [Errno 2] No such file or directory: "
+            f"'{command.__file__}.json'; run with --debug and report the traceback\n",
+        ),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+            71,
+            "photism: out of memory (OutOfMemoryError: CUDA out of memory. Tried to allocate 2 GiB): use shorter "
+            "recordings, a smaller --batch-size or fewer --processes, or free memory\n",
+        ),
+        (
+            BrokenProcessPool("a process was terminated abruptly"),
+            71,
+            "photism: out of memory (BrokenProcessPool: a process was terminated abruptly): use shorter recordings, a "
+            "smaller --batch-size or fewer --processes, or free memory\n",
+        ),
+        (
+            OSError(28, "No space left on device", "a.png"),
+            71,
+            "photism: [Errno 28] No space left on device: 'a.png': free disk space, or write to another disk\n",
+        ),
+        (
+            ModuleNotFoundError("No module named 'av'"),
+            1,
+            "photism: No module named 'av'; `photism doctor` says what is missing and how to install it\n",
+        ),
+    ],
+)
+def test_what_is_not_the_users_mistake_has_its_own_status(monkeypatch, capsys, failing_verb, error, status, line):
+    failing_verb(error)
+    assert run(monkeypatch, "fail") == status
+    captured = capsys.readouterr()
+    assert captured.err == line
+    assert captured.out == ""
+
+
+def test_a_worker_that_was_killed_is_reported_as_a_lack_of_memory():
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, pytest.raises(BrokenProcessPool) as error:
+        pool.submit(os._exit, 9).result()
+    assert diagnose(error.value)[0] is ExitStatus.NO_RESOURCES
+
+
+@pytest.mark.parametrize("arguments", [("--debug", "fail"), ("fail", "--debug")])
+@pytest.mark.parametrize(("error", "status"), [(ValueError("a bug"), 70), (InputError("a mistake"), 2)])
+def test_debug_shows_the_traceback(monkeypatch, capsys, failing_verb, arguments, error, status):
+    failing_verb(error)
+    assert run(monkeypatch, *arguments) == status
+    shown = capsys.readouterr().err
+    assert shown.startswith("Traceback (most recent call last)")
+    assert f"{error}\n" in shown
+    assert shown.splitlines()[-1].startswith("photism: ")
+
+
+def test_the_help_names_the_statuses_that_it_exits_with(monkeypatch, capsys):
+    assert not run(monkeypatch, "--help")
+    shown = " ".join(capsys.readouterr().out.split())
+    for status in ExitStatus:
+        assert f" {status.value} " in shown.partition("Exit status:")[2]
 
 
 def test_the_installed_command_is_this_one():

@@ -8,7 +8,7 @@ import typer
 from rich import console
 
 from photism import InputError
-from photism.cli.progress import progress_bar
+from photism.cli.progress import recordings_bar
 
 LINE = '{"file": "[b]a.wav[/b]", ' + "x" * 200 + "}\n"
 
@@ -22,9 +22,9 @@ def screen(monkeypatch):
 
 
 def test_without_a_terminal_there_is_no_bar(capsys):
-    with progress_bar("hearing", 2) as bar:
-        bar.hear(0, 30, 90)
-        bar.hear(0, 90, 90)
+    with recordings_bar("hearing", 2) as bar:
+        bar.advance(0, 30, 90)
+        bar.advance(0, 90, 90)
         bar.echo(LINE)
     assert capsys.readouterr() == (LINE, "")
 
@@ -33,25 +33,25 @@ def test_what_is_told_on_a_terminal_stands_above_the_bar_in_lines_of_its_own(scr
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
 
     def hear():
-        with progress_bar("hearing", 2) as bar:
-            bar.hear(0, 30, 90)
-            bar.hear(0, 90, 90)
+        with recordings_bar("hearing", 2) as bar:
+            bar.advance(0, 30, 90)
+            bar.advance(0, 90, 90)
             bar.echo(LINE)
-            bar.fail(1, InputError("it\nis broken"))
+            bar.skip(1, InputError("it\nis broken"))
             # What cannot be used is done too.
-            assert bar.progress.tasks[0].completed == pytest.approx(2)
+            assert bar.completed == pytest.approx(2)
 
     with pytest.raises(typer.Exit) as exit_info:
         hear()
     assert exit_info.value.exit_code == 2
     assert f"\x1b[2K{LINE}" in screen.getvalue()
     assert "\x1b[2Kphotism: it is broken\n" in screen.getvalue()
-    assert "1.5 min of sound" in screen.getvalue()
+    assert "1.5 min of audio" in screen.getvalue()
     assert capsys.readouterr() == ("", "")
 
 
 def test_what_goes_to_a_file_does_so_beside_a_bar(screen, capsys):
-    with progress_bar("hearing", 2) as bar:
+    with recordings_bar("hearing", 2) as bar:
         bar.echo(LINE)
     assert capsys.readouterr().out == LINE
     assert "x" * 200 not in screen.getvalue()

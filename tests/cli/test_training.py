@@ -3,6 +3,7 @@
 import pytest
 
 from photism.cli import training
+from photism.cli.progress import progress_bar
 from photism.cli.training import TrainingProgress
 
 
@@ -12,8 +13,8 @@ from photism.cli.training import TrainingProgress
 def test_how_much_is_read_is_told_in_a_log(every_s, told, monkeypatch, capsys):
     monkeypatch.setattr(training, "TOLD_EVERY_S", every_s)
 
-    with TrainingProgress(lambda measures: "") as progress:
-        listener = progress.listener()
+    with progress_bar("") as bar:
+        listener = TrainingProgress(bar, lambda measures: "").listener()
         listener.stage("reading the sounds")
         listener.prepared(0.5)
         listener.prepared(1.25)

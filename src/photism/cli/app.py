@@ -1,7 +1,8 @@
-"""The command `photism`: its verbs, and what a mistake looks like."""
+"""The command `photism`: its verbs, and what it prints and returns when an error ends it."""
 
 import sys
-from typing import Annotated, NoReturn
+import traceback
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -10,40 +11,48 @@ from photism import __version__
 from photism.cli.align import align
 from photism.cli.doctor import doctor
 from photism.cli.draw import draw
+from photism.cli.exit_status import ExitStatus, diagnose
 from photism.cli.film import film
 from photism.cli.finetune import app as finetune
+from photism.cli.flags import DEBUG, add_verb
 from photism.cli.hear import hear
 from photism.cli.label import label
 from photism.cli.serve import serve
 from photism.cli.sound import sound
 from photism.cli.speakers import speakers
 from photism.cli.transcribe import transcribe
-from photism.errors import InputError
+
+EPILOG = """\b
+Exit status: 0 done; 1 something does not work on this machine; 2 something
+given cannot be used; 70 a bug; 71 out of memory or disk space; 130 interrupted.
+"""
 
 app = typer.Typer(
-    help="Photism draws what it hears, says what it hears, and makes sound from text.",
+    help="Photism generates images and film from sound, describes and transcribes it, and makes sound from text.",
+    epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(draw)
-app.command()(film)
-app.command()(hear)
-app.command()(label)
+add_verb(app, draw)
+add_verb(app, film)
+add_verb(app, hear)
+add_verb(app, label)
 app.add_typer(speakers, name="speakers")
-app.command()(transcribe)
-app.command()(sound)
+add_verb(app, transcribe)
+add_verb(app, sound)
 app.command()(align)
 app.add_typer(finetune, name="finetune")
-app.command()(serve)
-app.command()(doctor)
+add_verb(app, serve)
+add_verb(app, doctor)
 
 
 @app.callback(invoke_without_command=True)
 def photism(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    debug: Annotated[bool, DEBUG] = False,
 ) -> None:
     """Show the version, or the help when no verb is given."""
     if version:
@@ -54,16 +63,19 @@ def photism(
 
 
 def main() -> None:
-    """Run the command line and exit: 0 done, 1 something does not work, 2 a user's mistake, 130 interrupted."""
+    """Run the command line and exit with one of `ExitStatus`."""
+    shared: dict[str, Any] = {}
     try:
-        status = app(standalone_mode=False)
+        status = app(standalone_mode=False, obj=shared)
     except TyperException as error:
-        _fail(error.format_message())
-    except (InputError, OSError) as error:
-        _fail(str(error))
+        _fail(error, ExitStatus.MISTAKE, error.format_message(), debug=bool(shared))
+    except Exception as error:
+        _fail(error, *diagnose(error), debug=bool(shared))
     sys.exit(status)
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(error: Exception, status: ExitStatus, message: str, *, debug: bool) -> NoReturn:
+    if debug:
+        traceback.print_exception(error)
     typer.echo(f"photism: {' '.join(message.split())}", err=True)
-    sys.exit(2)
+    sys.exit(status)

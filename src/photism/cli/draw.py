@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,13 +14,12 @@ from photism.cli.mixing import Mixing
 from photism.cli.models import ModelsGiven
 from photism.cli.pictures import PicturesGiven
 from photism.cli.png import in_a_row, picture_targets, write_picture
+from photism.cli.progress import progress_bar
 from photism.cli.startup import DTYPES
 from photism.cli.text_sound import TextSound
 from photism.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from photism.drawing.pipeline import AudioToImageOutput
     from photism.listening.zero_shot import HeardCaption
 
@@ -120,7 +118,7 @@ def draw(
         **mixing.settings,
         **vars(given),
     }
-    with _progress(len(targets)) as advance:
+    with progress_bar("drawing", len(targets)) as bar:
         for index, group in enumerate(mixing.groups):
             prompts = [pipeline.encoder.encode([waveforms[sound]]) for sound in group]
             drawn = pipeline(
@@ -130,7 +128,7 @@ def draw(
                 seed=seed,
                 images_per_sound=images,
                 negative=away_from,
-                callback_on_step=lambda step, total, done=index: advance(done + step / total),
+                callback_on_step=lambda step, total, done=index: bar.update(done + step / total),
                 **mixing.arguments,
                 **pictures,
             )
@@ -162,19 +160,6 @@ def _write_all(drawn: AudioToImageOutput, targets: Sequence[Path], about: Mappin
         write_picture(picture, target, {"seed": seed, **about})
         written.append(Drawn(target, seed, is_flagged))
     return written
-
-
-@contextmanager
-def _progress(total: int) -> Generator[Callable[[float], None]]:
-    """A bar on the terminal's error stream, which goes when all is drawn; nothing where that is a file."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("drawing"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("drawing", total=total)
-        yield lambda done: progress.update(task, completed=done)
 
 
 def _about_sounds(sounds: Sequence[str], heard: Sequence[Sequence[HeardCaption]]) -> dict[str, str]:

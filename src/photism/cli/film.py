@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from photism.cli import options as option
+from photism.cli.exit_status import ExitStatus
 from photism.cli.models import ModelsGiven
 from photism.cli.png import check_picture, sound_stem, write_picture
+from photism.cli.progress import progress_bar
 from photism.cli.startup import DTYPES
 from photism.errors import InputError
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from photism.drawing.video.film import Film
-
-INTERRUPTED = 130  # exit status, as of a shell
 
 
 def film(
@@ -150,27 +150,23 @@ def _write(made: Film, target: Path, *, force: bool, restart: bool) -> None:
             write_film(made, target, overwrite=force, restart=restart, callback_on_frame=advance)
     except KeyboardInterrupt:
         typer.echo(f"stopped; what is drawn is in {part_folder(target)}, and the same command goes on there", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
 
 
 @contextmanager
 def _progress(made: Film, target: Path) -> Generator[Callable[[int, int], None]]:
     """What is to be done, in a line; on a terminal also a bar that says how far it is and when it will be done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("drawing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        tasks = [progress.add_task("drawing", total=made.frame_count, start=False)]
+    with progress_bar("drawing", made.frame_count) as bar:
+        is_begun = False
 
         def advance(done: int, total: int) -> None:
-            if not progress.tasks[0].started:
+            nonlocal is_begun
+            if not is_begun:
+                is_begun = True
                 going_on = f", going on after {done}" if done else ""
-                typer.echo(f"{target}: {_extent(made)}{going_on}", err=True)
-                # What was done before says nothing of how fast it goes now.
-                progress.reset(tasks[0], completed=done)
-            progress.update(tasks[0], completed=done)
+                bar.echo(f"{target}: {_extent(made)}{going_on}\n", err=True)
+                bar.restart(completed=done)  # what was done before says nothing of how fast it goes now
+            bar.update(done, total)
 
         yield advance
 

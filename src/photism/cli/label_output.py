@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 from photism.cli.png import sound_stem
-from photism.cli.progress import progress_bar
+from photism.cli.progress import recordings_bar
 from photism.errors import InputError
 from photism.files import check_writable, written_whole
 
@@ -130,9 +130,9 @@ def tell(given: TellingGiven, listen: Listen, about: Callable[[str, Labels], dic
     Raises:
         typer.Exit: with status 2, in the end, where a sound could not be used.
     """
-    with progress_bar(doing, len(given.sounds)) as bar, _together(given) as file:
+    with recordings_bar(doing, len(given.sounds)) as bar, _together(given) as file:
         is_first = True
-        for labels in listen(on_error=bar.fail, on_heard=bar.hear):
+        for labels in listen(on_error=bar.skip, on_heard=bar.advance):
             sound = given.sounds[labels.number]
             text = _text(given, sound, labels, about, is_first=is_first or not given.is_together)
             if given.is_together:

@@ -1,73 +1,139 @@
-"""How verbs go through sounds: a bar on the terminal, what is told above it, and what a bad recording does."""
+"""The progress bar of all verbs: on the terminal's error stream, with lines printed above it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
+from photism.cli.exit_status import ExitStatus
 from photism.errors import InputError
 
-MISTAKE = 2
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 
-@dataclass
-class Bar:
-    """How far it is: in sounds that are done, and in seconds that are heard."""
+class ProgressBar:
+    """A bar that shows how much is done; `progress_bar` opens it.
 
-    progress: Any
-    task: Any
-    heard_s: dict[int, float] = field(default_factory=dict)  # by the number of the sound
-    failures: int = 0
+    Attributes:
+        is_shown: whether there is a terminal to show it on.
+    """
 
-    def hear(self, number: int, heard_s: float, duration_s: float) -> None:
-        """A sound is heard so far, as `OnHeard` says."""
-        share = (heard_s - self.heard_s.get(number, 0.0)) / duration_s
-        self.heard_s[number] = heard_s
-        minutes = sum(self.heard_s.values()) / 60
-        self.progress.update(self.task, advance=share, heard=f"{minutes:.1f} min of sound")
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress, self._task = progress, task
+        self.is_shown = not progress.disable
 
-    def fail(self, number: int, error: InputError) -> None:
-        """A sound, whichever of them, cannot be used."""
-        self.failures += 1
-        self.progress.advance(self.task)
-        self.echo(f"photism: {' '.join(str(error).split())}\n", err=True)
+    @property
+    def completed(self) -> float:
+        """How much is done, of the total."""
+        return self._progress.tasks[0].completed
+
+    def update(
+        self, completed: float, total: float | None = None, *, description: str | None = None, note: str | None = None
+    ) -> None:
+        """Show how much is done.
+
+        Args:
+            completed: amount that is done.
+            total: amount that there is to do; None leaves the last one.
+            description: what is being done; None leaves the last one.
+            note: text next to the numbers, such as a speed; None leaves the last one.
+        """
+        if note is not None:
+            self._progress.tasks[0].fields["note"] = note
+        self._progress.update(self._task, completed=completed, total=total, description=description)
+
+    def restart(self, description: str = "", *, completed: float = 0) -> None:
+        """Begin a new measurement of time, at a given amount, for the next stage or after a resumption."""
+        before = self._progress.tasks[0]
+        total = None if description else before.total
+        self._progress.reset(
+            self._task, total=total, completed=int(completed), description=description or before.description, note=""
+        )
 
     def echo(self, text: str, *, err: bool = False) -> None:
-        """Prints lines, on a terminal above the bar: typer's own echo would write into it."""
-        if self.progress.disable or not (err or sys.stdout.isatty()):
-            typer.echo(text, nl=False, err=err)
+        """Print text with its own line breaks, above the bar where one is shown on the same terminal."""
+        if self.is_shown and (err or sys.stdout.isatty()):
+            self._progress.console.out(text, highlight=False, end="")
         else:
-            self.progress.console.out(text, highlight=False, end="")
+            typer.echo(text, nl=False, err=err)
+
+
+class RecordingsBar(ProgressBar):
+    """A bar over recordings, the unreadable ones of which are reported and skipped; `recordings_bar` opens it."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        super().__init__(progress, task)
+        self._processed_s: dict[int, float] = {}  # by the number of the recording
+        self.skipped = 0
+
+    def advance(self, number: int, processed_s: float, duration_s: float) -> None:
+        """Show how far a recording is processed.
+
+        Args:
+            number: position of the recording among all, from 0.
+            processed_s: seconds of it that are processed.
+            duration_s: its length in seconds.
+        """
+        fraction = (processed_s - self._processed_s.get(number, 0.0)) / duration_s
+        self._processed_s[number] = processed_s
+        minutes = sum(self._processed_s.values()) / 60
+        self.update(self.completed + fraction, note=f"{minutes:.1f} min of audio")
+
+    def skip(self, number: int, error: InputError) -> None:
+        """Report a recording that cannot be used."""
+        self.skipped += 1
+        self.update(self.completed + 1)
+        self.echo(f"photism: {' '.join(str(error).split())}\n", err=True)
 
 
 @contextmanager
-def progress_bar(doing: str, sounds: int) -> Generator[Bar]:
-    """A bar on the terminal's error stream, gone when all is told; none where that is no terminal.
+def progress_bar(description: str, total: float | None = None, *, quiet: bool = False) -> Generator[ProgressBar]:
+    """Show a bar on the terminal's error stream until the end of the block; none where that is no terminal.
+
+    Args:
+        description: what is being done.
+        total: amount that there is to do, if it is known.
+        quiet: whether to show nothing.
+    """
+    with _progress(quiet=quiet) as progress:
+        yield ProgressBar(progress, progress.add_task(description, total=total, note=""))
+
+
+@contextmanager
+def recordings_bar(description: str, count: int) -> Generator[RecordingsBar]:
+    """Show a bar over recordings.
+
+    Args:
+        description: what is being done.
+        count: number of recordings.
 
     Raises:
-        typer.Exit: with status 2, in the end, where a sound could not be used.
+        typer.Exit: with status 2, at the end, if a recording was skipped.
     """
+    with _progress(quiet=False) as progress:
+        bar = RecordingsBar(progress, progress.add_task(description, total=count, note=""))
+        yield bar
+    if bar.skipped:
+        raise typer.Exit(ExitStatus.MISTAKE)
+
+
+def _progress(*, quiet: bool) -> Progress:
     from rich import console, progress
 
     errors = console.Console(stderr=True)
     columns = (
-        progress.TextColumn(doing),
+        progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[heard]}"),
+        progress.TextColumn("{task.fields[note]}"),
         progress.TimeElapsedColumn(),
         progress.TextColumn("left"),
         progress.TimeRemainingColumn(),
     )
-    with progress.Progress(
-        *columns, console=errors, transient=True, disable=not errors.is_terminal, redirect_stdout=False
-    ) as shown:
-        bar = Bar(shown, shown.add_task(doing, total=sounds, heard=""))
-        yield bar
-    if bar.failures:
-        raise typer.Exit(MISTAKE)
+    is_shown = errors.is_terminal and not quiet
+    return progress.Progress(*columns, console=errors, transient=True, disable=not is_shown, redirect_stdout=False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -15,15 +14,13 @@ import typer
 from photism.audioldm2.options import SoundOffload, SoundOptions
 from photism.cli import options as option
 from photism.cli.captions import read_captions
+from photism.cli.exit_status import ExitStatus
+from photism.cli.progress import progress_bar
 from photism.cli.startup import DTYPES, quieten, startup
 from photism.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
-
-INTERRUPTED = 130  # exit status, as of a shell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,14 +208,14 @@ def _make_sounds(
 ) -> None:
     """The sounds of texts, each to its files, with what is known about it."""
     pipeline = sounder.load()
-    with sounding_progress() as advance:
+    with progress_bar("sounding") as bar:
         made = pipeline(
             texts,
             **making,
             num_waveforms_per_prompt=candidates,
             seed=seed,
             batch_size=batch_size,
-            callback_on_step=advance,
+            callback_on_step=bar.update,
         )
     from photism.audio.writing import write_waveform
 
@@ -327,7 +324,7 @@ def _make_corpus(
     )
     folder = Path(output)
     try:
-        with sounding_progress() as advance:
+        with progress_bar("sounding") as bar:
             made = make_corpus(
                 lines,
                 folder,
@@ -336,25 +333,12 @@ def _make_corpus(
                 device=sounder.device,
                 batch_size=batch_size,
                 before_loading=quieten,
-                callback_on_sound=advance,
+                callback_on_sound=bar.update,
             )
     except KeyboardInterrupt:
         typer.echo(f"stopped; what is made is in {folder}, and the same command goes on there", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+        raise typer.Exit(ExitStatus.INTERRUPTED) from None
     if as_json:
         typer.echo(json.dumps({"list": str(made), "sounds": len(lines)}))
     else:
         typer.echo(f"{made}  {len(lines)} sounds; photism align {folder} trains on them")
-
-
-@contextmanager
-def sounding_progress() -> Generator[Callable[[int, int], None]]:
-    """A bar on the terminal's error stream, which goes when all is done; nothing where that is a file."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("sounding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("sounding", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)

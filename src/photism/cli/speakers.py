@@ -10,7 +10,7 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.png import check_picture, sound_stem
-from photism.cli.progress import progress_bar
+from photism.cli.progress import recordings_bar
 from photism.cli.startup import DTYPES, startup
 from photism.errors import InputError
 from photism.files import check_writable, written_whole
@@ -72,11 +72,11 @@ def timeline(
 
         rules = TurnRules(threshold=threshold, min_on_s=min_on, min_off_s=min_off, overlap=overlap)
         listener = SpeakerTimeline.from_pretrained(model, device=device, dtype=dtype, num_workers=workers)
-    with progress_bar("listening", len(sounds)) as bar, written_whole(output) if output else nullcontext() as file:
-        for found in listener.stream(list(sounds), rules=rules, on_error=bar.fail):
+    with recordings_bar("listening", len(sounds)) as bar, written_whole(output) if output else nullcontext() as file:
+        for found in listener.stream(list(sounds), rules=rules, on_error=bar.skip):
             text = _timeline_text(sounds[found.number], found, format)
             (file.write(text) if file else bar.echo(text))
-            bar.hear(found.number, found.duration_s, found.duration_s)
+            bar.advance(found.number, found.duration_s, found.duration_s)
             if plot is not None:
                 from photism.audio.waveform import load_waveform
                 from photism.listening.plot import write_timeline
@@ -106,8 +106,8 @@ def embed(
         raise InputError(f"{twice} is given twice; an embedding is written by the name of its sound")
     verifier = _verifier(model, device, dtype, batch_size, workers)
     found: dict[str, NDArray[np.float32]] = {}
-    with progress_bar("embedding", len(sounds)) as bar:
-        for number, row in verifier.stream(list(sounds), on_error=bar.fail, on_heard=bar.hear):
+    with recordings_bar("embedding", len(sounds)) as bar:
+        for number, row in verifier.stream(list(sounds), on_error=bar.skip, on_heard=bar.advance):
             found[sounds[number]] = row
         if found:
             save_embeddings(found, output)
@@ -196,8 +196,8 @@ def calibrate(
     check_writable(output, "-o", force=force)
     listed = _read_pairs(pairs)
     verifier = _verifier(model, device, dtype, batch_size, workers)
-    with progress_bar("embedding", len({sound for *both, _ in listed for sound in both})) as bar:
-        found = verifier.calibrate(listed, on_heard=bar.hear)
+    with recordings_bar("embedding", len({sound for *both, _ in listed for sound in both})) as bar:
+        found = verifier.calibrate(listed, on_heard=bar.advance)
     found.save(output)
     typer.echo(
         f"threshold {found.threshold:.3f}  EER {found.equal_error_rate:.1%}  minDCF {found.min_detection_cost:.3f}  "

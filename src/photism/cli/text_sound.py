@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from photism.cli.sound import SoundModel, sounding_progress
+from photism.cli.progress import progress_bar
+from photism.cli.sound import SoundModel
 from photism.errors import InputError
 
 
@@ -63,8 +64,8 @@ class TextSound:
             InputError: there is no model of that name.
         """
         pipeline = self.sounder.load()
-        with sounding_progress() as advance:
-            made = pipeline(self.text, seed=seed, callback_on_step=advance)
+        with progress_bar("sounding") as bar:
+            made = pipeline(self.text, seed=seed, callback_on_step=bar.update)
         from photism.audio.writing import write_waveform
 
         about = {"text": self.text, "seed": seed, "model": self.sounder.model or "tiny"}

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from photism.cli.exit_status import ExitStatus
+from photism.cli.progress import ProgressBar, progress_bar
 from photism.training.settings import read_settings
 
 if TYPE_CHECKING:
     from photism.training.monitor import Listener, Progress
 
-INTERRUPTED = 130
 TOLD_EVERY_S = 30.0
 """Where there is no terminal for a line that moves."""
 
@@ -51,11 +52,11 @@ def train(run: Callable[["Listener"], bool], *, output: str, describe: Callable[
     Raises:
         Exit: it was interrupted.
     """
-    with TrainingProgress(describe) as progress:
-        finished = run(progress.listener())
+    with progress_bar("", quiet=not is_main()) as bar:
+        finished = run(TrainingProgress(bar, describe).listener())
     if not finished:
         typer.echo(f"stopped; go on with --resume, from {output}", err=True)
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(ExitStatus.INTERRUPTED)
     if is_main():
         typer.echo(output)
 
@@ -69,31 +70,13 @@ class TrainingProgress:
     """Lines for what is done, and under them one that moves.
 
     Args:
+        bar: shows it.
         describe: a line of what was measured.
     """
 
-    def __init__(self, describe: Callable[[Mapping[str, float]], str]) -> None:
-        self.describe = describe
-
-    def __enter__(self) -> "TrainingProgress":
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True, quiet=not is_main()),
-        )
-        self.task = self.bar.add_task("", total=None, rate="")
+    def __init__(self, bar: ProgressBar, describe: Callable[[Mapping[str, float]], str]) -> None:
+        self.bar, self.describe = bar, describe
         self.text, self.told = "", time.monotonic()
-        self.bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
 
     def listener(self) -> "Listener":
         """What a training tells goes here."""
@@ -106,14 +89,14 @@ class TrainingProgress:
     def stage(self, text: str) -> None:
         """A line that moves for each stage."""
         self.text = text
-        self.bar.reset(self.task, description=text, total=None, rate="")
+        self.bar.restart(text)
 
     def prepared(self, amount: float) -> None:
         """Hours, or captions."""
         read = f"{amount:.2f} h" if isinstance(amount, float) else f"{amount} captions"
         if self._is_due():
             self._print(f"{self.text}: {read}")
-        self.bar.update(self.task, rate=read)
+        self.bar.update(0, note=read)
 
     def report(self, lines: Sequence[str]) -> None:
         """What there is to learn from."""
@@ -129,11 +112,10 @@ class TrainingProgress:
                 f"{timedelta(seconds=round(progress.remaining_s))} left"
             )
         self.bar.update(
-            self.task,
-            completed=progress.step,
-            total=progress.steps,
+            progress.step,
+            progress.steps,
             description=f"loss {progress.losses['loss']:.4f}",
-            rate=f"{progress.samples_per_s:.1f} samples/s",
+            note=f"{progress.samples_per_s:.1f} samples/s",
         )
 
     def measured(self, step: int, measures: Mapping[str, float]) -> None:
@@ -143,10 +125,11 @@ class TrainingProgress:
     def _is_due(self) -> bool:
         """Whether a line stands in for the one that moves, for it is time and there is no terminal."""
         now = time.monotonic()
-        if self.bar.console.is_terminal or now - self.told <= TOLD_EVERY_S:
+        if self.bar.is_shown or now - self.told <= TOLD_EVERY_S:
             return False
         self.told = now
         return True
 
     def _print(self, line: str) -> None:
-        self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if is_main():
+            self.bar.echo(f"{line}\n", err=True)

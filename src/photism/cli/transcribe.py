@@ -11,7 +11,7 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.live import transcribe_live
-from photism.cli.progress import progress_bar
+from photism.cli.progress import recordings_bar
 from photism.cli.startup import DTYPES, startup
 from photism.cli.transcript_output import FORMATS, Destination
 from photism.errors import InputError
@@ -107,7 +107,7 @@ def transcribe(
         pieces = _pieces(microphone=microphone, input_device=input_device, raw=raw)
         transcribe_live(transcriber.stream(streaming, decoding), pieces, destination)
         return
-    with progress_bar("transcribing", len(sounds)) as bar:
+    with recordings_bar("transcribing", len(sounds)) as bar:
         found = transcriber.numbered(
             sounds,
             decoding,
@@ -115,8 +115,8 @@ def transcribe(
             window_s=window,
             batch_size=batch_size,
             num_workers=workers,
-            on_error=bar.fail,
-            on_heard=bar.hear,
+            on_error=bar.skip,
+            on_heard=bar.advance,
         )
         for number, transcript in found:
             destination.give(number, transcript, echo=bar.echo)

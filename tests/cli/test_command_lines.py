@@ -1,0 +1,47 @@
+"""The flags that scripts use, as command_lines.txt lists them: none may disappear or change its type."""
+
+from pathlib import Path
+
+import pytest
+from typer.core import TyperArgument
+from typer.main import get_command
+
+from photism.cli.app import app
+
+TYPES = {str: "text", Path: "text", list[str]: "text", list[Path]: "text", int: "int", float: "float", bool: "switch"}
+
+
+def read_listed():
+    """Return the listed parameters of each verb: "names: type", with * where repeatable and ! where required."""
+    listed: dict[str, list[str]] = {}
+    for line in Path(__file__).with_name("command_lines.txt").read_text().splitlines():
+        if line.startswith("  "):
+            listed[next(reversed(listed))].append(line.strip())
+        else:
+            listed[line.removesuffix(":")] = []
+    return listed
+
+
+def describe(parameter):
+    names = sorted(parameter.opts) + sorted(parameter.secondary_opts)
+    name = "argument" if isinstance(parameter, TyperArgument) else " ".join(names)
+    many = "*" if parameter.multiple or parameter.nargs == -1 else ""
+    return f"{name}: {TYPES[parameter.type_descriptor.annotation]}{many}{'!' if parameter.required else ''}"
+
+
+def find_verbs(command, path=()):
+    commands = getattr(command, "commands", None)
+    if commands is None:
+        return {" ".join(path): command}
+    return {verb: found for name, each in commands.items() for verb, found in find_verbs(each, (*path, name)).items()}
+
+
+VERBS = find_verbs(get_command(app))
+
+
+@pytest.mark.parametrize(("verb", "listed"), read_listed().items())
+def test_every_listed_flag_exists_and_takes_the_same_values(verb, listed):
+    found = [describe(parameter) for parameter in VERBS[verb].params]
+    assert [line for line in listed if line not in found] == []
+    required = [line for line in found if line.endswith("!")]
+    assert [line for line in required if line not in listed] == []
