@@ -1,14 +1,16 @@
-"""What is made of the encoder's states: characters (CTC), a class of a recording, classes of its frames."""
+"""Heads of Wav2Vec2-BERT: characters (CTC), classes of a recording, classes of each frame; with their losses."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, ctc_loss, mse_loss
-from transformers import PreTrainedConfig, Wav2Vec2BertConfig
+from torch.nn import functional
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+from transformers import PreTrainedConfig, PreTrainedModel, Wav2Vec2BertConfig
 from transformers.modeling_outputs import (
     CausalLMOutput,
     SequenceClassifierOutput,
@@ -20,10 +22,11 @@ from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel
 from photism.errors import InputError
 
 IGNORED_LABEL = -100
+MULTI_LABEL, SINGLE_LABEL = "multi_label_classification", "single_label_classification"
 
 
 class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
-    """Characters or phonemes of speech, by connectionist temporal classification."""
+    """Wav2Vec2-BERT that transcribes: characters or phonemes, by connectionist temporal classification (CTC)."""
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__(config)
@@ -45,18 +48,18 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> CausalLMOutput | tuple[Any, ...]:
-        """Logits (B, F, vocab_size) of log-mel tokens, and the loss where `labels` are given.
+        """Compute logits (B, F, vocab_size) of log-mel frames, and the loss if `labels` are given.
 
         Args:
-            input_features: as for `Wav2Vec2BertModel`.
-            attention_mask: likewise.
+            input_features: input of `Wav2Vec2BertModel`.
+            attention_mask: mask of `Wav2Vec2BertModel`.
             labels: int64 (B, characters); -100 and the blank, `pad_token_id`, are padding.
-            output_hidden_states: as for `Wav2Vec2BertModel`.
-            output_attentions: likewise.
-            return_dict: False for a tuple.
+            output_hidden_states: keep the states of all layers, as in `Wav2Vec2BertModel`.
+            output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
+            return_dict: False returns a tuple.
 
         Raises:
-            InputError: a label beyond the vocabulary.
+            InputError: a label is beyond the vocabulary.
         """
         if labels is not None and int(labels.max()) >= self.config.vocab_size:
             raise InputError(f"labels must be below vocab_size={self.config.vocab_size}; got {int(labels.max())}")
@@ -70,32 +73,16 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
         logits = self.lm_head(self.dropout(outputs.last_hidden_state))
         loss = None
         if labels is not None:
-            lengths = _lengths(input_features, attention_mask)
-            loss = self._loss(logits, labels, self._output_lengths(lengths))
-        return _result(
-            CausalLMOutput(
-                loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
-            ),
-            is_set(return_dict, self.config.return_dict),
+            lengths = self._output_lengths(_frame_counts(input_features, attention_mask))
+            loss = ctc_loss(logits, labels, lengths, self.config)
+        output = CausalLMOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )
-
-    def _loss(self, logits: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
-        blank = self.config.pad_token_id
-        spoken = (labels != IGNORED_LABEL) & (labels != blank)
-        with torch.backends.cudnn.flags(enabled=False):
-            return ctc_loss(
-                logits.log_softmax(-1, dtype=torch.float32).transpose(0, 1),  # (B, F, V) -> (F, B, V)
-                labels[spoken],
-                lengths,
-                spoken.sum(1),
-                blank=blank,
-                reduction=self.config.ctc_loss_reduction,
-                zero_infinity=self.config.ctc_zero_infinity,
-            )
+        return _returned(output, self, return_dict)
 
 
 class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
-    """Classes, or numbers, of a whole recording: the mean of its tokens, projected."""
+    """Wav2Vec2-BERT that classifies whole recordings, or predicts numbers, from the mean of the projected frames."""
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__(config)
@@ -108,7 +95,7 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
         self.post_init()
 
     def freeze_base_model(self) -> None:
-        """Train the head alone."""
+        """Freeze the encoder, so that only the head is trained."""
         self.wav2vec2_bert.requires_grad_(False)
 
     def forward(
@@ -121,17 +108,17 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> SequenceClassifierOutput | tuple[Any, ...]:
-        """Logits (B, num_labels) of log-mel tokens, and the loss where `labels` are given.
+        """Compute logits (B, num_labels) of log-mel frames, and the loss if `labels` are given.
 
         Args:
-            input_features: as for `Wav2Vec2BertModel`.
-            attention_mask: likewise.
-            labels: by the configuration's `problem_type`: classes int64 (B,); several at once, floats (B, num_labels)
-                of 0 and 1; or numbers (B,) or (B, num_labels) to come near ("regression"). Where none is set, one
-                label is regression, integers are classes, and floats are several at once.
-            output_hidden_states: as for `Wav2Vec2BertModel`.
-            output_attentions: likewise.
-            return_dict: False for a tuple.
+            input_features: input of `Wav2Vec2BertModel`.
+            attention_mask: mask of `Wav2Vec2BertModel`.
+            labels: by the configuration's `problem_type`: classes int64 (B,); with several classes at once, floats
+                (B, num_labels) of 0 and 1; for "regression" numbers (B,) or (B, num_labels). Without a `problem_type`,
+                one label means regression, integers are classes, and floats are several classes at once.
+            output_hidden_states: keep the states of all layers, as in `Wav2Vec2BertModel`.
+            output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
+            return_dict: False returns a tuple.
         """
         states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
         states = self.projector(states)
@@ -142,16 +129,14 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
             pooled = (states * valid).sum(dim=1) / valid.sum(dim=1)
         logits = self.classifier(pooled)
         loss = None if labels is None else classification_loss(logits, labels, self.config)
-        return _result(
-            SequenceClassifierOutput(
-                loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
-            ),
-            is_set(return_dict, self.config.return_dict),
+        output = SequenceClassifierOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )
+        return _returned(output, self, return_dict)
 
 
 class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
-    """Classes of every token of a recording, such as who speaks."""
+    """Wav2Vec2-BERT that classifies each frame of a recording, for example by who speaks."""
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__(config)
@@ -163,7 +148,7 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
         self.post_init()
 
     def freeze_base_model(self) -> None:
-        """Train the head alone."""
+        """Freeze the encoder, so that only the head is trained."""
         self.wav2vec2_bert.requires_grad_(False)
 
     def forward(
@@ -176,50 +161,140 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> TokenClassifierOutput | tuple[Any, ...]:
-        """Logits (B, F, num_labels) of log-mel tokens, and the loss where `labels` are given.
+        """Compute logits (B, F, num_labels) of log-mel frames, and the loss if `labels` are given.
 
         Args:
-            input_features: as for `Wav2Vec2BertModel`.
-            attention_mask: likewise.
-            labels: one-hot (B, F, num_labels) as transformers takes them, or classes int64 (B, F), -100 for none;
-                with the configuration's `problem_type` "multi_label_classification" any number of ones in a token.
-                Tokens of padding do not count.
-            output_hidden_states: as for `Wav2Vec2BertModel`.
-            output_attentions: likewise.
-            return_dict: False for a tuple.
+            input_features: input of `Wav2Vec2BertModel`.
+            attention_mask: mask of `Wav2Vec2BertModel`.
+            labels: one-hot (B, F, num_labels), as in transformers, or classes int64 (B, F), -100 for none; with the
+                configuration's `problem_type` "multi_label_classification" any number of ones in a frame. Padding
+                frames are ignored.
+            output_hidden_states: keep the states of all layers, as in `Wav2Vec2BertModel`.
+            output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
+            return_dict: False returns a tuple.
         """
         states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
         logits = self.classifier(states)
         loss = None
         if labels is not None:
             valid = slice(None) if attention_mask is None else attention_mask.bool()
-            wanted, given = logits[valid], labels[valid]
-            if self.config.problem_type == "multi_label_classification":
-                loss = binary_cross_entropy_with_logits(wanted, given.to(wanted.dtype))
+            if self.config.problem_type == MULTI_LABEL:
+                loss = frame_activity_losses(logits[valid], labels[valid]).mean()
             else:
-                classes = given.argmax(-1) if labels.ndim == 3 else given
-                loss = cross_entropy(wanted.flatten(0, -2), classes.flatten(), ignore_index=IGNORED_LABEL)
-        return _result(
-            TokenClassifierOutput(
-                loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
-            ),
-            is_set(return_dict, self.config.return_dict),
+                classes = labels.argmax(-1) if labels.ndim == 3 else labels
+                loss = cross_entropy(logits[valid].flatten(0, -2), classes[valid].flatten(), ignore_index=IGNORED_LABEL)
+        output = TokenClassifierOutput(
+            loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )
+        return _returned(output, self, return_dict)
+
+
+def ctc_loss(
+    logits: Tensor, labels: Tensor, lengths: Tensor, config: PreTrainedConfig, *, reduction: str | None = None
+) -> Tensor:
+    """Compute the CTC loss of transcripts.
+
+    Args:
+        logits: (B, F, vocab_size).
+        labels: int64 (B, characters); -100 and the blank are padding.
+        lengths: int64 (B,), frames of each recording within F.
+        config: configuration with the blank, `pad_token_id`, and `ctc_zero_infinity`.
+        reduction: "sum", "mean" (of each transcript's loss divided by its length), or "none" for the latter before the
+            mean, (B,); None takes the configuration's `ctc_loss_reduction`.
+    """
+    reduction = reduction or config.ctc_loss_reduction
+    blank = config.pad_token_id
+    is_label = (labels != IGNORED_LABEL) & (labels != blank)
+    counts = is_label.sum(1)
+    with torch.backends.cudnn.flags(enabled=False):  # cuDNN's CTC is not deterministic
+        losses = functional.ctc_loss(
+            logits.log_softmax(-1, dtype=torch.float32).transpose(0, 1),  # (B, F, V) -> (F, B, V)
+            labels[is_label],
+            lengths,
+            counts,
+            blank=blank,
+            reduction="none",
+            zero_infinity=config.ctc_zero_infinity,
+        )
+    if reduction == "sum":
+        return losses.sum()
+    losses = losses / counts.clamp(min=1)
+    return losses if reduction == "none" else losses.mean()
+
+
+def classification_loss(
+    logits: Tensor,
+    labels: Tensor,
+    config: PreTrainedConfig,
+    *,
+    class_weights: Tensor | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Compute the loss of classes or numbers by the configuration's `problem_type`.
+
+    Args:
+        logits: (B, num_labels).
+        labels: labels of `Wav2Vec2BertForSequenceClassification`.
+        config: configuration with `problem_type`; without one it depends on the number and the type of the labels.
+        class_weights: (num_labels,), weight of a recording of each class; with several classes at once, weight of a
+            recording that has the class relative to one that has not.
+        reduction: "mean", or "none" for the loss of each recording, (B,), times its weight.
+    """
+    problem = config.problem_type
+    if problem is None:
+        classes = MULTI_LABEL if labels.is_floating_point() else SINGLE_LABEL
+        problem = "regression" if number_of_labels(config) == 1 else classes
+    if problem == SINGLE_LABEL:
+        return cross_entropy(logits, labels.flatten(), weight=class_weights, reduction=reduction)
+    labels = labels.to(logits.dtype).view_as(logits)
+    if problem == "regression":
+        losses = mse_loss(logits, labels, reduction="none")
+    else:
+        losses = binary_cross_entropy_with_logits(logits, labels, pos_weight=class_weights, reduction="none")
+    return losses.mean() if reduction == "mean" else losses.mean(1)
+
+
+def frame_activity_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Compute the binary cross-entropy of each class in each frame: (…, C) logits and labels -> (…, C)."""
+    return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")
+
+
+def permutation_invariant_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Compute the binary cross-entropy of speakers in the order that fits the outputs best, summed over frames.
+
+    A recording's speakers have no order of their own, so that any assignment of them to the outputs is right.
+
+    Args:
+        logits: (F, C).
+        labels: (F, C), 1 where a speaker is active.
+
+    Returns:
+        Scalar: the sum over frames of the mean over classes.
+
+    Source: permutation-invariant training, https://arxiv.org/abs/1909.05952, section 2.2.
+    """
+    outputs = range(logits.shape[1])
+    # (C, C): loss of each output (column) against each speaker (row), from which that of any order is a sum.
+    pairs = torch.stack(
+        [frame_activity_losses(logits, labels[:, [speaker] * len(outputs)]).sum(0) for speaker in outputs]
+    )
+    orders = torch.tensor(list(permutations(outputs)), device=logits.device)  # (C!, C)
+    return pairs[orders, torch.arange(len(outputs), device=logits.device)].sum(1).min() / len(outputs)
 
 
 def refuse_adapter(config: Wav2Vec2BertConfig) -> None:
-    """The heads that read every layer, or every token, cannot have one."""
+    """Raise ValueError if the encoder has an adapter: these heads read the frames of the layers themselves."""
     if config.add_adapter:
-        raise ValueError("add_adapter must be False for this head: it reads the tokens as the layers leave them")
+        raise ValueError("add_adapter must be False for this head: it reads the frames as the layers return them")
 
 
 def number_of_labels(config: PreTrainedConfig) -> int:
-    """The configuration's `num_labels`."""
+    """Return the configuration's `num_labels`."""
     return len(config.id2label or ())
 
 
 def new_layer_weights(config: Wav2Vec2BertConfig) -> nn.Parameter | None:
-    """One for the input of the first layer and one for the output of each, where they are to be summed."""
+    """Return equal weights for the input of the first layer and the output of each; None if only the last is read."""
     layers = config.num_hidden_layers + 1
     return nn.Parameter(torch.full((layers,), 1 / layers)) if config.use_weighted_layer_sum else None
 
@@ -231,9 +306,10 @@ def encode(
     output_hidden_states: bool | None,
     output_attentions: bool | None,
 ) -> tuple[Tensor, Wav2Vec2BaseModelOutput]:
-    """The states (B, F, D) that a head reads: the last, or the weighted sum of all, which are not kept for it.
+    """Return the states (B, F, D) that a head reads, and the encoder's output.
 
-    A layer that layerdrop leaves out counts with the states that pass it by.
+    They are the last states or a learned weighted sum of all layers' states, which are not kept for it. A layer that
+    layerdrop skips counts with its input.
     """
     summed: list[Tensor] = []
     weights: Sequence[Tensor] = () if head.layer_weights is None else tuple(head.layer_weights.softmax(-1))
@@ -254,25 +330,14 @@ def encode(
     return (summed[0] if weights else outputs.last_hidden_state), outputs
 
 
-def classification_loss(logits: Tensor, labels: Tensor, config: PreTrainedConfig) -> Tensor:
-    """Of (B, num_labels) logits, by the kind of problem."""
-    problem = config.problem_type
-    if problem is None:
-        several = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
-        problem = "regression" if number_of_labels(config) == 1 else several
-    if problem == "regression":
-        return mse_loss(logits, labels.to(logits.dtype).view_as(logits))
-    if problem == "multi_label_classification":
-        return binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
-    return cross_entropy(logits, labels.flatten())
-
-
-def _lengths(input_features: Tensor, attention_mask: Tensor | None) -> Tensor:
+def _frame_counts(input_features: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """Return the number of input frames of each recording, int64 (B,)."""
     if attention_mask is not None:
         return attention_mask.sum(1)
     batch, frames, _ = input_features.shape
     return torch.full((batch,), frames, device=input_features.device)
 
 
-def _result(output: Any, return_dict: bool) -> Any:
-    return output if return_dict else output.to_tuple()
+def _returned(output: Any, model: PreTrainedModel, return_dict: bool | None) -> Any:
+    """Return an output as a tuple if the call, or else the configuration, asks for one."""
+    return output if is_set(return_dict, model.config.return_dict) else output.to_tuple()

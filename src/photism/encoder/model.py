@@ -13,7 +13,7 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import Wav2Vec2BaseModelOutput
 
-from photism.encoder.adapter import Adapter
+from photism.encoder.adapter import Adapter, output_lengths
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import ConformerLayer, FeedForward
 from photism.encoder.onednn import Linear
@@ -113,14 +113,13 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
                 initialization.uniform_(module.bias, a=-bound, b=bound)
         elif isinstance(module, Wav2Vec2BertModel) and module.masked_spec_embed is not None:
             initialization.uniform_(module.masked_spec_embed)
+        elif getattr(module, "layer_weights", None) is not None:  # of a head that reads all layers
+            weights = cast("nn.Parameter", module.layer_weights)
+            initialization.constant_(weights, 1 / len(weights))
 
     def _output_lengths(self, lengths: Tensor) -> Tensor:
-        """Tokens that the model, its adapter included, makes of as many: int64 (B,)."""
-        adapter = cast("Wav2Vec2BertModel", self.base_model).adapter
-        if adapter is not None:
-            for _ in adapter.layers:
-                lengths = adapter.output_lengths(lengths)
-        return lengths
+        """Return how many frames the model, with its adapter if it has one, returns for input frames: int64 (B,)."""
+        return output_lengths(lengths, cast("Wav2Vec2BertConfig", self.config))
 
 
 class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):

@@ -1,4 +1,4 @@
-"""Speakers: a fixed vector of a recording, near to others of the same voice."""
+"""Speaker embeddings (x-vectors) from Wav2Vec2-BERT, and the loss that trains them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel
 from photism.errors import InputError
 
 SCALE, MARGIN = 30.0, 0.4
+"""AM-Softmax's inverse temperature of the cosines, and what is subtracted from that of the right speaker."""
 
 
 class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
-    """X-vectors (Snyder et al., 2018): a time-delay network, mean and standard deviation, and two linear layers."""
+    """Wav2Vec2-BERT with an x-vector head: a time-delay network, statistics pooling and two linear layers.
+
+    Source: Snyder et al. 2018, X-vectors: robust DNN embeddings for speaker recognition.
+    """
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__(config)
@@ -27,23 +31,23 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
         self.layer_weights = new_layer_weights(config)
         self.projector = nn.Linear(config.hidden_size, config.tdnn_dim[0])
         self.tdnn = nn.ModuleList(TimeDelayLayer(config, index) for index in range(len(config.tdnn_dim)))
-        spans = zip(config.tdnn_dilation, config.tdnn_kernel, strict=True)
-        self.sight = 1 + sum(dilation * (kernel - 1) for dilation, kernel in spans)
-        """Tokens that one output of the time-delay network sees."""
+        layers = zip(config.tdnn_dilation, config.tdnn_kernel, strict=True)
+        self.receptive_field = 1 + sum(dilation * (kernel - 1) for dilation, kernel in layers)
+        """Number of input frames that one output of the time-delay network depends on."""
         self.feature_extractor = nn.Linear(config.tdnn_dim[-1] * 2, config.xvector_output_dim)
         self.classifier = nn.Linear(config.xvector_output_dim, config.xvector_output_dim)
         self.objective = AngularMarginLoss(config.xvector_output_dim, number_of_labels(config))
         self.post_init()
 
     def freeze_base_model(self) -> None:
-        """Train the head alone."""
+        """Freeze the encoder, so that only the head is trained."""
         self.wav2vec2_bert.requires_grad_(False)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
         if isinstance(module, nn.Linear) and any(module is layer.kernel for layer in self.tdnn):
-            # He's: of what goes in, five layers of the configuration's initializer_range would leave nearly nothing.
+            # He initialisation: with the configuration's initializer_range the signal would vanish over five layers.
             initialization.kaiming_normal_(module.weight, nonlinearity="relu")
         if isinstance(module, AngularMarginLoss):
             initialization.normal_(module.weight)
@@ -58,21 +62,24 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
         output_attentions: bool | None = None,
         return_dict: bool | None = None,
     ) -> XVectorOutput | tuple[Any, ...]:
-        """Embeddings and logits, (B, xvector_output_dim) both, of log-mel tokens, and the loss for `labels`.
+        """Compute embeddings and logits, both (B, xvector_output_dim), of log-mel frames, and the loss for `labels`.
 
-        A recording shorter than what one output of the time-delay network sees has its last token repeated; one output
-        has standard deviation 0.
+        The last frame of a recording shorter than the receptive field is repeated. The standard deviation of a single
+        output is 0.
 
         Args:
-            input_features: as for `Wav2Vec2BertModel`.
-            attention_mask: likewise, with padding on the right.
+            input_features: input of `Wav2Vec2BertModel`.
+            attention_mask: mask of `Wav2Vec2BertModel`, with padding on the right.
             labels: speakers, int64 (B,).
-            output_hidden_states: as for `Wav2Vec2BertModel`.
-            output_attentions: likewise.
-            return_dict: False for a tuple.
+            output_hidden_states: keep the states of all layers, as in `Wav2Vec2BertModel`.
+            output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
+            return_dict: False returns a tuple.
+
+        Raises:
+            InputError: the mask pads on the left.
         """
         if attention_mask is not None and not attention_mask[:, 0].all():
-            raise InputError("attention_mask must pad on the right: the time-delay network has no other end")
+            raise InputError("attention_mask must pad on the right: the time-delay network counts frames from the left")
         states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
         embeddings = self.embed(states, None if attention_mask is None else attention_mask.sum(1))
         logits = self.classifier(embeddings)
@@ -86,23 +93,24 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
         return output if is_set(return_dict, self.config.return_dict) else output.to_tuple()
 
     def embed(self, states: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Embeddings (B, xvector_output_dim) of the encoder's states (B, F, D), of which the first `lengths` are valid.
+        """Compute embeddings (B, xvector_output_dim) of the encoder's states.
 
         Args:
-            states: as `photism.encoder.heads.encode` makes them.
-            lengths: int64 (B,); by default all of them.
+            states: (B, F, D), from `photism.encoder.heads.encode`.
+            lengths: int64 (B,), frames of each recording within F; by default all of them.
         """
         states = self.projector(states)
         if lengths is None:
             lengths = torch.full((len(states),), states.shape[1], device=states.device)
-        states = _at_least(states, lengths, self.sight)
+        states = _repeat_last(states, lengths, self.receptive_field)
+        lengths = lengths.clamp(min=self.receptive_field) - self.receptive_field + 1
         for layer in self.tdnn:
             states = layer(states)
-        return self.feature_extractor(_mean_and_deviation(states, lengths.clamp(min=self.sight) - self.sight + 1))
+        return self.feature_extractor(_mean_and_deviation(states, lengths))
 
 
 class TimeDelayLayer(nn.Module):
-    """A dilated convolution along the tokens, whose weights are kept as those of a linear layer."""
+    """Dilated convolution over the frames, with its weights stored as those of a linear layer."""
 
     def __init__(self, config: Wav2Vec2BertConfig, index: int) -> None:
         super().__init__()
@@ -112,46 +120,46 @@ class TimeDelayLayer(nn.Module):
         self.activation = nn.ReLU()
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """(B, F, D) -> (B, F - dilation * (kernel_size - 1), width)."""
-        # The linear layer is called, so that what wraps it, such as LoRA or a device map, acts.
+        """Return (B, F - dilation * (kernel_size - 1), width) of (B, F, D)."""
+        # The linear layer itself is called, so that wrappers of it, such as LoRA or a device map, have their effect.
         outputs = hidden_states.shape[1] - self.dilation * (self.kernel_size - 1)
-        seen = [hidden_states[:, i * self.dilation :][:, :outputs] for i in range(self.kernel_size)]
-        return self.activation(self.kernel(torch.cat(seen, dim=-1)))
+        taps = [hidden_states[:, i * self.dilation :][:, :outputs] for i in range(self.kernel_size)]
+        return self.activation(self.kernel(torch.cat(taps, dim=-1)))
 
 
 class AngularMarginLoss(nn.Module):
-    """Cross-entropy of cosines, that of the right speaker less a margin: AM-Softmax, https://arxiv.org/abs/1801.05599."""
+    """AM-Softmax: cross-entropy of scaled cosines with an additive margin (https://arxiv.org/abs/1801.05599)."""
 
     def __init__(self, width: int, speakers: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(width, speakers))
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """(B, width) embeddings and int64 (B,) speakers -> the mean loss."""
-        # In bfloat16, which autocast would choose, a cosine is rounded to .004, which the scale makes .12 of a logit.
+        """Return the mean loss of embeddings (B, width) and speakers int64 (B,)."""
+        # In bfloat16, which autocast would choose, a cosine is rounded to 0.004, and a logit, by the scale, to 0.12.
         with torch.autocast(embeddings.device.type, enabled=False):
             cosines = normalize(embeddings.float(), dim=1) @ normalize(self.weight.float(), dim=0)
         margins = MARGIN * one_hot(labels.flatten(), cosines.shape[1])
         return cross_entropy(SCALE * (cosines - margins), labels.flatten())
 
 
-def _at_least(states: Tensor, lengths: Tensor, fewest: int) -> Tensor:
-    """(B, F, D) with the last token of every clip shorter than `fewest` repeated up to there."""
-    if int(lengths.min()) >= fewest:
+def _repeat_last(states: Tensor, lengths: Tensor, minimum: int) -> Tensor:
+    """Return (B, F, D) with the last frame of every recording shorter than `minimum` repeated up to there."""
+    if int(lengths.min()) >= minimum:
         return states
-    states = pad(states, (0, 0, 0, max(0, fewest - states.shape[1])))
+    states = pad(states, (0, 0, 0, max(0, minimum - states.shape[1])))
     place = torch.arange(states.shape[1], device=states.device).expand(len(states), -1)
     last = lengths[:, None] - 1
-    return states.gather(1, torch.where(place < fewest, place.minimum(last), place)[..., None].expand_as(states))
+    return states.gather(1, torch.where(place < minimum, place.minimum(last), place)[..., None].expand_as(states))
 
 
 def _mean_and_deviation(states: Tensor, lengths: Tensor) -> Tensor:
-    """Over the first `lengths` of (B, F, D) tokens: (B, 2D)."""
+    """Return mean and standard deviation (B, 2D) over the first `lengths` frames of (B, F, D)."""
     valid = (torch.arange(states.shape[1], device=states.device) < lengths[:, None])[..., None]
     number = lengths[:, None]
     mean = (states * valid).sum(1) / number
     squares = ((states - mean[:, None]) * valid).square().sum(1)
-    # The square root has no gradient at 0, where a single token leaves the variance.
+    # The square root has no gradient at 0, the variance of a single frame.
     variance = squares / (number - 1).clamp(min=1)
     deviation = torch.where(variance > 0, variance, 1).sqrt() * (variance > 0)
     return torch.cat([mean, deviation], dim=1)

@@ -8,14 +8,21 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
-from transformers import PreTrainedConfig, PreTrainedModel, Wav2Vec2BertConfig
+from transformers import PreTrainedConfig, PreTrainedModel, Wav2Vec2BertConfig, initialization
 
 from photism.audio.log_mel import FRAMES_PER_S, LogMel, log_mel
 from photism.audio.waveform import AudioSource, Waveform, load_waveform
 from photism.encoder.chunked import encode_long, longest_exact
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
-from photism.prompts.prompt_adapter import ConvPromptAdapter, PhoneticPromptAdapter, ResamplerPromptAdapter
+from photism.prompts.lexicon import Lexicon
+from photism.prompts.prompt_adapter import (
+    INITIAL_QUERY_STD,
+    INITIAL_SHARPNESS,
+    ConvPromptAdapter,
+    PhoneticPromptAdapter,
+    ResamplerPromptAdapter,
+)
 from photism.prompts.prompt_space import PromptSpace
 
 PromptAdapter = ConvPromptAdapter | ResamplerPromptAdapter | PhoneticPromptAdapter
@@ -120,6 +127,22 @@ class AudioPromptEncoder(PreTrainedModel):
         pooled_negative = torch.zeros(config.space_pooled_width) if config.space_pooled_width else None
         self.register_buffer("pooled_negative", pooled_negative)
         self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """Initialise the parameters and buffers of a module that a checkpoint lacks."""
+        super()._init_weights(module)
+        if isinstance(module, AudioPromptEncoder):
+            for buffer in module.buffers(recurse=False):
+                initialization.zeros_(buffer)
+        elif isinstance(module, ResamplerPromptAdapter):
+            initialization.normal_(module.queries, std=INITIAL_QUERY_STD)
+        elif isinstance(module, PhoneticPromptAdapter):
+            initialization.constant_(module.sharpness, INITIAL_SHARPNESS)
+        elif isinstance(module, Lexicon):
+            initialization.copy_(module.path, module.empty_path())
+            initialization.zeros_(module.prompt)
+            initialization.zeros_(module.bias)
 
     @classmethod
     def for_space(

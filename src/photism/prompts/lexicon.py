@@ -43,13 +43,20 @@ class Lexicon(nn.Module):
         if not 1 <= pronunciations <= symbols:
             raise InputError(f"pronunciations must be from 1 to {symbols}, the symbols of all; got {pronunciations}")
         self.prompts, self.outside_cost = prompts, outside_cost
-        # The pronunciations in a row, a blank before each. Until they are set all but the last have one symbol.
-        path = torch.ones(pronunciations + symbols, dtype=torch.int16)
-        path[: 2 * pronunciations : 2] = BLANK
-        self.register_buffer("path", path)
+        self.register_buffer("path", torch.ones(pronunciations + symbols, dtype=torch.int16))
         self.register_buffer("prompt", torch.zeros(pronunciations, dtype=torch.int16))
         # Added to the scores: some pronunciations are likely to be heard in anything.
         self.bias = nn.Parameter(torch.zeros(pronunciations))
+        self.path.copy_(self.empty_path())
+
+    def empty_path(self) -> Tensor:
+        """Return the path before pronunciations are set: all of them in sequence, a blank before each.
+
+        All but the last have one symbol.
+        """
+        path = torch.ones_like(self.path)
+        path[: 2 * len(self.prompt) : 2] = BLANK
+        return path
 
     @torch.no_grad()
     def remember(self, pronunciations: Sequence[tuple[int, Sequence[int]]]) -> None:

@@ -13,6 +13,8 @@ from photism.prompts.lexicon import Lexicon
 
 LONGEST_PERIOD = 10_000.0
 """Frames in the slowest wave of the positions, as in https://arxiv.org/abs/1706.03762."""
+INITIAL_QUERY_STD = 0.02
+INITIAL_SHARPNESS = 0.5
 
 
 class ConvPromptAdapter(nn.Module):
@@ -80,7 +82,7 @@ class ResamplerPromptAdapter(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.queries = nn.Parameter(torch.randn(tokens, width) * 0.02)
+        self.queries = nn.Parameter(torch.randn(tokens, width) * INITIAL_QUERY_STD)
         self.input_projection = nn.Linear(input_width, width)
         self.input_norm = nn.LayerNorm(width)
         self.layers = nn.ModuleList(_ResamplerLayer(width, num_heads, dropout) for _ in range(num_layers))
@@ -172,7 +174,7 @@ class PhoneticPromptAdapter(nn.Module):
         self.phonemes = nn.Linear(input_width, symbols)
         self.lexicon = Lexicon(pronunciations, pronounced, prompts)
         # Frames are not independent, as CTC takes them to be: what they say together is less sure.
-        self.sharpness = nn.Parameter(torch.tensor(0.5))
+        self.sharpness = nn.Parameter(torch.tensor(INITIAL_SHARPNESS))
         # The prompts are the product of these two.
         self.mixture = nn.Linear(prompts, rank, bias=False)
         self.basis = nn.Linear(rank, tokens * output_width, bias=False)
