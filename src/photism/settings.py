@@ -21,6 +21,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -134,8 +135,10 @@ def settings(kind: Kind) -> Kind:
     """
 
     def __post_init__(self: Any) -> None:
+        types = get_type_hints(type(self))
         for name, declaration in declarations(type(self)).items():
             value = getattr(self, name)
+            _check_number(name, value, types[name])
             if not declaration.allows(value):
                 raise SettingError(name, f"must be {declaration.allowed}; got {_shown(value)}")
         check = getattr(self, "check", None)
@@ -258,6 +261,17 @@ def value_type(declared: Any) -> Any:
     if get_origin(declared) in (UnionType, Union):
         return next(option for option in get_args(declared) if option is not type(None))
     return declared
+
+
+def _check_number(name: str, value: Any, declared: Any) -> None:
+    """Raise SettingError for a value of a numeric setting that is no number, and for a fraction where it is whole.
+
+    A setting that may have values of several types is left to whoever uses it.
+    """
+    options = {option for option in get_args(declared) if option is not type(None)} or {declared}
+    for numeric, number, wanted in ((int, Integral, "a whole number"), (float, Real, "a number")):
+        if options == {numeric} and value is not None and (isinstance(value, bool) or not isinstance(value, number)):
+            raise SettingError(name, f"must be {wanted}; got {value!r}")
 
 
 def converted(name: str, value: Any, declared: Any) -> Any:
