@@ -10,7 +10,7 @@ ARG PIP_EXTRA_INDEX_URL
 
 WORKDIR /photism
 COPY . .
-RUN pip install --no-cache-dir --constraint constraints.txt '.[studio]'
+RUN pip install --no-cache-dir --constraint constraints.txt ./packages/photism-tiny '.[studio]'
 
 ENV HOME=/tmp
 USER nobody

@@ -5,7 +5,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-EXAMPLES := $(wildcard src/photism/tiny/examples/*.ogg)
+TINY := packages/photism-tiny
+EXAMPLES := $(wildcard $(TINY)/src/photism_tiny/examples/*.ogg)
 
 # The first of these that is 3.10 to 3.13 and can make a virtual environment.
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.10
@@ -28,7 +29,7 @@ lint: $(INSTALLED)
 
 check: lint test
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml $(TINY)/pyproject.toml constraints.txt
 	@for python in $(PYTHONS); do \
 		if $$python -c '$(SUITABLE)' 2>/dev/null; then \
 			echo "$$python -m venv $(VENV)"; exec $$python -m venv $(VENV); \
@@ -36,5 +37,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	done; \
 	echo "Photism needs Python 3.10 to 3.13 with venv: on Debian and Ubuntu, apt install python3-venv" >&2; \
 	exit 1
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable $(TINY) --editable '.[dev]'
 	touch $@

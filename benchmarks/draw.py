@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from photism import AudioToImagePipeline, CaptionRanker, load_waveform
+from photism.hub import bundled_model
 from photism.prompts.model_folder import find_model, load_captions
-from photism.tiny import MODEL_FOLDER
 
 PICTURE_LIMIT_S = 1.0
 PROCESS_LIMIT_S = 3.0
@@ -85,7 +85,7 @@ def process(code: str, *arguments: str) -> Callable[[], object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sound", type=Path, nargs="?", default=MODEL_FOLDER / "examples/elephant.en.ogg")
+    parser.add_argument("sound", type=Path, nargs="?", default=bundled_model() / "examples/elephant.en.ogg")
     parser.add_argument("--model", help="folder or hub id; by default the bundled model")
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--device", help="by default the best there is")

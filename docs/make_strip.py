@@ -1,6 +1,6 @@
 """The picture at the top of the README: sounds, what Photism heard in them, and what it drew.
 
-    python docs/make_strip.py demo/strip.png src/photism/tiny/examples/*.ogg
+    python docs/make_strip.py demo/strip.png packages/photism-tiny/src/photism_tiny/examples/*.ogg
 
 A sound is named for what is said and the language it is said in, as in `elephant.en.ogg`. Each gives a column: its
 log-mel picture, an arrow, the picture that was drawn from it, the language and the nearest caption.

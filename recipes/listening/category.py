@@ -27,10 +27,10 @@ from torch import Tensor
 
 from photism import AudioToImagePipeline, CaptionRanker
 from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
+from photism.hub import bundled_model
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.metrics import sequence_similarity
 from photism.prompts.prompt_space import encode_text
-from photism.tiny import MODEL_FOLDER
 from recipes.listening.sounds import work_folder
 from recipes.tiny.corpus import LANGUAGES, UNHEARD_LANGUAGES, read_captions, read_recordings, read_stamps
 from recipes.tiny.fit_captions import RECORDINGS, CaptionBank, fit_pronunciations, fit_symbols
@@ -61,7 +61,7 @@ def train(bank: CaptionBank) -> None:
     clips.weights[torch.from_numpy(unheard)] *= UNHEARD_WEIGHT
     device = best_device()
     writer = PhonemeWriter(len(clips.symbols))
-    bundled = AudioPromptEncoder.from_pretrained(MODEL_FOLDER).float()
+    bundled = AudioPromptEncoder.from_pretrained(bundled_model()).float()
     writer.encoder.load_state_dict(bundled.encoder.state_dict())
     writer.head.load_state_dict(bundled.adapter.phonemes.state_dict())
     training = Training(NAME, writer.to(device).train(), steps=STEPS, learning_rate=LEARNING_RATE)

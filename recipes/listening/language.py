@@ -20,7 +20,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from photism import AudioClassifier
-from photism.tiny import MODEL_FOLDER
+from photism.hub import bundled_model
 from recipes.listening.sounds import Spoken, fetch_prompts, path_of, people, telephoned, voices, work_folder, write
 
 LANGUAGES = {
@@ -88,9 +88,9 @@ def main() -> None:
     if not arguments.measure:
         write(SOUNDS, spoken())
         train(TRAINED)
-        export(TRAINED, MODEL_FOLDER / "language")
+        export(TRAINED, bundled_model() / "language")
     told = measure()
-    path = MODEL_FOLDER / "language" / "evaluation.json"
+    path = bundled_model() / "language" / "evaluation.json"
     path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
     print(path.read_text())
 

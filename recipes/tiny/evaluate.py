@@ -2,8 +2,8 @@
 
     python -m recipes.tiny.evaluate [--write]
 
-Prints one table and writes it as `src/photism/tiny/evaluation.json`; with `--write` also between the evaluation marks
-of the README and of the model card.
+Prints one table and writes it as `evaluation.json` of the bundled model; with `--write` also between the evaluation
+marks of the README and of the model card.
 
 hear: the right caption among all 805. Captions that differ only in the case of a letter (30 pairs: "The letter a.",
 "The letter A.") are one prompt to the text encoder, which knows no case, and count as one answer.
@@ -31,8 +31,8 @@ from torch import Tensor
 
 from photism import AudioToImagePipeline, CaptionRanker
 from photism.prompts.metrics import retrieval
-from photism.tiny import MODEL_FOLDER
 from recipes.tiny.corpus import UNHEARD_LANGUAGES, Recording, read_captions, read_pictures, read_recordings
+from recipes.tiny.export import FOLDER
 
 ROOT = Path(__file__).parents[2]
 THUMBNAIL = 32
@@ -164,9 +164,9 @@ def main() -> None:
     drawing = draw(pipeline, [known[i] for i in np.linspace(0, len(known) - 1, DRAWN).round().astype(int)])
     table = markdown(hearing, drawing)
     print(table)
-    (MODEL_FOLDER / "evaluation.json").write_text(json.dumps({"hear": hearing, "draw": drawing}, indent=1) + "\n")
+    (FOLDER / "evaluation.json").write_text(json.dumps({"hear": hearing, "draw": drawing}, indent=1) + "\n")
     if arguments.write:
-        for path in (ROOT / "README.md", MODEL_FOLDER / "README.md"):
+        for path in (ROOT / "README.md", FOLDER.parents[1] / "README.md"):
             write_between_marks(path, table)
 
 

@@ -1,4 +1,4 @@
-"""Stage 6: what was trained becomes the bundled model, `src/photism/tiny`.
+"""Stage 6: what was trained becomes the bundled model, `packages/photism-tiny`.
 
     python -m recipes.tiny.export
 
@@ -23,7 +23,7 @@ from recipes.tiny.fit_captions import FOLDER as CAPTIONS
 from recipes.tiny.train_diffusion import NAME, build_pipeline, build_unet
 from recipes.tiny.training import load_averaged
 
-FOLDER = Path(__file__).parents[2] / "src/photism/tiny"
+FOLDER = Path(__file__).parents[2] / "packages/photism-tiny/src/photism_tiny"
 LARGEST_BYTES = 64 * 2**20
 
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from photism import AudioLDM2Pipeline
 from photism.audioldm2.mel_vae import decode_latents, encode_mel, log_mel, vocode
-from photism.tiny import SOUND_FOLDER
+from photism.hub import bundled_model
 from recipes.tiny_sound.autoencoder import FLOOR, LIKE
 from recipes.tiny_sound.hearing import recalls
 from recipes.tiny_sound.targets import read_captions, read_targets
@@ -85,7 +85,7 @@ def row_of(made: Tensor, captions: Sequence[str]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=SOUND_FOLDER)
+    parser.add_argument("folder", type=Path, nargs="?", default=bundled_model() / "sound")
     folder = parser.parse_args().folder
 
     pipeline = AudioLDM2Pipeline.from_pretrained(folder, device="cpu")

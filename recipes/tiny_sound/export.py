@@ -2,7 +2,7 @@
 
     python -m recipes.tiny_sound.export [FOLDER]
 
-By default into the package, `src/photism/tiny/sound`. Files that are there are replaced.
+By default into `sound/` of the bundled model, packages/photism-tiny. Files that are there are replaced.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from photism.tiny import SOUND_FOLDER
+from photism.hub import bundled_model
 from recipes.tiny_sound.autoencoder import load_autoencoder
 from recipes.tiny_sound.clap import build_extractor, load_clap
 from recipes.tiny_sound.diffusion import build_scheduler, load_unet
@@ -77,7 +77,7 @@ def export(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, nargs="?", default=SOUND_FOLDER)
+    parser.add_argument("folder", type=Path, nargs="?", default=bundled_model() / "sound")
     folder = parser.parse_args().folder
 
     export(folder)

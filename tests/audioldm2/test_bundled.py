@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from photism import AudioLDM2Pipeline, CaptionRanker
-from photism.tiny import SOUND_FOLDER
+from photism.hub import bundled_model
 
+FOLDER = bundled_model() / "sound"
 LARGEST_BYTES = 40 * 10**6
 
 
@@ -22,9 +23,9 @@ def pipeline():
 def test_it_is_small_and_float16():
     from safetensors import safe_open
 
-    weights = sorted(SOUND_FOLDER.rglob("*.safetensors"))
+    weights = sorted(FOLDER.rglob("*.safetensors"))
     assert len(weights) == 7
-    assert sum(path.stat().st_size for path in SOUND_FOLDER.rglob("*")) <= LARGEST_BYTES
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*")) <= LARGEST_BYTES
     for path in weights:
         with safe_open(path, "pt") as file:
             kept = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
@@ -74,18 +75,18 @@ def test_diffusers_reads_its_parts():
         (transformers, "GPT2Model", "language_model"),
         (transformers, "SpeechT5HifiGan", "vocoder"),
     ):
-        model, info = getattr(library, name).from_pretrained(SOUND_FOLDER / part, output_loading_info=True)
+        model, info = getattr(library, name).from_pretrained(FOLDER / part, output_loading_info=True)
         assert not info["missing_keys"], part
         assert not info["unexpected_keys"], part
         assert all(torch.isfinite(each).all() for each in model.parameters())
 
 
 def test_its_card_has_what_was_measured():
-    card = (SOUND_FOLDER / "README.md").read_text(encoding="utf8")
-    size = sum(path.stat().st_size for path in SOUND_FOLDER.rglob("*.safetensors"))
+    card = (FOLDER / "README.md").read_text(encoding="utf8")
+    size = sum(path.stat().st_size for path in FOLDER.rglob("*.safetensors"))
     assert f"{size / 1e6:.1f} MB" in card
     rows = [row.split("|")[2:-1] for row in card.splitlines() if row.startswith("|") and row.endswith("% |")]
-    measured = json.loads((SOUND_FOLDER / "evaluation.json").read_text()).values()
+    measured = json.loads((FOLDER / "evaluation.json").read_text()).values()
     for row, values in zip(rows, measured, strict=True):
         shares = [f"{100 * values[key]:.0f} %" if key in values else "" for key in ("R@1", "R@5", "nearest")]
         assert [cell.strip() for cell in row] == [str(values["sounds"]), *shares]

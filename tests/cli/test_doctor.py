@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from photism import AudioToImagePipeline, __version__
 from photism.cli.app import app
 
-REINSTALL = "pip install --force-reinstall --no-deps photism"
+REINSTALL = "pip install --force-reinstall --no-deps photism-tiny"
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def test_a_damaged_model_is_named_in_one_line(monkeypatch):
 
 
 def test_a_damaged_sound_model_stops_sound_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr("photism.audioldm2.checkpoint.SOUND_FOLDER", tmp_path)
+    monkeypatch.setattr("photism.audioldm2.checkpoint.bundled_model", lambda: tmp_path)
     result = doctor()
     assert result.exit_code == 0
     assert re.search(rf"^no  bundled sound .*: {re.escape(REINSTALL)}$", result.stdout, re.M)

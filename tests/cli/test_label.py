@@ -160,10 +160,3 @@ def test_without_matplotlib_the_picture_says_what_it_needs(label, sounds, monkey
     monkeypatch.setattr("photism.listening.plot.find_spec", lambda _: None)
     error = label("--plot", "x.png", on=sounds[:1]).exception
     assert str(error) == "a picture needs matplotlib: pip install 'photism[listening]'"
-
-
-def test_no_bundled_classifier(sounds, monkeypatch, tmp_path):
-    monkeypatch.setattr("photism.listening.classifier_checkpoint.BUNDLED", tmp_path / "language")
-    error = CliRunner().invoke(app, ["label", str(sounds[0])]).exception
-    assert isinstance(error, InputError)
-    assert str(error).startswith("model is missing: no classifier is bundled in")

@@ -110,7 +110,6 @@ def test_a_mistake_is_told_before_a_model_is_loaded(arguments, message, tmp_path
 
 
 def test_without_a_model_it_says_what_to_give(sounds, monkeypatch, capsys):
-    monkeypatch.setattr("photism.listening.transcription.ctc_checkpoint.BUNDLED", sounds[0])
     monkeypatch.setattr(sys, "argv", ["photism", "transcribe", str(sounds[0])])
     with pytest.raises(SystemExit) as exit_info:
         main()

@@ -9,15 +9,15 @@ from photism.audio.windowing import cut_windows
 from photism.encoder import chunked as long
 from photism.encoder.chunked import encode_long, longest_exact
 from photism.errors import InputError
-from photism.tiny import MODEL_FOLDER
+from photism.hub import bundled_model
 from tests.encoder.reference import batch, pair
 
-EXAMPLE_PATHS = sorted((MODEL_FOLDER / "examples").glob("*.ogg"))
+EXAMPLE_PATHS = sorted((bundled_model() / "examples").glob("*.ogg"))
 
 
 @pytest.fixture(scope="module")
 def bundled():
-    return AudioPromptEncoder.from_pretrained(MODEL_FOLDER).float().eval()
+    return AudioPromptEncoder.from_pretrained(bundled_model()).float().eval()
 
 
 @pytest.fixture(scope="module")

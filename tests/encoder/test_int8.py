@@ -7,8 +7,8 @@ from torch import nn
 
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.encoder.int8 import Int8Linear, quantize_int8
+from photism.hub import bundled_model
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
-from photism.tiny import MODEL_FOLDER
 from tests.encoder.reference import batch, pair
 
 
@@ -43,8 +43,8 @@ def test_int8_of_from_pretrained(tmp_path):
 
 @torch.no_grad()
 def test_every_state_of_the_bundled_encoder():
-    model = AudioPromptEncoder.from_pretrained(MODEL_FOLDER, dtype=torch.float32).eval()
-    features, mask = model.features(sorted((MODEL_FOLDER / "examples").glob("*.ogg")))
+    model = AudioPromptEncoder.from_pretrained(bundled_model(), dtype=torch.float32).eval()
+    features, mask = model.features(sorted((bundled_model() / "examples").glob("*.ogg")))
     small = copy.deepcopy(model.encoder)
     quantize_int8(small)
     found, wanted = (

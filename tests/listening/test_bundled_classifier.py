@@ -4,8 +4,7 @@ import pytest
 from safetensors import safe_open
 
 from photism import AudioClassifier
-from photism.listening.classifier_checkpoint import BUNDLED
-from photism.tiny import MODEL_FOLDER
+from photism.hub import bundled_model
 
 LANGUAGES = {"ca": "Catalan", "en": "English", "es": "Spanish", "fr": "French", "ro": "Romanian", "ru": "Russian"}
 
@@ -16,16 +15,16 @@ def classifier():
 
 
 def test_it_tells_the_languages_of_the_examples(classifier):
-    paths = sorted((MODEL_FOLDER / "examples").glob("*.ogg"))
+    paths = sorted((bundled_model() / "examples").glob("*.ogg"))
     assert len(paths) == len(LANGUAGES)
     for path, heard in zip(paths, classifier(paths), strict=True):
         assert heard[0].label == LANGUAGES[path.name.split(".")[1]]
 
 
 def test_it_is_a_head_on_the_encoder_of_the_bundled_model(classifier):
-    with safe_open(BUNDLED / "model.safetensors", "pt") as head:
+    with safe_open(bundled_model() / "language" / "model.safetensors", "pt") as head:
         assert not any(key.startswith("wav2vec2_bert") for key in head.keys())  # noqa: SIM118 (it is no mapping)
-    with safe_open(MODEL_FOLDER / "model.safetensors", "pt") as model:
+    with safe_open(bundled_model() / "model.safetensors", "pt") as model:
         weights = {key: model.get_tensor(key) for key in model.keys() if key.startswith("encoder.")}  # noqa: SIM118
     loaded = classifier.model.wav2vec2_bert.state_dict()
     assert set(loaded) == {key.removeprefix("encoder.") for key in weights}

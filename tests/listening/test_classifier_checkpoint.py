@@ -51,10 +51,7 @@ def test_a_class_that_is_not_known_is_accepted(bert):
     assert AudioClassifier.from_pretrained(bert, device="cpu")
 
 
-def test_the_bundled_classifier_is_the_default(bert, tmp_path, monkeypatch):
-    monkeypatch.setattr(classifier_checkpoint, "BUNDLED", bert)
-    monkeypatch.setattr(classifier_checkpoint, "_bundled_weights", lambda: make_model("bert").state_dict())
+def test_the_classifier_of_the_bundled_model_is_the_default(bert, monkeypatch):
+    monkeypatch.setattr(classifier_checkpoint, "bundled_model", lambda: bert.parent)
+    monkeypatch.setattr(classifier_checkpoint, "BUNDLED", bert.name)
     assert AudioClassifier.from_pretrained(device="cpu").model.config.hidden_size == WIDTH["hidden_size"]
-    monkeypatch.setattr(classifier_checkpoint, "BUNDLED", tmp_path / "none")
-    with pytest.raises(InputError, match=r"model is missing: no classifier is bundled in .*none; give a folder or hub"):
-        AudioClassifier.from_pretrained()

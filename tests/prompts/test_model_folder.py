@@ -168,7 +168,7 @@ def test_a_moved_hub_id_falls_back_to_its_mirror_and_says_so(model, models, monk
     monkeypatch.setattr(logging.getLogger(), "handlers", [])  # pytest's, beside which Python would say nothing
     AudioToImagePipeline.from_pretrained(model, diffusion=MOVED, device=CPU)
     assert loaded == [MIRROR]
-    assert f"{MOVED} has left the hub; its mirror {MIRROR} is taken" in capsys.readouterr().err.splitlines()
+    assert f"{MOVED} was removed from the hub; downloading its mirror {MIRROR}" in capsys.readouterr().err.splitlines()
     with pytest.raises(InputError, match="diffusion must be a folder or the id of a hub repository; some/other is"):
         AudioToImagePipeline.from_pretrained(model, diffusion="some/other", device=CPU)
 
@@ -189,7 +189,7 @@ def test_a_moved_model_too_and_a_hub_id_that_is_there_is_taken_itself(model, mon
     assert not caplog.records
     assert find_model("old/model") == model
     assert asked == ["some/model", "old/model", "new/model"]
-    assert caplog.messages == ["old/model has left the hub; its mirror new/model is taken"]
+    assert caplog.messages == ["old/model was removed from the hub; downloading its mirror new/model"]
 
 
 def test_a_mirror_that_is_gone_too(model, monkeypatch):

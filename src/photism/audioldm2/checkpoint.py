@@ -16,8 +16,7 @@ from typing import Any, cast
 
 from photism.audioldm2.options import CHECKPOINTS, LICENCE
 from photism.errors import InputError
-from photism.hub import fetch_files
-from photism.tiny import SOUND_FOLDER
+from photism.hub import bundled_model, fetch_files
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +168,7 @@ def find_checkpoint(model: str | Path | None = None) -> Checkpoint:
     Raises:
         InputError: there is none, it is not AudioLDM 2's, or its parts do not fit together.
     """
-    model = SOUND_FOLDER if model is None else model
+    model = bundled_model() / "sound" if model is None else model
     folder = Path(model)
     if not folder.is_dir():
         folder = fetch_files("model", str(model), CONFIG_PATTERNS)

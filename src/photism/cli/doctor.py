@@ -14,6 +14,8 @@ import typer
 from photism import __version__
 from photism.audioldm2.options import CHECKPOINTS, LICENCE
 from photism.cli.startup import startup
+from photism.errors import InputError
+from photism.hub import bundled_model
 
 LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
 MODEL, SOUND_MODEL = "bundled model", "bundled sound"
@@ -75,10 +77,14 @@ def _check_library(name: str, remedy: str) -> Check:
 def _check_model(name: str, load: Callable[[], None]) -> Check:
     # Loaded, not looked at: this finds what is missing, damaged or left by another version.
     try:
+        bundled_model()
+    except InputError:
+        return Check(name, False, "photism-tiny is not installed", "pip install 'photism[tiny]'")
+    try:
         with startup():
             load()
     except Exception as error:
-        return Check(name, False, _one_line(error), "pip install --force-reinstall --no-deps photism")
+        return Check(name, False, _one_line(error), "pip install --force-reinstall --no-deps photism-tiny")
     return Check(name, True, "loads")
 
 

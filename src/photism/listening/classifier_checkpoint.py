@@ -19,11 +19,13 @@ from photism.encoder.pretrained import (
     read_tensor_shapes,
 )
 from photism.errors import InputError
+from photism.hub import bundled_model
 from photism.listening.speech_head import KEY_MAPPING, SpeechClassifier, has_speech_head
-from photism.tiny import MODEL_FOLDER
 
-BUNDLED = MODEL_FOLDER / "language"
-"""Folder of the default classifier."""
+BUNDLED = "language"
+"""Folder of the default classifier in the bundled model."""
+ENCODER = "wav2vec2_bert."
+"""Prefix of the encoder's weights in a Wav2Vec2-BERT checkpoint."""
 
 
 class Classifier(NamedTuple):
@@ -48,9 +50,7 @@ def load_classifier(model: str | Path | None, *, device: torch.device, dtype: to
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS
 
-    if model is None and not (BUNDLED / "config.json").is_file():
-        raise InputError(f"model is missing: no classifier is bundled in {BUNDLED}; give a folder or hub id")
-    checkpoint = find_checkpoint(BUNDLED if model is None else model, expected="a classifier")
+    checkpoint = find_checkpoint(bundled_model() / BUNDLED if model is None else model, expected="a classifier")
     model_type = checkpoint.raw_config.get("model_type")
     if model_type not in CLASSIFIERS:
         raise InputError(
@@ -76,22 +76,21 @@ def _load_model(checkpoint: Checkpoint, config: Any, *, device: torch.device, dt
         return load_weights(SpeechClassifier, folder, name, key_mapping=KEY_MAPPING, **arguments)
     if config.model_type != Wav2Vec2BertConfig.model_type:
         return load_weights(MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING[type(config)], folder, name, **arguments)
-    if folder == BUNDLED:
-        folder, arguments["state_dict"] = None, _bundled_weights()
+    encoder = folder.parent / "model.safetensors"
+    if encoder.is_file() and not any(key.startswith(ENCODER) for key in keys):
+        folder, arguments["state_dict"] = None, _join_weights(encoder, folder / "model.safetensors")
     return load_weights(Wav2Vec2BertForSequenceClassification, folder, name, **arguments)
 
 
-def _bundled_weights() -> dict[str, torch.Tensor]:
-    """Join the bundled classification head with the encoder of the bundled model, which it was trained on."""
+def _join_weights(model: Path, head: Path) -> dict[str, torch.Tensor]:
+    """Join the encoder of a Photism model with a classification head that was trained on it.
+
+    The bundled classifier is stored this way: without an encoder, in the folder of the bundled model.
+    """
     from safetensors.torch import load_file
 
-    model = load_file(MODEL_FOLDER / "model.safetensors")
-    encoder = {
-        key.replace("encoder", "wav2vec2_bert", 1): tensor
-        for key, tensor in model.items()
-        if key.startswith("encoder.")
-    }
-    return encoder | load_file(BUNDLED / "model.safetensors")
+    encoder = {key: tensor for key, tensor in load_file(model).items() if key.startswith("encoder.")}
+    return {key.replace("encoder.", ENCODER, 1): tensor for key, tensor in encoder.items()} | load_file(head)
 
 
 def _class_names(checkpoint: Checkpoint, config: Any) -> tuple[str, ...]:

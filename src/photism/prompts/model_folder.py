@@ -14,13 +14,12 @@ from typing import Any
 import torch
 
 from photism.errors import InputError, as_input_error
-from photism.hub import fetch_files
+from photism.hub import bundled_model, fetch_files
 from photism.prompts.audio2img import audio2img_config, is_audio2img, load_audio2img
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.diffusion import UNET_CONFIG, find_diffusion, finish_diffusion, load_weights, suggestion
 from photism.prompts.diffusion_options import DiffusionOptions
 from photism.prompts.prompt_space import check_widths
-from photism.tiny import MODEL_FOLDER
 
 PARTS = ("*.json", "*.safetensors", "*.txt")
 """What is fetched of a model on the hub: no pickled weights, no pictures."""
@@ -38,7 +37,7 @@ def find_model(model: str | Path | None, *, configs_only: bool = False) -> Path:
     Raises:
         InputError: there is no such model, or it is not Photism's.
     """
-    folder = MODEL_FOLDER if model is None else Path(model)
+    folder = bundled_model() if model is None else Path(model)
     if not folder.is_dir():
         folder = fetch_files("model", str(model), CONFIGS if configs_only else PARTS)
     if not (folder / "config.json").is_file():

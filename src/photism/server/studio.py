@@ -11,8 +11,8 @@ import numpy as np
 from photism import __version__
 from photism.audio.waveform import Waveform, load_waveform
 from photism.errors import InputError
+from photism.hub import bundled_model
 from photism.prompts.text_place import read_text_place
-from photism.tiny import MODEL_FOLDER
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -69,7 +69,7 @@ def build_app(
             with gr.Column():
                 sound = gr.Audio(sources=["microphone", "upload"], type="filepath", label="Sound", buttons=["download"])
                 # They are named for what is said and the language it is said in, as in elephant.en.ogg.
-                paths = sorted((MODEL_FOLDER / "examples").glob("*.ogg"))
+                paths = _example_recordings()
                 examples = gr.Examples(
                     [[str(path)] for path in paths],
                     sound,
@@ -96,6 +96,14 @@ def build_app(
             draw, inputs, outputs, api_visibility="private", show_progress_on=pictures, scroll_to_output=True
         )
     return app.queue(max_size=MAX_WAITING, default_concurrency_limit=1)
+
+
+def _example_recordings() -> list[Path]:
+    """Return the examples of the bundled model; none if it is not installed."""
+    try:
+        return sorted((bundled_model() / "examples").glob("*.ogg"))
+    except InputError:
+        return []
 
 
 def launch(app: gr.Blocks, *, host: str, port: int) -> str:

@@ -9,10 +9,9 @@ import torch
 
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError, as_input_error
-from photism.hub import fetch_files
+from photism.hub import bundled_model, fetch_files
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.model_folder import PARTS
-from photism.tiny import MODEL_FOLDER
 from photism.training.data.feature_dataset import FeatureSettings
 
 BUNDLED = "tiny"
@@ -30,7 +29,7 @@ def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
     """
     folder = Path(encoder)
     if not folder.is_dir():
-        folder = MODEL_FOLDER if encoder == BUNDLED else fetch_files("encoder", encoder, PARTS)
+        folder = bundled_model() if encoder == BUNDLED else fetch_files("encoder", encoder, PARTS)
     if not (folder / "config.json").is_file():
         raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model, but {folder} has no config.json")
     with as_input_error(f"encoder {encoder} cannot be loaded"):

@@ -2,14 +2,12 @@
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from photism.hub import bundled_model
 from photism.listening.transcription.vocabulary import Vocabulary
-
-EXAMPLES = Path(__file__).parents[3] / "src/photism/tiny/examples"
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +15,7 @@ def speech() -> np.ndarray:
     """A person who says "an elephant": (T,) at 16 kHz."""
     from photism import load_waveform
 
-    return load_waveform(EXAMPLES / "elephant.en.ogg").samples
+    return load_waveform(bundled_model() / "examples" / "elephant.en.ogg").samples
 
 
 @pytest.fixture

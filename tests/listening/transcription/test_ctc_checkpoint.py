@@ -34,17 +34,10 @@ def change(path, **settings):
     path.write_text(json.dumps(json.loads(path.read_text()) | settings))
 
 
-def test_without_a_bundled_model_one_must_be_given(monkeypatch, tmp_path):
-    monkeypatch.setattr(ctc_checkpoint, "BUNDLED", tmp_path / "characters")
+def test_a_model_must_be_given():
     message = refusal(None)
     assert "model is missing" in message
     assert "facebook/wav2vec2-base-960h" in message
-
-
-def test_the_bundled_model_is_the_default(monkeypatch, folder):
-    monkeypatch.setattr(ctc_checkpoint, "BUNDLED", folder)
-    monkeypatch.setattr(ctc_checkpoint, "load_weights", lambda *_, **__: "loaded")
-    assert Transcriber.from_pretrained().acoustic_model.model == "loaded"
 
 
 @pytest.mark.parametrize("name", ["vocab.json", "processor_config.json", "model.safetensors"])

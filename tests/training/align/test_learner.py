@@ -5,8 +5,8 @@ import torch
 from accelerate import Accelerator
 
 from photism.errors import InputError
+from photism.hub import bundled_model
 from photism.prompts.diffusion import load_diffusion
-from photism.tiny import MODEL_FOLDER
 from photism.training.align.learner import AlignmentLearner
 from photism.training.align.model import build_model
 from photism.training.align.settings import AlignSettings
@@ -183,7 +183,7 @@ def test_what_is_heard_does_not_depend_on_the_chunk_and_is_in_order(make):
 
 def test_an_adapter_that_learns_nothing_gives_way_to_one_that_does(parts):
     _, _, targets = parts
-    model = build_model(load_start(str(MODEL_FOLDER)), targets.space, AlignSettings(data="-", output="-"))
+    model = build_model(load_start(str(bundled_model())), targets.space, AlignSettings(data="-", output="-"))
     assert (model.config.adapter, model.config.feature_stride) == ("resampler", 4)
 
 

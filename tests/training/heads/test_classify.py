@@ -19,8 +19,8 @@ from photism.cli.app import main
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.encoder.processor import Wav2Vec2BertFeatureExtractor
 from photism.errors import InputError
+from photism.hub import bundled_model
 from photism.listening.classification import AudioClassifier
-from photism.tiny import MODEL_FOLDER
 from photism.training.heads.classify import classes_of_row
 from photism.training.heads.settings import ClassifySettings
 from photism.training.settings import read_settings
@@ -109,7 +109,7 @@ def test_from_the_bundled_model_with_a_frozen_encoder(classed, few_steps, run, t
     output = tmp_path / "model"
     changed = {**few_steps, "encoder": "tiny", "frozen_layers": -1, "epochs": 1.0, "balance": True}
     run(ClassifySettings(data=str(classed), output=str(output), weighted_layer_sum=True, dtype="float16", **changed))
-    found, before = load_file(output / "model.safetensors"), load_file(MODEL_FOLDER / "model.safetensors")
+    found, before = load_file(output / "model.safetensors"), load_file(bundled_model() / "model.safetensors")
     for name, tensor in found.items():
         if name.startswith("wav2vec2_bert."):
             assert torch.equal(tensor, before[f"encoder.{name.removeprefix('wav2vec2_bert.')}"]), name

@@ -23,9 +23,7 @@ from photism.encoder.pretrained import (
 from photism.errors import InputError, as_input_error
 from photism.listening.transcription.emissions import AcousticModel
 from photism.listening.transcription.vocabulary import Vocabulary
-from photism.tiny import MODEL_FOLDER
 
-BUNDLED = MODEL_FOLDER / "characters"
 """Folder of the default model."""
 CONFIG_FILES = ("*.json", "*.txt", "*.model")
 """File patterns fetched from the hub before the weights: configurations and tokenizers."""
@@ -54,7 +52,7 @@ def load_ctc(
     """Load a CTC model with its feature extractor and vocabulary.
 
     Args:
-        model: folder or hub id; None for the bundled model, if there is one.
+        model: folder or hub id; None raises an error, since no speech recogniser is bundled.
         device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
         dtype: dtype of the weights.
         int8: compute linear layers in int8 on the CPU.
@@ -66,14 +64,12 @@ def load_ctc(
     chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
     if int8 and (chosen_device.type != "cpu" or chosen_dtype != torch.float32):
         raise InputError(f"int8 needs the CPU and float32; got device={chosen_device} and dtype={chosen_dtype}")
-    if model is None and not BUNDLED.is_dir():
+    if model is None:
         raise InputError(
             "model is missing: no speech recogniser is bundled; give the folder or hub id of a CTC checkpoint, "
             "such as facebook/wav2vec2-base-960h for English"
         )
-    checkpoint = find_checkpoint(
-        BUNDLED if model is None else model, expected="a CTC checkpoint", patterns=CONFIG_FILES
-    )
+    checkpoint = find_checkpoint(model, expected="a CTC checkpoint", patterns=CONFIG_FILES)
     model_class, config = _model_class(checkpoint), read_config(checkpoint)
     if config.vocab_size is None:
         raise InputError(f"{checkpoint.name} has no CTC head: its config.json has no vocab_size")

@@ -1,0 +1,72 @@
+"""The bundled model: a distribution of its own, found through its entry point."""
+
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from photism.cli.app import main
+from photism.errors import InputError
+from photism.hub import bundled_model
+
+MISSING = "the bundled model is not installed: pip install 'photism[tiny]', or name another model"
+
+
+@pytest.fixture
+def no_bundled_model(monkeypatch):
+    monkeypatch.setattr("photism.hub.entry_points", lambda **_: ())
+
+
+def status_of(monkeypatch, *arguments) -> object:
+    monkeypatch.setattr(sys, "argv", ["photism", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return end.value.code
+
+
+def test_the_bundled_model_has_weights_captions_and_examples():
+    folder = bundled_model()
+    assert {"config.json", "model.safetensors", "captions.json"} <= {path.name for path in folder.iterdir()}
+    assert len(list(folder.glob("examples/*.ogg"))) == 6
+
+
+def test_finding_the_bundled_model_loads_no_heavy_library():
+    code = "import sys; from photism.hub import bundled_model; bundled_model(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert {"huggingface_hub", "numpy", "torch", "transformers"}.isdisjoint(loaded)
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+def test_a_missing_bundled_model_raises_an_input_error():
+    with pytest.raises(InputError) as error:
+        bundled_model()
+    assert str(error.value) == MISSING
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+@pytest.mark.parametrize("verb", ["draw", "hear", "label", "film"])
+def test_without_a_bundled_model_a_verb_says_what_to_install(verb, sounds, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert status_of(monkeypatch, verb, sounds[0]) == 2
+    assert capsys.readouterr().err == f"photism: {MISSING}\n"
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+@pytest.mark.parametrize(
+    "arguments", ["sound 'a rooster'", "serve --port 47860", "finetune ctc {data} -o out --encoder tiny --cpu"]
+)
+def test_without_a_bundled_model_the_other_verbs_say_it_too(arguments, captioned, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PHOTISM_CACHE", str(tmp_path))
+    assert status_of(monkeypatch, *shlex.split(arguments.format(data=captioned))) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"photism: {MISSING}"
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+def test_doctor_names_the_distribution_to_install(monkeypatch, capsys):
+    assert status_of(monkeypatch, "doctor") == 1
+    printed = capsys.readouterr().out
+    assert "no  bundled model photism-tiny is not installed: pip install 'photism[tiny]'\n" in printed
+    assert "no  draw          needs bundled model: pip install 'photism[tiny]'\n" in printed
+    assert "ok  align         ready\n" in printed
