@@ -38,6 +38,12 @@ ROOT = Path(__file__).parents[2]
 THUMBNAIL = 32
 DRAWN = 200
 STEPS = 20
+GROUPS = {
+    "known voices": "speakers seen in training",
+    "known voices, new files": "speakers seen in training, no duplicate files",
+    "unheard voices": "speakers not seen in training",
+}
+"""Names of groups in `evaluation.json`, and in the table of the documents."""
 START, END = "<!-- evaluation:start -->", "<!-- evaluation:end -->"
 
 
@@ -131,11 +137,11 @@ def sheet(from_sound: Sequence[Image.Image], from_text: Sequence[Image.Image], c
 
 def markdown(hearing: dict[str, dict[str, float]], drawing: dict[str, float]) -> str:
     """Both tables for a document."""
-    lines = ["| hear | recordings | R@1 | R@5 | R@10 |", "|---|---|---|---|---|"]
+    lines = ["| zero-shot classification | recordings | R@1 | R@5 | R@10 |", "|---|---|---|---|---|"]
     for name, row in hearing.items():
         recalls = " | ".join(f"{100 * row[key]:.1f} %" for key in ("R@1", "R@5", "R@10"))
-        lines.append(f"| {name} | {row['recordings']} | {recalls} |")
-    lines += ["", "| draw | recordings | right |", "|---|---|---|"]
+        lines.append(f"| {GROUPS.get(name, name)} | {row['recordings']} | {recalls} |")
+    lines += ["", "| image generation | recordings | correct |", "|---|---|---|"]
     for name in ("from sound", "from text"):
         lines.append(f"| {name}, {STEPS} steps | {drawing['recordings']} | {100 * drawing[name]:.1f} % |")
     return "\n".join(lines)
