@@ -1,12 +1,11 @@
-"""Photism draws what it hears and says what it hears, around the audio encoder Wav2Vec2-BERT."""
+"""Generate images from sound and classify, transcribe and retrieve sound, with the speech encoder Wav2Vec2-BERT."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from photism.errors import InputError
-
 __version__ = "0.1.0"
 
+# The public names of Photism's own. Those of transformers are importable from here as well, but `import *` skips them.
 __all__ = [
     "AudioClassifier",
     "AudioLDM2Pipeline",
@@ -18,33 +17,28 @@ __all__ = [
     "SpeakerTimeline",
     "SpeakerVerifier",
     "Transcriber",
-    "Wav2Vec2BertConfig",
-    "Wav2Vec2BertForAudioFrameClassification",
-    "Wav2Vec2BertForCTC",
-    "Wav2Vec2BertForSequenceClassification",
-    "Wav2Vec2BertForXVector",
-    "Wav2Vec2BertModel",
-    "Wav2Vec2BertProcessor",
     "Waveform",
     "load_waveform",
     "log_mel",
 ]
 
-if TYPE_CHECKING:
-    from transformers import Wav2Vec2BertConfig
+if TYPE_CHECKING:  # the names below, for type checkers and editors
+    from transformers import Wav2Vec2BertConfig as Wav2Vec2BertConfig
 
     from photism.audio.log_mel import log_mel
     from photism.audio.waveform import Waveform, load_waveform
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
     from photism.drawing.pipeline import AudioToImagePipeline
     from photism.encoder.heads import (
-        Wav2Vec2BertForAudioFrameClassification,
-        Wav2Vec2BertForCTC,
-        Wav2Vec2BertForSequenceClassification,
+        Wav2Vec2BertForAudioFrameClassification as Wav2Vec2BertForAudioFrameClassification,
     )
-    from photism.encoder.model import Wav2Vec2BertModel
-    from photism.encoder.processor import Wav2Vec2BertProcessor
-    from photism.encoder.x_vector import Wav2Vec2BertForXVector
+    from photism.encoder.heads import Wav2Vec2BertForCTC as Wav2Vec2BertForCTC
+    from photism.encoder.heads import Wav2Vec2BertForSequenceClassification as Wav2Vec2BertForSequenceClassification
+    from photism.encoder.model import Wav2Vec2BertModel as Wav2Vec2BertModel
+    from photism.encoder.processor import Wav2Vec2BertFeatureExtractor as Wav2Vec2BertFeatureExtractor
+    from photism.encoder.processor import Wav2Vec2BertProcessor as Wav2Vec2BertProcessor
+    from photism.encoder.x_vector import Wav2Vec2BertForXVector as Wav2Vec2BertForXVector
+    from photism.errors import InputError
     from photism.listening.classification import AudioClassifier
     from photism.listening.diarization import SpeakerTimeline
     from photism.listening.transcription.transcriber import Transcriber
@@ -52,34 +46,39 @@ if TYPE_CHECKING:
     from photism.listening.zero_shot import CaptionRanker
     from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
     from photism.prompts.prompt_space import PromptSpace
-_MODULE_OF = {
+
+# The module that defines each public name. It is imported when the name is first used, and torch with it.
+_MODULES = {
     "AudioClassifier": "photism.listening.classification",
     "AudioLDM2Pipeline": "photism.audioldm2.pipeline",
     "AudioPromptEncoder": "photism.prompts.audio_prompt_encoder",
     "AudioToImagePipeline": "photism.drawing.pipeline",
     "CaptionRanker": "photism.listening.zero_shot",
+    "InputError": "photism.errors",
     "PromptSpace": "photism.prompts.prompt_space",
     "SpeakerTimeline": "photism.listening.diarization",
     "SpeakerVerifier": "photism.listening.verification",
     "Transcriber": "photism.listening.transcription.transcriber",
-    "Wav2Vec2BertConfig": "photism.encoder.model",
+    "Waveform": "photism.audio.waveform",
+    "load_waveform": "photism.audio.waveform",
+    "log_mel": "photism.audio.log_mel",
+    # The names that transformers documents for Wav2Vec2-BERT.
+    "Wav2Vec2BertConfig": "transformers",
+    "Wav2Vec2BertFeatureExtractor": "photism.encoder.processor",
     "Wav2Vec2BertForAudioFrameClassification": "photism.encoder.heads",
     "Wav2Vec2BertForCTC": "photism.encoder.heads",
     "Wav2Vec2BertForSequenceClassification": "photism.encoder.heads",
     "Wav2Vec2BertForXVector": "photism.encoder.x_vector",
     "Wav2Vec2BertModel": "photism.encoder.model",
     "Wav2Vec2BertProcessor": "photism.encoder.processor",
-    "Waveform": "photism.audio.waveform",
-    "load_waveform": "photism.audio.waveform",
-    "log_mel": "photism.audio.log_mel",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _MODULE_OF:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULE_OF[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(_MODULES)
