@@ -49,17 +49,17 @@ def model_of(side: str, options: argparse.Namespace, name: str = "Model", **chan
     """A model with seeded random weights."""
     import transformers
 
-    import photism.encoder
+    import photism
 
     settings = {"num_hidden_layers": options.layers, "layerdrop": 0.0} | changes
     config = transformers.Wav2Vec2BertConfig(**settings)
     torch.manual_seed(0)
-    library = transformers if side == REFERENCE else photism.encoder
+    library = transformers if side == REFERENCE else photism
     model = getattr(library, f"Wav2Vec2Bert{name}")(config)
     if side == INT8:
         from photism.encoder.int8 import quantize_int8
 
-        quantize_int8(model)
+        model = quantize_int8(model)
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
     return model.to(options.device, dtype).eval()
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from photism.encoder.onednn import linear, multiply_by_onednn
+from photism.encoder.onednn import Linear, linear
 
 FEW_POSITIONS = 512
 """In a batch, up to which they lie side by side."""
@@ -24,8 +24,9 @@ def use_onednn(model: nn.Module) -> None:
     """
     if not torch.backends.mkldnn.is_available():
         return
-    multiply_by_onednn(model)
     for module in model.modules():
+        if type(module) is nn.Linear:
+            module.__class__ = Linear
         if not isinstance(module, nn.Conv1d | nn.Conv2d) or module.groups > 1 or module.padding_mode != "zeros":
             continue
         if type(module) is nn.Conv1d:

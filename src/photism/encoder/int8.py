@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from photism.encoder.conformer import PointwiseConvolution
+from photism.encoder.module_copy import Module, copy_modules
 
 LARGEST = 127
 
@@ -50,11 +51,15 @@ class Int8PointwiseConvolution(Int8Linear):
         return super().forward(input.transpose(1, 2)).transpose(1, 2)
 
 
-def quantize_int8(model: nn.Module) -> None:
-    """Replaces every linear layer of a model, and every pointwise convolution, by its int8 form, in place."""
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if isinstance(child, nn.Linear):
-                setattr(module, name, Int8Linear(child.weight, child.bias))
-            elif isinstance(child, PointwiseConvolution):
-                setattr(module, name, Int8PointwiseConvolution(child))
+def quantize_int8(model: Module) -> Module:
+    """Return a copy of a model whose linear layers and pointwise convolutions are computed in int8.
+
+    The copy shares all other tensors with the model, which is not changed.
+    """
+    return copy_modules(model, _quantized)
+
+
+def _quantized(module: nn.Module) -> nn.Module | None:
+    if isinstance(module, PointwiseConvolution):
+        return Int8PointwiseConvolution(module)
+    return Int8Linear(module.weight, module.bias) if isinstance(module, nn.Linear) else None

@@ -90,11 +90,11 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
     def from_pretrained(cls, *args: Any, int8: bool = False, **kwargs: Any) -> Any:
         """Transformers' own, and `int8` for linear layers in int8: on a processor, and not for training."""
         loaded = super().from_pretrained(*args, **kwargs)
-        if int8:
-            from photism.encoder.int8 import quantize_int8
+        if not int8:
+            return loaded
+        from photism.encoder.int8 import quantize_int8
 
-            quantize_int8(loaded[0] if isinstance(loaded, tuple) else loaded)
-        return loaded
+        return (quantize_int8(loaded[0]), *loaded[1:]) if isinstance(loaded, tuple) else quantize_int8(loaded)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

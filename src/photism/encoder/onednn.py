@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from photism.encoder.module_copy import shallow_copy
+
 
 def has_onednn(tensor: Tensor) -> bool:
     """Whether oneDNN multiplies this one here and now."""
@@ -54,11 +56,9 @@ class Linear(nn.Linear):
         return type(self) is Linear and not ("forward" in vars(self) or self._forward_hooks or self._forward_pre_hooks)
 
 
-def multiply_by_onednn(model: nn.Module) -> None:
-    """Makes the linear layers of a model, of any author, those of this module."""
-    for module in model.modules():
-        if type(module) is nn.Linear:
-            module.__class__ = Linear
+def onednn_linear(module: nn.Module) -> Linear | None:
+    """Return a layer by oneDNN with the tensors of a linear layer of torch, or None for any other module."""
+    return shallow_copy(module, Linear) if type(module) is nn.Linear else None
 
 
 def silu_linear(input: Tensor, layer: nn.Module) -> Tensor:

@@ -225,7 +225,7 @@ class AudioClassifier:
             check=self.peer.check if self.peer else None,
         )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def logits(self, waveforms: Sequence[Waveform]) -> Tensor:
         """What the model makes of waveforms: (B, C) float32, on the processor."""
         if self.peer:

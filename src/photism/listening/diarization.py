@@ -142,7 +142,7 @@ class SpeakerTimeline:
         """Length of a token, 20 ms where two frames are one."""
         return HOP_SAMPLES * self.extractor.stride / SAMPLING_RATE
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def activity(self, waveform: Waveform) -> NDArray[np.float32]:
         """The probability (F, C) that each of the speakers speaks in each token."""
         states, lengths = encode_recordings(self.model, self.extractor, [waveform])

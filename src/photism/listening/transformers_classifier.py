@@ -18,7 +18,8 @@ from torch.nn.functional import pad
 
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.encoder.chunked import EXACT_TOKENS, free_bytes
-from photism.encoder.onednn import multiply_by_onednn
+from photism.encoder.module_copy import copy_modules, shallow_copy
+from photism.encoder.onednn import onednn_linear
 from photism.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -47,8 +48,6 @@ class Peer:
         self.is_paddable = config.model_type in PADDABLE and not getattr(config, "conv_pos_batch_norm", False)
         # A processor is as busy with one recording as with several, and padding would be work too.
         self.pads = self.is_paddable and model.device.type != "cpu"
-        self.norms = _follow_lengths(model) if self.is_paddable else []
-        multiply_by_onednn(model)
         self.has_warned = False
 
     @property
@@ -92,10 +91,10 @@ class Peer:
         for index, features in enumerate(inputs):
             groups[tuple(features.shape)].append(index)
         rows: dict[int, Tensor] = {}
-        for norm in self.norms:
-            norm.lengths = ()
+        model = copy_modules(self.model, onednn_linear)
         for group in groups.values():
-            rows.update(zip(group, self._forward(torch.cat([inputs[index] for index in group])), strict=True))
+            together = torch.cat([inputs[index] for index in group])
+            rows.update(zip(group, self._forward(model, together), strict=True))
         return torch.stack([rows[index] for index in range(len(inputs))]).float().cpu()
 
     def _warn(self, waveform: Waveform) -> None:
@@ -116,54 +115,47 @@ class Peer:
         extracted = self.extractor(waveform.samples, sampling_rate=SAMPLING_RATE, return_tensors="pt")
         return extracted[self.model.main_input_name].to(self.model.device, self.model.dtype)
 
-    def _forward(self, features: Tensor, **masks: Tensor) -> Tensor:
+    def _forward(self, model: Any, features: Tensor, **masks: Tensor) -> Tensor:
         """(B, …) of one length, but for what masks say -> (B, C)."""
-        return self.model(**{self.model.main_input_name: features}, **masks).logits
+        return model(**{model.main_input_name: features}, **masks).logits
 
     def _forward_padded(self, inputs: Sequence[Tensor]) -> Tensor:
         """B (1, T) of any lengths."""
         lengths = [features.shape[1] for features in inputs]
         longest = max(lengths)
-        for norm in self.norms:
-            norm.lengths = lengths
         if min(lengths) == longest:
-            return self._forward(torch.cat(list(inputs)))
+            return self._forward(copy_modules(self.model), torch.cat(list(inputs)))
         padded = torch.cat([pad(features, (0, longest - features.shape[1])) for features in inputs])
         mask = torch.arange(longest, device=padded.device) < torch.tensor(lengths, device=padded.device)[:, None]
-        return self._forward(padded, attention_mask=mask.long())
+        return self._forward(_with_lengths(self.model, lengths), padded, attention_mask=mask.long())
 
 
 class GroupNormByLength(nn.GroupNorm):
-    """Group normalisation over the first samples of each item, as many as a convolution makes of its length.
+    """Group normalisation of a padded batch, over the valid frames of each item alone."""
 
-    Its parameters are those of the one that it replaces, by the same names.
-    """
-
-    def __init__(self, norm: nn.GroupNorm, *, kernel: int, stride: int) -> None:
-        super().__init__(norm.num_groups, norm.num_channels, eps=norm.eps)
-        self.weight, self.bias = norm.weight, norm.bias
-        self.kernel, self.stride = kernel, stride
-        self.lengths: Sequence[int] = ()
-        """Samples of each item before the convolution."""
+    lengths: Sequence[int]
+    """Frames of each item that are not padding."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, C, T) -> (B, C, T), of which what lies behind an item's length is whatever it was."""
-        if len(set(self.lengths)) <= 1:
-            return super().forward(input)
+        """(B, C, F) -> (B, C, F); frames of padding are returned as they are."""
         out = input.clone()
         for index, length in enumerate(self.lengths):
-            valid = slice(0, (length - self.kernel) // self.stride + 1)
-            out[index : index + 1, :, valid] = super().forward(input[index : index + 1, :, valid])
+            out[index : index + 1, :, :length] = super().forward(input[index : index + 1, :, :length])
         return out
 
 
-def _follow_lengths(model: Any) -> list[GroupNormByLength]:
-    """Makes the group normalisation of a model of the family of wav2vec 2.0, if it has one, heed lengths."""
+def _with_lengths(model: Any, lengths: Sequence[int]) -> Any:
+    """Copy the modules of a model of the wav2vec 2.0 family; its group normalisation, if any, ignores the padding.
+
+    Args:
+        model: it is not changed.
+        lengths: samples of each item.
+    """
     first = model.base_model.feature_extractor.conv_layers[0]
     norm = getattr(first, "layer_norm", None)
-    if isinstance(norm, GroupNormByLength):  # another classifier has the same model
-        return [norm]
     if not isinstance(norm, nn.GroupNorm):
-        return []
-    first.layer_norm = GroupNormByLength(norm, kernel=first.conv.kernel_size[0], stride=first.conv.stride[0])
-    return [first.layer_norm]
+        return copy_modules(model)
+    by_length = shallow_copy(norm, GroupNormByLength)
+    kernel, stride = first.conv.kernel_size[0], first.conv.stride[0]
+    by_length.lengths = [(length - kernel) // stride + 1 for length in lengths]
+    return copy_modules(model, lambda module: by_length if module is norm else None)

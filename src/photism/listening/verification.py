@@ -272,7 +272,7 @@ class SpeakerVerifier:
                     "enrol with the model that is compared with"
                 )
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def _embed(self, waveforms: Sequence[Waveform]) -> NDArray[np.float32]:
         seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
         fits = seconds * FRAMES_PER_S / self.extractor.stride <= longest_exact(self.model.wav2vec2_bert)

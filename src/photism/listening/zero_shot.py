@@ -57,7 +57,7 @@ class CaptionRanker:
     What it compared a list of captions with is kept: make a new one where the encoder has learnt more.
 
     Args:
-        encoder: turns sounds into prompts.
+        encoder: turns sounds into prompts. It is moved to the device of `diffusion`.
         diffusion: a diffusers pipeline of the same prompt space; only what it encodes text with is used, so that the
             rest of it may be None.
         captions: what to choose among where a call names nothing else.

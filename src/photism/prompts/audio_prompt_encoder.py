@@ -14,6 +14,7 @@ from photism.audio.log_mel import FRAMES_PER_S, LogMel, log_mel
 from photism.audio.waveform import AudioSource, Waveform, load_waveform
 from photism.encoder.chunked import encode_long, longest_exact
 from photism.encoder.model import Wav2Vec2BertModel
+from photism.encoder.module_copy import copy_modules
 from photism.errors import InputError
 from photism.prompts.lexicon import Lexicon
 from photism.prompts.prompt_adapter import (
@@ -259,16 +260,13 @@ class AudioPromptEncoder(PreTrainedModel):
             raise InputError("sounds must hold at least one sound; got none")
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1; got {batch_size}")
-        training = self.training
-        self.eval()
-        try:
-            parts = [
-                part
-                for start in range(0, len(sounds), batch_size)
-                for part in self._encode_batch([load_waveform(sound) for sound in sounds[start : start + batch_size]])
-            ]
-        finally:
-            self.train(training)
+        # The mode of the caller's modules stays as it is: another thread may be training them.
+        encoder = copy_modules(self).eval() if any(module.training for module in self.modules()) else self
+        parts = [
+            part
+            for start in range(0, len(sounds), batch_size)
+            for part in encoder._encode_batch([load_waveform(sound) for sound in sounds[start : start + batch_size]])
+        ]
         pooled = [part.pooled_prompt_embeds for part in parts if part.pooled_prompt_embeds is not None]
         shares = [part.shares for part in parts if part.shares is not None]
         return AudioPrompt(

@@ -81,7 +81,7 @@ def load_ctc(
     _check_head_size(folder, checkpoint.name, config.vocab_size)
     loaded = load_weights(model_class, folder, checkpoint.name, device=chosen_device, dtype=chosen_dtype)
     if int8:
-        quantize_int8(loaded)
+        loaded = quantize_int8(loaded)
     return AcousticModel(loaded, extractor, vocabulary)
 
 

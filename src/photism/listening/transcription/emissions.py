@@ -78,7 +78,7 @@ class AcousticModel:
         """From one frame of the head's to the next."""
         return self.hop_samples / SAMPLING_RATE
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def hear(self, waveforms: Sequence[Waveform]) -> list[Emissions]:
         """Of recordings that are short enough to be heard as a whole, in one batch."""
         inputs = [self._inputs(waveform) for waveform in waveforms]
@@ -93,7 +93,7 @@ class AcousticModel:
             found = [self._log_probs(each[None])[0] for each in inputs]
         return [Emissions(each, 1) for each in found]
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def hear_long(
         self,
         waveform: Waveform,
