@@ -43,7 +43,7 @@ def stages(
     """What happens between a sound and its picture, as calls that can be repeated."""
     encoder, diffusion = pipeline.encoder, pipeline.diffusion
     waveform = load_waveform(sound)
-    features = encoder.features([waveform])
+    features = encoder.extract_features([waveform])
     prompt = encoder.encode([waveform])
     negative = encoder.prompt_space.negative[None, : prompt.prompt_embeds.shape[1]]
     size = diffusion.unet.config.sample_size
@@ -62,7 +62,7 @@ def stages(
 
     work: dict[str, Callable[[], object]] = {
         "decode": lambda: load_waveform(sound),
-        "log-mel": lambda: encoder.features([waveform]),
+        "log-mel": lambda: encoder.extract_features([waveform]),
         "encoder": torch.no_grad()(lambda: encoder(*features)),
         f"{steps} diffusion steps": diffuse,
         "VAE decode": torch.no_grad()(lambda: diffusion.vae.decode(latents)),

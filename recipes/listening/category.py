@@ -30,7 +30,7 @@ from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
 from photism.hub import bundled_model
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.metrics import sequence_similarity
-from photism.prompts.prompt_space import encode_text
+from photism.prompts.text import encode_text
 from recipes.listening.sounds import work_folder
 from recipes.tiny.corpus import LANGUAGES, UNHEARD_LANGUAGES, read_captions, read_recordings, read_stamps
 from recipes.tiny.fit_captions import RECORDINGS, CaptionBank, fit_pronunciations, fit_symbols
@@ -106,7 +106,7 @@ def bundled_bank(pipeline: AudioToImagePipeline) -> CaptionBank:
     captions = read_captions()
     texts = [encode_text(pipeline.diffusion, captions[i : i + 64])[0] for i in range(0, len(captions), 64)]
     tokens = torch.cat(texts)[:, 1:]
-    prompts = pipeline.encoder.remembered().prompt_embeds[:, 1:]
+    prompts = pipeline.encoder.memorised_prompts().prompt_embeds[:, 1:]
     return CaptionBank(tokens, prompts, sequence_similarity(tokens, prompts).argmax(1))
 
 
@@ -130,9 +130,9 @@ def told(models: Sequence[AudioPromptEncoder], bank: CaptionBank, paths: Sequenc
 @torch.no_grad()
 def shares_of(model: AudioPromptEncoder, sounds: Sequence[Waveform]) -> Tensor:
     """How likely each prompt is: (B, prompts)."""
-    heard = model.features(sounds)
+    heard = model.extract_features(sounds)
     states = model.encoder(heard.input_features, attention_mask=heard.attention_mask).last_hidden_state
-    return model.adapter.shares(states, heard.attention_mask)
+    return model.adapter.mixture_weights(states, heard.attention_mask)
 
 
 def at_speed(recording: Waveform, speed: float) -> Waveform:

@@ -100,8 +100,8 @@ def build_audio_prompt_encoder(
     )
     model.encoder.load_state_dict(writer.encoder.state_dict())
     model.adapter.phonemes.load_state_dict(writer.head.state_dict())
-    model.adapter.remember(bank.distinct)
-    model.adapter.lexicon.remember(pronunciations)
+    model.adapter.set_prompts(bank.distinct)
+    model.adapter.lexicon.set_pronunciations(pronunciations)
     return model.eval()
 
 

@@ -177,9 +177,9 @@ def test_a_strip_overwrites_nothing(draw, folder, sounds):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--mix", "1"], "weights must be one for each sound, 2; got 1"),
-        (["--mix", "0,0"], "weights must be 0 or more, finite and not all 0; got 0.0, 0.0"),
-        (["--mix", "1,-1"], "weights must be 0 or more, finite and not all 0; got 1.0, -1.0"),
+        (["--mix", "1"], "weights must be one for each recording, 2; got 1"),
+        (["--mix", "0,0"], "weights must be at least 0, finite and not all 0; got 0.0, 0.0"),
+        (["--mix", "1,-1"], "weights must be at least 0, finite and not all 0; got 1.0, -1.0"),
         (["--mix", "1;2"], "--mix must be numbers with commas between them, such as 2,1; got 1;2"),
         (["--mix", ""], "--mix must be numbers with commas between them, such as 2,1; got "),
         (["--morph", "1"], "--morph must be at least 2, for the two ends; got 1"),
@@ -348,7 +348,10 @@ def test_what_the_safety_checker_blacks_out_is_told(draw, folder, sounds, parts)
         (["--image", "missing.png"], "image missing.png cannot be read: No such file or directory"),
         (["--image", "{image}", "--image-strength", "0"], "strength must be above 0, the image itself, and at most 1"),
         (["--image", "{image}", "--image-strength", "0.3"], "strength 0.3 leaves none of num_inference_steps=1"),
-        (["--negative", "missing.wav"], "negative must be one of empty, silence, noise, none, a TextPrompt or a sound"),
+        (
+            ["--negative", "missing.wav"],
+            "negative must be one of empty, silence, noise, none, a TextPrompt or a recording",
+        ),
         (["--steps", "0"], "--steps must be at least 1; got 0"),
         (["--seed", "-1"], "seed must be from 0 to 2**63 - 1; got -1"),
         (["--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),

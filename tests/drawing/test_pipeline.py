@@ -11,7 +11,7 @@ from PIL import Image
 
 from photism import AudioPromptEncoder, AudioToImagePipeline, InputError, Waveform
 from photism.drawing.negative_prompt import TextPrompt
-from photism.prompts.prompt_space import encode_text
+from photism.prompts.text import encode_text
 
 STEPS = 2
 LEVELS = 1  # of 255: the products of another batch size round differently
@@ -198,8 +198,8 @@ def test_the_pipeline_that_was_given_is_left_as_it_was(pipeline, sounds, capsys)
         ({"num_inference_steps": 0}, "num_inference_steps must be at least 1; got 0"),
         ({"images_per_sound": 0}, "images_per_sound must be at least 1; got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
-        ({"sound_strength": -0.1}, "sound_strength must be 0 .* or more; got -0.1"),
-        ({"sound_strength": math.nan}, "sound_strength must be 0 .* or more; got nan"),
+        ({"sound_strength": -0.1}, "sound_strength must be at least 0, .*; got -0.1"),
+        ({"sound_strength": math.nan}, "sound_strength must be at least 0, .*; got nan"),
         ({"guidance_scale": -1.0}, "guidance_scale must be 0 or more, and a number; got -1.0"),
         ({"guidance_scale": math.inf}, "guidance_scale must be 0 or more, and a number; got inf"),
         ({"guidance_scale": 1.1, "negative": "none"}, "at most 1, with negative 'none'; got 1.1"),
@@ -209,7 +209,7 @@ def test_the_pipeline_that_was_given_is_left_as_it_was(pipeline, sounds, capsys)
         ({"height": 16}, "height and width must be given together"),
         ({"height": 16, "width": 12}, "width must be a multiple of 8 pixels; got 12"),
         ({"height": 0, "width": 16}, "height must be a multiple of 8 pixels; got 0"),
-        ({"negative": "nothing"}, "negative must be one of empty, silence, noise, none, a TextPrompt or a sound: "),
+        ({"negative": "nothing"}, "negative must be one of empty, silence, noise, none, a TextPrompt or a recording: "),
         ({"diffusion_arguments": {"imge": 1}}, "holds imge, which StableDiffusionPipeline does not take"),
         ({"diffusion_arguments": {"latents": 1}}, "must not hold latents, which Photism decides"),
         ({"diffusion_arguments": {"image": 1}}, "must not hold image, which Photism decides"),
@@ -233,20 +233,22 @@ def test_a_text_as_negative_needs_a_text_encoder(models, pipeline, sounds):
     textless = StableDiffusionPipeline.from_pretrained(models / "sd/diffusion", text_encoder=None, tokenizer=None)
     ours = AudioToImagePipeline(pipeline.encoder, textless)
     ours(sounds[0], num_inference_steps=1)
-    with pytest.raises(InputError, match="negative needs a text encoder, and diffusion has none: load it with one"):
+    with pytest.raises(
+        InputError, match="negative needs a text encoder, which this diffusion pipeline lacks; load it with one"
+    ):
         ours(sounds[0], negative=TextPrompt("rain"))
 
 
 def test_widths_must_agree(pipeline, xl):
-    with pytest.raises(InputError, match=r"width, 32 \(cross_attention_dim\); .* 'sd' have 16"):
+    with pytest.raises(InputError, match=r"width 32, .* 'sd' has width 16"):
         AudioToImagePipeline(pipeline.encoder, xl.diffusion)
-    with pytest.raises(InputError, match=r"width, 16 \(cross_attention_dim\); .* 'xl' have 32"):
+    with pytest.raises(InputError, match=r"width 16, .* 'xl' has width 32"):
         AudioToImagePipeline(xl.encoder, pipeline.diffusion)
 
 
 def test_pooled_widths_must_agree(xl, monkeypatch):
     monkeypatch.setattr(xl.encoder, "pooled_negative", torch.zeros(15))
-    with pytest.raises(InputError, match=r"pooled vectors of diffusion's width, 16; .* 'xl' have 15"):
+    with pytest.raises(InputError, match=r"pooled embeddings of width 16 .* 'xl' has width 15"):
         AudioToImagePipeline(xl.encoder, xl.diffusion)
 
 

@@ -24,7 +24,7 @@ def bundled():
 def speech(bundled):
     """Two minutes of it, as features."""
     samples = np.concatenate([load_waveform(path).samples for path in EXAMPLE_PATHS])
-    return bundled.features([Waveform(np.resize(samples, 120 * 16_000))]).input_features
+    return bundled.extract_features([Waveform(np.resize(samples, 120 * 16_000))]).input_features
 
 
 def cosine(left, right):

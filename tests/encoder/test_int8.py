@@ -42,7 +42,7 @@ def test_int8_of_from_pretrained(tmp_path):
 @torch.no_grad()
 def test_every_state_of_the_bundled_encoder():
     model = AudioPromptEncoder.from_pretrained(bundled_model(), dtype=torch.float32).eval()
-    features, mask = model.features(sorted((bundled_model() / "examples").glob("*.ogg")))
+    features, mask = model.extract_features(sorted((bundled_model() / "examples").glob("*.ogg")))
     small = quantize_int8(model.encoder)
     found, wanted = (
         encoder(features.float(), attention_mask=mask, output_hidden_states=True).hidden_states

@@ -10,9 +10,9 @@ import torch
 from photism import AudioToImagePipeline, CaptionRanker, InputError, Waveform, load_waveform
 from photism.listening import zero_shot as hear
 from photism.listening.windows import Windows
-from photism.prompts.audio_prompt_encoder import AudioPrompt
+from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.model_folder import load_captions
-from photism.prompts.prompt_space import encode_text
+from photism.prompts.text import encode_text
 
 LABELS = ["Rain.", "A bird.", "The moon."]
 
@@ -58,14 +58,14 @@ def test_a_prompt_that_is_a_captions_is_heard_as_it(ranker):
 
 def test_a_mixture_is_heard_as_what_it_is_mixed_of():
     ranker = CaptionRanker.from_pretrained(device="cpu")
-    remembered = ranker.encoder.remembered().prompt_embeds
+    remembered = ranker.encoder.memorised_prompts().prompt_embeds
     cosines = ranker.score_prompts(AudioPrompt(remembered, None), captions=LABELS)
     certain = torch.eye(len(remembered))[:2]
-    scores = ranker.score_prompts(AudioPrompt(remembered[:2], None, shares=certain), captions=LABELS)
+    scores = ranker.score_prompts(AudioPrompt(remembered[:2], None, mixture_weights=certain), captions=LABELS)
     torch.testing.assert_close(scores, cosines[:2])
 
     halves = certain.mean(0, keepdim=True)
-    scores = ranker.score_prompts(AudioPrompt(remembered[:1], None, shares=halves), captions=LABELS)
+    scores = ranker.score_prompts(AudioPrompt(remembered[:1], None, mixture_weights=halves), captions=LABELS)
     for number, score in enumerate(scores[0].tolist()):
         near = [math.exp(cosines[prompt, number].item() / hear.SOFTNESS) for prompt in (0, 1)]
         assert score == pytest.approx(hear.SOFTNESS * math.log(sum(near) / 2), abs=1e-6)
@@ -74,12 +74,12 @@ def test_a_mixture_is_heard_as_what_it_is_mixed_of():
 def test_a_sound_is_heard_by_its_shares(sounds):
     ranker = CaptionRanker.from_pretrained(device="cpu")
     prompts = ranker.encoder.encode(sounds)
-    torch.testing.assert_close(prompts.shares.sum(1), torch.ones(len(sounds)))
-    remembered = ranker.encoder.remembered().prompt_embeds
-    mixed = torch.einsum("bp,psd->bsd", prompts.shares, remembered)
+    torch.testing.assert_close(prompts.mixture_weights.sum(1), torch.ones(len(sounds)))
+    remembered = ranker.encoder.memorised_prompts().prompt_embeds
+    mixed = torch.einsum("bp,psd->bsd", prompts.mixture_weights, remembered)
     torch.testing.assert_close(prompts.prompt_embeds, mixed, atol=1e-4, rtol=1e-4)
     assert ranker.rank(sounds) == ranker.rank_prompts(prompts)
-    assert ranker.rank(sounds) != ranker.rank_prompts(prompts._replace(shares=None))
+    assert ranker.rank(sounds) != ranker.rank_prompts(prompts._replace(mixture_weights=None))
 
 
 def test_a_sound_is_heard_alike_alone_and_among_others(ranker, sounds):

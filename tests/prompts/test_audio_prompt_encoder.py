@@ -1,4 +1,4 @@
-"""The prompt adapters and the model around them: shapes, independence of the batch, saving and loading."""
+"""Prompt adapters and `AudioPromptEncoder`: shapes, independence of the batch, saving and loading."""
 
 from pathlib import Path
 
@@ -49,13 +49,13 @@ def make_adapter(name: str) -> torch.nn.Module:
         return ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=2).eval()
     adapter = make_phonetic()
     symbols = torch.randint(1, SYMBOLS, (PROMPTS, 3)).tolist()
-    adapter.lexicon.remember(list(enumerate(symbols)))
-    adapter.remember(torch.randn(PROMPTS, TOKENS, SPACE_WIDTH))
+    adapter.lexicon.set_pronunciations(list(enumerate(symbols)))
+    adapter.set_prompts(torch.randn(PROMPTS, TOKENS, SPACE_WIDTH))
     return adapter.eval()
 
 
 def make_phonetic(**arguments: int) -> PhoneticPromptAdapter:
-    """Of seven prompts, each to be said in three symbols."""
+    """Make an adapter of seven prompts with pronunciations of three symbols."""
     return PhoneticPromptAdapter(
         WIDTH,
         SPACE_WIDTH,
@@ -78,14 +78,14 @@ def test_any_number_of_frames_gives_the_same_number_of_tokens(name, frames):
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
-def test_padding_changes_nothing(name):
+def test_tokens_do_not_depend_on_padding(name):
     adapter, states = make_adapter(name), torch.randn(1, 9, WIDTH)
     alone = adapter(states, torch.ones(1, 9, dtype=torch.long))
     mask = torch.tensor([[1] * 9 + [0] * 4])
     torch.testing.assert_close(adapter(pad(states, (0, 0, 0, 4), value=3.0), mask), alone)
 
 
-def test_the_published_window_is_cropped_and_the_others_hear_to_the_end():
+def test_only_the_conv_adapter_crops_to_its_window():
     window = 4 * TOKENS
     states = torch.randn(1, 3 * window, WIDTH)
     changed = states.clone()
@@ -97,54 +97,56 @@ def test_the_published_window_is_cropped_and_the_others_hear_to_the_end():
     assert not torch.allclose(phonetic(changed, mask), phonetic(states, mask))
 
 
-def test_the_phonetic_adapter_hears_phonemes_and_nothing_else():
+def test_the_phonetic_adapter_depends_on_phonemes_only():
     adapter, states = make_adapter("phonetic"), torch.randn(2, 9, WIDTH)
     mask = torch.ones(2, 9, dtype=torch.long)
-    # Another voice: what the phonemes do not depend on.
+    # Another voice: a change of the hidden states that the phoneme head does not see.
     unseen = torch.linalg.svd(adapter.phonemes.weight).Vh[SYMBOLS:]
     voice = 10 * torch.randn(2, 9, len(unseen)) @ unseen
     assert voice.abs().max() > 10
     torch.testing.assert_close(adapter(states + voice, mask), adapter(states, mask))
 
 
-def test_the_phonetic_adapter_mixes_what_it_remembers():
+def test_the_phonetic_adapter_averages_its_prompts_by_mixture_weights():
     adapter, states, mask = make_adapter("phonetic"), torch.randn(1, 9, WIDTH), torch.ones(1, 9, dtype=torch.long)
     prompts = torch.randn(PROMPTS, TOKENS, SPACE_WIDTH)
-    adapter.remember(prompts)
-    shares = adapter.shares(states, mask)[0]
-    torch.testing.assert_close(shares.sum(), torch.tensor(1.0))
-    torch.testing.assert_close(adapter(states, mask)[0], torch.einsum("p,psd->sd", shares, prompts))
+    adapter.set_prompts(prompts)
+    weights = adapter.mixture_weights(states, mask)[0]
+    torch.testing.assert_close(weights.sum(), torch.tensor(1.0))
+    torch.testing.assert_close(adapter(states, mask)[0], torch.einsum("p,psd->sd", weights, prompts))
 
 
-def test_the_phonetic_adapter_is_sure_of_what_is_said_clearly():
+def test_a_clear_pronunciation_gets_nearly_all_of_the_mixture_weight():
     adapter = make_adapter("phonetic")
-    said = [1, 0, 2, 2, 2, 8, 0]  # as the pronunciation of the prompt 4, in time of its own
-    adapter.lexicon.remember([(prompt, [1, 2, 8] if prompt == 4 else [1, 3, prompt + 1]) for prompt in range(PROMPTS)])
+    spoken = [1, 0, 2, 2, 2, 8, 0]  # a CTC path of the pronunciation of prompt 4
+    adapter.lexicon.set_pronunciations(
+        [(prompt, [1, 2, 8] if prompt == 4 else [1, 3, prompt + 1]) for prompt in range(PROMPTS)]
+    )
     with torch.no_grad():
         adapter.phonemes.bias.zero_()
-    states = 40 * torch.linalg.pinv(adapter.phonemes.weight)[:, said].T[None]
-    shares = adapter.shares(states, torch.ones(1, len(said), dtype=torch.long))[0]
-    assert shares.argmax() == 4
-    assert shares[4] > 0.99
+    states = 40 * torch.linalg.pinv(adapter.phonemes.weight)[:, spoken].T[None]
+    weights = adapter.mixture_weights(states, torch.ones(1, len(spoken), dtype=torch.long))[0]
+    assert weights.argmax() == 4
+    assert weights[4] > 0.99
 
 
-def test_the_phonetic_adapter_is_trained_from_its_sharpness_on():
+def test_gradients_reach_the_phonetic_adapter_from_its_inverse_temperature_on():
     adapter, mask = make_adapter("phonetic").train(), torch.ones(2, 9, dtype=torch.long)
     adapter(torch.randn(2, 9, WIDTH), mask).square().sum().backward()
     trained = {name for name, parameter in adapter.named_parameters() if parameter.grad is not None}
     assert trained == {"sharpness", "lexicon.bias", "mixture.weight", "basis.weight"}
 
 
-def test_what_is_remembered_is_the_nearest_of_its_rank():
+def test_memorised_prompts_are_the_best_approximation_of_the_rank():
     adapter = make_phonetic(rank=3)
     prompts = torch.randn(PROMPTS, TOKENS, SPACE_WIDTH)
-    adapter.remember(prompts)
-    remembered = adapter.basis(adapter.mixture(torch.eye(PROMPTS)))
-    lost = torch.linalg.svdvals(prompts.flatten(1))[3:].square().sum()  # Eckart and Young
-    torch.testing.assert_close((remembered - prompts.flatten(1)).square().sum(), lost)
+    adapter.set_prompts(prompts)
+    memorised = adapter.basis(adapter.mixture(torch.eye(PROMPTS)))
+    error = torch.linalg.svdvals(prompts.flatten(1))[3:].square().sum()  # Eckart and Young
+    torch.testing.assert_close((memorised - prompts.flatten(1)).square().sum(), error)
 
 
-def test_a_prompt_opens_as_its_space_does_and_does_not_depend_on_the_batch(model, waveforms):
+def test_a_prompt_begins_with_bos_and_does_not_depend_on_the_batch(model, waveforms):
     prompt = model.encode(waveforms)
     assert prompt.prompt_embeds.shape == (3, 1 + model.config.tokens, SPACE_WIDTH)
     assert prompt.pooled_prompt_embeds.shape == (3, 6)
@@ -156,7 +158,7 @@ def test_a_prompt_opens_as_its_space_does_and_does_not_depend_on_the_batch(model
         torch.testing.assert_close(again.pooled_prompt_embeds, prompt.pooled_prompt_embeds)
 
 
-def test_what_is_saved_is_loaded(model, waveforms, tmp_path: Path):
+def test_a_saved_model_loads_with_equal_weights(model, waveforms, tmp_path: Path):
     model.save_pretrained(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
     loaded = AudioPromptEncoder.from_pretrained(tmp_path)
@@ -166,7 +168,7 @@ def test_what_is_saved_is_loaded(model, waveforms, tmp_path: Path):
     torch.testing.assert_close(loaded.encode(waveforms).prompt_embeds, model.encode(waveforms).prompt_embeds)
 
 
-def test_encoding_leaves_training_as_it_was_even_where_it_fails(model, waveforms, tmp_path: Path):
+def test_encoding_restores_training_mode_even_after_an_error(model, waveforms, tmp_path: Path):
     model.train()
     model.encode(waveforms)
     assert model.training
@@ -175,8 +177,8 @@ def test_encoding_leaves_training_as_it_was_even_where_it_fails(model, waveforms
     assert model.training
 
 
-def test_bad_arguments_are_named(model, waveforms):
-    with pytest.raises(InputError, match="sounds must hold at least one"):
+def test_invalid_arguments_are_refused(model, waveforms):
+    with pytest.raises(InputError, match="recordings must hold at least one"):
         model.encode([])
     with pytest.raises(InputError, match="batch_size must be at least 1; got 0"):
         model.encode(waveforms, batch_size=0)
@@ -186,5 +188,5 @@ def test_bad_arguments_are_named(model, waveforms):
         AudioPromptEncoderConfig(tokens=77)
     with pytest.raises(InputError, match="num_heads must divide the width 16; got 3"):
         ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=3)
-    with pytest.raises(InputError, match=r"prompts to remember must be of shape \(7, 5, 24\); got \(2, 5, 24\)"):
-        make_adapter("phonetic").remember(torch.zeros(2, TOKENS, SPACE_WIDTH))
+    with pytest.raises(InputError, match=r"prompts to memorise must be of shape \(7, 5, 24\); got \(2, 5, 24\)"):
+        make_adapter("phonetic").set_prompts(torch.zeros(2, TOKENS, SPACE_WIDTH))

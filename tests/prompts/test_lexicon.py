@@ -1,4 +1,4 @@
-"""The scores of pronunciations: beside all paths of CTC and beside torch's loss, and what they do not depend on."""
+"""Scores of pronunciations, compared with all CTC paths and with torch's CTC loss, and their invariances."""
 
 from itertools import product
 
@@ -12,15 +12,15 @@ from photism.prompts.lexicon import Lexicon
 
 SYMBOLS = 4  # and blank
 PRONUNCIATIONS = [(2, [1, 2]), (0, [3]), (1, [1, 1, 4]), (2, [2]), (0, [4, 4]), (1, [1, 2, 1, 2])]
-PROMPTS = 4  # the last is never said
+PROMPTS = 4  # the last has no pronunciation
 ONE_UTTERANCE = 1e6
-"""A cost at which nothing is outside."""
+"""Filler cost at which the filler is never used."""
 
 
-def make_lexicon(pronunciations=PRONUNCIATIONS, outside_cost: float = ONE_UTTERANCE) -> Lexicon:
+def make_lexicon(pronunciations=PRONUNCIATIONS, filler_cost: float = ONE_UTTERANCE) -> Lexicon:
     symbols = sum(len(symbols) for _, symbols in pronunciations)
-    lexicon = Lexicon(len(pronunciations), symbols, PROMPTS, outside_cost=outside_cost)
-    lexicon.remember(pronunciations)
+    lexicon = Lexicon(len(pronunciations), symbols, PROMPTS, filler_cost=filler_cost)
+    lexicon.set_pronunciations(pronunciations)
     return lexicon
 
 
@@ -28,7 +28,7 @@ def make_logits(*shape: int, scale: float = 3.0) -> Tensor:
     return scale * torch.randn(*shape, SYMBOLS + 1, generator=torch.Generator().manual_seed(0))
 
 
-def everything(logits: Tensor) -> Tensor:
+def full_mask(logits: Tensor) -> Tensor:
     return torch.ones(logits.shape[:2], dtype=torch.long)
 
 
@@ -37,9 +37,9 @@ def collapsed(path: tuple[int, ...]) -> list[int]:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 5, 6])
-def test_a_score_is_that_of_the_best_of_all_paths(frames):
+def test_a_score_is_that_of_the_best_path(frames):
     logits = make_logits(1, frames)
-    scores = make_lexicon().score(logits, everything(logits))[0]
+    scores = make_lexicon().score(logits, full_mask(logits))[0]
     paths = list(product(range(SYMBOLS + 1), repeat=frames))
     for (_, symbols), score in zip(PRONUNCIATIONS, scores, strict=True):
         sums = [sum(logits[0, f, s] for f, s in enumerate(path)) for path in paths if collapsed(path) == symbols]
@@ -48,39 +48,39 @@ def test_a_score_is_that_of_the_best_of_all_paths(frames):
 
 
 @pytest.mark.parametrize("frames", [3, 5, 6])
-def test_other_speech_before_and_after_costs_so_much_a_frame(frames):
+def test_the_filler_absorbs_speech_before_and_after_at_its_cost_per_frame(frames):
     logits, cost = make_logits(1, frames), 1.5
-    scores = make_lexicon(outside_cost=cost).score(logits, everything(logits))[0]
+    scores = make_lexicon(filler_cost=cost).score(logits, full_mask(logits))[0]
     gains = logits[0] - logits[0, :, :1]
-    outside = (gains[:, 1:].amax(1) - cost).clamp(min=0)
+    filler = (gains[:, 1:].amax(1) - cost).clamp(min=0)
     alone = make_lexicon()
-    pieces = {
-        (start, end): alone.score(logits[:, start:end], everything(logits[:, start:end]))[0]
-        + outside[:start].sum()
-        + outside[end:].sum()
+    scores_of_segments = {
+        (start, end): alone.score(logits[:, start:end], full_mask(logits[:, start:end]))[0]
+        + filler[:start].sum()
+        + filler[end:].sum()
         for start in range(frames)
         for end in range(start + 1, frames + 1)
     }
-    torch.testing.assert_close(scores, torch.stack(list(pieces.values())).amax(0))
+    torch.testing.assert_close(scores, torch.stack(list(scores_of_segments.values())).amax(0))
 
 
-def test_what_is_said_for_certain_scores_as_ctc_loss():
-    # One path has all the probability, so that the best of them is their sum.
+def test_a_certain_path_scores_as_in_ctc_loss():
+    # One path has all the probability, so that the best path equals the sum of all.
     path = [1, 0, 1, 4, 4]
     logits = make_logits(1, 5, scale=0.1)
     logits[0, range(5), path] += 40
     log_probabilities = logits.log_softmax(-1)
-    score = make_lexicon().score(logits, everything(logits))[0, 2]
+    score = make_lexicon().score(logits, full_mask(logits))[0, 2]
     loss = ctc_loss(
         log_probabilities[0, :, None], torch.tensor([[1, 1, 4]]), torch.tensor([5]), torch.tensor([3]), reduction="sum"
     )
     torch.testing.assert_close(score + log_probabilities[0, :, 0].sum(), -loss)
 
 
-def test_no_path_is_likelier_than_all_together():
+def test_the_best_path_is_at_most_as_likely_as_all_paths_together():
     logits = make_logits(1, 20)
     log_probabilities = logits.log_softmax(-1)
-    scores = make_lexicon().score(logits, everything(logits))[0] + log_probabilities[0, :, 0].sum()
+    scores = make_lexicon().score(logits, full_mask(logits))[0] + log_probabilities[0, :, 0].sum()
     for (_, symbols), score in zip(PRONUNCIATIONS, scores, strict=True):
         lengths = torch.tensor([20]), torch.tensor([len(symbols)])
         loss = ctc_loss(log_probabilities[0, :, None], torch.tensor([symbols]), *lengths, reduction="sum")
@@ -88,68 +88,68 @@ def test_no_path_is_likelier_than_all_together():
 
 
 @pytest.mark.parametrize("cost", [2.0, ONE_UTTERANCE])
-def test_padding_and_the_rest_of_a_batch_change_nothing(cost):
-    lexicon, logits = make_lexicon(outside_cost=cost), make_logits(3, 7)
+def test_scores_do_not_depend_on_padding_or_the_rest_of_the_batch(cost):
+    lexicon, logits = make_lexicon(filler_cost=cost), make_logits(3, 7)
     lengths = [7, 4, 1]
     mask = torch.stack([torch.arange(7) < length for length in lengths]).long()
     together = lexicon(pad(logits, (0, 0, 0, 5), value=9.0), pad(mask, (0, 5)))
     for row, length in enumerate(lengths):
         alone = logits[row : row + 1, :length]
-        assert torch.equal(together[row : row + 1], lexicon(alone, everything(alone)))
+        assert torch.equal(together[row : row + 1], lexicon(alone, full_mask(alone)))
 
 
-def test_what_all_symbols_of_a_frame_have_in_common_changes_nothing():
-    lexicon, logits = make_lexicon(outside_cost=2.0), make_logits(1, 9)
-    expected = lexicon(logits, everything(logits))
-    torch.testing.assert_close(lexicon(logits.log_softmax(-1), everything(logits)), expected)
+def test_a_constant_added_to_all_logits_of_a_frame_changes_nothing():
+    lexicon, logits = make_lexicon(filler_cost=2.0), make_logits(1, 9)
+    expected = lexicon(logits, full_mask(logits))
+    torch.testing.assert_close(lexicon(logits.log_softmax(-1), full_mask(logits)), expected)
 
 
-def test_a_prompt_is_as_likely_as_its_likeliest_pronunciation_with_its_bias():
+def test_a_prompt_has_the_score_of_its_best_pronunciation_with_its_bias():
     lexicon, logits = make_lexicon(), make_logits(1, 9)
     with torch.no_grad():
         lexicon.bias.copy_(torch.tensor([0.0, 1, 2, 3, 4, 5]))
-    scores = lexicon.score(logits, everything(logits))[0] + lexicon.bias
-    prompts = lexicon(logits, everything(logits))[0]
+    scores = lexicon.score(logits, full_mask(logits))[0] + lexicon.bias
+    prompts = lexicon(logits, full_mask(logits))[0]
     expected = torch.stack([scores[[1, 4]].max(), scores[[2, 5]].max(), scores[[0, 3]].max()])
     torch.testing.assert_close(prompts[:3], expected)
     assert prompts[3] == -1e6
 
 
-def test_a_caption_is_found_between_other_speech():
-    spoken = [3, 3, 2, 0, 4, 1, 2, 1, 0, 2, 3, 4, 4]  # 1, 2, 1, 2 and more
+def test_a_pronunciation_is_found_within_other_speech():
+    spoken = [3, 3, 2, 0, 4, 1, 2, 1, 0, 2, 3, 4, 4]  # contains 1, 2, 1, 2
     logits = torch.zeros(1, len(spoken), SYMBOLS + 1)
     logits[0, range(len(spoken)), spoken] = 10.0
-    longest = [(1, [1, 2, 1, 2]), (0, [3, 2, 4, 3, 4])]
-    assert make_lexicon(longest, outside_cost=2.0)(logits, everything(logits))[0, :2].argmax() == 1
-    assert make_lexicon(longest)(logits, everything(logits))[0, :2].argmax() == 0
+    pronunciations = [(1, [1, 2, 1, 2]), (0, [3, 2, 4, 3, 4])]
+    assert make_lexicon(pronunciations, filler_cost=2.0)(logits, full_mask(logits))[0, :2].argmax() == 1
+    assert make_lexicon(pronunciations)(logits, full_mask(logits))[0, :2].argmax() == 0
 
 
-def test_where_no_pronunciation_fits_all_are_alike():
+def test_all_scores_are_equal_where_no_pronunciation_fits():
     lexicon = make_lexicon([(0, [1, 2]), (1, [1, 1]), (2, [4, 3, 2])])
     logits = make_logits(1, 1)
-    assert (lexicon(logits, everything(logits)) == -1e6).all()
+    assert (lexicon(logits, full_mask(logits)) == -1e6).all()
 
 
 def test_gradients_reach_the_bias():
     lexicon, logits = make_lexicon(), make_logits(2, 9)
-    lexicon(logits, everything(logits))[:, :3].sum().backward()
+    lexicon(logits, full_mask(logits))[:, :3].sum().backward()
     assert lexicon.bias.grad is not None
-    assert lexicon.bias.grad.sum() == 6  # a pronunciation of each of three prompts, twice
+    assert lexicon.bias.grad.sum() == 6  # one pronunciation of each of three prompts, in two recordings
 
 
-def test_what_cannot_be_remembered_is_named():
-    with pytest.raises(InputError, match="pronunciations must be from 1 to 3, the symbols of all; got 0"):
+def test_invalid_pronunciations_are_refused():
+    with pytest.raises(InputError, match="pronunciations must be from 1 to the 3 symbols of all; got 0"):
         Lexicon(0, 3, PROMPTS)
-    with pytest.raises(InputError, match="pronunciations must be from 1 to 3, the symbols of all; got 4"):
+    with pytest.raises(InputError, match="pronunciations must be from 1 to the 3 symbols of all; got 4"):
         Lexicon(4, 3, PROMPTS)
     lexicon = Lexicon(2, 3, PROMPTS)
-    with pytest.raises(InputError, match="pronunciations must be 2 of 3 symbols together; got 2 of 4"):
-        lexicon.remember([(0, [1, 2]), (1, [1, 2])])
-    with pytest.raises(InputError, match="pronunciations must be 2 of 3 symbols together; got 1 of 3"):
-        lexicon.remember([(0, [1, 2, 3])])
-    with pytest.raises(InputError, match="a pronunciation's prompt must be from 0 to 3; got 4"):
-        lexicon.remember([(0, [1, 2]), (4, [1])])
-    with pytest.raises(InputError, match=r"a pronunciation must be of symbols from 1 on; got \[\]"):
-        lexicon.remember([(0, [1, 2, 3]), (1, [])])
-    with pytest.raises(InputError, match=r"a pronunciation must be of symbols from 1 on; got \[1, 0\]"):
-        lexicon.remember([(0, [1]), (1, [1, 0])])
+    with pytest.raises(InputError, match="pronunciations must be 2 with 3 symbols; got 2 with 4"):
+        lexicon.set_pronunciations([(0, [1, 2]), (1, [1, 2])])
+    with pytest.raises(InputError, match="pronunciations must be 2 with 3 symbols; got 1 with 3"):
+        lexicon.set_pronunciations([(0, [1, 2, 3])])
+    with pytest.raises(InputError, match="prompt of a pronunciation must be from 0 to 3; got 4"):
+        lexicon.set_pronunciations([(0, [1, 2]), (4, [1])])
+    with pytest.raises(InputError, match=r"a pronunciation must consist of symbols from 1 on; got \[\]"):
+        lexicon.set_pronunciations([(0, [1, 2, 3]), (1, [])])
+    with pytest.raises(InputError, match=r"a pronunciation must consist of symbols from 1 on; got \[1, 0\]"):
+        lexicon.set_pronunciations([(0, [1]), (1, [1, 0])])

@@ -12,7 +12,7 @@ from PIL import Image
 
 from photism import InputError, __version__
 from photism.drawing.negative_prompt import TextPrompt
-from photism.prompts.audio_prompt_encoder import AudioPrompt
+from photism.prompts.audio_prompt import AudioPrompt
 
 gr = pytest.importorskip("gradio", reason="the studio needs gradio: pip install 'photism[studio]'")
 gradio_client = pytest.importorskip("gradio_client", reason="comes with gradio")

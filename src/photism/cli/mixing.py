@@ -10,7 +10,7 @@ from photism.cli.startup import startup
 from photism.errors import InputError
 
 if TYPE_CHECKING:
-    from photism.prompts.audio_prompt_encoder import AudioPrompt
+    from photism.prompts.audio_prompt import AudioPrompt
     from photism.prompts.text_place import TextPlace
 
 
@@ -54,12 +54,12 @@ class Mixing:
         if self.mix is None:
             return None
         with startup():
-            from photism.prompts.mixing import shares
+            from photism.prompts.mixing import normalize_weights
         try:
             weights = [float(weight) for weight in self.mix.split(",")]
         except ValueError:
             raise InputError(f"--mix must be numbers with commas between them, such as 2,1; got {self.mix}") from None
-        return shares(weights, len(self.sounds))
+        return normalize_weights(weights, len(self.sounds))
 
     @property
     def place(self) -> TextPlace:

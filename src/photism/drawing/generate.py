@@ -12,7 +12,7 @@ from torch import Tensor
 
 from photism.drawing.arguments import call_parameters, control_name
 from photism.drawing.conditioning_images import GivenPictures
-from photism.prompts.audio_prompt_encoder import AudioPrompt
+from photism.prompts.audio_prompt import AudioPrompt
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -14,7 +14,8 @@ from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_wa
 from photism.errors import InputError
 
 if TYPE_CHECKING:
-    from photism.prompts.audio_prompt_encoder import AudioPrompt, AudioPromptEncoder
+    from photism.prompts.audio_prompt import AudioPrompt
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 
 SYNTHETIC_SAMPLES = 4 * SAMPLING_RATE  # 4 s of silence or noise
 NOISE_AMPLITUDE = 0.01
@@ -91,14 +92,15 @@ def encode_negative(
     Raises:
         InputError: it is a text, and the diffusion pipeline has no text encoder.
     """
-    from photism.drawing.prompts import empty_prompt, text_prompt
-
     if negative == "none":
         return None
     if negative == "empty":
-        return empty_prompt(encoder)
+        return encoder.empty_prompt
     if isinstance(negative, TextPrompt):
-        return text_prompt([negative.text], encoder, diffusion, name="negative")
+        from photism.prompts.text import encode_text_prompt
+
+        texts = [negative.text]
+        return encode_text_prompt(diffusion, texts, length=encoder.prompt_length, dtype=encoder.dtype, name="negative")
     return encoder.encode([_synthetic(negative) if isinstance(negative, str) else negative])
 
 

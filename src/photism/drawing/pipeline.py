@@ -15,14 +15,15 @@ from photism.drawing.arguments import call_arguments, call_parameters, check_cou
 from photism.drawing.conditioning_images import PictureSource, read_pictures
 from photism.drawing.generate import Drawn, PromptDrawer, report_steps
 from photism.drawing.negative_prompt import Negative, default_negative, encode_negative, read_negative
-from photism.drawing.prompts import count_words, empty_prompt, prompt_length, ready_prompt, take_rows, text_prompt
 from photism.drawing.seeds import picture_seeds
 from photism.errors import InputError
-from photism.prompts.audio_prompt_encoder import AudioPrompt, AudioPromptEncoder
+from photism.prompts.audio_prompt import AudioPrompt, select_rows
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.diffusion_options import DiffusionOptions, Offload, Task
 from photism.prompts.mixing import place, read_strength, token_range, with_strength
 from photism.prompts.model_folder import load_halves
 from photism.prompts.prompt_space import check_widths
+from photism.prompts.text import count_tokens, encode_text_prompt
 from photism.prompts.text_place import TextPlace
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class AudioToImagePipeline:
         Raises:
             InputError: a sound cannot be read or a setting cannot be used; nothing has been drawn then.
         """
-        heard = ready_prompt(sounds, self.encoder) if isinstance(sounds, AudioPrompt) else _load(sounds)
+        heard = self.encoder.check_prompts(sounds) if isinstance(sounds, AudioPrompt) else _load(sounds)
         check_count("images_per_sound", images_per_sound)
         check_count("batch_size", batch_size)
         sound_strength = read_strength(sound_strength, text, text_place)
@@ -213,9 +214,9 @@ class AudioToImagePipeline:
             diffusion_arguments=diffusion_arguments,
         )
 
-        beside = empty_prompt(self.encoder) if text is None else self.encode_text([text])
-        words = count_words(text, self.diffusion) if text else 0
-        placed = token_range(text_place, length=prompt_length(self.encoder), words=words)
+        beside = self.encoder.empty_prompt if text is None else self.encode_text([text])
+        text_tokens = count_tokens(text, self.diffusion) if text else 0
+        placed = token_range(text_place, length=self.encoder.prompt_length, text_tokens=text_tokens)
         prompts = heard if isinstance(heard, AudioPrompt) else self.encoder.encode(heard, batch_size=batch_size)
         prompts = with_strength(place(prompts, beside, *placed) if placed else prompts, beside, sound_strength)
         jobs = [(row, each) for row, row_seeds in enumerate(seeds) for each in row_seeds]
@@ -224,7 +225,7 @@ class AudioToImagePipeline:
         drawn: list[Drawn] = []
         for number, batch in enumerate(batches):
             drawn += drawer(
-                take_rows(prompts, [row for row, _ in batch]),
+                select_rows(prompts, [row for row, _ in batch]),
                 [each for _, each in batch],
                 callback_on_step_end=report_steps(callback_on_step, number, len(batches)),
             )
@@ -287,7 +288,7 @@ class AudioToImagePipeline:
         """
         if isinstance(texts, str) or not len(texts):
             raise InputError(f"texts must be a list of at least one text; got {texts!r}")
-        return text_prompt(texts, self.encoder, self.diffusion, name="text")
+        return encode_text_prompt(self.diffusion, texts, length=self.encoder.prompt_length, dtype=self.encoder.dtype)
 
 
 def _load(sounds: AudioSource | Sequence[AudioSource]) -> list[Waveform]:

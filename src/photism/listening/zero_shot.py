@@ -27,10 +27,11 @@ from photism.errors import InputError
 from photism.listening.batching import OnError, OnHeard, Recordings
 from photism.listening.windowed_scores import Labels, Telling, labelled
 from photism.listening.windows import Windows
-from photism.prompts.audio_prompt_encoder import AudioPrompt, AudioPromptEncoder
+from photism.prompts.audio_prompt import AudioPrompt
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.metrics import sequence_similarity
 from photism.prompts.model_folder import find_model, load_captions, load_halves
-from photism.prompts.prompt_space import encode_text
+from photism.prompts.text import encode_text
 
 if TYPE_CHECKING:
     from photism.drawing.pipeline import AudioToImagePipeline
@@ -227,10 +228,10 @@ class CaptionRanker:
             InputError: as in `rank_prompts`.
         """
         texts = _filled(template, self._check(captions, 1, template))
-        if prompts.shares is None:
+        if prompts.mixture_weights is None:
             return self._cosines(prompts.prompt_embeds, texts)
         nearness = self._nearness(texts)
-        return SOFTNESS * (prompts.shares.to(nearness.device) @ (nearness / SOFTNESS).exp()).log()
+        return SOFTNESS * (prompts.mixture_weights.to(nearness.device) @ (nearness / SOFTNESS).exp()).log()
 
     def _cosines(self, prompt_embeds: Tensor, texts: tuple[str, ...]) -> Tensor:
         """(B, M)."""
@@ -242,7 +243,7 @@ class CaptionRanker:
     @torch.no_grad()
     def _compare_remembered(self, texts: tuple[str, ...]) -> Tensor:
         """(prompts, M), of all that the encoder remembers."""
-        return self._cosines(self.encoder.remembered().prompt_embeds, texts)
+        return self._cosines(self.encoder.memorised_prompts().prompt_embeds, texts)
 
     def _check(self, captions: Sequence[str] | None, top_k: int, template: str | None) -> tuple[str, ...]:
         if isinstance(captions, str):

@@ -1,11 +1,11 @@
-"""The published checkpoints of audio2img, as an `AudioPromptEncoder`.
+"""Load a published audio2img checkpoint as an `AudioPromptEncoder`.
 
-They are plain `Wav2Vec2BertModel`s whose own adapter makes the prompt, and are used by these conventions:
+These checkpoints are plain `Wav2Vec2BertModel`s whose own adapter produces the prompt. Their conventions are:
 
-- the features of a sound are normalised over the whole of it, then cut after 3.76 s or filled up to that length;
-- the filling is heard: there is no attention mask;
-- the opening vector is that of the diffusion model's text encoder;
-- guidance leads away from what the model makes of white noise.
+- features are normalised over the whole recording, then cropped or padded to 3.76 s;
+- padding is not masked: there is no attention mask;
+- the BOS embedding is that of the diffusion model's text encoder;
+- the negative prompt is the model's prompt for white noise.
 
 Source: https://github.com/kardSIM/audio2img, pipeline.py.
 """
@@ -27,9 +27,9 @@ from photism.prompts.prompt_space import PromptSpace
 
 SPACE = "audio2img"
 DIFFUSION = "stabilityai/stable-diffusion-2-1"
-"""What the checkpoints were trained for."""
+"""Hub id of the diffusion pipeline that the checkpoints were trained for."""
 INPUT_TOKENS = 188
-"""Of two frames: 375 are asked for, which transformers' feature extractor raises to an even number."""
+"""Encoder inputs of two mel frames each: 375 frames, which transformers' feature extractor rounds up to 376."""
 PROMPT_TOKENS = INPUT_TOKENS // 4  # 47: two layers of stride 2
 ADAPTER = {
     "add_adapter": True,
@@ -40,11 +40,11 @@ ADAPTER = {
     "use_intermediate_ffn_before_adapter": False,
     "layer_norm_eps": 1e-5,
 }
-"""How the checkpoints are told from other encoders: what `ConvPromptAdapter` has."""
+"""Settings of the checkpoints' own adapter, by which they are recognised: those of `ConvPromptAdapter`."""
 
 
 def is_audio2img(settings: Mapping[str, Any]) -> bool:
-    """Whether a `config.json` is that of such a checkpoint."""
+    """Return whether a `config.json` is that of an audio2img checkpoint."""
     if settings.get("model_type") != Wav2Vec2BertConfig.model_type:
         return False
     config = Wav2Vec2BertConfig.from_dict(dict(settings))
@@ -53,10 +53,10 @@ def is_audio2img(settings: Mapping[str, Any]) -> bool:
 
 
 def audio2img_config(folder: Path) -> AudioPromptEncoderConfig:
-    """The configuration of such a checkpoint; its weights are not read.
+    """Read the configuration of an audio2img checkpoint, without its weights.
 
     Args:
-        folder: with `config.json` and, where features are filled up with another value than 0,
+        folder: folder with `config.json` and, if features are padded with another value than 0,
             `preprocessor_config.json`.
     """
     settings = json.loads((folder / "config.json").read_text(encoding="utf8"))
@@ -78,29 +78,31 @@ def audio2img_config(folder: Path) -> AudioPromptEncoderConfig:
 
 
 def load_audio2img(folder: Path, diffusion: Any, *, dtype: torch.dtype) -> AudioPromptEncoder:
-    """Such a checkpoint, with the opening vector and the empty prompt of the text encoder that it goes with.
+    """Load an audio2img checkpoint, with the BOS embedding and the empty prompt of the diffusion model's text encoder.
 
     Args:
-        folder: as for `audio2img_config`, and with `model.safetensors`.
-        diffusion: the diffusers pipeline that will draw, with its text encoder.
-        dtype: of the weights.
+        folder: folder with the files of `audio2img_config` and `model.safetensors`.
+        diffusion: diffusers pipeline, with its text encoder.
+        dtype: dtype of the weights.
 
     Raises:
-        InputError: weights are missing, or the pipeline has no text encoder or takes shorter prompts.
+        InputError: weights are missing, or the pipeline has no text encoder or accepts shorter prompts only.
     """
     config = audio2img_config(folder)
     space = PromptSpace.of(diffusion, name=SPACE)
     if space.length <= PROMPT_TOKENS:
-        raise InputError(f"diffusion must take prompts of at least {1 + PROMPT_TOKENS} tokens; it takes {space.length}")
+        raise InputError(
+            f"diffusion must accept prompts of at least {1 + PROMPT_TOKENS} tokens; it accepts {space.length}"
+        )
     config.space_length, config.space_norm = space.length, space.norm
     weights = load_file(folder / "model.safetensors")
     renamed = {f"{'adapter' if name.startswith('adapter.') else 'encoder'}.{name}": weights[name] for name in weights}
-    # The opening vector is a view of the empty prompt, and views are not saved.
-    vectors = {"bos": space.bos.cpu().clone(), "negative": space.negative.cpu()}
+    # The BOS embedding is a view of the empty prompt; safetensors does not save views.
+    embeddings = {"bos": space.bos.cpu().clone(), "negative": space.negative.cpu()}
     loaded = AudioPromptEncoder.from_pretrained(
         None,
         config=config,
-        state_dict=renamed | vectors,
+        state_dict=renamed | embeddings,
         dtype=dtype,
         output_loading_info=True,
     )

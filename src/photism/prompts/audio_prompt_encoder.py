@@ -1,9 +1,9 @@
-"""The encoder, a prompt adapter and a prompt space as one model: sounds in, prompts out."""
+"""`AudioPromptEncoder`: audio encoder, prompt adapter and prompt space as one checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,10 +16,11 @@ from photism.encoder.chunked import encode_long, longest_exact
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.encoder.module_copy import copy_modules
 from photism.errors import InputError
+from photism.prompts.audio_prompt import AudioPrompt, concatenate
 from photism.prompts.lexicon import Lexicon
 from photism.prompts.prompt_adapter import (
+    INITIAL_INVERSE_TEMPERATURE,
     INITIAL_QUERY_STD,
-    INITIAL_SHARPNESS,
     ConvPromptAdapter,
     PhoneticPromptAdapter,
     ResamplerPromptAdapter,
@@ -34,31 +35,30 @@ ADAPTERS: dict[str, type[PromptAdapter]] = {
 }
 
 
-class AudioPrompt(NamedTuple):
-    """What a diffusion pipeline takes in place of a text, under the names of its arguments."""
-
-    prompt_embeds: Tensor  # (B, S, D)
-    pooled_prompt_embeds: Tensor | None  # (B, P), where the model wants it
-    windows: tuple[int, ...] = ()  # that each sound was encoded in, by `encode`: 1 is in one piece, and exact
-    shares: Tensor | None = None  # float32 (B, prompts), where a prompt is a mixture of those that the model remembers
-
-
 class AudioPromptEncoderConfig(PreTrainedConfig):
-    """What it takes to build an `AudioPromptEncoder` before its weights are loaded.
+    """Configuration of an `AudioPromptEncoder`.
 
     Args:
         encoder: arguments of `Wav2Vec2BertConfig`.
-        adapter: "conv", "resampler" or "phonetic".
-        adapter_arguments: keyword arguments of that adapter's class other than the widths and `tokens`.
-        tokens: that the adapter makes, without the opening one; at most the space's length - 1.
-        space_name, space_length, space_width, space_pooled_width, space_norm: of the `PromptSpace`, whose vectors lie
-            with the weights.
-        num_mel_bins, feature_stride: of `log_mel`; their product is the encoder's `feature_projection_input_dim`.
-        input_tokens: that the encoder hears of every sound: a longer one is cut, a shorter one filled up with
-            `padding_value`, which is heard too; None for the whole of every sound and nothing else.
-        padding_value: of `log_mel`.
-        default_negative: the word that says what drawings go away from, see `photism.drawing.Negative`.
-        default_diffusion: hub id of the pipeline to draw with where none lies in the model's folder.
+        adapter: prompt adapter: "conv", "resampler" or "phonetic".
+        adapter_arguments: keyword arguments of the adapter's class, other than its widths and `tokens`.
+        tokens: number of prompt tokens that the adapter produces, without BOS; at most `space_length` - 1.
+        space_name: name of the `PromptSpace`, whose embeddings are stored with the weights.
+        space_length: S, number of tokens of the space, BOS included.
+        space_width: D, width of its tokens.
+        space_pooled_width: P, width of its pooled embedding; None for spaces without one.
+        space_norm: mean Euclidean norm of its tokens after BOS.
+        num_mel_bins: number of mel bins of `log_mel`.
+        feature_stride: number of mel frames that `log_mel` stacks; its product with `num_mel_bins` is the encoder's
+            `feature_projection_input_dim`.
+        input_tokens: fixed number of encoder inputs per recording: longer recordings are cropped, shorter ones padded
+            with `padding_value`, and the padding is not masked. None encodes whole recordings and masks padding.
+        padding_value: value of padded features.
+        default_negative: negative prompt to use by default, see `photism.drawing.negative_prompt.NegativeWord`.
+        default_diffusion: hub id of the diffusion pipeline to load if the model's folder holds none.
+
+    Raises:
+        InputError: the adapter is unknown, or `tokens` is out of range.
     """
 
     model_type = "photism_audio_prompt_encoder"
@@ -86,7 +86,9 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         if adapter not in ADAPTERS:
             raise InputError(f"adapter must be one of {', '.join(ADAPTERS)}; got {adapter!r}")
         if not 1 <= tokens < space_length:
-            raise InputError(f"tokens must be from 1 to {space_length - 1}, the space's length - 1; got {tokens}")
+            raise InputError(
+                f"tokens must be from 1 to {space_length - 1}, the prompt length without BOS; got {tokens}"
+            )
         self.encoder = dict(encoder or {})
         self.adapter, self.adapter_arguments = adapter, dict(adapter_arguments or {})
         self.tokens = tokens
@@ -99,9 +101,10 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
 
 
 class AudioPromptEncoder(PreTrainedModel):
-    """Turns sounds into prompts of one prompt space.
+    """Audio encoder that produces the prompt embeddings of one prompt space.
 
-    Saved and loaded as one folder: `config.json` and `model.safetensors`, which also holds the space's vectors.
+    It is saved and loaded as one folder: `config.json`, and `model.safetensors`, which also holds the embeddings of the
+    prompt space.
     """
 
     config_class = AudioPromptEncoderConfig
@@ -139,7 +142,7 @@ class AudioPromptEncoder(PreTrainedModel):
         elif isinstance(module, ResamplerPromptAdapter):
             initialization.normal_(module.queries, std=INITIAL_QUERY_STD)
         elif isinstance(module, PhoneticPromptAdapter):
-            initialization.constant_(module.sharpness, INITIAL_SHARPNESS)
+            initialization.constant_(module.inverse_temperature, INITIAL_INVERSE_TEMPERATURE)
         elif isinstance(module, Lexicon):
             initialization.copy_(module.path, module.empty_path())
             initialization.zeros_(module.prompt)
@@ -147,26 +150,43 @@ class AudioPromptEncoder(PreTrainedModel):
 
     @classmethod
     def for_space(
-        cls, space: PromptSpace, *, encoder: Wav2Vec2BertConfig, tokens: int | None = None, **config: Any
+        cls,
+        space: PromptSpace,
+        *,
+        encoder: Wav2Vec2BertConfig,
+        adapter: str = "resampler",
+        adapter_arguments: Mapping[str, Any] | None = None,
+        tokens: int | None = None,
+        num_mel_bins: int = 80,
+        feature_stride: int = 2,
+        default_diffusion: str | None = None,
     ) -> AudioPromptEncoder:
-        """An untrained model for a prompt space.
+        """Build a model with random weights for a prompt space.
 
         Args:
-            space: where the prompts are to go.
+            space: prompt space of the diffusion model.
             encoder: configuration of the audio encoder.
-            tokens: how many the adapter makes; by default all of the space's but the opening one.
-            config: further arguments of `AudioPromptEncoderConfig`.
+            adapter: prompt adapter, as in `AudioPromptEncoderConfig`.
+            adapter_arguments: keyword arguments of the adapter's class.
+            tokens: number of prompt tokens that the adapter produces, without BOS; by default the full prompt length.
+            num_mel_bins: number of mel bins.
+            feature_stride: number of mel frames stacked into one encoder input.
+            default_diffusion: hub id of the diffusion pipeline to load by default.
         """
         model = cls(
             AudioPromptEncoderConfig(
                 encoder=encoder.to_diff_dict(),
+                adapter=adapter,
+                adapter_arguments=adapter_arguments,
                 tokens=space.length - 1 if tokens is None else tokens,
                 space_name=space.name,
                 space_length=space.length,
                 space_width=space.width,
                 space_pooled_width=space.pooled_width,
                 space_norm=space.norm,
-                **config,
+                num_mel_bins=num_mel_bins,
+                feature_stride=feature_stride,
+                default_diffusion=default_diffusion,
             )
         )
         model.bos.copy_(space.bos)
@@ -177,7 +197,7 @@ class AudioPromptEncoder(PreTrainedModel):
 
     @property
     def prompt_space(self) -> PromptSpace:
-        """The space that the prompts are in, with this model's vectors."""
+        """The prompt space, with the embeddings that are stored in this model."""
         return PromptSpace(
             name=self.config.space_name,
             bos=self.bos,
@@ -186,107 +206,139 @@ class AudioPromptEncoder(PreTrainedModel):
             pooled_negative=self.pooled_negative,
         )
 
-    def features(self, sounds: Sequence[AudioSource]) -> LogMel:
-        """What `forward` takes for these sounds, on this model's device."""
+    @property
+    def prompt_length(self) -> int:
+        """Number of tokens of a prompt that this model produces, BOS included."""
+        return 1 + self.config.tokens
+
+    @property
+    def empty_prompt(self) -> AudioPrompt:
+        """The prompt of the empty text, as one row of `prompt_length` tokens."""
+        pooled = None if self.pooled_negative is None else self.pooled_negative[None]
+        return AudioPrompt(self.negative[None, : self.prompt_length], pooled)
+
+    def extract_features(self, recordings: Sequence[AudioSource]) -> LogMel:
+        """Compute the arguments of `forward` for recordings, on this model's device."""
         config = self.config
         features, mask = log_mel(
-            [load_waveform(sound) for sound in sounds],
+            [load_waveform(recording) for recording in recordings],
             num_mel_bins=config.num_mel_bins,
             stride=config.feature_stride,
             padding_value=config.padding_value,
             device=self.device,
         )
         if config.input_tokens is not None:
-            missing = config.input_tokens - features.shape[1]  # below zero: crops
+            missing = config.input_tokens - features.shape[1]  # negative: `pad` crops
             features = pad(features, (0, 0, 0, missing), value=config.padding_value)
             mask = mask.new_ones(features.shape[:2])
         return LogMel(features, mask)
 
     def forward(self, input_features: Tensor, attention_mask: Tensor) -> AudioPrompt:
-        """Encodes log-mel tokens.
+        """Encode log-mel features into prompts.
 
         Args:
-            input_features: (B, F, num_mel_bins * feature_stride), as `log_mel` makes them.
-            attention_mask: (B, F), 1 for a token of the recording and 0 for padding, which changes nothing.
+            input_features: (B, F, num_mel_bins * feature_stride), from `log_mel`.
+            attention_mask: (B, F), 1 for features of the recording and 0 for padding, which does not change the result.
 
         Returns:
-            prompts of 1 + tokens vectors, the opening one first, pooled vectors where the space has them, and shares
-            where the adapter mixes prompts.
+            Prompts of BOS and `tokens` further tokens, (B, S, D), pooled embeddings where the space has them, and
+            mixture weights where the adapter mixes memorised prompts.
         """
         states = self.encoder(input_features.to(self.dtype), attention_mask=attention_mask).last_hidden_state
-        return self._prompt(states, attention_mask)
+        return self._adapt(states, attention_mask)
 
-    def _prompt(self, states: Tensor, attention_mask: Tensor) -> AudioPrompt:
-        """(B, F, D) states and their mask (B, F)."""
+    def _adapt(self, states: Tensor, attention_mask: Tensor) -> AudioPrompt:
+        """Turn encoder states (B, F, D) and their mask (B, F) into prompts."""
         if not isinstance(self.adapter, PhoneticPromptAdapter):
-            return self._opened(self.adapter(states, attention_mask))
-        shares = self.adapter.shares(states, attention_mask)
-        return self._opened(self.adapter.mix(shares))._replace(shares=shares)
+            return self._with_bos(self.adapter(states, attention_mask))
+        weights = self.adapter.mixture_weights(states, attention_mask)
+        return self._with_bos(self.adapter.mix(weights))._replace(mixture_weights=weights)
 
-    def _opened(self, tokens: Tensor) -> AudioPrompt:
-        """(B, tokens, D), behind the opening one."""
-        opening = self.bos.to(tokens.dtype).expand(len(tokens), 1, -1)
+    def _with_bos(self, tokens: Tensor) -> AudioPrompt:
+        """Prepend the BOS embedding to the adapter's tokens, (B, tokens, D), and compute pooled embeddings."""
+        bos = self.bos.to(tokens.dtype).expand(len(tokens), 1, -1)
         pooled = None if self.pooled_projection is None else self.pooled_projection(tokens.mean(dim=1))
-        return AudioPrompt(torch.cat([opening, tokens], dim=1), pooled)
+        return AudioPrompt(torch.cat([bos, tokens], dim=1), pooled)
 
     @torch.no_grad()
-    def remembered(self) -> AudioPrompt:
-        """The prompts that shares are of: (prompts, 1 + tokens, D).
+    def memorised_prompts(self) -> AudioPrompt:
+        """Return the prompts that mixture weights refer to, (N, S, D).
 
         Raises:
-            InputError: the adapter mixes none.
+            InputError: the adapter does not mix memorised prompts.
         """
         if not isinstance(self.adapter, PhoneticPromptAdapter):
-            raise InputError(f"only a phonetic adapter remembers prompts; this is {self.config.adapter!r}")
-        return self._opened(self.adapter.mix(torch.eye(self.adapter.shape[0], device=self.device)))
+            raise InputError(
+                f"only a phonetic adapter memorises prompts; this model has adapter {self.config.adapter!r}"
+            )
+        return self._with_bos(self.adapter.mix(torch.eye(self.adapter.shape[0], device=self.device)))
+
+    def check_prompts(self, prompts: AudioPrompt) -> AudioPrompt:
+        """Return precomputed prompts on this model's device and in its dtype.
+
+        A diffusion pipeline would accept prompts of any length, but its negative prompt must have the same length, and
+        a negative prompt that is a recording has the length that this model produces.
+
+        Raises:
+            InputError: there are no prompts, their shape is not that of this model's prompts, or they are not finite.
+        """
+        space, rows = self.prompt_space, len(prompts.prompt_embeds)
+        expected = [(rows, self.prompt_length, space.width)]
+        expected += [] if space.pooled_width is None else [(rows, space.pooled_width)]
+        tensors = [tensor for tensor in prompts[:2] if tensor is not None]
+        shapes = [tuple(tensor.shape) for tensor in tensors]
+        if not rows or shapes != expected:
+            raise InputError(f"prompts must have at least one row and the shapes {expected}; got {shapes}")
+        # A diffusion pipeline would turn NaN into a black image without an error.
+        if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+            raise InputError("prompts must be finite; got NaN or infinity")
+        pooled = prompts.pooled_prompt_embeds
+        return AudioPrompt(
+            prompts.prompt_embeds.to(self.device, self.dtype),
+            None if pooled is None else pooled.to(self.device, self.dtype),
+            prompts.windows,
+        )
 
     @torch.no_grad()
-    def encode(self, sounds: Sequence[AudioSource], *, batch_size: int = 8) -> AudioPrompt:
-        """Prompts for sounds of any length; a sound's prompt does not depend on the others.
+    def encode(self, recordings: Sequence[AudioSource], *, batch_size: int = 8) -> AudioPrompt:
+        """Encode recordings of any length into prompts; the prompt of a recording does not depend on the others.
 
-        A sound of many minutes (`photism.encoder.longest_exact`) is encoded in overlapped windows.
+        A recording of many minutes, see `photism.encoder.chunked.longest_exact`, is encoded in overlapping windows.
 
         Args:
-            sounds: anything that `load_waveform` takes.
-            batch_size: sounds encoded at once.
+            recordings: anything that `load_waveform` takes.
+            batch_size: number of recordings encoded at once.
 
         Returns:
-            their prompts, and in how many windows each was encoded: 1 is in one piece, and exact.
+            The prompts, and the number of windows in which each recording was encoded: 1 means exact.
 
         Raises:
-            InputError: no sounds, or one that cannot be read.
+            InputError: there are no recordings, or one cannot be read.
         """
-        if not len(sounds):
-            raise InputError("sounds must hold at least one sound; got none")
+        if not len(recordings):
+            raise InputError("recordings must hold at least one recording; got none")
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1; got {batch_size}")
         # The mode of the caller's modules stays as it is: another thread may be training them.
         encoder = copy_modules(self).eval() if any(module.training for module in self.modules()) else self
-        parts = [
-            part
-            for start in range(0, len(sounds), batch_size)
-            for part in encoder._encode_batch([load_waveform(sound) for sound in sounds[start : start + batch_size]])
+        encoded = [
+            prompts
+            for start in range(0, len(recordings), batch_size)
+            for prompts in encoder._encode_batch([load_waveform(each) for each in recordings[start:][:batch_size]])
         ]
-        pooled = [part.pooled_prompt_embeds for part in parts if part.pooled_prompt_embeds is not None]
-        shares = [part.shares for part in parts if part.shares is not None]
-        return AudioPrompt(
-            torch.cat([part.prompt_embeds for part in parts]),
-            torch.cat(pooled) if pooled else None,
-            tuple(windows for part in parts for windows in part.windows),
-            torch.cat(shares) if shares else None,
-        )
+        return concatenate(encoded)
 
     def _encode_batch(self, waveforms: Sequence[Waveform]) -> list[AudioPrompt]:
-        """Together where they fit into memory, or else one by one."""
+        """Encode waveforms together if they fit into memory, else one at a time."""
         seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
         fit = seconds * FRAMES_PER_S / self.config.feature_stride <= longest_exact(self.encoder)
         return [self._encode(group) for group in ([waveforms] if fit else [[each] for each in waveforms])]
 
     def _encode(self, waveforms: Sequence[Waveform]) -> AudioPrompt:
-        """Waveforms that fit into memory together, or a single one of any length."""
-        features, mask = self.features(waveforms)
+        """Encode waveforms that fit into memory together, or a single one of any length."""
+        features, mask = self.extract_features(waveforms)
         if len(waveforms) > 1:
             return self(features, mask)._replace(windows=(1,) * len(waveforms))
         features, mask = features[:, : int(mask.sum())], mask[:, : int(mask.sum())]
         states, windows = encode_long(self.encoder, features)
-        return self._prompt(states, mask)._replace(windows=(windows,))
+        return self._adapt(states, mask)._replace(windows=(windows,))

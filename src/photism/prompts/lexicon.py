@@ -1,4 +1,4 @@
-"""Which of the things that are known by heart a recording is likeliest to say."""
+"""Score memorised pronunciations against the phoneme logits of a recording, as a keyword spotter does."""
 
 from collections.abc import Sequence
 
@@ -8,127 +8,134 @@ from torch import Tensor, nn
 from photism.errors import InputError
 
 BLANK = 0
-"""CTC's symbol for nothing, first among the symbols."""
+"""Index of CTC's blank symbol."""
 
 IMPOSSIBLE = -1e6
-"""The score of what has more symbols than a recording has frames. It is finite: where nothing fits, all fits alike."""
+"""Score of a pronunciation with more symbols than the recording has frames. It is finite, so that the softmax over
+prompts is uniform, and not NaN, where no pronunciation fits."""
 
 
 class Lexicon(nn.Module):
-    """Pronunciations of prompts, each scored by the likeliest of CTC's paths through it.
+    """Pronunciations of prompts, each scored by its best CTC path.
 
-    A path says one symbol or blank a frame. That of a pronunciation passes its symbols in order, stays on each as long
-    as it likes, and may rest on blanks before, between and after them; between two that are the same it must. Speech
-    before and after counts as its likeliest symbols less a cost a frame, as in keyword spotting, so that a
-    pronunciation is found in a longer recording too.
+    A CTC path has one symbol or blank per frame. The path of a pronunciation passes through its symbols in order, may
+    repeat each, and may have blanks before, between and after them; between two equal symbols a blank is required.
+    Speech before and after the pronunciation is absorbed by a filler, which scores the best symbol of each frame less a
+    cost, so that a pronunciation is also found within a longer recording.
 
-    All pronunciations are scored exactly, in time proportional to their symbols and the recording's frames, and in
-    memory that does not grow with the recording.
+    All pronunciations are scored exactly, in time proportional to their symbols and the recording's frames. Memory does
+    not grow with the length of the recording.
 
     Args:
-        pronunciations: that are remembered; `remember` sets them.
-        symbols: that they have, all together.
-        prompts: that they say; each may be said in several ways, and the likeliest counts.
-        outside_cost: in nats, of a frame of other speech before or after. Where it is high all is one utterance.
+        pronunciations: number of pronunciations; `set_pronunciations` sets them.
+        symbols: total number of symbols of all pronunciations.
+        prompts: number of prompts. A prompt may have several pronunciations, the best of which counts.
+        filler_cost: cost in nats of a frame that the filler absorbs. A high cost makes the recording one utterance.
 
     Source: connectionist temporal classification (Graves et al. 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf),
-    section 4.1, with the maximum over paths in the place of the sum; the filler is that of Rose and Paul 1990.
+    section 4.1, with the maximum over paths in place of their sum; the filler is that of Rose and Paul 1990.
     """
 
     path: Tensor
     prompt: Tensor
 
-    def __init__(self, pronunciations: int, symbols: int, prompts: int, *, outside_cost: float = 6.0) -> None:
+    def __init__(self, pronunciations: int, symbols: int, prompts: int, *, filler_cost: float = 6.0) -> None:
         super().__init__()
         if not 1 <= pronunciations <= symbols:
-            raise InputError(f"pronunciations must be from 1 to {symbols}, the symbols of all; got {pronunciations}")
-        self.prompts, self.outside_cost = prompts, outside_cost
+            raise InputError(f"pronunciations must be from 1 to the {symbols} symbols of all; got {pronunciations}")
+        self.prompts, self.filler_cost = prompts, filler_cost
         self.register_buffer("path", torch.ones(pronunciations + symbols, dtype=torch.int16))
         self.register_buffer("prompt", torch.zeros(pronunciations, dtype=torch.int16))
-        # Added to the scores: some pronunciations are likely to be heard in anything.
+        # Added to the scores: some pronunciations score high on any recording.
         self.bias = nn.Parameter(torch.zeros(pronunciations))
         self.path.copy_(self.empty_path())
 
     def empty_path(self) -> Tensor:
-        """Return the path before pronunciations are set: all of them in sequence, a blank before each.
+        """Return the initial path: all pronunciations concatenated, with a blank before each.
 
-        All but the last have one symbol.
+        All have one symbol, except for the last, which has the remaining ones.
         """
         path = torch.ones_like(self.path)
         path[: 2 * len(self.prompt) : 2] = BLANK
         return path
 
     @torch.no_grad()
-    def remember(self, pronunciations: Sequence[tuple[int, Sequence[int]]]) -> None:
-        """Sets the pronunciations: the prompt that each says, and its symbols.
+    def set_pronunciations(self, pronunciations: Sequence[tuple[int, Sequence[int]]]) -> None:
+        """Set the pronunciations.
+
+        Args:
+            pronunciations: for each, the index of its prompt and its symbols.
 
         Raises:
-            InputError: more or fewer than there is room for, an unknown prompt, no symbols, or a blank.
+            InputError: the number of pronunciations or symbols is not that of this lexicon, a prompt does not exist,
+                or a pronunciation is empty or holds a blank.
         """
-        found = len(pronunciations), sum(len(symbols) for _, symbols in pronunciations)
-        room = len(self.prompt), len(self.path) - len(self.prompt)
-        if found != room:
-            raise InputError(
-                f"pronunciations must be {room[0]} of {room[1]} symbols together; got {found[0]} of {found[1]}"
-            )
+        given = len(pronunciations), sum(len(symbols) for _, symbols in pronunciations)
+        size = len(self.prompt), len(self.path) - len(self.prompt)
+        if given != size:
+            raise InputError(f"pronunciations must be {size[0]} with {size[1]} symbols; got {given[0]} with {given[1]}")
         for prompt, symbols in pronunciations:
             if not 0 <= prompt < self.prompts:
-                raise InputError(f"a pronunciation's prompt must be from 0 to {self.prompts - 1}; got {prompt}")
+                raise InputError(f"prompt of a pronunciation must be from 0 to {self.prompts - 1}; got {prompt}")
             if not symbols or min(symbols) <= BLANK:
-                raise InputError(f"a pronunciation must be of symbols from {BLANK + 1} on; got {list(symbols)}")
+                raise InputError(f"a pronunciation must consist of symbols from {BLANK + 1} on; got {list(symbols)}")
         self.path.copy_(torch.tensor([symbol for _, symbols in pronunciations for symbol in (BLANK, *symbols)]))
         self.prompt.copy_(torch.tensor([prompt for prompt, _ in pronunciations]))
 
     def forward(self, logits: Tensor, attention_mask: Tensor) -> Tensor:
-        """How likely each prompt is, said in its likeliest way.
+        """Score each prompt by its best pronunciation.
 
         Args:
-            logits: (B, F, V) of blank and symbols; gradients reach the bias and no further.
-            attention_mask: (B, F), 1 for a frame of the recording and 0 for padding.
+            logits: (B, F, V) logits of blank and symbols; gradients reach the bias only.
+            attention_mask: (B, F), 1 for frames of the recording and 0 for padding.
 
         Returns:
-            float32 (B, prompts), log-probabilities but for a constant of the recording; none is -inf.
+            (B, prompts) float32, log-probabilities up to a constant of the recording; all are finite.
         """
         scores = self.score(logits, attention_mask).clamp(min=IMPOSSIBLE) + self.bias.float()
-        unsaid = scores.new_full((len(scores), self.prompts), IMPOSSIBLE)
-        return unsaid.scatter_reduce(1, self.prompt.long().expand_as(scores), scores, "amax")
+        initial = scores.new_full((len(scores), self.prompts), IMPOSSIBLE)
+        return initial.scatter_reduce(1, self.prompt.long().expand_as(scores), scores, "amax")
 
     @torch.no_grad()
     def score(self, logits: Tensor, attention_mask: Tensor) -> Tensor:
-        """The log-probability of each pronunciation's likeliest path, less that of blanks alone, without the bias.
+        """Compute the log-probability of each pronunciation's best path, relative to the path of blanks, without bias.
 
-        Takes what `forward` takes. What is added to all logits of a frame changes nothing, so that they need not be
-        log-probabilities.
+        A constant added to all logits of a frame does not change the scores, so that logits need no normalisation.
+
+        Args:
+            logits: (B, F, V), as for `forward`.
+            attention_mask: (B, F), as for `forward`.
 
         Returns:
-            float32 (B, pronunciations); -inf where there are too few frames.
+            (B, pronunciations) float32; -inf for a pronunciation with more symbols than the recording has frames.
         """
-        # One by one: a processor's cache holds the paths of one recording, and each is done where it ends.
+        # One recording at a time: its paths fit into the CPU's cache, and no time is spent on padding.
         rows = zip(logits.float(), attention_mask.bool(), strict=True)
-        return torch.stack([self._score(frames[heard]) for frames, heard in rows])
+        return torch.stack([self._score(frames[mask]) for frames, mask in rows])
 
     def _score(self, logits: Tensor) -> Tensor:
-        """Of one recording: (F, V) -> (pronunciations,)."""
+        """Score the pronunciations on one recording: (F, V) -> (pronunciations,)."""
         gains = logits - logits[:, BLANK, None]
-        gains[:, BLANK] = -torch.inf  # the blanks in `path` open a pronunciation and are not said
+        gains[:, BLANK] = -torch.inf  # the blanks in `path` mark the start of a pronunciation and are never emitted
         path = self.path.int()
-        opens = path == BLANK
-        starts, ends = opens.nonzero()[:, 0], opens.roll(-1).nonzero()[:, 0]
-        again = (path[1:] == path[:-1]).nonzero()[:, 0] + 1  # the symbols that are the one before
-        # The best paths to each symbol, said in the frame before or left for blanks, and to other speech at the end.
-        said = gains.new_full(path.shape, -torch.inf)
-        left = torch.where(opens, 0.0, said)
-        over = gains.new_full(ends.shape, -torch.inf)
-        gained = torch.empty_like(said)
-        outside = (gains.amax(1) - self.outside_cost).clamp(min=0).tolist()
-        for gain, other in zip(gains, outside, strict=True):
-            if other:
-                over = torch.maximum(over, torch.maximum(said[ends], left[ends])) + other
-            said_again = torch.maximum(said[again], left[again - 1])
-            torch.maximum(left, said, out=left)
-            torch.maximum(said[1:], left[:-1], out=said[1:])
-            said[again] = said_again
-            said += torch.index_select(gain, 0, path, out=gained)
-            if other:
-                left[starts] += other
-        return torch.maximum(over, torch.maximum(said[ends], left[ends]))
+        is_start = path == BLANK
+        starts, ends = is_start.nonzero()[:, 0], is_start.roll(-1).nonzero()[:, 0]
+        repeats = (path[1:] == path[:-1]).nonzero()[:, 0] + 1  # symbols that equal the one before
+        # Viterbi scores of the paths that have reached each position in `path`: in the last frame they emitted its
+        # symbol, or a blank or, before the first symbol, the filler; by pronunciation, the filler after its end.
+        emitting = gains.new_full(path.shape, -torch.inf)
+        resting = torch.where(is_start, 0.0, emitting)
+        followed = gains.new_full(ends.shape, -torch.inf)
+        path_gain = torch.empty_like(emitting)
+        filler = (gains.amax(1) - self.filler_cost).clamp(min=0).tolist()
+        for gain, filler_gain in zip(gains, filler, strict=True):
+            if filler_gain:
+                followed = torch.maximum(followed, torch.maximum(emitting[ends], resting[ends])) + filler_gain
+            emitting_again = torch.maximum(emitting[repeats], resting[repeats - 1])
+            torch.maximum(resting, emitting, out=resting)
+            torch.maximum(emitting[1:], resting[:-1], out=emitting[1:])
+            emitting[repeats] = emitting_again
+            emitting += torch.index_select(gain, 0, path, out=path_gain)
+            if filler_gain:
+                resting[starts] += filler_gain
+        return torch.maximum(followed, torch.maximum(emitting[ends], resting[ends]))

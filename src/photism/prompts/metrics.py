@@ -1,4 +1,4 @@
-"""How well sounds find their captions, and how near their tokens come."""
+"""Retrieval metrics between recordings and captions, and distances between their prompts."""
 
 from dataclasses import dataclass
 
@@ -8,73 +8,74 @@ from torch.linalg import vector_norm
 from torch.nn.functional import normalize
 
 from photism.errors import InputError
-from photism.prompts.pairing import check_targets, matching_tokens, paired_tokens
+from photism.prompts.pairing import cast_embeds, check_targets
 
 
 @dataclass(frozen=True)
 class RetrievalMetrics:
-    """Where the right answers were found."""
+    """Recall and median rank of retrieval in one direction."""
 
     recall_at_1: float
-    """Fraction of the queries, 0 to 1, whose best right answer is ranked first."""
+    """Fraction of queries, 0 to 1, with a relevant candidate at rank 1."""
     recall_at_5: float
-    """The same among the first five."""
+    """Fraction of queries, 0 to 1, with a relevant candidate among the first five."""
     recall_at_10: float
-    """The same among the first ten."""
+    """Fraction of queries, 0 to 1, with a relevant candidate among the first ten."""
     median_rank: float
-    """Median over the queries of the rank of the best right answer; 1 is first."""
+    """Median over the queries of the rank of the best relevant candidate; 1 is the best rank."""
 
 
 @dataclass(frozen=True)
-class BothWays:
-    """Retrieval in both directions over one table of similarities."""
+class CrossModalRetrieval:
+    """Retrieval metrics in both directions, from one similarity matrix."""
 
     audio_to_text: RetrievalMetrics
     text_to_audio: RetrievalMetrics
 
 
 def retrieval(similarity: Tensor, targets: Tensor) -> RetrievalMetrics:
-    """Rank the candidates of each query by similarity and find the right ones.
+    """Rank the candidates of each query by similarity and compute recall and median rank.
 
-    The rank of a query is 1 + the number of wrong candidates at least as similar as its best right one. A tie counts
-    against the query, so an encoder that says the same of everything scores nothing; a further right answer ahead of
-    or behind the best one does not count.
+    The rank of a query is 1 + the number of irrelevant candidates that are at least as similar as its best relevant
+    one. A tie counts against the query, so that an encoder with a constant output has recall 0. Only the best relevant
+    candidate counts.
 
     Args:
-        similarity: (N, M), a row for each query, a column for each candidate; higher is nearer.
-        targets: (N,) integers, the right candidate of each query; or (N, M) bool, true for each right candidate.
+        similarity: (N, M), one row per query, one column per candidate; higher is more similar.
+        targets: (N,) integers, the relevant candidate of each query; or (N, M) bool, true for each relevant candidate.
 
     Raises:
-        InputError: shapes that do not fit, an index outside, a query without a right answer, or NaN.
+        InputError: the shapes do not match, an index is out of range, a query has no relevant candidate, or a
+            similarity is NaN.
     """
     return _ranked(similarity, _relevance(similarity, targets))
 
 
-def retrieval_both_ways(similarity: Tensor, targets: Tensor) -> BothWays:
-    """Find the caption of each sound, and a sound of each caption.
+def cross_modal_retrieval(similarity: Tensor, targets: Tensor) -> CrossModalRetrieval:
+    """Compute retrieval metrics from recordings to captions and from captions to recordings.
 
-    A caption of which there is no sound is a wrong answer to every sound, but is not itself asked for.
+    A caption without a recording is an irrelevant candidate of every recording, and is not a query.
 
     Args:
-        similarity: (N, M) of N sounds and M captions, as `sequence_similarity` gives it.
-        targets: (N,) integers, the caption of each sound; or (N, M) bool, true for each right pair.
+        similarity: (N, M) of N recordings and M captions, from `sequence_similarity`.
+        targets: (N,) integers, the caption of each recording; or (N, M) bool, true for each matching pair.
 
     Raises:
-        InputError: as `retrieval`.
+        InputError: an argument is invalid, see `retrieval`.
     """
     relevance = _relevance(similarity, targets)
-    with_sound = relevance.any(dim=0)  # (M,)
-    return BothWays(
+    has_recording = relevance.any(dim=0)  # (M,)
+    return CrossModalRetrieval(
         audio_to_text=_ranked(similarity, relevance),
-        text_to_audio=_ranked(similarity.T[with_sound], relevance.T[with_sound]),
+        text_to_audio=_ranked(similarity.T[has_recording], relevance.T[has_recording]),
     )
 
 
 def sequence_similarity(audio_embeds: Tensor, text_embeds: Tensor) -> Tensor:
-    """The mean over the positions of the cosine of each sound with each caption.
+    """Compute the cosine similarity of each recording with each caption, averaged over the positions.
 
-    The sum over positions of the product of unit vectors is one product of the flattened sequences, so nothing larger
-    than its input and its result is held.
+    The sum over positions of the dot products of unit vectors is one dot product of the flattened sequences, so that no
+    intermediate result is larger than the inputs and the output.
 
     Args:
         audio_embeds: (N, S, D), any floating dtype; computed in float32 at least, under autocast too.
@@ -84,9 +85,9 @@ def sequence_similarity(audio_embeds: Tensor, text_embeds: Tensor) -> Tensor:
         (N, M), from -1 to 1.
 
     Raises:
-        InputError: not three axes, something empty, or S or D differ.
+        InputError: a shape has not three axes or is empty, or S or D differ.
     """
-    audio_embeds, text_embeds = matching_tokens(audio_embeds, text_embeds)
+    audio_embeds, text_embeds = cast_embeds(audio_embeds, text_embeds, paired=False)
     audio = normalize(audio_embeds, dim=-1).flatten(1)  # (N, S, D) -> (N, S·D)
     text = normalize(text_embeds, dim=-1).flatten(1)  # (M, S, D) -> (M, S·D)
     with torch.autocast(audio.device.type, enabled=False):
@@ -94,62 +95,62 @@ def sequence_similarity(audio_embeds: Tensor, text_embeds: Tensor) -> Tensor:
 
 
 def cosine_similarity(audio_embeds: Tensor, text_embeds: Tensor) -> float:
-    """The mean over sounds and positions of the cosine of each token with its caption's.
+    """Compute the cosine similarity of each token with its caption's token, averaged over recordings and positions.
 
     Args:
         audio_embeds: (B, S, D), any floating dtype.
-        text_embeds: (B, S, D), row i the caption of sound i.
+        text_embeds: (B, S, D), row i is the caption of recording i.
 
     Returns:
-        -1 to 1; 1 where every direction is right.
+        A value from -1 to 1; 1 where all directions agree.
 
     Raises:
-        InputError: shapes that differ.
+        InputError: the shapes differ.
     """
-    audio_embeds, text_embeds = paired_tokens(audio_embeds, text_embeds)
+    audio_embeds, text_embeds = cast_embeds(audio_embeds, text_embeds, paired=True)
     return torch.cosine_similarity(audio_embeds, text_embeds, dim=-1).mean().item()  # (B, S, D) -> (B, S) -> ()
 
 
 def mean_squared_error(audio_embeds: Tensor, text_embeds: Tensor) -> float:
-    """The mean over sounds, positions and width of the squared difference.
+    """Compute the squared difference to the captions' tokens, averaged over recordings, positions and width.
 
     Args:
         audio_embeds: (B, S, D), any floating dtype.
-        text_embeds: (B, S, D), row i the caption of sound i.
+        text_embeds: (B, S, D), row i is the caption of recording i.
 
     Returns:
-        0 where they are equal.
+        A value of at least 0; 0 where they are equal.
 
     Raises:
-        InputError: shapes that differ.
+        InputError: the shapes differ.
     """
-    audio_embeds, text_embeds = paired_tokens(audio_embeds, text_embeds)
+    audio_embeds, text_embeds = cast_embeds(audio_embeds, text_embeds, paired=True)
     return (audio_embeds - text_embeds).square().mean().item()
 
 
 def euclidean_distance(audio_embeds: Tensor, text_embeds: Tensor) -> float:
-    """The mean over sounds and positions of the distance of each token from its caption's.
+    """Compute the Euclidean distance of each token to its caption's token, averaged over recordings and positions.
 
     Args:
         audio_embeds: (B, S, D), any floating dtype.
-        text_embeds: (B, S, D), row i the caption of sound i.
+        text_embeds: (B, S, D), row i is the caption of recording i.
 
     Returns:
-        0 where they are equal.
+        A value of at least 0; 0 where they are equal.
 
     Raises:
-        InputError: shapes that differ.
+        InputError: the shapes differ.
     """
-    audio_embeds, text_embeds = paired_tokens(audio_embeds, text_embeds)
+    audio_embeds, text_embeds = cast_embeds(audio_embeds, text_embeds, paired=True)
     return vector_norm(audio_embeds - text_embeds, dim=-1).mean().item()  # (B, S, D) -> (B, S) -> ()
 
 
 def _relevance(similarity: Tensor, targets: Tensor) -> Tensor:
-    """Either form of targets -> (N, M) bool."""
+    """Convert targets of either form to (N, M) bool."""
     if similarity.ndim != 2 or not similarity.numel():
-        raise InputError(f"similarity must be (queries, candidates), none of them 0; got {tuple(similarity.shape)}")
+        raise InputError(f"similarity must be (queries, candidates), neither of them 0; got {tuple(similarity.shape)}")
     if bool(similarity.isnan().any()):
-        raise InputError("similarity must not be NaN, which has no rank; look for NaN in the embeddings")
+        raise InputError("similarity must not hold NaN; check the embeddings for NaN")
     if targets.shape == similarity.shape and targets.dtype == torch.bool:
         return targets
     queries, candidates = similarity.shape
@@ -158,12 +159,12 @@ def _relevance(similarity: Tensor, targets: Tensor) -> Tensor:
 
 
 def _ranked(similarity: Tensor, relevance: Tensor) -> RetrievalMetrics:
-    """(N, M) and (N, M): the metrics of the rows."""
-    answered = relevance.any(dim=1)  # (N,)
-    if not bool(answered.all()):
-        row = int(answered.int().argmin())
-        raise InputError(f"targets must name a right answer for every query; row {row} has none: leave it out")
-    best_right = similarity.masked_fill(~relevance, -torch.inf).amax(dim=1, keepdim=True)  # (N, M) -> (N, 1)
-    rank = 1 + ((similarity >= best_right) & ~relevance).sum(dim=1)  # (N, M) -> (N,)
+    """Compute the metrics of the rows of a similarity matrix, (N, M), with their relevant candidates, (N, M) bool."""
+    has_relevant = relevance.any(dim=1)  # (N,)
+    if not bool(has_relevant.all()):
+        row = int(has_relevant.int().argmin())
+        raise InputError(f"targets must name a relevant candidate for every query; row {row} has none: remove it")
+    best_relevant = similarity.masked_fill(~relevance, -torch.inf).amax(dim=1, keepdim=True)  # (N, M) -> (N, 1)
+    rank = 1 + ((similarity >= best_relevant) & ~relevance).sum(dim=1)  # (N, M) -> (N,)
     recall_at_1, recall_at_5, recall_at_10 = ((rank <= k).double().mean().item() for k in (1, 5, 10))
     return RetrievalMetrics(recall_at_1, recall_at_5, recall_at_10, rank.double().quantile(0.5).item())

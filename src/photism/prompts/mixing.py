@@ -1,6 +1,7 @@
-"""Prompts out of prompts: several sounds as one, the way from one to another, and sound beside text.
+"""Mix prompts: blend several, interpolate between two, and place a text in the prompt of a recording.
 
-All prompts of a prompt space are alike position by position, so that they can be added and exchanged there.
+Prompts of one prompt space agree in the meaning of each position, so that they can be averaged and exchanged position
+by position.
 """
 
 from __future__ import annotations
@@ -11,164 +12,176 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from photism.drawing.prompts import join_rows
 from photism.errors import InputError
-from photism.prompts.audio_prompt_encoder import AudioPrompt
+from photism.prompts.audio_prompt import AudioPrompt, concatenate
 from photism.prompts.text_place import TEXT_WORDS, TextPlace
 
-BLENDED_STRENGTH = 0.5  # of a sound that a text is blended with
+BLENDED_STRENGTH = 0.5  # default sound_strength of a recording that is blended with a text
 
 
 def blend(prompts: Sequence[AudioPrompt], weights: Sequence[float]) -> AudioPrompt:
-    """Several prompts as one: their mean by weight, and that of their pooled vectors.
+    """Return the weighted mean of prompts and of their pooled embeddings.
 
     Args:
-        prompts: of one shape, such as `AudioPromptEncoder.encode` makes of one sound; where the first has several
-            rows, another may have a single one for all.
-        weights: one for each, 0 or more and not all 0; only their proportions count.
+        prompts: prompts of one shape. Where the first has several rows, another may have a single row, which is
+            blended with each of them.
+        weights: one weight per prompt, at least 0 and not all 0; they are normalised to a sum of 1.
 
     Returns:
-        a prompt of the first's shape. One that alone has a weight comes out as it went in.
+        A prompt of the shape of the first. If one weight alone is above 0, its prompt is returned unchanged.
 
     Raises:
-        InputError: the weights cannot be used, or the shapes differ.
+        InputError: the weights are invalid, or the shapes differ.
     """
     if isinstance(prompts, AudioPrompt):
         raise InputError("prompts must be a list of prompts; got a single one")
-    proportions = shares(weights, len(prompts))
+    weights = normalize_weights(weights, len(prompts))
     for prompt in prompts:
-        _check_fit(prompt, prompts[0])
+        _check_shapes(prompt, prompts[0])
     pooled = [prompt.pooled_prompt_embeds for prompt in prompts if prompt.pooled_prompt_embeds is not None]
-    mixtures = [prompt.shares for prompt in prompts if prompt.shares is not None]
+    mixtures = [prompt.mixture_weights for prompt in prompts if prompt.mixture_weights is not None]
     return AudioPrompt(
-        _mean([prompt.prompt_embeds for prompt in prompts], proportions),
-        _mean(pooled, proportions) if pooled else None,
-        shares=_mean(mixtures, proportions) if len(mixtures) == len(prompts) else None,
+        _weighted_mean([prompt.prompt_embeds for prompt in prompts], weights),
+        _weighted_mean(pooled, weights) if pooled else None,
+        mixture_weights=_weighted_mean(mixtures, weights) if len(mixtures) == len(prompts) else None,
     )
 
 
 def interpolate(first: AudioPrompt, second: AudioPrompt, count: int) -> AudioPrompt:
-    """The way from one prompt to another in equal steps, pooled vectors included.
+    """Interpolate linearly between two prompts, in equal steps and with their pooled embeddings.
 
     Args:
-        first: one row, which the way starts with.
-        second: one row, which it ends with.
-        count: of prompts, at least 2.
+        first: prompt of one row, the first row of the result.
+        second: prompt of one row, the last row of the result.
+        count: number of prompts, at least 2.
 
     Returns:
         `count` rows.
 
     Raises:
-        InputError: `count` is below 2, a prompt is not one row, or the shapes differ.
+        InputError: `count` is below 2, a prompt has several rows, or the shapes differ.
     """
     if count < 2:
         raise InputError(f"count must be at least 2, for the two ends; got {count}")
     for name, prompt in (("first", first), ("second", second)):
         if len(prompt.prompt_embeds) != 1:
             raise InputError(f"{name} must be a prompt of one row; got {len(prompt.prompt_embeds)}")
-    return join_rows([blend([first, second], (count - 1 - step, step)) for step in range(count)])
+    return concatenate([blend([first, second], (count - 1 - step, step)) for step in range(count)])
 
 
-def place(sounds: AudioPrompt, text: AudioPrompt, start: int, stop: int) -> AudioPrompt:
-    """Puts the first tokens of a text in place of some of a sound's; the prompt stays as long as it was.
+def place(prompts: AudioPrompt, text: AudioPrompt, start: int, stop: int) -> AudioPrompt:
+    """Replace tokens of a recording's prompt with the first tokens of a text; the length of the prompt stays.
 
-    A prompt of all tokens of both would be longer than those that the UNet was trained on, and their order would be
-    nothing to it: cross-attention draws the same from a text before a sound as from one after it.
+    The two are not concatenated: the UNet was not trained on longer prompts, and cross-attention has no notion of the
+    order of its tokens, so that a text before a recording would have the same effect as one after it.
 
     Args:
-        sounds: (B, S, D).
-        text: (1, S, D).
-        start: the first token that gives way, at least 1, since 0 is the opening one.
-        stop: the one after the last, at most S.
+        prompts: prompts of recordings, (B, S, D).
+        text: prompt of a text, (1, S, D).
+        start: first token to replace, at least 1; token 0 is BOS.
+        stop: one after the last token to replace, at most S.
 
     Returns:
-        (B, S, D), and a pooled vector that goes from the sound's to the text's by the share of tokens that gave way.
+        (B, S, D), and pooled embeddings interpolated towards the text's by the fraction of tokens replaced.
 
     Raises:
-        InputError: there are no such tokens, or the shapes differ.
+        InputError: the range lies outside the prompt, or the shapes differ.
     """
-    _check_fit(text, sounds)
-    length = sounds.prompt_embeds.shape[1]
+    _check_shapes(text, prompts)
+    length = prompts.prompt_embeds.shape[1]
     token_range((start, stop), length=length)
-    embeds = sounds.prompt_embeds.clone()
+    embeds = prompts.prompt_embeds.clone()
     embeds[:, start:stop] = text.prompt_embeds[:, 1 : 1 + stop - start]
-    pooled = _lerp(sounds.pooled_prompt_embeds, text.pooled_prompt_embeds, (stop - start) / (length - 1))
-    return sounds._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled, shares=None)
+    pooled = _lerp(prompts.pooled_prompt_embeds, text.pooled_prompt_embeds, (stop - start) / (length - 1))
+    return prompts._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled, mixture_weights=None)
 
 
-def with_strength(sounds: AudioPrompt, text: AudioPrompt, strength: float) -> AudioPrompt:
-    """Goes from a text (0), or any other prompt, to sounds (1), or beyond, pooled vectors included.
+def with_strength(prompts: AudioPrompt, text: AudioPrompt, strength: float) -> AudioPrompt:
+    """Interpolate from a text, or any other prompt, to the prompts of recordings, with their pooled embeddings.
 
     Args:
-        sounds: (B, S, D).
-        text: (1, S, D).
-        strength: how far.
+        prompts: prompts of recordings, (B, S, D).
+        text: prompt of one row, (1, S, D).
+        strength: 0 returns the text, 1 the recordings; above 1 it extrapolates.
 
     Raises:
         InputError: the shapes differ.
     """
-    _check_fit(text, sounds)
-    embeds = torch.lerp(text.prompt_embeds, sounds.prompt_embeds, strength)
-    pooled = _lerp(text.pooled_prompt_embeds, sounds.pooled_prompt_embeds, strength)
-    mixture = sounds.shares if strength == 1 else None
-    return sounds._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled, shares=mixture)
+    _check_shapes(text, prompts)
+    embeds = torch.lerp(text.prompt_embeds, prompts.prompt_embeds, strength)
+    pooled = _lerp(text.pooled_prompt_embeds, prompts.pooled_prompt_embeds, strength)
+    mixture = prompts.mixture_weights if strength == 1 else None
+    return prompts._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled, mixture_weights=mixture)
 
 
 def read_strength(strength: float | None, text: str | None, where: TextPlace) -> float:
-    """The strength of a sound, or what it is by default.
+    """Return the strength of a recording against a text, or its default.
+
+    Args:
+        strength: the strength that was given, if any.
+        text: the text, if any.
+        where: place of the text. A blended text has half the weight by default.
 
     Raises:
-        InputError: below 0 or not finite, or `where` is given without a text.
+        InputError: the strength is below 0 or not finite, or `where` is given without a text.
     """
     if text is None and where != "blend":
-        raise InputError(f"text_place must be left out where there is no text; got {where}")
+        raise InputError(f"text_place needs a text; got {where} without one")
     if strength is None:
         return BLENDED_STRENGTH if text is not None and where == "blend" else 1.0
     if not (strength >= 0 and math.isfinite(strength)):
-        raise InputError(f"sound_strength must be 0 (the text alone) or more; got {strength}")
+        raise InputError(f"sound_strength must be at least 0, which is the text alone; got {strength}")
     return strength
 
 
-def shares(weights: Sequence[float], count: int) -> list[float]:
-    """Weights of `count` prompts, made to sum to 1.
+def normalize_weights(weights: Sequence[float], count: int) -> list[float]:
+    """Normalise the weights of `count` prompts to a sum of 1.
 
     Raises:
-        InputError: another number of weights, one below 0 or not finite, or all of them 0.
+        InputError: there are more or fewer weights, one is below 0 or not finite, or all are 0.
     """
     if len(weights) != count:
-        raise InputError(f"weights must be one for each sound, {count}; got {len(weights)}")
+        raise InputError(f"weights must be one for each recording, {count}; got {len(weights)}")
     total = sum(weights)
     if not 0 < total < math.inf or min(weights) < 0:
-        raise InputError(f"weights must be 0 or more, finite and not all 0; got {', '.join(map(str, weights))}")
+        raise InputError(f"weights must be at least 0, finite and not all 0; got {', '.join(map(str, weights))}")
     return [weight / total for weight in weights]
 
 
-def token_range(where: TextPlace, *, length: int, words: int = 0) -> tuple[int, int] | None:
-    """The tokens of a prompt of `length` that give way to a text of `words` tokens; None for "blend".
+def token_range(where: TextPlace, *, length: int, text_tokens: int = 0) -> tuple[int, int] | None:
+    """Return the range of tokens that a text replaces, start and stop; None for "blend".
+
+    Args:
+        where: place of the text.
+        length: S, number of tokens of the prompt.
+        text_tokens: number of tokens of the text, without BOS and padding.
 
     Raises:
-        InputError: `where` is none of a `TextPlace`, there are no such tokens, or none would be left of the sound.
+        InputError: `where` is not a `TextPlace`, the range lies outside the prompt, or the text would replace all of
+            the recording's tokens.
     """
     if where == "blend":
         return None
     if isinstance(where, str):
         if where not in TEXT_WORDS:
             raise InputError(f"text_place must be one of {', '.join(TEXT_WORDS)} or a range of tokens; got {where!r}")
-        if not 1 <= words <= length - 2:
-            raise InputError(f"text must have 1 to {length - 2} tokens to stand {where} the sound; it has {words}")
-        return (1, 1 + words) if where == "before" else (length - words, length)
+        if not 1 <= text_tokens <= length - 2:
+            raise InputError(
+                f"text must have 1 to {length - 2} tokens to be placed {where} the recording; it has {text_tokens}"
+            )
+        return (1, 1 + text_tokens) if where == "before" else (length - text_tokens, length)
     start, stop = where
     if not 1 <= start < stop <= length:
         raise InputError(f"text_place must be a range of tokens within 1:{length}; got {start}:{stop}")
     return start, stop
 
 
-def _check_fit(one: AudioPrompt, other: AudioPrompt) -> None:
-    """Of one space and length, and `one` of a single row or of as many as `other`."""
+def _check_shapes(one: AudioPrompt, other: AudioPrompt) -> None:
+    """Raise unless both have one prompt space and length, and `one` has a single row or as many as `other`."""
     rows, others = len(one.prompt_embeds), len(other.prompt_embeds)
     if rows not in (1, others) or _row_shapes(one) != _row_shapes(other):
         raise InputError(
-            "prompts must be of one shape (B, S, D), with pooled vectors (B, P) of one shape or none; "
+            "prompts must have the same shape (B, S, D), and pooled embeddings (B, P) of the same shape or none; "
             f"got {_shapes(one)} and {_shapes(other)}"
         )
 
@@ -181,11 +194,11 @@ def _shapes(prompt: AudioPrompt) -> list[tuple[int, ...]]:
     return [tuple(tensor.shape) for tensor in prompt[:2] if tensor is not None]
 
 
-def _mean(tensors: Sequence[Tensor], proportions: Sequence[float]) -> Tensor:
-    """In float32, whatever the tensors are in: a third is none in bfloat16."""
-    summands = [proportion * tensor.float() for tensor, proportion in zip(tensors, proportions, strict=True)]
+def _weighted_mean(tensors: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Compute in float32 whatever the dtype: bfloat16 would round a weight of 1/3 to two digits."""
+    summands = [weight * tensor.float() for tensor, weight in zip(tensors, weights, strict=True)]
     return torch.stack(torch.broadcast_tensors(*summands)).sum(dim=0).to(tensors[0].dtype)
 
 
-def _lerp(start: Tensor | None, end: Tensor | None, share: float) -> Tensor | None:
-    return None if start is None or end is None else torch.lerp(start, end, share)
+def _lerp(start: Tensor | None, end: Tensor | None, weight: float) -> Tensor | None:
+    return None if start is None or end is None else torch.lerp(start, end, weight)

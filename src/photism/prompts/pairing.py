@@ -1,4 +1,4 @@
-"""Which sound belongs to which caption: the checks that the losses and the metrics share."""
+"""Validate and cast the audio and text embeddings that losses and metrics compare."""
 
 import torch
 from torch import Tensor
@@ -6,74 +6,55 @@ from torch import Tensor
 from photism.errors import InputError
 
 
-def matching_tokens(audio_embeds: Tensor, text_embeds: Tensor) -> tuple[Tensor, Tensor]:
-    """Any number of sounds beside any number of captions, in one dtype: float32, or float64 if either has it.
+def check_embeds(audio_embeds: Tensor, text_embeds: Tensor, *, paired: bool) -> torch.dtype:
+    """Check the shapes of audio and text embeddings, and return the dtype to compare them in.
 
-    Half precision is left here, since it holds a cosine to two or three digits only.
+    The dtype is float32, or float64 if either has it: half precision holds a cosine to two or three digits only.
 
     Args:
         audio_embeds: (B, S, D), any floating dtype.
         text_embeds: (M, S, D), any floating dtype.
+        paired: whether row i of both is a pair, so that B must equal M.
 
     Raises:
-        InputError: one of them has not three axes or is empty, or their S or D differ.
-    """
-    dtype = check_tokens(audio_embeds, text_embeds)
-    return audio_embeds.to(dtype), text_embeds.to(dtype)
-
-
-def check_tokens(audio_embeds: Tensor, text_embeds: Tensor) -> torch.dtype:
-    """The dtype that `matching_tokens` brings both to, without doing so.
-
-    Raises:
-        InputError: as there.
+        InputError: a shape has not three axes or is empty, S or D differ, or B and M differ where `paired`.
     """
     shapes = f"got {tuple(audio_embeds.shape)} and {tuple(text_embeds.shape)}"
     if audio_embeds.ndim != 3 or text_embeds.ndim != 3 or not audio_embeds.numel() or not text_embeds.numel():
         raise InputError(f"audio_embeds and text_embeds must be (batch, tokens, width), none of them 0; {shapes}")
     if audio_embeds.shape[1:] != text_embeds.shape[1:]:
         raise InputError(
-            f"audio_embeds and text_embeds must have as many tokens and the same width; {shapes}: "
-            "use an audio encoder made for the prompt space of these texts"
+            f"audio_embeds and text_embeds must have the same number of tokens and the same width; {shapes}: "
+            "use an audio encoder that was trained for the prompt space of these texts"
+        )
+    if paired and len(audio_embeds) != len(text_embeds):
+        raise InputError(
+            f"audio_embeds and text_embeds must have one row per pair; got {len(audio_embeds)} and {len(text_embeds)} "
+            "rows"
         )
     return torch.promote_types(torch.promote_types(audio_embeds.dtype, text_embeds.dtype), torch.float32)
 
 
-def paired_tokens(audio_embeds: Tensor, text_embeds: Tensor) -> tuple[Tensor, Tensor]:
-    """As `matching_tokens`, where row i of one belongs to row i of the other: both (B, S, D).
+def cast_embeds(audio_embeds: Tensor, text_embeds: Tensor, *, paired: bool) -> tuple[Tensor, Tensor]:
+    """Check audio and text embeddings and cast both to the dtype that `check_embeds` returns.
 
     Raises:
-        InputError: besides the above, the numbers of rows differ.
+        InputError: the shapes do not match, see `check_embeds`.
     """
-    dtype = check_pairs(audio_embeds, text_embeds)
+    dtype = check_embeds(audio_embeds, text_embeds, paired=paired)
     return audio_embeds.to(dtype), text_embeds.to(dtype)
 
 
-def check_pairs(audio_embeds: Tensor, text_embeds: Tensor) -> torch.dtype:
-    """As `check_tokens`, for `paired_tokens`.
-
-    Raises:
-        InputError: as there.
-    """
-    dtype = check_tokens(audio_embeds, text_embeds)
-    if len(audio_embeds) != len(text_embeds):
-        raise InputError(
-            f"audio_embeds and text_embeds must have a row for each pair; got {len(audio_embeds)} and "
-            f"{len(text_embeds)} rows"
-        )
-    return dtype
-
-
 def check_targets(targets: Tensor, *, queries: int, candidates: int) -> None:
-    """Refuse what is not the index of a candidate for each query: torch would take some of it in silence.
+    """Check that targets hold one candidate index per query. Torch accepts some invalid indices without an error.
 
     Args:
         targets: (queries,), integers from 0 to candidates - 1.
-        queries: how many there are to be.
-        candidates: how many there are to choose from.
+        queries: number of queries.
+        candidates: number of candidates.
 
     Raises:
-        InputError: another shape or dtype, or an index outside.
+        InputError: the shape or dtype is wrong, or an index is out of range.
     """
     if targets.shape != (queries,) or targets.dtype.is_floating_point or targets.dtype == torch.bool:
         raise InputError(

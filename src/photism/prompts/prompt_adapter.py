@@ -1,4 +1,4 @@
-"""From encoder states of any number of frames to the fixed number of tokens of a prompt."""
+"""Prompt adapters: turn the encoder's hidden states, of any number of frames, into a fixed number of prompt tokens."""
 
 import math
 
@@ -12,24 +12,26 @@ from photism.errors import InputError
 from photism.prompts.lexicon import Lexicon
 
 LONGEST_PERIOD = 10_000.0
-"""Frames in the slowest wave of the positions, as in https://arxiv.org/abs/1706.03762."""
+"""Base of the wavelengths of sinusoidal position embeddings, in frames, as in https://arxiv.org/abs/1706.03762."""
 INITIAL_QUERY_STD = 0.02
-INITIAL_SHARPNESS = 0.5
+INITIAL_INVERSE_TEMPERATURE = 0.5
+"""Initial inverse temperature of a mixture of prompts. It is below 1, because CTC takes frames as independent and so
+overestimates the evidence of a whole recording."""
 
 
 class ConvPromptAdapter(nn.Module):
-    """The published adapter: two convolutional layers of stride 2 over a fixed window of frames.
+    """Adapter of audio2img: two convolutional layers of stride 2 over a fixed window of frames.
 
     Shorter recordings are padded with zeros to the window, longer ones are cropped.
 
     Args:
-        input_width: width of the encoder's states.
+        input_width: width of the encoder's hidden states.
         output_width: D, width of a prompt token.
-        tokens: of the prompt, without the opening one; the window is four times as many frames.
-        num_heads: of the self-attention, a divisor of `output_width`.
-        intermediate_width: of the feed-forward layers.
+        tokens: number of prompt tokens, without BOS; the window has four times as many frames.
+        num_heads: number of self-attention heads, a divisor of `output_width`.
+        intermediate_width: width of the feed-forward layers.
 
-    Source: audio2img (kardSIM), whose 375 mel frames are 188 encoder frames and give 47 tokens.
+    Source: audio2img (kardSIM), which turns 375 mel frames into 188 encoder frames and 47 tokens.
     """
 
     def __init__(
@@ -49,25 +51,26 @@ class ConvPromptAdapter(nn.Module):
         self.adapter = Adapter(config)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """(B, F, input_width) states and their (B, F) mask -> (B, tokens, output_width)."""
+        """Turn hidden states (B, F, input_width) and their mask (B, F) into tokens (B, tokens, output_width)."""
         hidden_states = hidden_states * attention_mask.unsqueeze(-1)
-        missing = self.window - hidden_states.shape[1]  # below zero: crops
+        missing = self.window - hidden_states.shape[1]  # negative: `pad` crops
         return self.adapter(pad(hidden_states, (0, 0, 0, missing)))
 
 
 class ResamplerPromptAdapter(nn.Module):
-    """Learned queries, one a token, that attend to a whole recording, however long: nothing is cropped.
+    """Perceiver resampler: learned queries, one per token, that attend to a whole recording of any length.
 
     Args:
-        input_width: width of the encoder's states.
+        input_width: width of the encoder's hidden states.
         output_width: D, width of a prompt token.
-        tokens: of the prompt, without the opening one.
-        width: of the queries.
-        num_layers: each attends to the recording, then the queries to one another, then a feed-forward network.
-        num_heads: a divisor of `width`.
-        dropout: in training, on what each part adds.
+        tokens: number of prompt tokens, without BOS.
+        width: width of the queries.
+        num_layers: number of layers, each of cross-attention to the recording, self-attention between the queries, and
+            a feed-forward network.
+        num_heads: number of attention heads, a divisor of `width`.
+        dropout: dropout of the output of each sub-layer in training.
 
-    Source: the Perceiver resampler, https://arxiv.org/abs/2204.14198, section 2.1, with sinusoidal frame positions.
+    Source: Flamingo, https://arxiv.org/abs/2204.14198, section 2.1, with sinusoidal embeddings of frame positions.
     """
 
     def __init__(
@@ -90,9 +93,9 @@ class ResamplerPromptAdapter(nn.Module):
         self.output_projection = nn.Linear(width, output_width)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """(B, F, input_width) states and their (B, F) mask -> (B, tokens, output_width)."""
+        """Turn hidden states (B, F, input_width) and their mask (B, F) into tokens (B, tokens, output_width)."""
         frames = self.input_norm(self.input_projection(hidden_states))
-        frames = frames + _positions(frames)
+        frames = frames + _sinusoids(frames)
         tokens = self.queries.to(frames.dtype).expand(len(frames), -1, -1)
         mask = attention_mask.bool()[:, None, None, :]  # (B, F) -> (B, H, S, F), broadcast
         for layer in self.layers:
@@ -113,7 +116,7 @@ class _ResamplerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, tokens: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
-        """(B, S, D) tokens that attend to (B, F, D) frames where the mask allows."""
+        """Update tokens (B, S, D) from frames (B, F, D) and a mask that broadcasts to (B, H, S, F)."""
         tokens = tokens + self.dropout(self.frame_attention(self.frame_attention_norm(tokens), frames, mask))
         normed = self.token_attention_norm(tokens)
         tokens = tokens + self.dropout(self.token_attention(normed, normed, None))
@@ -131,7 +134,7 @@ class _Attention(nn.Module):
         self.output = nn.Linear(width, width)
 
     def forward(self, queries: Tensor, keys: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, S, D) attends to (B, F, D) -> (B, S, D)."""
+        """Let queries (B, S, D) attend to keys (B, F, D), and return (B, S, D)."""
         q = self.query(queries).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)  # (B, S, D) -> (B, H, S, D / H)
         key_value = self.key_value(keys).unflatten(-1, (2, self.num_heads, -1))  # (B, F, 2D) -> (B, F, 2, H, D / H)
         k, v = key_value.permute(2, 0, 3, 1, 4)  # (B, F, 2, H, D / H) -> 2 × (B, H, F, D / H)
@@ -140,22 +143,24 @@ class _Attention(nn.Module):
 
 
 class PhoneticPromptAdapter(nn.Module):
-    """What is said, whoever says it: the prompt is a mixture of known ones, by how they are pronounced.
+    """Mixture of memorised prompts, weighted by how well their pronunciations match the recording.
 
-    A network on the encoder's states learns the voices of its prompts with them. Phonemes are alike for all voices, so
-    that a prompt that was only ever heard from some, or only written down, is told from others too.
+    A network on the encoder's hidden states would learn the voices of its training prompts along with the prompts.
+    Phonemes are the same for all voices, so that a prompt can also be recognised when it was heard from few speakers,
+    or when only its spelling is known.
 
     Args:
-        input_width: width of the encoder's states.
+        input_width: width of the encoder's hidden states.
         output_width: D, width of a prompt token.
-        tokens: of the prompt, without the opening one.
-        symbols: phonemes and CTC's blank, which is the first; `phonemes` is taken from a head that was trained by CTC.
-        pronunciations, pronounced: of the `Lexicon`, how many and of how many symbols together; `lexicon.remember`
-            sets them.
-        prompts: that are mixed; `remember` sets them.
-        rank: of the prompts, as a matrix (prompts, tokens · output_width): they are much alike.
+        tokens: number of prompt tokens, without BOS.
+        symbols: number of phonemes and CTC's blank, which is the first; `phonemes` is taken from a trained CTC head.
+        pronunciations: number of pronunciations of the `Lexicon`; `lexicon.set_pronunciations` sets them.
+        pronounced: total number of symbols of these pronunciations.
+        prompts: number of memorised prompts; `set_prompts` sets them.
+        rank: rank of the prompts as a matrix (prompts, tokens · output_width), which are similar to one another.
 
-    Source: the memory is that of https://arxiv.org/abs/1606.03126, its keys are said and its values drawn.
+    Source: a key-value memory, https://arxiv.org/abs/1606.03126, whose keys are pronunciations and whose values are
+    prompts.
     """
 
     def __init__(
@@ -173,46 +178,52 @@ class PhoneticPromptAdapter(nn.Module):
         super().__init__()
         self.phonemes = nn.Linear(input_width, symbols)
         self.lexicon = Lexicon(pronunciations, pronounced, prompts)
-        # Frames are not independent, as CTC takes them to be: what they say together is less sure.
-        self.sharpness = nn.Parameter(torch.tensor(INITIAL_SHARPNESS))
-        # The prompts are the product of these two.
+        # Inverse temperature of the mixture; "sharpness" in checkpoints.
+        self.sharpness = nn.Parameter(torch.tensor(INITIAL_INVERSE_TEMPERATURE))
+        # The memorised prompts are the product of these two.
         self.mixture = nn.Linear(prompts, rank, bias=False)
         self.basis = nn.Linear(rank, tokens * output_width, bias=False)
         self.shape = (prompts, tokens, output_width)
 
+    @property
+    def inverse_temperature(self) -> nn.Parameter:
+        """Factor of the lexicon's scores before the softmax."""
+        return self.sharpness
+
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """(B, F, input_width) states and their (B, F) mask -> (B, tokens, output_width).
+        """Turn hidden states (B, F, input_width) and their mask (B, F) into tokens (B, tokens, output_width).
 
-        Gradients reach the sharpness, the bias of the pronunciations and the prompts; CTC's loss trains what is before.
+        Gradients reach the inverse temperature, the bias of the pronunciations and the prompts; the layers before them
+        are trained by a CTC loss.
         """
-        return self.mix(self.shares(hidden_states, attention_mask))
+        return self.mix(self.mixture_weights(hidden_states, attention_mask))
 
-    def mix(self, shares: Tensor) -> Tensor:
-        """The prompts of these shares: (B, prompts) -> (B, tokens, output_width)."""
-        return self.basis(self.mixture(shares.to(self.mixture.weight.dtype))).unflatten(1, self.shape[1:])
+    def mix(self, weights: Tensor) -> Tensor:
+        """Average the memorised prompts with weights (B, prompts), and return tokens (B, tokens, output_width)."""
+        return self.basis(self.mixture(weights.to(self.mixture.weight.dtype))).unflatten(1, self.shape[1:])
 
-    def shares(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
-        """Of each prompt in the mixture: (B, F, input_width) states and their mask (B, F) -> float32 (B, prompts)."""
+    def mixture_weights(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
+        """Compute the weight of each memorised prompt, (B, prompts) float32 with sum 1, from the input of `forward`."""
         scores = self.lexicon(self.phonemes(hidden_states), attention_mask)
-        return (self.sharpness.float() * scores).softmax(-1)
+        return (self.inverse_temperature.float() * scores).softmax(-1)
 
     @torch.no_grad()
-    def remember(self, prompts: Tensor) -> None:
-        """Sets the prompts that are mixed, (prompts, tokens, output_width), as nearly as the rank allows.
+    def set_prompts(self, prompts: Tensor) -> None:
+        """Memorise prompts, (prompts, tokens, output_width), as their best approximation of the adapter's rank.
 
         Raises:
-            InputError: another shape.
+            InputError: the shape differs.
         """
         if prompts.shape != self.shape:
-            raise InputError(f"prompts to remember must be of shape {self.shape}; got {tuple(prompts.shape)}")
+            raise InputError(f"prompts to memorise must be of shape {self.shape}; got {tuple(prompts.shape)}")
         u, s, vh = torch.linalg.svd(prompts.flatten(1).double(), full_matrices=False)
-        kept = min(len(s), self.mixture.out_features)
-        self.mixture.weight.zero_()[:kept].copy_((u * s)[:, :kept].T)
-        self.basis.weight.zero_()[:, :kept].copy_(vh[:kept].T)
+        rank = min(len(s), self.mixture.out_features)
+        self.mixture.weight.zero_()[:rank].copy_((u * s)[:, :rank].T)
+        self.basis.weight.zero_()[:, :rank].copy_(vh[:rank].T)
 
 
-def _positions(frames: Tensor) -> Tensor:
-    """Sines and cosines of each frame's index for (B, F, D): (F, D), any F."""
+def _sinusoids(frames: Tensor) -> Tensor:
+    """Return sinusoidal embeddings (F, D) of the frame positions of (B, F, D)."""
     half = frames.shape[2] // 2
     index = torch.arange(frames.shape[1], device=frames.device, dtype=torch.float32)
     rate = torch.exp(torch.arange(half, device=frames.device) * (-math.log(LONGEST_PERIOD) / half))

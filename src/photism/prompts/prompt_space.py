@@ -1,28 +1,27 @@
-"""What a diffusion model's cross-attention expects where a text prompt would be."""
+"""Prompt spaces: the shape and scale of the embeddings that a diffusion model's cross-attention expects."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from photism.errors import InputError
+from photism.prompts.text import encode_text
 
 
 @dataclass(frozen=True, eq=False)
 class PromptSpace:
-    """The sequence of vectors that a diffusion model's text encoder gives it: all that differs between such models.
+    """The output space of a diffusion model's text encoder, with everything in which such models differ.
 
     Attributes:
-        name: what the space is called, such as "sd-1" or "tiny".
-        bos: (D,) the opening vector; the same for every prompt, since the text encoder is causal.
-        negative: (S, D) the tokens of the empty prompt, which guidance leads away from.
-        norm: the mean length of a token after the opening one.
-        pooled_negative: (P,) the pooled vector of the empty prompt, where the model wants one (SD XL), else None.
+        name: name of the space, such as "sd-1" or "tiny".
+        bos: (D,) BOS embedding, the first token. It is the same for every prompt, because the text encoder is causal.
+        negative: (S, D) embeddings of the empty prompt, the usual negative prompt of classifier-free guidance.
+        norm: mean Euclidean norm of the tokens after BOS.
+        pooled_negative: (P,) pooled embedding of the empty prompt for SD XL, else None.
     """
 
     name: str
@@ -40,27 +39,27 @@ class PromptSpace:
 
     @property
     def length(self) -> int:
-        """S, the tokens of a prompt, the opening one included."""
+        """S, number of tokens of a prompt, BOS included."""
         return len(self.negative)
 
     @property
     def width(self) -> int:
-        """D, the width of a token: the UNet's cross_attention_dim."""
+        """D, width of a token: the UNet's `cross_attention_dim`."""
         return self.negative.shape[1]
 
     @property
     def pooled_width(self) -> int | None:
-        """P, the width of the pooled vector; None where the model wants none."""
+        """P, width of the pooled embedding; None for models without one."""
         return None if self.pooled_negative is None else len(self.pooled_negative)
 
     @classmethod
     def of(cls, pipeline: Any, *, name: str, captions: Sequence[str] = ("",)) -> PromptSpace:
-        """Measures the prompt space of a diffusion pipeline by encoding text with it.
+        """Measure the prompt space of a diffusion pipeline by encoding text with it.
 
         Args:
             pipeline: a diffusers pipeline with `encode_prompt` (Stable Diffusion 1.x, 2.x, XL).
-            name: what to call the space.
-            captions: texts whose tokens the typical norm is measured on.
+            name: name to give the space.
+            captions: texts on whose tokens `norm` is measured.
 
         Raises:
             InputError: the pipeline has no text encoder.
@@ -79,13 +78,13 @@ class PromptSpace:
 
 
 def check_widths(unet: Mapping[str, Any], *, space: str, width: int, pooled_width: int | None) -> None:
-    """That a UNet takes the prompts of a space, which its configuration tells without its weights.
+    """Check, from its configuration alone, that a UNet accepts the prompts of a prompt space.
 
     Args:
         unet: configuration of a diffusers UNet.
         space: name of the prompt space.
-        width: D, of its tokens.
-        pooled_width: P, of its pooled vectors; None where it has none.
+        width: D, width of its tokens.
+        pooled_width: P, width of its pooled embedding, or None.
 
     Raises:
         InputError: the UNet expects another width.
@@ -93,54 +92,14 @@ def check_widths(unet: Mapping[str, Any], *, space: str, width: int, pooled_widt
     expected = unet.get("cross_attention_dim")
     if width != expected:
         raise InputError(
-            f"encoder must make prompts of diffusion's width, {expected} (cross_attention_dim); "
-            f"those of its prompt space {space!r} have {width}"
+            f"encoder must produce prompts of width {expected}, the diffusion model's cross_attention_dim; "
+            f"its prompt space {space!r} has width {width}"
         )
     if unet.get("addition_embed_type") == "text_time":
-        # SD XL appends the pooled vector to the embeddings of six numbers, the picture's sizes and crop.
+        # SD XL concatenates the pooled embedding with the embeddings of six numbers: sizes and crop of the image.
         expected = unet["projection_class_embeddings_input_dim"] - 6 * unet["addition_time_embed_dim"]
         if pooled_width != expected:
             raise InputError(
-                f"encoder must make pooled vectors of diffusion's width, {expected}; "
-                f"those of its prompt space {space!r} have {pooled_width}"
+                f"encoder must produce pooled embeddings of width {expected} for this diffusion model; "
+                f"its prompt space {space!r} has width {pooled_width}"
             )
-
-
-@torch.no_grad()
-def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:
-    """The tokens that a diffusion pipeline draws a text from, and the pooled vectors of SD XL.
-
-    Args:
-        pipeline: a diffusers pipeline with `encode_prompt`.
-        captions: N texts; too long ones are cut as the pipeline cuts them, without its warnings.
-
-    Returns:
-        (N, S, D) float32, and (N, P) float32 or None.
-    """
-    with _quiet():
-        encoded = pipeline.encode_prompt(
-            # Where its text encoder works, which with offloading is not where it lies.
-            list(captions),
-            device=pipeline._execution_device,
-            num_images_per_prompt=1,
-            do_classifier_free_guidance=False,
-        )
-    pooled = encoded[2].float() if len(encoded) == 4 else None
-    return encoded[0].float(), pooled
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Errors alone from transformers and diffusers."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    libraries = (diffusers_logging, transformers_logging)
-    before = [library.get_verbosity() for library in libraries]
-    for library in libraries:
-        library.set_verbosity_error()
-    try:
-        yield
-    finally:
-        for library, verbosity in zip(libraries, before, strict=True):
-            library.set_verbosity(verbosity)

@@ -1,4 +1,4 @@
-"""Where a text goes in the prompt of a sound, and how that is written."""
+"""Where a text is placed in the prompt of a recording, and how the command line writes it."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ TextWord: TypeAlias = Literal["blend", "before", "after"]
 TEXT_WORDS: tuple[TextWord, ...] = get_args(TextWord)
 
 TextPlace: TypeAlias = "TextWord | tuple[int, int]"
-"""Where a text goes in the prompt of a sound.
+"""Place of a text in the prompt of a recording.
 
-"blend": into every token, by the strength of the sound.
-"before": in place of the sound's first tokens, as many as its words take.
-"after": in place of the sound's last tokens.
-(start, stop): in place of these tokens; 0 is the opening one, which stays.
+"blend": all tokens are interpolated between the text's and the recording's, by the strength of the recording.
+"before": the text replaces as many of the recording's first tokens as it has tokens.
+"after": the text replaces as many of the recording's last tokens.
+(start, stop): the text replaces the tokens from start to stop - 1; token 0 is BOS and stays.
 """
 
 
 def read_text_place(place: str, *, name: str = "text_place") -> TextPlace:
-    """Reads a place that was typed: one of the words, or a range of tokens such as 1:4.
+    """Parse a place that was typed: blend, before, after, or a range of tokens such as 1:4.
 
     Args:
-        place: what was typed.
-        name: what an error calls it.
+        place: text that was typed.
+        name: name of the setting in an error message.
 
     Raises:
-        InputError: it is neither; whether there are such tokens is not known yet.
+        InputError: it is none of these. Whether the prompt has these tokens is checked later, when its length is known.
     """
     if place in TEXT_WORDS:
         return place

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from photism.drawing.negative_prompt import Negative
     from photism.drawing.pipeline import AudioToImageOutput, AudioToImagePipeline
     from photism.listening.zero_shot import CaptionRanker
-    from photism.prompts.audio_prompt_encoder import AudioPrompt
+    from photism.prompts.audio_prompt import AudioPrompt
 
 MAX_DURATION_S = 60.0
 MAX_FILE_SIZE = "64mb"  # a minute of video, or several of uncompressed sound

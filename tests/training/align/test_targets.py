@@ -3,7 +3,7 @@ import torch
 
 from photism.errors import InputError
 from photism.prompts.diffusion import load_diffusion
-from photism.prompts.prompt_space import encode_text
+from photism.prompts.text import encode_text
 from photism.training.align.targets import prepare_targets, text_digest
 from tests.support.tiny_checkpoint import CAPTIONS
 

@@ -15,13 +15,12 @@ from torch import Tensor
 from photism.audio.waveform import SAMPLING_RATE
 from photism.drawing.arguments import call_parameters
 from photism.drawing.negative_prompt import read_negative
-from photism.drawing.prompts import join_rows
 from photism.drawing.video.audio_features import MeasuredSound, Motion, motion
 from photism.drawing.video.keyframes import Timeline
 from photism.drawing.video.noise_path import NoisePath
 from photism.drawing.video.settings import FilmSettings
 from photism.errors import InputError
-from photism.prompts.audio_prompt_encoder import AudioPrompt
+from photism.prompts.audio_prompt import AudioPrompt, concatenate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -103,7 +102,7 @@ class Film:
         moments = self._moments(indices)
         warned = False
         while batch := list(islice(moments, self.settings.batch_size)):
-            prompts = join_rows([moment.prompt for moment in batch])
+            prompts = concatenate([moment.prompt for moment in batch])
             # The steps of schedulers that add noise add the same to every picture, or the film would flicker.
             seeds = [self.settings.seed] * len(batch)
             drawn = self.drawer(prompts, seeds, latents=torch.cat([moment.latents for moment in batch]))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from photism.audio.streaming import SoundFile, stream_samples
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.audio.windowing import Window, stream_windows
-from photism.drawing.prompts import take_rows
-from photism.prompts.audio_prompt_encoder import AudioPrompt, AudioPromptEncoder
+from photism.prompts.audio_prompt import AudioPrompt, select_rows
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.mixing import with_strength
 
 WINDOWS_AT_ONCE = 8
@@ -36,7 +36,7 @@ class _Group:
         return self.encoder.encode(self.waveforms, batch_size=WINDOWS_AT_ONCE)
 
     def prompt(self, row: int) -> AudioPrompt:
-        return take_rows(self.prompts, [row])
+        return select_rows(self.prompts, [row])
 
 
 class _Key(NamedTuple):

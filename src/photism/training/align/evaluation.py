@@ -12,9 +12,9 @@ from torch import Tensor
 from photism.errors import as_input_error
 from photism.prompts.metrics import (
     cosine_similarity,
+    cross_modal_retrieval,
     euclidean_distance,
     mean_squared_error,
-    retrieval_both_ways,
     sequence_similarity,
 )
 from photism.training.align.targets import Targets
@@ -46,7 +46,7 @@ def measure(heard: Heard, targets: Targets) -> dict[str, float]:
     """Retrieval among all captions of these sounds, both ways, and how near tokens come to the first caption's."""
     count = heard.tokens.shape[1]
     similarity, relevant = similarities(heard, targets)
-    both = retrieval_both_ways(similarity, relevant)
+    both = cross_modal_retrieval(similarity, relevant)
     first = targets.tokens(torch.tensor([captions[0] for captions in heard.captions]), count)
     found: dict[str, float] = {}
     for name, way in (("audio to text", both.audio_to_text), ("text to audio", both.text_to_audio)):

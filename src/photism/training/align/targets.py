@@ -28,7 +28,8 @@ from torch import Tensor
 
 from photism.errors import InputError
 from photism.files import written_beside
-from photism.prompts.prompt_space import PromptSpace, encode_text
+from photism.prompts.prompt_space import PromptSpace
+from photism.prompts.text import encode_text
 
 CAPTIONS_AT_ONCE = 64
 MEASURED_CAPTIONS = 1024

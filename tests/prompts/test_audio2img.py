@@ -1,4 +1,4 @@
-"""The published checkpoints draw as in their repository: beside a transcription of its pipeline.py."""
+"""Parity with the audio2img repository, whose pipeline.py is transcribed here."""
 
 import json
 import shutil
@@ -19,13 +19,13 @@ TOLERANCE = 1e-4
 LEVELS = 1  # of 255
 STEPS = 2
 SEED = 5
-# Samples: of 2 frames, of an odd number, of 375 to 377, and of more, whose end only the normalisation hears.
+# Samples of 2 frames, of an odd number, of 375 to 377, and of more, whose end affects the normalisation only.
 LENGTHS = [719, 8160, 60_240, 60_400, 60_560, 64_000, 200_000]
 
 
 @pytest.fixture(scope="module")
 def diffusion(tmp_path_factory):
-    """A Stable Diffusion whose text encoder reads 77 tokens, as every one of them does."""
+    """Make a Stable Diffusion whose text encoder takes 77 tokens, as all of them do."""
     folder = tmp_path_factory.mktemp("diffusion")
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -33,9 +33,9 @@ def diffusion(tmp_path_factory):
     return folder / "sd"
 
 
-@pytest.fixture(scope="module", params=[1.0, None], ids=["filled up with 1", "without preprocessor_config.json"])
+@pytest.fixture(scope="module", params=[1.0, None], ids=["padded with 1", "without preprocessor_config.json"])
 def checkpoint(tmp_path_factory, request):
-    """What the training notebook leaves: transformers' model with its own adapter, and the feature extractor."""
+    """Make what the training notebook saves: transformers' model with its own adapter, and the feature extractor."""
     folder = tmp_path_factory.mktemp("checkpoint")
     with torch.random.fork_rng():
         torch.manual_seed(1)
@@ -76,13 +76,13 @@ def waveforms():
     return [(0.1 * noise.standard_normal(length)).astype(np.float32) for length in LENGTHS]
 
 
-def steps_of_the_repository(checkpoint, diffusion):
-    """Its AudioToImagePipeline: from samples to a prompt, and from two prompts to a picture."""
+def reference_pipeline(checkpoint, diffusion):
+    """Transcribe its AudioToImagePipeline: a function from samples to a prompt, and one from samples to an image."""
     audio_encoder = transformers.Wav2Vec2BertModel.from_pretrained(checkpoint).eval()
-    described = (checkpoint / "preprocessor_config.json").exists()
+    has_preprocessor = (checkpoint / "preprocessor_config.json").exists()
     feature_extractor = (
         SeamlessM4TFeatureExtractor.from_pretrained(checkpoint, stride=2)
-        if described
+        if has_preprocessor
         else SeamlessM4TFeatureExtractor(stride=2)
     )
     stable_diffusion = StableDiffusionPipeline.from_pretrained(diffusion)
@@ -92,7 +92,7 @@ def steps_of_the_repository(checkpoint, diffusion):
         words = stable_diffusion.tokenizer(
             "", return_tensors="pt", truncation=True, padding="max_length", max_length=48
         )
-        opening = stable_diffusion.text_encoder(**words).last_hidden_state[:, :1]
+        bos = stable_diffusion.text_encoder(**words).last_hidden_state[:, :1]
         features = feature_extractor(
             samples,
             sampling_rate=16_000,
@@ -101,8 +101,8 @@ def steps_of_the_repository(checkpoint, diffusion):
             padding="max_length",
             max_length=375,
         )
-        heard = audio_encoder(features.input_features).last_hidden_state
-        return torch.cat([opening, heard], dim=1)
+        tokens = audio_encoder(features.input_features).last_hidden_state
+        return torch.cat([bos, tokens], dim=1)
 
     def draw(samples):
         noise = 0.01 * np.random.default_rng(0).standard_normal(4 * 16_000, dtype=np.float32)
@@ -116,23 +116,23 @@ def steps_of_the_repository(checkpoint, diffusion):
     return prompt, draw
 
 
-def test_prompts_and_pictures_are_those_of_the_repository(pipeline, checkpoint, diffusion, waveforms):
-    prompt, draw = steps_of_the_repository(checkpoint, diffusion)
+def test_prompts_and_images_equal_the_repositorys(pipeline, checkpoint, diffusion, waveforms):
+    prompt, draw = reference_pipeline(checkpoint, diffusion)
     drawn = pipeline([Waveform(samples) for samples in waveforms], seed=SEED, num_inference_steps=STEPS)
-    for samples, ours, (picture,) in zip(waveforms, drawn.prompts.prompt_embeds, drawn.images, strict=True):
+    for samples, ours, (image,) in zip(waveforms, drawn.prompts.prompt_embeds, drawn.images, strict=True):
         torch.testing.assert_close(ours, prompt(samples)[0], rtol=0, atol=TOLERANCE)
-        np.testing.assert_allclose(np.asarray(picture, np.int16), np.asarray(draw(samples), np.int16), atol=LEVELS)
+        np.testing.assert_allclose(np.asarray(image, np.int16), np.asarray(draw(samples), np.int16), atol=LEVELS)
     assert drawn.prompts.prompt_embeds.shape == (len(waveforms), 48, WIDTH)
 
 
-def test_each_sound_alone_gives_what_it_gives_among_others(pipeline, waveforms):
+def test_prompts_do_not_depend_on_the_batch(pipeline, waveforms):
     together = pipeline.encoder.encode([Waveform(samples) for samples in waveforms])
     assert together.windows == (1,) * len(waveforms)
     for samples, prompt in zip(waveforms, together.prompt_embeds, strict=True):
         torch.testing.assert_close(pipeline.encoder.encode([Waveform(samples)]).prompt_embeds[0], prompt)
 
 
-def test_the_negative_is_noise_unless_another_is_asked_for(pipeline, waveforms):
+def test_the_default_negative_prompt_is_noise(pipeline, waveforms):
     assert pipeline.negative == "noise"
     sound = Waveform(waveforms[1])
     default, noise, empty = (
@@ -143,47 +143,47 @@ def test_the_negative_is_noise_unless_another_is_asked_for(pipeline, waveforms):
     assert np.abs(noise - empty).max() > LEVELS
 
 
-def test_saved_it_is_a_photism_model(pipeline, diffusion, waveforms, tmp_path):
+def test_it_can_be_saved_as_a_photism_model(pipeline, diffusion, waveforms, tmp_path):
     pipeline.encoder.save_pretrained(tmp_path)
-    again = AudioToImagePipeline.from_pretrained(tmp_path, diffusion=diffusion, device="cpu")
-    assert again.negative == "noise"
+    loaded = AudioToImagePipeline.from_pretrained(tmp_path, diffusion=diffusion, device="cpu")
+    assert loaded.negative == "noise"
     sound = [Waveform(waveforms[1])]
-    torch.testing.assert_close(again.encoder.encode(sound), pipeline.encoder.encode(sound), rtol=0, atol=0)
+    torch.testing.assert_close(loaded.encoder.encode(sound), pipeline.encoder.encode(sound), rtol=0, atol=0)
 
 
-def test_it_hears_captions_too(checkpoint, diffusion, waveforms):
+def test_it_ranks_captions(checkpoint, diffusion, waveforms):
     ranker = CaptionRanker.from_pretrained(checkpoint, diffusion=diffusion, device="cpu")
     assert len(ranker.rank(Waveform(waveforms[0]), captions=["Rain.", "A bird."])[0]) == 2
 
 
-def test_without_a_diffusion_model_stable_diffusion_2_1_is_asked_for(checkpoint, monkeypatch):
-    asked = []
+def test_the_default_diffusion_model_is_stable_diffusion_2_1(checkpoint, monkeypatch):
+    requested = []
 
     def download(hub_id, path):
-        asked.append(hub_id)
+        requested.append(hub_id)
         raise OSError("no network")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     with pytest.raises(InputError, match="stabilityai/stable-diffusion-2-1 is neither: no network"):
         AudioToImagePipeline.from_pretrained(checkpoint)
-    assert asked == ["stabilityai/stable-diffusion-2-1"]
+    assert requested == ["stabilityai/stable-diffusion-2-1"]
 
 
-def test_a_mismatch_is_told_before_weights_are_loaded(checkpoint, models, tmp_path):
+def test_a_mismatch_is_reported_before_weights_are_loaded(checkpoint, models, tmp_path):
     bare = shutil.copytree(checkpoint, tmp_path / "bare")
     (bare / "model.safetensors").unlink()
-    with pytest.raises(InputError, match=r"prompts of diffusion's width, 32 .* space 'audio2img' have 16"):
+    with pytest.raises(InputError, match=r"prompts of width 32, .* space 'audio2img' has width 16"):
         AudioToImagePipeline.from_pretrained(bare, diffusion=models / "xl/diffusion", device="cpu")
 
 
-def test_missing_weights_and_too_short_prompts_are_told(checkpoint, diffusion, models, tmp_path):
+def test_missing_weights_and_too_short_prompts_are_refused(checkpoint, diffusion, models, tmp_path):
     damaged = shutil.copytree(checkpoint, tmp_path / "damaged")
     weights = load_file(damaged / "model.safetensors")
     del weights["adapter.layers.1.ffn.output_dense.bias"]
     save_file(weights, damaged / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match=r"lacks weights: adapter\.adapter\.layers\.1\.ffn\.output_dense\.bias$"):
         AudioToImagePipeline.from_pretrained(damaged, diffusion=diffusion, device="cpu")
-    with pytest.raises(InputError, match="diffusion must take prompts of at least 48 tokens; it takes 20"):
+    with pytest.raises(InputError, match="diffusion must accept prompts of at least 48 tokens; it accepts 20"):
         AudioToImagePipeline.from_pretrained(checkpoint, diffusion=models / "sd/diffusion", device="cpu")
 
 
@@ -198,7 +198,7 @@ def test_missing_weights_and_too_short_prompts_are_told(checkpoint, diffusion, m
         {"model_type": "wav2vec2"},
     ],
 )
-def test_other_encoders_are_not_taken_for_one(checkpoint, tmp_path, other):
+def test_other_encoders_are_not_recognised_as_audio2img(checkpoint, tmp_path, other):
     settings = json.loads((checkpoint / "config.json").read_text())
     assert is_audio2img(settings)
     assert not is_audio2img(settings | other)
@@ -207,9 +207,9 @@ def test_other_encoders_are_not_taken_for_one(checkpoint, tmp_path, other):
         AudioToImagePipeline.from_pretrained(tmp_path)
 
 
-def test_the_default_negative_is_a_word(models):
+def test_the_default_negative_must_be_a_word(models):
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
     assert pipeline.negative == "empty"
-    pipeline.encoder.config.default_negative = "https://example.org/a.wav"  # not to be fetched
+    pipeline.encoder.config.default_negative = "https://example.org/a.wav"  # must not be downloaded
     with pytest.raises(InputError, match="default_negative must be one of empty, silence, noise, none; got https"):
         AudioToImagePipeline(pipeline.encoder, pipeline.diffusion)

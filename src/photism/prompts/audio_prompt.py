@@ -1,0 +1,42 @@
+"""Prompt embeddings of recordings, as a diffusion pipeline takes them in place of a text prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class AudioPrompt(NamedTuple):
+    """A batch of prompts; the first two fields have the names of a diffusion pipeline's arguments."""
+
+    prompt_embeds: Tensor  # (B, S, D)
+    pooled_prompt_embeds: Tensor | None  # (B, P) for SD XL, else None
+    windows: tuple[int, ...] = ()  # set by `encode`: how many windows each recording was encoded in; 1 is exact
+    mixture_weights: Tensor | None = None  # float32 (B, N), where each prompt is a mixture of N memorised ones
+
+
+def select_rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
+    """Return the given rows of a batch of prompts, in the given order; a row may be repeated."""
+    pooled = prompts.pooled_prompt_embeds
+    return AudioPrompt(prompts.prompt_embeds[rows], None if pooled is None else pooled[rows])
+
+
+def concatenate(prompts: Sequence[AudioPrompt]) -> AudioPrompt:
+    """Concatenate prompts of one prompt space along the batch axis.
+
+    Pooled embeddings and mixture weights are kept where all prompts have them.
+    """
+    return AudioPrompt(
+        torch.cat([each.prompt_embeds for each in prompts]),
+        _concatenated([each.pooled_prompt_embeds for each in prompts]),
+        tuple(count for each in prompts for count in each.windows),
+        _concatenated([each.mixture_weights for each in prompts]),
+    )
+
+
+def _concatenated(tensors: Sequence[Tensor | None]) -> Tensor | None:
+    present = [tensor for tensor in tensors if tensor is not None]
+    return torch.cat(present) if len(present) == len(tensors) else None

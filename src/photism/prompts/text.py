@@ -1,0 +1,79 @@
+"""Text prompts: encode captions with the text encoder of a diffusion pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from photism.errors import InputError
+from photism.prompts.audio_prompt import AudioPrompt
+
+
+@torch.no_grad()
+def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+    """Encode captions with a diffusion pipeline's text encoder, without gradients.
+
+    Args:
+        pipeline: a diffusers pipeline with `encode_prompt`.
+        captions: B texts. A caption that exceeds the tokenizer's maximum length is truncated without a warning.
+
+    Returns:
+        The prompt embeddings, (B, S, D) float32, and the pooled embeddings of SD XL, (B, P) float32, or None.
+    """
+    with _quiet():
+        encoded = pipeline.encode_prompt(
+            list(captions),
+            device=pipeline._execution_device,  # with offloading, not the device that holds the weights
+            num_images_per_prompt=1,
+            do_classifier_free_guidance=False,
+        )
+    pooled = encoded[2].float() if len(encoded) == 4 else None
+    return encoded[0].float(), pooled
+
+
+def encode_text_prompt(
+    pipeline: Any, texts: Sequence[str], *, length: int, dtype: torch.dtype, name: str = "text"
+) -> AudioPrompt:
+    """Encode texts into prompts that can replace the prompts of recordings or be mixed with them.
+
+    Args:
+        pipeline: a diffusers pipeline with a text encoder.
+        texts: B texts.
+        length: S, number of tokens to keep. The text encoder is causal, so that the first tokens of a prompt are those
+            of a shorter prompt.
+        dtype: dtype of the result.
+        name: what an error message calls the texts.
+
+    Raises:
+        InputError: the pipeline has no text encoder.
+    """
+    if getattr(pipeline, "text_encoder", None) is None:
+        raise InputError(f"{name} needs a text encoder, which this diffusion pipeline lacks; load it with one")
+    tokens, pooled = encode_text(pipeline, texts)
+    return AudioPrompt(tokens[:, :length].to(dtype), None if pooled is None else pooled.to(dtype))
+
+
+def count_tokens(text: str, pipeline: Any) -> int:
+    """Count the tokens of a text, without BOS, EOS and padding."""
+    return len(pipeline.tokenizer.tokenize(text))
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Let transformers and diffusers log errors only: they warn about each truncated caption."""
+    from diffusers.utils import logging as diffusers_logging
+    from transformers.utils import logging as transformers_logging
+
+    libraries = (diffusers_logging, transformers_logging)
+    before = [library.get_verbosity() for library in libraries]
+    for library in libraries:
+        library.set_verbosity_error()
+    try:
+        yield
+    finally:
+        for library, verbosity in zip(libraries, before, strict=True):
+            library.set_verbosity(verbosity)

@@ -1,0 +1,173 @@
+"""Images generated from mixed prompts: precomputed ones, and recordings mixed with a text."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+
+from photism import AudioPromptEncoder, AudioToImagePipeline, InputError
+from photism.drawing.negative_prompt import TextPrompt
+from photism.prompts.audio_prompt import AudioPrompt
+from photism.prompts.mixing import interpolate
+from photism.prompts.prompt_space import PromptSpace
+from photism.prompts.text import encode_text
+from tests.support.tiny_checkpoint import CAPTIONS, make_encoder
+
+WORDS = "a red koala"
+WORDS_TOKENS = 9  # its letters, which are all that the tokenizer knows
+LENGTH = 13  # tokens of the encoder's prompts
+
+
+def make_prompt(seed, rows=1, length=5, width=4, pooled=3, dtype=torch.float32):
+    noise = torch.Generator().manual_seed(seed)
+    return AudioPrompt(
+        torch.randn(rows, length, width, generator=noise).to(dtype),
+        torch.randn(rows, pooled, generator=noise).to(dtype) if pooled else None,
+    )
+
+
+def assert_equal(one, other, **tolerance):
+    tolerance = tolerance or {"rtol": 0, "atol": 0}
+    torch.testing.assert_close(one.prompt_embeds, other.prompt_embeds, **tolerance)
+    torch.testing.assert_close(one.pooled_prompt_embeds, other.pooled_prompt_embeds, **tolerance)
+
+
+def drawn(pipeline, sounds, **settings):
+    return pipeline(sounds, num_inference_steps=1, **settings)
+
+
+def assert_same_image(one, other):
+    np.testing.assert_allclose(np.asarray(one, np.int16), np.asarray(other, np.int16), atol=1)
+
+
+def test_precomputed_prompts_give_the_images_of_their_recordings(pipeline, sounds):
+    prompts = pipeline.encoder.encode(sounds)
+    ours = drawn(pipeline, prompts, seed=3)
+    assert_equal(ours.prompts, prompts)
+    assert ours.prompts.windows == (1, 1, 1)
+    for (image,), (expected,) in zip(ours.images, drawn(pipeline, sounds, seed=3).images, strict=True):
+        assert_same_image(image, expected)
+
+
+def test_images_of_mixed_prompts_do_not_depend_on_the_batch(pipeline, sounds):
+    first, second = (pipeline.encoder.encode([sound]) for sound in sounds[:2])
+    path = interpolate(first, second, 5)
+    strips = [drawn(pipeline, path, seed=3, batch_size=batch_size) for batch_size in (1, 2, 5)]
+    assert strips[0].seeds == [[3]] * 5
+    for images in zip(*(strip.images for strip in strips), strict=True):
+        for (image,) in images[1:]:
+            assert_same_image(image, images[0][0])
+    for end, sound in ((0, sounds[0]), (-1, sounds[1])):
+        assert_same_image(strips[0].images[end][0], drawn(pipeline, sound, seed=3).images[0][0])
+
+
+@pytest.mark.parametrize(("place", "strength"), [("blend", 0.5), ("before", 1.0), ("after", 1.0), ((2, 5), 1.0)])
+def test_strength_interpolates_from_the_text_to_the_recording(pipeline, sounds, place, strength):
+    text, sound = pipeline.encode_text([WORDS]).prompt_embeds, pipeline.encoder.encode(sounds[:2]).prompt_embeds
+    if place != "blend":
+        start, stop = {"before": (1, 1 + WORDS_TOKENS), "after": (LENGTH - WORDS_TOKENS, LENGTH)}.get(place, place)
+        sound[:, start:stop] = text[:, 1 : 1 + stop - start]
+    for given, weight in ((None, strength), (0, 0.0), (0.3, 0.3), (1, 1.0)):
+        output = drawn(pipeline, sounds[:2], text=WORDS, text_place=place, sound_strength=given)
+        torch.testing.assert_close(output.prompts.prompt_embeds, text + weight * (sound - text))
+        assert output.sound_strength == weight
+
+
+def test_a_text_alone_gives_the_image_of_the_diffusion_pipeline(pipeline, sounds):
+    """Use an encoder with the full prompt length; one with fewer tokens truncates the text."""
+    torch.manual_seed(0)
+    space = PromptSpace.of(pipeline.diffusion, name="sd", captions=CAPTIONS)
+    config = make_encoder(space).config
+    whole = AudioPromptEncoder.for_space(
+        space, encoder=pipeline.encoder.encoder.config, adapter_arguments=config.adapter_arguments
+    )
+    ours = AudioToImagePipeline(whole, pipeline.diffusion)
+    theirs = pipeline.diffusion(WORDS, num_inference_steps=1, generator=torch.Generator().manual_seed(2)).images[0]
+    for where in ("blend", "before", (3, 7)):
+        image = drawn(ours, sounds[0], seed=2, text=WORDS, text_place=where, sound_strength=0).images[0][0]
+        assert_same_image(image, theirs)
+    assert_same_image(drawn(ours, ours.encode_text([WORDS]), seed=2).images[0][0], theirs)
+
+
+def test_text_prompts_have_the_length_of_the_recordings_prompts(pipeline, xl):
+    texts = pipeline.encode_text([WORDS, "rain"])
+    expected, _ = encode_text(pipeline.diffusion, [WORDS, "rain"])
+    torch.testing.assert_close(texts.prompt_embeds, expected[:, :LENGTH])
+    assert texts.pooled_prompt_embeds is None
+    assert xl.encode_text(["rain"]).pooled_prompt_embeds.shape == (1, 16)
+    for nothing in ([], "rain"):
+        with pytest.raises(InputError, match="texts must be a list of at least one text; got"):
+            pipeline.encode_text(nothing)
+
+
+def test_xl_mixes_pooled_embeddings(xl, sounds):
+    sound, text = xl.encoder.encode(sounds[:1]), xl.encode_text([WORDS])
+    output = drawn(xl, sounds[0], text=WORDS, sound_strength=0.25)
+    torch.testing.assert_close(output.prompts.pooled_prompt_embeds, 0.25 * sound[1] + 0.75 * text[1])
+    output = drawn(xl, sounds[0], text=WORDS, text_place="before")
+    torch.testing.assert_close(
+        output.prompts.pooled_prompt_embeds, torch.lerp(sound[1], text[1], WORDS_TOKENS / (LENGTH - 1))
+    )
+
+
+def test_a_mixed_prompt_can_have_any_negative_prompt(pipeline, sounds):
+    for negative in ("empty", "noise", "none", TextPrompt("rain"), sounds[1]):
+        drawn(pipeline, sounds[0], text=WORDS, text_place="after", negative=negative)
+
+
+def test_a_bfloat16_pipeline_mixes_float32_prompts(models, sounds):
+    ours = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", dtype=torch.bfloat16)
+    output = drawn(ours, make_prompt(1, length=LENGTH, width=16, pooled=0), text=WORDS)
+    assert output.prompts.prompt_embeds.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"text_place": "before"}, "text_place needs a text; got before without one"),
+        ({"text": WORDS, "text_place": "above"}, "one of blend, before, after or a range of tokens; got 'above'"),
+        ({"text": WORDS, "text_place": (0, 4)}, "text_place must be a range of tokens within 1:13; got 0:4"),
+        ({"text": WORDS, "text_place": (4, 14)}, "text_place must be a range of tokens within 1:13; got 4:14"),
+        (
+            {"text": "", "text_place": "after"},
+            "text must have 1 to 11 tokens to be placed after the recording; it has 0",
+        ),
+        ({"text": "a photograph", "text_place": "before", "sound_strength": -1}, "sound_strength must be at least 0"),
+        ({"text": "twelve tokens", "text_place": "before"}, "to be placed before the recording; it has 12"),
+    ],
+)
+def test_an_invalid_text_is_refused_before_a_recording_is_encoded(pipeline, sounds, monkeypatch, settings, message):
+    monkeypatch.setattr(AudioPromptEncoder, "encode", lambda *_, **__: pytest.fail("encoded"))
+    with pytest.raises(InputError, match=message):
+        pipeline(sounds[0], **settings)
+
+
+def test_a_text_needs_a_text_encoder(models, pipeline, sounds):
+    textless = StableDiffusionPipeline.from_pretrained(models / "sd/diffusion", text_encoder=None, tokenizer=None)
+    ours = AudioToImagePipeline(pipeline.encoder, textless)
+    with pytest.raises(
+        InputError, match="text needs a text encoder, which this diffusion pipeline lacks; load it with one"
+    ):
+        ours(sounds[0], text=WORDS)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (make_prompt(1, length=12, width=16, pooled=0), r"the shapes \[\(1, 13, 16\)\]; got \[\(1, 12, 16\)\]"),
+        (make_prompt(1, length=13, width=8, pooled=0), r"the shapes \[\(1, 13, 16\)\]; got \[\(1, 13, 8\)\]"),
+        (make_prompt(1, length=13, width=16, pooled=3), r"\[\(1, 13, 16\)\]; got \[\(1, 13, 16\), \(1, 3\)\]"),
+        (make_prompt(1, rows=0, length=13, width=16, pooled=0), "prompts must have at least one row"),
+        (AudioPrompt(torch.full((1, 13, 16), math.nan), None), "prompts must be finite; got NaN or infinity"),
+    ],
+)
+def test_precomputed_prompts_must_have_the_shape_of_the_encoders_prompts(pipeline, wrong, message):
+    with pytest.raises(InputError, match=message):
+        pipeline(wrong)
+
+
+def test_precomputed_prompts_of_xl_must_have_pooled_embeddings(xl):
+    with pytest.raises(InputError, match=r"the shapes \[\(1, 13, 32\), \(1, 16\)\]; got \[\(1, 13, 32\)\]"):
+        xl(make_prompt(1, length=13, width=32, pooled=0))
