@@ -149,6 +149,6 @@ def test_a_ranker_and_a_pipeline_leave_encoder_and_diffusion_unchanged(models, r
     assert [state(network) for network in networks] == before
     assert settings == {name: vars(diffusion)[name] for name in settings}
     assert not hasattr(diffusion, "_progress_bar_config")
-    features, mask = encoder.features([Waveform(recordings[0])])
+    features, mask = encoder.extract_features([Waveform(recordings[0])])
     encoder(features, mask).prompt_embeds.sum().backward()
     assert any(parameter.grad is not None for parameter in encoder.parameters())
