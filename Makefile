@@ -1,18 +1,22 @@
-# make demo   draw the bundled example sounds to pictures in demo/
-# make test   run the tests
-# make check  what must pass before a change goes in: lint, types, tests
+# make demo      generate images from the bundled example recordings, in demo/
+# make test      run the tests, all but the slow ones
+# make test-all  run all tests
+# make lint      check style, types and the order of imports
+# make check     lint and test: what must pass before a change is merged
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Two worker processes; the tests of one file share a worker, and with it their models.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile
 TINY := packages/photism-tiny
 EXAMPLES := $(wildcard $(TINY)/src/photism_tiny/examples/*.ogg)
 
-# The first of these that is 3.10 to 3.13 and can make a virtual environment.
+# The first of these that is Python 3.10 to 3.13 and can create a virtual environment is used.
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.10
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: demo test lint check
+.PHONY: demo test test-all lint check
 
 demo: $(INSTALLED)
 	rm -rf demo && mkdir demo
@@ -20,7 +24,10 @@ demo: $(INSTALLED)
 	$(BIN)/python docs/make_strip.py demo/strip.png $(EXAMPLES)
 
 test: $(INSTALLED)
-	$(BIN)/pytest
+	$(PYTEST) -m "not slow"
+
+test-all: $(INSTALLED)
+	$(PYTEST)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -1,15 +1,18 @@
-"""What several tests need: models of a few random weights, and sounds."""
+"""Fixtures of all tests: tiny checkpoints with random weights, and recordings."""
 
+import os
 import wave
 from pathlib import Path
 
-import numpy as np
 import pytest
+
+# One thread of torch for each test process, before torch is imported: `make test` runs two at once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of Photism models: sd and xl."""
+    """Return a folder with the Photism models sd and xl."""
     from tests.support.tiny_checkpoint import make_models
 
     folder = tmp_path_factory.mktemp("models")
@@ -19,7 +22,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def parts(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of what goes beside these models; `make_parts` says what."""
+    """Return a folder with diffusion models, ControlNets and LoRA weights for `models`, listed at `make_parts`."""
     from tests.support.tiny_checkpoint import make_parts
 
     folder = tmp_path_factory.mktemp("parts")
@@ -29,7 +32,7 @@ def parts(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of sounds with captions; `make_captioned` says which."""
+    """Return a folder of captioned recordings, described at `make_captioned`."""
     from tests.support.captioned_sounds import make_captioned
 
     folder = tmp_path_factory.mktemp("captioned")
@@ -39,7 +42,7 @@ def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def ctc_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of the CTC checkpoints that `tiny_ctc` makes."""
+    """Return a folder with the CTC checkpoints that `tests.support.tiny_ctc` lists."""
     from tests.support.tiny_ctc import make_checkpoints
 
     folder = tmp_path_factory.mktemp("ctc")
@@ -49,7 +52,7 @@ def ctc_checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bare_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Wav2Vec2-BERT of two layers, in the layout of facebook/w2v-bert-2.0, without dropout."""
+    """Return a Wav2Vec2-BERT of two layers without dropout, in the layout of facebook/w2v-bert-2.0."""
     import torch
     from transformers import Wav2Vec2BertConfig
 
@@ -78,7 +81,7 @@ def bare_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sound_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of AudioLDM 2 checkpoints; `tiny_audioldm2` says which."""
+    """Return a folder with the AudioLDM 2 checkpoints that `tests.support.tiny_audioldm2` lists."""
     from tests.support.tiny_audioldm2 import make_models
 
     folder = tmp_path_factory.mktemp("sound-models")
@@ -88,7 +91,9 @@ def sound_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sounds(tmp_path: Path) -> list[Path]:
-    """Three different recordings of different lengths: wav files."""
+    """Return three wav files of noise, of 0.5, 1 and 1.5 s."""
+    import numpy as np
+
     noise = np.random.default_rng(0)
     paths = [tmp_path / f"{name}.wav" for name in ("elephant", "koala", "rain")]
     for seconds, path in enumerate(paths, start=1):

@@ -1,4 +1,4 @@
-"""Makes a folder of sounds with captions."""
+"""Write a folder of captioned recordings."""
 
 import csv
 import wave
@@ -11,7 +11,7 @@ COUNT = 18
 
 
 def write_sound(path: Path, seed: int, *, seconds: float = 0.5) -> None:
-    """A tone that tells the caption, in noise that tells the sound."""
+    """Write a tone whose pitch depends on the caption, in noise that depends on the seed."""
     noise = np.random.default_rng(seed)
     time = np.arange(int(16_000 * seconds)) / 16_000
     tone = np.sin(2 * np.pi * 300 * (1 + seed % len(CAPTIONS)) * time)
@@ -25,7 +25,7 @@ def write_sound(path: Path, seed: int, *, seconds: float = 0.5) -> None:
 
 
 def make_captioned(folder: Path) -> None:
-    """18 sounds of .5 to 1.35 s and six captions, listed in metadata.csv; every sixth is for validation."""
+    """Write 18 recordings of 0.5 to 1.35 s with six captions and their metadata.csv; three are for validation."""
     with (folder / "metadata.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["file_name", "text", "split"])

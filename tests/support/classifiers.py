@@ -79,9 +79,10 @@ def make_model(name: str, **changes: Any) -> Any:
     widths = {} if name == "whisper" else WIDTH
     labels = {"id2label": dict(enumerate(LABELS)), "label2id": {label: i for i, label in enumerate(LABELS)}}
     config = getattr(transformers, f"{kind}Config")(**(widths | settings | labels | changes))
-    torch.manual_seed(0)
-    model = getattr(transformers, model_class)(config)
-    with torch.no_grad():  # initial zeros and ones would hide mistakes; small, so that scores still differ
+    # Initial zeros and ones would hide mistakes. The noise is small, so that scores still differ.
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        model = getattr(transformers, model_class)(config)
         for parameter_name, parameter in model.named_parameters():
             if "embed_positions" not in parameter_name:
                 parameter += 0.2 * torch.randn_like(parameter)
@@ -98,13 +99,10 @@ def make_classifier(folder: Path, name: str, **changes: Any) -> Path:
 def give_speech_head(folder: Path, last: str = "out_proj") -> None:
     """Give a wav2vec2 in a folder the head of the published emotion classifiers."""
     weights = {key: value for key, value in load_file(folder / "model.safetensors").items() if "wav2vec2." in key}
-    torch.manual_seed(1)
-    width = WIDTH["hidden_size"]
-    weights |= {"classifier.dense.weight": torch.randn(width, width), "classifier.dense.bias": torch.randn(width)}
-    weights |= {
-        f"classifier.{last}.weight": torch.randn(len(LABELS), width),
-        f"classifier.{last}.bias": torch.randn(len(LABELS)),
-    }
+    noise, width = torch.Generator().manual_seed(1), WIDTH["hidden_size"]
+    for name, outputs in (("dense", width), (last, len(LABELS))):
+        weights[f"classifier.{name}.weight"] = torch.randn(outputs, width, generator=noise)
+        weights[f"classifier.{name}.bias"] = torch.randn(outputs, generator=noise)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 

@@ -29,9 +29,9 @@ SMALL = {
 
 def make_speaker_model(folder: Path, head: str, **changes: Any) -> Path:
     """Write a model to a folder and return the folder."""
-    torch.manual_seed(0)
-    model = getattr(transformers, f"Wav2Vec2BertFor{head}")(transformers.Wav2Vec2BertConfig(**(SMALL | changes)))
-    with torch.no_grad():
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        model = getattr(transformers, f"Wav2Vec2BertFor{head}")(transformers.Wav2Vec2BertConfig(**(SMALL | changes)))
         for parameter in model.parameters():
             parameter += 0.2 * torch.randn_like(parameter)
     model.save_pretrained(folder)

@@ -1,14 +1,14 @@
-"""Makes AudioLDM 2 checkpoints of a few random weights, in the layouts of the published ones.
+"""Make tiny AudioLDM 2 checkpoints with random weights, in the layouts of the published ones.
 
     python -m tests.support.tiny_audioldm2 FOLDER
 
 writes, with the folders, class names and keys that diffusers 0.21 to 0.24 saved:
 
-FOLDER/sound         as cvssp/audioldm2: T5, and a GPT-2 saved as GPT2Model
-FOLDER/speech        as anhnct/audioldm2_gigaspeech: VITS, learned positions, GPT2Model
-FOLDER/sound-lm      the first with the same GPT-2 saved as GPT2LMHeadModel, as diffusers needs it
-FOLDER/speech-lm     the same of the second
-FOLDER/sound-new     the first as today's libraries save it, without `max_new_tokens`
+FOLDER/sound         like cvssp/audioldm2: T5, and a GPT-2 saved as GPT2Model
+FOLDER/speech        like anhnct/audioldm2_gigaspeech: VITS, learned positions, GPT2Model
+FOLDER/sound-lm      sound, with its GPT-2 saved as GPT2LMHeadModel, which diffusers needs
+FOLDER/speech-lm     speech, with its GPT-2 saved as GPT2LMHeadModel
+FOLDER/sound-new     sound, as today's libraries save it, without `max_new_tokens`
 """
 
 import json
@@ -41,13 +41,13 @@ from transformers import (
 )
 
 SEED = 0
-CLAP_WIDTH, GPT_WIDTH, T5_WIDTH, VITS_WIDTH = 12, 16, 24, 20  # all different, so that none stands in for another
-CLAP_TOKENS, T5_TOKENS, PHONEMES = 40, 24, 30  # of the tokenizers
-END_OF_SPEECH = 182  # what the published speech checkpoints put after the last phoneme
-SAMPLE_SIZE = 32  # latent frames of 40 ms: 1.28 s where none is asked for
+CLAP_WIDTH, GPT_WIDTH, T5_WIDTH, VITS_WIDTH = 12, 16, 24, 20  # all different, so that no width can replace another
+CLAP_TOKENS, T5_TOKENS, PHONEMES = 40, 24, 30  # maximum lengths of the tokenizers
+END_OF_SPEECH = 182  # the token after the last phoneme in the published speech checkpoints
+SAMPLE_SIZE = 32  # latent frames of 40 ms: 1.28 s, the default duration
 MEL_BINS = 32
 MAX_NEW_TOKENS = {"sound": 8, "speech": 12}
-PROMPT_GAIN = 6.0  # of random weights, so that another prompt is another sound
+PROMPT_GAIN = 6.0  # applied to the random weights, so that a different prompt gives a different waveform
 
 
 def save_json(path: Path, content: object) -> None:
@@ -56,7 +56,7 @@ def save_json(path: Path, content: object) -> None:
 
 
 def make_roberta_tokenizer(folder: Path) -> None:
-    """Letters, byte by byte, without merges."""
+    """Write a byte-level RoBERTa tokenizer without merges."""
     letters = [chr(code) for code in range(33, 127)] + ["Ġ"]
     vocabulary = {token: index for index, token in enumerate(["<s>", "<pad>", "</s>", "<unk>", *letters, "<mask>"])}
     tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>"))
@@ -74,7 +74,7 @@ def make_roberta_tokenizer(folder: Path) -> None:
 
 
 def make_t5_tokenizer(folder: Path) -> None:
-    """A token a word that begins with each letter, and one a letter."""
+    """Write a T5 tokenizer with a few whole words and all single characters."""
     pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
     pieces += [(letter, -3.0) for letter in string.ascii_letters + string.punctuation + string.digits]
     pieces += [(f"▁{word}", -1.0) for word in ("rain", "a", "on", "tin", "roof", "dog", "barks", "low", "quality")]
@@ -92,7 +92,7 @@ def make_t5_tokenizer(folder: Path) -> None:
 
 
 def make_vits_tokenizer(folder: Path, *, phonemize: bool = False) -> None:
-    """Letters for phonemes: what makes phonemes needs a library of its own."""
+    """Write a VITS tokenizer whose phonemes are letters, since a phonemizer would need one more library."""
     tokens = ["<pad>", *string.ascii_lowercase, " ", "'", ",", "."]
     vocabulary = {token: index for index, token in enumerate(tokens)}
     vocabulary["<unk>"] = END_OF_SPEECH - 1
@@ -169,7 +169,7 @@ def make_gpt2() -> GPT2LMHeadModel:
     )
     model = GPT2LMHeadModel(config)
     with torch.no_grad():
-        model.transformer.wpe.weight *= 20  # so that a position counts
+        model.transformer.wpe.weight *= 20  # so that positions have an effect
         for block in model.transformer.h:
             block.attn.c_attn.weight *= PROMPT_GAIN
     return model
@@ -190,7 +190,7 @@ def make_vocoder() -> SpeechT5HifiGan:
     with torch.no_grad():
         for parameter in vocoder.parameters():
             if parameter.ndim > 1:
-                parameter.normal_(std=(parameter.shape[1] * parameter.shape[2]) ** -0.5)  # heard, and not clipped
+                parameter.normal_(std=(parameter.shape[1] * parameter.shape[2]) ** -0.5)  # audible without clipping
     return vocoder
 
 
@@ -227,13 +227,13 @@ def make_t5() -> T5EncoderModel:
 
 
 def make_checkpoint(folder: Path, kind: str) -> None:
-    """Writes a checkpoint of "sound" or "speech" with a GPT2LMHeadModel, as the libraries here save it."""
+    """Write a "sound" or "speech" checkpoint with a GPT2LMHeadModel, as today's libraries save it."""
     speech = kind == "speech"
     text_width = VITS_WIDTH if speech else T5_WIDTH
     learned = {"use_learned_position_embedding": True, "max_seq_length": PHONEMES} if speech else {}
     projection = AudioLDM2ProjectionModel(CLAP_WIDTH, text_width, GPT_WIDTH, **learned)
     with torch.no_grad():
-        for parameter in projection.parameters():  # the special tokens start all alike, learned positions at zero
+        for parameter in projection.parameters():  # special tokens are initialised to one, learned positions to zero
             parameter += 0.5 * torch.randn_like(parameter)
     language_model = make_gpt2()
     language_model.config.max_new_tokens = MAX_NEW_TOKENS[kind]
@@ -261,7 +261,7 @@ def make_checkpoint(folder: Path, kind: str) -> None:
 
 
 def save_parts(folder: Path, parts: dict[str, object], *, speech: bool) -> None:
-    """Saves models with the tokenizers and the index of a checkpoint."""
+    """Save models with the tokenizers and the index of a checkpoint."""
     for name, part in parts.items():
         part.save_pretrained(folder / name)
     make_roberta_tokenizer(folder / "tokenizer")
@@ -287,7 +287,7 @@ def save_parts(folder: Path, parts: dict[str, object], *, speech: bool) -> None:
 
 
 def as_published(source: Path, folder: Path) -> None:
-    """Turns it into the layout of the published ones: a bare GPT-2, and what libraries of their time saved."""
+    """Copy a checkpoint into the layout of the published ones: a bare GPT-2, and the keys of older libraries."""
     shutil.copytree(source, folder)
     edit_json(folder / "model_index.json", language_model=["transformers", "GPT2Model"])
     model = folder / "language_model"
@@ -310,13 +310,13 @@ def as_published(source: Path, folder: Path) -> None:
 
 
 def edit_json(path: Path, **changes: object) -> None:
-    """Sets keys of a JSON file; None takes one away."""
+    """Set keys of a JSON file; None removes a key."""
     content = {**json.loads(path.read_text()), **changes}
     save_json(path, {name: value for name, value in content.items() if value is not None})
 
 
 def make_models(folder: Path) -> None:
-    """Writes all of them, the same ones whenever it is called."""
+    """Write all checkpoints, with weights that depend on `SEED` only."""
     for kind in ("sound", "speech"):
         with torch.random.fork_rng():
             torch.manual_seed(SEED)

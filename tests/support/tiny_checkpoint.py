@@ -1,9 +1,9 @@
-"""Makes Photism model folders of a few random weights, in the layout of real ones.
+"""Make tiny Photism models with random weights, in the layout of published ones.
 
     python -m tests.support.tiny_checkpoint FOLDER
 
-writes FOLDER/sd and FOLDER/xl: an AudioPromptEncoder, its `diffusion/` and `captions.json`. `make_parts` writes what
-goes beside them: other diffusion models of the same widths, ControlNets and LoRA weights.
+writes FOLDER/sd and FOLDER/xl: an AudioPromptEncoder, its `diffusion/` and `captions.json`. `make_parts` writes other
+diffusion models of the same widths, ControlNets and LoRA weights for them.
 """
 
 import json
@@ -39,16 +39,16 @@ from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.prompt_space import PromptSpace
 
 SEED = 0
-WIDTH = 16  # of the states of each text encoder
+WIDTH = 16  # of each text encoder's hidden states
 PROMPT_TOKENS = 20
-ADAPTER_TOKENS = 12  # fewer than the prompt's 19, as the published adapter makes fewer
-PROMPT_GAIN = 8.0  # of random weights, so that another prompt is another picture
-PICTURE_SIZE = 16  # pixels; latents are half as wide
+ADAPTER_TOKENS = 12  # fewer than the 19 of a whole prompt, as in the published adapter
+PROMPT_GAIN = 8.0  # applied to the cross-attention, so that a different prompt gives a different image
+IMAGE_SIZE = 16  # pixels; latents are half as wide
 CAPTIONS = ("A koala.", "An elephant.", "A red bicycle.", "Rain.", "A very long snake.", "The moon, smiling.")
 
 
 def make_tokenizer(folder: Path, length: int = PROMPT_TOKENS) -> CLIPTokenizer:
-    """Letters and the ends of words, without merges."""
+    """Make a CLIP tokenizer whose tokens are single characters, without merges."""
     letters = [*string.ascii_lowercase, *string.punctuation]
     tokens = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
     folder.mkdir(parents=True)
@@ -74,7 +74,7 @@ def make_text_config(tokenizer: CLIPTokenizer, **other: object) -> CLIPTextConfi
 
 def make_unet(width: int, *, in_channels: int = 4, **other: object) -> UNet2DConditionModel:
     unet = UNet2DConditionModel(
-        sample_size=PICTURE_SIZE // 2,
+        sample_size=IMAGE_SIZE // 2,
         in_channels=in_channels,
         out_channels=4,
         block_out_channels=(8, 8),
@@ -99,7 +99,7 @@ def make_vae() -> AutoencoderKL:
         norm_num_groups=4,
         down_block_types=("DownEncoderBlock2D",) * 2,
         up_block_types=("UpDecoderBlock2D",) * 2,
-        sample_size=PICTURE_SIZE,
+        sample_size=IMAGE_SIZE,
     )
 
 
@@ -141,7 +141,7 @@ def make_xl(folder: Path) -> StableDiffusionXLPipeline:
 
 
 def make_sd2(folder: Path) -> StableDiffusionPipeline:
-    """As SD 2.x: OpenCLIP's text encoder without its last layer, which pads with "!", and a UNet that predicts v."""
+    """Make a pipeline in the layout of SD 2.x: OpenCLIP without its last layer, padding "!", velocity prediction."""
     tokenizer = make_tokenizer(folder / "tokenizer")
     tokenizer.pad_token = "!"
     return StableDiffusionPipeline(
@@ -157,9 +157,10 @@ def make_sd2(folder: Path) -> StableDiffusionPipeline:
 
 
 def make_controlnet(unet: UNet2DConditionModel) -> ControlNetModel:
-    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8))  # halves once, as the VAE
+    # One stride of 2, like the VAE.
+    controlnet = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 8))
     with torch.no_grad():
-        for parameter in controlnet.parameters():  # many start at zero, which would control nothing
+        for parameter in controlnet.parameters():  # many are initialised to zero and would have no effect
             parameter += 0.2 * torch.randn_like(parameter)
     return controlnet
 
@@ -172,7 +173,7 @@ def make_lora(pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline, fol
 
 
 def make_safety_checker(*, flags: bool) -> StableDiffusionSafetyChecker:
-    """One that finds every picture bad, or none: no cosine is as low as -2, or as high as 2."""
+    """Make a safety checker that flags every image or none: cosines are above -2 and below 2."""
     vision = CLIPVisionConfig(
         hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=16, patch_size=8
     )
@@ -191,7 +192,7 @@ def make_encoder(space: PromptSpace) -> AudioPromptEncoder:
 
 
 def make_models(folder: Path) -> None:
-    """Writes folder/sd and folder/xl, the same ones whenever it is called."""
+    """Write folder/sd and folder/xl with weights that depend on `SEED` only."""
     for name, make_diffusion in (("sd", make_sd), ("xl", make_xl)):
         with torch.random.fork_rng():
             torch.manual_seed(SEED)
@@ -203,11 +204,12 @@ def make_models(folder: Path) -> None:
 
 
 def make_parts(models: Path, folder: Path) -> None:
-    """Writes what goes beside the models of `make_models`.
+    """Write diffusion models, ControlNets and LoRA weights for the models of `make_models`.
 
-    sd2: a diffusion model of the layout of SD 2.x, and sd-inpaint one whose UNet was trained for inpainting.
-    flagging, passing: sd's diffusion model with a safety checker.
-    controlnet-sd, controlnet-xl, lora-sd, lora-xl: for the diffusion models of that name.
+    sd2: a diffusion model in the layout of SD 2.x.
+    sd-inpaint: one whose UNet takes an inpainting mask.
+    flagging, passing: the diffusion model of sd with a safety checker.
+    controlnet-sd, controlnet-xl, lora-sd, lora-xl: for the diffusion models sd and xl.
     """
     with torch.random.fork_rng():
         torch.manual_seed(SEED)

@@ -1,4 +1,4 @@
-"""Recordings whose loudness and onsets are known, as wav files."""
+"""Signals with known level and onsets, and wav files of them."""
 
 import wave
 
@@ -8,7 +8,7 @@ RATE = 16_000
 
 
 def write_wav(path, samples, *, rate=RATE):
-    """(T,) or (T, C) within ±1 -> 16 bits."""
+    """Write samples (T,) or (T, C) within ±1 with 16 bits, and return the path."""
     samples = np.asarray(samples)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
@@ -31,6 +31,6 @@ def noise(seconds, *, gain=0.1, seed=0):
 
 
 def beats(seconds, *, every_s=0.5):
-    """Struck notes: noise that dies away within a few hundredths of a second."""
+    """Return noise bursts at a regular interval that decay with a time constant of 40 ms."""
     times = np.arange(round(seconds * RATE)) / RATE
     return noise(seconds) * np.exp(-(times % every_s) / 0.04)
