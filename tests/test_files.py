@@ -1,44 +1,154 @@
+"""Files and folders that are written completely or not at all, with the mode that the umask says."""
+
+import os
 from pathlib import Path
+from stat import S_IMODE
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
+from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
-from photism.files import check_writable, written_beside, written_whole
+from photism.files import apply_umask, atomic_files, atomic_folder, atomic_path, atomic_text, check_writable
+from photism.listening.embeddings import save_embeddings
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.training.checkpoint import write_best, write_folder
+from tests.encoder.reference import tiny_config
 
 
-def test_a_file_that_is_whole_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
-    target = tmp_path / "heard.csv"
+@pytest.fixture(params=[0o022, 0o027, 0o077], ids=oct)
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return S_IMODE(path.stat().st_mode)
+
+
+def interrupt(context) -> None:
+    """Write half of what is to be written."""
+    with context as part:
+        if isinstance(part, Path):
+            (part / "half" if part.is_dir() else part).write_text("half")
+        else:
+            part.write("half")
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("sole_writer", [False, True])
+def test_a_file_replaces_its_target_when_it_is_complete(tmp_path, sole_writer):
+    target = tmp_path / "labels.csv"
     target.write_text("before")
-    with written_whole(target) as file:
-        file.write("after")
+    with atomic_path(target, sole_writer=sole_writer) as unfinished:
+        unfinished.write_text("after")
         assert target.read_text() == "before"
     assert target.read_text() == "after"
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_what_breaks_off_leaves_what_was_there(tmp_path: Path) -> None:
-    target = tmp_path / "heard.csv"
+def test_text_keeps_its_line_ends_and_is_utf8(tmp_path):
+    target = tmp_path / "labels.csv"
+    with atomic_text(target) as file:
+        file.write("café\r\n")
+    assert target.read_bytes() == b"caf\xc3\xa9\r\n"
+
+
+@pytest.mark.parametrize("write", [atomic_path, atomic_text])
+def test_an_interrupted_file_leaves_its_target_unchanged(tmp_path, write):
+    target = tmp_path / "labels.csv"
     target.write_text("before")
-
-    def break_off() -> None:
-        with written_beside(target) as unfinished:
-            unfinished.write_text("half")
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        break_off()
+        interrupt(write(target))
     assert target.read_text() == "before"
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_file_in_the_way_is_told_with_the_option_that_named_it(tmp_path: Path) -> None:
-    target = tmp_path / "heard.csv"
+def test_the_file_of_a_killed_sole_writer_is_overwritten(tmp_path):
+    target = tmp_path / "best.safetensors"
+    (tmp_path / ".best.safetensors.part").write_text("of a process that was killed")
+    with atomic_path(target, sole_writer=True) as unfinished:
+        assert unfinished.read_text() == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["best.safetensors"]
+
+
+def test_a_folder_replaces_its_target_when_it_is_complete(tmp_path):
+    target = tmp_path / "step-1"
+    (tmp_path / "step-1.part").mkdir()
+    (tmp_path / "step-1.part" / "left").write_text("of a process that was killed")
+    for text in ("first", "second"):
+        with atomic_folder(target) as part:
+            (part / "weights").write_text(text)
+            (part / "more").mkdir()
+        assert (target / "weights").read_text() == text
+        assert {path.name for path in tmp_path.rglob("*")} == {"step-1", "weights", "more"}
+
+
+def test_an_interrupted_folder_leaves_its_target_unchanged(tmp_path):
+    target = tmp_path / "step-1"
+    with atomic_folder(target) as part:
+        (part / "weights").write_text("before")
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(atomic_folder(target))
+    assert {path.name for path in tmp_path.rglob("*")} == {"step-1", "weights"}
+
+
+def test_a_folder_whose_replacement_was_killed_is_restored(tmp_path):
+    old = tmp_path / "step-1.old"
+    old.mkdir()
+    (old / "weights").write_text("before")
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(atomic_folder(tmp_path / "step-1"))
+    assert (tmp_path / "step-1" / "weights").read_text() == "before"
+    assert not old.exists()
+
+
+def test_files_replace_those_of_the_same_names_in_a_folder(tmp_path):
+    (tmp_path / "config.json").write_text("before")
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(KeyboardInterrupt):
+        interrupt(atomic_files(tmp_path))
+    with atomic_files(tmp_path) as part:
+        (part / "config.json").write_text("after")
+        assert (tmp_path / "config.json").read_text() == "before"
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"config.json": "after", "notes.txt": "mine"}
+
+
+def test_saved_weights_have_the_mode_of_the_umask(tmp_path, umask, models):
+    weights = {"weight": torch.zeros(2)}
+    with atomic_path(tmp_path / "path.safetensors") as path:
+        save_file(weights, path)
+        assert mode(path) == 0o600  # safetensors' own mode, which this test is about
+    with atomic_files(tmp_path) as part:
+        save_file(weights, part / "files.safetensors")
+    write_best(tmp_path / "best.safetensors", weights, step=1, measures={})
+    write_folder(tmp_path / "step-1", {"weights": weights}, {"step": 1})
+    save_embeddings({"a": torch.zeros(2).numpy()}, tmp_path / "embeddings.safetensors")
+    Wav2Vec2BertModel(tiny_config()).save_pretrained(tmp_path / "encoder")
+    AudioPromptEncoder.from_pretrained(models / "sd").save_pretrained(tmp_path / "prompts")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len([path for path in files if path.suffix == ".safetensors"]) == 7
+    assert {path.name: oct(mode(path)) for path in files} == {path.name: oct(0o666 & ~umask) for path in files}
+
+
+def test_apply_umask_leaves_no_other_file(tmp_path, umask):
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(2)}, path)
+    apply_umask([path])
+    assert mode(path) == 0o666 & ~umask
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_target_that_cannot_be_written_is_reported_with_its_option(tmp_path):
+    target = tmp_path / "labels.csv"
     check_writable(target, "-o", force=False)
     target.write_text("before")
     check_writable(target, "-o", force=True)
-    with pytest.raises(InputError, match=r"heard.csv exists; give another name with -o, or --force to overwrite it$"):
+    with pytest.raises(InputError, match=r"labels.csv exists; give another name with -o, or --force to overwrite it$"):
         check_writable(target, "-o", force=False)
     with pytest.raises(InputError, match=r"^--plot: the folder .*none does not exist; create it$"):
-        check_writable(tmp_path / "none" / "heard.png", "--plot", force=True)
-    with pytest.raises(InputError, match=r"exists"):
+        check_writable(tmp_path / "none" / "plot.png", "--plot", force=True)
+    with pytest.raises(InputError, match=rf"^-o: {tmp_path} is a folder; give the name of a file$"):
         check_writable(tmp_path, "-o", force=True)

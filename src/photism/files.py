@@ -1,48 +1,138 @@
-"""Files that are to be written: looked at before the work, and whole or not there after it."""
+"""Write files and folders atomically: the target is complete, or it is as it was before."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+import shutil
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from stat import S_IMODE
 from typing import TextIO
 
 from photism.errors import InputError
 
+PART = ".part"
+"""Suffix of a file or folder that is being written."""
+OLD = ".old"
+"""Suffix of a folder that is being replaced."""
+
 
 def check_writable(path: Path, option: str, *, force: bool) -> None:
-    """See whether a file can be written.
+    """Raise an error unless a file can be written.
 
     Args:
-        path: of the file.
-        option: that named it.
-        force: a file that is there may be overwritten.
+        path: the file.
+        option: command-line option that names the file, for the message.
+        force: accept an existing file, which is overwritten.
 
     Raises:
-        InputError: its folder is missing or cannot be written to, or it is taken.
+        InputError: the folder is missing or not writable, or the path exists.
     """
     if not path.parent.is_dir():
         raise InputError(f"{option}: the folder {path.parent} does not exist; create it")
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise InputError(f"{option}: the folder {path.parent} cannot be written to; name another")
-    if path.is_dir() or (path.exists() and not force):
+        raise InputError(f"{option}: the folder {path.parent} is not writable; choose another one")
+    if path.is_dir():
+        raise InputError(f"{option}: {path} is a folder; give the name of a file")
+    if path.exists() and not force:
         raise InputError(f"{path} exists; give another name with {option}, or --force to overwrite it")
 
 
 @contextmanager
-def written_beside(target: Path) -> Generator[Path]:
-    """A file that takes the name of its target when all is written; none where that breaks off."""
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
+def atomic_path(target: Path, *, sole_writer: bool = False) -> Generator[Path]:
+    """Yield an empty file next to the target, and rename it to the target at the end of the block.
+
+    If the block raises, the target stays as it was.
+
+    Args:
+        target: the file to write or replace.
+        sole_writer: no other process writes the target at the same time. The temporary file then has a fixed name, and
+            one that a killed process has left is overwritten.
+    """
+    unfinished = target.with_name(f".{target.name}{PART}" if sole_writer else f".{target.name}.{os.getpid()}{PART}")
     try:
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch()
+        mode = _mode(unfinished)
         yield unfinished
+        unfinished.chmod(mode)
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
 @contextmanager
-def written_whole(target: Path) -> Generator[TextIO]:
-    """The same, open to write text to."""
-    with written_beside(target) as unfinished, unfinished.open("w", encoding="utf8", newline="") as file:
+def atomic_text(target: Path) -> Generator[TextIO]:
+    """Open a text file in UTF-8 that becomes the target at the end of the block, as with `atomic_path`."""
+    with atomic_path(target) as unfinished, unfinished.open("w", encoding="utf8", newline="") as file:
         yield file
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Generator[Path]:
+    """Yield an empty folder next to the target, and replace the target by it at the end of the block.
+
+    One process at a time may write a target. If it is killed, `target.part` stays until the next call deletes it. If it
+    is killed between the two renames at the end, the next call restores the target from `target.old`.
+    """
+    part, old = target.with_name(target.name + PART), target.with_name(target.name + OLD)
+    if old.exists() and not target.exists():
+        old.replace(target)
+    for left in (part, old):
+        shutil.rmtree(left, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        _complete(part)
+        if target.exists():
+            target.replace(old)
+        part.replace(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def atomic_files(folder: Path) -> Generator[Path]:
+    """Yield an empty folder in a folder; at the end of the block its files replace those of the same names there.
+
+    Each file is replaced atomically, but not all of them together. One process at a time may write to a folder.
+    """
+    part = folder / PART
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        yield part
+        _complete(part)
+        for path in part.iterdir():
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def apply_umask(paths: Iterable[Path]) -> None:
+    """Give files the mode that the umask gives to new files in their folder.
+
+    safetensors creates its files with mode 0600, so that nobody but their owner can read a saved model.
+    """
+    for path in paths:
+        probe = path.with_name(f".{path.name}.{os.getpid()}.mode")
+        try:
+            probe.touch()
+            path.chmod(_mode(probe))
+        finally:
+            probe.unlink(missing_ok=True)
+
+
+def _complete(part: Path) -> None:
+    """Make the files of a folder readable as the umask says, and write them to the disk."""
+    files = [path for path in part.rglob("*") if path.is_file()]
+    apply_umask(files)
+    for path in files:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+
+
+def _mode(path: Path) -> int:
+    return S_IMODE(path.stat().st_mode)

@@ -29,7 +29,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from typing_extensions import dataclass_transform
 
 from photism.errors import InputError
-from photism.files import written_whole
+from photism.files import atomic_text
 
 Kind = TypeVar("Kind", bound=type)
 Instance = TypeVar("Instance")
@@ -240,7 +240,7 @@ def write_settings(values: Any, path: Path) -> None:
     """Write settings as YAML, in the order of their declaration."""
     import yaml
 
-    with written_whole(path) as file:
+    with atomic_text(path) as file:
         yaml.safe_dump(dataclasses.asdict(values), file, sort_keys=False, allow_unicode=True)
 
 

@@ -69,5 +69,5 @@ def test_a_target_is_in_nobodys_way(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)  # a superuser may write anywhere
-    with pytest.raises(InputError, match=r"-o: the folder .* cannot be written to; name another"):
+    with pytest.raises(InputError, match=r"-o: the folder .* is not writable; choose another one"):
         check_sound_target(tmp_path / "a.wav", "-o", force=False)

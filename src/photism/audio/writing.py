@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from photism import __version__
 from photism.errors import InputError
-from photism.files import check_writable, written_beside
+from photism.files import atomic_path, check_writable
 
 if TYPE_CHECKING:
     from av import AudioStream
@@ -58,7 +58,7 @@ def write_waveform(
         raise InputError(f"the sound of {target} is not finite numbers: nothing is written; try another dtype")
     known = {name: value for name, value in about.items() if value is not None}
     tags = {"title": title, "comment": json.dumps(known, ensure_ascii=False), "encoder": f"photism {__version__}"}
-    with written_beside(target) as unfinished:
+    with atomic_path(target) as unfinished:
         _encode(_to_16_bits(samples), unfinished, CODECS[target.suffix.lower()], sampling_rate, tags)
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from photism.audio.writing import CODECS, read_tags, write_waveform
 from photism.errors import InputError
-from photism.files import written_whole
+from photism.files import atomic_text
 
 if TYPE_CHECKING:
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
@@ -136,7 +136,7 @@ def _begin(folder: Path, settings: CorpusSettings) -> None:
             f"{folder} must be a new or empty folder, or one that was left unfinished; it holds others' files"
         )
     (folder / SOUNDS).mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as file:
+    with atomic_text(path) as file:
         file.write(json.dumps(about, indent=1, ensure_ascii=False))
 
 
@@ -252,5 +252,5 @@ def _write_list(folder: Path, captions: Sequence[str], targets: Sequence[Path]) 
             rows.append(
                 json.dumps({"file_name": f"{SOUNDS}/{target.name}", "text": caption, **about}, ensure_ascii=False)
             )
-    with written_whole(folder / LIST) as file:
+    with atomic_text(folder / LIST) as file:
         file.writelines(f"{row}\n" for row in rows)

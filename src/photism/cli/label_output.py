@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 from photism.cli.png import sound_stem
 from photism.cli.progress import recordings_bar
 from photism.errors import InputError
-from photism.files import check_writable, written_whole
+from photism.files import atomic_text, check_writable
 
 if TYPE_CHECKING:
     from photism.listening.label_formats import Format
@@ -171,13 +171,13 @@ def _together(given: TellingGiven) -> Generator[TextIO | None]:
         yield None
         return
 
-    with written_whole(Path(given.output)) as file:
+    with atomic_text(Path(given.output)) as file:
         yield file
 
 
 def _write(target: Path, text: str) -> None:
 
-    with written_whole(target) as file:
+    with atomic_text(target) as file:
         file.write(text)
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from photism import __version__
 from photism.errors import InputError
-from photism.files import check_writable, written_beside
+from photism.files import atomic_path, check_writable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -99,5 +99,5 @@ def write_picture(picture: Image, target: Path, about: Mapping[str, object]) -> 
     for name, value in about.items():
         if value is not None:
             chunks.add_itxt(name, str(value))
-    with written_beside(target) as unfinished:
+    with atomic_path(target) as unfinished:
         picture.save(unfinished, format="PNG", pnginfo=chunks)

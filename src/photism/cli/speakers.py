@@ -13,7 +13,7 @@ from photism.cli.png import check_picture, sound_stem
 from photism.cli.progress import recordings_bar
 from photism.cli.startup import DTYPES, startup
 from photism.errors import InputError
-from photism.files import check_writable, written_whole
+from photism.files import atomic_text, check_writable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,7 @@ def timeline(
 
         rules = TurnRules(threshold=threshold, min_on_s=min_on, min_off_s=min_off, overlap=overlap)
         listener = SpeakerTimeline.from_pretrained(model, device=device, dtype=dtype, num_workers=workers)
-    with recordings_bar("listening", len(sounds)) as bar, written_whole(output) if output else nullcontext() as file:
+    with recordings_bar("listening", len(sounds)) as bar, atomic_text(output) if output else nullcontext() as file:
         for found in listener.stream(list(sounds), rules=rules, on_error=bar.skip):
             text = _timeline_text(sounds[found.number], found, format)
             (file.write(text) if file else bar.echo(text))

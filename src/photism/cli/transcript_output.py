@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from photism.cli.png import sound_stem
 from photism.errors import InputError
-from photism.files import check_writable, written_whole
+from photism.files import atomic_text, check_writable
 
 if TYPE_CHECKING:
     from photism.listening.transcription.transcript import Transcript
@@ -94,7 +94,7 @@ class Destination:
         text = write_transcript(transcript, self.format, words=self.words)
         target = self.targets[number] if self.targets is not None else None
         if target is not None:
-            with written_whole(target) as file:
+            with atomic_text(target) as file:
                 file.write(text)
         if self.as_json:
             output = {} if target is None else {"output": str(target)}

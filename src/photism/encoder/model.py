@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -21,6 +22,7 @@ from photism.encoder.packing import Layout
 from photism.encoder.position_embeddings import positions_of
 from photism.encoder.spec_augment import random_spans
 from photism.errors import InputError
+from photism.files import apply_umask
 
 OnState = Callable[[Tensor], None]
 """Is given the states (B, F, D) that enter the first layer, then those that leave each layer."""
@@ -95,6 +97,11 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
         from photism.encoder.int8 import quantize_int8
 
         return (quantize_int8(loaded[0]), *loaded[1:]) if isinstance(loaded, tuple) else quantize_int8(loaded)
+
+    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:
+        """Save the model as transformers does; its files are readable by others as the umask allows."""
+        super().save_pretrained(save_directory, *args, **kwargs)
+        apply_umask(Path(save_directory).glob("*.safetensors"))
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

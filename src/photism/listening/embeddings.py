@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.errors import InputError, as_input_error
-from photism.files import written_beside
+from photism.files import atomic_path
 
 
 def save_embeddings(embeddings: Mapping[str, NDArray[np.float32]], target: str | Path) -> None:
@@ -20,7 +20,7 @@ def save_embeddings(embeddings: Mapping[str, NDArray[np.float32]], target: str |
     """
     path = Path(target)
     check_ending(path)
-    with written_beside(path) as unfinished, unfinished.open("wb") as file:
+    with atomic_path(path) as unfinished, unfinished.open("wb") as file:
         if path.suffix == ".npz":
             np.savez(file, **embeddings)  # pyright: ignore[reportArgumentType]
         else:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from photism.audio.waveform import Waveform
 from photism.errors import InputError
-from photism.files import written_beside
+from photism.files import atomic_path
 from photism.listening.windows import Segment
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def write_timeline(
     _draw_rows(below, rows, waveform.duration_s)
     note = f"time; {left_out} more labels are not shown" if left_out else "time"
     below.set_xlabel(note)
-    with written_beside(target) as unfinished:
+    with atomic_path(target) as unfinished:
         figure.savefig(unfinished, format="png")
 
 

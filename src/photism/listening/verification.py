@@ -19,7 +19,7 @@ from photism.encoder.chunked import longest_exact
 from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
-from photism.files import written_beside
+from photism.files import atomic_path
 from photism.listening.batching import OnError, OnHeard, Recordings, decoded, in_batches, is_single
 from photism.listening.head_states import encode_recordings
 from photism.listening.metrics import equal_error_rate, min_detection_cost
@@ -53,7 +53,7 @@ class Calibration:
 
     def save(self, target: str | Path) -> None:
         """Writes it as JSON, beside the target, which it then becomes."""
-        with written_beside(Path(target)) as unfinished:
+        with atomic_path(Path(target)) as unfinished:
             unfinished.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf8")
 
     @classmethod

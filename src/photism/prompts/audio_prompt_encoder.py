@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from photism.encoder.chunked import encode_long, longest_exact
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.encoder.module_copy import copy_modules
 from photism.errors import InputError
+from photism.files import apply_umask
 from photism.prompts.audio_prompt import AudioPrompt, concatenate
 from photism.prompts.lexicon import Lexicon
 from photism.prompts.prompt_adapter import (
@@ -194,6 +196,11 @@ class AudioPromptEncoder(PreTrainedModel):
         if space.pooled_negative is not None and model.pooled_negative is not None:
             model.pooled_negative.copy_(space.pooled_negative)
         return model
+
+    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:
+        """Save the model as transformers does; its files are readable by others as the umask allows."""
+        super().save_pretrained(save_directory, *args, **kwargs)
+        apply_umask(Path(save_directory).glob("*.safetensors"))
 
     @property
     def prompt_space(self) -> PromptSpace:

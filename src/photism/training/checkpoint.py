@@ -7,7 +7,6 @@ best.safetensors              the weights that were measured best; in its header
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from photism.errors import InputError
-
-PART = ".part"
+from photism.files import OLD, PART, atomic_folder, atomic_path
 
 
 @dataclass(frozen=True)
@@ -39,20 +37,10 @@ def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], stat
         tensors: of each file, by its name without suffix.
         state: what is no tensor.
     """
-    part, old = folder.with_name(folder.name + PART), folder.with_name(folder.name + ".old")
-    for left in (part, old):
-        shutil.rmtree(left, ignore_errors=True)
-    part.mkdir(parents=True)
-    for name, each in tensors.items():
-        save_file(dict(each), part / f"{name}.safetensors")
-    (part / "state.json").write_text(json.dumps(state), encoding="utf8")
-    for path in part.iterdir():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-    if folder.exists():
-        os.replace(folder, old)
-    os.replace(part, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with atomic_folder(folder) as part:
+        for name, each in tensors.items():
+            save_file(dict(each), part / f"{name}.safetensors")
+        (part / "state.json").write_text(json.dumps(state), encoding="utf8")
 
 
 def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -72,9 +60,8 @@ def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, A
 
 def write_best(path: Path, weights: Mapping[str, Tensor], *, step: int, measures: Mapping[str, float]) -> None:
     """The weights that were measured best so far, in place of those before, in one move."""
-    part = path.with_name(path.name + PART)
-    save_file(dict(weights), part, metadata={"step": str(step), "measures": json.dumps(measures)})
-    os.replace(part, path)
+    with atomic_path(path, sole_writer=True) as part:
+        save_file(dict(weights), part, metadata={"step": str(step), "measures": json.dumps(measures)})
 
 
 def read_best(path: Path) -> Best | None:
@@ -95,7 +82,7 @@ def read_best(path: Path) -> Best | None:
 
 def last_checkpoint(folder: Path) -> Path | None:
     """The latest of a folder's checkpoints."""
-    found = sorted(path for path in folder.glob("step-*") if path.suffix not in (PART, ".old"))
+    found = sorted(path for path in folder.glob("step-*") if path.suffix not in (PART, OLD))
     return found[-1] if found else None
 
 

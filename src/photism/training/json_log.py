@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from photism.files import written_whole
+from photism.files import atomic_text
 
 
 def append(path: Path, step: int, values: Mapping[str, float]) -> None:
@@ -27,5 +27,5 @@ def cut(path: Path, step: int) -> None:
     """Leaves out what came after a step, since it is to come again."""
     if path.is_file():
         rows = [row for row in read(path) if row["step"] <= step]
-        with written_whole(path) as file:
+        with atomic_text(path) as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from photism.drawing.video.encoding import count_pictures, join, write_piece
 from photism.errors import InputError
-from photism.files import written_beside
+from photism.files import atomic_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -109,7 +109,7 @@ def write_film(
     done = _count_finished(pieces, piece_length, film.frame_count)
     pictures = _pictures(film, min(done * piece_length, film.frame_count), callback_on_frame)
     for piece in pieces[done:]:
-        with written_beside(piece) as unfinished:
+        with atomic_path(piece) as unfinished:
             write_piece(islice(pictures, piece_length), unfinished, fps=film.settings.frame_rate)
     whole = folder / WHOLE_NAME
     join(pieces, folder / SOUND_NAME, whole, fps=film.settings.frame_rate, about=about)
@@ -140,7 +140,7 @@ def _begin(folder: Path, about: dict[str, Any], piece_length: int, *, restart: b
     found = _settings(folder)
     if found is None:
         folder.mkdir(exist_ok=True)
-        with written_beside(folder / SETTINGS_NAME) as unfinished:
+        with atomic_path(folder / SETTINGS_NAME) as unfinished:
             unfinished.write_text(json.dumps({"piece_length": piece_length, "about": about}, indent=1), encoding="utf8")
         return piece_length
     _check_same(folder, found["about"], about)
@@ -184,7 +184,7 @@ def _keep_soundtrack(film: Film, folder: Path) -> None:
 
     target = folder / SOUND_NAME
     if not target.exists():
-        with written_beside(target) as unfinished:
+        with atomic_path(target) as unfinished:
             write_soundtrack(film.sound.sound, unfinished)
 
 

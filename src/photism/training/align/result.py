@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from photism.files import atomic_files
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.training.align.report import CorpusReport
 from photism.training.align.settings import AlignSettings
@@ -48,18 +47,14 @@ def write_model(
         measures: of each evaluation, with its "step".
         best: of the model's weights.
     """
-    part = folder / ".part"
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
-    (part / "captions.json").write_text(json.dumps(list(captions), ensure_ascii=False, indent=0), encoding="utf8")
-    if measures:
-        _draw_curve(measures, part / "curve.png")
-    card = model_card(settings, report, best)
-    (part / "README.md").write_text(card, encoding="utf8")
-    (part / "report.json").write_text(json.dumps(asdict(report), ensure_ascii=False, indent=1), encoding="utf8")
-    for path in part.iterdir():
-        os.replace(path, folder / path.name)
-    part.rmdir()
+    with atomic_files(folder) as part:
+        model.save_pretrained(part)
+        (part / "captions.json").write_text(json.dumps(list(captions), ensure_ascii=False, indent=0), encoding="utf8")
+        if measures:
+            _draw_curve(measures, part / "curve.png")
+        card = model_card(settings, report, best)
+        (part / "README.md").write_text(card, encoding="utf8")
+        (part / "report.json").write_text(json.dumps(asdict(report), ensure_ascii=False, indent=1), encoding="utf8")
 
 
 def model_card(settings: AlignSettings, report: CorpusReport, best: Best) -> str:

@@ -27,7 +27,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from photism.errors import InputError
-from photism.files import written_beside
+from photism.files import atomic_path
 from photism.prompts.prompt_space import PromptSpace
 from photism.prompts.text import encode_text
 
@@ -203,7 +203,7 @@ def _save_space(space: PromptSpace, folder: Path) -> None:
         tensors["pooled_negative"] = space.pooled_negative
     path = folder / "space.safetensors"
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
-    with written_beside(path) as unfinished:
+    with atomic_path(path) as unfinished:
         save_file(tensors, unfinished, metadata={"norm": str(space.norm)})
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from photism.audio.log_mel import log_mel
 from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
 from photism.errors import InputError
+from photism.files import atomic_path
 from photism.training.data.cache import cache_folder, lock
 from photism.training.data.feature_dataset import Clip, Corpus, FeatureSettings, clips_path, features_path, read_clips
 from photism.training.data.readers import Example
@@ -152,8 +153,7 @@ def _write_features(
     clips: list[Clip] = []
     failed: list[tuple[str, str]] = []
     start, length_s = 0, 0.0
-    part = features_path(folder, shard).with_suffix(".part")
-    with part.open("wb") as file:
+    with atomic_path(features_path(folder, shard), sole_writer=True) as part, part.open("wb") as file:
         for examples in _groups(group, DECODED_AT_ONCE):
             for example, found in zip(examples, pool.map(hear, examples), strict=True):
                 if isinstance(found, str):
@@ -177,7 +177,6 @@ def _write_features(
             on_length(length_s)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(part, features_path(folder, shard))
     return clips, failed
 
 
@@ -250,6 +249,5 @@ def _unreadable_path(folder: Path, shard: int) -> Path:
 
 
 def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    with atomic_path(path, sole_writer=True) as part:
+        part.write_bytes(content)

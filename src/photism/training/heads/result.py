@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from photism.files import atomic_files
 from photism.training.checkpoint import Best
 from photism.training.heads.report import Preflight
 from photism.training.heads.settings import SETTINGS, FinetuneSettings
@@ -49,25 +48,21 @@ def write_result(
         best: of the model's weights.
         evaluation: of these.
     """
-    part = folder / ".part"
-    shutil.rmtree(part, ignore_errors=True)
-    model.save_pretrained(part)
-    extractor.save_pretrained(part)
-    task.save(part)
-    if len(measures) > 1 and evaluation.measures:
-        _draw_curve(measures, part / "curve.png")
-    for name, figure in evaluation.figures.items():
-        figure.savefig(part / f"{name}.png", dpi=120)
-    worst = "".join(json.dumps(asdict(case), ensure_ascii=False) + "\n" for case in evaluation.worst[:KEPT_CASES])
-    (part / WORST).write_text(worst, encoding="utf8")
-    (part / "report.json").write_text(json.dumps(asdict(preflight), ensure_ascii=False, indent=1), encoding="utf8")
-    pictures = sorted(path.name for path in part.glob("*.png"))
-    card = model_card(task, verb=verb, settings=settings, preflight=preflight, best=best, evaluation=evaluation)
-    card += "".join(f"\n![{Path(name).stem}]({name})\n" for name in pictures)
-    (part / "README.md").write_text(card, encoding="utf8")
-    for path in part.iterdir():
-        os.replace(path, folder / path.name)
-    part.rmdir()
+    with atomic_files(folder) as part:
+        model.save_pretrained(part)
+        extractor.save_pretrained(part)
+        task.save(part)
+        if len(measures) > 1 and evaluation.measures:
+            _draw_curve(measures, part / "curve.png")
+        for name, figure in evaluation.figures.items():
+            figure.savefig(part / f"{name}.png", dpi=120)
+        worst = "".join(json.dumps(asdict(case), ensure_ascii=False) + "\n" for case in evaluation.worst[:KEPT_CASES])
+        (part / WORST).write_text(worst, encoding="utf8")
+        (part / "report.json").write_text(json.dumps(asdict(preflight), ensure_ascii=False, indent=1), encoding="utf8")
+        pictures = sorted(path.name for path in part.glob("*.png"))
+        card = model_card(task, verb=verb, settings=settings, preflight=preflight, best=best, evaluation=evaluation)
+        card += "".join(f"\n![{Path(name).stem}]({name})\n" for name in pictures)
+        (part / "README.md").write_text(card, encoding="utf8")
 
 
 def model_card(
