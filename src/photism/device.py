@@ -1,8 +1,11 @@
-"""Choose the device and the dtype that a model runs in."""
+"""Choose the device and the dtype that a model runs in, and ask for and return memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import ctypes
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
 from photism.settings import SettingError
@@ -45,3 +48,31 @@ def choose_dtype(dtype: str | torch.dtype) -> torch.dtype:
     if name not in DTYPES:
         raise SettingError("dtype", f"must be one of {', '.join(DTYPES)}; got {dtype}")
     return getattr(torch, name)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Return the free memory of a GPU in bytes, or that of the machine for any other device."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.mem_get_info(device)[0]
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def trim_malloc(device: torch.device) -> None:
+    """Return the memory that tensors on the CPU have freed to the operating system; do nothing for another device.
+
+    glibc keeps freed memory for later. Tensors of ever different sizes fragment it, and what glibc keeps grows to twice
+    what a training step needs.
+    """
+    trim = _malloc_trim()
+    if device.type == "cpu" and trim is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Any:
+    """Return `malloc_trim` of the C library, or None if the library is not glibc."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

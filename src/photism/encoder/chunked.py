@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import psutil
 import torch
 from torch import Tensor
 
 from photism.audio.windowing import crossfade_into, cut_windows
+from photism.device import free_bytes
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
 
@@ -91,10 +91,3 @@ def encode_long(
         crossfade_into(states, encode(input_features[:, start:stop]), start=start, written=written)
         written = stop
     return LongEncoding(states, len(windows))
-
-
-def free_bytes(device: torch.device) -> int:
-    """Memory that is free on a device, or on the machine."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return psutil.virtual_memory().available

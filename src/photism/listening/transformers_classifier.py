@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.encoder.chunked import EXACT_TOKENS, free_bytes
+from photism.device import free_bytes
+from photism.encoder.chunked import EXACT_TOKENS
 from photism.encoder.module_copy import copy_modules, shallow_copy
 from photism.encoder.onednn import onednn_linear
 from photism.errors import InputError

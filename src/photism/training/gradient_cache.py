@@ -22,7 +22,8 @@ from typing import TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
-from photism.training.microbatches import give_back, set_seed
+from photism.device import trim_malloc
+from photism.training.microbatches import set_seed
 
 Chunk = TypeVar("Chunk", bound=Sized)
 
@@ -120,4 +121,4 @@ def backward_chunks(
         pairs = [(rows, each) for rows, each in zip(last, of_chunk, strict=True) if rows.requires_grad]
         torch.autograd.backward([rows for rows, _ in pairs], [each.to(rows.dtype) for rows, each in pairs])
         last = ()  # so that what led to it is freed before the next one is made
-        give_back(gradients[0].device)
+        trim_malloc(gradients[0].device)

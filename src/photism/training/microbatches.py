@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -84,20 +81,3 @@ def set_seed(seed: int) -> None:
     """Of torch's random numbers, which dropout takes, and of NumPy's, which SpecAugment takes."""
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
-
-
-def give_back(device: torch.device) -> None:
-    """Gives the memory that a chunk on a processor has freed back to the system.
-
-    glibc keeps it for what is to come. Chunks, each of other sizes, break it up, and what is kept grows to twice what
-    any of them needs.
-    """
-    trim = _malloc_trim()
-    if device.type == "cpu" and trim is not None:
-        trim(0)
-
-
-@cache
-def _malloc_trim() -> Any:
-    """Of the C library, where it is glibc."""
-    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None

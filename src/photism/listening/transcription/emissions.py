@@ -18,7 +18,8 @@ from torch.nn.utils.rnn import pad_sequence
 from photism.audio.log_mel import HOP_SAMPLES, log_mel
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE, Waveform
 from photism.audio.windowing import cut_windows, kept_ranges
-from photism.encoder.chunked import free_bytes, longest_exact
+from photism.device import free_bytes
+from photism.encoder.chunked import longest_exact
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.listening.transcription.vocabulary import Vocabulary
 
