@@ -1,1 +1,1 @@
-"""Timings of Photism against the libraries that do the same."""
+"""Compare the speed and memory of Photism with those of other implementations."""

@@ -1,13 +1,13 @@
-"""Photism's alignment beside the published recipe's (audio2img): the loss, a training step, and memory.
+"""Compare the training of `photism align` with the published recipe of audio2img: loss, training step and memory.
 
     python -m benchmarks.align [--layers 2] [--runs 3] [--device cpu] [--only WORD]
 
-The published recipe: transformers' Wav2Vec2-BERT with its adapter under transformers' Trainer, every sound padded to
-375 frames, a loss that broadcasts audio against text, 16 batches of 8 to a step (so that a sound is told from 7
-captions), gradient checkpointing. Ours: the same encoder and adapter with the same random weights' widths, the same
-128 sounds, one batch of 128. Sounds are noise of the lengths of people's recordings in the Tux Paint corpus. The sides
-run in turns, each in a process of its own; megabytes are the most above what it held before its first run, which for
-the losses is before the tokens are made.
+The published recipe: the Wav2Vec2-BERT of transformers with its adapter, trained by the Trainer of transformers, every
+clip padded to 375 frames, a loss that broadcasts audio against text, 16 batches of 8 accumulated to a step (so that a
+clip has 7 negatives), gradient checkpointing. Ours: the same encoder and adapter with random weights of the same
+widths, the same 128 clips, one batch of 128. The clips are noise with the durations of speech recordings in the Tux
+Paint corpus. The sides run in turns, each in a process of its own. Memory is the peak in MB above what the process held
+before its first run, which for the losses is before the tokens are created.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from benchmarks.turns import Case, measure
 
 OURS, PUBLISHED = "ours", "published recipe"
 PROMPT_TOKENS, PROMPT_WIDTH = 47, 1024
-"""S and D of the published adapter, for Stable Diffusion 2.1."""
+"""Tokens S and width D of the published adapter's output, for Stable Diffusion 2.1."""
 TEMPERATURE = 0.15
-PADDED_TOKENS = 188  # 375 frames, as transformers' extractor rounds them
+PADDED_TOKENS = 188  # 375 frames, as the feature extractor of transformers rounds them
 STEP_SOUNDS, PUBLISHED_BATCH = 128, 8
-MEMORY_CHUNK_S = 30.0  # 64 sounds are 88 s: of 120 s they would not fill one chunk
+MEMORY_CHUNK_S = 30.0  # 64 clips are 88 s: they would not fill a micro-batch of 120 s
 
 
 def broadcast_loss(audio: Tensor, text: Tensor) -> Tensor:
-    """The published form: (B, B, S, D) cosines."""
+    """Return the contrastive loss in its published form, which broadcasts to (B, B, S, D)."""
     cosine = cosine_similarity(audio[:, None], text[None], dim=-1)  # (B, B, S)
     return cross_entropy(
         cosine / TEMPERATURE, torch.arange(len(audio), device=audio.device)[:, None].expand(-1, audio.shape[1])
@@ -55,7 +55,7 @@ def loss_and_gradient(batch: int, side: str, options: argparse.Namespace) -> Cal
         audio, text = torch.randn((2, sounds, PROMPT_TOKENS, PROMPT_WIDTH), device=options.device).unbind()
         loss(audio.requires_grad_(), text).backward()
 
-    work(2)  # libraries load, whose memory is not the loss's
+    work(2)  # load the libraries, whose memory does not belong to the loss
     return partial(work, batch)
 
 
@@ -64,7 +64,7 @@ def lengths_s(count: int) -> list[float]:
 
 
 def training_step(sounds: int, chunk_s: float, side: str, options: argparse.Namespace) -> Callable[[], object]:
-    """A step of the optimizer on so many sounds."""
+    """Return a function that takes one optimizer step on this number of clips."""
     return published_step(sounds, options) if side == PUBLISHED else our_step(sounds, chunk_s, options)
 
 
@@ -73,7 +73,7 @@ def encoder_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 class PublishedModel(nn.Module):
-    """The encoder whose adapter's states are the prompt, with its loss."""
+    """Encoder with the adapter whose output is the prompt, and the loss."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
 CASES = [
     Case("loss and gradient, B = 64", (OURS, PUBLISHED), partial(loss_and_gradient, 64)),
     Case("loss and gradient, B = 256", (OURS,), partial(loss_and_gradient, 256)),
-    Case("a step on 128 sounds", (OURS, PUBLISHED), partial(training_step, STEP_SOUNDS, 120.0)),
+    Case("a step on 128 clips", (OURS, PUBLISHED), partial(training_step, STEP_SOUNDS, 120.0)),
     Case("memory of a step, B = 64", (OURS,), partial(training_step, 64, MEMORY_CHUNK_S)),
     Case("memory of a step, B = 1024", (OURS,), partial(training_step, 1024, MEMORY_CHUNK_S)),
 ]
@@ -191,12 +191,12 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--only", default="", metavar="WORD", help="cases whose name has it")
+    parser.add_argument("--only", default="", metavar="WORD", help="run the cases whose name contains WORD")
     options = parser.parse_args()
-    seconds_of_sound = sum(lengths_s(STEP_SOUNDS))
+    total_s = sum(lengths_s(STEP_SOUNDS))
     machine = f"{options.device}, {options.threads} threads"
     title = f"{options.layers} layers, {options.precision}, {machine}, median of {options.runs} runs"
-    table = Table("", "s", "beside", "s", "ratio", "MB", "beside, MB", title=title)
+    table = Table("", "s", "peer", "s", "ratio", "MB", "peer, MB", title=title)
     for case in CASES:
         if options.only not in case.name:
             continue
@@ -207,7 +207,7 @@ def main() -> None:
         table.add_row(*row)
     console = Console(width=120)
     console.print(table)
-    console.print(f"128 sounds are {seconds_of_sound:.0f} s; {PADDED_TOKENS / TOKENS_PER_S * 128:.0f} s when padded")
+    console.print(f"128 clips are {total_s:.0f} s; {PADDED_TOKENS / TOKENS_PER_S * 128:.0f} s when padded")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How long a sound takes to become a picture: each stage apart, warm, and a whole process from the command line.
+"""Time image generation from a recording: each stage separately, warm, and a whole process from the command line.
 
-    python -m benchmarks.draw [SOUND] [--model FOLDER] [--runs 9] [--device cpu] [--steps 12]
+    python -m benchmarks.draw [RECORDING] [--model FOLDER] [--runs 9] [--device cpu] [--steps 12]
 
-Prints medians, with the least and the most, in seconds. The limits are those on two cores of a machine that does
-nothing else: 1 s for a picture, 3 s for a process beyond `import torch`.
+Prints median, minimum and maximum in seconds. The limits apply to two cores of an idle machine: 1 s for an image, 3 s
+for a process in addition to `import torch`.
 """
 
 import argparse
@@ -23,13 +23,13 @@ from photism import AudioToImagePipeline, CaptionRanker, load_waveform
 from photism.hub import bundled_model
 from photism.prompts.model_folder import find_model, load_captions
 
-PICTURE_LIMIT_S = 1.0
+IMAGE_LIMIT_S = 1.0
 PROCESS_LIMIT_S = 3.0
 COMMAND = "from photism.cli.app import main; main()"
 
 
 def time_s(work: Callable[[], object], device: torch.device) -> float:
-    """What one run takes."""
+    """Return the duration of one run."""
     start = time.perf_counter()
     work()
     if device.type == "cuda":
@@ -38,11 +38,11 @@ def time_s(work: Callable[[], object], device: torch.device) -> float:
 
 
 def stages(
-    pipeline: AudioToImagePipeline, sound: Path, steps: int, captions: tuple[str, ...]
+    pipeline: AudioToImagePipeline, recording: Path, steps: int, captions: tuple[str, ...]
 ) -> dict[str, Callable[[], object]]:
-    """What happens between a sound and its picture, as calls that can be repeated."""
+    """Return the stages from a recording to its image, as functions that can be called repeatedly."""
     encoder, diffusion = pipeline.encoder, pipeline.diffusion
-    waveform = load_waveform(sound)
+    waveform = load_waveform(recording)
     features = encoder.extract_features([waveform])
     prompt = encoder.encode([waveform])
     negative = encoder.prompt_space.negative[None, : prompt.prompt_embeds.shape[1]]
@@ -61,35 +61,34 @@ def stages(
         )
 
     work: dict[str, Callable[[], object]] = {
-        "decode": lambda: load_waveform(sound),
+        "decode": lambda: load_waveform(recording),
         "log-mel": lambda: encoder.extract_features([waveform]),
-        "encoder": torch.no_grad()(lambda: encoder(*features)),
+        "encoder and adapter": torch.no_grad()(lambda: encoder(*features)),
         f"{steps} diffusion steps": diffuse,
         "VAE decode": torch.no_grad()(lambda: diffusion.vae.decode(latents)),
-        "sound to picture": lambda: pipeline(sound, num_inference_steps=steps),
+        "recording to image": lambda: pipeline(recording, num_inference_steps=steps),
     }
     if captions:
         ranker = CaptionRanker.of(pipeline, captions)
-        work[f"hear among {len(captions)}, first time"] = lambda: CaptionRanker.of(pipeline, captions).rank_prompts(
-            prompt
-        )
-        work[f"hear among {len(captions)}, again"] = lambda: ranker.rank_prompts(prompt)
+        name = f"zero-shot classification among {len(captions)} captions"
+        work[f"{name}, first call"] = lambda: CaptionRanker.of(pipeline, captions).rank_prompts(prompt)
+        work[f"{name}, next calls"] = lambda: ranker.rank_prompts(prompt)
     return work
 
 
 def process(code: str, *arguments: str) -> Callable[[], object]:
-    """A run of a fresh interpreter."""
+    """Return a function that runs code in a new interpreter."""
     command = [sys.executable, "-c", code, *arguments]
     return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sound", type=Path, nargs="?", default=bundled_model() / "examples/elephant.en.ogg")
-    parser.add_argument("--model", help="folder or hub id; by default the bundled model")
+    parser.add_argument("recording", type=Path, nargs="?", default=bundled_model() / "examples/elephant.en.ogg")
+    parser.add_argument("--model", help="folder or hub id; default: the bundled model")
     parser.add_argument("--runs", type=int, default=9)
-    parser.add_argument("--device", help="by default the best there is")
-    parser.add_argument("--steps", type=int, help="by default the model's")
+    parser.add_argument("--device", help="default: the fastest available")
+    parser.add_argument("--steps", type=int, help="denoising steps; default: the model's")
     chosen = parser.parse_args()
 
     pipeline = AudioToImagePipeline.from_pretrained(chosen.model, device=chosen.device)
@@ -98,7 +97,7 @@ def main() -> None:
     captions = load_captions(find_model(chosen.model))
     threads = torch.get_num_threads()
     table = Table(
-        "", "median", "least", "most", title=f"photism draw, {device}, {threads} threads, {chosen.runs} runs, s"
+        "", "median", "minimum", "maximum", title=f"photism draw, {device}, {threads} threads, {chosen.runs} runs, s"
     )
 
     def add(name: str, times: list[float]) -> float:
@@ -106,13 +105,13 @@ def main() -> None:
         return statistics.median(times)
 
     medians: dict[str, float] = {}
-    for name, work in stages(pipeline, chosen.sound, steps, captions).items():
-        time_s(work, device)  # the first run warms up
+    for name, work in stages(pipeline, chosen.recording, steps, captions).items():
+        time_s(work, device)  # warm-up
         medians[name] = add(name, [time_s(work, device) for _ in range(chosen.runs)])
     with tempfile.TemporaryDirectory() as folder:
-        options = [str(chosen.sound), "-o", folder, "--force", "--steps", str(steps), "--device", str(device)]
+        options = [str(chosen.recording), "-o", folder, "--force", "--steps", str(steps), "--device", str(device)]
         options += ["--model", chosen.model] if chosen.model else []
-        # In turns, so that what else the machine does strikes both alike.
+        # In turns, so that other load on the machine affects both equally.
         both = process("import torch"), process(COMMAND, "draw", *options)
         pairs = [[time_s(work, device) for work in both] for _ in range(chosen.runs)]
     add("process: import torch", [pair[0] for pair in pairs])
@@ -120,7 +119,7 @@ def main() -> None:
     beyond = add("process: the difference", [pair[1] - pair[0] for pair in pairs])
     Console().print(table)
     for name, seconds, limit in (
-        ("sound to picture", medians["sound to picture"], PICTURE_LIMIT_S),
+        ("recording to image", medians["recording to image"], IMAGE_LIMIT_S),
         ("process beyond import torch", beyond, PROCESS_LIMIT_S),
     ):
         print(f"{name}: {seconds:.2f} s, {'within' if seconds <= limit else 'OVER'} {limit:g} s")

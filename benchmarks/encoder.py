@@ -1,11 +1,11 @@
-"""Photism's Wav2Vec2-BERT beside transformers' and CTranslate2's, and its log-mel beside transformers' and Kaldi's.
+"""Compare Wav2Vec2-BERT with transformers and CTranslate2, and log-mel features with transformers and Kaldi.
 
     python -m benchmarks.encoder [--full] [--device cpu] [--runs 5] [--only WORD]
 
-Random weights of the real widths, 2 layers or, with --full, 24. Each side of a case is a process of its own; they run
-in turns, so that what else the machine does strikes both alike. Prints the median of each side in seconds, their ratio
-(above 1: ours is faster), and the most memory that each took above its weights. Kaldi and CTranslate2 are measured
-where `kaldi_native_fbank` and `ctranslate2` are installed.
+Random weights of the published widths, 2 layers or, with --full, 24. Each side of a case runs in a process of its own;
+they run in turns, so that other load on the machine affects both equally. Prints the median of each side in seconds,
+their ratio (above 1: ours is faster), and the peak memory of each above its weights. Kaldi and CTranslate2 are compared
+if `kaldi_native_fbank` and `ctranslate2` are installed.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ CORPUS_S = (
     *(0.35, 0.50, 0.58, 0.63, 0.67, 0.71, 0.75, 0.79, 0.83, 0.86, 0.90, 0.93, 0.96, 1.00, 1.05, 1.08),
     *(1.13, 1.18, 1.23, 1.28, 1.34, 1.40, 1.47, 1.54, 1.62, 1.73, 1.88, 2.09, 2.38, 2.78, 3.37, 4.87),
 )
-"""Lengths of people's recordings in the Tux Paint corpus, in seconds: 32 quantiles of them."""
+"""Durations of the speech recordings in the Tux Paint corpus, in seconds: 32 quantiles."""
 
 OURS, REFERENCE, INT8 = "ours", "transformers", "ours in int8"
 KALDI, CTRANSLATE2 = "kaldi-native-fbank", "CTranslate2"
 FLOAT32 = "ours in float32"
-"""Of log-mel, which is computed in float64 by default, as transformers does."""
+"""Log-mel in float32; the default is float64, as in transformers."""
 
 ALPHABET = (*"abcdefghijklmnopqrstuvwxyz", "<pad>", "<s>", "</s>", "<unk>", "|")
 
 
 def model_of(side: str, options: argparse.Namespace, name: str = "Model", **changes: Any) -> Any:
-    """A model with seeded random weights."""
+    """Return a model with seeded random weights."""
     import transformers
 
     import photism
@@ -65,7 +65,7 @@ def model_of(side: str, options: argparse.Namespace, name: str = "Model", **chan
 
 
 def features_of(seconds: tuple[float, ...], options: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor]:
-    """Noise as log-mel tokens (B, F, 160), and their mask."""
+    """Return noise in place of log-mel features, (B, F, 160), and its attention mask."""
     lengths = torch.tensor([round(each * TOKENS_PER_S) for each in seconds])
     features = torch.randn(len(lengths), int(lengths.max()), WIDTH, generator=torch.Generator().manual_seed(1))
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
@@ -74,7 +74,7 @@ def features_of(seconds: tuple[float, ...], options: argparse.Namespace) -> tupl
 
 
 def forward(*seconds: float) -> Callable[[str, argparse.Namespace], Callable[[], object]]:
-    """The encoder on clips of these lengths, without gradients."""
+    """Return the case that encodes clips of these durations, without gradients."""
     return partial(encode, seconds)
 
 
@@ -86,7 +86,7 @@ def encode(seconds: tuple[float, ...], side: str, options: argparse.Namespace) -
 
 
 def from_waveforms(side: str, options: argparse.Namespace) -> Callable[[], object]:
-    """The encoder and what comes before it, on clips of 30 s; transformers' extractor works on the processor."""
+    """Return a function that encodes waveforms of 30 s; the feature extractor of transformers runs on the CPU."""
     model = model_of(side, options)
     sounds = noises(clips_of_30_s(options), 30.0)
     if side == REFERENCE:
@@ -111,13 +111,13 @@ def clips_of_30_s(options: argparse.Namespace) -> int:
 
 
 def noises(count: int, seconds: float) -> list[np.ndarray]:
-    """float32 waveforms at 16 kHz."""
+    """Return float32 waveforms of noise at 16 kHz."""
     noise = np.random.default_rng(0)
     return [(0.1 * noise.standard_normal(round(seconds * RATE))).astype(np.float32) for _ in range(count)]
 
 
 def ctc_with_adapter(side: str, options: argparse.Namespace) -> Callable[[], object]:
-    """Logits of a clip of 30 s, by the one kind of checkpoint that CTranslate2 converts."""
+    """Return a function for the CTC logits of 30 s, with an adapter, as CTranslate2 requires."""
     features, _ = features_of((30.0,), options)
     if side == CTRANSLATE2:
         converted = ctranslate2_model(options)
@@ -127,7 +127,7 @@ def ctc_with_adapter(side: str, options: argparse.Namespace) -> Callable[[], obj
 
 
 def ctranslate2_model(options: argparse.Namespace) -> Any:
-    """The reference's random weights, converted."""
+    """Return the random weights of the transformers model, converted to CTranslate2."""
     import ctranslate2
     import transformers
     from ctranslate2.converters import TransformersConverter
@@ -151,17 +151,18 @@ def ctranslate2_logits(model: Any, features: torch.Tensor) -> np.ndarray:
 
 
 def ctranslate2_difference(options: argparse.Namespace) -> str:
-    """How far its logits are from transformers'."""
+    """Return the largest difference between the logits of CTranslate2 and transformers, as text."""
     features, _ = features_of((2.0,), options)
     model = model_of(REFERENCE, options, "ForCTC", add_adapter=True, vocab_size=len(ALPHABET))
     with torch.inference_mode():
         wanted = model(features).logits.numpy()
     found = ctranslate2_logits(ctranslate2_model(options), features)
-    return f"{np.abs(found - wanted).max():.2g} from transformers' logits, of which the largest is {wanted.max():.2g}"
+    difference = np.abs(found - wanted).max()
+    return f"{difference:.2g} from the logits of transformers, of which the largest is {wanted.max():.2g}"
 
 
 def training_step(side: str, options: argparse.Namespace) -> Callable[[], object]:
-    """Loss and gradients of 8 clips of 15 s, 6 layers, SpecAugment on."""
+    """Return a function for loss and gradients of 8 clips of 15 s, 6 layers, with SpecAugment."""
     model = model_of(side, options, "ForSequenceClassification", num_hidden_layers=6, num_labels=10).train()
     features, _ = features_of((15.0,) * 8, options)
     labels = torch.arange(8, device=options.device)
@@ -174,7 +175,7 @@ def training_step(side: str, options: argparse.Namespace) -> Callable[[], object
 
 
 def log_mels(side: str, options: argparse.Namespace) -> Callable[[], object]:
-    """Features of 32 clips of 10 s."""
+    """Return a function that computes the log-mel features of 32 clips of 10 s."""
     sounds = noises(32, 10.0)
     if side == REFERENCE:
         import transformers
@@ -190,7 +191,7 @@ def log_mels(side: str, options: argparse.Namespace) -> Callable[[], object]:
 
 
 def kaldi_features(sound: np.ndarray) -> np.ndarray:
-    """What Kaldi's own code makes of one clip, normalised and stacked."""
+    """Return the features of one clip by Kaldi's own code, normalised and stacked."""
     import kaldi_native_fbank
 
     settings = kaldi_native_fbank.FbankOptions()
@@ -211,7 +212,7 @@ def cases(options: argparse.Namespace) -> list[Case]:
         Case("one clip of 5 min", (OURS,), forward(300.0)),
         Case(f"{many} clips of 30 s", both, forward(*[30.0] * many)),
         Case(f"{many} clips of 30 s, from waveforms", both, from_waveforms),
-        Case("32 clips of the corpus's lengths", both, forward(*CORPUS_S)),
+        Case("32 clips with durations of the corpus", both, forward(*CORPUS_S)),
         Case("training step, 8 clips of 15 s, 6 layers", both, training_step),
         Case("log-mel, 32 clips of 10 s", both, log_mels),
         Case("log-mel in float32, 32 clips of 10 s", (FLOAT32, REFERENCE), log_mels),
@@ -219,13 +220,13 @@ def cases(options: argparse.Namespace) -> list[Case]:
     if importlib.util.find_spec("ctranslate2"):
         found.append(Case("30 s, an adapter and CTC", (OURS, CTRANSLATE2), ctc_with_adapter))
     if importlib.util.find_spec("kaldi_native_fbank"):
-        found.append(Case("log-mel in float32, beside Kaldi", (FLOAT32, KALDI), log_mels))
+        found.append(Case("log-mel in float32, compared with Kaldi", (FLOAT32, KALDI), log_mels))
     found += [Case(f"int8, one clip of {seconds} s", (INT8, OURS), forward(float(seconds))) for seconds in (10, 30)]
     return found
 
 
 def gemm_flops(clips: int, options: argparse.Namespace) -> dict[str, float]:
-    """Floating-point operations a second of the linear layers' largest product at 30 s, by library."""
+    """Return the FLOP/s of each library for the largest matrix product of the linear layers at 30 s."""
     from photism.encoder.onednn import product
 
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
@@ -249,7 +250,7 @@ def gemm_flops(clips: int, options: argparse.Namespace) -> dict[str, float]:
 
 
 def linear_flops(seconds: float, layers: int) -> float:
-    """Of the linear layers alone: two for each weight and token."""
+    """Return the floating-point operations of the linear layers: two per weight and token."""
     return 2 * seconds * TOKENS_PER_S * layers * 24_000_000
 
 
@@ -259,14 +260,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--only", default="", metavar="WORD", help="cases whose name has it")
+    parser.add_argument("--only", default="", metavar="WORD", help="run the cases whose name contains WORD")
     options = parser.parse_args()
     options.layers = 24 if options.full else 2
     torch.set_num_threads(options.threads)
 
     title = f"{options.layers} layers, {options.device}, {options.threads} threads, median of {options.runs} runs"
-    table = Table("", "s", "beside", "s", "ratio", "MB", "beside", title=title)
-    shares = {"one clip of 30 s": 1, f"{clips_of_30_s(options)} clips of 30 s": clips_of_30_s(options)}
+    table = Table("", "s", "peer", "s", "ratio", "MB", "peer, MB", title=title)
+    clips_of = {"one clip of 30 s": 1, f"{clips_of_30_s(options)} clips of 30 s": clips_of_30_s(options)}
     for case in cases(options):
         if options.only not in case.name:
             continue
@@ -278,10 +279,10 @@ def main() -> None:
         table.add_row(*row if peers else (*row, "", "", "", f"{size:.0f}", ""))
         if CTRANSLATE2 in case.sides:
             table.add_row(f"  {CTRANSLATE2} is {ctranslate2_difference(options)}")
-        if clips := shares.get(case.name):
+        if clips := clips_of.get(case.name):
             for library, rate in gemm_flops(clips, options).items():
-                share = linear_flops(30 * clips, options.layers) / seconds / rate
-                table.add_row(f"  of the rate of {library}, {rate / 1e9:.0f} GFLOP/s", f"{share:.0%}")
+                fraction = linear_flops(30 * clips, options.layers) / seconds / rate
+                table.add_row(f"  of the rate of {library}, {rate / 1e9:.0f} GFLOP/s", f"{fraction:.0%}")
     Console(width=140).print(table)
 
 

@@ -1,14 +1,14 @@
-"""photism.AudioClassifier beside transformers' pipeline("audio-classification"): same checkpoint, same recordings.
+"""Compare `AudioClassifier` with the audio-classification pipeline of transformers: same checkpoint, same recordings.
 
     python -m benchmarks.label FOLDER [--recordings 500] [--runs 3] [--layers 2] [--only WORD] [--processor]
 
-FOLDER is searched for recordings, of which as many as asked for are taken at even distances: those of the Tux Paint
-corpus lie where `python -m recipes.tiny.corpus` puts them. The checkpoints have random weights: a Wav2Vec2-BERT of the
-published width with --layers layers, and a wav2vec2-base as it is published. Each side is a process of its own; they
-run in turns. The pipeline is given the samples that Photism's decoder makes of each file as it asks for them, since it
-decodes by an ffmpeg program itself, which would take it longer. Prints the median seconds of each side, the ratio
-(above 1: ours is faster), and how far the scores of the sides are apart. With --processor it counts the seconds of
-processor time of one thread, the sides in turns in one process: for a machine that is not alone.
+FOLDER is searched for recordings, and --recordings of them are selected at even distances;
+`python -m recipes.tiny.corpus` downloads those of the Tux Paint corpus. The checkpoints have random weights: a
+Wav2Vec2-BERT of the published width with --layers layers, and a wav2vec2-base of the published size. Each side runs in
+a process of its own, in turns. The pipeline receives the samples that Photism's decoder reads from each file, since its
+own decoding through the program ffmpeg would take longer. Prints the median seconds of each side, the ratio (above 1:
+ours is faster), and the largest difference between the scores. With --processor it measures the CPU time of one thread,
+with the sides in turns in one process, for a machine that other programs use.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ OURS, ONE, EIGHT = "ours", "pipeline", "pipeline, batch_size=8"
 ENDINGS = (".ogg", ".wav", ".flac", ".mp3", ".opus", ".m4a")
 CLASSES = 8
 COMPARED = 24
-"""Recordings whose scores are compared."""
+"""Number of recordings whose scores are compared."""
 
 
 def make_checkpoints(folder: Path, layers: int) -> dict[str, Path]:
-    """Writes the checkpoints; their folders by name."""
+    """Write the checkpoints and return their folders by name."""
     names = {index: f"class {index}" for index in range(CLASSES)}
     labels = {"id2label": names, "label2id": {name: index for index, name in names.items()}}
     made: dict[str, tuple[Any, Any, Any]] = {
@@ -75,7 +75,7 @@ def samples(paths: list[Path]) -> Iterator[np.ndarray]:
 
 
 def labelling(checkpoint: Path, paths: list[Path], side: str, options: argparse.Namespace) -> Callable[[], object]:
-    """All classes of all recordings, (B, C)."""
+    """Return a function for the scores of all classes of all recordings, (B, C)."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     if side == OURS:
@@ -97,10 +97,10 @@ def in_full(answers: list[list[tuple[str, float]]]) -> np.ndarray:
     return np.array([[score for _, score in sorted(answer)] for answer in answers])
 
 
-def processor_seconds(
+def cpu_seconds(
     checkpoint: Path, paths: list[Path], sides: tuple[str, ...], options: argparse.Namespace
 ) -> dict[str, tuple[float, float]]:
-    """As `turns.measure`, but of processor time, and no megabytes."""
+    """Return the median CPU time of each side, and 0 in place of the memory, as `turns.measure` does."""
     works = {side: labelling(checkpoint, paths, side, options) for side in sides}
     times: dict[str, list[float]] = {side: [] for side in sides}
     for _ in range(options.runs):
@@ -115,12 +115,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--recordings", type=int, default=500)
-    parser.add_argument("--layers", type=int, default=2, help="of Wav2Vec2-BERT; 24 are published")
+    parser.add_argument("--layers", type=int, default=2, help="layers of Wav2Vec2-BERT; the published one has 24")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--processor", action="store_true", help="processor time of one thread")
-    parser.add_argument("--only", default="", metavar="WORD", help="checkpoints whose name has it")
+    parser.add_argument("--processor", action="store_true", help="measure the CPU time of one thread")
+    parser.add_argument("--only", default="", metavar="WORD", help="run the checkpoints whose name contains WORD")
     options = parser.parse_args()
     if options.processor:
         options.threads = 1
@@ -133,22 +133,22 @@ def main() -> None:
     title = (
         f"{len(paths)} recordings, {seconds:.0f} s; {options.device}, {options.threads} threads, {options.runs} runs"
     )
-    table = Table("", "beside", "ours, s", "beside, s", "ratio", "scores differ by", title=title)
+    table = Table("", "peer", "ours, s", "peer, s", "ratio", "scores differ by", title=title)
     with tempfile.TemporaryDirectory() as folder:
         for name, checkpoint in make_checkpoints(Path(folder), options.layers).items():
             if options.only not in name:
                 continue
             sides = (OURS, ONE, EIGHT)
             if options.processor:
-                results = processor_seconds(checkpoint, paths, sides, options)
+                results = cpu_seconds(checkpoint, paths, sides, options)
             else:
                 results = measure(Case(name, sides, partial(labelling, checkpoint, paths)), options)
             some = paths[:: max(1, len(paths) // COMPARED)]
             scores = {side: labelling(checkpoint, some, side, options)() for side in sides}
             for side in sides[1:]:
-                ours, beside = results[OURS][0], results[side][0]
-                apart = np.abs(scores[OURS] - scores[side]).max()
-                table.add_row(name, side, f"{ours:.2f}", f"{beside:.2f}", f"{beside / ours:.2f}", f"{apart:.1g}")
+                ours, peer = results[OURS][0], results[side][0]
+                difference = np.abs(scores[OURS] - scores[side]).max()
+                table.add_row(name, side, f"{ours:.2f}", f"{peer:.2f}", f"{peer / ours:.2f}", f"{difference:.1g}")
     Console(width=140).print(table)
 
 

@@ -1,11 +1,11 @@
-"""AudioLDM 2 beside diffusers' pipeline: the same random weights, in turns, time and the most memory.
+"""Compare AudioLDM 2 with the pipeline of diffusers: time and peak memory with the same random weights, in turns.
 
     python -m benchmarks.sound [--full] [--runs 3] [--steps 5] [--threads 2] [--device cpu] [--dtype float32]
         [--only NAME] [--folder FOLDER]
 
-By default each model has two layers or half the width; `--full` has those of cvssp/audioldm2. The weights are made
-once, in `--folder` where it is given. Megabytes are the most that a process holds above what its libraries take, with
-the weights.
+By default each model has two layers or half the width; `--full` selects the sizes of cvssp/audioldm2. The weights are
+created once, in `--folder` if it is given. Memory is the peak of a process in MB above its libraries, including the
+weights.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LENGTH_S = 10.24
 
 @dataclass(frozen=True)
 class Size:
-    """How large the models are: those of cvssp/audioldm2, or smaller ones of the same architecture."""
+    """Sizes of the models: those of cvssp/audioldm2, or smaller ones of the same architecture."""
 
     unet: tuple[int, ...]
     heads: tuple[int, ...]
@@ -45,7 +45,7 @@ REDUCED = Size((64, 128, 192, 320), (2, 4, 6, 10), 2, 2, (64, 128, 256), 256)
 
 
 def make_checkpoint(folder: Path, size: Size) -> None:
-    """Random weights, in the layout that diffusers still runs."""
+    """Write a checkpoint with random weights, in a layout that diffusers still runs."""
     import diffusers
     import transformers
 
@@ -104,7 +104,7 @@ def make_checkpoint(folder: Path, size: Size) -> None:
 
 
 def build(side: str, options: argparse.Namespace, *, task: str) -> Callable[[], object]:
-    """What a side does again and again; what it needs is loaded in the first run."""
+    """Return the function that a side repeats; it loads the pipeline in its first run."""
     from photism.cli.startup import startup
 
     with startup():
@@ -121,7 +121,7 @@ def build(side: str, options: argparse.Namespace, *, task: str) -> Callable[[], 
                 held.append(loaded.to(options.device))
                 loaded.set_progress_bar_config(disable=True)
             else:
-                offload = "disk" if side == "ours, weights let go" else None
+                offload = "disk" if side == "ours, offload=disk" else None
                 scheduler = "dpm++" if task == "default" else None
                 held.append(
                     AudioLDM2Pipeline.from_pretrained(
@@ -145,19 +145,21 @@ def build(side: str, options: argparse.Namespace, *, task: str) -> Callable[[], 
         steps = {"whole": options.steps, "default": 200 if side == "diffusers" else 25}[task]
         return pipeline()(next(prompts), num_inference_steps=steps, audio_length_in_s=LENGTH_S)
 
-    prompts = (f"{PROMPT} {number}" for number in range(1_000_000))  # another one each time
+    prompts = (
+        f"{PROMPT} {number}" for number in range(1_000_000)
+    )  # a new prompt for each call, so that none is cached
     return encode if task == "encode" else make
 
 
 def cases(options: argparse.Namespace) -> list[Case]:
-    """What is measured."""
-    sides = ("ours", "diffusers", "ours, weights let go")
+    """Return the cases."""
+    sides = ("ours", "diffusers", "ours, offload=disk")
     if options.compile:
         sides += ("ours, compiled",)
     return [
         Case("encode a prompt", ("ours", "diffusers"), partial(build, task="encode")),
         Case(f"{options.steps} steps of {LENGTH_S} s, to a waveform", sides, partial(build, task="whole")),
-        Case("as by default: 25 steps beside 200", ("ours", "diffusers"), partial(build, task="default")),
+        Case("defaults, 25 steps compared with 200", ("ours", "diffusers"), partial(build, task="default")),
     ]
 
 
@@ -169,14 +171,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32")
-    parser.add_argument("--compile", action="store_true", help="a side whose UNet is compiled too")
-    parser.add_argument("--only", help="a part of the name of what is measured")
-    parser.add_argument("--folder", type=Path, help="of the weights, which are made where there are none")
+    parser.add_argument("--compile", action="store_true", help="add a side with a compiled UNet")
+    parser.add_argument("--only", help="run the cases whose name contains NAME")
+    parser.add_argument("--folder", type=Path, help="folder of the weights, which are created if it is empty")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         options.folder = options.folder or Path(temporary)
         if not (options.folder / "model_index.json").is_file():
-            # In a process of its own: the most that this one ever held is inherited by those that are measured.
+            # In a process of its own, since the measured processes inherit the peak memory of this one.
             maker = multiprocessing.get_context("spawn").Process(
                 target=make_checkpoint, args=(options.folder, FULL if options.full else REDUCED)
             )

@@ -1,10 +1,10 @@
-"""`Transcriber` beside transformers' pipeline for speech recognition: the same checkpoint, the same files.
+"""Compare `Transcriber` with the speech recognition pipeline of transformers: same checkpoint, same files.
 
     python -m benchmarks.transcribe [--runs 3] [--layers 2] [--only WORD]
 
-Random weights of the published widths with few layers, so that decoding, features, padding and windows weigh what they
-do, and noise in WAV files. Each side of a case is a process of its own; they run in turns. Prints the median of each
-side in seconds, their ratio (above 1: ours is faster), and the most memory above what the process held with its model.
+Random weights of the published widths with few layers, so that decoding, features, padding and windows matter, and
+noise in WAV files. Each side of a case runs in a process of its own, in turns. Prints the median of each side in
+seconds, their ratio (above 1: ours is faster), and the peak memory above what the process held with its model.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from benchmarks.turns import Case, measure
 OURS, PIPELINE = "ours", "pipeline"
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOINSHRDLUCMWFGYPBVKJXQZ'")
 SHORT_S = (0.6, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.1, 2.8, 4.9)
-"""Lengths of short recordings, over and over: those of people in the Tux Paint corpus, roughly."""
+"""Durations of short recordings, repeated: roughly those of the speech recordings in the Tux Paint corpus."""
 SHORT = 100
 BATCH = 8
 CHUNK_S = 30
-"""Of the pipeline's windows."""
+"""Length of the windows of the transformers pipeline."""
 
 
 def make_checkpoint(kind: str, folder: Path, layers: int) -> None:
@@ -86,9 +86,9 @@ def transcribe(
         feature_extractor=transformers.AutoFeatureExtractor.from_pretrained(folder),
         device="cpu",
     )
-    # Without windows the reference would take some 58 GB a layer for 5 minutes.
+    # Without windows the pipeline would need some 58 GB per layer for 5 minutes.
     chunk_s = CHUNK_S if max(seconds) > CHUNK_S else 0
-    samples = [read(path) for path in paths]  # it has no means to decode a file but a program, ffmpeg
+    samples = [read(path) for path in paths]  # the pipeline itself can decode files only through the program ffmpeg
     return lambda: [
         each["text"]
         for each in pipeline(
@@ -121,7 +121,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--only", default="", metavar="WORD", help="cases whose name has it")
+    parser.add_argument("--only", default="", metavar="WORD", help="run the cases whose name contains WORD")
     options = parser.parse_args()
     options.device = "cpu"
     print("case | ours, s | pipeline, s | ratio | ours, MB | pipeline, MB")

@@ -1,4 +1,4 @@
-"""Two sides of a case, each in a process of its own, in turns."""
+"""Measure the time and memory of two or more sides of a case, in turns, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from multiprocessing.connection import Connection
 import torch
 
 SETTLE_S = 0.3
-"""Before a turn: a library's idle threads spin for a while, on the cores that the other side is measured on."""
+"""Pause before a turn: the idle threads of a library spin for a while, on the cores that the other side needs."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What sides do with the same input: `sides` are names that `build` knows; ours comes first.
+    """A task that several sides perform on the same input.
 
-    `build` is called in the process of the side, and what it returns whenever it is that side's turn.
+    Attributes:
+        name: what the table calls it.
+        sides: names of the sides, as `build` expects them; ours is first.
+        build: called once in the process of a side; returns the function that is called in each turn of that side.
     """
 
     name: str
@@ -30,11 +33,11 @@ class Case:
 
 
 def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
-    """For each side the median seconds and the most megabytes above what it held before its first run.
+    """Return for each side the median seconds, and the peak memory in MB above what it held before its first run.
 
     Args:
         case: must be picklable.
-        options: has `runs`, 0 for the cold one alone, `threads` and `device`.
+        options: `runs` (0 measures the first, cold run only), `threads` and `device`.
     """
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
@@ -43,14 +46,14 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, f
         pipes[side], child = context.Pipe()
         processes.append(context.Process(target=serve_side, args=(case, side, options, child)))
         processes[-1].start()
-        pipes[side].recv()  # one loads after the other
+        pipes[side].recv()  # load one side after the other
     results: dict[str, list[tuple[float, float]]] = {side: [] for side in case.sides}
     for run in range(options.runs + 1):
         for side, pipe in pipes.items():
             time.sleep(SETTLE_S)
             pipe.send(True)
             answer = pipe.recv()
-            if run or not options.runs:  # the first warms up
+            if run or not options.runs:  # the first run is the warm-up
                 results[side].append(answer)
     for pipe, process in zip(pipes.values(), processes, strict=True):
         pipe.send(False)
@@ -62,7 +65,7 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, f
 
 
 def serve_side(case: Case, side: str, options: argparse.Namespace, pipe: Connection) -> None:
-    """A process that does the work whenever it is told to, and answers with seconds and megabytes."""
+    """Run the work on each request from the pipe, and reply with seconds and MB."""
     torch.set_num_threads(options.threads)
     work = case.build(side, options)
     cuda = options.device == "cuda"
