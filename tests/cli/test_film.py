@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from photism import AudioToImagePipeline, InputError
 from photism.cli import app as command
 from photism.cli.app import app
-from photism.drawing.video.audio_features import measure_sound
+from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.film import Film
-from photism.drawing.video.resumable_file import write_piece
+from photism.drawing.video.resumable_file import encode_segment
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import storyboard
 from photism.prompts.diffusion_options import DiffusionOptions
@@ -110,7 +110,7 @@ def test_a_storyboard_comes_in_place_of_the_film(run, folder, sounds, models):
     assert result.exit_code == 0, result.output
     assert files(folder) == ["board.png"]
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
-    film = Film(pipeline, measure_sound(sounds[2]), FilmSettings(fps=6, num_inference_steps=1, seed=2))
+    film = Film(pipeline, measure_recording(sounds[2]), FilmSettings(fps=6, num_inference_steps=1, seed=2))
     board = Image.open(folder / "board.png")
     np.testing.assert_array_equal(np.asarray(board), np.asarray(storyboard(film, 4)))
     assert (board.info["seed"], board.info["sound"]) == ("2", str(sounds[2]))
@@ -126,13 +126,13 @@ def test_an_interruption_says_how_to_go_on(folder, sounds, models, monkeypatch, 
         pieces.append(target)
         if len(pieces) == 2:
             raise KeyboardInterrupt
-        return write_piece(pictures, target, **arguments)
+        return encode_segment(pictures, target, **arguments)
 
     arguments = ["film", "--model", models / "sd", "--steps", "1", "--fps", "20", "--batch-size", "8", sounds[2]]
     monkeypatch.setattr(sys, "argv", ["photism", *map(str, arguments), "--window", "1"])
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.video.resumable_file.PIECE_S", 0.5)
-        patched.setattr("photism.drawing.video.resumable_file.write_piece", interrupted)
+        patched.setattr("photism.drawing.video.resumable_file.SEGMENT_S", 0.5)
+        patched.setattr("photism.drawing.video.resumable_file.encode_segment", interrupted)
         with pytest.raises(SystemExit) as exit_info:
             command.main()
     assert exit_info.value.code == 130
@@ -152,7 +152,7 @@ def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder,
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.video.resumable_file.join", full)
+        patched.setattr("photism.drawing.video.resumable_file.mux", full)
         assert str(run(sounds[2]).exception) == "No space left on device"
     assert files(folder) == ["rain.mp4.part"]
     error = run(sounds[2], "--seed", 1).exception
@@ -214,14 +214,14 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
     run, folder, sounds, monkeypatch, changes, told
 ):
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.video.resumable_file.join", lambda *_, **__: 1 / 0)
+        patched.setattr("photism.drawing.video.resumable_file.mux", lambda *_, **__: 1 / 0)
         run(sounds[0])
     assert files(folder) == ["elephant.mp4.part"]
     with monkeypatch.context() as patched:
         patched.setattr("photism.cli.models.load_pipeline", lambda *_, **__: pytest.fail("loaded a model"))
         error = run(sounds[0], *changes).exception
     assert isinstance(error, InputError)
-    assert f"an unfinished film of another kind ({told}): " in str(error)
+    assert f"an unfinished film with other settings ({told}). " in str(error)
     assert run(sounds[0], *changes, "--restart").exit_code == 0
 
 
@@ -233,9 +233,9 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
         (["short.wav"], "source 'short.wav' must be at least 25 ms long, not 12.5 ms"),
         (["a.wav", "--fps", "0"], "fps must be above 0 and at most 1000; got 0"),
         (["a.wav", "--window", "0.01"], "window_s must be at least 0.1; got 0.01"),
-        (["a.wav", "-o", "a.avi"], "target must be a file that ends in .mp4; got a.avi"),
-        (["a.wav", "-o", "no/a.mp4"], "target: the folder no does not exist; create it"),
-        (["a.wav", "-o", "taken.mp4"], "taken.mp4 exists; give another target (-o), or overwrite it (--force)"),
+        (["a.wav", "-o", "a.avi"], "target (-o) must be a file that ends in .mp4; got a.avi"),
+        (["a.wav", "-o", "no/a.mp4"], "-o: the folder no does not exist; create it"),
+        (["a.wav", "-o", "taken.mp4"], "taken.mp4 exists; give another name with -o, or --force to overwrite it"),
         (["a.wav", "--storyboard", "a.jpg"], "--storyboard must be a file that ends in .png; got a.jpg"),
         (["a.wav", "--storyboard", "no/a.png"], "--storyboard: the folder no does not exist; create it"),
         (["a.wav", "--storyboard", "a.png", "-o", "a.mp4"], "--storyboard is drawn in place of the film: leave out -o"),
@@ -247,7 +247,7 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
             ["a.wav", "--scheduler", "best"],
             "scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got ",
         ),
-        (["changing.mp3"], "source 'changing.mp3' must have one sampling rate, not "),
+        (["changing.mp3"], "source 'changing.mp3' must have one sampling rate; it has "),
     ],
 )
 def test_mistakes_are_told_before_a_model_is_loaded(folder, sounds, monkeypatch, capsys, arguments, message):

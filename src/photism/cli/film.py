@@ -73,7 +73,7 @@ def film(
     An interrupted one goes on where it was when the same command is given again.
     """
     from photism.drawing.negative_prompt import parse_negative
-    from photism.drawing.video.audio_features import measure_sound
+    from photism.drawing.video.audio_features import measure_recording
     from photism.drawing.video.resumable_file import check_unfinished
     from photism.drawing.video.settings import FilmSettings
 
@@ -104,7 +104,7 @@ def film(
         offload=offload,
     )
     target = _target(sound, output, storyboard, force=force)
-    measured = measure_sound(sound)
+    measured = measure_recording(sound)
     settings = replace(settings, negative=None if negative is None else parse_negative(negative))
     if storyboard is None and not restart:
         check_unfinished(target, measured, settings)

@@ -1,4 +1,4 @@
-"""The pictures of a film."""
+"""Frames of a film: prompts, noise, zoom, settings and storyboard."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -10,20 +10,20 @@ from PIL import Image
 
 from photism import AudioToImagePipeline, InputError, Waveform
 from photism.audio.streaming import stream_samples
-from photism.drawing.video.audio_features import MeasuredSound, measure_sound
+from photism.drawing.video.audio_features import MeasuredRecording, measure_recording
 from photism.drawing.video.film import Film, count_frames
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import clock, storyboard
 from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
 
 STEPS = 2
-LEVELS = 1  # of 255: the products of another batch size round differently
+LEVELS = 1  # of 255: another batch size rounds differently
 
 
 @pytest.fixture
 def moving(tmp_path):
-    """5 s that change all the time."""
-    return measure_sound(write_wav(tmp_path / "a.wav", np.r_[beats(2), tone(1), noise(2, gain=0.02)]))
+    """Return a recording of 5 s that changes all the time."""
+    return measure_recording(write_wav(tmp_path / "a.wav", np.r_[beats(2), tone(1), noise(2, gain=0.02)]))
 
 
 def film(pipeline, sound, **settings):
@@ -31,116 +31,116 @@ def film(pipeline, sound, **settings):
     return Film(pipeline, sound, FilmSettings(**{**defaults, **settings}))
 
 
-def pictures(made, indices=None):
+def images(made, indices=None):
     indices = range(made.frame_count) if indices is None else indices
-    return np.stack([np.asarray(still.picture, np.int16) for still in made.stills(indices)])
+    return np.stack([np.asarray(frame.image, np.int16) for frame in made.frames(indices)])
 
 
-def apart(one, other):
+def difference(one, other):
     return np.abs(one - other).mean()
 
 
 @pytest.mark.parametrize("name", ["pipeline", "xl"])
-def test_the_first_picture_is_the_one_drawn_of_the_first_window(request, name, moving):
+def test_the_first_frame_is_the_image_of_the_first_window(request, name, moving):
     pipeline = request.getfixturevalue(name)
     first = Waveform(np.concatenate(list(stream_samples(moving.sound)))[: 2 * RATE])
     expected = pipeline(first, seed=5, num_inference_steps=STEPS, guidance_scale=3.0).images[0][0]
-    ours = pictures(film(pipeline, moving, seed=5, guidance_scale=3.0, zoom=0, noise=0), [0, 9])
-    for each in ours:  # the first window's prompt holds until its middle, at 1 s
+    ours = images(film(pipeline, moving, seed=5, guidance_scale=3.0, zoom=0, noise=0), [0, 9])
+    for each in ours:  # until the first keyframe, at 1 s, the prompt is that of the first window
         np.testing.assert_allclose(each, np.asarray(expected, np.int16), atol=LEVELS)
 
 
-def test_the_same_settings_give_the_same_film_and_another_seed_another(pipeline, moving):
-    ours = pictures(film(pipeline, moving))
-    np.testing.assert_array_equal(ours, pictures(film(pipeline, moving)))
-    assert apart(ours, pictures(film(pipeline, moving, seed=1))) > 5
+def test_a_film_depends_on_its_seed_only(pipeline, moving):
+    ours = images(film(pipeline, moving))
+    np.testing.assert_array_equal(ours, images(film(pipeline, moving)))
+    assert difference(ours, images(film(pipeline, moving, seed=1))) > 5
 
 
-def test_a_picture_is_the_same_whatever_is_drawn_with_it(pipeline, moving):
-    ours = pictures(film(pipeline, moving))
+def test_a_frame_does_not_depend_on_the_other_frames(pipeline, moving):
+    ours = images(film(pipeline, moving))
     for batch_size in (1, 7):
-        np.testing.assert_allclose(pictures(film(pipeline, moving, batch_size=batch_size)), ours, atol=LEVELS)
-    stills = list(film(pipeline, moving).stills([3, 4, 40, 49]))
-    assert [(still.index, still.time_s) for still in stills] == [(3, 0.3), (4, 0.4), (40, 4.0), (49, 4.9)]
-    np.testing.assert_allclose([np.asarray(still.picture) for still in stills], ours[[3, 4, 40, 49]], atol=LEVELS)
+        np.testing.assert_allclose(images(film(pipeline, moving, batch_size=batch_size)), ours, atol=LEVELS)
+    frames = list(film(pipeline, moving).frames([3, 4, 40, 49]))
+    assert [(frame.index, frame.time_s) for frame in frames] == [(3, 0.3), (4, 0.4), (40, 4.0), (49, 4.9)]
+    np.testing.assert_allclose([np.asarray(frame.image) for frame in frames], ours[[3, 4, 40, 49]], atol=LEVELS)
 
 
-def test_pictures_move_and_do_not_flicker(pipeline, moving):
-    ours = pictures(film(pipeline, moving, fps=30, zoom=0))
-    steps = [apart(one, other) for one, other in pairwise(ours)]
-    distant = apart(ours[75:], ours[:75])
+def test_frames_move_and_do_not_flicker(pipeline, moving):
+    ours = images(film(pipeline, moving, fps=30, zoom=0))
+    steps = [difference(one, other) for one, other in pairwise(ours)]
+    distant = difference(ours[75:], ours[:75])
     assert distant > 3
     assert np.mean(steps) < distant / 8
     assert max(steps) < distant
 
 
-def test_twice_the_frames_move_half_as_far(pipeline, moving):
-    slow, fast = (pictures(film(pipeline, moving, fps=fps, zoom=0)) for fps in (10, 20))
+def test_twice_the_frame_rate_halves_the_difference_between_frames(pipeline, moving):
+    slow, fast = (images(film(pipeline, moving, fps=fps, zoom=0)) for fps in (10, 20))
     np.testing.assert_allclose(fast[::2], slow, atol=LEVELS)
-    steps = [np.mean([apart(one, other) for one, other in pairwise(each)]) for each in (slow, fast)]
+    steps = [np.mean([difference(one, other) for one, other in pairwise(each)]) for each in (slow, fast)]
     assert steps[1] == pytest.approx(steps[0] / 2, rel=0.2)
 
 
-def test_schedulers_that_add_noise_do_not_flicker_either(pipeline, models, tmp_path):
-    still = measure_sound(write_wav(tmp_path / "a.wav", tone(3)))
+def test_ancestral_schedulers_do_not_flicker(pipeline, models, tmp_path):
+    recording = measure_recording(write_wav(tmp_path / "a.wav", tone(3)))
     ancestral = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
     ancestral.diffusion.scheduler = EulerAncestralDiscreteScheduler.from_config(ancestral.diffusion.scheduler.config)
-    ours = pictures(film(ancestral, still, zoom=0, noise=0))
+    ours = images(film(ancestral, recording, zoom=0, noise=0))
     assert np.ptp(ours, axis=0).max() <= LEVELS
 
 
-def test_silence_nearly_stands_still(pipeline, tmp_path):
+def test_silence_moves_slowly(pipeline, tmp_path):
     quiet, loud = (
-        pictures(film(pipeline, measure_sound(write_wav(tmp_path / "a.wav", sound))))
+        images(film(pipeline, measure_recording(write_wav(tmp_path / "a.wav", sound))))
         for sound in (silence(4), beats(4))
     )
-    steps = [np.mean([apart(one, other) for one, other in pairwise(each)]) for each in (quiet, loud)]
+    steps = [np.mean([difference(one, other) for one, other in pairwise(each)]) for each in (quiet, loud)]
     assert 0 < steps[0] < 0.2
     assert steps[1] > 5 * steps[0]
 
 
-def test_without_noise_and_zoom_silence_stands_quite_still(pipeline, tmp_path):
-    ours = pictures(film(pipeline, measure_sound(write_wav(tmp_path / "a.wav", silence(4))), noise=0, zoom=0))
+def test_silence_without_noise_and_zoom_does_not_move(pipeline, tmp_path):
+    ours = images(film(pipeline, measure_recording(write_wav(tmp_path / "a.wav", silence(4))), noise=0, zoom=0))
     assert np.ptp(ours, axis=0).max() <= LEVELS
 
 
-def test_onsets_push_the_noise(pipeline, moving):
-    at_rest = pictures(film(pipeline, moving, noise=0, zoom=0), [19])
-    drifted = [apart(pictures(film(pipeline, moving, noise=noise, zoom=0), [19]), at_rest) for noise in (0.3, 1)]
+def test_noise_moves_with_its_setting(pipeline, moving):
+    at_rest = images(film(pipeline, moving, noise=0, zoom=0), [19])
+    drifted = [difference(images(film(pipeline, moving, noise=noise, zoom=0), [19]), at_rest) for noise in (0.3, 1)]
     assert 0 < drifted[0] < drifted[1]
 
 
-def test_loudness_zooms_into_the_picture(pipeline, moving):
-    plain, zoomed = (list(film(pipeline, moving, zoom=zoom, attack_s=0).stills([0, 29])) for zoom in (0, 1))
-    assert plain[0].picture != zoomed[0].picture  # it begins with a beat
-    # At the loudest the middle half fills the picture.
-    middle = plain[1].picture.resize((16, 16), Image.Resampling.BICUBIC, box=(4, 4, 12, 12))
-    np.testing.assert_allclose(np.asarray(zoomed[1].picture, np.int16), np.asarray(middle, np.int16), atol=3)
+def test_loudness_zooms_in(pipeline, moving):
+    plain, zoomed = (list(film(pipeline, moving, zoom=zoom, attack_s=0).frames([0, 29])) for zoom in (0, 1))
+    assert plain[0].image != zoomed[0].image  # the recording begins with a beat
+    # At full loudness, zoom 1 enlarges the middle half to the full size.
+    middle = plain[1].image.resize((16, 16), Image.Resampling.BICUBIC, box=(4, 4, 12, 12))
+    np.testing.assert_allclose(np.asarray(zoomed[1].image, np.int16), np.asarray(middle, np.int16), atol=3)
 
 
-def test_size(pipeline, xl, moving):
+def test_width_and_height_set_the_size(pipeline, xl, moving):
     for each in (pipeline, xl):
         made = film(each, moving, height=24, width=32)
         assert made.size == (32, 24)
-        assert pictures(made, [0]).shape == (1, 24, 32, 3)
+        assert images(made, [0]).shape == (1, 24, 32, 3)
     assert film(pipeline, moving).size == (16, 16)
 
 
 @pytest.mark.parametrize("negative", ["none", "empty", "noise"])
-def test_the_negative_is_that_of_the_pipeline(pipeline, moving, negative):
+def test_the_negative_prompt_is_that_of_the_pipeline(pipeline, moving, negative):
     first = Waveform(np.concatenate(list(stream_samples(moving.sound)))[: 2 * RATE])
     expected = pipeline(first, num_inference_steps=STEPS, negative=negative).images[0][0]
-    ours = pictures(film(pipeline, moving, negative=negative, zoom=0), [0])[0]
+    ours = images(film(pipeline, moving, negative=negative, zoom=0), [0])[0]
     np.testing.assert_allclose(ours, np.asarray(expected, np.int16), atol=LEVELS)
 
 
-def test_a_picture_that_the_safety_checker_blacks_out_is_told_once(models, parts, moving, caplog):
-    for name, told in (("flagging", ["the safety checker found picture 3 unsafe: it is black"]), ("passing", [])):
+def test_the_first_image_flagged_by_the_safety_checker_is_reported(models, parts, moving, caplog):
+    for name, expected in (("flagging", ["the safety checker flagged frame 3, which is black"]), ("passing", [])):
         checked = AudioToImagePipeline.from_pretrained(models / "sd", diffusion=parts / name, device="cpu")
         caplog.clear()
-        assert (pictures(film(checked, moving), [3, 4, 30]).max() == 0) == bool(told)
+        assert (images(film(checked, moving), [3, 4, 30]).max() == 0) == bool(expected)
         ours = [record.getMessage() for record in caplog.records if record.name.startswith("photism")]
-        assert ours == told  # diffusers logs its own line, unless an earlier test has silenced it
+        assert ours == expected  # diffusers logs its own line, unless an earlier test has silenced it
 
 
 @pytest.mark.parametrize(
@@ -156,13 +156,13 @@ def test_a_picture_that_the_safety_checker_blacks_out_is_told_once(models, parts
         (16_000 * 3600 * 3, 59.94, 647_352),
     ],
 )
-def test_the_pictures_last_as_long_as_the_sound(samples, fps, frames):
+def test_the_frames_cover_the_recording(samples, fps, frames):
     settings = FilmSettings(fps=fps)
-    assert count_frames(MeasuredSound(None, samples, 0.0), settings) == frames
+    assert count_frames(MeasuredRecording(None, samples, 0.0), settings) == frames
     assert 0 <= frames / settings.frame_rate - Fraction(samples - 1, RATE) < 1 / settings.frame_rate
 
 
-def test_it_needs_a_text_to_image_pipeline(pipeline, moving):
+def test_another_pipeline_than_text_to_image_is_refused(pipeline, moving):
     other = AudioToImagePipeline(pipeline.encoder, StableDiffusionImg2ImgPipeline(**pipeline.diffusion.components))
     with pytest.raises(InputError, match="text-to-image pipeline of diffusers; got StableDiffusionImg2ImgPipeline"):
         film(other, moving)
@@ -191,42 +191,42 @@ def test_it_needs_a_text_to_image_pipeline(pipeline, moving):
         ({"height": 64}, "height and width must be given together"),
     ],
 )
-def test_settings_are_checked(settings, message):
+def test_invalid_settings_are_refused(settings, message):
     with pytest.raises(InputError) as error:
         FilmSettings(**settings)
     assert str(error.value) == message
 
 
-def test_the_limits_of_settings_are_allowed():
+def test_settings_at_their_bounds_are_allowed():
     FilmSettings(fps=1000, window_s=0.1, hop_s=0.1, noise=0, zoom=0, attack_s=0, release_s=0, seed=2**63 - 1)
 
 
-def test_a_storyboard_has_stills_at_even_times(pipeline, moving):
+def test_a_storyboard_has_frames_at_even_times(pipeline, moving):
     made = film(pipeline, moving, height=64, width=64)
     sheet = np.asarray(storyboard(made, 5), np.int16)
     assert sheet.shape == (8 + 2 * (64 + 28), 8 + 3 * (64 + 8), 3)
-    stills = pictures(made, [5, 15, 25, 35, 45])
-    for number, still in enumerate(stills):
+    frames = images(made, [5, 15, 25, 35, 45])
+    for number, frame in enumerate(frames):
         left, top = 8 + number % 3 * 72, 8 + number // 3 * 92
-        np.testing.assert_allclose(sheet[top : top + 64, left : left + 64], still, atol=LEVELS)
+        np.testing.assert_allclose(sheet[top : top + 64, left : left + 64], frame, atol=LEVELS)
         assert sheet[top + 64 : top + 84, left : left + 64].min() < 128  # its time
-    assert (sheet[-92:, -72:] == 255).all()  # the sixth place
+    assert (sheet[-92:, -72:] == 255).all()  # the sixth cell is empty
 
 
-def test_times_have_room_under_small_stills(pipeline, moving):
+def test_times_do_not_overlap_below_small_frames(pipeline, moving):
     columns = np.asarray(storyboard(film(pipeline, moving), 2))[-20:].min((0, 2)) < 128
     assert (np.diff(np.flatnonzero(columns)) > 8).any()  # white between one time and the next
 
 
-def test_a_storyboard_has_no_more_stills_than_the_film(pipeline, moving):
+def test_a_storyboard_has_at_most_the_frames_of_the_film(pipeline, moving):
     sheet = storyboard(film(pipeline, moving, fps=1, height=64, width=64), 100)
     assert sheet.size == (8 + 3 * 72, 8 + 2 * 92)  # 5
-    with pytest.raises(InputError, match="count must be at least 1 still; got 0"):
+    with pytest.raises(InputError, match="count of frames must be at least 1; got 0"):
         storyboard(film(pipeline, moving), 0)
 
 
 @pytest.mark.parametrize(
     ("time_s", "shown"), [(0, "0:00.0"), (59.99, "0:59.9"), (61.25, "1:01.2"), (3723.5, "1:02:03.5")]
 )
-def test_the_clock(time_s, shown):
+def test_clock_formats_a_time(time_s, shown):
     assert clock(time_s) == shown

@@ -8,7 +8,7 @@ import torch
 
 from photism import Waveform
 from photism.audio.streaming import SoundFile, stream_samples
-from photism.drawing.video.keyframes import Timeline
+from photism.drawing.video.keyframes import KeyframeInterpolator
 from tests.drawing.video.recordings import RATE, noise, write_wav
 
 
@@ -24,12 +24,12 @@ def encoded(pipeline, sound, starts):
 
 
 @pytest.mark.parametrize("name", ["pipeline", "xl"])
-def test_prompts_stand_at_the_middle_of_their_windows(request, name, recording):
+def test_keyframes_are_at_the_middle_of_their_windows(request, name, recording):
     pipeline = request.getfixturevalue(name)
     expected = encoded(pipeline, recording, [0, 1, 2, 3, 3.2])
-    timeline = Timeline(recording, pipeline.encoder, window_s=2.0, hop_s=1.0)
+    prompts = KeyframeInterpolator(recording, pipeline.encoder, window_s=2.0, hop_s=1.0)
     for time_s, row in [(0, 0), (0.7, 0), (1, 0), (2, 1), (2.5, (1, 2)), (4, 3), (4.1, (3, 4)), (4.2, 4), (5.2, 4)]:
-        at = timeline.at(time_s)
+        at = prompts.at(time_s)
         for ours, rows in zip(at[:2], expected[:2], strict=True):
             if ours is None or rows is None:
                 assert ours is rows is None
@@ -38,7 +38,7 @@ def test_prompts_stand_at_the_middle_of_their_windows(request, name, recording):
                 torch.testing.assert_close(ours[0], wanted, atol=1e-5, rtol=1e-4)
 
 
-def test_a_later_time_needs_only_the_windows_around_it(pipeline, tmp_path, monkeypatch):
+def test_a_later_time_encodes_only_the_windows_around_it(pipeline, tmp_path, monkeypatch):
     counts = []
     encode = pipeline.encoder.encode
     monkeypatch.setattr(
@@ -47,17 +47,17 @@ def test_a_later_time_needs_only_the_windows_around_it(pipeline, tmp_path, monke
         lambda sounds, **arguments: counts.append(len(sounds)) or encode(sounds, **arguments),
     )
     sound = SoundFile.of(write_wav(tmp_path / "long.wav", noise(60)))
-    from_start = Timeline(sound, pipeline.encoder, window_s=2.0, hop_s=1.0)
+    from_start = KeyframeInterpolator(sound, pipeline.encoder, window_s=2.0, hop_s=1.0)
     for time_s in [*range(41), 40.5]:
         expected = from_start.at(time_s)
     assert counts == [8] * 6
     counts.clear()
-    late = Timeline(sound, pipeline.encoder, window_s=2.0, hop_s=1.0).at(40.5)
+    late = KeyframeInterpolator(sound, pipeline.encoder, window_s=2.0, hop_s=1.0).at(40.5)
     torch.testing.assert_close(late.prompt_embeds, expected.prompt_embeds, atol=0, rtol=0)
     assert counts == [8, 8]
 
 
-def test_only_the_windows_around_a_time_are_held(pipeline, tmp_path, monkeypatch):
+def test_only_the_windows_around_a_time_are_in_memory(pipeline, tmp_path, monkeypatch):
     made = []
 
     def noted(samples):
@@ -66,8 +66,8 @@ def test_only_the_windows_around_a_time_are_held(pipeline, tmp_path, monkeypatch
 
     monkeypatch.setattr("photism.drawing.video.keyframes.Waveform", noted)
     sound = SoundFile.of(write_wav(tmp_path / "a.wav", noise(120)))
-    timeline = Timeline(sound, pipeline.encoder, window_s=2.0, hop_s=1.0)
+    prompts = KeyframeInterpolator(sound, pipeline.encoder, window_s=2.0, hop_s=1.0)
     for time_s in range(0, 120, 5):
-        timeline.at(time_s)
-        assert sum(each() is not None for each in made) <= 16  # those around the time, and encoded with them
+        prompts.at(time_s)
+        assert sum(each() is not None for each in made) <= 16  # those around the time, and the rest of their batches
     assert len(made) == 119

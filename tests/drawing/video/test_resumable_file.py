@@ -1,4 +1,4 @@
-"""A film as a file: its length, and what becomes of it when it is interrupted."""
+"""Films as files: length, content, and resuming after an interruption."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from photism import InputError
-from photism.drawing.video.audio_features import measure_sound
+from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.film import Film
 from photism.drawing.video.resumable_file import write_film
 from photism.drawing.video.settings import FilmSettings
@@ -37,7 +37,7 @@ def target(tmp_path):
 
 def film(pipeline, sound, **settings):
     defaults = {"fps": 5, "window_s": 2.0, "num_inference_steps": 1, "height": 64, "width": 64}
-    return Film(pipeline, measure_sound(sound), FilmSettings(**{**defaults, **settings}))
+    return Film(pipeline, measure_recording(sound), FilmSettings(**{**defaults, **settings}))
 
 
 def frames(path):
@@ -51,7 +51,7 @@ def names(folder):
 
 @pytest.mark.parametrize("fps", [5, "30000/1001", "29.97", "0.5", 60])
 @pytest.mark.parametrize("rate", [16_000, 44_100])
-def test_picture_and_sound_are_as_long_as_the_recording(pipeline, tmp_path, target, fps, rate):
+def test_video_and_audio_have_the_length_of_the_recording(pipeline, tmp_path, target, fps, rate):
     samples = np.tile(tone(1)[:, None], (2, 2))
     sound = write_wav(tmp_path / "a.wav", samples, rate=rate)
     made = film(pipeline, sound, fps=fps)
@@ -66,41 +66,41 @@ def test_picture_and_sound_are_as_long_as_the_recording(pipeline, tmp_path, targ
         assert video.average_rate == made.settings.frame_rate
         assert 0 <= video.duration * video.time_base - Fraction(len(samples), rate) < step
         assert (audio.rate, audio.channels) == (rate, 2)
-        heard = np.concatenate([frame.to_ndarray().reshape(-1, 2) for frame in container.decode(audio)])
-    np.testing.assert_array_equal(heard, (samples * 32767).round())
+        decoded = np.concatenate([frame.to_ndarray().reshape(-1, 2) for frame in container.decode(audio)])
+    np.testing.assert_array_equal(decoded, (samples * 32767).round())
 
 
-def test_pictures_are_those_that_were_drawn(pipeline, sound, target):
+def test_the_video_shows_the_generated_images(pipeline, sound, target):
     made = film(pipeline, sound)
     write_film(made, target)
-    shown = [_coarse(picture) for _, picture in frames(target)]
-    drawn = [_coarse(np.asarray(still.picture)) for still in made.stills(range(made.frame_count))]
-    errors = [np.abs(one - other).mean() for one, other in zip(shown, drawn, strict=True)]
+    shown = [_coarse(image) for _, image in frames(target)]
+    generated = [_coarse(np.asarray(frame.image)) for frame in made.frames(range(made.frame_count))]
+    errors = [np.abs(one - other).mean() for one, other in zip(shown, generated, strict=True)]
     assert max(errors) < LOSS
-    assert np.abs(drawn[0] - drawn[-1]).mean() > 2 * LOSS
+    assert np.abs(generated[0] - generated[-1]).mean() > 2 * LOSS
     assert names(target.parent) == ["film.mp4"]
 
 
-def _coarse(picture):
-    """Means of 8×8 pixels: H.264 has half as many of colour, and those of random weights are all different."""
-    return picture.reshape(8, 8, 8, 8, 3).mean((1, 3))
+def _coarse(image):
+    """Average 8×8 pixels: H.264 halves the resolution of colour, and images of random weights are noise."""
+    return image.reshape(8, 8, 8, 8, 3).mean((1, 3))
 
 
-def test_the_file_says_what_it_is_made_of(pipeline, sound, target):
+def test_the_comment_of_the_file_holds_its_settings(pipeline, sound, target):
     write_film(film(pipeline, sound, seed=3), target)
     with av.open(str(target)) as container:
         about = json.loads(container.metadata["comment"])
     assert (about["seed"], about["fps"], about["zoom"], about["num_inference_steps"]) == (3, "5", 0.1, 1)
 
 
-def test_progress_is_told_picture_by_picture(pipeline, sound, target):
-    told = []
-    write_film(film(pipeline, sound), target, callback_on_frame=lambda *numbers: told.append(numbers))
-    assert told == [(done, 31) for done in range(32)]
+def test_progress_is_reported_frame_by_frame(pipeline, sound, target):
+    reported = []
+    write_film(film(pipeline, sound), target, callback_on_frame=lambda *numbers: reported.append(numbers))
+    assert reported == [(done, 31) for done in range(32)]
 
 
 class Stopped(BaseException):
-    """As a KeyboardInterrupt, but the test's own."""
+    """Stands for KeyboardInterrupt, which would stop pytest."""
 
 
 def stop_at(number):
@@ -111,22 +111,22 @@ def stop_at(number):
     return callback
 
 
-def test_an_interrupted_film_goes_on_with_the_same_pictures(pipeline, sound, tmp_path, target, monkeypatch):
+def test_a_resumed_film_equals_an_uninterrupted_one(pipeline, sound, tmp_path, target, monkeypatch):
     whole = tmp_path / "whole.mp4"
     write_film(film(pipeline, sound), whole)
-    for number in (3, 17, 30):  # pieces are of 12 pictures
+    for number in (3, 17, 30):  # segments have 12 frames
         with pytest.raises(Stopped):
             write_film(film(pipeline, sound), target, callback_on_frame=stop_at(number))
     assert names(target.parent) == ["film.mp4.part"]
     assert names(target.parent / "film.mp4.part") == ["00000000.mp4", "00000012.mp4", "settings.json", "sound.mp4"]
-    told = []
-    write_film(film(pipeline, sound), target, callback_on_frame=lambda done, _: told.append(done))
-    assert told == list(range(24, 32))
+    reported = []
+    write_film(film(pipeline, sound), target, callback_on_frame=lambda done, _: reported.append(done))
+    assert reported == list(range(24, 32))
     assert target.read_bytes() == whole.read_bytes()
     assert names(target.parent) == ["film.mp4"]
 
 
-def test_a_killed_film_goes_on_with_the_same_pictures(pipeline, sound, models, tmp_path, target):
+def test_a_killed_film_can_be_resumed(pipeline, sound, models, tmp_path, target):
     whole = tmp_path / "whole.mp4"
     write_film(film(pipeline, sound, fps=20), whole)
     code = f"""
@@ -134,14 +134,14 @@ import time
 from photism import AudioToImagePipeline
 from photism.drawing.video.film import Film
 from photism.drawing.video.settings import FilmSettings
-from photism.drawing.video.audio_features import measure_sound
+from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.resumable_file import write_film
 settings = FilmSettings(fps=20, window_s=2.0, num_inference_steps=1, height=64, width=64)
 pipeline = AudioToImagePipeline.from_pretrained({str(models / "sd")!r}, device="cpu")
 def slowly(done, total):
     print(done, flush=True)
     time.sleep(0.05 if done > 40 else 0)
-write_film(Film(pipeline, measure_sound({str(sound)!r}), settings), {str(target)!r}, callback_on_frame=slowly)
+write_film(Film(pipeline, measure_recording({str(sound)!r}), settings), {str(target)!r}, callback_on_frame=slowly)
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
@@ -151,38 +151,38 @@ write_film(Film(pipeline, measure_sound({str(sound)!r}), settings), {str(target)
     process.wait()
     process.stdout.close()
     assert not target.exists()
-    told = []
-    write_film(film(pipeline, sound, fps=20), target, callback_on_frame=lambda done, _: told.append(done))
-    assert told[0] == 40
+    reported = []
+    write_film(film(pipeline, sound, fps=20), target, callback_on_frame=lambda done, _: reported.append(done))
+    assert reported[0] == 40
     for (one_time, one), (other_time, other) in zip(frames(target), frames(whole), strict=True):
         assert one_time == other_time
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_damaged_piece_is_drawn_again(pipeline, sound, tmp_path, target):
+def test_a_damaged_segment_is_generated_again(pipeline, sound, tmp_path, target):
     whole = tmp_path / "whole.mp4"
     write_film(film(pipeline, sound), whole)
     with pytest.raises(Stopped):
         write_film(film(pipeline, sound), target, callback_on_frame=stop_at(26))
-    piece = Path(f"{target}.part/00000012.mp4")
-    piece.write_bytes(piece.read_bytes()[:200])
-    told = []
-    write_film(film(pipeline, sound), target, callback_on_frame=lambda done, _: told.append(done))
-    assert told[0] == 12
+    segment = Path(f"{target}.part/00000012.mp4")
+    segment.write_bytes(segment.read_bytes()[:200])
+    reported = []
+    write_film(film(pipeline, sound), target, callback_on_frame=lambda done, _: reported.append(done))
+    assert reported[0] == 12
     assert target.read_bytes() == whole.read_bytes()
 
 
-def test_another_batch_size_may_go_on(pipeline, sound, target):
+def test_a_film_can_be_resumed_with_another_batch_size(pipeline, sound, target):
     with pytest.raises(Stopped):
         write_film(film(pipeline, sound), target, callback_on_frame=stop_at(15))
-    told = []
-    write_film(film(pipeline, sound, batch_size=5), target, callback_on_frame=lambda done, _: told.append(done))
-    assert told == list(range(12, 32))
+    reported = []
+    write_film(film(pipeline, sound, batch_size=5), target, callback_on_frame=lambda done, _: reported.append(done))
+    assert reported == list(range(12, 32))
     assert len(frames(target)) == 31
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "shown"),
     [
         ({"num_inference_steps": 2}, "num_inference_steps 1 there, 2 now"),
         ({"fps": 6, "seed": 1}, "fps 5 there, 6 now, seed 0 there, 1 now"),
@@ -190,36 +190,36 @@ def test_another_batch_size_may_go_on(pipeline, sound, target):
         ({"width": 72}, "width 64 there, 72 now"),
     ],
 )
-def test_other_settings_are_refused_and_nothing_is_lost(pipeline, sound, target, changes, told):
+def test_other_settings_are_refused_and_nothing_is_deleted(pipeline, sound, target, changes, shown):
     with pytest.raises(Stopped):
         write_film(film(pipeline, sound), target, callback_on_frame=stop_at(15))
     before = names(Path(f"{target}.part"))
     with pytest.raises(InputError) as error:
         write_film(film(pipeline, sound, **changes), target)
     assert str(error.value) == (
-        f"{target}.part holds an unfinished film of another kind ({told}): to go on with it, give what it was made "
-        "with; to begin another, give another target (-o); to throw it away, restart (--restart)"
+        f"{target}.part holds an unfinished film with other settings ({shown}). Repeat its settings to resume it, "
+        "choose another file with -o, or discard it with --restart"
     )
     assert names(Path(f"{target}.part")) == before
     write_film(film(pipeline, sound, **changes), target, restart=True)
     assert len(frames(target)) == film(pipeline, sound, **changes).frame_count
 
 
-def test_another_sound_or_model_is_refused(pipeline, xl, sound, tmp_path, target):
+def test_another_recording_or_model_is_refused(pipeline, xl, sound, tmp_path, target):
     with pytest.raises(Stopped):
         write_film(film(pipeline, sound), target, callback_on_frame=stop_at(15))
     other = write_wav(tmp_path / "b.wav", noise(6.1))
-    with pytest.raises(InputError, match=r"of another kind \(another sound\): to go on"):
+    with pytest.raises(InputError, match=r"with other settings \(another sound\)\. Repeat"):
         write_film(film(pipeline, other), target)
-    with pytest.raises(InputError, match=r"of another kind \(another encoder, another diffusion"):
+    with pytest.raises(InputError, match=r"with other settings \(another encoder, another diffusion"):
         write_film(film(xl, sound), target)
 
 
-def test_nothing_is_overwritten_unless_told(pipeline, sound, target):
+def test_a_file_is_overwritten_only_on_request(pipeline, sound, target):
     target.write_text("mine")
     with pytest.raises(InputError) as error:
         write_film(film(pipeline, sound), target)
-    assert str(error.value) == f"{target} exists; give another target (-o), or overwrite it (--force)"
+    assert str(error.value) == f"{target} exists; give another name with -o, or --force to overwrite it"
     with pytest.raises(Stopped):
         write_film(film(pipeline, sound), target, overwrite=True, callback_on_frame=stop_at(20))
     assert target.read_text() == "mine"
@@ -227,11 +227,11 @@ def test_nothing_is_overwritten_unless_told(pipeline, sound, target):
     assert len(frames(target)) == 31
 
 
-def test_a_folder_that_is_no_unfinished_film_is_left_alone(pipeline, sound, target):
+def test_a_folder_that_is_not_an_unfinished_film_is_not_touched(pipeline, sound, target):
     Path(f"{target}.part").mkdir()
     Path(f"{target}.part/thesis.txt").write_text("mine")
     for restart in (False, True):
-        with pytest.raises(InputError, match=r"film.mp4.part is in the way, and is no unfinished film; move it away"):
+        with pytest.raises(InputError, match=r"film.mp4.part exists and is not an unfinished film; move it away"):
             write_film(film(pipeline, sound), target, restart=restart)
     assert Path(f"{target}.part/thesis.txt").read_text() == "mine"
 
@@ -240,7 +240,7 @@ def test_a_folder_that_is_no_unfinished_film_is_left_alone(pipeline, sound, targ
 def test_memory_does_not_grow_with_the_length(request, name, tmp_path, target):
     pipeline = request.getfixturevalue(name)
     peaks = []
-    for seconds in (20, 20, 120):  # the first time more is made that stays
+    for seconds in (20, 20, 120):  # the first run also fills caches
         sound = write_wav(tmp_path / "a.wav", tone(seconds))
         made = film(pipeline, sound, fps=1, height=16, width=16, hop_s=2.0)
         tracemalloc.start()

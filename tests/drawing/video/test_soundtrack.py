@@ -1,4 +1,4 @@
-"""The sound of a film is the recording's, to the sample, whatever file it came in."""
+"""Soundtrack of a film: exact to the sample for every codec, rate and layout."""
 
 import av
 import numpy as np
@@ -14,7 +14,7 @@ SAMPLES = 54_321  # no whole packets of any codec
 
 
 def write(path, codec, *, rate=44_100, layout="stereo", samples=SAMPLES):
-    """A tone in each channel, and a little noise."""
+    """Write a tone and a little noise in each channel."""
     channels = av.AudioLayout(layout).nb_channels
     noise = np.random.default_rng(0).standard_normal((channels, samples)) * 0.01
     sound = (tone(10)[:samples] + noise).astype(np.float32)
@@ -30,7 +30,7 @@ def write(path, codec, *, rate=44_100, layout="stereo", samples=SAMPLES):
 
 
 def decoded(source):
-    """Rate, and samples (C, T) as floats within ±1."""
+    """Return the rate, and samples (C, T) as floats within ±1."""
     sound = SoundFile.of(source)
     rates, pieces = zip(*decoded_blocks(sound.open(), sound.name), strict=True)
     assert len(set(rates)) == 1
@@ -47,12 +47,12 @@ def codec_of(path):
 
 
 @pytest.mark.parametrize(
-    ("name", "codec", "kept_as", "atol"),
+    ("name", "codec", "stored_as", "atol"),
     [
         ("a.m4a", "aac", "aac", 0),
         ("a.aac", "aac", "aac", 0),
         ("a.ts", "aac", "aac", 0),
-        ("a.mkv", "aac", "flac", 2.0**-15),  # a copy would begin elsewhere
+        ("a.mkv", "aac", "flac", 2.0**-15),  # a stream copy would start at another sample
         ("a.flac", "flac", "flac", 0),
         ("a.mov", "alac", "alac", 0),
         ("a.mp3", "libmp3lame", "flac", 2.0**-15),
@@ -65,29 +65,29 @@ def codec_of(path):
         ("a.mkv", "ac3", "flac", 2.0**-15),
     ],
 )
-def test_every_sample_is_kept(tmp_path, name, codec, kept_as, atol):
+def test_the_soundtrack_has_every_sample(tmp_path, name, codec, stored_as, atol):
     source = write(tmp_path / name, codec, rate=48_000)
-    write_soundtrack(SoundFile.of(source), tmp_path / "kept.mp4")
+    write_soundtrack(SoundFile.of(source), tmp_path / "soundtrack.mp4")
     rate, samples = decoded(source)
-    kept_rate, kept = decoded(tmp_path / "kept.mp4")
-    assert (kept_rate, kept.shape) == (rate, samples.shape)
-    np.testing.assert_allclose(kept, samples, atol=atol, rtol=0)
-    assert codec_of(tmp_path / "kept.mp4") == kept_as
+    found_rate, found = decoded(tmp_path / "soundtrack.mp4")
+    assert (found_rate, found.shape) == (rate, samples.shape)
+    np.testing.assert_allclose(found, samples, atol=atol, rtol=0)
+    assert codec_of(tmp_path / "soundtrack.mp4") == stored_as
 
 
 @pytest.mark.parametrize(
     ("rate", "layout"), [(8000, "mono"), (22_050, "stereo"), (37_800, "mono"), (96_000, "5.1"), (192_000, "stereo")]
 )
-def test_rates_and_channels_are_kept(tmp_path, rate, layout):
+def test_the_soundtrack_has_the_rate_and_channels(tmp_path, rate, layout):
     source = write(tmp_path / "a.wav", "pcm_s16le", rate=rate, layout=layout)
-    write_soundtrack(SoundFile.of(source.read_bytes()), tmp_path / "kept.mp4")
+    write_soundtrack(SoundFile.of(source.read_bytes()), tmp_path / "soundtrack.mp4")
     rate, samples = decoded(source)
-    kept_rate, kept = decoded(tmp_path / "kept.mp4")
-    assert kept_rate == rate
-    np.testing.assert_array_equal(kept, samples)
+    found_rate, found = decoded(tmp_path / "soundtrack.mp4")
+    assert found_rate == rate
+    np.testing.assert_array_equal(found, samples)
 
 
-def test_the_picture_of_a_video_is_left_out(tmp_path):
+def test_the_video_stream_is_not_copied(tmp_path):
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         video, audio = container.add_stream("libx264", rate=5), container.add_stream("aac", rate=48_000)
         video.width = video.height = 16
@@ -98,22 +98,22 @@ def test_the_picture_of_a_video_is_left_out(tmp_path):
         for each in [*av.AudioResampler("fltp", "stereo", 48_000, frame_size=1024).resample(frame), None]:
             container.mux(audio.encode(each))
         container.mux(video.encode(None))
-    write_soundtrack(SoundFile.of(tmp_path / "a.mp4"), tmp_path / "kept.mp4")
-    assert codec_of(tmp_path / "kept.mp4") == "aac"
-    np.testing.assert_array_equal(decoded(tmp_path / "kept.mp4")[1], decoded(tmp_path / "a.mp4")[1])
+    write_soundtrack(SoundFile.of(tmp_path / "a.mp4"), tmp_path / "soundtrack.mp4")
+    assert codec_of(tmp_path / "soundtrack.mp4") == "aac"
+    np.testing.assert_array_equal(decoded(tmp_path / "soundtrack.mp4")[1], decoded(tmp_path / "a.mp4")[1])
 
 
-def test_a_damaged_file_is_kept_as_it_decodes(tmp_path):
+def test_a_damaged_file_is_stored_as_it_decodes(tmp_path):
     source = write(tmp_path / "a.mp3", "libmp3lame")
     data = bytearray(source.read_bytes())
     data[4000:4400] = b"\xff" * 400
     source.write_bytes(data[:-3000])
-    write_soundtrack(SoundFile.of(source), tmp_path / "kept.mp4")
-    np.testing.assert_allclose(decoded(tmp_path / "kept.mp4")[1], decoded(source)[1].clip(-1, 1), atol=2.0**-15)
+    write_soundtrack(SoundFile.of(source), tmp_path / "soundtrack.mp4")
+    np.testing.assert_allclose(decoded(tmp_path / "soundtrack.mp4")[1], decoded(source)[1].clip(-1, 1), atol=2.0**-15)
 
 
-def test_a_rate_that_changes_is_refused(tmp_path):
+def test_a_changing_sampling_rate_is_refused(tmp_path):
     parts = [write(tmp_path / f"{rate}.mp3", "libmp3lame", rate=rate).read_bytes() for rate in (44_100, 32_000)]
     (tmp_path / "a.mp3").write_bytes(b"".join(parts))
-    with pytest.raises(InputError, match=r"44100 Hz, 32000 Hz\) cannot be kept in an MP4 file to the sample; convert"):
-        write_soundtrack(SoundFile.of(tmp_path / "a.mp3"), tmp_path / "kept.mp4")
+    with pytest.raises(InputError, match=r"44100 Hz, 32000 Hz\) cannot be stored exactly in an MP4 file; convert"):
+        write_soundtrack(SoundFile.of(tmp_path / "a.mp3"), tmp_path / "soundtrack.mp4")

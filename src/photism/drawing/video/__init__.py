@@ -1,1 +1,1 @@
-"""A long sound as a video that follows it."""
+"""Generate a film from a recording of any length."""

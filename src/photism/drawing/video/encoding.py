@@ -1,4 +1,7 @@
-"""Pictures to H.264, and pieces of it with a sound track to one MP4 file, through PyAV, which brings its own FFmpeg."""
+"""Encode frames as H.264 segments, and mux segments and a soundtrack into an MP4 file.
+
+PyAV brings its own FFmpeg, so that no system program is needed.
+"""
 
 from __future__ import annotations
 
@@ -18,37 +21,37 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ENCODER = "libx264"
-# Without pictures that wait for later ones, a piece can be put after any other. With one thread, they are the same on
-# every machine. Quality 18 is hardly told from the original.
+# Without B-frames, segments can be concatenated. With one thread, a segment is the same on every machine. CRF 18 is
+# visually nearly lossless.
 ENCODER_OPTIONS = {"crf": "18", "preset": "medium", "bf": "0", "threads": "1"}
-PIXEL_FORMAT = "yuv420p"  # what every player shows
-BT709 = 1  # in FFmpeg, of the matrix, the primaries and the transfer alike
+PIXEL_FORMAT = "yuv420p"  # supported by every player
+BT709 = 1  # FFmpeg's number of the matrix, the primaries and the transfer characteristics
 LIMITED_RANGE = 1
 
 
-def write_piece(pictures: Iterable[Image], target: Path, *, fps: Fraction) -> int:
-    """Encode pictures as a video of its own.
+def encode_segment(images: Iterable[Image], target: Path, *, frame_rate: Fraction) -> int:
+    """Encode images as a video file.
 
     Args:
-        pictures: RGB, of one size, which is even.
-        target: a file that ends in .mp4.
-        fps: pictures a second.
+        images: RGB images of one size, with even width and height.
+        target: file that ends in .mp4.
+        frame_rate: frames per second.
 
     Returns:
-        how many there were.
+        The number of images.
     """
     import av
 
     count = 0
     with av.open(str(target), "w", format="mp4") as container:
         stream: VideoStream | None = None
-        for picture in pictures:
+        for image in images:
             if stream is None:
-                stream = _add_stream(container, fps, picture.size)
-            frame = av.VideoFrame.from_image(picture).reformat(
+                stream = _add_video_stream(container, frame_rate, image.size)
+            frame = av.VideoFrame.from_image(image).reformat(
                 format=PIXEL_FORMAT, dst_colorspace=BT709, dst_color_range=LIMITED_RANGE
             )
-            frame.pts, frame.time_base = count, 1 / fps
+            frame.pts, frame.time_base = count, 1 / frame_rate
             container.mux(stream.encode(frame))
             count += 1
         if stream is not None:
@@ -56,78 +59,92 @@ def write_piece(pictures: Iterable[Image], target: Path, *, fps: Fraction) -> in
     return count
 
 
-def count_pictures(piece: Path) -> int:
-    """How many pictures a piece holds; 0 where it is damaged."""
+def count_video_frames(segment: Path) -> int:
+    """Count the frames of a segment; return 0 for a damaged file."""
     import av
     from av.error import FFmpegError
 
     try:
-        with av.open(str(piece)) as container:
+        with av.open(str(segment)) as container:
             return sum(1 for packet in container.demux(video=0) if packet.size)
     except (FFmpegError, IndexError):
         return 0
 
 
-def join(pieces: Sequence[Path], soundtrack: Path, target: Path, *, fps: Fraction, about: Mapping[str, object]) -> None:
-    """Put pieces one after another beside a sound track, without encoding either again.
+def mux(
+    segments: Sequence[Path],
+    soundtrack: Path,
+    target: Path,
+    *,
+    frame_rate: Fraction,
+    metadata: Mapping[str, object],
+) -> None:
+    """Concatenate segments and add a soundtrack, copying both streams without encoding them again.
 
     Args:
-        pieces: from `write_piece`, all of one size and rate.
-        soundtrack: an MP4 file with one stream of sound.
-        target: a file that ends in .mp4.
-        fps: pictures a second.
-        about: what the file carries as its comment, in JSON.
+        segments: files from `encode_segment`, of one size and frame rate.
+        soundtrack: MP4 file with one audio stream.
+        target: file that ends in .mp4.
+        frame_rate: frames per second.
+        metadata: values that are stored as JSON in the comment of the file.
+
+    Raises:
+        InputError: the segments were encoded by different versions of the encoder.
     """
     import av
 
     with (
         av.open(str(target), "w", format="mp4", container_options={"movflags": "+faststart"}) as container,
-        av.open(str(pieces[0])) as first,
+        av.open(str(segments[0])) as first,
         av.open(str(soundtrack)) as sound,
     ):
-        container.metadata["comment"] = json.dumps(about, ensure_ascii=False)
+        container.metadata["comment"] = json.dumps(metadata, ensure_ascii=False)
         video = container.add_stream_from_template(first.streams.video[0])
-        video.time_base = 1 / fps
+        video.time_base = 1 / frame_rate
         audio = container.add_stream_from_template(sound.streams.audio[0])
-        # In the order of their times, so that no more than a moment of either is held.
-        packets = heapq.merge(_pictures(pieces, video, fps), _stamped(sound.demux(audio=0), audio), key=_time)
+        # Interleaved by time, so that the muxer buffers little of either stream.
+        packets = heapq.merge(
+            _video_packets(segments, video, frame_rate), _audio_packets(sound.demux(audio=0), audio), key=_time
+        )
         for packet in packets:
             container.mux(packet)
 
 
-def _add_stream(container: OutputContainer, fps: Fraction, size: tuple[int, int]) -> VideoStream:
-    stream = container.add_stream(ENCODER, rate=fps, options=ENCODER_OPTIONS)
+def _add_video_stream(container: OutputContainer, frame_rate: Fraction, size: tuple[int, int]) -> VideoStream:
+    stream = container.add_stream(ENCODER, rate=frame_rate, options=ENCODER_OPTIONS)
     stream.width, stream.height = size
     stream.pix_fmt = PIXEL_FORMAT
-    stream.time_base = 1 / fps
+    stream.time_base = 1 / frame_rate
     codec = stream.codec_context
     codec.colorspace = codec.color_primaries = codec.color_trc = BT709
     codec.color_range = LIMITED_RANGE
     return stream
 
 
-def _pictures(pieces: Sequence[Path], stream: Stream, fps: Fraction) -> Iterator[Packet[Stream]]:
-    """Of one piece after another, numbered through."""
+def _video_packets(segments: Sequence[Path], stream: Stream, frame_rate: Fraction) -> Iterator[Packet[Stream]]:
+    """Yield the packets of all segments, with PTS counted through."""
     import av
 
     number = 0
     header: bytes | None = None
-    for piece in pieces:
-        with av.open(str(piece)) as container:
+    for segment in segments:
+        with av.open(str(segment)) as container:
             source = container.streams.video[0]
             header = header or source.codec_context.extradata
             if source.codec_context.extradata != header:
-                raise InputError(f"{piece} was encoded by another version of the encoder; begin the film anew")
+                raise InputError(
+                    f"{segment} was encoded by another version of the encoder; restart the film (--restart)"
+                )
             for packet in container.demux(source):
                 if packet.size:
                     packet.pts = packet.dts = number
-                    packet.duration, packet.time_base = 1, 1 / fps
+                    packet.duration, packet.time_base = 1, 1 / frame_rate
                     packet.stream = stream
                     yield packet
                     number += 1
 
 
-def _stamped(packets: Iterator[Packet[Stream]], stream: Stream) -> Iterator[Packet[Stream]]:
+def _audio_packets(packets: Iterator[Packet[Stream]], stream: Stream) -> Iterator[Packet[Stream]]:
     for packet in packets:
         if packet.dts is not None:
             packet.stream = stream
@@ -135,4 +152,5 @@ def _stamped(packets: Iterator[Packet[Stream]], stream: Stream) -> Iterator[Pack
 
 
 def _time(packet: Packet[Stream]) -> Fraction:
+    """Return the decoding time in seconds."""
     return (packet.dts or 0) * (packet.time_base or Fraction(1))

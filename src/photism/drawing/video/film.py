@@ -1,4 +1,4 @@
-"""A long sound as a film: prompts of windows on a timeline, and pictures that move with the sound between them."""
+"""Generate the frames of a film: prompts of keyframes, interpolated, and noise and zoom that follow the recording."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torch import Tensor
 from photism.audio.waveform import SAMPLING_RATE
 from photism.drawing.arguments import call_parameters
 from photism.drawing.negative_prompt import read_negative
-from photism.drawing.video.audio_features import MeasuredSound, Motion, motion
-from photism.drawing.video.keyframes import Timeline
+from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
+from photism.drawing.video.keyframes import KeyframeInterpolator
 from photism.drawing.video.noise_path import NoisePath
 from photism.drawing.video.settings import FilmSettings
 from photism.errors import InputError
@@ -29,46 +29,46 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-DRIFT = 1 / 60  # of the way from one noise to the next, a second: a film of silence has another after a minute
-PUSH = 0.4  # the same of a second of full onsets
+# Speed along the noise path, in seeds per second. In a minute of silence it moves to the noise of the next seed.
+NOISE_DRIFT = 1 / 60
+NOISE_PUSH = 0.4  # added at full onset strength
 
 
 @dataclass(frozen=True, eq=False)
-class Still:
-    """A picture of a film and its place there."""
+class FilmFrame:
+    """A frame of a film, its number and its time."""
 
     index: int
     time_s: float
-    picture: Image
+    image: Image
 
 
 class Film:
-    """The pictures of a film, each drawn when it is asked for; `photism.drawing.write_film` makes a file of them.
+    """A film of a recording, whose frames are generated when they are requested.
 
-    A window's prompt stands at its middle, and between two of them prompts are interpolated. Pictures start from noise
-    that goes slowly from that of one seed to that of the next, and faster where the sound has onsets. The loudness
-    zooms into the picture. The first picture, unless it is zoomed, is the one that `pipeline` draws of the first window
-    with the same seed.
+    Audio windows are encoded into prompts at keyframes, and the prompts of other frames are interpolated. The latent
+    noise moves slowly from that of one seed to that of the next, and faster at onsets. Loudness controls the zoom. The
+    first frame, without zoom, is the image that `pipeline` generates from the first window with the same seed.
 
-    A picture depends on the recording, the settings and its number, and not on which others are asked for, but for
-    rounding where another number is drawn at once.
+    A frame depends on the recording, the settings and its number. It does not depend on which other frames are
+    requested, except for rounding with another batch size.
 
     Args:
-        pipeline: draws. Its diffusion pipeline must be a text-to-image one.
-        sound: from `measure_sound`.
-        settings: by default `FilmSettings()`.
+        pipeline: image generation pipeline; its diffusion pipeline must be text-to-image.
+        sound: recording, from `measure_recording`.
+        settings: settings of the film; by default `FilmSettings()`.
 
     Raises:
         InputError: a setting cannot be used with this pipeline.
     """
 
     def __init__(
-        self, pipeline: AudioToImagePipeline, sound: MeasuredSound, settings: FilmSettings | None = None
+        self, pipeline: AudioToImagePipeline, sound: MeasuredRecording, settings: FilmSettings | None = None
     ) -> None:
         parameters = call_parameters(pipeline.diffusion)
         if "latents" not in parameters or "image" in parameters:
             name = type(pipeline.diffusion).__name__
-            raise InputError(f"pipeline must draw with a text-to-image pipeline of diffusers; got {name}")
+            raise InputError(f"pipeline must have a text-to-image pipeline of diffusers; got {name}")
         self.sound = sound
         self.settings = settings or FilmSettings()
         self.encoder = pipeline.encoder
@@ -89,73 +89,73 @@ class Film:
         scale = self.drawer.diffusion.vae_scale_factor
         return width * scale, height * scale
 
-    def stills(self, indices: Iterable[int]) -> Iterator[Still]:
-        """Draws some of the pictures.
+    def frames(self, indices: Iterable[int]) -> Iterator[FilmFrame]:
+        """Generate some of the frames, `settings.batch_size` at a time.
+
+        The first image that a safety checker replaces by a black one is reported as a warning.
 
         Args:
-            indices: rising numbers of pictures, from 0 to `frame_count` - 1.
+            indices: ascending frame numbers, from 0 to `frame_count` - 1.
 
         Yields:
-            them one by one, drawn `settings.batch_size` at a time. The first that a safety checker blacks out is told
-            as a warning.
+            The frames, one by one.
         """
-        moments = self._moments(indices)
+        inputs = self._inputs(indices)
         warned = False
-        while batch := list(islice(moments, self.settings.batch_size)):
-            prompts = concatenate([moment.prompt for moment in batch])
-            # The steps of schedulers that add noise add the same to every picture, or the film would flicker.
+        while batch := list(islice(inputs, self.settings.batch_size)):
+            prompts = concatenate([each.prompt for each in batch])
+            # Schedulers that add noise in each step add the same to every frame. Otherwise the film would flicker.
             seeds = [self.settings.seed] * len(batch)
-            drawn = self.drawer(prompts, seeds, latents=torch.cat([moment.latents for moment in batch]))
-            for moment, (picture, is_flagged) in zip(batch, drawn, strict=True):
+            generated = self.drawer(prompts, seeds, latents=torch.cat([each.latents for each in batch]))
+            for each, (image, is_flagged) in zip(batch, generated, strict=True):
                 if is_flagged and not warned:
-                    logger.warning("the safety checker found picture %d unsafe: it is black", moment.index)
-                    warned = True  # of a thousand that follow it would be too many
-                yield Still(moment.index, moment.time_s, _zoomed(picture, moment.zoom))
+                    logger.warning("the safety checker flagged frame %d, which is black", each.index)
+                    warned = True  # once, not for each of a thousand frames that follow
+                yield FilmFrame(each.index, each.time_s, _zoomed(image, each.zoom))
 
-    def _moments(self, indices: Iterable[int]) -> Iterator[_Moment]:
-        settings, fps = self.settings, self.settings.frame_rate
-        motions = motion(self.sound, fps, attack_s=settings.attack_s, release_s=settings.release_s)
-        timeline = Timeline(self.sound.sound, self.encoder, window_s=settings.window_s, hop_s=settings.hop_s)
-        encoder = self.encoder
-        noises = NoisePath(settings.seed, self.drawer.latent_shape, device=encoder.device, dtype=encoder.dtype)
-        passed = 0
+    def _inputs(self, indices: Iterable[int]) -> Iterator[_FrameInput]:
+        settings, frame_rate, encoder = self.settings, self.settings.frame_rate, self.encoder
+        envelopes = audio_envelopes(self.sound, frame_rate, attack_s=settings.attack_s, release_s=settings.release_s)
+        prompts = KeyframeInterpolator(self.sound.sound, encoder, window_s=settings.window_s, hop_s=settings.hop_s)
+        noise = NoisePath(settings.seed, self.drawer.latent_shape, device=encoder.device, dtype=encoder.dtype)
+        next_index = 0
         for index in indices:
-            moved: Motion = next(islice(motions, index - passed, None))
-            passed = index + 1
-            time_s = float(index / fps)
-            yield _Moment(
+            envelope = next(islice(envelopes, index - next_index, None))
+            next_index = index + 1
+            time_s = float(index / frame_rate)
+            yield _FrameInput(
                 index,
                 time_s,
-                timeline.at(time_s),
-                noises.at(settings.noise * (DRIFT * time_s + PUSH * moved.onset_s)),
-                1 + settings.zoom * moved.loudness,
+                prompts.at(time_s),
+                noise.at(settings.noise * (NOISE_DRIFT * time_s + NOISE_PUSH * envelope.onset_integral)),
+                1 + settings.zoom * envelope.loudness,
             )
 
 
-def count_frames(sound: MeasuredSound, settings: FilmSettings) -> int:
-    """How many pictures last as long as the sound, the last one up to a frame longer."""
-    # Resampling rounds the length up: a part of a sample is not worth a picture.
+def count_frames(sound: MeasuredRecording, settings: FilmSettings) -> int:
+    """Return the number of frames that cover a recording; the last may end up to one frame after it."""
+    # Resampling rounds the length up: a fraction of a sample does not need another frame.
     return max(1, math.ceil((sound.sample_count - 1) * settings.frame_rate / SAMPLING_RATE))
 
 
 @dataclass(frozen=True, eq=False)
-class _Moment:
-    """What one picture is drawn from."""
+class _FrameInput:
+    """The input from which a frame is generated."""
 
     index: int
     time_s: float
     prompt: AudioPrompt  # one row
-    latents: Tensor  # (1, C, H, W) of the latents
+    latents: Tensor  # (1, C, H, W) noise, H and W of the latents
     zoom: float
 
 
-def _zoomed(picture: Image, zoom: float) -> Image:
-    """The middle of a picture, enlarged to the size of the whole; edges go by parts of a pixel, so nothing jumps."""
+def _zoomed(image: Image, zoom: float) -> Image:
+    """Enlarge the centre of an image to its full size. The crop is not rounded to pixels, so that motion is smooth."""
     if zoom == 1:
-        return picture
+        return image
     from PIL.Image import Resampling
 
-    width, height = picture.size
+    width, height = image.size
     margin_x, margin_y = (width - width / zoom) / 2, (height - height / zoom) / 2
     box = (margin_x, margin_y, width - margin_x, height - margin_y)
-    return picture.resize(picture.size, Resampling.BICUBIC, box=box)
+    return image.resize(image.size, Resampling.BICUBIC, box=box)

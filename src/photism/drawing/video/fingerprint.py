@@ -1,4 +1,4 @@
-"""What a film is made of, in a few words that can be compared: two films with the same have the same pictures."""
+"""Fingerprint of a film: everything that determines its frames. Equal fingerprints mean that a film can be resumed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from photism.audio.waveform import Waveform
 from photism.drawing.negative_prompt import NEGATIVE_WORDS, Negative, TextPrompt
 
 if TYPE_CHECKING:
-    from photism.drawing.video.audio_features import MeasuredSound
+    from photism.drawing.video.audio_features import MeasuredRecording
     from photism.drawing.video.film import Film
     from photism.drawing.video.settings import FilmSettings
 
 READ_BYTES = 2**20
-VALUES = 64  # looked at in each tensor of a model: one trained otherwise differs in nearly all
+DIGEST_VALUES = 64  # values of each tensor that enter a digest; other training changes nearly all of them
 
 
-def describe(film: Film) -> dict[str, Any]:
-    """All that its pictures depend on but for rounding, as JSON has it."""
+def fingerprint(film: Film) -> dict[str, Any]:
+    """Return the fingerprint of a film as JSON values: versions, digests and settings, with defaults resolved."""
     drawer = film.drawer
     width, height = film.size
     return {
@@ -34,7 +34,7 @@ def describe(film: Film) -> dict[str, Any]:
         "diffusion": _diffusion_digest(drawer.diffusion),
         "device": film.encoder.device.type,
         "dtype": str(film.encoder.dtype).removeprefix("torch."),
-        **describe_request(film.sound, film.settings),
+        **requested_settings(film.sound, film.settings),
         "num_inference_steps": drawer.num_inference_steps,
         "guidance_scale": drawer.guidance_scale,
         "negative": _negative(film.negative),
@@ -43,11 +43,11 @@ def describe(film: Film) -> dict[str, Any]:
     }
 
 
-def describe_request(sound: MeasuredSound, settings: FilmSettings) -> dict[str, Any]:
-    """What of it is known before a model is loaded; None for the rest."""
+def requested_settings(sound: MeasuredRecording, settings: FilmSettings) -> dict[str, Any]:
+    """Return the part of a fingerprint that is known before a model is loaded, with None for unresolved defaults."""
     scale = settings.guidance_scale
     return {
-        "sound": _sound_digest(sound.sound),
+        "sound": _file_digest(sound.sound),
         "fps": str(settings.frame_rate),
         "window_s": settings.window_s,
         "hop_s": settings.hop_s,
@@ -56,7 +56,7 @@ def describe_request(sound: MeasuredSound, settings: FilmSettings) -> dict[str, 
         "attack_s": settings.attack_s,
         "release_s": settings.release_s,
         "num_inference_steps": settings.num_inference_steps,
-        "guidance_scale": scale if scale is not None and scale > 1 else None,  # without a negative, it comes out as 1
+        "guidance_scale": scale if scale is not None and scale > 1 else None,  # 1 without a negative prompt
         "negative": _negative(settings.negative),
         "seed": settings.seed,
         "height": settings.height,
@@ -64,7 +64,7 @@ def describe_request(sound: MeasuredSound, settings: FilmSettings) -> dict[str, 
     }
 
 
-def _sound_digest(sound: SoundFile) -> str:
+def _file_digest(sound: SoundFile) -> str:
     digest = hashlib.sha256()
     with sound.open() as file:
         while chunk := file.read(READ_BYTES):
@@ -73,9 +73,9 @@ def _sound_digest(sound: SoundFile) -> str:
 
 
 def _diffusion_digest(diffusion: Any) -> str:
-    settings = json.dumps(dict(diffusion.scheduler.config), sort_keys=True, default=str)
-    models = [part for part in diffusion.components.values() if isinstance(part, nn.Module)]
-    parts = [settings, type(diffusion.scheduler).__name__, *map(_model_digest, models)]
+    scheduler_config = json.dumps(dict(diffusion.scheduler.config), sort_keys=True, default=str)
+    models = [component for component in diffusion.components.values() if isinstance(component, nn.Module)]
+    parts = [scheduler_config, type(diffusion.scheduler).__name__, *map(_model_digest, models)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -84,18 +84,18 @@ def _model_digest(model: nn.Module) -> str:
     for name, tensor in sorted(_tensors(model).items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         values = tensor.detach().flatten()
-        values = values[:: max(1, len(values) // VALUES)].to("cpu", torch.float64)
+        values = values[:: max(1, len(values) // DIGEST_VALUES)].to("cpu", torch.float64)
         digest.update(values.numpy().tobytes())
     for name, module in model.named_modules():
-        strengths = getattr(module, "scaling", None)
-        if isinstance(strengths, dict):  # how strongly LoRA weights count, in a layer of peft: no tensor tells
-            digest.update(f"{name} {strengths}".encode())
+        scaling = getattr(module, "scaling", None)
+        if isinstance(scaling, dict):  # the scale of LoRA weights in a layer of peft, which no tensor holds
+            digest.update(f"{name} {scaling}".encode())
     return digest.hexdigest()
 
 
 def _tensors(model: nn.Module) -> Mapping[str, Tensor]:
     state = model.state_dict()
-    if any(tensor.is_meta for tensor in state.values()):  # it is offloaded layer by layer
+    if any(tensor.is_meta for tensor in state.values()):  # sequential offloading
         from accelerate.utils.modeling import get_state_dict_offloaded_model
 
         return get_state_dict_offloaded_model(model)
@@ -103,7 +103,7 @@ def _tensors(model: nn.Module) -> Mapping[str, Tensor]:
 
 
 def _negative(negative: Negative | None) -> str | None:
-    """None for the pipeline's own, and for a sound that is yet to be read."""
+    """Return a negative prompt as text or digest; None for the default, and for a recording that was not read yet."""
     if isinstance(negative, TextPrompt):
         return f"text:{negative.text}"
     if isinstance(negative, Waveform):

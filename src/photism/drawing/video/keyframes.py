@@ -1,4 +1,4 @@
-"""Prompts of a long sound at any time: those of windows, and between them what is on the way."""
+"""Keyframes of a film: audio windows encoded into prompts, and the prompts interpolated between them."""
 
 from __future__ import annotations
 
@@ -18,67 +18,79 @@ from photism.prompts.audio_prompt import AudioPrompt, select_rows
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.mixing import with_strength
 
-WINDOWS_AT_ONCE = 8
+WINDOWS_PER_BATCH = 8
 
 
 @dataclass(frozen=True, eq=False)
-class _Group:
-    """Windows that are encoded together, once one of them is needed.
+class _WindowBatch:
+    """Windows that are encoded together when the first of them is needed.
 
-    They are always the same ones: a film that goes on from its middle has the very prompts of an uninterrupted one.
+    The batches of a recording are always the same, so that a film that is resumed has exactly the same prompts.
     """
 
     encoder: AudioPromptEncoder
     waveforms: list[Waveform]
 
     @cached_property
-    def prompts(self) -> AudioPrompt:
-        return self.encoder.encode(self.waveforms, batch_size=WINDOWS_AT_ONCE)
+    def _prompts(self) -> AudioPrompt:
+        return self.encoder.encode(self.waveforms, batch_size=WINDOWS_PER_BATCH)
 
     def prompt(self, row: int) -> AudioPrompt:
-        return select_rows(self.prompts, [row])
+        """Return the prompt of one window."""
+        return select_rows(self._prompts, [row])
 
 
-class _Key(NamedTuple):
-    """A window's place on the timeline."""
+class _Keyframe(NamedTuple):
+    """The prompt of a window, at the middle of the window."""
 
-    middle_s: float
-    group: _Group
+    time_s: float
+    batch: _WindowBatch
     row: int
 
+    @property
+    def prompt(self) -> AudioPrompt:
+        """The prompt, one row."""
+        return self.batch.prompt(self.row)
 
-class Timeline:
-    """Prompts of a recording at times that never fall; only the windows around the last time are held.
+
+class KeyframeInterpolator:
+    """Prompts of a recording at ascending times, interpolated linearly between keyframes.
+
+    Only the windows around the last requested time are in memory.
 
     Args:
-        sound: the recording.
-        encoder: makes the prompts.
-        window_s, hop_s: length of the windows, and from the start of one to the next, in seconds.
+        sound: recording.
+        encoder: encoder of the windows.
+        window_s: length of a window in seconds.
+        hop_s: time from the start of a window to the start of the next, in seconds.
     """
 
     def __init__(self, sound: SoundFile, encoder: AudioPromptEncoder, *, window_s: float, hop_s: float) -> None:
-        cut = stream_windows(
+        windows = stream_windows(
             stream_samples(sound), length=round(window_s * SAMPLING_RATE), hop=round(hop_s * SAMPLING_RATE)
         )
-        self._keys = _keys(cut, encoder)
-        self._before = self._after = next(self._keys)
+        self._keyframes = _keyframes(windows, encoder)
+        self._before = self._after = next(self._keyframes)
 
     def at(self, time_s: float) -> AudioPrompt:
-        """One row, interpolated, pooled vectors included, between the windows that have their middles around the time.
+        """Return the prompt at a time, one row; before the first keyframe and after the last, that keyframe's prompt.
 
-        Before the first middle and after the last, it is theirs.
+        Args:
+            time_s: time in seconds, at least that of the call before.
         """
-        while self._after.middle_s <= time_s and (key := next(self._keys, None)):
-            self._before, self._after = self._after, key
+        while self._after.time_s <= time_s and (keyframe := next(self._keyframes, None)):
+            self._before, self._after = self._after, keyframe
         before, after = self._before, self._after
-        if time_s <= before.middle_s or before is after:
-            return before.group.prompt(before.row)
-        share = min(1.0, (time_s - before.middle_s) / (after.middle_s - before.middle_s))
-        return with_strength(after.group.prompt(after.row), before.group.prompt(before.row), share)
+        if time_s <= before.time_s or before is after:
+            return before.prompt
+        weight = min(1.0, (time_s - before.time_s) / (after.time_s - before.time_s))
+        return with_strength(after.prompt, before.prompt, weight)
 
 
-def _keys(cut: Iterator[tuple[Window, NDArray[np.float32]]], encoder: AudioPromptEncoder) -> Iterator[_Key]:
-    while group := list(islice(cut, WINDOWS_AT_ONCE)):
-        encoded = _Group(encoder, [Waveform(samples) for _, samples in group])
+def _keyframes(
+    windows: Iterator[tuple[Window, NDArray[np.float32]]], encoder: AudioPromptEncoder
+) -> Iterator[_Keyframe]:
+    while group := list(islice(windows, WINDOWS_PER_BATCH)):
+        batch = _WindowBatch(encoder, [Waveform(samples) for _, samples in group])
         for row, (window, _) in enumerate(group):
-            yield _Key((window.start + window.stop) / 2 / SAMPLING_RATE, encoded, row)
+            yield _Keyframe((window.start + window.stop) / 2 / SAMPLING_RATE, batch, row)

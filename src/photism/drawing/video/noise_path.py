@@ -1,4 +1,4 @@
-"""A way through noise, on which neighbouring pictures start from nearly the same."""
+"""A path through latent noise along which neighbouring frames start from nearly the same noise."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from photism.drawing.seeds import SEED_LIMIT
 
 
 class NoisePath:
-    """Standard normal noise that goes from that of one seed to that of the next, and on.
+    """Standard normal noise that moves from the noise of one seed to that of the next by spherical interpolation.
 
-    The way is a quarter of a circle. Noises of different seeds are independent, so that any point of it is standard
-    normal again, as the diffusion model expects; half-way on a straight line the variance would be a half.
+    For independent standard normal noises a and b, cos(t) a + sin(t) b is standard normal for every t, as the diffusion
+    model expects. Half-way along a linear interpolation, the variance would be 1/2.
 
     Args:
-        seed: of the noise that the path starts from.
-        shape: of one picture's latents.
-        device, dtype: of what comes out.
+        seed: seed of the noise at position 0.
+        shape: shape of the latents of one image, (C, H, W).
+        device: device of the result.
+        dtype: dtype of the result.
     """
 
     def __init__(self, seed: int, shape: Sequence[int], *, device: torch.device, dtype: torch.dtype) -> None:
@@ -28,13 +29,13 @@ class NoisePath:
         self._ends: dict[int, Tensor] = {}
 
     def at(self, position: float) -> Tensor:
-        """(1, *shape); at a whole `position`, what a picture with the seed `seed` + `position` starts from."""
+        """Return the noise (1, C, H, W) at a position; at a whole number n, the noise of seed + n."""
         number = math.floor(position)
         ends = (number, number + 1)
         self._ends = {end: self._ends[end] if end in self._ends else self._noise(end) for end in ends}
         angle = (position - number) * math.pi / 2
-        turned = math.cos(angle) * self._ends[number] + math.sin(angle) * self._ends[number + 1]
-        return turned.to(self.device, self.dtype)
+        noise = math.cos(angle) * self._ends[number] + math.sin(angle) * self._ends[number + 1]
+        return noise.to(self.device, self.dtype)
 
     def _noise(self, number: int) -> Tensor:
         generator = torch.Generator("cpu").manual_seed((self.seed + number) % SEED_LIMIT)

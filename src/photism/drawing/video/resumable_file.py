@@ -1,15 +1,14 @@
-"""A film as a file, made piece by piece: what is drawn is kept, and the next call goes on from there.
+"""Write a film to an MP4 file in segments, so that an interrupted film can be resumed.
 
-film.mp4.part/             while it is unfinished, beside where it is to be
-    settings.json          what it is made of, see `fingerprint.describe`
-    sound.mp4              the sound track
-    00000000.mp4 …         finished pieces, named for their first picture
+film.mp4.part/             an unfinished film, next to its target
+    settings.json          its fingerprint, see `photism.drawing.video.fingerprint`
+    sound.mp4              the soundtrack
+    00000000.mp4 …         finished segments, named after their first frame
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -17,58 +16,59 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from photism.drawing.video.encoding import count_pictures, join, write_piece
+from photism.drawing.video.encoding import count_video_frames, encode_segment, mux
 from photism.errors import InputError
-from photism.files import atomic_path
+from photism.files import atomic_path, check_writable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from photism.drawing.video.audio_features import MeasuredSound
+    from photism.drawing.video.audio_features import MeasuredRecording
     from photism.drawing.video.film import Film
     from photism.drawing.video.settings import FilmSettings
 
-PIECE_S = 2  # at least: what an interruption costs, and how far apart players can start
+SEGMENT_S = 2  # minimum length: what an interruption can lose, and the distance between the frames to seek to
 SUFFIX = ".mp4"
-SETTINGS_NAME, SOUND_NAME, WHOLE_NAME = "settings.json", "sound.mp4", "whole.mp4"
+SETTINGS_NAME, SOUND_NAME, MUXED_NAME = "settings.json", "sound.mp4", "whole.mp4"
 
 
 def part_folder(target: Path) -> Path:
-    """Where an unfinished film is kept."""
+    """Return the folder of an unfinished film."""
     return target.with_name(f"{target.name}.part")
 
 
 def check_target(target: Path, *, overwrite: bool = False) -> None:
-    """See whether a film can be written there.
+    """Check that a film can be written to a file.
+
+    Args:
+        target: the file.
+        overwrite: accept an existing file.
 
     Raises:
-        InputError: the name does not end in .mp4, its folder is missing or cannot be written to, or it is taken.
+        InputError: the name does not end in .mp4, the folder is missing or not writable, or the file exists.
     """
     if target.suffix.lower() != SUFFIX:
-        raise InputError(f"target must be a file that ends in {SUFFIX}; got {target}")
-    if not target.parent.is_dir():
-        raise InputError(f"target: the folder {target.parent} does not exist; create it")
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise InputError(f"target: the folder {target.parent} cannot be written to; name another")
-    if target.is_dir() or (target.exists() and not overwrite):
-        raise InputError(f"{target} exists; give another target (-o), or overwrite it (--force)")
+        raise InputError(f"target (-o) must be a file that ends in {SUFFIX}; got {target}")
+    check_writable(target, "-o", force=overwrite)
     folder = part_folder(target)
-    if folder.exists() and not _is_ours(folder):
-        raise InputError(f"{folder} is in the way, and is no unfinished film; move it away")
+    if folder.exists() and not _is_unfinished_film(folder):
+        raise InputError(f"{folder} exists and is not an unfinished film; move it away or choose another file with -o")
 
 
-def check_unfinished(target: Path, sound: MeasuredSound, settings: FilmSettings) -> None:
-    """See whether an unfinished film that is there is of this sound and these settings, before a model is loaded.
+def check_unfinished(target: Path, sound: MeasuredRecording, settings: FilmSettings) -> None:
+    """Check, before a model is loaded, that an unfinished film can be resumed with this recording and these settings.
+
+    `write_film` also checks the models.
 
     Raises:
-        InputError: it is of others. Whether it is of the same models, `write_film` sees.
+        InputError: the unfinished film was started from another recording or with other settings.
     """
-    found = _settings(part_folder(target))
-    if found is not None:
-        from photism.drawing.video.fingerprint import describe_request
+    stored = _stored_settings(part_folder(target))
+    if stored is not None:
+        from photism.drawing.video.fingerprint import requested_settings
 
-        known = {name: value for name, value in describe_request(sound, settings).items() if value is not None}
-        _check_same(part_folder(target), found["about"], known)
+        known = {name: value for name, value in requested_settings(sound, settings).items() if value is not None}
+        _check_equal(part_folder(target), stored["about"], known)
 
 
 def write_film(
@@ -79,107 +79,110 @@ def write_film(
     restart: bool = False,
     callback_on_frame: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Draw a film into an MP4 file, H.264 with the sound of the recording, and go on with one that was interrupted.
+    """Generate a film and write it to an MP4 file: H.264 video, and the audio of the recording.
 
-    The pictures last as long as the sound, or less than one picture longer. The sound is the recording's own, see
-    `soundtrack`. Memory does not grow with the length. Until the film is whole, it is in a folder beside its target,
-    named after it with `.part` behind, in pieces of about two seconds. The same call goes on after the last of them,
-    with the pictures that an uninterrupted film has.
+    The video has the length of the audio, or up to one frame more. The audio is that of the recording to the sample,
+    see `photism.drawing.video.soundtrack`. Memory does not grow with the length.
+
+    Until the film is complete, it is stored in segments of about two seconds in a folder next to the target, named
+    after it with `.part` appended. The same call resumes an interrupted film after its last complete segment; the
+    result equals that of an uninterrupted film.
 
     Args:
-        film: what is drawn.
-        target: a file that ends in .mp4.
-        overwrite: replace a file that is there, once the film is whole.
-        restart: throw away what is drawn already.
-        callback_on_frame: is given the pictures drawn and those of the whole film, at the start and after each.
+        film: the film.
+        target: file that ends in .mp4.
+        overwrite: replace an existing file once the film is complete.
+        restart: discard an unfinished film.
+        callback_on_frame: receives the number of finished frames and the number of all, at the start and after each
+            frame.
 
     Raises:
-        InputError: the target cannot be used, its sound cannot be kept, or an unfinished film with other settings is
-            there; nothing has been drawn or thrown away then.
+        InputError: the target cannot be written, MP4 cannot hold the audio, or there is an unfinished film with other
+            settings. Nothing is generated or deleted then.
     """
-    from photism.drawing.video.fingerprint import describe
+    from photism.drawing.video.fingerprint import fingerprint
 
     target = Path(target)
     check_target(target, overwrite=overwrite)
-    folder = part_folder(target)
-    about = describe(film)
-    piece_length = _begin(folder, about, _piece_length(film), restart=restart)
-    _keep_soundtrack(film, folder)
-    pieces = [folder / f"{start:08d}{SUFFIX}" for start in range(0, film.frame_count, piece_length)]
-    done = _count_finished(pieces, piece_length, film.frame_count)
-    pictures = _pictures(film, min(done * piece_length, film.frame_count), callback_on_frame)
-    for piece in pieces[done:]:
-        with atomic_path(piece) as unfinished:
-            write_piece(islice(pictures, piece_length), unfinished, fps=film.settings.frame_rate)
-    whole = folder / WHOLE_NAME
-    join(pieces, folder / SOUND_NAME, whole, fps=film.settings.frame_rate, about=about)
-    whole.replace(target)
+    folder, frame_rate = part_folder(target), film.settings.frame_rate
+    about = fingerprint(film)
+    segment_frames = _open_folder(folder, about, _segment_frames(film), restart=restart)
+    _write_soundtrack_once(film, folder)
+    segments = [folder / f"{start:08d}{SUFFIX}" for start in range(0, film.frame_count, segment_frames)]
+    done = _count_complete(segments, segment_frames, film.frame_count)
+    images = _images(film, min(done * segment_frames, film.frame_count), callback_on_frame)
+    for segment in segments[done:]:
+        with atomic_path(segment) as unfinished:
+            encode_segment(islice(images, segment_frames), unfinished, frame_rate=frame_rate)
+    muxed = folder / MUXED_NAME
+    mux(segments, folder / SOUND_NAME, muxed, frame_rate=frame_rate, metadata=about)
+    muxed.replace(target)
     shutil.rmtree(folder)
 
 
-def _pictures(film: Film, first: int, callback_on_frame: Callable[[int, int], None] | None) -> Iterator[Image]:
-    """From `first` on, each reported as it is drawn."""
+def _images(film: Film, first: int, callback_on_frame: Callable[[int, int], None] | None) -> Iterator[Image]:
+    """Generate the images from frame `first` on, and report each."""
     if callback_on_frame is not None:
         callback_on_frame(first, film.frame_count)
-    for still in film.stills(range(first, film.frame_count)):
+    for frame in film.frames(range(first, film.frame_count)):
         if callback_on_frame is not None:
-            callback_on_frame(still.index + 1, film.frame_count)
-        yield still.picture
+            callback_on_frame(frame.index + 1, film.frame_count)
+        yield frame.image
 
 
-def _piece_length(film: Film) -> int:
-    """In pictures, and in whole batches, or those of an uninterrupted film would be drawn with others."""
-    batch = film.settings.batch_size
-    return batch * ceil(PIECE_S * film.settings.frame_rate / batch)
+def _segment_frames(film: Film) -> int:
+    """Return the frames of a segment, in whole batches: a resumed film then has the batches of an uninterrupted one."""
+    batch_size = film.settings.batch_size
+    return batch_size * ceil(SEGMENT_S * film.settings.frame_rate / batch_size)
 
 
-def _begin(folder: Path, about: dict[str, Any], piece_length: int, *, restart: bool) -> int:
-    """Makes the folder, or finds it; the pictures in each of its pieces."""
+def _open_folder(folder: Path, about: dict[str, Any], segment_frames: int, *, restart: bool) -> int:
+    """Create the folder of an unfinished film, or check an existing one, and return the frames of its segments."""
     if restart and folder.exists():
         shutil.rmtree(folder)
-    found = _settings(folder)
-    if found is None:
+    stored = _stored_settings(folder)
+    if stored is None:
         folder.mkdir(exist_ok=True)
         with atomic_path(folder / SETTINGS_NAME) as unfinished:
-            unfinished.write_text(json.dumps({"piece_length": piece_length, "about": about}, indent=1), encoding="utf8")
-        return piece_length
-    _check_same(folder, found["about"], about)
-    return found["piece_length"]
+            content = json.dumps({"piece_length": segment_frames, "about": about}, indent=1)
+            unfinished.write_text(content, encoding="utf8")
+        return segment_frames
+    _check_equal(folder, stored["about"], about)
+    return stored["piece_length"]
 
 
-def _check_same(folder: Path, found: dict[str, Any], about: dict[str, Any]) -> None:
-    differing = [name for name in about if found.get(name) != about[name]]
-    if differing:
-        changes = ", ".join(_change(name, found.get(name), about[name]) for name in differing)
+def _check_equal(folder: Path, stored: dict[str, Any], given: dict[str, Any]) -> None:
+    changes = [_change(name, stored.get(name), given[name]) for name in given if stored.get(name) != given[name]]
+    if changes:
         raise InputError(
-            f"{folder} holds an unfinished film of another kind ({changes}): to go on with it, give what it was made "
-            "with; to begin another, give another target (-o); to throw it away, restart (--restart)"
+            f"{folder} holds an unfinished film with other settings ({', '.join(changes)}). Repeat its settings to "
+            "resume it, choose another file with -o, or discard it with --restart"
         )
 
 
-def _is_ours(folder: Path) -> bool:
-    """Also where an interruption came before its settings were written."""
-    return folder.is_dir() and (
-        _settings(folder) is not None or all(path.name.startswith(".") for path in folder.iterdir())
-    )
+def _change(name: str, stored: object, given: object) -> str:
+    """Describe how a setting differs; digests are not shown."""
+    is_digest = name in ("sound", "encoder", "diffusion") or " " in f"{stored}{given}"
+    return f"another {name}" if is_digest else f"{name} {stored} there, {given} now"
 
 
-def _change(name: str, there: object, now: object) -> str:
-    """Digests are only told to differ."""
-    is_digest = name in ("sound", "encoder", "diffusion") or " " in f"{there}{now}"
-    return f"another {name}" if is_digest else f"{name} {there} there, {now} now"
+def _is_unfinished_film(folder: Path) -> bool:
+    """Return whether a folder is that of an unfinished film, also if the film was interrupted before its settings."""
+    if not folder.is_dir():
+        return False
+    return _stored_settings(folder) is not None or all(path.name.startswith(".") for path in folder.iterdir())
 
 
-def _settings(folder: Path) -> dict[str, Any] | None:
-    """None where there is no unfinished film."""
+def _stored_settings(folder: Path) -> dict[str, Any] | None:
+    """Return the settings of an unfinished film, or None if there is none."""
     try:
         return json.loads((folder / SETTINGS_NAME).read_text(encoding="utf8"))
     except (OSError, ValueError):
         return None
 
 
-def _keep_soundtrack(film: Film, folder: Path) -> None:
-    """First of all: what fails should fail before hours are spent on pictures."""
+def _write_soundtrack_once(film: Film, folder: Path) -> None:
+    """Write the soundtrack before any frame, so that its errors appear before hours of generation."""
     from photism.drawing.video.soundtrack import write_soundtrack
 
     target = folder / SOUND_NAME
@@ -188,9 +191,10 @@ def _keep_soundtrack(film: Film, folder: Path) -> None:
             write_soundtrack(film.sound.sound, unfinished)
 
 
-def _count_finished(pieces: list[Path], piece_length: int, frame_count: int) -> int:
-    """Of those from the first on without a gap, that hold all of their pictures."""
-    for number, piece in enumerate(pieces):
-        if not piece.exists() or count_pictures(piece) != min(piece_length, frame_count - number * piece_length):
+def _count_complete(segments: list[Path], segment_frames: int, frame_count: int) -> int:
+    """Count the segments from the first one on that exist and hold all of their frames."""
+    for number, segment in enumerate(segments):
+        expected = min(segment_frames, frame_count - number * segment_frames)
+        if not segment.exists() or count_video_frames(segment) != expected:
             return number
-    return len(pieces)
+    return len(segments)

@@ -1,9 +1,9 @@
-"""The sound of a film: the recording's own, to the very sample.
+"""Soundtrack of a film: the audio of the recording, exact to the sample.
 
-What FFmpeg 8 decodes of an MP4 file: AAC, ALAC and FLAC keep their length when their packets are copied there. MP3 and
-Opus come back up to 2,127 samples longer, because what their own files say to leave out is lost; and newly encoded AAC
-comes back filled up to whole packets of 1024. So packets are copied where they decode to the same samples, which is
-looked at each time, and anything else is encoded without loss.
+AAC, ALAC and FLAC keep their length when FFmpeg 8 copies their packets to an MP4 file (stream copy). MP3 and Opus
+decode to up to 2,127 samples more, because MP4 loses the encoder delay that their own files state, and newly encoded
+AAC is padded to whole packets of 1024 samples. So packets are copied if they decode to the same samples, which is
+checked for each recording; all other audio is encoded with a lossless codec.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
 
 COPIED = frozenset({"aac", "alac", "flac"})
-LOSSLESS = ("flac", "alac")  # Chrome and Firefox play the first in MP4; the second is tried where it fails
+LOSSLESS = ("flac", "alac")  # Chrome and Firefox play FLAC in MP4; ALAC is tried if FLAC fails
 LOSSY_FLOATS = frozenset({"fltp", "flt"})
-DEPTHS = {"flac": ("s16", "s32"), "alac": ("s16p", "s32p")}  # sample formats of 16 and 24 bits
+SAMPLE_FORMATS = {"flac": ("s16", "s32"), "alac": ("s16p", "s32p")}  # of 16 and 24 bits
 SHORT_FORMATS = frozenset({"u8", "u8p", "s16", "s16p"})
 
 
 class _Content(NamedTuple):
-    """What a sound track decodes to."""
+    """Summary of decoded audio, by which two files are compared."""
 
-    sampling_rates: tuple[int, ...]  # more than one where it changes on the way
+    sampling_rates: tuple[int, ...]  # several if the rate changes within the file
     channels: int
     sample_count: int
     checksum: int  # of all samples in order
 
 
 def write_soundtrack(sound: SoundFile, target: Path) -> None:
-    """Write the sound of a file, at its own rate and with its own channels, to a file of nothing else.
+    """Write the audio of a recording to an MP4 file with one stream, at its own sampling rate and channel count.
 
-    It decodes to as many samples as the recording itself, and to the same ones but for those of more than 24 bits, and
-    of lossy codecs that are not copied, of more than 16.
+    The file decodes to exactly as many samples as the recording. They are equal, except that samples of more than 24
+    bits are rounded to 24, and those of lossy codecs that are not copied to 16.
 
     Args:
         sound: the recording.
-        target: a file that ends in .mp4, which is replaced where it is there.
+        target: file that ends in .mp4; an existing one is replaced.
 
     Raises:
-        InputError: the recording cannot be read, changes its rate or channels on the way, or has more channels than
-            MP4 can hold.
+        InputError: the recording cannot be read, its rate or channels change within the file, or MP4 cannot hold its
+            channels.
     """
     expected = _content(sound)
     if len(expected.sampling_rates) == 1:
@@ -63,8 +63,8 @@ def write_soundtrack(sound: SoundFile, target: Path) -> None:
                     return
     rates = ", ".join(f"{rate} Hz" for rate in expected.sampling_rates)
     raise InputError(
-        f"{sound.name}: its sound ({expected.channels} channels, {rates}) cannot be kept in an MP4 file to the sample; "
-        "convert it to stereo of one rate"
+        f"{sound.name}: its audio ({expected.channels} channels, {rates}) cannot be stored exactly in an MP4 file; "
+        "convert it to stereo with one sampling rate"
     )
 
 
@@ -77,7 +77,7 @@ def _content(sound: SoundFile) -> _Content:
             rates[frame.sample_rate] = None
             channels = max(channels, len(samples))
             sample_count += samples.shape[1]
-            checksum = zlib.crc32(samples.T.tobytes(), checksum)  # (C, T) -> (T, C), however it is cut into frames
+            checksum = zlib.crc32(samples.T.tobytes(), checksum)  # (C, T) -> (T, C), independent of frame boundaries
     return _Content(tuple(rates), channels, sample_count, checksum)
 
 
@@ -87,7 +87,7 @@ def _codec(sound: SoundFile) -> str:
 
 
 def _try(write: Callable[[SoundFile, Path], None], sound: SoundFile, target: Path) -> bool:
-    """Whether FFmpeg could write it: which rates and layouts an encoder takes, it says by failing."""
+    """Return whether FFmpeg could write the file: it has no list of the rates and layouts that an encoder accepts."""
     from av.error import FFmpegError
 
     try:
@@ -122,18 +122,18 @@ def _encode(sound: SoundFile, target: Path, *, codec: str) -> None:
 
 
 def _resampled(frames: Iterator[AudioFrame], stream: AudioStream, codec: str) -> Iterator[AudioFrame]:
-    """In a sample format that the codec takes, cut into frames of its length, timed by their samples alone."""
+    """Convert frames to a sample format of the codec, with PTS counted in samples."""
     import av
 
-    short, long = DEPTHS[codec]
+    format_16, format_24 = SAMPLE_FORMATS[codec]
     resampler: av.AudioResampler | None = None
     count = 0
     for frame in frames:
         if resampler is None:
             lossy = stream.codec_context.codec.lossy
-            is_short = frame.format.name in SHORT_FORMATS or (lossy and frame.format.name in LOSSY_FLOATS)
+            is_16_bit = frame.format.name in SHORT_FORMATS or (lossy and frame.format.name in LOSSY_FLOATS)
             resampler = av.AudioResampler(
-                format=short if is_short else long, layout=frame.layout, rate=frame.sample_rate
+                format=format_16 if is_16_bit else format_24, layout=frame.layout, rate=frame.sample_rate
             )
         frame.pts, frame.time_base = count, Fraction(1, frame.sample_rate)
         count += frame.samples

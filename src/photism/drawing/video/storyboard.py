@@ -1,4 +1,4 @@
-"""A film at a glance: stills at even times on one sheet."""
+"""Storyboard: frames of a film at even times, on one sheet."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
     from photism.drawing.video.film import Film
 
-GAP = 8  # pixels around stills
-LABEL_HEIGHT = 20  # pixels, under each still
+GAP = 8  # pixels around frames
+LABEL_HEIGHT = 20  # pixels, below each frame
 LABEL_SIZE = 14  # pixels
-PAPER, INK = "white", "black"
+BACKGROUND, TEXT_COLOUR = "white", "black"
 
 
 def storyboard(film: Film, count: int = 12) -> Image:
-    """Draw stills of a film on one sheet, each over its time.
+    """Draw frames of a film on one sheet, each with its time below.
 
     Args:
-        film: what they are of.
-        count: of stills, at least 1: each in the middle of one of as many equal parts. A film of fewer pictures gives
-            all it has.
+        film: the film.
+        count: number of frames, at least 1. The film is divided into as many equal parts, and the middle frame of each
+            is drawn. A film with fewer frames is drawn whole.
 
     Returns:
-        RGB; the stills are those of the film, in rows as wide as they are many, or one wider.
+        RGB image of the frames, in a grid of as many columns as rows or up to one more.
 
     Raises:
         InputError: `count` is below 1.
@@ -35,7 +35,7 @@ def storyboard(film: Film, count: int = 12) -> Image:
     from PIL import Image, ImageDraw, ImageFont
 
     if count < 1:
-        raise InputError(f"count must be at least 1 still; got {count}")
+        raise InputError(f"count of frames must be at least 1; got {count}")
     count = min(count, film.frame_count)
     indices = [(2 * number + 1) * film.frame_count // (2 * count) for number in range(count)]
     columns = math.ceil(math.sqrt(count))
@@ -43,17 +43,18 @@ def storyboard(film: Film, count: int = 12) -> Image:
     font = ImageFont.load_default(LABEL_SIZE)
     label_width = math.ceil(font.getlength(clock(film.sound.duration_s)))
     cell_width, cell_height = max(width, label_width) + GAP, height + LABEL_HEIGHT + GAP
-    sheet = Image.new("RGB", (GAP + columns * cell_width, GAP + math.ceil(count / columns) * cell_height), PAPER)
-    pen = ImageDraw.Draw(sheet)
-    for number, still in enumerate(film.stills(indices)):
+    sheet = Image.new("RGB", (GAP + columns * cell_width, GAP + math.ceil(count / columns) * cell_height), BACKGROUND)
+    draw = ImageDraw.Draw(sheet)
+    for number, frame in enumerate(film.frames(indices)):
         left, top = GAP + number % columns * cell_width, GAP + number // columns * cell_height
-        sheet.paste(still.picture, (left, top))
-        pen.text((left, top + height + LABEL_HEIGHT // 2), clock(still.time_s), fill=INK, font=font, anchor="lm")
+        sheet.paste(frame.image, (left, top))
+        position = (left, top + height + LABEL_HEIGHT // 2)
+        draw.text(position, clock(frame.time_s), fill=TEXT_COLOUR, font=font, anchor="lm")
     return sheet
 
 
 def clock(time_s: float) -> str:
-    """Hours, where there are any, minutes, and seconds to the tenth that has begun: 1:02:03.4."""
+    """Format a time as minutes and seconds with one decimal, rounded down, and hours if there are any: 1:02:03.4."""
     tenths = math.floor(10 * time_s)
     minutes, tenths = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
