@@ -1,10 +1,10 @@
-"""What is said, character by character: English, learnt from espeak-ng's voices saying WordNet's examples.
+"""Train a small English speech recogniser with CTC on synthetic sentences, WordNet's usage examples.
 
-    python -m recipes.listening.characters             # writes the sounds, trains, measures: about an hour on one core
-    python -m recipes.listening.characters --measure   # measures what was trained
+    python -m recipes.listening.characters             # write the clips, train, evaluate: about an hour on one core
+    python -m recipes.listening.characters --measure   # evaluate the trained model
 
-Sentences and voices that are measured are both kept from training. Asterisk's English prompts, by a person on the
-telephone, are for testing alone. What is trained is not bundled: it stays in the cache.
+Neither the sentences nor the voices of the test set occur in training. Asterisk's English prompts, by a person on the
+telephone, are for testing only. The model is not bundled; it stays in the cache.
 """
 
 from __future__ import annotations
@@ -22,14 +22,23 @@ import jiwer
 
 from photism import Transcriber
 from photism.training.heads.vocabulary import Normalizer
-from recipes.listening.sounds import Said, Spoken, fetch_package, fetch_prompts, path_of, telephoned, work_folder, write
+from recipes.listening.sounds import (
+    Clip,
+    Synthesis,
+    fetch_package,
+    fetch_prompts,
+    path_of,
+    telephoned,
+    work_folder,
+    write,
+)
 from recipes.tiny.speech import PITCH, RATE_WPM
 
 SOUNDS, TRAINED = work_folder() / "characters", work_folder() / "characters-model"
 WORDNET_VERSION = "1:3.0-37"
-EXAMPLE = re.compile(r'"([^"]+)"(?=;|\s*$)')  # a quotation is followed by who said it
+EXAMPLE = re.compile(r'"([^"]+)"(?=;|\s*$)')  # a quotation with a source has the source after it
 PLAIN = re.compile(r"(?!.*[A-Z]{2})[A-Za-z](?:[A-Za-z, ]|(?<=[A-Za-z])'(?=[A-Za-z]))*[.!?]?")
-WORDS = range(2, 13)  # in a sentence
+WORDS = range(2, 13)  # allowed number of words in a sentence
 
 ACCENTS = ("en-gb", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-x-rp", "en-029", "en-us", "en-us-nyc")
 VARIANTS = {
@@ -43,8 +52,9 @@ VARIANTS = {
     "test": "Andrea Annie f4 Hugo iven linda m7 Nguyen pedro victor",
 }
 SENTENCES = 16_000
-KEPT, KEPT_OF = {0: "test", 1: "validation"}, 40
-BY_TELEPHONE = 0.5  # share of what is trained and validated on
+HELD_OUT, HELD_OUT_OF = {0: "test", 1: "validation"}, 40
+"""Split of the sentences whose number has this remainder; all others are training sentences."""
+TELEPHONE_PROB = 0.5  # in training and validation
 
 TRAINING = {
     "epochs": 3,
@@ -58,7 +68,7 @@ TRAINING = {
 }
 BEAMS = 50
 DECODINGS = {"": {}, f", {BEAMS} beams": {"beams": BEAMS}}
-SHOWN = 8
+EXAMPLES = 8
 
 NUMBERS = {
     "": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -85,7 +95,7 @@ AS_NAMED = (
 
 
 def sentences() -> list[str]:
-    """WordNet's examples of how words are used, without those that have figures or are quoted, in a random order."""
+    """Return WordNet's usage examples without digits and quotations, in a fixed random order."""
     folder = work_folder() / "wordnet" / "unpacked"
     fetch_package("wordnet-base", WORDNET_VERSION, folder)
     normalize = Normalizer()
@@ -98,16 +108,16 @@ def sentences() -> list[str]:
     return sorted(found.values(), key=_digest)
 
 
-def spoken() -> list[Spoken]:
-    """Every sentence by one voice; those for testing by two, of which one is trained on, and once more by telephone."""
-    found: list[Spoken] = []
+def clips() -> list[Clip]:
+    """Return every sentence with a voice of its split; a test sentence also by telephone, and with a training voice."""
+    found: list[Clip] = []
     for number, text in enumerate(sentences()[:SENTENCES]):
-        split = KEPT.get(number % KEPT_OF, "train")
-        said = _said(text, split, number)
+        split = HELD_OUT.get(number % HELD_OUT_OF, "train")
+        clip = _synthesise(text, split, number)
         if split == "test":
-            found += [said, *telephoned([said]), _said(text, split, number, variants="train")]
+            found += [clip, *telephoned([clip]), _synthesise(text, split, number, variants="train")]
         else:
-            found += telephoned([said]) if random.Random(text).random() < BY_TELEPHONE else [said]
+            found += telephoned([clip]) if random.Random(text).random() < TELEPHONE_PROB else [clip]
     return found
 
 
@@ -119,7 +129,7 @@ def train(output: Path) -> None:
 
 
 def prompts() -> dict[str, list[tuple[Path, str]]]:
-    """Asterisk's English prompts whose words are known from their names, by kind."""
+    """Return Asterisk's English prompts whose words are known from their file names, by kind."""
     found: dict[str, list[tuple[Path, str]]] = {}
     known = {**_numbers(), **{f"phonetic/{word[0]}_p": word for word in ALPHABET.split()}}
     for path in fetch_prompts()["en"]:
@@ -131,56 +141,57 @@ def prompts() -> dict[str, list[tuple[Path, str]]]:
     return found
 
 
-def measure() -> dict[str, dict[str, object]]:
-    """Error rates of characters and words, and some of what is heard and right."""
+def evaluate() -> dict[str, dict[str, object]]:
+    """Return character and word error rates, and some transcripts with their references."""
     transcriber = Transcriber.from_pretrained(TRAINED)
     normalize = Normalizer()
     groups: dict[str, list[tuple[Path, str]]] = {}
-    for each in spoken():
+    for each in clips():
         if each.split == "test":
-            voice = "unheard voices" if each.speaker in VARIANTS["test"].split() else "voices trained on"
+            voice = "unseen voices" if each.speaker in VARIANTS["test"].split() else "training voices"
             kind = f"{voice}, by telephone" if each.telephone else voice
             groups.setdefault(kind, []).append((path_of(SOUNDS, each), normalize(each.text)))
     for kind, rows in prompts().items():
         groups[f"Asterisk, {kind}"] = rows
-    told: dict[str, dict[str, object]] = {}
+    results: dict[str, dict[str, object]] = {}
     for name, rows in groups.items():
-        right = [text for _, text in rows]
-        told[name] = {"recordings": len(rows)}
-        for decoding, how in DECODINGS.items():
-            heard = [each.text for each in transcriber([path for path, _ in rows], **how)]
-            told[name] |= {f"CER{decoding}": jiwer.cer(right, heard), f"WER{decoding}": jiwer.wer(right, heard)}
-            told[name][f"heard for{decoding}"] = dict(zip(right[:SHOWN], heard[:SHOWN], strict=True))
-    return told
+        references = [text for _, text in rows]
+        results[name] = {"recordings": len(rows)}
+        for decoding, options in DECODINGS.items():
+            predicted = [each.text for each in transcriber([path for path, _ in rows], **options)]
+            results[name][f"CER{decoding}"] = jiwer.cer(references, predicted)
+            results[name][f"WER{decoding}"] = jiwer.wer(references, predicted)
+            results[name][f"predicted{decoding}"] = dict(zip(references[:EXAMPLES], predicted[:EXAMPLES], strict=True))
+    return results
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", action="store_true", help="no training")
+    parser.add_argument("--measure", action="store_true", help="evaluate only")
     if not parser.parse_args().measure:
-        write(SOUNDS, spoken())
+        write(SOUNDS, clips())
         train(TRAINED)
-    told = json.dumps(measure(), indent=1, ensure_ascii=False)
-    (TRAINED / "evaluation.json").write_text(f"{told}\n", encoding="utf8")
-    print(told)
+    results = json.dumps(evaluate(), indent=1, ensure_ascii=False)
+    (TRAINED / "evaluation.json").write_text(f"{results}\n", encoding="utf8")
+    print(results)
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _said(text: str, split: str, number: int, *, variants: str | None = None) -> Spoken:
-    """By a voice of the split, or of another."""
+def _synthesise(text: str, split: str, number: int, *, variants: str | None = None) -> Clip:
+    """Return a clip of the text with a random voice of the split, or of the split `variants`."""
     choice = random.Random(f"{text}|{variants}")
     speaker = choice.choice(VARIANTS[variants or split].split())
     voice = f"{choice.choice(ACCENTS)}+{speaker}"
-    how = random.Random(f"{text}|{voice}|{number}")
-    source = Said(text, voice, how.randint(*RATE_WPM), how.randint(*PITCH))
-    return Spoken(source, f"{split}/{number}-{speaker}.wav", "", split, text=text, speaker=speaker)
+    style = random.Random(f"{text}|{voice}|{number}")
+    source = Synthesis(text, voice, style.randint(*RATE_WPM), style.randint(*PITCH))
+    return Clip(source, f"{split}/{number}-{speaker}.wav", "", split, text=text, speaker=speaker)
 
 
 def _numbers() -> dict[str, str]:
-    """What is said in the prompts of numbers, days and months, by name."""
+    """Return the words of the prompts of numbers, days and months, by file name."""
     known = {f"{kind}{number}": word for kind, words in NUMBERS.items() for number, word in enumerate(words.split())}
     known |= {f"{10 * ten}": word for ten, word in enumerate(TENS.split(), start=2)}
     known |= {f"h-{10 * ten}": f"{word[:-1]}ieth" for ten, word in enumerate(TENS.split(), start=2)}

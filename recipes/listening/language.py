@@ -1,10 +1,10 @@
-"""Which of eight languages is spoken: the head that `photism label` takes where none is named.
+"""Train spoken language identification for eight languages, the default classifier of `photism label`.
 
-    python -m recipes.listening.language             # writes the sounds, trains, measures: under an hour on two cores
-    python -m recipes.listening.language --measure   # measures the bundled head alone
+    python -m recipes.listening.language             # write the clips, train, evaluate: under an hour on two cores
+    python -m recipes.listening.language --measure   # evaluate the bundled head
 
-The bundled encoder stays as it is; what is trained is a mean of its layers and two linear layers. It learns from
-people, the same people by telephone, and espeak-ng's voices.
+The bundled encoder is frozen; a weighted sum of its layers and two linear layers are trained, on human recordings, the
+same recordings by telephone, and espeak-ng's voices.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from photism import AudioClassifier
 from photism.hub import bundled_model
-from recipes.listening.sounds import Spoken, fetch_prompts, path_of, people, telephoned, voices, work_folder, write
+from recipes.listening.sounds import Clip, fetch_prompts, path_of, people, telephoned, voices, work_folder, write
 
 LANGUAGES = {
     "be": "Belarusian",
@@ -40,10 +40,10 @@ HEAD = ("projector.", "classifier.", "layer_weights")
 PARTS = ("config.json", "preprocessor_config.json")
 
 
-def spoken() -> list[Spoken]:
-    own = people(LANGUAGES)
-    made = voices(LANGUAGES, each=VOICES_EACH)
-    return [*own, *telephoned(own), *made[::2], *telephoned(made[1::2])]
+def clips() -> list[Clip]:
+    human = people(LANGUAGES)
+    synthetic = voices(LANGUAGES, each=VOICES_EACH)
+    return [*human, *telephoned(human), *synthetic[::2], *telephoned(synthetic[1::2])]
 
 
 def train(output: Path) -> None:
@@ -54,7 +54,7 @@ def train(output: Path) -> None:
 
 
 def export(output: Path, folder: Path) -> None:
-    """The head alone: the encoder is the bundled model's."""
+    """Save the head without the encoder, which is the bundled model's."""
     folder.mkdir(exist_ok=True)
     weights = load_file(output / "model.safetensors")
     head = {key: tensor.half() for key, tensor in weights.items() if key.startswith(HEAD)}
@@ -63,35 +63,36 @@ def export(output: Path, folder: Path) -> None:
         shutil.copy(output / name, folder / name)
 
 
-def measure() -> dict[str, dict[str, object]]:
-    """How many of each language are told rightly, and what the others are taken for."""
+def evaluate() -> dict[str, dict[str, object]]:
+    """Return the accuracy and the most frequent predictions for each group of recordings."""
     classifier = AudioClassifier.from_pretrained(top_k=1)
     groups: dict[str, list[tuple[Path, str]]] = {}
-    for each in spoken():
+    for each in clips():
         if each.split == "test":
             kind = "people, by telephone" if each.telephone else "people"
             groups.setdefault(kind, []).append((path_of(SOUNDS, each), each.label))
     for language, paths in fetch_prompts().items():
         groups[f"Asterisk, {language}"] = [(path, LANGUAGES.get(language, "none of them")) for path in paths]
-    told: dict[str, dict[str, object]] = {}
+    results: dict[str, dict[str, object]] = {}
     for name, rows in groups.items():
-        heard = [labels[0].label for labels in classifier([path for path, _ in rows])]
-        right = sum(label == found for (_, label), found in zip(rows, heard, strict=True))
-        told[name] = {"recordings": len(rows), "right": right / len(rows), "heard": dict(Counter(heard).most_common(4))}
-    return told
+        predicted = [labels[0].label for labels in classifier([path for path, _ in rows])]
+        correct = sum(label == found for (_, label), found in zip(rows, predicted, strict=True))
+        frequent = dict(Counter(predicted).most_common(4))
+        results[name] = {"recordings": len(rows), "accuracy": correct / len(rows), "predicted": frequent}
+    return results
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", action="store_true", help="no training")
+    parser.add_argument("--measure", action="store_true", help="evaluate only")
     arguments = parser.parse_args()
     if not arguments.measure:
-        write(SOUNDS, spoken())
+        write(SOUNDS, clips())
         train(TRAINED)
         export(TRAINED, bundled_model() / "language")
-    told = measure()
+    results = evaluate()
     path = bundled_model() / "language" / "evaluation.json"
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
+    path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
     print(path.read_text())
 
 

@@ -1,14 +1,14 @@
-"""When somebody speaks: speech among silence, noise, and animals, bells and hammers.
+"""Train voice activity detection: speech among silence, noise and sound effects.
 
-    python -m recipes.listening.speaking             # mixes the sounds, trains, measures; goes on after a kill
-    python -m recipes.listening.speaking --measure   # measures what was trained alone
-    python -m recipes.listening.speaking --silero    # measures instead Silero's detector, of `photism transcribe --vad`
+    python -m recipes.listening.speaking             # mix the recordings, train, evaluate; resumes after a kill
+    python -m recipes.listening.speaking --measure   # evaluate the trained model
+    python -m recipes.listening.speaking --silero    # evaluate Silero's detector, that of `photism transcribe --vad`
 
-A mixture is some seconds of people or espeak-ng's voices saying captions with pauses between, the stamps' own sounds
-over them and alone, and noise. Where speech is, in RTTM, is known from where it was put: of a recording, the stretches
-that are at most 30 dB below its loudest 20 ms, pauses shorter than 0.2 s among them.
+A mixture is some seconds of human or synthetic captions with pauses between them, sound effects over them and in the
+pauses, and noise. The reference, in RTTM, follows from where a recording was mixed in: its segments that are at most
+30 dB below its loudest 20 ms, including pauses shorter than 0.2 s.
 
-Test mixtures are made of recordings and of effects that no training hears.
+Test mixtures consist of recordings and effects that do not occur in training.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ from photism.listening.diarization import TurnRules, as_rttm, read_rttm
 from photism.listening.metrics import diarization_error
 from photism.listening.windows import Segment
 from photism.training.heads.turns import activity
-from recipes.listening.sounds import Spoken, fetch_prompts, in_noise, people, samples_of, voices, work_folder, write_wav
-from recipes.tiny.corpus import LANGUAGES, UNHEARD_LANGUAGES, fetch, read_stamps
+from recipes.listening.sounds import Clip, add_noise, fetch_prompts, people, samples_of, voices, work_folder, write_wav
+from recipes.tiny.corpus import LANGUAGES, UNSEEN_LANGUAGES, fetch, read_stamps
 
 SOUNDS, TRAINED = work_folder() / "speaking", work_folder() / "speaking-head"
 VOICES_EACH = 400
 
 WINDOW_S, HOP_S = 0.02, 0.01
-FLOOR_DB = -30.0  # of the loudest window
-SHORTEST_PAUSE_S, SHORTEST_SPEECH_S = 0.2, 0.05
+FLOOR_DB = -30.0  # relative to the loudest window
+MIN_PAUSE_S, MIN_SPEECH_S = 0.2, 0.05
 
 NOT_EFFECTS = (
     "symbols/alphabets", "symbols/math", "symbols/faces", "seasonal/hanukkah", "seasonal/christmas/santahat",
     "space/apollo_lander",
 )  # fmt: skip
-"""Stamps whose own sound is somebody speaking, or may be taken for it."""
+"""Stamps whose sound is speech or resembles it."""
 
 DURATION_S = (6.0, 14.0)
 PAUSE_S = (0.2, 2.5)
-SILENT_SHARE = 0.1
-"""Of the mixtures, in which nobody speaks."""
-MOST_EFFECTS = 5
+SILENT_PROB = 0.1
+"""Probability of a mixture without speech."""
+MAX_EFFECTS = 5
 EFFECT_DB = (-5.0, 20.0)
-"""Of speech above an effect, between which it is drawn."""
+"""Range of the level of speech relative to an effect, in dB."""
 NOISE_DB = (5.0, 30.0)
-NOISE_SHARE = 0.5
+NOISE_PROB = 0.5
 COLLAR_S, TOKEN_S = 0.25, 0.04
 
 TRAINING = {
@@ -77,48 +77,48 @@ TRAINING = {
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Of mixtures.
+class Subset:
+    """A set of mixtures.
 
     Attributes:
-        name: of their folder.
-        count: how many.
-        speech: what may be said in them.
-        split: of the mixtures, and of their effects.
+        name: name of its folder, and the seed of its mixtures.
+        count: number of mixtures.
+        speech: clips of speech to choose from.
+        split: split of the mixtures and of their effects.
     """
 
     name: str
     count: int
-    speech: Sequence[Spoken]
+    speech: Sequence[Clip]
     split: str
 
 
 @cache
-def kinds() -> dict[str, Kind]:
-    everybody = {language: language for language in LANGUAGES}
-    own = people(everybody)
-    made = voices(everybody, each=VOICES_EACH)
-    known = [each for each in own if each.split == "test" and each.label not in UNHEARD_LANGUAGES]
-    unheard = [each for each in own if each.split == "test" and each.label in UNHEARD_LANGUAGES]
+def subsets() -> dict[str, Subset]:
+    labels = {language: language for language in LANGUAGES}
+    human = people(labels)
+    synthetic = voices(labels, each=VOICES_EACH)
+    seen = [each for each in human if each.split == "test" and each.label not in UNSEEN_LANGUAGES]
+    unseen = [each for each in human if each.split == "test" and each.label in UNSEEN_LANGUAGES]
     prompts = [
-        Spoken(path, f"{language}/{path.stem}", language, "test")
+        Clip(path, f"{language}/{path.stem}", language, "test")
         for language, paths in fetch_prompts().items()
         for path in paths
     ]
-    train = [each for each in own if each.split == "train"]
+    train = [each for each in human if each.split == "train"]
     listed = [
-        Kind("train", 1000, [*train, *made], "train"),
-        Kind("validation", 100, [each for each in own if each.split == "validation"], "validation"),
-        Kind("known people", 120, known, "test"),
-        Kind("unheard people", 120, unheard, "test"),
-        Kind("Asterisk's prompts", 120, prompts, "test"),
+        Subset("train", 1000, [*train, *synthetic], "train"),
+        Subset("validation", 100, [each for each in human if each.split == "validation"], "validation"),
+        Subset("known people", 120, seen, "test"),
+        Subset("unheard people", 120, unseen, "test"),
+        Subset("Asterisk's prompts", 120, prompts, "test"),
     ]
-    return {kind.name: kind for kind in listed}
+    return {subset.name: subset for subset in listed}
 
 
 @cache
 def effects() -> dict[str, list[Path]]:
-    """The stamps' own sounds by split, a fifth each to test and to validate; equal files are in one."""
+    """Return the stamps' sound effects by split, a fifth each for test and validation, without duplicates."""
     found: dict[str, dict[str, Path]] = {"train": {}, "validation": {}, "test": {}}
     for stamp in read_stamps():
         path = fetch() / f"{stamp.name}.ogg"
@@ -129,8 +129,8 @@ def effects() -> dict[str, list[Path]]:
     return {split: list(paths.values()) for split, paths in found.items()}
 
 
-def speech_in(samples: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Where somebody speaks in a recording of somebody speaking: stretches of samples."""
+def find_speech(samples: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
+    """Return the segments of a clean recording that contain speech, as (start, end) in samples."""
     window, hop = int(WINDOW_S * SAMPLING_RATE), int(HOP_S * SAMPLING_RATE)
     padded = np.pad(samples, (window // 2, window))
     power = np.array([np.square(padded[start : start + window]).mean() for start in range(0, len(samples), hop)])
@@ -138,61 +138,61 @@ def speech_in(samples: npt.NDArray[np.float32]) -> list[tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate([[False], loud, [False]])))
     found: list[tuple[int, int]] = []
     for start, end in edges.reshape(-1, 2) * hop:
-        if found and start - found[-1][1] < SHORTEST_PAUSE_S * SAMPLING_RATE:
+        if found and start - found[-1][1] < MIN_PAUSE_S * SAMPLING_RATE:
             found[-1] = (found[-1][0], int(end))
         else:
             found.append((int(start), int(end)))
     found = [(start, min(end, len(samples))) for start, end in found]
-    return [each for each in found if each[1] - each[0] >= SHORTEST_SPEECH_S * SAMPLING_RATE]
+    return [each for each in found if each[1] - each[0] >= MIN_SPEECH_S * SAMPLING_RATE]
 
 
-def mixture(kind: Kind, number: int) -> tuple[npt.NDArray[np.float32], list[Segment]]:
-    """Samples at 16 kHz, and when somebody speaks in them."""
-    choice = random.Random(f"{kind.name}|{number}")
+def mixture(subset: Subset, number: int) -> tuple[npt.NDArray[np.float32], list[Segment]]:
+    """Return the samples of a mixture at 16 kHz, and its speech segments."""
+    choice = random.Random(f"{subset.name}|{number}")
     samples = np.zeros(int(choice.uniform(*DURATION_S) * SAMPLING_RATE), np.float32)
     turns: list[Segment] = []
     start = int(choice.uniform(0, PAUSE_S[1]) * SAMPLING_RATE)
-    is_silent = choice.random() < SILENT_SHARE
+    is_silent = choice.random() < SILENT_PROB
     while not is_silent:
-        said = samples_of(choice.choice(kind.speech))
-        stretches = speech_in(said)
-        if not stretches:
+        speech = samples_of(choice.choice(subset.speech))
+        segments = find_speech(speech)
+        if not segments:
             continue
-        first, last = stretches[0][0], stretches[-1][1]
+        first, last = segments[0][0], segments[-1][1]
         if start + last - first > len(samples):
             break
         gain_db = choice.uniform(-4, 4)
-        samples[start : start + last - first] += at_level(said[first:last], gain_db)
+        samples[start : start + last - first] += at_level(speech[first:last], gain_db)
         turns += [
             Segment((start + begin - first) / SAMPLING_RATE, (start + end - first) / SAMPLING_RATE, "speech", 1.0)
-            for begin, end in stretches
+            for begin, end in segments
         ]
         start += last - first + int(choice.uniform(*PAUSE_S) * SAMPLING_RATE)
-    for _ in range(choice.randint(0 if turns else 1, MOST_EFFECTS)):
-        effect = Spoken(choice.choice(effects()[kind.split]), "", "", "", speed=choice.uniform(0.75, 1.33))
+    for _ in range(choice.randint(0 if turns else 1, MAX_EFFECTS)):
+        effect = Clip(choice.choice(effects()[subset.split]), "", "", "", speed=choice.uniform(0.75, 1.33))
         sound = samples_of(effect)
-        place = choice.randrange(-len(sound) // 4, len(samples) - len(sound) // 4)
-        sound, place = sound[max(0, -place) :], max(0, place)
-        sound = at_level(sound[: len(samples) - place], -choice.uniform(*EFFECT_DB))
-        samples[place : place + len(sound)] += sound
-    if choice.random() < NOISE_SHARE:
-        samples = in_noise(samples, choice.uniform(*NOISE_DB), seed=f"{kind.name}|{number}")
+        offset = choice.randrange(-len(sound) // 4, len(samples) - len(sound) // 4)
+        sound, offset = sound[max(0, -offset) :], max(0, offset)
+        sound = at_level(sound[: len(samples) - offset], -choice.uniform(*EFFECT_DB))
+        samples[offset : offset + len(sound)] += sound
+    if choice.random() < NOISE_PROB:
+        samples = add_noise(samples, choice.uniform(*NOISE_DB), seed=f"{subset.name}|{number}")
     return samples * choice.uniform(0.1, 0.9) / max(float(np.abs(samples).max()), 1e-6), turns
 
 
 def at_level(samples: npt.NDArray[np.float32], level_db: float) -> npt.NDArray[np.float32]:
-    """Of that mean power, with ends that do not click."""
+    """Scale samples to a mean power, with a fade of 5 ms at both ends."""
     fade = np.minimum(1, np.arange(1, len(samples) + 1) / (0.005 * SAMPLING_RATE)).astype(np.float32)
     power = float(np.square(samples).mean())
     return samples * fade * fade[::-1] * np.float32(np.sqrt(10 ** (level_db / 10) / max(power, 1e-12)))
 
 
 def write_mixtures() -> None:
-    """WAV files with RTTM beside them, those that are not there yet; metadata.csv of those to train and validate on."""
-    tasks = [(name, number) for name, kind in kinds().items() for number in range(kind.count)]
+    """Write missing WAV files with their RTTM files, and metadata.csv for training and validation."""
+    tasks = [(name, number) for name, subset in subsets().items() for number in range(subset.count)]
     with ProcessPoolExecutor() as pool:
         list(pool.map(_write, tasks, chunksize=16))
-    rows = [f"{path_of(*task)},{kinds()[task[0]].split}" for task in tasks if kinds()[task[0]].split != "test"]
+    rows = [f"{path_of(*task)},{subsets()[task[0]].split}" for task in tasks if subsets()[task[0]].split != "test"]
     part = SOUNDS / "metadata.part"
     part.write_text("\n".join(["file_name,split", *rows, ""]))
     part.rename(SOUNDS / "metadata.csv")
@@ -206,7 +206,7 @@ def _write(task: tuple[str, int]) -> None:
     path = path_of(*task)
     if path.is_file():
         return
-    samples, turns = mixture(kinds()[task[0]], task[1])
+    samples, turns = mixture(subsets()[task[0]], task[1])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".rttm").write_text(as_rttm(path.stem, turns))
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
@@ -221,7 +221,7 @@ def train() -> None:
     subprocess.run([sys.executable, "-m", "photism", *command, *flags, *more], check=True)
 
 
-Tell: TypeAlias = Callable[[Sequence[Path]], Iterator[Sequence[Segment]]]
+Detector: TypeAlias = Callable[[Sequence[Path]], Iterator[Sequence[Segment]]]
 
 
 def trained(paths: Sequence[Path]) -> Iterator[Sequence[Segment]]:
@@ -229,7 +229,7 @@ def trained(paths: Sequence[Path]) -> Iterator[Sequence[Segment]]:
 
 
 def silero(paths: Sequence[Path]) -> Iterator[Sequence[Segment]]:
-    """By the same rules: a probability of .5, and no pause or turn of less than 0.1 s."""
+    """Detect speech with Silero, by the rules of the trained model: probability 0.5, no pause or turn under 0.1 s."""
     from photism.audio.voice_activity import BLOCK_SAMPLES, speech_probabilities
 
     for path in paths:
@@ -239,31 +239,33 @@ def silero(paths: Sequence[Path]) -> Iterator[Sequence[Segment]]:
         yield TurnRules().turns(speech, ["speech"], token_s=block_s, duration_s=waveform.duration_s)
 
 
-def measure(tell: Tell) -> dict[str, dict[str, float]]:
-    """F1 of 40 ms each and diarization error rate, without and with NIST's collar, by kind of mixture."""
-    told: dict[str, dict[str, float]] = {}
-    for kind in kinds().values():
-        if kind.split != "test":
+def evaluate(detect: Detector) -> dict[str, dict[str, float]]:
+    """Return frame-level F1 and the diarization error rate, without and with NIST's collar, for each test set."""
+    results: dict[str, dict[str, float]] = {}
+    for subset in subsets().values():
+        if subset.split != "test":
             continue
-        paths = [path_of(kind.name, number) for number in range(kind.count)]
-        counts = np.zeros(3)  # tokens that are right, said, true
+        paths = [path_of(subset.name, number) for number in range(subset.count)]
+        counts = np.zeros(3)  # frames that are correct, predicted, in the reference
         errors, spoken = np.zeros((2, 3)), np.zeros(2)
-        silent_s = wrongly_s = seconds = 0.0
-        for path, found in zip(paths, tell(paths), strict=True):
+        silent_s = false_alarm_s = seconds = 0.0
+        for path, found in zip(paths, detect(paths), strict=True):
             turns = read_rttm(path.with_suffix(".rttm").read_text()).get(path.stem, [])
             duration_s = load_waveform(path).duration_s
             tokens = int(duration_s / TOKEN_S)
-            said, true = (activity(each, ["speech"], tokens=tokens, token_s=TOKEN_S) for each in (found, turns))
-            counts += [(said & true).sum(), said.sum(), true.sum()]
+            predicted, reference = (
+                activity(each, ["speech"], tokens=tokens, token_s=TOKEN_S) for each in (found, turns)
+            )
+            counts += [(predicted & reference).sum(), predicted.sum(), reference.sum()]
             seconds += duration_s
             if not turns:
                 silent_s += duration_s
-                wrongly_s += sum(turn.end_s - turn.start_s for turn in found)
+                false_alarm_s += sum(turn.end_s - turn.start_s for turn in found)
             for row, collar_s in enumerate((0, COLLAR_S)):
                 error = diarization_error(turns, found, collar_s=collar_s)
                 errors[row] += [error.missed_s, error.false_alarm_s, error.confused_s]
                 spoken[row] += error.spoken_s
-        told[kind.name] = {
+        results[subset.name] = {
             "minutes": seconds / 60,
             "frame F1": 2 * counts[0] / (counts[1] + counts[2]),
             "precision": counts[0] / counts[1],
@@ -272,20 +274,20 @@ def measure(tell: Tell) -> dict[str, dict[str, float]]:
             "missed": errors[0, 0] / spoken[0],
             "false alarm": errors[0, 1] / spoken[0],
             f"DER, collar {COLLAR_S} s": errors[1].sum() / spoken[1],
-            "taken for speech where nobody speaks": wrongly_s / silent_s,
+            "false alarm without speech": false_alarm_s / silent_s,
         }
-    return told
+    return results
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", action="store_true", help="no training")
-    parser.add_argument("--silero", action="store_true", help="nor the trained model, but Silero's detector")
+    parser.add_argument("--measure", action="store_true", help="evaluate only")
+    parser.add_argument("--silero", action="store_true", help="evaluate Silero's detector instead")
     arguments = parser.parse_args()
     if not (arguments.measure or arguments.silero):
         write_mixtures()
         train()
-    print(json.dumps(measure(silero if arguments.silero else trained), indent=1))
+    print(json.dumps(evaluate(silero if arguments.silero else trained), indent=1))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The Tux Paint stamps: pictures, captions in many languages, and people saying them.
+"""The Tux Paint corpus: images, captions in many languages, and recordings of people who say them.
 
-A stamp is a picture of one thing with a caption and, for a dozen languages, a recording of somebody saying it. The
+A stamp is an image of one object with a caption and, in up to twelve languages, a recording of the spoken caption. The
 package is Debian's `tuxpaint-stamps-default` (GPL-2). It is downloaded with `apt-get download`, checked against a
 fixed SHA-256 and unpacked into the cache; nothing is installed.
 
-    python -m recipes.tiny.corpus            # fetch, check, unpack, and print what is there
+    python -m recipes.tiny.corpus            # download, check, unpack and print counts
 """
 
 from __future__ import annotations
@@ -29,28 +29,31 @@ VERSION = "2022.06.04-1"
 SHA256 = "6db6c1bfc870a47f1499d6203b083522eacb57c5f9c87d468f2e92eb6d9d5f34"
 
 LANGUAGES = ("be", "bg", "ca", "da", "el", "en", "es", "fr", "lt", "nl", "ro", "ru")
-"""The languages that people recorded, by their codes in the package."""
+"""Languages with human recordings, as the package abbreviates them."""
 
-UNHEARD_LANGUAGES = ("da", "el", "nl")
-"""Every human recording in these is kept for testing: whole voices that the model never heard."""
+UNSEEN_LANGUAGES = ("da", "el", "nl")
+"""Languages whose human recordings are all held out for testing, so that their speakers are unseen in training."""
 
-PICTURE_SIZE = 128
-PICTURE_MARGIN = 4
-"""Pixels left white on every side of the object."""
+IMAGE_SIZE = 128
+IMAGE_MARGIN = 4
+"""White margin on every side of the object, in pixels."""
 
 
 def cache_folder() -> Path:
-    """Where downloads, features and training checkpoints go: `$PHOTISM_CACHE`, or the user's cache folder."""
+    """Return the folder of downloads, features and checkpoints, in `$PHOTISM_CACHE` or the user's cache folder."""
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "photism"
     return Path(os.environ.get("PHOTISM_CACHE", default)) / "tiny"
 
 
 @dataclass(frozen=True)
 class Stamp:
-    """One thing: its picture, its captions and who says them.
+    """An object with its image, captions and recordings.
 
-    `name` is the path inside the stamps' folder without an extension (`animals/marsupials/koala`), `captions` and
-    `recordings` are by language code; English is `en` in both.
+    Attributes:
+        name: path in the stamps' folder without an extension, such as `animals/marsupials/koala`.
+        picture: path of the image, if the stamp has one.
+        captions: caption by language code; every stamp has "en".
+        recordings: path of the spoken caption by language code.
     """
 
     name: str
@@ -60,12 +63,13 @@ class Stamp:
 
     @property
     def caption(self) -> str:
+        """The English caption, which identifies the object."""
         return self.captions["en"]
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One person saying one caption."""
+    """A recording of a person who says one caption."""
 
     path: Path
     stamp: str
@@ -75,20 +79,20 @@ class Recording:
 
     @property
     def is_test(self) -> bool:
-        """Whether this recording is for testing and never trained on."""
-        return self.language in UNHEARD_LANGUAGES or is_held_out(self.stamp, self.language)
+        """Whether the recording is in the test set."""
+        return self.language in UNSEEN_LANGUAGES or is_held_out(self.stamp, self.language)
 
 
 def is_held_out(stamp: str, language: str) -> bool:
-    """A fixed tenth of all (stamp, language) pairs, the same whatever else changes."""
+    """Return whether a (stamp, language) pair is in the test set: a tenth of all pairs, chosen by a hash."""
     return int(hashlib.sha256(f"{stamp}|{language}".encode()).hexdigest(), 16) % 10 == 0
 
 
 def fetch() -> Path:
-    """The folder of the unpacked stamps; downloads, checks and unpacks the package if it is not there yet.
+    """Download, check and unpack the package if needed, and return the folder of the stamps.
 
     Raises:
-        SystemExit: where the package cannot be had or is not the one that was measured.
+        SystemExit: the package cannot be downloaded or has another SHA-256.
     """
     folder = cache_folder() / "corpus"
     stamps = folder / "usr/share/tuxpaint/stamps"
@@ -99,7 +103,7 @@ def fetch() -> Path:
     if not package.exists():
         for tool in ("apt-get", "dpkg-deb"):
             if shutil.which(tool) is None:
-                sys.exit(f"corpus: {tool} is missing; on another system put {package.name} into {package.parent}")
+                sys.exit(f"corpus: {tool} is missing; download {package.name} into {package.parent} by other means")
         command = ["apt-get", "download", f"{PACKAGE}={VERSION}"]
         if subprocess.run(command, cwd=package.parent, check=False).returncode:
             sys.exit(f"corpus: '{' '.join(command)}' failed; run 'apt-get update' and try again")
@@ -115,7 +119,7 @@ def fetch() -> Path:
 
 @cache
 def read_stamps() -> tuple[Stamp, ...]:
-    """Every stamp that has a caption, ordered by name."""
+    """Return every stamp that has a caption, ordered by name."""
     root = fetch()
     return tuple(_read_stamp(root, path) for path in sorted(root.rglob("*.txt")))
 
@@ -139,12 +143,12 @@ def _read_stamp(root: Path, text: Path) -> Stamp:
 
 
 def read_captions() -> tuple[str, ...]:
-    """The distinct English captions, in the order in which stamps have them: what `hear` chooses among."""
+    """Return the distinct English captions, which are the classes of `photism hear`, in the order of the stamps."""
     return tuple(dict.fromkeys(stamp.caption for stamp in read_stamps()))
 
 
 def read_recordings() -> tuple[Recording, ...]:
-    """Every human recording of a caption, ordered by stamp and language."""
+    """Return every human recording of a caption, ordered by stamp and language."""
     return tuple(
         Recording(path, stamp.name, language, stamp.caption, stamp.captions.get(language, stamp.caption))
         for stamp in read_stamps()
@@ -152,8 +156,8 @@ def read_recordings() -> tuple[Recording, ...]:
     )
 
 
-def read_picture(path: Path, size: int = PICTURE_SIZE) -> npt.NDArray[np.uint8]:
-    """The object on white, as large as it fits with a margin: uint8 (size, size, 3)."""
+def read_picture(path: Path, size: int = IMAGE_SIZE) -> npt.NDArray[np.uint8]:
+    """Return the object on white, as large as the margin allows: uint8 (size, size, 3)."""
     if path.suffix == ".svg":
         import resvg_py
 
@@ -162,7 +166,7 @@ def read_picture(path: Path, size: int = PICTURE_SIZE) -> npt.NDArray[np.uint8]:
         image = Image.open(path)
     image = image.convert("RGBA")
     image = image.crop(image.getchannel("A").point(lambda alpha: 255 * (alpha > 8)).getbbox())
-    scale = (size - 2 * PICTURE_MARGIN) / max(image.size)
+    scale = (size - 2 * IMAGE_MARGIN) / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     # Premultiplied, so that the colour of fully transparent pixels does not bleed into the edges.
     image = image.convert("RGBa").resize((width, height), Image.Resampling.LANCZOS).convert("RGBA")
@@ -173,16 +177,16 @@ def read_picture(path: Path, size: int = PICTURE_SIZE) -> npt.NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The stamps' pictures on white: `pixels` uint8 (N, size, size, 3), and the caption of each."""
+    """The images of the stamps on white: `pixels` uint8 (N, size, size, 3), with their captions."""
 
     pixels: npt.NDArray[np.uint8]
     captions: tuple[str, ...]
 
 
 def read_pictures() -> Pictures:
-    """All pictures; rendered once, then read from the cache."""
+    """Return all images, rendered once and then read from the cache."""
     stamps = [stamp for stamp in read_stamps() if stamp.picture]
-    path = cache_folder() / f"pictures-{PICTURE_SIZE}.npy"
+    path = cache_folder() / f"pictures-{IMAGE_SIZE}.npy"
     if not path.exists():
         pixels = np.stack([read_picture(stamp.picture) for stamp in stamps if stamp.picture])
         with (unfinished := path.with_suffix(".part")).open("wb") as file:
@@ -193,8 +197,8 @@ def read_pictures() -> Pictures:
 
 def main() -> None:
     stamps, recordings = read_stamps(), read_recordings()
-    print(f"{len(stamps)} stamps, {len(read_captions())} captions, {len(read_pictures().pixels)} pictures")
-    print(f"{len(recordings)} recordings, {sum(r.is_test for r in recordings)} of them for testing")
+    print(f"{len(stamps)} stamps, {len(read_captions())} captions, {len(read_pictures().pixels)} images")
+    print(f"{len(recordings)} recordings, {sum(r.is_test for r in recordings)} of them in the test set")
     for language, count in Counter(r.language for r in recordings).most_common():
         print(f"  {language}: {count}")
 

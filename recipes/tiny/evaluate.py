@@ -1,15 +1,15 @@
-"""Stage 7: measures the bundled model as it is shipped, on the recordings that it was never trained on.
+"""Stage 7: evaluate the bundled model on the test recordings.
 
     python -m recipes.tiny.evaluate [--write]
 
-Prints one table and writes it as `evaluation.json` of the bundled model; with `--write` also between the evaluation
+Prints two tables and writes them as `evaluation.json` of the bundled model; with `--write` also between the evaluation
 marks of the README and of the model card.
 
-hear: the right caption among all 805. Captions that differ only in the case of a letter (30 pairs: "The letter a.",
-"The letter A.") are one prompt to the text encoder, which knows no case, and count as one answer.
-"Known voices" are divided by the stamp, but some stamps share a recording: "new files" are those of which no equal one
-was trained on.
-draw: a picture is right when the nearest of all stamps on white, by mean squared difference of 32×32 RGB, has the right
+Zero-shot classification: recall of the correct caption among all 805. The text encoder is not case-sensitive, so that
+captions that differ only in case (30 pairs: "The letter a.", "The letter A.") count as one.
+Recordings of the speakers seen in training are split by stamp, but some stamps share a recording: "no duplicate files"
+leaves out recordings whose file is also in the training set.
+Image generation: an image is correct if the nearest stamp, by mean squared error of 32×32 RGB pixels, has the correct
 caption.
 """
 
@@ -31,37 +31,31 @@ from torch import Tensor
 
 from photism import AudioToImagePipeline, CaptionRanker
 from photism.prompts.metrics import retrieval
-from recipes.tiny.corpus import UNHEARD_LANGUAGES, Recording, read_captions, read_pictures, read_recordings
+from recipes.tiny.corpus import UNSEEN_LANGUAGES, Recording, read_captions, read_pictures, read_recordings
 from recipes.tiny.export import FOLDER
 
 ROOT = Path(__file__).parents[2]
 THUMBNAIL = 32
-DRAWN = 200
+GENERATED = 200
 STEPS = 20
-GROUPS = {
-    "known voices": "speakers seen in training",
-    "known voices, new files": "speakers seen in training, no duplicate files",
-    "unheard voices": "speakers not seen in training",
-}
-"""Names of groups in `evaluation.json`, and in the table of the documents."""
 START, END = "<!-- evaluation:start -->", "<!-- evaluation:end -->"
 
 
-def hear(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
-    """Recalls by language and for known and unheard voices together, as fractions."""
+def evaluate_hear(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
+    """Return recalls from 0 to 1, by language and for seen and unseen speakers."""
     captions = read_captions()
     prompts = pipeline.encoder.encode([recording.path for recording in recordings], batch_size=32)
     similarity = CaptionRanker.of(pipeline).score_prompts(prompts, captions=captions)
     lowered = [caption.lower() for caption in captions]
     relevant = torch.tensor([[caption == r.caption.lower() for caption in lowered] for r in recordings])
 
-    trained_on = {digest(recording) for recording in read_recordings() if not recording.is_test}
+    training_files = {digest(recording) for recording in read_recordings() if not recording.is_test}
     groups: dict[str, list[int]] = defaultdict(list)
     for index, recording in enumerate(recordings):
-        unheard = recording.language in UNHEARD_LANGUAGES
-        groups["unheard voices" if unheard else "known voices"].append(index)
-        if not unheard and digest(recording) not in trained_on:
-            groups["known voices, new files"].append(index)
+        unseen = recording.language in UNSEEN_LANGUAGES
+        groups[f"speakers {'not ' if unseen else ''}seen in training"].append(index)
+        if not unseen and digest(recording) not in training_files:
+            groups["speakers seen in training, no duplicate files"].append(index)
         groups[recording.language].append(index)
     table: dict[str, dict[str, float]] = {}
     for name in sorted(groups, key=lambda name: (len(name) == 2, name)):
@@ -76,33 +70,33 @@ def hear(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dic
 
 
 def digest(recording: Recording) -> str:
-    """Equal for equal files: stamps of the same thing often share one."""
+    """Return the SHA-256 of a recording, which finds the stamps that share a file."""
     return hashlib.sha256(recording.path.read_bytes()).hexdigest()
 
 
 def thumbnails(pictures: Sequence[Image.Image]) -> Tensor:
-    """float32 (N, 32 · 32 · 3) in [0, 1]."""
+    """Return images of 32×32 pixels as vectors in [0, 1], float32 (N, 32 · 32 · 3)."""
     small = [
         np.asarray(picture.convert("RGB").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)) for picture in pictures
     ]
     return torch.from_numpy(np.stack(small)).flatten(1).float() / 255
 
 
-def share_right(pictures: Sequence[Image.Image], captions: Sequence[str]) -> float:
-    """The share of pictures whose nearest stamp has the right caption."""
+def accuracy(pictures: Sequence[Image.Image], captions: Sequence[str]) -> float:
+    """Return the fraction of images whose nearest stamp has the correct caption."""
     stamps = read_pictures()
     nearest = torch.cdist(
         thumbnails(pictures), thumbnails([Image.fromarray(pixels) for pixels in stamps.pixels])
     ).argmin(1)
-    right = [stamps.captions[i].lower() == caption.lower() for i, caption in zip(nearest, captions, strict=True)]
-    return sum(right) / len(right)
+    correct = [stamps.captions[i].lower() == caption.lower() for i, caption in zip(nearest, captions, strict=True)]
+    return sum(correct) / len(correct)
 
 
-def draw(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dict[str, float]:
-    """Shares of right pictures, from sound and from text, with the bundled defaults but for the steps."""
+def evaluate_draw(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dict[str, float]:
+    """Return the accuracy of images from sound and from text, with the default settings except for the steps."""
     captions = [recording.caption for recording in recordings]
-    drawn = pipeline([recording.path for recording in recordings], num_inference_steps=STEPS, batch_size=20)
-    from_sound = [images[0] for images in drawn.images]
+    generated = pipeline([recording.path for recording in recordings], num_inference_steps=STEPS, batch_size=20)
+    from_sound = [images[0] for images in generated.images]
     pipeline.diffusion.set_progress_bar_config(disable=True)
     from_text: list[Image.Image] = []
     for start in range(0, len(captions), 20):
@@ -112,16 +106,16 @@ def draw(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dic
             guidance_scale=pipeline.guidance_scale,
             generator=[torch.Generator().manual_seed(0) for _ in captions[start : start + 20]],
         ).images
-    sheet(from_sound, from_text, captions)
+    save_sheet(from_sound, from_text, captions)
     return {
         "recordings": len(recordings),
-        "from sound": share_right(from_sound, captions),
-        "from text": share_right(from_text, captions),
+        "from sound": accuracy(from_sound, captions),
+        "from text": accuracy(from_text, captions),
     }
 
 
-def sheet(from_sound: Sequence[Image.Image], from_text: Sequence[Image.Image], captions: Sequence[str]) -> None:
-    """A sample sheet to look at: stamp, drawn from sound, drawn from text, in columns of the first 36."""
+def save_sheet(from_sound: Sequence[Image.Image], from_text: Sequence[Image.Image], captions: Sequence[str]) -> None:
+    """Save the first 36 columns of stamp, image from sound and image from text as one image."""
     stamps = read_pictures()
     columns: list[npt.NDArray[np.uint8]] = []
     for sound, text, caption in list(zip(from_sound, from_text, captions, strict=True))[:36]:
@@ -132,18 +126,18 @@ def sheet(from_sound: Sequence[Image.Image], from_text: Sequence[Image.Image], c
     path = ROOT / "demo" / "sheet.png"
     path.parent.mkdir(exist_ok=True)
     Image.fromarray(np.concatenate(rows)).save(path)
-    print(f"stamps, drawn from sound, drawn from text: {path}")
+    print(f"stamps, images from sound, images from text: {path}")
 
 
-def markdown(hearing: dict[str, dict[str, float]], drawing: dict[str, float]) -> str:
-    """Both tables for a document."""
+def markdown(classification: dict[str, dict[str, float]], generation: dict[str, float]) -> str:
+    """Return both tables in Markdown."""
     lines = ["| zero-shot classification | recordings | R@1 | R@5 | R@10 |", "|---|---|---|---|---|"]
-    for name, row in hearing.items():
+    for name, row in classification.items():
         recalls = " | ".join(f"{100 * row[key]:.1f} %" for key in ("R@1", "R@5", "R@10"))
-        lines.append(f"| {GROUPS.get(name, name)} | {row['recordings']} | {recalls} |")
+        lines.append(f"| {name} | {row['recordings']} | {recalls} |")
     lines += ["", "| image generation | recordings | correct |", "|---|---|---|"]
     for name in ("from sound", "from text"):
-        lines.append(f"| {name}, {STEPS} steps | {drawing['recordings']} | {100 * drawing[name]:.1f} % |")
+        lines.append(f"| {name}, {STEPS} steps | {generation['recordings']} | {100 * generation[name]:.1f} % |")
     return "\n".join(lines)
 
 
@@ -157,20 +151,21 @@ def write_between_marks(path: Path, text: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="into the README and the model card")
+    parser.add_argument("--write", action="store_true", help="write the tables into the README and the model card")
     arguments = parser.parse_args()
 
-    logging.set_verbosity_error()  # captions beyond 16 tokens are cut: diffusers would say so for each
+    logging.set_verbosity_error()  # diffusers warns of each caption that is truncated to 16 tokens
     pipeline = AudioToImagePipeline.from_pretrained()
     recordings = [recording for recording in read_recordings() if recording.is_test]
-    hearing = hear(pipeline, recordings)
-    known = [recording for recording in recordings if recording.language not in UNHEARD_LANGUAGES]
-    with_picture = set(read_pictures().captions)
-    known = [recording for recording in known if recording.caption in with_picture]
-    drawing = draw(pipeline, [known[i] for i in np.linspace(0, len(known) - 1, DRAWN).round().astype(int)])
-    table = markdown(hearing, drawing)
+    classification = evaluate_hear(pipeline, recordings)
+    with_image = set(read_pictures().captions)
+    seen = [each for each in recordings if each.language not in UNSEEN_LANGUAGES and each.caption in with_image]
+    generation = evaluate_draw(
+        pipeline, [seen[i] for i in np.linspace(0, len(seen) - 1, GENERATED).round().astype(int)]
+    )
+    table = markdown(classification, generation)
     print(table)
-    (FOLDER / "evaluation.json").write_text(json.dumps({"hear": hearing, "draw": drawing}, indent=1) + "\n")
+    (FOLDER / "evaluation.json").write_text(json.dumps({"hear": classification, "draw": generation}, indent=1) + "\n")
     if arguments.write:
         for path in (ROOT / "README.md", FOLDER.parents[1] / "README.md"):
             write_between_marks(path, table)

@@ -1,4 +1,4 @@
-"""The example sounds beside the bundled model: captions spoken by espeak-ng in voices that no training heard.
+"""Synthesise the example recordings of the bundled model, with an espeak-ng voice that was not used in training.
 
 python -m recipes.tiny.examples
 """
@@ -22,14 +22,14 @@ EXAMPLES = {
     "butterfly": ("A butterfly.", "ca"),
     "tomato": ("A ripe, red tomato!", "ru"),
 }
-"""File name to English caption and the language that it is said in."""
+"""English caption and spoken language of each example, by file name."""
 
 VOICE = "+linda"
 RATE_WPM, PITCH = 150, 50
 
 
 def write_ogg(wav: bytes, path: Path) -> None:
-    """Opus at 32 kbit/s."""
+    """Convert a WAV file to Ogg Opus at 32 kbit/s."""
     with av.open(io.BytesIO(wav)) as source, av.open(str(path), "w", format="ogg") as target:
         stream = target.add_stream("libopus", rate=48_000, layout="mono", bit_rate=32_000)
         resampler = av.AudioResampler(format="flt", layout="mono", rate=48_000)

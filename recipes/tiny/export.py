@@ -1,9 +1,9 @@
-"""Stage 6: what was trained becomes the bundled model, `packages/photism-tiny`.
+"""Stage 6: export the trained parts as the bundled model, `packages/photism-tiny`.
 
     python -m recipes.tiny.export
 
-The audio side at the root, Stable Diffusion's layout in `diffusion/`, all weights in float16. Files that are there are
-replaced.
+Writes the AudioPromptEncoder and, in `diffusion/`, a pipeline in Stable Diffusion's layout, with float16 weights.
+Existing files are replaced.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from recipes.tiny.train_diffusion import NAME, build_pipeline, build_unet
 from recipes.tiny.training import load_averaged
 
 FOLDER = Path(__file__).parents[2] / "packages/photism-tiny/src/photism_tiny"
-LARGEST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     unet = build_unet()
     load_averaged(NAME, unet)
     pipeline = build_pipeline(torch.device("cpu"), unet.eval())
-    # Trained with DDIM's schedule; a solver of second order needs fewer steps.
+    # Trained with DDIM's schedule; a second-order solver needs fewer steps.
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     shutil.rmtree(FOLDER / "diffusion", ignore_errors=True)
     pipeline.to(torch.float16).save_pretrained(FOLDER / "diffusion")
@@ -44,8 +44,8 @@ def main() -> None:
     (FOLDER / "captions.json").write_text(json.dumps(read_captions(), ensure_ascii=False, indent=0) + "\n")
     size = sum(path.stat().st_size for path in FOLDER.rglob("*.safetensors"))
     print(f"{FOLDER}: {size / 2**20:.1f} MiB of weights")
-    if size > LARGEST_BYTES:
-        sys.exit(f"more than the {LARGEST_BYTES / 2**20:.0f} MiB that the bundled model may have")
+    if size > MAX_BYTES:
+        sys.exit(f"the weights exceed the {MAX_BYTES / 2**20:.0f} MiB that the bundled model may have")
 
 
 if __name__ == "__main__":

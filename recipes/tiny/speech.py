@@ -1,10 +1,10 @@
-"""Stage 0: every caption spoken, as log-mel frames in the cache: people's recordings and espeak-ng's voices.
+"""Stage 0: log-mel frames of every spoken caption, from human recordings and from espeak-ng.
 
     python -m recipes.tiny.speech [--voices N]
 
-One shard a language, written when it is complete; run again after a kill and it goes on with the next. The frames are
-not normalised: training mixes noise in, warps and normalises them on the fly. espeak-ng also transcribes every caption
-to phonemes, which teach the encoder to hear long before it knows a word.
+Writes one shard for each language to the cache when it is complete; a run that was killed continues with the next
+language. The frames are not normalised: training adds noise, warps and normalises them on the fly. espeak-ng also
+transcribes every caption to phonemes, the targets of stage 4.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ VOICE_VARIANTS = ("", "+m1", "+m2", "+m3", "+m4", "+m5", "+m6", "+m7", "+f1", "+
 RATE_WPM = (110, 210)
 PITCH = (25, 75)
 LONGEST_S = 8.0
-"""A few captions are paragraphs; longer clips are cut here."""
+"""Maximum duration of a clip in seconds; the few longer ones, which are paragraphs, are cut."""
 
 NOT_PHONEMES = str.maketrans("", "", "ˈˌ \n\t_-.,;:!?'\"")
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One utterance: who says which caption in which language. `voice` is "human" or espeak-ng's voice."""
+    """The labels of one utterance. `voice` is "human" or the name of an espeak-ng voice."""
 
     stamp: str
     language: str
@@ -54,7 +54,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Utterance:
-    """What is to be spoken, or where somebody says it."""
+    """A text to synthesise, or a recording of it."""
 
     stamp: str
     language: str
@@ -66,22 +66,22 @@ class Utterance:
 
 
 def phonemes_of(text: str, language: str) -> str:
-    """The IPA symbols of a text without stress and spaces, by espeak-ng."""
+    """Transcribe a text with espeak-ng to IPA symbols without stress and spaces."""
     command = ["espeak-ng", "-q", "--ipa", "-v", language, "--", text]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    # Words that espeak-ng reads in another language are marked (en)…(fr).
+    # espeak-ng marks words in another language like this: (en)…(fr).
     parts = output.replace("(", ")").split(")")[::2]
     return "".join(parts).translate(NOT_PHONEMES)
 
 
 def synthesize(text: str, voice: str, rate_wpm: int, pitch: int) -> bytes:
-    """A WAV file of espeak-ng saying the text."""
+    """Synthesise a text with espeak-ng and return the WAV file."""
     command = ["espeak-ng", "--stdout", "-v", voice, "-s", str(rate_wpm), "-p", str(pitch), "--", text]
     return subprocess.run(command, capture_output=True, check=True).stdout
 
 
-def speak(utterance: Utterance) -> tuple[Clip, npt.NDArray[np.float16]]:
-    """An utterance as a clip and its log-mel frames (frames, 80)."""
+def make_clip(utterance: Utterance) -> tuple[Clip, npt.NDArray[np.float16]]:
+    """Return the labels of an utterance and its log-mel frames (frames, 80)."""
     torch.set_num_threads(1)
     voice = "human"
     if utterance.recording is not None:
@@ -105,7 +105,7 @@ def speak(utterance: Utterance) -> tuple[Clip, npt.NDArray[np.float16]]:
 
 
 def utterances(language: str, voices: int) -> Iterator[Utterance]:
-    """Everything to be said in a language: all recordings, and each distinct phrase by `voices` synthetic voices."""
+    """Yield all recordings in a language, then each distinct phrase with `voices` synthetic voices."""
     for recording in read_recordings():
         if recording.language == language:
             yield Utterance(
@@ -133,7 +133,7 @@ def make_shard(language: str, voices: int, pool: ProcessPoolExecutor) -> None:
     frames_path.parent.mkdir(parents=True, exist_ok=True)
     clips: list[Clip] = []
     frames: list[npt.NDArray[np.float16]] = []
-    for clip, features in pool.map(speak, utterances(language, voices), chunksize=16):
+    for clip, features in pool.map(make_clip, utterances(language, voices), chunksize=16):
         clips.append(clip)
         frames.append(features)
         if len(clips) % 1000 == 0:
@@ -148,7 +148,7 @@ def make_shard(language: str, voices: int, pool: ProcessPoolExecutor) -> None:
 
 
 def make_shards(voices: Mapping[str, int]) -> None:
-    """All that is missing, of languages and how many synthetic voices say a phrase of each."""
+    """Write the shards that are missing; `voices` is the number of synthetic voices for each language."""
     with ProcessPoolExecutor() as pool:
         for language, count in voices.items():
             make_shard(language, count, pool)
@@ -156,7 +156,7 @@ def make_shards(voices: Mapping[str, int]) -> None:
 
 @dataclass(frozen=True)
 class Speech:
-    """All clips with their frames: `frames` float16 (sum of lengths, 80), clip i at `starts[i]`."""
+    """All clips with their frames, float16 (sum of lengths, 80); clip i begins at `starts[i]`."""
 
     clips: Sequence[Clip]
     frames: npt.NDArray[np.float16]
@@ -164,13 +164,13 @@ class Speech:
 
 
 def read_speech(voices: Mapping[str, int]) -> Speech:
-    """What stage 0 made, in memory.
+    """Read the shards of stage 0 into memory.
 
     Args:
-        voices: languages, and how many synthetic voices say a phrase of each.
+        voices: number of synthetic voices for each language.
 
     Raises:
-        SystemExit: where a language is missing.
+        SystemExit: the shard of a language is missing.
     """
     clips: list[Clip] = []
     frames: list[npt.NDArray[np.float16]] = []
@@ -186,7 +186,7 @@ def read_speech(voices: Mapping[str, int]) -> Speech:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--voices", type=int, default=4, help="synthetic voices a phrase")
+    parser.add_argument("--voices", type=int, default=4, help="synthetic voices for each phrase")
     arguments = parser.parse_args()
     if shutil.which("espeak-ng") is None:
         sys.exit("speech: espeak-ng is missing; run 'apt-get install espeak-ng'")

@@ -1,4 +1,4 @@
-"""Batches of clips for training the audio encoder: drawn, warped, mixed with noise, normalised, stacked to tokens."""
+"""Batches of speech clips, with speed, vocal-tract, noise and masking augmentation."""
 
 from __future__ import annotations
 
@@ -14,53 +14,60 @@ from recipes.tiny.corpus import read_captions
 from recipes.tiny.speech import Speech
 
 TOKEN_FRAMES = 4
-"""Log-mel frames of 10 ms in a token: 40 ms, half the cost of the usual 20 ms."""
+"""Log-mel frames of 10 ms for each token: 40 ms, at half the cost of the usual 20 ms."""
 
 POOL = 1024
-"""A batch is clips of similar length, neighbours in a sorted pool of this many, so that little of it is padding."""
+"""Clips drawn and sorted by length for each batch, which is a slice of them and so needs little padding."""
 
 LONGEST_FRAMES = 400
-"""Of a clip to train on: the few longer ones are paragraphs."""
+"""Maximum length of a training clip; the few longer ones are paragraphs."""
 
-HUMAN_SHARE = 0.6
-"""Of the clips drawn in a language that has people's recordings; of all clips they are a seventh."""
+HUMAN_FRACTION = 0.6
+"""Fraction of human recordings among the clips drawn in a language that has some; without weights, a seventh."""
 
 SPEED = (0.78, 1.28)
 WARP = (0.82, 1.2)
-"""Of the mel axis: longer and shorter vocal tracts than the few speakers'."""
+"""Range of the scale of the mel axis, which imitates longer and shorter vocal tracts than the few speakers'."""
 
 SILENCE = -12.0
-"""Mean log-power of a frame that holds nothing. espeak-ng ends with .4 s of them, a third of a clip: left out."""
+"""Maximum mean log-power of a silent frame. espeak-ng ends with 0.4 s of them, a third of a clip; they are removed."""
 
 BLANK = 0
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How clips are made harder.
+    """Strength of the augmentation.
 
     Attributes:
-        noise_share: of people's recordings that get noise. Synthetic speech always gets some: between its sounds it is
-            digital silence, 25 nats and more below them where a room's is 5 to 13, and normalising would make that the
-            largest difference there is.
-        noise_db: how far the noise is below the speech.
-        mask_share: of a clip's tokens that are hidden: SpecAugment's two masks of ten would hide half of a clip of 1 s.
+        noise_prob: probability of noise in a human recording. Synthetic speech always gets noise: its pauses are
+            digital silence, 25 nats and more below the speech where a room is 5 to 13 below, and normalisation would
+            make that the largest difference between the two.
+        noise_db: range of the signal-to-noise ratio in dB.
+        mask_prob: probability that a token is masked. SpecAugment's two masks of ten would hide half of a 1 s clip.
     """
 
-    noise_share: float = 0.4
+    noise_prob: float = 0.4
     noise_db: tuple[float, float] = (10.0, 45.0)
-    mask_share: float = 0.08
+    mask_prob: float = 0.08
 
 
 EASY = Augmentation()
-HARD = Augmentation(noise_share=0.8, noise_db=(0.0, 20.0), mask_share=0.12)
-"""More like a room than a studio."""
+HARD = Augmentation(noise_prob=0.8, noise_db=(0.0, 20.0), mask_prob=0.12)
+"""Noise as in a room rather than in a studio."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """`input_features` (B, F, 320), `attention_mask` (B, F), `caption_ids` (B,), `phonemes` (sum of lengths,) with
-    `phoneme_lengths` (B,)."""
+    """A batch of clips with their targets.
+
+    Attributes:
+        input_features: log-mel tokens, (B, F, 320).
+        attention_mask: (B, F).
+        caption_ids: (B,).
+        phonemes: the phonemes of all clips, (sum of phoneme_lengths,).
+        phoneme_lengths: (B,).
+    """
 
     input_features: Tensor
     attention_mask: Tensor
@@ -70,14 +77,14 @@ class Batch:
 
 
 class SpeechBatches:
-    """Clips to train on, or with `test` the clips to test on."""
+    """The clips of the training set, or with `test` those of the test set, as batches."""
 
     def __init__(self, speech: Speech, *, test: bool = False) -> None:
         chosen = np.array([i for i, clip in enumerate(speech.clips) if clip.is_test == test])
         clips = [speech.clips[i] for i in chosen]
         self.clips = clips
         self.starts = torch.from_numpy(speech.starts[chosen])
-        self.lengths = torch.from_numpy(_sounding_lengths(speech)[chosen])
+        self.lengths = torch.from_numpy(_lengths_without_silence(speech)[chosen])
         self.frames = torch.from_numpy(speech.frames)
         captions = {caption: index for index, caption in enumerate(read_captions())}
         self.caption_ids = torch.tensor([captions[clip.caption] for clip in clips])
@@ -88,22 +95,22 @@ class SpeechBatches:
         self.weights = self._weights() * (self.lengths <= LONGEST_FRAMES)
 
     def _weights(self) -> Tensor:
-        """(N,), how often each clip is drawn: a language as often as it has clips."""
+        """Return the sampling weight of each clip, (N,): a language is drawn in proportion to its clips."""
         languages = np.array([clip.language for clip in self.clips])
         weights = torch.ones(len(self.clips))
         for language in np.unique(languages):
             spoken = torch.from_numpy(languages == language)
             people, others = spoken & self.human, spoken & ~self.human
             if people.any() and others.any():
-                weights[people] = HUMAN_SHARE * spoken.sum() / people.sum()
-                weights[others] = (1 - HUMAN_SHARE) * spoken.sum() / others.sum()
+                weights[people] = HUMAN_FRACTION * spoken.sum() / people.sum()
+                weights[others] = (1 - HUMAN_FRACTION) * spoken.sum() / others.sum()
         return weights
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def draw(self, batch_tokens: int, generator: torch.Generator, augmentation: Augmentation = EASY) -> Batch:
-        """A random training batch of clips of similar length, about `batch_tokens` tokens in all, augmented."""
+        """Draw a random augmented batch of clips of similar length with about `batch_tokens` tokens."""
         pool = torch.multinomial(self.weights, POOL, replacement=True, generator=generator)
         pool = pool[self.lengths[pool].argsort()]
         start = int(torch.randint(POOL, (), generator=generator))
@@ -114,17 +121,17 @@ class SpeechBatches:
     def make(
         self, chosen: Tensor, generator: torch.Generator | None = None, augmentation: Augmentation = EASY
     ) -> Batch:
-        """The chosen clips; augmented where a generator is given."""
+        """Return a batch of the chosen clips, augmented if a generator is given."""
         mels, lengths = self._log_mels(chosen, generator)
         if generator is not None:
-            share = torch.where(self.human[chosen], augmentation.noise_share, 1.0)
-            mels = _add_noise(mels, lengths, share, augmentation.noise_db, generator)
+            prob = torch.where(self.human[chosen], augmentation.noise_prob, 1.0)
+            mels = _add_noise(mels, lengths, prob, augmentation.noise_db, generator)
         mels = _normalize(mels, lengths)
         features = mels.unflatten(1, (-1, TOKEN_FRAMES)).flatten(2)  # (B, frames, 80) -> (B, F, 320)
         tokens = (lengths // TOKEN_FRAMES).clamp(min=1)
         valid = torch.arange(features.shape[1]) < tokens[:, None]
         if generator is not None:
-            features = _mask(features, augmentation.mask_share, generator)
+            features = _mask(features, augmentation.mask_prob, generator)
         features = features * valid[..., None]
         phonemes = [self.phonemes[i] for i in chosen]
         return Batch(
@@ -136,9 +143,9 @@ class SpeechBatches:
         )
 
     def _log_mels(self, chosen: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-        """(B, frames, 80) log-mel frames, zero-padded to a multiple of 16 tokens' frames, and their lengths (B,).
+        """Return log-mel frames (B, frames, 80), zero-padded to a multiple of 8 tokens, and their lengths (B,).
 
-        Speed and vocal tract change by linear interpolation along time and along the mel axis.
+        Linear interpolation along time changes the speed, along the mel axis the vocal tract.
         """
         count, bins = len(chosen), self.frames.shape[1]
         speed, warp = torch.ones(count), torch.ones(count)
@@ -165,11 +172,11 @@ class SpeechBatches:
         return mels, lengths
 
 
-def _sounding_lengths(speech: Speech) -> npt.NDArray[np.int64]:
-    """Frames of each clip up to the last that is not digital silence, at least one."""
+def _lengths_without_silence(speech: Speech) -> npt.NDArray[np.int64]:
+    """Return the number of frames of each clip up to the last one that is not digital silence, at least one."""
     index = np.arange(len(speech.frames))
-    sounding = np.where(speech.frames.mean(1, dtype=np.float32) > SILENCE, index, 0)
-    return np.maximum(np.maximum.reduceat(sounding, speech.starts) - speech.starts, 0) + 1
+    audible = np.where(speech.frames.mean(1, dtype=np.float32) > SILENCE, index, 0)
+    return np.maximum(np.maximum.reduceat(audible, speech.starts) - speech.starts, 0) + 1
 
 
 def _uniform(bounds: tuple[float, float], count: int, generator: torch.Generator) -> Tensor:
@@ -178,11 +185,11 @@ def _uniform(bounds: tuple[float, float], count: int, generator: torch.Generator
 
 
 def _add_noise(
-    mels: Tensor, lengths: Tensor, share: Tensor, noise_db: tuple[float, float], generator: torch.Generator
+    mels: Tensor, lengths: Tensor, prob: Tensor, noise_db: tuple[float, float], generator: torch.Generator
 ) -> Tensor:
-    """Steady noise of a random tilt, added as power, to each clip with the probability `share` (B,)."""
+    """Add stationary noise with a random spectral tilt to each clip with probability `prob` (B,)."""
     count, frames, bins = mels.shape
-    noisy = torch.rand(count, generator=generator) < share
+    noisy = torch.rand(count, generator=generator) < prob
     valid = (torch.arange(frames) < lengths[:, None])[..., None]
     loudness = torch.where(valid, mels, -torch.inf).flatten(1).logsumexp(1) - (lengths * bins).log()
     level = loudness - _uniform(noise_db, count, generator) * math.log(10) / 10
@@ -192,7 +199,7 @@ def _add_noise(
 
 
 def _normalize(mels: Tensor, lengths: Tensor) -> Tensor:
-    """Mean 0 and variance 1 of each bin over a clip's own frames, as `log_mel` does it; zeros beyond them."""
+    """Normalise each mel bin over the frames of a clip to mean 0 and variance 1, as `log_mel` does; padding is zero."""
     valid = (torch.arange(mels.shape[1]) < lengths[:, None])[..., None]
     number = lengths[:, None, None]
     mean = (mels * valid).sum(1, keepdim=True) / number
@@ -201,10 +208,10 @@ def _normalize(mels: Tensor, lengths: Tensor) -> Tensor:
     return centred / (variance + 1e-7).sqrt()
 
 
-def _mask(features: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """A few tokens and a band of mel bins of each clip set to their mean, zero."""
+def _mask(features: Tensor, prob: float, generator: torch.Generator) -> Tensor:
+    """Set random tokens and a random band of mel bins of each clip to zero, their mean."""
     count, tokens, width = features.shape
-    keep = torch.rand(count, tokens, 1, generator=generator) >= share
+    keep = torch.rand(count, tokens, 1, generator=generator) >= prob
     bins = width // TOKEN_FRAMES
     start = torch.randint(bins, (count, 1), generator=generator)
     size = torch.randint(bins // 6, (count, 1), generator=generator)

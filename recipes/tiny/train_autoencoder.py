@@ -1,11 +1,12 @@
-"""Stage 1: the autoencoder, 128×128 pixels to 8×8×24 latents and back.
+"""Stage 1: train the autoencoder between 128×128 pixels and 8×8×24 latents.
 
     python -m recipes.tiny.train_autoencoder [--steps N]
 
-An autoencoder trained from nothing spends most of its time finding a code for its two halves to share. Here the code
-is given: the principal components of the pictures' 16×16 patches, which alone keep 21 dB. The decoder learns to draw
-from them what a linear reconstruction cannot, the encoder to find them, each supervised directly; and the UNet can be
-trained on the exact code at the same time. Latents of 8×8 rather than the usual 16×16 make its steps twice as cheap.
+An autoencoder trained from scratch spends most of its time on finding a latent space for its two halves. Here the
+latents are given: the principal components of the images' 16×16 patches, from which a linear reconstruction has 21 dB
+of PSNR. The decoder learns to reconstruct more than that from them and the encoder to compute them, each supervised
+directly, and the UNet can be trained on the exact latents at the same time. Latents of 8×8 instead of the usual 16×16
+halve the cost of a UNet step.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ NAME = "autoencoder"
 PATCH = 16
 LATENT_CHANNELS = 24
 LATENT_NOISE = 0.25
-"""At most, of noise on the latents that the decoder learns from: what the UNet draws is never quite right."""
+"""Maximum standard deviation of the noise on the decoder's latents, since those of the UNet are not exact."""
 
 POSTERIOR_LOG_VARIANCE = -9.0
-"""The encoder is deterministic: its posterior is this narrow everywhere."""
+"""Log variance of the encoder's posterior everywhere, which makes it nearly deterministic."""
 
 
 def build_autoencoder() -> AutoencoderKL:
@@ -49,24 +50,25 @@ def build_autoencoder() -> AutoencoderKL:
     with torch.no_grad():
         model.quant_conv.weight[LATENT_CHANNELS:].zero_()
         model.quant_conv.bias[LATENT_CHANNELS:].fill_(POSTERIOR_LOG_VARIANCE)
-        # Pictures are mostly white: the decoder need not find that out.
+        # Images are mostly white, so start there.
         model.decoder.conv_out.bias.fill_(1.0)
     return model
 
 
 @dataclass(frozen=True)
 class PatchCode:
-    """The principal components of all pictures' patches: `mean` (768,) and `components` (768, LATENT_CHANNELS).
+    """The principal components of the images' patches: `mean` (768,) and `components` (768, LATENT_CHANNELS).
 
-    A component is scaled by the root of its standard deviation: whitened fully, the faintest would count as much as
-    the strongest in the UNet's loss; not at all, they would drown in its noise. All latents together have variance 1.
+    Components are whitened halfway, by the square root of their standard deviation. Fully whitened, the weakest would
+    count as much as the strongest in the UNet's loss; without whitening, noise would hide them. All latents together
+    have variance 1.
     """
 
     mean: Tensor
     components: Tensor
 
     def encode(self, pictures: Tensor) -> Tensor:
-        """(B, 3, height, width) in [-1, 1] -> (B, LATENT_CHANNELS, height / 16, width / 16)."""
+        """Encode images in [-1, 1], (B, 3, height, width) -> (B, LATENT_CHANNELS, height / 16, width / 16)."""
         rows, columns = pictures.shape[2] // PATCH, pictures.shape[3] // PATCH
         patches = F.unfold(pictures, PATCH, stride=PATCH).transpose(1, 2)  # (B, 768, L) -> (B, L, 768)
         latents = (patches - self.mean.to(patches.device)) @ self.components.to(patches.device)
@@ -75,14 +77,14 @@ class PatchCode:
 
 @cache
 def patch_code() -> PatchCode:
-    """Computed from the pictures in seconds, and always the same."""
+    """Compute the principal components of the images, in seconds and deterministically."""
     pictures = to_signal(torch.from_numpy(read_pictures().pixels))
     patches = F.unfold(pictures, PATCH, stride=PATCH).transpose(1, 2).flatten(0, 1).double()
     mean = patches.mean(0)
     covariance = (patches - mean).T @ (patches - mean) / len(patches)
     variances, vectors = torch.linalg.eigh(covariance)
     variances, vectors = variances.flip(0)[:LATENT_CHANNELS], vectors.flip(1)[:, :LATENT_CHANNELS]
-    # The sign of an eigenvector is arbitrary: fixed, so that every machine has the same code.
+    # The sign of an eigenvector is arbitrary; fix it, so that every machine has the same latents.
     vectors = vectors * vectors.sum(0).sign()
     scale = variances.sqrt().rsqrt()
     scale = scale / (variances * scale.square()).mean().sqrt()
@@ -90,12 +92,12 @@ def patch_code() -> PatchCode:
 
 
 def to_signal(pixels: Tensor) -> Tensor:
-    """uint8 (B, height, width, 3) -> float32 (B, 3, height, width) in [-1, 1]."""
+    """Convert pixels, uint8 (B, height, width, 3), to float32 (B, 3, height, width) in [-1, 1]."""
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """A random flip, scale and shift for each picture, white outside: (B, 3, height, width) in and out."""
+    """Flip, scale and shift each image (B, 3, height, width) at random, with white outside."""
     count = len(pictures)
     flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     whole = torch.rand(count, generator=generator) < 0.5
@@ -129,10 +131,10 @@ def main() -> None:
         latents = exact + strength * torch.randn(exact.shape, generator=generator).to(device)
         with autocast(device):
             drawn = model.decode(latents).sample
-            # The encoder has the easier half: an eighth of the pictures is enough for it.
+            # The encoder has the easier task: an eighth of the images is enough for it.
             found = model.encode(pictures[: math.ceil(len(pictures) / 8)]).latent_dist.mean
         squared = F.mse_loss(drawn.float(), pictures)
-        # The squared error finds the shapes, the absolute error then sharpens them.
+        # The squared error fits the shapes, the absolute error sharpens them.
         drawing = 4 * squared + F.l1_loss(drawn.float(), pictures)
         finding = F.mse_loss(found.float(), exact[: len(found)])
         psnr = -10 * (squared.detach() / 4).log10()
@@ -148,7 +150,7 @@ def main() -> None:
         sheet = torch.cat([pictures, decoded, again]).clamp(-1, 1) / 2 + 0.5
         training.writer.add_images("original, decoded, encoded and decoded", sheet, step)
         psnr = -10 * ((decoded - pictures) / 2).square().mean().log10()
-        print(f"{step}: {psnr:.2f} dB of the decoder on 16 pictures", flush=True)
+        print(f"{step}: decoder PSNR {psnr:.2f} dB on 16 images", flush=True)
 
     training.run(loss_function, on_checkpoint=sample_sheet)
 

@@ -1,10 +1,10 @@
-"""Stage 3: the UNet draws latents from a caption's token sequence, with classifier-free guidance.
+"""Stage 3: train the UNet to generate latents from prompt embeddings, with classifier-free guidance.
 
     python -m recipes.tiny.train_diffusion [--steps N]
 
-Latents and token sequences are fixed, so they are computed once and a step costs the UNet alone. The UNet predicts
-velocity under a schedule that ends in pure noise (https://arxiv.org/abs/2305.08891): the white background and the right
-overall colour come out of that, where noise prediction leaves them to chance.
+Latents and prompt embeddings are fixed, so they are computed once and a step costs the UNet alone. The UNet predicts
+velocity under a schedule that ends in pure noise (https://arxiv.org/abs/2305.08891), which gives a white background and
+the correct overall colour; noise prediction does not.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from recipes.tiny.train_text_encoder import WIDTH, encode_captions, load_text_en
 from recipes.tiny.training import Training, autocast, batch_of, best_device, load_averaged
 
 NAME = "diffusion"
-EMPTY_SHARE = 0.1
-"""Of the samples are drawn from the empty prompt, for guidance."""
+EMPTY_PROB = 0.1
+"""Probability of the empty prompt, which classifier-free guidance needs."""
 
 TOKEN_NOISE = 0.15
-"""Relative to a token's length: what the audio encoder says is never quite what the text encoder says."""
+"""Maximum noise on a prompt token, relative to its standard deviation, since prompts from sound are not exact."""
 
 WORDINGS = 6
+"""Rephrased versions of each caption, the caption itself included."""
 
 
 def build_unet() -> UNet2DConditionModel:
@@ -68,7 +69,7 @@ def load_autoencoder() -> AutoencoderKL:
 
 
 def build_pipeline(device: torch.device, unet: UNet2DConditionModel) -> StableDiffusionPipeline:
-    """Everything that draws from text, in Stable Diffusion's own layout."""
+    """Return the text-to-image pipeline in Stable Diffusion's layout."""
     return StableDiffusionPipeline(
         vae=load_autoencoder().to(device),
         text_encoder=load_text_encoder().to(device),
@@ -82,7 +83,7 @@ def build_pipeline(device: torch.device, unet: UNet2DConditionModel) -> StableDi
 
 
 def all_wordings(device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token sequences of all captions (captions, WORDINGS, S, D), and of the empty prompt (S, D)."""
+    """Return the prompt embeddings of all captions, (captions, WORDINGS, S, D), and of the empty prompt, (S, D)."""
     text_encoder = load_text_encoder().to(device)
     choice = random.Random(0)
     captions = read_captions()
@@ -116,7 +117,7 @@ def main() -> None:
         strength = TOKEN_NOISE * torch.rand(size, 1, 1, generator=generator)
         noise = torch.randn(prompt.shape, generator=generator).to(device)
         prompt = prompt + strength.to(device) * prompt.std(-1, keepdim=True) * noise
-        is_empty = torch.rand(size, generator=generator) < EMPTY_SHARE
+        is_empty = torch.rand(size, generator=generator) < EMPTY_PROB
         prompt[is_empty.to(device)] = empty
         timestep = torch.randint(scheduler.config.num_train_timesteps, (size,), generator=generator).to(device)
         clean = latents[chosen.to(device)].contiguous(memory_format=torch.channels_last)
@@ -134,8 +135,8 @@ def main() -> None:
         captions = [read_pictures().captions[index] for index in range(7, len(latents), len(latents) // 16)][:16]
         generator = torch.Generator().manual_seed(0)
         output = pipeline(captions, num_inference_steps=20, guidance_scale=3.0, generator=generator, output_type="pt")
-        training.writer.add_images("drawn from text", output.images, step)
-        training.writer.add_text("drawn from text", ", ".join(captions), step)
+        training.writer.add_images("generated from text", output.images, step)
+        training.writer.add_text("generated from text", ", ".join(captions), step)
 
     training.run(loss_function, on_checkpoint=sample_sheet)
 

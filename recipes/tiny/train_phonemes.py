@@ -1,9 +1,9 @@
-"""Stage 4: the audio encoder learns to hear, by writing down phonemes (CTC).
+"""Stage 4: train the audio encoder to recognise phonemes, with CTC.
 
     python -m recipes.tiny.train_phonemes [--steps N]
 
-A classifier of captions learns slowly and by heart. Phonemes are what all captions in all languages are made of: the
-encoder that knows them needs only a few examples of each phrase.
+A classifier of captions learns slowly and memorises its recordings. Phonemes occur in all captions and languages, so
+that an encoder that recognises them needs only a few examples of each phrase.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2BertConfig
 
 from photism.encoder.model import Wav2Vec2BertModel
-from recipes.tiny.corpus import LANGUAGES, UNHEARD_LANGUAGES
+from recipes.tiny.corpus import LANGUAGES, UNSEEN_LANGUAGES
 from recipes.tiny.speech import read_speech
 from recipes.tiny.speech_batches import BLANK, TOKEN_FRAMES, Batch, SpeechBatches
 from recipes.tiny.training import Training, autocast, best_device, load_averaged
@@ -35,17 +35,17 @@ def encoder_config() -> Wav2Vec2BertConfig:
         conv_depthwise_kernel_size=15,
         hidden_dropout=0.1,
         attention_dropout=0.1,
-        # Drawing the random numbers of one between the feed-forward layers costs a sixth of a step.
+        # Its random numbers would cost a sixth of a step.
         activation_dropout=0.0,
         layerdrop=0.0,
-        # Speech batches are masked by their own rule, in proportion to the clip.
+        # SpeechBatches masks in proportion to the length of the clip.
         apply_spec_augment=False,
         mask_time_prob=0.0,
     )
 
 
-class PhonemeWriter(nn.Module):
-    """The encoder and a linear layer to phonemes, which serves training only."""
+class PhonemeRecognizer(nn.Module):
+    """The encoder with a linear phoneme head."""
 
     def __init__(self, symbols: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class PhonemeWriter(nn.Module):
 
 
 def phoneme_loss(logits: Tensor, batch: Batch) -> Tensor:
-    """CTC a phoneme, from (B, F, V) logits."""
+    """Return the CTC loss per phoneme of logits (B, F, V)."""
     loss = F.ctc_loss(
         logits.float().log_softmax(-1).transpose(0, 1),  # (B, F, V) -> (F, B, V)
         batch.phonemes,
@@ -67,15 +67,15 @@ def phoneme_loss(logits: Tensor, batch: Batch) -> Tensor:
     return loss / batch.phoneme_lengths.sum()
 
 
-def load_phoneme_writer(symbols: int) -> PhonemeWriter:
-    model = PhonemeWriter(symbols)
+def load_phoneme_recognizer(symbols: int) -> PhonemeRecognizer:
+    model = PhonemeRecognizer(symbols)
     load_averaged(NAME, model)
     return model
 
 
 @torch.no_grad()
-def phoneme_error_rate(model: PhonemeWriter, test: SpeechBatches, clips: Tensor) -> float:
-    """Edits a phoneme of greedy decoding, over evenly spread ones of these test clips, int64 (N,)."""
+def phoneme_error_rate(model: PhonemeRecognizer, test: SpeechBatches, clips: Tensor) -> float:
+    """Return the phoneme error rate of greedy decoding on `EVALUATED_CLIPS` of the test clips `clips`, int64 (N,)."""
     model.eval()
     device = next(model.parameters()).device
     chosen = clips[torch.linspace(0, len(clips) - 1, EVALUATED_CLIPS).long()]
@@ -89,17 +89,17 @@ def phoneme_error_rate(model: PhonemeWriter, test: SpeechBatches, clips: Tensor)
             best = model.head(states).argmax(-1).cpu()
         references = batch.phonemes.split(batch.phoneme_lengths.tolist())
         for row, length, reference in zip(best, batch.attention_mask.sum(1), references, strict=True):
-            written = row[:length].unique_consecutive()
-            edits += edit_distance(written[written != BLANK].tolist(), reference.tolist())
+            predicted = row[:length].unique_consecutive()
+            edits += edit_distance(predicted[predicted != BLANK].tolist(), reference.tolist())
             total += len(reference)
     model.train()
     return edits / total
 
 
-def edit_distance(written: list[int], reference: list[int]) -> int:
-    """Insertions, deletions and substitutions between two sequences."""
+def edit_distance(predicted: list[int], reference: list[int]) -> int:
+    """Return the number of insertions, deletions and substitutions between two sequences."""
     previous = list(range(len(reference) + 1))
-    for i, symbol in enumerate(written, start=1):
+    for i, symbol in enumerate(predicted, start=1):
         current = [i]
         for j, expected in enumerate(reference, start=1):
             current.append(min(previous[j] + 1, current[-1] + 1, previous[j - 1] + (symbol != expected)))
@@ -118,9 +118,9 @@ def main() -> None:
     device = best_device()
     speech = read_speech(dict.fromkeys(LANGUAGES, arguments.voices))
     train, test = SpeechBatches(speech), SpeechBatches(speech, test=True)
-    print(f"{len(train)} clips to train on, {len(test)} to test on, {len(train.symbols)} phonemes", flush=True)
+    print(f"{len(train)} training clips, {len(test)} test clips, {len(train.symbols)} phonemes", flush=True)
     torch.manual_seed(0)
-    model = PhonemeWriter(len(train.symbols)).to(device).train()
+    model = PhonemeRecognizer(len(train.symbols)).to(device).train()
     training = Training(NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate)
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
@@ -133,8 +133,8 @@ def main() -> None:
         return {"loss": phoneme_loss(logits, batch)}
 
     def evaluate(step: int) -> None:
-        unheard = torch.tensor([clip.language in UNHEARD_LANGUAGES for clip in test.clips])
-        for name, group in {"known voices": ~unheard, "unheard voices": unheard}.items():
+        unseen = torch.tensor([clip.language in UNSEEN_LANGUAGES for clip in test.clips])
+        for name, group in {"seen speakers": ~unseen, "unseen speakers": unseen}.items():
             rate = phoneme_error_rate(model, test, group.nonzero()[:, 0])
             training.writer.add_scalar(f"phoneme error rate/{name}", rate, step)
             print(f"{step}: {name}: phoneme error rate {rate:.3f}", flush=True)

@@ -1,11 +1,11 @@
-"""Stage 2: the tokenizer and the text encoder, a small CLIP taught to match captions with pictures.
+"""Stage 2: train the tokenizer and the text encoder, a small CLIP that matches captions with images.
 
     python -m recipes.tiny.train_text_encoder [--steps N]
 
-The text encoder is trained against the pictures first and then frozen, as Stable Diffusion's was: the UNet and the
-audio encoder can then both be trained at once, on the same fixed token sequences. The picture encoder only serves to
-train it and is thrown away. Matching uses the mean over all positions rather than the end token alone, since the UNet
-attends to all of them.
+The text encoder is trained contrastively with the images and then frozen, as for Stable Diffusion. The UNet and the
+audio encoder can then be trained at the same time on the same fixed prompt embeddings. The image encoder is needed for
+training only. The text embedding is the mean over all positions instead of the end token, since the UNet attends to all
+positions.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from recipes.tiny.training import Training, autocast, batch_of, best_device, loa
 
 NAME = "text_encoder"
 PROMPT_LENGTH = 16
-"""Tokens of a prompt, the start token included. Longer captions are cut, as Stable Diffusion cuts at 77."""
+"""Tokens of a prompt, including BOS. Longer captions are truncated, as Stable Diffusion does at 77."""
 
 WIDTH = 256
 MERGES = 1200
 START, END = "<|startoftext|>", "<|endoftext|>"
 CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-PICTURE_SIDE = 64
+IMAGE_SIZE = 64
 
 
 def train_tokenizer(captions: Sequence[str], folder: Path) -> CLIPTokenizer:
-    """Byte-level BPE on the captions, in CLIPTokenizer's format: bytes, bytes that end a word, merges, start, end."""
+    """Train byte-level BPE on the captions, with the vocabulary in CLIPTokenizer's order: bytes, word ends, merges."""
     tokenizer = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -51,8 +51,8 @@ def train_tokenizer(captions: Sequence[str], folder: Path) -> CLIPTokenizer:
         ]
     )
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    # Pairs that are as frequent are merged in the order of their tokens' numbers. Left to itself the trainer numbers
-    # the ends of words as it meets them, in an order that changes from run to run: as special tokens they have theirs.
+    # Pairs of equal frequency are merged in the order of their token ids. By default the trainer gives ids to word ends
+    # in an order that changes from run to run; as special tokens their ids are fixed.
     trainer = trainers.BpeTrainer(
         vocab_size=2 * len(alphabet) + MERGES,
         initial_alphabet=alphabet,
@@ -72,12 +72,12 @@ def train_tokenizer(captions: Sequence[str], folder: Path) -> CLIPTokenizer:
 
 @cache
 def read_tokenizer() -> CLIPTokenizer:
-    """The tokenizer; trained in seconds and always the same."""
+    """Return the tokenizer, which is trained in seconds and deterministically."""
     return train_tokenizer(read_captions(), cache_folder() / "tokenizer")
 
 
 def tokenize(captions: Sequence[str]) -> Tensor:
-    """Token ids, padded with the end token as Stable Diffusion does: int64 (B, S)."""
+    """Return token ids, int64 (B, S), padded with EOS as Stable Diffusion does."""
     tokenizer = read_tokenizer()
     encoded = tokenizer(
         list(captions), padding="max_length", truncation=True, max_length=PROMPT_LENGTH, return_tensors="pt"
@@ -105,21 +105,21 @@ def build_text_encoder() -> CLIPTextModel:
 
 
 def load_text_encoder() -> CLIPTextModel:
-    """The trained text encoder, frozen, in evaluation mode."""
-    pair = CaptionPictureMatcher()
-    load_averaged(NAME, pair)
-    return pair.text_encoder.eval().requires_grad_(False)
+    """Return the trained text encoder, frozen and in evaluation mode."""
+    model = CaptionImageModel()
+    load_averaged(NAME, model)
+    return model.text_encoder.eval().requires_grad_(False)
 
 
 @torch.no_grad()
 def encode_captions(text_encoder: CLIPTextModel, captions: Sequence[str]) -> Tensor:
-    """The token sequences that pictures are drawn from and that sounds are aligned to: float32 (B, S, D)."""
+    """Return the prompt embeddings of captions, the targets of the audio encoder: float32 (B, S, D)."""
     batches = tokenize(captions).split(256)
     return torch.cat([text_encoder(batch.to(text_encoder.device)).last_hidden_state.float() for batch in batches])
 
 
 def reword(caption: str, choice: random.Random) -> str:
-    """The caption as another person might type it: without the article, the full stop or the capital."""
+    """Rephrase a caption at random as a user might type it: without the article or without the full stop."""
     if choice.random() < 0.4:
         caption = re.sub(r"^(A|An|The) ", "", caption)
     if choice.random() < 0.5:
@@ -127,8 +127,8 @@ def reword(caption: str, choice: random.Random) -> str:
     return caption
 
 
-class CaptionPictureMatcher(nn.Module):
-    """The text encoder and a small convolutional picture encoder, into one space of unit vectors."""
+class CaptionImageModel(nn.Module):
+    """The text encoder and a small convolutional image encoder with a common embedding space."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,19 +139,19 @@ class CaptionPictureMatcher(nn.Module):
         for width, next_width in itertools.pairwise(channels):
             layers += [nn.Conv2d(width, next_width, 3, 2, 1), nn.GroupNorm(8, next_width), nn.GELU()]
             layers += [nn.Conv2d(next_width, next_width, 3, 1, 1), nn.GroupNorm(8, next_width), nn.GELU()]
-        self.picture_encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256 * (PICTURE_SIDE // 16) ** 2, WIDTH))
+        self.image_encoder = nn.Sequential(*layers, nn.Flatten(), nn.Linear(256 * (IMAGE_SIZE // 16) ** 2, WIDTH))
         self.log_scale = nn.Parameter(torch.tensor(2.5))
 
     def forward(self, input_ids: Tensor, pictures: Tensor) -> Tensor:
-        """Scaled cosines between all captions and all pictures of a batch: (B, B)."""
+        """Return scaled cosine similarities between all captions and all images of a batch: (B, B)."""
         states = self.text_encoder(input_ids).last_hidden_state[:, 1:]  # (B, S - 1, D)
         text = F.normalize(self.text_projection(states.mean(dim=1)).float(), dim=-1)
-        picture = F.normalize(self.picture_encoder(pictures).float(), dim=-1)
-        return self.log_scale.clamp(max=4.6).exp() * text @ picture.T
+        image = F.normalize(self.image_encoder(pictures).float(), dim=-1)
+        return self.log_scale.clamp(max=4.6).exp() * text @ image.T
 
 
-def matching_loss(logits: Tensor, caption_ids: Tensor) -> Tensor:
-    """Symmetric cross-entropy, where all pictures with the same caption are right answers."""
+def contrastive_loss(logits: Tensor, caption_ids: Tensor) -> Tensor:
+    """Return the symmetric cross-entropy in which all images with the same caption are positives."""
     relevant = caption_ids[:, None] == caption_ids[None, :]
     target = relevant / relevant.sum(dim=1, keepdim=True)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
@@ -166,17 +166,15 @@ def main() -> None:
 
     device = best_device()
     pictures = read_pictures()
-    signal = F.interpolate(to_signal(torch.from_numpy(pictures.pixels)), PICTURE_SIDE, mode="area")
+    signal = F.interpolate(to_signal(torch.from_numpy(pictures.pixels)), IMAGE_SIZE, mode="area")
     ids = {caption: index for index, caption in enumerate(read_captions())}
     caption_ids = torch.tensor([ids[caption] for caption in pictures.captions])
     whole = read_tokenizer()(list(ids), verbose=False).input_ids
-    cut = sum(len(tokens) > PROMPT_LENGTH for tokens in whole)
-    print(
-        f"{len(read_tokenizer())} tokens; {len(ids)} captions, {cut} of them cut at {PROMPT_LENGTH} tokens", flush=True
-    )
+    truncated = sum(len(tokens) > PROMPT_LENGTH for tokens in whole)
+    print(f"{len(read_tokenizer())} tokens; {len(ids)} captions, {truncated} of them truncated", flush=True)
 
     torch.manual_seed(0)
-    model = CaptionPictureMatcher().to(device)
+    model = CaptionImageModel().to(device)
     training = Training(NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate)
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
@@ -185,9 +183,9 @@ def main() -> None:
         input_ids = tokenize([reword(pictures.captions[index], choice) for index in chosen])
         with autocast(device):
             logits = model(input_ids.to(device), augment(signal[chosen], generator).to(device))
-        loss = matching_loss(logits, caption_ids[chosen].to(device))
-        right = caption_ids[chosen][logits.argmax(dim=1).cpu()] == caption_ids[chosen]
-        return {"loss": loss, "right": right.float().mean()}
+        loss = contrastive_loss(logits, caption_ids[chosen].to(device))
+        correct = caption_ids[chosen][logits.argmax(dim=1).cpu()] == caption_ids[chosen]
+        return {"loss": loss, "accuracy": correct.float().mean()}
 
     training.run(loss_function)
 

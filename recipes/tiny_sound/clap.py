@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import ClapConfig, ClapFeatureExtractor, ClapModel
 
-from recipes.tiny.train_text_encoder import matching_loss
+from recipes.tiny.train_text_encoder import contrastive_loss
 from recipes.tiny.training import Training, autocast, batch_of, best_device, load_averaged
 from recipes.tiny_sound.autoencoder import MEL_BINS
 from recipes.tiny_sound.targets import SAMPLING_RATE, WINDOW_SAMPLES, read_targets
@@ -114,7 +114,7 @@ def main() -> None:
             text = embed_texts(model, letters)
             sound = model.get_audio_features(input_features=heard.to(device)).pooler_output
         logits = model.logit_scale_t.clamp(max=4.6).exp() * text @ F.normalize(sound.float(), dim=-1).T
-        loss = matching_loss(logits, chosen.to(device))
+        loss = contrastive_loss(logits, chosen.to(device))
         right = (logits.argmax(1).cpu() == torch.arange(len(chosen))).float().mean()
         return {"loss": loss, "right": right}
 
