@@ -69,9 +69,9 @@ def stages(
         "recording to image": lambda: pipeline(recording, num_inference_steps=steps),
     }
     if captions:
-        ranker = CaptionRanker.of(pipeline, captions)
+        ranker = CaptionRanker(encoder, diffusion, captions)
         name = f"zero-shot classification among {len(captions)} captions"
-        work[f"{name}, first call"] = lambda: CaptionRanker.of(pipeline, captions).rank_prompts(prompt)
+        work[f"{name}, first call"] = lambda: CaptionRanker(encoder, diffusion, captions).rank_prompts(prompt)
         work[f"{name}, next calls"] = lambda: ranker.rank_prompts(prompt)
     return work
 

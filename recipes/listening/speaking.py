@@ -32,9 +32,11 @@ import numpy.typing as npt
 
 from photism import SpeakerTimeline
 from photism.audio.waveform import SAMPLING_RATE, load_waveform
-from photism.listening.diarization import TurnRules, as_rttm, read_rttm
+from photism.listening.diarization import find_turns
 from photism.listening.metrics import diarization_error
-from photism.listening.windows import Segment
+from photism.listening.segments import Segment
+from photism.listening.settings import TimelineSettings
+from photism.listening.turn_formats import as_rttm, read_rttm
 from photism.training.heads.turns import activity
 from recipes.listening.sounds import Clip, add_noise, fetch_prompts, people, samples_of, voices, work_folder, write_wav
 from recipes.tiny.corpus import LANGUAGES, UNSEEN_LANGUAGES, fetch, read_stamps
@@ -236,7 +238,7 @@ def silero(paths: Sequence[Path]) -> Iterator[Sequence[Segment]]:
         waveform = load_waveform(path)
         speech = speech_probabilities(waveform)[:, None]
         block_s = BLOCK_SAMPLES / SAMPLING_RATE
-        yield TurnRules().turns(speech, ["speech"], token_s=block_s, duration_s=waveform.duration_s)
+        yield find_turns(speech, ["speech"], TimelineSettings(), frame_s=block_s, duration_s=waveform.duration_s)
 
 
 def evaluate(detect: Detector) -> dict[str, dict[str, float]]:

@@ -45,7 +45,7 @@ def evaluate_hear(pipeline: AudioToImagePipeline, recordings: Sequence[Recording
     """Return recalls from 0 to 1, by language and for seen and unseen speakers."""
     captions = read_captions()
     prompts = pipeline.encoder.encode([recording.path for recording in recordings], batch_size=32)
-    similarity = CaptionRanker.of(pipeline).score_prompts(prompts, captions=captions)
+    similarity = CaptionRanker(pipeline.encoder, pipeline.diffusion).score_prompts(prompts, captions=captions)
     lowered = [caption.lower() for caption in captions]
     relevant = torch.tensor([[caption == r.caption.lower() for caption in lowered] for r in recordings])
 

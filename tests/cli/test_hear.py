@@ -1,4 +1,4 @@
-"""photism hear: what it prints, and what it refuses before a model is loaded."""
+"""photism hear: what it prints, and what is an error before a model is loaded."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def no_model(monkeypatch):
     monkeypatch.setattr(CaptionRanker, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
 
 
-def test_a_sound_and_what_was_heard(hear, sounds):
+def test_captions_of_each_recording_are_printed(hear, sounds):
     result = hear(*sounds[:2], "--top-k", 2)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -34,25 +34,25 @@ def test_a_sound_and_what_was_heard(hear, sounds):
     assert result.stderr == ""
 
 
-def test_json_is_one_object_a_sound(hear, sounds):
+def test_json_is_one_object_per_recording(hear, sounds):
     lines = hear(*sounds, "--json").stdout.splitlines()
     for line, sound in zip(lines, sounds, strict=True):
-        told = json.loads(line)
-        assert told.keys() == {"file", "heard"}
-        assert told["file"] == str(sound)
-        assert [each.keys() for each in told["heard"]] == [{"caption", "score"}] * 5
+        result = json.loads(line)
+        assert result.keys() == {"file", "heard"}
+        assert result["file"] == str(sound)
+        assert [each.keys() for each in result["heard"]] == [{"caption", "score"}] * 5
 
 
-def test_labels(hear, sounds):
-    told = json.loads(hear(sounds[0], "--label", "Rain.", "--label", "Größe", "--json").stdout)
-    assert {each["caption"] for each in told["heard"]} == {"Rain.", "Größe"}
+def test_captions_are_given_as_labels(hear, sounds):
+    result = json.loads(hear(sounds[0], "--label", "Rain.", "--label", "Größe", "--json").stdout)
+    assert {each["caption"] for each in result["heard"]} == {"Rain.", "Größe"}
 
 
-def test_a_file_of_captions(hear, sounds, tmp_path):
+def test_captions_are_read_from_a_file(hear, sounds, tmp_path):
     path = tmp_path / "captions.txt"
     path.write_text("Rain.\n\n  A bird. \n", encoding="utf8")
-    told = json.loads(hear(sounds[0], "--captions", path, "--json").stdout)
-    assert {each["caption"] for each in told["heard"]} == {"Rain.", "A bird."}
+    result = json.loads(hear(sounds[0], "--captions", path, "--json").stdout)
+    assert {each["caption"] for each in result["heard"]} == {"Rain.", "A bird."}
 
 
 @pytest.mark.usefixtures("no_model")
@@ -62,17 +62,17 @@ def test_a_file_of_captions(hear, sounds, tmp_path):
         (["--label", "Rain.", "--captions", "c.txt"], "--label and --captions exclude each other; give one of them"),
         (["--top-k", "0"], "--top-k must be at least 1; got 0"),
         (["--batch-size", "0"], "--batch-size must be at least 1; got 0"),
-        (["--template", "a sound"], "--template must have {} where the text goes; got 'a sound'"),
-        (["--hop", "1"], "--hop must be given together with --window"),
+        (["--template", "a sound"], "--template must have {} where the caption goes; got 'a sound'"),
+        (["--hop", "1"], "--hop must be given together with the length of the windows"),
     ],
 )
-def test_a_mistake_is_told_before_a_model_is_loaded(hear, sounds, arguments, message):
+def test_a_mistake_is_an_error_before_a_model_is_loaded(hear, sounds, arguments, message):
     error = hear(sounds[0], *arguments).exception
     assert isinstance(error, InputError)
     assert str(error) == message
 
 
-def test_a_bad_sound_is_told_and_the_others_go_on(hear, sounds, tmp_path):
+def test_an_unreadable_recording_is_reported_and_skipped(hear, sounds, tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_text("not a sound")
     result = hear(sounds[0], bad, sounds[1], "--top-k", 1)
@@ -82,15 +82,15 @@ def test_a_bad_sound_is_told_and_the_others_go_on(hear, sounds, tmp_path):
     assert result.stderr.count("\n") == 1
 
 
-def test_windows_over_time(hear, sounds):
+def test_captions_over_time(hear, sounds):
     lines = hear(sounds[2], "--window", 0.5, "--label", "Rain.", "--label", "A bird.").stdout.splitlines()
     assert re.fullmatch(r"      0\.00 – +\d\.\d\d s  [ -]\d\.\d\d  (Rain|A bird)\.", lines[1])
-    told = json.loads(hear(sounds[2], "--window", 0.5, "--hop", 0.5, "--json").stdout)
-    assert [window["start_s"] for window in told["windows"]] == [0, 0.5, 1]
-    assert told["segments"][-1]["end_s"] == 1.5
+    result = json.loads(hear(sounds[2], "--window", 0.5, "--hop", 0.5, "--json").stdout)
+    assert [window["start_s"] for window in result["windows"]] == [0, 0.5, 1]
+    assert result["segments"][-1]["end_s"] == 1.5
 
 
-def test_a_template_is_read_and_the_label_is_told(hear, sounds):
+def test_a_template_is_encoded_and_the_label_is_printed(hear, sounds):
     labels = ["--label", "bird", "--label", "drum"]
     plain = json.loads(hear(sounds[0], *labels, "--json").stdout)["heard"]
     filled = json.loads(hear(sounds[0], *labels, "--template", "the sound of a {}", "--json").stdout)["heard"]
@@ -106,7 +106,7 @@ def test_a_template_is_read_and_the_label_is_told(hear, sounds):
 @pytest.mark.parametrize(
     ("content", "message"), [(b" \n", "hold at least one caption"), (b"\xff\xfe", "a text file in UTF-8")]
 )
-def test_a_bad_file_of_captions(hear, sounds, tmp_path, content, message):
+def test_an_unreadable_file_of_captions_is_an_error(hear, sounds, tmp_path, content, message):
     path = tmp_path / "captions.txt"
     path.write_bytes(content)
     error = hear(sounds[0], "--captions", path).exception

@@ -1,4 +1,4 @@
-"""photism label: what it prints and writes, and what it refuses before a model is loaded."""
+"""photism label: what it prints and writes, and what is an error before a model is loaded."""
 
 import csv
 import json
@@ -20,7 +20,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def label(model, sounds):
-    """Runs it on the three sounds, or on those that are given."""
+    """Function that runs the verb on three recordings, or on the given ones."""
 
     def run(*arguments, on=sounds):
         return CliRunner().invoke(app, ["label", *map(str, [*on, "--model", model, *arguments])])
@@ -33,7 +33,7 @@ def no_model(monkeypatch):
     monkeypatch.setattr(AudioClassifier, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
 
 
-def test_a_sound_and_its_best_classes(label, sounds):
+def test_the_best_classes_of_each_recording_are_printed(label, sounds):
     result = label("--top-k", 2)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
@@ -42,32 +42,32 @@ def test_a_sound_and_its_best_classes(label, sounds):
     assert result.stderr == ""
 
 
-def test_windows_are_told_with_their_times(label):
+def test_segments_are_printed_with_their_times(label):
     result = label("--window", 0.5, "--hop", 0.25)
     for line in result.stdout.splitlines():
         assert line.endswith(".wav") or re.fullmatch(r"  +\d\.\d\d – +\d\.\d\d s   0\.\d\d  \S.*", line), line
 
 
-def test_json_is_one_object_a_sound(label, sounds):
+def test_json_is_one_object_per_recording(label, sounds):
     for line, sound, seconds in zip(label("--json").stdout.splitlines(), sounds, (0.5, 1, 1.5), strict=True):
-        told = json.loads(line)
-        assert told.keys() == {"file", "duration_s", "labels"}
-        assert (told["file"], told["duration_s"]) == (str(sound), seconds)
-        assert [each.keys() for each in told["labels"]] == [{"label", "score"}] * 5
-    told = json.loads(label("--format", "json", "--window", 0.5, "--top-k", 1).stdout.splitlines()[2])
-    assert told.keys() == {"file", "duration_s", "segments", "windows"}
-    assert [(each["start_s"], each["end_s"]) for each in told["windows"]] == [
+        result = json.loads(line)
+        assert result.keys() == {"file", "duration_s", "labels"}
+        assert (result["file"], result["duration_s"]) == (str(sound), seconds)
+        assert [each.keys() for each in result["labels"]] == [{"label", "score"}] * 5
+    result = json.loads(label("--format", "json", "--window", 0.5, "--top-k", 1).stdout.splitlines()[2])
+    assert result.keys() == {"file", "duration_s", "segments", "windows"}
+    assert [(each["start_s"], each["end_s"]) for each in result["windows"]] == [
         (0, 0.5),
         (0.25, 0.75),
         (0.5, 1),
         (0.75, 1.25),
         (1, 1.5),
     ]
-    assert [len(each["scores"]) for each in told["windows"]] == [1] * 5
-    assert told["segments"][-1]["end_s"] == 1.5
+    assert [len(each["scores"]) for each in result["windows"]] == [1] * 5
+    assert result["segments"][-1]["end_s"] == 1.5
 
 
-def test_a_file_for_all_by_its_ending(label, sounds, tmp_path):
+def test_the_suffix_of_a_common_file_is_its_format(label, sounds, tmp_path):
     result = label("-o", tmp_path / "all.csv", "--top-k", 1)
     assert (result.exit_code, result.output) == (0, "")
     with (tmp_path / "all.csv").open(encoding="utf8") as file:
@@ -90,14 +90,14 @@ def test_a_folder_with_an_audacity_track_for_each(label, sounds, tmp_path):
     assert label("-o", folder, "--format", "audacity", "--force").exit_code == 0
 
 
-def test_a_threshold_and_a_function(label):
-    told = json.loads(label("--json", "--function", "sigmoid", "--threshold", 0.99).stdout.splitlines()[0])
-    assert told["labels"] == []
+def test_a_threshold_and_a_score_function(label):
+    result = json.loads(label("--json", "--function", "sigmoid", "--threshold", 0.99).stdout.splitlines()[0])
+    assert result["labels"] == []
     every = [json.loads(line)["labels"] for line in label("--json", "--top-k", 7).stdout.splitlines()]
     assert [sum(each["score"] for each in labels) for labels in every] == [pytest.approx(1)] * 3
 
 
-def test_a_broken_sound_is_told_and_the_others_go_on(label, sounds, tmp_path):
+def test_an_unreadable_recording_is_reported_and_skipped(label, sounds, tmp_path):
     broken = tmp_path / "broken.wav"
     broken.write_text("no sound")
     result = label("--top-k", 1, on=[sounds[0], broken, "gone.ogg", sounds[1]])
@@ -108,7 +108,7 @@ def test_a_broken_sound_is_told_and_the_others_go_on(label, sounds, tmp_path):
     assert second.startswith("photism: source 'gone.ogg' does not exist")
 
 
-def test_a_timeline_is_drawn(label, sounds, tmp_path):
+def test_labels_are_plotted(label, sounds, tmp_path):
     from PIL import Image
 
     target = tmp_path / "timeline.png"
@@ -126,37 +126,39 @@ def test_a_timeline_is_drawn(label, sounds, tmp_path):
     ("arguments", "message"),
     [
         (["--top-k", 0], "--top-k must be at least 1; got 0"),
-        (["--window", 0.01], "window_s must be at least 0.025 s; got 0.01"),
-        (["--hop", 1], "--hop must be given together with --window"),
+        (["--window", 0.01], "--window must be at least 0.025; got 0.01"),
+        (["--hop", 1], "--hop must be given together with the length of the windows"),
         (
             ["--window", 1, "--hop", 2],
-            "hop_s must be above 0 and at most the window of 1 s, so that nothing is left out; got 2.0",
+            "--hop must be above 0 and at most the window of 1 s, to skip nothing; got 2",
         ),
         (["--format", "xml"], "--format must be one of table, json, csv, audacity; got xml"),
-        (["--json", "--format", "csv"], "--json and --format csv exclude each other; give one of them"),
-        (["--format", "audacity"], "--format audacity is a file for each sound: give -o a folder"),
+        (["--json", "--format", "csv"], "--format csv and --json exclude each other; give one of them"),
+        (["--format", "audacity"], "--format audacity needs a file for each recording: give -o a folder"),
         (["--function", "max"], "--function must be one of softmax, sigmoid, none; got max"),
         (["--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
-        (["--plot", "x.png"], "--plot must be a folder for several sounds, but x.png is none; create it"),
+        (["--plot", "x.png"], "--plot must be a folder for several recordings, but x.png is none; create it"),
         (["-o", "nowhere/x.csv"], "-o: the folder nowhere does not exist; create it"),
     ],
 )
-def test_a_mistake_is_told_before_a_model_is_loaded(label, arguments, message):
+def test_a_mistake_is_an_error_before_a_model_is_loaded(label, arguments, message):
     error = label(*arguments).exception
     assert isinstance(error, InputError)
     assert str(error) == message
 
 
 @pytest.mark.usefixtures("no_model")
-def test_files_that_cannot_be_written(label, sounds, tmp_path):
+def test_files_that_cannot_be_written_are_an_error(label, sounds, tmp_path):
     assert str(label("--plot", "x.jpg", on=sounds[:1]).exception) == (
         "--plot must be a folder or a file that ends in .png; got x.jpg"
     )
     twice = str(label("-o", tmp_path / "", "--json", on=[sounds[0], sounds[0]]).exception)
-    assert twice == f"{tmp_path}/elephant.jsonl would be written for two sounds of that name; give them one by one"
+    assert twice == (
+        f"{sounds[0]} and {sounds[0]} would both be written to {tmp_path}/elephant.jsonl; process them one by one"
+    )
 
 
-def test_without_matplotlib_the_picture_says_what_it_needs(label, sounds, monkeypatch, no_model):
+def test_a_plot_without_matplotlib_says_what_to_install(label, sounds, monkeypatch, no_model):
     monkeypatch.setattr("photism.listening.plot.find_spec", lambda _: None)
     error = label("--plot", "x.png", on=sounds[:1]).exception
-    assert str(error) == "a picture needs matplotlib: pip install 'photism[listening]'"
+    assert str(error) == "a plot needs matplotlib: pip install 'photism[listening]'"

@@ -1,4 +1,4 @@
-"""photism speakers: what its verbs print and write, and what they refuse before a model is loaded."""
+"""photism speakers: what its verbs print and write, and what is an error before a model is loaded."""
 
 import json
 import re
@@ -35,30 +35,30 @@ def timeline(models, sounds):
     return lambda *options, on=sounds: run("timeline", *on, "--model", model, "--device", "cpu", *options)
 
 
-def test_who_spoke_when(timeline, sounds, tmp_path):
+def test_turns_are_printed_written_and_plotted(timeline, sounds, tmp_path):
     lines = timeline().stdout.splitlines()
     assert [line for line in lines if line.endswith(".wav")] == [str(sound) for sound in sounds]
-    told = [json.loads(line) for line in timeline("--format", "json").stdout.splitlines()]
-    assert [each["duration_s"] for each in told] == [0.5, 1, 1.5]
-    assert told[0]["turns"][0].keys() == {"start_s", "end_s", "speaker", "score"}
+    results = [json.loads(line) for line in timeline("--format", "json").stdout.splitlines()]
+    assert [each["duration_s"] for each in results] == [0.5, 1, 1.5]
+    assert results[0]["turns"][0].keys() == {"start_s", "end_s", "speaker", "score"}
     target = tmp_path / "all.rttm"
     assert timeline("--format", "rttm", "-o", target).stdout == ""
     turn = r"SPEAKER (elephant|koala|rain) 1 \d\.\d{3} \d\.\d{3} <NA> <NA> \w+ <NA> <NA>"
     assert all(re.fullmatch(turn, line) for line in target.read_text().splitlines())
-    assert sum(len(each["turns"]) for each in told) == len(target.read_text().splitlines()) > 0
+    assert sum(len(each["turns"]) for each in results) == len(target.read_text().splitlines()) > 0
     assert timeline("--format", "srt", on=sounds[:1]).stdout.startswith("1\n00:00:00,")
     assert timeline("--plot", tmp_path / "t.png", on=sounds[:1]).exit_code == 0
     assert (tmp_path / "t.png").stat().st_size > 0
 
 
-def test_a_broken_sound_is_told_and_the_others_go_on(timeline, sounds):
+def test_an_unreadable_recording_is_reported_and_skipped(timeline, sounds):
     result = timeline(on=["gone.wav", sounds[0]])
     assert result.exit_code == 2
     assert result.stdout.startswith(str(sounds[0]))
     assert result.stderr == ("photism: source 'gone.wav' does not exist; give the path of a sound or video file\n")
 
 
-def test_a_threshold_and_the_shortest_turn(timeline):
+def test_a_threshold_a_shortest_turn_and_no_overlap(timeline):
     assert len(timeline("--threshold", 0.999).stdout.splitlines()) == 3
     assert len(timeline("--min-on", 2).stdout.splitlines()) == 3
     one_by_one = [
@@ -68,7 +68,7 @@ def test_a_threshold_and_the_shortest_turn(timeline):
         assert all(later["start_s"] >= earlier["end_s"] for earlier, later in pairwise(turns))
 
 
-def test_embeddings_go_to_a_file(x_vectors, sounds, tmp_path):
+def test_embeddings_are_written_to_a_file(x_vectors, sounds, tmp_path):
     from photism.listening.embeddings import load_embeddings
 
     target = tmp_path / "e.npz"
@@ -86,15 +86,15 @@ def test_a_speaker_is_enrolled_and_verified(x_vectors, sounds, tmp_path):
     assert run("enrol", "Ben", sounds[2], *x_vectors, "-o", target).exit_code == 0
     assert "has a speaker 'Ben'" in str(run("enrol", "Ben", sounds[0], *x_vectors, "-o", target).exception)
     result = run("verify", sounds[2], *x_vectors, "--enrolled", target, "--threshold", 0.9999, "--json")
-    told = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [each["speaker"] for each in told] == ["Ben", "Anna"]
-    assert [each["is_same"] for each in told] == [True, False]
-    assert told[0]["score"] == pytest.approx(1, abs=1e-5)
+    comparisons = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [each["speaker"] for each in comparisons] == ["Ben", "Anna"]
+    assert [each["is_same"] for each in comparisons] == [True, False]
+    assert comparisons[0]["score"] == pytest.approx(1, abs=1e-5)
     line = run("verify", sounds[0], sounds[0], *x_vectors, "--threshold", 0.5).stdout
     assert re.fullmatch(rf"same speaker    1\.00 \(from 0\.50 on\)  {sounds[0]}\n", line)
 
 
-def test_a_speaker_who_is_enrolled_meanwhile_is_kept(x_vectors, sounds, tmp_path, monkeypatch):
+def test_a_speaker_enrolled_by_another_process_is_kept(x_vectors, sounds, tmp_path, monkeypatch):
     from photism.listening.embeddings import load_embeddings, save_embeddings
 
     target, enrol = tmp_path / "s.npz", SpeakerVerifier.enrol
@@ -111,22 +111,24 @@ def test_a_speaker_who_is_enrolled_meanwhile_is_kept(x_vectors, sounds, tmp_path
     assert "has a speaker 'Ben'" in str(run("enrol", "Ben", sounds[0], *x_vectors, "-o", target).exception)
 
 
-def test_speakers_of_another_model_are_not_taken_for_recordings(x_vectors, sounds, tmp_path):
+def test_speakers_of_another_model_are_an_error(x_vectors, sounds, tmp_path):
     from photism.listening.embeddings import save_embeddings
 
     target = tmp_path / "s.npz"
-    message = "speaker 'Anna' must be 10 numbers of length 1 for this model; got (512,): enrol with the model that is"
+    message = (
+        "speaker 'Anna' must be an embedding of 10 numbers and unit length; got shape (512,): enrol and compare with"
+    )
     save_embeddings({"Anna": np.full(512, 512**-0.5, np.float32)}, target)
     arguments = ["--enrolled", target, "--threshold", 0.5]
     assert str(run("verify", sounds[0], *x_vectors, *arguments).exception).startswith(message)
     assert str(run("enrol", "Ben", sounds[0], *x_vectors, "-o", target).exception).startswith(message)
     assert run("enrol", "Anna", sounds[0], *x_vectors, "-o", target, "--force").exit_code == 0
     save_embeddings({}, target)
-    message = f"{target} holds no speaker; photism speakers enrol adds one"
+    message = f"{target} has no speakers; add them with photism speakers enrol"
     assert str(run("verify", sounds[0], *x_vectors, *arguments).exception) == message
 
 
-def test_where_no_sound_can_be_used_no_file_is_written(x_vectors, tmp_path):
+def test_no_file_is_written_if_all_recordings_are_unreadable(x_vectors, tmp_path):
     result = run("embed", "gone.wav", *x_vectors, "-o", tmp_path / "e.npz")
     assert result.exit_code == 2
     assert not (tmp_path / "e.npz").exists()
@@ -140,7 +142,8 @@ def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
     target = tmp_path / "c.json"
     result = run("calibrate", pairs, *x_vectors, "-o", target)
     assert re.fullmatch(
-        r"threshold 1\.000  EER 0\.0%  minDCF 0\.000  on 2 pairs of one speaker and 2 of two\n", result.stdout
+        r"threshold 1\.000  EER 0\.0%  minDCF 0\.000  on 2 pairs of the same speaker and 2 of different speakers\n",
+        result.stdout,
     )
     assert json.loads(target.read_text())["threshold"] == pytest.approx(1, abs=1e-5)
     verdict = run("verify", sounds[0], sounds[1], *x_vectors, "--calibration", target).stdout
@@ -155,26 +158,26 @@ def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
     ("arguments", "message"),
     [
         (["timeline", "a.wav", "--format", "xml"], "--format must be one of table, rttm, json, srt; got xml"),
-        (["timeline", "a.wav", "b.wav", "--format", "srt"], "--format srt is for one sound; got 2"),
-        (["timeline", "a.wav", "b.wav", "--plot", "x.png"], "--plot is for one sound; got 2"),
+        (["timeline", "a.wav", "b.wav", "--format", "srt"], "--format srt is for a single recording; got 2"),
+        (["timeline", "a.wav", "b.wav", "--plot", "x.png"], "--plot is for a single recording; got 2"),
         (["timeline", "a.wav", "--plot", "x.jpg"], "--plot must be a file that ends in .png; got x.jpg"),
         (["timeline", "a.wav", "--workers", "-1"], "--workers must be at least 0; got -1"),
         (["enrol", "Anna", "a.wav", "-o", "gone/s.npz"], "-o: the folder gone does not exist; create it"),
-        (["timeline", "a.wav", "--threshold", "1"], "threshold must be above 0 and below 1; got 1.0"),
+        (["timeline", "a.wav", "--threshold", "1"], "--threshold must be above 0 and below 1; got 1"),
         (
             ["embed", "a.wav", "-o", "x.csv"],
-            "embeddings must be in a file that ends in .safetensors or .npz; got x.csv",
+            "embeddings need a file that ends in .safetensors or .npz; got x.csv",
         ),
         (
             ["embed", "a.wav", "a.wav", "-o", "x.npz"],
-            "a.wav is given twice; an embedding is written by the name of its",
+            "a.wav is given twice; give it once, since embeddings are stored by file name",
         ),
-        (["verify", "a.wav", "b.wav"], "give either --threshold or --calibration, which photism speakers calibrate"),
-        (["verify", "a.wav", "--threshold", "0.5"], "give two sounds, or one and --enrolled; got 1"),
+        (["verify", "a.wav", "b.wav"], "--threshold or a calibration must be given, and not both"),
+        (["verify", "a.wav", "--threshold", "0.5"], "give two recordings, or one and --enrolled; got 1"),
         (["embed", "a.wav", "-o", "x.npz", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16"),
     ],
 )
-def test_a_mistake_is_told_before_a_model_is_loaded(arguments, message):
+def test_a_mistake_is_an_error_before_a_model_is_loaded(arguments, message):
     error = run(*arguments, "--model", "no-model").exception
     assert isinstance(error, InputError)
     assert str(error).startswith(message)

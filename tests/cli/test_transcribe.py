@@ -1,4 +1,4 @@
-"""photism transcribe: what it prints and writes, what it refuses, and what comes in by a pipe."""
+"""photism transcribe: files, standard input and the microphone, and what is an error before a model is loaded."""
 
 import json
 import sys
@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from photism import InputError, Transcriber
+from photism import InputError, Transcriber, load_waveform
 from photism.cli import live
 from photism.cli.app import app, main
+from photism.cli.transcript_output import TranscriptOutput, TranscriptWriter
+from photism.listening.transcription.decoding_options import StreamingSettings, TranscribeSettings
+from photism.listening.transcription.streaming import StreamUpdate
+from photism.listening.transcription.transcript import Word
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def texts(ctc_checkpoints, sounds):
     return [each.text for each in Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert")(sounds)]
 
 
-def test_the_text_of_a_sound_and_of_several(transcribe, sounds, texts):
+def test_the_text_of_one_recording_and_of_several(transcribe, sounds, texts):
     assert transcribe(sounds[0]).stdout == f"{texts[0]}\n"
     result = transcribe(*sounds, "--batch-size", 2, "--workers", 0)
     assert result.stdout.splitlines() == [
@@ -42,18 +46,18 @@ def test_the_text_of_a_sound_and_of_several(transcribe, sounds, texts):
     assert result.exit_code == 0
 
 
-def test_json_is_one_object_a_sound(transcribe, sounds, texts):
+def test_json_is_one_object_per_recording(transcribe, sounds, texts):
     lines = transcribe(*sounds, "--json").stdout.splitlines()
     for line, sound, text in zip(lines, sounds, texts, strict=True):
-        told = json.loads(line)
-        assert told.keys() == {"file", "text", "duration_s", "windows", "words"}
-        assert (told["file"], told["text"], told["windows"]) == (str(sound), text, 1)
-        assert told["words"][0].keys() == {"text", "start_s", "end_s", "confidence"}
-    told = json.loads(transcribe(sounds[0], "--json", "--words").stdout)
-    assert told["words"][0]["characters"]
+        result = json.loads(line)
+        assert result.keys() == {"file", "text", "duration_s", "windows", "words"}
+        assert (result["file"], result["text"], result["windows"]) == (str(sound), text, 1)
+        assert result["words"][0].keys() == {"text", "start_s", "end_s", "confidence"}
+    result = json.loads(transcribe(sounds[0], "--json", "--words").stdout)
+    assert result["words"][0]["characters"]
 
 
-def test_a_broken_sound_is_told_and_the_others_go_on(transcribe, sounds, texts, tmp_path):
+def test_an_unreadable_recording_is_reported_and_skipped(transcribe, sounds, texts, tmp_path):
     broken = tmp_path / "broken.wav"
     broken.write_text("not a sound")
     result = transcribe(sounds[0], broken, sounds[1])
@@ -85,31 +89,34 @@ def test_files_are_written(transcribe, sounds, texts, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "SOUND is missing: give files or URLs, - for a pipe, or --microphone"),
-        (["a.wav", "-"], "- for a pipe must stand alone; give the files in another command"),
-        (["a.wav", "--microphone"], "--microphone takes no SOUND; leave one of them out"),
-        (["a.wav", "--raw", "16000"], "--raw is for what comes in by a pipe; give - as SOUND, or leave it out"),
-        (["-", "--input-device", "hw:0"], "--input-device goes with --microphone; add it, or leave this out"),
+        ([], "SOUND is missing: give files or URLs, - for standard input, or --microphone"),
+        (["a.wav", "-"], "- for standard input must be the only SOUND; transcribe the files in another command"),
+        (["a.wav", "--microphone"], "--microphone and SOUND exclude each other; give one of them"),
+        (["a.wav", "--raw", "16000"], "--raw is for standard input: give - as SOUND, or omit --raw"),
+        (
+            ["-", "--input-device", "hw:0"],
+            "--input-device is for the microphone: add --microphone, or omit --input-device",
+        ),
         (["a.wav", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
         (["a.wav", "--format", "ass"], "--format must be one of txt, srt, vtt, tsv, json; got ass"),
         (["a.wav", "-o", "text.doc"], "--format must be one of txt, srt, vtt, tsv, json; got doc"),
-        (["a.wav", "b.wav", "--format", "srt"], "--format srt of several sounds needs -o FOLDER"),
-        (["a.wav", "b.wav", "-o", "text.txt"], "-o must be a folder for several sounds, but text.txt is none"),
+        (["a.wav", "b.wav", "--format", "srt"], "--format srt of several recordings needs -o FOLDER, or --json"),
+        (["a.wav", "b.wav", "-o", "text.txt"], "-o must be a folder for several recordings, but text.txt is none"),
         (["a.wav", "-o", "gone/text.txt"], "-o: the folder gone does not exist; create it"),
         (["x/a.wav", "y/a.mp3", "-o", "."], "x/a.wav and y/a.mp3 would both be written to a.txt"),
-        (["a.wav", "--beams", "0"], "beams must be at least 1; got 0"),
+        (["a.wav", "--beams", "0"], "--beams must be at least 1; got 0"),
         (["a.wav", "--lm", "gone.arpa"], "language model gone.arpa must be an ARPA file"),
-        (["-", "--step", "0"], "step_s must be above 0 seconds; got 0"),
+        (["-", "--step", "0"], "--step must be above 0; got 0"),
     ],
 )
-def test_a_mistake_is_told_before_a_model_is_loaded(arguments, message, tmp_path, monkeypatch):
+def test_a_mistake_is_an_error_before_a_model_is_loaded(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     error = CliRunner().invoke(app, ["transcribe", *arguments]).exception
     assert isinstance(error, InputError)
     assert message in str(error)
 
 
-def test_without_a_model_it_says_what_to_give(sounds, monkeypatch, capsys):
+def test_a_missing_model_is_an_error_that_names_one(sounds, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["photism", "transcribe", str(sounds[0])])
     with pytest.raises(SystemExit) as exit_info:
         main()
@@ -120,17 +127,17 @@ def test_without_a_model_it_says_what_to_give(sounds, monkeypatch, capsys):
 def test_settings_reach_the_transcriber(transcribe, sounds, monkeypatch):
     given = {}
 
-    def numbered(self, listed, decoding, **settings):
-        given.update(settings, sounds=listed, decoding=decoding)
+    def transcribe_nothing(self, recordings, settings, **callbacks):
+        given.update(recordings=recordings, settings=settings)
         return iter(())
 
-    monkeypatch.setattr(Transcriber, "numbered", numbered)
+    monkeypatch.setattr(Transcriber, "transcribe", transcribe_nothing)
     options = "--beams 7 --hot-word A --hot-word OAT --hot-word-weight 3 --vad --window 5 --batch-size 3 --workers 1"
     assert transcribe(sounds[0], *options.split()).exit_code == 0
-    decoding = given.pop("decoding")
-    assert (decoding.beams, decoding.hot_words, decoding.hot_word_weight) == (7, ["A", "OAT"], 3.0)
-    settings = {"vad": True, "window_s": 5.0, "batch_size": 3, "num_workers": 1, "sounds": [str(sounds[0])]}
-    assert settings.items() <= given.items()
+    expected = TranscribeSettings(
+        beams=7, hot_words=("A", "OAT"), hot_word_weight=3.0, vad=True, window_s=5.0, batch_size=3, num_workers=1
+    )
+    assert given == {"recordings": [str(sounds[0])], "settings": expected}
 
 
 @pytest.fixture
@@ -147,20 +154,19 @@ def piped(monkeypatch, ctc_checkpoints):
     return run
 
 
-def test_a_pipe_is_told_as_it_comes(piped, sounds, ctc_checkpoints, capsys):
+def test_standard_input_is_transcribed_as_it_arrives(piped, sounds, ctc_checkpoints, capsys):
     printed = piped(sounds[2].read_bytes(), "--step", "0.5", "--lookahead", "0.25", capture=capsys)
-    assert printed.err.startswith("listening; what is said is heard for good 0.75 s later")
-    from photism import load_waveform
-    from photism.listening.transcription.streaming import Streaming
-
-    stream = Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert").stream(Streaming(step_s=0.5, lookahead_s=0.25))
+    assert printed.err.startswith("Listening; each word becomes final about 0.75 s after it is spoken.")
+    stream = Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert").stream(
+        StreamingSettings(step_s=0.5, lookahead_s=0.25)
+    )
     stream.feed(load_waveform(sounds[2]).samples)
     stream.finish()
     assert printed.out.split() == stream.transcript.text.split()
     assert len(printed.out.split()) > 1
 
 
-def test_a_pipe_of_raw_samples_in_json(piped, sounds, capsys):
+def test_raw_samples_on_standard_input_in_json(piped, sounds, capsys):
     samples = sounds[2].read_bytes()[44:]
     printed = piped(samples, "--raw", "16000", "--json", "--step", "0.5", "--lookahead", "0.25", capture=capsys)
     *updates, whole = map(json.loads, printed.out.splitlines())
@@ -170,7 +176,7 @@ def test_a_pipe_of_raw_samples_in_json(piped, sounds, capsys):
     assert whole["file"] == "-"
 
 
-def test_a_pipe_to_subtitles(piped, sounds, tmp_path, capsys):
+def test_standard_input_to_subtitles(piped, sounds, tmp_path, capsys):
     printed = piped(sounds[2].read_bytes(), "--format", "vtt", capture=capsys)
     assert printed.out.startswith("WEBVTT\n\n00:00:00.")
     target = tmp_path / "live.srt"
@@ -179,8 +185,7 @@ def test_a_pipe_to_subtitles(piped, sounds, tmp_path, capsys):
     assert " --> " in target.read_text()
 
 
-def test_a_microphone_until_it_is_interrupted(transcribe, sounds, monkeypatch):
-    from photism import load_waveform
+def test_the_microphone_is_transcribed_until_ctrl_c(transcribe, sounds, monkeypatch):
     from photism.audio import live as audio
 
     def microphone(device):
@@ -194,29 +199,22 @@ def test_a_microphone_until_it_is_interrupted(transcribe, sounds, monkeypatch):
     assert result.stdout.strip()
 
 
-def test_on_a_terminal_what_is_not_final_is_dim_and_taken_back(monkeypatch, transcribe):
-    from photism.cli.transcript_output import Destination
-    from photism.listening.transcription.streaming import Heard
-    from photism.listening.transcription.transcript import Word
-
+def test_partial_words_are_dim_on_a_terminal_and_replaced(monkeypatch, transcribe):
     def word(text, start_s):
         return Word(text, start_s, start_s + 0.5, 1.0, ())
 
     written = []
     monkeypatch.setattr(live.sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(live._Printer, "write", lambda self, text: written.append(text))
-    destination = Destination.of(["-"], None, None, words=False, as_json=False, force=False)
-    printer = live._Printer(destination)
-    printer.show(Heard((), (word("HEL", 0.0),)))
-    printer.show(Heard((word("HELLO", 0.0), word("THERE", 0.6)), (word("A", 1.2),)))
-    printer.show(Heard((word("AFTER", 4.0),), ()))
+    printer = live._Printer(TranscriptWriter(["-"], TranscriptOutput()))
+    printer.show(StreamUpdate((), (word("HEL", 0.0),)))
+    printer.show(StreamUpdate((word("HELLO", 0.0), word("THERE", 0.6)), (word("A", 1.2),)))
+    printer.show(StreamUpdate((word("AFTER", 4.0),), ()))
     printer.end()
     assert "".join(written) == ("\x1b7\x1b[2mHEL\x1b[0m\x1b8\x1b[JHELLO THERE\x1b7 \x1b[2mA\x1b[0m\x1b8\x1b[J\nAFTER\n")
 
 
 def test_ctrl_c_closes_the_microphone():
-    from photism.cli.transcript_output import Destination
-
     class Stream:
         delay_s = 1.0
         transcript = None
@@ -225,11 +223,8 @@ def test_ctrl_c_closes_the_microphone():
             raise KeyboardInterrupt
 
         def finish(self):
-            from photism.listening.transcription.streaming import Heard
+            return StreamUpdate((), ())
 
-            return Heard((), ())
-
-    destination = Destination.of(["-"], None, None, words=False, as_json=False, force=False)
-    pieces = (np.zeros(1, np.float32) for _ in range(2))
-    live.transcribe_live(Stream(), pieces, destination)
-    assert list(pieces) == []
+    blocks = (np.zeros(1, np.float32) for _ in range(2))
+    live.transcribe_live(Stream(), blocks, TranscriptWriter(["-"], TranscriptOutput()))
+    assert list(blocks) == []

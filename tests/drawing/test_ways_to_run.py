@@ -159,7 +159,7 @@ def test_the_encoder_goes_where_offloaded_layers_come_to_work(models, sounds):
     assert diffusion.device.type == "meta"
     ours = AudioToImagePipeline(load(models).encoder, diffusion)
     assert ours.encoder.encode(sounds[:1]).prompt_embeds.device.type == "cpu"
-    assert CaptionRanker.of(ours).encoder.device.type == "cpu"
+    assert CaptionRanker(ours.encoder, ours.diffusion).encoder.device.type == "cpu"
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

@@ -1,3 +1,5 @@
+"""Decoding ahead and batching: order, errors, and how much is held in memory."""
+
 import io
 from pathlib import Path
 
@@ -6,7 +8,7 @@ import pytest
 import torch
 
 from photism import InputError, load_waveform
-from photism.listening.batching import decoded, in_batches, is_single, several
+from photism.listening.batching import as_iterable, decode_ahead, in_batches, is_single
 
 TONE = np.sin(np.arange(8000) / 10).astype(np.float32)
 
@@ -23,7 +25,7 @@ def wav(tmp_path):
     return path
 
 
-def test_one_recording_is_told_from_several(wav):
+def test_one_recording_is_distinguished_from_several(wav):
     single = [wav, str(wav), wav.read_bytes(), io.BytesIO(), TONE, torch.zeros(400), load_waveform(wav)]
     single += [{"raw": TONE, "sampling_rate": 16000}, [0.0, 0.1], (np.float32(0), 1.0)]
     assert all(is_single(each) for each in single)
@@ -42,28 +44,28 @@ def test_every_kind_of_recording_is_decoded_in_order(wav):
         yield {"audio": {"bytes": None, "path": str(wav)}, "text": "a tone"}
 
     for workers in (0, 3):
-        found = list(decoded(kinds(), num_workers=workers))
+        found = list(decode_ahead(kinds(), num_workers=workers))
         assert [number for number, _ in found] == list(range(13))
         for _, waveform in found:
             np.testing.assert_array_equal(waveform.samples, samples)
 
 
-def test_arrays_without_a_rate_have_the_one_that_is_given():
-    ((_, waveform),) = decoded([TONE], sampling_rate=8000)
+def test_arrays_without_a_sampling_rate_have_the_given_one():
+    ((_, waveform),) = decode_ahead([TONE], sampling_rate=8000)
     assert waveform.duration_s == 1
 
 
-def test_a_data_set_is_read_without_being_decoded_by_its_library(wav):
+def test_a_dataset_is_read_without_its_own_decoder(wav):
     import datasets
 
     rows = datasets.Dataset.from_dict({"sound": [str(wav)] * 3, "audio": [str(wav)] * 3})
     rows = rows.cast_column("audio", datasets.Audio())
-    found = [waveform.samples for _, waveform in decoded(rows)]
+    found = [waveform.samples for _, waveform in decode_ahead(rows)]
     assert len(found) == 3
     np.testing.assert_array_equal(found[2], load_waveform(wav).samples)
 
 
-def test_what_torchcodec_decoded_is_taken():
+def test_audio_decoded_by_torchcodec_is_accepted():
     class Samples:
         data, sample_rate = torch.from_numpy(TONE)[None], 8000
 
@@ -71,24 +73,22 @@ def test_what_torchcodec_decoded_is_taken():
         def get_all_samples(self):
             return Samples
 
-    ((_, waveform),) = decoded([{"audio": Decoder()}])
+    ((_, waveform),) = decode_ahead([{"audio": Decoder()}])
     assert waveform.duration_s == 1
 
 
-def test_a_broken_recording_ends_it_or_is_left_out(wav):
+def test_an_unreadable_recording_is_an_error_or_is_skipped(wav):
     sounds = [wav, Path("gone.wav"), wav, b"no sound"]
     with pytest.raises(InputError, match=r"gone\.wav.*does not exist"):
-        list(decoded(sounds))
-    told = []
-    found = list(decoded(sounds, on_error=lambda number, error: told.append((number, str(error)))))
+        list(decode_ahead(sounds))
+    skipped = []
+    found = list(decode_ahead(sounds, on_error=lambda number, error: skipped.append((number, str(error)))))
     assert [number for number, _ in found] == [0, 2]
-    assert [number for number, _ in told] == [1, 3]
-    assert "does not exist" in told[0][1]
-    with pytest.raises(InputError, match="num_workers must be 0 or more; got -1"):
-        list(decoded(sounds, num_workers=-1))
+    assert [number for number, _ in skipped] == [1, 3]
+    assert "does not exist" in skipped[0][1]
 
 
-def test_no_more_are_decoded_than_are_soon_wanted(wav):
+def test_only_a_few_recordings_are_decoded_ahead(wav):
     asked = []
 
     def sounds():
@@ -96,13 +96,13 @@ def test_no_more_are_decoded_than_are_soon_wanted(wav):
             asked.append(number)
             yield wav
 
-    stream = decoded(sounds(), num_workers=2)
+    stream = decode_ahead(sounds(), num_workers=2)
     next(stream)
     assert len(asked) <= 4
     stream.close()
 
 
-def test_batches_are_of_like_length_and_results_in_order():
+def test_batches_have_similar_lengths_and_results_keep_their_order():
     batches = []
 
     def compute(batch):
@@ -112,11 +112,9 @@ def test_batches_are_of_like_length_and_results_in_order():
     items = [5, 1, 4, 1, 3, 9]
     assert list(in_batches(iter(items), compute, length=lambda item: item, batch_size=2)) == [-5, -1, -4, -1, -3, -9]
     assert batches == [[1, 1], [3, 4], [5, 9]]
-    with pytest.raises(InputError, match="batch_size must be at least 1; got 0"):
-        list(in_batches(items, compute, length=len, batch_size=0))
 
 
-def test_a_batch_is_no_longer_than_may_be_nor_is_more_taken_than_it_takes():
+def test_batches_and_groups_have_a_maximum_length():
     batches, taken = [], []
 
     def items():
@@ -128,9 +126,11 @@ def test_a_batch_is_no_longer_than_may_be_nor_is_more_taken_than_it_takes():
         batches.append(list(batch))
         return batch
 
-    stream = in_batches(items(), compute, length=lambda item: item, batch_size=4, longest_batch=10, longest_group=80)
+    stream = in_batches(
+        items(), compute, length=lambda item: item, batch_size=4, max_batch_length=10, max_group_length=80
+    )
     next(stream)
-    assert len(taken) == 8  # 8 times 10, and one more by the last of them
+    assert len(taken) == 8  # their total length first reaches 80 with the eighth
     assert list(stream) == taken[1:]
     assert len(taken) == 140
     assert all(len(batch) * max(batch) <= 10 or len(batch) == 1 for batch in batches)
@@ -146,7 +146,7 @@ def test_results_stream_out_of_an_endless_source():
     assert [next(stream) for _ in range(100)] == [1] * 100
 
 
-def test_long_items_wait_for_no_others():
+def test_a_group_ends_at_its_maximum_length():
     batches = []
 
     def compute(batch):
@@ -154,15 +154,15 @@ def test_long_items_wait_for_no_others():
         return batch
 
     items = [5, 1, 4, 9, 1, 3, 2]
-    found = in_batches(items, compute, length=lambda item: item, batch_size=2, longest_group=9)
+    found = in_batches(items, compute, length=lambda item: item, batch_size=2, max_group_length=9)
     assert list(found) == items
     assert batches == [[1, 4], [5], [9], [1, 2], [3]]
 
 
-def test_what_is_no_recording_at_all():
-    assert list(several(b"sound")) == [b"sound"]
-    assert several(["a.wav"]) == ["a.wav"]
-    with pytest.raises(InputError, match="sounds must be a recording, or something to iterate over; got NoneType"):
-        several(None)
-    with pytest.raises(InputError, match="sounds must hold at least one recording; got none"):
-        several([])
+def test_an_input_that_is_no_recording_is_an_error():
+    assert list(as_iterable(b"sound")) == [b"sound"]
+    assert as_iterable(["a.wav"]) == ["a.wav"]
+    with pytest.raises(InputError, match="recordings must be a recording or an iterable of recordings; got NoneType"):
+        as_iterable(None)
+    with pytest.raises(InputError, match="recordings must contain at least one recording; got an empty list"):
+        as_iterable([])

@@ -1,4 +1,4 @@
-"""The classifier that Photism brings: which of eight languages is spoken."""
+"""The bundled classifier of eight spoken languages."""
 
 import pytest
 from safetensors import safe_open
@@ -14,14 +14,14 @@ def classifier():
     return AudioClassifier.from_pretrained(device="cpu")
 
 
-def test_it_tells_the_languages_of_the_examples(classifier):
+def test_the_languages_of_the_examples_are_recognised(classifier):
     paths = sorted((bundled_model() / "examples").glob("*.ogg"))
     assert len(paths) == len(LANGUAGES)
-    for path, heard in zip(paths, classifier(paths), strict=True):
-        assert heard[0].label == LANGUAGES[path.name.split(".")[1]]
+    for path, classes in zip(paths, classifier(paths), strict=True):
+        assert classes[0].label == LANGUAGES[path.name.split(".")[1]]
 
 
-def test_it_is_a_head_on_the_encoder_of_the_bundled_model(classifier):
+def test_it_shares_the_encoder_of_the_bundled_model(classifier):
     with safe_open(bundled_model() / "language" / "model.safetensors", "pt") as head:
         assert not any(key.startswith("wav2vec2_bert") for key in head.keys())  # noqa: SIM118 (it is no mapping)
     with safe_open(bundled_model() / "model.safetensors", "pt") as model:

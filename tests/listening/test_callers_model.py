@@ -64,8 +64,8 @@ def test_a_classifiers_model_is_unchanged_and_can_be_trained(name, recordings):
     before = state(model)
     classifier = AudioClassifier(model, make_extractor(kind))
     classifier(recordings)
-    if classifier.peer and classifier.peer.is_paddable:
-        classifier.peer.pads = True
+    if classifier.transformers_classifier and classifier.transformers_classifier.is_paddable:
+        classifier.transformers_classifier.pads = True
         classifier(recordings)
     assert state(model) == before
 
@@ -97,7 +97,7 @@ def test_classifiers_in_several_threads_share_a_model(recordings, pads):
     batches = [recordings, recordings[:2], recordings[1:], recordings[::-1]]
     classifiers = [AudioClassifier(model, make_extractor("wav2vec2-base"), top_k=None) for _ in batches]
     for classifier in classifiers:
-        classifier.peer.pads = pads
+        classifier.transformers_classifier.pads = pads
     waveforms = [[Waveform(recording) for recording in batch] for batch in batches]
     wanted = [classifiers[0].logits(batch) for batch in waveforms]
     with ThreadPoolExecutor(len(batches)) as threads:

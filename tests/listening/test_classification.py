@@ -1,4 +1,4 @@
-"""AudioClassifier beside transformers' pipeline, and what that pipeline gets wrong."""
+"""AudioClassifier compared with transformers' pipeline, and where that pipeline fails."""
 
 import warnings
 
@@ -9,8 +9,7 @@ import transformers
 
 from photism import AudioClassifier, InputError
 from photism.encoder.chunked import encode_long
-from photism.listening import classification as label
-from photism.listening.windows import Windows
+from photism.listening import classification
 from tests.support.classifiers import LABELS, NAMES, give_speech_head, make_classifier
 
 NEAR = {"rtol": 1e-5, "atol": 5e-6}
@@ -20,7 +19,7 @@ LENGTHS = (16_000, 9_000, 5_432, 16_000, 800, 23_001)
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory):
-    """Gives the folder of a classifier by its name in `classifiers`, with settings changed."""
+    """Function that returns the folder of a classifier, by its name in `classifiers`, with changed settings."""
     folder = tmp_path_factory.mktemp("classifiers")
 
     def checkpoint(name, **changes):
@@ -41,7 +40,7 @@ def pipeline(folder, **arguments):
 
 
 def in_full(answers):
-    """(B, C) scores in the order of the labels."""
+    """Return scores (B, C) in the order of the labels."""
     return np.array([[dict(answer)[name] for name in LABELS] for answer in answers])
 
 
@@ -53,19 +52,20 @@ def reference(folder, recordings, **arguments):
 
 @pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")
 @pytest.mark.parametrize("name", NAMES)
-def test_scores_are_those_of_transformers_pipeline_alone_and_in_a_batch(checkpoints, recordings, name):
+def test_scores_match_transformers_pipeline_alone_and_in_a_batch(checkpoints, recordings, name):
     folder = checkpoints(name)
     classifier = AudioClassifier.from_pretrained(folder, device="cpu", top_k=None)
-    wanted = reference(folder, recordings)
-    assert np.ptp(wanted, axis=0).max() > 1e-3  # what differs in the recordings is heard
+    expected = reference(folder, recordings)
+    assert np.ptp(expected, axis=0).max() > 1e-3  # the scores depend on the recordings
     alone = in_full([classifier(recording) for recording in recordings])
-    np.testing.assert_allclose(alone, wanted, **NEAR)
+    np.testing.assert_allclose(alone, expected, **NEAR)
     for batch_size in (2, 6):
         together = in_full(classifier(recordings, batch_size=batch_size))
         np.testing.assert_allclose(together, alone, **NEAR)
-    if classifier.peer and classifier.peer.is_paddable:
-        assert not classifier.peer.pads  # on a processor it would only cost time
-        classifier.peer.pads = True
+    other = classifier.transformers_classifier
+    if other and other.is_paddable:
+        assert not other.pads  # on a CPU it would only cost time
+        other.pads = True
         padded = in_full(classifier(recordings, batch_size=6))
         np.testing.assert_allclose(padded, alone, **NEAR)
         assert np.abs(padded - alone).max() > 0
@@ -76,19 +76,21 @@ def test_scores_are_those_of_transformers_pipeline_alone_and_in_a_batch(checkpoi
     ("problem", "function"),
     [(None, "softmax"), ("multi_label_classification", "sigmoid"), ("regression", "none")],
 )
-def test_the_function_is_the_problems_or_the_one_that_is_asked_for(checkpoints, recordings, name, problem, function):
+def test_the_score_function_is_that_of_the_problem_type_or_the_given_one(
+    checkpoints, recordings, name, problem, function
+):
     folder = checkpoints(name, problem_type=problem, use_weighted_layer_sum=True)
-    given = AudioClassifier.from_pretrained(folder, device="cpu", top_k=None)
-    np.testing.assert_allclose(in_full(given(recordings)), reference(folder, recordings), **NEAR)
+    classifier = AudioClassifier.from_pretrained(folder, device="cpu", top_k=None)
+    np.testing.assert_allclose(in_full(classifier(recordings)), reference(folder, recordings), **NEAR)
     for other in ("softmax", "sigmoid", "none"):
-        wanted = reference(folder, recordings[:2], function_to_apply=other)
-        np.testing.assert_allclose(in_full(given(recordings[:2], function_to_apply=other)), wanted, **NEAR)
-        made = AudioClassifier(given.model, given.extractor, top_k=None, function_to_apply=other)
-        np.testing.assert_allclose(in_full(made(recordings[:2])), wanted, **NEAR)
-    assert given._function(None) == function
+        expected = reference(folder, recordings[:2], function_to_apply=other)
+        np.testing.assert_allclose(in_full(classifier(recordings[:2], function_to_apply=other)), expected, **NEAR)
+        made = AudioClassifier(classifier.model, classifier.extractor, top_k=None, function_to_apply=other)
+        np.testing.assert_allclose(in_full(made(recordings[:2])), expected, **NEAR)
+    assert classifier._default_function == function
 
 
-def test_one_class_alone_is_a_number_and_not_always_1(checkpoints, recordings):
+def test_a_single_class_is_a_regression(checkpoints, recordings):
     folder = checkpoints("bert", id2label={0: "loudness"}, label2id={"loudness": 0})
     ((name, score),) = AudioClassifier.from_pretrained(folder, device="cpu")(recordings[0])
     assert name == "loudness"
@@ -96,7 +98,7 @@ def test_one_class_alone_is_a_number_and_not_always_1(checkpoints, recordings):
 
 
 @pytest.mark.parametrize("last", ["out_proj", "output"])
-def test_the_head_of_published_emotion_classifiers_is_not_replaced_by_a_random_one(tmp_path, recordings, last):
+def test_the_head_of_published_emotion_classifiers_is_loaded(tmp_path, recordings, last):
     folder = make_classifier(tmp_path / "emotion", "xlsr")
     give_speech_head(folder, last)
     classifier = AudioClassifier.from_pretrained(folder, device="cpu", top_k=None)
@@ -115,17 +117,17 @@ def bert(checkpoints):
     return AudioClassifier.from_pretrained(checkpoints("bert"), device="cpu")
 
 
-@pytest.mark.parametrize(("top_k", "told"), [(1, 1), (7, 7), (8, 7), (None, 7)])
-def test_top_k_counts_at_construction_and_at_call(bert, checkpoints, recordings, top_k, told):
+@pytest.mark.parametrize(("top_k", "count"), [(1, 1), (7, 7), (8, 7), (None, 7)])
+def test_top_k_is_set_at_construction_and_overridden_in_a_call(bert, checkpoints, recordings, top_k, count):
     made = AudioClassifier.from_pretrained(checkpoints("bert"), device="cpu", top_k=top_k)
-    assert [len(answer) for answer in made(recordings[:2])] == [told, told]
+    assert [len(answer) for answer in made(recordings[:2])] == [count, count]
     assert len(bert(recordings[0])) == 5
     called = bert(recordings[0], top_k=top_k)
     assert called == made(recordings[0])
     assert [score for _, score in called] == sorted((score for _, score in called), reverse=True)
 
 
-def test_one_several_and_any_number_of_recordings(bert, recordings, sounds):
+def test_one_recording_a_list_and_a_generator(bert, recordings, sounds):
     single = bert(recordings[0])
     assert [type(each).__name__ for each in single] == ["ClassScore"] * 5
     assert bert(recordings[:1])[0] == single
@@ -154,15 +156,15 @@ NOISE = np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
         (np.where(np.arange(16_000) == 9, np.nan, NOISE), "must be finite, but hold NaN"),
         (NOISE[:399], "at least 400"),
         (NOISE[:0], "holds no samples"),
-        (None, "sounds must be a recording, or something to iterate over; got NoneType"),
-        ([], "sounds must hold at least one recording; got none"),
+        (None, "recordings must be a recording or an iterable of recordings; got NoneType"),
+        ([], "recordings must contain at least one recording; got an empty list"),
         ({"array": NOISE}, '"array" or "raw" and its own "sampling_rate"'),
         (NOISE.reshape(100, 160), "does not tell its channels"),
         (NOISE > 0, "must be floats within"),
     ],
 )
 @pytest.mark.parametrize("name", ["bert", "wav2vec2-base"])
-def test_a_bad_recording_is_one_clear_error(checkpoints, name, sound, message):
+def test_an_unreadable_recording_is_an_error(checkpoints, name, sound, message):
     classifier = AudioClassifier.from_pretrained(checkpoints(name), device="cpu")
     with pytest.raises(InputError, match=message):
         classifier(sound)
@@ -177,44 +179,46 @@ def test_the_shortest_recordings_have_finite_scores(checkpoints, name, samples):
     assert np.isfinite(in_full([classifier(integers)])).all()
 
 
-def test_what_is_too_short_for_an_architecture_is_told(checkpoints):
+def test_a_recording_too_short_for_an_architecture_is_an_error(checkpoints):
     classifier = AudioClassifier.from_pretrained(checkpoints("sew"), device="cpu")
     with pytest.raises(InputError, match=r"a recording of 0\.025 s is too short for a sew"):
         classifier(NOISE[:400])
 
 
-def test_what_does_not_fit_into_memory_is_told_before_it_is_tried(checkpoints, monkeypatch):
+def test_a_recording_too_long_for_the_memory_is_refused(checkpoints, monkeypatch):
     classifier = AudioClassifier.from_pretrained(checkpoints("xlsr"), device="cpu")
     monkeypatch.setattr("photism.listening.transformers_classifier.free_bytes", lambda _: 2 * 3 * 8 * 4 * 16_000 // 5)
     assert classifier(NOISE)
-    with pytest.raises(InputError, match="of 2 s is too long to be heard in one piece by a wav2vec2 on this machine"):
+    with pytest.raises(
+        InputError, match="of 2 s is too long to be classified at once by a wav2vec2 on this machine; use windows"
+    ):
         classifier(np.tile(NOISE, 2))
-    (labels,) = classifier.stream(np.tile(NOISE, 2), windows=Windows(1))
+    (labels,) = classifier.stream(np.tile(NOISE, 2), window_s=1.0)
     assert len(labels.windows) == 3
     monkeypatch.setattr("photism.listening.transformers_classifier.EXACT_TOKENS", 48)
-    with pytest.raises(InputError, match="of 1 s is too long to be heard in one piece"):
+    with pytest.raises(InputError, match="of 1 s is too long to be classified at once"):
         classifier(NOISE)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"top_k": 0}, "top_k must be at least 1, or None for all; got 0"),
-        ({"top_k": -1}, "top_k must be at least 1, or None for all; got -1"),
-        ({"function_to_apply": "max"}, "function_to_apply must be one of softmax, sigmoid, none; got 'max'"),
+        ({"top_k": 0}, "top_k must be at least 1; got 0"),
+        ({"top_k": -1}, "top_k must be at least 1; got -1"),
+        ({"function_to_apply": "max"}, "function_to_apply must be one of softmax, sigmoid, none; got max"),
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
-        ({"num_workers": -1}, "num_workers must be (at least 0|0 or more); got -1"),
+        ({"num_workers": -1}, "num_workers must be at least 0; got -1"),
     ],
 )
-def test_a_wrong_setting_is_told(bert, arguments, message):
+def test_a_setting_out_of_range_is_an_error(bert, arguments, message):
     with pytest.raises(InputError, match=message):
         AudioClassifier(bert.model, bert.extractor, **arguments)
     with pytest.raises(InputError, match=message):
         bert([NOISE], **arguments)
 
 
-def test_windows_are_heard_as_recordings_of_their_own(bert, recordings):
-    (labels,) = bert.stream(recordings[5], windows=Windows(0.5, 0.25), top_k=None)
+def test_windows_are_classified_as_recordings_of_their_own(bert, recordings):
+    (labels,) = bert.stream(recordings[5], window_s=0.5, hop_s=0.25, top_k=None)
     assert labels.duration_s == 23_001 / 16_000
     starts = [round(window.start_s * 16_000) for window in labels.windows]
     assert starts == [0, 4000, 8000, 12_000, 15_001]
@@ -224,13 +228,13 @@ def test_windows_are_heard_as_recordings_of_their_own(bert, recordings):
     assert labels.segments[-1].end_s == labels.duration_s
 
 
-def test_a_recording_no_longer_than_a_window_is_one(bert, recordings):
-    (labels,) = bert.stream(recordings[4], windows=Windows(0.5))
+def test_a_recording_shorter_than_a_window_is_one_window(bert, recordings):
+    (labels,) = bert.stream(recordings[4], window_s=0.5)
     best = labels.windows[0].scores[0]
     assert labels.segments == ((0, labels.duration_s, best.label, best.score),)
 
 
-def test_two_classifiers_have_one_model(checkpoints, recordings):
+def test_two_classifiers_share_a_model(checkpoints, recordings):
     one = AudioClassifier.from_pretrained(checkpoints("wav2vec2-base"), device="cpu", top_k=None)
     names = one.model.state_dict().keys()
     assert (
@@ -241,36 +245,36 @@ def test_two_classifiers_have_one_model(checkpoints, recordings):
     )
     alone = in_full(one(recordings))
     other = AudioClassifier(one.model, one.extractor, names=one.names, top_k=None)
-    one.peer.pads = True
-    other.peer.pads = True
+    one.transformers_classifier.pads = True
+    other.transformers_classifier.pads = True
     for each in (one, other, one):
         np.testing.assert_allclose(in_full(each(recordings, batch_size=6)), alone, **NEAR)
         np.testing.assert_allclose(in_full(each(recordings[:3], batch_size=6)), alone[:3], **NEAR)
 
 
-@pytest.mark.parametrize("windows", [None, Windows(0.5, 0.25)])
-def test_how_far_it_is_counts_each_second_once(bert, recordings, windows):
-    told = []
-    for _ in bert.stream([recordings[5], recordings[3]], windows=windows, on_heard=lambda *each: told.append(each)):
+@pytest.mark.parametrize("windows", [{}, {"window_s": 0.5, "hop_s": 0.25}])
+def test_the_progress_counts_each_second_once(bert, recordings, windows):
+    reported = []
+    for _ in bert.stream([recordings[5], recordings[3]], **windows, on_progress=lambda *each: reported.append(each)):
         pass
-    assert len(told) == (2 if windows is None else 5 + 3)
+    assert len(reported) == (5 + 3 if windows else 2)
     for number, duration_s in enumerate((23_001 / 16_000, 1.0)):
-        seconds = [heard_s for which, heard_s, whole_s in told if which == number and whole_s == duration_s]
+        seconds = [done_s for which, done_s, whole_s in reported if which == number and whole_s == duration_s]
         assert seconds == sorted(seconds)
         assert seconds[-1] == duration_s
 
 
-def test_recordings_in_windows_come_one_by_one_and_in_order(bert, recordings):
-    told = []
+def test_recordings_in_windows_are_labelled_in_order(bert, recordings):
+    skipped = []
     broken = [recordings[0], b"broken", recordings[5], recordings[4], "gone.wav"]
-    found = list(bert.stream(broken, windows=Windows(0.5), batch_size=3, on_error=lambda *each: told.append(each)))
+    found = list(bert.stream(broken, window_s=0.5, batch_size=3, on_error=lambda *each: skipped.append(each)))
     assert [(labels.number, len(labels.windows)) for labels in found] == [(0, 3), (2, 5), (3, 1)]
-    assert [number for number, _ in told] == [1, 4]
+    assert [number for number, _ in skipped] == [1, 4]
     with pytest.raises(InputError, match="is not a sound"):
         list(bert.stream(broken))
 
 
-def test_a_threshold_leaves_out_what_does_not_reach_it(checkpoints, recordings):
+def test_labels_below_the_threshold_are_not_reported(checkpoints, recordings):
     folder = checkpoints("bert", problem_type="multi_label_classification")
     classifier = AudioClassifier.from_pretrained(folder, device="cpu", top_k=None)
     (whole,) = classifier.stream(recordings[0])
@@ -279,14 +283,13 @@ def test_a_threshold_leaves_out_what_does_not_reach_it(checkpoints, recordings):
     (some,) = classifier.stream(recordings[0], threshold=fourth)
     assert [segment[2:] for segment in some.segments] == list(whole.windows[0].scores[:4])
     assert len(some.windows[0].scores) == 7
-    windows = Windows(0.25)
-    (half,) = classifier.stream(recordings[0], windows=windows)
-    assert half == next(classifier.stream(recordings[0], windows=windows, threshold=0.5))
-    there = {each.label for window in half.windows for each in window.scores if each.score >= 0.5}
-    assert {segment.label for segment in half.segments} == there
+    (half,) = classifier.stream(recordings[0], window_s=0.25)
+    assert half == next(classifier.stream(recordings[0], window_s=0.25, threshold=0.5))
+    present = {each.label for window in half.windows for each in window.scores if each.score >= 0.5}
+    assert {segment.label for segment in half.segments} == present
 
 
-def test_a_recording_too_long_for_one_piece_is_pooled_over_windows(checkpoints, recordings, monkeypatch):
+def test_a_long_recording_is_pooled_over_windows(checkpoints, recordings, monkeypatch):
     long = np.concatenate(recordings)
     windows = []
 
@@ -297,7 +300,7 @@ def test_a_recording_too_long_for_one_piece_is_pooled_over_windows(checkpoints, 
     for name in ("bert", "bert-sum"):
         classifier = AudioClassifier.from_pretrained(checkpoints(name), device="cpu", top_k=None)
         whole = in_full([classifier(long)])
-        monkeypatch.setattr(label, "longest_exact", lambda _: 100)
+        monkeypatch.setattr(classification, "longest_exact", lambda _: 100)
         monkeypatch.setattr("photism.encoder.chunked.longest_exact", lambda _: 100)
         monkeypatch.setattr("photism.encoder.chunked.WINDOW_TOKENS", 90)
         monkeypatch.setattr("photism.listening.head_states.encode_long", spy)
@@ -309,9 +312,9 @@ def test_a_recording_too_long_for_one_piece_is_pooled_over_windows(checkpoints, 
         np.testing.assert_allclose(found[1], in_full([classifier(recordings[0])])[0], **NEAR)
 
 
-def test_recordings_that_do_not_fit_together_are_computed_apart(bert, recordings, monkeypatch):
+def test_recordings_that_do_not_fit_together_are_computed_separately(bert, recordings, monkeypatch):
     together = in_full(bert(recordings, top_k=None, batch_size=6))
-    monkeypatch.setattr(label, "longest_exact", lambda _: 75)
+    monkeypatch.setattr(classification, "longest_exact", lambda _: 75)
     seen = []
     forward = bert.model.forward
     monkeypatch.setattr(bert.model, "forward", lambda *a: seen.append(len(a[0])) or forward(*a))
@@ -320,7 +323,7 @@ def test_recordings_that_do_not_fit_together_are_computed_apart(bert, recordings
     assert len(seen) > 2
 
 
-def test_half_precision_is_near(checkpoints, recordings):
+def test_half_precision_is_close(checkpoints, recordings):
     for name in ("bert", "xlsr"):
         folder = checkpoints(name)
         exact = AudioClassifier.from_pretrained(folder, device="cpu", top_k=None)
@@ -332,19 +335,19 @@ def test_half_precision_is_near(checkpoints, recordings):
         AudioClassifier.from_pretrained(folder, dtype="int8")
 
 
-def test_a_model_that_hears_only_the_beginning_says_so_once(checkpoints, recordings, caplog):
+def test_a_recording_that_the_model_cuts_is_warned_of_once(checkpoints, recordings, caplog):
     classifier = AudioClassifier.from_pretrained(checkpoints("whisper"), device="cpu")
-    assert classifier.longest_s == 1
+    assert classifier.max_duration_s == 1
     classifier(recordings[0])
     assert not caplog.records
     classifier([recordings[5], recordings[5]])
     (record,) = caplog.records
-    assert record.getMessage() == "whisper hears the first 1 s; give windows to hear all of a longer recording"
-    list(classifier.stream(recordings[5], windows=Windows(1)))
+    assert record.getMessage() == "whisper sees only the first 1 s; use windows for longer recordings"
+    list(classifier.stream(recordings[5], window_s=1.0))
     assert len(caplog.records) == 1
 
 
-def test_nothing_is_warned_of(checkpoints, recordings):
+def test_no_warnings_are_emitted(checkpoints, recordings):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for name in ("bert", "xlsr", "wav2vec2-base"):

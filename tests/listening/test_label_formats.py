@@ -1,9 +1,11 @@
+"""Formats of labels, written out by hand."""
+
 import csv
 import io
 import json
 
 from photism.listening.label_formats import as_audacity, as_csv, as_json, as_table
-from photism.listening.windows import Segment
+from photism.listening.segments import Segment
 
 SEGMENTS = [Segment(0.0, 1.5, 'a "b", c', 0.25), Segment(3599.125, 3600.0, "dé\tf", 1 / 3)]
 
@@ -16,7 +18,7 @@ def test_a_table_with_and_without_times():
     assert as_table("x.wav", [], with_times=True) == "x.wav\n"
 
 
-def test_csv_is_read_back():
+def test_csv_can_be_read():
     text = as_csv("x,y.wav", SEGMENTS, header=True) + as_csv("z.wav", SEGMENTS[:1], header=False)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["file"] for row in rows] == ["x,y.wav", "x,y.wav", "z.wav"]
@@ -25,10 +27,10 @@ def test_csv_is_read_back():
     assert rows[1]["score"] == "0.333333"
 
 
-def test_json_is_a_line_in_its_own_letters():
+def test_json_is_one_line_without_escapes():
     assert as_json({"label": "dé"}) == '{"label": "dé"}\n'
     assert json.loads(as_json({"a": [1.5]})) == {"a": [1.5]}
 
 
-def test_an_audacity_track_keeps_its_three_columns():
+def test_an_audacity_track_has_three_columns():
     assert as_audacity(SEGMENTS) == '0.000000\t1.500000\ta "b", c\n3599.125000\t3600.000000\tdé f\n'

@@ -1,18 +1,17 @@
-"""The picture of a timeline: what is in it, read from the figure, and that it is written whole."""
+"""Plots of labelled recordings, read from the figure."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from photism import Waveform
-from photism.listening import plot as timeline
-from photism.listening.plot import write_timeline
-from photism.listening.windows import Segment
+from photism.listening.plot import MAX_TICKS, plot_segments
+from photism.listening.segments import Segment
 
 
 @pytest.fixture
 def figures(monkeypatch):
-    """The figures that are saved from now on."""
+    """List of the figures that are saved."""
     from matplotlib.figure import Figure
 
     saved = []
@@ -27,22 +26,22 @@ def noise(seconds):
 
 def test_a_row_for_each_label_in_order_of_appearance(figures, tmp_path):
     segments = [Segment(0, 2, "b", 0.9), Segment(1, 1.1, "$a_1$" + "x" * 60, 0.1), Segment(3, 4, "b", 0.5)]
-    write_timeline(tmp_path / "t.png", noise(4), segments, title="sound")
-    above, below = figures[0].axes
-    names = [tick.get_text() for tick in below.get_yticklabels()]
+    plot_segments(tmp_path / "t.png", noise(4), segments, title="sound")
+    waveform_axes, row_axes = figures[0].axes
+    names = [tick.get_text() for tick in row_axes.get_yticklabels()]
     assert names == ["b", "$a_1$" + "x" * 36 + "…"]
-    bars = [[path.get_extents().bounds for path in each.get_paths()] for each in below.collections]
+    bars = [[path.get_extents().bounds for path in each.get_paths()] for each in row_axes.collections]
     np.testing.assert_allclose(bars[0], [(0, -0.4, 2, 0.8), (3, -0.4, 1, 0.8)])
     np.testing.assert_allclose(bars[1], [(1, 0.6, 0.1, 0.8)])
-    assert [text.get_text() for text in below.texts] == ["0.90", "0.50"]
-    shades = below.collections[0].get_facecolors()
+    assert [text.get_text() for text in row_axes.texts] == ["0.90", "0.50"]
+    shades = row_axes.collections[0].get_facecolors()
     assert shades[0, 3] == 1 > shades[1, 3]
-    assert [tick.get_text() for tick in below.get_xticklabels()] == [
+    assert [tick.get_text() for tick in row_axes.get_xticklabels()] == [
         "0 s",
         "0.5 s",
         *(f"{seconds:g} s" for seconds in np.arange(1, 4.5, 0.5)),
     ]
-    assert above.get_title("left") == "sound"
+    assert waveform_axes.get_title("left") == "sound"
     with Image.open(tmp_path / "t.png") as picture:
         assert picture.size[0] == 1440
 
@@ -50,17 +49,17 @@ def test_a_row_for_each_label_in_order_of_appearance(figures, tmp_path):
 @pytest.mark.parametrize(
     ("seconds", "first", "last"), [(0.025, "0 s", "0.025 s"), (90, "0:00", "1:30"), (3600, "0:00:00", "1:00:00")]
 )
-def test_times_are_told_in_what_suits_the_length(figures, tmp_path, seconds, first, last):
-    write_timeline(tmp_path / "t.png", noise(seconds), [])
+def test_time_labels_suit_the_duration(figures, tmp_path, seconds, first, last):
+    plot_segments(tmp_path / "t.png", noise(seconds), [])
     ticks = [tick.get_text() for tick in figures[0].axes[1].get_xticklabels()]
     assert (ticks[0], ticks[-1]) == (first, last)
-    assert len(ticks) <= timeline.MOST_TICKS
+    assert len(ticks) <= MAX_TICKS
 
 
-def test_too_many_labels_are_counted(figures, tmp_path):
+def test_labels_that_are_not_shown_are_counted(figures, tmp_path):
     segments = [Segment(0, 1 + index, f"class {index}", 0.5) for index in range(50)]
-    write_timeline(tmp_path / "t.png", noise(60), segments)
-    below = figures[0].axes[1]
-    assert len(below.get_yticks()) == 40
-    assert below.get_yticklabels()[0].get_text() == "class 10"
-    assert below.get_xlabel() == "time; 10 more labels are not shown"
+    plot_segments(tmp_path / "t.png", noise(60), segments)
+    row_axes = figures[0].axes[1]
+    assert len(row_axes.get_yticks()) == 40
+    assert row_axes.get_yticklabels()[0].get_text() == "class 10"
+    assert row_axes.get_xlabel() == "time; 10 more labels are not shown"

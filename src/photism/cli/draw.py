@@ -21,7 +21,7 @@ from photism.errors import InputError
 
 if TYPE_CHECKING:
     from photism.drawing.pipeline import AudioToImageOutput
-    from photism.listening.zero_shot import HeardCaption
+    from photism.listening.zero_shot import RankedCaption
 
 
 class Drawn(NamedTuple):
@@ -162,7 +162,7 @@ def _write_all(drawn: AudioToImageOutput, targets: Sequence[Path], about: Mappin
     return written
 
 
-def _about_sounds(sounds: Sequence[str], heard: Sequence[Sequence[HeardCaption]]) -> dict[str, str]:
+def _about_sounds(sounds: Sequence[str], heard: Sequence[Sequence[RankedCaption]]) -> dict[str, str]:
     """What a picture carries of its sound; of several, lists in JSON."""
     captions = [each[0].caption for each in heard if each]
     if len(sounds) == 1:
@@ -173,7 +173,7 @@ def _about_sounds(sounds: Sequence[str], heard: Sequence[Sequence[HeardCaption]]
 
 def _report(
     sounds: Sequence[str],
-    heard: Sequence[Sequence[HeardCaption]],
+    heard: Sequence[Sequence[RankedCaption]],
     pictures: Sequence[Drawn],
     *,
     as_json: bool,

@@ -1,194 +1,182 @@
-"""What verbs tell of the sounds they label: in which form, to which files, and what a bad recording among them does."""
+"""Output of the verbs `hear` and `label`: formats, files and plots of labels."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from photism.cli.png import sound_stem
+from photism.cli.output_files import is_folder, plan_files
 from photism.cli.progress import recordings_bar
 from photism.errors import InputError
 from photism.files import atomic_text, check_writable
+from photism.listening.label_formats import (
+    LABEL_FORMATS,
+    SUFFIXES,
+    LabelFormat,
+    as_audacity,
+    as_csv,
+    as_json,
+    as_table,
+)
+from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
-    from photism.listening.label_formats import Format
+    from photism.listening.batching import OnError, OnProgress
     from photism.listening.windowed_scores import Labels
-    from photism.listening.windows import Windows
 
-FORMATS = ("table", "json", "csv", "audacity")
-FORMAT_OF_ENDING = {".csv": "csv", ".json": "json", ".jsonl": "json"}
+FORMAT_OF_SUFFIX: dict[str, LabelFormat] = {".csv": "csv", ".json": "json", ".jsonl": "json"}
 
 
-class Listen(Protocol):
-    """Streams what sounds are called."""
+class StreamLabels(Protocol):
+    """Function that yields the labels of the readable recordings, in order."""
 
-    def __call__(
-        self, *, on_error: Callable[[int, InputError], None], on_heard: Callable[[int, float, float], None]
-    ) -> Iterator[Labels]:
-        """Of those that can be used, in their order."""
+    def __call__(self, *, on_error: OnError, on_progress: OnProgress) -> Iterator[Labels]:
+        """Yield labels; unreadable recordings go to `on_error`."""
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class TellingGiven:
-    """The options of `label` and `hear` that say what is told, by their names.
+@settings
+class LabelOutput:
+    """Output of labels: a format, files and plots."""
 
-    Raises:
-        InputError: one of them is wrong, two exclude each other, or a file cannot be written.
-    """
+    format: LabelFormat | None = setting(
+        None,
+        "Output format; audacity is a label track. Default: by the suffix of the output file, otherwise table.",
+        choices=LABEL_FORMATS,
+    )
+    as_json: bool = setting(False, "Print one JSON object per recording, as --format json does.", flag="--json")
+    output: str | None = setting(
+        None,
+        "File for all recordings, or folder for a file per recording. Default: print the labels.",
+        short="-o",
+        metavar="FILE|FOLDER",
+    )
+    plot: str | None = setting(
+        None,
+        "PNG file, or folder for a file per recording, in which the labels are plotted below the waveform. Needs "
+        "photism[listening].",
+        metavar="FILE.png|FOLDER",
+    )
+    force: bool = setting(False, "Overwrite existing files.")
 
-    sounds: Sequence[str]
-    window: float | None
-    hop: float | None
-    format: str | None
-    as_json: bool
-    output: str | None
-    plot: str | None
-    force: bool
-
-    def __post_init__(self) -> None:
-        if self.format is not None and self.format not in FORMATS:
-            raise InputError(f"--format must be one of {', '.join(FORMATS)}; got {self.format}")
-        if self.as_json and self.format not in (None, "json"):
-            raise InputError(f"--json and --format {self.format} exclude each other; give one of them")
-        if self.hop is not None and self.window is None:
-            raise InputError("--hop must be given together with --window")
-        if self.form == "audacity" and self.is_together and len(self.sounds) > 1:
-            raise InputError("--format audacity is a file for each sound: give -o a folder")
-        self._check_files()
-
-    @property
-    def form(self) -> Format:
-        """That of what is told."""
-        ending = FORMAT_OF_ENDING.get(Path(self.output).suffix.lower(), "table") if self.output else "table"
-        return cast("Format", "json" if self.as_json else self.format or ending)
-
-    @property
-    def windows(self) -> Windows | None:
-        """None where sounds are heard whole.
+    def check(self) -> None:
+        """Check that only one format is chosen.
 
         Raises:
-            InputError: a length is out of range.
+            SettingError: there are two.
         """
-        if self.window is None:
-            return None
-        from photism.listening.windows import Windows
-
-        return Windows(self.window, self.hop)
+        if self.as_json and self.format not in (None, "json"):
+            raise SettingError("format", f"{self.format} and --json exclude each other; give one of them")
 
     @property
-    def is_together(self) -> bool:
-        """Whether all is told together, in one file or on the terminal."""
-        return self.output is None or not _is_folder(self.output)
+    def chosen_format(self) -> LabelFormat:
+        """The format of the output."""
+        by_suffix = FORMAT_OF_SUFFIX.get(Path(self.output).suffix.lower(), "table") if self.output else "table"
+        return "json" if self.as_json else self.format or by_suffix
 
-    def file_of(self, sound: str) -> Path:
-        """Where a sound's labels go, where each has a file of its own."""
-        from photism.listening.label_formats import ENDINGS
-
-        return Path(self.output or ".", sound_stem(sound) + ENDINGS[self.form])
-
-    def picture_of(self, sound: str) -> Path | None:
-        """Where its timeline goes."""
-        if self.plot is None:
-            return None
-        return Path(self.plot, f"{sound_stem(sound)}.png") if _is_folder(self.plot) else Path(self.plot)
-
-    def _check_files(self) -> None:
-        if self.plot is not None:
-            from photism.listening.plot import check_matplotlib
-
-            check_matplotlib()
-            if not _is_folder(self.plot):
-                if len(self.sounds) > 1:
-                    raise InputError(f"--plot must be a folder for several sounds, but {self.plot} is none; create it")
-                if Path(self.plot).suffix.lower() != ".png":
-                    raise InputError(f"--plot must be a folder or a file that ends in .png; got {self.plot}")
-        targets = [("--plot", path) for sound in self.sounds if (path := self.picture_of(sound))]
-        if self.output is not None:
-            files = [Path(self.output)] if self.is_together else [self.file_of(sound) for sound in self.sounds]
-            targets += [("-o", path) for path in files]
-        seen: set[Path] = set()
-        for option, path in targets:
-            if path in seen:
-                raise InputError(f"{path} would be written for two sounds of that name; give them one by one")
-            check_writable(path, option, force=self.force)
-            seen.add(path)
+    @property
+    def is_per_recording(self) -> bool:
+        """Whether each recording has a file of its own."""
+        return self.output is not None and is_folder(self.output)
 
 
-def tell(given: TellingGiven, listen: Listen, about: Callable[[str, Labels], dict[str, Any]], doing: str) -> None:
-    """Tells what sounds are called, each as soon as it is known; those that cannot be used, on the error stream.
+class LabelWriter:
+    """Writer of the labels of recordings.
 
     Args:
-        given: the options.
-        listen: streams it.
-        about: what JSON says of a sound that was heard whole.
-        doing: what the bar calls it.
+        recordings: files or URLs.
+        output: format, files and plots.
 
     Raises:
-        typer.Exit: with status 2, in the end, where a sound could not be used.
+        InputError: a file cannot be written, exists, or would be written twice; or matplotlib is missing.
     """
-    with recordings_bar(doing, len(given.sounds)) as bar, _together(given) as file:
-        is_first = True
-        for labels in listen(on_error=bar.skip, on_heard=bar.advance):
-            sound = given.sounds[labels.number]
-            text = _text(given, sound, labels, about, is_first=is_first or not given.is_together)
-            if given.is_together:
-                (bar.echo(text) if file is None else file.write(text))
-            else:
-                _write(given.file_of(sound), text)
-            _draw(given.picture_of(sound), sound, labels)
-            is_first = False
+
+    def __init__(self, recordings: Sequence[str], output: LabelOutput) -> None:
+        self._recordings, self._format = recordings, output.chosen_format
+        self._files = self._plots = self._common_file = None
+        if output.plot is not None:
+            self._plots = _plan_plots(recordings, output.plot, force=output.force)
+        if output.output is not None and output.is_per_recording:
+            suffix = SUFFIXES[self._format]
+            self._files = plan_files(recordings, output.output, suffix, flag="-o", force=output.force)
+            return
+        if self._format == "audacity" and len(recordings) > 1:
+            raise InputError("--format audacity needs a file for each recording: give -o a folder")
+        if output.output is not None:
+            self._common_file = Path(output.output)
+            check_writable(self._common_file, "-o", force=output.force)
+
+    def write(
+        self, stream: StreamLabels, as_dict: Callable[[str, Labels], dict[str, Any]] | None, *, description: str
+    ) -> None:
+        """Write the labels of each recording as soon as they are known.
+
+        Args:
+            stream: yields the labels.
+            as_dict: returns the JSON object of a recording; None if the recordings are labelled in windows.
+            description: what the progress bar shows.
+
+        Raises:
+            typer.Exit: with status 2, at the end, if a recording was skipped.
+        """
+        with recordings_bar(description, len(self._recordings)) as bar, self._open_common() as file:
+            is_first = True
+            for labels in stream(on_error=bar.skip, on_progress=bar.advance):
+                text = self._format_labels(labels, as_dict, header=is_first or self._files is not None)
+                if self._files is not None:
+                    with atomic_text(self._files[labels.number]) as own_file:
+                        own_file.write(text)
+                else:
+                    (bar.echo(text) if file is None else file.write(text))
+                self._plot(labels)
+                is_first = False
+
+    def _format_labels(
+        self, labels: Labels, as_dict: Callable[[str, Labels], dict[str, Any]] | None, *, header: bool
+    ) -> str:
+        recording = self._recordings[labels.number]
+        if self._format == "csv":
+            return as_csv(recording, labels.segments, header=header)
+        if self._format == "audacity":
+            return as_audacity(labels.segments)
+        if self._format == "table":
+            return as_table(recording, labels.segments, with_times=as_dict is None)
+        return as_json((as_dict or _windows_as_dict)(recording, labels))
+
+    @contextmanager
+    def _open_common(self) -> Generator[TextIO | None]:
+        """Open the file for all recordings, if there is one."""
+        if self._common_file is None:
+            yield None
+            return
+        with atomic_text(self._common_file) as file:
+            yield file
+
+    def _plot(self, labels: Labels) -> None:
+        if self._plots is None:
+            return
+        from photism.audio.waveform import load_waveform
+        from photism.listening.plot import plot_segments
+
+        recording = self._recordings[labels.number]
+        plot_segments(self._plots[labels.number], load_waveform(recording), labels.segments, title=recording)
 
 
-def _text(
-    given: TellingGiven, sound: str, labels: Labels, about: Callable[[str, Labels], dict[str, Any]], *, is_first: bool
-) -> str:
-    from photism.listening.label_formats import as_audacity, as_csv, as_json, as_table
+def _plan_plots(recordings: Sequence[str], plot: str, *, force: bool) -> list[Path]:
+    from photism.listening.plot import check_matplotlib
 
-    if given.form == "csv":
-        return as_csv(sound, labels.segments, header=is_first)
-    if given.form == "audacity":
-        return as_audacity(labels.segments)
-    if given.form == "table":
-        return as_table(sound, labels.segments, with_times=given.window is not None)
-    if given.window is None:
-        return as_json(about(sound, labels))
+    check_matplotlib()
+    if not is_folder(plot) and len(recordings) == 1 and Path(plot).suffix.lower() != ".png":
+        raise InputError(f"--plot must be a folder or a file that ends in .png; got {plot}")
+    return plan_files(recordings, plot, ".png", flag="--plot", force=force)
+
+
+def _windows_as_dict(recording: str, labels: Labels) -> dict[str, Any]:
     windows = [
         {"start_s": start_s, "end_s": end_s, "scores": [score._asdict() for score in scores]}
         for start_s, end_s, scores in labels.windows
     ]
     segments = [segment._asdict() for segment in labels.segments]
-    return as_json({"file": sound, "duration_s": labels.duration_s, "segments": segments, "windows": windows})
-
-
-@contextmanager
-def _together(given: TellingGiven) -> Generator[TextIO | None]:
-    """The file that all goes to, where there is one."""
-    if given.output is None or not given.is_together:
-        yield None
-        return
-
-    with atomic_text(Path(given.output)) as file:
-        yield file
-
-
-def _write(target: Path, text: str) -> None:
-
-    with atomic_text(target) as file:
-        file.write(text)
-
-
-def _draw(target: Path | None, sound: str, labels: Labels) -> None:
-    if target is None:
-        return
-    from photism.audio.waveform import load_waveform
-    from photism.listening.plot import write_timeline
-
-    write_timeline(target, load_waveform(sound), labels.segments, title=sound)
-
-
-def _is_folder(path: str) -> bool:
-    return path.endswith("/") or Path(path).is_dir()
+    return {"file": recording, "duration_s": labels.duration_s, "segments": segments, "windows": windows}

@@ -1,4 +1,4 @@
-"""What is said in a recording that is still going on, printed as it comes."""
+"""Print a live transcript while it is still going on."""
 
 from __future__ import annotations
 
@@ -11,88 +11,86 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from photism.cli.transcript_output import Destination
+from photism.cli.transcript_output import TranscriptWriter
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from photism.listening.transcription.streaming import Heard, TranscriptStream
+    from photism.listening.transcription.streaming import StreamUpdate, TranscriptStream
     from photism.listening.transcription.transcript import Word
 
-LINE_CHARACTERS = 72
+MAX_LINE_LENGTH = 72  # characters
 PAUSE_S = 1.0
-"""Between two words, after which a new line begins."""
+"""Pause between two words that starts a new line."""
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
-SAVE, BACK_AND_CLEAR = "\x1b7", "\x1b8\x1b[J"
+SAVE_CURSOR, RESTORE_AND_CLEAR = "\x1b7", "\x1b8\x1b[J"
 
 
-def transcribe_live(stream: TranscriptStream, pieces: Generator[NDArray[np.float32]], destination: Destination) -> None:
-    """Prints words as they become final and, on a terminal, what follows them as far as is known; until Ctrl-C.
+def transcribe_live(stream: TranscriptStream, blocks: Generator[NDArray[np.float32]], writer: TranscriptWriter) -> None:
+    """Print final words and, on a terminal, the partial ones after them, until the source ends or Ctrl-C.
 
     Args:
-        stream: that has heard nothing yet.
-        pieces: of the recording.
-        destination: of the whole transcript, in the end.
+        stream: a stream without samples yet.
+        blocks: samples in blocks of any length.
+        writer: writes the whole transcript at the end.
     """
-    typer.echo(
-        f"listening; what is said is heard for good {stream.delay_s:g} s later, and the time that hearing takes",
-        err=True,
-    )
-    printer = _Printer(destination)
-    with suppress(KeyboardInterrupt), closing(pieces):  # which is how a microphone is turned off
-        for piece in pieces:
-            printer.show(stream.feed(piece))
+    delay = f"each word becomes final about {stream.delay_s:g} s after it is spoken"
+    typer.echo(f"Listening; {delay}. Press Ctrl-C to stop.", err=True)
+    printer = _Printer(writer)
+    with suppress(KeyboardInterrupt), closing(blocks):  # closing stops the microphone
+        for block in blocks:
+            printer.show(stream.feed(block))
     printer.show(stream.finish())
     printer.end()
-    if not destination.prints_text:
-        destination.give(0, stream.transcript, echo=printer.write)
+    if not writer.prints_text:
+        writer.write(0, stream.transcript, echo=printer.write)
 
 
 class _Printer:
-    """Words in lines."""
+    """Printer of updates: words in lines, or JSON."""
 
-    def __init__(self, destination: Destination) -> None:
-        self._as_json = destination.as_json
-        self._quiet = not destination.prints_text and not destination.as_json and destination.targets is None
-        self._partial = not self._as_json and not self._quiet and sys.stdout.isatty()
-        self._shown = ""
-        self._line = 0  # characters of it
+    def __init__(self, writer: TranscriptWriter) -> None:
+        self._as_json, self._is_quiet = writer.prints_json, writer.prints_subtitles
+        self._shows_partial = not self._as_json and not self._is_quiet and sys.stdout.isatty()
+        self._shown = ""  # partial words on the terminal
+        self._line_length = 0
         self._end_s = 0.0  # of the last word
 
-    def show(self, heard: Heard) -> None:
-        """What is new."""
+    def show(self, update: StreamUpdate) -> None:
+        """Print an update."""
         if self._as_json:
-            partial = " ".join(word.text for word in heard.partial)
-            if heard.final or partial != self._shown:
+            partial = " ".join(word.text for word in update.partial)
+            if update.final or partial != self._shown:
                 self._shown = partial
-                final = [{"text": word.text, "start_s": round(word.start_s, 3)} for word in heard.final]
+                final = [{"text": word.text, "start_s": round(word.start_s, 3)} for word in update.final]
                 self.write(json.dumps({"final": final, "partial": partial}, ensure_ascii=False) + "\n")
-        elif not self._quiet:
-            self._show_words(heard.final, heard.partial)
+        elif not self._is_quiet:
+            self._show_words(update.final, update.partial)
 
     def end(self) -> None:
-        """Ends the last line."""
-        if self._line:
+        """End the last line."""
+        if self._line_length:
             self.write("\n")
 
     def _show_words(self, final: Sequence[Word], partial: Sequence[Word]) -> None:
-        if self._partial and self._shown and (final or partial):
-            self.write(BACK_AND_CLEAR)
+        if self._shows_partial and self._shown and (final or partial):
+            self.write(RESTORE_AND_CLEAR)
             self._shown = ""
         for word in final:
-            ends = self._line + 1 + len(word.text) > LINE_CHARACTERS or word.start_s - self._end_s > PAUSE_S
-            space = "" if not self._line else "\n" if ends else " "
-            self._line = len(word.text) + (self._line + 1 if space == " " else 0)
+            is_too_long = self._line_length + 1 + len(word.text) > MAX_LINE_LENGTH
+            starts_line = is_too_long or word.start_s - self._end_s > PAUSE_S
+            space = "" if not self._line_length else "\n" if starts_line else " "
+            self._line_length = len(word.text) + (self._line_length + 1 if space == " " else 0)
             self._end_s = word.end_s
             self.write(space + word.text)
-        if self._partial and partial:
-            # Within the line, so that the place to go back to does not scroll away.
-            room = shutil.get_terminal_size().columns - self._line - 2
+        if self._shows_partial and partial:
+            # Within the line: scrolling would move the saved position of the cursor.
+            room = shutil.get_terminal_size().columns - self._line_length - 2
             self._shown = " ".join(word.text for word in partial)[: max(0, room)]
-            self.write(f"{SAVE}{' ' if self._line else ''}{DIM}{self._shown}{PLAIN}")
+            self.write(f"{SAVE_CURSOR}{' ' if self._line_length else ''}{DIM}{self._shown}{PLAIN}")
 
     def write(self, text: str) -> None:
-        """As it is, at once."""
+        """Print text at once, without a line break of its own."""
         sys.stdout.write(text)
         sys.stdout.flush()

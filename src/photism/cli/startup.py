@@ -60,7 +60,7 @@ def load_pipeline(
         )
         captions = load_captions(find_model(model))
         has_words = captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
-        return pipeline, CaptionRanker.of(pipeline, captions) if has_words else None
+        return pipeline, CaptionRanker(pipeline.encoder, pipeline.diffusion, captions) if has_words else None
 
 
 def quieten() -> None:

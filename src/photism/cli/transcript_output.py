@@ -1,105 +1,111 @@
-"""Where transcripts go: printed, or to files that are named before anything is heard, and written whole."""
+"""Output of the verb `transcribe`: formats and files of transcripts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photism.cli.png import sound_stem
+from photism.cli.output_files import is_folder, plan_files
 from photism.errors import InputError
-from photism.files import atomic_text, check_writable
+from photism.files import atomic_text
+from photism.listening.label_formats import as_json
+from photism.listening.transcription.formats import TRANSCRIPT_FORMATS, write_transcript
+from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
     from photism.listening.transcription.transcript import Transcript
 
 TEXT = "txt"
-FORMATS = (TEXT, "srt", "vtt", "tsv", "json")
 
 
-@dataclass(frozen=True)
-class Destination:
-    """What becomes of the transcript of each sound.
+@settings
+class TranscriptOutput:
+    """Output of transcripts: a format and files."""
 
-    Attributes:
-        sounds: as they were given.
-        targets: a file for each, or None where it is printed.
-        format: one of `FORMATS`.
-        words: as in `write_transcript`.
-        as_json: print an object a sound.
-    """
+    format: str | None = setting(
+        None, "Output format. Default: the suffix of the output file, otherwise txt.", choices=TRANSCRIPT_FORMATS
+    )
+    output: str | None = setting(
+        None,
+        "File, or folder for a file per recording. Default: print the transcripts.",
+        short="-o",
+        metavar="FILE|FOLDER",
+    )
+    words: bool = setting(False, "Make a subtitle or row for each word; with JSON, add the characters of words.")
+    force: bool = setting(False, "Overwrite existing files.")
+    as_json: bool = setting(False, "Print one JSON object per recording.", flag="--json")
 
-    sounds: Sequence[str]
-    targets: Sequence[Path] | None
-    format: str
-    words: bool
-    as_json: bool
-
-    @classmethod
-    def of(
-        cls,
-        sounds: Sequence[str],
-        output: str | None,
-        format: str | None,
-        *,
-        words: bool,
-        as_json: bool,
-        force: bool,
-    ) -> Destination:
-        """As the options say.
+    def check(self) -> None:
+        """Check the suffix of the output file.
 
         Raises:
-            InputError: a format is none, or a file cannot be written, is there already, or would be written twice.
+            SettingError: it names no format.
         """
-        to_folder = output is not None and (output.endswith("/") or Path(output).is_dir())
-        named = Path(output).suffix[1:].lower() if output is not None and not to_folder else None
-        chosen = format or named or TEXT
-        if chosen not in FORMATS:
-            raise InputError(f"--format must be one of {', '.join(FORMATS)}; got {chosen}")
-        if output is None:
-            if len(sounds) > 1 and chosen != TEXT and not as_json:
-                raise InputError(
-                    f"--format {chosen} of several sounds needs -o FOLDER, a file for each; or take --json"
-                )
-            return cls(sounds, None, chosen, words, as_json)
-        if len(sounds) > 1 and not to_folder:
-            raise InputError(f"-o must be a folder for several sounds, but {output} is none; create it")
-        paths = [Path(output, f"{sound_stem(sound)}.{chosen}") if to_folder else Path(output) for sound in sounds]
-        seen: dict[Path, str] = {}
-        for sound, path in zip(sounds, paths, strict=True):
-            if path in seen:
-                raise InputError(f"{seen[path]} and {sound} would both be written to {path}; take them one by one")
-            check_writable(path, "-o", force=force)
-            seen[path] = sound
-        return cls(sounds, paths, chosen, words, as_json)
+        if self.chosen_format not in TRANSCRIPT_FORMATS:
+            allowed = ", ".join(TRANSCRIPT_FORMATS)
+            raise SettingError("format", f"must be one of {allowed}; got {self.chosen_format}")
+
+    @property
+    def chosen_format(self) -> str:
+        """The format of the output."""
+        suffix = Path(self.output).suffix[1:].lower() if self.output and not is_folder(self.output) else ""
+        return self.format or suffix or TEXT
+
+
+class TranscriptWriter:
+    """Writer of the transcripts of recordings.
+
+    Args:
+        recordings: files or URLs, or the name of a live source.
+        output: format and files.
+
+    Raises:
+        InputError: a file cannot be written, exists, or would be written twice.
+    """
+
+    def __init__(self, recordings: Sequence[str], output: TranscriptOutput) -> None:
+        self._recordings, self._output = recordings, output
+        self._format, self._files = output.chosen_format, None
+        if output.output is not None:
+            suffix = f".{self._format}"
+            self._files = plan_files(recordings, output.output, suffix, flag="-o", force=output.force)
+        elif len(recordings) > 1 and self._format != TEXT and not output.as_json:
+            raise InputError(f"--format {self._format} of several recordings needs -o FOLDER, or --json")
+
+    @property
+    def prints_json(self) -> bool:
+        """Whether JSON objects are printed."""
+        return self._output.as_json
 
     @property
     def prints_text(self) -> bool:
-        """Plain text, which can be printed as it comes."""
-        return self.targets is None and self.format == TEXT and not self.as_json
+        """Whether plain text is printed, and nothing else."""
+        return self._files is None and self._format == TEXT and not self.prints_json
 
-    def give(self, number: int, transcript: Transcript, *, echo: Callable[[str], None]) -> None:
-        """Writes or prints the transcript of a sound.
+    @property
+    def prints_subtitles(self) -> bool:
+        """Whether the transcript is printed in a format that cannot be printed word by word."""
+        return self._files is None and self._format != TEXT and not self.prints_json
+
+    def write(self, number: int, transcript: Transcript, *, echo: Callable[[str], None]) -> None:
+        """Write or print the transcript of a recording.
 
         Args:
-            number: of the sound.
-            transcript: of it.
+            number: index of the recording.
+            transcript: its transcript.
             echo: prints text, which has its own line breaks.
         """
-        from photism.listening.label_formats import as_json
-        from photism.listening.transcription.formats import write_transcript
-
-        sound = self.sounds[number]
-        text = write_transcript(transcript, self.format, words=self.words)
-        target = self.targets[number] if self.targets is not None else None
-        if target is not None:
-            with atomic_text(target) as file:
-                file.write(text)
-        if self.as_json:
-            output = {} if target is None else {"output": str(target)}
-            echo(as_json({"file": sound} | transcript.as_dict(characters=self.words) | output))
-        elif target is not None:
-            echo(f"{target}\n")
+        recording, words = self._recordings[number], self._output.words
+        text = write_transcript(transcript, self._format, words=words)
+        file = self._files[number] if self._files is not None else None
+        if file is not None:
+            with atomic_text(file) as target:
+                target.write(text)
+        if self.prints_json:
+            written = {} if file is None else {"output": str(file)}
+            echo(as_json({"file": recording} | transcript.as_dict(characters=words) | written))
+        elif file is not None:
+            echo(f"{file}\n")
         else:
-            echo(f"{sound}\n  {text}" if len(self.sounds) > 1 else text)
+            echo(f"{recording}\n  {text}" if len(self._recordings) > 1 else text)

@@ -1,9 +1,9 @@
-"""Who spoke when, by the classes of a recording's frames."""
+"""Speaker diarization: who spoke when, by a model that classifies frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,86 +12,27 @@ import torch
 from numpy.typing import NDArray
 
 from photism.audio.log_mel import HOP_SAMPLES
-from photism.audio.waveform import SAMPLING_RATE, Waveform
+from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.encoder.pretrained import load_head
-from photism.errors import InputError
-from photism.listening.batching import OnError, Recordings, decoded
+from photism.listening.batching import OnError, Recordings, decode_ahead
 from photism.listening.head_states import encode_recordings
-from photism.listening.transcription import formats
-from photism.listening.transcription.subtitles import Cue
-from photism.listening.windows import Segment, runs
+from photism.listening.segments import Segment, find_runs
+from photism.listening.settings import TimelineSettings
+from photism.settings import accepts
 
-
-@dataclass(frozen=True, kw_only=True)
-class TurnRules:
-    """How the activity of speakers becomes turns.
-
-    Attributes:
-        threshold: the probability from which on somebody speaks, above 0 and below 1.
-        min_on_s: shorter turns are left out, after pauses are filled.
-        min_off_s: shorter pauses in a turn are filled, without `overlap` only those in which nobody speaks.
-        overlap: several may speak at once; otherwise the likeliest of them does.
-
-    Raises:
-        InputError: one of them is out of range.
-    """
-
-    threshold: float = 0.5
-    min_on_s: float = 0.1
-    min_off_s: float = 0.1
-    overlap: bool = True
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1:
-            raise InputError(f"threshold must be above 0 and below 1; got {self.threshold}")
-        for name, value in (("min_on_s", self.min_on_s), ("min_off_s", self.min_off_s)):
-            if not 0 <= value < float("inf"):
-                raise InputError(f"{name} must be 0 or more seconds; got {value}")
-
-    def turns(
-        self, activity: NDArray[np.floating], names: Iterable[str], *, token_s: float, duration_s: float
-    ) -> list[Segment]:
-        """The turns of speakers, in order of time; a turn's score is its mean probability.
-
-        Args:
-            activity: (F, C) probabilities that each of C speaks in each token.
-            names: of the C.
-            token_s: length of a token.
-            duration_s: of the recording, to whose end the last token reaches.
-        """
-        speaks = activity >= self.threshold
-        if not self.overlap:
-            speaks &= np.arange(activity.shape[1]) == activity.argmax(1)[:, None]
-
-        def edge(token: int) -> float:
-            return duration_s if token == len(activity) else token * token_s
-
-        found: list[Segment] = []
-        for index, name in enumerate(names):
-            stretches: list[list[int]] = []
-            for first, after in runs(speaks[:, index]):
-                is_short = stretches and (first - stretches[-1][1]) * token_s < self.min_off_s - 1e-9
-                # Where one speaks at a time, a pause in which another does is none.
-                if is_short and (self.overlap or not speaks[stretches[-1][1] : first].any()):
-                    stretches[-1][1] = after
-                else:
-                    stretches.append([first, after])
-            for first, after in stretches:
-                if edge(after) - edge(first) >= self.min_on_s - 1e-9:
-                    score = float(activity[first:after, index].mean())
-                    found.append(Segment(edge(first), edge(after), name, score))
-        return sorted(found, key=lambda turn: turn.start_s)
+ROUNDING_S = 1e-9
+"""Tolerance of comparisons of durations: 3 frames of 0.1 s are not shorter than 0.3 s."""
 
 
 @dataclass(frozen=True)
-class Timeline:
-    """Who spoke when in one recording.
+class Diarization:
+    """Speaker turns of one recording.
 
     Attributes:
-        number: of the recording among those given, from 0.
-        duration_s: of the recording.
-        turns: in order of time; those of different speakers may overlap.
+        number: index of the recording among the given ones, from 0.
+        duration_s: duration of the recording.
+        turns: turns in order of time; turns of different speakers may overlap.
     """
 
     number: int
@@ -100,130 +41,164 @@ class Timeline:
 
 
 class SpeakerTimeline:
-    """Says who spoke when.
+    """Find who spoke when.
 
     Args:
-        model: that gives classes to frames, each a speaker, in evaluation. Several may speak at once unless the
-            configuration's `problem_type` is "single_label_classification".
+        model: a model that classifies frames, with a class for each speaker, in evaluation mode. Speakers may overlap
+            unless the configuration's `problem_type` is "single_label_classification".
         extractor: its feature extractor.
-        num_workers: recordings decoded at once, while others are computed.
+        settings: settings of `TimelineSettings`, which a call can override.
+
+    Raises:
+        SettingError: a setting is out of range.
     """
 
-    def __init__(self, model: Wav2Vec2BertForAudioFrameClassification, extractor: Any, *, num_workers: int = 2) -> None:
-        self.model, self.extractor, self.num_workers = model, extractor, num_workers
+    @accepts(TimelineSettings)
+    def __init__(self, model: Wav2Vec2BertForAudioFrameClassification, extractor: Any, **settings: Any) -> None:
+        """Keep the model and the settings."""
+        self.model, self.extractor = model, extractor
+        self.settings = TimelineSettings(**settings)
         self.names = tuple(str(name) for _, name in sorted((model.config.id2label or {}).items()))
 
     @classmethod
+    @accepts(TimelineSettings)
     def from_pretrained(
         cls,
         model: str | Path,
         *,
         device: str | torch.device | None = None,
         dtype: torch.dtype | str = "float32",
-        num_workers: int = 2,
+        **settings: Any,
     ) -> SpeakerTimeline:
-        """Loads a Wav2Vec2BertForAudioFrameClassification.
+        """Load a Wav2Vec2BertForAudioFrameClassification.
 
         Args:
             model: folder or hub id.
-            device: by default CUDA where there is a GPU, else MPS, else the processor.
-            dtype: of the weights: float32, float16 or bfloat16.
-            num_workers: as for the class.
+            device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
+            dtype: dtype of the weights: float32, float16 or bfloat16.
+            settings: settings of `TimelineSettings`, which a call can override.
 
         Raises:
-            InputError: the checkpoint has another head, no feature extractor that fits, or is not whole.
+            InputError: the checkpoint does not exist, has another head, has no matching feature extractor, or is
+                incomplete.
+            SettingError: a setting is out of range.
         """
-        kind = Wav2Vec2BertForAudioFrameClassification
-        loaded, extractor = load_head(kind, model, device=device, dtype=dtype)
-        return cls(loaded, extractor, num_workers=num_workers)
+        TimelineSettings(**settings)  # raises an error before anything is loaded
+        head = Wav2Vec2BertForAudioFrameClassification
+        loaded, extractor = load_head(head, model, device=device, dtype=dtype)
+        return cls(loaded, extractor, **settings)
 
     @property
-    def token_s(self) -> float:
-        """Length of a token, 20 ms where two frames are one."""
+    def frame_s(self) -> float:
+        """Duration of a frame of the model, 20 ms if two frames of log-mel are stacked."""
         return HOP_SAMPLES * self.extractor.stride / SAMPLING_RATE
 
     @torch.no_grad()
     def activity(self, waveform: Waveform) -> NDArray[np.float32]:
-        """The probability (F, C) that each of the speakers speaks in each token."""
+        """Return the probability (F, C) of each speaker in each frame."""
         states, lengths = encode_recordings(self.model, self.extractor, [waveform])
         logits = self.model.classifier(states)[0, : int(lengths)].float()
-        one_only = self.model.config.problem_type == "single_label_classification"
-        return (logits.softmax(-1) if one_only else logits.sigmoid()).cpu().numpy()
+        is_single_label = self.model.config.problem_type == "single_label_classification"
+        return (logits.softmax(-1) if is_single_label else logits.sigmoid()).cpu().numpy()
 
+    @accepts(TimelineSettings)
     def stream(
         self,
-        sounds: Recordings,
+        recordings: Recordings,
         *,
-        rules: TurnRules | None = None,
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = 3600.0,
         on_error: OnError | None = None,
-    ) -> Iterator[Timeline]:
-        """Who spoke when, one recording after the other in their order.
+        **changes: Any,
+    ) -> Iterator[Diarization]:
+        """Find the turns of recordings, and yield them in the order of the recordings.
 
         Args:
-            sounds: one recording, or any number of them.
-            rules: by which activity becomes turns.
-            sampling_rate: of arrays that do not bring their own, in Hz.
-            max_duration_s: longer recordings are an error.
-            on_error: is given the number and the error of a recording that cannot be used, which is left out; by
-                default it ends the stream.
+            recordings: one recording, or any number of them.
+            sampling_rate: rate in Hz of arrays that come without one.
+            max_duration_s: maximum duration; longer recordings are an error.
+            on_error: called for each unreadable recording, which is then skipped; by default it is an error.
+            changes: settings that differ from those of the constructor.
 
         Raises:
-            InputError: a recording cannot be used, and there is no `on_error`; or there are none.
+            InputError: a recording is unreadable and there is no `on_error`, or there are no recordings.
+            SettingError: a setting is out of range.
         """
-        waveforms = decoded(
-            sounds,
+        settings = replace(self.settings, **changes)
+        waveforms = decode_ahead(
+            recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
-            num_workers=self.num_workers,
+            num_workers=settings.num_workers,
             on_error=on_error,
         )
-        return (self._timeline(number, waveform, rules or TurnRules()) for number, waveform in waveforms)
+        return (self._diarize(number, waveform, settings) for number, waveform in waveforms)
 
-    def __call__(self, sound: Any, *, rules: TurnRules | None = None) -> tuple[Segment, ...]:
-        """The turns of one recording.
+    @accepts(TimelineSettings)
+    def __call__(self, recording: AudioSource, **changes: Any) -> tuple[Segment, ...]:
+        """Return the turns of one recording.
+
+        Args:
+            recording: anything that `load_waveform` accepts.
+            changes: settings that differ from those of the constructor.
 
         Raises:
-            InputError: it cannot be used.
+            InputError: it is unreadable.
+            SettingError: a setting is out of range.
         """
-        return next(self.stream([sound], rules=rules)).turns
+        return next(self.stream([recording], **changes)).turns
 
-    def _timeline(self, number: int, waveform: Waveform, rules: TurnRules) -> Timeline:
-        seconds = waveform.duration_s
-        turns = rules.turns(self.activity(waveform), self.names, token_s=self.token_s, duration_s=seconds)
-        return Timeline(number, seconds, tuple(turns))
-
-
-def as_rttm(recording: str, turns: Iterable[Segment]) -> str:
-    """Rich Transcription Time Marked: a line for each turn, as NIST's tools and pyannote read it."""
-    name = "_".join(recording.split())
-    return "".join(
-        f"SPEAKER {name} 1 {start_s:.3f} {end_s - start_s:.3f} <NA> <NA> {'_'.join(label.split())} <NA> <NA>\n"
-        for start_s, end_s, label, _ in turns
-    )
+    def _diarize(self, number: int, waveform: Waveform, settings: TimelineSettings) -> Diarization:
+        duration_s = waveform.duration_s
+        activity = self.activity(waveform)
+        turns = find_turns(activity, self.names, settings, frame_s=self.frame_s, duration_s=duration_s)
+        return Diarization(number, duration_s, tuple(turns))
 
 
-def read_rttm(text: str) -> dict[str, list[Segment]]:
-    """Turns by recording.
+def find_turns(
+    activity: NDArray[np.floating],
+    names: Iterable[str],
+    settings: TimelineSettings,
+    *,
+    frame_s: float,
+    duration_s: float,
+) -> list[Segment]:
+    """Turn the activity of speakers into turns in order of time; a turn's score is its mean probability.
 
-    Raises:
-        InputError: a line is not of the form.
+    Args:
+        activity: probability (F, C) of each of C speakers in each frame.
+        names: names of the C speakers.
+        settings: threshold, shortest turn and pause, and whether turns may overlap.
+        frame_s: duration of a frame.
+        duration_s: duration of the recording, at which the last frame ends.
     """
-    found: dict[str, list[Segment]] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        fields = line.split()
-        if not fields or fields[0] != "SPEAKER":  # other kinds of lines tell of other things
-            continue
-        try:
-            start_s, length_s = float(fields[3]), float(fields[4])
-            turn = Segment(start_s, start_s + length_s, fields[7], 1.0)
-        except (IndexError, ValueError):
-            raise InputError(f"line {number} is no turn in RTTM: {line!r}") from None
-        found.setdefault(fields[1], []).append(turn)
-    return found
+    is_active = activity >= settings.threshold
+    if not settings.overlap:
+        is_active &= np.arange(activity.shape[1]) == activity.argmax(1)[:, None]
+
+    def time_of(frame: int) -> float:
+        """Return the start of a frame, or the end of the recording after the last one."""
+        return duration_s if frame == len(activity) else frame * frame_s
+
+    turns: list[Segment] = []
+    for index, name in enumerate(names):
+        for start, stop in _fill_pauses(is_active, index, settings, frame_s):
+            if time_of(stop) - time_of(start) >= settings.min_on_s - ROUNDING_S:
+                score = float(activity[start:stop, index].mean())
+                turns.append(Segment(time_of(start), time_of(stop), name, score))
+    return sorted(turns, key=lambda turn: turn.start_s)
 
 
-def as_srt(turns: Iterable[Segment]) -> str:
-    """Subtitles that say who speaks."""
-    return formats.as_srt([Cue(start_s, end_s, (label,)) for start_s, end_s, label, _ in turns])
+def _fill_pauses(
+    is_active: NDArray[np.bool_], speaker: int, settings: TimelineSettings, frame_s: float
+) -> list[tuple[int, int]]:
+    """Return the runs of frames (F, C) in which a speaker is active, joined across short pauses."""
+    runs: list[tuple[int, int]] = []
+    for start, stop in find_runs(is_active[:, speaker]):
+        is_short = bool(runs) and (start - runs[-1][1]) * frame_s < settings.min_off_s - ROUNDING_S
+        # Without overlap, a pause in which another speaker is active cannot be filled.
+        if is_short and (settings.overlap or not is_active[runs[-1][1] : start].any()):
+            runs[-1] = runs[-1][0], stop
+        else:
+            runs.append((start, stop))
+    return runs

@@ -1,4 +1,4 @@
-"""Embeddings by name, as a file that anything can read."""
+"""Files of named embeddings, as safetensors or NumPy archives."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from photism.files import atomic_path
 
 
 def save_embeddings(embeddings: Mapping[str, NDArray[np.float32]], target: str | Path) -> None:
-    """Writes embeddings by name, to a .safetensors or .npz file, beside the target, which it then becomes.
+    """Write embeddings by name to a .safetensors or .npz file.
 
     Raises:
-        InputError: the name has another ending.
+        InputError: the file name has another suffix.
     """
     path = Path(target)
-    check_ending(path)
+    check_suffix(path)
     with atomic_path(path) as unfinished, unfinished.open("wb") as file:
         if path.suffix == ".npz":
             np.savez(file, **embeddings)  # pyright: ignore[reportArgumentType]
@@ -30,26 +30,26 @@ def save_embeddings(embeddings: Mapping[str, NDArray[np.float32]], target: str |
 
 
 def load_embeddings(path: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Reads what `save_embeddings` wrote.
+    """Read what `save_embeddings` wrote.
 
     Raises:
-        InputError: it is no such file.
+        InputError: the file is not one of embeddings.
     """
-    check_ending(Path(path))
-    with as_input_error(f"embeddings {path} cannot be read"):
+    check_suffix(Path(path))
+    with as_input_error(f"{path} cannot be read as embeddings"):
         if Path(path).suffix == ".npz":
-            with np.load(path) as held:
-                return {name: held[name] for name in held.files}
+            with np.load(path) as archive:
+                return {name: archive[name] for name in archive.files}
         from safetensors.numpy import load_file
 
         return load_file(path)
 
 
-def check_ending(path: Path) -> None:
-    """See whether embeddings can be in a file of this name.
+def check_suffix(path: Path) -> None:
+    """Check that a file name has a suffix of embeddings.
 
     Raises:
-        InputError: it ends in something else.
+        InputError: it has another suffix.
     """
     if path.suffix not in (".safetensors", ".npz"):
-        raise InputError(f"embeddings must be in a file that ends in .safetensors or .npz; got {path}")
+        raise InputError(f"embeddings need a file that ends in .safetensors or .npz; got {path}")

@@ -1,7 +1,7 @@
-"""A head that many published speech classifiers have and transformers has not: wav2vec 2.0's mean, dense, tanh, dense.
+"""A classification head of many published wav2vec 2.0 checkpoints that transformers lacks: mean, dense, tanh, dense.
 
-Such a checkpoint, of emotions most often, calls itself a wav2vec 2.0 classifier, and transformers gives it a new head
-of random weights with nothing but a warning. The layers are those of https://github.com/m3hrdadfi/soxan.
+Such a checkpoint, most often for emotions, is declared as a wav2vec 2.0 classifier, and transformers only warns that it
+gives it a new head with random weights. The layers are those of https://github.com/m3hrdadfi/soxan.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KEY_MAPPING = {r"^classifier\.output\.": "classifier.out_proj."}
 
 
 def has_speech_head(config: Any, keys: Collection[str]) -> bool:
-    """Whether a checkpoint with tensors of these names has this head."""
+    """Return whether a checkpoint with tensors of these names has this head."""
     return config.model_type == "wav2vec2" and "classifier.dense.weight" in keys
 
 
@@ -34,12 +34,12 @@ class SpeechHead(nn.Module):
         self.out_proj = nn.Linear(config.hidden_size, number_of_labels(config))
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """(B, D) -> (B, num_labels)."""
+        """Return the logits (B, num_labels) of pooled states (B, D)."""
         return self.out_proj(torch.tanh(self.dense(pooled)))
 
 
 class SpeechClassifier(Wav2Vec2PreTrainedModel):
-    """wav2vec 2.0 with this head, to be used, not trained."""
+    """wav2vec 2.0 with this head, for inference only."""
 
     def __init__(self, config: Wav2Vec2Config) -> None:
         super().__init__(config)
@@ -48,7 +48,7 @@ class SpeechClassifier(Wav2Vec2PreTrainedModel):
         self.post_init()
 
     def forward(self, input_values: Tensor, attention_mask: Tensor | None = None) -> SequenceClassifierOutput:
-        """Logits (B, num_labels) of waveforms (B, T), of which a mask (B, T) says what is padding."""
+        """Return the logits (B, num_labels) of waveforms (B, T) with an attention mask (B, T)."""
         states = self.wav2vec2(input_values, attention_mask=attention_mask).last_hidden_state
         valid = states.new_ones(*states.shape[:2], 1)
         if attention_mask is not None:
@@ -57,7 +57,7 @@ class SpeechClassifier(Wav2Vec2PreTrainedModel):
         return SequenceClassifierOutput(logits=self.classifier(self._pooled(states, valid)))
 
     def _pooled(self, states: Tensor, valid: Tensor) -> Tensor:
-        """(B, F, D) and which are valid (B, F, 1) -> (B, D)."""
+        """Pool states (B, F, D) over the valid frames (B, F, 1) to (B, D)."""
         mode = getattr(self.config, "pooling_mode", "mean")
         if mode == "max":
             return states.masked_fill(valid == 0, -torch.inf).amax(1)

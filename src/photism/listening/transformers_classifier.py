@@ -1,8 +1,8 @@
-"""Classifiers of other architectures than ours, by transformers' own classes: the same scores alone and in a batch.
+"""Classifiers of other architectures, by transformers' own classes, with the same scores alone and in a batch.
 
-Their feature extractors make what their models are given, recording by recording. What comes out in one shape, as with
-Whisper and AST, goes through the model together. Waveforms of different lengths are padded only where the model can be
-kept from hearing it, and where that is faster; the others go through it with those of their own length.
+The feature extractor is applied to each recording by itself. Features of the same shape, as those of Whisper and AST
+always are, go through the model together. Waveforms of different lengths are padded only if the model can ignore the
+padding and if that is faster; otherwise each length is a batch of its own.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from photism.errors import InputError
 logger = logging.getLogger(__name__)
 
 PADDABLE = frozenset({"wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat"})
-"""Architectures whose masks keep padding from everything but the group normalisation of their first convolution.
-Others smooth along the tokens without regard to their masks."""
-MEMORY_SHARE = 0.5
-"""Of the memory that is free, which a recording may take."""
+"""Model types whose attention mask hides padding from all but the group normalisation of their first convolution. The
+convolutions of others run over padding whatever the mask is."""
+MAX_FREE_FRACTION = 0.5
+"""Fraction of the free memory that a recording may take."""
 LIVE_COPIES = 3
-"""Of the first convolution's output: it, its normalisation and its activation."""
+"""Tensors of the size of the first convolution's output that exist at once: it, its normalisation, its activation."""
 
 
-class Peer:
-    """A model for audio classification with its feature extractor.
+class TransformersClassifier:
+    """A model of transformers for audio classification, with its feature extractor.
 
     Args:
-        model: on its device, in evaluation.
-        extractor: a feature extractor of transformers.
+        model: the model, on its device and in evaluation mode.
+        extractor: its feature extractor.
     """
 
     def __init__(self, model: Any, extractor: Any) -> None:
@@ -47,13 +47,13 @@ class Peer:
         config = model.config
         self.takes_waveforms = hasattr(config, "conv_stride")
         self.is_paddable = config.model_type in PADDABLE and not getattr(config, "conv_pos_batch_norm", False)
-        # A processor is as busy with one recording as with several, and padding would be work too.
+        # A CPU is fully used by a single recording, and padding would add work.
         self.pads = self.is_paddable and model.device.type != "cpu"
         self.has_warned = False
 
     @property
-    def longest_s(self) -> float | None:
-        """What the model hears of a recording at most; None for all of it."""
+    def max_duration_s(self) -> float | None:
+        """Longest recording that the model sees in full, in seconds; None if unlimited."""
         if hasattr(self.extractor, "n_samples"):  # Whisper
             return self.extractor.n_samples / SAMPLING_RATE
         if hasattr(self.extractor, "max_length"):  # AST: frames of 25 ms, every 10 ms
@@ -61,12 +61,12 @@ class Peer:
         return None
 
     def check(self, waveform: Waveform) -> None:
-        """See whether this may be heard in one piece; say it, the first time, where only its beginning is heard.
+        """Check that a recording can be classified at once, and warn the first time that only its beginning is.
 
         Raises:
-            InputError: it is too short for the model, or would need more memory or patience than there is.
+            InputError: the recording is too short for the model, or needs too much memory or time.
         """
-        self._warn(waveform)
+        self._warn_of_cut(waveform)
         if not self.takes_waveforms:
             return
         config = self.model.config
@@ -76,15 +76,15 @@ class Peer:
         numbers = LIVE_COPIES * config.conv_dim[0] * len(waveform.samples) / config.conv_stride[0]
         if config.model_type == "wavlm":  # the only one whose attention has a bias for every pair of tokens
             numbers += LIVE_COPIES * config.num_attention_heads * tokens**2
-        too_large = numbers * self.model.dtype.itemsize > MEMORY_SHARE * free_bytes(self.model.device)
+        too_large = numbers * self.model.dtype.itemsize > MAX_FREE_FRACTION * free_bytes(self.model.device)
         if too_large or tokens > EXACT_TOKENS:
             raise InputError(
-                f"a recording of {waveform.duration_s:.0f} s is too long to be heard in one piece by a "
-                f"{config.model_type} on this machine; give windows, of 10 s for instance"
+                f"a recording of {waveform.duration_s:.0f} s is too long to be classified at once by a "
+                f"{config.model_type} on this machine; use windows, for example of 10 s"
             )
 
     def logits(self, waveforms: Sequence[Waveform]) -> Tensor:
-        """(B, C) float32, on the processor."""
+        """Return the logits (B, C) of waveforms, float32 on the CPU."""
         inputs = [self._features(waveform) for waveform in waveforms]
         if self.pads:
             return self._forward_padded(inputs).float().cpu()
@@ -98,12 +98,12 @@ class Peer:
             rows.update(zip(group, self._forward(model, together), strict=True))
         return torch.stack([rows[index] for index in range(len(inputs))]).float().cpu()
 
-    def _warn(self, waveform: Waveform) -> None:
-        longest_s = self.longest_s
-        if longest_s is not None and waveform.duration_s > longest_s and not self.has_warned:
+    def _warn_of_cut(self, waveform: Waveform) -> None:
+        max_s = self.max_duration_s
+        if max_s is not None and waveform.duration_s > max_s and not self.has_warned:
             self.has_warned = True
-            kind = self.model.config.model_type
-            logger.warning("%s hears the first %g s; give windows to hear all of a longer recording", kind, longest_s)
+            model_type = self.model.config.model_type
+            logger.warning("%s sees only the first %g s; use windows for longer recordings", model_type, max_s)
 
     def _tokens(self, samples: int) -> int:
         config = self.model.config
@@ -112,16 +112,16 @@ class Peer:
         return samples
 
     def _features(self, waveform: Waveform) -> Tensor:
-        """(1, T), or (1, …) of a spectrogram."""
+        """Return the features of a waveform: (1, T), or a spectrogram (1, …)."""
         extracted = self.extractor(waveform.samples, sampling_rate=SAMPLING_RATE, return_tensors="pt")
         return extracted[self.model.main_input_name].to(self.model.device, self.model.dtype)
 
     def _forward(self, model: Any, features: Tensor, **masks: Tensor) -> Tensor:
-        """(B, …) of one length, but for what masks say -> (B, C)."""
+        """Return the logits (B, C) of features (B, …)."""
         return model(**{model.main_input_name: features}, **masks).logits
 
     def _forward_padded(self, inputs: Sequence[Tensor]) -> Tensor:
-        """B (1, T) of any lengths."""
+        """Return the logits (B, C) of B waveforms (1, T) of any lengths."""
         lengths = [features.shape[1] for features in inputs]
         longest = max(lengths)
         if min(lengths) == longest:
@@ -138,7 +138,7 @@ class GroupNormByLength(nn.GroupNorm):
     """Frames of each item that are not padding."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, C, F) -> (B, C, F); frames of padding are returned as they are."""
+        """Normalise (B, C, F); frames of padding are returned unchanged."""
         out = input.clone()
         for index, length in enumerate(self.lengths):
             out[index : index + 1, :, :length] = super().forward(input[index : index + 1, :, :length])

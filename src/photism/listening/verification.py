@@ -1,4 +1,4 @@
-"""Whether two recordings are of one speaker, by x-vectors."""
+"""Speaker verification by x-vectors: enrol speakers, compare recordings, and calibrate the threshold."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
 from photism.files import atomic_path
-from photism.listening.batching import OnError, OnHeard, Recordings, decoded, in_batches, is_single
+from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead, in_batches, is_single
 from photism.listening.head_states import encode_recordings
 from photism.listening.metrics import equal_error_rate, min_detection_cost
-from photism.listening.windowed_scores import LONGEST_GROUP
+from photism.listening.settings import EmbeddingSettings
+from photism.listening.windowed_scores import MAX_GROUP_SAMPLES
+from photism.settings import accepts
+
+Embedding = NDArray[np.float32]
 
 
 class Verification(NamedTuple):
-    """Whether a recording is of a speaker."""
+    """Result of comparing a recording with a speaker."""
 
     is_same: bool
     score: float  # cosine, -1 to 1
@@ -36,13 +40,13 @@ class Verification(NamedTuple):
 
 @dataclass(frozen=True)
 class Calibration:
-    """A threshold, and what it was measured on.
+    """A threshold, and the errors it makes on the pairs it was calibrated on.
 
     Attributes:
-        threshold: the cosine from which on two recordings are taken for one speaker.
-        equal_error_rate: of the pairs: the share that is wrong on either side at the threshold, 0 to 1.
-        min_detection_cost: of the pairs, where one of a hundred is of one speaker.
-        same, different: number of pairs of either kind.
+        threshold: minimum cosine of two recordings of the same speaker.
+        equal_error_rate: equal error rate (EER) of the pairs, 0 to 1.
+        min_detection_cost: minimum detection cost (minDCF) of the pairs, for a prior of 0.01.
+        same, different: number of pairs of one speaker, and of two.
     """
 
     threshold: float
@@ -52,174 +56,178 @@ class Calibration:
     different: int
 
     def save(self, target: str | Path) -> None:
-        """Writes it as JSON, beside the target, which it then becomes."""
+        """Write the calibration to a JSON file."""
         with atomic_path(Path(target)) as unfinished:
             unfinished.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf8")
 
     @classmethod
     def load(cls, path: str | Path) -> Calibration:
-        """Reads what `save` wrote.
+        """Read what `save` wrote.
 
         Raises:
-            InputError: it is no such file.
+            InputError: the file is not a calibration.
         """
         try:
             return cls(**json.loads(Path(path).read_text(encoding="utf8")))
         except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"calibration {path} cannot be read: {error}") from None
+            raise InputError(f"{path} cannot be read as a calibration: {error}") from None
 
 
 class SpeakerVerifier:
-    """Tells by their voices whether recordings are of one speaker.
+    """Decide whether recordings are of the same speaker.
 
         verifier = SpeakerVerifier.from_pretrained("my-x-vectors")
         anna = verifier.enrol(["anna-1.wav", "anna-2.wav"])
         calibration = verifier.calibrate(pairs)
-        verifier.verify(anna, "somebody.wav", threshold=calibration.threshold)
+        verifier.verify(anna, "unknown.wav", threshold=calibration.threshold)
 
     Args:
-        model: that makes x-vectors, in evaluation.
+        model: a model of x-vectors, in evaluation mode.
         extractor: its feature extractor.
-        batch_size: recordings computed at once.
-        num_workers: recordings decoded at once, while others are computed.
+        settings: settings of `EmbeddingSettings`.
+
+    Raises:
+        SettingError: a setting is out of range.
     """
 
-    def __init__(
-        self, model: Wav2Vec2BertForXVector, extractor: Any, *, batch_size: int = 8, num_workers: int = 2
-    ) -> None:
+    @accepts(EmbeddingSettings)
+    def __init__(self, model: Wav2Vec2BertForXVector, extractor: Any, **settings: Any) -> None:
+        """Keep the model and the settings."""
         self.model, self.extractor = model, extractor
-        self.batch_size, self.num_workers = batch_size, num_workers
+        self.settings = EmbeddingSettings(**settings)
 
     @classmethod
+    @accepts(EmbeddingSettings)
     def from_pretrained(
         cls,
         model: str | Path,
         *,
         device: str | torch.device | None = None,
         dtype: torch.dtype | str = "float32",
-        batch_size: int = 8,
-        num_workers: int = 2,
+        **settings: Any,
     ) -> SpeakerVerifier:
-        """Loads a Wav2Vec2BertForXVector.
+        """Load a Wav2Vec2BertForXVector.
 
         Args:
             model: folder or hub id.
-            device: by default CUDA where there is a GPU, else MPS, else the processor.
-            dtype: of the weights: float32, float16 or bfloat16.
-            batch_size: as for the class.
-            num_workers: likewise.
+            device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
+            dtype: dtype of the weights: float32, float16 or bfloat16.
+            settings: settings of `EmbeddingSettings`.
 
         Raises:
-            InputError: the checkpoint has another head, no feature extractor that fits, or is not whole.
+            InputError: the checkpoint does not exist, has another head, has no matching feature extractor, or is
+                incomplete.
+            SettingError: a setting is out of range.
         """
+        EmbeddingSettings(**settings)  # raises an error before anything is loaded
         loaded, extractor = load_head(Wav2Vec2BertForXVector, model, device=device, dtype=dtype)
-        return cls(loaded, extractor, batch_size=batch_size, num_workers=num_workers)
+        return cls(loaded, extractor, **settings)
 
     def stream(
         self,
-        sounds: Recordings,
+        recordings: Recordings,
         *,
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = 3600.0,
         on_error: OnError | None = None,
-        on_heard: OnHeard | None = None,
-    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """The embeddings of recordings with their numbers, from 0, in their order.
+        on_progress: OnProgress | None = None,
+    ) -> Iterator[tuple[int, Embedding]]:
+        """Embed recordings, and yield the embeddings in the order of the recordings.
 
         Args:
-            sounds: one recording, or any number of them.
-            sampling_rate: of arrays that do not bring their own, in Hz.
-            max_duration_s: longer recordings are an error.
-            on_error: is given the number and the error of a recording that cannot be used, which is left out; by
-                default it ends the stream.
-            on_heard: is told how far it is.
+            recordings: one recording, or any number of them.
+            sampling_rate: rate in Hz of arrays that come without one.
+            max_duration_s: maximum duration; longer recordings are an error.
+            on_error: called for each unreadable recording, which is then skipped; by default it is an error.
+            on_progress: called after each batch.
 
         Yields:
-            a number, and (D,) of length 1, whose products are cosines.
+            the index of each recording, from 0, and its embedding (D,) of unit length: dot products are cosines.
 
         Raises:
-            InputError: a recording cannot be used, and there is no `on_error`; or there are none.
+            InputError: a recording is unreadable and there is no `on_error`, or there are no recordings.
         """
-        waveforms = decoded(
-            sounds,
+        waveforms = decode_ahead(
+            recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
-            num_workers=self.num_workers,
+            num_workers=self.settings.num_workers,
             on_error=on_error,
         )
 
-        def embed(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, NDArray[np.float32]]]:
+        def embed_batch(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, Embedding]]:
+            """Embed a batch and report the progress."""
             rows = self._embed([waveform for _, waveform in batch])
             for number, waveform in batch:
-                if on_heard:
-                    on_heard(number, waveform.duration_s, waveform.duration_s)
+                if on_progress:
+                    on_progress(number, waveform.duration_s, waveform.duration_s)
             return [(number, row) for (number, _), row in zip(batch, rows, strict=True)]
 
         return in_batches(
             waveforms,
-            embed,
+            embed_batch,
             length=lambda item: len(item[1].samples),
-            batch_size=self.batch_size,
-            longest_group=LONGEST_GROUP,
+            batch_size=self.settings.batch_size,
+            max_group_length=MAX_GROUP_SAMPLES,
         )
 
     def embed(
         self,
-        sounds: Recordings,
+        recordings: Recordings,
         *,
         sampling_rate: float = SAMPLING_RATE,
-        on_heard: OnHeard | None = None,
-    ) -> NDArray[np.float32]:
-        """The embeddings of recordings: (D,) of one, (B, D) of several; each of length 1.
+        on_progress: OnProgress | None = None,
+    ) -> Embedding:
+        """Return the embeddings of recordings, of unit length: (D,) for one recording, (B, D) for several.
 
         Args:
-            sounds: one recording, or any number of them.
-            sampling_rate: of arrays that do not bring their own, in Hz.
-            on_heard: as in `stream`.
+            recordings: one recording, or any number of them.
+            sampling_rate: rate in Hz of arrays that come without one.
+            on_progress: called after each batch.
 
         Raises:
-            InputError: a recording cannot be used, or there are none.
+            InputError: a recording is unreadable, or there are none.
         """
-        found = self.stream(sounds, sampling_rate=sampling_rate, on_heard=on_heard)
+        found = self.stream(recordings, sampling_rate=sampling_rate, on_progress=on_progress)
         rows = np.stack([row for _, row in found])
-        return rows[0] if is_single(sounds) else rows
+        return rows[0] if is_single(recordings) else rows
 
-    def enrol(self, recordings: Recordings, *, sampling_rate: float = SAMPLING_RATE) -> NDArray[np.float32]:
-        """A speaker by one or several recordings: the direction of the mean of their embeddings, (D,) of length 1.
+    def enrol(self, recordings: Recordings, *, sampling_rate: float = SAMPLING_RATE) -> Embedding:
+        """Return the embedding (D,) of a speaker: the mean of the embeddings of recordings, scaled to unit length.
 
         Args:
-            recordings: of one speaker.
-            sampling_rate: of arrays that do not bring their own, in Hz.
+            recordings: one or several recordings of the speaker.
+            sampling_rate: rate in Hz of arrays that come without one.
 
         Raises:
-            InputError: a recording cannot be used, or there are none.
+            InputError: a recording is unreadable, or there are none.
         """
         mean = np.atleast_2d(self.embed(recordings, sampling_rate=sampling_rate)).mean(0)
         return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
     def score(self, one: AudioSource | NDArray[np.floating], other: AudioSource) -> float:
-        """How alike two voices are: the cosine of their embeddings, -1 to 1.
+        """Return the similarity of two voices: the cosine of their embeddings, -1 to 1.
 
         Args:
-            one: a speaker as `enrol` gives it, (D,), or a recording that is none such.
+            one: a speaker's embedding (D,) from `enrol`, or a recording.
             other: a recording.
 
         Raises:
-            InputError: a recording cannot be used.
+            InputError: a recording is unreadable.
         """
         speaker = one if self._is_speaker(one) else self.embed(one)
         return float(np.dot(np.asarray(speaker), self.embed(other)))
 
     def verify(self, one: AudioSource | NDArray[np.floating], other: AudioSource, *, threshold: float) -> Verification:
-        """Whether two voices are one.
+        """Decide whether two voices are the same speaker.
 
         Args:
-            one: as in `score`.
-            other: likewise.
-            threshold: the score from which on they are; `calibrate` finds it.
+            one: a speaker's embedding (D,) from `enrol`, or a recording.
+            other: a recording.
+            threshold: minimum score of the same speaker, from `calibrate`.
 
         Raises:
-            InputError: a recording cannot be used.
+            InputError: a recording is unreadable.
         """
         score = self.score(one, other)
         return Verification(score >= threshold, score, threshold)
@@ -228,26 +236,27 @@ class SpeakerVerifier:
         self,
         pairs: Sequence[tuple[AudioSource, AudioSource, bool]],
         *,
-        on_heard: OnHeard | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Calibration:
-        """The threshold at which as many pairs of one speaker are refused as pairs of two are accepted.
+        """Find the threshold of the equal error rate on labelled pairs.
 
         Args:
-            pairs: two recordings each, and whether they are of one speaker. A path that is in several is computed once.
-            on_heard: as in `stream`.
+            pairs: two recordings each, and whether they are of the same speaker. A path that is in several pairs is
+                embedded once.
+            on_progress: called after each batch.
 
         Raises:
-            InputError: a recording cannot be used, or there are no pairs of either kind.
+            InputError: a recording is unreadable, or there are no pairs of one kind.
         """
         if not pairs:
-            raise InputError("pairs must hold at least one pair of one speaker and one of two; got none")
-        sounds: dict[Any, AudioSource] = {}
+            raise InputError("pairs must contain at least one of the same speaker and one of different ones; got none")
+        recordings: dict[Any, AudioSource] = {}
         for one, other, _ in pairs:
-            for sound in (one, other):
-                sounds.setdefault(_key(sound), sound)
-        rows = self.embed(list(sounds.values()), on_heard=on_heard)
-        found = dict(zip(sounds, rows, strict=True))
-        scores = [float(np.dot(found[_key(one)], found[_key(other)])) for one, other, _ in pairs]
+            for recording in (one, other):
+                recordings.setdefault(_key(recording), recording)
+        rows = self.embed(list(recordings.values()), on_progress=on_progress)
+        embeddings = dict(zip(recordings, rows, strict=True))
+        scores = [float(np.dot(embeddings[_key(one)], embeddings[_key(other)])) for one, other, _ in pairs]
         is_same = [bool(same) for _, _, same in pairs]
         rate, threshold = equal_error_rate(scores, is_same)
         return Calibration(
@@ -259,23 +268,23 @@ class SpeakerVerifier:
         )
 
     def check_speakers(self, speakers: Mapping[str, NDArray[np.floating]]) -> None:
-        """See whether speakers, by their names, are as `enrol` gives them.
+        """Check that enrolled speakers, by name, have embeddings of this model's width.
 
         Raises:
-            InputError: one is not, but was enrolled with a model of another width.
+            InputError: a speaker was enrolled with a model of another width.
         """
         width = self.model.config.xvector_output_dim
         for name, speaker in speakers.items():
             if not self._is_speaker(speaker):
                 raise InputError(
-                    f"speaker {name!r} must be {width} numbers of length 1 for this model; got {speaker.shape}: "
-                    "enrol with the model that is compared with"
+                    f"speaker {name!r} must be an embedding of {width} numbers and unit length; got shape "
+                    f"{speaker.shape}: enrol and compare with the same model"
                 )
 
     @torch.no_grad()
-    def _embed(self, waveforms: Sequence[Waveform]) -> NDArray[np.float32]:
-        seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-        fits = seconds * FRAMES_PER_S / self.extractor.stride <= longest_exact(self.model.wav2vec2_bert)
+    def _embed(self, waveforms: Sequence[Waveform]) -> Embedding:
+        padded_s = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
+        fits = padded_s * FRAMES_PER_S / self.extractor.stride <= longest_exact(self.model.wav2vec2_bert)
         groups = [waveforms] if fits else [[waveform] for waveform in waveforms]
         rows = [self.model.embed(*encode_recordings(self.model, self.extractor, group)).float() for group in groups]
         return normalize(torch.cat(rows), dim=1).cpu().numpy()
@@ -287,5 +296,5 @@ class SpeakerVerifier:
         return abs(float(np.linalg.norm(one)) - 1) < 1e-3
 
 
-def _key(sound: Any) -> Any:
-    return str(sound) if isinstance(sound, str | Path) else id(sound)
+def _key(recording: Any) -> Any:
+    return str(recording) if isinstance(recording, str | Path) else id(recording)

@@ -1,9 +1,9 @@
-"""Scores of classes for any number of recordings, whole or in windows: one path for all that names what it hears."""
+"""Class scores of any number of recordings, whole or in windows: shared by classification and zero-shot ranking."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.audio.windowing import Window
+from photism.audio.windowing import Window, cut_windows, kept_ranges
 from photism.errors import InputError
-from photism.listening.batching import OnError, OnHeard, Recordings, decoded, in_batches
-from photism.listening.windows import Reading, Segment, Windows, cells, join
+from photism.listening.batching import OnError, OnProgress, in_batches
+from photism.listening.segments import ProblemType, Segment, merge_windows
+from photism.listening.settings import HearSettings, LabelSettings
 
-LONGEST_GROUP = 20 * 60 * SAMPLING_RATE
-"""Samples of recordings that are held decoded to sort them by length: 77 MB."""
+MAX_GROUP_SAMPLES = 20 * 60 * SAMPLING_RATE
+"""Samples of decoded recordings that are held in memory to sort them by length: 77 MB."""
 
-Score: TypeAlias = Callable[[Sequence[Waveform]], NDArray[np.floating]]
-"""B waveforms -> (B, C) scores, of which none depends on the other waveforms."""
+ScoreWaveforms: TypeAlias = Callable[[Sequence[Waveform]], NDArray[np.floating]]
+"""Function from B waveforms to scores (B, C), in which no row depends on the other waveforms."""
 
 
 class ClassScore(NamedTuple):
@@ -31,7 +32,7 @@ class ClassScore(NamedTuple):
 
 
 class ScoredWindow(NamedTuple):
-    """A stretch of a recording and its best classes, best first."""
+    """A window of a recording and its best classes, best first."""
 
     start_s: float
     end_s: float
@@ -40,14 +41,14 @@ class ScoredWindow(NamedTuple):
 
 @dataclass(frozen=True)
 class Labels:
-    """What one recording is called.
+    """Labels of one recording.
 
     Attributes:
-        number: of the recording among those given, from 0.
-        duration_s: of the recording.
-        windows: of the recording, or one that is the whole.
-        segments: of neighbouring windows that are called alike; of a recording that is heard whole, which no windows
-            were asked for, its best classes, best first.
+        number: index of the recording among the given ones, from 0.
+        duration_s: duration of the recording.
+        windows: scored windows; a single one if the whole recording was scored.
+        segments: neighbouring windows with the same label, merged; if the whole recording was scored, its best classes,
+            best first.
     """
 
     number: int
@@ -57,145 +58,151 @@ class Labels:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Telling:
-    """How scores become what is told.
+class LabelPolicy:
+    """Which labels are reported: how many, and above which threshold.
 
     Attributes:
-        names: of the C classes.
-        reading: what the scores mean.
-        top_k: how many classes to tell of a window, or all where there are fewer; None for all.
-        threshold: that a score must reach to be told, or to be in a segment.
-
-    Raises:
-        InputError: the threshold is no number.
+        names: names of the C classes.
+        problem_type: meaning of the scores.
+        top_k: maximum number of classes of a window; None for all.
+        threshold: minimum score of a segment.
     """
 
     names: Sequence[str]
-    reading: Reading = "one"
-    top_k: int | None = 5
-    threshold: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None and np.isnan(self.threshold):
-            raise InputError("threshold must be a number; got nan")
+    problem_type: ProblemType
+    top_k: int | None
+    threshold: float | None
 
     def best(self, scores: NDArray[np.floating]) -> tuple[ClassScore, ...]:
-        """The best of (C,) scores, best first."""
+        """Return the best classes by scores (C,), best first."""
         order = np.argsort(-scores, kind="stable")[: self.top_k]
         return tuple(ClassScore(self.names[int(index)], float(scores[index])) for index in order)
 
-    def labels(self, number: int, spans: Sequence[Window], scores: NDArray[np.floating], *, is_whole: bool) -> Labels:
-        """Of a recording whose windows, from sample to sample, have (W, C) scores; or which was heard whole, W = 1."""
-        windows = tuple(
-            ScoredWindow(start / SAMPLING_RATE, end / SAMPLING_RATE, self.best(row))
-            for (start, end), row in zip(spans, scores, strict=True)
+    def label(self, number: int, windows: Sequence[Window], scores: NDArray[np.floating], *, is_whole: bool) -> Labels:
+        """Label one recording.
+
+        Args:
+            number: index of the recording.
+            windows: W windows in samples.
+            scores: (W, C).
+            is_whole: whether the recording was scored as a whole, W = 1.
+        """
+        scored = tuple(
+            ScoredWindow(start / SAMPLING_RATE, stop / SAMPLING_RATE, self.best(row))
+            for (start, stop), row in zip(windows, scores, strict=True)
         )
-        duration_s = windows[-1].end_s
+        duration_s = scored[-1].end_s
         if is_whole:
-            told = [each for each in windows[0].scores if self.threshold is None or each.score >= self.threshold]
-            segments = [Segment(0.0, duration_s, label, score) for label, score in told]
+            best = [each for each in scored[0].scores if self.threshold is None or each.score >= self.threshold]
+            segments = [Segment(0.0, duration_s, label, score) for label, score in best]
         else:
-            segments = join(cells(spans), scores, self.names, reading=self.reading, threshold=self.threshold)
-        return Labels(number, duration_s, windows, tuple(segments))
+            ranges_s = [(start / SAMPLING_RATE, stop / SAMPLING_RATE) for start, stop in kept_ranges(windows)]
+            segments = merge_windows(
+                ranges_s, scores, self.names, problem_type=self.problem_type, threshold=self.threshold
+            )
+        return Labels(number, duration_s, scored, tuple(segments))
 
 
-class _Piece(NamedTuple):
+class _Crop(NamedTuple):
+    """A window of a recording that waits to be scored."""
+
     number: int
-    span: Window
+    window: Window
     waveform: Waveform
     recording: Waveform
-    ends_before: int  # samples of the recording up to the end of the piece before it
+    new_from: int  # sample of the recording up to which the windows before it reach
 
     @property
     def is_last(self) -> bool:
-        return self.span.stop == len(self.recording.samples)
+        """Whether the recording ends with this window."""
+        return self.window.stop == len(self.recording.samples)
 
 
-def labelled(
-    sounds: Recordings,
-    score: Score,
-    telling: Telling,
+def label_recordings(
+    waveforms: Iterable[tuple[int, Waveform]],
+    score: ScoreWaveforms,
+    policy: LabelPolicy,
+    settings: HearSettings | LabelSettings,
     *,
-    windows: Windows | None = None,
-    batch_size: int = 8,
-    num_workers: int = 2,
-    sampling_rate: float = SAMPLING_RATE,
-    max_duration_s: float = 3600.0,
-    on_error: OnError | None = None,
     check: Callable[[Waveform], None] | None = None,
-    on_heard: OnHeard | None = None,
+    on_error: OnError | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Iterator[Labels]:
-    """What recordings are called, one after the other in their order, while the next ones are decoded.
+    """Score and label recordings in batches, and yield the labels in the order of the recordings.
 
     Args:
-        sounds: one recording, or any number of them.
-        score: of a batch of waveforms, of like length.
-        telling: how the scores become what is told.
-        windows: by default each recording is heard whole.
-        batch_size: the most that `score` is given.
-        num_workers: recordings that are decoded at once; 0: each when it is asked for.
-        sampling_rate: of arrays that do not bring their own, in Hz.
-        max_duration_s: longer recordings are an error.
-        on_error: what is done about a recording that cannot be used, instead of ending; it is left out.
-        check: raises InputError where a recording, or a window, cannot be scored.
-        on_heard: is told how far it is.
+        waveforms: recordings and their indices.
+        score: scores a batch of waveforms of similar length.
+        policy: which labels are reported.
+        settings: windows and batch size.
+        check: raises InputError for a recording, or its first window, that cannot be scored.
+        on_error: called for each such recording, which is then skipped; by default it is an error.
+        on_progress: called after each batch.
 
     Raises:
-        InputError: a recording cannot be used, and there is no `on_error`; there are none; or a number is out of range.
+        InputError: `check` refuses a recording and there is no `on_error`.
     """
-    waveforms = decoded(
-        sounds,
-        sampling_rate=sampling_rate,
-        max_duration_s=max_duration_s,
-        num_workers=num_workers,
-        on_error=on_error,
-    )
+    processed: Counter[int] = Counter()  # samples by recording; overlaps count once
 
-    def pieces() -> Iterator[_Piece]:
-        for number, waveform in waveforms:
-            length = len(waveform.samples)
-            spans = [Window(0, length)] if windows is None else windows.spans(length)
-            cut = [waveform if len(spans) == 1 else Waveform(waveform.samples[start:end]) for start, end in spans]
-            try:
-                if check:
-                    check(cut[0])
-            except InputError as error:
-                if on_error is None:
-                    raise
-                on_error(number, error)
-                continue
-            ends = [0, *(end for _, end in spans[:-1])]
-            for span, each, end in zip(spans, cut, ends, strict=True):
-                yield _Piece(number, span, each, waveform, end)
-
-    heard: Counter[int] = Counter()  # samples, by number
-
-    def scored(batch: Sequence[_Piece]) -> list[tuple[_Piece, NDArray[np.floating]]]:
-        rows = score([piece.waveform for piece in batch])
-        for piece in batch:
-            heard[piece.number] += piece.span.stop - piece.ends_before
-            if on_heard:
-                on_heard(piece.number, heard[piece.number] / SAMPLING_RATE, piece.recording.duration_s)
+    def score_crops(batch: Sequence[_Crop]) -> list[tuple[_Crop, NDArray[np.floating]]]:
+        """Score a batch and report the progress."""
+        rows = score([crop.waveform for crop in batch])
+        for crop in batch:
+            processed[crop.number] += crop.window.stop - crop.new_from
+            if on_progress:
+                on_progress(crop.number, processed[crop.number] / SAMPLING_RATE, crop.recording.duration_s)
         return list(zip(batch, rows, strict=True))
 
-    stream = in_batches(
-        pieces(),
-        scored,
-        length=lambda piece: len(piece.waveform.samples),
-        batch_size=batch_size,
-        longest_group=LONGEST_GROUP,
+    scored = in_batches(
+        _cut(waveforms, settings, check, on_error),
+        score_crops,
+        length=lambda crop: len(crop.waveform.samples),
+        batch_size=settings.batch_size,
+        max_group_length=MAX_GROUP_SAMPLES,
     )
-    return _joined(stream, telling, is_whole=windows is None)
+    return _label_each(scored, policy, is_whole=settings.window_s is None)
 
 
-def _joined(
-    stream: Iterator[tuple[_Piece, NDArray[np.floating]]], telling: Telling, *, is_whole: bool
+def _cut(
+    waveforms: Iterable[tuple[int, Waveform]],
+    settings: HearSettings | LabelSettings,
+    check: Callable[[Waveform], None] | None,
+    on_error: OnError | None,
+) -> Iterator[_Crop]:
+    """Yield the windows of each recording; a recording no longer than a window is one window."""
+    for number, recording in waveforms:
+        samples = recording.samples
+        windows = _windows(len(samples), settings)
+        crops = [recording] if len(windows) == 1 else [Waveform(samples[start:stop]) for start, stop in windows]
+        try:
+            if check:
+                check(crops[0])
+        except InputError as error:
+            if on_error is None:
+                raise
+            on_error(number, error)
+            continue
+        new_from = [0, *(window.stop for window in windows[:-1])]
+        for window, crop, start in zip(windows, crops, new_from, strict=True):
+            yield _Crop(number, window, crop, recording, start)
+
+
+def _windows(total: int, settings: HearSettings | LabelSettings) -> list[Window]:
+    if settings.window_s is None:
+        return [Window(0, total)]
+    length = round(settings.window_s * SAMPLING_RATE)
+    hop = length // 2 if settings.hop_s is None else round(settings.hop_s * SAMPLING_RATE)
+    return cut_windows(total, length=length, hop=hop)
+
+
+def _label_each(
+    scored: Iterator[tuple[_Crop, NDArray[np.floating]]], policy: LabelPolicy, *, is_whole: bool
 ) -> Iterator[Labels]:
-    spans: list[Window] = []
+    windows: list[Window] = []
     rows: list[NDArray[np.floating]] = []
-    for piece, row in stream:
-        spans.append(piece.span)
+    for crop, row in scored:
+        windows.append(crop.window)
         rows.append(row)
-        if piece.is_last:
-            yield telling.labels(piece.number, spans, np.stack(rows), is_whole=is_whole)
-            spans, rows = [], []
+        if crop.is_last:
+            yield policy.label(crop.number, windows, np.stack(rows), is_whole=is_whole)
+            windows, rows = [], []

@@ -1,12 +1,13 @@
-"""Zero-shot hearing: the captions whose prompts are nearest to a sound's.
+"""Zero-shot classification: rank captions by the similarity of their prompts to a recording's prompt.
 
-How near is the mean cosine of their tokens. Where a sound's prompt is a mixture of prompts that the model remembers,
-each by its share, a caption is not compared with the mixture, whose neighbours need not be what it is mixed of, but
-with each of these:
+The similarity of two prompts is the mean cosine of their tokens. The prompt of a recording may be a mixture of prompts
+that the model has memorised, with mixture weights w(p). The neighbours of such a mixture need not be what it is mixed
+from, so each caption is compared with the memorised prompts instead:
 
-    score(caption) = SOFTNESS · log Σ share(p) · exp(cos(p, caption) / SOFTNESS)
+    score(caption) = T · log Σ w(p) · exp(cos(p, caption) / T)
 
-which is the cosine where one prompt has all of the share, and the mean of cosines by share where SOFTNESS is large.
+with the temperature T = MIXTURE_TEMPERATURE. This is the cosine if one prompt has all the weight, and approaches the
+weighted mean of the cosines for a high temperature.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -24,44 +25,40 @@ from torch import Tensor
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.device import choose_device
 from photism.errors import InputError
-from photism.listening.batching import OnError, OnHeard, Recordings
-from photism.listening.windowed_scores import Labels, Telling, labelled
-from photism.listening.windows import Windows
+from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead
+from photism.listening.settings import CAPTION_FIELD, HearSettings, RankSettings
+from photism.listening.windowed_scores import LabelPolicy, Labels, label_recordings
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.metrics import sequence_similarity
 from photism.prompts.model_folder import find_model, load_captions, load_halves
 from photism.prompts.text import encode_text
+from photism.settings import accepts
 
-if TYPE_CHECKING:
-    from photism.drawing.pipeline import AudioToImagePipeline
-
-CAPTIONS_AT_ONCE = 32
-LISTS_KEPT = 4
-SOFTNESS = 0.1
-"""As chosen in recipes/tiny, among captions as the bundled model knows them and in other words."""
-
-PLACE = "{}"
-"""Where a template takes a caption."""
+CAPTION_BATCH_SIZE = 32
+CACHED_LISTS = 4
+"""Number of caption lists whose encodings are kept."""
+MIXTURE_TEMPERATURE = 0.1
+"""Temperature chosen in recipes/tiny, for captions as the bundled model knows them and in other words."""
 
 
-class HeardCaption(NamedTuple):
-    """A caption and how near it is."""
+class RankedCaption(NamedTuple):
+    """A caption and its score, from -1 to 1."""
 
     caption: str
-    score: float  # from -1 to 1, where the sound is just this
+    score: float
 
 
 class CaptionRanker:
-    """Says which of some captions a sound is.
+    """Rank captions by their similarity to recordings.
 
-    What it compared a list of captions with is kept: make a new one where the encoder has learnt more.
+    The encodings of recent caption lists are kept: make a new ranker after training the encoder further.
 
     Args:
-        encoder: turns sounds into prompts. It is moved to the device of `diffusion`.
-        diffusion: a diffusers pipeline of the same prompt space; only what it encodes text with is used, so that the
-            rest of it may be None.
-        captions: what to choose among where a call names nothing else.
+        encoder: encodes recordings as prompts.
+        diffusion: a diffusers pipeline of the same prompt space, of which only the text encoder and the tokenizer are
+            used; its other models may be None.
+        captions: default captions to rank.
 
     Raises:
         InputError: `diffusion` has no text encoder.
@@ -69,17 +66,12 @@ class CaptionRanker:
 
     def __init__(self, encoder: AudioPromptEncoder, diffusion: Any, captions: Sequence[str] = ()) -> None:
         if getattr(diffusion, "text_encoder", None) is None:
-            raise InputError("diffusion must have a text encoder for captions to be compared; load it with one")
+            raise InputError("diffusion must have a text encoder to encode captions; load the pipeline with one")
         self.encoder = encoder.to(diffusion._execution_device)
         self.diffusion = diffusion
         self.captions = tuple(captions)
-        self._encoded = lru_cache(maxsize=LISTS_KEPT)(self._encode)
-        self._nearness = lru_cache(maxsize=LISTS_KEPT)(self._compare_remembered)
-
-    @classmethod
-    def of(cls, pipeline: AudioToImagePipeline, captions: Sequence[str] = ()) -> CaptionRanker:
-        """A ranker that shares the models of a drawing pipeline."""
-        return cls(pipeline.encoder, pipeline.diffusion, captions)
+        self._encoded = lru_cache(maxsize=CACHED_LISTS)(self._encode)
+        self._memorised_cosines = lru_cache(maxsize=CACHED_LISTS)(self._compare_memorised)
 
     @classmethod
     def from_pretrained(
@@ -89,101 +81,89 @@ class CaptionRanker:
         diffusion: str | Path | None = None,
         device: str | torch.device | None = None,
     ) -> CaptionRanker:
-        """Loads an encoder and the text side of a diffusion pipeline, in float32.
+        """Load an encoder and the text encoder of a diffusion pipeline, in float32.
 
         Args:
-            model: folder or hub id, as for `AudioToImagePipeline`; by default the bundled one. Its captions are the
-                default ones.
-            diffusion: folder or hub id of a diffusers pipeline; by default the one that the model brings or names.
-            device: by default CUDA where there is a GPU, else MPS, else the processor.
+            model: folder or hub id of a Photism model; by default the bundled one. Its captions are the default.
+            diffusion: folder or hub id of a diffusers pipeline; by default the one that the model contains or names.
+            device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
 
         Raises:
-            InputError: something is missing, damaged, or does not fit together.
+            InputError: a model does not exist, is damaged, or does not match the other.
         """
-        place = choose_device(device)
-        encoder, text = load_halves(model, diffusion, device=place, dtype=torch.float32, text_only=True)
+        chosen_device = choose_device(device)
+        encoder, text = load_halves(model, diffusion, device=chosen_device, dtype=torch.float32, text_only=True)
         return cls(encoder, text, load_captions(find_model(model)))
 
+    @accepts(RankSettings)
     def rank(
         self,
-        sounds: AudioSource | Sequence[AudioSource],
+        recordings: AudioSource | Sequence[AudioSource],
         *,
         captions: Sequence[str] | None = None,
-        template: str | None = None,
-        top_k: int = 5,
-        batch_size: int = 8,
-    ) -> list[list[HeardCaption]]:
-        """The nearest captions of each sound, nearest first.
+        **settings: Any,
+    ) -> list[list[RankedCaption]]:
+        """Return the nearest captions of each recording, nearest first.
 
         Args:
-            sounds: a list of anything that `load_waveform` takes, or a single one that is not a list.
-            captions: what to choose among; by default the model's. Their prompts are kept for the next call.
-            template: what each caption is put into before it is read, such as "the sound of a {}".
-            top_k: how many to give of each, or all where there are fewer.
-            batch_size: sounds encoded at once.
+            recordings: a list of anything that `load_waveform` accepts, or a single recording that is not a list.
+            captions: captions to rank; by default the model's. Their encodings are kept for the next call.
+            settings: settings of `RankSettings`.
 
         Raises:
-            InputError: a sound cannot be read, there are no captions, a number is below 1, or the template has no {}.
+            InputError: a recording is unreadable, or there are no captions.
+            SettingError: a setting is out of range.
         """
-        self._check(captions, top_k, template)
-        listed = cast("Sequence[AudioSource]", sounds if isinstance(sounds, list | tuple) else [sounds])
-        prompts = self.encoder.encode(listed, batch_size=batch_size)
-        return self.rank_prompts(prompts, captions=captions, template=template, top_k=top_k)
+        chosen = RankSettings(**settings)
+        self._choose_captions(captions)  # raises an error before anything is encoded
+        listed = cast("Sequence[AudioSource]", recordings if isinstance(recordings, list | tuple) else [recordings])
+        prompts = self.encoder.encode(listed, batch_size=chosen.batch_size)
+        return self.rank_prompts(prompts, captions=captions, template=chosen.template, top_k=chosen.top_k)
 
+    @accepts(HearSettings)
     def stream(
         self,
-        sounds: Recordings,
+        recordings: Recordings,
         *,
         captions: Sequence[str] | None = None,
-        template: str | None = None,
-        windows: Windows | None = None,
-        threshold: float | None = None,
-        top_k: int = 5,
-        batch_size: int = 8,
-        num_workers: int = 2,
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = 3600.0,
         on_error: OnError | None = None,
-        on_heard: OnHeard | None = None,
+        on_progress: OnProgress | None = None,
+        **settings: Any,
     ) -> Iterator[Labels]:
-        """What sounds are called, whole or in windows, one after the other in their order.
+        """Rank captions for recordings, whole or in windows, and yield the results in order.
 
         Args:
-            sounds: one, as `load_waveform` takes it; or a list, generator or data set of any number.
-            captions: as in `rank`.
-            template: likewise.
-            windows: by default sounds are heard whole.
-            threshold: the score from which on a window is called by its nearest caption; by default it always is.
-            top_k: how many captions to give of a sound or window.
-            batch_size: sounds, or windows, encoded at once.
-            num_workers: sounds decoded at once, while others are encoded.
-            sampling_rate: of arrays that do not bring their own, in Hz.
-            max_duration_s: longer sounds are an error.
-            on_error: is given the number and the error of a sound that cannot be used, which is left out; by default
-                it ends the stream.
-            on_heard: is told how far it is.
+            recordings: one recording, as `load_waveform` accepts it; or a list, generator or dataset of recordings.
+            captions: captions to rank; by default the model's.
+            sampling_rate: rate in Hz of arrays that come without one.
+            max_duration_s: maximum duration; longer recordings are an error.
+            on_error: called for each unreadable recording, which is then skipped; by default it is an error.
+            on_progress: called after each batch.
+            settings: settings of `HearSettings`.
 
         Raises:
-            InputError: as in `rank`.
+            InputError: a recording is unreadable and there is no `on_error`, or there are no recordings or captions.
+            SettingError: a setting is out of range.
         """
-        choices = self._check(captions, top_k, template)
+        chosen = HearSettings(**settings)
+        names = self._choose_captions(captions)
 
-        def score(waveforms: Sequence[Waveform]) -> NDArray[np.floating]:
-            prompts = self.encoder.encode(waveforms, batch_size=len(waveforms))
-            return self.score_prompts(prompts, captions=choices, template=template).float().cpu().numpy()
+        def score(batch: Sequence[Waveform]) -> NDArray[np.floating]:
+            """Return the scores (B, M) of a batch of waveforms."""
+            prompts = self.encoder.encode(batch, batch_size=len(batch))
+            return self.score_prompts(prompts, captions=names, template=chosen.template).float().cpu().numpy()
 
-        return labelled(
-            sounds,
-            score,
-            Telling(names=choices, top_k=top_k, threshold=threshold),
-            windows=windows,
-            batch_size=batch_size,
-            num_workers=num_workers,
+        policy = LabelPolicy(names=names, problem_type="single_label", top_k=chosen.top_k, threshold=chosen.threshold)
+        waveforms = decode_ahead(
+            recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
+            num_workers=chosen.num_workers,
             on_error=on_error,
-            on_heard=on_heard,
         )
+        return label_recordings(waveforms, score, policy, chosen, on_progress=on_progress)
 
     def rank_prompts(
         self,
@@ -191,88 +171,76 @@ class CaptionRanker:
         *,
         captions: Sequence[str] | None = None,
         template: str | None = None,
-        top_k: int = 5,
-    ) -> list[list[HeardCaption]]:
-        """The same for sounds that are prompts already.
+        top_k: int | None = 5,
+    ) -> list[list[RankedCaption]]:
+        """Return the nearest captions of each prompt, nearest first.
 
         Args:
-            prompts: as `AudioPromptEncoder.encode` makes them; mixed with a text they have no shares, and are compared
-                as they are.
-            captions: as in `rank`.
-            template: as in `rank`.
-            top_k: as in `rank`.
+            prompts: prompts from `AudioPromptEncoder.encode`. Without mixture weights, as after blending with a text,
+                the prompts themselves are compared.
+            captions: captions to rank; by default the model's.
+            template: text that each caption is put into.
+            top_k: maximum number of captions; None for all.
 
         Raises:
-            InputError: there are no captions, `top_k` is below 1, the template has no {}, or D is not that of the
-                texts.
+            InputError: there are no captions, or the prompts have another width than the text encoder's.
+            SettingError: a setting is out of range.
         """
-        choices = self._check(captions, top_k, template)
+        top_k = RankSettings(top_k=top_k).top_k
+        choices = self._choose_captions(captions)
         scores = self.score_prompts(prompts, captions=choices, template=template)
-        best = scores.topk(min(top_k, len(choices)), dim=1)
+        best = scores.topk(min(top_k or len(choices), len(choices)), dim=1)
         return [
-            [HeardCaption(choices[index], score) for index, score in zip(indices, values, strict=True)]
+            [RankedCaption(choices[index], score) for index, score in zip(indices, values, strict=True)]
             for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 
     def score_prompts(
         self, prompts: AudioPrompt, *, captions: Sequence[str] | None = None, template: str | None = None
     ) -> Tensor:
-        """The scores of all M captions, in their order: float32 (B, M).
+        """Return the scores of M captions, in their order, for B prompts: float32 (B, M).
 
         Args:
-            prompts: as in `rank_prompts`.
-            captions: as in `rank`.
-            template: as in `rank`.
+            prompts: prompts, as in `rank_prompts`.
+            captions: captions to score; by default the model's.
+            template: text that each caption is put into.
 
         Raises:
-            InputError: as in `rank_prompts`.
+            InputError: there are no captions, or the prompts have another width than the text encoder's.
+            SettingError: the template has no field for the caption.
         """
-        texts = _filled(template, self._check(captions, 1, template))
+        texts = _fill(RankSettings(template=template).template, self._choose_captions(captions))
         if prompts.mixture_weights is None:
             return self._cosines(prompts.prompt_embeds, texts)
-        nearness = self._nearness(texts)
-        return SOFTNESS * (prompts.mixture_weights.to(nearness.device) @ (nearness / SOFTNESS).exp()).log()
+        cosines = self._memorised_cosines(texts)  # (P, M)
+        weights = prompts.mixture_weights.to(cosines.device)  # (B, P)
+        return MIXTURE_TEMPERATURE * (weights @ (cosines / MIXTURE_TEMPERATURE).exp()).log()
 
     def _cosines(self, prompt_embeds: Tensor, texts: tuple[str, ...]) -> Tensor:
-        """(B, M)."""
-        # The opening token is the same for all. The text encoder is causal: its first tokens are those that an encoder
-        # of fewer tokens was trained on.
+        """Return the similarity (B, M) of B prompts (B, S, D) and M texts."""
+        # BOS is the same for all. The text encoder is causal: its first tokens are those that an encoder of fewer
+        # tokens was trained on.
         encoded = self._encoded(texts)[:, 1 : prompt_embeds.shape[1]]
         return sequence_similarity(prompt_embeds[:, 1:].to(encoded.device, encoded.dtype), encoded)
 
     @torch.no_grad()
-    def _compare_remembered(self, texts: tuple[str, ...]) -> Tensor:
-        """(prompts, M), of all that the encoder remembers."""
+    def _compare_memorised(self, texts: tuple[str, ...]) -> Tensor:
+        """Return the similarity (P, M) of all P prompts that the encoder has memorised and M texts."""
         return self._cosines(self.encoder.memorised_prompts().prompt_embeds, texts)
 
-    def _check(self, captions: Sequence[str] | None, top_k: int, template: str | None) -> tuple[str, ...]:
+    def _choose_captions(self, captions: Sequence[str] | None) -> tuple[str, ...]:
         if isinstance(captions, str):
-            raise InputError(f"captions must be a list of texts; got one text: give [{captions!r}]")
+            raise InputError(f"captions must be a list of texts; got a single text: give [{captions!r}]")
         choices = self.captions if captions is None else tuple(captions)
         if not choices:
-            raise InputError("captions must hold at least one text: the model brings none, or none were given")
-        if top_k < 1:
-            raise InputError(f"top_k must be at least 1; got {top_k}")
-        _check_template(template)
+            raise InputError("captions must contain at least one text; the model has no default captions: give some")
         return choices
 
-    def _encode(self, captions: tuple[str, ...]) -> Tensor:
-        """(M, S, D) float32."""
-        starts = range(0, len(captions), CAPTIONS_AT_ONCE)
-        return torch.cat([encode_text(self.diffusion, captions[i : i + CAPTIONS_AT_ONCE])[0] for i in starts])
+    def _encode(self, texts: tuple[str, ...]) -> Tensor:
+        """Encode M texts: float32 (M, S, D)."""
+        starts = range(0, len(texts), CAPTION_BATCH_SIZE)
+        return torch.cat([encode_text(self.diffusion, texts[i : i + CAPTION_BATCH_SIZE])[0] for i in starts])
 
 
-def _check_template(template: str | None) -> None:
-    """See whether a text can be put into this one.
-
-    Raises:
-        InputError: it has no place for it.
-    """
-    if template is not None and PLACE not in template:
-        raise InputError(
-            f'template must have {PLACE} where the caption goes, as "the sound of a {PLACE}"; got {template!r}'
-        )
-
-
-def _filled(template: str | None, captions: tuple[str, ...]) -> tuple[str, ...]:
-    return captions if template is None else tuple(template.replace(PLACE, caption) for caption in captions)
+def _fill(template: str | None, captions: tuple[str, ...]) -> tuple[str, ...]:
+    return captions if template is None else tuple(template.replace(CAPTION_FIELD, caption) for caption in captions)

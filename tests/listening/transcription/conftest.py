@@ -1,4 +1,4 @@
-"""Speech, and what decoding is compared with."""
+"""Speech, random log-probabilities, and the probabilities of all texts by enumeration."""
 
 import itertools
 import math
@@ -12,7 +12,7 @@ from photism.listening.transcription.vocabulary import Vocabulary
 
 @pytest.fixture(scope="session")
 def speech() -> np.ndarray:
-    """A person who says "an elephant": (T,) at 16 kHz."""
+    """Recording of "an elephant": samples (T,) at 16 kHz."""
     from photism import load_waveform
 
     return load_waveform(bundled_model() / "examples" / "elephant.en.ogg").samples
@@ -20,16 +20,16 @@ def speech() -> np.ndarray:
 
 @pytest.fixture
 def letters() -> Vocabulary:
-    """A blank, a space, two letters."""
+    """Vocabulary of a blank, a space and two letters."""
     return Vocabulary(("", " ", "a", "b"), 0)
 
 
 @pytest.fixture
 def random_log_probs():
-    """A function that makes (F, V) log-probabilities of a seed."""
+    """Function from a seed to log-probabilities (F, V)."""
 
-    def make(seed: int, frames: int, outputs: int) -> np.ndarray:
-        logits = 1.5 * np.random.default_rng(seed).standard_normal((frames, outputs))
+    def make(seed: int, frames: int, tokens: int) -> np.ndarray:
+        logits = 1.5 * np.random.default_rng(seed).standard_normal((frames, tokens))
         return (logits - np.log(np.exp(logits).sum(1, keepdims=True))).astype(np.float32)
 
     return make
@@ -37,15 +37,15 @@ def random_log_probs():
 
 @pytest.fixture
 def all_texts():
-    """A function that goes through all paths: of each text, the sum of their probabilities, and the likeliest."""
+    """Function that returns the probability of each text, and the log-probability of its best path."""
 
     def texts_of(log_probs: np.ndarray, vocabulary: Vocabulary) -> tuple[dict[str, float], dict[str, float]]:
         sums: dict[str, float] = {}
         best: dict[str, float] = {}
-        frames, outputs = log_probs.shape
-        for path in itertools.product(range(outputs), repeat=frames):
+        frames, tokens = log_probs.shape
+        for path in itertools.product(range(tokens), repeat=frames):
             text = text_of(path, vocabulary)
-            log_prob = sum(float(log_probs[frame, output]) for frame, output in enumerate(path))
+            log_prob = sum(float(log_probs[frame, token]) for frame, token in enumerate(path))
             sums[text] = sums.get(text, 0.0) + math.exp(log_prob)
             best[text] = max(best.get(text, -math.inf), log_prob)
         return sums, best
@@ -54,6 +54,6 @@ def all_texts():
 
 
 def text_of(path: tuple[int, ...], vocabulary: Vocabulary) -> str:
-    """What a path writes: equal outputs in a row are one, and so are spaces."""
-    kept = [output for output, _ in itertools.groupby(path)]
-    return " ".join("".join(vocabulary.pieces[output] for output in kept if output != vocabulary.blank).split())
+    """Return the text of a path, in which repeated tokens and repeated spaces are one."""
+    kept = [token for token, _ in itertools.groupby(path)]
+    return " ".join("".join(vocabulary.tokens[token] for token in kept if token != vocabulary.blank_id).split())

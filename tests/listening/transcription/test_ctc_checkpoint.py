@@ -86,9 +86,9 @@ def test_special_tokens_that_the_tokenizer_appends_are_ignored(tmp_path):
     tokenizer = transformers.Wav2Vec2CTCTokenizer(str(path), unk_token="[UNK]", pad_token="[PAD]")
     assert len(tokenizer) == 7
     vocabulary = Vocabulary.from_tokenizer(tokenizer, 5)
-    assert vocabulary.pieces[2:] == (" ", "a", "b")
-    assert vocabulary.unspoken == {1}
-    assert Vocabulary.from_tokenizer(tokenizer, 7).unspoken == {1, 5, 6}
+    assert vocabulary.tokens[2:] == (" ", "a", "b")
+    assert vocabulary.ignored_ids == {1}
+    assert Vocabulary.from_tokenizer(tokenizer, 7).ignored_ids == {1, 5, 6}
 
 
 def test_a_tokenizer_without_a_blank_is_refused(tmp_path):
@@ -105,7 +105,7 @@ def test_subword_tokens():
         def get_vocab(self):
             return {"<unk>": 0, "▁the": 1, "re": 2, "<pad>": 3}
 
-    assert Vocabulary.from_tokenizer(Tokenizer(), 4).pieces[1:3] == (" the", "re")
+    assert Vocabulary.from_tokenizer(Tokenizer(), 4).tokens[1:3] == (" the", "re")
 
 
 @pytest.mark.parametrize("kind", ["w2v-bert", "wav2vec2"])

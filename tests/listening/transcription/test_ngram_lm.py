@@ -1,4 +1,4 @@
-"""An ARPA file, and what it says of sentences, worked out by hand."""
+"""N-gram probabilities of an ARPA file, worked by hand."""
 
 import gzip
 import math
@@ -51,21 +51,21 @@ def log10s(model, words):
 
 
 @pytest.mark.parametrize(
-    ("words", "wanted"),
+    ("words", "expected"),
     [
-        ("cat sat", [-0.1, -0.01, -0.15 - 0.9]),  # the pair, the triple, back off from (cat sat) to (sat </s>)
-        ("sat cat", [-0.5 - 0.6, -0.3 - 0.4, -0.2 - 0.7]),  # nothing longer is known: back off each time
-        ("dog cat", [-0.5 - 1.0, -0.4, -0.2 - 0.7]),  # an unknown word, and nothing is known of it as what is before
+        ("cat sat", [-0.1, -0.01, -0.15 - 0.9]),  # bigram, trigram, back off from (cat sat) to (sat </s>)
+        ("sat cat", [-0.5 - 0.6, -0.3 - 0.4, -0.2 - 0.7]),  # no known bigram: back off each time
+        ("dog cat", [-0.5 - 1.0, -0.4, -0.2 - 0.7]),  # an unknown word, which has no back-off weight
         ("", [-0.5 - 0.7]),
         ("CAT Sat", [-0.1, -0.01, -0.15 - 0.9]),
     ],
 )
-def test_the_longest_n_gram_that_is_known_counts(model, words, wanted):
+def test_the_longest_known_n_gram_counts_with_back_off(model, words, expected):
     assert model.order == 3
-    assert log10s(model, words) == pytest.approx(wanted)
+    assert log10s(model, words) == pytest.approx(expected)
 
 
-def test_words_alone(tmp_path):
+def test_a_unigram_model(tmp_path):
     path = tmp_path / "words.arpa"
     path.write_text("\\data\\\nngram 1=1\n\n\\1-grams:\n-0.5\tcat\n\n\\end\\\n")
     model = ArpaModel(path)
@@ -73,7 +73,7 @@ def test_words_alone(tmp_path):
     assert log10s(model, "cat dog cat") == pytest.approx([-0.5, -10.0, -0.5, 0.0])
 
 
-def test_a_packed_file_is_the_same(model, tmp_path):
+def test_a_compressed_file_is_the_same(model, tmp_path):
     path = tmp_path / "cats.arpa.gz"
     path.write_bytes(gzip.compress(ARPA.encode()))
     assert log10s(ArpaModel(path), "cat sat") == log10s(model, "cat sat")
@@ -83,13 +83,13 @@ def test_a_packed_file_is_the_same(model, tmp_path):
     ("content", "message"),
     [
         (b"some text\n", r"it has no line \\data\\"),
-        (ARPA.split("\\3-grams")[0].encode(), "it is cut off"),
+        (ARPA.split("\\3-grams")[0].encode(), "it is truncated"),
         (ARPA.replace("cat sat\t-0.15", "cat\t-0.15\tsat x").encode(), "is not an n-gram of 2 words"),
         (b"\\data\\\n\\end\\\n", "it has no n-grams"),
         (b"\xff\xfe\x00", "must be an ARPA file"),
     ],
 )
-def test_another_file_is_told(tmp_path, content, message):
+def test_a_file_that_is_no_arpa_file_is_an_error(tmp_path, content, message):
     path = tmp_path / "wrong.arpa"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):

@@ -1,4 +1,4 @@
-"""Transcriber beside transformers' pipeline, and what must not change a text: batches, padding, windows."""
+"""Transcriber compared with transformers' pipeline; batches, padding and windows change no text."""
 
 import wave
 
@@ -9,7 +9,7 @@ import transformers
 
 from photism import InputError, Transcriber, Waveform
 from photism.audio.voice_activity import joined, spans_of
-from photism.listening.transcription import emissions as acoustic_model
+from photism.listening.transcription import emissions
 from tests.support.tiny_ctc import SPECIAL, TOKENS
 
 KINDS = ("w2v-bert", "wav2vec2", "xlsr", "hubert")
@@ -22,7 +22,7 @@ def transcribers(ctc_checkpoints):
 
 @pytest.fixture
 def recordings(speech):
-    """Of different lengths: speech, noise, a part of the speech, a moment."""
+    """Recordings of different lengths: speech, noise, and two segments of the speech."""
     noise = 0.1 * np.random.default_rng(0).standard_normal(20_000).astype(np.float32)
     return [speech, noise, speech[:9000], speech[4000:4560]]
 
@@ -36,12 +36,12 @@ def pipeline_of(folder):
     )
 
 
-def times(parts):
-    return [(part.text, part.start_s, part.end_s) for part in parts]
+def times(items):
+    return [(item.text, item.start_s, item.end_s) for item in items]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_texts_and_times_are_those_of_the_pipeline(ctc_checkpoints, transcribers, recordings, kind):
+def test_texts_and_times_match_the_pipeline(ctc_checkpoints, transcribers, recordings, kind):
     peer = pipeline_of(ctc_checkpoints / kind)
     for samples in recordings[:3]:
         transcript = transcribers[kind]({"raw": samples, "sampling_rate": 16_000})
@@ -70,14 +70,14 @@ def test_a_batch_changes_no_text_time_or_confidence(transcribers, recordings, ki
     assert sum(bool(one.words) for one in alone) >= 3
 
 
-def test_nothing_of_the_caller_is_touched(transcribers, speech):
+def test_the_callers_row_is_not_changed(transcribers, speech):
     row = {"array": speech.copy(), "sampling_rate": 16_000}
     transcribers["wav2vec2"](row)
     assert row.keys() == {"array", "sampling_rate"}
     np.testing.assert_array_equal(row["array"], speech)
 
 
-def test_files_rows_and_generators_are_taken(transcribers, speech, tmp_path):
+def test_files_rows_and_generators_are_transcribed(transcribers, speech, tmp_path):
     path = tmp_path / "speech.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 8000, 0, "NONE", ""))
@@ -87,15 +87,15 @@ def test_files_rows_and_generators_are_taken(transcribers, speech, tmp_path):
     assert one.text
     rows = ({"audio": {"bytes": None, "path": str(path)}} for _ in range(2))
     assert [each.text for each in transcriber(rows)] == [one.text, one.text]
-    told = []
-    sounds = [path, "gone.wav", path]
-    numbered = transcriber.numbered(sounds, on_error=lambda number, error: told.append((number, str(error))))
-    assert [number for number, _ in numbered] == [0, 2]
-    assert told[0][0] == 1
-    assert "does not exist" in told[0][1]
+    skipped = []
+    recordings = [path, "gone.wav", path]
+    found = transcriber.transcribe(recordings, on_error=lambda number, error: skipped.append((number, str(error))))
+    assert [number for number, _ in found] == [0, 2]
+    assert skipped[0][0] == 1
+    assert "does not exist" in skipped[0][1]
 
 
-def test_special_tokens_are_never_written(ctc_checkpoints, speech):
+def test_special_tokens_are_not_in_the_text(ctc_checkpoints, speech):
     transcriber = Transcriber.from_pretrained(ctc_checkpoints / "wav2vec2")
     transcriber.acoustic_model.model.lm_head.bias.data[list(SPECIAL)] = 1000.0
     for beams in (1, 5):
@@ -105,7 +105,7 @@ def test_special_tokens_are_never_written(ctc_checkpoints, speech):
 
 
 @pytest.mark.parametrize("lower", [False, True])
-def test_letters_are_as_the_model_has_them(ctc_checkpoints, speech, tmp_path, lower):
+def test_letters_have_the_case_of_the_tokenizer(ctc_checkpoints, speech, tmp_path, lower):
     import shutil
 
     folder = shutil.copytree(ctc_checkpoints / "wav2vec2", tmp_path / "copy")
@@ -115,8 +115,8 @@ def test_letters_are_as_the_model_has_them(ctc_checkpoints, speech, tmp_path, lo
     assert (text.islower(), text.isupper()) == (lower, not lower)
 
 
-def bounded(transcriber):
-    """Makes attention give nothing, so that a frame hears no more than what convolutions bring it."""
+def without_attention(transcriber):
+    """Zero the output of attention, so that a frame depends only on what the convolutions see."""
     for name, parameter in transcriber.acoustic_model.model.named_parameters():
         if "attention.out_proj" in name or "self_attn.linear_out" in name:
             parameter.data.zero_()
@@ -125,31 +125,31 @@ def bounded(transcriber):
 
 @pytest.mark.parametrize("kind", ["w2v-bert", "xlsr", "w2v-bert-adapter"])
 def test_windows_are_joined_exactly(ctc_checkpoints, speech, kind):
-    """Where a window's edges cannot be heard in its middle, windows and the whole are one."""
-    transcriber = bounded(Transcriber.from_pretrained(ctc_checkpoints / kind))
+    """Check that windows give the results of the whole if their edges do not influence their middle."""
+    transcriber = without_attention(Transcriber.from_pretrained(ctc_checkpoints / kind))
     model = transcriber.acoustic_model
     waveform = Waveform(np.tile(speech, 14)[: 16_000 * 15 + 123])
-    (whole,) = model.hear([waveform])
-    heard = []
-    pieces = model.hear_long(waveform, window_s=6.0, on_window=heard.append)
-    assert (whole.windows, pieces.windows) == (1, 4)
-    assert len(whole.log_probs) == len(pieces.log_probs)
-    np.testing.assert_allclose(pieces.log_probs, whole.log_probs, atol=2e-3)
-    assert len(heard) == 4
-    assert heard[-1] == pytest.approx(waveform.duration_s, abs=0.05)
+    (whole,) = model.emit([waveform])
+    progress_s = []
+    windowed = model.emit_long(waveform, window_s=6.0, on_window=progress_s.append)
+    assert (whole.windows, windowed.windows) == (1, 4)
+    assert len(whole.log_probs) == len(windowed.log_probs)
+    np.testing.assert_allclose(windowed.log_probs, whole.log_probs, atol=2e-3)
+    assert len(progress_s) == 4
+    assert progress_s[-1] == pytest.approx(waveform.duration_s, abs=0.05)
     by_call = transcriber(waveform, window_s=6.0)
     assert (by_call.windows, transcriber(waveform).windows) == (4, 1)
     assert times(by_call.words) == times(transcriber(waveform).words)
 
 
-def test_a_recording_is_heard_whole_as_far_as_is_said(ctc_checkpoints, speech, monkeypatch):
+def test_a_recording_is_computed_at_once_up_to_the_maximum(ctc_checkpoints, speech, monkeypatch):
     waveform = Waveform(np.tile(speech, 4))
-    monkeypatch.setattr(acoustic_model, "WINDOW_S", 3.0)
+    monkeypatch.setattr(emissions, "WINDOW_S", 3.0)
     transcriber = Transcriber.from_pretrained(ctc_checkpoints / "wav2vec2")
-    assert transcriber.acoustic_model.whole_s == 60.0
-    monkeypatch.setattr(acoustic_model, "WHOLE_S", waveform.duration_s)
+    assert transcriber.acoustic_model.max_whole_s == 60.0
+    monkeypatch.setattr(emissions, "MAX_WHOLE_S", waveform.duration_s)
     assert transcriber(waveform).windows == 1
-    monkeypatch.setattr(acoustic_model, "WHOLE_S", waveform.duration_s - 0.01)
+    monkeypatch.setattr(emissions, "MAX_WHOLE_S", waveform.duration_s - 0.01)
     assert transcriber(waveform).windows == 2
 
 
@@ -161,28 +161,28 @@ def test_hot_words_and_a_language_model_change_the_text(transcribers, speech, tm
     assert word in transcriber(speech, beams=20, hot_words=[word], hot_word_weight=100.0).text.split()
     path = tmp_path / "words.arpa"
     path.write_text("\\data\\\nngram 1=3\n\n\\1-grams:\n-9\t<unk>\n-0.1\tee\n-0.1\t</s>\n\n\\end\\\n")
-    steered = transcriber(speech, language_model=path, language_model_weight=3.0, word_score=0.0).text
-    assert steered != plain
+    with_model = transcriber(speech, language_model=path, language_model_weight=3.0, word_score=0.0).text
+    assert with_model != plain
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"beams": 0}, "beams must be at least 1; got 0"),
-        ({"beams": 1, "hot_words": ["A"]}, "beams must be more than 1 for hot words"),
+        ({"beams": 1, "hot_words": ["A"]}, "beams must be at least 2 with hot words"),
         ({"hot_words": "A"}, r"hot_words must be a list of words; got one text: give \['A'\]"),
-        ({"hot_words": ["é"]}, "hot word 'é' must be written with what the model writes"),
-        ({"window_s": 0.0}, "window_s must be above 0 seconds; got 0"),
+        ({"hot_words": ["é"]}, "hot word 'é' has characters that the model cannot predict: 'é'"),
+        ({"window_s": 0.0}, "window_s must be above 0; got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"language_model": "gone.arpa"}, "language model gone.arpa must be an ARPA file"),
     ],
 )
-def test_a_wrong_setting_is_told_at_once(transcribers, speech, settings, message):
+def test_a_wrong_setting_is_an_error_before_anything_is_transcribed(transcribers, speech, settings, message):
     with pytest.raises(InputError, match=message):
         transcribers["wav2vec2"]([speech], **settings)
 
 
-def test_silences_are_not_heard_and_part_words(ctc_checkpoints, speech, monkeypatch):
+def test_silences_are_skipped_and_separate_words(ctc_checkpoints, speech, monkeypatch):
     pytest.importorskip("silero_vad", reason="silero-vad is not installed")
     transcriber = Transcriber.from_pretrained(ctc_checkpoints / "xlsr")
     silence = np.zeros(16_000 * 4, np.float32)
@@ -207,12 +207,12 @@ def test_spans_and_how_they_are_joined():
     probabilities[390:] = 0.9
     spans = spans_of(probabilities, 400 * block_s)
     gap_s = (160 - 140) * block_s / 2
-    wanted = [
+    expected = [
         (100 * block_s - 0.2, 140 * block_s + min(0.2, gap_s)),
         (160 * block_s - min(0.2, gap_s), 170 * block_s + 0.2),
         (390 * block_s - 0.2, 400 * block_s),
     ]
-    assert spans == [(pytest.approx(start), pytest.approx(end)) for start, end in wanted]
+    assert spans == [(pytest.approx(start), pytest.approx(end)) for start, end in expected]
     assert joined(spans, 60.0) == [(spans[0][0], spans[1][1]), spans[2]]
     assert joined(spans, 1.5) == spans
     assert joined([], 60.0) == []
@@ -240,8 +240,8 @@ def test_the_network_is_sileros(speech):
 def test_int8_is_close_to_float32_and_needs_the_cpu(ctc_checkpoints, speech):
     for kind in ("w2v-bert", "hubert"):
         transcriber = Transcriber.from_pretrained(ctc_checkpoints / kind, int8=True)
-        (int8,) = transcriber.acoustic_model.hear([Waveform(speech)])
-        (float32,) = Transcriber.from_pretrained(ctc_checkpoints / kind).acoustic_model.hear([Waveform(speech)])
+        (int8,) = transcriber.acoustic_model.emit([Waveform(speech)])
+        (float32,) = Transcriber.from_pretrained(ctc_checkpoints / kind).acoustic_model.emit([Waveform(speech)])
         assert not np.array_equal(int8.log_probs, float32.log_probs)
         agreed = (int8.log_probs.argmax(1) == float32.log_probs.argmax(1)).mean()
         assert agreed > 0.8
@@ -254,7 +254,11 @@ def test_bfloat16_runs(ctc_checkpoints, speech):
         assert Transcriber.from_pretrained(ctc_checkpoints / kind, dtype=torch.bfloat16)(speech).text
 
 
-def test_the_vocabulary_is_the_tokenizers(transcribers):
+def test_the_vocabulary_is_that_of_the_tokenizer(transcribers):
     vocabulary = transcribers["xlsr"].acoustic_model.vocabulary
-    assert vocabulary.pieces[4:] == (" ", *TOKENS[5:])
-    assert (vocabulary.blank, vocabulary.unspoken, vocabulary.delimiters) == (0, frozenset(SPECIAL), frozenset({4}))
+    assert vocabulary.tokens[4:] == (" ", *TOKENS[5:])
+    assert (vocabulary.blank_id, vocabulary.ignored_ids, vocabulary.delimiter_ids) == (
+        0,
+        frozenset(SPECIAL),
+        frozenset({4}),
+    )

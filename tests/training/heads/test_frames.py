@@ -10,7 +10,7 @@ from photism.audio.waveform import load_waveform
 from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.errors import InputError
 from photism.listening.diarization import SpeakerTimeline
-from photism.listening.windows import Segment
+from photism.listening.segments import Segment
 from photism.training.data.feature_dataset import Clip, FeatureSettings
 from photism.training.data.sampler import Piece
 from photism.training.heads.frames import FramesTask
@@ -144,7 +144,7 @@ def test_turns_of_rows(tmp_path):
     with pytest.raises(InputError, match=r"b.rttm must be RTTM; there is no such file"):
         turns_of_row({"file_name": "b.wav", "rttm": "b.rttm"}, settings)
     (tmp_path / "bad.rttm").write_text("SPEAKER x 1 soon 2\n")
-    with pytest.raises(InputError, match=r"bad.rttm: line 1 is no turn in RTTM"):
+    with pytest.raises(InputError, match=r"bad.rttm: line 1 is not a turn in RTTM"):
         turns_of_row({"file_name": "bad.wav"}, settings)
 
 

@@ -24,7 +24,6 @@ from photism.errors import InputError, as_input_error
 from photism.listening.transcription.emissions import AcousticModel
 from photism.listening.transcription.vocabulary import Vocabulary
 
-"""Folder of the default model."""
 CONFIG_FILES = ("*.json", "*.txt", "*.model")
 """File patterns fetched from the hub before the weights: configurations and tokenizers."""
 LOG_MEL_ARCHITECTURE = "wav2vec2-bert"

@@ -1,94 +1,135 @@
-"""How log-probabilities become a text: the best path, or a search with what is known of the words."""
+"""Settings of speech recognition: decoding, long recordings, and streaming. Nothing here imports torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
-from photism.errors import InputError
-from photism.listening.transcription.beam_search import BeamSearch, search
-from photism.listening.transcription.forced_alignment import align
-from photism.listening.transcription.greedy_search import best_path
-from photism.listening.transcription.hot_words import HotWords
+from photism.audio.waveform import SAMPLING_RATE
+from photism.listening.settings import batch_size_setting, device_setting, dtype_setting, num_workers_setting
 from photism.listening.transcription.ngram_lm import ArpaModel, LanguageModel
-from photism.listening.transcription.transcript import Span
-from photism.listening.transcription.vocabulary import Vocabulary
+from photism.settings import SettingError, setting, settings
 
-Decoder: TypeAlias = "Callable[[NDArray[np.float32]], list[Span]]"
-"""Of log-probabilities (F, V)."""
-BEAMS = 100
-"""With hot words or a language model, where no number is given."""
+DEFAULT_BEAMS = 100
+"""Beam width with hot words or a language model."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decoding:
-    """What a text is searched for with.
+@settings
+class DecodingSettings:
+    """Settings of the decoder, which turns log-probabilities into text."""
 
-    Attributes:
-        beams: texts that are kept by the search; 1: the likeliest output of each frame. By default 100 with hot words
-            or a language model, and otherwise 1.
-        hot_words: words, or names of several words, that are to be expected, in any case of letters.
-        hot_word_weight: what each adds to the logarithm of a text's probability wherever it stands in it.
-        language_model: the path of an ARPA file, or anything that does what `LanguageModel` says.
-        language_model_weight: of the language model's logarithms.
-        word_score: is added for each word where there is a language model.
+    beams: int | None = setting(
+        None,
+        "Beam width, the number of hypotheses that the search keeps; 1 is greedy decoding. Default: 1, or 100 with hot "
+        "words or a language model.",
+        minimum=1,
+    )
+    hot_words: tuple[str, ...] = setting(
+        (),
+        "Word or name to favour, in any case; may be given several times.",
+        flag="--hot-word",
+        metavar="WORD",
+    )
+    hot_word_weight: float = setting(
+        8.0, "Bonus for each occurrence of a hot word, added to the log-probability of a text."
+    )
+    language_model: LanguageModel | str | Path | None = setting(
+        None,
+        "N-gram language model of words: an ARPA file, .arpa or .arpa.gz.",
+        flag="--lm",
+        metavar="FILE",
+        parse=ArpaModel,
+    )
+    language_model_weight: float = setting(0.5, "Weight of the language model's log-probabilities.", flag="--lm-weight")
+    word_score: float = setting(1.5, "Bonus for each word, added to the log-probability if there is a language model.")
 
-    Raises:
-        InputError: there are fewer than 1 beams, or 1 with hot words or a language model; or what is given is no list
-            of words or no language model.
-    """
-
-    beams: int | None = None
-    hot_words: Sequence[str] = ()
-    hot_word_weight: float = 8.0
-    language_model: LanguageModel | str | Path | None = None
-    language_model_weight: float = 0.5
-    word_score: float = 1.5
-
-    def __post_init__(self) -> None:
-        if isinstance(self.hot_words, str):
-            raise InputError(f"hot_words must be a list of words; got one text: give [{self.hot_words!r}]")
-        if self.beams is not None and self.beams < 1:
-            raise InputError(f"beams must be at least 1; got {self.beams}")
-        if self.beams == 1 and (self.hot_words or self.language_model is not None):
-            raise InputError("beams must be more than 1 for hot words and a language model; got 1")
-        if isinstance(self.language_model, str | Path):
-            object.__setattr__(self, "language_model", ArpaModel(self.language_model))
-
-    @property
-    def width(self) -> int:
-        """Of the search."""
-        return self.beams or (BEAMS if self.hot_words or self.language_model is not None else 1)
-
-    @property
-    def searches(self) -> bool:
-        """Or takes the likeliest output of each frame."""
-        return self.width > 1
-
-    def decoder(self, vocabulary: Vocabulary) -> Decoder:
-        """For the outputs of a model.
+    def check(self) -> None:
+        """Check the hot words and the beam width.
 
         Raises:
-            InputError: a hot word cannot be written with it.
+            SettingError: `hot_words` is a single text, or greedy decoding is combined with what needs a search.
         """
-        if not self.searches:
-            return lambda log_probs: best_path(log_probs, vocabulary)
-        model = self.language_model
-        settings = BeamSearch(
-            width=self.width,
-            hot_words=HotWords.of(self.hot_words, vocabulary, weight=self.hot_word_weight) if self.hot_words else None,
-            language_model=None if isinstance(model, str | Path) else model,
-            language_model_weight=self.language_model_weight,
-            word_score=self.word_score,
-        )
+        if isinstance(self.hot_words, str):
+            raise SettingError("hot_words", f"must be a list of words; got one text: give [{self.hot_words!r}]")
+        if self.beams == 1 and self._needs_search:
+            raise SettingError("beams", "must be at least 2 with hot words or a language model; got 1")
 
-        def decode(log_probs: NDArray[np.float32]) -> list[Span]:
-            best = search(log_probs, vocabulary, settings)[0]
-            return align(log_probs, best.outputs, vocabulary, met=best.met)
+    @property
+    def beam_width(self) -> int:
+        """Beam width of the search."""
+        return self.beams or (DEFAULT_BEAMS if self._needs_search else 1)
 
-        return decode
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the most probable token of each frame is taken, without a search."""
+        return self.beam_width == 1
+
+    @property
+    def _needs_search(self) -> bool:
+        return bool(self.hot_words) or self.language_model is not None
+
+
+@settings
+class TranscribeSettings(DecodingSettings):
+    """Settings of the transcription of whole recordings."""
+
+    vad: bool = setting(
+        False, "Transcribe detected speech only, and cut long recordings in silences. Needs photism[transcribe]."
+    )
+    window_s: float | None = setting(
+        None,
+        "Length of the overlapping windows of a longer recording. Default: windows of 60 s with Wav2Vec2-BERT and 30 s "
+        "otherwise, only for recordings that do not fit into memory at once.",
+        unit="seconds",
+        above=0,
+        flag="--window",
+    )
+    batch_size: int = batch_size_setting()
+    num_workers: int = num_workers_setting()
+
+
+@settings
+class StreamingSettings:
+    """Settings of streaming recognition.
+
+    Every `step_s` seconds a window is transcribed: the new seconds, `context_s` before and `lookahead_s` after them.
+    Each window is encoded like a recording of its own, so the model computes (context_s + step_s + lookahead_s) /
+    step_s times as much as for the whole recording.
+    """
+
+    step_s: float = setting(
+        2.0, "Time between two updates of a live transcript.", unit="seconds", above=0, flag="--step"
+    )
+    lookahead_s: float = setting(
+        1.0,
+        "Audio after a word that the model sees before the word becomes final in a live transcript.",
+        unit="seconds",
+        minimum=0,
+        flag="--lookahead",
+    )
+    context_s: float = setting(
+        6.0, "Audio before the new seconds that the model sees again.", unit="seconds", minimum=0, is_flag=False
+    )
+    sampling_rate: float = setting(SAMPLING_RATE, "Sampling rate of the samples.", unit="Hz", is_flag=False)
+
+    @property
+    def delay_s(self) -> float:
+        """Maximum time until the log-probabilities of a frame are final, without the time to compute a window.
+
+        A word is final when it has ended: at the space before the next word or a pause of 1 s; with a beam search, at a
+        pause of 0.4 s, or after 15 s.
+        """
+        return self.step_s + self.lookahead_s
+
+
+@settings
+class RecognizerModelSettings:
+    """Model of speech recognition."""
+
+    model: str | None = setting(
+        None,
+        "Folder or hub id of a CTC checkpoint: Wav2Vec2-BERT, wav2vec2, XLSR, HuBERT and similar. Required: none is "
+        "bundled.",
+    )
+    device: str | None = device_setting()
+    dtype: str = dtype_setting()
+    int8: bool = setting(False, "Compute linear layers in int8, on a CPU only: faster, with slightly other results.")

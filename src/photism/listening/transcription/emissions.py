@@ -1,4 +1,4 @@
-"""From recordings to the log-probabilities of a CTC head's outputs in each frame, whole or in windows."""
+"""Emissions of a CTC model: the log-probabilities of its tokens in each frame, of whole recordings or in windows."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ from photism.encoder.chunked import longest_exact
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.listening.transcription.vocabulary import Vocabulary
 
-MASKED_EXACTLY = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
-"""Models of waveforms which take a mask and give with it, of a padded recording, what they give of it alone; unless
-their first convolution is normalised over time, padding included."""
+EXACT_WITH_PADDING = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
+"""Model types whose attention mask keeps padding from changing the results, unless `NORMALISED_OVER_TIME`."""
 NORMALISED_OVER_TIME = "group"
+"""Value of `feat_extract_norm` with which the first convolution is normalised over time, padding included."""
 VARIANCE_FLOOR = 1e-7  # of transformers' Wav2Vec2FeatureExtractor
-WHOLE_S = 60.0
-"""Of a recording that a model of waveforms hears as a whole. Its first convolutions take some 20 MB a second."""
-FREE_SHARE = 0.5
-"""Of the memory that is free, which they may take."""
+MAX_WHOLE_S = 60.0
+"""Longest recording that a model of waveforms takes at once. Its first convolutions need some 20 MB a second."""
+MAX_FREE_FRACTION = 0.5
+"""Fraction of the free memory that these convolutions may take."""
 WINDOW_S = 30.0
-"""Of a longer one; Wav2Vec2-BERT takes twice that, and as a whole as much as `longest_exact` says."""
+"""Length of the windows of a longer recording for a model of waveforms; it is twice that for Wav2Vec2-BERT."""
 OVERLAP_S = 8.0
-"""That two windows share, if it is no more than a third of a window."""
+"""Overlap of two windows, which is at most a third of a window."""
 
 
 class Emissions(NamedTuple):
-    """What is heard of a recording."""
+    """Log-probabilities (F, V) of a recording, and the number of windows they were computed in."""
 
-    log_probs: NDArray[np.float32]  # (F, V)
-    windows: int  # that the model heard it in; 1: as a whole
+    log_probs: NDArray[np.float32]
+    windows: int
 
 
 @dataclass(frozen=True, eq=False)
 class AcousticModel:
-    """A CTC model in evaluation, and how sound is made ready for it.
+    """A CTC model in evaluation mode with its feature extractor and vocabulary.
 
     Attributes:
-        model: `photism.Wav2Vec2BertForCTC`, or one of transformers' that take waveforms.
-        feature_extractor: of transformers, for its settings.
-        vocabulary: of its V outputs.
+        model: `photism.Wav2Vec2BertForCTC`, or a model of transformers that takes waveforms.
+        feature_extractor: feature extractor of transformers, whose settings are used.
+        vocabulary: vocabulary of its V outputs.
     """
 
     model: Any
@@ -61,56 +61,58 @@ class AcousticModel:
 
     @cached_property
     def takes_log_mel(self) -> bool:
-        """Or waveforms."""
+        """Whether the model takes log-mel tokens rather than waveforms."""
         return isinstance(self.model, Wav2Vec2BertForCTC)
 
     @cached_property
     def hop_samples(self) -> int:
-        """From one frame of the head's to the next."""
+        """Samples from one frame to the next."""
         return self._hop * (HOP_SAMPLES * self.feature_extractor.stride if self.takes_log_mel else 1)
 
     @cached_property
-    def reach_samples(self) -> int:
-        """That a frame takes for itself, what it hears of others not counted."""
-        return self.hop_samples - HOP_SAMPLES + FRAME_SAMPLES if self.takes_log_mel else self._reach
+    def receptive_samples(self) -> int:
+        """Samples from which a frame is computed before the attention layers."""
+        return self.hop_samples - HOP_SAMPLES + FRAME_SAMPLES if self.takes_log_mel else self._receptive_field
 
     @cached_property
     def frame_s(self) -> float:
-        """From one frame of the head's to the next."""
+        """Seconds from one frame to the next."""
         return self.hop_samples / SAMPLING_RATE
 
     @torch.no_grad()
-    def hear(self, waveforms: Sequence[Waveform]) -> list[Emissions]:
-        """Of recordings that are short enough to be heard as a whole, in one batch."""
+    def emit(self, waveforms: Sequence[Waveform]) -> list[Emissions]:
+        """Compute the emissions of recordings that fit into memory together, in one batch."""
         inputs = [self._inputs(waveform) for waveform in waveforms]
         lengths = [len(each) for each in inputs]
         if len(set(lengths)) == 1:
-            found = list(self._log_probs(torch.stack(inputs)))
-        elif self._masks_exactly:
+            log_probs = list(self._log_probs(torch.stack(inputs)))
+        elif self._is_exact_with_padding:
             mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]  # (B, T)
             padded = self._log_probs(pad_sequence(inputs, batch_first=True), mask.long())
-            found = [each[:count] for each, count in zip(padded, self._frames(lengths), strict=True)]
+            log_probs = [each[:count] for each, count in zip(padded, self._frames(lengths), strict=True)]
         else:
-            found = [self._log_probs(each[None])[0] for each in inputs]
-        return [Emissions(each, 1) for each in found]
+            log_probs = [self._log_probs(each[None])[0] for each in inputs]
+        return [Emissions(each, 1) for each in log_probs]
 
     @torch.no_grad()
-    def hear_long(
+    def emit_long(
         self,
         waveform: Waveform,
         *,
         window_s: float | None = None,
-        spans: Iterable[tuple[float, float]] | None = None,
+        segments_s: Iterable[tuple[float, float]] | None = None,
         on_window: Callable[[float], None] | None = None,
     ) -> Emissions:
-        """Of a recording of any length, piece by piece: features are those of the whole recording.
+        """Compute the emissions of a recording of any length in overlapping windows.
+
+        Log-mel features are those of the whole recording.
 
         Args:
             waveform: the recording.
-            window_s: of a window, where a piece is longer; by default `default_window_s`.
-            spans: the seconds that are heard, ascending, each by itself; between them is silence, which parts words.
-                By default all.
-            on_window: is told how many seconds are heard so far.
+            window_s: length of a window; by default `default_window_s`.
+            segments_s: start and end of the segments with speech, ascending. Between them is silence, which separates
+                words. By default the whole recording.
+            on_window: called after each window with the seconds processed so far.
         """
         inputs = self._inputs(waveform)
         (frames,) = self._frames([len(inputs)])
@@ -118,63 +120,63 @@ class AcousticModel:
         overlap = min(round(OVERLAP_S / self.frame_s), length // 3)
         log_probs = self._silence(frames)
         count = 0
-        pieces = [(0, frames)] if spans is None else self._pieces(spans, frames)
-        for start, stop in pieces:
+        segments = [(0, frames)] if segments_s is None else self._to_frames(segments_s, frames)
+        for start, stop in segments:
             windows = cut_windows(stop - start, length=length, hop=length - overlap, placement="even")
             for window, kept in zip(windows, kept_ranges(windows), strict=True):
                 first = start + window.start
-                last = (start + window.stop - 1) * self._hop + self._reach
-                heard = self._log_probs(inputs[None, first * self._hop : last])[0]
-                keep_start, keep_stop = (start + int(edge) for edge in kept)
-                kept_log_probs = heard[keep_start - first : keep_stop - first]
-                log_probs[keep_start : keep_start + len(kept_log_probs)] = kept_log_probs
+                last_input = (start + window.stop - 1) * self._hop + self._receptive_field
+                emitted = self._log_probs(inputs[None, first * self._hop : last_input])[0]
+                kept_start, kept_stop = (start + int(edge) for edge in kept)
+                middle = emitted[kept_start - first : kept_stop - first]
+                log_probs[kept_start : kept_start + len(middle)] = middle
                 count += 1
                 if on_window is not None:
-                    on_window(keep_stop * self.frame_s)
-        for before, after in pairwise(pieces):
-            self._part_words(log_probs, before[1], after[0])
+                    on_window(kept_stop * self.frame_s)
+        for before, after in pairwise(segments):
+            self._separate_words(log_probs, before[1], after[0])
         return Emissions(log_probs, count)
 
     @property
-    def whole_s(self) -> float:
-        """The longest recording, in seconds, that may be heard as a whole with the memory that is free now."""
+    def max_whole_s(self) -> float:
+        """Longest recording, in seconds, that may be computed at once with the memory that is free now."""
         if self.takes_log_mel:
             return longest_exact(self.model.wav2vec2_bert) * self.frame_s / self._hop
         config = self.model.config
-        bytes_a_second = 3 * config.conv_dim[0] * self.model.dtype.itemsize * SAMPLING_RATE / config.conv_stride[0]
-        return min(WHOLE_S, FREE_SHARE * free_bytes(self.model.device) / bytes_a_second)
+        bytes_per_s = 3 * config.conv_dim[0] * self.model.dtype.itemsize * SAMPLING_RATE / config.conv_stride[0]
+        return min(MAX_WHOLE_S, MAX_FREE_FRACTION * free_bytes(self.model.device) / bytes_per_s)
 
     @cached_property
     def default_window_s(self) -> float:
-        """Of the windows of a longer one."""
+        """Length of the windows of a longer recording, in seconds."""
         return 2 * WINDOW_S if self.takes_log_mel else WINDOW_S
 
     @cached_property
     def _hop(self) -> int:
-        """Inputs, which are tokens of log-mel or samples, from one frame to the next."""
+        """Inputs, which are log-mel tokens or samples, from one frame to the next."""
         config = self.model.config
         adapter = config.adapter_stride**config.num_adapter_layers if getattr(config, "add_adapter", False) else 1
         return adapter if self.takes_log_mel else adapter * math.prod(config.conv_stride)
 
     @cached_property
-    def _reach(self) -> int:
-        """Inputs that a frame takes for itself."""
+    def _receptive_field(self) -> int:
+        """Inputs from which a frame is computed before the attention layers."""
         if self.takes_log_mel:
             return self._hop
-        reach, step = 1, 1
+        field, step = 1, 1
         for kernel, stride in zip(self.model.config.conv_kernel, self.model.config.conv_stride, strict=True):
-            reach += (kernel - 1) * step
+            field += (kernel - 1) * step
             step *= stride
-        return reach + self._hop - step
+        return field + self._hop - step
 
     @cached_property
-    def _masks_exactly(self) -> bool:
+    def _is_exact_with_padding(self) -> bool:
         config = self.model.config
-        masked = config.model_type in MASKED_EXACTLY
-        return self.takes_log_mel or (masked and getattr(config, "feat_extract_norm", None) != NORMALISED_OVER_TIME)
+        has_mask = config.model_type in EXACT_WITH_PADDING
+        return self.takes_log_mel or (has_mask and getattr(config, "feat_extract_norm", None) != NORMALISED_OVER_TIME)
 
     def _inputs(self, waveform: Waveform) -> Tensor:
-        """Tokens of log-mel (F, D), or samples (T,), on the processor."""
+        """Return log-mel tokens (F, D), or samples (T,), on the CPU."""
         extractor = self.feature_extractor
         if self.takes_log_mel:
             settings = {"num_mel_bins": extractor.num_mel_bins, "stride": extractor.stride}
@@ -186,32 +188,33 @@ class AcousticModel:
         return torch.tensor(samples)
 
     def _frames(self, lengths: Sequence[int]) -> list[int]:
-        """Of the head, for as many inputs."""
+        """Return the number of frames for each number of inputs."""
         count = self.model._output_lengths if self.takes_log_mel else self.model._get_feat_extract_output_lengths
         return count(torch.tensor(lengths)).tolist()
 
     def _log_probs(self, inputs: Tensor, mask: Tensor | None = None) -> NDArray[np.float32]:
-        """(B, T) or (B, T, D) -> (B, F, V); what is never spoken has no probability, and the others have all of it."""
+        """Compute log-probabilities (B, F, V) of inputs (B, T) or (B, F, D), with probability 0 for ignored tokens."""
         device, dtype = self.model.device, self.model.dtype
         mask = None if mask is None else mask.to(device)
         logits = self.model(inputs.to(device, dtype), attention_mask=mask).logits.float()
-        logits[..., sorted(self.vocabulary.unspoken)] = -torch.inf
+        logits[..., sorted(self.vocabulary.ignored_ids)] = -torch.inf
         return logits.log_softmax(-1).cpu().numpy()
 
     def _silence(self, frames: int) -> NDArray[np.float32]:
+        """Return log-probabilities (F, V) of blanks."""
         log_probs = np.full((frames, len(self.vocabulary)), -np.inf, np.float32)
-        log_probs[:, self.vocabulary.blank] = 0.0
+        log_probs[:, self.vocabulary.blank_id] = 0.0
         return log_probs
 
-    def _part_words(self, log_probs: NDArray[np.float32], start: int, stop: int) -> None:
-        """A delimiter in the middle of a silence."""
-        if self.vocabulary.delimiters and stop > start:
+    def _separate_words(self, log_probs: NDArray[np.float32], start: int, stop: int) -> None:
+        """Write a delimiter into the middle of a silence, in place."""
+        if self.vocabulary.delimiter_ids and stop > start:
             frame = (start + stop) // 2
             log_probs[frame] = -np.inf
-            log_probs[frame, min(self.vocabulary.delimiters)] = 0.0
+            log_probs[frame, min(self.vocabulary.delimiter_ids)] = 0.0
 
-    def _pieces(self, spans: Iterable[tuple[float, float]], frames: int) -> list[tuple[int, int]]:
-        pieces = [
-            (int(start_s / self.frame_s), min(frames, math.ceil(stop_s / self.frame_s))) for start_s, stop_s in spans
+    def _to_frames(self, segments_s: Iterable[tuple[float, float]], frames: int) -> list[tuple[int, int]]:
+        segments = [
+            (int(start_s / self.frame_s), min(frames, math.ceil(end_s / self.frame_s))) for start_s, end_s in segments_s
         ]
-        return [(start, stop) for start, stop in pieces if stop > start]
+        return [(start, stop) for start, stop in segments if stop > start]

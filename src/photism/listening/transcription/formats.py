@@ -1,34 +1,28 @@
-"""A transcript as a file: plain text, subtitles (SubRip, WebVTT), a table, JSON."""
+"""File formats of a transcript: plain text, subtitles (SubRip, WebVTT), a table, JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 
-from photism.errors import InputError
-from photism.listening.transcription.subtitles import Cue, cues, word_cues
+from photism.listening.transcription.subtitles import Cue, phrase_cues, word_cues
 from photism.listening.transcription.transcript import Transcript
 
-MS_A_S = 1000
+MS_PER_S = 1000
 
 
 def write_transcript(transcript: Transcript, name: str, *, words: bool = False) -> str:
-    """The text of a file.
+    """Return the content of a file.
 
     Args:
-        transcript: what was said.
-        name: of the format: `txt`, the text in a line; `srt` or `vtt`, subtitles; `tsv`, a table of start and end in
-            milliseconds and text; `json`, the times and confidences of words.
-        words: a subtitle, or a row, for each word. JSON has the words in any case, and with this their characters.
-
-    Raises:
-        InputError: there is no such format.
+        transcript: the transcript.
+        name: one of `TRANSCRIPT_FORMATS`: "txt", the text in a line; "srt" or "vtt", subtitles; "tsv", a table of start
+            and end in milliseconds and text; "json", the words with times and confidences.
+        words: make a subtitle, or a row, for each word. JSON always has the words; this adds their characters.
 
     Source: https://docs.fileformat.com/video/srt/ and https://www.w3.org/TR/webvtt1/.
     """
-    if name not in FORMATS:
-        raise InputError(f"format must be one of {', '.join(FORMATS)}; got {name}")
-    return FORMATS[name](transcript, words)
+    return WRITERS[name](transcript, words)
 
 
 def _txt(transcript: Transcript, words: bool) -> str:
@@ -40,9 +34,9 @@ def _json(transcript: Transcript, words: bool) -> str:
 
 
 def as_srt(subtitles: Sequence[Cue]) -> str:
-    """SubRip."""
+    """Return subtitles in the SubRip format."""
     blocks = [
-        # An arrow would be taken for times.
+        # An arrow would be read as the times of a subtitle.
         f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{_lines(cue.lines).replace('-->', '→')}\n"
         for number, cue in enumerate(subtitles, start=1)
     ]
@@ -63,23 +57,24 @@ def _vtt(transcript: Transcript, words: bool) -> str:
 
 def _tsv(transcript: Transcript, words: bool) -> str:
     rows = [
-        f"{round(cue.start_s * MS_A_S)}\t{round(cue.end_s * MS_A_S)}\t{' '.join(cue.lines)}"
+        f"{round(cue.start_s * MS_PER_S)}\t{round(cue.end_s * MS_PER_S)}\t{' '.join(cue.lines)}"
         for cue in _cues(transcript, words)
     ]
     return "\n".join(["start\tend\ttext", *rows, ""])
 
 
-FORMATS: dict[str, Callable[[Transcript, bool], str]] = {
+WRITERS: dict[str, Callable[[Transcript, bool], str]] = {
     "txt": _txt,
     "srt": _srt,
     "vtt": _vtt,
-    "json": _json,
     "tsv": _tsv,
+    "json": _json,
 }
+TRANSCRIPT_FORMATS = tuple(WRITERS)
 
 
 def _cues(transcript: Transcript, words: bool) -> Sequence[Cue]:
-    return word_cues(transcript) if words else cues(transcript)
+    return word_cues(transcript) if words else phrase_cues(transcript)
 
 
 def _lines(lines: Sequence[str]) -> str:
@@ -91,6 +86,6 @@ def _escaped(text: str) -> str:
 
 
 def _clock(seconds: float, point: str) -> str:
-    """00:00:00,000."""
-    ms = round(seconds * MS_A_S)
-    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // MS_A_S % 60:02d}{point}{ms % MS_A_S:03d}"
+    """Return a time as 00:00:00, the decimal point and three digits."""
+    ms = round(seconds * MS_PER_S)
+    return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // MS_PER_S % 60:02d}{point}{ms % MS_PER_S:03d}"

@@ -1,8 +1,8 @@
-"""Words that are to be expected: each adds to the score of a text that has it, the more of it is there the more.
+"""Hot words: a bonus for expected words, part of which is granted while a word is still incomplete.
 
-An Aho-Corasick automaton (https://en.wikipedia.org/wiki/Aho–Corasick_algorithm) over characters, of which a word with a
-space on either side is a pattern, or without where a model writes no spaces; made into a table of what each output of
-the head does in each state.
+The words are the patterns of an Aho-Corasick automaton (https://en.wikipedia.org/wiki/Aho–Corasick_algorithm) over
+characters, with a space on either side unless the vocabulary has no spaces. The automaton is compiled into a table of
+the effect of each token in each state.
 """
 
 from __future__ import annotations
@@ -20,88 +20,93 @@ from photism.listening.transcription.vocabulary import SPACE, Vocabulary
 
 @dataclass(frozen=True)
 class HotWords:
-    """The automaton of S states; it begins in state `begin`.
+    """Automaton of S states over the V tokens of a vocabulary.
 
     Attributes:
-        next_state: (S, V), the state after an output.
-        reward: (S, V), what that output adds for words that it completes.
-        hope: (S,), what is added for a word that is begun, and taken back when it is left.
-        last_reward: (S,), what is added for a word that the end of the text completes.
+        next_state: (S, V), the state after a token.
+        reward: (S, V), the bonus for the words that a token completes.
+        partial_reward: (S,), the bonus for a word that has begun; it is withdrawn if the word is not completed.
+        final_reward: (S,), the bonus for a word that the end of the text completes.
         begin: the state before the text.
     """
 
     next_state: NDArray[np.int32]
     reward: NDArray[np.float64]
-    hope: NDArray[np.float64]
-    last_reward: NDArray[np.float64]
+    partial_reward: NDArray[np.float64]
+    final_reward: NDArray[np.float64]
     begin: int
 
     @classmethod
-    def of(cls, words: Sequence[str], vocabulary: Vocabulary, *, weight: float) -> HotWords:
-        """For words, or names of several words, each of which adds `weight` wherever it stands as a whole.
+    def from_words(cls, words: Sequence[str], vocabulary: Vocabulary, *, weight: float) -> HotWords:
+        """Compile the automaton.
+
+        Args:
+            words: words, or names of several words.
+            vocabulary: vocabulary of the model.
+            weight: bonus for each occurrence as a whole word.
 
         Raises:
-            InputError: a word is empty, or has a character that the vocabulary does not write.
+            InputError: a word is empty, or has a character that the vocabulary lacks.
         """
-        writable = frozenset("".join(vocabulary.pieces[index] for index in vocabulary.spoken))
-        around = SPACE if SPACE in writable else ""  # writing without spaces has its words anywhere
-        trie = _Trie(sorted(writable | {SPACE}))
+        alphabet = frozenset("".join(vocabulary.tokens[index] for index in vocabulary.text_ids))
+        margin = SPACE if SPACE in alphabet else ""  # without spaces, a word may occur anywhere
+        trie = _Trie(sorted(alphabet | {SPACE}))
         for word in words:
-            trie.add(f"{around}{_written(word, writable)}{around}")
-        step, matches, share = trie.automaton()  # (S, A), (S,), (S,)
+            trie.add(f"{margin}{_spell(word, alphabet)}{margin}")
+        step, matches, progress = trie.automaton()  # (S, A), (S,), (S,)
         reached = matches[step].astype(np.float64) * weight  # (S, A)
         states = len(step)
         next_state = np.zeros((states, len(vocabulary)), np.int32)
         reward = np.zeros((states, len(vocabulary)))
-        for output, piece in enumerate(vocabulary.pieces):
+        for token, text in enumerate(vocabulary.tokens):
             state = np.arange(states)
-            for character in piece if output in vocabulary.spoken else "":
-                reward[:, output] += reached[state, trie.letters[character]]
+            for character in text if token in vocabulary.text_ids else "":
+                reward[:, token] += reached[state, trie.letters[character]]
                 state = step[state, trie.letters[character]]
-            next_state[:, output] = state
+            next_state[:, token] = state
         space = trie.letters[SPACE]
-        return cls(next_state, reward, share * weight, reached[:, space], int(step[0, space]))
+        return cls(next_state, reward, progress * weight, reached[:, space], int(step[0, space]))
 
 
-def _written(word: str, writable: frozenset[str]) -> str:
-    """A word in letters that can be written: as it is given or, where only those are, in capital or small ones."""
+def _spell(word: str, alphabet: frozenset[str]) -> str:
+    """Return a word in letters of the alphabet: as it is or, if only those are known, in upper or lower case."""
     text = SPACE.join(word.split())
     if not text:
-        raise InputError("a hot word must have a letter; got an empty one")
+        raise InputError("hot words must not be empty")
     for each in (text, text.upper(), text.lower()):
-        if writable.issuperset(each):
+        if alphabet.issuperset(each):
             return each
-    missing = sorted(set(text) - writable)
-    raise InputError(f"hot word {word!r} must be written with what the model writes, which has no {''.join(missing)!r}")
+    missing = "".join(sorted(set(text) - alphabet))
+    raise InputError(f"hot word {word!r} has characters that the model cannot predict: {missing!r}")
 
 
 class _Trie:
-    """Patterns by their beginnings; state 0 is before any."""
+    """Trie of patterns; state 0 is its root."""
 
     def __init__(self, alphabet: Sequence[str]) -> None:
         self.letters = {letter: index for index, letter in enumerate(alphabet)}
         self._children: list[dict[int, int]] = [{}]
-        self._ends = [0]  # patterns that end in a state
-        self._share = [0.0]  # the largest part of a longer pattern that a state is, its first letter not counted
+        self._ends = [0]  # number of patterns that end in a state
+        self._progress = [0.0]  # largest fraction of a longer pattern that is complete, without its first letter
 
     def add(self, pattern: str) -> None:
-        """Each pattern counts once, however often it is added."""
+        """Add a pattern; adding it again has no effect."""
         state = 0
         for depth, letter in enumerate(pattern):
-            self._share[state] = max(self._share[state], (depth - 1) / max(1, len(pattern) - 1))
+            self._progress[state] = max(self._progress[state], (depth - 1) / max(1, len(pattern) - 1))
             children = self._children[state]
             if self.letters[letter] not in children:
                 children[self.letters[letter]] = len(self._children)
                 self._children.append({})
                 self._ends.append(0)
-                self._share.append(0.0)
+                self._progress.append(0.0)
             state = children[self.letters[letter]]
         self._ends[state] = 1
 
     def automaton(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float64]]:
-        """For S states: the next ones (S, A), how many patterns end in each, and the share of one that is begun."""
+        """Return the next states (S, A) of S states, the number of patterns that end in each, and its progress."""
         step = np.zeros((len(self._children), len(self.letters)), np.int32)
-        matches, share = np.array(self._ends), np.array(self._share)
+        matches, progress = np.array(self._ends), np.array(self._progress)
         failure = [0] * len(self._children)
         waiting = deque([0])
         while waiting:
@@ -109,9 +114,9 @@ class _Trie:
             if state:
                 step[state] = step[failure[state]]
                 matches[state] += matches[failure[state]]
-                share[state] = max(share[state], share[failure[state]])
+                progress[state] = max(progress[state], progress[failure[state]])
             for letter, child in self._children[state].items():
                 failure[child] = int(step[state, letter])
                 step[state, letter] = child
                 waiting.append(child)
-        return step, matches, share
+        return step, matches, progress

@@ -1,4 +1,4 @@
-"""How likely a word is after those before it: an n-gram model from an ARPA file, and what else may stand in for it."""
+"""N-gram language model of words from an ARPA file, and the interface of any language model."""
 
 from __future__ import annotations
 
@@ -12,44 +12,46 @@ from photism.errors import InputError
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 UNKNOWN_LOG10 = -10.0
-"""Of a word that the model does not know, where it does not say itself."""
+"""Log10 probability of an unknown word if the model has no entry for `<unk>`."""
 LN_10 = math.log(10)
 
 
 class LanguageModel(Protocol):
-    """What a beam search asks. A state is anything that tells the words before, and can be compared."""
+    """Interface of a language model. A state stands for the words so far; equal states can be compared."""
 
     def begin(self) -> Any:
-        """The state before the first word."""
+        """Return the state before the first word."""
         ...
 
     def score(self, state: Any, word: str) -> tuple[float, Any]:
-        """The natural logarithm of a word's probability, and the state after it."""
+        """Return the natural logarithm of a word's probability, and the state after the word."""
         ...
 
     def end(self, state: Any) -> float:
-        """The natural logarithm of the probability that no word follows."""
+        """Return the natural logarithm of the probability that the text ends here."""
         ...
 
 
 class ArpaModel:
-    """An n-gram model with back-off, as SRILM, KenLM and others write it.
+    """N-gram model with back-off, as SRILM, KenLM and others write it.
 
-    A word is looked up as it is, and if the model does not know it in small and then in capital letters.
+    A word is looked up as it is and, if the model does not know it, in lower case and then in upper case.
 
     Args:
-        path: ARPA text in UTF-8, or the same packed by gzip (`.gz`). All of it is held in memory, some 200 bytes an
-            n-gram.
+        path: ARPA file in UTF-8, or the same compressed with gzip (`.gz`). The model takes about 200 bytes of memory
+            per n-gram.
 
     Raises:
-        InputError: it is no such file.
+        InputError: the file is not an ARPA file.
 
-    Source: https://www.cs.cmu.edu/~dorcas/speech-docs/ARPA-format.html, as `ngram-format(5)` of SRILM has it.
+    Source: https://www.cs.cmu.edu/~dorcas/speech-docs/ARPA-format.html, and `ngram-format(5)` of SRILM.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.order = 0
-        self._n_grams: dict[str, tuple[float, float]] = {}  # words with spaces between: log10 probability, and back-off
+        self._n_grams: dict[
+            str, tuple[float, float]
+        ] = {}  # by words joined with spaces: log10 probability, and back-off weight
         try:
             for order, line in _lines(Path(path)):
                 self.order = max(self.order, order)
@@ -61,33 +63,33 @@ class ArpaModel:
             raise InputError(f"language model {path} must be an ARPA file, .arpa or .arpa.gz; it has no n-grams")
 
     def begin(self) -> tuple[str, ...]:
-        """The state before the first word."""
+        """Return the state before the first word."""
         return (BEGIN,)[: self.order - 1]
 
     def score(self, state: tuple[str, ...], word: str) -> tuple[float, tuple[str, ...]]:
-        """The natural logarithm of a word's probability, and the state after it."""
+        """Return the natural logarithm of a word's probability, and the state after the word."""
         known = self._known(word)
         after = (*state, known)[1 - self.order :] if self.order > 1 else ()
         return LN_10 * self._log10(state, known), after
 
     def end(self, state: tuple[str, ...]) -> float:
-        """The natural logarithm of the probability that no word follows."""
+        """Return the natural logarithm of the probability that the text ends here."""
         return LN_10 * self._log10(state, END) if END in self._n_grams else 0.0
 
     def _known(self, word: str) -> str:
         return next((each for each in (word, word.lower(), word.upper()) if each in self._n_grams), UNKNOWN)
 
     def _log10(self, words: tuple[str, ...], word: str) -> float:
-        """Of a word after others: that of the longest n-gram, less what falling back to it costs."""
-        cost = 0.0
+        """Return the log10 probability of a word after others: the longest n-gram's, plus the back-off weights."""
+        back_off = 0.0
         for start in range(len(words) + 1):
             before = words[start:]
             found = self._n_grams.get(" ".join((*before, word)))
             if found is not None:
-                return cost + found[0]
+                return back_off + found[0]
             if before:
-                cost += self._n_grams.get(" ".join(before), (0.0, 0.0))[1]
-        return cost + UNKNOWN_LOG10
+                back_off += self._n_grams.get(" ".join(before), (0.0, 0.0))[1]
+        return back_off + UNKNOWN_LOG10
 
     def _add(self, line: str, order: int) -> None:
         fields = line.split()
@@ -98,7 +100,7 @@ class ArpaModel:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of n-grams, with their n."""
+    """Yield the lines of n-grams, with their order n."""
     with gzip.open(path, "rt", encoding="utf8") if path.suffix == ".gz" else path.open(encoding="utf8") as file:
         order = None
         begun = False
@@ -112,4 +114,4 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 order = int(line[1 : -len("-grams:")])
             elif order and line:
                 yield order, line
-        raise ValueError("it is cut off" if begun else "it has no line \\data\\")
+        raise ValueError("it is truncated" if begun else "it has no line \\data\\")

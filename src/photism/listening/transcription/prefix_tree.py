@@ -1,4 +1,4 @@
-"""The beginnings of texts that a beam search meets, as a tree: what is alike in them is held once."""
+"""Tree of the prefixes of a beam search, in which prefixes share their common beginnings."""
 
 from __future__ import annotations
 
@@ -13,82 +13,82 @@ if TYPE_CHECKING:
     from photism.listening.transcription.beam_search import BeamSearch
 
 
-class Prefixes:
-    """Nodes are numbered, parents below their children; 0 is the root, the text that all others begin with."""
+class PrefixTree:
+    """Prefixes as nodes, whose numbers are above that of their parent; node 0 is the committed beginning of all."""
 
     def __init__(self, vocabulary: Vocabulary, settings: BeamSearch) -> None:
         model = settings.language_model
         self._vocabulary, self._settings, self._model = vocabulary, settings, model
         self.parent = [-1]
-        self._output = [-1]
+        self._token = [-1]
         self._frame = [-1]
-        self._children: dict[int, int] = {}  # by parent and output in one number
-        self._laid: list[tuple[int, int]] = []  # outputs and frames of the root
-        # For a language model: the word that is not complete, the state before it, and what completing it adds.
+        self._children: dict[int, int] = {}  # by parent and token in one number
+        self._committed: list[tuple[int, int]] = []  # tokens and frames of the root
+        # For a language model: the last, incomplete word, the state before it, and the bonus for completing it.
         self._word = [""]
         self._state: list[Any] = [model.begin() if model else None]
         self._completed: list[tuple[float, Any] | None] = [None]
 
-    def extend(self, node: int, output: int, frame: int) -> int:
-        """The node of a text with one more output, which was met in a frame, or the node that it has already."""
-        key = node * len(self._vocabulary) + output
+    def extend(self, node: int, token: int, frame: int) -> int:
+        """Return the node of a prefix with one more token; an existing node keeps its frame."""
+        key = node * len(self._vocabulary) + token
         known = self._children.get(key)
         if known is not None:
             return known
         number = self._children[key] = len(self.parent)
         self.parent.append(node)
-        self._output.append(output)
+        self._token.append(token)
         self._frame.append(frame)
         if self._model is not None:
-            piece = self._vocabulary.pieces[output]
-            if piece.startswith(SPACE):
-                self._word.append(piece[1:])
+            text = self._vocabulary.tokens[token]
+            if text.startswith(SPACE):
+                self._word.append(text[1:])
                 self._state.append(self._complete(node)[1])
             else:
-                self._word.append(self._word[node] + piece)
+                self._word.append(self._word[node] + text)
                 self._state.append(self._state[node])
             self._completed.append(None)
         return number
 
     def parents(self, nodes: NDArray[np.intp]) -> NDArray[np.intp]:
-        """-1 for the root."""
+        """Return the parent of each node; -1 for the root."""
         return np.array([self.parent[node] for node in nodes.tolist()], np.intp)
 
     def word_bonuses(self, nodes: NDArray[np.intp]) -> NDArray[np.float64]:
-        """What completing the last word adds to each text."""
+        """Return the bonus for completing the last word of each prefix."""
         return np.array([self._complete(node)[0] for node in nodes.tolist()])
 
     def end_bonus(self, node: int) -> float:
-        """What ending a text adds to it."""
+        """Return the bonus for ending the text after a prefix."""
         if self._model is None:
             return 0.0
         bonus, state = self._complete(node)
         return bonus + self._settings.language_model_weight * self._model.end(state)
 
     def path(self, node: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The outputs of a text, and the frames in which they were met."""
+        """Return the tokens of a prefix, and the frames in which they were appended."""
         steps: list[tuple[int, int]] = []
         while node:
-            steps.append((self._output[node], self._frame[node]))
+            steps.append((self._token[node], self._frame[node]))
             node = self.parent[node]
-        steps = self._laid + steps[::-1]
-        return tuple(output for output, _ in steps), tuple(frame for _, frame in steps)
+        steps = self._committed + steps[::-1]
+        return tuple(token for token, _ in steps), tuple(frame for _, frame in steps)
 
     def commit(self, nodes: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Forgets all texts but some, makes what these begin with the root, and gives their new numbers."""
+        """Drop all prefixes but some, make their longest common beginning the root, and return their new numbers."""
         alive = set(nodes.tolist())
         heads = set(alive)
-        while len(heads) > 1:  # the latest is the beginning of no other
+        while len(heads) > 1:  # the node with the highest number is the parent of no other
             latest = max(heads)
             heads.remove(latest)
             heads.add(self.parent[latest])
             alive.add(self.parent[latest])
         (root,) = heads
-        self._laid = list(zip(*self.path(root), strict=True))
+        self._committed = list(zip(*self.path(root), strict=True))
         order = sorted(alive)
         number = {node: index for index, node in enumerate(order)}
         self.parent = [-1, *(number[self.parent[node]] for node in order[1:])]
-        self._output = [self._output[node] for node in order]
+        self._token = [self._token[node] for node in order]
         self._frame = [self._frame[node] for node in order]
         if self._model is not None:
             self._word = [self._word[node] for node in order]
@@ -96,14 +96,14 @@ class Prefixes:
             self._completed = [self._completed[node] for node in order]
         size = len(self._vocabulary)
         self._children = {
-            parent * size + output: index
-            for index, (parent, output) in enumerate(zip(self.parent, self._output, strict=True))
+            parent * size + token: index
+            for index, (parent, token) in enumerate(zip(self.parent, self._token, strict=True))
             if index
         }
         return np.array([number[node] for node in nodes.tolist()], np.intp)
 
     def _complete(self, node: int) -> tuple[float, Any]:
-        """What completing the last word of a text adds, and the language model's state after it."""
+        """Return the bonus for completing the last word of a prefix, and the language model's state after it."""
         found = self._completed[node]
         if found is None:
             word, state = self._word[node], self._state[node]

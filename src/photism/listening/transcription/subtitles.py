@@ -1,7 +1,7 @@
-"""A transcript in subtitles that can be read: at most two lines of 42 characters, from pause to pause.
+"""Subtitles of a transcript: at most two lines of 42 characters, which end at pauses.
 
-Lengths and durations are those of usual guidelines, such as Netflix' for English: 42 characters a line, 5/6 s to 7 s,
-2 frames apart (https://partnerhelp.netflixstudios.com/hc/en-us/articles/217350977).
+Lengths and durations follow common guidelines, such as those of Netflix for English: 42 characters per line, 5/6 s to
+7 s, 2 frames between subtitles (https://partnerhelp.netflixstudios.com/hc/en-us/articles/217350977).
 """
 
 from __future__ import annotations
@@ -11,18 +11,17 @@ from typing import NamedTuple
 
 from photism.listening.transcription.transcript import Transcript, Word
 
-LINE_CHARACTERS = 42
-LINES = 2
-SHORTEST_S = 5 / 6
-LONGEST_S = 7.0
+MAX_LINE_LENGTH = 42  # characters
+MIN_DURATION_S = 5 / 6
+MAX_DURATION_S = 7.0
 PAUSE_S = 0.8
-"""Between two words, which a subtitle does not go across."""
+"""Pause between two words that ends a subtitle."""
 GAP_S = 2 / 24
-"""Between a subtitle that was made longer and the next."""
+"""Minimum time between a prolonged subtitle and the next one."""
 
 
 class Cue(NamedTuple):
-    """A subtitle."""
+    """A subtitle with its times and its lines."""
 
     start_s: float
     end_s: float
@@ -30,30 +29,30 @@ class Cue(NamedTuple):
 
 
 def word_cues(transcript: Transcript) -> list[Cue]:
-    """One a word, with its own times."""
+    """Return a subtitle for each word, with the times of the word."""
     return [Cue(word.start_s, word.end_s, (word.text,)) for word in transcript.words]
 
 
-def cues(transcript: Transcript) -> list[Cue]:
-    """Subtitles of as many words as fit, each shown long enough to be read, if the next leaves time for it."""
-    groups = list(_groups([part for word in transcript.words for part in _parts(word)]))
+def phrase_cues(transcript: Transcript) -> list[Cue]:
+    """Return subtitles of as many words as fit, prolonged to a readable duration if the next one leaves time."""
+    groups = list(_groups([part for word in transcript.words for part in _split_word(word)]))
     starts = [*(group[0].start_s for group in groups), transcript.duration_s + GAP_S]
-    found: list[Cue] = []
+    subtitles: list[Cue] = []
     for group, next_start_s in zip(groups, starts[1:], strict=True):
         start_s, end_s = group[0].start_s, group[-1].end_s
-        wanted_s = min(start_s + SHORTEST_S, next_start_s - GAP_S)
-        found.append(Cue(start_s, max(end_s, wanted_s), _lines([word.text for word in group])))
-    return found
+        readable_s = min(start_s + MIN_DURATION_S, next_start_s - GAP_S)
+        subtitles.append(Cue(start_s, max(end_s, readable_s), _lines([word.text for word in group])))
+    return subtitles
 
 
 def _groups(words: Sequence[Word]) -> Iterator[list[Word]]:
-    """The words of each subtitle."""
+    """Yield the words of each subtitle."""
     group: list[Word] = []
     for word in words:
         if group:
-            paused = word.start_s - group[-1].end_s >= PAUSE_S
-            too_long = word.end_s - group[0].start_s > LONGEST_S
-            if paused or too_long or not _fits([*(each.text for each in group), word.text]):
+            is_after_pause = word.start_s - group[-1].end_s >= PAUSE_S
+            is_too_long = word.end_s - group[0].start_s > MAX_DURATION_S
+            if is_after_pause or is_too_long or not _fits([*(each.text for each in group), word.text]):
                 yield group
                 group = []
         group.append(word)
@@ -62,27 +61,27 @@ def _groups(words: Sequence[Word]) -> Iterator[list[Word]]:
 
 
 def _fits(texts: Sequence[str]) -> bool:
-    return all(len(line) <= LINE_CHARACTERS for line in _lines(texts))
+    return all(len(line) <= MAX_LINE_LENGTH for line in _lines(texts))
 
 
 def _lines(texts: Sequence[str]) -> tuple[str, ...]:
-    """In one line or, if they are too long for it, in two that are as nearly alike as can be."""
+    """Return one line or, if it would be too long, two lines of lengths as equal as possible."""
     whole = " ".join(texts)
-    if len(whole) <= LINE_CHARACTERS or len(texts) == 1:
+    if len(whole) <= MAX_LINE_LENGTH or len(texts) == 1:
         return (whole,)
-    ways = [(" ".join(texts[:count]), " ".join(texts[count:])) for count in range(1, len(texts))]
-    return min(ways, key=lambda lines: (max(map(len, lines)), len(lines[0])))
+    splits = [(" ".join(texts[:count]), " ".join(texts[count:])) for count in range(1, len(texts))]
+    return min(splits, key=lambda lines: (max(map(len, lines)), len(lines[0])))
 
 
-def _parts(word: Word) -> Iterator[Word]:
-    """A word or, of writing without spaces, pieces of it that fit a line and last no longer than a subtitle."""
+def _split_word(word: Word) -> Iterator[Word]:
+    """Yield a word or, for scripts without spaces, parts of it that fit in a line and in the duration of a subtitle."""
     start = 0
     characters = word.characters
     for index in range(1, len(characters) + 1):
         text = "".join(each.text for each in characters[start : index + 1])
         ends = index == len(characters)
         if not ends:
-            ends = len(text) > LINE_CHARACTERS or characters[index].end_s - characters[start].start_s > LONGEST_S
+            ends = len(text) > MAX_LINE_LENGTH or characters[index].end_s - characters[start].start_s > MAX_DURATION_S
         if ends:
             part = characters[start:index]
             text = "".join(each.text for each in part)

@@ -1,30 +1,39 @@
-"""Speech to text with the times of its words, by any CTC model of transformers."""
+"""Speech recognition with word times, by any CTC model of transformers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from photism.audio.voice_activity import joined, speech_spans
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.errors import InputError
-from photism.listening.batching import SORTED_BATCHES, OnError, OnHeard, Recordings, decoded, in_batches, is_single
+from photism.listening.batching import (
+    SORTED_BATCHES,
+    OnError,
+    OnProgress,
+    Recordings,
+    decode_ahead,
+    in_batches,
+    is_single,
+)
 from photism.listening.transcription.ctc_checkpoint import load_ctc
-from photism.listening.transcription.decoding_options import Decoder, Decoding
+from photism.listening.transcription.decoder import Decoder, make_decoder
+from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings, TranscribeSettings
 from photism.listening.transcription.emissions import AcousticModel, Emissions
-from photism.listening.transcription.ngram_lm import LanguageModel
-from photism.listening.transcription.streaming import Streaming, TranscriptStream
-from photism.listening.transcription.transcript import Transcript, spell
+from photism.listening.transcription.streaming import TranscriptStream
+from photism.listening.transcription.transcript import Transcript, tokens_to_words
+from photism.settings import accepts
 
-AT_ONCE_S = 240
-"""Seconds of a batch, padding included."""
+MAX_BATCH_S = 240
+"""Maximum duration of a batch, padding included."""
 
 
 class Transcriber:
-    """Says what is said in recordings, and when.
+    """Transcribe speech, with the times of words.
 
     Args:
         acoustic_model: a CTC model with its feature extractor and vocabulary.
@@ -47,177 +56,149 @@ class Transcriber:
         dtype: torch.dtype | str = "float32",
         int8: bool = False,
     ) -> Transcriber:
-        """Loads a CTC checkpoint of transformers, with its processor: Wav2Vec2-BERT, wav2vec2, XLSR, HuBERT and kin.
+        """Load a CTC checkpoint of transformers: Wav2Vec2-BERT, wav2vec2, XLSR, HuBERT and similar.
 
         Args:
-            model: folder or hub id; by default the bundled one, if there is one.
-            device: by default CUDA where there is a GPU, else MPS, else the processor.
-            dtype: of the weights: float32, float16 or bfloat16.
-            int8: linear layers in int8, on a processor: faster, and not quite the same.
+            model: folder or hub id. None is an error: no speech recogniser is bundled.
+            device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
+            dtype: dtype of the weights: float32, float16 or bfloat16.
+            int8: compute linear layers in int8 on the CPU: faster, with slightly other results.
 
         Raises:
-            InputError: something is missing, damaged, of another kind, or does not fit together, which is known before
-                weights are loaded.
+            InputError: the checkpoint does not exist, has no CTC head, tokenizer or feature extractor that belong
+                together, or is incomplete. All but the last is checked before weights are loaded.
         """
         return cls(load_ctc(model, device=device, dtype=dtype, int8=int8))
 
+    @accepts(TranscribeSettings)
     def __call__(
         self,
-        sounds: Recordings,
+        recordings: Recordings,
         *,
-        beams: int | None = None,
-        hot_words: Sequence[str] = (),
-        hot_word_weight: float = 8.0,
-        language_model: LanguageModel | str | Path | None = None,
-        language_model_weight: float = 0.5,
-        word_score: float = 1.5,
-        vad: bool = False,
-        window_s: float | None = None,
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = math.inf,
-        batch_size: int = 8,
-        num_workers: int = 2,
+        **settings: Any,
     ) -> Transcript | Iterator[Transcript]:
-        """What is said in one recording, or in several: an iterator in their order, as they are done.
+        """Transcribe recordings.
 
         Args:
-            sounds: anything that `load_waveform` takes, or several in a list, a generator or a data set.
-            beams: this and the next ones are those of `Decoding`.
-            hot_words: likewise.
-            hot_word_weight: likewise.
-            language_model: likewise.
-            language_model_weight: likewise.
-            word_score: likewise.
-            vad: hear only where somebody speaks, by the library silero-vad, and cut in silences.
-            window_s: a recording that is longer is heard in windows of this length. By default 60 s with Wav2Vec2-BERT
-                and 30 s otherwise, and only of a recording that is too long for the memory that is free, or longer
-                than 11 minutes and 1 minute.
-            sampling_rate: of arrays that do not bring their own, in Hz.
-            max_duration_s: longer recordings are an error.
-            batch_size: recordings that are heard at once, which changes no result.
-            num_workers: recordings that are decoded ahead.
+            recordings: anything that `load_waveform` accepts; or a list, generator or dataset of recordings.
+            sampling_rate: rate in Hz of arrays that come without one.
+            max_duration_s: maximum duration; longer recordings are an error.
+            settings: settings of `TranscribeSettings`. The batch size changes no result.
+
+        Returns:
+            the transcript of a single recording; for several, an iterator of transcripts, which computes as it goes.
 
         Raises:
-            InputError: a recording cannot be used, or a setting is wrong.
+            InputError: a recording is unreadable, or there are none.
+            SettingError: a setting is out of range.
         """
-        found = self.numbered(
-            sounds,
-            Decoding(
-                beams=beams,
-                hot_words=hot_words,
-                hot_word_weight=hot_word_weight,
-                language_model=language_model,
-                language_model_weight=language_model_weight,
-                word_score=word_score,
-            ),
-            vad=vad,
-            window_s=window_s,
-            sampling_rate=sampling_rate,
-            max_duration_s=max_duration_s,
-            batch_size=batch_size,
-            num_workers=num_workers,
+        found = self.transcribe(
+            recordings, TranscribeSettings(**settings), sampling_rate=sampling_rate, max_duration_s=max_duration_s
         )
         transcripts = (transcript for _, transcript in found)
-        return next(transcripts) if is_single(sounds) else transcripts
+        return next(transcripts) if is_single(recordings) else transcripts
 
-    def numbered(
+    def transcribe(
         self,
-        sounds: Recordings,
-        decoding: Decoding | None = None,
+        recordings: Recordings,
+        settings: TranscribeSettings | None = None,
         *,
-        vad: bool = False,
-        window_s: float | None = None,
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = math.inf,
-        batch_size: int = 8,
-        num_workers: int = 2,
         on_error: OnError | None = None,
-        on_heard: OnHeard | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Iterator[tuple[int, Transcript]]:
-        """The same with the numbers of the recordings, from 0; an iterator for a single one too.
+        """Transcribe recordings, and yield the index of each, from 0, and its transcript, in order.
 
         Args:
-            sounds: as above.
-            decoding: how texts are searched for.
-            vad: this and the next ones are as above.
-            window_s: likewise.
-            sampling_rate: likewise.
-            max_duration_s: likewise.
-            batch_size: likewise.
-            num_workers: likewise.
-            on_error: what is done about a recording that cannot be used, instead of ending; it is left out.
-            on_heard: is told how far it is.
+            recordings: one recording, or any number of them.
+            settings: settings; by default those of `TranscribeSettings`.
+            sampling_rate: rate in Hz of arrays that come without one.
+            max_duration_s: maximum duration; longer recordings are an error.
+            on_error: called for each unreadable recording, which is then skipped; by default it is an error.
+            on_progress: called after each window and batch.
 
         Raises:
-            InputError: as above.
+            InputError: a recording is unreadable and there is no `on_error`, there are no recordings, or the model
+                cannot be decoded with these hot words or this language model.
         """
-        if window_s is not None and not window_s > 0:
-            raise InputError(f"window_s must be above 0 seconds; got {window_s:g}")
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1; got {batch_size}")
-        decoder = (decoding or Decoding()).decoder(self.acoustic_model.vocabulary)
-        waveforms = decoded(
-            sounds,
+        chosen = settings or TranscribeSettings()
+        decoder = make_decoder(chosen, self.acoustic_model.vocabulary)
+        waveforms = decode_ahead(
+            recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
-            num_workers=num_workers,
+            num_workers=chosen.num_workers,
             on_error=on_error,
         )
 
-        def compute(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, Transcript]]:
-            emissions = self._hear(batch, vad, window_s, on_heard)
+        def transcribe_batch(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, Transcript]]:
+            """Transcribe a batch of recordings."""
+            emissions = self._emit(batch, chosen, on_progress)
             return [
-                (number, self._transcript(waveform, heard, decoder))
-                for (number, waveform), heard in zip(batch, emissions, strict=True)
+                (number, self._decode(waveform, each, decoder))
+                for (number, waveform), each in zip(batch, emissions, strict=True)
             ]
 
         return in_batches(
             waveforms,
-            compute,
+            transcribe_batch,
             length=lambda item: len(item[1].samples),
-            batch_size=batch_size,
-            longest_batch=AT_ONCE_S * SAMPLING_RATE,
-            longest_group=SORTED_BATCHES * AT_ONCE_S * SAMPLING_RATE,
+            batch_size=chosen.batch_size,
+            max_batch_length=MAX_BATCH_S * SAMPLING_RATE,
+            max_group_length=SORTED_BATCHES * MAX_BATCH_S * SAMPLING_RATE,
         )
 
-    def stream(self, streaming: Streaming | None = None, decoding: Decoding | None = None) -> TranscriptStream:
-        """Takes a recording piece by piece and says what was said so far: `TranscriptStream` says how.
+    def stream(
+        self, streaming: StreamingSettings | None = None, decoding: DecodingSettings | None = None
+    ) -> TranscriptStream:
+        """Start to transcribe a recording that is still going on.
+
+        Args:
+            streaming: settings of the windows; by default those of `StreamingSettings`.
+            decoding: settings of the decoder; by default those of `DecodingSettings`.
 
         Raises:
-            InputError: a setting is wrong.
+            InputError: the model cannot be decoded with these hot words or this language model.
         """
-        decoding = decoding or Decoding()
-        decoder = decoding.decoder(self.acoustic_model.vocabulary)
-        return TranscriptStream(self.acoustic_model, streaming or Streaming(), decoder, searches=decoding.searches)
+        decoding = decoding or DecodingSettings()
+        decoder = make_decoder(decoding, self.acoustic_model.vocabulary)
+        return TranscriptStream(
+            self.acoustic_model, streaming or StreamingSettings(), decoder, is_greedy=decoding.is_greedy
+        )
 
-    def _hear(
-        self, batch: Sequence[tuple[int, Waveform]], vad: bool, window_s: float | None, on_heard: OnHeard | None
+    def _emit(
+        self, batch: Sequence[tuple[int, Waveform]], settings: TranscribeSettings, on_progress: OnProgress | None
     ) -> list[Emissions]:
-        model = self.acoustic_model
-        whole_s = window_s or model.whole_s
-        is_long = [vad or waveform.duration_s > whole_s for _, waveform in batch]
+        """Compute the emissions of a batch: of short recordings together, of long ones in windows."""
+        model, window_s = self.acoustic_model, settings.window_s
+        max_whole_s = window_s or model.max_whole_s
+        is_long = [settings.vad or waveform.duration_s > max_whole_s for _, waveform in batch]
         short = [waveform for (_, waveform), long in zip(batch, is_long, strict=True) if not long]
-        together = iter(model.hear(short) if short else ())
+        short_emissions = iter(model.emit(short) if short else ())
         emissions: list[Emissions] = []
         for (number, waveform), long in zip(batch, is_long, strict=True):
             duration_s = waveform.duration_s
 
-            def on_window(heard_s: float, number: int = number, duration_s: float = duration_s) -> None:
-                if on_heard is not None:
-                    on_heard(number, min(heard_s, duration_s), duration_s)
+            def report(processed_s: float, number: int = number, duration_s: float = duration_s) -> None:
+                """Report the progress of this recording."""
+                if on_progress is not None:
+                    on_progress(number, min(processed_s, duration_s), duration_s)
 
             if long:
-                longest_s = window_s or model.default_window_s
-                spans = joined(speech_spans(waveform), longest_s) if vad else None
-                emissions.append(model.hear_long(waveform, window_s=window_s, spans=spans, on_window=on_window))
+                max_segment_s = window_s or model.default_window_s
+                segments_s = joined(speech_spans(waveform), max_segment_s) if settings.vad else None
+                emissions.append(model.emit_long(waveform, window_s=window_s, segments_s=segments_s, on_window=report))
             else:
-                emissions.append(next(together))
-            on_window(duration_s)
+                emissions.append(next(short_emissions))
+            report(duration_s)
         return emissions
 
-    def _transcript(self, waveform: Waveform, heard: Emissions, decoder: Decoder) -> Transcript:
-        model = self.acoustic_model
-        spans = decoder(heard.log_probs)
-        duration_s = waveform.duration_s
-        words = spell(spans, heard.log_probs, model.vocabulary, frame_s=model.frame_s, duration_s=duration_s)
-        return Transcript(words, duration_s, heard.windows)
+    def _decode(self, waveform: Waveform, emissions: Emissions, decoder: Decoder) -> Transcript:
+        model, log_probs = self.acoustic_model, emissions.log_probs
+        words = tokens_to_words(
+            decoder(log_probs), log_probs, model.vocabulary, frame_s=model.frame_s, duration_s=waveform.duration_s
+        )
+        return Transcript(words, waveform.duration_s, emissions.windows)

@@ -1,4 +1,4 @@
-"""What was said, and when: a text, its words, and what each of them is written with."""
+"""Transcript of a recording: its words with times and confidences, and the tokens they are made of."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from numpy.typing import NDArray
 from photism.listening.transcription.vocabulary import SPACE, Vocabulary
 
 
-class Span(NamedTuple):
-    """An output of the head, and the frames that it is heard in."""
+class TokenSpan(NamedTuple):
+    """A token, and the range of frames in which it is predicted."""
 
-    output: int
+    token: int
     start: int
-    stop: int  # one past the last
+    stop: int  # exclusive
 
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """What one output of the head writes in a word: a character as a rule, a piece of a word with some tokenizers.
+    """Text of one token within a word: usually a character, with some tokenizers a subword.
 
     Attributes:
-        text: without spaces.
-        start_s, end_s: of the frames that it is heard in.
-        confidence: the mean of its probability in these frames, 0 to 1.
+        text: the text, without spaces.
+        start_s, end_s: start of the token's first frame and end of its last one, in seconds.
+        confidence: mean probability of the token in these frames, 0 to 1.
     """
 
     text: str
@@ -39,12 +39,12 @@ class Character:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word.
+    """A word of a transcript.
 
     Attributes:
-        text: without spaces.
-        start_s, end_s: from its first character's to its last one's.
-        confidence: the mean of its characters'.
+        text: the text, without spaces.
+        start_s, end_s: start of the first character and end of the last one, in seconds.
+        confidence: mean confidence of the characters.
         characters: at least one.
     """
 
@@ -57,13 +57,12 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """What was said in a recording.
+    """A transcript of a recording.
 
     Attributes:
-        text: the words with a space between them.
-        words: in order.
-        duration_s: of the recording.
-        windows: how many the recording was heard in; 1: as a whole; 0: nobody speaks.
+        words: words in order.
+        duration_s: duration of the recording.
+        windows: number of windows it was computed in: 1 for the whole recording at once, 0 if no speech was detected.
     """
 
     words: tuple[Word, ...]
@@ -72,21 +71,21 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """The words with a space between them; empty where nothing was said."""
+        """Words separated by spaces; empty if there are none."""
         return SPACE.join(word.text for word in self.words)
 
     def as_dict(self, *, characters: bool = False) -> dict[str, Any]:
-        """What JSON can hold: times to the millisecond, confidences to four digits."""
+        """Return the transcript for JSON: times to a millisecond, confidences to four digits."""
         return {
             "text": self.text,
             "duration_s": round(self.duration_s, 3),
             "windows": self.windows,
-            "words": [_told(word, characters=characters) for word in self.words],
+            "words": [_as_dict(word, characters=characters) for word in self.words],
         }
 
 
-def spell(
-    spans: Sequence[Span],
+def tokens_to_words(
+    spans: Sequence[TokenSpan],
     log_probs: NDArray[np.float32],
     vocabulary: Vocabulary,
     *,
@@ -94,47 +93,48 @@ def spell(
     first_frame: int = 0,
     duration_s: float = math.inf,
 ) -> tuple[Word, ...]:
-    """The words that outputs of a head write.
+    """Join tokens to words with times and confidences.
 
     Args:
-        spans: in the order of their frames, without blanks.
-        log_probs: (F, V).
-        vocabulary: of the V.
-        frame_s: from one frame to the next.
-        first_frame: of the recording, where `log_probs` are from its middle.
-        duration_s: of the recording, which its last frame may reach beyond.
+        spans: tokens in order of their frames, without blanks.
+        log_probs: log-probabilities (F, V).
+        vocabulary: vocabulary of the V tokens.
+        frame_s: time from one frame to the next.
+        first_frame: frame of the recording that `log_probs` starts at.
+        duration_s: duration of the recording; a word ends there at the latest.
     """
     words: list[Word] = []
     characters: list[Character] = []
 
     def end_word() -> None:
+        """Make a word of the characters so far."""
         if characters:
             confidence = sum(each.confidence for each in characters) / len(characters)
             text = "".join(each.text for each in characters)
             words.append(Word(text, characters[0].start_s, characters[-1].end_s, confidence, tuple(characters)))
             characters.clear()
 
-    for output, start, stop in spans:
-        piece = vocabulary.pieces[output]
-        if piece.startswith(SPACE):
+    for token, start, stop in spans:
+        text = vocabulary.tokens[token]
+        if text.startswith(SPACE):
             end_word()
-        if written := piece.strip(SPACE):
+        if stripped := text.strip(SPACE):
             times = (first_frame + start) * frame_s, min((first_frame + stop) * frame_s, duration_s)
-            confidence = float(np.exp(log_probs[start:stop, output], dtype=np.float64).mean())
-            characters.append(Character(written, *times, confidence))
-            if piece.endswith(SPACE):
+            confidence = float(np.exp(log_probs[start:stop, token], dtype=np.float64).mean())
+            characters.append(Character(stripped, *times, confidence))
+            if text.endswith(SPACE):
                 end_word()
     end_word()
     return tuple(words)
 
 
-def _told(heard: Word | Character, *, characters: bool = False) -> dict[str, Any]:
-    told: dict[str, Any] = {
-        "text": heard.text,
-        "start_s": round(heard.start_s, 3),
-        "end_s": round(heard.end_s, 3),
-        "confidence": round(heard.confidence, 4),
+def _as_dict(item: Word | Character, *, characters: bool = False) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "text": item.text,
+        "start_s": round(item.start_s, 3),
+        "end_s": round(item.end_s, 3),
+        "confidence": round(item.confidence, 4),
     }
-    if characters and isinstance(heard, Word):
-        told["characters"] = [_told(each) for each in heard.characters]
-    return told
+    if characters and isinstance(item, Word):
+        values["characters"] = [_as_dict(each) for each in item.characters]
+    return values

@@ -1,4 +1,4 @@
-"""What the outputs of a CTC head write: one is the blank, some are never written, the others are pieces of text."""
+"""Vocabulary of a CTC head: the text of each token, which tokens are ignored, and which one is the blank."""
 
 from __future__ import annotations
 
@@ -12,65 +12,72 @@ from numpy.typing import NDArray
 from photism.errors import InputError
 
 SPACE = " "
-WORD_START = "▁"  # of SentencePiece
+SENTENCEPIECE_SPACE = "▁"
 PHONEME_TOKENIZER = "Wav2Vec2PhonemeCTCTokenizer"
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """The text that each of the V outputs of a head writes.
+    """Texts of the V tokens that a head predicts.
 
     Attributes:
-        pieces: V texts. A space parts words, alone, or before or after other characters.
-        blank: the output that writes nothing and parts two equal ones.
-        unspoken: outputs that stand for nothing in speech, such as `<s>` and `<unk>`.
+        tokens: V texts. A space separates words; it stands alone, or at the start or end of other characters.
+        blank_id: token without text, which separates two equal tokens.
+        ignored_ids: tokens without a sound, such as `<s>` and `<unk>`.
     """
 
-    pieces: tuple[str, ...]
-    blank: int
-    unspoken: frozenset[int] = frozenset()
+    tokens: tuple[str, ...]
+    blank_id: int
+    ignored_ids: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
-        return len(self.pieces)
+        return len(self.tokens)
 
     @cached_property
-    def delimiters(self) -> frozenset[int]:
-        """Outputs that write a space alone."""
-        return frozenset(index for index, piece in enumerate(self.pieces) if piece == SPACE)
+    def delimiter_ids(self) -> frozenset[int]:
+        """Tokens that are a space alone."""
+        return frozenset(index for index, token in enumerate(self.tokens) if token == SPACE)
 
     @cached_property
-    def spoken(self) -> NDArray[np.intp]:
-        """The outputs that write something, in ascending order."""
-        return np.array([index for index in range(len(self)) if index not in {*self.unspoken, self.blank}], np.intp)
+    def text_ids(self) -> NDArray[np.intp]:
+        """Tokens with text, ascending."""
+        without_text = {*self.ignored_ids, self.blank_id}
+        return np.array([index for index in range(len(self)) if index not in without_text], np.intp)
 
     @classmethod
-    def from_tokenizer(cls, tokenizer: Any, outputs: int) -> Vocabulary:
-        """What a tokenizer of transformers says of a head with that many outputs.
+    def from_tokenizer(cls, tokenizer: Any, vocab_size: int) -> Vocabulary:
+        """Return the vocabulary of a tokenizer of transformers.
 
-        Words are parted where it says (`word_delimiter_token`, or SentencePiece's mark), its phonemes are words, and
-        letters are as they are written in its vocabulary, or small if it says `do_lower_case`.
+        Words are separated at `word_delimiter_token` or SentencePiece's mark; a phoneme is a word. Letters have the
+        case of the tokenizer's vocabulary, or are lower case if it sets `do_lower_case`.
+
+        Args:
+            tokenizer: tokenizer of a CTC model.
+            vocab_size: number of outputs of the head.
 
         Raises:
-            InputError: it has no blank, which is its padding token, or another number of tokens than the head.
+            InputError: the tokenizer has no padding token, which is the blank, or does not name each output.
         """
-        blank = tokenizer.pad_token_id
-        if blank is None:
+        blank_id = tokenizer.pad_token_id
+        if blank_id is None:
             raise InputError(
                 "tokenizer must have a padding token, which is the blank of CTC; it has none: set pad_token"
             )
         delimiter = getattr(tokenizer, "word_delimiter_token", None)
-        special = set(tokenizer.all_special_ids)
-        known = {index: token for token, index in tokenizer.get_vocab().items()}
-        spoken = {index for index, token in known.items() if index not in special or token == delimiter}
-        if not spoken or max(spoken) >= outputs or blank >= outputs or not known.keys() >= set(range(outputs)):
+        special_ids = set(tokenizer.all_special_ids)
+        names = {index: token for token, index in tokenizer.get_vocab().items()}
+        text_ids = {index for index, token in names.items() if index not in special_ids or token == delimiter}
+        highest = max(text_ids, default=vocab_size)
+        if max(highest, blank_id) >= vocab_size or not names.keys() >= set(range(vocab_size)):
             raise InputError(
-                f"tokenizer must name each of the {outputs} outputs of the head; it has {len(known)} tokens, "
-                f"0 to {max(known, default=-1)}: give the tokenizer that the model was trained with"
+                f"tokenizer must name each of the {vocab_size} outputs of the head; it has {len(names)} tokens, "
+                f"0 to {max(names, default=-1)}: use the tokenizer that the model was trained with"
             )
-        after = SPACE if type(tokenizer).__name__ == PHONEME_TOKENIZER else ""
-        pieces: list[str] = []
-        for index in range(outputs):
-            piece = SPACE if known[index] == delimiter else known[index].replace(WORD_START, SPACE) + after
-            pieces.append(piece.lower() if getattr(tokenizer, "do_lower_case", False) else piece)
-        unspoken = frozenset(range(outputs)) - spoken - {blank}
-        return cls(tuple(pieces), blank, unspoken)
+        suffix = SPACE if type(tokenizer).__name__ == PHONEME_TOKENIZER else ""
+        tokens: list[str] = []
+        for index in range(vocab_size):
+            name = names[index]
+            token = SPACE if name == delimiter else name.replace(SENTENCEPIECE_SPACE, SPACE) + suffix
+            tokens.append(token.lower() if getattr(tokenizer, "do_lower_case", False) else token)
+        ignored_ids = frozenset(range(vocab_size)) - text_ids - {blank_id}
+        return cls(tuple(tokens), blank_id, ignored_ids)

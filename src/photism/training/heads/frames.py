@@ -16,9 +16,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.errors import InputError
-from photism.listening.diarization import TurnRules
+from photism.listening.diarization import find_turns
 from photism.listening.metrics import best_match, diarization_error
-from photism.listening.windows import Segment
+from photism.listening.segments import Segment
+from photism.listening.settings import TimelineSettings
 from photism.training.data.feature_dataset import Corpus
 from photism.training.data.report import some
 from photism.training.data.sampler import Piece
@@ -116,17 +117,17 @@ class FramesTask:
 
     def evaluate(self, clips: Sequence[int], heard: Sequence[NDArray[Any]]) -> Evaluation:
         """F1 of tokens and diarization error rate, of all recordings; and those with the most seconds wrong."""
-        rules = TurnRules()
+        settings = TimelineSettings()
         hits = told = right = 0
         wrong_s = spoken_s = 0.0
         cases: list[Case] = []
         for clip, scores in zip(clips, heard, strict=True):
             about, target = self.corpus.clips[clip], self.targets[clip][: len(scores)]
-            said = scores >= rules.threshold
+            said = scores >= settings.threshold
             if self.settings.learn == "speakers":
                 said = _in_order(said, target)
             hits, told, right = hits + (said & target).sum(), told + said.sum(), right + target.sum()
-            turns = rules.turns(scores, self.names, token_s=self.token_s, duration_s=about.duration_s)
+            turns = find_turns(scores, self.names, settings, frame_s=self.token_s, duration_s=about.duration_s)
             error = diarization_error(self.turns[clip], turns, collar_s=self.settings.collar_s)
             of_it_s = error.missed_s + error.false_alarm_s + error.confused_s
             wrong_s += of_it_s

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.errors import InputError
-from photism.listening.diarization import read_rttm
-from photism.listening.windows import Segment
+from photism.listening.segments import Segment
+from photism.listening.turn_formats import read_rttm
 from photism.training.data.readers import END_COLUMNS, SOUND_COLUMNS, START_COLUMNS, fingerprint, first_of, seconds_of
 from photism.training.heads.settings import FramesSettings
 

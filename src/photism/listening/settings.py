@@ -1,0 +1,230 @@
+"""Settings of zero-shot ranking, classification, diarization and speaker verification. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE
+from photism.device import DTYPES
+from photism.settings import REQUIRED, SettingError, setting, settings
+
+ScoreFunction: TypeAlias = Literal["softmax", "sigmoid", "none"]
+
+SCORE_FUNCTIONS: tuple[ScoreFunction, ...] = get_args(ScoreFunction)
+CAPTION_FIELD = "{}"
+"""Where a template takes the caption."""
+
+
+def batch_size_setting() -> Any:
+    """Declare the number of recordings, or windows, in a batch."""
+    return setting(8, "Number of recordings, or windows, computed at once.", minimum=1)
+
+
+def num_workers_setting() -> Any:
+    """Declare the number of decoding threads."""
+    return setting(
+        2,
+        "Number of threads that decode recordings ahead of the model; 0 decodes each when it is needed.",
+        minimum=0,
+        flag="--workers",
+    )
+
+
+def device_setting() -> Any:
+    """Declare the device of a model."""
+    return setting(None, "Device to compute on, such as cpu, cuda or mps. Default: the fastest available.")
+
+
+def dtype_setting() -> Any:
+    """Declare the dtype of a model's weights."""
+    return setting("float32", "Data type of the model's weights.", choices=DTYPES)
+
+
+def _top_k(description: str) -> Any:
+    return setting(5, description, minimum=1)
+
+
+def _window_s() -> Any:
+    return setting(
+        None,
+        "Length of overlapping windows that are scored one by one. Default: score the whole recording.",
+        unit="seconds",
+        minimum=FRAME_SAMPLES / SAMPLING_RATE,
+        flag="--window",
+    )
+
+
+def _hop_s() -> Any:
+    return setting(
+        None,
+        "Time from the start of one window to the start of the next, at most a window. Default: half a window.",
+        unit="seconds",
+        above=0,
+        flag="--hop",
+    )
+
+
+def _check_hop(window_s: float | None, hop_s: float | None) -> None:
+    if hop_s is None:
+        return
+    if window_s is None:
+        raise SettingError("hop_s", "must be given together with the length of the windows")
+    if not 1 <= round(hop_s * SAMPLING_RATE) <= round(window_s * SAMPLING_RATE):
+        raise SettingError(
+            "hop_s", f"must be above 0 and at most the window of {window_s:g} s, to skip nothing; got {hop_s:g}"
+        )
+
+
+@settings
+class RankSettings:
+    """Settings of zero-shot ranking of captions."""
+
+    top_k: int | None = _top_k("Number of nearest captions to report.")
+    template: str | None = setting(
+        None, f'Text that each caption is put into before it is encoded, such as "the sound of a {CAPTION_FIELD}".'
+    )
+    batch_size: int = batch_size_setting()
+
+    def check(self) -> None:
+        """Check the template.
+
+        Raises:
+            SettingError: it has no field for the caption.
+        """
+        if self.template is not None and CAPTION_FIELD not in self.template:
+            raise SettingError("template", f"must have {CAPTION_FIELD} where the caption goes; got {self.template!r}")
+
+
+@settings
+class HearSettings(RankSettings):
+    """Settings of zero-shot ranking of captions, for whole recordings or over time."""
+
+    window_s: float | None = _window_s()
+    hop_s: float | None = _hop_s()
+    threshold: float | None = setting(
+        None, "Minimum score of a reported caption, from -1 to 1. Default: every caption is reported."
+    )
+    num_workers: int = num_workers_setting()
+
+    def check(self) -> None:
+        """Check the template and the windows.
+
+        Raises:
+            SettingError: the template has no field for the caption, or the hop exceeds the window.
+        """
+        RankSettings.check(self)
+        _check_hop(self.window_s, self.hop_s)
+
+
+@settings
+class LabelSettings:
+    """Settings of audio classification, for whole recordings or over time."""
+
+    top_k: int | None = _top_k("Number of best classes to report.")
+    window_s: float | None = _window_s()
+    hop_s: float | None = _hop_s()
+    threshold: float | None = setting(
+        None, "Minimum score of a reported class. Default: 0.5 in windows of a multi-label model, otherwise none."
+    )
+    function_to_apply: ScoreFunction | None = setting(
+        None,
+        "Function that turns logits into scores. Default: the model's, by the problem_type in its config.json.",
+        choices=SCORE_FUNCTIONS,
+        flag="--function",
+    )
+    batch_size: int = batch_size_setting()
+    num_workers: int = num_workers_setting()
+
+    def check(self) -> None:
+        """Check the windows.
+
+        Raises:
+            SettingError: the hop exceeds the window.
+        """
+        _check_hop(self.window_s, self.hop_s)
+
+
+@settings
+class TimelineSettings:
+    """Settings of diarization: how the activity of speakers becomes turns."""
+
+    threshold: float = setting(0.5, "Minimum probability of a speaker in a frame of a turn.", above=0, below=1)
+    min_on_s: float = setting(
+        0.1,
+        "Length below which a turn is dropped, after pauses are filled.",
+        unit="seconds",
+        minimum=0,
+        flag="--min-on",
+    )
+    min_off_s: float = setting(
+        0.1, "Length below which a pause within a turn is filled.", unit="seconds", minimum=0, flag="--min-off"
+    )
+    overlap: bool = setting(True, "Let turns of several speakers overlap; otherwise the most probable one speaks.")
+    num_workers: int = num_workers_setting()
+
+
+@settings
+class EmbeddingSettings:
+    """Settings of speaker embeddings."""
+
+    batch_size: int = batch_size_setting()
+    num_workers: int = num_workers_setting()
+
+
+@settings
+class VerifySettings:
+    """Settings of speaker verification."""
+
+    enrolled: Path | None = setting(None, "File of enrolled speakers to compare the recording with.", metavar="FILE")
+    threshold: float | None = setting(None, "Minimum score of the same speaker, from -1 to 1.", minimum=-1, maximum=1)
+    calibration: Path | None = setting(
+        None, "File written by photism speakers calibrate, whose threshold is used.", metavar="FILE"
+    )
+
+    def check(self) -> None:
+        """Check that there is one threshold.
+
+        Raises:
+            SettingError: there is none, or there are two.
+        """
+        if (self.threshold is None) == (self.calibration is None):
+            raise SettingError("threshold", "or a calibration must be given, and not both")
+
+
+@settings
+class RankerModelSettings:
+    """Models of zero-shot ranking."""
+
+    model: str | None = setting(None, "Folder or hub id of a Photism model. Default: the bundled one.")
+    diffusion: str | None = setting(
+        None, "Folder or hub id of the diffusers pipeline whose text encoder is used. Default: the model's own."
+    )
+    device: str | None = device_setting()
+
+
+@settings
+class ClassifierModelSettings:
+    """Model of audio classification."""
+
+    model: str | None = setting(None, "Folder or hub id of any audio classifier. Default: the bundled one.")
+    device: str | None = device_setting()
+    dtype: str = dtype_setting()
+
+
+@settings
+class DiarizationModelSettings:
+    """Model of diarization."""
+
+    model: str = setting(REQUIRED, "Folder or hub id of a Wav2Vec2BertForAudioFrameClassification.")
+    device: str | None = device_setting()
+    dtype: str = dtype_setting()
+
+
+@settings
+class XVectorModelSettings:
+    """Model of speaker embeddings."""
+
+    model: str = setting(REQUIRED, "Folder or hub id of a Wav2Vec2BertForXVector.")
+    device: str | None = device_setting()
+    dtype: str = dtype_setting()

@@ -1,0 +1,26 @@
+"""Files of embeddings are read as they were written."""
+
+import numpy as np
+import pytest
+
+from photism import InputError
+from photism.listening.embeddings import load_embeddings, save_embeddings
+
+ROWS = {"a b/c.wav": np.ones(3, np.float32), "Ελληνικά": np.zeros(3, np.float32)}
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "npz"])
+def test_embeddings_can_be_read(tmp_path, suffix):
+    path = tmp_path / f"e.{suffix}"
+    save_embeddings(ROWS, path)
+    loaded = load_embeddings(path)
+    assert loaded.keys() == ROWS.keys()
+    assert all(np.array_equal(loaded[name], ROWS[name]) for name in ROWS)
+    path.write_bytes(b"broken")
+    with pytest.raises(InputError, match="cannot be read as embeddings"):
+        load_embeddings(path)
+
+
+def test_another_suffix_is_refused():
+    with pytest.raises(InputError, match=r"ends in \.safetensors or \.npz; got e\.csv"):
+        save_embeddings(ROWS, "e.csv")

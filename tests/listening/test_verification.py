@@ -1,0 +1,97 @@
+"""Speaker verification: embeddings of transformers' model, enrolment, and the calibration of a threshold."""
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from photism import InputError, SpeakerVerifier, Waveform
+from photism.listening.verification import Calibration
+from tests.support.classifiers import make_extractor
+
+
+@pytest.fixture
+def verifier(x_vectors):
+    return SpeakerVerifier.from_pretrained(x_vectors, device="cpu")
+
+
+def reference(folder, recording):
+    model = transformers.Wav2Vec2BertForXVector.from_pretrained(folder).eval()
+    inputs = make_extractor("bert")(recording, sampling_rate=16_000, return_tensors="pt")
+    length = int(inputs["attention_mask"].sum())
+    with torch.inference_mode():
+        return model(inputs["input_features"][:, :length]).embeddings[0]
+
+
+def test_embeddings_match_transformers_and_do_not_depend_on_the_batch(verifier, x_vectors, noises):
+    alone = np.stack([verifier.embed(recording) for recording in noises])
+    np.testing.assert_allclose(np.linalg.norm(alone, axis=1), 1, rtol=1e-6)
+    in_threes = SpeakerVerifier(verifier.model, verifier.extractor, batch_size=3)
+    np.testing.assert_allclose(in_threes.embed(noises), alone, atol=1e-5)
+    for index in (0, 1, 3, 4):  # the other is too short for transformers
+        expected = reference(x_vectors, noises[index])
+        np.testing.assert_allclose(alone[index], expected / expected.norm(), atol=1e-5)
+
+
+def test_a_speaker_is_the_direction_of_the_mean_embedding(verifier, noises):
+    speaker = verifier.enrol(noises[:3])
+    mean = verifier.embed(noises[:3]).mean(0)
+    np.testing.assert_allclose(speaker, mean / np.linalg.norm(mean), atol=1e-6)
+    np.testing.assert_allclose(verifier.enrol(noises[0]), verifier.embed(noises[0]), atol=1e-6)
+
+
+def test_the_score_is_a_cosine_that_is_compared_with_the_threshold(verifier, noises):
+    speaker = verifier.enrol(noises[:3])
+    cosine = float(speaker @ verifier.embed(noises[3]))
+    assert verifier.score(speaker, noises[3]) == pytest.approx(cosine, abs=1e-6)
+    same = verifier.verify(speaker, noises[3], threshold=cosine - 0.01)
+    other = verifier.verify(speaker, noises[3], threshold=cosine + 0.01)
+    assert (same.is_same, other.is_same) == (True, False)
+    assert verifier.score(Waveform(noises[0]), Waveform(noises[0])) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_threshold_is_calibrated_on_pairs(verifier, monkeypatch):
+    angles = dict(zip("abcdefgh", np.arccos([0.9, 0.8, 0.7, 0.3, 0.6, 0.4, 0.2, 0.1]), strict=True)) | {"x": 0.0}
+    embedded = []
+
+    def embed(recordings, on_progress):
+        embedded.extend(recordings)
+        return np.array([[np.cos(angles[each]), np.sin(angles[each])] for each in recordings])
+
+    monkeypatch.setattr(verifier, "embed", embed)
+    found = verifier.calibrate([("x", each, each in "abcd") for each in "abcdefgh"])
+    assert found.threshold == pytest.approx(0.6)
+    assert (found.equal_error_rate, found.min_detection_cost, found.same, found.different) == (0.25, 0.25, 4, 4)
+    assert sorted(embedded) == [*"abcdefghx"]
+
+
+@pytest.mark.parametrize("pairs", [[], [("x", "a", True)]])
+def test_pairs_of_one_kind_cannot_be_calibrated(verifier, noises, pairs):
+    recordings = dict(zip("xa", noises, strict=False))
+    with pytest.raises(InputError, match=r"of the same speaker and (one )?of different ones"):
+        verifier.calibrate([(recordings[one], recordings[other], same) for one, other, same in pairs])
+
+
+def test_a_calibration_can_be_read(tmp_path):
+    found = Calibration(0.5, 0.1, 0.9, 3, 4)
+    found.save(tmp_path / "c.json")
+    assert Calibration.load(tmp_path / "c.json") == found
+    (tmp_path / "c.json").write_text('{"a": 1}')
+    with pytest.raises(InputError, match=r"c\.json cannot be read as a calibration"):
+        Calibration.load(tmp_path / "c.json")
+
+
+def test_a_long_recording_is_encoded_in_windows(verifier, noises, monkeypatch):
+    recording = Waveform(np.concatenate(noises))
+    whole = verifier.embed(recording)
+    for module in ("photism.listening.head_states", "photism.encoder.chunked", "photism.listening.verification"):
+        monkeypatch.setattr(f"{module}.longest_exact", lambda _: 100)
+    monkeypatch.setattr("photism.encoder.chunked.WINDOW_TOKENS", 90)
+    in_windows = verifier.embed(recording)
+    assert in_windows.shape == whole.shape
+    assert 1e-6 < np.abs(in_windows - whole).max() < 0.2
+
+
+def test_another_head_is_refused(frame_classifier):
+    with pytest.raises(InputError, match="not a Wav2Vec2BertForXVector: it classifies frames"):
+        SpeakerVerifier.from_pretrained(frame_classifier)
