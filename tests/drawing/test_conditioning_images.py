@@ -129,11 +129,14 @@ def test_several_controlnets_have_a_picture_each(control, pipeline, sounds):
     ("settings", "message"),
     [
         ({"image": "missing.png"}, r"image missing\.png cannot be read: No such file or directory"),
-        ({"image": __file__}, r"image must be a picture or the file of one; .*test_conditioning_images\.py is none"),
-        ({"mask_image": WHITE}, "mask_image must be left out where there is no image to mask"),
+        (
+            {"image": __file__},
+            r"image must be an image or the file of one; .*test_conditioning_images\.py is not",
+        ),
+        ({"mask_image": WHITE}, "mask_image needs an image to mask; give image too"),
         (
             {"image": RED, "mask_image": WHITE.resize((16, 8))},
-            "mask_image must be as large as image, 16×16 pixels; it has 16×8",
+            "mask_image must have the size of image, 16×16 pixels; it has 16×8",
         ),
         ({"image": RED}, "mask_image is missing: StableDiffusionInpaintPipeline draws from one"),
         ({"strength": 0.0}, r"strength must be above 0, the image itself, and at most 1, nothing of it; got 0\.0"),

@@ -47,11 +47,11 @@ class PicturesGiven:
             InputError: a picture cannot be read or does not fit, or the strength is out of range for so many steps.
         """
         from photism.drawing.arguments import check_strength
-        from photism.drawing.conditioning_images import read_pictures
+        from photism.drawing.conditioning_images import read_conditioning_images
 
         if self.image_strength is not None:
             check_strength(self.image_strength, steps)
-        given = read_pictures(self.image, self.mask, self.control_image)
+        given = read_conditioning_images(self.image, self.mask, self.control_image)
         scale = {} if self.control_scale is None else {"controlnet_conditioning_scale": self.control_scale}
         return {
             "image": given.image,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from photism.drawing.conditioning_images import GivenPictures
+from photism.drawing.conditioning_images import ConditioningImages
 from photism.errors import InputError
 
 Parameters: TypeAlias = "Mapping[str, inspect.Parameter]"
@@ -64,7 +64,7 @@ def call_arguments(
     parameters: Parameters,
     *,
     num_inference_steps: int,
-    given: GivenPictures,
+    given: ConditioningImages,
     strength: float | None,
     size: tuple[int | None, int | None],
     further: Mapping[str, Any],
@@ -165,7 +165,7 @@ def _further(arguments: Mapping[str, Any], diffusion: Any, parameters: Parameter
 
 
 def _size(
-    height: int | None, width: int | None, given: GivenPictures, diffusion: Any, parameters: Parameters
+    height: int | None, width: int | None, given: ConditioningImages, diffusion: Any, parameters: Parameters
 ) -> dict[str, int]:
     """Where no size is given, that of the picture to start from.
 
@@ -185,7 +185,7 @@ def _size(
     return {"height": size[0], "width": size[1]}
 
 
-def _check_pictures(given: GivenPictures, diffusion: Any, parameters: Parameters) -> None:
+def _check_pictures(given: ConditioningImages, diffusion: Any, parameters: Parameters) -> None:
     """That a pipeline is given the pictures that it draws from, and no others."""
     controlled = getattr(diffusion, "controlnet", None) is not None
     starts = "image" in parameters and not (controlled and control_name(parameters) == "image")

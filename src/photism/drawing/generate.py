@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from photism.drawing.arguments import call_parameters, control_name
-from photism.drawing.conditioning_images import GivenPictures
+from photism.drawing.conditioning_images import ConditioningImages
 from photism.prompts.audio_prompt import AudioPrompt
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class PromptDrawer:
 
     diffusion: Any
     away: AudioPrompt | None
-    given: GivenPictures
+    given: ConditioningImages
     num_inference_steps: int
     guidance_scale: float
     arguments: Mapping[str, Any]

@@ -12,7 +12,7 @@ import torch
 from photism.audio.waveform import AudioSource, Waveform, load_waveform
 from photism.device import choose_device
 from photism.drawing.arguments import call_arguments, call_parameters, check_count, read_guidance_scale
-from photism.drawing.conditioning_images import PictureSource, read_pictures
+from photism.drawing.conditioning_images import ImageSource, read_conditioning_images
 from photism.drawing.generate import Drawn, PromptDrawer, report_steps
 from photism.drawing.negative_prompt import Negative, default_negative, encode_negative, read_negative
 from photism.drawing.seeds import picture_seeds
@@ -154,10 +154,10 @@ class AudioToImagePipeline:
         text: str | None = None,
         text_place: TextPlace = "blend",
         sound_strength: float | None = None,
-        image: PictureSource | None = None,
+        image: ImageSource | None = None,
         strength: float | None = None,
-        mask_image: PictureSource | None = None,
-        control_image: PictureSource | list[PictureSource] | None = None,
+        mask_image: ImageSource | None = None,
+        control_image: ImageSource | list[ImageSource] | None = None,
         batch_size: int = 4,
         callback_on_step: Callable[[int, int], None] | None = None,
         diffusion_arguments: Mapping[str, Any] | None = None,
@@ -246,10 +246,10 @@ class AudioToImagePipeline:
         height: int | None = None,
         width: int | None = None,
         negative: Negative | None = None,
-        image: PictureSource | None = None,
+        image: ImageSource | None = None,
         strength: float | None = None,
-        mask_image: PictureSource | None = None,
-        control_image: PictureSource | list[PictureSource] | None = None,
+        mask_image: ImageSource | None = None,
+        control_image: ImageSource | list[ImageSource] | None = None,
         diffusion_arguments: Mapping[str, Any] | None = None,
     ) -> PromptDrawer:
         """What draws ready prompts, again and again, with settings that are chosen once, as in a call.
@@ -261,7 +261,7 @@ class AudioToImagePipeline:
         steps = self.num_inference_steps if num_inference_steps is None else num_inference_steps
         check_count("num_inference_steps", steps)
         scale = read_guidance_scale(guidance_scale, default=self.guidance_scale, without=away_from == "none")
-        given = read_pictures(image, mask_image, control_image)
+        given = read_conditioning_images(image, mask_image, control_image)
         arguments = call_arguments(
             self.diffusion,
             self._parameters,
