@@ -1,4 +1,4 @@
-"""Waveform, and load_waveform of samples in memory: a right result, or one clear error."""
+"""Waveform, and load_waveform with samples in memory: a correct result, or one clear error."""
 
 import math
 import pickle
@@ -17,7 +17,7 @@ def sine(hertz, *, rate=SAMPLING_RATE, seconds=1.0, gain=0.5):
 
 
 def frequency(waveform):
-    """The loudest frequency in Hz, to the nearest bin."""
+    """Return the loudest frequency in Hz, to the nearest bin."""
     spectrum = np.abs(np.fft.rfft(waveform.samples * np.hanning(len(waveform.samples))))
     return spectrum.argmax() / waveform.duration_s
 
@@ -29,7 +29,7 @@ class TestWaveform:
     def test_duration(self):
         assert Waveform(np.zeros(24_000, np.float32)).duration_s == 1.5
 
-    def test_the_shortest(self):
+    def test_the_shortest_recording(self):
         assert len(Waveform(np.zeros(400, np.float32)).samples) == 400
         with pytest.raises(InputError, match=r"at least 400 \(25 ms at 16 kHz\), not 399; give a longer recording"):
             Waveform(np.zeros(399, np.float32))
@@ -38,7 +38,7 @@ class TestWaveform:
     def test_not_finite(self, value):
         samples = np.zeros(1000, np.float32)
         samples[500] = value
-        with pytest.raises(InputError, match="samples must be finite, but hold NaN or infinity"):
+        with pytest.raises(InputError, match="samples must be finite, but contain NaN or infinity"):
             Waveform(samples)
 
     @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ class TestWaveform:
         ],
     )
     def test_other_types(self, samples, came):
-        with pytest.raises(InputError, match=rf"\(T,\) float32 array at 16 kHz, not {came}; load_waveform converts"):
+        with pytest.raises(InputError, match=rf"\(T,\) float32 array at 16 kHz, not {came}; load_waveform converts it"):
             Waveform(samples)
 
     def test_frozen_and_pickled(self):
@@ -59,14 +59,14 @@ class TestWaveform:
             waveform.samples = TONE  # pyright: ignore
         assert np.array_equal(pickle.loads(pickle.dumps(waveform)).samples, TONE)
 
-    def test_returned_as_it_is(self):
+    def test_a_waveform_is_returned_unchanged(self):
         waveform = Waveform(TONE)
         assert load_waveform(waveform) is waveform
 
 
 class TestArrays:
     @pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy, list, tuple])
-    def test_every_way_to_an_array_gives_the_same(self, convert):
+    def test_all_forms_of_an_array_give_the_same_samples(self, convert):
         assert np.array_equal(load_waveform(convert(TONE), sampling_rate=16_000).samples, TONE)
 
     @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ class TestArrays:
         np.testing.assert_allclose(waveform.samples, ((left + right) / 2).numpy(), atol=1e-6)
 
     @pytest.mark.parametrize("shape", [(2, 2), (8, 8), (9, 400), (400, 9), (400, 400)])
-    def test_ambiguous_shapes_say_how_to_say(self, shape):
-        with pytest.raises(InputError, match=r"does not tell its channels .* give channel_axis=0 or channel_axis=1"):
+    def test_ambiguous_shapes_are_rejected(self, shape):
+        with pytest.raises(InputError, match=r"is ambiguous: .* give channel_axis=0 or channel_axis=1"):
             load_waveform(np.zeros(shape, np.float32), sampling_rate=16_000)
 
     def test_channel_axis(self):
@@ -120,17 +120,17 @@ class TestArrays:
         )
         assert len(load_waveform(sound, sampling_rate=16_000, channel_axis=1).samples) == 600
         for axis in (2, -1):
-            with pytest.raises(InputError, match=rf"channel_axis={axis} is not one sound: .* channel_axis 0 or 1"):
+            with pytest.raises(InputError, match=rf"channel_axis={axis} is not one recording: .* channel_axis 0 or 1"):
                 load_waveform(sound, sampling_rate=16_000, channel_axis=axis)
 
     @pytest.mark.parametrize(
         ("samples", "words"),
         [
-            ([], r"source float64 \(0,\) holds no samples"),
-            (np.zeros((0, 1000)), "holds no samples"),
+            ([], r"source float64 \(0,\) has no samples"),
+            (np.zeros((0, 1000)), "has no samples"),
             (np.zeros(399), r"source float64 \(399,\): samples must be at least 400 .* not 399"),
-            (np.zeros((1, 2, 1000)), r"source float64 \(1, 2, 1000\) .* is not one sound"),
-            (np.zeros(()), "holds no samples|is not one sound"),
+            (np.zeros((1, 2, 1000)), r"source float64 \(1, 2, 1000\) .* is not one recording"),
+            (np.zeros(()), "has no samples|is not one recording"),
             (np.full(1000, np.nan), "samples must be finite"),
             (np.full(1000, np.inf), "samples must be finite"),
             (np.full(1000, 1e300), "samples must be finite"),
@@ -139,7 +139,7 @@ class TestArrays:
             (np.zeros(1000, complex), "source complex128 .* must be floats"),
             (np.full(1000, None), "source object .* must be floats"),
             (["a.wav", "b.wav"], "source <U5 .* must be floats"),
-            ([[0.0], [0.0, 1.0]], "source as a list must be samples, or channels of equal length; give one sound"),
+            ([[0.0], [0.0, 1.0]], "source as a list must be samples, or channels of equal length; give one recording"),
         ],
     )
     @pytest.mark.filterwarnings("error")
@@ -162,7 +162,7 @@ class TestArrays:
             load_waveform(TONE, sampling_rate=rate)
 
     @pytest.mark.parametrize("rate", ["fast", [16_000]])
-    def test_a_rate_that_is_no_number(self, rate):
+    def test_a_rate_that_is_not_a_number(self, rate):
         with pytest.raises(InputError, match="sampling_rate must be a number in Hz, not"):
             load_waveform(TONE, sampling_rate=rate)
 
@@ -182,7 +182,7 @@ class TestArrays:
 
 class TestMappings:
     @pytest.mark.parametrize("key", ["array", "raw"])
-    def test_the_callers_mapping_stays_as_it_is(self, key):
+    def test_the_callers_mapping_is_unchanged(self, key):
         sound = {key: sine(440, rate=8000), "sampling_rate": 8000, "path": None}
         before = dict(sound)
         assert frequency(load_waveform(sound)) == pytest.approx(440, abs=1)
@@ -199,13 +199,13 @@ class TestMappings:
         ],
     )
     def test_incomplete(self, sound):
-        with pytest.raises(InputError, match='source as a mapping must hold "array" or "raw" and its own'):
+        with pytest.raises(InputError, match='source as a mapping must have "array" or "raw" and its own'):
             load_waveform(sound)
 
-    def test_rate_that_is_none(self):
+    def test_a_rate_of_none(self):
         with pytest.raises(InputError, match="sampling_rate is missing"):
             load_waveform({"array": TONE, "sampling_rate": None})
 
     def test_two_rates(self):
-        with pytest.raises(InputError, match="and no other rate be given"):
+        with pytest.raises(InputError, match="and no other rate may be given"):
             load_waveform({"array": TONE, "sampling_rate": 16_000}, sampling_rate=8000)

@@ -1,18 +1,18 @@
-"""Sound files that are written: they say what they are, and come back."""
+"""Audio files that are written can be read again, with their tags."""
 
 import numpy as np
 import pytest
 
 from photism import InputError
 from photism.audio.waveform import load_waveform
-from photism.audio.writing import CODECS, check_sound_target, read_tags, write_waveform
+from photism.audio.writing import CODECS, check_audio_target, read_tags, write_waveform
 
 TONE = (np.sin(np.arange(20_011) * 0.1) * 0.5).astype(np.float32)
 ABOUT = {"seed": 7, "text": "räin", "score": None}
 
 
 @pytest.mark.parametrize("suffix", CODECS)
-def test_what_is_written_comes_back(tmp_path, suffix):
+def test_a_written_file_can_be_read(tmp_path, suffix):
     path = tmp_path / f"tone{suffix}"
     write_waveform(TONE, path, sampling_rate=16_000, title="A tone", about=ABOUT)
     samples = load_waveform(path).samples
@@ -26,48 +26,48 @@ def test_what_is_written_comes_back(tmp_path, suffix):
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
-def test_what_is_too_loud_is_cut_off(tmp_path):
+def test_samples_beyond_full_scale_are_clipped(tmp_path):
     path = tmp_path / "loud.wav"
     write_waveform(np.array([2.0, -2.0] * 400, np.float32), path, sampling_rate=16_000, title="", about={})
     assert np.abs(load_waveform(path).samples).max() <= 1
 
 
-def test_what_is_no_sound_is_not_written(tmp_path):
+def test_samples_that_are_not_finite_are_not_written(tmp_path):
     samples = np.array([0.0, np.nan] * 400, np.float32)
-    with pytest.raises(InputError, match=r"a.wav is not finite numbers: nothing is written; try another dtype"):
+    with pytest.raises(InputError, match=r"a.wav was not written: samples must be finite; choose another dtype"):
         write_waveform(samples, tmp_path / "a.wav", sampling_rate=16_000, title="", about={})
     assert not list(tmp_path.iterdir())
 
 
-def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
+def test_an_interruption_leaves_no_file(tmp_path, monkeypatch):
     monkeypatch.setattr("photism.audio.writing._encode", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write_waveform(TONE, tmp_path / "a.wav", sampling_rate=16_000, title="", about={})
     assert not list(tmp_path.iterdir())
 
 
-def test_tags_of_other_files(tmp_path, sounds):
+def test_files_of_other_programs_have_no_metadata(tmp_path, sounds):
     assert read_tags(sounds[0]) == {}
     bad = tmp_path / "bad.wav"
     bad.write_text("no sound")
-    with pytest.raises(InputError, match=r"bad.wav is not a sound file that can be read"):
+    with pytest.raises(InputError, match=r"bad.wav: not a readable audio file"):
         read_tags(bad)
 
 
-def test_a_target_is_in_nobodys_way(tmp_path):
+def test_targets_that_cannot_be_written_are_rejected(tmp_path):
     for path, message in (
         (tmp_path / "a.aac", r"-o must be a folder or a file that ends in \.wav, \.flac, \.ogg, \.mp3"),
         (tmp_path / "none/a.wav", "-o: the folder .*none does not exist; create it"),
     ):
         with pytest.raises(InputError, match=message):
-            check_sound_target(path, "-o", force=True)
+            check_audio_target(path, "-o", force=True)
     (tmp_path / "a.wav").touch()
     with pytest.raises(InputError, match=r"a.wav exists; give another name with -o, or --force to overwrite it"):
-        check_sound_target(tmp_path / "a.wav", "-o", force=False)
-    check_sound_target(tmp_path / "a.wav", "-o", force=True)
+        check_audio_target(tmp_path / "a.wav", "-o", force=False)
+    check_audio_target(tmp_path / "a.wav", "-o", force=True)
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch):
+def test_a_folder_that_is_not_writable(tmp_path, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: False)  # a superuser may write anywhere
     with pytest.raises(InputError, match=r"-o: the folder .* is not writable; choose another one"):
-        check_sound_target(tmp_path / "a.wav", "-o", force=False)
+        check_audio_target(tmp_path / "a.wav", "-o", force=False)

@@ -228,9 +228,9 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["missing.wav"], "source 'missing.wav' does not exist; give the path of a sound or video file"),
-        (["text.wav"], "source 'text.wav' is not a sound or video file that FFmpeg can read"),
-        (["short.wav"], "source 'short.wav' must be at least 25 ms long, not 12.5 ms"),
+        (["missing.wav"], "missing.wav: no such file"),
+        (["text.wav"], "text.wav: not an audio or video file that FFmpeg can read"),
+        (["short.wav"], "short.wav must be at least 25 ms long, not 12.5 ms"),
         (["a.wav", "--fps", "0"], "fps must be above 0 and at most 1000; got 0"),
         (["a.wav", "--window", "0.01"], "window_s must be at least 0.1; got 0.01"),
         (["a.wav", "-o", "a.avi"], "target (-o) must be a file that ends in .mp4; got a.avi"),
@@ -247,7 +247,7 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
             ["a.wav", "--scheduler", "best"],
             "scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got ",
         ),
-        (["changing.mp3"], "source 'changing.mp3' must have one sampling rate; it has "),
+        (["changing.mp3"], "changing.mp3 must have one sampling rate; it has "),
     ],
 )
 def test_mistakes_are_told_before_a_model_is_loaded(folder, sounds, monkeypatch, capsys, arguments, message):

@@ -104,8 +104,8 @@ def test_an_unreadable_recording_is_reported_and_skipped(label, sounds, tmp_path
     assert result.exit_code == 2
     assert [line for line in result.stdout.splitlines() if line.endswith(".wav")] == [str(sounds[0]), str(sounds[1])]
     first, second = result.stderr.splitlines()
-    assert first.startswith(f"photism: source '{broken}' is not a sound or video file")
-    assert second.startswith("photism: source 'gone.ogg' does not exist")
+    assert first.startswith(f"photism: {broken}: not an audio or video file")
+    assert second.startswith("photism: gone.ogg: no such file")
 
 
 def test_labels_are_plotted(label, sounds, tmp_path):

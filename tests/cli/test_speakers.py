@@ -55,7 +55,7 @@ def test_an_unreadable_recording_is_reported_and_skipped(timeline, sounds):
     result = timeline(on=["gone.wav", sounds[0]])
     assert result.exit_code == 2
     assert result.stdout.startswith(str(sounds[0]))
-    assert result.stderr == ("photism: source 'gone.wav' does not exist; give the path of a sound or video file\n")
+    assert result.stderr == ("photism: gone.wav: no such file\n")
 
 
 def test_a_threshold_a_shortest_turn_and_no_overlap(timeline):

@@ -149,17 +149,17 @@ NOISE = np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
 @pytest.mark.parametrize(
     ("sound", "message"),
     [
-        ("gone.wav", r"gone\.wav' does not exist"),
-        (".", "is a directory"),
+        ("gone.wav", r"gone\.wav: no such file"),
+        (".", "is a folder"),
         (b"", "is empty"),
-        (b"some text", "is not a sound or video file"),
-        (np.where(np.arange(16_000) == 9, np.nan, NOISE), "must be finite, but hold NaN"),
+        (b"some text", ": not an audio or video file"),
+        (np.where(np.arange(16_000) == 9, np.nan, NOISE), "must be finite, but contain NaN"),
         (NOISE[:399], "at least 400"),
-        (NOISE[:0], "holds no samples"),
+        (NOISE[:0], "has no samples"),
         (None, "recordings must be a recording or an iterable of recordings; got NoneType"),
         ([], "recordings must contain at least one recording; got an empty list"),
         ({"array": NOISE}, '"array" or "raw" and its own "sampling_rate"'),
-        (NOISE.reshape(100, 160), "does not tell its channels"),
+        (NOISE.reshape(100, 160), "is ambiguous"),
         (NOISE > 0, "must be floats within"),
     ],
 )
@@ -270,7 +270,7 @@ def test_recordings_in_windows_are_labelled_in_order(bert, recordings):
     found = list(bert.stream(broken, window_s=0.5, batch_size=3, on_error=lambda *each: skipped.append(each)))
     assert [(labels.number, len(labels.windows)) for labels in found] == [(0, 3), (2, 5), (3, 1)]
     assert [number for number, _ in skipped] == [1, 4]
-    with pytest.raises(InputError, match="is not a sound"):
+    with pytest.raises(InputError, match="not an audio or video file"):
         list(bert.stream(broken))
 
 

@@ -163,7 +163,7 @@ def test_the_second_sound_is_checked_as_the_first(make_sound, tmp_path):
         draw(make_sound(1), 20, 5.0, 0, 1, "empty", make_sound(60.1, "second"))
     path = tmp_path / "notes.txt"
     path.write_text("not a sound")
-    with pytest.raises(gr.Error, match=r"source 'notes\.txt' is not a sound"):
+    with pytest.raises(gr.Error, match=r"notes\.txt: not an audio"):
         draw(make_sound(1), 20, 5.0, 0, 1, "empty", str(path))
 
 
@@ -206,7 +206,7 @@ def test_a_mistake_is_one_message_without_the_servers_paths(tmp_path):
     path.write_text("not a sound")
     with pytest.raises(gr.Error) as error_info:
         draw(str(path), 20, 5.0, 0, 1, "empty")
-    assert error_info.value.message.startswith("source 'notes.txt' is not a sound or video file")
+    assert error_info.value.message.startswith("notes.txt: not an audio or video file")
     assert str(tmp_path) not in error_info.value.message
 
 

@@ -1,7 +1,8 @@
-"""Where somebody speaks: Silero's voice activity detector, from the library silero-vad, which brings its weights.
+"""Voice activity detection with Silero's network, whose weights come with the library silero-vad.
 
-The library's own network hears 32 ms at a time, and importing the library leaves torch a single thread. The network is
-built here, with the library's weights: it hears what is not recurrent of many blocks at once. The tests compare both.
+The library's own network takes 32 ms at a time, and importing the library leaves torch with a single thread. Here the
+network is built of torch's modules and loads the library's weights; everything before its LSTM is computed for many
+blocks at once. The tests compare its probabilities with the library's.
 """
 
 from __future__ import annotations
@@ -21,90 +22,95 @@ from torch.nn.functional import pad
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.errors import InputError
 
-BLOCK_SAMPLES = 512  # 32 ms, a probability each
-CONTEXT_SAMPLES = 64  # of the block before
+BLOCK_SAMPLES = 512  # 32 ms, one probability each
+CONTEXT_SAMPLES = 64  # of the preceding block
 FFT_SAMPLES = 256
 FFT_HOP_SAMPLES = 128
 WIDTH = 128
 BLOCKS_AT_ONCE = 2048  # 65 s
 WEIGHTS = "silero_vad.jit"
-"""Its safetensors are those of an older version. What torch.jit reads runs no Python."""
+"""The library's safetensors are those of an older version. Reading this file with torch.jit runs no Python code."""
 
 SPEECH_ABOVE = 0.5
-"""Probability with which speech begins."""
+"""Probability at which speech starts."""
 SILENCE_BELOW = 0.35
-"""Probability with which it may end."""
+"""Probability below which speech ends."""
 SHORTEST_SPEECH_S = 0.1
 SHORTEST_SILENCE_S = 0.3
 PADDING_S = 0.2
-"""Of each span on either side, at most to the middle of the silence."""
+"""Silence that is kept on either side of speech, at most to the middle of the pause."""
 LONGEST_SILENCE_S = 2.0
-"""Within what is heard at once."""
+"""Longest pause within merged segments."""
 
 
-def speech_spans(waveform: Waveform) -> list[tuple[float, float]]:
-    """The seconds between which somebody speaks, ascending.
+def speech_segments(waveform: Waveform) -> list[tuple[float, float]]:
+    """Detect speech, and return the start and end of each segment in seconds, ascending.
 
     Raises:
-        InputError: the library silero-vad is missing.
+        InputError: the library silero-vad is not installed.
     """
-    return spans_of(speech_probabilities(waveform), waveform.duration_s)
+    return segments_from_probabilities(speech_probabilities(waveform), waveform.duration_s)
 
 
 @torch.inference_mode()
 def speech_probabilities(waveform: Waveform) -> NDArray[np.float32]:
-    """Of each 32 ms of a recording, the last of them filled up with zeros: (T / 512,)."""
+    """Return the probability of speech for each 32 ms, the last of them padded with zeros: (T / 512,)."""
     network = _network()
     samples = torch.tensor(waveform.samples)
     samples = pad(samples, (CONTEXT_SAMPLES, -len(samples) % BLOCK_SAMPLES))
     blocks = samples.unfold(0, CONTEXT_SAMPLES + BLOCK_SAMPLES, BLOCK_SAMPLES)  # (N, 576), a view
     state = None
-    found: list[Tensor] = []
+    parts: list[Tensor] = []
     for some in blocks.split(BLOCKS_AT_ONCE):
         probabilities, state = network(some, state)
-        found.append(probabilities)
-    return torch.cat(found).numpy()
+        parts.append(probabilities)
+    return torch.cat(parts).numpy()
 
 
-def spans_of(probabilities: NDArray[np.float32], duration_s: float) -> list[tuple[float, float]]:
-    """The seconds that are speech by the probabilities of their blocks of 32 ms.
+def segments_from_probabilities(probabilities: NDArray[np.float32], duration_s: float) -> list[tuple[float, float]]:
+    """Return the start and end of each segment of speech in seconds.
 
-    Speech begins above one threshold and ends below another; a short silence does not end it, a short sound is none.
+    Speech starts above one threshold and ends below a lower one. A short pause does not end a segment, and a short
+    segment is dropped.
+
+    Args:
+        probabilities: (N,) of speech, one for each 32 ms.
+        duration_s: duration of the recording.
     """
     block_s = BLOCK_SAMPLES / SAMPLING_RATE
-    spans: list[list[float]] = []
-    speaking = False
+    segments: list[list[float]] = []
+    is_speech = False
     for number, probability in enumerate(probabilities.tolist()):
-        speaking = probability >= (SILENCE_BELOW if speaking else SPEECH_ABOVE)
-        if not speaking:
+        is_speech = probability >= (SILENCE_BELOW if is_speech else SPEECH_ABOVE)
+        if not is_speech:
             continue
         start_s, stop_s = number * block_s, (number + 1) * block_s
-        if spans and start_s - spans[-1][1] < SHORTEST_SILENCE_S:
-            spans[-1][1] = stop_s
+        if segments and start_s - segments[-1][1] < SHORTEST_SILENCE_S:
+            segments[-1][1] = stop_s
         else:
-            spans.append([start_s, stop_s])
-    spans = [span for span in spans if span[1] - span[0] >= SHORTEST_SPEECH_S]
+            segments.append([start_s, stop_s])
+    segments = [segment for segment in segments if segment[1] - segment[0] >= SHORTEST_SPEECH_S]
     padded: list[tuple[float, float]] = []
-    for index, (start_s, stop_s) in enumerate(spans):
-        before = (spans[index - 1][1] + start_s) / 2 if index else 0.0
-        after = (stop_s + spans[index + 1][0]) / 2 if index + 1 < len(spans) else duration_s
+    for index, (start_s, stop_s) in enumerate(segments):
+        before = (segments[index - 1][1] + start_s) / 2 if index else 0.0
+        after = (stop_s + segments[index + 1][0]) / 2 if index + 1 < len(segments) else duration_s
         padded.append((max(before, start_s - PADDING_S), min(after, stop_s + PADDING_S)))
     return padded
 
 
-def joined(spans: Sequence[tuple[float, float]], longest_s: float) -> list[tuple[float, float]]:
-    """Spans that are heard at once: neighbours together, if no long silence is between them, up to a length."""
-    pieces: list[tuple[float, float]] = []
-    for start_s, stop_s in spans:
-        if pieces and start_s - pieces[-1][1] <= LONGEST_SILENCE_S and stop_s - pieces[-1][0] <= longest_s:
-            pieces[-1] = pieces[-1][0], stop_s
+def merge_segments(segments: Sequence[tuple[float, float]], longest_s: float) -> list[tuple[float, float]]:
+    """Merge neighbouring segments that a short pause separates, up to a length of `longest_s` seconds."""
+    merged: list[tuple[float, float]] = []
+    for start_s, stop_s in segments:
+        if merged and start_s - merged[-1][1] <= LONGEST_SILENCE_S and stop_s - merged[-1][0] <= longest_s:
+            merged[-1] = merged[-1][0], stop_s
         else:
-            pieces.append((start_s, stop_s))
-    return pieces
+            merged.append((start_s, stop_s))
+    return merged
 
 
 class _Silero(nn.Module):
-    """Magnitudes of a Fourier transform, four convolutions, an LSTM."""
+    """Silero's network: magnitudes of a short-time Fourier transform, four convolutions and an LSTM."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +124,7 @@ class _Silero(nn.Module):
         self.final_conv = nn.Conv1d(WIDTH, 1, 1)
 
     def forward(self, blocks: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """(N, 576) blocks that follow one another, and the state before them -> (N,) and the state after."""
+        """Compute the probabilities (N,) of consecutive blocks (N, 576), and the LSTM's state after them."""
         parts = self.stft_conv(pad(blocks[:, None], (0, CONTEXT_SAMPLES), mode="reflect"))  # (N, 258, 4)
         real, imaginary = parts.chunk(2, dim=1)
         hidden = (real.square() + imaginary.square()).sqrt()
@@ -130,11 +136,11 @@ class _Silero(nn.Module):
 
 @cache
 def _network() -> _Silero:
-    found = find_spec("silero_vad")
-    places = found.submodule_search_locations if found is not None else None
-    path = Path(places[0], "data", WEIGHTS) if places else None
+    spec = find_spec("silero_vad")
+    folders = spec.submodule_search_locations if spec is not None else None
+    path = Path(folders[0], "data", WEIGHTS) if folders else None
     if path is None or not path.is_file():
-        raise InputError("vad needs the library silero-vad, 6.2 or newer: pip install 'photism[transcribe]'")
+        raise InputError("vad needs the library silero-vad 6.2 or newer; pip install 'photism[transcribe]'")
     with catch_warnings():
         simplefilter("ignore", DeprecationWarning)
         weights: dict[str, Tensor] = torch.jit.load(path, map_location="cpu").state_dict()
@@ -144,7 +150,7 @@ def _network() -> _Silero:
 
 
 def _names() -> Iterator[tuple[str, str]]:
-    """Of our parameters, and of the library's for 16 kHz."""
+    """Yield the name of each parameter here, and that of the library's network for 16 kHz."""
     yield "stft_conv.weight", "_model.stft.forward_basis_buffer"
     for kind in ("weight", "bias"):
         for number in range(4):

@@ -1,4 +1,4 @@
-"""Sound as the rest of Photism takes it: mono float32 at 16 kHz, made from anything and checked once."""
+"""Recordings as Photism uses them: mono float32 at 16 kHz, made from any source and checked once."""
 
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SAMPLING_RATE = 16_000  # Hz
-FRAME_SAMPLES = SAMPLING_RATE * 25 // 1000  # 400 samples, one frame of log_mel: the shortest sound that has features
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; anything else is a damaged header or a slip
-SAMPLE_TYPES = ("u1", "i2", "i4", "f2", "f4", "f8")  # as in numpy.dtype.str, whatever the byte order
+FRAME_SAMPLES = SAMPLING_RATE * 25 // 1000  # 400 samples, one frame of log_mel: the shortest recording with features
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; any other rate is a damaged header or a slip
+SAMPLE_TYPES = ("u1", "i2", "i4", "f2", "f4", "f8")  # as in numpy.dtype.str, in either byte order
 MAX_DOWNLOAD_BYTES = 256 * 2**20
 TIMEOUT_S = 30.0
-MAX_CHANNELS = 8  # 7.1; a longer axis is taken for time, or for a batch
+MAX_CHANNELS = 8  # 7.1; a longer axis is time, or a batch
 
 AudioSource: TypeAlias = (
     "Waveform | str | Path | bytes | BinaryIO | NDArray[Any] | Tensor | Sequence[Any] | Mapping[str, Any]"
@@ -31,13 +31,13 @@ AudioSource: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waveform:
-    """A mono recording at 16 kHz that is fit for use: the checks are made here, and nowhere after.
+    """A valid mono recording at 16 kHz; the code that receives it need not check it again.
 
     Attributes:
         samples: (T,) float32, nominally within ±1, finite, at least 400 (25 ms).
 
     Raises:
-        InputError: ``samples`` is anything else. ``load_waveform`` converts.
+        InputError: ``samples`` is anything else. ``load_waveform`` converts it.
     """
 
     samples: NDArray[np.float32]
@@ -45,19 +45,19 @@ class Waveform:
     def __post_init__(self) -> None:
         samples: Any = self.samples
         if not isinstance(samples, np.ndarray) or samples.ndim != 1 or samples.dtype != np.float32:
-            came = f"{samples.shape} {samples.dtype}" if isinstance(samples, np.ndarray) else type(samples).__name__
-            raise InputError(f"samples must be a (T,) float32 array at 16 kHz, not {came}; load_waveform converts")
+            given = f"{samples.shape} {samples.dtype}" if isinstance(samples, np.ndarray) else type(samples).__name__
+            raise InputError(f"samples must be a (T,) float32 array at 16 kHz, not {given}; load_waveform converts it")
         if len(samples) < FRAME_SAMPLES:
             raise InputError(
                 f"samples must be at least {FRAME_SAMPLES} (25 ms at 16 kHz), not {len(samples)}; "
                 "give a longer recording"
             )
         if not np.isfinite(samples).all():
-            raise InputError("samples must be finite, but hold NaN or infinity; repair the recording")
+            raise InputError("samples must be finite, but contain NaN or infinity; repair the recording")
 
     @property
     def duration_s(self) -> float:
-        """Length in seconds."""
+        """Duration in seconds."""
         return len(self.samples) / SAMPLING_RATE
 
 
@@ -70,21 +70,21 @@ def load_waveform(
     max_download_bytes: int = MAX_DOWNLOAD_BYTES,
     timeout_s: float = TIMEOUT_S,
 ) -> Waveform:
-    """Make a mono 16 kHz waveform of a recording in any form.
+    """Load a recording from any source as a mono waveform at 16 kHz.
 
-    Files are decoded by FFmpeg through PyAV (no system program), sound tracks of videos included; one that breaks off
-    gives what could be decoded. Channels are averaged; soxr resamples in its quality HQ.
+    FFmpeg decodes files through PyAV (without a system program), including the audio of videos; a truncated file gives
+    what could be decoded. Channels are averaged, and soxr resamples with its quality HQ.
 
     Args:
-        source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, binary file object (read from where it
-            stands), array, tensor or list of samples, mapping of ``"array"`` or ``"raw"`` and ``"sampling_rate"``, or
-            ``Waveform``, which is returned as it is. Samples are floats within ±1, (T,) or with at most 8 channels
-            before or after; uint8, int16 and int32 are scaled to ±1.
-        sampling_rate: of an array, in Hz, 1000 to 768,000. A mapping or file has its own.
-        channel_axis: 0 or 1, the axis of an array's channels; needed only where its shape does not tell.
-        max_duration_s: decoding stops with an error when a recording is longer; ``math.inf`` for no limit.
-        max_download_bytes: the most that is read from a URL or file object before it is given up.
-        timeout_s: how long a server may keep silent.
+        source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, binary file object (read from its current
+            position), array, tensor or list of samples, mapping with ``"array"`` or ``"raw"`` and ``"sampling_rate"``,
+            or ``Waveform``, which is returned unchanged. Samples are floats within ±1, (T,) or with an axis of at most
+            8 channels before or after the time; uint8, int16 and int32 are scaled to ±1.
+        sampling_rate: sampling rate of an array in Hz, 1000 to 768,000. Mappings and files have their own.
+        channel_axis: 0 or 1, the axis of an array's channels; needed only if the shape is ambiguous.
+        max_duration_s: longest recording that is accepted; ``math.inf`` for no limit.
+        max_download_bytes: most bytes that are read from a URL or file object.
+        timeout_s: longest time in seconds without an answer from a server.
 
     Raises:
         InputError: the source is missing, unreachable, not audio, too long, too short (under 25 ms), not finite, or
@@ -101,31 +101,36 @@ def load_waveform(
         name = f"source {array.dtype} {array.shape}"
         blocks = iter([(rate, _channels_first(array, channel_axis, name))])
     elif sampling_rate is not None or channel_axis is not None:
-        raise InputError("sampling_rate and channel_axis are for arrays only: leave them out, source has its own")
+        raise InputError("sampling_rate and channel_axis are for arrays only; omit them, the source has its own")
     else:
         from photism.audio.decoding import decoded_blocks, open_source
 
-        name = f"source {str(source)!r}" if isinstance(source, str | Path) else f"source ({type(source).__name__})"
+        name = source_name(source)
         file = open_source(source, name, max_download_bytes=max_download_bytes, timeout_s=timeout_s)
         blocks = decoded_blocks(file, name)
-    samples = _joined(mono_16khz(blocks, name), name, max_duration_s)
+    samples = _concatenate(mono_16khz(blocks, name), name, max_duration_s)
     try:
         return Waveform(samples)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
 
 
+def source_name(source: object) -> str:
+    """Return the name of a source in error messages: the path or URL, or the type of anything else."""
+    return str(source) if isinstance(source, str | Path) else f"source ({type(source).__name__})"
+
+
 def _array_and_rate(source: object, sampling_rate: float | None) -> tuple[NDArray[Any] | None, float]:
-    """The samples and their rate, or None where ``source`` is a file of some kind."""
+    """Return the samples in memory and their rate; None instead of samples for any kind of file."""
     if isinstance(source, Mapping):
-        sound = cast("Mapping[str, Any]", source)
-        array = _array(sound["array"] if "array" in sound else sound.get("raw"))
-        if array is None or "sampling_rate" not in sound or sampling_rate is not None:
+        recording = cast("Mapping[str, Any]", source)
+        array = _array(recording["array"] if "array" in recording else recording.get("raw"))
+        if array is None or "sampling_rate" not in recording or sampling_rate is not None:
             raise InputError(
-                'source as a mapping must hold "array" or "raw" and its own "sampling_rate", and no other rate be '
-                f"given; it has {sorted(map(str, sound))}"
+                'source as a mapping must have "array" or "raw" and its own "sampling_rate", and no other rate may be '
+                f"given; it has {sorted(map(str, recording))}"
             )
-        sampling_rate = sound["sampling_rate"]
+        sampling_rate = recording["sampling_rate"]
     else:
         array = _array(source)
     if array is not None and sampling_rate is None:
@@ -137,8 +142,8 @@ def _array_and_rate(source: object, sampling_rate: float | None) -> tuple[NDArra
 
 
 def _array(source: Any) -> NDArray[Any] | None:
-    """Samples in memory as NumPy sees them. A tensor can only come from a torch that is already imported."""
-    torch = sys.modules.get("torch")
+    """Return samples in memory as a NumPy array, or None for anything else."""
+    torch = sys.modules.get("torch")  # a tensor can only come from a torch that is already imported
     if torch is not None and isinstance(source, torch.Tensor):
         tensor = source.detach().cpu()
         return (tensor.float() if tensor.is_floating_point() else tensor).numpy()  # NumPy has no bfloat16
@@ -146,78 +151,81 @@ def _array(source: Any) -> NDArray[Any] | None:
         try:
             return np.asarray(source)
         except ValueError:
-            raise InputError("source as a list must be samples, or channels of equal length; give one sound") from None
+            raise InputError(
+                "source as a list must be samples, or channels of equal length; give one recording"
+            ) from None
     return source if isinstance(source, np.ndarray) else None
 
 
 def _channels_first(array: NDArray[Any], channel_axis: int | None, name: str) -> NDArray[Any]:
-    """(T,), (C, T) or (T, C) samples of a known type -> (C, T)."""
+    """Check samples and arrange them: (T,), (C, T) or (T, C) -> (C, T)."""
     if array.dtype.str[1:] not in SAMPLE_TYPES:
         raise InputError(
             f"{name} must be floats within ±1, or uint8, int16 or int32, which are scaled to it; convert it"
         )
     if array.size == 0:
-        raise InputError(f"{name} holds no samples")
+        raise InputError(f"{name} has no samples")
     if array.ndim == 1 and channel_axis is None:
         return array[None]
     if array.ndim != 2 or channel_axis not in (None, 0, 1):
         raise InputError(
-            f"{name} with channel_axis={channel_axis} is not one sound: give (T,), or two axes and channel_axis 0 or 1"
+            f"{name} with channel_axis={channel_axis} is not one recording: give (T,), or two axes and channel_axis 0 "
+            "or 1"
         )
     if channel_axis is None:
         axes = [axis for axis in (0, 1) if array.shape[axis] <= MAX_CHANNELS]
         if len(axes) != 1:
             raise InputError(
-                f"{name} does not tell its channels (one axis of at most {MAX_CHANNELS}) from its time: "
-                "give channel_axis=0 or channel_axis=1, or each sound on its own"
+                f"{name} is ambiguous: the axis of channels is the one of at most {MAX_CHANNELS}; "
+                "give channel_axis=0 or channel_axis=1, or one recording at a time"
             )
         channel_axis = axes[0]
     return np.moveaxis(array, channel_axis, 0)
 
 
 def mono_16khz(blocks: Iterator[tuple[float, NDArray[Any]]], name: str) -> Generator[NDArray[np.float32]]:
-    """Mix down and resample a recording piece by piece.
+    """Mix down and resample a recording block by block.
 
     Args:
-        blocks: the rate in Hz, which may change on the way, and samples (C, T) of any of ``SAMPLE_TYPES``.
-        name: what error messages call the recording.
+        blocks: sampling rate in Hz, which may change between blocks, and samples (C, T) of any of ``SAMPLE_TYPES``.
+        name: name of the recording in error messages.
 
     Yields:
-        (T,) float32 at 16 kHz, of any length, none included; not checked for NaN or infinity.
+        (T,) float32 at 16 kHz, of any length including 0; not checked for NaN or infinity.
 
     Raises:
         InputError: a rate is out of range.
     """
     import soxr
 
-    for rate, pieces in groupby(blocks, key=itemgetter(0)):
+    for rate, of_rate in groupby(blocks, key=itemgetter(0)):
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise InputError(
                 f"{name}: sampling_rate must be {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {rate:g}; "
                 "give the true rate, or repair the recording"
             )
         stream = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
-        for _, piece in pieces:
-            with np.errstate(over="ignore", invalid="ignore"):  # Waveform refuses what is not finite
-                mono = _scaled(piece).mean(0)
+        for _, samples in of_rate:
+            with np.errstate(over="ignore", invalid="ignore"):  # Waveform rejects what is not finite
+                mono = _scaled(samples).mean(0)
             yield stream.resample_chunk(mono)
         yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _joined(pieces: Iterator[NDArray[np.float32]], name: str, max_duration_s: float) -> NDArray[np.float32]:
-    """Pieces at 16 kHz in one, given up as soon as they are too long."""
+def _concatenate(blocks: Iterator[NDArray[np.float32]], name: str, max_duration_s: float) -> NDArray[np.float32]:
+    """Concatenate blocks at 16 kHz, and stop with an error as soon as they are too long."""
     held: list[NDArray[np.float32]] = []
     count = 0
-    for piece in pieces:
-        held.append(piece)
-        count += len(piece)
+    for block in blocks:
+        held.append(block)
+        count += len(block)
         if count > max_duration_s * SAMPLING_RATE:
             raise InputError(f"{name} is longer than max_duration_s={max_duration_s:g}; cut it, or raise the limit")
     return np.concatenate(held)
 
 
 def _scaled(samples: NDArray[Any]) -> NDArray[np.float32]:
-    """Integers, of which unsigned ones have their zero in the middle, to floats within ±1."""
+    """Scale integers to floats within ±1; the zero of unsigned integers is in the middle of their range."""
     if samples.dtype.kind == "f":
         return samples.astype(np.float32, copy=False)
     scaled = samples.astype(np.float32) / 2.0 ** (8 * samples.dtype.itemsize - 1)

@@ -1,4 +1,4 @@
-"""Waveforms to sound files, through PyAV, with what is known about them in their tags."""
+"""Write waveforms to audio files, through PyAV, with metadata in their tags."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
     from av import AudioStream
 
 CODECS = {".wav": ("wav", "pcm_s16le"), ".flac": ("flac", "flac"), ".ogg": ("ogg", "libopus"), ".mp3": ("mp3", "mp3")}
-"""Container and encoder of each ending; the first two keep every sample."""
+"""Container and codec for each file suffix; the first two are lossless."""
 FULL_SCALE = 32_767
 BLOCK_SAMPLES = 65_536
 
 
-def check_sound_target(path: Path, option: str, *, force: bool) -> None:
-    """See whether a sound can be written to a file.
+def check_audio_target(path: Path, option: str, *, force: bool) -> None:
+    """Raise an error unless audio can be written to a file.
 
     Args:
-        path: of the file.
-        option: that named it.
-        force: a file that is there may be overwritten.
+        path: the file.
+        option: command-line option that names the file, for the message.
+        force: accept an existing file, which is overwritten.
 
     Raises:
-        InputError: its ending is not in `CODECS`, its folder is missing or cannot be written to, or it is taken.
+        InputError: the suffix is not in `CODECS`, the folder is missing or not writable, or the path exists.
     """
     if path.suffix.lower() not in CODECS:
         raise InputError(f"{option} must be a folder or a file that ends in {', '.join(CODECS)}; got {path}")
@@ -42,20 +42,20 @@ def check_sound_target(path: Path, option: str, *, force: bool) -> None:
 def write_waveform(
     samples: NDArray[np.float32], target: Path, *, sampling_rate: int, title: str, about: Mapping[str, object]
 ) -> None:
-    """Writes a sound beside its target and renames it, so that an interruption leaves nothing half-written.
+    """Write 16-bit audio to a file, atomically: an interruption leaves no incomplete file.
 
     Args:
-        samples: (T,) within ±1, to 16 bits; what is beyond is cut off.
-        target: a file whose ending is in `CODECS`.
-        sampling_rate: Hz.
-        title: tag of that name.
-        about: names and values that the tag "comment" carries as JSON; None is left out.
+        samples: (T,) within ±1; values beyond are clipped.
+        target: a file whose suffix is in `CODECS`.
+        sampling_rate: in Hz.
+        title: value of the tag "title".
+        about: names and values for the tag "comment", written as JSON without those that are None.
 
     Raises:
-        InputError: samples are not finite numbers, as a model makes them in too small a dtype.
+        InputError: samples are not finite, as those of a model can be in too small a dtype.
     """
     if not np.isfinite(samples).all():
-        raise InputError(f"the sound of {target} is not finite numbers: nothing is written; try another dtype")
+        raise InputError(f"{target} was not written: samples must be finite; choose another dtype, such as float32")
     known = {name: value for name, value in about.items() if value is not None}
     tags = {"title": title, "comment": json.dumps(known, ensure_ascii=False), "encoder": f"photism {__version__}"}
     with atomic_path(target) as unfinished:
@@ -63,7 +63,7 @@ def write_waveform(
 
 
 def read_tags(path: Path) -> dict[str, Any]:
-    """What `write_waveform` put into the tag "comment"; nothing of another file.
+    """Return the names and values that `write_waveform` wrote to the tag "comment"; {} for a file without them.
 
     Raises:
         InputError: the file cannot be read.
@@ -75,7 +75,7 @@ def read_tags(path: Path) -> dict[str, Any]:
         with av.open(str(path), metadata_errors="ignore") as container:
             tags = {**container.metadata, **container.streams.audio[0].metadata}
     except (FFmpegError, OSError, IndexError) as error:
-        raise InputError(f"{path} is not a sound file that can be read: {error}") from None
+        raise InputError(f"{path}: not a readable audio file ({error})") from None
     comment = next((value for name, value in tags.items() if name.lower() == "comment"), "{}")
     try:
         about = json.loads(comment)
@@ -97,7 +97,7 @@ def _encode(
     with av.open(str(path), "w", format=container_format) as container:
         container.metadata.update(tags)
         stream = cast("AudioStream", container.add_stream(encoder, rate=sampling_rate, layout="mono"))
-        stream.metadata.update(tags)  # where Ogg keeps them
+        stream.metadata.update(tags)  # Ogg has its tags in the stream
         for start in range(0, len(samples), BLOCK_SAMPLES):
             block = samples[None, start : start + BLOCK_SAMPLES]
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="s16", layout="mono")

@@ -235,7 +235,7 @@ def _make_sounds(
 
 def _targets(texts: Sequence[str], output: str | None, count: int, *, force: bool) -> list[list[Path]]:
     """For each text its files, none of which is in anybody's way."""
-    from photism.audio.writing import check_sound_target
+    from photism.audio.writing import check_audio_target
     from photism.audioldm2.dataset import caption_name
 
     folder = Path(output or ".")
@@ -251,7 +251,7 @@ def _targets(texts: Sequence[str], output: str | None, count: int, *, force: boo
         numbers = [""] if count == 1 else [f"-{number}" for number in range(1, count + 1)]
         paths = [path.with_name(f"{path.stem}{number}{path.suffix}") for number in numbers]
         for each in paths:
-            check_sound_target(each, "-o", force=force)
+            check_audio_target(each, "-o", force=force)
             if each in seen:
                 raise InputError(f"two texts would be written to {each}; make them one by one")
             seen.add(each)

@@ -48,13 +48,13 @@ class TextSound:
             return None
         if sounds:
             raise InputError("SOUND and --from-text exclude each other; give one of them")
-        from photism.audio.writing import check_sound_target
+        from photism.audio.writing import check_audio_target
         from photism.audioldm2.dataset import caption_name
 
         folder = Path(output or ".")
         folder = folder if folder.is_dir() or str(output).endswith("/") else folder.parent
         target = folder / f"{caption_name(text)}.wav"
-        check_sound_target(target, "-o", force=force)
+        check_audio_target(target, "-o", force=force)
         return cls(text, target, SoundModel(model=model, scheduler=None, device=device, dtype=dtype, offload="disk"))
 
     def make(self, *, seed: int) -> None:

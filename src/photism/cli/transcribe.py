@@ -88,6 +88,6 @@ def _check_source(
 
 
 def _open_source(*, microphone: bool, input_device: str | None, raw: float | None) -> Generator[NDArray[np.float32]]:
-    from photism.audio.live import microphone_samples, pipe_samples
+    from photism.audio.live_input import microphone_samples, pipe_samples
 
     return microphone_samples(input_device) if microphone else pipe_samples(sys.stdin.buffer, raw_rate=raw)

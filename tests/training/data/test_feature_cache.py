@@ -94,7 +94,7 @@ def test_what_cannot_be_read_is_listed_up_to_a_limit(captioned, tmp_path):
     assert len(corpus) == 18
     reasons = dict(corpus.unreadable)
     assert list(reasons) == ["text.wav", "gone.wav", "silent.wav", "missing.wav"]
-    assert "does not exist" in reasons["gone.wav"]
+    assert "no such file" in reasons["gone.wav"]
     assert reasons["silent.wav"] == "it has no caption"
     assert reasons["missing.wav"] == "it has no sound"
     assert len(prepare_corpus(examples, tmp_path / "e", settings=SETTINGS, max_unreadable=0.5, text=None)) == 19

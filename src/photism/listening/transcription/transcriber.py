@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from photism.audio.voice_activity import joined, speech_spans
+from photism.audio.voice_activity import merge_segments, speech_segments
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.listening.batching import (
     SORTED_BATCHES,
@@ -189,7 +189,7 @@ class Transcriber:
 
             if long:
                 max_segment_s = window_s or model.default_window_s
-                segments_s = joined(speech_spans(waveform), max_segment_s) if settings.vad else None
+                segments_s = merge_segments(speech_segments(waveform), max_segment_s) if settings.vad else None
                 emissions.append(model.emit_long(waveform, window_s=window_s, segments_s=segments_s, on_window=report))
             else:
                 emissions.append(next(short_emissions))

@@ -1,4 +1,4 @@
-"""Pipes and devices, in pieces as they come."""
+"""Pipes and microphones are decoded as samples arrive."""
 
 import io
 import os
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from photism import InputError, load_waveform
-from photism.audio import live
-from photism.audio.live import microphone_samples, pipe_samples
+from photism.audio import live_input
+from photism.audio.live_input import microphone_samples, pipe_samples
 
 TONE = (np.sin(np.arange(32_000) / 10) * 20_000).astype("<i2")
 
@@ -25,7 +25,7 @@ def wav(samples: np.ndarray, rate: int = 16_000) -> bytes:
 
 
 class Pipe:
-    """Reads from bytes, and cannot seek."""
+    """A pipe that contains bytes and cannot seek."""
 
     def __init__(self, data: bytes):
         self._file = io.BytesIO(data)
@@ -35,71 +35,71 @@ class Pipe:
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100])
-def test_a_file_in_a_pipe_is_the_file(rate):
+def test_a_file_in_a_pipe_is_decoded_as_from_the_disk(rate):
     data = wav(TONE, rate)
     np.testing.assert_array_equal(np.concatenate(list(pipe_samples(Pipe(data)))), load_waveform(data).samples)
 
 
-def test_raw_samples_are_those_of_a_file():
-    heard = np.concatenate(list(pipe_samples(Pipe(TONE.tobytes() + b"x"), raw_rate=16_000)))
-    np.testing.assert_array_equal(heard, load_waveform(wav(TONE)).samples)
+def test_raw_samples_equal_those_of_a_file():
+    samples = np.concatenate(list(pipe_samples(Pipe(TONE.tobytes() + b"x"), raw_rate=16_000)))
+    np.testing.assert_array_equal(samples, load_waveform(wav(TONE)).samples)
 
 
-def test_it_does_not_wait_for_the_end():
+def test_samples_are_returned_before_the_pipe_ends():
     reading, writing = os.pipe()
-    heard_first = threading.Event()
+    first_is_read = threading.Event()
 
     def write():
         with open(writing, "wb") as file:
             file.write(TONE.tobytes()[:30_000])
             file.flush()
-            assert heard_first.wait(10)
+            assert first_is_read.wait(10)
             file.write(TONE.tobytes()[30_000:])
 
     writer = threading.Thread(target=write)
     writer.start()
     with open(reading, "rb") as file:
-        pieces = pipe_samples(file, raw_rate=16_000)
-        count = sum(len(next(pieces)) for _ in range(5))
+        blocks = pipe_samples(file, raw_rate=16_000)
+        count = sum(len(next(blocks)) for _ in range(5))
         assert count > 0
-        heard_first.set()
-        assert count + sum(map(len, pieces)) == len(TONE)
+        first_is_read.set()
+        assert count + sum(map(len, blocks)) == len(TONE)
     writer.join()
 
 
-def test_what_is_no_sound_is_told():
-    with pytest.raises(InputError, match="the pipe is no sound that FFmpeg can read"):
+def test_a_pipe_that_is_not_audio_is_rejected():
+    with pytest.raises(InputError, match="the pipe is not audio that FFmpeg can read"):
         list(pipe_samples(Pipe(b"no sound" * 100)))
     with pytest.raises(InputError, match="raw_rate must be 1000 to 768000 Hz; got 16"):
         pipe_samples(Pipe(b""), raw_rate=16)
 
 
-def test_a_device_of_ffmpegs_is_heard():
-    """FFmpeg's generator of tones stands in for a microphone."""
+def test_a_device_of_ffmpeg_is_recorded():
+    """FFmpeg's tone generator takes the place of a microphone."""
     tone = np.concatenate(list(microphone_samples("sine=frequency=440:sample_rate=48000:duration=1", system="lavfi")))
     assert len(tone) == 16_000
     spectrum = np.abs(np.fft.rfft(tone))
     assert spectrum.argmax() == 440
 
 
-def test_a_device_that_is_not_there_is_told():
-    with pytest.raises(InputError, match="the microphone no-such-device is no sound that FFmpeg can read"):
+def test_a_missing_device_is_reported():
+    with pytest.raises(InputError, match="the microphone no-such-device is not audio that FFmpeg can read"):
         next(microphone_samples("no-such-device", system="lavfi"))
 
 
-def test_alsas_configuration_is_where_the_system_has_it(monkeypatch, tmp_path):
+def test_alsas_configuration_of_the_system_is_used(monkeypatch, tmp_path):
     environment = {}
     monkeypatch.setattr(os, "environ", environment)
     monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(live, "ALSA_CONFIG", tmp_path / "alsa.conf")
-    live.microphone_samples("null")
+    monkeypatch.setattr(live_input, "ALSA_CONFIG", tmp_path / "alsa.conf")
+    live_input.microphone_samples("null")
     assert environment == {}
     (tmp_path / "alsa.conf").touch()
-    live.microphone_samples("null")
+    live_input.microphone_samples("null")
     assert environment == {"ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf")}
 
 
-def test_on_windows_the_microphone_is_named(monkeypatch):
+def test_on_windows_the_microphone_must_be_named(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
-    with pytest.raises(InputError, match="the microphone must be named here: give it as audio=NAME"):
+    with pytest.raises(InputError, match="device is required on Windows; give audio=NAME"):
         microphone_samples()

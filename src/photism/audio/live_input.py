@@ -1,4 +1,4 @@
-"""Sound that is still going on: from a pipe or a microphone, in pieces as they come."""
+"""Audio that is still being recorded: read a pipe or a microphone as samples arrive."""
 
 from __future__ import annotations
 
@@ -18,50 +18,50 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 READ_BYTES = 4096
-"""At a time: 128 ms of 16-bit samples at 16 kHz."""
+"""Bytes read at a time: 128 ms of 16-bit samples at 16 kHz."""
 PROBE_BYTES = 1 << 15
-"""That FFmpeg may look at before it says what it is: 1 s of the same."""
+"""Bytes from which FFmpeg may determine the format: 1 s of 16-bit samples at 16 kHz."""
 ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
 MICROPHONES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "win32": ("dshow", "")}
-"""By `sys.platform`: FFmpeg's name of the system's sound input, and of the device that is the default."""
+"""FFmpeg's input format and default device for each `sys.platform`."""
 
 
 def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Generator[NDArray[np.float32]]:
-    """Decodes a pipe as far as it goes, without waiting for its end.
+    """Decode a pipe without waiting for its end.
 
     Args:
-        file: open for reading, such as `sys.stdin.buffer`; it need not seek.
-        raw_rate: of signed 16-bit samples, little-endian, of one channel, in Hz; None for a file in a format that can
-            be read from its beginning, such as WAV, MP3, Ogg, FLAC, Matroska.
+        file: open for reading, such as `sys.stdin.buffer`; it need not be seekable.
+        raw_rate: sampling rate in Hz of raw samples: signed 16-bit, little-endian, mono. None for a file in a format
+            that can be read from its beginning, such as WAV, MP3, Ogg, FLAC or Matroska.
 
     Yields:
-        (T,) float32 at 16 kHz, of any length, none included.
+        (T,) float32 at 16 kHz, of any length including 0.
 
     Raises:
-        InputError: FFmpeg does not know the format, there is no sound in it, or the rate is out of range.
+        InputError: FFmpeg does not know the format, there is no audio stream, or the rate is out of range.
     """
     if raw_rate is not None:
         if not LOWEST_RATE <= raw_rate <= HIGHEST_RATE:
             raise InputError(f"raw_rate must be {LOWEST_RATE} to {HIGHEST_RATE} Hz; got {raw_rate:g}")
         return mono_16khz(_raw_blocks(file, raw_rate), "the pipe")
-    # FFmpeg looks at much of a file, for seconds, before it gives the first sample, and follows links in playlists.
+    # By default FFmpeg reads seconds of a file before it returns the first sample, and follows links in playlists.
     options = {"probesize": str(PROBE_BYTES), "analyzeduration": "0", "protocol_whitelist": "none"}
-    return _decoded(_Pipe(file), "the pipe", container_options=options, buffer_size=READ_BYTES)
+    return _decode(_Pipe(file), "the pipe", container_options=options, buffer_size=READ_BYTES)
 
 
 def microphone_samples(device: str | None = None, *, system: str | None = None) -> Generator[NDArray[np.float32]]:
-    """Records until the generator is closed.
+    """Record from a microphone until the generator is closed.
 
-    On Linux FFmpeg speaks to ALSA itself, for which `hw:0` is the first sound card. Where a desktop's own sound server
-    holds it, `arecord -q -t raw -f S16_LE -r 16000` writes what `pipe_samples` reads.
+    On Linux FFmpeg uses ALSA, whose `hw:0` is the first sound card. If the desktop's sound server has reserved it,
+    `arecord -q -t raw -f S16_LE -r 16000` writes raw samples that `pipe_samples` reads.
 
     Args:
-        device: as FFmpeg calls it: on Linux as `arecord -L` lists it, on macOS `:0`, `:1`, …, on Windows
-            `audio=NAME`. By default the system's.
-        system: FFmpeg's name of the system's sound input; by default `MICROPHONES` has it.
+        device: FFmpeg's name of the device: on Linux as `arecord -L` lists it, on macOS `:0`, `:1`, …, on Windows
+            `audio=NAME`. By default the system's default device.
+        system: FFmpeg's input format; by default the one that `MICROPHONES` has for this platform.
 
     Yields:
-        (T,) float32 at 16 kHz, of any length, none included.
+        (T,) float32 at 16 kHz, of any length including 0.
 
     Raises:
         InputError: there is no such device.
@@ -72,11 +72,11 @@ def microphone_samples(device: str | None = None, *, system: str | None = None) 
         # PyAV's wheels look for ALSA's configuration where they were built.
         os.environ.setdefault("ALSA_CONFIG_PATH", str(ALSA_CONFIG))
     if not chosen:
-        raise InputError("the microphone must be named here: give it as audio=NAME, with the name that Windows shows")
-    return _decoded(chosen, f"the microphone {chosen}", format=system or name)
+        raise InputError("device is required on Windows; give audio=NAME, with the microphone's name in the settings")
+    return _decode(chosen, f"the microphone {chosen}", format=system or name)
 
 
-def _decoded(source: Any, name: str, **settings: Any) -> Generator[NDArray[np.float32]]:
+def _decode(source: Any, name: str, **settings: Any) -> Generator[NDArray[np.float32]]:
     return mono_16khz(_blocks(source, name, settings), name)
 
 
@@ -90,16 +90,17 @@ def _blocks(source: Any, name: str, settings: dict[str, Any]) -> Iterator[tuple[
         container = cast("InputContainer", av.open(source, "r", metadata_errors="ignore", **settings))
     except (FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name} is no sound that FFmpeg can read ({reason})") from None
+        raise InputError(f"{name} is not audio that FFmpeg can read ({reason})") from None
     with container:
         stream = container.streams.best("audio")
         if not isinstance(stream, av.AudioStream):
-            raise InputError(f"{name} has no sound track")
+            raise InputError(f"{name} has no audio stream")
         for frame in decoded_frames(container, stream, name):
             yield frame.sample_rate, frame_samples(frame)
 
 
 def _raw_blocks(file: BinaryIO, rate: float) -> Iterator[tuple[float, NDArray[Any]]]:
+    """Read 16-bit samples; a read may end in the middle of a sample."""
     pipe = _Pipe(file)
     odd = b""
     while data := pipe.read(READ_BYTES):
@@ -110,11 +111,11 @@ def _raw_blocks(file: BinaryIO, rate: float) -> Iterator[tuple[float, NDArray[An
 
 
 class _Pipe:
-    """What can be read and not be sought in, and gives what is there instead of waiting for more."""
+    """A file object without `seek`, whose `read` returns the bytes that are there and does not wait for more."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._read = getattr(file, "read1", file.read)
 
     def read(self, count: int) -> bytes:
-        """At most `count` bytes, none at the end."""
+        """Read at most `count` bytes; none at the end of the pipe."""
         return self._read(count)
