@@ -140,7 +140,7 @@ def test_a_picture_that_is_missing_or_too_much_is_told(case, sounds, monkeypatch
     monkeypatch.setattr(type(case.ours.encoder), "encode", lambda *_, **__: pytest.fail("encoded"))
     pipeline = type(case.theirs).__name__
     for name in case.given.keys() - {"strength"}:
-        with pytest.raises(InputError, match=f"{name} (is missing: {pipeline} draws from one|must be left out where)"):
+        with pytest.raises(InputError, match=f"{name} (is missing: {pipeline} draws from one|needs an image)"):
             case.draw(sounds[0], **{name: None})
     for name in {"image", "mask_image", "control_image"} - case.given.keys():
         pictures = {"image": PICTURES["image"], name: PICTURES[name]}
