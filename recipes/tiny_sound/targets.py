@@ -21,7 +21,7 @@ import numpy.typing as npt
 import torch
 
 from photism.audio.waveform import SAMPLING_RATE, load_waveform
-from photism.audioldm2.mel_vae import training_gain
+from photism.audioldm2.mel_vae import normalize_waveform
 from recipes.tiny.corpus import cache_folder, read_captions, read_stamps
 from recipes.tiny.speech import synthesize
 
@@ -85,7 +85,7 @@ def as_trained(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
     samples = np.pad(samples[loud[0] : loud[-1] + 1], (LEAD_SAMPLES, 0))[:WINDOW_SAMPLES]
     if len(samples) == WINDOW_SAMPLES:
         samples[-FADE_SAMPLES:] *= np.linspace(1, 0, FADE_SAMPLES, dtype=np.float32)
-    gained, _, _ = training_gain(torch.from_numpy(samples))
+    gained, _, _ = normalize_waveform(torch.from_numpy(samples))
     return np.pad((gained.numpy() * 32767).astype(np.int16), (0, WINDOW_SAMPLES - len(samples)))
 
 

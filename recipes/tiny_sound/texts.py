@@ -20,7 +20,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2Model, RobertaTokenizer, T5Config, T5EncoderModel, T5Tokenizer
 
-from photism.audioldm2.gpt2 import generate_states
+from photism.audioldm2.gpt2 import generate_hidden_states
 from recipes.tiny.corpus import cache_folder, read_captions
 from recipes.tiny.train_text_encoder import reword
 from recipes.tiny_sound.autoencoder import PATCH
@@ -165,7 +165,7 @@ class TextStates(nn.Module):
             attention_mask=mask.new_ones(len(mask), 1),
             attention_mask_1=mask,
         )
-        return generate_states(self.gpt2, joined.hidden_states, joined.attention_mask, count=NEW_STATES), encoded
+        return generate_hidden_states(self.gpt2, joined.hidden_states, joined.attention_mask, count=NEW_STATES), encoded
 
 
 def words_of(texts: Sequence[str]) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The pipelines that these tests hear."""
+"""Pipelines with tiny random weights, ours and those of diffusers."""
 
 import pytest
 
@@ -12,15 +12,15 @@ def ours(sound_models):
 
 @pytest.fixture(scope="package")
 def reference(sound_models):
-    """diffusers', with the language model that it still runs with."""
+    """Return the pipeline of diffusers, with the layout of the language model on which it does not fail."""
     return load_reference(sound_models / "sound-lm")
 
 
 @pytest.fixture(scope="package")
-def speaking(sound_models):
+def speech(sound_models):
     return load_ours(sound_models / "speech")
 
 
 @pytest.fixture(scope="package")
-def speaking_reference(sound_models):
+def speech_reference(sound_models):
     return load_reference(sound_models / "speech-lm")

@@ -1,4 +1,4 @@
-"""AudioLDM 2, ours and diffusers', with the same tiny weights."""
+"""Load AudioLDM 2 with the same tiny weights, our pipeline and that of diffusers."""
 
 import diffusers
 import torch
@@ -6,8 +6,8 @@ import torch
 from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
 PROMPT = "rain on a tin roof"
-NEGATIVE = "a dog on rain roof"  # as many tokens of T5, without which the reference shifts its positions
-SAID = "a dog barks"
+NEGATIVE = "a dog on rain roof"  # with as many T5 tokens; else diffusers shifts the positions
+SPOKEN = "a dog barks"
 
 
 def load_ours(folder, **settings):
@@ -21,7 +21,7 @@ def load_reference(folder):
 
 
 def apart(one, other):
-    """The largest difference, relative to the largest value of the second."""
+    """Return the largest difference, relative to the largest value of the second tensor."""
     one, other = (torch.as_tensor(each).float() for each in (one, other))
     assert one.shape == other.shape
     return float((one - other).abs().max() / other.abs().max())

@@ -1,4 +1,4 @@
-"""The bundled AudioLDM 2: what it is, and that what it makes is what was asked for."""
+"""The bundled AudioLDM 2 checkpoint: its files, its card, and that its sound matches the prompts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from photism import AudioLDM2Pipeline, CaptionRanker
 from photism.hub import bundled_model
 
 FOLDER = bundled_model() / "sound"
-LARGEST_BYTES = 40 * 10**6
+MAX_BYTES = 40 * 10**6
 
 
 @pytest.fixture(scope="module")
@@ -20,30 +20,30 @@ def pipeline():
     return AudioLDM2Pipeline.from_pretrained(device="cpu")
 
 
-def test_it_is_small_and_float16():
+def test_the_weights_are_small_and_float16():
     from safetensors import safe_open
 
     weights = sorted(FOLDER.rglob("*.safetensors"))
     assert len(weights) == 7
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*")) <= LARGEST_BYTES
+    assert sum(path.stat().st_size for path in FOLDER.rglob("*")) <= MAX_BYTES
     for path in weights:
         with safe_open(path, "pt") as file:
-            kept = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
-        assert kept <= {"F16", "I64"}, path
+            dtypes = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+        assert dtypes <= {"F16", "I64"}, path
 
 
-def test_the_same_seed_is_the_same_sound(pipeline):
-    made = pipeline(["a drum kit", "a duck"], seed=3, num_inference_steps=4)
+def test_the_same_seed_gives_the_same_sound(pipeline):
+    output = pipeline(["a drum kit", "a duck"], seed=3, num_inference_steps=4)
     again = pipeline("a drum kit", seed=3, num_inference_steps=4)
     other = pipeline("a drum kit", seed=4, num_inference_steps=4)
-    assert made.sampling_rate == 16_000
-    assert made.audios.shape == (2, 30_720)  # 1.92 s
-    np.testing.assert_allclose(made.audios[0], again.audios[0], atol=1e-4)
+    assert output.sampling_rate == 16_000
+    assert output.audios.shape == (2, 30_720)  # 1.92 s
+    np.testing.assert_allclose(output.audios[0], again.audios[0], atol=1e-4)
     assert abs(again.audios[0] - other.audios[0]).max() > 1e-3
 
 
-def test_its_guidance_scale_is_the_default(pipeline):
-    assert pipeline.guidance_scale == 1.5
+def test_the_guidance_scale_of_the_checkpoint_is_the_default(pipeline):
+    assert pipeline.checkpoint.guidance_scale == 1.5
     default, given, other = (
         pipeline("a duck", seed=0, num_inference_steps=2, **each).audios
         for each in ({}, {"guidance_scale": 1.5}, {"guidance_scale": 3.5})
@@ -52,21 +52,21 @@ def test_its_guidance_scale_is_the_default(pipeline):
     assert abs(default - other).max() > 1e-3
 
 
-def test_the_bundled_encoder_hears_what_was_asked_for(pipeline):
-    """Three of these five at least, where 84 of 100 captions were right when it was measured; by chance none."""
+def test_the_bundled_encoder_recognises_the_generated_captions(pipeline):
+    """At least three of these five; 84 of 100 captions were recognised when it was measured, and by chance none are."""
     captions = ["A banana.", "A dolphin.", "An elephant.", "A butterfly.", "A ripe, red tomato!"]
-    made = pipeline([f"a voice says {caption}" for caption in captions], seed=0)
-    heard = CaptionRanker.from_pretrained(device="cpu").rank(list(made.waveforms), top_k=5)
-    right = [caption in [found.caption for found in five] for caption, five in zip(captions, heard, strict=True)]
-    assert sum(right) >= 3
+    output = pipeline([f"a voice says {caption}" for caption in captions], seed=0)
+    ranked = CaptionRanker.from_pretrained(device="cpu").rank(list(output.waveforms), top_k=5)
+    recognised = [caption in [found.caption for found in five] for caption, five in zip(captions, ranked, strict=True)]
+    assert sum(recognised) >= 3
 
 
-def test_diffusers_reads_its_parts():
-    """It is a checkpoint like the published ones: their libraries load each part of it."""
+def test_diffusers_and_transformers_load_its_components():
+    """Its layout is that of the published checkpoints."""
     import diffusers
     import transformers
 
-    for library, name, part in (
+    for library, name, component in (
         (diffusers, "AudioLDM2UNet2DConditionModel", "unet"),
         (diffusers, "AutoencoderKL", "vae"),
         (diffusers, "AudioLDM2ProjectionModel", "projection_model"),
@@ -75,13 +75,13 @@ def test_diffusers_reads_its_parts():
         (transformers, "GPT2Model", "language_model"),
         (transformers, "SpeechT5HifiGan", "vocoder"),
     ):
-        model, info = getattr(library, name).from_pretrained(FOLDER / part, output_loading_info=True)
-        assert not info["missing_keys"], part
-        assert not info["unexpected_keys"], part
+        model, info = getattr(library, name).from_pretrained(FOLDER / component, output_loading_info=True)
+        assert not info["missing_keys"], component
+        assert not info["unexpected_keys"], component
         assert all(torch.isfinite(each).all() for each in model.parameters())
 
 
-def test_its_card_has_what_was_measured():
+def test_the_card_holds_the_measured_values():
     card = (FOLDER / "README.md").read_text(encoding="utf8")
     size = sum(path.stat().st_size for path in FOLDER.rglob("*.safetensors"))
     assert f"{size / 1e6:.1f} MB" in card

@@ -1,11 +1,13 @@
-"""Sound from sound: the spectrogram, strength, a span, a continuation."""
+"""Sound that starts from a recording: spectrogram, strength, inpainting of a span, continuation."""
 
 import numpy as np
 import pytest
 import torch
 
 from photism import InputError
-from photism.audioldm2.mel_vae import log_mel, training_gain
+from photism.audioldm2.inpainting import read_source
+from photism.audioldm2.mel_vae import log_mel, normalize_waveform
+from photism.audioldm2.settings import SoundSettings
 from tests.audioldm2.peers import apart
 
 RATE = 16_000
@@ -17,13 +19,13 @@ def recording():
     return (noise * np.hanning(RATE) * 0.02 + 0.001).astype(np.float32)
 
 
-def made(ours, recording, **settings):
+def generate(ours, recording, **settings):
     sound = {"array": recording, "sampling_rate": RATE}
     return ours("rain", audio=sound, num_inference_steps=8, **{"seed": 0, **settings}).audios[0]
 
 
 def test_the_spectrogram_by_its_definition(ours):
-    """Against sums written out: windowed DFT, magnitudes, Slaney's triangles, logarithm."""
+    """Compare with the formula: windowed DFT, magnitudes, Slaney's triangular filters, logarithm."""
     waveform = np.random.default_rng(0).standard_normal(3200).astype(np.float32)
     found = log_mel(torch.from_numpy(waveform)[None], ours.checkpoint)[0]
     assert found.shape == (20, 32)
@@ -38,7 +40,7 @@ def test_the_spectrogram_by_its_definition(ours):
         assert np.abs(found[frame].numpy() - expected).max() < 1e-4
 
 
-def test_a_tone_is_in_its_bin_and_silence_is_the_least(ours):
+def test_a_tone_lands_in_its_mel_bin_and_silence_at_the_minimum(ours):
     tone = torch.sin(2 * torch.pi * 1000 * torch.arange(3200) / RATE)[None]
     from transformers.audio_utils import mel_filter_bank
 
@@ -47,28 +49,28 @@ def test_a_tone_is_in_its_bin_and_silence_is_the_least(ours):
     assert log_mel(torch.zeros(1, 1600), ours.checkpoint).unique().tolist() == pytest.approx([np.log(1e-5)])
 
 
-def test_loudness_of_training_by_hand():
-    loud, mean, gain = training_gain(torch.tensor([0.1, 0.3, 0.2]))
+def test_normalization_by_hand():
+    normalized, mean, gain = normalize_waveform(torch.tensor([0.1, 0.3, 0.2]))
     assert (mean, gain) == (pytest.approx(0.2), pytest.approx(5.0))
-    assert loud.tolist() == pytest.approx([-0.5, 0.5, 0.0], abs=1e-6)
-    assert training_gain(torch.zeros(4))[2] == 1.0
+    assert normalized.tolist() == pytest.approx([-0.5, 0.5, 0.0], abs=1e-6)
+    assert normalize_waveform(torch.zeros(4))[2] == 1.0
 
 
-def test_more_strength_goes_further(ours, recording):
-    """From what the autoencoder alone makes of the recording."""
-    nearest = made(ours, recording, strength=0.125, guidance_scale=1.0)
-    distances = [np.abs(made(ours, recording, strength=each) - nearest).mean() for each in (0.25, 0.5, 0.9)]
+def test_distance_from_the_recording_grows_with_strength(ours, recording):
+    """Measured from the reconstruction by the VAE alone."""
+    reconstruction = generate(ours, recording, strength=0.125, guidance_scale=1.0)
+    distances = [np.abs(generate(ours, recording, strength=each) - reconstruction).mean() for each in (0.25, 0.5, 0.9)]
     assert distances == sorted(distances)
-    assert nearest.shape == recording.shape
+    assert reconstruction.shape == recording.shape
 
 
-def test_full_strength_leaves_nothing(ours, recording):
+def test_full_strength_does_not_depend_on_the_recording(ours, recording):
     other = np.flip(recording).copy()
-    assert apart(made(ours, recording, strength=1.0), made(ours, other, strength=1.0)) < 1e-5
-    assert apart(made(ours, recording, strength=0.5), made(ours, other, strength=0.5)) > 0.01
+    assert apart(generate(ours, recording, strength=1.0), generate(ours, other, strength=1.0)) < 1e-5
+    assert apart(generate(ours, recording, strength=0.5), generate(ours, other, strength=0.5)) > 0.01
 
 
-def test_strength_is_the_share_of_the_steps(ours, recording):
+def test_strength_is_the_fraction_of_the_steps(ours, recording):
     steps = []
     sound = {"array": recording, "sampling_rate": RATE}
     for strength, count in ((0.25, 2), (0.5, 4), (1.0, 8), (None, 4)):
@@ -79,62 +81,61 @@ def test_strength_is_the_share_of_the_steps(ours, recording):
         assert steps == [(number + 1, count) for number in range(count)]
 
 
-def test_a_sound_is_as_loud_as_its_recording_was(ours, recording):
-    soft, loud = (made(ours, recording * factor) for factor in (0.1, 1.0))
+def test_the_sound_is_scaled_to_the_level_of_the_recording(ours, recording):
+    soft, loud = (generate(ours, recording * factor) for factor in (0.1, 1.0))
     assert apart(soft * 10, loud) < 1e-3
 
 
-def test_outside_of_a_span_the_recording_stays_to_the_sample(ours, recording):
-    found = made(ours, recording, span_s=(0.4, 0.6))
+def test_samples_outside_of_the_span_do_not_change(ours, recording):
+    found = generate(ours, recording, span_s=(0.4, 0.6))
     fade = RATE // 100
     start, stop = int(0.4 * RATE), int(0.6 * RATE)
     assert np.array_equal(found[: start - fade], recording[: start - fade])
     assert np.array_equal(found[stop + fade :], recording[stop + fade :])
     assert np.abs(found[start:stop] - recording[start:stop]).max() > 1e-4
     steps = np.abs(np.diff(found))
-    for edge in (start, stop):  # no click where the two meet
+    for edge in (start, stop):  # no click at the edges
         assert steps[edge - fade - 2 : edge + fade + 2].max() < 4 * max(
             np.abs(np.diff(recording)).max(), steps[start:stop].max()
         )
-    assert apart(found, made(ours, recording, span_s=(0.4, 0.6), seed=1)) > 1e-3
+    assert apart(found, generate(ours, recording, span_s=(0.4, 0.6), seed=1)) > 1e-3
 
 
-def test_what_is_made_in_a_span_listens_to_the_rest(ours, recording):
+def test_an_inpainted_span_depends_on_its_context(ours, recording):
     other = recording.copy()
     other[: RATE // 4] *= 0.2
     span = slice(int(0.5 * RATE), int(0.6 * RATE))
-    one, two = (made(ours, each, span_s=(0.5, 0.6))[span] for each in (recording, other))
+    one, two = (generate(ours, each, span_s=(0.5, 0.6))[span] for each in (recording, other))
     assert np.abs(one - two).max() > 1e-5
 
 
-def test_a_recording_is_continued(ours, recording):
-    found = made(ours, recording, span_s=(1.0, 1.8))
+def test_a_span_past_the_end_continues_the_recording(ours, recording):
+    found = generate(ours, recording, span_s=(1.0, 1.8))
     assert len(found) == int(1.8 * RATE)
     assert np.array_equal(found[: RATE - RATE // 100], recording[: RATE - RATE // 100])
     assert found[RATE:].std() > 0
 
 
-def test_what_continues_a_recording_does_not_begin_after_silence(ours):
-    """The latents at its end are those of a recording that goes on."""
+def test_a_continuation_does_not_start_from_silence(ours):
+    """Latents at the end of the recording are close to those of a longer one."""
     steady = np.random.default_rng(0).standard_normal(2 * RATE).astype(np.float32) * 0.1
-    from photism.audioldm2.inpainting import read_source
 
     def latents(recording, **given):
-        sound = {"array": recording, "sampling_rate": RATE}
-        source = read_source(sound, strength=None, checkpoint=ours.checkpoint, **{"audio_length_in_s": None, **given})
-        with ours.components.at_work("vae") as (vae,):
+        settings = SoundSettings(audio={"array": recording, "sampling_rate": RATE}, **given)
+        source = read_source(settings, ours.checkpoint, steps=8)
+        with ours.components.on_device("vae") as (vae,):
             return source.encode(vae, ours.checkpoint, device=torch.device("cpu"), is_loop=False)[0, :, 20:25].mean(
                 (0, 2)
             )
 
-    whole, continued = latents(steady, span_s=None), latents(steady[:RATE], span_s=(1.0, 2.0))
+    whole, continued = latents(steady), latents(steady[:RATE], span_s=(1.0, 2.0))
     silent = np.concatenate([steady[:RATE], np.zeros(RATE, np.float32)])
-    assert (continued - whole).abs().mean() < 0.5 * (latents(silent, span_s=None) - whole).abs().mean()
+    assert (continued - whole).abs().mean() < 0.5 * (latents(silent) - whole).abs().mean()
 
 
 def test_a_recording_longer_than_a_window(ours):
     recording = np.random.default_rng(0).standard_normal(3 * RATE).astype(np.float32) * 0.1
-    found = made(ours, recording, strength=0.25)
+    found = generate(ours, recording, strength=0.25)
     assert found.shape == recording.shape
     seconds = [found[start : start + RATE].std() for start in range(0, 3 * RATE, RATE)]
     assert max(seconds) < 1.5 * min(seconds)
@@ -152,23 +153,26 @@ def test_several_prompts_and_waveforms_start_from_one_recording(ours, recording)
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"strength": 0}, "strength must be a finite number, above 0, at most 1; got 0"),
-        ({"strength": 1.1}, "strength must be a finite number, above 0, at most 1; got 1.1"),
-        ({"strength": 0.1}, "strength must be at least 0.125 with 8 steps, of which it is the share that is taken"),
-        ({"span_s": (0.5, 0.5)}, "span_s must end after it starts; got 0.5 to 0.5"),
-        ({"span_s": (0.5,)}, r"span_s must be two times in seconds, from and to; got \(0.5,\)"),
+        ({"strength": 0}, "strength must be above 0 and at most 1; got 0"),
+        ({"strength": 1.1}, "strength must be above 0 and at most 1; got 1.1"),
+        ({"strength": 0.1}, "strength must be at least 0.125, one of 8 steps; got 0.1"),
+        ({"span_s": (0.5, 0.5)}, "span_s must be two times from 0 to 3600, the second one later; got 0.5:0.5"),
+        ({"span_s": (0.5,)}, r"span_s must be START:STOP in seconds, such as 1.5:3; got \(0.5,\)"),
         ({"span_s": (1.1, 1.2)}, "span_s must start within the recording, which is 1 s long, or at its end; got 1.1"),
-        ({"span_s": (0.5, 1.5), "audio_length_in_s": 1.2}, "audio_length_in_s must reach to the end of span_s, 1.5"),
-        ({"audio_length_in_s": 2.0}, r"at most the recording's 1 s; to continue it, give span_s=\(1, 2\)"),
-        ({"span_s": (0.1, 0.2), "loop": True}, "loop and span_s exclude each other"),
+        ({"span_s": (0.5, 1.5), "audio_length_in_s": 1.2}, "audio_length_in_s must reach the end of the span, 1.5"),
+        (
+            {"audio_length_in_s": 2.0},
+            "must be at most 1, .*; to continue the recording, give the span 1:2",
+        ),
+        ({"span_s": (0.1, 0.2), "loop": True}, "span_s cannot be combined with loop"),
     ],
 )
-def test_what_cannot_be_made_of_a_recording(ours, recording, settings, message):
+def test_invalid_settings_of_a_recording_are_refused(ours, recording, settings, message):
     with pytest.raises(InputError, match=message):
-        made(ours, recording, **settings)
+        generate(ours, recording, **settings)
 
 
 @pytest.mark.parametrize("name", ["strength", "span_s"])
-def test_what_goes_with_a_recording(ours, name):
-    with pytest.raises(InputError, match=f"{name} must be given together with audio"):
+def test_strength_and_span_need_a_recording(ours, name):
+    with pytest.raises(InputError, match=f"{name} needs a recording to start from"):
         ours("rain", **{name: (0.1, 0.2) if name == "span_s" else 0.5})

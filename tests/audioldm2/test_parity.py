@@ -1,10 +1,10 @@
-"""Beside diffusers' pipeline, stage by stage, in full tensors."""
+"""Parity with the pipeline of diffusers, stage by stage, on full tensors."""
 
 import pytest
 import torch
 
 from photism.audioldm2.mel_vae import decode_latents, vocode
-from tests.audioldm2.peers import NEGATIVE, PROMPT, SAID, apart, load_ours, load_reference
+from tests.audioldm2.peers import NEGATIVE, PROMPT, SPOKEN, apart, load_ours, load_reference
 
 CLOSE = 1e-5
 STEPS = 4
@@ -16,20 +16,20 @@ def seeded(seed=0):
 
 @pytest.fixture(params=["sound", "speech"])
 def pair(request):
-    """Ours, diffusers', and what both are to make."""
+    """Return our pipeline, that of diffusers, and the texts for both."""
     if request.param == "sound":
-        words = {"prompt": PROMPT, "negative_prompt": NEGATIVE}
-        return request.getfixturevalue("ours"), request.getfixturevalue("reference"), words
-    words = {"prompt": PROMPT, "transcription": SAID, "negative_prompt": "low quality"}
-    return request.getfixturevalue("speaking"), request.getfixturevalue("speaking_reference"), words
+        texts = {"prompt": PROMPT, "negative_prompt": NEGATIVE}
+        return request.getfixturevalue("ours"), request.getfixturevalue("reference"), texts
+    texts = {"prompt": PROMPT, "transcription": SPOKEN, "negative_prompt": "low quality"}
+    return request.getfixturevalue("speech"), request.getfixturevalue("speech_reference"), texts
 
 
 @torch.no_grad()
 def test_embeddings(pair):
-    ours, reference, words = pair
-    found = ours.encode_prompt(**words)
+    ours, reference, texts = pair
+    found = ours.encode_prompt(**texts)
     embeds, mask, generated = reference.encode_prompt(
-        device="cpu", num_waveforms_per_prompt=1, do_classifier_free_guidance=True, **words
+        device="cpu", num_waveforms_per_prompt=1, do_classifier_free_guidance=True, **texts
     )
     assert apart(torch.cat([found.negative_prompt_embeds, found.prompt_embeds]), embeds) <= CLOSE
     assert apart(torch.cat([found.negative_generated_prompt_embeds, found.generated_prompt_embeds]), generated) <= CLOSE
@@ -38,17 +38,17 @@ def test_embeddings(pair):
 
 @pytest.mark.parametrize("settings", [{}, {"guidance_scale": 1.0}, {"eta": 0.7}, {"audio_length_in_s": 0.6}])
 def test_latents_at_each_step_and_waveforms(pair, settings):
-    ours, reference, words = pair
+    ours, reference, texts = pair
     theirs, found = [], []
     expected = reference(
-        **words,
+        **texts,
         **settings,
         num_inference_steps=STEPS,
         generator=seeded(),
         callback=lambda step, time, latents: theirs.append((int(time), latents)),
     ).audios
-    made = ours(
-        **words,
+    output = ours(
+        **texts,
         **settings,
         num_inference_steps=STEPS,
         generator=seeded(),
@@ -57,15 +57,15 @@ def test_latents_at_each_step_and_waveforms(pair, settings):
     assert [time for time, _ in found] == [time for time, _ in theirs]
     for (_, one), (_, other) in zip(found, theirs, strict=True):
         assert apart(one, other) <= CLOSE
-    assert made.audios.dtype == expected.dtype
-    assert apart(made.audios, expected) <= CLOSE
-    assert (made.scores, made.seeds, made.sampling_rate) == (None, None, 16_000)
+    assert output.audios.dtype == expected.dtype
+    assert apart(output.audios, expected) <= CLOSE
+    assert (output.scores, output.seeds, output.sampling_rate) == (None, None, 16_000)
 
 
 @torch.no_grad()
 def test_spectrogram_and_vocoder(ours, reference):
     latents = torch.randn(2, 8, 32, 8, generator=seeded())
-    with ours.components.at_work("vae", "vocoder") as (vae, vocoder):
+    with ours.components.on_device("vae", "vocoder") as (vae, vocoder):
         mel = decode_latents(vae, latents, ours.checkpoint)
         waveforms = vocode(vocoder, mel, ours.checkpoint, samples=20_000)
     expected = reference.vae.decode(latents / reference.vae.config.scaling_factor).sample
@@ -74,37 +74,37 @@ def test_spectrogram_and_vocoder(ours, reference):
 
 
 def test_several_prompts_of_one_length_and_several_waveforms(ours, reference):
-    """Without the ranking, which diffusers does with librosa alone, and wrongly."""
-    words = {"prompt": [PROMPT, NEGATIVE], "negative_prompt": [NEGATIVE, PROMPT]}
+    """As latents, without the ranking, which diffusers does only with librosa, and incorrectly."""
+    texts = {"prompt": [PROMPT, NEGATIVE], "negative_prompt": [NEGATIVE, PROMPT]}
     shape = {"num_inference_steps": STEPS, "num_waveforms_per_prompt": 2}
-    expected = reference(**words, **shape, generator=[seeded(seed) for seed in range(4)], output_type="latent").audios
-    found = ours(**words, **shape, generator=[seeded(seed) for seed in range(4)], output_type="latent").audios
+    expected = reference(**texts, **shape, generator=[seeded(seed) for seed in range(4)], output_type="latent").audios
+    found = ours(**texts, **shape, generator=[seeded(seed) for seed in range(4)], output_type="latent").audios
     assert apart(found, expected) <= CLOSE
 
 
 def test_latents_and_precomputed_embeddings(pair):
-    ours, reference, words = pair
+    ours, reference, texts = pair
     latents = torch.randn(1, 8, 32, 8, generator=seeded())
-    encoded = ours.encode_prompt(**words)
+    encoded = ours.encode_prompt(**texts)
     given = {**encoded._asdict(), "latents": latents, "num_inference_steps": STEPS}
-    said = {"transcription": SAID} if "transcription" in words else {}  # which diffusers wants in vain
-    assert apart(ours(**given).audios, reference(**given, **said).audios) <= CLOSE
-    assert apart(ours(**given).audios, ours(**words, latents=latents, num_inference_steps=STEPS).audios) <= CLOSE
+    spoken = {"transcription": SPOKEN} if "transcription" in texts else {}  # diffusers demands and ignores it
+    assert apart(ours(**given).audios, reference(**given, **spoken).audios) <= CLOSE
+    assert apart(ours(**given).audios, ours(**texts, latents=latents, num_inference_steps=STEPS).audios) <= CLOSE
 
 
-def test_the_number_of_states_that_are_made(pair):
-    ours, reference, words = pair
+def test_max_new_tokens(pair):
+    ours, reference, texts = pair
     for count in (1, 5):
-        found = ours(**words, max_new_tokens=count, num_inference_steps=1, generator=seeded(), output_type="latent")
-        expected = reference(**words, max_new_tokens=count, num_inference_steps=1, generator=seeded()).audios
-        assert ours.encode_prompt(**words, max_new_tokens=count).generated_prompt_embeds.shape[1] == count
-        audios = ours(**words, max_new_tokens=count, num_inference_steps=1, generator=seeded()).audios
+        found = ours(**texts, max_new_tokens=count, num_inference_steps=1, generator=seeded(), output_type="latent")
+        expected = reference(**texts, max_new_tokens=count, num_inference_steps=1, generator=seeded()).audios
+        assert ours.encode_prompt(**texts, max_new_tokens=count).generated_prompt_embeds.shape[1] == count
+        audios = ours(**texts, max_new_tokens=count, num_inference_steps=1, generator=seeded()).audios
         assert apart(audios, expected) <= CLOSE
         assert found.audios.shape == (1, 8, 32, 8)
 
 
 @pytest.mark.parametrize("layout", ["sound", "sound-lm", "sound-new"])
-def test_every_layout_is_the_same_model(sound_models, reference, layout):
+def test_every_checkpoint_layout_is_the_same_model(sound_models, reference, layout):
     found = load_ours(sound_models / layout)(
         PROMPT, negative_prompt=NEGATIVE, num_inference_steps=STEPS, generator=seeded()
     )
@@ -112,8 +112,8 @@ def test_every_layout_is_the_same_model(sound_models, reference, layout):
     assert apart(found.audios, expected) <= CLOSE
 
 
-def test_the_default_negative_differs_by_the_positions_alone(ours, reference, monkeypatch):
-    """With positions that skip padding, put into the reference, it is the same for texts of any length."""
+def test_the_default_negative_prompt_differs_by_the_positions_only(ours, reference, monkeypatch):
+    """With positions that skip padding, diffusers gives the same for texts of any length."""
     model = reference.language_model
     forward = type(model).forward
 
@@ -137,6 +137,6 @@ def test_the_default_negative_differs_by_the_positions_alone(ours, reference, mo
     assert apart(found, before) > 100 * CLOSE
 
 
-def test_a_published_layout_does_not_run_in_diffusers(sound_models):
+def test_diffusers_fails_on_the_published_layout(sound_models):
     with pytest.raises(AttributeError, match="_update_model_kwargs_for_generation"):
         load_reference(sound_models / "sound")(PROMPT, num_inference_steps=1)

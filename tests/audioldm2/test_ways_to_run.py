@@ -1,4 +1,4 @@
-"""Schedulers and how near few steps come, types, compiling, offloading, slices, batches, seeds."""
+"""Schedulers and numbers of steps, dtypes, compiling, offloading, slicing, batches, seeds, scores."""
 
 import diffusers
 import numpy as np
@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from photism import InputError
+from photism.audioldm2.clap_ranking import rank_waveforms
+from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from photism.schedulers import SCHEDULERS
 from tests.audioldm2.peers import NEGATIVE, PROMPT, apart, load_ours
 
@@ -19,7 +21,7 @@ def latents_of(pipeline, **settings):
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_schedulers_step_as_in_diffusers(sound_models, reference, name, monkeypatch):
+def test_schedulers_agree_with_diffusers(sound_models, reference, name, monkeypatch):
     ours = load_ours(sound_models / "sound", scheduler=name)
     config = ours.components.make_scheduler().config
     monkeypatch.setattr(reference, "scheduler", getattr(diffusers, SCHEDULERS[name]).from_config(config))
@@ -36,10 +38,10 @@ def test_schedulers_step_as_in_diffusers(sound_models, reference, name, monkeypa
     assert apart(found, expected) < 1e-4
 
 
-def test_few_steps_are_the_default_where_they_are_enough(sound_models):
-    counts = {name: load_ours(sound_models / "sound", scheduler=name).num_inference_steps for name in SCHEDULERS}
+def test_second_order_schedulers_take_few_steps_by_default(sound_models):
+    counts = {name: SoundPipelineSettings(scheduler=name).num_inference_steps for name in SCHEDULERS}
     assert counts == {"ddim": 200, "euler": 200, "euler-a": 200, "dpm++": 25, "unipc": 25, "lcm": 200}
-    assert load_ours(sound_models / "sound", scheduler=None).num_inference_steps == 200
+    assert SoundPipelineSettings(scheduler=None).num_inference_steps == 200
     steps = []
     load_ours(sound_models / "sound", scheduler="dpm++")(
         PROMPT, audio_length_in_s=0.1, callback_on_step=lambda done, total: steps.append((done, total))
@@ -47,24 +49,24 @@ def test_few_steps_are_the_default_where_they_are_enough(sound_models):
     assert steps == [(number, 25) for number in range(1, 26)]
 
 
-def test_25_steps_are_near_200_of_the_reference(sound_models, ours):
+def test_25_steps_are_close_to_200_of_the_reference(sound_models, ours):
     short = {"latents": LATENTS[:, :, :4], "guidance_scale": 1.0}
     many = latents_of(ours, **short, audio_length_in_s=0.16, num_inference_steps=200)
 
-    def away(name):
+    def distance(name):
         ours = load_ours(sound_models / "sound", scheduler=name)
         few = latents_of(ours, **short, audio_length_in_s=0.16, num_inference_steps=25)
         return (few - many).abs().mean() / many.std()
 
-    assert away("dpm++") < 0.05
-    assert away("unipc") < 0.05
-    assert away("ddim") > 0.15
+    assert distance("dpm++") < 0.05
+    assert distance("unipc") < 0.05
+    assert distance("ddim") > 0.15
 
 
 @pytest.mark.parametrize("name", ["dpm++", "unipc"])
 def test_25_steps_converge_where_the_noise_is_known(sound_models, name):
-    """A mixture of three normal distributions, whose noise prediction has a closed form."""
-    means, deviation = (-1.0, 0.3, 1.5), 0.25
+    """On a mixture of three Gaussians, whose noise prediction has a closed form."""
+    means, std = (-1.0, 0.3, 1.5), 0.25
 
     def solve(scheduler, steps):
         scheduler.set_timesteps(steps)
@@ -72,12 +74,12 @@ def test_25_steps_converge_where_the_noise_is_known(sound_models, name):
         sample = torch.randn(1, 1, 2000, 1, generator=torch.Generator().manual_seed(0)).double()
         for time in scheduler.timesteps:
             alpha = alphas[time]
-            variance = alpha * deviation**2 + 1 - alpha
-            apart_from = [sample - alpha.sqrt() * mean for mean in means]
-            weights = torch.softmax(torch.stack([-(each**2) / (2 * variance) for each in apart_from]), 0)
+            variance = alpha * std**2 + 1 - alpha
+            offsets = [sample - alpha.sqrt() * mean for mean in means]
+            weights = torch.softmax(torch.stack([-(each**2) / (2 * variance) for each in offsets]), 0)
             clean = sum(
-                weight * (mean + alpha.sqrt() * deviation**2 / variance * each)
-                for weight, mean, each in zip(weights, means, apart_from, strict=True)
+                weight * (mean + alpha.sqrt() * std**2 / variance * each)
+                for weight, mean, each in zip(weights, means, offsets, strict=True)
             )
             noise = (sample - alpha.sqrt() * clean) / (1 - alpha).sqrt()
             sample = scheduler.step(noise, time, sample, return_dict=False)[0]
@@ -91,7 +93,7 @@ def test_25_steps_converge_where_the_noise_is_known(sound_models, name):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.1), (torch.float16, 0.02)])
-def test_half_precision_on_the_processor(sound_models, ours, dtype, tolerance):
+def test_half_precision_on_the_cpu(sound_models, ours, dtype, tolerance):
     half = load_ours(sound_models / "sound", dtype=dtype)
     assert apart(latents_of(half), latents_of(ours)) < tolerance
     found = half(PROMPT, num_inference_steps=2, num_waveforms_per_prompt=2, seed=0)
@@ -100,19 +102,19 @@ def test_half_precision_on_the_processor(sound_models, ours, dtype, tolerance):
     assert np.isfinite(found.scores).all()
 
 
-def test_a_compiled_unet_makes_the_same(sound_models, ours, monkeypatch):
-    """The graph that torch makes of it; turning that into machine code is torch's own, and takes minutes."""
+def test_a_compiled_unet_gives_the_same(sound_models, ours, monkeypatch):
+    """Run the graph that torch traces, without compiling it to machine code, which takes minutes."""
     graphs = []
     compile_with = torch.compile
 
-    def without_machine_code(function, **settings):
+    def trace_only(function, **settings):
         def backend(graph, inputs):
             graphs.append(graph)
             return graph.forward
 
         return compile_with(function, backend=backend)
 
-    monkeypatch.setattr(torch, "compile", without_machine_code)
+    monkeypatch.setattr(torch, "compile", trace_only)
     compiled = load_ours(sound_models / "sound", compile=True)
     assert apart(latents_of(compiled), latents_of(ours)) < 1e-5
     assert graphs
@@ -120,11 +122,11 @@ def test_a_compiled_unet_makes_the_same(sound_models, ours, monkeypatch):
 
 def test_compiling_needs_a_compiler(sound_models, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(InputError, match=r"compile needs a C\+\+ compiler, and no-such-compiler is none here; install"):
+    with pytest.raises(InputError, match=r"compile needs a C\+\+ compiler, but no-such-compiler is not installed"):
         load_ours(sound_models / "sound", compile=True)
 
 
-def test_weights_that_are_let_go_make_the_same(sound_models, ours):
+def test_offloading_to_disk_gives_the_same(sound_models, ours):
     settings = {"num_inference_steps": 2, "num_waveforms_per_prompt": 2, "audio_length_in_s": 0.3, "seed": 0}
     disk = load_ours(sound_models / "sound", offload="disk")
     for _ in range(2):
@@ -134,18 +136,16 @@ def test_weights_that_are_let_go_make_the_same(sound_models, ours):
 
 
 @pytest.mark.parametrize("offload", ["model", "sequential"])
-def test_offloading_is_for_a_gpu(sound_models, offload):
-    with pytest.raises(
-        InputError, match=f"offload '{offload}' must be left out on the processor: it spares the memory"
-    ):
+def test_offloading_to_cpu_memory_needs_a_gpu(sound_models, offload):
+    with pytest.raises(InputError, match=f"offload must not be {offload} on a CPU"):
         load_ours(sound_models / "sound", offload=offload)
 
 
 @pytest.mark.parametrize("offload", ["model", "sequential"])
-def test_offloaded_models_are_moved_when_they_work(sound_models, ours, offload):
-    """With the processor in place of a GPU."""
+def test_offloading_to_cpu_memory_gives_the_same(sound_models, ours, offload):
+    """With the CPU in place of a GPU."""
     pipeline = load_ours(sound_models / "sound")
-    object.__setattr__(pipeline.components.options, "offload", offload)
+    object.__setattr__(pipeline.components.settings, "offload", offload)
     assert apart(latents_of(pipeline), latents_of(ours)) < 1e-5
 
 
@@ -163,18 +163,18 @@ def test_compiled_with_cuda_graphs(sound_models, ours):
         assert apart(latents_of(on_gpu).cpu(), latents_of(ours)) < 1e-3
 
 
-def test_slices_and_tiles_of_the_autoencoder(sound_models, ours):
+def test_vae_slicing_and_tiling(sound_models, ours):
     expected = ours([PROMPT, NEGATIVE], num_inference_steps=2, seed=0).audios
     sliced = load_ours(sound_models / "sound", vae_slicing=True)
     assert apart(sliced([PROMPT, NEGATIVE], num_inference_steps=2, seed=0).audios, expected) < 1e-5
     tiled = load_ours(sound_models / "sound", vae_tiling=True)
-    with tiled.components.at_work("vae") as (vae,):
+    with tiled.components.on_device("vae") as (vae,):
         assert vae.use_tiling
     assert tiled(PROMPT, num_inference_steps=2, seed=0).audios.shape == (1, 20_480)
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 4])
-def test_batches_are_the_same(ours, batch_size):
+def test_batch_size_does_not_change_the_sound(ours, batch_size):
     arguments = {"num_inference_steps": 2, "num_waveforms_per_prompt": 2, "audio_length_in_s": 0.4, "seed": 0}
     prompts = [PROMPT, "a dog barks", "rain"]
     steps = []
@@ -185,7 +185,7 @@ def test_batches_are_the_same(ours, batch_size):
     assert steps == [(number + 1, len(steps)) for number in range(len(steps))]
 
 
-def test_a_seed_is_of_one_waveform(ours):
+def test_a_seed_determines_one_waveform(ours):
     settings = {"num_inference_steps": 2, "audio_length_in_s": 0.4}
     several = ours(PROMPT, **settings, num_waveforms_per_prompt=3, seed=5)
     for audio, seed in zip(several.audios, several.seeds, strict=True):
@@ -195,7 +195,7 @@ def test_a_seed_is_of_one_waveform(ours):
     assert apart(ours(PROMPT, **settings, seed=random.seeds[0]).audios, random.audios) < 1e-6
 
 
-def test_noise_that_a_step_adds_is_of_the_seed_too(sound_models):
+def test_the_seed_determines_the_noise_of_a_stochastic_scheduler(sound_models):
     ours = load_ours(sound_models / "sound", scheduler="euler-a")
     settings = {"num_inference_steps": 3, "audio_length_in_s": 0.4}
     several = ours(PROMPT, **settings, num_waveforms_per_prompt=2, seed=5)
@@ -204,16 +204,15 @@ def test_noise_that_a_step_adds_is_of_the_seed_too(sound_models):
 
 
 def test_scores_by_hand():
-    from photism.audioldm2.clap_ranking import rank
-
+    """Three waveforms each for two prompts: none is returned for the other prompt."""
     text = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    heard = torch.tensor([[0.6, 0.8], [1.0, 0.0], [0.0, -1.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]])
-    scores, order = rank(text, heard)  # prompt 0 fits waveform 4 of prompt 1 not at all, and must not receive it
+    audio = torch.tensor([[0.6, 0.8], [1.0, 0.0], [0.0, -1.0], [0.8, 0.6], [0.0, 1.0], [-1.0, 0.0]])
+    scores, order = rank_waveforms(text, audio)
     assert scores.tolist() == [pytest.approx([1.0, 0.6, 0.0]), pytest.approx([1.0, 0.6, 0.0])]
     assert order.tolist() == [1, 0, 2, 4, 3, 5]
 
 
-def test_scores_are_those_of_clap(ours, reference):
+def test_scores_agree_with_clap_of_transformers(ours, reference):
     found = ours(
         PROMPT, num_inference_steps=2, num_waveforms_per_prompt=2, audio_length_in_s=0.8, seed=0, output_type="pt"
     )
@@ -229,17 +228,51 @@ def test_scores_are_those_of_clap(ours, reference):
     assert found.waveforms[0].duration_s == pytest.approx(0.8)
 
 
-def test_what_was_encoded_lately_is_remembered(sound_models, monkeypatch):
-    monkeypatch.setattr("photism.audioldm2.text_encoding.MAX_REMEMBERED", 3)
+def test_the_last_encodings_are_cached(sound_models, monkeypatch):
+    monkeypatch.setattr("photism.audioldm2.text_encoding.CACHED_TEXTS", 3)
     ours = load_ours(sound_models / "sound")
-    remembered = ours._prompts._remembered
+    cache = ours._text_encoder._cache
     for prompt in ("a", "b", "c", "d"):
         ours.encode_prompt(prompt)
-        assert len(remembered) <= 3
-        assert [key.text for key in remembered][-2:] == [prompt, ""]  # the negative, used each time, stays
+        assert len(cache) <= 3
+        assert [key.text for key in cache][-2:] == [prompt, ""]  # the negative prompt, used each time, stays
 
 
 def test_a_callback_may_change_latents(ours):
     settings = {"num_inference_steps": 2, "output_type": "latent"}
     zeroed = ours(PROMPT, **settings, callback_on_step_end=lambda *at: {"latents": torch.zeros_like(at[3]["latents"])})
     assert not zeroed.audios.any()
+
+
+def test_the_output_holds_the_settings_that_were_used(ours):
+    given = {
+        "audio_length_in_s": 0.4,
+        "num_inference_steps": 2,
+        "num_waveforms_per_prompt": 2,
+        "negative_prompt": "dog",
+    }
+    output = ours(PROMPT, **given, seed=5)
+    used = SoundSettings(**given, guidance_scale=3.5, max_new_tokens=8, seed=(5, 6))
+    assert output.settings == used
+    again = ours(PROMPT, **vars(output.settings))
+    np.testing.assert_array_equal(again.audios, output.audios)
+
+
+def test_the_output_holds_the_defaults_and_random_seeds(sound_models):
+    pipeline = load_ours(sound_models / "sound", scheduler="dpm++")
+    used = pipeline("rain", output_type="latent").settings
+    assert (used.num_inference_steps, used.audio_length_in_s, used.strength) == (25, 1.28, None)
+    assert pipeline.settings == SoundPipelineSettings(model=str(sound_models / "sound"), device="cpu")
+    (seed,) = used.seed
+    assert 0 <= seed < 2**32
+
+
+def test_return_dict_false_gives_a_tuple(ours):
+    output = ours(PROMPT, num_inference_steps=1, audio_length_in_s=0.1, seed=3, return_dict=False)
+    assert isinstance(output, tuple)
+    assert output[1:] == (None, [3])
+
+
+def test_an_unknown_argument_is_refused_with_the_names_of_the_others(ours):
+    with pytest.raises(TypeError, match=r"has no argument 'steps'; it takes .*num_inference_steps"):
+        ours(PROMPT, steps=3)

@@ -1,4 +1,4 @@
-"""photism sound: the files it writes, what it prints, and what it refuses before a model is loaded."""
+"""photism sound: its files, its output, and what it refuses before a model is loaded."""
 
 import json
 
@@ -34,7 +34,7 @@ def no_model(monkeypatch):
     monkeypatch.setattr(AudioLDM2Pipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
 
 
-def test_a_text_to_a_file_that_says_how_it_was_made(run, folder, sound_models):
+def test_a_file_holds_its_text_and_settings(run, folder, sound_models):
     result = run("Rain on a tin roof.", *QUICK, "--seed", 5, "--negative", "a dog", "--guidance-scale", 2)
     assert result.exit_code == 0, result.output
     assert result.stdout == "Rain on a tin roof.\n  rain-on-a-tin-roof.wav  0.20 s  seed 5\n"
@@ -49,7 +49,7 @@ def test_a_text_to_a_file_that_says_how_it_was_made(run, folder, sound_models):
         "guidance_scale": 2.0,
         "negative": "a dog",
     }
-    made = AudioLDM2Pipeline.from_pretrained(sound_models / "sound", device="cpu")(
+    expected = AudioLDM2Pipeline.from_pretrained(sound_models / "sound", device="cpu")(
         "Rain on a tin roof.",
         audio_length_in_s=0.2,
         num_inference_steps=1,
@@ -57,60 +57,61 @@ def test_a_text_to_a_file_that_says_how_it_was_made(run, folder, sound_models):
         negative_prompt="a dog",
         guidance_scale=2,
     )
-    assert abs(load_waveform(path).samples - made.audios[0]).max() < 2 / 32_767
+    assert abs(load_waveform(path).samples - expected.audios[0]).max() < 2 / 32_767
 
 
-def test_the_best_candidate_or_all(run, folder):
+def test_the_best_candidate_or_all_are_saved(run, folder):
     arguments = ("rain", *QUICK, "--candidates", 3, "--json")
     best = json.loads(run(*arguments).stdout)["sounds"]
-    every = json.loads(run(*arguments, "--all").stdout)["sounds"]
+    ranked = json.loads(run(*arguments, "--all").stdout)["sounds"]
     assert [sound["file"] for sound in best] == ["rain.wav"]
-    assert [sound["file"] for sound in every] == ["rain-1.wav", "rain-2.wav", "rain-3.wav"]
-    assert [sound["score"] for sound in every] == sorted((sound["score"] for sound in every), reverse=True)
-    assert sorted(sound["seed"] for sound in every) == [0, 1, 2]
-    assert (best[0]["seed"], best[0]["seconds"]) == (every[0]["seed"], 0.2)
+    assert [sound["file"] for sound in ranked] == ["rain-1.wav", "rain-2.wav", "rain-3.wav"]
+    assert [sound["score"] for sound in ranked] == sorted((sound["score"] for sound in ranked), reverse=True)
+    assert sorted(sound["seed"] for sound in ranked) == [0, 1, 2]
+    assert (best[0]["seed"], best[0]["seconds"]) == (ranked[0]["seed"], 0.2)
     assert (folder / "rain.wav").read_bytes()[-1000:] == (folder / "rain-1.wav").read_bytes()[-1000:]
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
-def test_formats_by_the_ending(run, folder, suffix):
+def test_the_extension_selects_the_format(run, folder, suffix):
     assert run("rain", *QUICK, "-o", f"a.{suffix}").exit_code == 0
     assert read_tags(folder / f"a.{suffix}")["text"] == "rain"
 
 
-def test_several_texts_each_to_its_file(run, folder):
+def test_each_text_has_its_file(run, folder):
     (folder / "out").mkdir()
     result = run("rain", "a dog", *QUICK, "-o", "out")
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["a-dog.wav", "rain.wav"]
 
 
-def test_sound_from_sound(run, folder, sounds):
+def test_starting_from_a_recording(run, folder, sounds):
     arguments = ("hail", "--from", sounds[0], "--steps", 4, "--device", "cpu", "--json")
     assert json.loads(run(*arguments, "--strength", 0.5).stdout)["sounds"][0]["seconds"] == 0.5
-    told = json.loads(run(*arguments, "--span", "0.5:0.8", "-o", "longer.flac").stdout)
-    assert told["sounds"][0]["seconds"] == 0.8
-    recording, made = load_waveform(sounds[0]).samples, load_waveform(folder / "longer.flac").samples
-    assert abs(made[:7000] - recording[:7000]).max() < 2 / 32_767
-    assert read_tags(folder / "longer.flac")["span"] == [0.5, 0.8]
+    printed = json.loads(run(*arguments, "--span", "0.5:0.8", "-o", "longer.flac").stdout)
+    assert printed["sounds"][0]["seconds"] == 0.8
+    recording, longer = load_waveform(sounds[0]).samples, load_waveform(folder / "longer.flac").samples
+    assert abs(longer[:7000] - recording[:7000]).max() < 2 / 32_767
+    tags = read_tags(folder / "longer.flac")
+    assert (tags["from"], tags["span"], tags["strength"]) == (str(sounds[0]), [0.5, 0.8], 1.0)
 
 
 def test_a_loop(run):
     assert run("rain", *QUICK, "--loop").exit_code == 0
 
 
-def test_what_is_said(folder, sound_models):
+def test_speech(folder, sound_models):
     arguments = ["sound", "a woman speaks", "--model", str(sound_models / "speech"), *QUICK, "--transcription", "hello"]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert read_tags(folder / "a-woman-speaks.wav")["transcription"] == "hello"
 
 
-def test_captions_to_a_corpus_which_goes_on(run, folder):
+def test_a_corpus_is_generated_and_resumed(run, folder):
     (folder / "captions.txt").write_text("rain\n\na dog\n")
     arguments = ("--captions", "captions.txt", "--out", "corpus", *QUICK)
     result = run(*arguments)
     assert result.exit_code == 0, result.output
-    assert result.stdout == "corpus/metadata.jsonl  2 sounds; photism align corpus trains on them\n"
+    assert result.stdout == "corpus/metadata.jsonl  2 recordings; `photism align corpus` trains on them\n"
     (folder / "corpus/sounds/000001-rain.flac").unlink()
     kept = (folder / "corpus/sounds/000002-a-dog.flac").stat().st_mtime_ns
     assert json.loads(run(*arguments, "--json").stdout) == {"list": "corpus/metadata.jsonl", "sounds": 2}
@@ -118,25 +119,27 @@ def test_captions_to_a_corpus_which_goes_on(run, folder):
     assert (folder / "corpus/sounds/000002-a-dog.flac").stat().st_mtime_ns == kept
 
 
-def test_an_interrupted_corpus_says_how_to_go_on(run, folder, monkeypatch):
+def test_an_interrupted_corpus_says_how_to_resume(run, folder, monkeypatch):
     (folder / "captions.txt").write_text("rain\n")
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("photism.audioldm2.dataset.make_corpus", interrupt)
+    monkeypatch.setattr("photism.audioldm2.dataset.generate_dataset", interrupt)
     result = run("--captions", "captions.txt", "--out", "corpus", *QUICK)
     assert result.exit_code == 130
-    assert result.stderr == "stopped; what is made is in corpus, and the same command goes on there\n"
+    assert result.stderr == "Stopped. corpus holds what was generated; run the same command again to resume.\n"
 
 
-def test_a_text_is_sounded_and_what_is_heard_is_drawn(run, folder, models, sound_models):
+def test_draw_from_text_generates_a_recording_and_draws_it(run, folder, models, sound_models):
     arguments = ["--model", models / "sd", "--from-text", "Rain!", "--sound-model", sound_models / "sound"]
     result = run(*arguments, "--steps", 1, "--device", "cpu", verb="draw")
     assert result.exit_code == 0, result.output
     assert sorted(path.name for path in folder.glob("rain.*")) == ["rain.png", "rain.wav"]
     assert Image.open(folder / "rain.png").info["sound"] == "rain.wav"
-    assert read_tags(folder / "rain.wav")["text"] == "Rain!"
+    tags = read_tags(folder / "rain.wav")
+    assert (tags["text"], tags["seed"], tags["model"]) == ("Rain!", 0, str(sound_models / "sound"))
+    assert (tags["steps"], tags["guidance_scale"]) == (25, 3.5)
     assert "rain.wav: " in result.stdout
 
 
@@ -144,31 +147,39 @@ def test_a_text_is_sounded_and_what_is_heard_is_drawn(run, folder, models, sound
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "TEXT is missing: say what is to be heard, or give --captions"),
+        ([], "TEXT is missing: describe the sound, or give --captions"),
         (["rain", "--candidates", "0"], "--candidates must be at least 1; got 0"),
         (["rain", "--steps", "0"], "--steps must be at least 1; got 0"),
-        (["rain", "--seconds", "nan"], "--seconds must be above 0; got nan"),
+        (["rain", "--seconds", "nan"], "--seconds must be above 0 and at most 3600; got nan"),
         (["rain", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
-        (["rain", "--scheduler", "heun"], "scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got heun"),
-        (["rain", "--processes", "2"], "--processes goes with --captions"),
+        (
+            ["rain", "--scheduler", "heun"],
+            "--scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got heun",
+        ),
+        (["rain", "--processes", "2"], "--processes needs --captions"),
         (["rain", "--from", "a.wav", "--span", "3"], "--span must be START:STOP in seconds, such as 1.5:3; got 3"),
+        (["rain", "--span", "1:2"], "--span needs a recording to start from: give audio, or --from"),
+        (
+            ["rain", "--offload", "disk", "--compile"],
+            "--compile cannot be combined with offload disk, which moves weights away",
+        ),
         (["rain", "-o", "a.aac"], "-o must be a folder or a file that ends in .wav, .flac, .ogg, .mp3; got a.aac"),
-        (["rain", "-o", "none/"], "-o none/ is not a folder; create it"),
-        (["rain", "dog", "-o", "a.wav"], "-o must be a folder for several texts, but a.wav is none; create it"),
-        (["rain", "Rain!"], "two texts would be written to rain.wav; make them one by one"),
-        (["rain", "--captions", "c.txt"], "TEXT and --captions exclude each other; give one of them"),
-        (["--captions", "c.txt", "--span", "1:2"], "--span and --captions exclude each other; give one of them"),
-        (["--captions", "c.txt", "--strength", "0"], "--strength and --captions exclude each other; give one of them"),
-        (["--captions", "c.txt", "--force"], "--force and --captions exclude each other; give one of them"),
+        (["rain", "-o", "none/"], "-o none/: no such folder; create it"),
+        (["rain", "dog", "-o", "a.wav"], "-o a.wav must be an existing folder for several texts; create it"),
+        (["rain", "Rain!"], "two texts have the same file name rain.wav; generate them one by one"),
+        (["rain", "--captions", "c.txt"], "TEXT cannot be combined with --captions"),
+        (["--captions", "c.txt", "--from", "a.wav", "--span", "1:2"], "--from cannot be combined with --captions"),
+        (["--captions", "c.txt", "--transcription", "a"], "--transcription cannot be combined with --captions"),
+        (["--captions", "c.txt", "--force"], "--force cannot be combined with --captions"),
         (["--captions", "c.txt", "--seed", "-1"], "--seed must be at least 0; got -1"),
         (["--captions", "c.txt"], "--out is missing: name the folder of the corpus"),
         (
             ["--captions", "c.txt", "--out", "d"],
-            "--captions must hold at least one caption, one a line; c.txt holds none",
+            "--captions c.txt: no captions; write one in each line",
         ),
     ],
 )
-def test_a_mistake_is_told_before_a_model_is_loaded(run, folder, arguments, message):
+def test_a_mistake_is_reported_before_a_model_is_loaded(run, folder, arguments, message):
     (folder / "c.txt").write_text("\n")
     error = run(*arguments).exception
     assert isinstance(error, InputError)
@@ -180,7 +191,7 @@ def test_a_mistake_is_told_before_a_model_is_loaded(run, folder, arguments, mess
     ("arguments", "message"),
     [
         (["a.wav", "--from-text", "rain"], "SOUND and --from-text exclude each other; give one of them"),
-        (["a.wav", "--sound-model", "m"], "--sound-model must be given together with --from-text"),
+        (["a.wav", "--sound-model", "m"], "--sound-model needs --from-text"),
         ([], "SOUND is missing: name a recording, or say what is to be heard with --from-text"),
     ],
 )
@@ -190,7 +201,7 @@ def test_a_mistake_of_draw(run, arguments, message):
     assert str(error) == message
 
 
-def test_a_file_that_is_there_stays(run, folder):
+def test_an_existing_file_is_kept(run, folder):
     (folder / "rain.wav").write_text("mine")
     error = run("rain", *QUICK).exception
     assert str(error) == "rain.wav exists; give another name with -o, or --force to overwrite it"
@@ -204,8 +215,18 @@ def test_the_bundled_model_is_the_default(folder):
     assert read_tags(folder / "a-rooster.wav")["model"] == "tiny"
 
 
-def test_a_corpus_of_the_bundled_model(folder):
+def test_a_corpus_from_the_bundled_model(folder):
     (folder / "captions.txt").write_text("A rooster.\n")
     arguments = ["sound", "--captions", "captions.txt", "--out", "corpus", "--steps", "1", "--device", "cpu"]
     assert CliRunner().invoke(app, arguments).exit_code == 0
     assert read_tags(folder / "corpus/sounds/000001-a-rooster.flac")["model"] == "tiny"
+
+
+def test_the_pipeline_reports_a_mistake_by_its_flag(run):
+    for arguments, message in (
+        (["rain", "--steps", "1001"], "--steps must be at most 1000, the steps of training; got 1001"),
+        (["rain", "--seconds", "0.03"], "--seconds must be at least 0.04; got 0.03"),
+    ):
+        error = run(*arguments, "--device", "cpu").exception
+        assert isinstance(error, InputError)
+        assert str(error) == message

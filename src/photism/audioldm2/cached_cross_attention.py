@@ -1,7 +1,7 @@
 """Cross-attention to a text that stays the same over all steps: its keys and values are computed once.
 
-A step of AudioLDM 2's UNet attends to text in 32 layers. The reference projects the text to keys and values in each of
-them at each step, for each waveform of a prompt and for the negative; the text never changes.
+The UNet of AudioLDM 2 attends to text in 32 layers. diffusers projects the text to keys and values in each of them at
+each step, for each waveform of a prompt and for the negative prompt; the text never changes.
 """
 
 from __future__ import annotations
@@ -10,27 +10,28 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-MASKED = -10_000.0  # what the UNet was trained to add to the logits of a masked state
+MASKED = -10_000.0
+"""Logit bias of a masked state, with which the UNet was trained."""
 
 
-class TextStates(NamedTuple):
-    """What the UNet attends to: R rows, each for m waveforms that stand next to each other in its batch.
+class TextConditioning(NamedTuple):
+    """What the UNet attends to, by its own argument names: R rows, each for m consecutive waveforms of its batch.
 
-    generated: (R, G, D) the states that the language model made; none is ever masked.
-    encoded: (R, S, E) those of the second text encoder.
-    mask: (R, S), 1 where a state counts; None where all do.
+    encoder_hidden_states: (R, G, D) hidden states that the language model generated; none is ever masked.
+    encoder_hidden_states_1: (R, S, E) hidden states of the second text encoder.
+    encoder_attention_mask_1: (R, S), 0 at padding and 1 elsewhere; None without padding.
     """
 
-    generated: Tensor
-    encoded: Tensor
-    mask: Tensor | None
+    encoder_hidden_states: Tensor
+    encoder_hidden_states_1: Tensor
+    encoder_attention_mask_1: Tensor | None
 
 
-class ConstantTextAttention:
-    """The processor of one cross-attention layer.
+class CachedCrossAttnProcessor:
+    """Attention processor of diffusers for one cross-attention layer, which keeps the keys and values of its text.
 
     Args:
-        stream: 0 if the layer attends to what the language model made, 1 to the second text encoder's states.
+        stream: 0 if the layer attends to the states of the language model, 1 for those of the second text encoder.
     """
 
     def __init__(self, stream: int) -> None:
@@ -39,23 +40,29 @@ class ConstantTextAttention:
         self.values: Tensor | None = None
         self.bias: Tensor | None = None
 
-    def set_text(self, attention: Any, states: Tensor, bias: Tensor | None) -> None:
-        """Projects (R, S, D) states to the keys and values of all steps; `bias` (R, 1, 1, S) is for their logits."""
+    def cache(self, attention: Any, states: Tensor, bias: Tensor | None) -> None:
+        """Project hidden states to keys and values.
+
+        Args:
+            attention: layer that the processor belongs to.
+            states: (R, S, D) hidden states.
+            bias: (R, 1, 1, S) bias of the attention logits, or None.
+        """
         rows, length = states.shape[:2]
         # (R, S, H * d) -> (R, H, S, d)
         self.keys = attention.to_k(states).view(rows, length, attention.heads, -1).transpose(1, 2)
         self.values = attention.to_v(states).view(rows, length, attention.heads, -1).transpose(1, 2)
         self.bias = bias
 
-    def forget_text(self) -> None:
-        """Lets the memory go."""
+    def clear(self) -> None:
+        """Free the keys and values."""
         self.keys = self.values = self.bias = None
 
     def __call__(self, attn: Any, hidden_states: Tensor, *ignored: object, **further: object) -> Tensor:
-        """(R * m, L, D) -> the same; what diffusers hands over for the text is not looked at."""
+        """Attend from (R * m, L, D) to the cached text; what diffusers passes as the text is ignored."""
         keys, values = self.keys, self.values
         if keys is None or values is None:
-            raise RuntimeError("set_text comes before the UNet")
+            raise RuntimeError("cache_text must be called before the UNet")
         rows, heads = keys.shape[:2]
         batch, length = hidden_states.shape[:2]
         # The m waveforms of a row become one long sequence: (R * m, L, H * d) -> (R, H, m * L, d)
@@ -65,34 +72,34 @@ class ConstantTextAttention:
         return attn.to_out[0](attended)
 
 
-def install_constant_text(unet: Any) -> None:
-    """Gives each layer of an AudioLDM 2 UNet that attends to text a `ConstantTextAttention`."""
+def install_cached_cross_attention(unet: Any) -> None:
+    """Set a `CachedCrossAttnProcessor` in each layer of an AudioLDM 2 UNet that attends to text."""
     for attention, stream in _cross_attentions(unet):
-        attention.set_processor(ConstantTextAttention(stream))
+        attention.set_processor(CachedCrossAttnProcessor(stream))
 
 
-def set_text(unet: Any, text: TextStates) -> None:
-    """Computes the keys and values of a text in all layers, for the steps to come."""
-    bias = None
-    if text.mask is not None:
-        bias = (1 - text.mask.to(text.encoded.dtype)) * MASKED
+def cache_text(unet: Any, text: TextConditioning) -> None:
+    """Compute the keys and values of a text in all layers."""
+    bias, mask = None, text.encoder_attention_mask_1
+    if mask is not None:
+        bias = (1 - mask.to(text.encoder_hidden_states_1.dtype)) * MASKED
         bias = bias[:, None, None]  # (R, S) -> (R, 1, 1, S)
+    streams = ((text.encoder_hidden_states, None), (text.encoder_hidden_states_1, bias))
     for attention, stream in _cross_attentions(unet):
-        states, of_stream = (text.encoded, bias) if stream else (text.generated, None)
-        attention.processor.set_text(attention, states, of_stream)
+        attention.processor.cache(attention, *streams[stream])
 
 
-def forget_text(unet: Any) -> None:
-    """Lets their memory go."""
+def clear_text(unet: Any) -> None:
+    """Free the keys and values in all layers."""
     for attention, _ in _cross_attentions(unet):
-        attention.processor.forget_text()
+        attention.processor.clear()
 
 
 def _cross_attentions(unet: Any) -> list[tuple[Any, int]]:
-    """The layers that attend to text, and to which.
+    """Return the layers that attend to text, each with its stream.
 
-    After each ResNet block stands a transformer for every entry of the block's `cross_attention_dim`: None attends to
-    the sound alone, the first two to stream 0, what comes after them to stream 1.
+    After each ResNet block stands a transformer for every entry of the block's `cross_attention_dim`: None is
+    self-attention, the first two entries attend to stream 0, the later ones to stream 1.
     """
     found: list[tuple[Any, int]] = []
     for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):

@@ -1,63 +1,59 @@
-"""How well waveforms fit their prompts, as CLAP hears them.
+"""Rank waveforms by the similarity of their CLAP embeddings to those of the prompts.
 
-The reference hears ten seconds cut out at random of what is longer, so that a score changes from one call to the next;
-here a long waveform is heard in windows that cover it.
+diffusers embeds ten seconds cut at random from a longer waveform, so that its scores differ between calls; here a long
+waveform is embedded in windows that cover it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import soxr
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from photism.audio.windowing import cut_windows
 from photism.audioldm2.components import Components
 
 
 @torch.no_grad()
-def hear(waveforms: Tensor, components: Components) -> Tensor:
-    """(N, T) waveforms -> (N, P) CLAP embeddings of length 1."""
+def clap_embed(waveforms: Tensor, components: Components) -> Tensor:
+    """Embed waveforms with the audio tower of CLAP: (N, T) -> (N, P), of length 1."""
+    rate = components.checkpoint.sampling_rate
     extractor = components.feature_extractor
-    longest = int(extractor.nb_max_samples)
-    with components.at_work("audio_tower") as (audio_tower,):
-        return torch.stack(
-            [
-                _hear_one(audio_tower, extractor, _resampled(waveform, components, extractor), longest, components)
-                for waveform in waveforms
-            ]
-        )
+    with components.on_device("audio_tower") as (audio_tower,):
+        resampled = (soxr.resample(waveform.numpy(), rate, extractor.sampling_rate) for waveform in waveforms)
+        return torch.stack([_embed_one(audio_tower, extractor, samples, components) for samples in resampled])
 
 
-def rank(text: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
-    """Orders the waveforms of each prompt.
+def rank_waveforms(text_embeds: Tensor, audio_embeds: Tensor) -> tuple[Tensor, Tensor]:
+    """Sort the waveforms of each prompt by their cosine similarity to the prompt.
 
     Args:
-        text: (B, P) CLAP embeddings of prompts, of length 1.
-        heard: (B * n, P) of their waveforms, n to a prompt.
+        text_embeds: (B, P) CLAP embeddings of the prompts, of length 1.
+        audio_embeds: (B * n, P) those of the waveforms, n consecutive ones for each prompt.
 
     Returns:
-        (B, n) cosines, the best first, and (B * n,) the waveforms in that order, each with its own prompt.
+        (B, n) similarities, highest first, and (B * n,) indices of the waveforms in that order.
     """
-    of_prompt = heard.unflatten(0, (len(text), -1))  # (B * n, P) -> (B, n, P)
-    scores, order = (of_prompt @ text[..., None])[..., 0].sort(dim=1, descending=True, stable=True)
-    first = torch.arange(len(text), device=order.device)[:, None] * order.shape[1]
+    grouped = audio_embeds.unflatten(0, (len(text_embeds), -1))  # (B * n, P) -> (B, n, P)
+    scores, order = (grouped @ text_embeds[..., None])[..., 0].sort(dim=1, descending=True, stable=True)
+    first = torch.arange(len(text_embeds), device=order.device)[:, None] * order.shape[1]
     return scores, (first + order).flatten()
 
 
-def _resampled(waveform: Tensor, components: Components, extractor: Any) -> Any:
-    import soxr
-
-    return soxr.resample(waveform.numpy(), components.checkpoint.sampling_rate, extractor.sampling_rate)
-
-
-def _hear_one(audio_tower: Any, extractor: Any, samples: Any, longest: int, components: Components) -> Tensor:
-    cut = cut_windows(len(samples), length=longest, hop=longest, placement="even")
-    windows = [samples[start:stop] for start, stop in cut]
-    heard = extractor(windows, sampling_rate=extractor.sampling_rate, return_tensors="pt")
-    features = heard.input_features.to(components.device, components.dtype)
-    # Nothing is longer than a window: what the extractor says here of fusion is drawn at random.
+def _embed_one(audio_tower: Any, extractor: Any, samples: NDArray[np.float32], components: Components) -> Tensor:
+    """Return the normalized mean (P,) of the embeddings of a waveform's windows."""
+    longest = int(extractor.nb_max_samples)
+    windows = [
+        samples[start:stop] for start, stop in cut_windows(len(samples), length=longest, hop=longest, placement="even")
+    ]
+    features = extractor(windows, sampling_rate=extractor.sampling_rate, return_tensors="pt").input_features
+    # No window is longer than what CLAP takes: the flags that the extractor returns for fusion are random.
     is_longer = torch.zeros(len(features), 1, dtype=torch.bool, device=components.device)
+    features = features.to(components.device, components.dtype)
     embeds = audio_tower(input_features=features, is_longer=is_longer).audio_embeds.float()
-    normalise = torch.nn.functional.normalize
-    return normalise(normalise(embeds, dim=-1).mean(0), dim=-1).cpu()
+    return normalize(normalize(embeds, dim=-1).mean(0), dim=-1).cpu()

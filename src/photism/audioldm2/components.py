@@ -1,7 +1,7 @@
-"""The parts of a checkpoint, each loaded when it is first used: classes of transformers and diffusers, as they are.
+"""The components of a checkpoint, each loaded when it is first used: classes of transformers and diffusers.
 
-Of CLAP, the tower that reads and the one that hears are apart, and of GPT-2 the transformer is enough: no logits over
-its vocabulary are ever read.
+The text tower and the audio tower of CLAP are loaded separately, and GPT-2 without its head, since its logits are never
+used.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from typing import Any
 
 import torch
 
-from photism.audioldm2.cached_cross_attention import install_constant_text
-from photism.audioldm2.checkpoint import Checkpoint
+from photism.audioldm2.cached_cross_attention import install_cached_cross_attention
+from photism.audioldm2.checkpoint import AudioLDM2Checkpoint
 from photism.audioldm2.onednn_layout import use_onednn
-from photism.audioldm2.options import FEW_STEP_SCHEDULERS, SoundOptions
+from photism.audioldm2.settings import FEW_STEP_SCHEDULERS, SoundPipelineSettings
+from photism.device import choose_device, choose_dtype
 from photism.errors import InputError, as_input_error
+from photism.schedulers import SCHEDULERS
+from photism.settings import SettingError
 
 MODELS = {
     "text_tower": ("text_encoder", "transformers", "ClapTextModelWithProjection"),
@@ -34,90 +37,88 @@ MODELS = {
     "vae": ("vae", "diffusers", "AutoencoderKL"),
     "vocoder": ("vocoder", "transformers", "SpeechT5HifiGan"),
 }
-"""Names of models: the part of the checkpoint that has the weights, the library and its class."""
-LEFT_OUT = {
+"""Component of the checkpoint that holds the weights of each model, the library and its class."""
+IGNORED_WEIGHTS = {
     "text_tower": [r"^audio_", r"^logit_scale", r"position_ids$"],
     "audio_tower": [r"^text_", r"^logit_scale"],
     "language_model": [r"^lm_head", r"attn\.(masked_)?bias$"],
 }
-"""Weights of a part that a model of it needs none of, as patterns of their names."""
+"""Weights of the component that the model does not use, as patterns of their names."""
 
 
 class Components:
-    """What is loaded of a checkpoint, and what is not yet.
+    """The components of a checkpoint, loaded or not.
 
     Args:
-        checkpoint: where it is.
-        device: where models work.
-        dtype: of their weights.
-        options: how they are kept.
+        checkpoint: checkpoint to load from.
+        settings: settings of the pipeline.
 
     Raises:
-        InputError: the options cannot be had on this machine.
+        InputError: the settings cannot be used on this machine.
+
+    Attributes:
+        device: device that the models compute on.
+        dtype: data type of the weights.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, *, device: torch.device, dtype: torch.dtype, options: SoundOptions
-    ) -> None:
-        _check_machine(options, device)
+    def __init__(self, checkpoint: AudioLDM2Checkpoint, settings: SoundPipelineSettings) -> None:
         self.checkpoint = checkpoint
-        self.device = device
-        self.dtype = dtype
-        self.options = options
+        self.settings = settings
+        self.device = choose_device(settings.device)
+        self.dtype = choose_dtype(settings.dtype)
+        _check_machine(settings, self.device)
         self._loaded: dict[str, Any] = {}
 
     @property
     def loaded(self) -> tuple[str, ...]:
-        """Names of what is in memory now."""
+        """Names of the components in memory."""
         return tuple(self._loaded)
 
     @contextmanager
-    def at_work(self, *names: str) -> Generator[list[Any]]:
-        """Models on the device, for as long as they work there.
+    def on_device(self, *names: str) -> Generator[list[Any]]:
+        """Load models and hold them on the device until the end of the block.
 
         Args:
-            names: of `MODELS`.
+            names: names of `MODELS`.
 
         Raises:
             InputError: weights are missing or damaged.
         """
         models = [self._get(name, lambda name=name: self._load(name)) for name in names]
-        moved = self.options.offload == "model"
+        is_moved = self.settings.offload == "model"
         try:
-            for model in models if moved else ():
+            for model in models if is_moved else ():
                 model.to(self.device)
             yield models
         finally:
-            for model in models if moved else ():
+            for model in models if is_moved else ():
                 model.to("cpu")
-            for name in names if self.options.offload == "disk" else ():
+            for name in names if self.settings.offload == "disk" else ():
                 self._loaded.pop(name, None)
 
     @property
     def tokenizers(self) -> tuple[Any, Any]:
-        """CLAP's, and T5's or VITS's."""
+        """Tokenizer of CLAP, and that of T5 or VITS."""
         second = "VitsTokenizer" if self.checkpoint.is_speech else "T5Tokenizer"
-        first = self._get("tokenizer", lambda: self._load_tool("tokenizer", "RobertaTokenizer"))
-        return first, self._get("tokenizer_2", lambda: self._load_tool("tokenizer_2", second))
+        first = self._get("tokenizer", lambda: self._load_processor("tokenizer", "RobertaTokenizer"))
+        return first, self._get("tokenizer_2", lambda: self._load_processor("tokenizer_2", second))
 
     @property
     def feature_extractor(self) -> Any:
-        """What prepares waveforms for the audio tower."""
+        """Feature extractor of CLAP's audio tower."""
         name = "feature_extractor"
-        return self._get(name, lambda: self._load_tool(name, "ClapFeatureExtractor"))
+        return self._get(name, lambda: self._load_processor(name, "ClapFeatureExtractor"))
 
     def make_scheduler(self) -> Any:
-        """A fresh one, since schedulers hold the state of a call."""
+        """Return a new scheduler, since a scheduler holds the state of one call."""
         import diffusers
 
-        from photism.schedulers import SCHEDULERS
-
         config = dict(self.checkpoint.configs["scheduler"])
-        own, chosen = config["_class_name"], self.options.scheduler
+        own, chosen = config["_class_name"], self.settings.scheduler
         name = own if chosen is None else SCHEDULERS[chosen]
         if chosen in FEW_STEP_SCHEDULERS:
-            # Steps that are even in log sigma, with which these solvers converge: where the noise is known exactly, 25
-            # of them are about as near to the solution as 200 of DDIM, and 25 that are even in time five times as far.
+            # Steps spaced evenly in log sigma, with which these solvers converge: where the noise is known exactly, 25
+            # of them are about as close to the solution as 200 of DDIM, and 25 spaced evenly in time five times as far.
             config |= {"use_exponential_sigmas": True}
         return getattr(diffusers, name).from_config(config)
 
@@ -126,47 +127,47 @@ class Components:
             self._loaded[name] = load()
         return self._loaded[name]
 
-    def _load_tool(self, part: str, class_name: str) -> Any:
+    def _load_processor(self, component: str, class_name: str) -> Any:
         import transformers
 
-        with as_input_error(f"model {self.checkpoint.location} has no {part} that can be loaded"):
-            return getattr(transformers, class_name).from_pretrained(self.checkpoint.folder / part)
+        with as_input_error(f"{component} of model {self.checkpoint.location} cannot be loaded"):
+            return getattr(transformers, class_name).from_pretrained(self.checkpoint.folder / component)
 
     def _load(self, name: str) -> Any:
-        part, library, class_name = MODELS[name]
-        folder = self.checkpoint.with_weights(part)
-        with as_input_error(f"model {self.checkpoint.location} has no {part} that can be loaded"):
+        component, library, class_name = MODELS[name]
+        folder = self.checkpoint.fetch_weights(component)
+        with as_input_error(f"{component} of model {self.checkpoint.location} cannot be loaded"):
             if library == "diffusers":
                 model, found = _diffusers_model(folder, class_name, self.dtype)
             else:
-                model, found = _transformers_model(folder, class_name, self.dtype, LEFT_OUT.get(name, []))
-        if found["missing_keys"]:  # which both libraries would make up at random, with a warning
+                model, found = _transformers_model(folder, class_name, self.dtype, IGNORED_WEIGHTS.get(name, []))
+        if found["missing_keys"]:  # which both libraries would initialise at random, with a warning
             raise InputError(
-                f"model {self.checkpoint.location} has a damaged {part}: {len(found['missing_keys'])} weights are "
+                f"{component} of model {self.checkpoint.location} is damaged: {len(found['missing_keys'])} weights are "
                 f"missing, such as {min(found['missing_keys'])}"
             )
-        model.eval().requires_grad_(False)
+        self._place(name, model.eval().requires_grad_(False))
+        return model
+
+    def _place(self, name: str, model: Any) -> None:
+        """Move a loaded model to the device, in the layout and with the kernels that are fastest there."""
         if name == "unet":
-            install_constant_text(model)
-            if self.device.type == "cuda":  # on the processor, weights stay as they lie in the file
+            install_cached_cross_attention(model)
+            if self.device.type == "cuda":  # on a CPU the weights stay as they lie in the file
                 model.to(memory_format=torch.channels_last)
-        if self.options.offload not in ("model", "sequential"):
+        if self.settings.offload not in ("model", "sequential"):
             model.to(self.device)
         if self.device.type == "cpu" and self.dtype == torch.float32:
             use_onednn(model)
-        if self.options.offload == "sequential":
+        if self.settings.offload == "sequential":
             from accelerate import cpu_offload
 
             cpu_offload(model, self.device)
-        self._finish(name, model)
-        return model
-
-    def _finish(self, name: str, model: Any) -> None:
-        if name == "vae" and self.options.vae_slicing:
+        if name == "vae" and self.settings.vae_slicing:
             model.enable_slicing()
-        if name == "vae" and self.options.vae_tiling:
+        if name == "vae" and self.settings.vae_tiling:
             model.enable_tiling()
-        if name == "unet" and self.options.compile:
+        if name == "unet" and self.settings.compile:
             model.compile(mode="reduce-overhead" if self.device.type == "cuda" else None)
 
 
@@ -183,29 +184,28 @@ def _diffusers_model(folder: Path, class_name: str, dtype: torch.dtype) -> tuple
 
 
 def _transformers_model(
-    folder: Path, class_name: str, dtype: torch.dtype, left_out: list[str]
+    folder: Path, class_name: str, dtype: torch.dtype, ignored: list[str]
 ) -> tuple[Any, Mapping[str, Any]]:
     import transformers
 
     library_class = getattr(transformers, class_name)
-    # The same class, which does not warn of what is left out.
-    model_class: Any = type(class_name, (library_class,), {"_keys_to_ignore_on_load_unexpected": left_out})
+    # A subclass that does not warn of the ignored weights.
+    model_class: Any = type(class_name, (library_class,), {"_keys_to_ignore_on_load_unexpected": ignored})
     settings: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
-    if class_name.startswith("Clap"):  # one tower of the two that its configuration is of
+    if class_name.startswith("Clap"):  # whose configuration describes both towers
         config = transformers.ClapConfig.from_pretrained(folder)
         settings["config"] = config.text_config if "Text" in class_name else config.audio_config
     return model_class.from_pretrained(folder, **settings)
 
 
-def _check_machine(options: SoundOptions, device: torch.device) -> None:
-    if options.offload in ("model", "sequential") and device.type == "cpu":
-        raise InputError(
-            f"offload {options.offload!r} must be left out on the processor: it spares the memory of a GPU; 'disk' "
-            "spares any"
+def _check_machine(settings: SoundPipelineSettings, device: torch.device) -> None:
+    if settings.offload in ("model", "sequential") and device.type == "cpu":
+        raise SettingError(
+            "offload", f"must not be {settings.offload} on a CPU, which has no GPU memory to save; use disk"
         )
-    if options.offload == "sequential" and find_spec("accelerate") is None:
+    if settings.offload == "sequential" and find_spec("accelerate") is None:
         raise InputError("offload needs accelerate, which is not installed: pip install 'photism[diffusion]'")
-    if options.compile and device.type == "cpu":
+    if settings.compile and device.type == "cpu":
         compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # what torch calls
         if shutil.which(compiler) is None:
-            raise InputError(f"compile needs a C++ compiler, and {compiler} is none here; install it, or set CXX")
+            raise InputError(f"compile needs a C++ compiler, but {compiler} is not installed; install it, or set CXX")

@@ -1,11 +1,11 @@
-"""A folder of sounds made from captions, which `photism align` reads as it is.
+"""Generate a training corpus from captions, in the format that `photism align` reads.
 
-metadata.jsonl            a row a sound: file_name, text, seed, score
-sounds/000017-rain.flac   the sound of the 17th caption
-sound.json                what they were made with: only the same goes on in the folder
+metadata.jsonl            a row for each recording: file_name, text, seed, score
+sounds/000017-rain.flac   recording of the 17th caption
+sound.json                settings of the corpus: it is continued with the same settings only
 
-A sound depends on its caption, its place in the list and the settings, so that a folder that was left unfinished is
-finished to the same files, by any number of processes.
+A recording depends on its caption, its line number and the settings, so that an interrupted run is completed to the
+same files, by any number of processes.
 """
 
 from __future__ import annotations
@@ -17,240 +17,265 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photism.audio.writing import CODECS, read_tags, write_waveform
+from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from photism.errors import InputError
 from photism.files import atomic_text
+from photism.settings import SettingError
 
 if TYPE_CHECKING:
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
-SETTINGS, LIST, SOUNDS = "sound.json", "metadata.jsonl", "sounds"
+SETTINGS_FILE, METADATA_FILE, FOLDER = "sound.json", "metadata.jsonl", "sounds"
 WORDS_IN_NAME = 6
+LOADING = ("dtype", "scheduler", "compile", "offload", "vae_slicing", "vae_tiling")
+"""Settings of the pipeline in sound.json; another device may continue a corpus."""
+NOT_GENERATION = ("seed", "num_waveforms_per_prompt", "batch_size")
+"""Settings that sound.json holds by other names, or that may differ when a corpus is continued."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CorpusSettings:
-    """What the sounds of a corpus are made with.
+class Item(NamedTuple):
+    """A recording of a corpus.
 
-    Attributes:
-        model: folder or hub id; None for the bundled one.
-        seed: of the first caption's first candidate; the next caption has the next ones.
-        candidates: made of each caption, of which the best is kept.
-        suffix: of the files.
-        loading: arguments of `AudioLDM2Pipeline.from_pretrained` but for the device, with the dtype by its name.
-        making: arguments of its call.
+    number: position of its caption, from 0.
+    caption: text that is generated.
+    target: file that is written.
     """
 
-    model: str | None = None
-    seed: int = 0
-    candidates: int = 1
-    suffix: str = ".flac"
-    loading: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    making: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    def __post_init__(self) -> None:
-        if self.suffix not in CODECS:
-            raise InputError(f"suffix must be one of {', '.join(CODECS)}; got {self.suffix}")
+    number: int
+    caption: str
+    target: Path
 
 
-def make_corpus(
+def generate_dataset(
     captions: Sequence[str],
     folder: Path,
-    settings: CorpusSettings,
+    pipeline_settings: SoundPipelineSettings,
+    settings: SoundSettings,
     *,
+    suffix: str = ".flac",
     processes: int = 1,
-    device: str | None = None,
-    batch_size: int = 1,
     before_loading: Callable[[], None] | None = None,
-    callback_on_sound: Callable[[int, int], None] | None = None,
+    callback_on_recording: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Makes what is not there yet of a corpus.
+    """Generate the recordings of a corpus that do not exist yet.
 
     Args:
-        captions: one to each sound.
-        folder: of the corpus; it is made where it is missing.
-        settings: must be the same when a folder is gone on with.
-        processes: that make sounds, each with the model loaded.
-        device: by default the best there is; of several GPUs each process takes one in turn.
-        batch_size: captions that a process works on at once.
-        before_loading: is called first in each of several processes.
-        callback_on_sound: is given the sounds done and those to do, at first and after each batch.
+        captions: caption of each recording.
+        folder: folder of the corpus; it is created if it does not exist.
+        pipeline_settings: settings to load the pipeline with. Without a device, each process takes one of several GPUs
+            in turn.
+        settings: settings of each recording. `seed` is that of the first caption, 0 if there is none; the next caption
+            has the next seeds. The best of several candidates is kept. `batch_size` captions are generated at once,
+            by default one.
+        suffix: suffix of the files, which selects their format.
+        processes: number of processes, each of which loads the pipeline.
+        before_loading: called first in each of several processes.
+        callback_on_recording: called with the recordings done and all recordings, at first and after each batch.
 
     Returns:
-        The list of the sounds.
+        the path of metadata.jsonl.
 
     Raises:
-        InputError: there is nothing to make, the folder holds something else, or a process broke off.
+        InputError: there are no captions, or the folder holds something else.
+        BrokenProcessPool: a process was killed.
     """
     if not captions:
         raise InputError("captions must hold at least one caption; got none")
-    _begin(folder, settings)
-    targets = [folder / SOUNDS / f"{name}{settings.suffix}" for name in _names(captions)]
-    missing = [number for number, target in enumerate(targets) if not _is_of(target, captions[number])]
-    batches = [missing[start : start + batch_size] for start in range(0, len(missing), batch_size)]
-    jobs = [[(number, captions[number], targets[number]) for number in batch] for batch in batches]
-    done = len(captions) - len(missing)
-    if callback_on_sound is not None:
-        callback_on_sound(done, len(captions))
+    if suffix not in CODECS:
+        raise InputError(f"suffix must be one of {', '.join(CODECS)}; got {suffix}")
+    if settings.seed is None:
+        settings = replace(settings, seed=0)
+    if not isinstance(settings.seed, int):
+        raise SettingError("seed", f"must be one number for a corpus, that of its first caption; got {settings.seed}")
+    _write_settings(folder, _as_json(pipeline_settings, settings, suffix))
+    items = [
+        Item(number, caption, folder / FOLDER / f"{number + 1:06d}-{caption_name(caption)}{suffix}")
+        for number, caption in enumerate(captions)
+    ]
+    missing = [item for item in items if not _is_generated(item)]
+    size = settings.batch_size or 1
+    batches = [missing[start : start + size] for start in range(0, len(missing), size)]
+    done = len(items) - len(missing)
+    counts = _run(batches, (pipeline_settings, settings), processes, before_loading)
     try:
-        for count in _run(jobs, settings, processes=processes, device=device, before_loading=before_loading):
+        for count in chain([0], counts):
             done += count
-            if callback_on_sound is not None:
-                callback_on_sound(done, len(captions))
+            if callback_on_recording is not None:
+                callback_on_recording(done, len(items))
     finally:
-        _write_list(folder, captions, targets)
-    return folder / LIST
+        _write_metadata(folder, items)
+    return folder / METADATA_FILE
 
 
 def caption_name(caption: str) -> str:
-    """A short name for a file, of letters, digits and hyphens."""
+    """Return a short name for the file of a caption, of letters, digits and hyphens."""
     return "-".join(re.findall(r"\w+", caption.lower())[:WORDS_IN_NAME])[:60] or "sound"
 
 
-def _names(captions: Sequence[str]) -> list[str]:
-    return [f"{number:06d}-{caption_name(caption)}" for number, caption in enumerate(captions, start=1)]
+def _is_generated(item: Item) -> bool:
+    """Return whether the file exists, and is not that of another caption with the same first words."""
+    return item.target.exists() and read_tags(item.target).get("text") == item.caption
 
 
-def _is_of(target: Path, caption: str) -> bool:
-    """Whether the sound is there, and not that of another caption whose first words are the same."""
-    return target.exists() and read_tags(target).get("text") == caption
+def _as_json(pipeline_settings: SoundPipelineSettings, settings: SoundSettings, suffix: str) -> dict[str, Any]:
+    """Return the content of sound.json: of the generation, `loop` and what differs from its default."""
+    generation = {
+        each.name: getattr(settings, each.name)
+        for each in fields(settings)
+        if each.name == "loop" or (each.name not in NOT_GENERATION and getattr(settings, each.name) != each.default)
+    }
+    content = {
+        "model": pipeline_settings.model,
+        "seed": settings.seed,
+        "candidates": settings.num_waveforms_per_prompt,
+        "suffix": suffix,
+        "loading": {name: getattr(pipeline_settings, name) for name in LOADING},
+        "making": generation,
+    }
+    return json.loads(json.dumps(content, default=str))
 
 
-def _begin(folder: Path, settings: CorpusSettings) -> None:
-    about = json.loads(json.dumps(asdict(settings)))
-    path = folder / SETTINGS
+def _write_settings(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write sound.json, if the folder is new or holds a corpus with the same settings."""
+    path = folder / SETTINGS_FILE
     if path.is_file():
-        found = _read_settings(path)
-        differing = ", ".join(name for name in about if found.get(name) != about[name])
-        if differing and any((folder / SOUNDS).glob("*")):  # without sounds nothing was made yet, but for a mistake
+        found = _read_json(path)
+        differing = ", ".join(name for name in content if found.get(name) != content[name])
+        if differing and any((folder / FOLDER).glob("*")):  # without recordings an earlier run failed at once
             raise InputError(
-                f"{folder} holds sounds that were made otherwise ({differing}): to go on, give what {SETTINGS} there "
-                "says; to make others, give another folder"
+                f"{folder} holds a corpus with other settings ({differing}): to continue it, use those in "
+                f"{SETTINGS_FILE}; to generate another corpus, choose another folder"
             )
     elif folder.exists() and any(folder.iterdir()):
-        raise InputError(
-            f"{folder} must be a new or empty folder, or one that was left unfinished; it holds others' files"
-        )
-    (folder / SOUNDS).mkdir(parents=True, exist_ok=True)
+        raise InputError(f"{folder} is not empty and was not created by an unfinished run; choose another folder")
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     with atomic_text(path) as file:
-        file.write(json.dumps(about, indent=1, ensure_ascii=False))
+        file.write(json.dumps(content, indent=1, ensure_ascii=False))
 
 
-def _read_settings(path: Path) -> Mapping[str, Any]:
+def _read_json(path: Path) -> Mapping[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf8")))
     except (ValueError, TypeError) as error:
-        raise InputError(f"{path} must say with what a corpus was made; it cannot be read: {error}") from None
+        raise InputError(f"{path}, the settings of the corpus, cannot be read: {error}") from None
 
 
 def _run(
-    jobs: Sequence[Sequence[tuple[int, str, Path]]],
-    settings: CorpusSettings,
-    *,
+    batches: Sequence[Sequence[Item]],
+    settings: tuple[SoundPipelineSettings, SoundSettings],
     processes: int,
-    device: str | None,
     before_loading: Callable[[], None] | None,
 ) -> Iterator[int]:
-    """The number of sounds of each batch as it is done."""
-    if processes == 1 or len(jobs) < 2:
-        _load(settings, device, 1, None, None)
-        yield from map(_make, jobs)
+    """Yield the number of recordings of each batch when it is done."""
+    if processes == 1 or len(batches) < 2:
+        _load(*settings)
+        yield from map(_generate, batches)
         return
     context = multiprocessing.get_context("spawn")
-    order = context.Value("i", 0)
-    with ProcessPoolExecutor(
-        min(processes, len(jobs)),
-        context,
-        initializer=_load,
-        initargs=(settings, device, processes, order, before_loading),
-    ) as pool:
-        futures = [pool.submit(_make, job) for job in jobs]
+    started = context.Value("i", 0)
+    workers = min(processes, len(batches))
+    arguments = (*settings, processes, started, before_loading)
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=arguments) as pool:
+        futures = [pool.submit(_generate, batch) for batch in batches]
         try:
             for future in futures:
                 yield future.result()
         except BrokenProcessPool:
-            raise InputError(
-                f"one of {processes} processes broke off; if nothing above says why, the machine was short of memory: "
-                "give fewer. What was made stays, and the same command goes on"
+            raise BrokenProcessPool(
+                f"one of {processes} worker processes was killed, probably by the out-of-memory killer; with fewer "
+                "processes, the same command resumes"
             ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-_worker: tuple[AudioLDM2Pipeline, CorpusSettings] | None = None
-"""Of a process that makes sounds: loaded once, for all batches it is given."""
+_worker: tuple[AudioLDM2Pipeline, SoundSettings] | None = None
+"""Pipeline of a process that generates recordings: loaded once, for all its batches."""
 
 
-def _load(
-    settings: CorpusSettings, device: str | None, processes: int, order: Any, before_loading: Callable[[], None] | None
+def _start_worker(
+    pipeline_settings: SoundPipelineSettings,
+    settings: SoundSettings,
+    processes: int,
+    started: Any,
+    before_loading: Callable[[], None] | None,
 ) -> None:
+    """Load the pipeline in one of several processes, on a GPU of its own if there are several."""
     import signal
 
     if before_loading is not None:
         before_loading()
     import torch
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops the others
+    with started.get_lock():
+        number, started.value = started.value, started.value + 1
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+    if pipeline_settings.device is None and torch.cuda.device_count() > 1:
+        pipeline_settings = replace(pipeline_settings, device=f"cuda:{number % torch.cuda.device_count()}")
+    _load(pipeline_settings, settings)
+
+
+def _load(pipeline_settings: SoundPipelineSettings, settings: SoundSettings) -> None:
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
-    number = 0
-    if order is not None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process ends the others
-        with order.get_lock():
-            number, order.value = order.value, order.value + 1
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
-        if device is None and torch.cuda.device_count() > 1:
-            device = f"cuda:{number % torch.cuda.device_count()}"
-    loading = dict(settings.loading)
-    dtype = getattr(torch, loading.pop("dtype", "float32"))
     global _worker
-    _worker = AudioLDM2Pipeline.from_pretrained(settings.model, device=device, dtype=dtype, **loading), settings
+    _worker = AudioLDM2Pipeline.from_pretrained(**vars(pipeline_settings)), settings
 
 
-def _make(job: Sequence[tuple[int, str, Path]]) -> int:
+def _generate(batch: Sequence[Item]) -> int:
+    """Generate and write the recordings of a batch; return their number."""
     import torch
 
     if _worker is None:
-        raise RuntimeError("_load comes before _make")
+        raise RuntimeError("_load must be called before _generate")
     pipeline, settings = _worker
-    count = settings.candidates
-    seeds = [settings.seed + number * count + one for number, _, _ in job for one in range(count)]
-    made = pipeline(
-        [caption for _, caption, _ in job],
-        num_waveforms_per_prompt=count,
+    count = settings.num_waveforms_per_prompt
+    first_seeds = [(settings.seed if isinstance(settings.seed, int) else 0) + item.number * count for item in batch]
+    seeds = [seed + candidate for seed in first_seeds for candidate in range(count)]
+    arguments: dict[str, Any] = {**vars(settings), "seed": None, "batch_size": None}
+    output = pipeline(
+        [item.caption for item in batch],
         generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-        **settings.making,
+        **arguments,
     )
-    for row, (number, caption, target) in enumerate(job):
-        score = None if made.scores is None else made.scores[row][0]
+    used = {
+        each.name: getattr(output.settings, each.name)
+        for each in fields(settings)
+        if each.name not in NOT_GENERATION and each.name != "audio"
+    }
+    for row, (item, seed) in enumerate(zip(batch, first_seeds, strict=True)):
         about = {
-            "text": caption,
-            "model": settings.model or "tiny",
-            "seed": settings.seed + number * count,
+            "text": item.caption,
+            "model": pipeline.settings.model or "tiny",
+            "seed": seed,
             "candidates": count,
-            "score": score,
+            "score": None if output.scores is None else output.scores[row][0],
         }
         write_waveform(
-            made.audios[row * count],
-            target,
-            sampling_rate=made.sampling_rate,
-            title=caption,
-            about={**about, **settings.making},
+            output.audios[row * count],
+            item.target,
+            sampling_rate=output.sampling_rate,
+            title=item.caption,
+            about={**about, **used},
         )
-    return len(job)
+    return len(batch)
 
 
-def _write_list(folder: Path, captions: Sequence[str], targets: Sequence[Path]) -> None:
+def _write_metadata(folder: Path, items: Sequence[Item]) -> None:
+    """Write metadata.jsonl with a row for each recording that exists."""
     rows: list[str] = []
-    for caption, target in zip(captions, targets, strict=True):
-        if target.exists():
-            about = {name: value for name, value in read_tags(target).items() if name in ("seed", "score")}
-            rows.append(
-                json.dumps({"file_name": f"{SOUNDS}/{target.name}", "text": caption, **about}, ensure_ascii=False)
-            )
-    with atomic_text(folder / LIST) as file:
+    for item in items:
+        if item.target.exists():
+            about = {name: value for name, value in read_tags(item.target).items() if name in ("seed", "score")}
+            row = {"file_name": f"{FOLDER}/{item.target.name}", "text": item.caption, **about}
+            rows.append(json.dumps(row, ensure_ascii=False))
+    with atomic_text(folder / METADATA_FILE) as file:
         file.writelines(f"{row}\n" for row in rows)

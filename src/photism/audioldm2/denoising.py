@@ -1,4 +1,4 @@
-"""Noise in, latents of a sound out: the steps of a scheduler, with guidance, over windows where the sound is long."""
+"""Denoise latents: the steps of a scheduler, with classifier-free guidance, over windows if the sound is long."""
 
 from __future__ import annotations
 
@@ -10,90 +10,198 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from photism.audioldm2.cached_cross_attention import TextStates, forget_text, set_text
-from photism.audioldm2.windows import Windows
+from photism.audioldm2.cached_cross_attention import TextConditioning, cache_text, clear_text
+from photism.audioldm2.components import Components
+from photism.audioldm2.inpainting import keep_outside
+from photism.audioldm2.prompt_embeds import PromptEmbeds
+from photism.audioldm2.request import Generators, SoundRequest
+from photism.audioldm2.windows import WindowPlan, plan_windows
 
-Generators: TypeAlias = "torch.Generator | list[torch.Generator]"
 AfterStep: TypeAlias = Callable[[int, Tensor, Tensor], Tensor]
-"""Is given the number of the step, its time and the latents after it, and returns the latents to go on with."""
+"""Called with the number of a step, its timestep and the latents after it; returns the latents to continue with."""
 
 WINDOWS_AT_ONCE = 4
+"""Windows of a waveform that the UNet processes at once, without a batch size."""
 
 
 @dataclass(frozen=True, eq=False)
 class Denoiser:
-    """What takes the steps.
+    """A UNet and a scheduler.
 
     Attributes:
-        unet: AudioLDM 2's, with `install_constant_text`.
-        scheduler: with its time steps set.
-        guidance_scale: how far to go from the negative through the prompt; at most 1 is without guidance.
-        eta: of DDIM, how much of the noise is fresh at each step.
-        windows: of a long sound or a loop.
-        windows_at_once: that the UNet is given.
+        unet: UNet of AudioLDM 2 with cached cross-attention.
+        scheduler: scheduler of diffusers whose timesteps are set.
+        guidance_scale: classifier-free guidance scale; at most 1 is without guidance.
+        eta: amount of fresh noise at each step of DDIM.
+        windows: windows of a long sound or a loop.
+        windows_at_once: windows that the UNet processes at once.
     """
 
     unet: Any
     scheduler: Any
     guidance_scale: float
     eta: float
-    windows: Windows | None
+    windows: WindowPlan | None
     windows_at_once: int = WINDOWS_AT_ONCE
 
     @torch.no_grad()
     def __call__(
         self,
         latents: Tensor,
-        text: TextStates,
+        text: TextConditioning,
         *,
         timesteps: Tensor,
         generators: Generators,
         after_step: AfterStep,
     ) -> Tensor:
-        """Takes all steps.
+        """Return the denoised latents.
 
         Args:
-            latents: (R * m, C, T, W) noisy ones, float32, m to a prompt.
-            text: R rows of states, or 2 R with guidance, the negatives first.
-            timesteps: of the scheduler, those that are to be taken.
-            generators: of noise that a step adds, where the scheduler is one that adds any.
-            after_step: looks at the latents after each step, and may change them.
+            latents: (R * m, C, T, W) noisy latents, float32, m consecutive ones for each prompt.
+            text: R rows, or 2 R with guidance, the negative prompts first.
+            timesteps: timesteps of the scheduler that are taken.
+            generators: random generators of the noise that a stochastic scheduler adds.
+            after_step: called after each step; may change the latents.
         """
         accepted = signature(self.scheduler.step).parameters
         further = {"eta": self.eta, "generator": generators}
         further = {name: value for name, value in further.items() if name in accepted}
-        set_text(self.unet, text)
+        cache_text(self.unet, text)
         try:
-            for number, time in enumerate(timesteps):
-                noise = self._predict(self.scheduler.scale_model_input(latents, time), time, text)
-                latents = self.scheduler.step(noise, time, latents, **further, return_dict=False)[0]
-                latents = after_step(number, time, latents)
+            for step, timestep in enumerate(timesteps):
+                noise = self._predict(self.scheduler.scale_model_input(latents, timestep), timestep, text)
+                latents = self.scheduler.step(noise, timestep, latents, **further, return_dict=False)[0]
+                latents = after_step(step, timestep, latents)
         finally:
-            forget_text(self.unet)
+            clear_text(self.unet)
         return latents
 
-    def _predict(self, latents: Tensor, time: Tensor, text: TextStates) -> Tensor:
-        """What the UNet predicts of the whole sound, guidance included."""
+    def _predict(self, latents: Tensor, timestep: Tensor, text: TextConditioning) -> Tensor:
+        """Return the guided prediction for the whole sound."""
         if self.windows is None:
-            return self._predict_window(latents, time, text)
+            return self._predict_window(latents, timestep, text)
         parts: list[Tensor] = []
         for first in range(0, len(self.windows), self.windows_at_once):
-            some = self.windows.some(first, first + self.windows_at_once)
-            predicted = self._predict_window(some.cut(latents), time, text)
-            parts.append(predicted.unflatten(0, (-1, len(some))))  # (R * m, some, C, size, W)
+            some = self.windows.subset(first, first + self.windows_at_once)
+            predicted = self._predict_window(some.cut(latents), timestep, text)
+            parts.append(predicted.unflatten(0, (-1, len(some))))  # (R * m, some, C, length, W)
         return self.windows.join(torch.cat(parts, dim=1).flatten(0, 1))
 
-    def _predict_window(self, latents: Tensor, time: Tensor, text: TextStates) -> Tensor:
-        guided = self.guidance_scale > 1
+    def _predict_window(self, latents: Tensor, timestep: Tensor, text: TextConditioning) -> Tensor:
+        is_guided = self.guidance_scale > 1
         latents = latents.to(self.unet.dtype)
         noise = self.unet(
-            torch.cat([latents, latents]) if guided else latents,
-            time,
-            encoder_hidden_states=text.generated,
-            encoder_hidden_states_1=text.encoded,
+            torch.cat([latents, latents]) if is_guided else latents,
+            timestep,
+            encoder_hidden_states=text.encoder_hidden_states,
+            encoder_hidden_states_1=text.encoder_hidden_states_1,
             return_dict=False,
         )[0].float()
-        if not guided:
+        if not is_guided:
             return noise
         negative, positive = noise.chunk(2)
         return negative + self.guidance_scale * (positive - negative)
+
+
+def denoise(
+    components: Components,
+    request: SoundRequest,
+    embeds: PromptEmbeds,
+    *,
+    after_step: AfterStep,
+    on_progress: Callable[[int, int], None] | None,
+) -> Tensor:
+    """Generate the latents of all waveforms of a request, batch by batch.
+
+    Args:
+        components: components of the checkpoint.
+        request: what to generate.
+        embeds: embeddings of its prompts.
+        after_step: called after each step of each batch; may change the latents.
+        on_progress: called after each step with the steps done and the steps of all batches.
+
+    Returns:
+        (B * n, C, F, W) float32 latents.
+    """
+    source = _encode_source(components, request)
+    generators = request.generators()
+    noise = _draw_noise(components, request, generators).to(components.device)
+    latents = torch.empty_like(noise)
+    windows = plan_windows(request.frames, components.checkpoint.window_frames, is_loop=request.settings.loop)
+    batches = list(request.batches())
+    with components.on_device("unet") as (unet,):
+        for number, (rows, waveforms) in enumerate(batches):
+            scheduler = components.make_scheduler()
+            scheduler.set_timesteps(request.steps, device=components.device)
+            first = request.first_step * scheduler.order
+            timesteps = scheduler.timesteps[first:]
+            denoiser = Denoiser(
+                unet,
+                scheduler,
+                request.guidance_scale,
+                request.settings.eta,
+                windows,
+                max(1, (request.settings.batch_size or WINDOWS_AT_ONCE) // len(waveforms)),
+            )
+            keep = None
+            if request.source is not None and source is not None:
+                mask = request.source.inpaint_mask(request.frames)
+                keep = None if mask is None else keep_outside(mask, source, noise[waveforms], scheduler, timesteps)
+            latents[waveforms] = denoiser(
+                _first_latents(scheduler, noise[waveforms], source, first),
+                embeds.select(rows).conditioning(),
+                timesteps=timesteps,
+                generators=generators
+                if isinstance(generators, torch.Generator)
+                else [generators[i] for i in waveforms],
+                after_step=_after_step(keep, after_step, on_progress, number, len(batches), len(timesteps)),
+            )
+    return latents
+
+
+def _first_latents(scheduler: Any, noise: Tensor, source: Tensor | None, first: int) -> Tensor:
+    """Return the latents before the first step that is taken: noise, or the noisy source where steps are skipped."""
+    if not first or source is None:
+        return noise * scheduler.init_noise_sigma
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(first)
+    return scheduler.add_noise(source.expand_as(noise), noise, scheduler.timesteps[first : first + 1])
+
+
+def _after_step(
+    keep: Callable[[int, Tensor], Tensor] | None,
+    after_step: AfterStep,
+    on_progress: Callable[[int, int], None] | None,
+    batch: int,
+    batches: int,
+    steps: int,
+) -> AfterStep:
+    """Return what is done after a step of a batch: inpaint, then the caller's callbacks."""
+
+    def after(step: int, timestep: Tensor, latents: Tensor) -> Tensor:
+        latents = after_step(step, timestep, latents if keep is None else keep(step, latents))
+        if on_progress is not None:
+            on_progress(batch * steps + step + 1, batches * steps)
+        return latents
+
+    return after
+
+
+def _draw_noise(components: Components, request: SoundRequest, generators: Generators) -> Tensor:
+    from diffusers.utils.torch_utils import randn_tensor
+
+    if request.latents is not None:
+        return request.latents.float()
+    shape = (request.total, *components.checkpoint.latent_shape(request.frames))
+    device = components.device if isinstance(generators, torch.Generator) else torch.device("cpu")
+    return randn_tensor(shape, generator=generators, device=device, dtype=torch.float32)
+
+
+def _encode_source(components: Components, request: SoundRequest) -> Tensor | None:
+    """Return the latents (1, C, F, W) of the recording to start from, if there is one."""
+    if request.source is None:
+        return None
+    with components.on_device("vae") as (vae,):
+        return request.source.encode(
+            vae, components.checkpoint, device=components.device, is_loop=request.settings.loop
+        ).float()

@@ -1,7 +1,8 @@
-"""The language model of AudioLDM 2: it continues a sequence of states, not of words.
+"""The language model of AudioLDM 2, which continues a sequence of hidden states, not of words.
 
-The reference's loop calls a method that GPT2Model no longer has (diffusers issue 12630), computes logits that nobody
-reads, and counts positions past padding, so that a prompt beside a longer one sounds different (haoheliu/AudioLDM2).
+The loop of diffusers calls a method that GPT2Model no longer has (diffusers issue 12630), computes logits that are
+never used, and counts positions over padding, so that a prompt in a batch with a longer one gives another sound, as in
+haoheliu/AudioLDM2.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ import torch
 from torch import Tensor
 
 
-def generate_states(model: Any, embeds: Tensor, mask: Tensor, *, count: int, skip_padding: bool = True) -> Tensor:
-    """Appends `count` states to each sequence, each the model's last one fed back to it.
+def generate_hidden_states(
+    model: Any, embeds: Tensor, mask: Tensor, *, count: int, skip_padding: bool = True
+) -> Tensor:
+    """Continue each sequence by feeding the model's last hidden state back to it.
 
     Args:
-        model: a bare GPT-2.
-        embeds: (B, L, D) the sequences.
-        mask: (B, L), 1 where a state counts.
-        count: at least 1.
-        skip_padding: count positions over what counts alone, so that padding changes nothing. A model that was trained
-            on sequences padded to one length is used to positions that padding takes part in.
+        model: GPT-2 without a head.
+        embeds: (B, L, D) sequences.
+        mask: (B, L), 0 at padding and 1 elsewhere.
+        count: number of states to generate, at least 1.
+        skip_padding: count positions without padding, so that padding changes nothing. Set it to False for a model that
+            was trained on sequences padded to one length, whose positions include padding.
 
     Returns:
-        (B, count, D): the states of the last layer, after its norm.
+        (B, count, D) hidden states of the last layer, after its norm.
     """
     mask = mask.to(torch.long)
     if skip_padding:

@@ -1,8 +1,8 @@
-"""A recording that a sound is made from: as a whole, in a span of it, or past its end."""
+"""Start from a recording: regenerate all of it, regenerate a span of it (inpainting), or continue it past its end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -11,134 +11,156 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from photism.audio.waveform import AudioSource, load_waveform
-from photism.audioldm2.arguments import LONGEST_S, check_number
-from photism.audioldm2.checkpoint import Checkpoint
-from photism.audioldm2.mel_vae import encode_mel, log_mel, training_gain
+from photism.audio.waveform import SAMPLING_RATE, load_waveform
+from photism.audioldm2.checkpoint import AudioLDM2Checkpoint
+from photism.audioldm2.mel_vae import encode_mel, log_mel, normalize_waveform
+from photism.audioldm2.settings import SoundSettings, parse_span
 from photism.errors import InputError
+from photism.settings import SettingError
 
-STRENGTH = 0.5
-"""How far from the recording, where a call does not say and has no span."""
+DEFAULT_STRENGTH = 0.5
+"""Strength without a span; with a span it is 1."""
 CROSSFADE_S = 0.01
-"""Within what is kept, next to a span: everything else of the recording stays to the sample."""
+"""Cross-fade into a regenerated span, within the kept recording; outside of it the samples do not change."""
 
 
 @dataclass(frozen=True, eq=False)
-class SourceSound:
-    """A recording and what is to be made of it.
+class SourceRecording:
+    """A recording to start from.
 
     Attributes:
-        waveform: (T,) the recording, as loud as training's.
-        recording: (T,) as it came, at the checkpoint's rate.
-        samples: of the sound that is to be made, T or more.
-        mean, gain: that were taken off it and that it was multiplied with.
-        span: samples, from and to, that are made anew; None for all.
-        strength: how far to go, above 0 to 1, which leaves nothing of it where it is made anew.
-        latent_samples: samples to a latent frame.
+        recording: (T,) samples at the checkpoint's sampling rate.
+        normalized: (T,) the same, normalized as for training.
+        mean, gain: what normalization subtracted, and then multiplied with.
+        samples: length of the sound to generate, T or more.
+        span: first sample of the span to regenerate and the one after its last; None for the whole recording.
+        strength: fraction of the steps that are taken, above 0 to 1.
+        latent_samples: samples of a latent frame.
     """
 
-    waveform: Tensor
     recording: Tensor
-    samples: int
+    normalized: Tensor
     mean: float
     gain: float
+    samples: int
     span: tuple[int, int] | None
     strength: float
     latent_samples: int
 
-    def encode(self, vae: Any, checkpoint: Checkpoint, *, device: torch.device, is_loop: bool) -> Tensor:
-        """(1, C, frames, W) latents."""
+    def encode(self, vae: Any, checkpoint: AudioLDM2Checkpoint, *, device: torch.device, is_loop: bool) -> Tensor:
+        """Encode the recording to latents (1, C, F, W) of the length of the sound to generate."""
         length = ceil(self.samples / checkpoint.latent_samples) * checkpoint.latent_samples
-        # Mirrored past its end: silence there would be heard in the latents before it, and in what continues them.
-        padded = np.pad(self.waveform.numpy(), (0, length - len(self.waveform)), mode="reflect")
+        # Mirrored past its end: silence there would change the latents before it, and thereby what continues them.
+        padded = np.pad(self.normalized.numpy(), (0, length - len(self.normalized)), mode="reflect")
         padded = torch.from_numpy(padded)[None].to(device)
         return encode_mel(vae, log_mel(padded, checkpoint), checkpoint, is_loop=is_loop)
 
-    def anew(self, frames: int) -> Tensor | None:
-        """(frames, 1): 1 where latents are made anew, all that the span touches; None for all."""
+    def inpaint_mask(self, frames: int) -> Tensor | None:
+        """Return (frames, 1) with 1 at the latent frames that the span touches and 0 elsewhere; None without a span."""
         if self.span is None:
             return None
         start, stop = self.span
-        anew = torch.zeros(frames, 1)
-        anew[start // self.latent_samples : ceil(stop / self.latent_samples)] = 1
-        return anew
+        mask = torch.zeros(frames, 1)
+        mask[start // self.latent_samples : ceil(stop / self.latent_samples)] = 1
+        return mask
 
-    def put_back(self, made: Tensor, sampling_rate: int) -> Tensor:
-        """(N, samples) as loud as the recording, with the recording itself outside of the span."""
-        made = made / self.gain + self.mean
+    def splice(self, generated: Tensor, sampling_rate: int) -> Tensor:
+        """Scale generated waveforms (N, T) to the recording, and put the recording itself outside of the span."""
+        generated = generated / self.gain + self.mean
         if self.span is None:
-            return made
+            return generated
         fade = round(CROSSFADE_S * sampling_rate)
-        positions = torch.arange(made.shape[1])
+        positions = torch.arange(generated.shape[1])
         start, stop = self.span
         # 0 where the recording is kept, 1 in the span, rising in between.
-        share = torch.minimum(positions - (start - fade), (stop + fade - 1) - positions).clamp(0, fade) / fade
-        share[len(self.recording) :] = 1
-        kept = torch.nn.functional.pad(self.recording, (0, max(0, made.shape[1] - len(self.recording))))
-        return torch.lerp(kept[: made.shape[1]], made, share)
+        weight = torch.minimum(positions - (start - fade), (stop + fade - 1) - positions).clamp(0, fade) / fade
+        weight[len(self.recording) :] = 1
+        kept = torch.nn.functional.pad(self.recording, (0, max(0, generated.shape[1] - len(self.recording))))
+        return torch.lerp(kept[: generated.shape[1]], generated, weight)
 
 
-def read_source(
-    audio: AudioSource,
-    *,
-    strength: float | None,
-    span_s: Sequence[float] | None,
-    audio_length_in_s: float | None,
-    checkpoint: Checkpoint,
-) -> SourceSound:
-    """Reads a recording and what is to be made of it.
+def keep_outside(
+    mask: Tensor, source: Tensor, noise: Tensor, scheduler: Any, timesteps: Tensor
+) -> Callable[[int, Tensor], Tensor]:
+    """Return a function that puts the source back outside of the mask after each step, at the noise level of the step.
 
     Args:
-        audio: what `load_waveform` takes.
-        strength: by default 1 with a span, and `STRENGTH` without.
-        span_s: from and to in seconds; to may lie past the recording's end, which continues it.
-        audio_length_in_s: of the sound that is made; by default to the end of the recording and of the span.
-        checkpoint: that makes it.
+        mask: (F, 1), 1 where latents are generated.
+        source: (1, C, F, W) latents of the recording.
+        noise: (N, C, F, W) initial noise of the waveforms.
+        scheduler: scheduler of diffusers.
+        timesteps: timesteps that are taken.
+    """
+    mask, source = mask.to(noise.device), source.expand_as(noise)
+
+    def keep(step: int, latents: Tensor) -> Tensor:
+        is_last = step + 1 == len(timesteps)
+        noisy = source if is_last else scheduler.add_noise(source, noise, timesteps[step + 1 : step + 2])
+        return torch.lerp(noisy, latents, mask)
+
+    return keep
+
+
+def read_source(settings: SoundSettings, checkpoint: AudioLDM2Checkpoint, *, steps: int) -> SourceRecording:
+    """Load the recording that a sound starts from.
+
+    Args:
+        settings: settings with `audio`; the sound ends by default with the recording or the span, whichever is later.
+        checkpoint: checkpoint that generates the sound.
+        steps: number of denoising steps.
 
     Raises:
-        InputError: the recording cannot be read, is too short, or an argument is out of range.
+        InputError: the recording cannot be read, or is too short.
+        SettingError: length, span and recording do not fit together, or the strength takes no step.
     """
-    strength = (STRENGTH if span_s is None else 1.0) if strength is None else strength
-    check_number("strength", strength, least=0, most=1, above=True)
-    recording = torch.from_numpy(load_waveform(audio).samples)
+    recording = torch.from_numpy(load_waveform(settings.audio).samples)
     rate = checkpoint.sampling_rate
-    if rate != 16_000:
+    if rate != SAMPLING_RATE:
         import soxr
 
-        recording = torch.from_numpy(soxr.resample(recording.numpy(), 16_000, rate))
-    samples = len(recording)
-    span = None if span_s is None else _read_span(span_s, len(recording), rate)
-    if span is not None:
-        samples = max(samples, span[1])
-    if audio_length_in_s is not None:
-        asked = round(check_number("audio_length_in_s", audio_length_in_s, least=0, above=True) * rate)
-        if span is not None and asked < span[1]:
-            raise InputError(
-                f"audio_length_in_s must reach to the end of span_s, {span[1] / rate:g}; got {asked / rate:g}"
-            )
-        samples = asked
-    if samples > len(recording) and (span is None or span[1] < samples or span[0] > len(recording)):
-        raise InputError(
-            f"audio_length_in_s must be at most the recording's {len(recording) / rate:g} s; to continue it, give "
-            f"span_s=({len(recording) / rate:g}, {samples / rate:g})"
-        )
+        recording = torch.from_numpy(soxr.resample(recording.numpy(), SAMPLING_RATE, rate))
+    span = None
+    if settings.span_s is not None:
+        start, stop = (round(each * rate) for each in parse_span(settings.span_s))
+        span = start, stop
+    samples = _read_samples(settings.audio_length_in_s, len(recording), span, rate)
     if samples < checkpoint.latent_samples:
-        least = checkpoint.latent_samples / rate
-        raise InputError(f"audio must be at least {least:g} s long; it is {samples / rate:g}")
-    recording = recording[:samples]
-    loud, mean, gain = training_gain(recording)
-    return SourceSound(loud, recording, samples, mean, gain, span, strength, checkpoint.latent_samples)
-
-
-def _read_span(span_s: Sequence[float], recorded: int, rate: int) -> tuple[int, int]:
-    if isinstance(span_s, str) or len(span_s) != 2:
-        raise InputError(f"span_s must be two times in seconds, from and to; got {span_s!r}")
-    start, stop = (round(check_number("span_s", each, least=0, most=LONGEST_S) * rate) for each in span_s)
-    if stop <= start:
-        raise InputError(f"span_s must end after it starts; got {span_s[0]:g} to {span_s[1]:g}")
-    if start > recorded:
         raise InputError(
-            f"span_s must start within the recording, which is {recorded / rate:g} s long, or at its end; "
-            f"got {span_s[0]:g}"
+            f"audio must be at least {checkpoint.latent_samples / rate:g} s long; it is {samples / rate:g}"
         )
-    return start, stop
+    strength = settings.strength
+    if strength is None:
+        strength = DEFAULT_STRENGTH if span is None else 1.0
+    if int(steps * strength) < 1:
+        raise SettingError("strength", f"must be at least {1 / steps:g}, one of {steps} steps; got {strength:g}")
+    recording = recording[:samples]
+    normalized, mean, gain = normalize_waveform(recording)
+    return SourceRecording(recording, normalized, mean, gain, samples, span, strength, checkpoint.latent_samples)
+
+
+def _read_samples(length_s: float | None, recorded: int, span: tuple[int, int] | None, rate: int) -> int:
+    """Return the number of samples to generate.
+
+    Raises:
+        SettingError: the span starts after the recording, the length ends before the span, or nothing fills the length
+            after the recording.
+    """
+    if span is not None and span[0] > recorded:
+        raise SettingError(
+            "span_s",
+            f"must start within the recording, which is {recorded / rate:g} s long, or at its end; got "
+            f"{span[0] / rate:g}",
+        )
+    samples = recorded if span is None else max(recorded, span[1])
+    if length_s is None:
+        return samples
+    length = round(length_s * rate)
+    if span is not None and length < span[1]:
+        raise SettingError("audio_length_in_s", f"must reach the end of the span, {span[1] / rate:g}; got {length_s:g}")
+    if length > samples:
+        raise SettingError(
+            "audio_length_in_s",
+            f"must be at most {samples / rate:g}, the end of the recording and of the span; to continue the recording, "
+            f"give the span {recorded / rate:g}:{length / rate:g}",
+        )
+    return length

@@ -1,8 +1,8 @@
-"""Convolutions on a processor, where oneDNN is fastest at them, with the same results to rounding.
+"""Convolutions on a CPU in the memory layout in which oneDNN is fastest, with equal results up to rounding.
 
-On the AMD EPYC that was measured (benchmarks/README.md) it multiplies a channel's neighbours side by side in memory
-("channels last") up to a third faster than a channel's positions, but not where positions are few: there, weights are
-most of what it reads, and it arranges them anew in each call.
+On the AMD EPYC that was measured (benchmarks/README.md), oneDNN computes with channels-last memory up to a third faster
+than with contiguous channels, except for few positions: then most of what it reads are weights, which it reorders in
+each call.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from torch.nn.functional import conv2d
 from photism.encoder.onednn import Linear, linear
 
 FEW_POSITIONS = 512
-"""In a batch, up to which they lie side by side."""
+"""Positions of a batch up to which channels stay contiguous."""
 
 
 def use_onednn(model: nn.Module) -> None:
-    """Makes the linear layers and convolutions of a float32 model, of any author, those of this module.
+    """Replace the linear layers and convolutions of a float32 model by those of this module, in place.
 
-    Its convolutions then take batches alone. Without oneDNN the model is left as it is.
+    The convolutions then take batched input only. Without oneDNN the model does not change.
     """
     if not torch.backends.mkldnn.is_available():
         return
@@ -37,34 +37,34 @@ def use_onednn(model: nn.Module) -> None:
 
 
 class PointwiseConv(nn.Conv2d):
-    """A convolution of one position, which is a linear layer over the channels."""
+    """Convolution with a kernel of one position, computed as a linear layer over the channels."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H, W)."""
+        """Convolve (B, in, H, W) -> (B, out, H, W)."""
         weight = self.weight[:, :, 0, 0]  # (out, in, 1, 1) -> (out, in)
         # (B, in, H, W) -> (B, H, W, out) -> (B, out, H, W)
         return linear(input.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
 
 
 class SpatialConv(nn.Conv2d):
-    """A convolution of pictures, and of spectrograms."""
+    """Two-dimensional convolution in the faster memory layout."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, in, H, W) -> (B, out, H', W')."""
-        return super().forward(_arranged(input))
+        """Convolve (B, in, H, W) -> (B, out, H', W')."""
+        return super().forward(_in_faster_layout(input))
 
 
 class SequenceConv(nn.Conv1d):
-    """A convolution of sequences, as that of a picture one position high, which may have its channels last."""
+    """One-dimensional convolution, computed as a two-dimensional one of height 1, which may have channels last."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, in, L) -> (B, out, L')."""
-        picture, weight = _arranged(input.unsqueeze(2)), self.weight.unsqueeze(2)
+        """Convolve (B, in, L) -> (B, out, L')."""
+        image, weight = _in_faster_layout(input.unsqueeze(2)), self.weight.unsqueeze(2)
         padding = self.padding if isinstance(self.padding, str) else (0, *self.padding)
-        return conv2d(picture, weight, self.bias, (1, *self.stride), padding, (1, *self.dilation)).squeeze(2)
+        return conv2d(image, weight, self.bias, (1, *self.stride), padding, (1, *self.dilation)).squeeze(2)
 
 
-def _arranged(picture: Tensor) -> Tensor:
-    batch, _, height, width = picture.shape
+def _in_faster_layout(image: Tensor) -> Tensor:
+    batch, _, height, width = image.shape
     few = batch * height * width <= FEW_POSITIONS
-    return picture.contiguous(memory_format=torch.contiguous_format if few else torch.channels_last)
+    return image.contiguous(memory_format=torch.contiguous_format if few else torch.channels_last)

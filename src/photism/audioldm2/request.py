@@ -1,230 +1,280 @@
-"""What a call is to make, checked as a whole before weights are loaded, and shared out in batches."""
+"""The arguments of a call of the pipeline, checked as a whole before weights are loaded, and divided into batches."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import torch
 from torch import Tensor
 
-from photism.audio.waveform import AudioSource
-from photism.audioldm2.arguments import (
-    OutputType,
-    check_count,
-    check_number,
-    check_output_type,
-    read_embeddings,
-    read_latents,
-    read_length,
-    read_negative,
-    read_prompt,
-    read_seeds,
-)
-from photism.audioldm2.checkpoint import Checkpoint
-from photism.audioldm2.inpainting import SourceSound, read_source
-from photism.audioldm2.text_encoding import SoundPrompt, TextKey
+from photism.audioldm2.checkpoint import AudioLDM2Checkpoint
+from photism.audioldm2.inpainting import SourceRecording, read_source
+from photism.audioldm2.prompt_embeds import TextEmbeds, check_negative_embeds
+from photism.audioldm2.settings import SPEECH_CHECKPOINTS, SoundSettings
+from photism.audioldm2.text_encoding import TextKey
 from photism.errors import InputError
+from photism.settings import SettingError
+
+Generators: TypeAlias = "torch.Generator | list[torch.Generator]"
+OutputType: TypeAlias = Literal["np", "pt", "latent"]
+OUTPUT_TYPES: tuple[OutputType, ...] = get_args(OutputType)
+RANDOM_SEED_LIMIT = 2**32
+"""Random seeds are below this number, short enough to be typed again."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SoundJob:
-    """The arguments of a call, read.
+class SoundRequest:
+    """What a call generates.
 
     Attributes:
-        texts: of the prompts; none where their embeddings are given.
-        negatives: one, or one to each prompt; none without guidance, or where their embeddings are given.
-        embeddings: that are given.
-        rows: B prompts.
-        waveforms: n of each prompt.
-        samples: of a waveform.
-        frames: latent ones that hold as many samples or more.
-        steps: of the scheduler.
-        guidance_scale, eta, output_type, batch_size, is_loop: as they were given.
-        seeds: of the waveforms of each prompt, where no generator is given.
-        generator: one for all waveforms, or one for each.
-        latents: (B * n, C, frames, W) to start from.
-        source: what it is made from.
+        settings: settings that are used, with the defaults of the checkpoint and the pipeline filled in.
+        steps: number of steps of the scheduler.
+        guidance_scale: classifier-free guidance scale.
+        prompts: texts of the prompts; empty if their embeddings are given.
+        negatives: texts of the negative prompts, one or one for each prompt; empty without guidance, or if their
+            embeddings are given.
+        prompt_embeds: embeddings of the prompts that are given.
+        negative_embeds: embeddings of the negative prompts that are given; None without guidance.
+        rows: number B of prompts.
+        samples: samples of a waveform.
+        frames: latent frames that hold as many samples or more.
+        generator: random generator of all waveforms, or one for each; None for the seeds of the settings.
+        latents: (B * n, C, F, W) initial noise; None to draw it.
+        source: recording to start from.
     """
 
-    texts: Sequence[TextKey]
-    negatives: Sequence[TextKey]
-    embeddings: SoundPrompt | None
-    rows: int
-    waveforms: int
-    samples: int
-    frames: int
+    settings: SoundSettings
     steps: int
     guidance_scale: float
-    eta: float
-    seeds: Sequence[int] | None
+    prompts: Sequence[TextKey]
+    negatives: Sequence[TextKey]
+    prompt_embeds: TextEmbeds | None
+    negative_embeds: TextEmbeds | None
+    rows: int
+    samples: int
+    frames: int
     generator: torch.Generator | Sequence[torch.Generator] | None
     latents: Tensor | None
-    source: SourceSound | None
-    is_loop: bool
-    output_type: OutputType
-    batch_size: int | None
+    source: SourceRecording | None
 
     @property
     def total(self) -> int:
-        """Waveforms of all prompts."""
-        return self.rows * self.waveforms
+        """Number of waveforms of all prompts."""
+        return self.rows * self.settings.num_waveforms_per_prompt
 
     @property
     def first_step(self) -> int:
-        """Of the scheduler's steps, the first that is taken: a recording that is changed a little skips many."""
+        """First step that is taken, from 0: a strength below 1 skips steps."""
         strength = 1.0 if self.source is None else self.source.strength
-        return self.steps - min(self.steps, int(self.steps * strength))
+        return self.steps - int(self.steps * strength)
+
+    @property
+    def seeds(self) -> list[int] | None:
+        """Seed of each waveform; None if generators are given."""
+        return None if self.generator is not None else list(self.settings.seeds or ()) * self.rows
 
     def batches(self) -> Iterator[tuple[slice, list[int]]]:
-        """Prompts, and the waveforms of each, numbered over all, that are denoised together."""
-        size = self.batch_size or self.total
-        prompts, each = max(1, size // self.waveforms), min(size, self.waveforms)
-        for row in range(0, self.rows, prompts):
-            rows = range(row, min(row + prompts, self.rows))
-            for first in range(0, self.waveforms, each):
-                some = range(first, min(first + each, self.waveforms))
-                yield slice(rows.start, rows.stop), [number * self.waveforms + one for number in rows for one in some]
+        """Yield the prompts of each batch, and the indices of its waveforms among all."""
+        count = self.settings.num_waveforms_per_prompt
+        size = self.settings.batch_size or self.total
+        rows_at_once, candidates_at_once = max(1, size // count), min(size, count)
+        for row in range(0, self.rows, rows_at_once):
+            rows = range(row, min(row + rows_at_once, self.rows))
+            for first in range(0, count, candidates_at_once):
+                candidates = range(first, min(first + candidates_at_once, count))
+                yield slice(rows.start, rows.stop), [each * count + one for each in rows for one in candidates]
 
-    def generators(self) -> torch.Generator | list[torch.Generator]:
-        """Of the noise of all waveforms."""
+    def generators(self) -> Generators:
+        """Return the random generators of the noise."""
         if isinstance(self.generator, torch.Generator):
             return self.generator
         if self.generator is not None:
             return list(self.generator)
-        # On the processor: the noise of a waveform is the same in any batch and on any device.
-        seeds = list(self.seeds or ()) * self.rows
-        return [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        # On the CPU: the noise of a waveform is the same in any batch and on any device.
+        return [torch.Generator("cpu").manual_seed(seed) for seed in self.seeds or ()]
 
 
-def read_job(
-    checkpoint: Checkpoint,
+def read_request(
+    settings: SoundSettings,
+    checkpoint: AudioLDM2Checkpoint,
     *,
+    default_steps: int,
     prompt: Any,
-    transcription: Any,
-    negative_prompt: Any,
-    embeddings: dict[str, Tensor | None],
-    audio_length_in_s: float | None,
-    num_inference_steps: int,
-    guidance_scale: float,
-    num_waveforms_per_prompt: int,
-    eta: float,
-    seed: int | Sequence[int] | None,
+    prompt_embeds: TextEmbeds | None,
+    negative_embeds: TextEmbeds | None,
     generator: torch.Generator | Sequence[torch.Generator] | None,
     latents: Tensor | None,
-    max_new_tokens: int | None,
-    audio: AudioSource | None,
-    strength: float | None,
-    span_s: Sequence[float] | None,
-    loop: bool,
-    output_type: OutputType,
-    batch_size: int | None,
-) -> SoundJob:
-    """Reads the arguments of a call.
+) -> SoundRequest:
+    """Check the arguments of a call and fill in the settings that are not given.
+
+    Args:
+        settings: settings as they are given.
+        checkpoint: checkpoint that generates.
+        default_steps: number of steps if the settings have none.
+        prompt: text or texts; None with `prompt_embeds`.
+        prompt_embeds: embeddings of the prompts.
+        negative_embeds: embeddings of the negative prompts.
+        generator: random generator of all waveforms, or one for each.
+        latents: initial noise.
 
     Raises:
-        InputError: one cannot be used, or they do not go together.
+        InputError: an argument cannot be used, or two do not go together.
     """
-    check_output_type(output_type)
-    train_steps = checkpoint.configs["scheduler"].get("num_train_timesteps", 1000)
-    steps = check_count("num_inference_steps", num_inference_steps, most=train_steps)
-    waveforms = check_count("num_waveforms_per_prompt", num_waveforms_per_prompt)
-    if batch_size is not None:
-        check_count("batch_size", batch_size)
-    scale = check_number("guidance_scale", guidance_scale, least=0)
-    new_tokens = checkpoint.new_tokens if max_new_tokens is None else check_count("max_new_tokens", max_new_tokens)
-    given, has_negative = read_embeddings(embeddings, checkpoint)
-    texts = _read_texts(prompt, transcription, given, checkpoint, new_tokens=new_tokens)
-    rows = len(texts) if given is None or texts else len(given.prompt_embeds)
-    if has_negative and negative_prompt is not None:
+    if negative_embeds is not None and settings.negative_prompt is not None:
         raise InputError("negative_prompt and negative_prompt_embeds exclude each other; give one of them")
-    negatives: list[TextKey] = []
-    if scale > 1 and not has_negative:
-        made = new_tokens if texts or given is None else given.generated_prompt_embeds.shape[1]
-        negatives = read_negative(negative_prompt, rows, new_tokens=made)
-    elif negative_prompt is not None:
-        read_negative(negative_prompt, rows, new_tokens=new_tokens)
-    source = _read_source(audio, strength, span_s, audio_length_in_s, checkpoint, loop=loop, steps=steps)
-    samples = read_length(audio_length_in_s, checkpoint) if source is None else source.samples
+    steps = default_steps if settings.num_inference_steps is None else settings.num_inference_steps
+    _check_steps(steps, checkpoint)
+    guidance_scale = checkpoint.guidance_scale if settings.guidance_scale is None else settings.guidance_scale
+    new_tokens = settings.max_new_tokens or checkpoint.max_new_tokens
+    if prompt_embeds is None:
+        prompts = read_prompts(prompt, settings.transcription, checkpoint, new_tokens=new_tokens)
+        rows = len(prompts)
+    else:
+        _check_no_prompt(prompt, settings.transcription)
+        prompts, rows, new_tokens = [], *prompt_embeds.generated_prompt_embeds.shape[:2]
+    if negative_embeds is None:
+        negatives = read_negative_prompts(settings.negative_prompt, rows, new_tokens=new_tokens)
+    else:
+        check_negative_embeds(negative_embeds, prompts=rows, states=new_tokens)
+        negatives = []
+    waveforms = rows * settings.num_waveforms_per_prompt
+    _check_generator(generator, settings.seed, waveforms)
+    source = None if settings.audio is None else read_source(settings, checkpoint, steps=steps)
+    samples = _read_samples(settings.audio_length_in_s, checkpoint) if source is None else source.samples
     frames = ceil(samples / checkpoint.latent_samples)
     if latents is not None:
-        read_latents(latents, (rows * waveforms, *checkpoint.latent_shape(frames)))
-    return SoundJob(
-        texts=texts,
-        negatives=negatives,
-        embeddings=given,
+        _check_latents(latents, (waveforms, *checkpoint.latent_shape(frames)))
+    seed = settings.seeds
+    if seed is None and generator is None:
+        seed = tuple(secrets.randbelow(RANDOM_SEED_LIMIT) for _ in range(settings.num_waveforms_per_prompt))
+    used = replace(
+        settings,
+        audio_length_in_s=samples / checkpoint.sampling_rate,
+        num_inference_steps=steps,
+        guidance_scale=guidance_scale,
+        max_new_tokens=new_tokens,
+        seed=seed,
+        strength=None if source is None else source.strength,
+    )
+    return SoundRequest(
+        settings=used,
+        steps=steps,
+        guidance_scale=guidance_scale,
+        prompts=prompts,
+        negatives=negatives if guidance_scale > 1 else [],
+        prompt_embeds=prompt_embeds,
+        negative_embeds=negative_embeds if guidance_scale > 1 else None,
         rows=rows,
-        waveforms=waveforms,
         samples=samples,
         frames=frames,
-        steps=steps,
-        guidance_scale=scale,
-        eta=check_number("eta", eta, least=0, most=1),
-        seeds=_read_randomness(seed, generator, rows, waveforms),
         generator=generator,
         latents=latents,
         source=source,
-        is_loop=loop,
-        output_type=output_type,
-        batch_size=batch_size,
     )
 
 
-def _read_texts(
-    prompt: Any, transcription: Any, given: SoundPrompt | None, checkpoint: Checkpoint, *, new_tokens: int
-) -> list[TextKey]:
-    has_embeddings = given is not None and given.prompt_embeds is not None  # pyright: ignore[reportUnnecessaryComparison]
-    if prompt is not None and has_embeddings:
-        raise InputError("prompt and prompt_embeds exclude each other; give one of them")
-    if prompt is None and not has_embeddings:
-        raise InputError("prompt is missing: give a text, a list of them, or what encode_prompt made of them")
-    if has_embeddings:
+def read_prompts(prompt: Any, transcription: Any, checkpoint: AudioLDM2Checkpoint, *, new_tokens: int) -> list[TextKey]:
+    """Return the prompts, and for a checkpoint that generates speech the words to speak.
+
+    Args:
+        prompt: B texts, or one.
+        transcription: words to speak: B texts, or one for all.
+        checkpoint: checkpoint that generates.
+        new_tokens: number of states that the language model generates.
+
+    Raises:
+        InputError: there is no prompt, it is not text, or the transcription is missing or superfluous.
+    """
+    if prompt is None:
+        raise InputError("prompt is missing: give a text, a list of texts, or what encode_prompt returned")
+    texts = _read_texts("prompt", prompt)
+    if not checkpoint.is_speech:
         if transcription is not None:
-            raise InputError("transcription must be left out with prompt_embeds, which have been made of one")
-        return []
-    return read_prompt(prompt, transcription, checkpoint, new_tokens=new_tokens)
-
-
-def _read_source(
-    audio: AudioSource | None,
-    strength: float | None,
-    span_s: Sequence[float] | None,
-    audio_length_in_s: float | None,
-    checkpoint: Checkpoint,
-    *,
-    loop: bool,
-    steps: int,
-) -> SourceSound | None:
-    if audio is None:
-        for name, value in (("strength", strength), ("span_s", span_s)):
-            if value is not None:
-                raise InputError(f"{name} must be given together with audio")
-        return None
-    if loop and span_s is not None:
-        raise InputError("loop and span_s exclude each other; give one of them")
-    source = read_source(
-        audio, strength=strength, span_s=span_s, audio_length_in_s=audio_length_in_s, checkpoint=checkpoint
-    )
-    if int(steps * source.strength) < 1:
-        raise InputError(
-            f"strength must be at least {1 / steps:g} with {steps} steps, of which it is the share that is taken; "
-            f"got {source.strength:g}"
+            raise SettingError(
+                "transcription",
+                f"cannot be used with {checkpoint.location}, which does not generate speech; "
+                f"{' and '.join(SPEECH_CHECKPOINTS)} do",
+            )
+        return [TextKey(text, None, new_tokens) for text in texts]
+    if transcription is None:
+        raise SettingError(
+            "transcription", f"is missing: {checkpoint.location} generates speech; give the words to speak"
         )
-    return source
+    spoken = _read_texts("transcription", transcription)
+    if isinstance(transcription, str):
+        spoken *= len(texts)
+    if len(spoken) != len(texts):
+        raise SettingError(
+            "transcription", f"must be one text, or one for each of {len(texts)} prompts; got {len(spoken)}"
+        )
+    return [TextKey(text, words, new_tokens) for text, words in zip(texts, spoken, strict=True)]
 
 
-def _read_randomness(
-    seed: int | Sequence[int] | None,
-    generator: torch.Generator | Sequence[torch.Generator] | None,
-    rows: int,
-    waveforms: int,
-) -> list[int] | None:
+def read_negative_prompts(negative_prompt: Any, prompts: int, *, new_tokens: int) -> list[TextKey]:
+    """Return the negative prompts: one for all prompts, by default the empty text, or one for each.
+
+    Raises:
+        InputError: they are not texts, or not as many.
+    """
+    texts = _read_texts("negative_prompt", "" if negative_prompt is None else negative_prompt)
+    if len(texts) not in (1, prompts):
+        raise SettingError(
+            "negative_prompt", f"must be one text, or one for each of {prompts} prompts; got {len(texts)}"
+        )
+    return [TextKey(text, None, new_tokens) for text in texts]
+
+
+def _read_texts(name: str, texts: Any) -> list[str]:
+    if isinstance(texts, str):
+        return [texts]
+    if not isinstance(texts, list | tuple) or not texts or not all(isinstance(text, str) for text in texts):
+        raise SettingError(name, f"must be a text or a list of at least one text; got {texts!r}")
+    return list(cast("Sequence[str]", texts))
+
+
+def _check_steps(steps: int, checkpoint: AudioLDM2Checkpoint) -> None:
+    limit = checkpoint.configs["scheduler"].get("num_train_timesteps", 1000)
+    if steps > limit:
+        raise SettingError("num_inference_steps", f"must be at most {limit}, the steps of training; got {steps}")
+
+
+def _check_no_prompt(prompt: Any, transcription: Any) -> None:
+    if prompt is not None:
+        raise InputError("prompt and prompt_embeds exclude each other; give one of them")
+    if transcription is not None:
+        raise SettingError("transcription", "cannot be combined with prompt_embeds, which already contain one")
+
+
+def _check_generator(
+    generator: torch.Generator | Sequence[torch.Generator] | None, seed: object, waveforms: int
+) -> None:
     if generator is None:
-        return read_seeds(seed, waveforms)
+        return
     if seed is not None:
         raise InputError("seed and generator exclude each other; give one of them")
-    if not isinstance(generator, torch.Generator) and len(generator) != rows * waveforms:
-        raise InputError(f"generator must be one, or one to each of {rows * waveforms} waveforms; got {len(generator)}")
-    return None
+    if not isinstance(generator, torch.Generator) and len(generator) != waveforms:
+        raise InputError(f"generator must be one, or one for each of {waveforms} waveforms; got {len(generator)}")
+
+
+def _read_samples(length_s: float | None, checkpoint: AudioLDM2Checkpoint) -> int:
+    """Return the samples of a sound of that length; by default the length that the UNet was trained on."""
+    if length_s is None:
+        return checkpoint.window_frames * checkpoint.latent_samples
+    shortest_s = checkpoint.latent_samples / checkpoint.sampling_rate
+    if length_s < shortest_s:
+        raise SettingError("audio_length_in_s", f"must be at least {shortest_s:g}; got {length_s:g}")
+    return round(length_s * checkpoint.sampling_rate)
+
+
+def _check_latents(latents: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(latents, Tensor) or tuple(latents.shape) != shape:
+        given = tuple(latents.shape) if isinstance(latents, Tensor) else type(latents).__name__
+        raise InputError(
+            f"latents must be a tensor of the shape {shape}: waveforms, channels, frames and bins; got {given}"
+        )
+    if not latents.isfinite().all():
+        raise InputError("latents must be finite; they contain NaN or infinity")

@@ -1,4 +1,4 @@
-"""Words in, what the UNet attends to out: CLAP, T5 or VITS, and the language model that goes on from both."""
+"""Encode texts for the UNet: CLAP, T5 or VITS, and the language model that continues both."""
 
 from __future__ import annotations
 
@@ -10,61 +10,57 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from photism.audioldm2.cached_cross_attention import TextStates
 from photism.audioldm2.components import Components
-from photism.audioldm2.gpt2 import generate_states
+from photism.audioldm2.gpt2 import generate_hidden_states
+from photism.audioldm2.prompt_embeds import TextEmbeds
 from photism.errors import InputError
+from photism.settings import SettingError
 
 logger = logging.getLogger(__name__)
 
 PHONEMIZER = "pip install phonemizer, and espeak-ng from your system's packages"
-END_OF_SPEECH = 182  # the id that stands after the last phoneme, in place of the first padding
-MAX_REMEMBERED = 64  # texts, of which most are the same negative again
-
-
-class SoundPrompt(NamedTuple):
-    """What texts were turned into, a row a text; the names are those of a call's arguments.
-
-    prompt_embeds: (B, S, E) states of T5, or of VITS.
-    attention_mask: (B, S), 1 where a state counts.
-    generated_prompt_embeds: (B, G, D) states that the language model made.
-    negative_prompt_embeds, negative_attention_mask, negative_generated_prompt_embeds: the same of what guidance leads
-        away from, of one row for all or of B, of any length; None without guidance.
-    """
-
-    prompt_embeds: Tensor
-    attention_mask: Tensor
-    generated_prompt_embeds: Tensor
-    negative_prompt_embeds: Tensor | None = None
-    negative_attention_mask: Tensor | None = None
-    negative_generated_prompt_embeds: Tensor | None = None
-
-
-class EncodedText(NamedTuple):
-    """One text: (S, E) states that all count, or (S, E) with a mask; (G, D) generated ones; (P,) of CLAP."""
-
-    encoded: Tensor
-    mask: Tensor
-    generated: Tensor
-    clap: Tensor
+END_OF_SPEECH = 182
+"""Token id after the last phoneme, in place of the first padding token."""
+CACHED_TEXTS = 64
+"""Texts whose encodings are kept; the negative prompt is most often the same one again."""
 
 
 class TextKey(NamedTuple):
-    """What an encoding depends on: a text, what is said (speech checkpoints; None is nothing), states to make."""
+    """What an encoding depends on.
+
+    text: prompt.
+    transcription: words to speak, for a checkpoint that generates speech; None for none.
+    new_tokens: number of hidden states that the language model generates.
+    """
 
     text: str
     transcription: str | None
     new_tokens: int
 
 
+class EncodedText(NamedTuple):
+    """Encoding of one text.
+
+    embeds: (S, E) hidden states of the second text encoder.
+    mask: (S,), 0 at padding and 1 elsewhere.
+    generated: (G, D) hidden states that the language model generated.
+    clap: (P,) CLAP embedding of length 1.
+    """
+
+    embeds: Tensor
+    mask: Tensor
+    generated: Tensor
+    clap: Tensor
+
+
 @dataclass(frozen=True)
-class TokenisedTexts:
-    """Texts as ids, before any weights are loaded.
+class TokenizedTexts:
+    """Texts as token ids, before any weights are loaded.
 
     Attributes:
-        keys: of the texts, each once.
-        clap: ids and mask for CLAP, padded to the longest.
-        second: the same for T5, or for VITS, padded to what it was trained on.
+        keys: the texts, without repetitions.
+        clap: `input_ids` and `attention_mask` for CLAP, padded to the longest text.
+        second: `input_ids` and `attention_mask` for T5, or for VITS, padded to the length that it was trained on.
     """
 
     keys: Sequence[TextKey]
@@ -73,154 +69,128 @@ class TokenisedTexts:
 
 
 @dataclass(eq=False)
-class PromptEncoder:
-    """Encodes texts, each once: what was encoded lately is remembered.
+class TextEncoder:
+    """Text encoder that keeps its last encodings, so that a constant negative prompt is encoded once.
 
     Attributes:
-        components: what it encodes with.
+        components: models and tokenizers.
     """
 
     components: Components
-    _remembered: dict[TextKey, EncodedText] = field(default_factory=dict[TextKey, EncodedText])
+    _cache: dict[TextKey, EncodedText] = field(default_factory=dict[TextKey, EncodedText])
 
-    def tokenise(self, keys: Sequence[TextKey]) -> TokenisedTexts | None:
-        """The texts that are not remembered yet, as ids; None where all are.
+    def tokenize(self, keys: Sequence[TextKey]) -> TokenizedTexts | None:
+        """Tokenize the texts that are not in the cache; return None if all are.
 
         Raises:
-            InputError: a transcription is too long, or more states are to be made than the language model can hold.
+            InputError: a transcription cannot be read, or is too long.
+            SettingError: more states are to be generated than the language model has positions.
         """
-        new = [key for key in dict.fromkeys(keys) if key not in self._remembered]
+        new = [key for key in dict.fromkeys(keys) if key not in self._cache]
         if not new:
             return None
-        first, second = self.components.tokenizers
-        limit = _limit(first, self.components.checkpoint.configs["text_encoder"]["text_config"])
-        clap = _ids(first, [key.text for key in new], limit, padding="longest")
         checkpoint = self.components.checkpoint
+        first, second = self.components.tokenizers
+        limit = _max_tokens(first, checkpoint.configs["text_encoder"]["text_config"])
+        clap = _tokenize(first, [key.text for key in new], limit)
         if checkpoint.is_speech:
-            spoken = _phoneme_ids(second, [key.transcription for key in new], checkpoint)
+            ids = _tokenize_speech(second, [key.transcription for key in new], checkpoint)
         else:
-            spoken = _ids(second, [key.text for key in new], _limit(second, {}), padding="longest")
-        for key, row in zip(new, spoken["attention_mask"], strict=True):
+            ids = _tokenize(second, [key.text for key in new], _max_tokens(second, {}))
+        for key, row in zip(new, ids["attention_mask"], strict=True):
             tokens = len(row) if checkpoint.is_speech else int(row.sum())
-            _check_room(key.new_tokens, tokens, checkpoint.positions)
-        return TokenisedTexts(new, clap, spoken)
+            _check_positions(key.new_tokens, tokens, checkpoint.max_positions)
+        return TokenizedTexts(new, clap, ids)
 
-    def encode(self, keys: Sequence[TextKey], tokenised: TokenisedTexts | None) -> list[EncodedText]:
-        """The encodings of texts.
+    def encode(self, keys: Sequence[TextKey], tokenized: TokenizedTexts | None) -> list[EncodedText]:
+        """Return the encodings of texts.
 
         Args:
-            keys: of the texts, with repetitions.
-            tokenised: what `tokenise` made of them.
+            keys: texts, with repetitions.
+            tokenized: what `tokenize` returned for them.
         """
-        if tokenised is not None:
-            for key, encoded in zip(tokenised.keys, self._encode_new(tokenised), strict=True):
-                self._remembered[key] = encoded
+        if tokenized is not None:
+            self._cache.update(zip(tokenized.keys, self._encode_new(tokenized), strict=True))
         for key in dict.fromkeys(keys):
-            self._remembered[key] = self._remembered.pop(key)  # the latest last
-        found = [self._remembered[key] for key in keys]
-        for key in list(self._remembered)[:-MAX_REMEMBERED]:
-            del self._remembered[key]
+            self._cache[key] = self._cache.pop(key)  # the most recently used last
+        found = [self._cache[key] for key in keys]
+        for key in list(self._cache)[:-CACHED_TEXTS]:
+            del self._cache[key]
         return found
 
     @torch.no_grad()
-    def _encode_new(self, texts: TokenisedTexts) -> list[EncodedText]:
+    def _encode_new(self, texts: TokenizedTexts) -> list[EncodedText]:
         components = self.components
         device, is_speech = components.device, components.checkpoint.is_speech
         clap_ids = {name: tensor.to(device) for name, tensor in texts.clap.items()}
-        with components.at_work("text_tower") as (text_tower,):
+        with components.on_device("text_tower") as (text_tower,):
             clap = torch.nn.functional.normalize(text_tower(**clap_ids).text_embeds, dim=-1)
         ids, mask = texts.second["input_ids"].to(device), texts.second["attention_mask"].to(device)
-        with components.at_work("vits" if is_speech else "t5") as (second,):
-            encoded = _encode_speech(second, ids, mask) if is_speech else second(ids, attention_mask=mask)[0]
-        encoded = encoded.to(components.dtype)
-        with components.at_work("projection_model", "language_model") as (projection, language_model):
+        with components.on_device("vits" if is_speech else "t5") as (second,):
+            embeds = _encode_speech(second, ids, mask) if is_speech else second(ids, attention_mask=mask)[0]
+        embeds = embeds.to(components.dtype)
+        with components.on_device("projection_model", "language_model") as (projection, language_model):
             joined = projection(
                 hidden_states=clap.to(components.dtype)[:, None],
-                hidden_states_1=encoded,
+                hidden_states_1=embeds,
                 attention_mask=mask.new_ones(len(mask), 1),
                 attention_mask_1=mask,
             )
             generated: dict[TextKey, Tensor] = {}
             for count in {key.new_tokens for key in texts.keys}:
-                made = generate_states(
+                states = generate_hidden_states(
                     language_model, joined.hidden_states, joined.attention_mask, count=count, skip_padding=not is_speech
                 )
-                generated |= {key: row for key, row in zip(texts.keys, made, strict=True) if key.new_tokens == count}
+                generated |= {key: row for key, row in zip(texts.keys, states, strict=True) if key.new_tokens == count}
         lengths = [None if is_speech else int(row.sum()) for row in mask]
         return [
             EncodedText(states[:length], row[:length], generated[key], of_clap)
-            for key, states, row, length, of_clap in zip(texts.keys, encoded, mask, lengths, clap, strict=True)
+            for key, states, row, length, of_clap in zip(texts.keys, embeds, mask, lengths, clap, strict=True)
         ]
 
 
-def stack_texts(texts: Sequence[EncodedText]) -> tuple[Tensor, Tensor, Tensor]:
-    """Encodings in a batch, padded to the longest: (B, S, E) states, their (B, S) mask, (B, G, D) generated ones."""
+def stack_encodings(texts: Sequence[EncodedText]) -> TextEmbeds:
+    """Return the encodings of texts as a batch, padded to the longest."""
     pad = torch.nn.utils.rnn.pad_sequence
-    encoded = pad([text.encoded for text in texts], batch_first=True)
+    embeds = pad([text.embeds for text in texts], batch_first=True)
     mask = pad([text.mask for text in texts], batch_first=True)
-    return encoded, mask, torch.stack([text.generated for text in texts])
-
-
-def text_states(prompt: SoundPrompt) -> TextStates:
-    """What the UNet attends to: B rows, or with guidance 2 B, those of the negative first."""
-    encoded, mask, generated = prompt.prompt_embeds, prompt.attention_mask, prompt.generated_prompt_embeds
-    if prompt.negative_prompt_embeds is not None and prompt.negative_attention_mask is not None:
-        rows = len(encoded)
-        negative, negative_mask, negative_generated = (
-            tensor.expand(rows, *tensor.shape[1:])
-            for tensor in (
-                prompt.negative_prompt_embeds,
-                prompt.negative_attention_mask,
-                prompt.negative_generated_prompt_embeds,
-            )
-            if tensor is not None
-        )
-        length = max(encoded.shape[1], negative.shape[1])
-        encoded = torch.cat([_pad(negative, length), _pad(encoded, length)])
-        mask = torch.cat([_pad(negative_mask.to(mask.dtype), length), _pad(mask, length)])
-        generated = torch.cat([negative_generated, generated])
-    return TextStates(generated, encoded, None if bool(mask.all()) else mask)
-
-
-def _pad(tensor: Tensor, length: int) -> Tensor:
-    """(B, S, …) -> (B, length, …), zeros at the end."""
-    missing = length - tensor.shape[1]
-    return torch.cat([tensor, tensor.new_zeros(len(tensor), missing, *tensor.shape[2:])], dim=1) if missing else tensor
+    return TextEmbeds(embeds, mask, torch.stack([text.generated for text in texts]))
 
 
 def _encode_speech(vits: Any, ids: Tensor, mask: Tensor) -> Tensor:
-    """(B, S) phonemes -> (B, S, E); a row of nothing said, whose mask is zero throughout, is zeros."""
-    encoded = vits.text_encoder(ids, attention_mask=mask, padding_mask=mask[..., None].to(vits.dtype))[0]
-    return torch.where(mask.any(1)[:, None, None], encoded, 0)
+    """Encode phonemes: (B, S) -> (B, S, E); a row without phonemes, whose mask is zero throughout, becomes zeros."""
+    embeds = vits.text_encoder(ids, attention_mask=mask, padding_mask=mask[..., None].to(vits.dtype))[0]
+    return torch.where(mask.any(1)[:, None, None], embeds, 0)
 
 
-def _check_room(new_tokens: int, tokens: int, positions: int) -> None:
-    # CLAP's one state, and two special ones around each of both; the last state that is made is not fed back.
-    room = positions - (tokens + 5) + 1
-    if new_tokens > room:
-        raise InputError(
-            f"max_new_tokens must be at most {room} for a text of {tokens} tokens: the language model holds "
-            f"{positions} states; got {new_tokens}"
+def _check_positions(new_tokens: int, tokens: int, positions: int) -> None:
+    # The input is CLAP's one state, the tokens, and two special states around each of both; the last generated state is
+    # not fed back.
+    limit = positions - (tokens + 5) + 1
+    if new_tokens > limit:
+        raise SettingError(
+            "max_new_tokens",
+            f"must be at most {limit} for a text of {tokens} tokens, since the language model has {positions} "
+            f"positions; got {new_tokens}",
         )
 
 
-def _limit(tokenizer: Any, config: Mapping[str, Any]) -> int:
-    """How many tokens its encoder takes: a tokenizer that does not know says some huge number."""
-    positions = config.get("max_position_embeddings", 514) - 2  # RoBERTa's begin after the padding's
+def _max_tokens(tokenizer: Any, config: Mapping[str, Any]) -> int:
+    """Return how many tokens the tokenizer's encoder takes; a tokenizer that does not know says a huge number."""
+    positions = config.get("max_position_embeddings", 514) - 2  # RoBERTa's positions start after that of padding
     return min(tokenizer.model_max_length, positions if config else 512)
 
 
-def _ids(tokenizer: Any, texts: Sequence[str], limit: int, *, padding: str) -> dict[str, Tensor]:
-    whole = tokenizer(list(texts)).input_ids
-    for text, ids in zip(texts, whole, strict=True):
+def _tokenize(tokenizer: Any, texts: Sequence[str], limit: int) -> dict[str, Tensor]:
+    for text, ids in zip(texts, tokenizer(list(texts)).input_ids, strict=True):
         if len(ids) > limit:
-            logger.warning("only the first %d of %d tokens count of the prompt %r", limit, len(ids), text)
-    found = tokenizer(list(texts), padding=padding, truncation=True, max_length=limit, return_tensors="pt")
+            logger.warning("truncated the prompt %r to the first %d of its %d tokens", text, limit, len(ids))
+    found = tokenizer(list(texts), padding="longest", truncation=True, max_length=limit, return_tensors="pt")
     return {"input_ids": found.input_ids, "attention_mask": found.attention_mask}
 
 
-def _phoneme_ids(tokenizer: Any, transcriptions: Sequence[str | None], checkpoint: Any) -> dict[str, Tensor]:
-    """Phonemes with the end that the speech checkpoints were trained on, padded to their length."""
+def _tokenize_speech(tokenizer: Any, transcriptions: Sequence[str | None], checkpoint: Any) -> dict[str, Tensor]:
+    """Return phoneme ids, with the end token of the speech checkpoints, padded to the length of their training."""
     length = checkpoint.configs["projection_model"].get("max_seq_length") or tokenizer.model_max_length
     ids = torch.zeros(len(transcriptions), length, dtype=torch.long)
     mask = torch.zeros(len(transcriptions), length, dtype=torch.long)
@@ -228,16 +198,17 @@ def _phoneme_ids(tokenizer: Any, transcriptions: Sequence[str | None], checkpoin
         if transcription is None:
             continue
         try:
-            spoken: list[int] = tokenizer(transcription).input_ids
+            phonemes: list[int] = tokenizer(transcription).input_ids
         except ImportError:
             raise InputError(f"transcription needs phonemizer, which is not installed: {PHONEMIZER}") from None
-        if len(spoken) > length:
-            raise InputError(
-                f"transcription must be at most {length} phonemes long; {transcription!r} has {len(spoken)}: "
-                "give a shorter one, or say it in parts"
+        if len(phonemes) > length:
+            raise SettingError(
+                "transcription",
+                f"must have at most {length} phonemes; {transcription!r} has {len(phonemes)}: shorten it, or generate "
+                "it in parts",
             )
-        ids[row, : len(spoken)] = torch.tensor(spoken)
-        mask[row, : len(spoken)] = 1
+        ids[row, : len(phonemes)] = torch.tensor(phonemes)
+        mask[row, : len(phonemes)] = 1
         ends = (ids[row] == 0).nonzero()
         if len(ends):
             ids[row, ends[0]], mask[row, ends[0]] = END_OF_SPEECH, 1

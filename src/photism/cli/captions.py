@@ -1,4 +1,4 @@
-"""Captions from a file, one a line."""
+"""Read captions from a text file."""
 
 from pathlib import Path
 
@@ -6,16 +6,16 @@ from photism.errors import InputError
 
 
 def read_captions(path: Path) -> list[str]:
-    """The lines of a file that say something.
+    """Return the lines of a file that are not blank.
 
     Raises:
-        InputError: it is no text in UTF-8, or has none.
+        InputError: the file is not text in UTF-8, or has only blank lines.
     """
     try:
         lines = path.read_text(encoding="utf8").splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"--captions must be a text file in UTF-8, one caption a line; {path} is not") from None
+        raise InputError(f"--captions {path}: not a text file in UTF-8, with a caption in each line") from None
     captions = [line.strip() for line in lines if line.strip()]
     if not captions:
-        raise InputError(f"--captions must hold at least one caption, one a line; {path} holds none")
+        raise InputError(f"--captions {path}: no captions; write one in each line")
     return captions

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from photism import __version__
-from photism.audioldm2.options import CHECKPOINTS, LICENCE
+from photism.audioldm2.settings import CHECKPOINTS, LICENCE
 from photism.cli.startup import startup
 from photism.errors import InputError
 from photism.hub import bundled_model
@@ -100,7 +100,7 @@ def _load_sound_model() -> None:
 
     parts = AudioLDM2Pipeline.from_pretrained().components
     _ = parts.tokenizers, parts.feature_extractor
-    with parts.at_work(*MODELS.keys() - {"vits"}):
+    with parts.on_device(*MODELS.keys() - {"vits"}):
         pass
 
 

@@ -1,75 +1,55 @@
-"""photism sound: texts to sound files, and captions to a corpus."""
+"""photism sound: generate sound from text, or a training corpus from captions."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from photism.audioldm2.options import SoundOffload, SoundOptions
-from photism.cli import options as option
+from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from photism.cli.captions import read_captions
 from photism.cli.exit_status import ExitStatus
 from photism.cli.progress import progress_bar
-from photism.cli.startup import DTYPES, quieten, startup
+from photism.cli.startup import quieten, startup
 from photism.errors import InputError
+from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
-    from photism.audioldm2.pipeline import AudioLDM2Pipeline
+    from photism.audioldm2.pipeline import AudioLDM2Pipeline, SoundOutput
 
 
-@dataclass(frozen=True, kw_only=True)
-class SoundModel:
-    """The options that say what makes sound, by their names.
+@settings
+class SoundVerbSettings(SoundSettings):
+    """Settings of the generation on the command line, where the seed is 0 by default."""
 
-    Raises:
-        InputError: one of them is wrong, or two exclude each other.
-    """
+    seed: int = setting(
+        0, "Random seed of the first candidate of each text; the next candidates have the next seeds.", minimum=0
+    )
 
-    model: str | None
-    scheduler: str | None
-    device: str | None
-    dtype: str
-    compile: bool = False
-    offload: str | None = None
 
-    def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise InputError(f"--dtype must be one of {', '.join(DTYPES)}; got {self.dtype}")
-        _ = self.options  # what is wrong with them is told here
+@settings
+class CorpusSettings:
+    """Settings of a training corpus, and of what is saved."""
 
-    @property
-    def options(self) -> SoundOptions:
-        """How it is loaded."""
-        return SoundOptions(
-            scheduler="dpm++" if self.scheduler is None else self.scheduler,
-            compile=self.compile,
-            offload=cast("SoundOffload | None", self.offload),
-        )
-
-    def load(self) -> AudioLDM2Pipeline:
-        """What makes sound; weights are read when they are used.
-
-        Raises:
-            InputError: there is no model of that name.
-        """
-        with startup():
-            import torch
-
-            from photism.audioldm2.pipeline import AudioLDM2Pipeline
-
-            return AudioLDM2Pipeline.from_pretrained(
-                self.model, device=self.device, dtype=getattr(torch, self.dtype), **vars(self.options)
-            )
+    captions: Path | None = setting(
+        None,
+        "Text file with a caption in each line: generate a training corpus for `photism align`, with a recording for "
+        "each caption.",
+        metavar="FILE",
+    )
+    processes: int = setting(1, "Number of processes that generate a corpus.", minimum=1)
+    all_candidates: bool = setting(False, "Save all candidates, numbered, the best first.", flag="--all")
 
 
 def sound(
-    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="What is to be heard.")] = None,
+    pipeline_settings: SoundPipelineSettings,
+    generation: SoundVerbSettings,
+    corpus: CorpusSettings,
+    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Descriptions of the sound.")] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -77,213 +57,117 @@ def sound(
             "-o",
             "--out",
             metavar="FILE|FOLDER",
-            help="wav, flac, ogg or mp3. Default: TEXT.wav in the current folder; with --captions, the corpus.",
+            help="Output folder, or file whose extension selects the format: wav, flac, ogg or mp3. With --captions, "
+            "the folder of the corpus. Default: TEXT.wav in the current folder.",
         ),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help="Folder or hub id of an AudioLDM 2, such as cvssp/audioldm2. Default: the bundled one."),
-    ] = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option(help="How long. Default: what the model was trained on, 1.92 or 10.24; or that of --from."),
-    ] = None,
-    steps: Annotated[int | None, typer.Option(help="Denoising steps. Default: 25, with ddim 200.")] = None,
-    guidance_scale: Annotated[
-        float | None,
-        typer.Option(help="How strongly to follow the text; 1 is without guidance. Default: the model's, or 3.5."),
-    ] = None,
-    negative: Annotated[str | None, typer.Option(metavar="WORDS", help="What to go away from.")] = None,
-    candidates: Annotated[int, typer.Option(help="Made of each text, of which the best is kept.")] = 1,
-    all_candidates: Annotated[
-        bool, typer.Option("--all", help="Keep all candidates, numbered, the best first.")
-    ] = False,
-    seed: Annotated[int, typer.Option(help="Of the first candidate of each text; the next has the next.")] = 0,
-    transcription: Annotated[
-        str | None, typer.Option(metavar="WORDS", help="What is said, with a checkpoint that speaks.")
-    ] = None,
-    source: Annotated[
-        str | None, typer.Option("--from", metavar="SOUND", help="A recording to start from: a file or URL.")
-    ] = None,
-    strength: Annotated[
-        float | None, typer.Option(help="How far to go from it: above 0, to 1. Default: 0.5; 1 in a --span.")
-    ] = None,
-    span: Annotated[
-        str | None,
-        typer.Option(
-            metavar="START:STOP", help="Seconds of the recording that are made anew; past its end they continue it."
-        ),
-    ] = None,
-    loop: Annotated[bool, typer.Option("--loop", help="Let the end go on in the beginning.")] = False,
-    captions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Make a corpus for `align`: a sound of each line of a file.")
-    ] = None,
-    processes: Annotated[int, typer.Option(help="That make a corpus together.")] = 1,
-    batch_size: Annotated[int | None, typer.Option(help="Sounds that are made at once.")] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="NAME", help="dpm++, unipc, ddim, euler, euler-a or lcm. Default: dpm++.")
-    ] = None,
-    device: option.Device = None,
-    dtype: option.Dtype = DTYPES[0],
-    compile: option.Compile = False,
-    offload: Annotated[
-        str | None,
-        typer.Option(
-            metavar="model|sequential|disk",
-            help="Keep weights off the GPU but for the model, or layer, at work; or on disk but for the stage at work, "
-            "which is the default without --captions and --compile.",
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite sounds that are there.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a text.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each text.")] = False,
 ) -> None:
-    """Make sound from text, as files that carry their seed, model and settings."""
-    if offload is None and captions is None and not compile:
-        offload = "disk"  # each stage works once, so that nothing is read twice
-    sounder = SoundModel(model=model, scheduler=scheduler, device=device, dtype=dtype, compile=compile, offload=offload)
-    for name, number in (
-        ("--candidates", candidates),
-        ("--processes", processes),
-        ("--batch-size", batch_size),
-        ("--steps", steps),
-    ):
-        if number is not None and number < 1:
-            raise InputError(f"{name} must be at least 1; got {number}")
-    if seed < 0:
-        raise InputError(f"--seed must be at least 0; got {seed}")
-    if seconds is not None and not 0 < seconds < math.inf:
-        raise InputError(f"--seconds must be above 0; got {seconds:g}")
-    making: dict[str, Any] = {
-        "audio_length_in_s": seconds,
-        "num_inference_steps": steps,
-        "guidance_scale": guidance_scale,
-        "negative_prompt": negative,
-        "loop": loop,
-    }
-    if captions is not None:
-        for name, value in (
-            ("TEXT", texts or None),
-            ("--from", source),
-            ("--transcription", transcription),
-            ("--strength", strength),
-            ("--span", span),
-            ("--all", all_candidates),
-            ("--force", force),
-        ):
-            if value is not None and value is not False:
-                raise InputError(f"{name} and --captions exclude each other; give one of them")
-        _make_corpus(
-            sounder,
-            captions,
-            output,
-            making,
-            seed=seed,
-            candidates=candidates,
-            processes=processes,
-            batch_size=batch_size or 1,
-            as_json=as_json,
-        )
+    """Generate sound from text with AudioLDM 2. Each file holds its text, seed, model and settings.
+
+    Examples:
+        photism sound "a rooster"
+        photism sound "a dog" "a cow" --candidates 4 --seed 7 --json
+    """
+    if corpus.captions is not None:
+        _check_corpus(generation, texts=texts, all_candidates=corpus.all_candidates, force=force)
+        _generate_corpus(corpus.captions, output, pipeline_settings, generation, corpus.processes, as_json=as_json)
         return
     if not texts:
-        raise InputError("TEXT is missing: say what is to be heard, or give --captions")
-    if processes > 1:
-        raise InputError("--processes goes with --captions")
-    targets = _targets(texts, output, candidates if all_candidates else 1, force=force)
-    making |= {"transcription": transcription, "audio": source, "strength": strength, "span_s": _span(span)}
-    _make_sounds(
-        sounder, texts, targets, making, seed=seed, candidates=candidates, batch_size=batch_size, as_json=as_json
-    )
+        raise InputError("TEXT is missing: describe the sound, or give --captions")
+    if corpus.processes > 1:
+        raise InputError("--processes needs --captions")
+    count = generation.num_waveforms_per_prompt if corpus.all_candidates else 1
+    targets = _targets(texts, output, count, force=force)
+    if pipeline_settings.offload is None and not pipeline_settings.compile:
+        pipeline_settings = replace(pipeline_settings, offload="disk")  # each stage runs once: nothing is read twice
+    pipeline = load_pipeline(pipeline_settings)
+    with progress_bar("generating") as bar:
+        generated = pipeline(texts, return_dict=True, callback_on_step=bar.update, **vars(generation))
+    for row, (text, paths) in enumerate(zip(texts, targets, strict=True)):
+        typer.echo(_report(text, write_sounds(text, row, paths, generated, pipeline), as_json=as_json))
 
 
-def _make_sounds(
-    sounder: SoundModel,
-    texts: Sequence[str],
-    targets: Sequence[Sequence[Path]],
-    making: dict[str, Any],
-    *,
-    seed: int,
-    candidates: int,
-    batch_size: int | None,
-    as_json: bool,
-) -> None:
-    """The sounds of texts, each to its files, with what is known about it."""
-    pipeline = sounder.load()
-    with progress_bar("sounding") as bar:
-        made = pipeline(
-            texts,
-            **making,
-            num_waveforms_per_prompt=candidates,
-            seed=seed,
-            batch_size=batch_size,
-            callback_on_step=bar.update,
-        )
+def load_pipeline(pipeline_settings: SoundPipelineSettings) -> AudioLDM2Pipeline:
+    """Return the pipeline, which reads its weights when it uses them.
+
+    Raises:
+        InputError: there is no such model, or a setting cannot be used on this machine.
+    """
+    with startup():
+        from photism.audioldm2.pipeline import AudioLDM2Pipeline
+
+        return AudioLDM2Pipeline.from_pretrained(**vars(pipeline_settings))
+
+
+def write_sounds(
+    text: str, row: int, paths: Sequence[Path], generated: SoundOutput, pipeline: AudioLDM2Pipeline
+) -> list[dict[str, Any]]:
+    """Write the waveforms of a text, with its settings in their tags.
+
+    Args:
+        text: text that was generated.
+        row: its position among the prompts.
+        paths: files for its waveforms, the best first.
+        generated: output of the pipeline.
+        pipeline: pipeline that generated it.
+
+    Returns:
+        the entries of its files in the JSON output.
+    """
     from photism.audio.writing import write_waveform
 
-    settings = _about(sounder, pipeline, making)
-    for row, (text, paths) in enumerate(zip(texts, targets, strict=True)):
-        written: list[dict[str, Any]] = []
-        for rank, path in enumerate(paths):
-            number = row * candidates + rank
-            told: dict[str, Any] = {"seed": (made.seeds or [seed])[number]}
-            if made.scores is not None:
-                told["score"] = made.scores[row][rank]
-            about = {"text": text, **told, **settings}
-            write_waveform(made.audios[number], path, sampling_rate=made.sampling_rate, title=text, about=about)
-            written.append({"file": str(path), **told, "seconds": made.audios.shape[1] / made.sampling_rate})
-        typer.echo(_report(text, written, as_json=as_json))
+    used = generated.settings
+    about = {
+        "model": pipeline.settings.model or "tiny",
+        "scheduler": pipeline.settings.scheduler,
+        "dtype": None if pipeline.settings.dtype == "float32" else pipeline.settings.dtype,
+        "steps": used.num_inference_steps,
+        "guidance_scale": used.guidance_scale,
+        "negative": used.negative_prompt,
+        "transcription": used.transcription,
+        "from": used.audio,
+        "strength": used.strength,
+        "span": used.span_s,
+        "loop": used.loop or None,
+    }
+    written: list[dict[str, Any]] = []
+    for rank, path in enumerate(paths):
+        number = row * used.num_waveforms_per_prompt + rank
+        entry: dict[str, Any] = {} if generated.seeds is None else {"seed": generated.seeds[number]}
+        if generated.scores is not None:
+            entry["score"] = generated.scores[row][rank]
+        tags = {"text": text, **entry, **about}
+        write_waveform(generated.audios[number], path, sampling_rate=generated.sampling_rate, title=text, about=tags)
+        written.append({"file": str(path), **entry, "seconds": used.audio_length_in_s})
+    return written
 
 
 def _targets(texts: Sequence[str], output: str | None, count: int, *, force: bool) -> list[list[Path]]:
-    """For each text its files, none of which is in anybody's way."""
+    """Return the files of each text, and check that each can be written."""
     from photism.audio.writing import check_audio_target
     from photism.audioldm2.dataset import caption_name
 
     folder = Path(output or ".")
-    to_folder = output is None or output.endswith("/") or folder.is_dir()
-    if to_folder and not folder.is_dir():
-        raise InputError(f"-o {output} is not a folder; create it")
-    if not to_folder and len(texts) > 1:
-        raise InputError(f"-o must be a folder for several texts, but {output} is none; create it")
+    is_folder = output is None or output.endswith("/") or folder.is_dir()
+    if is_folder and not folder.is_dir():
+        raise InputError(f"-o {output}: no such folder; create it")
+    if not is_folder and len(texts) > 1:
+        raise InputError(f"-o {output} must be an existing folder for several texts; create it")
     targets: list[list[Path]] = []
     seen: set[Path] = set()
     for text in texts:
-        path = folder / f"{caption_name(text)}.wav" if to_folder else folder
+        path = folder / f"{caption_name(text)}.wav" if is_folder else folder
         numbers = [""] if count == 1 else [f"-{number}" for number in range(1, count + 1)]
         paths = [path.with_name(f"{path.stem}{number}{path.suffix}") for number in numbers]
         for each in paths:
             check_audio_target(each, "-o", force=force)
             if each in seen:
-                raise InputError(f"two texts would be written to {each}; make them one by one")
+                raise InputError(f"two texts have the same file name {each}; generate them one by one")
             seen.add(each)
         targets.append(paths)
     return targets
-
-
-def _span(span: str | None) -> tuple[float, float] | None:
-    if span is None:
-        return None
-    try:
-        start, stop = map(float, span.split(":"))
-    except ValueError:
-        raise InputError(f"--span must be START:STOP in seconds, such as 1.5:3; got {span}") from None
-    return start, stop
-
-
-def _about(sounder: SoundModel, pipeline: AudioLDM2Pipeline, making: dict[str, Any]) -> dict[str, Any]:
-    """What a file tells of how it was made."""
-    return {
-        "model": sounder.model or "tiny",
-        "scheduler": sounder.options.scheduler,
-        "dtype": None if sounder.dtype == DTYPES[0] else sounder.dtype,
-        "steps": making["num_inference_steps"] or pipeline.num_inference_steps,
-        "guidance_scale": pipeline.guidance_scale if making["guidance_scale"] is None else making["guidance_scale"],
-        "negative": making["negative_prompt"],
-        "transcription": making["transcription"],
-        "from": making["audio"],
-        "strength": making["strength"],
-        "span": making["span_s"],
-        "loop": making["loop"] or None,
-    }
 
 
 def _report(text: str, written: Sequence[dict[str, Any]], *, as_json: bool) -> str:
@@ -291,54 +175,54 @@ def _report(text: str, written: Sequence[dict[str, Any]], *, as_json: bool) -> s
         return json.dumps({"text": text, "sounds": list(written)}, ensure_ascii=False)
     lines = [
         f"  {each['file']}  {each['seconds']:.2f} s  seed {each['seed']}"
-        + (f"  fits {each['score']:.2f}" if "score" in each else "")
+        + (f"  score {each['score']:.2f}" if "score" in each else "")
         for each in written
     ]
     return "\n".join([text, *lines])
 
 
-def _make_corpus(
-    sounder: SoundModel,
+def _check_corpus(generation: SoundSettings, **others: object) -> None:
+    """Refuse what cannot be combined with --captions."""
+    names = {"texts": "TEXT", "all_candidates": "--all", "force": "--force"}
+    for name, value in others.items():
+        if value:
+            raise InputError(f"{names[name]} cannot be combined with --captions")
+    for name in ("audio", "transcription", "strength", "span_s"):
+        if getattr(generation, name) is not None:
+            raise SettingError(name, "cannot be combined with --captions")
+
+
+def _generate_corpus(
     captions: Path,
     output: str | None,
-    making: dict[str, Any],
-    *,
-    seed: int,
-    candidates: int,
+    pipeline_settings: SoundPipelineSettings,
+    generation: SoundSettings,
     processes: int,
-    batch_size: int,
+    *,
     as_json: bool,
 ) -> None:
     if output is None:
         raise InputError("--out is missing: name the folder of the corpus")
     lines = read_captions(captions)
-    _ = sounder.load()  # what is wrong with the model is told before processes start
-    from photism.audioldm2.dataset import CorpusSettings, make_corpus
+    _ = load_pipeline(pipeline_settings)  # reports a wrong model before processes start
+    from photism.audioldm2.dataset import generate_dataset
 
-    settings = CorpusSettings(
-        model=sounder.model,
-        seed=seed,
-        candidates=candidates,
-        loading={"dtype": sounder.dtype, **vars(sounder.options)},
-        making={name: value for name, value in making.items() if value is not None},
-    )
     folder = Path(output)
     try:
-        with progress_bar("sounding") as bar:
-            made = make_corpus(
+        with progress_bar("generating") as bar:
+            metadata = generate_dataset(
                 lines,
                 folder,
-                settings,
+                pipeline_settings,
+                generation,
                 processes=processes,
-                device=sounder.device,
-                batch_size=batch_size,
                 before_loading=quieten,
-                callback_on_sound=bar.update,
+                callback_on_recording=bar.update,
             )
     except KeyboardInterrupt:
-        typer.echo(f"stopped; what is made is in {folder}, and the same command goes on there", err=True)
+        typer.echo(f"Stopped. {folder} holds what was generated; run the same command again to resume.", err=True)
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
     if as_json:
-        typer.echo(json.dumps({"list": str(made), "sounds": len(lines)}))
+        typer.echo(json.dumps({"list": str(metadata), "sounds": len(lines)}))
     else:
-        typer.echo(f"{made}  {len(lines)} sounds; photism align {folder} trains on them")
+        typer.echo(f"{metadata}  {len(lines)} recordings; `photism align {folder}` trains on them")

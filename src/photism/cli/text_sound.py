@@ -1,4 +1,4 @@
-"""A sound that is made of a text, to be drawn as if it had been recorded."""
+"""The flag --from-text of `draw`: generate a recording from text, and draw it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from photism.audioldm2.settings import SoundPipelineSettings
 from photism.cli.progress import progress_bar
-from photism.cli.sound import SoundModel
+from photism.cli.sound import load_pipeline, write_sounds
 from photism.errors import InputError
 
 
 @dataclass(frozen=True)
 class TextSound:
-    """What is to be made.
+    """A recording to generate.
 
     Attributes:
-        text: what is to be heard.
-        target: its file.
-        sounder: what makes it.
+        text: description of the sound.
+        target: file to write.
+        pipeline_settings: settings of the pipeline that generates it.
     """
 
     text: str
     target: Path
-    sounder: SoundModel
+    pipeline_settings: SoundPipelineSettings
 
     @classmethod
     def read(
@@ -37,14 +38,14 @@ class TextSound:
         dtype: str,
         force: bool,
     ) -> TextSound | None:
-        """Reads --from-text and --sound-model before a model is loaded; None where no text is given.
+        """Check --from-text and --sound-model before a model is loaded; return None without a text.
 
         Raises:
-            InputError: a recording is given too, or the sound's file is in somebody's way.
+            InputError: recordings are given too, or the file exists or cannot be written.
         """
         if text is None:
             if model is not None:
-                raise InputError("--sound-model must be given together with --from-text")
+                raise InputError("--sound-model needs --from-text")
             return None
         if sounds:
             raise InputError("SOUND and --from-text exclude each other; give one of them")
@@ -55,18 +56,16 @@ class TextSound:
         folder = folder if folder.is_dir() or str(output).endswith("/") else folder.parent
         target = folder / f"{caption_name(text)}.wav"
         check_audio_target(target, "-o", force=force)
-        return cls(text, target, SoundModel(model=model, scheduler=None, device=device, dtype=dtype, offload="disk"))
+        settings = SoundPipelineSettings(model=model, device=device, dtype=dtype, offload="disk")
+        return cls(text, target, settings)
 
     def make(self, *, seed: int) -> None:
-        """Makes the sound and writes it.
+        """Generate the recording and write it.
 
         Raises:
-            InputError: there is no model of that name.
+            InputError: there is no such model.
         """
-        pipeline = self.sounder.load()
-        with progress_bar("sounding") as bar:
-            made = pipeline(self.text, seed=seed, callback_on_step=bar.update)
-        from photism.audio.writing import write_waveform
-
-        about = {"text": self.text, "seed": seed, "model": self.sounder.model or "tiny"}
-        write_waveform(made.audios[0], self.target, sampling_rate=made.sampling_rate, title=self.text, about=about)
+        pipeline = load_pipeline(self.pipeline_settings)
+        with progress_bar("generating") as bar:
+            generated = pipeline(self.text, return_dict=True, seed=seed, callback_on_step=bar.update)
+        write_sounds(self.text, 0, [self.target], generated, pipeline)

@@ -1,0 +1,216 @@
+"""Settings of AudioLDM 2: what is loaded, and what is generated. Nothing here imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+from typing import Any
+
+from photism.device import DTYPES
+from photism.schedulers import SCHEDULERS
+from photism.settings import SettingError, setting, settings
+
+CHECKPOINTS = ("cvssp/audioldm2", "cvssp/audioldm2-large", "cvssp/audioldm2-music")
+"""Published checkpoints for sound effects and music."""
+SPEECH_CHECKPOINTS = ("anhnct/audioldm2_gigaspeech", "anhnct/audioldm2_ljspeech")
+"""Published checkpoints for speech."""
+LICENCE = (
+    "the published weights of AudioLDM 2 are for non-commercial use only; the card of each checkpoint on the hub has "
+    "the terms"
+)
+
+OFFLOADS = ("model", "sequential", "disk")
+FEW_STEPS, MANY_STEPS = 25, 200
+FEW_STEP_SCHEDULERS = ("dpm++", "unipc")
+"""Second-order solvers, whose result after `FEW_STEPS` is close to that after `MANY_STEPS`."""
+
+MAX_LENGTH_S = 3600.0
+SEED_LIMIT = 2**63
+"""Seeds are below this number, as torch's generators require."""
+
+
+def parse_span(span: str | Sequence[float]) -> tuple[float, float]:
+    """Return the start and stop of a span in seconds.
+
+    Args:
+        span: two times in seconds, or text such as "1.5:3".
+
+    Raises:
+        SettingError: it is not two times, or does not end after it starts.
+    """
+    try:
+        start, stop = map(float, span.split(":") if isinstance(span, str) else span)
+    except (TypeError, ValueError):
+        raise SettingError("span_s", f"must be START:STOP in seconds, such as 1.5:3; got {span}") from None
+    if not 0 <= start < stop <= MAX_LENGTH_S:
+        raise SettingError(
+            "span_s", f"must be two times from 0 to {MAX_LENGTH_S:g}, the second one later; got {start:g}:{stop:g}"
+        )
+    return start, stop
+
+
+@settings
+class SoundPipelineSettings:
+    """Settings with which an AudioLDM 2 pipeline is loaded."""
+
+    model: str | None = setting(
+        None,
+        f"Folder or hub id of an AudioLDM 2 checkpoint, such as {CHECKPOINTS[0]}. Default: the bundled model.",
+        metavar="FOLDER|ID",
+    )
+    scheduler: str | None = setting(
+        "dpm++",
+        f"Diffusion scheduler: {', '.join(SCHEDULERS)}; None, in Python, is the checkpoint's own, which is DDIM.",
+        choices=tuple(SCHEDULERS),
+        metavar="NAME",
+    )
+    device: str | None = setting(
+        None, "Device: cpu, cuda or mps. Default: the GPU if there is one, else the CPU.", metavar="NAME"
+    )
+    dtype: str = setting("float32", "Data type of the weights.", choices=DTYPES)
+    compile: bool = setting(
+        False,
+        "Compile the UNet at the first step, which takes minutes, so that later steps are faster; on CUDA with CUDA "
+        "graphs.",
+    )
+    offload: str | None = setting(
+        None,
+        "Where weights wait: in CPU memory until their model (model) or layer (sequential) computes on the GPU, or on "
+        "disk until their stage begins (disk). The command line uses disk, unless it compiles or generates a corpus.",
+        choices=OFFLOADS,
+    )
+    vae_slicing: bool = setting(False, "Decode one waveform at a time, which takes less memory.", is_flag=False)
+    vae_tiling: bool = setting(
+        False, "Decode in overlapping tiles, which takes less memory and more time.", is_flag=False
+    )
+
+    def check(self) -> None:
+        """Refuse to compile a model whose weights come and go.
+
+        Raises:
+            SettingError: `compile` and `offload` exclude each other.
+        """
+        if self.compile and self.offload in ("sequential", "disk"):
+            raise SettingError("compile", f"cannot be combined with offload {self.offload}, which moves weights away")
+
+    @property
+    def num_inference_steps(self) -> int:
+        """Default number of denoising steps: 25 with the second-order solvers, else 200."""
+        return FEW_STEPS if self.scheduler in FEW_STEP_SCHEDULERS else MANY_STEPS
+
+
+@settings
+class SoundSettings:
+    """Settings with which sound is generated."""
+
+    audio_length_in_s: float | None = setting(
+        None,
+        "Length of the sound. Default: the length that the UNet was trained on, 10.24 s of the published models and "
+        "1.92 s of the bundled one, or the length of the recording to start from.",
+        unit="seconds",
+        above=0,
+        maximum=MAX_LENGTH_S,
+        flag="--seconds",
+    )
+    num_inference_steps: int | None = setting(
+        None,
+        "Number of denoising steps. Default: 25 with the schedulers dpm++ and unipc, else 200.",
+        minimum=1,
+        flag="--steps",
+    )
+    guidance_scale: float | None = setting(
+        None,
+        "Classifier-free guidance scale; higher values follow the text more closely, 1 and less is without guidance. "
+        "Default: the model's, or 3.5.",
+        minimum=0,
+    )
+    negative_prompt: str | Sequence[str] | None = setting(
+        None,
+        "Negative prompt, which guidance leads away from. Default: the empty text.",
+        flag="--negative",
+    )
+    num_waveforms_per_prompt: int = setting(
+        1,
+        "Number of candidates to generate for each text; CLAP ranks them by their similarity to the text.",
+        minimum=1,
+        flag="--candidates",
+    )
+    eta: float = setting(
+        0.0, "Amount of fresh noise at each step of the scheduler ddim.", minimum=0, maximum=1, is_flag=False
+    )
+    seed: int | Sequence[int] | None = setting(
+        None,
+        "Random seed of the first candidate of each text; the next candidates have the next seeds. A list holds the "
+        "seed of each candidate. Default: random seeds.",
+    )
+    max_new_tokens: int | None = setting(
+        None,
+        "Number of hidden states that the language model generates. Default: the checkpoint's.",
+        minimum=1,
+        is_flag=False,
+    )
+    transcription: str | Sequence[str] | None = setting(None, "Words to speak, for a checkpoint that generates speech.")
+    audio: Any = setting(
+        None,
+        "Recording to start from: a file or URL, or in Python anything that `load_waveform` reads.",
+        flag="--from",
+        metavar="RECORDING",
+    )
+    strength: float | None = setting(
+        None,
+        "How far to depart from the recording, as the fraction of the steps that are taken: 1 keeps nothing of it. "
+        "Default: 0.5, or 1 with a span.",
+        above=0,
+        maximum=1,
+    )
+    span_s: str | Sequence[float] | None = setting(
+        None,
+        "Span of the recording to regenerate, in seconds, such as 1.5:3; the rest stays. A span that ends after the "
+        "recording continues it.",
+        flag="--span",
+        metavar="START:STOP",
+        parse=parse_span,
+    )
+    loop: bool = setting(False, "Continue the end of the sound at its beginning, so that it repeats without a seam.")
+    batch_size: int | None = setting(
+        None,
+        "Number of waveforms to denoise at once. Default: all, or one when generating a corpus.",
+        minimum=1,
+    )
+
+    def check(self) -> None:
+        """Check the settings that depend on one another.
+
+        Raises:
+            SettingError: seeds are out of range or not as many as the waveforms, the span is not two times, or a
+                setting needs or excludes another one.
+        """
+        _ = self.seeds
+        if self.span_s is not None:
+            parse_span(self.span_s)
+            if self.loop:
+                raise SettingError("span_s", "cannot be combined with loop; give one of them")
+        if self.audio is None:
+            for name, value in (("strength", self.strength), ("span_s", self.span_s)):
+                if value is not None:
+                    raise SettingError(name, "needs a recording to start from: give audio, or --from")
+
+    @property
+    def seeds(self) -> tuple[int, ...] | None:
+        """Seed of each waveform of a prompt; None if they are to be drawn at random."""
+        if self.seed is None:
+            return None
+        count = self.num_waveforms_per_prompt
+        try:
+            given = range(self.seed, self.seed + count) if isinstance(self.seed, int) else self.seed
+            seeds = tuple(index(each) for each in given)
+        except TypeError:
+            raise SettingError("seed", f"must be a whole number, or one for each waveform; got {self.seed!r}") from None
+        if len(seeds) != count:
+            raise SettingError(
+                "seed", f"must be one number, or num_waveforms_per_prompt={count} of them; got {len(seeds)}"
+            )
+        for each in seeds:
+            if not 0 <= each < SEED_LIMIT:
+                raise SettingError("seed", f"must be at least 0 and below 2**63; got {each}")
+        return seeds
