@@ -133,7 +133,7 @@ def test_labels_are_plotted(label, sounds, tmp_path):
             "--hop must be above 0 and at most the window of 1 s, to skip nothing; got 2",
         ),
         (["--format", "xml"], "--format must be one of table, json, csv, audacity; got xml"),
-        (["--json", "--format", "csv"], "--format csv and --json exclude each other; give one of them"),
+        (["--json", "--format", "csv"], "--json and --format csv exclude each other; give one of them"),
         (["--format", "audacity"], "--format audacity needs a file for each recording: give -o a folder"),
         (["--function", "max"], "--function must be one of softmax, sigmoid, none; got max"),
         (["--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),

@@ -158,9 +158,15 @@ def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
     ("arguments", "message"),
     [
         (["timeline", "a.wav", "--format", "xml"], "--format must be one of table, rttm, json, srt; got xml"),
-        (["timeline", "a.wav", "b.wav", "--format", "srt"], "--format srt is for a single recording; got 2"),
-        (["timeline", "a.wav", "b.wav", "--plot", "x.png"], "--plot is for a single recording; got 2"),
-        (["timeline", "a.wav", "--plot", "x.jpg"], "--plot must be a file that ends in .png; got x.jpg"),
+        (
+            ["timeline", "a.wav", "b.wav", "--format", "srt"],
+            "--format srt needs a file for each recording: give -o a folder",
+        ),
+        (
+            ["timeline", "a.wav", "b.wav", "--plot", "x.png"],
+            "--plot must be a folder for several recordings, but x.png is none; create it",
+        ),
+        (["timeline", "a.wav", "--plot", "x.jpg"], "--plot must be a folder or a file that ends in .png; got x.jpg"),
         (["timeline", "a.wav", "--workers", "-1"], "--workers must be at least 0; got -1"),
         (["enrol", "Anna", "a.wav", "-o", "gone/s.npz"], "-o: the folder gone does not exist; create it"),
         (["timeline", "a.wav", "--threshold", "1"], "--threshold must be above 0 and below 1; got 1"),

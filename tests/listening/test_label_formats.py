@@ -4,7 +4,7 @@ import csv
 import io
 import json
 
-from photism.listening.label_formats import as_audacity, as_csv, as_json, as_table
+from photism.listening.label_formats import CSV_HEADER, as_audacity, as_csv, as_json, as_table
 from photism.listening.segments import Segment
 
 SEGMENTS = [Segment(0.0, 1.5, 'a "b", c', 0.25), Segment(3599.125, 3600.0, "dé\tf", 1 / 3)]
@@ -19,7 +19,7 @@ def test_a_table_with_and_without_times():
 
 
 def test_csv_can_be_read():
-    text = as_csv("x,y.wav", SEGMENTS, header=True) + as_csv("z.wav", SEGMENTS[:1], header=False)
+    text = CSV_HEADER + as_csv("x,y.wav", SEGMENTS) + as_csv("z.wav", SEGMENTS[:1])
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["file"] for row in rows] == ["x,y.wav", "x,y.wav", "z.wav"]
     assert rows[0] == {"file": "x,y.wav", "start_s": "0", "end_s": "1.5", "label": 'a "b", c', "score": "0.25"}

@@ -1,20 +1,17 @@
 """photism hear: zero-shot classification of recordings by captions."""
 
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from photism.cli import options as option
 from photism.cli.captions import read_captions
-from photism.cli.label_output import LabelOutput, LabelWriter
+from photism.cli.segment_output import LabelOutput, SegmentWriter
 from photism.cli.startup import startup
 from photism.errors import InputError
+from photism.listening.label_formats import format_labels
 from photism.listening.settings import HearSettings, RankerModelSettings
-
-if TYPE_CHECKING:
-    from photism.listening.windowed_scores import Labels
 
 
 def hear(
@@ -42,15 +39,15 @@ def hear(
     if label and captions:
         raise InputError("--label and --captions exclude each other; give one of them")
     choices = read_captions(captions) if captions else label
-    writer = LabelWriter(recordings, output)
+    writer = SegmentWriter(recordings, output, output.chosen_format)
     with startup():
         from photism.listening.zero_shot import CaptionRanker
 
         ranker = CaptionRanker.from_pretrained(**vars(model))
-    stream = partial(ranker.stream, recordings, captions=choices, **vars(settings))
-    writer.write(stream, None if settings.window_s else _as_dict, description="ranking captions")
-
-
-def _as_dict(recording: str, labels: "Labels") -> dict[str, Any]:
-    ranked = [{"caption": segment.label, "score": segment.score} for segment in labels.segments]
-    return {"file": recording, "heard": ranked}
+    with writer.open("ranking captions") as bar:
+        callbacks = {"on_error": bar.skip, "on_progress": bar.advance}
+        for labels in ranker.stream(recordings, captions=choices, **callbacks, **vars(settings)):
+            ranked = [{"caption": segment.label, "score": segment.score} for segment in labels.segments]
+            whole = {"heard": ranked} if settings.window_s is None else None
+            text = format_labels(recordings[labels.number], labels, output.chosen_format, whole=whole)
+            writer.write(labels.number, text, labels.segments)

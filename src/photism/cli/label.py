@@ -1,15 +1,10 @@
 """photism label: classification of recordings by a trained model."""
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
 from photism.cli import options as option
-from photism.cli.label_output import LabelOutput, LabelWriter
+from photism.cli.segment_output import LabelOutput, SegmentWriter
 from photism.cli.startup import startup
+from photism.listening.label_formats import format_labels
 from photism.listening.settings import ClassifierModelSettings, LabelSettings
-
-if TYPE_CHECKING:
-    from photism.listening.windowed_scores import Labels
 
 
 def label(
@@ -23,15 +18,14 @@ def label(
         photism label speech.ogg
         photism label street.wav --model superb/wav2vec2-base-superb-ks --window 2 --hop 1 -o street.csv
     """
-    writer = LabelWriter(recordings, output)
+    writer = SegmentWriter(recordings, output, output.chosen_format)
     with startup():
         from photism.listening.classification import AudioClassifier
 
         classifier = AudioClassifier.from_pretrained(**vars(model), **vars(settings))
-    stream = partial(classifier.stream, recordings)
-    writer.write(stream, None if settings.window_s else _as_dict, description="classifying")
-
-
-def _as_dict(recording: str, labels: "Labels") -> dict[str, Any]:
-    classes = [{"label": segment.label, "score": segment.score} for segment in labels.segments]
-    return {"file": recording, "duration_s": labels.duration_s, "labels": classes}
+    with writer.open("classifying") as bar:
+        for labels in classifier.stream(recordings, on_error=bar.skip, on_progress=bar.advance):
+            classes = [{"label": segment.label, "score": segment.score} for segment in labels.segments]
+            whole = {"duration_s": labels.duration_s, "labels": classes} if settings.window_s is None else None
+            text = format_labels(recordings[labels.number], labels, output.chosen_format, whole=whole)
+            writer.write(labels.number, text, labels.segments)

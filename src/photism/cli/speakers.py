@@ -1,8 +1,6 @@
 """photism speakers: diarization, speaker embeddings and verification."""
 
-import csv
 import json
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +8,12 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.flags import add_verb
-from photism.cli.png import check_picture, sound_stem
+from photism.cli.png import sound_stem
 from photism.cli.progress import recordings_bar
+from photism.cli.segment_output import SegmentOutput, SegmentWriter
 from photism.cli.startup import startup
 from photism.errors import InputError
-from photism.files import atomic_text, check_writable
-from photism.listening.label_formats import as_json, as_table
+from photism.files import check_writable
 from photism.listening.settings import (
     DiarizationModelSettings,
     EmbeddingSettings,
@@ -23,15 +21,11 @@ from photism.listening.settings import (
     VerifySettings,
     XVectorModelSettings,
 )
-from photism.listening.turn_formats import TURN_FORMATS, TurnFormat, as_rttm, as_srt
+from photism.listening.turn_formats import TURN_FORMATS, TurnFormat, format_turns
 from photism.settings import setting, settings
 
 if TYPE_CHECKING:
-    from photism.listening.diarization import Diarization
     from photism.listening.verification import Embedding, SpeakerVerifier
-
-PAIR_COLUMNS = ("one", "other", "same")
-BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 EmbeddingFile = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, which ends in .safetensors or .npz.")
@@ -39,23 +33,14 @@ EmbeddingFile = Annotated[
 
 
 @settings
-class TimelineOutput:
-    """Output of speaker turns: a format, a file and a plot."""
+class TurnOutput(SegmentOutput):
+    """Format, files and plots of speaker turns."""
 
     format: TurnFormat = setting("table", "Output format.", choices=TURN_FORMATS)
-    output: Path | None = setting(
-        None, "File for all recordings. Default: print the turns.", short="-o", metavar="FILE"
-    )
-    plot: Path | None = setting(
-        None,
-        "PNG file in which the turns of a single recording are plotted below its waveform. Needs photism[listening].",
-        metavar="FILE.png",
-    )
-    force: bool = setting(False, "Overwrite existing files.")
 
 
 def timeline(
-    recordings: option.Sounds, model: DiarizationModelSettings, settings: TimelineSettings, output: TimelineOutput
+    recordings: option.Sounds, model: DiarizationModelSettings, settings: TimelineSettings, output: TurnOutput
 ) -> None:
     """Print who spoke when, by a model that classifies frames.
 
@@ -65,25 +50,16 @@ def timeline(
         photism speakers timeline talk.wav --model turns
         photism speakers timeline talk.wav --model turns --format rttm -o talk.rttm --plot talk.png
     """
-    _check_timeline_output(recordings, output)
+    writer = SegmentWriter(recordings, output, output.format)
     with startup():
         from photism.listening.diarization import SpeakerTimeline
 
         diarizer = SpeakerTimeline.from_pretrained(**vars(model), **vars(settings))
-    with (
-        recordings_bar("diarizing", len(recordings)) as bar,
-        atomic_text(output.output) if output.output else nullcontext() as file,
-    ):
-        for result in diarizer.stream(recordings, on_error=bar.skip):
+    with writer.open("diarizing") as bar:
+        for result in diarizer.stream(recordings, on_error=bar.skip, on_progress=bar.advance):
             recording = recordings[result.number]
-            text = _format_turns(recording, result, output.format)
-            (file.write(text) if file else bar.echo(text))
-            bar.advance(result.number, result.duration_s, result.duration_s)
-            if output.plot is not None:
-                from photism.audio.waveform import load_waveform
-                from photism.listening.plot import plot_segments
-
-                plot_segments(output.plot, load_waveform(recording), result.turns, title=recording)
+            text = format_turns(recording, result, output.format, name=sound_stem(recording))
+            writer.write(result.number, text, result.turns)
 
 
 def embed(
@@ -196,8 +172,10 @@ def calibrate(
         photism speakers calibrate pairs.csv --model xvectors -o threshold.json
         photism speakers calibrate pairs.csv --model xvectors --device cuda -o threshold.json --force
     """
+    from photism.listening.verification import read_pairs
+
     check_writable(output, "-o", force=force)
-    labelled = _read_pairs(pairs)
+    labelled = read_pairs(pairs)
     verifier = _load_verifier(model, settings)
     with recordings_bar("embedding", len({each for *both, _ in labelled for each in both})) as bar:
         found = verifier.calibrate(labelled, on_progress=bar.advance)
@@ -213,33 +191,6 @@ speakers = typer.Typer(
 )
 for verb in (timeline, embed, enrol, verify, calibrate):
     add_verb(speakers, verb)
-
-
-def _check_timeline_output(recordings: list[str], output: TimelineOutput) -> None:
-    for flag, is_used in (("--format srt", output.format == "srt"), ("--plot", output.plot is not None)):
-        if is_used and len(recordings) > 1:
-            raise InputError(f"{flag} is for a single recording; got {len(recordings)}")
-    if output.output is not None:
-        check_writable(output.output, "-o", force=output.force)
-    if output.plot is not None:
-        from photism.listening.plot import check_matplotlib
-
-        check_picture(output.plot, "--plot", force=output.force)
-        check_matplotlib()
-
-
-def _format_turns(recording: str, result: "Diarization", format: TurnFormat) -> str:
-    if format == "rttm":
-        return as_rttm(sound_stem(recording), result.turns)
-    if format == "srt":
-        return as_srt(result.turns)
-    if format == "json":
-        turns = [
-            {"start_s": turn.start_s, "end_s": turn.end_s, "speaker": turn.label, "score": turn.score}
-            for turn in result.turns
-        ]
-        return as_json({"file": recording, "duration_s": result.duration_s, "turns": turns})
-    return as_table(recording, result.turns, with_times=True)
 
 
 def _load_verifier(model: XVectorModelSettings, settings: EmbeddingSettings) -> "SpeakerVerifier":
@@ -263,20 +214,3 @@ def _load_others(name: str, path: Path, *, force: bool) -> "dict[str, Any]":
             f"{path} has a speaker {name!r} already; choose another name, or --force to replace the speaker"
         )
     return {other: embedding for other, embedding in enrolled.items() if other != name}
-
-
-def _read_pairs(path: Path) -> list[tuple[str, str, bool]]:
-    """Read labelled pairs; paths are relative to the table."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a byte order mark
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    pairs: list[tuple[str, str, bool]] = []
-    for number, row in enumerate(rows, start=2):
-        one, other, same = (str(row.get(column) or "").strip() for column in PAIR_COLUMNS)
-        if not one or not other or same.lower() not in BOOLEANS:
-            raise InputError(f"{path}, line {number}: must have {', '.join(PAIR_COLUMNS)}, the last 1 or 0; got {row}")
-        files = [each if "://" in each else str(path.parent / each) for each in (one, other)]
-        pairs.append((files[0], files[1], BOOLEANS[same.lower()]))
-    return pairs

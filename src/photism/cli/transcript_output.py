@@ -60,6 +60,11 @@ class TranscriptWriter:
         recordings: files or URLs, or the name of a live source.
         output: format and files.
 
+    Attributes:
+        prints_json: JSON objects are printed.
+        prints_text: plain text is printed, and nothing else.
+        prints_subtitles: a format is printed that cannot be printed word by word.
+
     Raises:
         InputError: a file cannot be written, exists, or would be written twice.
     """
@@ -72,21 +77,9 @@ class TranscriptWriter:
             self._files = plan_files(recordings, output.output, suffix, flag="-o", force=output.force)
         elif len(recordings) > 1 and self._format != TEXT and not output.as_json:
             raise InputError(f"--format {self._format} of several recordings needs -o FOLDER, or --json")
-
-    @property
-    def prints_json(self) -> bool:
-        """Whether JSON objects are printed."""
-        return self._output.as_json
-
-    @property
-    def prints_text(self) -> bool:
-        """Whether plain text is printed, and nothing else."""
-        return self._files is None and self._format == TEXT and not self.prints_json
-
-    @property
-    def prints_subtitles(self) -> bool:
-        """Whether the transcript is printed in a format that cannot be printed word by word."""
-        return self._files is None and self._format != TEXT and not self.prints_json
+        self.prints_json = output.as_json
+        self.prints_text = self._files is None and self._format == TEXT and not output.as_json
+        self.prints_subtitles = self._files is None and self._format != TEXT and not output.as_json
 
     def write(self, number: int, transcript: Transcript, *, echo: Callable[[str], None]) -> None:
         """Write or print the transcript of a recording.

@@ -15,7 +15,7 @@ from photism.audio.log_mel import HOP_SAMPLES
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.encoder.pretrained import load_head
-from photism.listening.batching import OnError, Recordings, decode_ahead
+from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead
 from photism.listening.head_states import encode_recordings
 from photism.listening.segments import Segment, find_runs
 from photism.listening.settings import TimelineSettings
@@ -38,6 +38,14 @@ class Diarization:
     number: int
     duration_s: float
     turns: tuple[Segment, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the duration and the turns for JSON."""
+        turns = [
+            {"start_s": start_s, "end_s": end_s, "speaker": speaker, "score": score}
+            for start_s, end_s, speaker, score in self.turns
+        ]
+        return {"duration_s": self.duration_s, "turns": turns}
 
 
 class SpeakerTimeline:
@@ -109,6 +117,7 @@ class SpeakerTimeline:
         sampling_rate: float = SAMPLING_RATE,
         max_duration_s: float = 3600.0,
         on_error: OnError | None = None,
+        on_progress: OnProgress | None = None,
         **changes: Any,
     ) -> Iterator[Diarization]:
         """Find the turns of recordings, and yield them in the order of the recordings.
@@ -118,6 +127,7 @@ class SpeakerTimeline:
             sampling_rate: rate in Hz of arrays that come without one.
             max_duration_s: maximum duration; longer recordings are an error.
             on_error: called for each unreadable recording, which is then skipped; by default it is an error.
+            on_progress: called after each recording.
             changes: settings that differ from those of the constructor.
 
         Raises:
@@ -132,7 +142,7 @@ class SpeakerTimeline:
             num_workers=settings.num_workers,
             on_error=on_error,
         )
-        return (self._diarize(number, waveform, settings) for number, waveform in waveforms)
+        return (self._diarize(number, waveform, settings, on_progress) for number, waveform in waveforms)
 
     @accepts(TimelineSettings)
     def __call__(self, recording: AudioSource, **changes: Any) -> tuple[Segment, ...]:
@@ -148,9 +158,13 @@ class SpeakerTimeline:
         """
         return next(self.stream([recording], **changes)).turns
 
-    def _diarize(self, number: int, waveform: Waveform, settings: TimelineSettings) -> Diarization:
+    def _diarize(
+        self, number: int, waveform: Waveform, settings: TimelineSettings, on_progress: OnProgress | None
+    ) -> Diarization:
         duration_s = waveform.duration_s
         activity = self.activity(waveform)
+        if on_progress is not None:
+            on_progress(number, duration_s, duration_s)
         turns = find_turns(activity, self.names, settings, frame_s=self.frame_s, duration_s=duration_s)
         return Diarization(number, duration_s, tuple(turns))
 

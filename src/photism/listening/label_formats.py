@@ -6,16 +6,37 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from photism.listening.segments import Segment
+
+if TYPE_CHECKING:
+    from photism.listening.windowed_scores import Labels
 
 LabelFormat: TypeAlias = Literal["table", "json", "csv", "audacity"]
 
 LABEL_FORMATS: tuple[LabelFormat, ...] = get_args(LabelFormat)
 SUFFIXES: Mapping[LabelFormat, str] = {"table": ".txt", "json": ".jsonl", "csv": ".csv", "audacity": ".txt"}
 """File suffix of each format."""
-CSV_COLUMNS = ("file", "start_s", "end_s", "label", "score")
+CSV_HEADER = "file,start_s,end_s,label,score\n"
+
+
+def format_labels(file: str, labels: Labels, format: LabelFormat, *, whole: Mapping[str, Any] | None) -> str:
+    """Return the labels of a recording in a format; the lines of several recordings can be joined.
+
+    Args:
+        file: name of the recording.
+        labels: its labels.
+        format: one of `LABEL_FORMATS`. "csv" is without the header, `CSV_HEADER`.
+        whole: JSON fields, if the whole recording was labelled; None if windows were.
+    """
+    if format == "csv":
+        return as_csv(file, labels.segments)
+    if format == "audacity":
+        return as_audacity(labels.segments)
+    if format == "table":
+        return as_table(file, labels.segments, with_times=whole is None)
+    return as_json({"file": file} | (labels.as_dict() if whole is None else dict(whole)))
 
 
 def as_table(file: str, segments: Iterable[Segment], *, with_times: bool) -> str:
@@ -32,12 +53,10 @@ def as_json(values: Mapping[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False) + "\n"
 
 
-def as_csv(file: str, segments: Iterable[Segment], *, header: bool) -> str:
-    """Return a row for each segment of a recording, with or without a header."""
+def as_csv(file: str, segments: Iterable[Segment]) -> str:
+    """Return a row for each segment of a recording, in the columns of `CSV_HEADER`."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    if header:
-        rows.writerow(CSV_COLUMNS)
     for each in segments:
         rows.writerow((file, _decimal(each.start_s), _decimal(each.end_s), each.label, _decimal(each.score)))
     return out.getvalue()

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal, TypeAlias, get_args
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from photism.errors import InputError
+from photism.listening.label_formats import as_json, as_table
 from photism.listening.segments import Segment
 from photism.listening.transcription import formats
 from photism.listening.transcription.subtitles import Cue
 
+if TYPE_CHECKING:
+    from photism.listening.diarization import Diarization
+
 TurnFormat: TypeAlias = Literal["table", "rttm", "json", "srt"]
 
 TURN_FORMATS: tuple[TurnFormat, ...] = get_args(TurnFormat)
+SUFFIXES: Mapping[TurnFormat, str] = {"table": ".txt", "rttm": ".rttm", "json": ".jsonl", "srt": ".srt"}
+"""File suffix of each format."""
+
+
+def format_turns(file: str, result: Diarization, format: TurnFormat, *, name: str) -> str:
+    """Return the turns of a recording in a format; except for "srt", those of several recordings can be joined.
+
+    Args:
+        file: name of the recording.
+        result: its turns.
+        format: one of `TURN_FORMATS`.
+        name: name of the recording in RTTM.
+    """
+    if format == "rttm":
+        return as_rttm(name, result.turns)
+    if format == "srt":
+        return as_srt(result.turns)
+    if format == "json":
+        return as_json({"file": file} | result.as_dict())
+    return as_table(file, result.turns, with_times=True)
 
 
 def as_rttm(recording: str, turns: Iterable[Segment]) -> str:

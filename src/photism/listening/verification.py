@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -28,6 +29,9 @@ from photism.listening.windowed_scores import MAX_GROUP_SAMPLES
 from photism.settings import accepts
 
 Embedding = NDArray[np.float32]
+
+PAIR_COLUMNS = ("one", "other", "same")
+BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
 class Verification(NamedTuple):
@@ -71,6 +75,30 @@ class Calibration:
             return cls(**json.loads(Path(path).read_text(encoding="utf8")))
         except (OSError, ValueError, TypeError) as error:
             raise InputError(f"{path} cannot be read as a calibration: {error}") from None
+
+
+def read_pairs(path: Path) -> list[tuple[str, str, bool]]:
+    """Read labelled pairs of recordings from a CSV file with the columns one, other and same.
+
+    Args:
+        path: the file. Paths in it are relative to its folder.
+
+    Raises:
+        InputError: the file is unreadable, or a row does not name two recordings and whether their speaker is the same.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a byte order mark
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+    pairs: list[tuple[str, str, bool]] = []
+    for number, row in enumerate(rows, start=2):
+        one, other, same = (str(row.get(column) or "").strip() for column in PAIR_COLUMNS)
+        if not one or not other or same.lower() not in BOOLEANS:
+            raise InputError(f"{path}, line {number}: must have {', '.join(PAIR_COLUMNS)}, the last 1 or 0; got {row}")
+        files = [each if "://" in each else str(path.parent / each) for each in (one, other)]
+        pairs.append((files[0], files[1], BOOLEANS[same.lower()]))
+    return pairs
 
 
 class SpeakerVerifier:

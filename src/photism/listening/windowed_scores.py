@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +55,15 @@ class Labels:
     duration_s: float
     windows: tuple[ScoredWindow, ...]
     segments: tuple[Segment, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the duration, segments and windows for JSON."""
+        windows = [
+            {"start_s": start_s, "end_s": end_s, "scores": [score._asdict() for score in scores]}
+            for start_s, end_s, scores in self.windows
+        ]
+        segments = [segment._asdict() for segment in self.segments]
+        return {"duration_s": self.duration_s, "segments": segments, "windows": windows}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +123,7 @@ class _Crop(NamedTuple):
 
     @property
     def is_last(self) -> bool:
-        """Whether the recording ends with this window."""
+        """True for the last window of a recording."""
         return self.window.stop == len(self.recording.samples)
 
 

@@ -60,7 +60,7 @@ class DecodingSettings:
 
     @property
     def is_greedy(self) -> bool:
-        """Whether the most probable token of each frame is taken, without a search."""
+        """True if the most probable token of each frame is taken, without a search."""
         return self.beam_width == 1
 
     @property

@@ -61,7 +61,7 @@ class AcousticModel:
 
     @cached_property
     def takes_log_mel(self) -> bool:
-        """Whether the model takes log-mel tokens rather than waveforms."""
+        """True if the model takes log-mel tokens rather than waveforms."""
         return isinstance(self.model, Wav2Vec2BertForCTC)
 
     @cached_property

@@ -1,0 +1,137 @@
+"""Output of labelled segments, for `hear`, `label` and `speakers timeline`: formats, files and plots."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from photism.cli.output_files import is_folder, plan_files
+from photism.cli.progress import RecordingsBar, recordings_bar
+from photism.errors import InputError
+from photism.files import atomic_text, check_writable
+from photism.listening import label_formats, turn_formats
+from photism.listening.label_formats import CSV_HEADER, LABEL_FORMATS, LabelFormat
+from photism.settings import SettingError, setting, settings
+
+if TYPE_CHECKING:
+    from photism.listening.segments import Segment
+
+FORMAT_OF_SUFFIX: dict[str, LabelFormat] = {".csv": "csv", ".json": "json", ".jsonl": "json"}
+SUFFIXES: dict[str, str] = {**label_formats.SUFFIXES, **turn_formats.SUFFIXES}
+SINGLE_FORMATS = ("audacity", "srt")
+"""Formats whose files hold a single recording."""
+
+
+@settings
+class SegmentOutput:
+    """Files and plots of labelled segments."""
+
+    output: str | None = setting(
+        None,
+        "File for all recordings, or folder for a file per recording. Default: print to the terminal.",
+        short="-o",
+        metavar="FILE|FOLDER",
+    )
+    plot: str | None = setting(
+        None,
+        "PNG file, or folder for several recordings, with the segments plotted below the waveform. Needs "
+        "photism[listening].",
+        metavar="FILE.png|FOLDER",
+    )
+    force: bool = setting(False, "Overwrite existing files.")
+
+
+@settings
+class LabelOutput(SegmentOutput):
+    """Format, files and plots of labels."""
+
+    format: LabelFormat | None = setting(
+        None,
+        "Output format; audacity is a label track. Default: by the suffix of the output file, otherwise table.",
+        choices=LABEL_FORMATS,
+    )
+    as_json: bool = setting(False, "Print one JSON object per recording, as --format json does.", flag="--json")
+
+    def check(self) -> None:
+        """Check that only one format is chosen.
+
+        Raises:
+            SettingError: there are two.
+        """
+        if self.as_json and self.format not in (None, "json"):
+            raise SettingError("as_json", f"and --format {self.format} exclude each other; give one of them")
+
+    @property
+    def chosen_format(self) -> LabelFormat:
+        """The format of the output."""
+        by_suffix = FORMAT_OF_SUFFIX.get(Path(self.output).suffix.lower(), "table") if self.output else "table"
+        return "json" if self.as_json else self.format or by_suffix
+
+
+class SegmentWriter:
+    """Writer of the segments of recordings, whose files are checked before any work.
+
+    Args:
+        recordings: files or URLs.
+        output: files and plots.
+        format: format of the output.
+
+    Raises:
+        InputError: a file cannot be written, exists, or would be written twice; or matplotlib is missing.
+    """
+
+    def __init__(self, recordings: Sequence[str], output: SegmentOutput, format: str) -> None:
+        self._recordings, self._header = recordings, CSV_HEADER if format == "csv" else ""
+        self._file: TextIO | None = None  # open file for all recordings
+        self._path, self._files = None, None
+        self._plots = _plan_plots(recordings, output.plot, force=output.force) if output.plot else None
+        if output.output is not None and is_folder(output.output):
+            self._files = plan_files(recordings, output.output, SUFFIXES[format], flag="-o", force=output.force)
+        elif format in SINGLE_FORMATS and len(recordings) > 1:
+            raise InputError(f"--format {format} needs a file for each recording: give -o a folder")
+        elif output.output is not None:
+            self._path = Path(output.output)
+            check_writable(self._path, "-o", force=output.force)
+
+    @contextmanager
+    def open(self, description: str) -> Generator[RecordingsBar]:
+        """Open the progress bar, and the file for all recordings if there is one.
+
+        Raises:
+            typer.Exit: with status 2, at the end, if a recording was skipped.
+        """
+        file = atomic_text(self._path) if self._path else nullcontext()
+        with recordings_bar(description, len(self._recordings)) as self._bar, file as self._file:
+            yield self._bar
+
+    def write(self, number: int, text: str, segments: Sequence[Segment]) -> None:
+        """Write the segments of a recording, and plot them.
+
+        Args:
+            number: index of the recording.
+            text: segments in the format of the output.
+            segments: segments to plot.
+        """
+        if self._files is not None:
+            with atomic_text(self._files[number]) as file:
+                file.write(self._header + text)
+        else:
+            (self._file.write if self._file else self._bar.echo)(self._header + text)
+            self._header = ""
+        if self._plots is not None:
+            from photism.audio.waveform import load_waveform
+            from photism.listening.plot import plot_segments
+
+            recording = self._recordings[number]
+            plot_segments(self._plots[number], load_waveform(recording), segments, title=recording)
+
+
+def _plan_plots(recordings: Sequence[str], plot: str, *, force: bool) -> list[Path]:
+    from photism.listening.plot import check_matplotlib
+
+    check_matplotlib()
+    if not is_folder(plot) and Path(plot).suffix.lower() != ".png":
+        raise InputError(f"--plot must be a folder or a file that ends in .png; got {plot}")
+    return plan_files(recordings, plot, ".png", flag="--plot", force=force)
