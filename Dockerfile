@@ -1,10 +1,10 @@
-# The studio on port 7860.
+# Serves the studio on port 7860.
 #
 #     docker build -t photism .
 #     docker run -p 7860:7860 photism
 FROM python:3.11-slim
 
-# torch's build for processors is a tenth of the size of the one with CUDA. pytorch.org names the index that has it:
+# torch for the CPU is a tenth of the size of torch with CUDA. pytorch.org names the package index that has it:
 #     docker build -t photism --build-arg PIP_EXTRA_INDEX_URL=INDEX .
 ARG PIP_EXTRA_INDEX_URL
 

@@ -1,3 +1,5 @@
+"""Which errors become an InputError, and which do not."""
+
 import pytest
 import torch
 
@@ -5,7 +7,7 @@ from photism import errors
 from photism.errors import InputError, as_input_error, is_out_of_memory
 
 
-def test_what_a_library_raises_becomes_one_error_with_its_words() -> None:
+def test_an_error_of_a_library_becomes_an_input_error() -> None:
     with (
         pytest.raises(InputError, match=r"^model talk cannot be loaded: 'weight_map'$") as raised,
         as_input_error("model talk cannot be loaded"),
@@ -14,12 +16,12 @@ def test_what_a_library_raises_becomes_one_error_with_its_words() -> None:
     assert isinstance(raised.value.__cause__, KeyError)
 
 
-def test_what_says_what_is_wrong_goes_by_as_it_is() -> None:
+def test_an_input_error_is_not_changed() -> None:
     with pytest.raises(InputError, match=r"^steps must be at least 1$"), as_input_error("model talk cannot be loaded"):
         raise InputError("steps must be at least 1")
 
 
-def test_a_request_to_stop_goes_by() -> None:
+def test_a_keyboard_interrupt_is_not_changed() -> None:
     with pytest.raises(KeyboardInterrupt), as_input_error("model talk cannot be loaded"):
         raise KeyboardInterrupt
 
@@ -32,7 +34,7 @@ def test_a_request_to_stop_goes_by() -> None:
         RuntimeError("DefaultCPUAllocator: can't allocate memory"),
     ],
 )
-def test_a_lack_of_memory_is_not_the_users_mistake(error) -> None:
+def test_out_of_memory_is_not_an_input_error(error) -> None:
     with pytest.raises(type(error)) as raised, as_input_error("model talk cannot be loaded"):
         raise error
     assert raised.value is error
@@ -40,7 +42,7 @@ def test_a_lack_of_memory_is_not_the_users_mistake(error) -> None:
 
 
 @pytest.mark.parametrize("line", ["None.upper()", "undefined", "len(1)"])
-def test_a_bug_in_our_own_lines_is_not_the_users_mistake(line) -> None:
+def test_a_bug_in_our_own_lines_is_not_an_input_error(line) -> None:
     with (
         pytest.raises((AttributeError, NameError, TypeError)) as raised,
         as_input_error("model talk cannot be loaded"),
@@ -50,7 +52,7 @@ def test_a_bug_in_our_own_lines_is_not_the_users_mistake(line) -> None:
     assert not is_out_of_memory(raised.value)
 
 
-def test_the_same_error_within_a_library_is_about_the_file_that_it_reads() -> None:
+def test_the_same_error_within_a_library_is_an_input_error() -> None:
     with (
         pytest.raises(InputError, match=r"^model talk cannot be loaded: "),
         as_input_error("model talk cannot be loaded"),

@@ -1,4 +1,4 @@
-"""`python -m photism`: the command line, for launchers that start modules."""
+"""Run the command line: `python -m photism`, for launchers that start modules, such as torchrun."""
 
 from photism.cli.app import main
 
