@@ -110,7 +110,6 @@ def test_libraries_say_nothing_beside_it():
         [sys.executable, "-c", "from photism.cli.app import main; main()", "doctor"],
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert "ok  bundled model loads" in process.stdout
     assert process.stderr == ""
