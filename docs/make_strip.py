@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from photism import Waveform, load_waveform, log_mel
 from photism.cli.startup import load_pipeline
+from photism.prompts.settings import PipelineSettings
 
 COLUMN = 256  # pixels; all lengths below too
 GAP = 24
@@ -79,7 +80,7 @@ def column(waveform: Waveform, image: Image.Image, language: str, caption: str) 
 def strip(recordings: Sequence[Path], *, seed: int) -> Image.Image:
     """Return the columns of all recordings side by side, generated with the bundled model."""
     waveforms = [load_waveform(recording) for recording in recordings]
-    pipeline, ranker = load_pipeline(None, diffusion=None, device=None)
+    pipeline, ranker = load_pipeline(PipelineSettings())
     assert ranker
     images = pipeline(waveforms, seed=seed).images
     sheet = Image.new("RGB", (len(recordings) * (COLUMN + GAP) - GAP, HEIGHT), PAPER)

@@ -36,6 +36,18 @@ def choose_device(device: str | torch.device | None) -> torch.device:
         raise InputError(f"device must be one of this machine, such as cpu or cuda; got {device!s}: {reason}") from None
 
 
+def dtype_name(dtype: str | torch.dtype) -> str:
+    """Return the name of a dtype, without importing torch.
+
+    Raises:
+        SettingError: models are not computed in that dtype.
+    """
+    name = str(dtype).removeprefix("torch.")
+    if name not in DTYPES:
+        raise SettingError("dtype", f"must be one of {', '.join(DTYPES)}; got {dtype}")
+    return name
+
+
 def choose_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """Return the dtype of that name.
 
@@ -44,10 +56,7 @@ def choose_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """
     import torch
 
-    name = str(dtype).removeprefix("torch.")
-    if name not in DTYPES:
-        raise SettingError("dtype", f"must be one of {', '.join(DTYPES)}; got {dtype}")
-    return getattr(torch, name)
+    return getattr(torch, dtype_name(dtype))
 
 
 def free_bytes(device: torch.device) -> int:

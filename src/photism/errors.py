@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Generator
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,7 +34,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     torch raises OutOfMemoryError for CUDA only, and a RuntimeError that says so in words elsewhere. A worker process
     that the kernel's out-of-memory killer ended shows as a broken process pool.
     """
-    if isinstance(error, MemoryError | BrokenProcessPool):
+    # By its name: importing the class takes a fifth of the time in which `photism --help` is done.
+    if isinstance(error, MemoryError) or type(error).__name__ == "BrokenProcessPool":
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY_WORDS)
 

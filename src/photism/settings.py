@@ -24,7 +24,7 @@ from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from typing_extensions import dataclass_transform
 
@@ -42,11 +42,17 @@ class SettingError(InputError):
     Attributes:
         name: of the setting, as in Python; the command line names its flag instead.
         problem: what is allowed and what was given, a sentence without its subject.
+        others: names of further settings, which stand for {} in `problem`.
     """
 
-    def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"{name} {problem}")
-        self.name, self.problem = name, problem
+    def __init__(self, name: str, problem: str, *others: str) -> None:
+        self.name, self.problem, self.others = name, problem, others
+        super().__init__(self.message({}))
+
+    def message(self, names: Mapping[str, str]) -> str:
+        """Return the message, with settings called as `names` says, or else by their own names."""
+        name, *others = (names.get(each, each) for each in (self.name, *self.others))
+        return f"{name} {self.problem.format(*others) if others else self.problem}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +215,17 @@ def accepts(kind: type) -> Callable[[Function], Function]:
         return checked  # pyright: ignore[reportReturnType]
 
     return decorate
+
+
+def changed(kind: Callable[..., Instance], given: Instance | None, changes: Mapping[str, Any]) -> Instance:
+    """Return settings that were given with some values changed, or where none were given, new ones.
+
+    Args:
+        kind: settings class.
+        given: settings of that class.
+        changes: values by name.
+    """
+    return kind(**changes) if given is None else dataclasses.replace(cast("Any", given), **changes)
 
 
 def read_settings(kind: type[Instance], path: Path | None, given: Mapping[str, Any]) -> Instance:

@@ -11,13 +11,15 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from photism import AudioToImagePipeline, InputError, __version__
+from photism import AudioPromptEncoder, AudioToImagePipeline, InputError, __version__
 from photism.cli import app as command
 from photism.cli.app import app
-from photism.prompts.diffusion_options import DiffusionOptions
+from photism.drawing.generate import ImageGenerator
+from photism.prompts.audio_prompt import select_rows
 from photism.prompts.mixing import blend
+from photism.prompts.settings import PipelineSettings
 
-LOAD = "photism.cli.models.load_pipeline"
+LOAD = "photism.cli.draw.load_pipeline"
 
 
 @pytest.fixture
@@ -48,6 +50,56 @@ def files(folder):
 
 def pixels(path):
     return np.asarray(Image.open(path))
+
+
+def assert_same_image(one, other):
+    """Up to one level of 255, since the products of another batch size are rounded differently."""
+    np.testing.assert_allclose(pixels(one).astype(int), pixels(other).astype(int), atol=1)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Number of recordings in each call of the encoder, and of images in each call of the diffusers pipeline."""
+    counts = {"encoded": [], "generated": []}
+    encode, generate = AudioPromptEncoder.encode, ImageGenerator.__call__
+
+    def count_encoded(self, recordings, **arguments):
+        counts["encoded"].append(len(recordings))
+        return encode(self, recordings, **arguments)
+
+    def count_generated(self, prompts, seeds, **arguments):
+        counts["generated"].append(len(seeds))
+        return generate(self, prompts, seeds, **arguments)
+
+    monkeypatch.setattr(AudioPromptEncoder, "encode", count_encoded)
+    monkeypatch.setattr(ImageGenerator, "__call__", count_generated)
+    return counts
+
+
+def test_recordings_are_drawn_in_batches_with_one_negative_prompt(draw, folder, sounds, calls):
+    assert draw(*sounds, "--images", 2, "--negative", "noise", "-o", ".").exit_code == 0
+    assert calls == {"encoded": [3, 1], "generated": [4, 2]}  # the negative prompt is encoded once
+    (folder / "single").mkdir()
+    for sound in sounds:
+        draw(sound, "--images", 2, "--negative", "noise", "--batch-size", 1, "-o", "single")
+        for number in (1, 2):
+            name = f"{sound.stem}-{number}.png"
+            assert_same_image(folder / name, folder / "single" / name)
+            assert Image.open(folder / name).info == Image.open(folder / "single" / name).info
+
+
+def test_images_are_written_as_soon_as_their_batch_is_done(draw, folder, sounds, monkeypatch):
+    generate = ImageGenerator.__call__
+    written = []
+
+    def look(self, *arguments, **keywords):
+        written.append(files(folder))
+        return generate(self, *arguments, **keywords)
+
+    monkeypatch.setattr(ImageGenerator, "__call__", look)
+    draw(*sounds, "--images", 2, "--batch-size", 3)
+    assert written == [[], ["elephant-1.png", "elephant-2.png"]]
+    assert len(files(folder)) == 6
 
 
 def test_pictures_are_named_for_their_sounds(draw, folder, sounds):
@@ -117,7 +169,7 @@ def test_a_text_beside_a_sound(draw, folder, sounds, models):
         expected = pipeline(sounds[0], text="a rose", text_place=place, sound_strength=strength, num_inference_steps=1)
         np.testing.assert_array_equal(pixels(folder / "elephant.png"), np.asarray(expected.images[0][0]))
         about = Image.open(folder / "elephant.png").info
-        assert (about["text"], about["sound_strength"]) == ("a rose", str(expected.sound_strength))
+        assert (about["text"], about["sound_strength"]) == ("a rose", str(expected.settings.sound_strength))
         assert about["text_place"] == (place if isinstance(place, str) else "2:4")
         heard = json.loads(result.stdout)["heard"]
         assert heard == json.loads(draw(sounds[0], "--force", "--json").stdout)["heard"]  # of the sound alone
@@ -138,7 +190,8 @@ def test_several_sounds_as_one(draw, folder, sounds, models):
     lines = draw(*sounds, "--mix", "2,1,0", "--seed", 3).stdout.splitlines()
     assert [line.partition(": ")[0] for line in lines] == [*map(str, sounds), "  mix.png  seed 3"]
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
-    mixed = blend([pipeline.encoder.encode([sound]) for sound in sounds], [2, 1, 0])
+    prompts = pipeline.encoder.encode(sounds)
+    mixed = blend([select_rows(prompts, [row]) for row in range(3)], [2, 1, 0])
     expected = pipeline(mixed, seed=3, num_inference_steps=1).images[0][0]
     np.testing.assert_array_equal(pixels(folder / "mix.png"), np.asarray(expected))
     about = Image.open(folder / "mix.png").info
@@ -148,7 +201,7 @@ def test_several_sounds_as_one(draw, folder, sounds, models):
     assert not {"sound", "morph", "text", "sound_strength"} & about.keys()
     draw(*sounds[:2], "--mix", "1,0", "--seed", 3, "-o", "first.png")
     draw(sounds[0], "--seed", 3)
-    np.testing.assert_array_equal(pixels(folder / "first.png"), pixels(folder / "elephant.png"))
+    assert_same_image(folder / "first.png", folder / "elephant.png")
 
 
 def test_the_way_from_one_sound_to_another_is_a_strip(draw, folder, sounds):
@@ -180,11 +233,11 @@ def test_a_strip_overwrites_nothing(draw, folder, sounds):
         (["--mix", "1"], "weights must be one for each recording, 2; got 1"),
         (["--mix", "0,0"], "weights must be at least 0, finite and not all 0; got 0.0, 0.0"),
         (["--mix", "1,-1"], "weights must be at least 0, finite and not all 0; got 1.0, -1.0"),
-        (["--mix", "1;2"], "--mix must be numbers with commas between them, such as 2,1; got 1;2"),
-        (["--mix", ""], "--mix must be numbers with commas between them, such as 2,1; got "),
+        (["--mix", "1;2"], "--mix must be numbers separated by commas, such as 2,1; got 1;2"),
+        (["--mix", ""], "--mix must be numbers separated by commas, such as 2,1; got "),
         (["--morph", "1"], "--morph must be at least 2, for the two ends; got 1"),
-        (["--morph", "3", "--mix", "1,1"], "--mix and --morph cannot be given together; draw the one, then the other"),
-        (["--morph", "3", "rain.wav"], "--morph must have two sounds to go between; got 3"),
+        (["--morph", "3", "--mix", "1,1"], "--mix and --morph cannot be given together; draw one, then the other"),
+        (["--morph", "3", "rain.wav"], "--morph must have two recordings to go between; got 3"),
         (["--text-place", "above"], "--text-place must be blend, before, after or START:STOP, such as 1:4; got above"),
         (["--text-place", "1:b"], "--text-place must be blend, before, after or START:STOP, such as 1:4; got 1:b"),
         (["--text-place", "1:2:3"], "--text-place must be blend, before, after or START:STOP, such as 1:4; got 1:2:3"),
@@ -311,19 +364,21 @@ def test_from_all_kinds_of_pictures_with_all_that_may_be_loaded(draw, folder, so
 )
 def test_a_lora_may_have_a_weight(draw, sounds, monkeypatch, option, expected):
     asked = []
-    monkeypatch.setattr(
-        "photism.cli.models.load_pipeline", lambda *_, options, **__: asked.append(options.lora) or 1 / 0
-    )
+    monkeypatch.setattr(LOAD, lambda settings: asked.append(settings.lora) or 1 / 0)
     assert isinstance(draw(sounds[0], "--lora", option).exception, ZeroDivisionError)
     assert asked == [expected]
 
 
-def test_how_it_runs_is_passed_on(draw, sounds, monkeypatch):
+def test_flags_of_the_models_reach_the_pipeline(draw, sounds, models, monkeypatch):
     asked = []
-    monkeypatch.setattr(LOAD, lambda *_, options, **__: asked.append(options) or 1 / 0)
+    monkeypatch.setattr(LOAD, lambda settings: asked.append(settings) or 1 / 0)
     draw(sounds[0], "--compile", "--offload", "model", "--attention-slicing")
     draw(sounds[0])
-    assert asked == [DiffusionOptions(compile=True, offload="model", attention_slicing=True), DiffusionOptions()]
+    model = str(models / "sd")
+    assert asked == [
+        PipelineSettings(model=model, compile=True, offload="model", attention_slicing=True),
+        PipelineSettings(model=model),
+    ]
 
 
 def test_what_the_safety_checker_blacks_out_is_told(draw, folder, sounds, parts):
@@ -342,22 +397,27 @@ def test_what_the_safety_checker_blacks_out_is_told(draw, folder, sounds, parts)
     [
         (["--mask", "{mask}"], "--mask must be given together with --image"),
         (["--image-strength", "0.5"], "--image-strength must be given together with --image"),
-        (["--controlnet", "c"], "--controlnet must be given together with --control-image"),
-        (["--control-image", "{control}"], "--control-image must be given together with --controlnet"),
-        (["--control-scale", "1"], "--control-scale must be given together with --controlnet"),
+        (["--controlnet", "c"], "--controlnet and --control-image must be given together"),
+        (["--control-image", "{control}"], "--controlnet and --control-image must be given together"),
+        (["--control-scale", "1"], "--control-scale must be given together with --control-image"),
         (["--image", "missing.png"], "image missing.png cannot be read: No such file or directory"),
-        (["--image", "{image}", "--image-strength", "0"], "strength must be above 0, the image itself, and at most 1"),
-        (["--image", "{image}", "--image-strength", "0.3"], "strength 0.3 leaves none of num_inference_steps=1"),
+        (["--image", "{image}", "--image-strength", "0"], "--image-strength must be above 0 and at most 1; got 0"),
+        (
+            ["--image", "{image}", "--image-strength", "0.3"],
+            "--image-strength 0.3 leaves none of 1 --steps; raise one of them",
+        ),
         (
             ["--negative", "missing.wav"],
             "negative must be one of empty, silence, noise, none, a TextPrompt or a recording",
         ),
         (["--steps", "0"], "--steps must be at least 1; got 0"),
-        (["--seed", "-1"], "seed must be from 0 to 2**63 - 1; got -1"),
+        (["--seed", "-1"], "--seed must be at least 0; got -1"),
         (["--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
-        (["--scheduler", "ddpm"], "scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got ddpm"),
-        (["--offload", "all"], "offload must be one of model, sequential; got all"),
-        (["--offload", "sequential", "--compile"], "compile must be left out with offload 'sequential'"),
+        (["--width", "64"], "--width must be given together with --height"),
+        (["--text-place", "after"], "--text-place must be given together with --text"),
+        (["--scheduler", "ddpm"], "--scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got ddpm"),
+        (["--offload", "all"], "--offload must be one of model, sequential; got all"),
+        (["--offload", "sequential", "--compile"], "--compile cannot be combined with --offload sequential"),
     ],
 )
 def test_options_that_do_not_go_together_are_told_before_a_model_is_loaded(
@@ -377,7 +437,10 @@ def test_options_that_do_not_go_together_are_told_before_a_model_is_loaded(
         (["-o", "a.jpg"], "-o must be a folder or a file that ends in .png; got a.jpg"),
         (["-o", "missing/a.png"], "-o: the folder missing does not exist; create it"),
         (["-o", "missing/"], "-o missing/ is not a folder; create it"),
-        (["koala.wav", "-o", "a.png"], "-o must be a folder for several sounds, but a.png is none; create it"),
+        (
+            ["koala.wav", "-o", "a.png"],
+            "-o must be a folder for several recordings, but a.png is not a folder; create it",
+        ),
         (["other/elephant.ogg"], "elephant.wav and other/elephant.ogg would both be drawn to elephant.png; "),
         (["http://x.org/a/elephant.mp3?b=c"], "elephant.wav and http://x.org/a/elephant.mp3?b=c would both be drawn "),
     ],

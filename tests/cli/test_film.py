@@ -2,6 +2,7 @@
 
 import json
 import sys
+from fractions import Fraction
 from io import BytesIO
 
 import av
@@ -18,7 +19,7 @@ from photism.drawing.video.film import Film
 from photism.drawing.video.resumable_file import encode_segment
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import storyboard
-from photism.prompts.diffusion_options import DiffusionOptions
+from photism.prompts.settings import PipelineSettings
 
 SMALL = ("--steps", "1", "--fps", "6")
 
@@ -80,7 +81,7 @@ def test_options_reach_the_film(run, folder, sounds, models, monkeypatch):
         *("--width", 32, "--height", 24, "--guidance-scale", 2, "--negative", "noise", "--batch-size", 3),
     )
     expected = FilmSettings(
-        fps="6",
+        fps=Fraction(6),
         window_s=1,
         hop_s=0.25,
         noise=2,
@@ -102,7 +103,7 @@ def test_the_defaults_are_those_of_the_settings(models, folder, sounds, monkeypa
     monkeypatch.setattr(Film, "__init__", lambda self, *given: made.append(given[2]) or sys.exit(0))
     CliRunner().invoke(app, ["film", "--model", str(models / "sd"), str(sounds[0])])
     assert made[0].frame_rate == FilmSettings().frame_rate
-    assert made == [FilmSettings(fps="25")]
+    assert made == [FilmSettings()]
 
 
 def test_a_storyboard_comes_in_place_of_the_film(run, folder, sounds, models):
@@ -138,13 +139,13 @@ def test_an_interruption_says_how_to_go_on(folder, sounds, models, monkeypatch, 
     assert exit_info.value.code == 130
     assert files(folder) == ["rain.mp4.part"]
     assert capsys.readouterr().err.splitlines()[-1] == (
-        "stopped; what is drawn is in rain.mp4.part, and the same command goes on there"
+        "Stopped; finished parts are in rain.mp4.part. Run the same command again to resume."
     )
     with pytest.raises(SystemExit) as exit_info:
         command.main()
     assert not exit_info.value.code
     assert files(folder) == ["rain.mp4"]
-    assert "rain.mp4: 30 frames, 0:01.5 at 20 frames/s, 16×16, going on after 16\n" in capsys.readouterr().err
+    assert "rain.mp4: 30 frames, 0:01.5 at 20 frames/s, 16×16, resumed after frame 16\n" in capsys.readouterr().err
 
 
 def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder, sounds, monkeypatch):
@@ -176,17 +177,25 @@ def write_changing_rate(path):
             file.write(buffer.getvalue())
 
 
-def test_what_draws_and_how_it_runs_is_passed_on(run, folder, sounds, monkeypatch):
+def test_flags_of_the_models_reach_the_pipeline(run, folder, models, sounds, monkeypatch):
     asked = []
-    monkeypatch.setattr("photism.cli.models.load_pipeline", lambda *_, **given: asked.append(given) or 1 / 0)
+    monkeypatch.setattr("photism.cli.film.load_pipeline", lambda settings: asked.append(settings) or 1 / 0)
     run(
         *(sounds[0], "--dtype", "bfloat16", "--scheduler", "lcm", "--lora", "a:0.5", "--lora", "b"),
         *("--compile", "--offload", "model", "--attention-slicing", "--device", "cuda"),
     )
-    options = DiffusionOptions(
-        lora={"a": 0.5, "b": 1.0}, scheduler="lcm", compile=True, offload="model", attention_slicing=True
-    )
-    assert asked == [{"diffusion": None, "device": "cuda", "dtype": "bfloat16", "options": options}]
+    assert asked == [
+        PipelineSettings(
+            model=str(models / "sd"),
+            lora={"a": 0.5, "b": 1.0},
+            scheduler="lcm",
+            device="cuda",
+            dtype="bfloat16",
+            compile=True,
+            offload="model",
+            attention_slicing=True,
+        )
+    ]
 
 
 def test_a_storyboard_carries_what_draws_it(run, folder, sounds, parts):
@@ -218,7 +227,7 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
         run(sounds[0])
     assert files(folder) == ["elephant.mp4.part"]
     with monkeypatch.context() as patched:
-        patched.setattr("photism.cli.models.load_pipeline", lambda *_, **__: pytest.fail("loaded a model"))
+        patched.setattr("photism.cli.film.load_pipeline", lambda *_, **__: pytest.fail("loaded a model"))
         error = run(sounds[0], *changes).exception
     assert isinstance(error, InputError)
     assert f"an unfinished film with other settings ({told}). " in str(error)
@@ -231,21 +240,21 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
         (["missing.wav"], "missing.wav: no such file"),
         (["text.wav"], "text.wav: not an audio or video file that FFmpeg can read"),
         (["short.wav"], "short.wav must be at least 25 ms long, not 12.5 ms"),
-        (["a.wav", "--fps", "0"], "fps must be above 0 and at most 1000; got 0"),
-        (["a.wav", "--window", "0.01"], "window_s must be at least 0.1; got 0.01"),
+        (["a.wav", "--fps", "0"], "--fps must be above 0 and at most 1000; got 0"),
+        (["a.wav", "--window", "0.01"], "--window must be at least 0.1; got 0.01"),
         (["a.wav", "-o", "a.avi"], "target (-o) must be a file that ends in .mp4; got a.avi"),
         (["a.wav", "-o", "no/a.mp4"], "-o: the folder no does not exist; create it"),
         (["a.wav", "-o", "taken.mp4"], "taken.mp4 exists; give another name with -o, or --force to overwrite it"),
         (["a.wav", "--storyboard", "a.jpg"], "--storyboard must be a file that ends in .png; got a.jpg"),
         (["a.wav", "--storyboard", "no/a.png"], "--storyboard: the folder no does not exist; create it"),
-        (["a.wav", "--storyboard", "a.png", "-o", "a.mp4"], "--storyboard is drawn in place of the film: leave out -o"),
+        (["a.wav", "--storyboard", "a.png", "-o", "a.mp4"], "--storyboard and -o cannot be given together"),
         (["a.wav", "--negative", "missing.wav"], "negative must be one of empty, silence, noise, none, "),
-        (["a.wav", "--width", "64"], "height and width must be given together"),
-        (["a.wav", "--steps", "0"], "num_inference_steps must be at least 1; got 0"),
+        (["a.wav", "--width", "64"], "--width must be given together with --height"),
+        (["a.wav", "--steps", "0"], "--steps must be at least 1; got 0"),
         (["a.wav", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
         (
             ["a.wav", "--scheduler", "best"],
-            "scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got ",
+            "--scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got ",
         ),
         (["changing.mp3"], "changing.mp3 must have one sampling rate; it has "),
     ],

@@ -72,7 +72,7 @@ def test_strength_interpolates_from_the_text_to_the_recording(pipeline, sounds, 
     for given, weight in ((None, strength), (0, 0.0), (0.3, 0.3), (1, 1.0)):
         output = drawn(pipeline, sounds[:2], text=WORDS, text_place=place, sound_strength=given)
         torch.testing.assert_close(output.prompts.prompt_embeds, text + weight * (sound - text))
-        assert output.sound_strength == weight
+        assert output.settings.sound_strength == weight
 
 
 def test_a_text_alone_gives_the_image_of_the_diffusion_pipeline(pipeline, sounds):
@@ -126,7 +126,7 @@ def test_a_bfloat16_pipeline_mixes_float32_prompts(models, sounds):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"text_place": "before"}, "text_place needs a text; got before without one"),
+        ({"text_place": "before"}, "text_place must be given together with text"),
         ({"text": WORDS, "text_place": "above"}, "one of blend, before, after or a range of tokens; got 'above'"),
         ({"text": WORDS, "text_place": (0, 4)}, "text_place must be a range of tokens within 1:13; got 0:4"),
         ({"text": WORDS, "text_place": (4, 14)}, "text_place must be a range of tokens within 1:13; got 4:14"),

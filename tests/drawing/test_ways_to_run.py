@@ -117,7 +117,7 @@ def test_a_compiled_unet_draws_the_same(models, pipeline, sounds, monkeypatch):
 def test_compiling_needs_a_compiler(models, monkeypatch):
     monkeypatch.setattr(diffusers.StableDiffusionPipeline, "__init__", lambda *_, **__: pytest.fail("loaded"))
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(InputError, match=r"compile needs a C\+\+ compiler, and no-such-compiler is none here; install"):
+    with pytest.raises(InputError, match=r"compile needs a C\+\+ compiler; no-such-compiler was not found: install"):
         load(models, compile=True)
 
 
@@ -173,5 +173,5 @@ def test_offloaded_to_the_processor(models, pipeline, sounds, offload):
 
 def test_offloading_is_for_a_gpu(models, monkeypatch):
     monkeypatch.setattr(diffusers.StableDiffusionPipeline, "__init__", lambda *_, **__: pytest.fail("loaded"))
-    with pytest.raises(InputError, match="offload must be left out on the processor: it spares the memory of a GPU"):
+    with pytest.raises(InputError, match="offload must not be set on the CPU: it saves memory of a GPU"):
         load(models, offload="model")

@@ -203,7 +203,9 @@ def test_other_encoders_are_not_recognised_as_audio2img(checkpoint, tmp_path, ot
     assert is_audio2img(settings)
     assert not is_audio2img(settings | other)
     (tmp_path / "config.json").write_text(json.dumps(settings | other))
-    with pytest.raises(InputError, match=r"must hold an AudioPromptEncoder, .* or a checkpoint of audio2img; it holds"):
+    with pytest.raises(
+        InputError, match=r"must be an AudioPromptEncoder, .* or a checkpoint of audio2img; its model_type is"
+    ):
         AudioToImagePipeline.from_pretrained(tmp_path)
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from photism import AudioToImagePipeline, InputError
-from photism.prompts.diffusion_options import DiffusionOptions
+from photism.prompts.settings import PipelineSettings
 from photism.schedulers import SCHEDULERS
 
 
@@ -31,8 +31,8 @@ def load(models, monkeypatch):
         ({"scheduler": "DDIM"}, "scheduler must be one of ddim, euler, euler-a, dpm.., unipc, lcm; got DDIM"),
         ({"offload": "disk"}, "offload must be one of model, sequential; got disk"),
         ({"lora": {"a": float("nan")}}, "lora must have finite weights; got nan for a"),
-        ({"offload": "sequential", "compile": True}, "compile must be left out with offload 'sequential'"),
-        ({"offload": "model"}, "offload must be left out on the processor: it spares the memory of a GPU"),
+        ({"offload": "sequential", "compile": True}, "compile cannot be combined with offload sequential"),
+        ({"offload": "model"}, "offload must not be set on the CPU: it saves memory of a GPU"),
     ],
 )
 def test_words_and_combinations(load, settings, message):
@@ -55,7 +55,7 @@ def test_what_is_not_installed(load, parts, monkeypatch):
     )
     with pytest.raises(InputError, match=r"lora needs peft, .* pip install 'photism\[diffusion\]'"):
         load(lora=parts / "lora-sd")
-    monkeypatch.setattr("photism.drawing.pipeline.choose_device", torch.device)
+    monkeypatch.setattr("photism.prompts.model_folder.choose_device", torch.device)
     with pytest.raises(InputError, match=r"offload needs accelerate, .* pip install 'photism\[diffusion\]'"):
         load(offload="model", device="cuda")
 
@@ -89,7 +89,9 @@ def test_other_unets_do_not_do_every_task(load, models, tmp_path, channels, task
     diffusion = shutil.copytree(models / "sd/diffusion", tmp_path / "other")
     config = json.loads((diffusion / "unet/config.json").read_text())
     (diffusion / "unet/config.json").write_text(json.dumps(config | channels))
-    message = rf"UNet of {needed} input channels for {task}; that of .*other has {channels['in_channels']}: name"
+    message = (
+        rf"UNet of {needed} input channels for {task}; that of .*other has {channels['in_channels']}: give another"
+    )
     with pytest.raises(InputError, match=message):
         load(diffusion=diffusion, task=task)
 
@@ -103,7 +105,7 @@ def test_a_controlnet_must_fit(load, models, parts, tmp_path):
             load(controlnet=controlnet)
     with pytest.raises(InputError, match=r"controlnet must be a ControlNetModel; .*unet holds UNet2DConditionModel"):
         load(controlnet=models / "sd/diffusion/unet")
-    with pytest.raises(InputError, match=r"controlnet .* has no config\.json to be read"):
+    with pytest.raises(InputError, match=r"controlnet .* has no readable config\.json"):
         load(controlnet=tmp_path)
     with pytest.raises(
         InputError, match="controlnet must be a folder or the id of a hub repository; no/such is neither"
@@ -125,11 +127,11 @@ def test_of_a_controlnet_on_the_hub_the_configuration_is_fetched_first(load, par
 
 
 def test_a_lora_is_one_file(load, parts, tmp_path):
-    with pytest.raises(InputError, match=r"must hold one \.safetensors file, or one of them be named; it holds none"):
+    with pytest.raises(InputError, match=r"must contain one \.safetensors file, or name one of them; it contains none"):
         load(lora=tmp_path)
     for name in ("b", "a"):
         shutil.copy(parts / "lora-sd/pytorch_lora_weights.safetensors", tmp_path / f"{name}.safetensors")
-    with pytest.raises(InputError, match=r"one of them be named; it holds a\.safetensors, b\.safetensors"):
+    with pytest.raises(InputError, match=r"name one of them; it contains a\.safetensors, b\.safetensors"):
         load(lora=tmp_path)
     with pytest.raises(InputError, match="lora must be a folder or the id of a hub repository; no such is neither"):
         load(lora="no such")
@@ -160,7 +162,7 @@ def test_a_lora_for_another_model(models, parts, tmp_path):
     save_file({"transformer.block.lora_A.weight": torch.zeros(2, 2)}, tmp_path / "other.safetensors")
     for lora, message in (
         (parts / "lora-xl", "lora .*lora-xl.* cannot be loaded: "),
-        (tmp_path / "other.safetensors", r"lora .*other\.safetensors holds no weights for StableDiffusionPipeline"),
+        (tmp_path / "other.safetensors", r"lora .*other\.safetensors contains no weights for StableDiffusionPipeline"),
     ):
         with pytest.raises(InputError, match=message):
             AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", lora=lora)
@@ -187,6 +189,7 @@ def test_a_task_that_diffusers_has_no_pipeline_for(models, tmp_path):
 
 
 def test_options_are_nothing_by_default():
-    assert DiffusionOptions() == DiffusionOptions(
-        task=None, controlnet=None, lora={}, scheduler=None, attention_slicing=False, compile=False, offload=None
-    )
+    settings = PipelineSettings()
+    assert settings.loras == {}
+    for name in ("task", "controlnet", "scheduler", "attention_slicing", "compile", "offload"):
+        assert not getattr(settings, name)

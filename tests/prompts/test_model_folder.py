@@ -25,7 +25,7 @@ def model(models, tmp_path):
 
 def test_a_diffusion_pipeline_may_lie_elsewhere(model, models):
     shutil.rmtree(model / "diffusion")
-    with pytest.raises(InputError, match=f"diffusion is missing: model {model} brings none"):
+    with pytest.raises(InputError, match=f"diffusion is missing: model {model} has none"):
         AudioToImagePipeline.from_pretrained(model, device=CPU)
     elsewhere = models / "sd/diffusion"
     assert AudioToImagePipeline.from_pretrained(model, diffusion=elsewhere, device=CPU).encoder.device == CPU
@@ -46,7 +46,7 @@ def test_captions_may_be_missing(model):
 
 def test_another_kind_of_model(model):
     (model / "config.json").write_text(json.dumps({"model_type": "wav2vec2-bert"}))
-    with pytest.raises(InputError, match=r"must hold an AudioPromptEncoder, .* it holds 'wav2vec2-bert'"):
+    with pytest.raises(InputError, match=r"must be an AudioPromptEncoder, .* its model_type is 'wav2vec2-bert'"):
         AudioToImagePipeline.from_pretrained(model)
 
 
@@ -134,7 +134,7 @@ def test_a_missing_diffusion_model_is_suggested_by_the_width_of_the_prompts(mode
     with pytest.raises(InputError) as error_info:
         AudioToImagePipeline.from_pretrained(model, device=CPU)
     assert str(error_info.value) == (
-        f"diffusion is missing: model {model} brings none; name the folder or hub id of a diffusers pipeline "
+        f"diffusion is missing: model {model} has none; give the folder or hub id of a diffusers pipeline "
         f"of its prompt space{suggested}"
     )
 
@@ -203,7 +203,7 @@ def test_a_mirror_that_is_gone_too(model, monkeypatch):
 
 def test_a_diffusion_pipeline_must_have_a_unet(model):
     (model / "diffusion/unet/config.json").unlink()
-    with pytest.raises(InputError, match=r"with a UNet; .*model/diffusion has no unet/config\.json to be read: "):
+    with pytest.raises(InputError, match=r"with a UNet; .*model/diffusion has no readable unet/config\.json: "):
         AudioToImagePipeline.from_pretrained(model)
 
 

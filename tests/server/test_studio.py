@@ -3,6 +3,7 @@
 import socket
 import wave
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from photism import InputError, __version__
 from photism.drawing.negative_prompt import TextPrompt
+from photism.drawing.settings import DrawSettings
 from photism.prompts.audio_prompt import AudioPrompt
 
 gr = pytest.importorskip("gradio", reason="the studio needs gradio: pip install 'photism[studio]'")
@@ -21,7 +23,6 @@ from photism.server.studio import CSS, THEME, build_app, launch  # noqa: E402
 
 RATE = 8000  # Hz
 FLAGGED_SEED = 66
-UNMIXED = {"text": None, "text_place": "blend", "sound_strength": None}
 HEARD = [("An elephant.", 0.75), ("A koala.", -0.25)]
 
 
@@ -35,7 +36,7 @@ class Pipeline:
     def __init__(self, latent_pixels: int = 16) -> None:
         unet = SimpleNamespace(config=SimpleNamespace(sample_size=latent_pixels))
         self.diffusion = SimpleNamespace(unet=unet, vae_scale_factor=8)
-        self.asked: dict[str, object] = {}
+        self.asked: DrawSettings | None = None
 
         self.encoder = SimpleNamespace(encode=self.encode)
 
@@ -44,17 +45,19 @@ class Pipeline:
         return AudioPrompt(torch.full((1, 2, 1), waveforms[0].duration_s), None)
 
     def __call__(
-        self, prompts: AudioPrompt, *, callback_on_step: Callable[[int, int], None], **asked: object
+        self, prompts: AudioPrompt, settings: DrawSettings, *, callback_on_step: Callable[[int, int], None]
     ) -> object:
-        if asked["num_inference_steps"] > 40:
+        if settings.num_inference_steps > 40:
             raise InputError("num_inference_steps must be at most 40")
-        self.asked, self.drawn = asked, prompts.prompt_embeds.mean().item()
+        self.asked, self.drawn = settings, prompts.prompt_embeds.mean().item()
         callback_on_step(1, 1)
-        first = 123 if asked["seed"] is None else asked["seed"]
-        seeds = [first + number for number in range(asked["images_per_sound"])]
+        first = 123 if settings.seed is None else settings.seed
+        seeds = [first + number for number in range(settings.images_per_sound)]
         images = [Image.new("RGB", (128, 128), (seed % 256, 0, 0)) for seed in seeds]
         flags = [seed == FLAGGED_SEED for seed in seeds]
-        return SimpleNamespace(images=[images], seeds=[seeds], nsfw_content_detected=[flags], sound_strength=0.25)
+        scale = 1.0 if settings.negative == "none" else settings.guidance_scale
+        used = replace(settings, guidance_scale=scale, sound_strength=0.25)
+        return SimpleNamespace(images=[images], seeds=[seeds], nsfw_content_detected=[flags], settings=used)
 
 
 RANKER = SimpleNamespace(rank_prompts=lambda prompts: [HEARD])
@@ -81,14 +84,9 @@ def draw_of(app: object) -> Callable[..., object]:
 def test_draws_what_the_settings_say(make_sound):
     pipeline = Pipeline()
     pictures, heard = draw_of(build_app(pipeline, RANKER))(make_sound(1), 20, 5.0, 7, 2, "noise")
-    assert pipeline.asked == {
-        "num_inference_steps": 20,
-        "guidance_scale": 5.0,
-        "seed": 7,
-        "images_per_sound": 2,
-        "negative": "noise",
-        **UNMIXED,
-    }
+    assert pipeline.asked == DrawSettings(
+        num_inference_steps=20, guidance_scale=5.0, seed=7, images_per_sound=2, negative="noise"
+    )
     assert [caption for _, caption in pictures] == ["Seed 7", "Seed 8"]
     assert heard == dict(HEARD)
 
@@ -104,7 +102,7 @@ def test_draws_what_the_settings_say(make_sound):
 def test_random_seeds_no_guidance_and_words(make_sound, seed, negative, asked):
     pipeline = Pipeline()
     draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, seed, 1, negative)
-    assert pipeline.asked == {"num_inference_steps": 20, "images_per_sound": 1, **UNMIXED, **asked}
+    assert pipeline.asked == DrawSettings(num_inference_steps=20, **asked)
 
 
 @pytest.mark.parametrize(("share", "drawn"), [(0.0, 1.0), (0.25, 1.5), (1.0, 3.0)])
@@ -126,8 +124,8 @@ def test_a_text_has_a_place_and_a_strength(make_sound, typed, place, strength, a
     ((picture, _),), _ = draw_of(build_app(pipeline))(
         make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "a rose", typed, strength
     )
-    assert (pipeline.asked["text"], pipeline.asked["text_place"]) == ("a rose", place)
-    assert pipeline.asked["sound_strength"] == asked
+    assert (pipeline.asked.text, pipeline.asked.text_place) == ("a rose", place)
+    assert pipeline.asked.sound_strength == asked
     assert (picture.info["text"], picture.info["text_place"], picture.info["sound_strength"]) == (
         "a rose",
         typed,
@@ -139,7 +137,7 @@ def test_a_text_has_a_place_and_a_strength(make_sound, typed, place, strength, a
 def test_without_a_text_its_place_does_not_count(make_sound):
     pipeline = Pipeline()
     ((picture, _),), _ = draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "", "after", -1)
-    assert {name: pipeline.asked[name] for name in UNMIXED} == UNMIXED
+    assert pipeline.asked == DrawSettings(num_inference_steps=20, guidance_scale=5.0, negative="empty")
     assert not {"text", "text_place", "sound_strength", "weights"} & picture.info.keys()
 
 
@@ -232,7 +230,7 @@ def test_over_http(make_sound, tmp_path):
             client.predict(sound, num_inference_steps=41, api_name="/draw")
     finally:
         app.close()
-    assert UNMIXED.items() <= pipeline.asked.items()
+    assert pipeline.asked == DrawSettings(num_inference_steps=12, guidance_scale=3.0, seed=200, negative="empty")
     assert heard["label"] == "An elephant."
     assert heard["confidences"] == [{"label": label, "confidence": score} for label, score in HEARD]
     (picture,) = pictures

@@ -1,200 +1,175 @@
-"""photism draw: sounds to PNG files."""
+"""photism draw: recordings to PNG files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from photism.cli import options as option
 from photism.cli.mixing import Mixing
-from photism.cli.models import ModelsGiven
-from photism.cli.pictures import PicturesGiven
-from photism.cli.png import in_a_row, picture_targets, write_picture
+from photism.cli.png import image_targets, side_by_side, write_picture
 from photism.cli.progress import progress_bar
-from photism.cli.startup import DTYPES
+from photism.cli.startup import load_pipeline
 from photism.cli.text_sound import TextSound
+from photism.drawing.metadata import describe_models, describe_settings
+from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
+from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:
     from photism.drawing.pipeline import AudioToImageOutput
     from photism.listening.zero_shot import RankedCaption
 
 
-class Drawn(NamedTuple):
-    """A picture that was written."""
+class WrittenImage(NamedTuple):
+    """An image file."""
 
     path: Path
     seed: int
-    is_flagged: bool  # by the safety checker, which leaves it black
+    is_flagged: bool  # by the safety checker, which blacks the image out
 
 
 def draw(
-    sounds: option.SoundsOrText = None,
-    output: option.Output = None,
-    from_text: option.FromText = None,
-    sound_model: option.SoundModel = None,
-    model: option.Model = None,
-    diffusion: option.Diffusion = None,
-    steps: option.Steps = None,
-    guidance_scale: option.GuidanceScale = None,
-    seed: option.Seed = 0,
-    images: option.Images = 1,
-    negative: option.Negative = None,
-    text: option.Text = None,
-    text_place: option.TextPlaces = "blend",
-    strength: option.Strength = None,
-    mix: option.Mix = None,
-    morph: option.Morph = None,
-    image: option.StartImage = None,
-    image_strength: option.ImageStrength = None,
-    mask: option.Mask = None,
-    controlnet: option.ControlNet = None,
-    control_image: option.ControlImage = None,
-    control_scale: option.ControlScale = None,
-    lora: option.Lora = None,
-    scheduler: option.Scheduler = None,
-    device: option.Device = None,
-    dtype: option.Dtype = DTYPES[0],
-    attention_slicing: option.AttentionSlicing = False,
-    compile: option.Compile = False,
-    offload: option.Offload = None,
+    *,
+    sounds: option.OptionalRecordings = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE|FOLDER", help="Image file, or an existing folder. Default: SOUND.png."
+        ),
+    ] = None,
+    settings: DrawSettings,
+    models: PipelineSettings,
+    from_text: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Generate a sound from this text, write it to TEXT.wav, and draw it."),
+    ] = None,
+    sound_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|ID", help="AudioLDM 2 that generates the sound of --from-text. Default: the bundled one."
+        ),
+    ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS", help="Draw all recordings as one, weighted such as 2,1. Default file: mix.png."
+        ),
+    ] = None,
+    morph: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Draw N images side by side, from one recording to another. Default file: morph.png.",
+        ),
+    ] = None,
+    controlnet: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER|ID", help="ControlNet, folder or hub id, given together with --control-image."),
+    ] = None,
     force: option.Force = False,
-    as_json: option.AsJson = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object for each recording; for all with --mix or --morph.")
+    ] = False,
 ) -> None:
-    """Draw what is heard, as PNG files that carry their seed, model and settings."""
-    _check(images=images, steps=steps, seed=seed)
-    spoken = TextSound.read(from_text, sound_model, sounds, output, device=device, dtype=dtype, force=force)
+    """Draw recordings as PNG files that carry their seed, model and settings.
+
+    Examples:
+        photism draw elephant.ogg
+        photism draw elephant.ogg koala.ogg --images 4 --seed 7 -o pictures/
+    """
+    if (controlnet is None) != (settings.control_image is None):
+        raise InputError("--controlnet and --control-image must be given together")
+    models = replace(models, task=settings.task, controlnet=controlnet)
+    spoken = TextSound.read(
+        from_text, sound_model, sounds, output, device=models.device, dtype=models.dtype, force=force
+    )
     sounds = [str(spoken.target)] if spoken else sounds or []
     if not sounds:
-        raise InputError("SOUND is missing: name a recording, or say what is to be heard with --from-text")
-    mixing = Mixing(sounds=sounds, mix=mix, morph=morph, text=text, text_place=text_place, strength=strength)
-    given = PicturesGiven(
-        image=image,
-        image_strength=image_strength,
-        mask=mask,
-        controlnet=controlnet,
-        control_image=control_image,
-        control_scale=control_scale,
-    )
-    models = ModelsGiven(
-        model=model,
-        diffusion=diffusion,
-        lora=lora,
-        scheduler=scheduler,
-        device=device,
-        dtype=dtype,
-        attention_slicing=attention_slicing,
-        compile=compile,
-        offload=offload,
-        controlnet=controlnet,
-        task=given.task,
-    )
-    targets = picture_targets(mixing.groups, mixing.name, output, images, force=force)
-    pictures = given.arguments(steps)
-
+        raise InputError("SOUND is missing: name a recording, or generate a sound with --from-text")
+    mixing = Mixing(recordings=sounds, mix=mix, morph=morph)
+    targets = image_targets(mixing.groups, mixing.name, output, settings.images_per_sound, force=force)
+    decoded = _decode(settings)
     if spoken:
-        spoken.make(seed=seed)
-
+        spoken.make(seed=settings.seed if isinstance(settings.seed, int) else 0)
     from photism.audio.waveform import load_waveform
 
-    waveforms = {sound: load_waveform(sound) for sound in sounds}
-
-    from photism.drawing.negative_prompt import parse_negative
-
-    away_from = None if negative is None else parse_negative(negative)
-
-    pipeline, ranker = models.load()
-    chosen_negative = pipeline.negative if negative is None else negative
-    chosen_scale = pipeline.guidance_scale if guidance_scale is None else guidance_scale
-    settings = {
-        **models.settings,
-        "steps": pipeline.num_inference_steps if steps is None else steps,
-        "guidance_scale": 1.0 if chosen_negative == "none" else chosen_scale,
-        "negative": chosen_negative,
-        **mixing.settings,
-        **vars(given),
-    }
-    with progress_bar("drawing", len(targets)) as bar:
-        for index, group in enumerate(mixing.groups):
-            prompts = [pipeline.encoder.encode([waveforms[sound]]) for sound in group]
-            drawn = pipeline(
-                mixing.prompt(prompts),
-                num_inference_steps=steps,
-                guidance_scale=guidance_scale,
-                seed=seed,
-                images_per_sound=images,
-                negative=away_from,
-                callback_on_step=lambda step, total, done=index: bar.update(done + step / total),
-                **mixing.arguments,
-                **pictures,
-            )
-            heard = [ranker.rank_prompts(prompt)[0] if ranker else [] for prompt in prompts]
+    waveforms = [load_waveform(sound) for sound in sounds]
+    pipeline, ranker = load_pipeline(models)
+    prompts = pipeline.encoder.encode(waveforms, batch_size=settings.batch_size)
+    heard = ranker.rank_prompts(prompts) if ranker else [[] for _ in sounds]
+    captions = dict(zip(sounds, heard, strict=True))
+    with progress_bar("drawing") as bar:
+        outputs = pipeline.stream(mixing.prompts(prompts), decoded, callback_on_step=bar.update)
+        for group, paths in zip(mixing.groups, targets, strict=True):
+            rows = list(islice(outputs, morph or 1))
             about = {
-                **settings,
-                **_about_sounds(group, heard),
-                "sound_strength": None if text is None and strength is None else drawn.sound_strength,
+                **describe_models(models),
+                **describe_settings(settings, rows[0].settings),
+                "weights": mix,
+                "morph": morph,
+                **_describe_recordings(group, [captions[sound] for sound in group]),
             }
-            written = _write_all(drawn, targets[index], about)
-            typer.echo(_report(group, heard, written, as_json=as_json))
+            written = _write(rows, paths, about)
+            bar.echo(_report(group, [captions[sound] for sound in group], written, as_json=as_json) + "\n")
 
 
-def _check(*, images: int, steps: int | None, seed: int) -> None:
-    from photism.drawing.seeds import picture_seeds
+def _decode(settings: DrawSettings) -> DrawSettings:
+    """Return settings with their files read, so that errors are found before a model is loaded."""
+    from photism.drawing.conditioning_images import read_conditioning_images
+    from photism.drawing.negative_prompt import read_negative
 
-    for name, number in (("--images", images), ("--steps", steps)):
-        if number is not None and number < 1:
-            raise InputError(f"{name} must be at least 1; got {number}")
-    picture_seeds(seed, images)
+    return replace(
+        settings,
+        **vars(read_conditioning_images(settings.image, settings.mask_image, settings.control_image)),
+        negative=None if settings.negative is None else read_negative(settings.negative),
+    )
 
 
-def _write_all(drawn: AudioToImageOutput, targets: Sequence[Path], about: Mapping[str, object]) -> list[Drawn]:
-    """The pictures of a sound, or rows of them, each to its file, with what is known about it."""
-    pictures = [in_a_row(row) for row in zip(*drawn.images, strict=True)]
-    flags = [any(row) for row in zip(*drawn.nsfw_content_detected, strict=True)]
-    written: list[Drawn] = []
-    for picture, target, seed, is_flagged in zip(pictures, targets, drawn.seeds[0], flags, strict=True):
-        write_picture(picture, target, {"seed": seed, **about})
-        written.append(Drawn(target, seed, is_flagged))
+def _write(rows: Sequence[AudioToImageOutput], paths: Sequence[Path], about: dict[str, Any]) -> list[WrittenImage]:
+    """Write images to their files: those of one recording, or strips of those of several rows."""
+    written: list[WrittenImage] = []
+    for number, (path, seed) in enumerate(zip(paths, rows[0].seeds[0], strict=True)):
+        write_picture(side_by_side([row.images[0][number] for row in rows]), path, {"seed": seed, **about})
+        is_flagged = any(row.nsfw_content_detected[0][number] for row in rows)
+        written.append(WrittenImage(path, seed, is_flagged))
     return written
 
 
-def _about_sounds(sounds: Sequence[str], heard: Sequence[Sequence[RankedCaption]]) -> dict[str, str]:
-    """What a picture carries of its sound; of several, lists in JSON."""
-    captions = [each[0].caption for each in heard if each]
+def _describe_recordings(sounds: Sequence[str], captions: Sequence[Sequence[RankedCaption]]) -> dict[str, str]:
+    """Return PNG metadata of the recordings of an image; for several of them, lists in JSON."""
+    nearest = [each[0].caption for each in captions if each]
     if len(sounds) == 1:
-        return {"sound": sounds[0], **({"heard": captions[0]} if captions else {})}
-    lists = {"sounds": sounds, **({"heard": captions} if captions else {})}
+        return {"sound": sounds[0], **({"heard": nearest[0]} if nearest else {})}
+    lists = {"sounds": sounds, **({"heard": nearest} if nearest else {})}
     return {name: json.dumps(values, ensure_ascii=False) for name, values in lists.items()}
 
 
 def _report(
     sounds: Sequence[str],
-    heard: Sequence[Sequence[RankedCaption]],
-    pictures: Sequence[Drawn],
+    captions: Sequence[Sequence[RankedCaption]],
+    images: Sequence[WrittenImage],
     *,
     as_json: bool,
 ) -> str:
+    pairs = list(zip(sounds, captions, strict=True))
     if as_json:
-        told = [
-            {"file": sound, "heard": [caption._asdict() for caption in captions]}
-            for sound, captions in zip(sounds, heard, strict=True)
-        ]
+        recordings = [{"file": sound, "heard": [each._asdict() for each in found]} for sound, found in pairs]
         files = [
             {"file": str(path), "seed": seed, **({"nsfw_content_detected": True} if is_flagged else {})}
-            for path, seed, is_flagged in pictures
+            for path, seed, is_flagged in images
         ]
-        sounds_told = told[0] if len(told) == 1 else {"sounds": told}
-        return json.dumps({**sounds_told, "pictures": files}, ensure_ascii=False)
-    titles = [
-        f"{sound}: {captions[0].caption} ({captions[0].score:.2f})" if captions else sound
-        for sound, captions in zip(sounds, heard, strict=True)
-    ]
+        about = recordings[0] if len(recordings) == 1 else {"sounds": recordings}
+        return json.dumps({**about, "pictures": files}, ensure_ascii=False)
+    titles = [f"{sound}: {found[0].caption} ({found[0].score:.2f})" if found else sound for sound, found in pairs]
     lines = [
         f"  {path}  seed {seed}{'  black: the safety checker found it unsafe' if is_flagged else ''}"
-        for path, seed, is_flagged in pictures
+        for path, seed, is_flagged in images
     ]
     return "\n".join([*titles, *lines])

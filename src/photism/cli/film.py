@@ -1,9 +1,9 @@
-"""photism film: a long sound to a video that follows it."""
+"""photism film: a recording to a video that follows it."""
 
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,121 +12,82 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.exit_status import ExitStatus
-from photism.cli.models import ModelsGiven
 from photism.cli.png import check_picture, sound_stem, write_picture
-from photism.cli.progress import progress_bar
-from photism.cli.startup import DTYPES
+from photism.cli.progress import ProgressBar, progress_bar
+from photism.cli.startup import load_pipeline
+from photism.drawing.metadata import describe_models
+from photism.drawing.video.settings import FilmSettings
 from photism.errors import InputError
+from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from photism.drawing.video.film import Film
 
 
 def film(
-    sound: Annotated[str, typer.Argument(metavar="SOUND", help="File or URL; any format with sound, of any length.")],
+    *,
+    sound: Annotated[
+        str, typer.Argument(metavar="SOUND", help="Recording of any length: a file or URL with an audio stream.")
+    ],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE|FOLDER", help="Default: SOUND.mp4 in the current folder."),
+        typer.Option(
+            "--output", "-o", metavar="FILE|FOLDER", help="MP4 file, or an existing folder. Default: SOUND.mp4."
+        ),
     ] = None,
     storyboard: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw stills on a sheet, a PNG file, in place of the film."),
+        typer.Option(metavar="FILE", help="Draw some frames on one sheet, a PNG file, instead of the film."),
     ] = None,
-    stills: Annotated[int, typer.Option(min=1, help="Of the storyboard.")] = 12,
-    model: option.Model = None,
-    diffusion: option.Diffusion = None,
-    fps: Annotated[str, typer.Option(metavar="RATE", help="Frames a second, such as 24, 29.97 or 30000/1001.")] = "25",
-    window: Annotated[float, typer.Option(metavar="SECONDS", help="Sound that is heard at once.")] = 3.0,
-    hop: Annotated[float, typer.Option(metavar="SECONDS", help="From one window to the next.")] = 1.0,
-    noise: Annotated[
-        float, typer.Option(help="How fast the picture changes by itself and with onsets; 0 for not at all.")
-    ] = 1.0,
-    zoom: Annotated[
-        float, typer.Option(help="How far the loudest sound zooms in: 0.1 is a tenth; 0 turns it off.")
-    ] = 0.1,
-    attack: Annotated[float, typer.Option(metavar="SECONDS", help="To follow loudness and onsets that rise.")] = 0.05,
-    release: Annotated[float, typer.Option(metavar="SECONDS", help="To follow them as they fall.")] = 0.5,
-    width: Annotated[int | None, typer.Option(help="Pixels, with --height. Default: the diffusion model's.")] = None,
-    height: Annotated[int | None, typer.Option(help="Pixels, with --width.")] = None,
-    steps: option.Steps = None,
-    guidance_scale: option.GuidanceScale = None,
-    negative: option.Negative = None,
-    seed: Annotated[int, typer.Option(help="The same one gives the same film.")] = 0,
-    batch_size: Annotated[int, typer.Option(help="Frames drawn at once.")] = 4,
-    lora: option.Lora = None,
-    scheduler: option.Scheduler = None,
-    device: option.Device = None,
-    dtype: option.Dtype = DTYPES[0],
-    attention_slicing: option.AttentionSlicing = False,
-    compile: option.Compile = False,
-    offload: option.Offload = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    stills: Annotated[int, typer.Option(min=1, metavar="N", help="Number of frames of the storyboard.")] = 12,
+    settings: FilmSettings,
+    models: PipelineSettings,
+    force: option.Force = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Throw away an unfinished film of that name and begin anew.")
+        bool, typer.Option("--restart", help="Delete what is drawn of an unfinished film and start again.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Draw a video that follows a sound, with that sound.
+    """Draw a video that follows a recording, with its audio.
 
-    An interrupted one goes on where it was when the same command is given again.
+    An interrupted film is resumed by the same command.
+
+    Examples:
+        photism film song.mp3 --storyboard song.png
+        photism film song.mp3 --fps 24 --hop 0.5 -o films/
     """
-    from photism.drawing.negative_prompt import parse_negative
+    from photism.drawing.negative_prompt import read_negative
     from photism.drawing.video.audio_features import measure_recording
     from photism.drawing.video.resumable_file import check_unfinished
-    from photism.drawing.video.settings import FilmSettings
 
-    settings = FilmSettings(
-        fps=fps,
-        window_s=window,
-        hop_s=hop,
-        noise=noise,
-        zoom=zoom,
-        attack_s=attack,
-        release_s=release,
-        num_inference_steps=steps,
-        guidance_scale=guidance_scale,
-        seed=seed,
-        height=height,
-        width=width,
-        batch_size=batch_size,
-    )
-    models = ModelsGiven(
-        model=model,
-        diffusion=diffusion,
-        lora=lora,
-        scheduler=scheduler,
-        device=device,
-        dtype=dtype,
-        attention_slicing=attention_slicing,
-        compile=compile,
-        offload=offload,
-    )
     target = _target(sound, output, storyboard, force=force)
     measured = measure_recording(sound)
-    settings = replace(settings, negative=None if negative is None else parse_negative(negative))
+    if settings.negative is not None:
+        settings = replace(settings, negative=read_negative(settings.negative))
     if storyboard is None and not restart:
         check_unfinished(target, measured, settings)
 
-    pipeline, _ = models.load()
+    pipeline, _ = load_pipeline(models)
     from photism.drawing.video.film import Film
 
     made = Film(pipeline, measured, settings)
     if storyboard is None:
         _write(made, target, force=force, restart=restart)
     else:
-        _draw_storyboard(made, target, stills, {"seed": seed, **models.settings, "sound": sound})
+        from photism.drawing.video.storyboard import storyboard as draw_storyboard
+
+        about = {"seed": settings.seed, **describe_models(models), "sound": sound}
+        write_picture(draw_storyboard(made, stills), target, about)
     typer.echo(_report(made, target, as_json=as_json))
 
 
 def _target(sound: str, output: str | None, storyboard: Path | None, *, force: bool) -> Path:
-    """The file that is drawn, which is in nobody's way."""
+    """Return the file to write, which can be written."""
     from photism.drawing.video.resumable_file import check_target
 
     if storyboard is not None:
         if output is not None:
-            raise InputError("--storyboard is drawn in place of the film: leave out -o, or --storyboard")
+            raise InputError("--storyboard and -o cannot be given together; a storyboard is drawn instead of the film")
         check_picture(storyboard, "--storyboard", force=force)
         return storyboard
     folder = Path(output or ".")
@@ -136,55 +97,51 @@ def _target(sound: str, output: str | None, storyboard: Path | None, *, force: b
     return target
 
 
-def _draw_storyboard(made: Film, target: Path, count: int, about: dict[str, object]) -> None:
-    from photism.drawing.video.storyboard import storyboard
-
-    write_picture(storyboard(made, count), target, about)
-
-
 def _write(made: Film, target: Path, *, force: bool, restart: bool) -> None:
     from photism.drawing.video.resumable_file import part_folder, write_film
 
     try:
-        with _progress(made, target) as advance:
-            write_film(made, target, overwrite=force, restart=restart, callback_on_frame=advance)
+        with progress_bar("drawing", made.frame_count) as bar:
+            report = _reporter(made, target, bar)
+            write_film(made, target, overwrite=force, restart=restart, callback_on_frame=report)
     except KeyboardInterrupt:
-        typer.echo(f"stopped; what is drawn is in {part_folder(target)}, and the same command goes on there", err=True)
+        typer.echo(
+            f"Stopped; finished parts are in {part_folder(target)}. Run the same command again to resume.", err=True
+        )
         raise typer.Exit(ExitStatus.INTERRUPTED) from None
 
 
-@contextmanager
-def _progress(made: Film, target: Path) -> Generator[Callable[[int, int], None]]:
-    """What is to be done, in a line; on a terminal also a bar that says how far it is and when it will be done."""
-    with progress_bar("drawing", made.frame_count) as bar:
-        is_begun = False
+def _reporter(made: Film, target: Path, bar: ProgressBar) -> Callable[[int, int], None]:
+    """Return a callback that prints what will be drawn when it is first called, and then moves the bar."""
+    is_begun = False
 
-        def advance(done: int, total: int) -> None:
-            nonlocal is_begun
-            if not is_begun:
-                is_begun = True
-                going_on = f", going on after {done}" if done else ""
-                bar.echo(f"{target}: {_extent(made)}{going_on}\n", err=True)
-                bar.restart(completed=done)  # what was done before says nothing of how fast it goes now
-            bar.update(done, total)
+    def report(done: int, total: int) -> None:
+        nonlocal is_begun
+        if not is_begun:
+            is_begun = True
+            resumed = f", resumed after frame {done}" if done else ""
+            bar.echo(f"{target}: {_extent(made)}{resumed}\n", err=True)
+            bar.restart(completed=done)  # frames that were drawn before would make it look faster than it is
+        bar.update(done, total)
 
-        yield advance
+    return report
 
 
 def _extent(made: Film) -> str:
+    """Return number of frames, duration, frame rate and size of a film."""
     from photism.drawing.video.storyboard import clock
 
     width, height = made.size
     rate = made.settings.frame_rate
-    spoken = str(rate) if rate.denominator == 1 else f"{float(rate):.6g}"
-    return f"{made.frame_count} frames, {clock(made.sound.duration_s)} at {spoken} frames/s, {width}×{height}"
+    shown = str(rate) if rate.denominator == 1 else f"{float(rate):.6g}"
+    return f"{made.frame_count} frames, {clock(made.sound.duration_s)} at {shown} frames/s, {width}×{height}"
 
 
 def _report(made: Film, target: Path, *, as_json: bool) -> str:
     if not as_json:
         return f"{target}  {_extent(made)}"
     width, height = made.size
-    told = {
+    about = {
         "file": str(target),
         "frames": made.frame_count,
         "fps": str(made.settings.frame_rate),
@@ -193,4 +150,4 @@ def _report(made: Film, target: Path, *, as_json: bool) -> str:
         "height": height,
         "seed": made.settings.seed,
     }
-    return json.dumps(told, ensure_ascii=False)
+    return json.dumps(about, ensure_ascii=False)

@@ -73,7 +73,7 @@ def _flat(verb: Verb, settings_file: str | None) -> Verb:
             }
             verb(**arguments)
         except SettingError as error:
-            raise InputError(f"{flags.get(error.name, error.name)} {error.problem}") from error
+            raise InputError(error.message(flags)) from error
 
     run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -1,55 +1,61 @@
-"""Several sounds as one picture, and a text beside them: what the options say, read before a model is loaded."""
+"""`photism draw --mix` and `--morph`: several recordings that are drawn together."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from photism.cli.startup import startup
 from photism.errors import InputError
 
 if TYPE_CHECKING:
     from photism.prompts.audio_prompt import AudioPrompt
-    from photism.prompts.text_place import TextPlace
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mixing:
-    """The options of `draw` that say what goes into a prompt, by their names.
+    """Which recordings are drawn together, and how.
+
+    Attributes:
+        recordings: files or URLs.
+        mix: weight of each recording, separated by commas: all are drawn as one.
+        morph: number of images on the way from the first recording to the second.
 
     Raises:
-        InputError: one of them is wrong for these sounds, or two exclude each other.
+        InputError: the weights or the number cannot be used with these recordings, or both are given.
     """
 
-    sounds: Sequence[str]
+    recordings: Sequence[str]
     mix: str | None
     morph: int | None
-    text: str | None
-    text_place: str
-    strength: float | None
 
     def __post_init__(self) -> None:
         if self.morph is not None:
-            _check_morph(self.morph, self.sounds, self.mix)
-        _ = self.place, self.weights  # what is wrong with them is told here
+            if self.mix is not None:
+                raise InputError("--mix and --morph cannot be given together; draw one, then the other")
+            if len(self.recordings) != 2:
+                raise InputError(f"--morph must have two recordings to go between; got {len(self.recordings)}")
+            if self.morph < 2:
+                raise InputError(f"--morph must be at least 2, for the two ends; got {self.morph}")
+        _ = self.weights
 
     @property
     def name(self) -> str | None:
-        """What a picture of all sounds is called; None where each sound is drawn by itself."""
+        """Name of the image file of all recordings; None if each recording is drawn by itself."""
         return "mix" if self.mix is not None else "morph" if self.morph is not None else None
 
     @property
     def groups(self) -> list[list[str]]:
-        """The sounds that are drawn together."""
-        return [list(self.sounds)] if self.name else [[sound] for sound in self.sounds]
+        """Recordings that are drawn together."""
+        return [list(self.recordings)] if self.name else [[recording] for recording in self.recordings]
 
     @property
     def weights(self) -> list[float] | None:
-        """Of each sound, by --mix; checked by what will use them.
+        """Weight of each recording with --mix, normalised to sum to 1.
 
         Raises:
-            InputError: they are no numbers, or cannot be used.
+            InputError: they are not numbers, or cannot be used.
         """
         if self.mix is None:
             return None
@@ -58,40 +64,19 @@ class Mixing:
         try:
             weights = [float(weight) for weight in self.mix.split(",")]
         except ValueError:
-            raise InputError(f"--mix must be numbers with commas between them, such as 2,1; got {self.mix}") from None
-        return normalize_weights(weights, len(self.sounds))
+            raise InputError(f"--mix must be numbers separated by commas, such as 2,1; got {self.mix}") from None
+        return normalize_weights(weights, len(self.recordings))
 
-    @property
-    def place(self) -> TextPlace:
-        """Where the text stands."""
-        from photism.prompts.text_place import read_text_place
+    def prompts(self, prompts: AudioPrompt) -> AudioPrompt:
+        """Return the prompts to draw from those of the recordings: one row for each, for the mixture, or for each step.
 
-        return read_text_place(self.text_place, name="--text-place")
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """Those of `AudioToImagePipeline` that mix a text in."""
-        return {"text": self.text, "text_place": self.place, "sound_strength": self.strength}
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """What a picture tells of it."""
-        place = None if self.text is None else self.text_place
-        return {"text": self.text, "text_place": place, "weights": self.mix, "morph": self.morph}
-
-    def prompt(self, prompts: Sequence[AudioPrompt]) -> AudioPrompt:
-        """What is drawn of the sounds of a group, whose prompts have one row each."""
+        Args:
+            prompts: a row for each recording.
+        """
+        from photism.prompts.audio_prompt import select_rows
         from photism.prompts.mixing import blend, interpolate
 
+        rows = [select_rows(prompts, [row]) for row in range(len(self.recordings))]
         if self.morph is not None:
-            return interpolate(prompts[0], prompts[1], self.morph)
-        return prompts[0] if self.weights is None else blend(prompts, self.weights)
-
-
-def _check_morph(morph: int, sounds: Sequence[str], mix: str | None) -> None:
-    if mix is not None:
-        raise InputError("--mix and --morph cannot be given together; draw the one, then the other")
-    if len(sounds) != 2:
-        raise InputError(f"--morph must have two sounds to go between; got {len(sounds)}")
-    if morph < 2:
-        raise InputError(f"--morph must be at least 2, for the two ends; got {morph}")
+            return interpolate(rows[0], rows[1], self.morph)
+        return prompts if self.weights is None else blend(rows, self.weights)

@@ -1,4 +1,4 @@
-"""What a verb does before its own work: load heavy libraries and models, fast and without their chatter."""
+"""Load heavy libraries and models quickly, without their warnings and progress bars."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from photism.prompts.diffusion_options import DiffusionOptions
+from photism.device import DTYPES as DTYPES
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from photism.drawing.pipeline import AudioToImagePipeline
     from photism.listening.zero_shot import CaptionRanker
-
-DTYPES = ("float32", "float16", "bfloat16")
+    from photism.prompts.settings import PipelineSettings
 
 
 @contextmanager
 def startup() -> Generator[None]:
-    """Import libraries and load models inside this.
+    """Import libraries and load models inside this block.
 
-    Garbage is not collected meanwhile: a million objects are made, all to stay, and looking through them again and
-    again takes a third of the time. Warnings and progress bars of transformers and diffusers are turned off, through
-    their own settings, before they would print about being imported.
+    The garbage collector is off meanwhile: a million objects are made that stay, and scanning them again and again
+    takes a third of the time. Warnings and progress bars of transformers and diffusers are switched off, by their own
+    settings, before importing them would print any.
     """
     gc.disable()
     try:
@@ -35,36 +34,19 @@ def startup() -> Generator[None]:
         gc.enable()
 
 
-def load_pipeline(
-    model: str | None,
-    *,
-    diffusion: str | None,
-    device: str | None,
-    dtype: str = DTYPES[0],
-    options: DiffusionOptions | None = None,
-) -> tuple[AudioToImagePipeline, CaptionRanker | None]:
-    """What draws and, where the model brings captions and the means to read them, what says what was heard."""
+def load_pipeline(settings: PipelineSettings) -> tuple[AudioToImagePipeline, CaptionRanker | None]:
+    """Load a pipeline and a ranker of its captions; None if it has no captions, or no text encoder to encode them."""
     with startup():
-        import torch
-
         from photism.drawing.pipeline import AudioToImagePipeline
         from photism.listening.zero_shot import CaptionRanker
-        from photism.prompts.model_folder import find_model, load_captions
 
-        pipeline = AudioToImagePipeline.from_pretrained(
-            model,
-            diffusion=diffusion,
-            device=device,
-            dtype=getattr(torch, dtype),
-            **vars(options or DiffusionOptions()),
-        )
-        captions = load_captions(find_model(model))
-        has_words = captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
-        return pipeline, CaptionRanker(pipeline.encoder, pipeline.diffusion, captions) if has_words else None
+        pipeline = AudioToImagePipeline.from_pretrained(settings=settings)
+        has_ranker = pipeline.captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
+        return pipeline, CaptionRanker(pipeline.encoder, pipeline.diffusion, pipeline.captions) if has_ranker else None
 
 
 def quieten() -> None:
-    """Turns off warnings and progress bars of transformers and diffusers."""
+    """Switch off warnings and progress bars of transformers and diffusers."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()

@@ -1,51 +1,81 @@
-"""Ready prompts in, pictures out: the one call of a diffusion pipeline."""
+"""Generate images from prompts: the checked arguments of a diffusers pipeline, and its one call."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 
-from photism.drawing.arguments import call_parameters, control_name
-from photism.drawing.conditioning_images import ConditioningImages
+from photism.drawing.conditioning_images import ConditioningImages, read_conditioning_images
+from photism.drawing.settings import DrawSettings
+from photism.errors import InputError
 from photism.prompts.audio_prompt import AudioPrompt
+from photism.settings import SettingError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+Parameters: TypeAlias = "Mapping[str, inspect.Parameter]"
 StepCallback: TypeAlias = "Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor]]"
-"""What diffusers calls `callback_on_step_end`."""
+"""A `callback_on_step_end` of diffusers."""
+
+RESERVED = frozenset(
+    {
+        "prompt",
+        "prompt_embeds",
+        "pooled_prompt_embeds",
+        "negative_prompt",
+        "negative_prompt_embeds",
+        "negative_pooled_prompt_embeds",
+        "num_images_per_prompt",
+        "num_inference_steps",
+        "guidance_scale",
+        "image",
+        "mask_image",
+        "control_image",
+        "strength",
+        "height",
+        "width",
+        "generator",
+        "latents",
+        "output_type",
+        "return_dict",
+        "callback_on_step_end",
+    }
+)
+"""Arguments of a diffusers pipeline that Photism sets, and that `diffusion_arguments` must not contain."""
 
 
-class Drawn(NamedTuple):
-    """A picture, and whether the safety checker, where there is one, found it unsafe and left it black."""
+class GeneratedImage(NamedTuple):
+    """An image, and whether the safety checker, if there is one, found it unsafe and blacked it out."""
 
-    picture: Image
+    image: Image
     is_flagged: bool
 
 
 @dataclass(frozen=True, eq=False)
-class PromptDrawer:
-    """Draws ready prompts with settings that were chosen and checked; `AudioToImagePipeline.drawer` makes it.
+class ImageGenerator:
+    """Generates images from prompts with checked settings; `AudioToImagePipeline.image_generator` makes it.
 
     Attributes:
-        diffusion: the diffusers pipeline. It is used, never changed.
-        away: the prompt of one row that guidance leads away from; None for drawing without guidance.
-        given: the pictures that every drawing is given.
-        num_inference_steps: at least 1.
-        guidance_scale: 0 or more.
-        arguments: further ones of the diffusion pipeline, such as `height` and `width`.
+        diffusion: the diffusers pipeline, which is used and never changed.
+        settings: the settings that are used: defaults are replaced by their values.
+        negative_prompt: one row that guidance leads away from; None for images without guidance.
+        conditioning: the images that every generation starts from or follows.
+        size: height and width of the images, in pixels.
+        arguments: further ones of the diffusers pipeline.
     """
 
     diffusion: Any
-    away: AudioPrompt | None
-    given: ConditioningImages
-    num_inference_steps: int
-    guidance_scale: float
+    settings: DrawSettings
+    negative_prompt: AudioPrompt | None
+    conditioning: ConditioningImages
+    size: tuple[int, int]
     arguments: Mapping[str, Any]
 
     def __call__(
@@ -55,61 +85,144 @@ class PromptDrawer:
         *,
         latents: Tensor | None = None,
         callback_on_step_end: StepCallback | None = None,
-    ) -> list[Drawn]:
-        """Draws a batch.
+    ) -> list[GeneratedImage]:
+        """Generate a batch of images.
 
         Args:
             prompts: B rows, as the encoder makes them.
-            seeds: B, of the noise of each picture: what it starts from, and what its steps add where the scheduler is
-                one that adds any.
-            latents: (B, *latent_shape) that the pictures start from in place of noise of their seeds, of variance 1.
-            callback_on_step_end: of the diffusion pipeline.
+            seeds: B seeds of the noise of each image: of the initial noise, and of the noise that the steps of some
+                schedulers add.
+            latents: (B, *latent_shape) of variance 1, to start from instead of noise.
+            callback_on_step_end: of the diffusers pipeline.
         """
         count = len(seeds)
-        embeds = {"prompt_embeds": prompts.prompt_embeds}
-        if prompts.pooled_prompt_embeds is not None:
-            embeds["pooled_prompt_embeds"] = prompts.pooled_prompt_embeds
-        if self.away is not None:
-            embeds["negative_prompt_embeds"] = self.away.prompt_embeds.expand(count, -1, -1)
-            if self.away.pooled_prompt_embeds is not None:
-                embeds["negative_pooled_prompt_embeds"] = self.away.pooled_prompt_embeds.expand(count, -1)
-        pictures = self.given.arguments(count, control_name=control_name(call_parameters(self.diffusion)))
-        optional = {"latents": latents, "callback_on_step_end": callback_on_step_end}
-        # A generator for each picture, on the processor: its noise is the same in any batch and on any device.
+        optional = {
+            "prompt_embeds": prompts.prompt_embeds,
+            "pooled_prompt_embeds": prompts.pooled_prompt_embeds,
+            "latents": latents,
+            "callback_on_step_end": callback_on_step_end,
+        }
+        if self.negative_prompt is not None:
+            pooled = self.negative_prompt.pooled_prompt_embeds
+            optional["negative_prompt_embeds"] = self.negative_prompt.prompt_embeds.expand(count, -1, -1)
+            optional["negative_pooled_prompt_embeds"] = None if pooled is None else pooled.expand(count, -1)
+        # A generator for each image, on the CPU: its noise is the same in any batch and on any device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        diffusion = copy(self.diffusion)  # shares the models; what a call and the line below set stays off the caller's
+        diffusion = copy(self.diffusion)  # shares the models; what the next line and a call set stays off the original
         diffusion.set_progress_bar_config(disable=True)
-        drawn = diffusion(
-            **embeds,
-            **pictures,
+        output = diffusion(
             **{name: value for name, value in optional.items() if value is not None},
+            **self.conditioning.arguments(count, control_name=control_name(call_parameters(self.diffusion))),
             **self.arguments,
-            num_inference_steps=self.num_inference_steps,
-            guidance_scale=self.guidance_scale,
+            num_inference_steps=self.settings.num_inference_steps,
+            guidance_scale=self.settings.guidance_scale,
             generator=generators,
         )
-        flags = getattr(drawn, "nsfw_content_detected", None) or [False] * count  # SD XL has no safety checker
-        return [Drawn(picture, is_flagged) for picture, is_flagged in zip(drawn.images, flags, strict=True)]
+        flags = getattr(output, "nsfw_content_detected", None) or [False] * count  # SD XL has no safety checker
+        return [GeneratedImage(image, is_flagged) for image, is_flagged in zip(output.images, flags, strict=True)]
+
+    @property
+    def max_batch_size(self) -> int:
+        """Number of images that can be generated at once."""
+        return 1 if "padding_mask_crop" in self.arguments else self.settings.batch_size  # which takes no list of images
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of the latents that a picture starts from."""
-        scale = self.diffusion.vae_scale_factor
-        if "height" in self.arguments:
-            height, width = self.arguments["height"] // scale, self.arguments["width"] // scale
-        else:
-            size = self.diffusion.unet.config.sample_size
-            height, width = (size, size) if isinstance(size, int) else size
+        """Channels, height and width of the latents of an image."""
+        height, width = (side // self.diffusion.vae_scale_factor for side in self.size)
         return self.diffusion.vae.config.latent_channels, height, width
 
 
-def report_steps(callback: Callable[[int, int], None] | None, number: int, batches: int) -> StepCallback | None:
-    """What a diffusion pipeline reports the steps of batch `number` of `batches` to.
+def prepare_generator(
+    diffusion: Any,
+    settings: DrawSettings,
+    encode_negative: Callable[[], AudioPrompt | None],
+    diffusion_arguments: Mapping[str, Any],
+) -> ImageGenerator:
+    """Check settings against what a diffusers pipeline takes, and replace defaults by their values.
 
     Args:
-        callback: is given the steps done and those to do, over all batches, after each.
-        number: of the batch, from 0.
-        batches: how many there are.
+        diffusion: a diffusers pipeline.
+        settings: with the number of steps, the guidance scale and the negative prompt that are used.
+        encode_negative: encodes the negative prompt, once all is checked.
+        diffusion_arguments: further arguments of the diffusers pipeline.
+
+    Raises:
+        InputError: a setting cannot be used with this pipeline, or one that it needs is missing.
+    """
+    parameters = call_parameters(diffusion)
+    conditioning = read_conditioning_images(settings.image, settings.mask_image, settings.control_image)
+    _check_conditioning(conditioning, diffusion, parameters)
+    strength = settings.strength
+    if "strength" in parameters:
+        strength = parameters["strength"].default if strength is None else strength
+    elif strength is not None:
+        raise SettingError("strength", f"cannot be used: {_name(diffusion)} starts from noise")
+    given_size = _read_size(settings, conditioning, diffusion, parameters)
+    height, width = size = given_size or _default_size(conditioning, diffusion)
+    settings = replace(settings, strength=strength, height=height, width=width)
+    _check_further(diffusion_arguments, diffusion, parameters)
+    scale = settings.controlnet_conditioning_scale
+    return ImageGenerator(
+        diffusion=diffusion,
+        settings=settings,
+        negative_prompt=encode_negative(),
+        conditioning=conditioning,
+        size=size,
+        arguments={
+            **({} if strength is None else {"strength": strength}),
+            **({"height": height, "width": width} if given_size else {}),
+            **({} if scale is None else {"controlnet_conditioning_scale": scale}),
+            **diffusion_arguments,
+        },
+    )
+
+
+def call_parameters(diffusion: Any) -> Parameters:
+    """Return the parameters of a diffusers pipeline's call.
+
+    Raises:
+        InputError: it does not take prompt embeddings.
+    """
+    parameters = inspect.signature(diffusion.__call__).parameters
+    takes_prompts = {"prompt_embeds", "negative_prompt_embeds"} <= parameters.keys()
+    if getattr(diffusion, "unet", None) is None or not takes_prompts:
+        raise InputError(
+            f"diffusion must be a diffusers pipeline with a UNet that takes prompt_embeds; got {_name(diffusion)}"
+        )
+    return parameters
+
+
+def control_name(parameters: Parameters) -> str:
+    """Return what a pipeline calls its ControlNet's image: `image`, unless it also starts from an image."""
+    return "control_image" if "control_image" in parameters else "image"
+
+
+def resolve_guidance_scale(guidance_scale: float | None, *, default: float, has_negative: bool) -> float:
+    """Return the guidance scale that is used: 1 without a negative prompt.
+
+    Args:
+        guidance_scale: as it was given.
+        default: the pipeline's.
+        has_negative: whether there is a negative prompt.
+
+    Raises:
+        SettingError: it is above 1 without a negative prompt.
+    """
+    if has_negative:
+        return default if guidance_scale is None else guidance_scale
+    if guidance_scale is not None and guidance_scale > 1:
+        raise SettingError("guidance_scale", f"must be at most 1 with {{}} none; got {guidance_scale:g}", "negative")
+    return 1.0
+
+
+def report_steps(callback: Callable[[int, int], None] | None, number: int, batches: int) -> StepCallback | None:
+    """Return the callback that a diffusers pipeline reports the steps of a batch to.
+
+    Args:
+        callback: takes the number of steps that are done and that of all, over all batches.
+        number: number of the batch, from 0.
+        batches: number of all batches.
     """
     if callback is None:
         return None
@@ -120,3 +233,77 @@ def report_steps(callback: Callable[[int, int], None] | None, number: int, batch
         return tensors
 
     return report
+
+
+def _check_further(arguments: Mapping[str, Any], diffusion: Any, parameters: Parameters) -> None:
+    for name in arguments:
+        if name in RESERVED:
+            raise InputError(f"diffusion_arguments must not contain {name}, which Photism sets")
+        if name not in parameters:
+            raise InputError(f"diffusion_arguments contains {name}, which {_name(diffusion)} does not take")
+
+
+def _read_size(
+    settings: DrawSettings, conditioning: ConditioningImages, diffusion: Any, parameters: Parameters
+) -> tuple[int, int] | None:
+    """Return the height and width that the pipeline is given, or None.
+
+    Without a size that is the one of the image to start from, which inpainting pipelines would squeeze into the size
+    that their UNet was trained on.
+    """
+    if settings.height is not None and settings.width is not None:
+        size = settings.height, settings.width
+    elif conditioning.image is not None and "height" in parameters:
+        size = _default_size(conditioning, diffusion)
+    else:
+        return None
+    unit = _size_unit(diffusion)
+    for name, side in zip(("height", "width"), size, strict=True):
+        if side < unit or side % unit:
+            raise SettingError(name, f"must be a multiple of {unit} pixels; got {side}")
+        if name not in parameters:
+            raise SettingError(name, f"cannot be used: {_name(diffusion)} takes the size of its image")
+    return size
+
+
+def _default_size(conditioning: ConditioningImages, diffusion: Any) -> tuple[int, int]:
+    """Return the height and width of images if none are given: those of a conditioning image, or else the UNet's."""
+    control = conditioning.control_image
+    image = conditioning.image or (control[0] if isinstance(control, list) else control)
+    if image is not None:
+        unit = _size_unit(diffusion)
+        return image.height // unit * unit, image.width // unit * unit
+    size = diffusion.unet.config.sample_size
+    height, width = (size, size) if isinstance(size, int) else size
+    return height * diffusion.vae_scale_factor, width * diffusion.vae_scale_factor
+
+
+def _size_unit(diffusion: Any) -> int:
+    return max(8, diffusion.vae_scale_factor)  # pixels
+
+
+def _check_conditioning(conditioning: ConditioningImages, diffusion: Any, parameters: Parameters) -> None:
+    """Check that a pipeline is given the images that it needs, and no others.
+
+    Raises:
+        InputError: one is missing, or cannot be used.
+    """
+    has_controlnet = getattr(diffusion, "controlnet", None) is not None
+    starts_from_image = "image" in parameters and not (has_controlnet and control_name(parameters) == "image")
+    for name, image, is_taken, remedy in (
+        ("image", conditioning.image, starts_from_image, "task='image-to-image'"),
+        ("mask_image", conditioning.mask_image, "mask_image" in parameters, "task='inpainting'"),
+        ("control_image", conditioning.control_image, has_controlnet, "a controlnet"),
+    ):
+        if is_taken and image is None:
+            raise SettingError(name, f"is missing: {_name(diffusion)} needs one")
+        if image is not None and not is_taken:
+            raise SettingError(name, f"cannot be used: {_name(diffusion)} takes none; load it with {remedy}")
+    nets = len(getattr(diffusion.controlnet, "nets", (None,))) if has_controlnet else 1
+    images = len(conditioning.control_image) if isinstance(conditioning.control_image, list) else 1
+    if images != nets:
+        raise SettingError("control_image", f"must be a list of {nets} images, one for each ControlNet; got {images}")
+
+
+def _name(diffusion: Any) -> str:
+    return type(diffusion).__name__

@@ -1,23 +1,22 @@
 """Negative prompts: what classifier-free guidance leads away from.
 
-Reading a negative prompt loads no model and does not import torch.
+Reading a negative prompt loads no model and does not import torch; parsing one imports nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-import numpy as np
-
-from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform
 from photism.errors import InputError
 
 if TYPE_CHECKING:
+    from photism.audio.waveform import AudioSource, Waveform
     from photism.prompts.audio_prompt import AudioPrompt
-from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+    from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 
-SYNTHETIC_SAMPLES = 4 * SAMPLING_RATE  # 4 s of silence or noise
+SYNTHETIC_S = 4  # seconds of silence or noise
 NOISE_AMPLITUDE = 0.01
 NOISE_SEED = 0
 TEXT_PREFIX = "text:"
@@ -33,7 +32,7 @@ class TextPrompt:
     text: str
 
 
-Negative: TypeAlias = NegativeWord | TextPrompt | AudioSource
+Negative: TypeAlias = "NegativeWord | TextPrompt | AudioSource"
 """A negative prompt.
 
 "empty": the empty text, which diffusion pipelines use by default.
@@ -58,15 +57,16 @@ def default_negative(encoder: AudioPromptEncoder) -> NegativeWord:
     return word
 
 
-def parse_negative(value: str) -> NegativeWord | TextPrompt | Waveform:
-    """Read a negative prompt from the command line: a `NegativeWord`, text:WORDS, or the source of a recording.
+def parse_negative(value: str) -> TextPrompt | str:
+    """Return the negative prompt that a string names: text:WORDS, a `NegativeWord`, or the source of a recording."""
+    return TextPrompt(value.removeprefix(TEXT_PREFIX)) if value.startswith(TEXT_PREFIX) else value
 
-    Raises:
-        InputError: it is neither a word nor a readable recording.
-    """
-    if value.startswith(TEXT_PREFIX):
-        return TextPrompt(value.removeprefix(TEXT_PREFIX))
-    return read_negative(value)
+
+def negative_name(negative: Negative | None) -> str | None:
+    """Return the string that `parse_negative` takes for a negative prompt; None for one without a name."""
+    if isinstance(negative, TextPrompt):
+        return f"{TEXT_PREFIX}{negative.text}"
+    return str(negative) if isinstance(negative, str | Path) else None
 
 
 def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Waveform:
@@ -77,6 +77,8 @@ def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Waveform:
     """
     if isinstance(negative, TextPrompt) or (isinstance(negative, str) and negative in NEGATIVE_WORDS):
         return negative
+    from photism.audio.waveform import load_waveform
+
     try:
         return load_waveform(negative)
     except InputError as error:
@@ -106,6 +108,10 @@ def encode_negative(
 
 def _synthetic(word: str) -> Waveform:
     """Return the waveform of "silence" or "noise"."""
+    import numpy as np
+
+    from photism.audio.waveform import SAMPLING_RATE, Waveform
+
     amplitude = NOISE_AMPLITUDE if word == "noise" else 0.0
-    noise = np.random.default_rng(NOISE_SEED).standard_normal(SYNTHETIC_SAMPLES, dtype=np.float32)
+    noise = np.random.default_rng(NOISE_SEED).standard_normal(SYNTHETIC_S * SAMPLING_RATE, dtype=np.float32)
     return Waveform(amplitude * noise)

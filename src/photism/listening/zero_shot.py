@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
-from photism.device import choose_device
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead
 from photism.listening.settings import CAPTION_FIELD, HearSettings, RankSettings
@@ -31,7 +30,8 @@ from photism.listening.windowed_scores import LabelPolicy, Labels, label_recordi
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.metrics import sequence_similarity
-from photism.prompts.model_folder import find_model, load_captions, load_halves
+from photism.prompts.model_folder import load_models
+from photism.prompts.settings import PipelineSettings
 from photism.prompts.text import encode_text
 from photism.settings import accepts
 
@@ -91,9 +91,8 @@ class CaptionRanker:
         Raises:
             InputError: a model does not exist, is damaged, or does not match the other.
         """
-        chosen_device = choose_device(device)
-        encoder, text = load_halves(model, diffusion, device=chosen_device, dtype=torch.float32, text_only=True)
-        return cls(encoder, text, load_captions(find_model(model)))
+        settings = PipelineSettings(model=model, diffusion=diffusion, device=device)
+        return cls(*load_models(settings, text_only=True))
 
     @accepts(RankSettings)
     def rank(

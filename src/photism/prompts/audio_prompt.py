@@ -20,8 +20,13 @@ class AudioPrompt(NamedTuple):
 
 def select_rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
     """Return the given rows of a batch of prompts, in the given order; a row may be repeated."""
-    pooled = prompts.pooled_prompt_embeds
-    return AudioPrompt(prompts.prompt_embeds[rows], None if pooled is None else pooled[rows])
+    pooled, weights = prompts.pooled_prompt_embeds, prompts.mixture_weights
+    return AudioPrompt(
+        prompts.prompt_embeds[rows],
+        None if pooled is None else pooled[rows],
+        tuple(prompts.windows[row] for row in rows) if prompts.windows else (),
+        None if weights is None else weights[rows],
+    )
 
 
 def concatenate(prompts: Sequence[AudioPrompt]) -> AudioPrompt:

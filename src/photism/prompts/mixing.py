@@ -16,8 +16,6 @@ from photism.errors import InputError
 from photism.prompts.audio_prompt import AudioPrompt, concatenate
 from photism.prompts.text_place import TEXT_WORDS, TextPlace
 
-BLENDED_STRENGTH = 0.5  # default sound_strength of a recording that is blended with a text
-
 
 def blend(prompts: Sequence[AudioPrompt], weights: Sequence[float]) -> AudioPrompt:
     """Return the weighted mean of prompts and of their pooled embeddings.
@@ -112,26 +110,6 @@ def with_strength(prompts: AudioPrompt, text: AudioPrompt, strength: float) -> A
     pooled = _lerp(text.pooled_prompt_embeds, prompts.pooled_prompt_embeds, strength)
     mixture = prompts.mixture_weights if strength == 1 else None
     return prompts._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled, mixture_weights=mixture)
-
-
-def read_strength(strength: float | None, text: str | None, where: TextPlace) -> float:
-    """Return the strength of a recording against a text, or its default.
-
-    Args:
-        strength: the strength that was given, if any.
-        text: the text, if any.
-        where: place of the text. A blended text has half the weight by default.
-
-    Raises:
-        InputError: the strength is below 0 or not finite, or `where` is given without a text.
-    """
-    if text is None and where != "blend":
-        raise InputError(f"text_place needs a text; got {where} without one")
-    if strength is None:
-        return BLENDED_STRENGTH if text is not None and where == "blend" else 1.0
-    if not (strength >= 0 and math.isfinite(strength)):
-        raise InputError(f"sound_strength must be at least 0, which is the text alone; got {strength}")
-    return strength
 
 
 def normalize_weights(weights: Sequence[float], count: int) -> list[float]:

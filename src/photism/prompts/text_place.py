@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias, get_args
 
-from photism.errors import InputError
+from photism.settings import SettingError
 
 TextWord: TypeAlias = Literal["blend", "before", "after"]
 TEXT_WORDS: tuple[TextWord, ...] = get_args(TextWord)
 
-TextPlace: TypeAlias = "TextWord | tuple[int, int]"
+TextPlace: TypeAlias = TextWord | tuple[int, int]
 """Place of a text in the prompt of a recording.
 
 "blend": all tokens are interpolated between the text's and the recording's, by the strength of the recording.
@@ -19,20 +19,18 @@ TextPlace: TypeAlias = "TextWord | tuple[int, int]"
 """
 
 
-def read_text_place(place: str, *, name: str = "text_place") -> TextPlace:
+def read_text_place(place: str) -> TextPlace:
     """Parse a place that was typed: blend, before, after, or a range of tokens such as 1:4.
 
-    Args:
-        place: text that was typed.
-        name: name of the setting in an error message.
-
     Raises:
-        InputError: it is none of these. Whether the prompt has these tokens is checked later, when its length is known.
+        SettingError: it is none of these. Whether the prompt has these tokens is checked later, when its length is
+            known.
     """
     if place in TEXT_WORDS:
         return place
     try:
         start, stop = map(int, place.split(":"))
     except ValueError:
-        raise InputError(f"{name} must be blend, before, after or START:STOP, such as 1:4; got {place}") from None
+        problem = f"must be blend, before, after or START:STOP, such as 1:4; got {place}"
+        raise SettingError("text_place", problem) from None
     return start, stop

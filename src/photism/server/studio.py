@@ -1,18 +1,21 @@
-"""One page: record or upload a sound, see the pictures that it calls up and what was heard."""
+"""The studio: a web page to record or upload a sound, see its images and its nearest captions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import gradio as gr
 import numpy as np
 
 from photism import __version__
 from photism.audio.waveform import Waveform, load_waveform
+from photism.drawing.metadata import describe_settings
+from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
 from photism.hub import bundled_model
 from photism.prompts.text_place import read_text_place
+from photism.settings import declarations
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -24,11 +27,12 @@ if TYPE_CHECKING:
 
 MAX_DURATION_S = 60.0
 MAX_FILE_SIZE = "64mb"  # a minute of video, or several of uncompressed sound
-MAX_WAITING = 20  # requests; one is worked on at a time
-KEPT_S = 3600  # recordings and pictures stay this long in the server's temporary folder
-SMALL_PIXELS = 256  # smaller pictures are enlarged without blur
+MAX_WAITING = 20  # requests; they are answered one at a time
+KEPT_S = 3600  # recordings and images stay this long in the server's temporary folder
+SMALL_PIXELS = 256  # smaller images are enlarged without interpolation
+DECLARED = declarations(DrawSettings)
 PLACES = [
-    ("Blended with the whole sound", "blend"),
+    ("Blended with the whole recording", "blend"),
     ("In place of its first tokens", "before"),
     ("In place of its last tokens", "after"),
 ]
@@ -58,9 +62,9 @@ def build_app(
     """Build the page, and its HTTP endpoint ``/draw`` for gradio_client.
 
     Args:
-        pipeline: draws. It serves one request at a time; the others wait in a queue.
-        ranker: says what was heard; without it the page does not.
-        model: name that the pictures carry in their metadata.
+        pipeline: generates the images. It serves one request at a time; the others wait in a queue.
+        ranker: finds the nearest captions; without it the page shows none.
+        model: name of the model in the images' metadata.
     """
     draw = _Studio(pipeline, ranker, model).draw
     with gr.Blocks(title="Photism", analytics_enabled=False, delete_cache=(KEPT_S, KEPT_S)) as app:
@@ -68,7 +72,7 @@ def build_app(
         with gr.Row():
             with gr.Column():
                 sound = gr.Audio(sources=["microphone", "upload"], type="filepath", label="Sound", buttons=["download"])
-                # They are named for what is said and the language it is said in, as in elephant.en.ogg.
+                # A file is named after its word and its language, such as elephant.en.ogg.
                 paths = _example_recordings()
                 examples = gr.Examples(
                     [[str(path)] for path in paths],
@@ -77,8 +81,8 @@ def build_app(
                     example_labels=[path.stem.replace(".", " · ") for path in paths],
                 )
                 button = gr.Button("Draw", variant="primary", size="lg")
-                mixing = _mixing()
-                settings = _settings(pipeline)
+                mixing = _mixing_controls()
+                settings = _setting_controls(pipeline)
             with gr.Column():
                 pictures = gr.Gallery(
                     label="Pictures",
@@ -133,7 +137,7 @@ def launch(app: gr.Blocks, *, host: str, port: int) -> str:
 
 @dataclass(frozen=True)
 class _Studio:
-    """What the page works with, since gradio hands ``draw`` nothing but the values of the controls."""
+    """The models behind the page: gradio passes ``draw`` nothing but the values of the controls."""
 
     pipeline: "AudioToImagePipeline"
     ranker: "CaptionRanker | None"
@@ -154,7 +158,7 @@ class _Studio:
         strength: float = -1,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio looks for it there
     ) -> "tuple[list[tuple[Image, str]], dict[str, float]]":
-        """Give pictures with their captions, and what was heard with its scores."""
+        """Return images with their captions, and the nearest captions of the recording with their scores."""
 
         def show_progress(done: int, total: int) -> None:
             progress((done, total), unit="steps")
@@ -163,105 +167,96 @@ class _Studio:
             raise gr.Error("Record or upload a sound first, or choose an example.", print_exception=False)
         waveforms = [_load(each) for each in (sound, second_sound) if each is not None]
         try:
-            place = read_text_place(text_place) if text else "blend"
-            prompts = self._prompts(waveforms, share)
-            drawn = self.pipeline(
-                prompts,
+            settings = DrawSettings(
                 num_inference_steps=num_inference_steps,
                 guidance_scale=None if negative == "none" else guidance_scale,
                 seed=None if seed < 0 else seed,
                 images_per_sound=images_per_sound,
                 negative=_negative(negative),
                 text=text or None,
-                text_place=place,
+                text_place=read_text_place(text_place) if text else "blend",
                 sound_strength=None if strength < 0 else strength,
-                callback_on_step=show_progress,
             )
+            prompts = self._prompts(waveforms, share)
+            output = self.pipeline(prompts, settings, callback_on_step=show_progress)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from None
         heard = dict(self.ranker.rank_prompts(prompts)[0]) if self.ranker else {}
         about = {
             "Software": f"photism {__version__}",
             "model": self.model,
-            "steps": num_inference_steps,
-            "guidance_scale": 1.0 if negative == "none" else guidance_scale,
-            "negative": negative,
-            **({"weights": f"{1 - share:g},{share:g}"} if second_sound else {}),
-            **({"text": text, "text_place": text_place} if text else {}),
-            **({"sound_strength": drawn.sound_strength} if text or strength >= 0 else {}),
-            **({"heard": next(iter(heard))} if heard else {}),
+            **describe_settings(settings, output.settings),
+            "weights": f"{1 - share:g},{share:g}" if second_sound else None,
+            "heard": next(iter(heard), None),
         }
-        return _with_captions(drawn, about), heard
+        return _with_captions(output, about), heard
 
     def _prompts(self, waveforms: list[Waveform], share: float) -> "AudioPrompt":
-        """Of one sound, or of two as one."""
+        """Encode one recording, or two into the mixture of their prompts."""
         from photism.prompts.mixing import blend
 
         prompts = [self.pipeline.encoder.encode([waveform]) for waveform in waveforms]
         return prompts[0] if len(prompts) == 1 else blend(prompts, (1 - share, share))
 
 
-def _with_captions(drawn: "AudioToImageOutput", about: Mapping[str, object]) -> "list[tuple[Image, str]]":
-    """The pictures of one sound, each with what gradio is to write to its PNG."""
+def _with_captions(output: "AudioToImageOutput", about: Mapping[str, object]) -> "list[tuple[Image, str]]":
+    """Return the images of one recording, each with the metadata that gradio writes into its PNG, and its caption."""
     captioned: list[tuple[Image, str]] = []
-    flags = drawn.nsfw_content_detected[0]
-    for picture, seed, is_flagged in zip(drawn.images[0], drawn.seeds[0], flags, strict=True):
-        picture.info |= {name: str(value) for name, value in {**about, "seed": seed}.items()}
-        captioned.append((picture, f"Seed {seed}{': the safety checker found it unsafe' if is_flagged else ''}"))
+    flags = output.nsfw_content_detected[0]
+    for image, seed, is_flagged in zip(output.images[0], output.seeds[0], flags, strict=True):
+        metadata = {**about, "seed": seed}
+        image.info |= {name: str(value) for name, value in metadata.items() if value is not None}
+        captioned.append((image, f"Seed {seed}{': the safety checker found it unsafe' if is_flagged else ''}"))
     return captioned
 
 
-def _mixing() -> list[gr.components.Component]:
-    """The controls of what is mixed in, in the order in which ``draw`` takes them."""
+def _mixing_controls() -> list[gr.components.Component]:
+    """Return the controls of what is mixed in, in the order in which ``draw`` takes them."""
     with gr.Accordion("Mix", open=False):
         second = gr.Audio(sources=["microphone", "upload"], type="filepath", label="Second sound", buttons=[])
         share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second sound")
-        text = gr.Textbox("", label="Text", info="What stands beside the sound.", max_lines=3)
-        place = gr.Dropdown(
-            PLACES,
-            value="blend",
-            allow_custom_value=True,
-            label="Text place",
-            info="Where it stands: one of these, or in place of the tokens from START to STOP - 1, such as 1:4.",
-        )
-        strength = gr.Number(
-            -1,  # none at all would be shown, and sent, as 0
-            step=0.1,
-            label="Strength",
-            info="Of the sound, from 0, which is the text alone or else the empty text, to 1. "
-            "-1 is 1, but 0.5 if a text is blended.",
-        )
+        text = gr.Textbox("", max_lines=3, **_text("text"))
+        place = gr.Dropdown(PLACES, value="blend", allow_custom_value=True, **_text("text_place"))
+        # An empty number would be shown, and sent, as 0.
+        strength = gr.Number(-1, step=0.1, **_text("sound_strength", "-1 is the default."))
     return [second, share, text, place, strength]
 
 
-def _settings(pipeline: "AudioToImagePipeline") -> list[gr.components.Component]:
-    """The controls, in the order in which ``draw`` takes them."""
+def _setting_controls(pipeline: "AudioToImagePipeline") -> list[gr.components.Component]:
+    """Return the controls of the settings, in the order in which ``draw`` takes them."""
+    steps, images = (DECLARED[name].minimum or 0 for name in ("num_inference_steps", "images_per_sound"))
     with gr.Accordion("Settings", open=False):
         return [
-            gr.Slider(1, 50, pipeline.num_inference_steps, step=1, label="Steps"),
-            gr.Slider(1, 15, pipeline.guidance_scale, step=0.5, label="Guidance scale"),
-            gr.Number(
-                -1,
-                precision=0,
-                label="Seed",
-                info="The same seed draws the same picture; -1 draws another one each time.",
-            ),
-            gr.Slider(1, 4, 1, step=1, label="Images"),
-            gr.Dropdown(
-                NEGATIVES,
-                value=pipeline.negative,
-                allow_custom_value=True,
-                label="Negative",
-                info="What to draw away from: one of these, or words of your own.",
-            ),
+            gr.Slider(steps, 50, pipeline.num_inference_steps, step=1, **_text("num_inference_steps")),
+            gr.Slider(1, 15, pipeline.guidance_scale, step=0.5, **_text("guidance_scale")),
+            gr.Number(-1, precision=0, **_text("seed", "-1 is a random seed.")),
+            gr.Slider(images, 4, 1, step=1, **_text("images_per_sound")),
+            gr.Dropdown(NEGATIVES, value=pipeline.negative, allow_custom_value=True, **_text("negative")),
         ]
+
+
+class _ControlText(TypedDict):
+    label: str
+    info: str
+
+
+def _text(name: str, note: str = "") -> _ControlText:
+    """Return the label and the description of the control of a setting, from its declaration.
+
+    Args:
+        name: of the setting; the label is its flag on the command line, in words.
+        note: a sentence about the control, which follows the description.
+    """
+    declared = DECLARED[name]
+    label = (declared.flag or name).removeprefix("--").replace("-", " ").replace("_", " ").capitalize()
+    return {"label": label, "info": f"{declared.description} {note}".strip()}
 
 
 def _load(sound: str) -> Waveform:
     try:
         waveform = load_waveform(sound)
     except InputError as error:
-        # The visitor knows the file by its name, not by where the server keeps it.
+        # The visitor knows the name of the file, not where the server keeps it.
         raise gr.Error(str(error).replace(sound, Path(sound).name), print_exception=False) from None
     if waveform.duration_s > MAX_DURATION_S:
         raise gr.Error(
@@ -273,7 +268,7 @@ def _load(sound: str) -> Waveform:
 
 
 def _negative(negative: str) -> "Negative":
-    """Words are a text, never the path of a sound: that would be a file on the server."""
+    """Return the negative prompt: words are a text, never a path, which would be a file on the server."""
     from photism.drawing.negative_prompt import TextPrompt
 
     return negative if negative in {value for _, value in NEGATIVES} else TextPrompt(negative)

@@ -187,8 +187,8 @@ def test_another_pipeline_than_text_to_image_is_refused(pipeline, moving):
         ({"seed": 2**63}, "seed must be from 0 to 2**63 - 1; got 9223372036854775808"),
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"num_inference_steps": 0}, "num_inference_steps must be at least 1; got 0"),
-        ({"width": 64}, "height and width must be given together"),
-        ({"height": 64}, "height and width must be given together"),
+        ({"width": 64}, "width must be given together with height"),
+        ({"height": 64}, "height must be given together with width"),
     ],
 )
 def test_invalid_settings_are_refused(settings, message):

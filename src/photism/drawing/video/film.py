@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from photism.audio.waveform import SAMPLING_RATE
-from photism.drawing.arguments import call_parameters
+from photism.drawing.generate import call_parameters
 from photism.drawing.negative_prompt import read_negative
+from photism.drawing.settings import DrawSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
 from photism.drawing.video.keyframes import KeyframeInterpolator
 from photism.drawing.video.noise_path import NoisePath
@@ -73,21 +74,22 @@ class Film:
         self.settings = settings or FilmSettings()
         self.encoder = pipeline.encoder
         self.negative = read_negative(pipeline.negative if self.settings.negative is None else self.settings.negative)
-        self.drawer = pipeline.drawer(
-            num_inference_steps=self.settings.num_inference_steps,
-            guidance_scale=self.settings.guidance_scale,
-            height=self.settings.height,
-            width=self.settings.width,
-            negative=self.negative,
+        self.generator = pipeline.image_generator(
+            DrawSettings(
+                num_inference_steps=self.settings.num_inference_steps,
+                guidance_scale=self.settings.guidance_scale,
+                height=self.settings.height,
+                width=self.settings.width,
+                negative=self.negative,
+            )
         )
         self.frame_count = count_frames(sound, self.settings)
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        _, height, width = self.drawer.latent_shape
-        scale = self.drawer.diffusion.vae_scale_factor
-        return width * scale, height * scale
+        height, width = self.generator.size
+        return width, height
 
     def frames(self, indices: Iterable[int]) -> Iterator[FilmFrame]:
         """Generate some of the frames, `settings.batch_size` at a time.
@@ -106,7 +108,7 @@ class Film:
             prompts = concatenate([each.prompt for each in batch])
             # Schedulers that add noise in each step add the same to every frame. Otherwise the film would flicker.
             seeds = [self.settings.seed] * len(batch)
-            generated = self.drawer(prompts, seeds, latents=torch.cat([each.latents for each in batch]))
+            generated = self.generator(prompts, seeds, latents=torch.cat([each.latents for each in batch]))
             for each, (image, is_flagged) in zip(batch, generated, strict=True):
                 if is_flagged and not warned:
                     logger.warning("the safety checker flagged frame %d, which is black", each.index)
@@ -117,7 +119,7 @@ class Film:
         settings, frame_rate, encoder = self.settings, self.settings.frame_rate, self.encoder
         envelopes = audio_envelopes(self.sound, frame_rate, attack_s=settings.attack_s, release_s=settings.release_s)
         prompts = KeyframeInterpolator(self.sound.sound, encoder, window_s=settings.window_s, hop_s=settings.hop_s)
-        noise = NoisePath(settings.seed, self.drawer.latent_shape, device=encoder.device, dtype=encoder.dtype)
+        noise = NoisePath(settings.seed, self.generator.latent_shape, device=encoder.device, dtype=encoder.dtype)
         next_index = 0
         for index in indices:
             envelope = next(islice(envelopes, index - next_index, None))

@@ -26,17 +26,17 @@ DIGEST_VALUES = 64  # values of each tensor that enter a digest; other training 
 
 def fingerprint(film: Film) -> dict[str, Any]:
     """Return the fingerprint of a film as JSON values: versions, digests and settings, with defaults resolved."""
-    drawer = film.drawer
+    used = film.generator.settings
     width, height = film.size
     return {
         "photism": __version__,
         "encoder": _model_digest(film.encoder),
-        "diffusion": _diffusion_digest(drawer.diffusion),
+        "diffusion": _diffusion_digest(film.generator.diffusion),
         "device": film.encoder.device.type,
         "dtype": str(film.encoder.dtype).removeprefix("torch."),
         **requested_settings(film.sound, film.settings),
-        "num_inference_steps": drawer.num_inference_steps,
-        "guidance_scale": drawer.guidance_scale,
+        "num_inference_steps": used.num_inference_steps,
+        "guidance_scale": used.guidance_scale,
         "negative": _negative(film.negative),
         "height": height,
         "width": width,

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
-from photism.audio.waveform import Waveform
-from photism.drawing.arguments import read_size
-from photism.drawing.negative_prompt import NegativeWord, TextPrompt, parse_negative
-from photism.drawing.seeds import picture_seeds
+from photism.drawing.seeds import image_seeds
+from photism.drawing.settings import ImageSettings
 from photism.settings import SettingError, setting, settings
 
 MAX_FPS = 1000
@@ -35,7 +32,7 @@ def read_frame_rate(fps: Fraction | float | str) -> Fraction:
 
 
 @settings
-class FilmSettings:
+class FilmSettings(ImageSettings):
     """Settings of a film."""
 
     fps: Fraction | float | str = setting(
@@ -84,27 +81,7 @@ class FilmSettings:
         minimum=0,
         flag="--release",
     )
-    width: int | None = setting(
-        None, "Width of the film, given together with the height. Default: the diffusion model's.", unit="pixels"
-    )
-    height: int | None = setting(
-        None, "Height of the film, given together with the width. Default: the diffusion model's.", unit="pixels"
-    )
-    num_inference_steps: int | None = setting(
-        None, "Number of denoising steps of each frame. Default: the model's.", minimum=1, flag="--steps"
-    )
-    guidance_scale: float | None = setting(
-        None, "Classifier-free guidance scale; higher values follow the sound more closely. Default: the model's."
-    )
-    negative: NegativeWord | TextPrompt | Waveform | str | Path | None = setting(
-        None,
-        "Negative prompt, which guidance leads away from: empty, silence, noise, none, text:WORDS, or a recording. "
-        "Default: the model's.",
-        metavar="PROMPT",
-        parse=parse_negative,
-    )
     seed: int = setting(0, "Random seed of the initial noise; the same seed gives the same film.", minimum=0)
-    batch_size: int = setting(4, "Number of frames generated at once.", minimum=1)
 
     def check(self) -> None:
         """Check the settings that depend on one another.
@@ -113,14 +90,15 @@ class FilmSettings:
             InputError: the frame rate or the seed is out of range, the hop exceeds the window, or only one of width
                 and height is given.
         """
+        super().check()
         read_frame_rate(self.fps)
         if self.hop_s > self.window_s:
             raise SettingError(
                 "hop_s",
-                f"must be at most window_s, {self.window_s:g}, or audio between windows is skipped; got {self.hop_s:g}",
+                f"must be at most {{}}, {self.window_s:g}, or audio between windows is skipped; got {self.hop_s:g}",
+                "window_s",
             )
-        read_size(self.height, self.width)
-        picture_seeds(self.seed, 1)
+        image_seeds(self.seed, 1)
 
     @property
     def frame_rate(self) -> Fraction:

@@ -1,0 +1,46 @@
+"""Metadata of generated images: which models and settings generated them, as they stand in PNG files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from photism.drawing.negative_prompt import negative_name
+from photism.drawing.settings import DrawSettings
+from photism.prompts.settings import PipelineSettings
+
+
+def describe_models(settings: PipelineSettings) -> dict[str, Any]:
+    """Return which models generated an image, as PNG metadata; None for what is not named there."""
+    loras = [f"{source}:{weight:g}" if weight != 1 else str(source) for source, weight in settings.loras.items()]
+    dtype = str(settings.dtype).removeprefix("torch.")
+    return {
+        "model": settings.model or "tiny",
+        "diffusion": settings.diffusion,
+        "lora": ", ".join(loras) or None,
+        "scheduler": settings.scheduler,
+        "dtype": None if dtype == "float32" else dtype,
+        "controlnet": settings.controlnet,
+    }
+
+
+def describe_settings(given: DrawSettings, used: DrawSettings) -> dict[str, Any]:
+    """Return how an image was generated, as PNG metadata; None for what is not named there.
+
+    Args:
+        given: settings as the user gave them, with the names of files.
+        used: settings that the pipeline used, from its output.
+    """
+    place = given.text_place if isinstance(given.text_place, str) else ":".join(map(str, given.text_place))
+    return {
+        "steps": used.num_inference_steps,
+        "guidance_scale": used.guidance_scale,
+        "negative": negative_name(given.negative or used.negative),
+        "text": given.text,
+        "text_place": None if given.text is None else place,
+        "sound_strength": None if given.text is None and given.sound_strength is None else used.sound_strength,
+        "image": given.image,
+        "image_strength": given.strength,
+        "mask": given.mask_image,
+        "control_image": given.control_image,
+        "control_scale": given.controlnet_conditioning_scale,
+    }

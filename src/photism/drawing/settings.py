@@ -1,0 +1,146 @@
+"""Settings of an image generation, checked before a recording is read or a model is loaded.
+
+Nothing here imports torch, so that the command line checks a setting before it loads a library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from photism.drawing.negative_prompt import parse_negative
+from photism.drawing.seeds import image_seeds
+from photism.prompts.settings import Task
+from photism.prompts.text_place import TextPlace, read_text_place
+from photism.settings import SettingError, setting, settings
+
+if TYPE_CHECKING:
+    from photism.drawing.conditioning_images import ImageSource
+    from photism.drawing.negative_prompt import Negative
+else:
+    ImageSource = Negative = Any  # types of numpy and Pillow, which are not imported for a declaration
+
+BLENDED_STRENGTH = 0.5
+"""Strength of a recording that a text is blended with."""
+
+
+@settings
+class ImageSettings:
+    """Settings that an image and a frame of a film have in common."""
+
+    num_inference_steps: int | None = setting(
+        None, "Number of denoising steps. Default: the model's.", minimum=1, flag="--steps"
+    )
+    guidance_scale: float | None = setting(
+        None,
+        "Classifier-free guidance scale: higher values follow the recording more closely, 1 is without guidance. "
+        "Default: the model's.",
+        minimum=0,
+    )
+    negative: Negative | None = setting(
+        None,
+        "Negative prompt, which guidance leads away from: empty, silence, noise, none, text:WORDS, or a recording. "
+        "Default: the model's.",
+        metavar="PROMPT",
+        parse=parse_negative,
+    )
+    height: int | None = setting(
+        None, "Height in pixels, given together with the width. Default: the diffusion model's.", unit="pixels"
+    )
+    width: int | None = setting(
+        None, "Width in pixels, given together with the height. Default: the diffusion model's.", unit="pixels"
+    )
+    batch_size: int = setting(4, "Number of images generated at once; a smaller batch needs less memory.", minimum=1)
+
+    def check(self) -> None:
+        """Check the settings that depend on one another.
+
+        Raises:
+            SettingError: only one of height and width is given.
+        """
+        if self.height is None and self.width is not None:
+            raise SettingError("width", "must be given together with {}", "height")
+        if self.width is None and self.height is not None:
+            raise SettingError("height", "must be given together with {}", "width")
+
+
+@settings
+class DrawSettings(ImageSettings):
+    """Settings of an image generation."""
+
+    seed: int | Sequence[int] | None = setting(
+        0, "Random seed of the first image of each recording; the next image has the next seed.", minimum=0
+    )
+    images_per_sound: int = setting(1, "Number of images of each recording.", minimum=1, flag="--images")
+    text: str | None = setting(None, "Text prompt that is mixed into the prompt of each recording.", metavar="WORDS")
+    text_place: TextPlace = setting(
+        "blend",
+        "Where the text goes: blended into the whole prompt; or in place of the recording's first tokens, its last, or "
+        "those from START to STOP - 1.",
+        metavar="blend|before|after|START:STOP",
+        parse=read_text_place,
+    )
+    sound_strength: float | None = setting(
+        None,
+        "Strength of the recording: 0 is the text alone, or the empty text without one, 1 the recording with the text "
+        "in its place. Default: 1, or 0.5 if a text is blended.",
+        minimum=0,
+        flag="--strength",
+    )
+    image: ImageSource | None = setting(None, "Image to start from, instead of noise.", metavar="FILE")
+    strength: float | None = setting(
+        None,
+        "How much of the image to start from is changed, as the fraction of the denoising steps that is done; 1 keeps "
+        "nothing of it. Default: the diffusers pipeline's.",
+        above=0,
+        maximum=1,
+        flag="--image-strength",
+    )
+    mask_image: ImageSource | None = setting(
+        None,
+        "Mask of the size of the image to start from: only its white area is generated.",
+        metavar="FILE",
+        flag="--mask",
+    )
+    control_image: ImageSource | list[ImageSource] | None = setting(
+        None, "Image that the ControlNet makes the generated images follow.", metavar="FILE"
+    )
+    controlnet_conditioning_scale: float | Sequence[float] | None = setting(
+        None,
+        "How strongly the ControlNet acts. Default: the diffusers pipeline's.",
+        flag="--control-scale",
+    )
+
+    def check(self) -> None:
+        """Check the settings that depend on one another.
+
+        Raises:
+            SettingError: one is given without another that it needs, no denoising step is left, or a seed is wrong.
+        """
+        super().check()
+        for name, value, other, other_value in (
+            ("mask_image", self.mask_image, "image", self.image),
+            ("strength", self.strength, "image", self.image),
+            ("controlnet_conditioning_scale", self.controlnet_conditioning_scale, "control_image", self.control_image),
+            ("text_place", None if self.text_place == "blend" else self.text_place, "text", self.text),
+        ):
+            if value is not None and other_value is None:
+                raise SettingError(name, "must be given together with {}", other)
+        steps, strength = self.num_inference_steps, self.strength
+        if steps is not None and strength is not None and int(steps * strength) < 1:
+            raise SettingError(
+                "strength", f"{strength:g} leaves none of {steps} {{}}; raise one of them", "num_inference_steps"
+            )
+        image_seeds(self.seed, self.images_per_sound)
+
+    @property
+    def task(self) -> Task | None:
+        """What the diffusers pipeline has to do; None for what it was saved for."""
+        return "inpainting" if self.mask_image is not None else "image-to-image" if self.image is not None else None
+
+    @property
+    def resolved_sound_strength(self) -> float:
+        """Strength of the recording, or its default."""
+        if self.sound_strength is not None:
+            return self.sound_strength
+        return BLENDED_STRENGTH if self.text is not None and self.text_place == "blend" else 1.0

@@ -1,0 +1,107 @@
+"""Settings of an audio-to-image pipeline: which models it is loaded from, and how they run.
+
+Nothing here imports torch, so that the command line checks a setting before it loads a library.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from photism.device import DTYPES, dtype_name
+from photism.schedulers import SCHEDULERS
+from photism.settings import SettingError, setting, settings
+
+Task: TypeAlias = Literal["text-to-image", "image-to-image", "inpainting"]
+Offload: TypeAlias = Literal["model", "sequential"]
+
+
+def parse_loras(values: Sequence[str]) -> dict[str | Path, float]:
+    """Return the weight of each LoRA from strings PATH:WEIGHT, or a path alone, which may contain colons."""
+    loras: dict[str | Path, float] = {}
+    for value in values:
+        path, _, weight = value.rpartition(":")
+        try:
+            loras[path or value] = float(weight) if path else 1.0
+        except ValueError:
+            loras[value] = 1.0
+    return loras
+
+
+@settings
+class PipelineSettings:
+    """Settings of an audio-to-image pipeline: which models it is loaded from, and how they run."""
+
+    model: str | Path | None = setting(
+        None,
+        "Folder or hub id of a Photism model, or of a checkpoint of audio2img. Default: the bundled model.",
+        metavar="FOLDER|ID",
+    )
+    diffusion: str | Path | None = setting(
+        None,
+        "Folder or hub id of a diffusers pipeline that generates the images. Default: the one that the model contains "
+        "or names.",
+        metavar="FOLDER|ID",
+    )
+    task: Task | None = setting(
+        None,
+        "What the diffusers pipeline does. Default: what it was saved for, which nearly always is text-to-image.",
+        choices=get_args(Task),
+        is_flag=False,
+    )
+    controlnet: Any = setting(
+        None,
+        "Folder or hub id of a ControlNet, given together with a control image; in Python also the model itself.",
+        metavar="FOLDER|ID",
+        is_flag=False,
+    )
+    lora: Mapping[str | Path, float] | str | Path | None = setting(
+        None,
+        "LoRA weights: a file, folder, hub id or OWNER/NAME/FILE.safetensors, and the factor they are scaled by, "
+        "1 if omitted. May be given several times.",
+        metavar="PATH[:WEIGHT]",
+        parse=parse_loras,
+    )
+    scheduler: str | None = setting(
+        None,
+        "Noise scheduler of the denoising steps. Default: the diffusers pipeline's own.",
+        choices=tuple(SCHEDULERS),
+    )
+    device: Any = setting(
+        None, "Device to compute on: cpu, cuda, cuda:1 or mps. Default: a GPU if there is one.", metavar="DEVICE"
+    )
+    dtype: Any = setting("float32", "Data type of the weights of all models.", metavar="|".join(DTYPES))
+    attention_slicing: bool = setting(False, "Compute attention in slices, which needs less memory and takes longer.")
+    compile: bool = setting(
+        False, "Compile the UNet at its first denoising step, which takes minutes and makes later steps faster."
+    )
+    offload: Offload | None = setting(
+        None,
+        "Keep weights in the CPU's memory except for the model, or with sequential the layer, that is computing; saves "
+        "memory of the GPU.",
+        choices=get_args(Offload),
+    )
+
+    def check(self) -> None:
+        """Check the dtype, the weights of LoRAs, and settings that exclude each other.
+
+        Raises:
+            SettingError: one cannot be used.
+        """
+        dtype_name(self.dtype)
+        for source, weight in self.loras.items():
+            if not math.isfinite(weight):
+                raise SettingError("lora", f"must have finite weights; got {weight} for {source}")
+        if self.compile and self.offload == "sequential":
+            raise SettingError(
+                "compile", "cannot be combined with {} sequential, which moves layers one by one", "offload"
+            )
+
+    @property
+    def loras(self) -> Mapping[str | Path, float]:
+        """Sources of LoRA weights and the factor of each."""
+        if self.lora is None:
+            return {}
+        return {self.lora: 1.0} if isinstance(self.lora, str | Path) else self.lora
