@@ -13,25 +13,12 @@ from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.mixing import interpolate
 from photism.prompts.prompt_space import PromptSpace
 from photism.prompts.text import encode_text
+from tests.support.prompts import assert_equal, make_prompt
 from tests.support.tiny_checkpoint import CAPTIONS, make_encoder
 
 WORDS = "a red koala"
 WORDS_TOKENS = 9  # its letters, which are all that the tokenizer knows
 LENGTH = 13  # tokens of the encoder's prompts
-
-
-def make_prompt(seed, rows=1, length=5, width=4, pooled=3, dtype=torch.float32):
-    noise = torch.Generator().manual_seed(seed)
-    return AudioPrompt(
-        torch.randn(rows, length, width, generator=noise).to(dtype),
-        torch.randn(rows, pooled, generator=noise).to(dtype) if pooled else None,
-    )
-
-
-def assert_equal(one, other, **tolerance):
-    tolerance = tolerance or {"rtol": 0, "atol": 0}
-    torch.testing.assert_close(one.prompt_embeds, other.prompt_embeds, **tolerance)
-    torch.testing.assert_close(one.pooled_prompt_embeds, other.pooled_prompt_embeds, **tolerance)
 
 
 def drawn(pipeline, sounds, **settings):

@@ -40,6 +40,7 @@ class _SumOverPositions(torch.autograd.Function):
     def forward(
         ctx: Any, block_loss: BlockLoss, audio: Tensor, text: Tensor, weights: Tensor, scalar: Tensor
     ) -> Tensor:
+        """Sum the loss of audio (B, S, D) and text (M, S, D), and store the gradients of the inputs that need one."""
         needed = [ctx.needs_input_grad[index] for index in (1, 2, 4)]
         gradients = [torch.zeros_like(each) for each, need in zip((audio, text, scalar), needed, strict=True) if need]
         total = weights.new_zeros(())
@@ -62,7 +63,8 @@ class _SumOverPositions(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        # Scaled in place and not stored any longer: they are as large as the embeddings.
+        """Scale the stored gradients by the gradient of the sum, and return them."""
+        # In place, and not stored any longer: they are as large as the embeddings.
         stored, ctx.gradients = ctx.gradients, ()
         if not stored:
             raise RuntimeError("backward was called a second time; this loss can be differentiated once")

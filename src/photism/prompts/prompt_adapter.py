@@ -1,6 +1,7 @@
 """Prompt adapters: turn the encoder's hidden states, of any number of frames, into a fixed number of prompt tokens."""
 
 import math
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -220,6 +221,15 @@ class PhoneticPromptAdapter(nn.Module):
         rank = min(len(s), self.mixture.out_features)
         self.mixture.weight.zero_()[:rank].copy_((u * s)[:, :rank].T)
         self.basis.weight.zero_()[:, :rank].copy_(vh[:rank].T)
+
+
+PromptAdapter: TypeAlias = ConvPromptAdapter | ResamplerPromptAdapter | PhoneticPromptAdapter
+ADAPTERS: dict[str, type[PromptAdapter]] = {
+    "conv": ConvPromptAdapter,
+    "resampler": ResamplerPromptAdapter,
+    "phonetic": PhoneticPromptAdapter,
+}
+"""Prompt adapters by the names that `AudioPromptEncoderConfig` and the command line use."""
 
 
 def _sinusoids(frames: Tensor) -> Tensor:

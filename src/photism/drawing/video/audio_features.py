@@ -67,13 +67,13 @@ def measure_recording(source: SoundFile | str | Path | bytes) -> MeasuredRecordi
     rates: list[float] = []
     sample_count = 0
 
-    def counted() -> Iterator[NDArray[np.float32]]:
+    def _counted() -> Iterator[NDArray[np.float32]]:
         nonlocal sample_count
         for block in stream_samples(sound, callback_on_rate=rates.append):
             sample_count += len(block)
             yield block
 
-    peak = max((float(frame_power(block).max()) for block in frame_blocks(counted())), default=MIN_POWER)
+    peak = max((float(frame_power(block).max()) for block in frame_blocks(_counted())), default=MIN_POWER)
     if sample_count < FRAME_SAMPLES:
         raise InputError(f"{sound.name} must be at least 25 ms long, not {1000 * sample_count / SAMPLING_RATE:.3g} ms")
     if len(rates) > 1:
