@@ -33,7 +33,7 @@ def test_length_and_peak_level(tmp_path):
 
 def test_a_recording_shorter_than_a_frame_is_refused(tmp_path):
     assert measure_recording(write_wav(tmp_path / "a.wav", np.zeros(400))).sample_count == 400
-    with pytest.raises(InputError, match=r"a.wav' must be at least 25 ms long, not 24.9 ms"):
+    with pytest.raises(InputError, match=r"a.wav must be at least 25 ms long, not 24.9 ms"):
         measure_recording(write_wav(tmp_path / "a.wav", np.zeros(399)))
 
 
