@@ -7,7 +7,7 @@ import torch
 from photism import AudioPromptEncoder, Waveform, load_waveform
 from photism.audio.windowing import cut_windows
 from photism.encoder import chunked as long
-from photism.encoder.chunked import encode_long, longest_exact
+from photism.encoder.chunked import encode_chunked, max_exact_tokens
 from photism.errors import InputError
 from photism.hub import bundled_model
 from tests.encoder.reference import batch, pair
@@ -37,14 +37,14 @@ def test_a_clip_that_fits_is_exact():
     with torch.no_grad():
         wanted = model(features).last_hidden_state
     for window in (None, 37, 100):
-        states, windows = encode_long(model, features, window=window)
+        states, windows = encode_chunked(model, features, window=window)
         assert windows == 1
         torch.testing.assert_close(states, wanted)
 
 
 def test_windows_of_speech_are_close_to_the_whole_and_leave_no_seam(bundled, speech):
-    whole, one = encode_long(bundled.encoder, speech)
-    states, count = encode_long(bundled.encoder, speech, window=500, overlap=100)
+    whole, one = encode_chunked(bundled.encoder, speech)
+    states, count = encode_chunked(bundled.encoder, speech, window=500, overlap=100)
     assert (one, count) == (1, 8)
     assert states.shape == whole.shape
     assert cosine(states, whole).mean() > 0.98
@@ -62,9 +62,9 @@ def test_windows_are_taken_where_memory_is_short_and_the_caller_is_told(bundled,
     example = EXAMPLE_PATHS[0]
     together = bundled.encode([example, example])
     assert together.windows == (1, 1)
-    assert longest_exact(bundled.encoder) <= long.EXACT_TOKENS
-    monkeypatch.setattr(long, "free_bytes", lambda device: 2 * 12 * long.NUMBERS_A_TOKEN * 256 * 4)
-    assert longest_exact(bundled.encoder) == 12
+    assert max_exact_tokens(bundled.encoder) <= long.MAX_EXACT_TOKENS
+    monkeypatch.setattr(long, "free_bytes", lambda device: 2 * 12 * long.VALUES_PER_TOKEN * 256 * 4)
+    assert max_exact_tokens(bundled.encoder) == 12
     monkeypatch.setattr(long, "WINDOW_TOKENS", 12)
     apart = bundled.encode([example, example])
     assert apart.windows[0] == apart.windows[1] > 1
@@ -75,9 +75,9 @@ def test_what_is_refused():
     model, _ = pair("Model")
     features, _ = batch((37, 37))
     with pytest.raises(InputError, match="one clip"):
-        encode_long(model, features)
+        encode_chunked(model, features)
     with pytest.raises(InputError, match="overlap must be from 0 to below the window"):
-        encode_long(model, features[:1], window=10, overlap=10)
+        encode_chunked(model, features[:1], window=10, overlap=10)
     with_adapter, _ = pair("Model", add_adapter=True)
     with pytest.raises(InputError, match="no adapter"):
-        encode_long(with_adapter, features[:1])
+        encode_chunked(with_adapter, features[:1])

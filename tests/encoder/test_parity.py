@@ -70,10 +70,10 @@ def test_losses_and_gradients(name, positions, padding):
 @pytest.mark.parametrize("block", [1, 5, 64])
 @pytest.mark.parametrize("positions", POSITIONS)
 def test_blocks_of_queries_change_nothing(positions, block, shortest, monkeypatch):
-    monkeypatch.setattr(attention, "BLOCK_NUMBERS", 1)
+    monkeypatch.setattr(attention, "BLOCK_VALUES", 1)
     monkeypatch.setattr(attention, "CACHED_LOGITS", 1)
     monkeypatch.setattr(attention, "SHORTEST_BLOCK", block)
-    monkeypatch.setattr(attention, "SHORTEST_BY_PRODUCTS", shortest)
+    monkeypatch.setattr(attention, "SHORTEST_BY_ONEDNN", shortest)
     ours, reference = pair("Model", position_embeddings_type=positions)
     features, mask = batch((37, 12, 1))
     with torch.no_grad():

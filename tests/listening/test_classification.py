@@ -8,7 +8,7 @@ import torch
 import transformers
 
 from photism import AudioClassifier, InputError
-from photism.encoder.chunked import encode_long
+from photism.encoder.chunked import encode_chunked
 from photism.listening import classification
 from tests.support.classifiers import LABELS, NAMES, give_speech_head, make_classifier
 
@@ -195,7 +195,7 @@ def test_a_recording_too_long_for_the_memory_is_refused(checkpoints, monkeypatch
         classifier(np.tile(NOISE, 2))
     (labels,) = classifier.stream(np.tile(NOISE, 2), window_s=1.0)
     assert len(labels.windows) == 3
-    monkeypatch.setattr("photism.listening.transformers_classifier.EXACT_TOKENS", 48)
+    monkeypatch.setattr("photism.listening.transformers_classifier.MAX_EXACT_TOKENS", 48)
     with pytest.raises(InputError, match="of 1 s is too long to be classified at once"):
         classifier(NOISE)
 
@@ -294,16 +294,16 @@ def test_a_long_recording_is_pooled_over_windows(checkpoints, recordings, monkey
     windows = []
 
     def spy(*arguments, **keywords):
-        windows.append(encode_long(*arguments, **keywords))
+        windows.append(encode_chunked(*arguments, **keywords))
         return windows[-1]
 
     for name in ("bert", "bert-sum"):
         classifier = AudioClassifier.from_pretrained(checkpoints(name), device="cpu", top_k=None)
         whole = in_full([classifier(long)])
-        monkeypatch.setattr(classification, "longest_exact", lambda _: 100)
-        monkeypatch.setattr("photism.encoder.chunked.longest_exact", lambda _: 100)
+        monkeypatch.setattr(classification, "max_exact_tokens", lambda _: 100)
+        monkeypatch.setattr("photism.encoder.chunked.max_exact_tokens", lambda _: 100)
         monkeypatch.setattr("photism.encoder.chunked.WINDOW_TOKENS", 90)
-        monkeypatch.setattr("photism.listening.head_states.encode_long", spy)
+        monkeypatch.setattr("photism.listening.head_states.encode_chunked", spy)
         found = in_full(classifier([long, recordings[0], long]))
         assert [each.windows for each in windows[-2:]] == [3, 3]
         np.testing.assert_allclose(found[[0, 2]], np.repeat(whole, 2, 0), atol=0.03)
@@ -314,7 +314,7 @@ def test_a_long_recording_is_pooled_over_windows(checkpoints, recordings, monkey
 
 def test_recordings_that_do_not_fit_together_are_computed_separately(bert, recordings, monkeypatch):
     together = in_full(bert(recordings, top_k=None, batch_size=6))
-    monkeypatch.setattr(classification, "longest_exact", lambda _: 75)
+    monkeypatch.setattr(classification, "max_exact_tokens", lambda _: 75)
     seen = []
     forward = bert.model.forward
     monkeypatch.setattr(bert.model, "forward", lambda *a: seen.append(len(a[0])) or forward(*a))

@@ -100,7 +100,7 @@ def test_a_long_recording_is_encoded_in_windows(frame_classifier, noises, monkey
     recording = Waveform(np.concatenate(noises))
     whole = activity(recording)
     for module in ("photism.listening.head_states", "photism.encoder.chunked"):
-        monkeypatch.setattr(f"{module}.longest_exact", lambda _: 100)
+        monkeypatch.setattr(f"{module}.max_exact_tokens", lambda _: 100)
     monkeypatch.setattr("photism.encoder.chunked.WINDOW_TOKENS", 90)
     in_windows = activity(recording)
     assert in_windows.shape == whole.shape

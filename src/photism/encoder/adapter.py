@@ -12,7 +12,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import FeedForward
-from photism.encoder.packing import Layout
+from photism.encoder.packing import PackedBatch
 
 Lengths = TypeVar("Lengths", int, Tensor)
 
@@ -103,11 +103,11 @@ class AdapterLayer(GradientCheckpointingLayer):
         residual = _convolve(self.residual_conv, self.residual_layer_norm(hidden_states), valid)
         hidden_states = _convolve(self.self_attn_conv, self.self_attn_layer_norm(hidden_states), valid)
         batch, frames, _ = hidden_states.shape
-        layout = Layout.of(
+        packed = PackedBatch.from_mask(
             batch, frames, None if new_lengths is None else _length_mask(new_lengths.clamp(max=frames), frames)
         )
-        attended = self.self_attn(layout.pack(hidden_states), layout, None).hidden_states
-        hidden_states = self.self_attn_dropout(layout.unpack(attended)) + residual
+        attended = self.self_attn(packed.pack(hidden_states), packed, None).hidden_states
+        hidden_states = self.self_attn_dropout(packed.unpack(attended)) + residual
         return hidden_states + self.ffn(self.ffn_layer_norm(hidden_states))
 
 

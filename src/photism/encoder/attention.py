@@ -1,20 +1,21 @@
-"""Self-attention with relative positions, exact, in memory linear in the length.
+"""Self-attention with relative positions: exact, in memory linear in the length.
 
-Three of the four kinds of positions that Wav2Vec2-BERT knows end in the same form: a clip's queries attend to its keys
-with the logits
+Three of the four kinds of position embeddings of Wav2Vec2-BERT lead to the same form: a clip's queries attend to its
+keys with the logits
 
     q_i · k_j / √d + bias(i, j - i)
 
-The table of all biases is L × L for each head, more than a GPU has for minutes of sound, but a block of M queries needs
-only its own rows of it. And these need not be gathered: written with the distance j - i as the column, row m of the
-block is row m + 1 moved by one, so that the bias is a view of an M × (L + M - 1) table whose row stride is one short.
+The matrix of all biases is L × L for each head, more than the memory of a GPU for minutes of audio, but a block of M
+queries needs only its own rows. These need not be gathered: in a table with the distance j - i as the column, row m of
+the block is row m + 1 shifted by one, so that the bias is a view of an M × (L + M - 1) table whose row stride is one
+element short.
 
-    relative_key   bias = q_i · E[clip(j - i, -left, right)] / √d, Shaw's (https://arxiv.org/abs/1803.02155): the
-                   table is q · Eᵀ with its first and its last column repeated
-    relative       bias = (q_i + v) · W r_(i - j) / √d, Transformer-XL's (https://arxiv.org/abs/1901.02860), u added to
-                   q: the table is one product
+    relative_key   bias = q_i · E[clip(j - i, -left, right)] / √d, from Shaw et al. (https://arxiv.org/abs/1803.02155):
+                   the table is q · Eᵀ with its first and its last column repeated
+    relative       bias = (q_i + v) · W r_(i - j) / √d, from Transformer-XL (https://arxiv.org/abs/1901.02860), which
+                   also adds u to q: the table is one matrix product
     rotary         the hidden states are rotated before the projections to queries and keys
-                   (https://arxiv.org/abs/2104.09864, but by whole heads of the hidden states): no bias
+                   (https://arxiv.org/abs/2104.09864, applied to the heads of the hidden states): no bias
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
-from photism.encoder.onednn import Linear, attend, has_onednn, linear
-from photism.encoder.packing import Layout
+from photism.encoder.onednn import Linear, attend, can_use_onednn, linear
+from photism.encoder.packing import PackedBatch
 from photism.encoder.position_embeddings import Positions, rotate
 
 if TYPE_CHECKING:
@@ -36,32 +37,32 @@ if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig
 
     Table = Callable[[Tensor, int, int, slice], Tensor]
-    """(queries (B, H, M, d), first distance, last distance, which heads) -> biases (B, H, M, distances)."""
+    """Function of queries (B, H, M, d), first and last distance, and heads; returns biases (B, H, M, distances)."""
 
-BLOCK_NUMBERS = 1 << 22
-"""Of biases at once, 16 MB in float32: as many queries as keep them near the processor."""
+BLOCK_VALUES = 1 << 22
+"""Biases computed at once, 16 MB in float32, so that a block of them stays in the CPU's cache."""
 SHORTEST_BLOCK = 64
-"""Queries, for attention's own products to be worth it."""
+"""Fewest queries in a block; in smaller ones the matrix products are slow."""
 CACHED_LOGITS = 1 << 19
-"""Of one head, 2 MB: where the products are oneDNN's."""
-SHORTEST_BY_PRODUCTS = 256
-"""Tokens, below which the calls cost more than they save."""
+"""Logits of one head computed at once by oneDNN, 2 MB."""
+SHORTEST_BY_ONEDNN = 256
+"""Tokens from which on oneDNN is faster; below, its calls cost more than they save."""
 ALL_HEADS = slice(None)
 
 
-class Attended(NamedTuple):
-    """What attention gives."""
+class AttentionOutput(NamedTuple):
+    """States and, if requested, weights of self-attention."""
 
     hidden_states: Tensor  # (N, D)
-    weights: Tensor | None  # (B, H, F, F), where they were asked for
+    weights: Tensor | None  # (B, H, F, F)
 
 
 class SelfAttention(nn.Module):
-    """Multi-head attention of each clip's tokens to one another.
+    """Multi-head self-attention within each clip.
 
     Args:
-        config: of the whole model.
-        width: D, of the tokens.
+        config: configuration of the model.
+        width: D.
         positions: "relative_key", "relative", "rotary" or None.
     """
 
@@ -85,43 +86,43 @@ class SelfAttention(nn.Module):
             self.distance_embedding = nn.Embedding(self.left + self.right + 1, self.head_size)
 
     def forward(
-        self, hidden_states: Tensor, layout: Layout, positions: Positions | None, *, output_weights: bool = False
-    ) -> Attended:
-        """(N, D) tokens -> (N, D), and the weights (B, H, F, F) where they are asked for."""
-        turned = hidden_states
+        self, hidden_states: Tensor, packed: PackedBatch, positions: Positions | None, *, output_weights: bool = False
+    ) -> AttentionOutput:
+        """Return states (N, D) for tokens (N, D), and the weights (B, H, F, F) if `output_weights`."""
+        rotated = hidden_states
         if self.position_embeddings_type == "rotary" and positions is not None:
-            turned = rotate(hidden_states, positions, self.num_heads)
+            rotated = rotate(hidden_states, positions, self.num_heads)
         heads = (self.num_heads, self.head_size)
-        query = self.linear_q(turned).unflatten(-1, heads)  # (N, D) -> (N, H, d)
-        key = self.linear_k(turned).unflatten(-1, heads)
+        query = self.linear_q(rotated).unflatten(-1, heads)  # (N, D) -> (N, H, d)
+        key = self.linear_k(rotated).unflatten(-1, heads)
         value = self.linear_v(hidden_states).unflatten(-1, heads)
         table = self._table(positions, query.device)
 
         whole = output_weights or torch.compiler.is_compiling()
         attended: list[Tensor] = []
         weights: list[Tensor] = []
-        for q, k, v in zip(layout.segments(query), layout.segments(key), layout.segments(value), strict=True):
+        for q, k, v in zip(packed.split(query), packed.split(key), packed.split(value), strict=True):
             # (B, L, H, d) -> (B, H, L, d)
             q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-            mask = None if layout.mask is None else layout.mask[:, None, None, :]
+            mask = None if packed.mask is None else packed.mask[:, None, None, :]
             if whole:
                 output, weight = self._attend_whole(q, k, v, table, mask)
                 weights.append(weight)
             else:
                 output = self._attend(q, k, v, table)
             attended.append(output.transpose(1, 2).flatten(2))  # (B, H, L, d) -> (B, L, D)
-        hidden_states = self.linear_out(layout.join(attended))
-        return Attended(hidden_states, _padded(weights, layout) if output_weights else None)
+        hidden_states = self.linear_out(packed.join(attended))
+        return AttentionOutput(hidden_states, _padded(weights, packed) if output_weights else None)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
-        """(B, H, L, d) each -> (B, H, L, d), a block of queries at a time."""
+        """Attend in blocks of queries: (B, H, L, d) each -> (B, H, L, d)."""
         batch, heads, length, _ = query.shape
         dropout = self.training and self.dropout.p > 0
-        if length >= SHORTEST_BY_PRODUCTS and not dropout and has_onednn(query):
-            return self._attend_by_products(query, key, value, table)
+        if length >= SHORTEST_BY_ONEDNN and not dropout and can_use_onednn(query):
+            return self._attend_by_onednn(query, key, value, table)
         if table is None:
             return self._attend_block(query, key, value, None, 0)
-        block = max(SHORTEST_BLOCK, BLOCK_NUMBERS // (batch * heads * length))
+        block = max(SHORTEST_BLOCK, BLOCK_VALUES // (batch * heads * length))
         if block >= length:
             return self._attend_block(query, key, value, table, 0)
         if not torch.is_grad_enabled():
@@ -130,7 +131,7 @@ class SelfAttention(nn.Module):
                 rows = slice(start, start + block)
                 attended[:, :, rows] = self._attend_block(query[:, :, rows], key, value, table, start)
             return attended
-        # What a block's backward needs is as large as its biases: computed again instead of kept.
+        # The backward pass of a block needs tensors as large as its biases: they are recomputed, not kept.
         return torch.cat(
             [
                 checkpoint(self._attend_block, part, key, value, table, number * block, use_reentrant=False)
@@ -140,20 +141,20 @@ class SelfAttention(nn.Module):
         )
 
     def _attend_block(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, start: int) -> Tensor:
-        """The queries (B, H, M, d) of the tokens from `start` on, to all keys."""
+        """Attend with queries (B, H, M, d), the first of which is token `start`, to all keys."""
         bias = None if table is None else _biases(table, query, start, slice(0, key.shape[2]))
         if self.position_embeddings_type == "relative":
             query = query + self.pos_bias_u[:, None]
         dropout = self.dropout.p if self.training else 0.0
         return scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
 
-    def _attend_by_products(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
-        """The same with oneDNN's products, head by head, so that a block's logits stay in the cache."""
+    def _attend_by_onednn(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
+        """Attend with oneDNN, head by head, so that the logits of a block stay in the cache: -> (B, H, L, d)."""
         block = max(SHORTEST_BLOCK, CACHED_LOGITS // query.shape[2])
         every = zip(*(tokens.flatten(0, 1).contiguous().unbind() for tokens in (query, key, value)), strict=True)
         if not torch.is_grad_enabled():
-            # Made before the blocks: small results among their large temporary tensors would break up the memory that
-            # these leave, so that the next find no room in it and take more, gigabytes in five minutes of sound.
+            # Allocated before the blocks: small results between their large temporary tensors would fragment the freed
+            # memory, so that the next blocks would take more, gigabytes in five minutes of audio.
             output = torch.empty_like(query, memory_format=torch.contiguous_format)
             for index, ((q, k, v), out) in enumerate(zip(every, output.flatten(0, 1).unbind(), strict=True)):
                 for start in range(0, len(q), block):
@@ -172,11 +173,11 @@ class SelfAttention(nn.Module):
     def _attend_rows(
         self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, head: int, start: int
     ) -> Tensor:
-        """A head's queries (M, d) of the tokens from `start` on, to all keys (L, d) of a clip."""
+        """Attend with queries (M, d) of one head, the first of which is token `start`, to all keys (L, d) of a clip."""
         biases = []
         if table is not None:
             length, low, high = len(key), 0, len(key)
-            if self.position_embeddings_type == "relative_key":  # alike for all keys that are further than its reach
+            if self.position_embeddings_type == "relative_key":  # all keys out of reach have the same bias
                 low, high = max(0, start - self.left), min(length, start + len(query) + self.right)
             near = _biases(table, query[None, None], start, slice(low, high), slice(head, head + 1))[0, 0]
             biases = [near[:, :1].expand(-1, low), near, near[:, -1:].expand(-1, length - high)]
@@ -187,7 +188,7 @@ class SelfAttention(nn.Module):
     def _attend_whole(
         self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, mask: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """The same as plain products, with the weights (B, H, L, L), and without a shape that depends on the data."""
+        """Attend without blocks; return the weights (B, H, L, L) too. No shape depends on the data."""
         length = query.shape[2]
         bias = 0 if table is None else _biases(table, query, 0, slice(0, length))
         if self.position_embeddings_type == "relative":
@@ -199,9 +200,9 @@ class SelfAttention(nn.Module):
         return weights @ value, weights
 
     def _table(self, positions: Positions | None, device: torch.device) -> Table | None:
-        """What gives the biases of a block of queries, by distance."""
+        """Return the function that computes the biases of a block of queries by distance; None if there are none."""
         if self.position_embeddings_type == "relative_key":
-            # Called, so that hooks act.
+            # The module is called, not its weight read, so that hooks run.
             embeddings = self.distance_embedding(torch.arange(self.left + self.right + 1, device=device))
 
             def relative_key_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
@@ -214,12 +215,13 @@ class SelfAttention(nn.Module):
 
             return relative_key_table
         if self.position_embeddings_type == "relative" and positions is not None:
-            # (2 · longest - 1, D) -> (H, 2 · longest - 1, d); the waves run over distances, from the left to the right
-            waves = self.linear_pos(positions.waves).unflatten(-1, (self.num_heads, self.head_size)).transpose(0, 1)
+            # (2 · longest - 1, D) -> (H, 2 · longest - 1, d); the second axis is the distance, from left to right
+            projected = self.linear_pos(positions.sinusoids).unflatten(-1, (self.num_heads, self.head_size))
+            projected = projected.transpose(0, 1)
 
             def relative_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
-                middle = waves.shape[1] // 2
-                columns = waves[heads, middle + first : middle + last + 1]
+                middle = projected.shape[1] // 2
+                columns = projected[heads, middle + first : middle + last + 1]
                 query = (query + self.pos_bias_v[heads, None]) * self.head_size**-0.5
                 return linear(query, columns[0]) if len(columns) == 1 else query @ columns.transpose(1, 2)
 
@@ -228,7 +230,7 @@ class SelfAttention(nn.Module):
 
 
 def _biases(table: Table, query: Tensor, start: int, keys: slice, heads: slice = ALL_HEADS) -> Tensor:
-    """Biases (B, H, M, K) of the queries from `start` on, to K keys: a view of their table by distance."""
+    """Return biases (B, H, M, K) of queries, the first of which is token `start`, to K keys: a view of a table."""
     batch, of_heads, rows, _ = query.shape
     by_distance = table(query, keys.start - (start + rows - 1), keys.stop - 1 - start, heads)  # (B, H, M, K + M - 1)
     length = keys.stop - keys.start
@@ -242,13 +244,13 @@ def _biases(table: Table, query: Tensor, start: int, keys: slice, heads: slice =
     return by_distance.contiguous().as_strided((batch, of_heads, rows, length), strides, rows - 1)
 
 
-def _padded(weights: list[Tensor], layout: Layout) -> Tensor:
-    """(B, H, F, F) of clips of any length."""
-    if layout.lengths is None:
+def _padded(weights: list[Tensor], packed: PackedBatch) -> Tensor:
+    """Pad the weights of clips of any length to (B, H, F, F)."""
+    if packed.lengths is None:
         return weights[0]
     heads = weights[0].shape[1]
-    padded = weights[0].new_zeros(layout.batch, heads, layout.frames, layout.frames)
-    for item, (weight, start) in enumerate(zip(weights, layout.starts, strict=True)):
+    padded = weights[0].new_zeros(packed.batch, heads, packed.frames, packed.frames)
+    for item, (weight, start) in enumerate(zip(weights, packed.starts, strict=True)):
         tokens = slice(start, start + weight.shape[2])
         padded[item, :, tokens, tokens] = weight[0]
     return padded

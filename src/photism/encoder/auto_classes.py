@@ -1,4 +1,4 @@
-"""transformers' AutoModel and its kin, told of our models: on request, never on import."""
+"""Register Photism's models with the Auto classes of transformers, on request."""
 
 import transformers
 from transformers import Wav2Vec2BertConfig
@@ -7,7 +7,10 @@ from photism.encoder import heads, model, x_vector
 
 
 def register_auto_classes() -> None:
-    """Makes `AutoModel.from_pretrained` and the others load a Wav2Vec2-BERT as ours, in this process from now on."""
+    """Make `AutoModel.from_pretrained` and the other Auto classes load Wav2Vec2-BERT with Photism's classes.
+
+    This holds for the rest of the process.
+    """
     for auto, ours in (
         (transformers.AutoModel, model.Wav2Vec2BertModel),
         (transformers.AutoModelForCTC, heads.Wav2Vec2BertForCTC),

@@ -1,6 +1,6 @@
 """The Conformer layer (https://arxiv.org/abs/2005.08100), on (N, D) tokens without padding.
 
-Half a feed-forward network, attention, convolution, and the other half.
+A layer is half a feed-forward step, self-attention, convolution, and another half feed-forward step.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from torch.utils.checkpoint import checkpoint
 from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from photism.encoder.attention import Attended, SelfAttention
+from photism.encoder.attention import AttentionOutput, SelfAttention
 from photism.encoder.onednn import Linear, linear, silu_linear
-from photism.encoder.packing import Layout
+from photism.encoder.packing import PackedBatch
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 TOKENS_AT_ONCE = 256
-"""Through the wide middle of a feed-forward network on a processor, so that it stays in the cache and is not new memory
-each time."""
+"""Tokens at a time in a feed-forward network on the CPU, so that its wide middle stays in the cache and in the same
+memory."""
 
 
 class FeedForward(nn.Module):
-    """Two linear layers of (…, width) tokens."""
+    """Feed-forward network: two linear layers with an activation between them."""
 
     def __init__(self, config: Wav2Vec2BertConfig, *, width: int, activation: str) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class FeedForward(nn.Module):
         self.output_dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        """(…, width) -> (…, width)."""
+        """Apply the network: (…, width) -> (…, width)."""
         if hidden_states.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
             return self._apply_to(hidden_states)
         tokens = hidden_states.flatten(0, -2)
@@ -60,34 +60,34 @@ class FeedForward(nn.Module):
 
 
 class PointwiseConvolution(nn.Conv1d):
-    """A convolution of kernel 1, computed as the linear layer that it is.
+    """A convolution of kernel size 1, computed as a linear layer.
 
-    It takes and gives (B, C, L) like any `Conv1d`, so that what wraps one can wrap it; with channels side by side in
-    memory, as a transposed (B, L, C) has them, nothing is copied.
+    Input and output are (B, C, L), as for any `Conv1d`, so that adapters such as LoRA apply. An input whose channels
+    are contiguous in memory, such as a transposed (B, L, C), is not copied.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, C, L) -> (B, out_channels, L), channels side by side."""
+        """Apply the convolution: (B, C, L) -> (B, out_channels, L), with contiguous channels."""
         return linear(input.transpose(1, 2), self.weight.squeeze(-1)).transpose(1, 2)
 
 
 class DepthwiseConvolution(nn.Conv1d):
-    """A convolution of each channel on its own.
+    """A depthwise convolution.
 
-    Of a transposed (B, L, C), channels side by side in memory, the operator for pictures reads and gives just that,
-    where the one for sequences would copy it twice.
+    An input of contiguous channels, such as a transposed (B, L, C), is in the memory format "channels last" of torch's
+    2-D convolution, which reads and writes it in place; the 1-D convolution would copy it twice.
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, C, L) -> (B, C, L - kernel_size + 1), channels side by side."""
+        """Apply the convolution: (B, C, L) -> (B, C, L - kernel_size + 1), with contiguous channels."""
         if torch.compiler.is_compiling():
             return conv1d(input, self.weight, groups=self.groups)
-        picture = input.unsqueeze(2).contiguous(memory_format=torch.channels_last)
-        return conv2d(picture, self.weight.unsqueeze(2), groups=self.groups).squeeze(2)
+        image = input.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        return conv2d(image, self.weight.unsqueeze(2), groups=self.groups).squeeze(2)
 
 
 class ConvolutionModule(nn.Module):
-    """What a token hears of the `kernel_size - 1` tokens before it: causal, so that padding goes to the left."""
+    """The convolution module, causal: a token depends on itself and the `kernel_size - 1` tokens before it."""
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__()
@@ -104,36 +104,36 @@ class ConvolutionModule(nn.Module):
         self.pointwise_conv2 = PointwiseConvolution(width, width, kernel_size=1, bias=False)
         self.dropout = nn.Dropout(config.conformer_conv_dropout)
 
-    def forward(self, hidden_states: Tensor, layout: Layout) -> Tensor:
-        """(N, D) -> (N, D)."""
+    def forward(self, hidden_states: Tensor, packed: PackedBatch) -> Tensor:
+        """Apply the module: (N, D) -> (N, D)."""
         hidden_states = self.layer_norm(hidden_states)
         hidden_states = self.glu(_by_token(self.pointwise_conv1, hidden_states))
-        if layout.mask is not None:  # padding to the left of a clip must not be heard
-            hidden_states = hidden_states.masked_fill(~layout.mask.flatten()[:, None], 0)
-        hidden_states = self._convolve(hidden_states, layout)
+        if packed.mask is not None:  # padding on the left must not affect a clip
+            hidden_states = hidden_states.masked_fill(~packed.mask.flatten()[:, None], 0)
+        hidden_states = self._convolve(hidden_states, packed)
         hidden_states = self.activation(self.depthwise_layer_norm(hidden_states))
         return self.dropout(_by_token(self.pointwise_conv2, hidden_states))
 
-    def _convolve(self, hidden_states: Tensor, layout: Layout) -> Tensor:
-        """Each clip on its own, with silence before it: (N, D) -> (N, D)."""
-        silence = self.depthwise_conv.kernel_size[0] - 1
-        if layout.lengths is None:
-            clips = pad(hidden_states.unflatten(0, (layout.batch, layout.frames)), (0, 0, silence, 0))
-            # (B, silence + L, D) -> (B, D, silence + L) -> (B, D, L) -> (B, L, D) -> (N, D)
+    def _convolve(self, hidden_states: Tensor, packed: PackedBatch) -> Tensor:
+        """Convolve each clip by itself, with zeros before it: (N, D) -> (N, D)."""
+        zeros = self.depthwise_conv.kernel_size[0] - 1
+        if packed.lengths is None:
+            clips = pad(hidden_states.unflatten(0, (packed.batch, packed.frames)), (0, 0, zeros, 0))
+            # (B, zeros + L, D) -> (B, D, zeros + L) -> (B, D, L) -> (B, L, D) -> (N, D)
             return self.depthwise_conv(clips.transpose(1, 2)).transpose(1, 2).flatten(0, 1)
-        # All clips in one row, each behind its silence; what is heard at the silences is left out.
-        place = layout.positions(hidden_states.device)
-        clip = torch.arange(layout.batch, device=place.device)
-        clip = clip.repeat_interleave(torch.tensor(layout.lengths, device=place.device))
-        heard = torch.arange(len(place), device=place.device) + silence * clip
-        row = hidden_states.new_zeros(len(place) + silence * layout.batch, hidden_states.shape[1])
-        row = row.index_copy(0, heard + silence, hidden_states)
+        # All clips in one row, each after its zeros; the outputs at the zeros are dropped.
+        position = packed.positions(hidden_states.device)
+        clip = torch.arange(packed.batch, device=position.device)
+        clip = clip.repeat_interleave(torch.tensor(packed.lengths, device=position.device))
+        kept = torch.arange(len(position), device=position.device) + zeros * clip
+        row = hidden_states.new_zeros(len(position) + zeros * packed.batch, hidden_states.shape[1])
+        row = row.index_copy(0, kept + zeros, hidden_states)
         convolved = self.depthwise_conv(row.T[None])[0].T  # (L, D) -> (1, D, L) -> (L, D)
-        return convolved.index_select(0, heard)
+        return convolved.index_select(0, kept)
 
 
 class ConformerLayer(GradientCheckpointingLayer):
-    """One layer of the encoder."""
+    """A layer of the encoder."""
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__()
@@ -149,28 +149,28 @@ class ConformerLayer(GradientCheckpointingLayer):
         self.final_layer_norm = nn.LayerNorm(width, eps=eps)
 
     def forward(
-        self, hidden_states: Tensor, layout: Layout, positions: Positions | None, output_attentions: bool = False
-    ) -> Attended:
+        self, hidden_states: Tensor, packed: PackedBatch, positions: Positions | None, output_attentions: bool = False
+    ) -> AttentionOutput:
         """(N, D) -> (N, D), and the attention's weights (B, H, F, F) where they are asked for."""
         hidden_states = torch.add(hidden_states, self.ffn1(self.ffn1_layer_norm(hidden_states)), alpha=0.5)
         normed = self.self_attn_layer_norm(hidden_states)
-        attended = self.self_attn(normed, layout, positions, output_weights=output_attentions)
+        attended = self.self_attn(normed, packed, positions, output_weights=output_attentions)
         hidden_states = hidden_states + self.self_attn_dropout(attended.hidden_states)
-        hidden_states = hidden_states + self._convolved(hidden_states, layout)
+        hidden_states = hidden_states + self._convolved(hidden_states, packed)
         hidden_states = torch.add(hidden_states, self.ffn2(self.ffn2_layer_norm(hidden_states)), alpha=0.5)
-        return Attended(self.final_layer_norm(hidden_states), attended.weights)
+        return AttentionOutput(self.final_layer_norm(hidden_states), attended.weights)
 
-    def _convolved(self, hidden_states: Tensor, layout: Layout) -> Tensor:
-        """The convolution module, of whose seven inner states a training step keeps none.
+    def _convolved(self, hidden_states: Tensor, packed: PackedBatch) -> Tensor:
+        """Apply the convolution module, and keep none of its seven inner states for the backward pass.
 
-        They are a quarter of what a layer would keep, and a tenth of its work to compute again.
+        They are a quarter of the memory that a layer needs, and computing them again is a tenth of its work.
         """
         whole = self.gradient_checkpointing and self.training
         if whole or not torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return self.conv_module(hidden_states, layout)
-        return checkpoint(self.conv_module, hidden_states, layout, use_reentrant=False)
+            return self.conv_module(hidden_states, packed)
+        return checkpoint(self.conv_module, hidden_states, packed, use_reentrant=False)
 
 
 def _by_token(convolution: nn.Module, tokens: Tensor) -> Tensor:
-    """A pointwise convolution of (N, C) tokens -> (N, C')."""
+    """Apply a pointwise convolution to tokens: (N, C) -> (N, C')."""
     return convolution(tokens.T[None])[0].T  # (N, C) -> (1, C, N) -> (1, C', N) -> (N, C')

@@ -1,7 +1,7 @@
-"""Linear layers in int8 on a processor: a scale for each output channel of the weights and for each token as it comes.
+"""Linear layers in int8 on the CPU, with a scale for each output channel of the weights and for each token.
 
-Symmetric and vector-wise, as in LLM.int8() (https://arxiv.org/abs/2208.07339, section 2), without its exception for
-outlying channels. The product is torch's int8 GEMM, exact in int32.
+Quantisation is symmetric and vector-wise, as in LLM.int8() (https://arxiv.org/abs/2208.07339, section 2), without its
+exception for outlier channels. The matrix product is torch's int8 GEMM, exact in int32.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from photism.encoder.conformer import PointwiseConvolution
 from photism.encoder.module_copy import Module, copy_modules
 
-LARGEST = 127
+LARGEST = 127  # of a symmetric int8
 
 
 class Int8Linear(nn.Module):
-    """What a linear layer with weights (out, in) computes, within rounding; without gradients."""
+    """A linear layer with quantised weights (out, in), without gradients."""
 
     weight: Tensor
     scale: Tensor
@@ -30,7 +30,7 @@ class Int8Linear(nn.Module):
         self.register_buffer("bias", None if bias is None else bias.detach())
 
     def forward(self, input: Tensor) -> Tensor:
-        """(…, in) -> (…, out)."""
+        """Apply the layer: (…, in) -> (…, out)."""
         tokens = input.flatten(0, -2)
         scale = tokens.abs().amax(1, keepdim=True).clamp(min=torch.finfo(tokens.dtype).tiny) / LARGEST
         product = torch.ops.aten._int_mm((tokens / scale).round().to(torch.int8), self.weight.T)
@@ -41,13 +41,13 @@ class Int8Linear(nn.Module):
 
 
 class Int8PointwiseConvolution(Int8Linear):
-    """The same of a pointwise convolution."""
+    """A pointwise convolution with quantised weights, without gradients."""
 
     def __init__(self, convolution: PointwiseConvolution) -> None:
         super().__init__(convolution.weight.squeeze(-1), convolution.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B, C, L) -> (B, out, L)."""
+        """Apply the convolution: (B, C, L) -> (B, out, L)."""
         return super().forward(input.transpose(1, 2)).transpose(1, 2)
 
 

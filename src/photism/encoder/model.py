@@ -1,4 +1,4 @@
-"""Wav2Vec2-BERT (https://arxiv.org/abs/2312.05187): log-mel tokens in, states out, with transformers' checkpoints."""
+"""Wav2Vec2-BERT (https://arxiv.org/abs/2312.05187), compatible with the checkpoints of transformers."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from photism.encoder.adapter import Adapter, output_lengths
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import ConformerLayer, FeedForward
 from photism.encoder.onednn import Linear
-from photism.encoder.packing import Layout
-from photism.encoder.position_embeddings import positions_of
-from photism.encoder.spec_augment import random_spans
+from photism.encoder.packing import PackedBatch
+from photism.encoder.position_embeddings import compute_positions
+from photism.encoder.spec_augment import compute_mask_indices
 from photism.errors import InputError
 from photism.files import apply_umask
 
 OnState = Callable[[Tensor], None]
-"""Is given the states (B, F, D) that enter the first layer, then those that leave each layer."""
+"""Called with the states (B, F, D) that enter the first layer, then with those that leave each layer."""
 
 
 class FeatureProjection(nn.Module):
-    """From log-mel tokens to the encoder's width."""
+    """Normalisation of log-mel tokens, and their projection to the encoder's width."""
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__()
@@ -38,13 +38,13 @@ class FeatureProjection(nn.Module):
         self.dropout = nn.Dropout(config.feat_proj_dropout)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, num_mel_bins * stride) -> (N, D), and the normalised features."""
+        """Return states (N, D) and the normalised features for features (N, num_mel_bins * stride)."""
         normed = self.layer_norm(features)
         return self.dropout(self.projection(normed)), normed
 
 
 class Encoder(nn.Module):
-    """The stack of layers."""
+    """The Conformer layers."""
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__()
@@ -53,30 +53,35 @@ class Encoder(nn.Module):
         self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.num_hidden_layers))
 
     def forward(
-        self, hidden_states: Tensor, layout: Layout, *, on_state: OnState | None = None, output_attentions: bool = False
+        self,
+        hidden_states: Tensor,
+        packed: PackedBatch,
+        *,
+        on_state: OnState | None = None,
+        output_attentions: bool = False,
     ) -> tuple[Tensor, tuple[Tensor, ...] | None]:
-        """(N, D) -> (N, D), and the layers' attention weights (B, H, F, F) where they are asked for."""
-        positions = positions_of(self.config, layout, hidden_states)
+        """Return states (N, D), and the layers' attention weights (B, H, F, F) if `output_attentions`."""
+        positions = compute_positions(self.config, packed, hidden_states)
         hidden_states = self.dropout(hidden_states)
-        together = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(self)  # every process runs every layer
+        runs_all = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(self)  # every rank must run every layer
         attentions: list[Tensor] = []
         if on_state:
-            on_state(layout.unpack(hidden_states))
+            on_state(packed.unpack(hidden_states))
         for layer in self.layers:
             # https://arxiv.org/abs/1909.11556
             dropped = self.training and self.config.layerdrop > 0 and float(torch.rand([])) < self.config.layerdrop
-            if not dropped or together:
-                states, weights = layer(hidden_states, layout, positions, output_attentions)
+            if not dropped or runs_all:
+                states, weights = layer(hidden_states, packed, positions, output_attentions)
                 hidden_states = hidden_states if dropped else states
                 if weights is not None:
                     attentions.append(weights)
             if on_state:
-                on_state(layout.unpack(hidden_states))
+                on_state(packed.unpack(hidden_states))
         return hidden_states, tuple(attentions) if output_attentions else None
 
 
 class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
-    """What all of the family share: initial weights, and how transformers, accelerate and PEFT find their way."""
+    """Base class: initial weights, and what transformers, accelerate and PEFT need to know of the models."""
 
     config_class = Wav2Vec2BertConfig
     base_model_prefix = "wav2vec2_bert"
@@ -85,12 +90,12 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
     _no_split_modules = ["ConformerLayer"]  # noqa: RUF012 (as transformers declares it)
-    # The losses average over their own batch, so that Trainer has to divide by the accumulation steps itself.
+    # The losses are means over their own batch, so that Trainer must divide by the accumulation steps.
     accepts_loss_kwargs = False
 
     @classmethod
     def from_pretrained(cls, *args: Any, int8: bool = False, **kwargs: Any) -> Any:
-        """Transformers' own, and `int8` for linear layers in int8: on a processor, and not for training."""
+        """Load a checkpoint as transformers does; with `int8`, quantise the linear layers, for inference on the CPU."""
         loaded = super().from_pretrained(*args, **kwargs)
         if not int8:
             return loaded
@@ -130,10 +135,10 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
 
 
 class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
-    """The encoder, with transformers' configuration and checkpoints.
+    """The encoder, with the configuration and the checkpoints of transformers.
 
-    What a clip gives does not depend on the others of its batch nor on its padding, which costs nothing; attention
-    takes memory linear in the length.
+    The states of a clip do not depend on the other clips of its batch. Padding does not change them and costs nothing.
+    Attention takes memory linear in the length.
     """
 
     masked_spec_embed: nn.Parameter | None
@@ -161,23 +166,23 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
         return_dict: bool | None = None,
         on_state: OnState | None = None,
     ) -> Wav2Vec2BaseModelOutput | tuple[Any, ...]:
-        """Encodes log-mel tokens.
+        """Encode log-mel tokens.
 
         Args:
-            input_features: (B, F, feature_projection_input_dim), as `log_mel` makes them.
+            input_features: (B, F, feature_projection_input_dim), as `log_mel` returns them.
             attention_mask: (B, F), 1 for a token and 0 for padding at one end of a clip.
-            mask_time_indices: bool (B, F), tokens to hide, in evaluation too; by default SpecAugment's, in training.
-            output_hidden_states: keep the states that enter the first layer and those that leave each.
-            output_attentions: keep the weights (B, H, F, F) of each layer that ran, computed the slow way.
+            mask_time_indices: bool (B, F), tokens to mask, in evaluation too; by default SpecAugment's, in training.
+            output_hidden_states: return the states that enter the first layer and those that leave each layer.
+            output_attentions: return the weights (B, H, F, F) of each layer that ran, in memory quadratic in F.
             return_dict: False for a tuple.
-            on_state: is given each of the states in turn, without keeping them.
+            on_state: called with each of these states in turn, without keeping them.
 
         Returns:
-            `last_hidden_state` (B, F, D), or shorter with an adapter; zero where there is padding.
+            `last_hidden_state` (B, F, D), or shorter with an adapter; zero at padding.
             `extract_features` (B, F, feature_projection_input_dim), the normalised input.
 
         Raises:
-            InputError: shapes that do not fit, or a mask with padding within a clip.
+            InputError: a shape is wrong, or a mask has padding within a clip.
         """
         config = self.config
         if input_features.ndim != 3 or input_features.shape[2] != config.feature_projection_input_dim:
@@ -186,11 +191,11 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
                 f"{tuple(input_features.shape)}"
             )
         batch, frames, _ = input_features.shape
-        layout = Layout.of(batch, frames, attention_mask)
-        if self.adapter is not None and any(layout.starts):
+        packed = PackedBatch.from_mask(batch, frames, attention_mask)
+        if self.adapter is not None and any(packed.starts):
             raise InputError("attention_mask must pad on the right where the model has an adapter")
-        hidden_states, normed = self.feature_projection(layout.pack(input_features))
-        hidden_states = self._hide(hidden_states, layout, mask_time_indices)
+        hidden_states, normed = self.feature_projection(packed.pack(input_features))
+        hidden_states = self._mask_hidden_states(hidden_states, packed, mask_time_indices)
 
         kept: list[Tensor] = []
         keep = is_set(output_hidden_states, config.output_hidden_states)
@@ -203,59 +208,59 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
 
         hidden_states, attentions = self.encoder(
             hidden_states,
-            layout,
+            packed,
             on_state=on_each if keep or on_state else None,
             output_attentions=is_set(output_attentions, config.output_attentions),
         )
         if self.intermediate_ffn is not None:
             hidden_states = torch.add(hidden_states, self.intermediate_ffn(hidden_states), alpha=0.5)
-        last_hidden_state = layout.unpack(hidden_states)
+        last_hidden_state = packed.unpack(hidden_states)
         if self.adapter is not None:
-            padded = layout.lengths is not None or layout.mask is not None
+            padded = packed.lengths is not None or packed.mask is not None
             last_hidden_state = self.adapter(last_hidden_state, attention_mask if padded else None)
         output = Wav2Vec2BaseModelOutput(
             last_hidden_state=last_hidden_state,
-            extract_features=layout.unpack(normed),
+            extract_features=packed.unpack(normed),
             hidden_states=tuple(kept) if keep else None,
             attentions=attentions,
         )
         return output if is_set(return_dict, config.return_dict) else output.to_tuple()
 
-    def _hide(self, hidden_states: Tensor, layout: Layout, tokens: Tensor | None) -> Tensor:
-        """SpecAugment of (N, D) states."""
+    def _mask_hidden_states(self, hidden_states: Tensor, packed: PackedBatch, tokens: Tensor | None) -> Tensor:
+        """Mask tokens and channels of (N, D) states (SpecAugment)."""
         config = self.config
         if not config.apply_spec_augment:
             return hidden_states
         if tokens is None and self.training and config.mask_time_prob > 0:
-            tokens = random_spans(
-                layout.clip_lengths,
-                layout.frames,
-                probability=config.mask_time_prob,
-                span=config.mask_time_length,
-                fewest=config.mask_time_min_masks,
+            tokens = compute_mask_indices(
+                packed.clip_lengths,
+                packed.frames,
+                mask_prob=config.mask_time_prob,
+                mask_length=config.mask_time_length,
+                min_masks=config.mask_time_min_masks,
             )
-            if layout.lengths is not None:  # spans are counted from a clip's first token
-                valid = torch.arange(layout.frames) < torch.tensor(layout.lengths)[:, None]
+            if packed.lengths is not None:  # spans are counted from a clip's first token
+                valid = torch.arange(packed.frames) < torch.tensor(packed.lengths)[:, None]
                 tokens = tokens[valid]
         elif tokens is not None:
-            tokens = layout.pack(tokens[..., None])[:, 0]
+            tokens = packed.pack(tokens[..., None])[:, 0]
         if tokens is not None and self.masked_spec_embed is not None:
-            hidden = tokens.flatten().to(hidden_states.device)[:, None]
-            hidden_states = torch.where(hidden, self.masked_spec_embed.to(hidden_states.dtype), hidden_states)
+            is_masked = tokens.flatten().to(hidden_states.device)[:, None]
+            hidden_states = torch.where(is_masked, self.masked_spec_embed.to(hidden_states.dtype), hidden_states)
         if self.training and config.mask_feature_prob > 0:
-            channels = random_spans(
-                (config.hidden_size,) * layout.batch,
+            channels = compute_mask_indices(
+                (config.hidden_size,) * packed.batch,
                 config.hidden_size,
-                probability=config.mask_feature_prob,
-                span=config.mask_feature_length,
-                fewest=config.mask_feature_min_masks,
+                mask_prob=config.mask_feature_prob,
+                mask_length=config.mask_feature_length,
+                min_masks=config.mask_feature_min_masks,
             )
-            counts = torch.tensor(layout.clip_lengths)
-            hidden = channels.repeat_interleave(counts, dim=0).to(hidden_states.device)  # (B, D) -> (N, D)
-            hidden_states = hidden_states.masked_fill(hidden, 0)
+            counts = torch.tensor(packed.clip_lengths)
+            is_masked = channels.repeat_interleave(counts, dim=0).to(hidden_states.device)  # (B, D) -> (N, D)
+            hidden_states = hidden_states.masked_fill(is_masked, 0)
         return hidden_states
 
 
 def is_set(argument: bool | None, default: bool | None) -> bool:
-    """What a call says, or else the configuration."""
+    """Return a flag of a call if it is given, or else that of the configuration."""
     return bool(default if argument is None else argument)

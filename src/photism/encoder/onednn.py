@@ -1,8 +1,8 @@
-"""Matrix products in float32 on a processor, by oneDNN.
+"""Matrix products in float32 on the CPU with oneDNN.
 
-torch takes MKL for them, which knows Intel's processors best: on the AMD EPYC that was measured (benchmarks/README.md),
-oneDNN is twice as fast. It comes with torch, where it serves bfloat16 and the compiler, whose operator is called here.
-On another device, in another dtype, under autocast or while a graph is traced, the products are torch's own.
+torch uses MKL for them, which is optimised for Intel's CPUs: on the AMD EPYC of benchmarks/README.md oneDNN is twice as
+fast. torch includes oneDNN for bfloat16 and for its compiler, whose operator is called here. On another device, in
+another dtype, under autocast and while a graph is traced, the functions of this module call torch's own operators.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from torch.autograd.function import once_differentiable
 from photism.encoder.module_copy import shallow_copy
 
 
-def has_onednn(tensor: Tensor) -> bool:
-    """Whether oneDNN multiplies this one here and now."""
+def can_use_onednn(tensor: Tensor) -> bool:
+    """Return whether oneDNN can multiply a tensor in the current context."""
     return (
         tensor.device.type == "cpu"
         and tensor.dtype == torch.float32
@@ -31,60 +31,67 @@ def has_onednn(tensor: Tensor) -> bool:
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """(…, in) times the transpose of (out, in), and the bias (out,) added -> (…, out)."""
-    if not has_onednn(input) or weight.dtype != input.dtype or 0 in input.shape:
+    """Compute `torch.nn.functional.linear`: (…, in), a weight (out, in) and a bias (out,) -> (…, out)."""
+    if not can_use_onednn(input) or weight.dtype != input.dtype or 0 in input.shape:
         return nn.functional.linear(input, weight, bias)
     if torch.is_grad_enabled():
         return _Linear.apply(input, weight, bias)
-    return product(input, weight, bias)
+    return linear_no_grad(input, weight, bias)
 
 
-def product(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The same by oneDNN, where `has_onednn`, without gradients."""
+def linear_no_grad(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Compute `linear` with oneDNN and without gradients; `can_use_onednn` must hold for the input."""
     return _OPERATOR(input, weight, bias, "none", [], "")
 
 
 class Linear(nn.Linear):
-    """A linear layer by oneDNN."""
+    """A linear layer that is computed with oneDNN."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """(…, in) -> (…, out)."""
+        """Apply the layer: (…, in) -> (…, out)."""
         return linear(input, self.weight, self.bias)
 
-    def is_bare(self) -> bool:
-        """Whether nothing has been put around it: LoRA, hooks, or what fetches its weights from another device."""
+    def is_unwrapped(self) -> bool:
+        """Return whether the layer has no hooks and no replaced `forward`, as LoRA or offloading add them."""
         return type(self) is Linear and not ("forward" in vars(self) or self._forward_hooks or self._forward_pre_hooks)
 
 
 def onednn_linear(module: nn.Module) -> Linear | None:
-    """Return a layer by oneDNN with the tensors of a linear layer of torch, or None for any other module."""
+    """Return a layer that computes with oneDNN and has the tensors of a `torch.nn.Linear`; None for other modules."""
     return shallow_copy(module, Linear) if type(module) is nn.Linear else None
 
 
 def silu_linear(input: Tensor, layer: nn.Module) -> Tensor:
-    """A linear layer of silu(input), (…, in) -> (…, out), that keeps only the input for its gradients.
+    """Apply a linear layer to silu(input), and keep only the input for the gradients: (…, in) -> (…, out).
 
-    torch keeps silu(input) too, which is as large; here it is computed again. A layer that something has been put
-    around is called as it is.
+    torch also keeps silu(input), which is as large; here it is recomputed. A layer with hooks, LoRA or offloading is
+    called as a module.
     """
-    bare = isinstance(layer, Linear) and layer.is_bare()
-    if not bare or not torch.is_grad_enabled() or not has_onednn(input) or layer.weight.dtype != input.dtype:
+    plain = isinstance(layer, Linear) and layer.is_unwrapped()
+    if not plain or not torch.is_grad_enabled() or not can_use_onednn(input) or layer.weight.dtype != input.dtype:
         return layer(nn.functional.silu(input))
     return _SiluLinear.apply(input, layer.weight, layer.bias)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, biases: Sequence[Tensor] = ()) -> Tensor:
-    """softmax(query · keyᵀ + bias) · value of one head, where `has_onednn`: (M, d) and 2 × (L, d) -> (M, d).
+    """Compute softmax(query · keyᵀ + bias) · value for one head; `can_use_onednn` must hold for the query.
 
-    `biases` (M, …) lie side by side, L together, or there are none.
+    Args:
+        query: (M, d), scaled.
+        key: (L, d).
+        value: (L, d).
+        biases: bias (M, L) in parts along its second axis, or nothing.
+
+    Returns:
+        (M, d).
     """
     if torch.is_grad_enabled():
         return _Attend.apply(query, key, value, *biases)
-    return product(_weights(query, key, biases), value.T)
+    return linear_no_grad(_weights(query, key, biases), value.T)
 
 
 def _weights(query: Tensor, key: Tensor, biases: Sequence[Tensor]) -> Tensor:
-    logits = product(query, key)
+    logits = linear_no_grad(query, key)
     if biases:
         parts = logits.split([bias.shape[1] for bias in biases], dim=1)
         for part, bias in zip(parts, biases, strict=True):
@@ -96,30 +103,30 @@ class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, *biases: Tensor) -> Tensor:
         weights = _weights(query, key, biases)
-        attended = product(weights, value.T)
-        ctx.save_for_backward(query, key, value, weights, attended)
+        output = linear_no_grad(weights, value.T)
+        ctx.save_for_backward(query, key, value, weights, output)
         ctx.widths = [bias.shape[1] for bias in biases]
-        return attended
+        return output
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (gradient,) = gradients
-        query, key, value, weights, attended = ctx.saved_tensors
-        for_value = product(weights.T, gradient.T)
-        # Through the softmax: its weights times what each logit would gain above their mean.
-        for_logits = product(gradient, value)
-        for_logits -= (gradient * attended).sum(1, keepdim=True)
+        query, key, value, weights, output = ctx.saved_tensors
+        for_value = linear_no_grad(weights.T, gradient.T)
+        # Softmax: each weight times the difference between its gradient and the weighted mean of the gradients.
+        for_logits = linear_no_grad(gradient, value)
+        for_logits -= (gradient * output).sum(1, keepdim=True)
         for_logits *= weights
         for_biases = for_logits.split(ctx.widths, dim=1) if ctx.widths else ()
-        return product(for_logits, key.T), product(for_logits.T, query.T), for_value, *for_biases
+        return linear_no_grad(for_logits, key.T), linear_no_grad(for_logits.T, query.T), for_value, *for_biases
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(input, weight)
-        return product(input, weight, bias)
+        return linear_no_grad(input, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -131,12 +138,12 @@ class _SiluLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(input, weight)
-        return product(nn.functional.silu(input), weight, bias)
+        return linear_no_grad(nn.functional.silu(input), weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         input, weight = ctx.saved_tensors
-        # One wide tensor after the other, not three at once: here a training step needs the most memory.
+        # One wide tensor after the other, not three at once: a training step needs the most memory here.
         activated = nn.functional.silu(input)
         _, for_weight, for_bias = _linear_gradients(gradients[0], activated, weight, (False, *ctx.needs_input_grad[1:]))
         del activated
@@ -151,7 +158,7 @@ class _SiluLinear(torch.autograd.Function):
 def _linear_gradients(
     gradient: Tensor, input: Tensor, weight: Tensor, needed: tuple[bool, bool, bool]
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """For the input (…, in), the weight (out, in) and the bias (out,), where they are needed."""
+    """Return the gradients for the input (…, in), the weight (out, in) and the bias (out,) that are needed."""
     by_token = gradient.reshape(-1, gradient.shape[-1])  # (…, out) -> (N, out)
     return (
         linear(gradient, weight.T) if needed[0] else None,

@@ -1,4 +1,4 @@
-"""Log-mel as a feature extractor that is saved and loaded, and the processor that joins it with a tokenizer."""
+"""Feature extractor that computes log-mel tokens, and processor that combines it with a tokenizer."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from photism.audio.waveform import SAMPLING_RATE, AudioSource, load_waveform
 from photism.errors import InputError
 
 SAVED_AS = "SeamlessM4TFeatureExtractor"
-"""What a `preprocessor_config.json` calls the extractor of Wav2Vec2-BERT, so that transformers loads ours too."""
+"""Type of the extractor in `preprocessor_config.json`, with which transformers can load it too."""
 
 
 class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
-    """Log-mel tokens of sounds, with transformers' settings and files (`SeamlessM4TFeatureExtractor`), by `log_mel`.
+    """Log-mel tokens by `log_mel`, with the settings and files of transformers' `SeamlessM4TFeatureExtractor`.
 
     Args:
-        feature_size, num_mel_bins: mel filters, the same number.
+        feature_size, num_mel_bins: number of mel filters; both must be the same.
         sampling_rate: 16000.
-        padding_value: content of the positions that are padding.
+        padding_value: value of padding.
         stride: frames of 10 ms in a token.
-        device: where to compute; by default on the processor, or where tensors are.
+        device: where to compute; by default the CPU, or the device of a tensor.
         kwargs: further entries of a `preprocessor_config.json`.
 
     Raises:
-        InputError: a rate other than 16 kHz.
+        InputError: the rate is not 16 kHz.
     """
 
     model_input_names = ("input_features", "attention_mask")
@@ -48,7 +48,7 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
         **kwargs: Any,
     ) -> None:
         if sampling_rate != SAMPLING_RATE:
-            raise InputError(f"sampling_rate must be {SAMPLING_RATE}, which the mel filters are made for")
+            raise InputError(f"sampling_rate must be {SAMPLING_RATE}, the rate of the mel filters; got {sampling_rate}")
         kwargs.pop("feature_extractor_type", None)
         self.num_mel_bins, self.stride, self.device = num_mel_bins, stride, device
         self.return_attention_mask = True
@@ -65,25 +65,25 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
         do_normalize_per_mel_bins: bool = True,
         device: torch.device | str | None = None,
     ) -> BatchFeature:
-        """Turns sounds into what the encoder takes.
+        """Compute the encoder's input for recordings.
 
         Args:
-            raw_speech: one sound, or a list of them: samples, or anything else that `load_waveform` takes.
-            sampling_rate: of samples, in Hz; others than 16000 are resampled. None is 16000 for samples.
+            raw_speech: a recording or a list of recordings: samples, or anything else that `load_waveform` takes.
+            sampling_rate: sampling rate of samples in Hz; any but 16000 is resampled. By default 16000.
             padding: False for a list of arrays of different lengths.
             return_tensors: "pt" or "np"; by default lists of arrays.
-            return_attention_mask: False to leave the mask out.
-            do_normalize_per_mel_bins: bring each bin of each sound to mean 0 and variance 1.
+            return_attention_mask: False for no mask.
+            do_normalize_per_mel_bins: normalise each bin of each recording to mean 0 and variance 1.
             device: where to compute.
 
         Returns:
             `input_features` float32 (B, F, num_mel_bins * stride) and `attention_mask` int64 (B, F).
 
         Raises:
-            InputError: a sound that cannot be read, or several in one array.
+            InputError: a recording is unreadable, or an array may be several recordings.
         """
         features, mask = log_mel(
-            [load_waveform(sound, **self._rate(sound, sampling_rate)) for sound in _sounds(raw_speech)],
+            [load_waveform(recording, **self._rate(recording, sampling_rate)) for recording in _recordings(raw_speech)],
             num_mel_bins=self.num_mel_bins,
             stride=self.stride,
             normalize=do_normalize_per_mel_bins,
@@ -104,20 +104,20 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
         return BatchFeature(data, tensor_type=None if padding in (False, "do_not_pad") else return_tensors)
 
     def to_dict(self) -> dict[str, Any]:
-        """What is saved: nothing of this machine."""
+        """Return the settings that are saved, without the device of this machine."""
         settings = super().to_dict() | {"feature_extractor_type": SAVED_AS}
         settings.pop("device", None)
         return settings
 
-    def _rate(self, sound: AudioSource, sampling_rate: int | None) -> dict[str, Any]:
-        """Samples need their rate; files, mappings and waveforms bring their own."""
-        if isinstance(sound, np.ndarray | torch.Tensor | list | tuple):
+    def _rate(self, recording: AudioSource, sampling_rate: int | None) -> dict[str, Any]:
+        """Return the argument `sampling_rate` for samples; files, mappings and waveforms have their own."""
+        if isinstance(recording, np.ndarray | torch.Tensor | list | tuple):
             return {"sampling_rate": sampling_rate or self.sampling_rate}
         return {}
 
 
 class Wav2Vec2BertProcessor(transformers.Wav2Vec2BertProcessor):
-    """transformers' processor with our feature extractor: sounds to features, texts to labels."""
+    """transformers' processor with Photism's feature extractor: recordings to features, texts to labels."""
 
     def __init__(self, feature_extractor: Any, tokenizer: Any) -> None:
         if not isinstance(feature_extractor, Wav2Vec2BertFeatureExtractor):
@@ -125,17 +125,17 @@ class Wav2Vec2BertProcessor(transformers.Wav2Vec2BertProcessor):
         super().__init__(feature_extractor, tokenizer)
 
 
-def _sounds(raw_speech: AudioSource | Sequence[AudioSource]) -> Sequence[AudioSource]:
+def _recordings(raw_speech: AudioSource | Sequence[AudioSource]) -> Sequence[AudioSource]:
     if isinstance(raw_speech, np.ndarray | torch.Tensor):
         if raw_speech.ndim != 1:
             raise InputError(
-                f"raw_speech of shape {tuple(raw_speech.shape)} may be several sounds or the channels of one; "
-                "give a list of sounds"
+                f"raw_speech of shape {tuple(raw_speech.shape)} may be several recordings or the channels of one; "
+                "give a list of recordings"
             )
         return [raw_speech]
     if isinstance(raw_speech, list | tuple):
         if not raw_speech:
-            raise InputError("raw_speech must hold at least one sound; got none")
+            raise InputError("raw_speech must have at least one recording; got none")
         return [raw_speech] if isinstance(raw_speech[0], int | float) else raw_speech
     if isinstance(raw_speech, Mapping) or not isinstance(raw_speech, Sequence):
         return [raw_speech]

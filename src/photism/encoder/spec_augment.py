@@ -1,4 +1,4 @@
-"""SpecAugment (https://arxiv.org/abs/1904.08779): spans of tokens, and of channels, hidden in training."""
+"""SpecAugment (https://arxiv.org/abs/1904.08779): random masks over tokens and channels, for training."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ import torch
 from torch import Tensor
 
 
-def random_spans(lengths: Sequence[int], size: int, *, probability: float, span: int, fewest: int) -> Tensor:
-    """Which places to hide: of each row about `probability` of its length, in spans that may overlap.
+def compute_mask_indices(
+    lengths: Sequence[int], size: int, *, mask_prob: float, mask_length: int, min_masks: int
+) -> Tensor:
+    """Draw masks that cover about `mask_prob` of each row, in spans that may overlap.
 
     A span is never longer than its row, so that a clip of fewer tokens than one span can be trained on.
 
     Args:
-        lengths: of each row, at most `size`.
-        size: places in a row, those beyond its length included.
-        probability: places to hide, 0 to 1, were there no overlaps.
-        span: places in a span.
-        fewest: spans in a row, where they fit.
+        lengths: length of each row, at most `size`.
+        size: positions in a row, with those beyond its length.
+        mask_prob: fraction of a row that is masked if spans do not overlap, 0 to 1.
+        mask_length: positions in a span.
+        min_masks: smallest number of spans in a row, if they fit.
 
     Returns:
-        bool (rows, size), true where hidden, from NumPy's global generator, as transformers does it.
+        bool (rows, size), true for masked positions. They are drawn from NumPy's global generator, as in transformers.
     """
-    hidden = np.zeros((len(lengths), size), dtype=bool)
-    rounding = np.random.rand()  # one for all: rows of one length have as many spans
-    for row, length in zip(hidden, lengths, strict=True):
-        width = min(span, length)
+    masked = np.zeros((len(lengths), size), dtype=bool)
+    rounding = np.random.rand()  # one for all: rows of the same length have the same number of spans
+    for row, length in zip(masked, lengths, strict=True):
+        width = min(mask_length, length)
         starts = length - width + 1
-        count = min(max(int(probability * length / span + rounding), fewest), length // width, starts)
+        count = min(max(int(mask_prob * length / mask_length + rounding), min_masks), length // width, starts)
         for start in np.random.choice(starts, count, replace=False):
             row[start : start + width] = True
-    return torch.from_numpy(hidden)
+    return torch.from_numpy(masked)

@@ -15,7 +15,7 @@ from torch import Tensor
 from photism.audio.log_mel import FRAMES_PER_S
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.device import choose_device, choose_dtype
-from photism.encoder.chunked import longest_exact
+from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead, is_single
 from photism.listening.classifier_checkpoint import load_classifier
@@ -134,7 +134,7 @@ class AudioClassifier:
     ) -> Iterator[Labels]:
         """Classify recordings, whole or in windows, and yield their labels in order.
 
-        Wav2Vec2-BERT encodes a long recording (`photism.encoder.chunked.longest_exact`) in overlapping windows whose
+        Wav2Vec2-BERT encodes a long recording (`photism.encoder.chunked.max_exact_tokens`) in overlapping windows whose
         states are cross-faded. Other architectures take it at once, or refuse it if memory does not suffice.
 
         Args:
@@ -179,7 +179,7 @@ class AudioClassifier:
         """Return the logits (B, C) of waveforms, float32 on the CPU."""
         if self.transformers_classifier:
             return self.transformers_classifier.logits(waveforms)
-        max_tokens = longest_exact(self.model.wav2vec2_bert)
+        max_tokens = max_exact_tokens(self.model.wav2vec2_bert)
         groups = self._split_by_memory(waveforms, max_tokens)
         return torch.cat([self._logits(group, max_tokens) for group in groups]).float().cpu()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from photism.audio.log_mel import log_mel
 from photism.audio.waveform import Waveform
-from photism.encoder.chunked import encode_long, longest_exact
+from photism.encoder.chunked import encode_chunked, max_exact_tokens
 from photism.encoder.heads import encode
 
 
@@ -38,8 +38,8 @@ def encode_windows(model: Any, features: Tensor) -> Tensor:
         model: a Wav2Vec2-BERT with a head, which may read a weighted sum of the layers.
         features: log-mel tokens (1, F, ·) of the recording, without padding.
     """
-    states, _ = encode_long(
-        model.wav2vec2_bert, features, states_of=lambda window: encode(model, window, None, None, None)[0]
+    states, _ = encode_chunked(
+        model.wav2vec2_bert, features, encode=lambda window: encode(model, window, None, None, None)[0]
     )
     return states
 
@@ -54,6 +54,6 @@ def encode_recordings(model: Any, extractor: Any, waveforms: Sequence[Waveform])
     """
     features, mask = extract_features(model, extractor, waveforms)
     lengths = mask.sum(1)
-    if len(waveforms) > 1 or features.shape[1] <= longest_exact(model.wav2vec2_bert):
+    if len(waveforms) > 1 or features.shape[1] <= max_exact_tokens(model.wav2vec2_bert):
         return encode(model, features, mask, None, None)[0], lengths
     return encode_windows(model, features[:, : int(lengths)]), lengths

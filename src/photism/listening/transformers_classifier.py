@@ -18,7 +18,7 @@ from torch.nn.functional import pad
 
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.device import free_bytes
-from photism.encoder.chunked import EXACT_TOKENS
+from photism.encoder.chunked import MAX_EXACT_TOKENS
 from photism.encoder.module_copy import copy_modules, shallow_copy
 from photism.encoder.onednn import onednn_linear
 from photism.errors import InputError
@@ -77,7 +77,7 @@ class TransformersClassifier:
         if config.model_type == "wavlm":  # the only one whose attention has a bias for every pair of tokens
             numbers += LIVE_COPIES * config.num_attention_heads * tokens**2
         too_large = numbers * self.model.dtype.itemsize > MAX_FREE_FRACTION * free_bytes(self.model.device)
-        if too_large or tokens > EXACT_TOKENS:
+        if too_large or tokens > MAX_EXACT_TOKENS:
             raise InputError(
                 f"a recording of {waveform.duration_s:.0f} s is too long to be classified at once by a "
                 f"{config.model_type} on this machine; use windows, for example of 10 s"

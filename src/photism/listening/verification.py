@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 
 from photism.audio.log_mel import FRAMES_PER_S
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
-from photism.encoder.chunked import longest_exact
+from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
@@ -312,7 +312,7 @@ class SpeakerVerifier:
     @torch.no_grad()
     def _embed(self, waveforms: Sequence[Waveform]) -> Embedding:
         padded_s = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-        fits = padded_s * FRAMES_PER_S / self.extractor.stride <= longest_exact(self.model.wav2vec2_bert)
+        fits = padded_s * FRAMES_PER_S / self.extractor.stride <= max_exact_tokens(self.model.wav2vec2_bert)
         groups = [waveforms] if fits else [[waveform] for waveform in waveforms]
         rows = [self.model.embed(*encode_recordings(self.model, self.extractor, group)).float() for group in groups]
         return normalize(torch.cat(rows), dim=1).cpu().numpy()

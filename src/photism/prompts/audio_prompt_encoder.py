@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, Wav2Vec2BertConfig, initialization
 
 from photism.audio.log_mel import FRAMES_PER_S, LogMel, log_mel
 from photism.audio.waveform import AudioSource, Waveform, load_waveform
-from photism.encoder.chunked import encode_long, longest_exact
+from photism.encoder.chunked import encode_chunked, max_exact_tokens
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.encoder.module_copy import copy_modules
 from photism.errors import InputError
@@ -239,7 +239,7 @@ class AudioPromptEncoder(PreTrainedModel):
     def encode(self, recordings: Sequence[AudioSource], *, batch_size: int = 8) -> AudioPrompt:
         """Encode recordings of any length into prompts; the prompt of a recording does not depend on the others.
 
-        A recording of many minutes, see `photism.encoder.chunked.longest_exact`, is encoded in overlapping windows.
+        A recording of many minutes, see `photism.encoder.chunked.max_exact_tokens`, is encoded in overlapping windows.
 
         Args:
             recordings: anything that `load_waveform` takes.
@@ -267,7 +267,7 @@ class AudioPromptEncoder(PreTrainedModel):
     def _encode_batch(self, waveforms: Sequence[Waveform]) -> list[AudioPrompt]:
         """Encode waveforms together if they fit into memory, else one at a time."""
         seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-        fit = seconds * FRAMES_PER_S / self.config.feature_stride <= longest_exact(self.encoder)
+        fit = seconds * FRAMES_PER_S / self.config.feature_stride <= max_exact_tokens(self.encoder)
         return [self._encode(group) for group in ([waveforms] if fit else [[each] for each in waveforms])]
 
     def _encode(self, waveforms: Sequence[Waveform]) -> AudioPrompt:
@@ -276,5 +276,5 @@ class AudioPromptEncoder(PreTrainedModel):
         if len(waveforms) > 1:
             return self(features, mask)._replace(windows=(1,) * len(waveforms))
         features, mask = features[:, : int(mask.sum())], mask[:, : int(mask.sum())]
-        states, windows = encode_long(self.encoder, features)
+        states, windows = encode_chunked(self.encoder, features)
         return self._adapt(states, mask)._replace(windows=(windows,))

@@ -19,7 +19,7 @@ from photism.audio.log_mel import HOP_SAMPLES, log_mel
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE, Waveform
 from photism.audio.windowing import cut_windows, kept_ranges
 from photism.device import free_bytes
-from photism.encoder.chunked import longest_exact
+from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.listening.transcription.vocabulary import Vocabulary
 
@@ -141,7 +141,7 @@ class AcousticModel:
     def max_whole_s(self) -> float:
         """Longest recording, in seconds, that may be computed at once with the memory that is free now."""
         if self.takes_log_mel:
-            return longest_exact(self.model.wav2vec2_bert) * self.frame_s / self._hop
+            return max_exact_tokens(self.model.wav2vec2_bert) * self.frame_s / self._hop
         config = self.model.config
         bytes_per_s = 3 * config.conv_dim[0] * self.model.dtype.itemsize * SAMPLING_RATE / config.conv_stride[0]
         return min(MAX_WHOLE_S, MAX_FREE_FRACTION * free_bytes(self.model.device) / bytes_per_s)
