@@ -159,8 +159,8 @@ def test_5_durations_of_all_hundredths_of_a_second(ours):
             ours.checkpoint,
             default_steps=1,
             prompt="rain",
-            prompt_embeds=None,
-            negative_embeds=None,
+            prompt_embeds=(None, None, None),
+            negative_embeds=(None, None, None),
             generator=None,
             latents=None,
         )

@@ -191,9 +191,8 @@ def _run(
                 f"one of {processes} worker processes was killed, probably by the out-of-memory killer; with fewer "
                 "processes, the same command resumes"
             ) from None
-        except BaseException:
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 _worker: tuple[AudioLDM2Pipeline, SoundSettings] | None = None

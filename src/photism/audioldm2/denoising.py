@@ -179,6 +179,7 @@ def _after_step(
     """Return what is done after a step of a batch: inpaint, then the caller's callbacks."""
 
     def after(step: int, timestep: Tensor, latents: Tensor) -> Tensor:
+        """Return the latents to continue with."""
         latents = after_step(step, timestep, latents if keep is None else keep(step, latents))
         if on_progress is not None:
             on_progress(batch * steps + step + 1, batches * steps)

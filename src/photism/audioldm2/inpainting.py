@@ -94,6 +94,7 @@ def keep_outside(
     mask, source = mask.to(noise.device), source.expand_as(noise)
 
     def keep(step: int, latents: Tensor) -> Tensor:
+        """Return the latents after a step, with the source outside of the mask."""
         is_last = step + 1 == len(timesteps)
         noisy = source if is_last else scheduler.add_noise(source, noise, timesteps[step + 1 : step + 2])
         return torch.lerp(noisy, latents, mask)

@@ -20,19 +20,13 @@ from photism.audio.waveform import Waveform, load_waveform
 from photism.audioldm2.checkpoint import AudioLDM2Checkpoint, read_checkpoint
 from photism.audioldm2.clap_ranking import clap_embed, rank_waveforms
 from photism.audioldm2.components import Components
-from photism.audioldm2.denoising import denoise
+from photism.audioldm2.denoising import AfterStep, denoise
 from photism.audioldm2.mel_vae import decode_latents, vocode
-from photism.audioldm2.prompt_embeds import PromptEmbeds, TextEmbeds, read_text_embeds
-from photism.audioldm2.request import (
-    OUTPUT_TYPES,
-    OutputType,
-    SoundRequest,
-    read_negative_prompts,
-    read_prompts,
-    read_request,
-)
+from photism.audioldm2.prompt_embeds import PromptEmbeds, TextEmbeds
+from photism.audioldm2.request import OUTPUT_TYPES, OutputType, SoundRequest, read_request
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from photism.audioldm2.text_encoding import EncodedText, TextEncoder, stack_encodings
+from photism.audioldm2.text_inputs import TextInputs, read_negative_prompts, read_prompts
 from photism.errors import InputError
 from photism.settings import accepts
 
@@ -211,46 +205,43 @@ class AudioLDM2Pipeline:
         """
         if output_type not in OUTPUT_TYPES:
             raise InputError(f"output_type must be one of {', '.join(OUTPUT_TYPES)}; got {output_type!r}")
-        checkpoint = self.checkpoint
         request = read_request(
             SoundSettings(transcription=transcription, **changes),
-            checkpoint,
+            self.checkpoint,
             default_steps=self.settings.num_inference_steps,
             prompt=prompt,
-            prompt_embeds=read_text_embeds(
-                prompt_embeds, attention_mask, generated_prompt_embeds, checkpoint=checkpoint
-            ),
-            negative_embeds=read_text_embeds(
-                negative_prompt_embeds,
-                negative_attention_mask,
-                negative_generated_prompt_embeds,
-                checkpoint=checkpoint,
-                prefix="negative_",
-            ),
+            prompt_embeds=(prompt_embeds, attention_mask, generated_prompt_embeds),
+            negative_embeds=(negative_prompt_embeds, negative_attention_mask, negative_generated_prompt_embeds),
             generator=generator,
             latents=latents,
         )
-        embeds, clap_embeds = self._encode(request)
-
-        def after_step(step: int, timestep: Tensor, latents: Tensor) -> Tensor:
-            if callback_on_step_end is None:
-                return latents
-            changed = callback_on_step_end(self, step, timestep, {"latents": latents})
-            return (changed or {}).get("latents", latents)
-
+        embeds, clap_embeds = self._encode(request.texts)
+        after_step = self._after_step(callback_on_step_end)
         generated = denoise(self.components, request, embeds, after_step=after_step, on_progress=callback_on_step)
         if output_type == "latent":
-            output = SoundOutput(generated, None, request.seeds, checkpoint.sampling_rate, request.settings)
+            output = SoundOutput(generated, None, request.seeds, self.checkpoint.sampling_rate, request.settings)
         else:
             output = self._ranked(request, self._decode(request, generated), clap_embeds, output_type)
         return output if return_dict else (output.audios, output.scores, output.seeds)
 
-    def _encode(self, request: SoundRequest) -> tuple[PromptEmbeds, Tensor | None]:
+    def _after_step(self, callback: StepCallback | None) -> AfterStep:
+        """Return the function that `denoise` calls after each step, for a callback of the caller's."""
+
+        def after_step(step: int, timestep: Tensor, latents: Tensor) -> Tensor:
+            """Call the callback and return its latents, if it returns any."""
+            if callback is None:
+                return latents
+            changed = callback(self, step, timestep, {"latents": latents})
+            return (changed or {}).get("latents", latents)
+
+        return after_step
+
+    def _encode(self, texts: TextInputs) -> tuple[PromptEmbeds, Tensor | None]:
         """Return the embeddings of the prompts, and their CLAP embeddings (B, P) to rank waveforms with."""
-        keys = [*request.prompts, *request.negatives]
+        keys = [*texts.prompts, *texts.negatives]
         encoded = self._text_encoder.encode(keys, self._text_encoder.tokenize(keys))
-        prompts, negatives = encoded[: len(request.prompts)], encoded[len(request.prompts) :]
-        embeds = _join(prompts or request.prompt_embeds, negatives or request.negative_embeds)
+        prompts, negatives = encoded[: len(texts.prompts)], encoded[len(texts.prompts) :]
+        embeds = _join(prompts or texts.prompt_embeds, negatives or texts.negative_embeds)
         clap_embeds = torch.stack([text.clap for text in prompts]).float().cpu() if prompts else None
         return embeds.to(self.components.device, self.components.dtype), clap_embeds
 

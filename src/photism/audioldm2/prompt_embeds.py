@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -49,12 +49,11 @@ class PromptEmbeds(NamedTuple):
 
     def to(self, device: torch.device, dtype: torch.dtype) -> PromptEmbeds:
         """Return the embeddings on a device, the masks in their own dtype."""
-
-        def moved(tensor: Tensor) -> Tensor:
-            return tensor.to(device, dtype if tensor.is_floating_point() else tensor.dtype)
-
-        negatives = (each if each is None else moved(each) for each in self[3:])
-        return PromptEmbeds(moved(self[0]), moved(self[1]), moved(self[2]), *negatives)
+        moved = [
+            each if each is None else each.to(device, each.dtype if "mask" in name else dtype)
+            for name, each in self._asdict().items()
+        ]
+        return PromptEmbeds(*cast("list[Tensor]", moved))
 
     def conditioning(self) -> TextConditioning:
         """Return what the UNet attends to: B rows, or with guidance 2 B rows, those of the negative prompts first."""

@@ -49,6 +49,28 @@ def parse_span(span: str | Sequence[float]) -> tuple[float, float]:
     return start, stop
 
 
+def parse_seeds(seed: int | Sequence[int], count: int) -> tuple[int, ...]:
+    """Return the seed of each waveform of a prompt.
+
+    Args:
+        seed: seed of the first waveform, with the next ones for the others; or the seed of each.
+        count: number of waveforms.
+
+    Raises:
+        SettingError: a seed is not a whole number or out of range, or there are not as many as waveforms.
+    """
+    try:
+        seeds = tuple(index(each) for each in (range(seed, seed + count) if isinstance(seed, int) else seed))
+    except TypeError:
+        raise SettingError("seed", f"must be a whole number, or one for each waveform; got {seed!r}") from None
+    if len(seeds) != count:
+        raise SettingError("seed", f"must be one number, or num_waveforms_per_prompt={count} of them; got {len(seeds)}")
+    for each in seeds:
+        if not 0 <= each < SEED_LIMIT:
+            raise SettingError("seed", f"must be at least 0 and below 2**63; got {each}")
+    return seeds
+
+
 @settings
 class SoundPipelineSettings:
     """Settings with which an AudioLDM 2 pipeline is loaded."""
@@ -198,19 +220,4 @@ class SoundSettings:
     @property
     def seeds(self) -> tuple[int, ...] | None:
         """Seed of each waveform of a prompt; None if they are to be drawn at random."""
-        if self.seed is None:
-            return None
-        count = self.num_waveforms_per_prompt
-        try:
-            given = range(self.seed, self.seed + count) if isinstance(self.seed, int) else self.seed
-            seeds = tuple(index(each) for each in given)
-        except TypeError:
-            raise SettingError("seed", f"must be a whole number, or one for each waveform; got {self.seed!r}") from None
-        if len(seeds) != count:
-            raise SettingError(
-                "seed", f"must be one number, or num_waveforms_per_prompt={count} of them; got {len(seeds)}"
-            )
-        for each in seeds:
-            if not 0 <= each < SEED_LIMIT:
-                raise SettingError("seed", f"must be at least 0 and below 2**63; got {each}")
-        return seeds
+        return None if self.seed is None else parse_seeds(self.seed, self.num_waveforms_per_prompt)

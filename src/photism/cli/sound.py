@@ -44,6 +44,15 @@ class CorpusSettings:
     processes: int = setting(1, "Number of processes that generate a corpus.", minimum=1)
     all_candidates: bool = setting(False, "Save all candidates, numbered, the best first.", flag="--all")
 
+    def check(self) -> None:
+        """Refuse several processes without a corpus.
+
+        Raises:
+            SettingError: `processes` needs `captions`.
+        """
+        if self.processes > 1 and self.captions is None:
+            raise SettingError("processes", "needs --captions")
+
 
 def sound(
     pipeline_settings: SoundPipelineSettings,
@@ -74,10 +83,7 @@ def sound(
         _check_corpus(generation, texts=texts, all_candidates=corpus.all_candidates, force=force)
         _generate_corpus(corpus.captions, output, pipeline_settings, generation, corpus.processes, as_json=as_json)
         return
-    if not texts:
-        raise InputError("TEXT is missing: describe the sound, or give --captions")
-    if corpus.processes > 1:
-        raise InputError("--processes needs --captions")
+    texts = texts or []
     count = generation.num_waveforms_per_prompt if corpus.all_candidates else 1
     targets = _targets(texts, output, count, force=force)
     if pipeline_settings.offload is None and not pipeline_settings.compile:
@@ -149,6 +155,8 @@ def _targets(texts: Sequence[str], output: str | None, count: int, *, force: boo
     from photism.audio.writing import check_audio_target
     from photism.audioldm2.dataset import caption_name
 
+    if not texts:
+        raise InputError("TEXT is missing: describe the sound, or give --captions")
     folder = Path(output or ".")
     is_folder = output is None or output.endswith("/") or folder.is_dir()
     if is_folder and not folder.is_dir():
