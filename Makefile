@@ -7,8 +7,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Two worker processes; the tests of one file share a worker, and with it their models.
-PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile
+# Two worker processes. The tests of one file share a worker, and with it their models; files are run as collected.
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 TINY := packages/photism-tiny
 EXAMPLES := $(wildcard $(TINY)/src/photism_tiny/examples/*.ogg)
 

@@ -9,6 +9,13 @@ import pytest
 # One thread of torch for each test process, before torch is imported: `make test` runs two at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+LONGEST_FILES = ("test_align.py", "test_ways_to_run.py", "test_serve.py", "test_doctor.py", "test_readme.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest files first, so that no worker has one left when the other is done."""
+    items.sort(key=lambda item: item.path.name not in LONGEST_FILES)
+
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:

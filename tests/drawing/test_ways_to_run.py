@@ -96,6 +96,7 @@ def test_attention_slicing_draws_the_same(models, pipeline, sounds):
     assert levels_apart(drawn(sliced, sounds[0]), drawn(pipeline, sounds[0])) <= LEVELS
 
 
+@pytest.mark.slow
 def test_a_compiled_unet_draws_the_same(models, pipeline, sounds, monkeypatch):
     """The graph that torch makes of it; turning that into machine code is torch's own, and takes minutes."""
     graphs = []
