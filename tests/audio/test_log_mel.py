@@ -1,4 +1,4 @@
-"""log_mel beside transformers' SeamlessM4TFeatureExtractor: the same numbers, and none of its faults."""
+"""log_mel compared with transformers' SeamlessM4TFeatureExtractor: the same features, without its faults."""
 
 import numpy as np
 import pytest
@@ -58,12 +58,12 @@ def test_window_and_filters_equal_the_reference():
     filters = mel_filter_bank(257, 80, 20, 8000, RATE, mel_scale="kaldi", triangularize_in_mel_space=True)
     window = window_function(400, "povey", periodic=False)
     np.testing.assert_allclose(_mel_filters(80), filters, atol=1e-12, rtol=0)
-    window = torch.from_numpy(np.pad(2.0**15 * window, (0, 112)))  # of 16-bit integers, as wide as the FFT
+    window = torch.from_numpy(np.pad(2.0**15 * window, (0, 112)))  # scaled to 16-bit integers, padded to the FFT
     torch.testing.assert_close(_povey_window(CPU, torch.float64), window, atol=0, rtol=0)
 
 
 def test_empty_bins_need_float64():
-    """A sine that fades: most bins hold only what the rounding of the samples left there, and of the arithmetic."""
+    """Most bins of a fading sine contain only rounding errors of the samples and of the arithmetic."""
     fading = (sine(440) * np.linspace(1, 0, RATE)).astype(np.float32)
     expected = reference([fading])["input_features"]
     torch.testing.assert_close(log_mel([fading]).input_features, expected, atol=1e-5, rtol=0)
@@ -73,7 +73,7 @@ def test_empty_bins_need_float64():
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("stride", [2, 4])
-def test_a_recording_gives_the_same_in_any_batch(dtype, stride):
+def test_features_do_not_depend_on_the_batch(dtype, stride):
     recordings = [noise(length, seed) for seed, length in enumerate((*LENGTHS, 400, 560, 999))]
     batch = log_mel(recordings, stride=stride, padding_value=7.0, dtype=dtype)
     for item, recording in enumerate(recordings):
@@ -92,7 +92,7 @@ def test_long_recordings_equal_the_reference_across_blocks():
 
 
 @pytest.mark.parametrize("frames", [1, 2, 5, 40])
-def test_blocks_of_any_length_give_the_same(frames, monkeypatch):
+def test_features_do_not_depend_on_the_length_of_blocks(frames, monkeypatch):
     recordings = [noise(length, seed) for seed, length in enumerate((*LENGTHS, 400, 560, 999))]
     expected = log_mel(recordings).input_features
     monkeypatch.setattr("photism.audio.log_mel.BLOCK_FRAMES", frames)
@@ -106,10 +106,10 @@ def test_blocks_of_any_length_give_the_same(frames, monkeypatch):
         (400, 2, 1, 1),  # one frame: repeated
         (559, 2, 1, 1),
         (560, 2, 1, 1),  # two frames
-        (720, 2, 2, 1),  # three: the last token is half filled
+        (720, 2, 2, 1),  # three: the last token is half full
         (400, 4, 1, 1),
         (880, 4, 1, 1),  # four frames
-        (1200, 4, 2, 1),  # six: the reference, at this stride, takes the half for a whole
+        (1200, 4, 2, 1),  # six: the reference, at this stride, counts the half as a whole
     ],
 )
 def test_tokens_and_mask(samples, stride, tokens, valid):
@@ -119,14 +119,14 @@ def test_tokens_and_mask(samples, stride, tokens, valid):
     assert features.isfinite().all()
 
 
-def test_reference_masks_by_the_second_frame_whatever_the_stride():
+def test_the_reference_masks_by_the_second_frame_for_any_stride():
     assert reference([noise(1200)], stride=4)["attention_mask"].tolist() == [[1, 1]]
     assert log_mel([noise(1200)], stride=4).attention_mask.tolist() == [[1, 0]]
 
 
 @pytest.mark.filterwarnings("ignore:Degrees of freedom|invalid value:RuntimeWarning")
 @pytest.mark.parametrize("samples", [400, 559])
-def test_one_frame_where_the_reference_gives_nan(samples):
+def test_one_frame_for_which_the_reference_returns_nan(samples):
     assert reference([noise(samples)])["input_features"].isnan().any()
     assert (log_mel([noise(samples)]).input_features == 0).all()
     raw = log_mel([noise(samples)], normalize=False).input_features
@@ -156,7 +156,7 @@ def test_full_scale_is_finite_and_normalized():
     torch.testing.assert_close(features[0].mean(0), torch.zeros(80), atol=1e-5, rtol=0)
 
 
-def test_gain_changes_nothing_after_normalization():
+def test_features_do_not_depend_on_gain_after_normalization():
     loud = noise(RATE)
     torch.testing.assert_close(log_mel([loud]).input_features, log_mel([loud / 8]).input_features, atol=1e-5, rtol=0)
 
@@ -166,7 +166,7 @@ def test_a_tone_lands_in_its_mel_bin(hertz):
     edges = np.linspace(1127 * np.log1p(20 / 700), 1127 * np.log1p(8000 / 700), 82)
     nearest = np.abs(edges[1:-1] - 1127 * np.log1p(hertz / 700)).argmin()
     loudest = log_mel([sine(hertz)], stride=1, normalize=False).input_features[0].argmax(-1)
-    # Below 500 Hz the bins of the spectrum (31 Hz) are as wide as those of the mel scale: a neighbour may win.
+    # Below 500 Hz the FFT bins (31 Hz) are as wide as those of the mel scale: a neighbour may be louder.
     assert (loudest - nearest).abs().max() <= (1 if hertz < 500 else 0)
 
 
@@ -178,14 +178,14 @@ def test_num_mel_bins():
     torch.testing.assert_close(features, expected, atol=1e-5, rtol=0)
 
 
-def test_waveforms_arrays_and_tensors_are_one():
+def test_waveforms_arrays_and_tensors_give_the_same_features():
     samples = noise(RATE)
     features = log_mel([Waveform(samples), samples, torch.from_numpy(samples)]).input_features
     assert torch.equal(features[0], features[1])
     assert torch.equal(features[0], features[2])
 
 
-def test_blocks_of_any_length_give_the_same_gradients(monkeypatch):
+def test_gradients_do_not_depend_on_the_length_of_blocks(monkeypatch):
     found = []
     for frames in (192, 3):
         monkeypatch.setattr("photism.audio.log_mel.BLOCK_FRAMES", frames)
@@ -217,11 +217,11 @@ def test_device_of_the_input_is_the_device_of_the_output(recordings):
     assert log_mel(recordings, device="cuda").attention_mask.is_cuda
 
 
-def test_one_nan_poisons_the_reference_and_is_refused_here():
-    poisoned = noise(RATE)
-    poisoned[5000] = np.nan
-    assert reference([poisoned])["input_features"].isnan().all(dim=(0, 1)).any()
-    for samples in (poisoned, torch.from_numpy(poisoned), noise(RATE) + np.float32(np.inf)):
+def test_one_nan_spoils_the_reference_and_is_rejected_here():
+    with_nan = noise(RATE)
+    with_nan[5000] = np.nan
+    assert reference([with_nan])["input_features"].isnan().all(dim=(0, 1)).any()
+    for samples in (with_nan, torch.from_numpy(with_nan), noise(RATE) + np.float32(np.inf)):
         with pytest.raises(InputError, match=r"waveforms\[1\] must hold finite samples, but has NaN or infinity"):
             log_mel([noise(RATE), samples])
 
@@ -241,11 +241,11 @@ def test_one_nan_poisons_the_reference_and_is_refused_here():
         (["tone.wav"], "not str; load_waveform converts"),
     ],
 )
-def test_bad_input_says_what_to_do(waveforms, words):
+def test_messages_for_invalid_input(waveforms, words):
     with pytest.raises(InputError, match=words):
         log_mel(waveforms)
 
 
-def test_half_precision_arithmetic_is_refused():
+def test_half_precision_arithmetic_is_rejected():
     with pytest.raises(InputError, match=r"dtype must be torch.float32 or torch.float64, not torch.float16"):
         log_mel([noise(RATE)], dtype=torch.float16)

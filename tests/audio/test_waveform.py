@@ -42,15 +42,15 @@ class TestWaveform:
             Waveform(samples)
 
     @pytest.mark.parametrize(
-        ("samples", "came"),
+        ("samples", "given"),
         [
             (np.zeros((2, 1000), np.float32), r"\(2, 1000\) float32"),
             (np.zeros(1000), r"\(1000,\) float64"),
             ([0.0] * 1000, "list"),
         ],
     )
-    def test_other_types(self, samples, came):
-        with pytest.raises(InputError, match=rf"\(T,\) float32 array at 16 kHz, not {came}; load_waveform converts it"):
+    def test_other_types(self, samples, given):
+        with pytest.raises(InputError, match=rf"\(T,\) float32 array at 16 kHz, not {given}; load_waveform"):
             Waveform(samples)
 
     def test_frozen_and_pickled(self):
@@ -93,16 +93,16 @@ class TestArrays:
     @pytest.mark.parametrize("axis", [0, 1])
     @pytest.mark.parametrize("channels", [1, 2, 8])
     def test_channels_on_either_axis_are_averaged(self, convert, axis, channels):
-        sound = np.stack([TONE * (channel + 1) for channel in range(channels)], axis=axis)
-        waveform = load_waveform(convert(sound), sampling_rate=16_000)
+        recording = np.stack([TONE * (channel + 1) for channel in range(channels)], axis=axis)
+        waveform = load_waveform(convert(recording), sampling_rate=16_000)
         np.testing.assert_allclose(waveform.samples, TONE * (channels + 1) / 2, rtol=1e-5, atol=1e-7)
 
     def test_the_reference_loses_the_second_channel(self):
         left, right = torch.from_numpy(sine(440)), torch.from_numpy(sine(1000))
         extractor = SeamlessM4TFeatureExtractor()
         both, one = (
-            extractor(sound, sampling_rate=16_000, return_tensors="pt")["input_features"]
-            for sound in (torch.stack([left, right]), left)
+            extractor(recording, sampling_rate=16_000, return_tensors="pt")["input_features"]
+            for recording in (torch.stack([left, right]), left)
         )
         assert torch.equal(both, one)
         waveform = load_waveform(torch.stack([left, right]), sampling_rate=16_000)
@@ -114,14 +114,14 @@ class TestArrays:
             load_waveform(np.zeros(shape, np.float32), sampling_rate=16_000)
 
     def test_channel_axis(self):
-        sound = np.tile(TONE[:500], (600, 1))
+        recording = np.tile(TONE[:500], (600, 1))
         np.testing.assert_allclose(
-            load_waveform(sound, sampling_rate=16_000, channel_axis=0).samples, TONE[:500], atol=1e-5
+            load_waveform(recording, sampling_rate=16_000, channel_axis=0).samples, TONE[:500], atol=1e-5
         )
-        assert len(load_waveform(sound, sampling_rate=16_000, channel_axis=1).samples) == 600
+        assert len(load_waveform(recording, sampling_rate=16_000, channel_axis=1).samples) == 600
         for axis in (2, -1):
             with pytest.raises(InputError, match=rf"channel_axis={axis} is not one recording: .* channel_axis 0 or 1"):
-                load_waveform(sound, sampling_rate=16_000, channel_axis=axis)
+                load_waveform(recording, sampling_rate=16_000, channel_axis=axis)
 
     @pytest.mark.parametrize(
         ("samples", "words"),

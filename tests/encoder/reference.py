@@ -1,4 +1,4 @@
-"""Pairs of a model of ours and transformers' own, with the same tiny random weights."""
+"""Pairs of Photism's and transformers' models with the same tiny random weights."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ import photism
 POSITIONS = ("relative_key", "relative", "rotary", None)
 CLASSES = ("Model", "ForCTC", "ForSequenceClassification", "ForAudioFrameClassification", "ForXVector")
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
-"""Largest difference, as a share of the largest number of the tensor."""
+"""Largest difference, as a fraction of the largest value of the tensor."""
 
 
 def tiny_config(**changes: Any) -> transformers.Wav2Vec2BertConfig:
-    """Small, without anything random, and with distances that are clipped on both sides."""
+    """Return a small configuration without randomness, with distances that are clipped on both sides."""
     settings = {
         "hidden_size": 32,
         "num_hidden_layers": 3,
@@ -41,10 +41,10 @@ def tiny_config(**changes: Any) -> transformers.Wav2Vec2BertConfig:
 
 
 def pair(name: str, **changes: Any) -> tuple[nn.Module, nn.Module]:
-    """Ours and transformers' model of one kind, such as "ForCTC", in evaluation."""
+    """Return Photism's and transformers' model of one kind, such as "ForCTC", in evaluation mode."""
     torch.manual_seed(0)
     reference = getattr(transformers, f"Wav2Vec2Bert{name}")(tiny_config(**changes))
-    for parameter in reference.parameters():  # initial zeros and ones would hide what is wrong
+    for parameter in reference.parameters():  # initial zeros and ones would hide faults
         nn.init.normal_(parameter, 0.0 if parameter.ndim > 1 else 0.5, 0.3)
     ours = getattr(photism, f"Wav2Vec2Bert{name}")(tiny_config(**changes))
     ours.load_state_dict(reference.state_dict())
@@ -52,14 +52,14 @@ def pair(name: str, **changes: Any) -> tuple[nn.Module, nn.Module]:
 
 
 def batch(lengths: tuple[int, ...], width: int = 20) -> tuple[Tensor, Tensor]:
-    """Random features (B, F, width) and their mask (B, F), padded on the right with noise."""
+    """Return random features (B, F, width) and their mask (B, F), padded on the right with noise."""
     generator = torch.Generator().manual_seed(1)
     features = torch.randn(len(lengths), max(lengths), width, generator=generator)
     return features, (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
 
 
 def check_gradients(ours: nn.Module, reference: nn.Module) -> None:
-    """Equal, as a share of each parameter's largest; those that are zero but for rounding, of the model's largest."""
+    """Assert equal gradients, relative to each parameter's largest; for those that are rounding only, the model's."""
     wanted = {key: parameter.grad for key, parameter in reference.named_parameters() if parameter.grad is not None}
     largest = max(float(gradient.abs().max()) for gradient in wanted.values())
     for key, parameter in ours.named_parameters():
@@ -71,7 +71,7 @@ def check_gradients(ours: nn.Module, reference: nn.Module) -> None:
 
 
 def difference(ours: Tensor, reference: Tensor) -> float:
-    """The largest difference as a share of the reference's largest number."""
+    """Return the largest difference as a fraction of the reference's largest value."""
     assert ours.shape == reference.shape
     ours, reference = ours.float(), reference.float()
     return ((ours - reference).abs().max() / reference.abs().max().clamp(min=1e-12)).item()

@@ -1,4 +1,4 @@
-"""Sound in windows beside the same in one piece."""
+"""Recordings encoded in windows, compared with one pass."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 
 from photism import AudioPromptEncoder, Waveform, load_waveform
 from photism.audio.windowing import cut_windows
-from photism.encoder import chunked as long
+from photism.encoder import chunked
 from photism.encoder.chunked import encode_chunked, max_exact_tokens
 from photism.errors import InputError
 from photism.hub import bundled_model
@@ -22,7 +22,7 @@ def bundled():
 
 @pytest.fixture(scope="module")
 def speech(bundled):
-    """Two minutes of it, as features."""
+    """Features of two minutes of speech."""
     samples = np.concatenate([load_waveform(path).samples for path in EXAMPLE_PATHS])
     return bundled.extract_features([Waveform(np.resize(samples, 120 * 16_000))]).input_features
 
@@ -31,7 +31,7 @@ def cosine(left, right):
     return torch.cosine_similarity(left[0], right[0], dim=-1)
 
 
-def test_a_clip_that_fits_is_exact():
+def test_a_clip_no_longer_than_a_window_is_exact():
     model, _ = pair("Model")
     features, _ = batch((37,))
     with torch.no_grad():
@@ -42,7 +42,7 @@ def test_a_clip_that_fits_is_exact():
         torch.testing.assert_close(states, wanted)
 
 
-def test_windows_of_speech_are_close_to_the_whole_and_leave_no_seam(bundled, speech):
+def test_windows_of_speech_are_close_to_one_pass_and_leave_no_seam(bundled, speech):
     whole, one = encode_chunked(bundled.encoder, speech)
     states, count = encode_chunked(bundled.encoder, speech, window=500, overlap=100)
     assert (one, count) == (1, 8)
@@ -58,20 +58,20 @@ def test_windows_of_speech_are_close_to_the_whole_and_leave_no_seam(bundled, spe
     assert excess[seams - 1].mean() <= 2 * excess.mean()
 
 
-def test_windows_are_taken_where_memory_is_short_and_the_caller_is_told(bundled, speech, monkeypatch):
+def test_windows_are_used_and_counted_if_memory_is_short(bundled, speech, monkeypatch):
     example = EXAMPLE_PATHS[0]
     together = bundled.encode([example, example])
     assert together.windows == (1, 1)
-    assert max_exact_tokens(bundled.encoder) <= long.MAX_EXACT_TOKENS
-    monkeypatch.setattr(long, "free_bytes", lambda device: 2 * 12 * long.VALUES_PER_TOKEN * 256 * 4)
+    assert max_exact_tokens(bundled.encoder) <= chunked.MAX_EXACT_TOKENS
+    monkeypatch.setattr(chunked, "free_bytes", lambda device: 2 * 12 * chunked.VALUES_PER_TOKEN * 256 * 4)
     assert max_exact_tokens(bundled.encoder) == 12
-    monkeypatch.setattr(long, "WINDOW_TOKENS", 12)
+    monkeypatch.setattr(chunked, "WINDOW_TOKENS", 12)
     apart = bundled.encode([example, example])
     assert apart.windows[0] == apart.windows[1] > 1
     assert apart.prompt_embeds.shape == together.prompt_embeds.shape
 
 
-def test_what_is_refused():
+def test_invalid_arguments_are_rejected():
     model, _ = pair("Model")
     features, _ = batch((37, 37))
     with pytest.raises(InputError, match="one clip"):

@@ -1,4 +1,4 @@
-"""Where transformers is wrong: what it does, and what ours does instead. docs/differences.md has the same in words."""
+"""Faults of transformers, and what Photism does instead, as docs/differences.md describes."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_a_clip_does_not_depend_on_its_batch(name, positions, side):
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 3), (7, 4)])
-def test_the_adapter_does_not_hear_padding(kernel, stride):
+def test_the_adapters_output_does_not_depend_on_padding(kernel, stride):
     changes = {"add_adapter": True, "num_adapter_layers": 2, "adapter_kernel_size": kernel, "adapter_stride": stride}
     ours, reference = pair("Model", **changes)
     lengths = (33, 19, 28)
@@ -49,12 +49,12 @@ def test_the_adapter_does_not_hear_padding(kernel, stride):
             together = model(features, attention_mask=mask).last_hidden_state
             for item, length in enumerate(lengths):
                 alone = model(features[item : item + 1, :length]).last_hidden_state[0]
-                apart = difference(together[item, : len(alone)], alone)
+                error = difference(together[item, : len(alone)], alone)
                 if model is ours:
-                    assert apart <= ALONE
+                    assert error <= ALONE
                     assert int(ours._output_lengths(torch.tensor(length))) == len(alone)
                 else:
-                    worst = max(worst, apart)
+                    worst = max(worst, error)
     assert worst > 0.01
 
 
@@ -64,18 +64,18 @@ def test_x_vectors_of_padded_clips():
     with torch.no_grad():
         alone = reference(features[1:, :17]).embeddings
         assert difference(ours(features, attention_mask=mask).embeddings[1:], alone) <= ALONE
-        # Its lengths leave the dilation out, and so count outputs of padding.
+        # Its lengths ignore the dilation, and so include outputs of padding.
         assert difference(reference(features, attention_mask=mask).embeddings[1:], alone) > 1e-3
 
 
-def test_a_new_head_for_x_vectors_hears_something():
+def test_a_new_x_vector_head_keeps_the_variance():
     for layer in Wav2Vec2BertForXVector(tiny_config()).tdnn:
         weight = layer.kernel.weight
         assert weight.std().item() == pytest.approx((2 / weight.shape[1]) ** 0.5, rel=0.1)
 
 
 def test_x_vectors_of_short_clips():
-    ours, reference = pair("ForXVector")  # one output sees 7 tokens
+    ours, reference = pair("ForXVector")  # the receptive field is 7 tokens
     for length in (1, 6, 7):
         features, _ = batch((length,))
         output = ours(features, labels=torch.tensor([1]))
@@ -89,7 +89,7 @@ def test_x_vectors_of_short_clips():
             assert reference(features).embeddings.isnan().all()
 
 
-def test_regression_and_several_labels():
+def test_regression_and_multi_label_losses():
     for changes, labels in (
         ({"num_labels": 1}, torch.tensor([0.5, -1.0])),
         ({"num_labels": 3, "problem_type": "regression"}, torch.randn(2, 3)),
@@ -118,7 +118,7 @@ def test_the_weighted_sum_of_layers_with_layerdrop(name):
         assert difference(first(ours.eval()(features)), first(reference.eval()(features))) <= ALONE
 
 
-def test_hidden_states_are_kept_on_request_only():
+def test_hidden_states_are_returned_on_request_only():
     ours, _reference = pair("ForSequenceClassification", use_weighted_layer_sum=True)
     features, _ = batch((9,))
     assert ours(features).hidden_states is None
@@ -144,13 +144,13 @@ def test_frame_labels_by_class_and_without_padding():
     torch.testing.assert_close(ours(features, attention_mask=mask, labels=one_hot).loss, loss)
     classes[1, 5:] = -100
     torch.testing.assert_close(ours(features, labels=classes, attention_mask=mask).loss, loss)
-    several = one_hot.float()
-    several[0, 0] = 1
+    multi_label = one_hot.float()
+    multi_label[0, 0] = 1
     ours.config.problem_type = "multi_label_classification"
-    assert ours(features, attention_mask=mask, labels=several).loss.isfinite()
+    assert ours(features, attention_mask=mask, labels=multi_label).loss.isfinite()
 
 
-def test_unclear_masks_are_refused():
+def test_invalid_masks_are_rejected():
     ours, _ = pair("Model")
     features, mask = batch((9, 9))
     mask[1, 4] = 0

@@ -1,4 +1,4 @@
-"""What people do with a transformers model, done with ours."""
+"""Common uses of a transformers model: pipelines, Trainer, PEFT, torch.compile, ONNX, the hub."""
 
 import json
 
@@ -26,7 +26,7 @@ AUTO = {
 
 @pytest.fixture
 def registered():
-    """`register_auto_classes`, taken back after the test."""
+    """Call `register_auto_classes`, and undo it after the test."""
     mappings = [getattr(transformers, auto)._model_mapping for auto in AUTO.values()]
     register_auto_classes()
     yield
@@ -35,7 +35,7 @@ def registered():
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_checkpoints_go_both_ways(name, tmp_path):
+def test_checkpoints_load_in_both_directions(name, tmp_path):
     ours, reference = pair(name)
     assert ours.state_dict().keys() == reference.state_dict().keys()
     ours.save_pretrained(tmp_path / "ours")
@@ -50,7 +50,7 @@ def test_checkpoints_go_both_ways(name, tmp_path):
         assert torch.equal(loaded["ours"].state_dict()[key], value)
 
 
-def test_a_base_checkpoint_into_a_head_and_back(tmp_path):
+def test_a_base_checkpoint_loads_into_a_head_and_back(tmp_path):
     base, _ = pair("Model")
     base.save_pretrained(tmp_path / "base")
     head = photism.Wav2Vec2BertForCTC.from_pretrained(tmp_path / "base")
@@ -61,7 +61,7 @@ def test_a_base_checkpoint_into_a_head_and_back(tmp_path):
         assert torch.equal(again.state_dict()[key], value)
 
 
-def test_the_published_layout():
+def test_parameter_names_and_shapes_are_those_of_the_published_model():
     """facebook/w2v-bert-2.0: 580.5 M parameters under these names."""
     with torch.device("meta"):
         model = photism.Wav2Vec2BertModel(transformers.Wav2Vec2BertConfig())
@@ -88,12 +88,12 @@ def tokenizer(folder):
 
 
 def full_width(name):
-    """A pair for real features: 160 wide."""
+    """Return a pair of models for real features, which have 160 values."""
     return pair(name, feature_projection_input_dim=160)
 
 
 def test_pipelines(tmp_path):
-    sound = np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 0.1
+    recording = np.random.default_rng(0).standard_normal(16_000).astype(np.float32) * 0.1
     for name, task in (
         ("ForSequenceClassification", "audio-classification"),
         ("ForCTC", "automatic-speech-recognition"),
@@ -104,7 +104,7 @@ def test_pipelines(tmp_path):
         ):
             arguments = {"tokenizer": tokenizer(tmp_path)} if name == "ForCTC" else {}
             run = transformers.pipeline(task, model=model, feature_extractor=extractor, **arguments)
-            answers.append(run({"raw": sound.copy(), "sampling_rate": 16_000}))
+            answers.append(run({"raw": recording.copy(), "sampling_rate": 16_000}))
         if name == "ForCTC":
             assert answers[0]["text"] == answers[1]["text"]
         else:
@@ -123,17 +123,17 @@ def test_the_feature_extractor_is_saved_as_transformers(tmp_path):
     again = Wav2Vec2BertFeatureExtractor.from_pretrained(tmp_path)
     assert again.padding_value == 1.0
     noise = np.random.default_rng(1)
-    sounds = [noise.standard_normal(n).astype(np.float32) * 0.1 for n in (16_000, 9_999)]
-    wanted = theirs(sounds, sampling_rate=16_000, return_tensors="pt")
-    found = again(sounds, sampling_rate=16_000, return_tensors="pt")
+    recordings = [noise.standard_normal(n).astype(np.float32) * 0.1 for n in (16_000, 9_999)]
+    wanted = theirs(recordings, sampling_rate=16_000, return_tensors="pt")
+    found = again(recordings, sampling_rate=16_000, return_tensors="pt")
     torch.testing.assert_close(found.input_features, wanted.input_features, atol=1e-4, rtol=0)
     torch.testing.assert_close(found.attention_mask, wanted.attention_mask.long())
 
 
-def test_the_processor_makes_features_and_labels(tmp_path):
+def test_the_processor_returns_features_and_labels(tmp_path):
     processor = Wav2Vec2BertProcessor(transformers.SeamlessM4TFeatureExtractor(), tokenizer(tmp_path))
-    sound = np.zeros(8000, np.float32)
-    made = processor(audio=sound, text="abba", sampling_rate=16_000, return_tensors="pt")
+    recording = np.zeros(8000, np.float32)
+    made = processor(audio=recording, text="abba", sampling_rate=16_000, return_tensors="pt")
     assert made["input_features"].shape == (1, 24, 160)
     assert made["labels"].tolist() == [[3, 4, 4, 3]]
     processor.save_pretrained(tmp_path / "saved")
@@ -142,7 +142,7 @@ def test_the_processor_makes_features_and_labels(tmp_path):
 
 
 def test_trainer_with_accumulated_gradients(tmp_path):
-    """Two halves of a batch make the step that the whole one makes."""
+    """Two accumulated halves of a batch give the same step as the whole batch."""
     features, _ = batch((9, 9, 9, 9))
     rows = [{"input_features": f, "labels": torch.tensor(n % 5)} for n, f in enumerate(features)]
     weights = []
@@ -168,7 +168,7 @@ def test_trainer_with_accumulated_gradients(tmp_path):
 
 
 @pytest.mark.parametrize("reentrant", [False, True])
-def test_gradient_checkpointing_changes_no_gradient(reentrant):
+def test_gradient_checkpointing_keeps_the_gradients(reentrant):
     features, mask = batch((15, 8))
     gradients = []
     for checkpointing in (False, True):
@@ -190,9 +190,9 @@ def test_lora():
     torch.testing.assert_close(lora(features, attention_mask=mask).embeddings, before, atol=1e-4, rtol=1e-4)
     lora(features, attention_mask=mask, labels=torch.tensor([0, 1])).loss.backward()
     for target in targets:
-        learnt = [p.grad for key, p in lora.named_parameters() if target in key and "lora_B" in key]
-        assert learnt, target
-        assert all(gradient is not None and gradient.any() for gradient in learnt), target
+        gradients = [p.grad for key, p in lora.named_parameters() if target in key and "lora_B" in key]
+        assert gradients, target
+        assert all(gradient is not None and gradient.any() for gradient in gradients), target
 
 
 @pytest.mark.parametrize("positions", ["relative_key", "relative", "rotary", None])
@@ -245,7 +245,7 @@ def test_device_map(tmp_path):
         assert torch.equal(offloaded(features, attention_mask=mask).logits, model(features, attention_mask=mask).logits)
 
 
-def test_the_files_that_are_pushed_to_the_hub(tmp_path):
+def test_files_that_are_pushed_to_the_hub(tmp_path):
     model, _ = pair("ForCTC")
     model.save_pretrained(tmp_path)
     Wav2Vec2BertProcessor(Wav2Vec2BertFeatureExtractor(), tokenizer(tmp_path)).save_pretrained(tmp_path)

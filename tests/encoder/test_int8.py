@@ -1,4 +1,4 @@
-"""int8 within rounding of float32, and what of a model it reaches."""
+"""int8 compared with float32."""
 
 import torch
 from torch import nn
@@ -10,11 +10,11 @@ from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from tests.encoder.reference import batch, pair
 
 
-def test_a_layer_within_rounding():
+def test_a_layer_differs_by_rounding_only():
     torch.manual_seed(0)
     layer, tokens = nn.Linear(64, 48), torch.randn(2, 9, 64)
     found = Int8Linear(layer.weight, layer.bias)(tokens)
-    # Half a step of each factor, over 64 products that add up at random.
+    # Half a quantisation step of each factor, over 64 products whose errors add up at random.
     step = tokens.abs().amax() / 127 * layer.weight.abs().mean() + layer.weight.abs().amax() / 127 * tokens.abs().mean()
     assert (found - layer(tokens)).abs().max() < 0.5 * step * 64**0.5 * 4
 
@@ -40,7 +40,7 @@ def test_int8_of_from_pretrained(tmp_path):
 
 
 @torch.no_grad()
-def test_every_state_of_the_bundled_encoder():
+def test_all_states_of_the_bundled_encoder():
     model = AudioPromptEncoder.from_pretrained(bundled_model(), dtype=torch.float32).eval()
     features, mask = model.extract_features(sorted((bundled_model() / "examples").glob("*.ogg")))
     small = quantize_int8(model.encoder)

@@ -1,4 +1,4 @@
-"""oneDNN's products beside torch's own."""
+"""oneDNN compared with torch's own operators."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ def test_a_linear_layer_and_its_gradients(shape, bias):
         torch.testing.assert_close(ours, torchs)
 
 
-def test_silu_and_a_linear_layer():
+def test_silu_and_a_linear_layer_keep_only_the_input():
     torch.manual_seed(0)
     layer, input = Linear(12, 5), torch.randn(2, 3, 12, requires_grad=True)
     wanted = functional.linear(functional.silu(input), layer.weight, layer.bias)
@@ -40,7 +40,7 @@ def test_silu_and_a_linear_layer():
     torch.testing.assert_close(torch.autograd.grad(found, variables, gradient), expected)
 
 
-def test_what_is_put_around_a_layer_is_heeded():
+def test_hooks_and_a_replaced_forward_are_called():
     layer, input = Linear(12, 5), torch.randn(3, 12, requires_grad=True)
     layer.register_forward_hook(lambda module, inputs, output: output * 0)
     assert not silu_linear(input, layer).any()
@@ -49,7 +49,7 @@ def test_what_is_put_around_a_layer_is_heeded():
     assert not silu_linear(input, layer).any()
 
 
-def test_inputs_that_do_not_lie_in_one_piece():
+def test_inputs_that_are_not_contiguous():
     torch.manual_seed(0)
     weight = torch.randn(5, 12)
     for input in (torch.randn(12, 7).T, torch.randn(1, 12).expand(7, 12), torch.randn(7, 24)[:, ::2]):
@@ -68,7 +68,7 @@ def test_second_derivatives():
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-6 * float(wanted.abs().max()))
 
 
-def test_torchs_own_elsewhere():
+def test_other_dtypes_devices_and_autocast_use_torch():
     assert not can_use_onednn(torch.zeros(1, dtype=torch.float64))
     assert not can_use_onednn(torch.zeros(1, device="meta"))
     with torch.autocast("cpu", torch.bfloat16):

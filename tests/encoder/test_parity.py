@@ -1,4 +1,4 @@
-"""Our modelling beside transformers', full tensors: states of every layer, logits, losses and gradients."""
+"""Parity with transformers in full tensors: states of every layer, logits, losses and gradients."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from tests.encoder.reference import CLASSES, POSITIONS, TOLERANCE, batch, check_
 LENGTHS = {"unpadded": (37, 37), "padded": (37, 12, 25)}
 CASES = [(name, padding) for name in CLASSES for padding in LENGTHS]
 WRONG = (("ForXVector", "padded"), ("ForAudioFrameClassification", "padded"))
-"""Transformers takes wrong lengths there, or counts padding in the loss: see test_differences."""
+"""Cases in which transformers uses wrong lengths, or counts padding in the loss: see test_differences."""
 
 
 def labels_for(name, features, config):
@@ -66,10 +66,10 @@ def test_losses_and_gradients(name, positions, padding):
     check_gradients(ours, reference)
 
 
-@pytest.mark.parametrize("shortest", [1, 1000], ids=["by products", "by torch"])
+@pytest.mark.parametrize("shortest", [1, 1000], ids=["oneDNN", "torch"])
 @pytest.mark.parametrize("block", [1, 5, 64])
 @pytest.mark.parametrize("positions", POSITIONS)
-def test_blocks_of_queries_change_nothing(positions, block, shortest, monkeypatch):
+def test_results_do_not_depend_on_the_length_of_blocks(positions, block, shortest, monkeypatch):
     monkeypatch.setattr(attention, "BLOCK_VALUES", 1)
     monkeypatch.setattr(attention, "CACHED_LOGITS", 1)
     monkeypatch.setattr(attention, "SHORTEST_BLOCK", block)
@@ -102,7 +102,7 @@ def test_attentions(positions):
     assert not padded[1, :, :, 7:].any()
 
 
-def test_layerdrop_leaves_out_the_same_layers():
+def test_layerdrop_skips_the_same_layers():
     ours, reference = pair("Model", layerdrop=0.5)
     features, _ = batch((15,))
     for seed in range(6):
@@ -113,13 +113,13 @@ def test_layerdrop_leaves_out_the_same_layers():
         assert difference(*states) <= TOLERANCE[torch.float32]
 
 
-def test_hidden_tokens_are_given_in_evaluation_too():
+def test_masked_tokens_can_be_given_in_evaluation():
     ours, reference = pair("Model", mask_time_prob=0.1)
     features, mask = batch((15, 9))
-    hidden = torch.rand(2, 15, generator=torch.Generator().manual_seed(3)) < 0.3
+    masked = torch.rand(2, 15, generator=torch.Generator().manual_seed(3)) < 0.3
     with torch.no_grad():
         found, wanted = (
-            m(features, attention_mask=mask, mask_time_indices=hidden).last_hidden_state[mask.bool()]
+            m(features, attention_mask=mask, mask_time_indices=masked).last_hidden_state[mask.bool()]
             for m in (ours, reference)
         )
     assert difference(found, wanted) <= TOLERANCE[torch.float32]
@@ -145,7 +145,7 @@ def test_adapter_with_the_references_lengths():
     ours, reference = pair("Model", **changes, adapter_mask="reference")
     states, mask = batch((20, 14), width=32)
     states = states * mask[..., None]
-    for model in (ours, reference):  # so that transformers' padding, which its convolutions hear, is nothing
+    for model in (ours, reference):  # so that padding is zero in transformers, whose convolutions include it
         model.adapter.layers[0].residual_layer_norm.bias.data.zero_()
         model.adapter.layers[0].self_attn_layer_norm.bias.data.zero_()
     with torch.no_grad():

@@ -1,6 +1,6 @@
-"""From samples to log-mel tokens: the front end of Wav2Vec2-BERT, Kaldi-compatible, in torch.
+"""Log-mel features, stacked into tokens: the Kaldi-compatible front end of Wav2Vec2-BERT, in torch.
 
-The same numbers as transformers' ``SeamlessM4TFeatureExtractor``, for a whole batch at once and on any device.
+The features equal those of transformers' ``SeamlessM4TFeatureExtractor``, for a whole batch at once and on any device.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,14 +25,14 @@ HIGHEST_HZ = SAMPLING_RATE / 2
 POWER_FLOOR = 2.0**-23  # Kaldi's: the machine epsilon of float32
 VARIANCE_FLOOR = 1e-7
 INT16_SCALE = 2.0**15  # Kaldi reads 16-bit integers
-BLOCK_FRAMES = 192  # a thread's: bounds the memory of a long recording, and its spectra stay near the processor
-DEVICE_BLOCK_FRAMES = 1 << 15  # the same on another device, for which small blocks are slow
-OVERHANG_FRAMES = (FRAME_SAMPLES - 1) // HOP_SAMPLES  # 2, begun within a recording's last frame, that reach beyond it
-NORMALIZED_AT_ONCE = 1 << 20  # numbers: bounds the memory of a long recording, whose bins are normalised in turn
+BLOCK_FRAMES = 192  # for each thread: bounds the memory of a long recording, and keeps its spectra in the CPU's cache
+DEVICE_BLOCK_FRAMES = 1 << 15  # on another device, on which small blocks are slow
+OVERHANG_FRAMES = (FRAME_SAMPLES - 1) // HOP_SAMPLES  # 2, start in a recording's last frame and extend beyond it
+NORMALIZED_AT_ONCE = 1 << 20  # values: bounds the memory of a long recording, whose bins are normalised in groups
 
 
 class LogMel(NamedTuple):
-    """What the encoder takes, under the names of its ``forward``."""
+    """Input of the encoder, under the names of the arguments of its ``forward``."""
 
     input_features: Tensor  # (B, F, num_mel_bins * stride) float32
     attention_mask: Tensor  # (B, F) int64: 1 for a token of the recording, 0 for padding
@@ -51,26 +51,27 @@ def log_mel(
     """Compute log-mel features of recordings and stack them into tokens.
 
     A frame is 25 ms, every 10 ms; ``stride`` frames make a token. Frames missing at the end of a recording's last
-    token hold ``padding_value`` and that token is masked. A recording of fewer frames than one token still gives one
-    valid token: its last frame is repeated. What a recording gives does not depend on the others of its batch.
+    token have ``padding_value``, and that token is masked. A recording of fewer frames than one token still has one
+    valid token, which repeats its last frame. The features of a recording do not depend on the rest of its batch.
 
     Args:
         waveforms: recordings of (T,) floats within ±1 at 16 kHz, T at least 400 each; of any lengths.
         num_mel_bins: mel filters between 20 and 8000 Hz.
         stride: frames stacked to a token, 2 for ``facebook/w2v-bert-2.0``.
-        normalize: bring each bin of each recording to mean 0 and variance 1 over its own frames (n - 1 in the
-            divisor). A recording of one frame (400 to 559 samples) has no variance: it gives zeros.
-        padding_value: content of the masked positions; ``facebook/w2v-bert-2.0`` was published with 1.
-        dtype: of the arithmetic. ``torch.float64`` is the reference's, and within 1e-5 of it. ``torch.float32`` takes
-            little more than half the time, for devices without float64: within 2e-4 where every bin holds sound, but
-            off by .04 in bins that hold nothing but rounding, as in a pure sine or a recording without treble.
-        device: where to compute; by default, where the first waveform is.
+        normalize: normalise each bin of each recording to mean 0 and variance 1 over its own frames (n - 1 in the
+            divisor). A recording of one frame (400 to 559 samples) has no variance: its features are zeros.
+        padding_value: value of masked positions; ``facebook/w2v-bert-2.0`` was published with 1.
+        dtype: dtype of the arithmetic. ``torch.float64`` is the reference's, and within 1e-5 of it. ``torch.float32``
+            takes little more than half the time, for devices without float64: it is within 2e-4 if every bin has
+            energy, but off by .04 in bins that have nothing but rounding errors, as in a pure sine or a recording
+            without treble.
+        device: where to compute; by default the device of the first waveform.
 
     Returns:
         ``input_features`` (B, F, num_mel_bins * stride) float32 and ``attention_mask`` (B, F) int64.
 
     Raises:
-        InputError: no recordings, or one that is not (T,) floats, is shorter than a frame, or holds NaN or infinity.
+        InputError: there are no recordings, or one is not (T,) floats, is shorter than a frame, or has NaN or infinity.
 
     Source: Kaldi's ``compute-fbank-feats``, as in transformers' ``SeamlessM4TFeatureExtractor``.
 
@@ -92,10 +93,10 @@ def log_mel(
     frames = max(frame_counts)
     # The only large tensor: filled block by block, then changed in place.
     log_mels = torch.empty(len(samples), frames + -frames % stride, num_mel_bins, device=device)
-    for pieces in _blocks(frame_counts, device):
-        block = _log_mels(samples, pieces, num_mel_bins, dtype)
-        for piece in pieces:
-            log_mels[piece.item, piece.frames] = block[piece.slots]
+    for segments in _blocks(frame_counts, device):
+        block = _log_mels(samples, segments, num_mel_bins, dtype)
+        for segment in segments:
+            log_mels[segment.item, segment.frames] = block[segment.slots]
     for item, count in enumerate(frame_counts):
         bins_at_once = max(1, NORMALIZED_AT_ONCE // count)
         for low in range(0, num_mel_bins if normalize else 0, bins_at_once):
@@ -114,75 +115,75 @@ def log_mel(
 
 
 def _samples(waveform: Waveform | Tensor | NDArray[np.floating], index: int) -> Tensor:
-    """One recording as a tensor. A ``Waveform`` was checked when it was made; anything else is checked here."""
+    """Return a recording as a tensor; check it unless it is a ``Waveform``, which was checked when it was made."""
     if isinstance(waveform, Waveform):
         return _shared(waveform.samples)
     samples = _shared(waveform) if isinstance(waveform, np.ndarray) and waveform.dtype.kind == "f" else waveform
     if not isinstance(samples, Tensor) or samples.ndim != 1 or not samples.is_floating_point():
-        came = f"{tuple(samples.shape)} {samples.dtype}" if hasattr(samples, "dtype") else type(samples).__name__
+        given = f"{tuple(samples.shape)} {samples.dtype}" if hasattr(samples, "dtype") else type(samples).__name__
         raise InputError(
-            f"waveforms[{index}] must be a Waveform or (T,) floats within ±1 at 16 kHz, not {came}; "
-            "load_waveform converts anything else"
+            f"waveforms[{index}] must be a Waveform or (T,) floats within ±1 at 16 kHz, not {given}; "
+            "load_waveform converts any other source"
         )
     if len(samples) < FRAME_SAMPLES:
         raise InputError(f"waveforms[{index}] must have at least {FRAME_SAMPLES} samples (25 ms), not {len(samples)}")
-    # A sum that is finite has only finite parts, and is found in a third of the time.
+    # A sum that is finite has only finite parts, and takes a third of the time.
     if not samples.sum().isfinite() and not samples.isfinite().all():
         raise InputError(f"waveforms[{index}] must hold finite samples, but has NaN or infinity")
     return samples
 
 
 def _shared(samples: NDArray[np.floating]) -> Tensor:
-    """A tensor in the array's own memory, where torch can have it: it is only read."""
+    """Return a tensor that shares the array's memory if torch can, since it is only read."""
     return torch.from_numpy(samples if samples.flags.writeable and samples.flags.c_contiguous else samples.copy())
 
 
-class _Piece(NamedTuple):
-    """Frames of a recording, and where they lie in a block: frame by frame, every ``HOP_SAMPLES``."""
+class _Segment(NamedTuple):
+    """Frames of a recording, and their slots in a block: one frame for each ``HOP_SAMPLES``."""
 
     item: int
     frames: slice
     slots: slice
 
 
-def _blocks(frame_counts: Sequence[int], device: torch.device) -> Iterator[list[_Piece]]:
-    """Recordings one behind the other, cut where a block is full: nothing is computed on padding."""
+def _blocks(frame_counts: Sequence[int], device: torch.device) -> Iterator[list[_Segment]]:
+    """Concatenate recordings, and split them where a block is full: nothing is computed on padding."""
     at_once = BLOCK_FRAMES * torch.get_num_threads() if device.type == "cpu" else DEVICE_BLOCK_FRAMES
-    pieces, start = [], 0
+    segments, start = [], 0
     for item, frames in enumerate(frame_counts):
         first = 0
         while first < frames:
             count = min(frames - first, at_once - start)
-            pieces.append(_Piece(item, slice(first, first + count), slice(start, start + count)))
+            segments.append(_Segment(item, slice(first, first + count), slice(start, start + count)))
             first += count
             start += count + OVERHANG_FRAMES
             if start >= at_once:
-                yield pieces
-                pieces, start = [], 0
-    if pieces:
-        yield pieces
+                yield segments
+                segments, start = [], 0
+    if segments:
+        yield segments
 
 
-def _log_mels(recordings: Sequence[Tensor], pieces: list[_Piece], num_mel_bins: int, dtype: torch.dtype) -> Tensor:
-    """Log-powers of the mel bands of a block, (slots, num_mel_bins); slots between pieces hold nothing of use."""
+def _log_mels(recordings: Sequence[Tensor], segments: list[_Segment], num_mel_bins: int, dtype: torch.dtype) -> Tensor:
+    """Compute the log-mel features (slots, num_mel_bins) of a block; slots between segments have no meaning."""
     device = recordings[0].device
-    slots = pieces[-1].slots.stop
-    # As many samples as frames of the width of the FFT reach over: what lies behind a frame meets a window of 0.
+    slots = segments[-1].slots.stop
+    # Samples up to the end of the last FFT: those behind a frame are multiplied by zeros of the window.
     samples = torch.zeros((slots - 1) * HOP_SAMPLES + FFT_SAMPLES, dtype=dtype, device=device)
-    for item, frames, place in pieces:
+    for item, frames, place in segments:
         reach = (frames.stop - 1) * HOP_SAMPLES + FRAME_SAMPLES
         part = recordings[item][frames.start * HOP_SAMPLES : reach]
         start = place.start * HOP_SAMPLES
         samples[start : start + len(part)] = part
-    # Kaldi takes a frame's mean away and then emphasises the treble of what is left. Both are linear: the samples
-    # are emphasised once, not each frame, and (1 - PREEMPHASIS) times the mean taken away after. Only the first
-    # sample of a frame, which has none before it, comes out otherwise, and there the window is 0.
+    # Kaldi subtracts a frame's mean and then applies pre-emphasis to the rest. Both are linear: pre-emphasis is applied
+    # to the samples once, not to each frame, and (1 - PREEMPHASIS) times the mean is subtracted afterwards. Only the
+    # first sample of a frame, which has none before it, differs, and there the window is 0.
     emphasised = pad(torch.sub(samples[1:], samples[:-1], alpha=PREEMPHASIS), (1, 0))
     mean = avg_pool1d(samples[None], FRAME_SAMPLES, HOP_SAMPLES)[0, :slots, None]  # (T,) -> (slots, 1)
     framed = emphasised.unfold(0, FFT_SAMPLES, HOP_SAMPLES)  # (T,) -> (slots, 512), a view
     spectrum = torch.fft.rfft(torch.sub(framed, mean, alpha=1 - PREEMPHASIS).mul_(_povey_window(device, dtype)))
-    # Rounded to float32 here and below because the reference is: where a bin hardly varies, normalising it magnifies
-    # even that.
+    # Rounded to float32 here and below because the reference is: if a bin hardly varies, its normalisation magnifies
+    # even rounding.
     parts = torch.view_as_real(spectrum).float().to(dtype).square_()  # (slots, 257, 2)
     power = parts[..., 0] + parts[..., 1]
     bands = [power[:, bins] @ filters for bins, filters in _mel_halves(num_mel_bins, device, dtype)]
@@ -190,9 +191,9 @@ def _log_mels(recordings: Sequence[Tensor], pieces: list[_Piece], num_mel_bins: 
 
 
 def _normalize(log_mels: Tensor, dtype: torch.dtype) -> Tensor:
-    """Mean 0 and variance 1 of each mel bin over a recording's frames, (frames, bins)."""
-    # Statistics of the difference from the first frame: they are the same, and a constant bin gives exactly 0, where
-    # the rounding of its mean, divided by the square root of the floor, would give noise of .003 in float32.
+    """Normalise each mel bin to mean 0 and variance 1 over a recording's frames: (frames, bins)."""
+    # Computed from the difference to the first frame: the result is the same, and a constant bin becomes exactly 0,
+    # while the rounding of its mean, divided by the square root of the floor, would be noise of .003 in float32.
     shifted = log_mels.to(dtype) - log_mels[0].to(dtype)
     centred = shifted - shifted.sum(0) / len(shifted)
     variance = centred.square().sum(0) / max(len(centred) - 1, 1)
@@ -201,24 +202,24 @@ def _normalize(log_mels: Tensor, dtype: torch.dtype) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _povey_window(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Kaldi's window, a symmetric Hann window to the power .85, of 16-bit integers, and zeros: (512,)."""
+    """Return Kaldi's window (512,): a symmetric Hann window to the power .85 for 16-bit integers, and zeros."""
     window = INT16_SCALE * np.hanning(FRAME_SAMPLES) ** 0.85
     return _constant(np.pad(window, (0, FFT_SAMPLES - FRAME_SAMPLES)), device, dtype)
 
 
 @lru_cache(maxsize=8)
 def _mel_halves(num_mel_bins: int, device: torch.device, dtype: torch.dtype) -> list[tuple[slice, Tensor]]:
-    """The lower and the upper filters, each with the bins of the spectrum that they reach over: the lower need few."""
+    """Return the lower and the upper half of the filters, each with the FFT bins that it covers."""
     halves = []
     for half in np.array_split(_mel_filters(num_mel_bins), 2, axis=1):
-        reached = half.any(axis=1).nonzero()[0].tolist() or [0]
-        bins = slice(reached[0], reached[-1] + 1)
+        covered = half.any(axis=1).nonzero()[0].tolist() or [0]
+        bins = slice(covered[0], covered[-1] + 1)
         halves.append((bins, _constant(half[bins], device, dtype)))
     return halves
 
 
 def _mel_filters(num_mel_bins: int) -> NDArray[np.float64]:
-    """(257, num_mel_bins) triangles over the bins of the spectrum, straight and of height 1 on the mel scale."""
+    """Return triangular filters (257, num_mel_bins) over the FFT bins, linear and of height 1 on the mel scale."""
     edges = np.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), num_mel_bins + 2)
     bins = _mel(np.arange(FFT_SAMPLES // 2 + 1) * SAMPLING_RATE / FFT_SAMPLES)[:, None]
     width = edges[1] - edges[0]
@@ -231,6 +232,6 @@ def _mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
 
 
 def _constant(values: NDArray[np.floating], device: torch.device, dtype: torch.dtype) -> Tensor:
-    """A tensor that may be cached: one made in inference mode could never be part of a gradient again."""
+    """Return a tensor that may be cached: one made in inference mode could not be used with gradients later."""
     with torch.inference_mode(False):
         return torch.tensor(values, dtype=dtype, device=device)

@@ -108,6 +108,7 @@ def stream_windows(
     start = 0  # of the next window
 
     def window(start: int, stop: int) -> tuple[Window, NDArray[np.float32]]:
+        """Return a window of what is held."""
         return Window(start, stop), held[start - held_from : stop - held_from]
 
     for block in blocks:

@@ -206,6 +206,7 @@ class SelfAttention(nn.Module):
             embeddings = self.distance_embedding(torch.arange(self.left + self.right + 1, device=device))
 
             def relative_key_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
+                """Compute the biases from the embeddings; distances out of reach have that of the last in reach."""
                 near = query @ embeddings.to(query.dtype).T * self.head_size**-0.5  # (B, H, M, left + 1 + right)
                 low = min(max(first, -self.left), self.right)
                 high = max(min(last, self.right), -self.left)
@@ -220,6 +221,7 @@ class SelfAttention(nn.Module):
             projected = projected.transpose(0, 1)
 
             def relative_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
+                """Compute the biases from the projected sinusoids."""
                 middle = projected.shape[1] // 2
                 columns = projected[heads, middle + first : middle + last + 1]
                 query = (query + self.pos_bias_v[heads, None]) * self.head_size**-0.5

@@ -201,6 +201,7 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
         keep = is_set(output_hidden_states, config.output_hidden_states)
 
         def on_each(states: Tensor) -> None:
+            """Keep the states if they are returned, and pass them on."""
             if keep:
                 kept.append(states)
             if on_state:

@@ -32,6 +32,7 @@ def copy_modules(model: Module, replace: Callable[[nn.Module], nn.Module | None]
     copies: dict[int, nn.Module] = {}
 
     def copied(module: nn.Module) -> nn.Module:
+        """Copy a module once, with its submodules."""
         if id(module) not in copies:
             copy = replace(module)
             if copy is None:
