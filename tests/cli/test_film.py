@@ -59,15 +59,24 @@ def test_a_film_is_named_for_its_sound(run, folder, sounds):
 
 def test_json(run, folder, sounds):
     (folder / "films").mkdir()
-    told = json.loads(run(sounds[0], "--json", "-o", "films", "--fps", "29.97", "--seed", 4).stdout)
-    assert told == {
+    printed = json.loads(run(sounds[0], "--json", "-o", "films", "--fps", "29.97", "--seed", 4).stdout)
+    assert printed == {
         "file": "films/elephant.mp4",
         "frames": 15,
-        "fps": "2997/100",
         "duration_s": 0.5,
-        "width": 16,
-        "height": 16,
+        "fps": "2997/100",
+        "window_s": 3.0,
+        "hop_s": 1.0,
+        "noise": 1.0,
+        "zoom": 0.1,
+        "attack_s": 0.05,
+        "release_s": 0.5,
+        "num_inference_steps": 1,
+        "guidance_scale": 7.5,
+        "negative": "empty",
         "seed": 4,
+        "height": 16,
+        "width": 16,
     }
     assert files(folder / "films") == ["elephant.mp4"]
 
@@ -114,7 +123,8 @@ def test_a_storyboard_comes_in_place_of_the_film(run, folder, sounds, models):
     film = Film(pipeline, measure_recording(sounds[2]), FilmSettings(fps=6, num_inference_steps=1, seed=2))
     board = Image.open(folder / "board.png")
     np.testing.assert_array_equal(np.asarray(board), np.asarray(storyboard(film, 4)))
-    assert (board.info["seed"], board.info["sound"]) == ("2", str(sounds[2]))
+    shown = [board.info[name] for name in ("seed", "sound", "fps", "num_inference_steps", "guidance_scale")]
+    assert shown == ["2", str(sounds[2]), "6", "1", "7.5"]
     assert str(run(sounds[2], "--storyboard", "board.png").exception) == (
         "board.png exists; give another name with --storyboard, or --force to overwrite it"
     )

@@ -74,9 +74,10 @@ def film(
     if storyboard is None:
         _write(made, target, force=force, restart=restart)
     else:
+        from photism.drawing.video.fingerprint import describe_settings
         from photism.drawing.video.storyboard import storyboard as draw_storyboard
 
-        about = {"seed": settings.seed, **describe_models(models), "sound": sound}
+        about = {**describe_settings(made.settings), **describe_models(models), "sound": sound}
         write_picture(draw_storyboard(made, stills), target, about)
     typer.echo(_report(made, target, as_json=as_json))
 
@@ -140,14 +141,12 @@ def _extent(made: Film) -> str:
 def _report(made: Film, target: Path, *, as_json: bool) -> str:
     if not as_json:
         return f"{target}  {_extent(made)}"
-    width, height = made.size
+    from photism.drawing.video.fingerprint import describe_settings
+
     about = {
         "file": str(target),
         "frames": made.frame_count,
-        "fps": str(made.settings.frame_rate),
         "duration_s": made.sound.duration_s,
-        "width": width,
-        "height": height,
-        "seed": made.settings.seed,
+        **describe_settings(made.settings),
     }
     return json.dumps(about, ensure_ascii=False)

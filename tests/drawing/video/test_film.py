@@ -126,6 +126,26 @@ def test_width_and_height_set_the_size(pipeline, xl, moving):
     assert film(pipeline, moving).size == (16, 16)
 
 
+def test_a_film_has_the_settings_that_are_used(pipeline, moving):
+    used = film(pipeline, moving, num_inference_steps=None, negative="none", zoom=0.3).settings
+    assert (used.num_inference_steps, used.guidance_scale, used.negative) == (pipeline.num_inference_steps, 1, "none")
+    assert (used.width, used.height, used.zoom) == (16, 16, 0.3)
+
+
+def test_a_negative_recording_is_encoded_once_per_film(pipeline, moving, monkeypatch):
+    encoded = []
+    encode = pipeline.encoder.encode
+    monkeypatch.setattr(
+        pipeline.encoder,
+        "encode",
+        lambda recordings, **given: encoded.append(recordings) or encode(recordings, **given),
+    )
+    images(film(pipeline, moving, negative="noise", batch_size=2))
+    lengths = [recording.duration_s for recording in encoded]
+    assert len(lengths) == 1 + 7  # the noise, and windows of 2 s every half second of 5 s
+    assert lengths.count(4) == 1
+
+
 @pytest.mark.parametrize("negative", ["none", "empty", "noise"])
 def test_the_negative_prompt_is_that_of_the_pipeline(pipeline, moving, negative):
     first = Waveform(np.concatenate(list(stream_samples(moving.sound)))[: 2 * RATE])

@@ -7,7 +7,7 @@ from photism import AudioToImagePipeline
 from photism.drawing.negative_prompt import TextPrompt
 from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.film import Film
-from photism.drawing.video.fingerprint import fingerprint, requested_settings
+from photism.drawing.video.fingerprint import fingerprint, requested_fingerprint
 from photism.drawing.video.settings import FilmSettings
 
 
@@ -66,9 +66,9 @@ def test_sequential_offloading_does_not_change_the_fingerprint(models, sound):
         {"negative": TextPrompt("A cat."), "seed": 7},
     ],
 )
-def test_requested_settings_are_part_of_the_fingerprint(pipeline, sound, settings):
+def test_a_requested_fingerprint_is_part_of_the_fingerprint(pipeline, sound, settings):
     settings = FilmSettings(**settings)
-    known = {name: value for name, value in requested_settings(sound, settings).items() if value is not None}
+    known = requested_fingerprint(sound, settings)
     found = fingerprint(Film(pipeline, sound, settings))
     assert {name: found[name] for name in known} == known
     assert {"sound", "fps", "seed"} <= known.keys()

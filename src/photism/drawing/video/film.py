@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,10 @@ class Film:
         sound: recording, from `measure_recording`.
         settings: settings of the film; by default `FilmSettings()`.
 
+    Attributes:
+        settings: settings that are used: defaults of the pipeline are replaced by their values.
+        frame_count: number of frames.
+
     Raises:
         InputError: a setting cannot be used with this pipeline.
     """
@@ -70,20 +74,29 @@ class Film:
         if "latents" not in parameters or "image" in parameters:
             name = type(pipeline.diffusion).__name__
             raise InputError(f"pipeline must have a text-to-image pipeline of diffusers; got {name}")
+        settings = settings or FilmSettings()
+        negative = read_negative(pipeline.negative if settings.negative is None else settings.negative)
         self.sound = sound
-        self.settings = settings or FilmSettings()
         self.encoder = pipeline.encoder
-        self.negative = read_negative(pipeline.negative if self.settings.negative is None else self.settings.negative)
         self.generator = pipeline.image_generator(
             DrawSettings(
-                num_inference_steps=self.settings.num_inference_steps,
-                guidance_scale=self.settings.guidance_scale,
-                height=self.settings.height,
-                width=self.settings.width,
-                negative=self.negative,
+                num_inference_steps=settings.num_inference_steps,
+                guidance_scale=settings.guidance_scale,
+                height=settings.height,
+                width=settings.width,
+                negative=negative,
             )
         )
-        self.frame_count = count_frames(sound, self.settings)
+        used, (width, height) = self.generator.settings, self.size
+        self.settings = replace(
+            settings,
+            num_inference_steps=used.num_inference_steps,
+            guidance_scale=used.guidance_scale,
+            negative=negative,
+            width=width,
+            height=height,
+        )
+        self.frame_count = count_frames(sound, settings)
 
     @property
     def size(self) -> tuple[int, int]:

@@ -25,29 +25,33 @@ DIGEST_VALUES = 64  # values of each tensor that enter a digest; other training 
 
 
 def fingerprint(film: Film) -> dict[str, Any]:
-    """Return the fingerprint of a film as JSON values: versions, digests and settings, with defaults resolved."""
-    used = film.generator.settings
-    width, height = film.size
+    """Return the fingerprint of a film as JSON values: versions, digests of the models and recording, and settings."""
     return {
         "photism": __version__,
         "encoder": _model_digest(film.encoder),
         "diffusion": _diffusion_digest(film.generator.diffusion),
         "device": film.encoder.device.type,
         "dtype": str(film.encoder.dtype).removeprefix("torch."),
-        **requested_settings(film.sound, film.settings),
-        "num_inference_steps": used.num_inference_steps,
-        "guidance_scale": used.guidance_scale,
-        "negative": _negative(film.negative),
-        "height": height,
-        "width": width,
+        "sound": _file_digest(film.sound.sound),
+        **describe_settings(film.settings),
     }
 
 
-def requested_settings(sound: MeasuredRecording, settings: FilmSettings) -> dict[str, Any]:
-    """Return the part of a fingerprint that is known before a model is loaded, with None for unresolved defaults."""
-    scale = settings.guidance_scale
+def requested_fingerprint(sound: MeasuredRecording, settings: FilmSettings) -> dict[str, Any]:
+    """Return the part of a fingerprint that is known before a model is loaded.
+
+    Settings that the pipeline decides are missing: defaults, and a guidance scale of at most 1, which becomes 1 without
+    a negative prompt.
+    """
+    known = {"sound": _file_digest(sound.sound), **describe_settings(settings)}
+    if settings.guidance_scale is not None and settings.guidance_scale <= 1:
+        del known["guidance_scale"]
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def describe_settings(settings: FilmSettings) -> dict[str, Any]:
+    """Return the settings that determine the frames of a film, as JSON values; None for a default of the pipeline."""
     return {
-        "sound": _file_digest(sound.sound),
         "fps": str(settings.frame_rate),
         "window_s": settings.window_s,
         "hop_s": settings.hop_s,
@@ -56,7 +60,7 @@ def requested_settings(sound: MeasuredRecording, settings: FilmSettings) -> dict
         "attack_s": settings.attack_s,
         "release_s": settings.release_s,
         "num_inference_steps": settings.num_inference_steps,
-        "guidance_scale": scale if scale is not None and scale > 1 else None,  # 1 without a negative prompt
+        "guidance_scale": settings.guidance_scale,
         "negative": _negative(settings.negative),
         "seed": settings.seed,
         "height": settings.height,

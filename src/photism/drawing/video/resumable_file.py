@@ -65,10 +65,9 @@ def check_unfinished(target: Path, sound: MeasuredRecording, settings: FilmSetti
     """
     stored = _stored_settings(part_folder(target))
     if stored is not None:
-        from photism.drawing.video.fingerprint import requested_settings
+        from photism.drawing.video.fingerprint import requested_fingerprint
 
-        known = {name: value for name, value in requested_settings(sound, settings).items() if value is not None}
-        _check_equal(part_folder(target), stored["about"], known)
+        _check_equal(part_folder(target), stored["about"], requested_fingerprint(sound, settings))
 
 
 def write_film(
