@@ -126,14 +126,16 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
 
     from photism.encoder.model import Wav2Vec2BertModel
     from photism.prompts.prompt_space import PromptSpace
-    from photism.training.align.learner import AlignmentLearner
-    from photism.training.align.model import build_model
-    from photism.training.align.settings import AlignSettings
-    from photism.training.align.targets import Targets
-    from photism.training.data.feature_cache import prepare_corpus
+    from photism.training.data.example import Example
+    from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
     from photism.training.data.feature_dataset import FeatureSettings
-    from photism.training.data.readers import Example
-    from photism.training.trainer import Loop
+    from photism.training.data.text_embeddings import TextEmbeddings
+    from photism.training.distributed import DistributedContext
+    from photism.training.pretrained import PretrainedEncoder
+    from photism.training.settings import AlignSettings
+    from photism.training.task_model import TaskModel
+    from photism.training.tasks.align import AlignTask
+    from photism.training.trainer import Trainer
 
     folder, noise = Path(tempfile.mkdtemp()), np.random.default_rng(0)
     examples = [
@@ -145,12 +147,12 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
         )
         for number, seconds in enumerate(lengths_s(sounds))
     ]
-    corpus = prepare_corpus(examples, folder / "corpus", settings=FeatureSettings())
+    dataset = prepare_dataset(examples, folder / "dataset", PreparationSettings(features=FeatureSettings()))
     tokens = noise.standard_normal((sounds, 76, PROMPT_WIDTH), dtype=np.float32).astype(np.float16)
     tokens.tofile(folder / "tokens")
     space = PromptSpace("random", torch.randn(PROMPT_WIDTH), torch.randn(77, PROMPT_WIDTH), 32.0)
     captions = tuple(example.texts[0] for example in examples)
-    targets = Targets(space, captions, torch.full((sounds,), 77), (False,) * sounds, folder)
+    text = TextEmbeddings(space, captions, torch.full((sounds,), 77), (False,) * sounds, folder)
     settings = AlignSettings(
         data="noise",
         output=str(folder),
@@ -164,15 +166,25 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
         learn_temperature=False,
         epochs=1000.0,
     )
-    start = Wav2Vec2BertModel(Wav2Vec2BertConfig(**encoder_settings(options)))
-    learner = AlignmentLearner(
-        build_model(start, space, settings), corpus, targets, settings, Accelerator(cpu=options.device == "cpu")
+    config = Wav2Vec2BertConfig(**encoder_settings(options))
+    pretrained = PretrainedEncoder(config, None, Wav2Vec2BertModel(config).state_dict)
+    distributed = DistributedContext(Accelerator(cpu=options.device == "cpu"))
+    task = AlignTask(settings, dataset, text, distributed.device)
+    model = TaskModel(task, task.builder.build(pretrained), settings, distributed)
+    del pretrained
+    trainer = Trainer(
+        model.compute_gradients,
+        model.optimizer,
+        folder,
+        steps=model.steps,
+        batch_size=sounds,
+        distributed=distributed,
+        micro_batches=model.micro_batches,
+        evaluate_every=1,
+        checkpoint_every_s=1e9,
+        keep_checkpoints=1,
     )
-    del start
-    loop = Loop(
-        learner, folder, score=lambda measures: 0.0, evaluate_every=1, checkpoint_every_s=1e9, keep_checkpoints=1
-    )
-    return loop.train_step
+    return trainer.train_step
 
 
 CASES = [

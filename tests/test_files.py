@@ -13,7 +13,7 @@ from photism.errors import InputError
 from photism.files import apply_umask, atomic_files, atomic_folder, atomic_path, atomic_text, check_writable
 from photism.listening.embeddings import save_embeddings
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
-from photism.training.checkpoint import write_best, write_folder
+from photism.training.checkpoint import write_best, write_checkpoint
 from tests.encoder.reference import tiny_config
 
 
@@ -123,8 +123,8 @@ def test_saved_weights_have_the_mode_of_the_umask(tmp_path, umask, models):
         assert mode(path) == 0o600  # safetensors' own mode, which this test is about
     with atomic_files(tmp_path) as part:
         save_file(weights, part / "files.safetensors")
-    write_best(tmp_path / "best.safetensors", weights, step=1, measures={})
-    write_folder(tmp_path / "step-1", {"weights": weights}, {"step": 1})
+    write_best(tmp_path / "best.safetensors", weights, step=1, metrics={})
+    write_checkpoint(tmp_path / "step-1", {"weights": weights}, {"step": 1})
     save_embeddings({"a": torch.zeros(2).numpy()}, tmp_path / "embeddings.safetensors")
     Wav2Vec2BertModel(tiny_config()).save_pretrained(tmp_path / "encoder")
     AudioPromptEncoder.from_pretrained(models / "sd").save_pretrained(tmp_path / "prompts")

@@ -27,6 +27,7 @@ class Derived(Base):
     """Settings of a test and one more."""
 
     margin: float = setting(0.0, "Margin.", unit="seconds", minimum=0, maximum=2)
+    rate: float = 1e-3
 
 
 @accepts(Base)
@@ -71,6 +72,13 @@ def test_the_docstring_of_a_class_lists_its_settings():
     assert "steps: Number of steps. (at least 1)" in Base.__doc__
     assert "rate: Learning rate. (above 0 and below 1; default 0.0001)" in Base.__doc__
     assert "margin: Margin. (seconds; at least 0 and at most 2; default 0)" in Derived.__doc__
+
+
+def test_a_subclass_changes_a_default_and_keeps_the_rest_of_the_declaration():
+    assert (Base().rate, Derived().rate) == (1e-4, 1e-3)
+    assert "rate: Learning rate. (above 0 and below 1; default 0.001)" in Derived.__doc__
+    with pytest.raises(SettingError, match="rate must be above 0 and below 1; got 1"):
+        Derived(rate=1.0)
 
 
 def test_a_function_takes_and_documents_the_settings_as_keyword_arguments():

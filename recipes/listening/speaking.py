@@ -37,7 +37,7 @@ from photism.listening.metrics import diarization_error
 from photism.listening.segments import Segment
 from photism.listening.settings import TimelineSettings
 from photism.listening.turn_formats import as_rttm, read_rttm
-from photism.training.heads.turns import activity
+from photism.training.data.turns import activity
 from recipes.listening.sounds import Clip, add_noise, fetch_prompts, people, samples_of, voices, work_folder, write_wav
 from recipes.tiny.corpus import LANGUAGES, UNSEEN_LANGUAGES, fetch, read_stamps
 

@@ -136,6 +136,8 @@ def setting(default: Any, description: str, **declared: Any) -> Any:
 def settings(kind: Kind) -> Kind:
     """Make a class of `setting` fields a frozen dataclass that checks its values and documents them.
 
+    A subclass changes the default of a setting by `name: type = default`; the rest of its declaration stays.
+
     A method `check(self)`, where the class has one, is called after the values were checked one by one: it is the place
     for what one setting demands of another, and raises `SettingError`.
     """
@@ -151,11 +153,23 @@ def settings(kind: Kind) -> Kind:
         if check is not None:
             check()
 
+    _inherit_declarations(kind)
     kind.__post_init__ = __post_init__  # pyright: ignore[reportAttributeAccessIssue]
     made: Any = dataclass(frozen=True, kw_only=True)(kind)
     summary = inspect.cleandoc(made.__doc__ or "")
     made.__doc__ = f"{summary}\n\nAttributes:\n{describe(made)}"
     return made
+
+
+def _inherit_declarations(kind: type) -> None:
+    """Give settings of which a class states only a new default the declaration of its base class."""
+    inherited: dict[str, Declaration] = {}
+    for base in reversed(kind.__mro__[1:]):
+        inherited |= declarations(base) if dataclasses.is_dataclass(base) else {}
+    for name in inspect.get_annotations(kind):
+        default = kind.__dict__.get(name, dataclasses.MISSING)
+        if name in inherited and not isinstance(default, dataclasses.Field):
+            setattr(kind, name, dataclasses.field(default=default, metadata={"declaration": inherited[name]}))
 
 
 def declarations(kind: type) -> dict[str, Declaration]:

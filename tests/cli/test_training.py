@@ -1,4 +1,4 @@
-"""What trainings show while they run, where there is no terminal."""
+"""Progress display of a training, where there is no terminal."""
 
 import pytest
 
@@ -8,16 +8,14 @@ from photism.cli.training import TrainingProgress
 
 
 @pytest.mark.parametrize(
-    ("every_s", "told"), [(-1.0, ["reading the sounds: 0.50 h", "reading the sounds: 1.25 h"]), (60.0, [])]
+    ("every_s", "lines"),
+    [(-1.0, ["reading the recordings: 0.50 h", "reading the recordings: 1.25 h"]), (60.0, [])],
 )
-def test_how_much_is_read_is_told_in_a_log(every_s, told, monkeypatch, capsys):
-    monkeypatch.setattr(training, "TOLD_EVERY_S", every_s)
-
+def test_prepared_hours_are_printed_from_time_to_time(every_s, lines, monkeypatch, capsys):
+    monkeypatch.setattr(training, "LINE_EVERY_S", every_s)
     with progress_bar("") as bar:
-        listener = TrainingProgress(bar, lambda measures: "").listener()
-        listener.stage("reading the sounds")
+        listener = TrainingProgress(bar).listener()
+        listener.stage("reading the recordings")
         listener.prepared(0.5)
         listener.prepared(1.25)
-        lines = capsys.readouterr().err.splitlines()
-
-    assert lines == told
+    assert capsys.readouterr().err.splitlines() == lines

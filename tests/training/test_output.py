@@ -1,42 +1,124 @@
+"""Output folder of a training: what may be written to, and the publication of a result."""
+
+import dataclasses
+
 import pytest
 
 from photism.errors import InputError
-from photism.training.align.settings import RUNNING, SETTINGS, AlignSettings
-from photism.training.output import check_output
-from photism.training.settings import write_settings
+from photism.settings import write_settings
+from photism.training.checkpoint import BEST
+from photism.training.output import check_output, create_repository, push_to_hub
+from photism.training.settings import AlignSettings, ClassifySettings
 
 
-def check(output, *, resume=False, **changed):
-    settings = AlignSettings(**{"data": "sounds", "output": str(output), **changed})
-    check_output(settings, file=SETTINGS, running=RUNNING, resume=resume)
+@pytest.fixture(params=[AlignSettings, ClassifySettings])
+def settings(request, tmp_path):
+    return request.param(data="recordings", output=str(tmp_path / "out"))
 
 
-def test_a_new_folder_an_empty_one_and_one_that_was_left_before_a_checkpoint(tmp_path):
-    check(tmp_path / "new")
-    (tmp_path / ".gitattributes").write_text("")
-    check(tmp_path)
-    (tmp_path / SETTINGS).write_text("")
-    (tmp_path / "log.jsonl").write_text("")
-    check(tmp_path)
+@pytest.fixture
+def output(settings, tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    return folder
 
 
-def test_what_is_there_is_not_overwritten(tmp_path):
-    (tmp_path / "README.md").write_text("mine")
+def check(settings, *, resume=False, **changed):
+    check_output(dataclasses.replace(settings, **changed), resume=resume)
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_folders_that_nothing_is_lost_in(settings, output, resume):
+    check(settings, resume=resume, output=str(output / "new"))
+    (output / ".gitattributes").write_text("")
+    check(settings, resume=resume)
+    (output / settings.file).write_text("")  # killed before anything was evaluated
+    (output / "log.jsonl").write_text("")
+    (output / "checkpoints").mkdir()
+    check(settings, resume=resume)
+
+
+def test_other_files_are_not_overwritten(settings, output):
+    (output / "README.md").write_text("mine")
     for resume in (False, True):
-        with pytest.raises(InputError, match=r"output .* holds other files, such as README.md; take a new or"):
-            check(tmp_path, resume=resume)
-    with pytest.raises(InputError, match=r"output must be a folder; .*README.md is a file"):
-        check(tmp_path / "README.md")
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="holds a model; take another folder, or delete it"):
-        check(tmp_path)
+        with pytest.raises(InputError, match=r"is not empty and was not created by this verb \(it holds README.md\)"):
+            check(settings, resume=resume)
+    with pytest.raises(InputError, match=r"README.md is a file; choose a folder"):
+        check(settings, output=str(output / "README.md"))
 
 
-def test_a_training_is_resumed_as_it_was_begun(tmp_path):
-    (tmp_path / "checkpoints" / "step-00000003").mkdir(parents=True)
-    write_settings(AlignSettings(data="sounds", output=str(tmp_path)), tmp_path / SETTINGS)
-    with pytest.raises(InputError, match="holds a training; resume it, or take another folder"):
-        check(tmp_path)
-    check(tmp_path, resume=True, evaluate_every=7)
-    with pytest.raises(InputError, match=r"must have the settings of .*align.yaml; these differ: seed: 0, 4"):
-        check(tmp_path, resume=True, seed=4)
+def test_a_training_is_resumed_with_its_settings(settings, output):
+    (output / "checkpoints" / "step-00000003").mkdir(parents=True)
+    with pytest.raises(InputError, match=f"{settings.file} is missing"):
+        check(settings, resume=True)
+    write_settings(settings, output / settings.file)
+    with pytest.raises(InputError, match="holds an unfinished training; resume it, or choose another folder"):
+        check(settings)
+    check(settings, resume=True, evaluate_every=7)
+    with pytest.raises(InputError, match=rf"must keep the settings of .*{settings.file}; these differ: seed: 0, 4"):
+        check(settings, resume=True, seed=4)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("changed", [{}, {"seed": 4}])
+def test_a_finished_model_without_checkpoints_is_not_touched(settings, output, resume, changed):
+    write_settings(settings, output / settings.file)
+    for name in ("config.json", BEST, "log.jsonl"):
+        (output / name).write_text("{}")
+    before = contents(output)
+    for checkpoints in (False, True):  # an empty folder is not a checkpoint either
+        if checkpoints:
+            (output / "checkpoints").mkdir()
+            before = contents(output)
+        message = "no checkpoint to resume from; choose another" if resume else "holds a finished model; choose"
+        with pytest.raises(InputError, match=message):
+            check(settings, resume=resume, **changed)
+        assert contents(output) == before
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_best_weights_whose_checkpoints_are_gone_are_not_touched(settings, output, resume):
+    write_settings(settings, output / settings.file)
+    (output / BEST).write_text("{}")
+    with pytest.raises(InputError, match=rf"holds {BEST} of a training whose checkpoints are gone"):
+        check(settings, resume=resume)
+
+
+def test_a_training_killed_before_its_first_checkpoint_resumes_from_the_start(settings, output):
+    write_settings(settings, output / settings.file)
+    (output / BEST).write_text("{}")
+    (output / "checkpoints").mkdir()
+    check(settings, resume=True)
+    with pytest.raises(InputError, match="these differ: seed: 0, 4"):
+        check(settings, resume=True, seed=4)
+    with pytest.raises(InputError, match="checkpoints are gone"):
+        check(settings)
+
+
+def test_the_repository_is_created_before_and_given_the_model_alone(monkeypatch, tmp_path):
+    calls = []
+
+    class Api:
+        def create_repo(self, hub_id, **more):
+            calls.append(("create", hub_id, more))
+            if hub_id.startswith("someone"):
+                raise OSError("403 Forbidden: you may not\nRequest id")
+
+        def upload_folder(self, **more):
+            calls.append(("upload", more))
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Api)
+    create_repository("me/model")
+    push_to_hub(tmp_path, "me/model", ["config.json"])
+    assert calls == [
+        ("create", "me/model", {"exist_ok": True, "private": True}),
+        ("upload", {"repo_id": "me/model", "folder_path": tmp_path, "allow_patterns": ["config.json"]}),
+    ]
+    with pytest.raises(
+        InputError, match=r"push_to_hub must be .* you may write to; someone/model: 403 Forbidden: you may"
+    ):
+        create_repository("someone/model")

@@ -21,6 +21,7 @@ from photism.cli.serve import serve
 from photism.cli.sound import sound
 from photism.cli.speakers import speakers
 from photism.cli.transcribe import transcribe
+from photism.training.settings import AlignSettings
 
 EPILOG = """\b
 Exit status: 0 done; 1 something does not work on this machine; 2 something
@@ -42,7 +43,7 @@ add_verb(app, label)
 app.add_typer(speakers, name="speakers")
 add_verb(app, transcribe)
 add_verb(app, sound)
-app.command()(align)
+add_verb(app, align, settings_file=AlignSettings.file)
 app.add_typer(finetune, name="finetune")
 add_verb(app, serve)
 add_verb(app, doctor)

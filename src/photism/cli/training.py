@@ -1,111 +1,96 @@
-"""What the verbs that train have alike: where their settings come from, and what they show while they run."""
+"""Options, progress display and error handling shared by `align` and `finetune`."""
+
+from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from photism.cli.exit_status import ExitStatus
 from photism.cli.progress import ProgressBar, progress_bar
-from photism.training.settings import read_settings
+from photism.cli.startup import startup
+from photism.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from photism.training.monitor import Listener, Progress
+    from photism.training.logging import Listener
+    from photism.training.task import Evaluation
+    from photism.training.trainer import Progress
 
-TOLD_EVERY_S = 30.0
-"""Where there is no terminal for a line that moves."""
+LINE_EVERY_S = 30.0
+"""Time between lines about the progress where there is no terminal for a bar."""
 
-Settings = TypeVar("Settings")
-
-
-def given_settings(
-    kind: type[Settings], given: Mapping[str, Any], *, config: Path | None, resume: bool, file: str
-) -> Settings:
-    """The settings of a training.
-
-    Args:
-        kind: dataclass of them.
-        given: flags, None where they were not.
-        config: YAML of settings, which flags go before.
-        resume: take those with which the output was begun, where there is no other file.
-        file: that keeps these in the output.
-    """
-    flags = {name: value for name, value in given.items() if value is not None}
-    kept = Path(flags.get("output", ""), file)
-    if resume and config is None and "output" in flags and kept.is_file():
-        config = kept
-    return read_settings(kind, config, flags)
+Resume = Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the output folder.")]
 
 
-def train(run: Callable[["Listener"], bool], *, output: str, describe: Callable[[Mapping[str, float]], str]) -> None:
-    """Runs a training and tells how it goes.
+def run_training(settings: TrainingSettings, *, resume: bool) -> None:
+    """Run a training, show its progress and print its output folder.
 
     Args:
-        run: tells a listener, and returns whether it is finished.
-        output: folder of the result.
-        describe: a line of what was measured.
+        settings: settings of the verb.
+        resume: continue from the last checkpoint in the output folder.
 
     Raises:
-        Exit: it was interrupted.
+        typer.Exit: the training was interrupted.
     """
+    with startup():
+        from photism.training.run import train
+
     with progress_bar("", quiet=not is_main()) as bar:
-        finished = run(TrainingProgress(bar, describe).listener())
+        finished = train(settings, resume=resume, listener=TrainingProgress(bar).listener())
     if not finished:
-        typer.echo(f"stopped; go on with --resume, from {output}", err=True)
+        typer.echo(f"Stopped. Resume with: photism {settings.verb} -o {settings.output} --resume", err=True)
         raise typer.Exit(ExitStatus.INTERRUPTED)
     if is_main():
-        typer.echo(output)
+        typer.echo(settings.output)
 
 
 def is_main() -> bool:
-    """Whether this process, of those that torchrun or accelerate has started, is the one that speaks."""
+    """Return whether this process, of those that torchrun or accelerate started, is the one that prints."""
     return os.environ.get("RANK", "0") == "0"
 
 
 class TrainingProgress:
-    """Lines for what is done, and under them one that moves.
+    """Display of a training: lines for what is done and a progress bar, or further lines in place of it.
 
     Args:
-        bar: shows it.
-        describe: a line of what was measured.
+        bar: progress bar.
     """
 
-    def __init__(self, bar: ProgressBar, describe: Callable[[Mapping[str, float]], str]) -> None:
-        self.bar, self.describe = bar, describe
-        self.text, self.told = "", time.monotonic()
+    def __init__(self, bar: ProgressBar) -> None:
+        self.bar, self.current_stage, self.printed_at = bar, "", time.monotonic()
 
-    def listener(self) -> "Listener":
-        """What a training tells goes here."""
-        from photism.training.monitor import Listener
+    def listener(self) -> Listener:
+        """Return callbacks that update the display."""
+        from photism.training.logging import Listener
 
         return Listener(
-            stage=self.stage, prepared=self.prepared, report=self.report, step=self.step, measured=self.measured
+            stage=self.stage, prepared=self.prepared, report=self.report, step=self.step, evaluated=self.evaluated
         )
 
     def stage(self, text: str) -> None:
-        """A line that moves for each stage."""
-        self.text = text
+        """Show that a stage begins."""
+        self.current_stage = text
         self.bar.restart(text)
 
     def prepared(self, amount: float) -> None:
-        """Hours, or captions."""
-        read = f"{amount:.2f} h" if isinstance(amount, float) else f"{amount} captions"
-        if self._is_due():
-            self._print(f"{self.text}: {read}")
-        self.bar.update(0, note=read)
+        """Show how many hours of audio, or how many captions, are prepared."""
+        note = f"{amount:.2f} h" if isinstance(amount, float) else f"{amount} captions"
+        if self._is_line_due():
+            self._print(f"{self.current_stage}: {note}")
+        self.bar.update(0, note=note)
 
     def report(self, lines: Sequence[str]) -> None:
-        """What there is to learn from."""
+        """Print the lines of a report."""
         for line in lines:
             self._print(line)
 
-    def step(self, progress: "Progress") -> None:
-        """Loss and speed."""
-        if self._is_due():
+    def step(self, progress: Progress) -> None:
+        """Show loss and speed of a step."""
+        if self._is_line_due():
             losses = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
             self._print(
                 f"step {progress.step} of {progress.steps}: {losses}  {progress.samples_per_s:.1f} samples/s  "
@@ -118,16 +103,16 @@ class TrainingProgress:
             note=f"{progress.samples_per_s:.1f} samples/s",
         )
 
-    def measured(self, step: int, measures: Mapping[str, float]) -> None:
-        """A line an evaluation."""
-        self._print(f"step {step}: {self.describe(measures)}")
+    def evaluated(self, step: int, evaluation: Evaluation) -> None:
+        """Print the metrics of an evaluation."""
+        self._print(f"step {step}: {evaluation.summary()}")
 
-    def _is_due(self) -> bool:
-        """Whether a line stands in for the one that moves, for it is time and there is no terminal."""
+    def _is_line_due(self) -> bool:
+        """Return whether it is time for a line about the progress, for want of a terminal."""
         now = time.monotonic()
-        if self.bar.is_shown or now - self.told <= TOLD_EVERY_S:
+        if self.bar.is_shown or now - self.printed_at <= LINE_EVERY_S:
             return False
-        self.told = now
+        self.printed_at = now
         return True
 
     def _print(self, line: str) -> None:

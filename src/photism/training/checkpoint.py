@@ -1,7 +1,7 @@
-"""What a training needs to go on after a kill: written whole or not at all.
+"""Checkpoints of a training, which are written completely or not at all.
 
-checkpoints/step-00001200/    weights, average and optimizer, as safetensors; state.json
-best.safetensors              the weights that were measured best; in its header the step and what was measured
+checkpoints/step-00001200/    weights, average (EMA) and optimizer, as safetensors; state.json
+best.safetensors              the weights with the best score; its header holds their step and metrics
 """
 
 from __future__ import annotations
@@ -20,22 +20,25 @@ from torch import Tensor
 from photism.errors import InputError
 from photism.files import OLD, PART, atomic_folder, atomic_path
 
+CHECKPOINTS = "checkpoints"
+BEST = "best.safetensors"
+
 
 @dataclass(frozen=True)
 class Best:
-    """Of the weights that were measured best: after which step, and what was measured."""
+    """Step and metrics of the best weights."""
 
     step: int
-    measures: Mapping[str, float]
+    metrics: Mapping[str, float]
 
 
-def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
-    """A folder of safetensors and `state.json`, in place of what there is under its name.
+def write_checkpoint(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: Mapping[str, Any]) -> None:
+    """Write a folder of safetensors files and `state.json`, in place of one of the same name.
 
     Args:
-        folder: to come to be.
-        tensors: of each file, by its name without suffix.
-        state: what is no tensor.
+        folder: folder to create.
+        tensors: tensors of each file, by its name without suffix.
+        state: values that are not tensors, for JSON.
     """
     with atomic_folder(folder) as part:
         for name, each in tensors.items():
@@ -43,32 +46,30 @@ def write_folder(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], stat
         (part / "state.json").write_text(json.dumps(state), encoding="utf8")
 
 
-def read_folder(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """What `write_folder` wrote.
+def read_checkpoint(folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Return the tensors and the state that `write_checkpoint` wrote.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the checkpoint is damaged.
     """
     try:
         tensors = {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}
         return tensors, json.loads((folder / "state.json").read_text(encoding="utf8"))
     except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(
-            f"checkpoint {folder} cannot be read: {error}; delete it to go on from the one before"
-        ) from None
+        raise InputError(f"checkpoint {folder} is damaged: {error}; delete it to resume from the one before") from None
 
 
-def write_best(path: Path, weights: Mapping[str, Tensor], *, step: int, measures: Mapping[str, float]) -> None:
-    """The weights that were measured best so far, in place of those before, in one move."""
+def write_best(path: Path, weights: Mapping[str, Tensor], *, step: int, metrics: Mapping[str, float]) -> None:
+    """Replace the best weights so far."""
     with atomic_path(path, sole_writer=True) as part:
-        save_file(dict(weights), part, metadata={"step": str(step), "measures": json.dumps(measures)})
+        save_file(dict(weights), part, metadata={"step": str(step), "measures": json.dumps(metrics)})
 
 
 def read_best(path: Path) -> Best | None:
-    """What `write_best` wrote, without the weights; None where nothing has been measured yet.
+    """Return step and metrics of the best weights; None if there are none yet.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the file is damaged.
     """
     if not path.is_file():
         return None
@@ -76,23 +77,23 @@ def read_best(path: Path) -> Best | None:
         with safe_open(path, "pt") as file:
             about = file.metadata()
     except SafetensorError as error:
-        raise InputError(f"{path} cannot be read: {error}; delete it") from None
+        raise InputError(f"{path} is damaged: {error}; delete it") from None
     return Best(int(about["step"]), json.loads(about["measures"]))
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The latest of a folder's checkpoints."""
+    """Return the latest complete checkpoint in a folder; None if there is none."""
     found = sorted(path for path in folder.glob("step-*") if path.suffix not in (PART, OLD))
     return found[-1] if found else None
 
 
 def checkpoint_name(step: int) -> str:
-    """By which checkpoints are in the order of their steps."""
+    """Return the name of a step's checkpoint. Names sort in the order of steps."""
     return f"step-{step:08}"
 
 
 def keep_last(folder: Path, count: int) -> None:
-    """Deletes all checkpoints but the last, and what was not finished."""
+    """Delete unfinished checkpoints and all complete ones but the last `count`."""
     found = sorted(path for path in folder.glob("step-*") if not path.suffix)
     for path in [*found[:-count], *folder.glob("step-*.*")]:
         shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,7 @@
-"""What several processes do together; a single one does it alone."""
+"""Several processes that train one model: collective operations, and FSDP, which shards the weights over them.
+
+Source of the latter: https://docs.pytorch.org/docs/stable/distributed.fsdp.fully_shard.html.
+"""
 
 from __future__ import annotations
 
@@ -6,100 +9,104 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, distribute_tensor
 
+from photism.encoder.conformer import ConformerLayer
+from photism.encoder.model import Encoder
 from photism.errors import InputError
+from photism.settings import SettingError
 
-ADDED_AT_ONCE = 2**26
-"""Numbers of gradients in a message: 256 MB."""
+REDUCED_AT_ONCE = 2**26
+"""Numbers in one all-reduce of gradients, 256 MB."""
 
 T = TypeVar("T")
+Model = TypeVar("Model", bound=nn.Module)
 
 
-class Processes:
-    """The processes of a training.
+class DistributedContext:
+    """The processes of a training and their collective operations; a single process communicates with nobody.
 
     Args:
-        accelerator: accelerate's.
-        fsdp: share the weights out over them.
+        accelerator: accelerate's `Accelerator`.
+        fsdp: shard the weights over the processes.
 
     Attributes:
-        count, index: how many there are, and which one this is.
-        is_sharded: whether each holds a share of the weights.
-        is_main: whether it is the one that writes.
-        device: of this one.
+        world_size: number of processes.
+        rank: number of this process, from 0.
+        is_main: whether this process writes files and prints.
+        is_sharded: whether each process holds a shard of the weights.
+        device: device of this process.
     """
 
     def __init__(self, accelerator: Any, *, fsdp: bool = False) -> None:
         self.accelerator = accelerator
-        self.count: int = accelerator.num_processes
-        self.is_sharded = fsdp and self.count > 1
-        self.index: int = accelerator.process_index
+        self.world_size: int = accelerator.num_processes
+        self.rank: int = accelerator.process_index
         self.is_main: bool = accelerator.is_main_process
+        self.is_sharded = fsdp and self.world_size > 1
         self.device: torch.device = accelerator.device
 
-    def check_batch(self, batch_size: int) -> None:
-        """That each process can take as many sounds of a batch.
+    def check_batch_size(self, batch_size: int) -> None:
+        """Raise SettingError if the processes cannot have equal parts of a batch."""
+        if batch_size % self.world_size:
+            raise SettingError("batch_size", f"must be a multiple of the {self.world_size} processes; got {batch_size}")
 
-        Raises:
-            InputError: it cannot be shared out evenly.
-        """
-        if batch_size % self.count:
-            raise InputError(f"batch_size must be a multiple of the {self.count} processes; got {batch_size}")
+    def local_slice(self, items: Sequence[T], rank: int | None = None) -> list[T]:
+        """Return the items of one process, by default this one: every `world_size`-th, so that sizes are balanced."""
+        return list(items[self.rank if rank is None else rank :: self.world_size])
 
-    def share(self, items: Sequence[T], index: int | None = None) -> list[T]:
-        """What one process takes, by default this one: of items in the order of their size as much as the others."""
-        return list(items[self.index if index is None else index :: self.count])
+    def gather_order(self, items: Sequence[T]) -> list[T]:
+        """Return all items in the order in which the gathering methods return the local slices."""
+        return [item for rank in range(self.world_size) for item in self.local_slice(items, rank)]
 
-    def dealt(self, items: Sequence[T]) -> list[T]:
-        """All items in the order in which `gather` returns the processes' shares."""
-        return [item for index in range(self.count) for item in self.share(items, index)]
-
-    def gather(self, rows: Tensor) -> Tensor:
-        """The rows of all, without a gradient; each process has as many."""
+    def all_gather(self, rows: Tensor) -> Tensor:
+        """Return the rows of all processes, without a gradient. Each process must have as many."""
         return self.accelerator.gather(rows)
 
-    def collect(self, items: list[T]) -> list[T]:
-        """The items of all processes, of any kind: those of the first, then those of the next ones."""
-        if self.count == 1:
+    def all_gather_objects(self, items: list[T]) -> list[T]:
+        """Return the objects of all processes, those of rank 0 first."""
+        if self.world_size == 1:
             return items
         from accelerate.utils import gather_object
 
         return gather_object(items)
 
     def any(self, condition: bool) -> bool:
-        """Whether it holds in any process."""
-        if self.count == 1:
+        """Return whether a condition holds in any process."""
+        if self.world_size == 1:
             return condition
         flag = torch.tensor([float(condition)], device=self.device)
         return bool(self.accelerator.reduce(flag, reduction="sum").item())
 
-    def add_up(self, tensors: Iterable[Tensor]) -> None:
-        """Puts the sum over all processes into each tensor."""
-        if self.count == 1:
+    def all_reduce_sum(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by its sum over all processes, in place."""
+        if self.world_size == 1:
             return
-        held: list[Tensor] = []
+        bucket: list[Tensor] = []
         for tensor in tensors:
-            held.append(tensor)
-            if sum(each.numel() for each in held) >= ADDED_AT_ONCE:
-                _add_up(held)
-                held = []
-        if held:
-            _add_up(held)
+            bucket.append(tensor)
+            if sum(each.numel() for each in bucket) >= REDUCED_AT_ONCE:
+                _all_reduce_sum(bucket)
+                bucket = []
+        if bucket:
+            _all_reduce_sum(bucket)
 
-    def wait(self) -> None:
-        """Until all have come here."""
+    def barrier(self) -> None:
+        """Wait until all processes have come here."""
         self.accelerator.wait_for_everyone()
 
 
 def new_accelerator(*, cpu: bool) -> Any:
-    """accelerate's, which finds the processes that torchrun or accelerate has started, and their devices.
+    """Return accelerate's `Accelerator`, which finds the processes that torchrun or accelerate started.
 
     Args:
-        cpu: train on the processor even where there is a GPU.
+        cpu: train on the CPU even if there is a GPU.
 
     Raises:
-        InputError: it is not installed.
+        InputError: accelerate is not installed.
     """
     try:
         from accelerate import Accelerator
@@ -108,7 +115,49 @@ def new_accelerator(*, cpu: bool) -> Any:
     return Accelerator(cpu=cpu)
 
 
-def _add_up(tensors: Sequence[Tensor]) -> None:
+def shard(model: Model, device: torch.device) -> Model:
+    """Shard each encoder layer of a model, and the rest of the model, over the processes, in place."""
+    mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
+    for module in model.modules():
+        if isinstance(module, ConformerLayer):
+            fully_shard(module, mesh=mesh)
+        if isinstance(module, Encoder):
+            # Tells the encoder that every process must run every layer, including those that layerdrop skips.
+            object.__setattr__(module, "_is_fsdp_managed_module", True)
+    # By default the weights outside of the layers stay gathered after a forward pass, and an evaluation would not see
+    # that weights and EMA were swapped.
+    fully_shard(model, mesh=mesh, reshard_after_forward=True)
+    return model
+
+
+def full_tensor(tensor: Tensor, *, like: Tensor | None = None) -> Tensor:
+    """Return all of a possibly sharded tensor, on the CPU. Collective: call on every rank.
+
+    A tensor that is not sharded may be returned itself, to be read at once: a copy would be as large as the model.
+
+    Args:
+        tensor: a parameter, or a tensor that belongs to one.
+        like: the parameter, if `tensor` is the bare local shard of a tensor like it.
+    """
+    if isinstance(like, DTensor) and not isinstance(tensor, DTensor) and tensor.ndim:
+        tensor = DTensor.from_local(tensor, like.device_mesh, like.placements, shape=like.shape, stride=like.stride())
+    full: Any = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return full.detach().cpu().contiguous()
+
+
+def distribute_like(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """Return a full tensor on the device, in the layout and with the sharding of a parameter."""
+    if isinstance(parameter, DTensor):
+        return distribute_tensor(tensor.to(parameter.device), parameter.device_mesh, parameter.placements)
+    return torch.empty_like(parameter).copy_(tensor)
+
+
+def local_shard(tensor: Tensor) -> Tensor:
+    """Return the part of a tensor that this process holds."""
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
+def _all_reduce_sum(tensors: Sequence[Tensor]) -> None:
     sizes = [tensor.numel() for tensor in tensors]
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     torch.distributed.all_reduce(flat)

@@ -1,4 +1,4 @@
-"""How weights move: learning rates by layer and step, the average of where they have been, and all of it kept."""
+"""AdamW with layer-wise learning rates, warm-up and cosine decay, and an exponential moving average of the weights."""
 
 from __future__ import annotations
 
@@ -9,143 +9,158 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from photism.training.sharding import local, whole, whole_like
+from photism.training.distributed import distribute_like, full_tensor, local_shard
 
 BETAS = (0.9, 0.98)
+EMA_WARMUP_STEPS = 9
+"""The EMA's decay is at most n / (n + 9) after n steps, so that the initial weights do not dominate it at first."""
 
 
-class Optimization:
-    """AdamW on the trained weights and what is trained beside them, and the weights' moving average.
+class Optimizer:
+    """AdamW on a model's trained parameters, and the moving average (EMA) of these.
 
     Args:
-        parameters: the model's, that are trained.
-        rates: the highest learning rate of each, and of each of those in `beside`.
-        beside: numbers that are not the model's, by names that are not either; FSDP takes no number alone.
-        weight_decay: of matrices.
-        max_grad_norm: longer gradients of the weights are shortened to this.
-        warmup_share: of the steps, in which the learning rates rise.
-        ema_decay: of the average; 0 for none.
+        parameters: trained parameters of the model, by name.
+        learning_rates: peak learning rate of each, and of each of `extra_parameters`.
+        weight_decay: decay of matrices; vectors and scalars do not decay.
+        max_grad_norm: norm to which the gradient of the model is clipped.
+        warmup_share: fraction of the steps on which the learning rate rises, 0 to 1.
+        ema_decay: decay of the moving average, 0 for none.
+        extra_parameters: trained tensors that are not part of the model, such as a temperature, by names that it does
+            not use. They are neither clipped nor averaged nor sharded.
 
     Attributes:
-        learning_rate: the highest of all.
+        learning_rate: highest of the peak learning rates.
     """
 
     def __init__(
         self,
         parameters: Mapping[str, Tensor],
-        rates: Mapping[str, float],
+        learning_rates: Mapping[str, float],
         *,
         weight_decay: float,
         max_grad_norm: float,
         warmup_share: float,
         ema_decay: float,
-        beside: Mapping[str, Tensor] | None = None,
+        extra_parameters: Mapping[str, Tensor] | None = None,
     ) -> None:
-        self.parameters, self.beside = parameters, beside or {}
+        self.parameters, self.extra_parameters = parameters, extra_parameters or {}
         self.max_grad_norm, self.warmup_share, self.ema_decay = max_grad_norm, warmup_share, ema_decay
-        self.learning_rate = max(rates.values())
-        self.optimizers = [_adamw(each, rates, weight_decay) for each in (self.parameters, self.beside) if each]
-        self.average = {name: local(parameter).detach().clone() for name, parameter in parameters.items()}
+        self.learning_rate = max(learning_rates.values())
+        # One for the model and one for the rest: FSDP's tensors cannot be in one group with others.
+        self.optimizers = [
+            _adamw(each, learning_rates, weight_decay) for each in (self.parameters, self.extra_parameters) if each
+        ]
+        self.ema = {name: local_shard(parameter).detach().clone() for name, parameter in parameters.items()}
 
-    def clip(self) -> float:
-        """Shortens the gradient of the weights where it is too long; how long it was."""
+    def clip_gradients(self) -> float:
+        """Clip the global gradient norm to `max_grad_norm` and return the norm before clipping."""
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.max_grad_norm)
-        return float(whole(norm))
+        return float(full_tensor(norm))
 
     def step(self, number: int, *, steps: int) -> float:
-        """Moves the weights by their gradients.
+        """Update weights and EMA by the gradients, and return the highest learning rate.
 
         Args:
-            number: of the step, from 0.
-            steps: of the training.
-
-        Returns:
-            the highest learning rate.
+            number: number of the step, from 0.
+            steps: steps of the whole training.
         """
         factor = schedule(number, steps=steps, warmup_steps=round(self.warmup_share * steps))
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = factor * group["highest"]
+                group["lr"] = factor * group["peak_lr"]
             optimizer.step()
-        self._update_average(number + 1)
+        self._update_ema(number + 1)
         return factor * self.learning_rate
 
     def zero_grad(self) -> None:
-        """Forgets the gradients."""
+        """Remove all gradients."""
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
 
-    def fill_gradients(self) -> list[Tensor]:
-        """The gradients of all weights: 0 where nothing has used one, such as a layer that was left out."""
+    def gradients(self) -> list[Tensor]:
+        """Return the gradients of the model, 0 for what was not used, such as a layer that layerdrop skipped."""
         for parameter in self.parameters.values():
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         return [parameter.grad for parameter in self.parameters.values() if parameter.grad is not None]
 
     @torch.no_grad()
-    def swap_average(self) -> None:
-        """Exchanges the average and the weights, in place; once more, and all is as it was."""
+    def swap_ema(self) -> None:
+        """Swap the weights with their moving average in place; calling it again restores them. No-op without EMA."""
+        if self.ema_decay == 0:
+            return
         for name, parameter in self.parameters.items():
-            weights = local(parameter)
-            held = weights.clone()
-            weights.copy_(self.average[name])
-            self.average[name].copy_(held)
+            weights = local_shard(parameter)
+            before = weights.clone()
+            weights.copy_(self.ema[name])
+            self.ema[name].copy_(before)
 
     def weights(self) -> dict[str, Tensor]:
-        """As they are now, whole; every process has to ask."""
-        return {name: whole(parameter) for name, parameter in self.parameters.items()}
-
-    def tensors(self) -> dict[str, dict[str, Tensor]]:
-        """All that is needed to go on: "weights", "average" and "optimizer"; every process has to ask."""
-        average = {name: whole(value, like=self.parameters[name]) for name, value in self.average.items()}
-        optimizer = {name: whole(value) for name, value in self.beside.items()}
-        for name, parameter, state in self._states():
-            optimizer |= {f"{name}|{key}": whole(value, like=parameter) for key, value in state.items()}
-        return {"weights": self.weights(), "average": average, "optimizer": optimizer}
+        """Return the trained weights, gathered. Collective: call on every rank."""
+        return {name: full_tensor(parameter) for name, parameter in self.parameters.items()}
 
     @torch.no_grad()
-    def load(self, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Takes what `tensors` gave."""
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Replace the trained weights by what `weights` returned."""
         for name, parameter in self.parameters.items():
-            parameter.copy_(whole_like(tensors["weights"][name], parameter))
-            self.average[name].copy_(local(whole_like(tensors["average"][name], parameter)))
-        trained = {**self.parameters, **self.beside}
+            parameter.copy_(distribute_like(weights[name], parameter))
+
+    def state_dict(self) -> dict[str, dict[str, Tensor]]:
+        """Return "weights", their moving average as "average", and the "optimizer" state, gathered.
+
+        Collective: call on every rank.
+        """
+        ema = {name: full_tensor(value, like=self.parameters[name]) for name, value in self.ema.items()}
+        optimizer = {name: full_tensor(value) for name, value in self.extra_parameters.items()}
+        for name, parameter, state in self._states():
+            optimizer |= {f"{name}|{key}": full_tensor(value, like=parameter) for key, value in state.items()}
+        return {"weights": self.weights(), "average": ema, "optimizer": optimizer}
+
+    @torch.no_grad()
+    def load_state_dict(self, tensors: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Restore what `state_dict` returned."""
+        self.load_weights(tensors["weights"])
+        for name, parameter in self.parameters.items():
+            self.ema[name].copy_(local_shard(distribute_like(tensors["average"][name], parameter)))
+        trained = {**self.parameters, **self.extra_parameters}
         for key, value in tensors["optimizer"].items():
             name, _, entry = key.partition("|")
             if not entry:
-                self.beside[name].copy_(value)
+                self.extra_parameters[name].copy_(value)
                 continue
-            state = self.optimizers[name in self.beside].state[trained[name]]
-            state[entry] = value if entry == "step" else whole_like(value, trained[name])
+            state = self.optimizers[name in self.extra_parameters].state[trained[name]]
+            state[entry] = value if entry == "step" else distribute_like(value, trained[name])
 
     def _states(self) -> Iterator[tuple[str, Tensor, dict[str, Tensor]]]:
-        """What the optimizers know of each parameter."""
-        for name, parameter in [*self.parameters.items(), *self.beside.items()]:
-            yield name, parameter, self.optimizers[name in self.beside].state.get(parameter, {})
+        """Yield name, parameter and AdamW state of everything that is trained."""
+        for name, parameter in [*self.parameters.items(), *self.extra_parameters.items()]:
+            yield name, parameter, self.optimizers[name in self.extra_parameters].state.get(parameter, {})
 
     @torch.no_grad()
-    def _update_average(self, step: int) -> None:
-        # At first it follows closely, so that it is not held back by where it began.
-        decay = min(self.ema_decay, step / (step + 9))
-        weights: Sequence[Tensor] = [local(parameter) for parameter in self.parameters.values()]
-        for average, weight in zip(self.average.values(), weights, strict=True):
-            average.lerp_(weight, 1 - decay)
+    def _update_ema(self, steps: int) -> None:
+        decay = min(self.ema_decay, steps / (steps + EMA_WARMUP_STEPS))
+        weights: Sequence[Tensor] = [local_shard(parameter) for parameter in self.parameters.values()]
+        for ema, weight in zip(self.ema.values(), weights, strict=True):
+            ema.lerp_(weight, 1 - decay)
 
 
 def schedule(step: int, *, steps: int, warmup_steps: int) -> float:
-    """The factor of the learning rate: up in a line to 1, then down by half a cosine, to 0 after the last step."""
+    """Return the factor of the learning rate: linear warm-up to 1, then half a cosine to 0 after the last step."""
     if step < warmup_steps:
         return (step + 1) / warmup_steps
     return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))
 
 
-def _adamw(parameters: Mapping[str, Tensor], rates: Mapping[str, float], weight_decay: float) -> torch.optim.Optimizer:
-    """Biases and norms do not decay."""
+def _adamw(
+    parameters: Mapping[str, Tensor], learning_rates: Mapping[str, float], weight_decay: float
+) -> torch.optim.Optimizer:
+    """Return AdamW with a group for each learning rate, and for matrices and the rest, which does not decay."""
     groups: dict[tuple[float, bool], list[Tensor]] = {}
     for name, parameter in parameters.items():
-        groups.setdefault((rates[name], parameter.ndim > 1), []).append(parameter)
+        groups.setdefault((learning_rates[name], parameter.ndim > 1), []).append(parameter)
     described: list[dict[str, Any]] = []
-    for (highest, decays), members in groups.items():
-        decay = weight_decay if decays else 0.0
-        described.append({"params": members, "weight_decay": decay, "lr": highest, "highest": highest})
+    for (peak, is_matrix), members in groups.items():
+        decay = weight_decay if is_matrix else 0.0
+        described.append({"params": members, "weight_decay": decay, "lr": peak, "peak_lr": peak})
     return torch.optim.AdamW(described, betas=BETAS)

@@ -1,41 +1,119 @@
-"""The folder that a training writes to: whether it may."""
+"""Output folder of a training: whether it may be written to, how the result was made, and its publication."""
 
 from __future__ import annotations
 
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from photism.errors import InputError
-from photism.training.checkpoint import last_checkpoint
-from photism.training.settings import differences, read_settings
+from photism.settings import differences, read_settings, write_settings
+from photism.training.checkpoint import BEST, CHECKPOINTS, last_checkpoint
+from photism.training.settings import RESUMABLE_CHANGES, TrainingSettings
+
+PACKAGES = (
+    "photism",
+    "torch",
+    "transformers",
+    "diffusers",
+    "accelerate",
+    "peft",
+    "datasets",
+    "jiwer",
+    "numpy",
+    "soxr",
+    "av",
+)
+MODEL = "config.json"
+"""File of a finished model."""
 
 
-def check_output(settings: Any, *, file: str, running: frozenset[str], resume: bool) -> None:
-    """That nothing is overwritten, and that a training goes on as it was begun.
+def check_output(settings: TrainingSettings, *, resume: bool) -> None:
+    """Raise InputError if a training must not write to its output folder. Nothing is changed.
+
+    An unfinished training may be resumed with the settings that it was started with, except for `RESUMABLE_CHANGES`. A
+    folder with other files, with a finished model, or with best weights whose checkpoints are gone is never touched.
 
     Args:
-        settings: of the training; `output` is the folder.
-        file: in which the output keeps the settings that it was begun with.
-        running: fields that may differ when it is resumed.
-        resume: go on from the last checkpoint in the output, where there is one.
+        settings: settings of the training, with the folder as `output`.
+        resume: continue from the last checkpoint in the folder, if there is one.
+    """
+    output, begun = Path(settings.output), Path(settings.output, settings.file)
+    if output.exists() and not output.is_dir():
+        raise InputError(f"output {output} is a file; choose a folder")
+    files = sorted(path.name for path in output.glob("[!.]*") if path.is_file())
+    if last_checkpoint(output / CHECKPOINTS) is not None:
+        if not resume:
+            raise InputError(f"output {output} holds an unfinished training; resume it, or choose another folder")
+    elif MODEL in files:
+        advice = "there is no checkpoint to resume from; " if resume else ""
+        raise InputError(f"output {output} holds a finished model; {advice}choose another folder")
+    elif BEST in files and not (resume and (output / CHECKPOINTS).is_dir()):
+        # Before its first checkpoint a training leaves best weights next to an empty folder of checkpoints.
+        raise InputError(
+            f"output {output} holds {BEST} of a training whose checkpoints are gone; choose another folder, or move "
+            "that file away to start again"
+        )
+    elif files and settings.file not in files:
+        raise InputError(f"output {output} is not empty and was not created by this verb (it holds {files[0]}); "
+                         "choose a new or empty folder")  # fmt: skip
+    elif BEST not in files:
+        return  # nothing that a new training could lose
+    if not begun.is_file():
+        raise InputError(f"{begun} is missing, which holds the settings of the training; it cannot be resumed")
+    changed = differences(read_settings(type(settings), begun, {}), settings, ignored=RESUMABLE_CHANGES)
+    if changed:
+        raise InputError(f"a resumed training must keep the settings of {begun}; these differ: {'; '.join(changed)}")
+
+
+def write_provenance(folder: Path, settings: TrainingSettings) -> None:
+    """Write the settings, with which the training can be repeated, and `versions.json`."""
+    write_settings(settings, folder / settings.file)
+    versions: dict[str, str | None] = {"python": platform.python_version(), "git": _git_revision()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = None
+    (folder / "versions.json").write_text(json.dumps(versions, indent=1) + "\n", encoding="utf8")
+
+
+def create_repository(hub_id: str) -> None:
+    """Create the hub repository of the result, before the training, so that it does not fail afterwards.
 
     Raises:
-        InputError: the folder is a file, holds a model, other files or a training that is not to be resumed, or one of
-            other settings.
+        InputError: the hub refuses.
     """
-    output = Path(settings.output)
-    if output.exists() and not output.is_dir():
-        raise InputError(f"output must be a folder; {output} is a file")
-    if last_checkpoint(output / "checkpoints") is None:
-        if not resume and (output / "config.json").exists():
-            raise InputError(f"output {output} holds a model; take another folder, or delete it")
-        found = sorted(path.name for path in output.glob("[!.]*") if path.is_file())
-        if found and file not in found:
-            raise InputError(f"output {output} holds other files, such as {found[0]}; take a new or empty folder")
-        return
-    if not resume:
-        raise InputError(f"output {output} holds a training; resume it, or take another folder")
-    path = output / file
-    changed = differences(read_settings(type(settings), path, {}), settings, running=running)
-    if changed:
-        raise InputError(f"a resumed training must have the settings of {path}; these differ: {'; '.join(changed)}")
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        HfApi().create_repo(hub_id, exist_ok=True, private=True)
+    except (HFValidationError, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"push_to_hub must be a repository that you may write to; {hub_id}: {reason}") from None
+
+
+def push_to_hub(folder: Path, hub_id: str, files: Sequence[str]) -> None:
+    """Upload those files of a folder whose names match one of the patterns."""
+    from huggingface_hub import HfApi
+
+    HfApi().upload_folder(repo_id=hub_id, folder_path=folder, allow_patterns=list(files))
+
+
+def _git_revision() -> str | None:
+    """Return the commit of the code in a working copy, with + if it was changed since; None outside of one."""
+    folder = Path(__file__).parent
+    try:
+        revision = _git(folder, "rev-parse", "HEAD")
+        return revision + ("+" if _git(folder, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: Path, *command: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *command], capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -1,62 +1,129 @@
-"""What a training starts from: a Wav2Vec2-BERT, bare or with a head, or a Photism model."""
+"""Checkpoint that a training starts from: a Wav2Vec2-BERT, with or without a head, or a Photism model.
+
+Only its configuration and its weights are read. The model that is trained is built once, and takes them over.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import Wav2Vec2BertConfig
 
-from photism.encoder.model import Wav2Vec2BertModel
+from photism.encoder.pretrained import TRAINING_ONLY, WEIGHT_FILES, find_checkpoint, read_tensor_shapes
 from photism.errors import InputError, as_input_error
-from photism.hub import bundled_model, fetch_files
-from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
-from photism.prompts.model_folder import PARTS
+from photism.hub import bundled_model
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoderConfig
 from photism.training.data.feature_dataset import FeatureSettings
 
 BUNDLED = "tiny"
-"""The name of the bundled model, where there is no folder of that name."""
+"""Name of the bundled model, unless there is a folder of that name."""
+HEAD_PREFIX = "wav2vec2_bert."
+"""Prefix of the encoder's weights in the checkpoint of a head."""
+ENCODER_PREFIX = "encoder."
+"""Prefix of the encoder's weights in the checkpoint of a Photism model."""
+ADAPTER_PREFIX = "adapter."
+"""Prefix, within the encoder, of an adapter, which is not taken over."""
 
 
-def load_start(encoder: str) -> AudioPromptEncoder | Wav2Vec2BertModel:
-    """What an alignment starts from.
+@dataclass(frozen=True)
+class PretrainedEncoder:
+    """Configuration and weights of a pretrained encoder.
+
+    Attributes:
+        config: configuration of the encoder, without an adapter.
+        prompt_config: configuration of the Photism model that it is part of, if it is.
+        read_weights: returns all tensors of the checkpoint, by name.
+    """
+
+    config: Wav2Vec2BertConfig
+    prompt_config: AudioPromptEncoderConfig | None
+    read_weights: Callable[[], Mapping[str, Tensor]]
+
+    @property
+    def features(self) -> FeatureSettings:
+        """Settings of the log-mel features that the encoder expects.
+
+        Raises:
+            InputError: its input width is not a multiple of 80 mel bins.
+        """
+        if self.prompt_config is not None:
+            return FeatureSettings(self.prompt_config.num_mel_bins, self.prompt_config.feature_stride)
+        bins = FeatureSettings().num_mel_bins
+        width: int = self.config.feature_projection_input_dim
+        stride, rest = divmod(width, bins)
+        if rest or not stride:
+            raise InputError(
+                f"encoder must take {bins} mel bins, or those of several frames; its feature_projection_input_dim is "
+                f"{width}"
+            )
+        return FeatureSettings(bins, stride)
+
+    def load_into(self, encoder: nn.Module) -> None:
+        """Copy the weights of the encoder into a new one, whose adapter, if it has one, stays new.
+
+        Raises:
+            InputError: the checkpoint lacks weights of the encoder, or has others.
+        """
+        weights = self.read_weights()
+        if self.prompt_config is not None:
+            weights = select(weights, ENCODER_PREFIX)
+        elif any(name.startswith(HEAD_PREFIX) for name in weights):
+            weights = select(weights, HEAD_PREFIX)
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(ADAPTER_PREFIX)}
+        optional = (ADAPTER_PREFIX, TRAINING_ONLY)
+        with as_input_error("encoder cannot be loaded"):
+            found = encoder.load_state_dict(weights, strict=False)
+        missing = [name for name in found.missing_keys if not name.startswith(optional)]
+        unexpected = [name for name in found.unexpected_keys if not name.startswith(optional)]
+        if missing or unexpected:
+            raise InputError(
+                f"encoder must have the weights that its configuration describes; missing: {missing}, "
+                f"unexpected: {unexpected}"
+            )
+
+
+def load_pretrained_encoder(encoder: str) -> PretrainedEncoder:
+    """Read the configuration of a checkpoint to start from, and find its weights.
 
     Args:
-        encoder: folder or hub id of a Wav2Vec2-BERT, of any head, or of a Photism model; "tiny" is the bundled one.
+        encoder: folder or hub id of a Wav2Vec2-BERT, with any head or none, or of a Photism model; "tiny" is the
+            bundled one.
 
     Raises:
-        InputError: it is neither.
+        InputError: it is neither, or has no safetensors.
     """
-    folder = Path(encoder)
-    if not folder.is_dir():
-        folder = bundled_model() if encoder == BUNDLED else fetch_files("encoder", encoder, PARTS)
-    if not (folder / "config.json").is_file():
-        raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model, but {folder} has no config.json")
-    with as_input_error(f"encoder {encoder} cannot be loaded"):
-        kind = json.loads((folder / "config.json").read_text(encoding="utf8")).get("model_type")
+    name = f"encoder {encoder}"
+    source = bundled_model() if encoder == BUNDLED and not Path(encoder).is_dir() else encoder
+    checkpoint = find_checkpoint(source, expected="a Wav2Vec2-BERT or a Photism model")
+    kind = checkpoint.raw_config.get("model_type")
+    if kind not in (AudioPromptEncoderConfig.model_type, Wav2Vec2BertConfig.model_type):
+        raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} has model_type {kind!r}")
+    folder = checkpoint.fetch_weights()
+    read_tensor_shapes(folder, name)
+    prompt_config = None
+    with as_input_error(f"{name} has an unusable config.json"):
         if kind == AudioPromptEncoderConfig.model_type:
-            return AudioPromptEncoder.from_pretrained(folder, dtype=torch.float32, use_safetensors=True)
-        if kind == "wav2vec2-bert":
-            return Wav2Vec2BertModel.from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, add_adapter=False
-            )
-    raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} is {kind!r}")
+            prompt_config = AudioPromptEncoderConfig.from_pretrained(folder)
+            config = Wav2Vec2BertConfig(**prompt_config.encoder)
+        else:
+            config = Wav2Vec2BertConfig.from_pretrained(folder)
+    config.add_adapter = False
+    config.dtype = torch.float32
+    return PretrainedEncoder(config, prompt_config, lambda: _read_weights(folder))
 
 
-def feature_settings(start: AudioPromptEncoder | Wav2Vec2BertModel) -> FeatureSettings:
-    """Of the log-mel features that an encoder was made for.
+def select(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors whose names have a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
-    Raises:
-        InputError: the width of its input is no multiple of 80 mel bins.
-    """
-    if isinstance(start, AudioPromptEncoder):
-        return FeatureSettings(start.config.num_mel_bins, start.config.feature_stride)
-    bins = FeatureSettings().num_mel_bins
-    width: int = start.config.feature_projection_input_dim
-    stride, rest = divmod(width, bins)
-    if rest or not stride:
-        raise InputError(
-            f"encoder must take {bins} mel bins, or those of several frames; its feature_projection_input_dim is "
-            f"{width}"
-        )
-    return FeatureSettings(bins, stride)
+
+def _read_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the tensors of one file of weights, or of all shards."""
+    whole = folder / "model.safetensors"
+    files = [whole] if whole.is_file() else sorted(folder.glob(WEIGHT_FILES))
+    return {name: tensor for path in files for name, tensor in load_file(path).items()}

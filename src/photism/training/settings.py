@@ -1,141 +1,319 @@
-"""The settings of a training, a frozen dataclass of them: from YAML, from flags, or from Python."""
+"""Settings of `photism align` and `photism finetune`: shared ones first, then those of each verb.
+
+Nothing here imports torch, so that the command line's help is quick.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import field
-from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
 
+from photism.device import DTYPES
 from photism.errors import InputError
+from photism.settings import SettingError, setting, settings
 
-Settings = TypeVar("Settings")
+TRAINABLE_ADAPTERS = ("conv", "resampler")
+"""The third adapter, `phonetic`, mixes memorised prompts and is trained by a recipe of its own."""
+ALL_LABELS, EACH_LABEL = "{labels}", "{label}"
+"""Placeholders of a template that makes captions from labels."""
+FRAME_TARGETS = ("speech", "speakers", "names")
+MAX_SPEAKERS = 5
+"""The permutation-invariant loss tries every order of the speakers, 120 for five."""
+RESUMABLE_CHANGES = frozenset(
+    {"chunk_s", "evaluate_every", "validation_clips", "checkpoint_every_s", "keep_checkpoints", "patience"}
+    | {"pictures", "picture_steps", "clip", "dtype", "push_to_hub", "cpu", "fsdp", "gradient_checkpointing", "output"}
+)
+"""Settings that may change when a training resumes: they affect how it runs and what it reports, not what it learns."""
 
 
-def setting(default: Any, help: str) -> Any:
-    """A field of such a dataclass; its help is that of its flag."""
-    return field(default=default, metadata={"help": help})
+@settings
+class TrainingSettings:
+    """Settings that all trainings share."""
+
+    verb = ""
+    """Command that takes these settings, without `photism`."""
+    file = ""
+    """Name of the YAML file in the output folder that holds the settings."""
+
+    data: str = setting(
+        "",
+        "Folder of recordings, WebDataset shards (.tar), or a data set of the Hugging Face hub or on disk.",
+        is_argument=True,
+    )
+    output: str = setting("", "Folder for the model, its checkpoints and logs.", short="-o")
+    encoder: str = setting(
+        "facebook/w2v-bert-2.0",
+        "Wav2Vec2-BERT or Photism model to start from: folder, hub id, or tiny for the bundled one.",
+    )
+
+    dataset_config: str | None = setting(None, "Configuration of a hub data set that has several.")
+    sound_column: str | None = setting(
+        None, "Column with the recording; by default the first of audio, file_name, file, path, sound, video."
+    )
+    validation_share: float = setting(
+        0.1, "Fraction of the clips without a given split to use for validation.", minimum=0, below=1
+    )
+    max_unreadable: float = setting(
+        0.05, "Fraction of the recordings that may be unreadable; with more, the training stops.", minimum=0, maximum=1
+    )
+    limit: int | None = setting(None, "Read only this many recordings; by default all.", minimum=2)
+    max_duration_s: float = setting(
+        30.0,
+        "Longest training crop; a longer clip is cropped at random each epoch, or skipped where that is impossible.",
+        unit="seconds",
+        above=0,
+    )
+
+    epochs: float = setting(10.0, "Number of passes over the training clips.", above=0)
+    batch_size: int = setting(32, "Clips per optimizer step, over all processes.", minimum=1)
+    chunk_s: float = setting(
+        120.0,
+        "Audio per micro-batch and process, which bounds the memory; it is halved when memory runs out.",
+        unit="seconds",
+        above=0,
+    )
+    learning_rate: float = setting(1e-4, "Peak learning rate of the layers above the encoder.", above=0)
+    layer_decay: float = setting(
+        0.9, "Factor of the learning rate from each encoder layer to the one below.", above=0, maximum=1
+    )
+    warmup_share: float = setting(
+        0.1, "Fraction of the steps spent on linear warm-up; cosine decay to 0 follows.", minimum=0, maximum=1
+    )
+    weight_decay: float = setting(0.01, "AdamW weight decay, applied to matrices only.", minimum=0)
+    max_grad_norm: float = setting(1.0, "Norm to which the global gradient is clipped.", above=0)
+    ema_decay: float = setting(
+        0.99,
+        "Decay of the exponential moving average of the weights, which is evaluated and saved; 0 for none.",
+        minimum=0,
+        below=1,
+    )
+    frozen_layers: int = setting(
+        0, "Number of encoder layers to freeze, from the bottom; -1 freezes the whole encoder.", minimum=-1
+    )
+    lora_rank: int = setting(
+        0, "Rank of LoRA adapters that are trained in place of the encoder; 0 for none.", minimum=0
+    )
+    gradient_checkpointing: bool = setting(
+        False, "Recompute activations in the backward pass, which saves memory and costs time."
+    )
+    fsdp: bool = setting(False, "Shard the weights over the processes (FSDP), for a model larger than one device.")
+    precision: str = setting("bf16", "Arithmetic of the forward and backward pass.", choices=("bf16", "fp32"))
+    cpu: bool = setting(False, "Train on the CPU even if there is a GPU.")
+    seed: int = setting(0, "Random seed for data order, crops, dropout and initialisation.", minimum=0)
+
+    evaluate_every: int = setting(200, "Steps between evaluations on the validation split.", minimum=1)
+    validation_clips: int = setting(2000, "Maximum number of validation clips to evaluate on.", minimum=1)
+    checkpoint_every_s: float = setting(600.0, "Time between checkpoints.", unit="seconds", minimum=0)
+    keep_checkpoints: int = setting(2, "Number of checkpoints to keep; the best weights are kept besides.", minimum=1)
+    push_to_hub: str | None = setting(None, "Hugging Face repository to publish the result to, such as me/rain.")
+
+    def check(self) -> None:
+        """Raise InputError where settings are missing or contradict each other."""
+        if not self.data:
+            raise SettingError("data", "must name the training data: a folder, shards or a data set")
+        if not self.output:
+            raise SettingError("output", "must name the folder of the result")
+        if self.lora_rank and self.frozen_layers == -1:
+            raise SettingError("lora_rank", f"must be 0 if the whole encoder is frozen; got {self.lora_rank}")
+        if self.lora_rank:
+            require_library("peft", "lora_rank")
 
 
-def check(settings: Any, name: str, works: bool, allowed: str) -> None:
-    """Raises InputError where a field does not work: what is allowed, and what it is."""
-    if not works:
-        raise InputError(f"{name} must be {allowed}; got {getattr(settings, name)!r}")
+@settings
+class AlignSettings(TrainingSettings):
+    """Settings of `photism align`."""
+
+    verb = "align"
+    file = "align.yaml"
+
+    diffusion: str = setting(
+        "stable-diffusion-v1-5/stable-diffusion-v1-5",
+        "Diffusers pipeline whose text encoder defines the targets: folder or hub id.",
+    )
+    adapter: str | None = setting(
+        None,
+        "Prompt adapter to train; by default the one of the model to start from, or resampler.",
+        choices=TRAINABLE_ADAPTERS,
+    )
+    tokens: int | None = setting(
+        None, "Number of prompt tokens the adapter produces, without BOS; by default the full prompt length."
+    )
+    text_column: str | None = setting(
+        None, "Columns with captions, separated by commas; by default the first of text, caption, captions, …"
+    )
+    label_template: str = setting(
+        "{labels}",
+        "Caption made from labels: {labels} puts all of them in one caption, {label} makes one caption of each.",
+    )
+
+    contrastive_weight: float = setting(1.0, "Weight of the contrastive loss.", minimum=0)
+    symmetric: bool = setting(True, "Contrast captions with clips as well as clips with captions.")
+    temperature: float = setting(
+        0.15, "Temperature of the contrastive loss; the initial value if it is learned.", above=0
+    )
+    learn_temperature: bool = setting(True, "Train the temperature.")
+    regression_weight: float = setting(
+        1.0, "Weight of the regression loss, which brings each token to its target's direction and norm.", minimum=0
+    )
+    norm_weight: float = setting(0.5, "Weight of the norm within the regression loss.", minimum=0)
+    padding_weight: float = setting(
+        1.0, "Weight of prompt positions after the caption's end, relative to those before.", minimum=0, maximum=1
+    )
+    pictures: int = setting(4, "Sample images to generate at each evaluation; 0 for none.", minimum=0)
+    picture_steps: int = setting(20, "Denoising steps of the sample images.", minimum=1)
+    clip: str | None = setting(
+        None, "CLIP model that scores the sample images against their captions: folder or hub id."
+    )
+
+    validation_share: float = 0.05
+    batch_size: int = 256
+    warmup_share: float = 0.05
+    ema_decay: float = 0.999
+    evaluate_every: int = 500
+    validation_clips: int = 1000
+
+    def check(self) -> None:
+        """Raise InputError where settings are missing or contradict each other."""
+        super().check()
+        if (ALL_LABELS in self.label_template) == (EACH_LABEL in self.label_template):
+            raise SettingError(
+                "label_template",
+                f"must contain either {ALL_LABELS}, for one caption of all labels, or {EACH_LABEL}, for a caption of "
+                f"each; got {self.label_template!r}",
+            )
+        if self.contrastive_weight + self.regression_weight == 0:
+            raise SettingError("contrastive_weight", "must be above 0 if regression_weight is 0; got 0")
+        if self.batch_size < 2:
+            raise SettingError(
+                "batch_size", f"must be at least 2, since clips are contrasted with each other; got {self.batch_size}"
+            )
 
 
-def check_library(name: str, user: str) -> None:
-    """See whether a library is there, before the sounds are read for what needs it.
+@settings
+class FinetuneSettings(TrainingSettings):
+    """Settings that the tasks of `photism finetune` share."""
 
-    Raises:
-        InputError: it is not installed.
-    """
+    file = "finetune.yaml"
+
+    weighted_layer_sum: bool = setting(
+        False, "Feed the head a learned weighted sum of all encoder layers instead of the last layer."
+    )
+    speaker_column: str | None = setting(
+        None,
+        "Column with the speaker, whose clips all go to one split; by default speaker, speaker_id or client_id, if "
+        "there is one.",
+    )
+    encoder_rate: float = setting(
+        0.1, "Learning rate of the top encoder layer, as a fraction of the head's.", minimum=0
+    )
+    patience: int = setting(
+        0,
+        "Stop after this many evaluations without improvement (early stopping); 0 trains to the last step.",
+        minimum=0,
+    )
+    dropout: float | None = setting(
+        None,
+        "Dropout of hidden states and attention; by default that of the encoder's configuration.",
+        minimum=0,
+        below=1,
+    )
+    layerdrop: float = setting(
+        0.0, "Probability of skipping each encoder layer in a training step.", minimum=0, below=1
+    )
+    mask_time: float = setting(
+        0.05, "Fraction of each training clip that SpecAugment masks, in short spans of time.", minimum=0, below=1
+    )
+    mask_mel: float = setting(
+        0.1, "Largest fraction of the mel bins that SpecAugment masks, in one band.", minimum=0, below=1
+    )
+    dtype: str = setting("float32", "Type of the saved weights.", choices=DTYPES)
+
+    learning_rate: float = 5e-4
+
+
+@settings
+class ClassifySettings(FinetuneSettings):
+    """Settings of `photism finetune classify`."""
+
+    verb = "finetune classify"
+
+    label_column: str | None = setting(
+        None, "Column with the class; by default labels, label or category, or else the name of the folder."
+    )
+    classes: str | None = setting(
+        None, "Names of the classes in output order, separated by commas; by default all that occur, sorted."
+    )
+    multi_label: bool = setting(
+        False, "Allow any number of classes per clip: a list, or names separated by commas in the label column."
+    )
+    balance: bool = setting(False, "Weight the loss so that rare classes count as much as frequent ones.")
+
+
+@settings
+class CtcSettings(FinetuneSettings):
+    """Settings of `photism finetune ctc`."""
+
+    verb = "finetune ctc"
+
+    text_column: str | None = setting(
+        None, "Column with the transcript; by default text, caption, sentence, transcription, …"
+    )
+    lowercase: bool = setting(True, "Convert transcripts to lower case.")
+    keep_punctuation: bool = setting(False, "Keep punctuation in the transcripts, so that the model predicts it.")
+    remove: str | None = setting(
+        None, "Regular expression of text to remove from the transcripts, such as \\[.*?\\] for notes in brackets."
+    )
+    vocabulary: str | None = setting(
+        None, "File vocab.json with the characters to predict; by default all of the training transcripts."
+    )
+    min_count: int = setting(1, "Occurrences that a character needs to enter the vocabulary.", minimum=1)
+    adapter: bool = setting(
+        False, "Add a layer that halves the frame rate, for encoders with short frames such as w2v-bert-2.0."
+    )
+
+    def check(self) -> None:
+        """Raise InputError where settings are missing or contradict each other."""
+        super().check()
+        if self.weighted_layer_sum:
+            raise SettingError("weighted_layer_sum", "must be off, since a CTC head reads the last layer; got on")
+        require_library("jiwer", "finetune ctc")
+
+
+@settings
+class SpeakerSettings(FinetuneSettings):
+    """Settings of `photism finetune speaker`."""
+
+    verb = "finetune speaker"
+
+    crop_s: float = setting(3.0, "Length of the training crop, drawn at random each epoch.", unit="seconds", above=0)
+
+
+@settings
+class FramesSettings(FinetuneSettings):
+    """Settings of `photism finetune frames`."""
+
+    verb = "finetune frames"
+
+    learn: str = setting(
+        "speech",
+        "What each frame predicts: speech (voice activity), speakers (diarization), or names (those in the RTTM).",
+        choices=FRAME_TARGETS,
+    )
+    speakers: int = setting(
+        2, "Maximum number of speakers in a recording, for --learn speakers.", minimum=1, maximum=MAX_SPEAKERS
+    )
+    rttm: str | None = setting(
+        None, "RTTM file of all recordings, or a folder of RTTM files; by default next to each recording."
+    )
+    crop_s: float = setting(8.0, "Length of the training crop, drawn at random each epoch.", unit="seconds", above=0)
+    collar_s: float = setting(
+        0.0,
+        "Time around each reference boundary that the diarization error rate ignores, on either side.",
+        unit="seconds",
+        minimum=0,
+    )
+
+
+def require_library(name: str, purpose: str) -> None:
+    """Raise InputError if a library is not installed, before any recordings are read for what needs it."""
     if find_spec(name) is None:
-        raise InputError(f"{user} needs {name}: pip install 'photism[train]'")
-
-
-def check_training(settings: Any) -> None:
-    """Of the fields that the settings of every training have.
-
-    Raises:
-        InputError: one has a value that cannot be.
-    """
-    value = partial(getattr, settings)
-    check(settings, "data", bool(settings.data), "named")
-    check(settings, "output", bool(settings.output), "a folder")
-    for name in ("max_unreadable", "warmup_share"):
-        check(settings, name, 0 <= value(name) <= 1, "from 0 to 1")
-    for name in ("validation_share", "ema_decay"):
-        check(settings, name, 0 <= value(name) < 1, "from 0 to below 1")
-    for name in ("max_duration_s", "chunk_s", "learning_rate", "max_grad_norm", "epochs"):
-        check(settings, name, 0 < value(name) < float("inf"), "above 0")
-    for name in ("weight_decay", "checkpoint_every_s"):
-        check(settings, name, 0 <= value(name) < float("inf"), "0 or more")
-    check(settings, "layer_decay", 0 < settings.layer_decay <= 1, "above 0, at most 1")
-    for name in ("evaluate_every", "validation_clips", "keep_checkpoints"):
-        check(settings, name, value(name) >= 1, "at least 1")
-    for name in ("lora_rank", "seed"):
-        check(settings, name, value(name) >= 0, "0 or more")
-    check(settings, "limit", settings.limit is None or settings.limit >= 2, "at least 2")
-    check(settings, "frozen_layers", settings.frozen_layers >= -1, "0 or more, or -1")
-    check(settings, "precision", settings.precision in ("bf16", "fp32"), "bf16 or fp32")
-    is_frozen = settings.frozen_layers == -1
-    check(settings, "lora_rank", not (settings.lora_rank and is_frozen), "0 where the whole encoder is frozen")
-    if settings.lora_rank:
-        check_library("peft", "lora_rank")
-
-
-def read_settings(kind: type[Settings], path: Path | None, given: Mapping[str, Any]) -> Settings:
-    """Settings from a YAML file, where there is one, and what is given beside it.
-
-    Args:
-        kind: dataclass of the settings.
-        path: of a mapping of its fields.
-        given: fields that go before those of the file.
-
-    Raises:
-        InputError: the file is no mapping, has a field that there is not, or a value of another type.
-    """
-    values: dict[str, Any] = {} if path is None else _read_yaml(path)
-    types = get_type_hints(kind)
-    for name, value in values.items():
-        if name not in types:
-            raise InputError(f"{path} must hold settings of this training; there is none of the name {name!r}")
-        values[name] = _of_type(name, value, types[name])
-    return kind(**{**values, **given})
-
-
-def write_settings(settings: Any, path: Path) -> None:
-    """As YAML, in the order of the fields."""
-    import yaml
-
-    path.write_text(yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True), encoding="utf8")
-
-
-def differences(one: Any, other: Any, *, running: frozenset[str]) -> list[str]:
-    """What a resumed training must not change, and that does: "name: one value, other value".
-
-    Args:
-        one: settings of a kind.
-        other: likewise.
-        running: fields that may differ.
-    """
-    pairs = [
-        (item.name, getattr(one, item.name), getattr(other, item.name))
-        for item in dataclasses.fields(one)
-        if item.name not in running
-    ]
-    return [f"{name}: {before}, {after}" for name, before, after in pairs if before != after]
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} must be YAML: {error}") from None
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path} must be a mapping of settings; it is not")
-    return dict(values)
-
-
-def _of_type(name: str, value: Any, type_: Any) -> Any:
-    """As the type says; YAML takes 1e-4 for a text."""
-    options: tuple[Any, ...] = get_args(type_) if isinstance(type_, UnionType) else (type_,)
-    if value is None:
-        if type(None) in options:
-            return None
-        raise InputError(f"{name} must have a value")
-    wanted: Any = next(option for option in options if option is not type(None))
-    if wanted is float and not isinstance(value, bool):
-        try:
-            return float(value)
-        except (TypeError, ValueError):
-            pass
-    elif type(value) is wanted:
-        return value
-    raise InputError(f"{name} must be of type {wanted.__name__}; got {value!r}")
+        raise InputError(f"{purpose} needs {name}: pip install 'photism[train]'")

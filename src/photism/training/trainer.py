@@ -1,4 +1,4 @@
-"""The steps of a training, from the first or from where its folder says, on one device or many."""
+"""Trainer: steps, evaluation, checkpoints, early stopping and resumption, whatever is trained."""
 
 from __future__ import annotations
 
@@ -7,204 +7,222 @@ import signal
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from photism.errors import InputError
-from photism.training import json_log as logs
 from photism.training.checkpoint import (
+    BEST,
+    CHECKPOINTS,
     checkpoint_name,
     keep_last,
     last_checkpoint,
     read_best,
-    read_folder,
+    read_checkpoint,
     write_best,
-    write_folder,
+    write_checkpoint,
 )
-from photism.training.distributed import Processes
-from photism.training.microbatches import Chunks
-from photism.training.monitor import Progress
-from photism.training.optimizer import Optimization
+from photism.training.distributed import DistributedContext
+from photism.training.microbatches import MicroBatches
+from photism.training.optimizer import Optimizer
 
-LOG = "log.jsonl"
-
-BEST = "best.safetensors"
+ComputeGradients = Callable[[int], dict[str, float]]
+"""Leaves the gradient of a step in the parameters, as far as this process contributes to it, and returns the losses of
+the whole batch, "loss" among them. The number of the step starts at 0; random numbers must depend on it alone."""
 
 Evaluate = Callable[[int], Mapping[str, float]]
-"""Measures the averaged weights after a step."""
+"""Returns the metrics of the weights after a step."""
 
 Score = Callable[[Mapping[str, float]], float]
-"""Of what was measured; the higher, the better are the weights. It also takes nothing, if nothing can be measured."""
+"""Returns the score of metrics, the higher the better; also of no metrics at all."""
 
 
-class Learner(Protocol):
-    """What is trained: all that lies between the number of a step and its gradients.
+@dataclass(frozen=True)
+class Progress:
+    """Result of a step.
 
     Attributes:
-        processes: that train together.
-        optimization: of its weights.
-        chunks: of a batch; how large they have become is kept.
-        batch_size: sounds of a step, over all processes.
-        steps: of the training.
+        step: number of completed steps.
+        steps: steps of the whole training.
+        losses: "loss" and its parts, gradient norm and learning rate.
+        samples_per_s: clips per second, over all processes.
+        remaining_s: estimated time to the last step, in seconds.
     """
 
-    processes: Processes
-    optimization: Optimization
-    chunks: Chunks
-    batch_size: int
+    step: int
     steps: int
-
-    def gradients(self, step: int) -> dict[str, float]:
-        """Leaves the gradient of a step's whole batch in the weights, as far as this process has a share in it.
-
-        Args:
-            step: its number, from 0.
-
-        Returns:
-            the losses, "loss" among them, of the whole batch.
-        """
-        ...
+    losses: Mapping[str, float]
+    samples_per_s: float
+    remaining_s: float
 
 
-class Loop:
-    """Trains, and goes on from where the folder says.
+class Trainer:
+    """Trainer state that survives a restart, and the loop that advances it.
+
+    The constructor neither reads nor writes files: `resume` loads the last checkpoint.
 
     Args:
-        learner: on its device.
-        folder: of checkpoints, best weights and log.
-        score: what says which weights are kept.
-        evaluate_every: steps between measurements.
-        checkpoint_every_s: seconds between checkpoints.
-        keep_checkpoints: the last ones, that stay.
-        patience: measurements without a better one after which it ends; 0: it goes on to the last step.
+        compute_gradients: computes the gradient of a step.
+        optimizer: optimizer of the trained parameters.
+        folder: folder for checkpoints and best weights.
+        steps: steps of the whole training.
+        batch_size: clips of a step, over all processes, for the speed in the progress.
+        distributed: processes of the training.
+        micro_batches: division of a batch, whose size is part of the state.
+        score: decides which weights are the best.
+        evaluate_every: steps between evaluations.
+        checkpoint_every_s: time between checkpoints, in seconds.
+        keep_checkpoints: number of checkpoints to keep.
+        patience: evaluations without improvement after which the training ends; 0 for none.
 
     Attributes:
-        step: how many are done.
-
-    Raises:
-        InputError: the checkpoint is damaged.
+        step: number of completed steps.
+        improved: step of the last improvement, and its score.
+        best_score: score of the best weights that are on disk.
     """
 
     def __init__(
         self,
-        learner: Learner,
+        compute_gradients: ComputeGradients,
+        optimizer: Optimizer,
         folder: Path,
         *,
-        score: Score,
+        steps: int,
+        batch_size: int,
+        distributed: DistributedContext,
+        micro_batches: MicroBatches | None = None,
+        score: Score = lambda metrics: 0.0,
         evaluate_every: int,
         checkpoint_every_s: float,
         keep_checkpoints: int,
         patience: int = 0,
     ) -> None:
-        self.learner, self.folder, self.score = learner, folder, score
-        self.processes, self.optimization = learner.processes, learner.optimization
+        self.compute_gradients, self.optimizer, self.folder = compute_gradients, optimizer, folder
+        self.steps, self.batch_size = steps, batch_size
+        self.distributed, self.micro_batches, self.score = distributed, micro_batches, score
         self.evaluate_every, self.checkpoint_every_s = evaluate_every, checkpoint_every_s
         self.keep_checkpoints, self.patience = keep_checkpoints, patience
         self.step = 0
-        self.improved = (0, -math.inf)  # the step that was first measured best so far, and its score
-        self._resume()
+        self.improved: tuple[int, float] = (0, -math.inf)
+        self.best_score = -math.inf
 
-    def run(self, *, evaluate: Evaluate, on_step: Callable[[Progress], None] = lambda progress: None) -> bool:
-        """Trains to the last step, or until nothing becomes better; SIGINT and SIGTERM save and stop it.
+    def resume(self) -> bool:
+        """Load the last checkpoint in the folder, and return whether there is one.
+
+        Raises:
+            InputError: the checkpoint is damaged.
+        """
+        path = last_checkpoint(self.folder / CHECKPOINTS)
+        if path is not None:
+            self.load_checkpoint(path)
+        return path is not None
+
+    def load_checkpoint(self, path: Path) -> None:
+        """Restore the state of a checkpoint.
+
+        Raises:
+            InputError: the checkpoint is damaged.
+        """
+        tensors, state = read_checkpoint(path)
+        self.step = state["step"]
+        self.improved = tuple(state.get("improved", self.improved))
+        if self.micro_batches is not None:
+            self.micro_batches.max_tokens = min(self.micro_batches.max_tokens, state["chunk_tokens"])
+        self.optimizer.load_state_dict(tensors)
+        best = read_best(self.folder / BEST)
+        self.best_score = -math.inf if best is None else self.score(best.metrics)
+
+    def save_checkpoint(self) -> None:
+        """Write a checkpoint, and delete those before the last ones. Collective: call on every rank."""
+        tensors = self.optimizer.state_dict()
+        if self.distributed.is_main:
+            folder = self.folder / CHECKPOINTS
+            state = {"step": self.step, "improved": self.improved}
+            if self.micro_batches is not None:
+                state["chunk_tokens"] = self.micro_batches.max_tokens
+            write_checkpoint(folder / checkpoint_name(self.step), tensors, state)
+            keep_last(folder, self.keep_checkpoints)
+        self.distributed.barrier()
+
+    def run(
+        self, *, evaluate: Evaluate = lambda step: {}, on_step: Callable[[Progress], None] = lambda progress: None
+    ) -> bool:
+        """Train to the last step, or until early stopping; SIGINT and SIGTERM save a checkpoint and stop.
+
+        Args:
+            evaluate: returns the metrics of the weights, which are those of the EMA while it is called.
+            on_step: called after each step.
 
         Returns:
-            whether it came to its end.
+            Whether the training is finished.
         """
+        # Best weights next to this folder, while it is empty, are those of a training before its first checkpoint.
+        (self.folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
         saved = began = time.monotonic()
-        first, steps = self.step, self.learner.steps
+        first = self.step
         if self.step == 0:
-            # Where it begins, which is not kept; and what cannot be measured or drawn is told now, not hours later.
+            # The initial weights are not kept; but what fails in an evaluation fails now instead of hours later.
             self.improved = (0, self.score(evaluate(0)))
         with _stop_request() as stop:
-            while self.step < steps and not self._is_patience_over():
+            while self.step < self.steps and not self._is_patience_over():
                 losses = self.train_step()
                 now = time.monotonic()
-                if self.processes.is_main:
-                    logs.append(self.folder / LOG, self.step, losses)
                 rate = (self.step - first) / max(now - began, 1e-9)
-                remaining_s = (steps - self.step) / rate
-                on_step(Progress(self.step, steps, losses, rate * self.learner.batch_size, remaining_s))
-                if self.step == steps or self.step % self.evaluate_every == 0:
+                remaining_s = (self.steps - self.step) / rate
+                on_step(Progress(self.step, self.steps, losses, rate * self.batch_size, remaining_s))
+                if self.step == self.steps or self.step % self.evaluate_every == 0:
                     self._evaluate(evaluate)
-                is_last = self.step == steps or self._is_patience_over()
-                asked = self.processes.any(stop.requested)
-                if is_last or asked or self.processes.any(now - saved >= self.checkpoint_every_s):
-                    self.save()
+                is_last = self.step == self.steps or self._is_patience_over()
+                asked = self.distributed.any(stop.requested)
+                if is_last or asked or self.distributed.any(now - saved >= self.checkpoint_every_s):
+                    self.save_checkpoint()
                     saved = time.monotonic()
                 if asked and not is_last:
                     return False
         return True
 
     def train_step(self) -> dict[str, float]:
-        """One step; returns the losses of the whole batch before it.
+        """Update the weights once, and return the losses of the whole batch before the update.
 
         Raises:
-            InputError: the loss or its gradient is not finite, or a single sound does not fit into memory.
+            InputError: the loss or its gradient is not finite.
+            MemoryError: a single clip does not fit into memory.
         """
-        losses = self.learner.gradients(self.step)
-        gradients = self.optimization.fill_gradients()
-        if not self.processes.is_sharded:
-            self.processes.add_up(gradients)
-        losses["gradient norm"] = self.optimization.clip()
+        losses = self.compute_gradients(self.step)
+        gradients = self.optimizer.gradients()
+        if not self.distributed.is_sharded:
+            self.distributed.all_reduce_sum(gradients)
+        losses["gradient norm"] = self.optimizer.clip_gradients()
         for name in ("loss", "gradient norm"):
             if not math.isfinite(losses[name]):
                 raise InputError(
-                    f"learning_rate must be lower than {self.optimization.learning_rate:g}: the {name} is "
-                    f"{losses[name]} at step {self.step + 1}; the last checkpoint is good"
+                    f"learning_rate must be lower than {self.optimizer.learning_rate:g}: the {name} is "
+                    f"{losses[name]} at step {self.step + 1}; the last checkpoint is intact"
                 )
-        losses["learning rate"] = self.optimization.step(self.step, steps=self.learner.steps)
-        self.optimization.zero_grad()
+        losses["learning rate"] = self.optimizer.step(self.step, steps=self.steps)
+        self.optimizer.zero_grad()
         self.step += 1
         return losses
-
-    def save(self) -> None:
-        """Writes a checkpoint, and deletes those before the last ones."""
-        tensors = self.optimization.tensors()
-        if self.processes.is_main:
-            folder = self.folder / "checkpoints"
-            state = {"step": self.step, "chunk_tokens": self.learner.chunks.tokens, "improved": self.improved}
-            write_folder(folder / checkpoint_name(self.step), tensors, state)
-            keep_last(folder, self.keep_checkpoints)
-        self.processes.wait()
-
-    def _resume(self) -> None:
-        path = last_checkpoint(self.folder / "checkpoints")
-        if path is not None:
-            tensors, state = read_folder(path)
-            self.step = state["step"]
-            self.learner.chunks.tokens = min(self.learner.chunks.tokens, state["chunk_tokens"])
-            self.improved = tuple(state.get("improved", self.improved))
-            self.optimization.load(tensors)
-        if self.processes.is_main:
-            logs.cut(self.folder / LOG, self.step)
-            if path is None:
-                (self.folder / BEST).unlink(missing_ok=True)  # of a training that is begun anew
-        self.processes.wait()
-        best = read_best(self.folder / BEST)
-        self.best_score = -math.inf if best is None else self.score(best.measures)
 
     def _is_patience_over(self) -> bool:
         return 0 < self.patience * self.evaluate_every <= self.step - self.improved[0]
 
     def _evaluate(self, evaluate: Evaluate) -> None:
-        """Measures the average, where there is one, and keeps it if it is the best."""
-        averaged = self.optimization.ema_decay > 0
-        if averaged:
-            self.optimization.swap_average()
+        """Evaluate the EMA of the weights, and keep it on disk if it is the best so far."""
+        self.optimizer.swap_ema()
         try:
-            measures = evaluate(self.step)
-            score = self.score(measures)
+            metrics = evaluate(self.step)
+            score = self.score(metrics)
             if score > self.improved[1]:
                 self.improved = (self.step, score)
             if score >= self.best_score:
                 self.best_score = score
-                weights = self.optimization.weights()
-                if self.processes.is_main:
-                    write_best(self.folder / BEST, weights, step=self.step, measures=measures)
-                self.processes.wait()
+                weights = self.optimizer.weights()
+                if self.distributed.is_main:
+                    write_best(self.folder / BEST, weights, step=self.step, metrics=metrics)
+                self.distributed.barrier()
         finally:
-            if averaged:
-                self.optimization.swap_average()
+            self.optimizer.swap_ema()
 
 
 class _StopRequest:
@@ -213,7 +231,7 @@ class _StopRequest:
 
 @contextmanager
 def _stop_request() -> Generator[_StopRequest]:
-    """Takes SIGINT and SIGTERM for a request to stop between two steps; a second SIGINT is one to stop at once."""
+    """Take SIGINT and SIGTERM as a request to stop between two steps; a second SIGINT stops at once."""
     stop = _StopRequest()
 
     def request(number: int, frame: object) -> None:

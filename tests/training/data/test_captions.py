@@ -1,7 +1,6 @@
 import pytest
 
-from photism.errors import InputError
-from photism.training.data.captions import captions_of_labels, captions_of_row, captions_of_text, check_template
+from photism.training.data.captions import captions_of_labels, captions_of_row, captions_of_text
 
 
 @pytest.mark.parametrize(
@@ -21,12 +20,6 @@ def test_templates_of_all_labels_and_of_each():
     assert captions_of_labels("Rain,Wind", "the sound of {labels}") == ("the sound of Rain Wind",)
     assert captions_of_labels("Rain,Keyboard_(musical)", "a {label}.") == ("a Rain.", "a Keyboard musical.")
     assert captions_of_labels("") == captions_of_labels(", ,", "{label}") == ()
-
-
-@pytest.mark.parametrize("template", ["sound", "{label} of {labels}"])
-def test_a_template_without_labels_is_refused(template):
-    with pytest.raises(InputError, match=r"label_template must hold either \{labels\}.*got '" + template):
-        check_template(template)
 
 
 def test_texts():

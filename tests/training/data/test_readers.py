@@ -10,11 +10,12 @@ import pytest
 from photism.audio.waveform import load_waveform
 from photism.errors import InputError
 from photism.training.data.captions import captions_of_row
-from photism.training.data.readers import Example, fingerprint, read_examples
+from photism.training.data.example import Example
+from photism.training.data.readers import fingerprint, read_examples
 
 
 def read(data, *, sound=None, text=None, label_template="{labels}") -> list[Example]:
-    """With the texts that an alignment takes: captions."""
+    """Return the examples with captions as texts, as for an alignment."""
     texts = partial(captions_of_row, text_columns=text, label_template=label_template)
     return list(read_examples(str(data), texts, sound_column=sound))
 
@@ -26,7 +27,7 @@ def test_a_csv_lists_files_texts_and_splits(captioned):
     assert [example.split for example in examples].count("validation") == 3
 
 
-def test_jsonl_with_parts_and_several_captions(tmp_path):
+def test_jsonl_with_segments_and_several_captions(tmp_path):
     rows = [
         {"file_name": "a.wav", "caption": ["a dog", "a dog that barks"], "start": 1, "end": 2.5},
         {"file_name": "a.wav", "caption": "a cat", "start": 3},
@@ -85,7 +86,7 @@ def test_web_dataset(captioned, tmp_path):
         assert load_waveform(first.sound).duration_s == load_waveform(captioned / "0.wav").duration_s
 
 
-def test_a_key_without_a_sound_is_told_and_no_reason_to_stop(captioned, tmp_path):
+def test_a_key_without_a_recording_is_an_example_without_one(captioned, tmp_path):
     sound = (captioned / "0.wav").read_bytes()
     write_shard(tmp_path / "s.tar", {"a.txt": b"a dog", "b.wav": sound, "b.txt": b"a cat"})
     assert [(each.name, each.sound is None) for each in read(tmp_path / "s.tar")] == [("a", True), ("b", False)]
@@ -96,9 +97,9 @@ def test_a_key_without_a_sound_is_told_and_no_reason_to_stop(captioned, tmp_path
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a.wav": b"", "a.json": b"{no"}, "data must be whole shards .*s.tar: .*Expecting property name"),
-        ({"a.txt": b"\xff"}, "data must be whole shards .*s.tar: .*invalid start byte"),
-        ({"a.wav": b"", "a.json": b"[1]"}, r"data must tell a sound by an object of names and values; got \[1\]"),
+        ({"a.wav": b"", "a.json": b"{no"}, "s.tar must be complete shards .*: .*Expecting property name"),
+        ({"a.txt": b"\xff"}, "s.tar must be complete shards .*: .*invalid start byte"),
+        ({"a.wav": b"", "a.json": b"[1]"}, r"data must describe each recording by a JSON object; got \[1\]"),
     ],
 )
 def test_shards_that_cannot_be_read(tmp_path, files, message):
@@ -107,12 +108,12 @@ def test_shards_that_cannot_be_read(tmp_path, files, message):
         read(tmp_path / "s.tar")
 
 
-def test_shards_that_break_off_or_are_not_there(captioned, tmp_path):
+def test_truncated_and_missing_shards(captioned, tmp_path):
     write_shard(tmp_path / "s.tar", {"a.wav": (captioned / "0.wav").read_bytes() * 4, "a.txt": b"a dog"})
     whole = (tmp_path / "s.tar").read_bytes()
     (tmp_path / "s.tar").write_bytes(whole[: len(whole) // 2])
     for name in ("s.tar", "gone.tar"):
-        with pytest.raises(InputError, match=f"data must be whole shards .*{name}"):
+        with pytest.raises(InputError, match=f"{name} must be complete shards"):
             read(tmp_path / name)
 
 
@@ -160,13 +161,13 @@ def test_lists_of_classes(tables):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("text\na dog\n", "data must have a column audio or file_name .* with the sound; it has text"),
+        ("text\na dog\n", "data needs a column audio or file_name .* with the recording; it has text"),
         ("file_name,text,split\na.wav,a dog,third\n", "split must be one of train, .*; got third"),
-        ("file_name,text,split\na.wav,a dog,train\na.wav,hound,test\n", "a sound in one split; a.wav is in two"),
+        ("file_name,text,split\na.wav,a dog,train\na.wav,hound,test\n", "puts a.wav in two splits"),
         ("file_name,text,start\na.wav,a dog,soon\n", "start must be seconds; a.wav has 'soon'"),
         ("file_name,text,start\n,a dog,soon\n", "start must be seconds; .*has 'soon'"),
-        ("file_name,text\n", "data must hold sounds; .* lists none"),
-        ("\x00\xff", "data must"),
+        ("file_name,text\n", "lists no recordings"),
+        ("\x00\xff", "must be UTF-8"),
     ],
 )
 def test_bad_lists(tmp_path, content, message):
@@ -178,7 +179,7 @@ def test_bad_lists(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('["a.wav", "a dog"]', r"data must tell a sound by an object of names and values; got \['a.wav', 'a dog'\]"),
+        ('["a.wav", "a dog"]', r"data must describe each recording by a JSON object; got \['a.wav', 'a dog'\]"),
         ('{"file_name": "a.wav", "text": "a dog", "split": 3}', "split must be one of train, .*; got 3"),
         ('{"file_name": "a.wav", "text": "a dog"', "cannot be read"),
     ],
@@ -189,17 +190,17 @@ def test_bad_lines(tmp_path, line, message):
         read(tmp_path)
 
 
-def test_data_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match=r"no-such-data cannot be loaded"):
+def test_missing_data(tmp_path):
+    with pytest.raises(InputError, match=r"cannot load .*no-such-data"):
         read(tmp_path / "no-such-data")
-    with pytest.raises(InputError, match="shards that exist"):
+    with pytest.raises(InputError, match="shards that exist; no file matches"):
         read(tmp_path / "*.tar")
     (tmp_path / "sound.wav").write_bytes(b"")
     with pytest.raises(InputError, match="is a file"):
         read(tmp_path / "sound.wav")
     for name in ("metadata.csv", "metadata.jsonl"):
         (tmp_path / name).write_text("")
-    with pytest.raises(InputError, match="one list"):
+    with pytest.raises(InputError, match=r"has both metadata\.csv and metadata\.jsonl"):
         read(tmp_path)
 
 

@@ -1,12 +1,13 @@
-"""From sounds to a corpus: decoded once, in parallel, and gone on with where it was stopped."""
+"""Feature cache: decode recordings once, in parallel, and resume an interrupted preparation."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import islice
@@ -20,88 +21,109 @@ from photism.audio.log_mel import log_mel
 from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
 from photism.errors import InputError
 from photism.files import atomic_path
-from photism.training.data.cache import cache_folder, lock
-from photism.training.data.feature_dataset import Clip, Corpus, FeatureSettings, clips_path, features_path, read_clips
-from photism.training.data.readers import Example
+from photism.training.data.example import Example
+from photism.training.data.feature_dataset import (
+    Clip,
+    FeatureDataset,
+    FeatureSettings,
+    clips_path,
+    features_path,
+    read_clips,
+)
 
 SHARD_CLIPS = 2000
 DECODED_AT_ONCE = 32
 SPLIT_STEPS = 10_000
-LISTED_UNREADABLE = 10
+MAX_LISTED = 10
+"""Unreadable recordings that an error message lists."""
 
 
-def cached_corpus(
+@dataclass(frozen=True)
+class PreparationSettings:
+    """Which recordings a prepared data set holds, and how.
+
+    Attributes:
+        features: settings of the features.
+        required: what a recording without texts lacks, such as "caption"; None if it needs none.
+        validation_share: fraction of the recordings without a split that is used for validation, chosen by group or
+            name: all segments of a file, and all recordings of a group, are in one split.
+        max_unreadable: fraction of the recordings that may be unreadable; more are taken for a mistake.
+        limit: number of recordings to read; None for all.
+    """
+
+    features: FeatureSettings
+    required: str | None = "text"
+    validation_share: float = 0.05
+    max_unreadable: float = 0.05
+    limit: int | None = None
+
+
+def cache_folder() -> Path:
+    """Return the folder of prepared data: $PHOTISM_CACHE, or ~/.cache/photism."""
+    return Path(os.environ.get("PHOTISM_CACHE") or Path.home() / ".cache" / "photism")
+
+
+@contextmanager
+def lock(path: Path) -> Generator[None]:
+    """Hold a file lock: the process that comes first works, while the others wait."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
+
+
+def cached_dataset(
     examples: Iterable[Example],
-    about: Mapping[str, Any],
+    key: Mapping[str, Any],
+    settings: PreparationSettings,
     *,
-    settings: FeatureSettings,
-    text: str | None,
-    validation_share: float,
-    max_unreadable: float,
-    limit: int | None,
-    on_clip: Callable[[float], None],
-) -> Corpus:
-    """A corpus in the cache, prepared by the process that comes first, while the others wait and then find it done.
+    on_hours: Callable[[float], None],
+) -> FeatureDataset:
+    """Return a data set from the cache, where the process that comes first prepares it.
 
     Args:
-        examples: as for `prepare_corpus`, and what follows.
-        about: what decides which examples these are and what is learned of them; another corpus has another.
-        settings: of the features.
-        text: what a sound must have, or None.
-        validation_share: kept from training.
-        max_unreadable: share that may fail.
-        limit: of the examples.
-        on_clip: is told the hours.
+        examples: recordings, in the same order each time.
+        key: what decides which examples these are, and their texts.
+        settings: settings of the preparation.
+        on_hours: called with the hours of audio decoded so far.
     """
-    known = {**about, "features": asdict(settings), "validation_share": validation_share, "limit": limit}
-    key = hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=12).hexdigest()
+    known = {
+        **key,
+        "features": asdict(settings.features),
+        "validation_share": settings.validation_share,
+        "limit": settings.limit,
+    }
+    name = hashlib.blake2b(json.dumps(known, sort_keys=True).encode(), digest_size=12).hexdigest()
     folder = cache_folder() / "corpora"
-    with lock(folder / f"{key}.lock"):
-        return prepare_corpus(
-            examples,
-            folder / key,
-            settings=settings,
-            text=text,
-            validation_share=validation_share,
-            max_unreadable=max_unreadable,
-            limit=limit,
-            on_clip=on_clip,
-        )
+    with lock(folder / f"{name}.lock"):
+        return prepare_dataset(examples, folder / name, settings, on_hours=on_hours)
 
 
-def prepare_corpus(
+def prepare_dataset(
     examples: Iterable[Example],
     folder: Path,
+    settings: PreparationSettings,
     *,
-    settings: FeatureSettings,
-    text: str | None = "text",
-    validation_share: float = 0.05,
-    max_unreadable: float = 0.05,
-    limit: int | None = None,
-    on_clip: Callable[[float], None] = lambda hours: None,
-) -> Corpus:
-    """Decodes sounds and keeps their features.
+    on_hours: Callable[[float], None] = lambda hours: None,
+) -> FeatureDataset:
+    """Decode recordings and write their features; do nothing if that is done.
 
     Args:
-        examples: in the same order each time: those of complete shards are not decoded again.
-        folder: where the corpus is or comes to be.
-        settings: of the features.
-        text: what a sound that has no texts lacks, such as "caption"; None: none are needed.
-        validation_share: of the sounds without a split, chosen by group or name, that are kept from training; all parts
-            of a file, and all sounds of one group, go together.
-        max_unreadable: share of the sounds that may fail before it is taken for a mistake.
-        limit: of the examples to read; None: all.
-        on_clip: is told the hours decoded so far.
+        examples: recordings, in the same order each time: those of complete shards are not decoded again.
+        folder: folder of the data set.
+        settings: settings of the preparation.
+        on_hours: called with the hours of audio decoded so far.
 
     Raises:
-        InputError: more sounds than `max_unreadable` cannot be read, or none can.
+        InputError: more recordings than `max_unreadable` are unreadable, or all of them.
     """
     if (folder / "corpus.json").is_file():
-        corpus = Corpus(folder)
-        _check_unreadable(corpus.unreadable, len(corpus) + len(corpus.unreadable), max_unreadable)
-        return corpus
+        dataset = FeatureDataset(folder)
+        _check_unreadable(dataset.unreadable, len(dataset) + len(dataset.unreadable), settings.max_unreadable)
+        return dataset
     folder.mkdir(parents=True, exist_ok=True)
-    stream = iter(islice(examples, limit))
+    stream = iter(islice(examples, settings.limit))
     unreadable: list[tuple[str, str]] = []
     shard, seen, hours = 0, 0, 0.0
     while clips_path(folder, shard).is_file():
@@ -110,52 +132,54 @@ def prepare_corpus(
         seen += about["examples"]
         hours += sum(clip.duration_s for clip in read_clips(clips_path(folder, shard))) / 3600
         shard += 1
-    skipped = sum(1 for _ in islice(stream, seen))
-    if skipped != seen:
-        raise InputError(f"data has changed since {folder} was begun: it had {seen} sounds at least; delete the folder")
+    if sum(1 for _ in islice(stream, seen)) != seen:
+        raise InputError(f"data changed while {folder} was being prepared: it had {seen} recordings; delete the folder")
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while group := list(islice(stream, SHARD_CLIPS)):
             clips, failed = _write_features(
-                group,
-                folder,
-                shard,
-                partial(_hear, settings=settings, text=text),
-                validation_share,
-                pool,
-                lambda s, before=hours: on_clip(before + s / 3600),
+                group, folder, shard, settings, pool, lambda s, before=hours: on_hours(before + s / 3600)
             )
             unreadable += failed
             seen += len(group)
             hours += sum(clip.duration_s for clip in clips) / 3600
-            _check_unreadable(unreadable, seen, max_unreadable)  # first: what was out of reach is tried again
+            _check_unreadable(unreadable, seen, settings.max_unreadable)  # before the shard is complete, to try again
             _complete_shard(folder, shard, clips, failed)
             shard += 1
-    _check_unreadable(unreadable, seen, max_unreadable)  # of shards that another share was allowed
+    _check_unreadable(unreadable, seen, settings.max_unreadable)  # earlier shards may have been allowed more
     if seen == len(unreadable):
         raise InputError(
-            "data must hold sounds that can be read; " + _told(unreadable) if seen else "data holds no sounds"
+            f"data has no readable recordings: {_listed(unreadable)}" if seen else "data has no recordings"
         )
-    about = {"features": asdict(settings), "unreadable": unreadable, "shards": shard}
+    about = {"features": asdict(settings.features), "unreadable": unreadable, "shards": shard}
     _write(folder / "corpus.json", json.dumps(about, ensure_ascii=False).encode())
-    return Corpus(folder)
+    return FeatureDataset(folder)
+
+
+@dataclass(frozen=True)
+class _Features:
+    """Features of an example."""
+
+    features: NDArray[np.float16]
+    duration_s: float
+    digest: str
 
 
 def _write_features(
     group: list[Example],
     folder: Path,
     shard: int,
-    hear: Callable[[Example], _Heard | str],
-    validation_share: float,
+    settings: PreparationSettings,
     pool: ThreadPoolExecutor,
     on_length: Callable[[float], None],
 ) -> tuple[list[Clip], list[tuple[str, str]]]:
-    """The sounds whose features are written, and those that failed."""
+    """Write the features of a shard; return its clips, and name and reason of the unreadable examples."""
     clips: list[Clip] = []
     failed: list[tuple[str, str]] = []
     start, length_s = 0, 0.0
     with atomic_path(features_path(folder, shard), sole_writer=True) as part, part.open("wb") as file:
         for examples in _groups(group, DECODED_AT_ONCE):
-            for example, found in zip(examples, pool.map(hear, examples), strict=True):
+            results = pool.map(partial(_extract_features, settings=settings), examples)
+            for example, found in zip(examples, results, strict=True):
                 if isinstance(found, str):
                     failed.append((example.name, found))
                     continue
@@ -164,7 +188,7 @@ def _write_features(
                     Clip(
                         name=example.name,
                         texts=example.texts,
-                        split=example.split or _split_of(example.group or example.name, validation_share),
+                        split=example.split or _split_of(example.group or example.name, settings.validation_share),
                         duration_s=found.duration_s,
                         digest=found.digest,
                         start=start,
@@ -184,60 +208,55 @@ def _complete_shard(folder: Path, shard: int, clips: list[Clip], failed: list[tu
     about = {"examples": len(clips) + len(failed), "unreadable": failed}
     _write(_unreadable_path(folder, shard), json.dumps(about, ensure_ascii=False).encode())
     lines = "".join(json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip in clips)
-    _write(clips_path(folder, shard), lines.encode())  # last: with it the shard is complete
+    _write(clips_path(folder, shard), lines.encode())  # last, since it marks the shard as complete
 
 
-@dataclass(frozen=True)
-class _Heard:
-    features: NDArray[np.float16]
-    duration_s: float
-    digest: str
-
-
-def _hear(example: Example, settings: FeatureSettings, text: str | None) -> _Heard | str:
-    """What an example sounds like, or why that cannot be told."""
+def _extract_features(example: Example, settings: PreparationSettings) -> _Features | str:
+    """Return the features of an example, or why it cannot be used."""
     if example.sound is None:
-        return "it has no sound"
-    if text and not example.texts:
-        return f"it has no {text}"
+        return "it has no recording"
+    if settings.required and not example.texts:
+        return f"it has no {settings.required}"
     try:
-        waveform = _part(load_waveform(example.sound), example)
+        waveform = _segment(load_waveform(example.sound), example)
     except InputError as error:
         return str(error)
-    features, mask = log_mel([waveform], num_mel_bins=settings.num_mel_bins, stride=settings.stride)
+    kind = settings.features
+    features, mask = log_mel([waveform], num_mel_bins=kind.num_mel_bins, stride=kind.stride)
     digest = hashlib.blake2b(waveform.samples.tobytes(), digest_size=12).hexdigest()
-    return _Heard(features[0, : int(mask.sum())].half().numpy(), waveform.duration_s, digest)
+    return _Features(features[0, : int(mask.sum())].half().numpy(), waveform.duration_s, digest)
 
 
-def _part(waveform: Waveform, example: Example) -> Waveform:
+def _segment(waveform: Waveform, example: Example) -> Waveform:
+    """Return the segment of a recording that an example names."""
     if example.start_s == 0 and example.end_s is None:
         return waveform
     end_s = waveform.duration_s if example.end_s is None else example.end_s
     if not 0 <= example.start_s < min(end_s, waveform.duration_s):
         raise InputError(
-            f"start and end must lie within the {waveform.duration_s:.2f} s of the sound; "
+            f"start and end must lie within the {waveform.duration_s:.2f} s of the recording; "
             f"got {example.start_s:g} to {end_s:g}"
         )
     return Waveform(waveform.samples[int(example.start_s * SAMPLING_RATE) : int(end_s * SAMPLING_RATE)])
 
 
 def _split_of(name: str, validation_share: float) -> str:
-    """By the name alone, so that it is the same tomorrow, and on another machine."""
+    """Return a split by the name alone, so that it is the same at any time and on any machine."""
     number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") % SPLIT_STEPS
     return "validation" if number < validation_share * SPLIT_STEPS else "train"
 
 
-def _check_unreadable(unreadable: list[tuple[str, str]], seen: int, share: float) -> None:
-    if len(unreadable) > share * seen:
+def _check_unreadable(unreadable: list[tuple[str, str]], seen: int, max_unreadable: float) -> None:
+    if len(unreadable) > max_unreadable * seen:
         raise InputError(
-            f"data has {len(unreadable)} sounds of {seen} that cannot be read, more than max_unreadable={share:g} "
-            f"allows: {_told(unreadable)}"
+            f"{len(unreadable)} of the {seen} recordings in data are unreadable, more than "
+            f"max_unreadable={max_unreadable:g} allows: {_listed(unreadable)}"
         )
 
 
-def _told(unreadable: list[tuple[str, str]]) -> str:
-    told = [f"{name}: {reason}" for name, reason in unreadable[:LISTED_UNREADABLE]]
-    return "; ".join(told) + ("; …" if len(unreadable) > LISTED_UNREADABLE else "")
+def _listed(unreadable: list[tuple[str, str]]) -> str:
+    lines = [f"{name}: {reason}" for name, reason in unreadable[:MAX_LISTED]]
+    return "; ".join(lines) + ("; …" if len(unreadable) > MAX_LISTED else "")
 
 
 def _groups(examples: list[Example], size: int) -> Iterator[list[Example]]:

@@ -1,10 +1,10 @@
-"""Sounds as training wants them: their features on disk, each within reach.
+"""Log-mel features of a data set on disk, memory-mapped.
 
-    clips-00000.jsonl    what is known of each sound: name, texts, split, where its features begin, their number
-    features-00000       the features, float16 (tokens, num_mel_bins · stride), memory-mapped: 58 MB an hour of sound
-    corpus.json          how the features were made, and what could not be read; written last
+    clips-00000.jsonl    a line a clip: name, texts, split, where its features begin, and their number
+    features-00000       features, float16 (tokens, num_mel_bins · stride): 58 MB an hour of audio
+    corpus.json          settings of the features, and unreadable recordings; written last
 
-A shard is complete or absent, so that preparing goes on where it was stopped.
+A shard is complete or absent, so that an interrupted preparation resumes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,14 +22,16 @@ from torch import Tensor
 
 from photism.audio.log_mel import FRAMES_PER_S
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """Of `log_mel`, as the encoder wants its features.
+    """Arguments of `log_mel` that an encoder expects.
 
     Attributes:
-        num_mel_bins: of a frame.
-        stride: frames in a token.
+        num_mel_bins: mel bins of a frame.
+        stride: frames that are stacked to a token.
     """
 
     num_mel_bins: int = 80
@@ -42,22 +44,23 @@ class FeatureSettings:
 
     @property
     def tokens_per_s(self) -> float:
-        """Tokens of a second of sound."""
+        """Tokens per second of audio."""
         return FRAMES_PER_S / self.stride
 
 
 @dataclass(frozen=True)
 class Clip:
-    """What is known of a sound.
+    """A clip of a data set. The names of its fields are those in the files of a data set.
 
     Attributes:
-        name: where it is from.
-        texts: what is to be learned of it, as `Example` has them.
+        name: name of the recording.
+        texts: targets of the clip as texts.
         split: "train" or "validation".
-        duration_s: in seconds.
-        digest: of its samples: equal for equal sounds.
-        group: as `Example` has it.
-        start, tokens: where its features are in its shard.
+        duration_s: length in seconds.
+        digest: hash of its samples, equal for equal audio.
+        start: first token of its features within the shard.
+        tokens: number of tokens.
+        group: clips of one group are in one split; None for none.
     """
 
     name: str
@@ -70,13 +73,16 @@ class Clip:
     group: str | None = None
 
 
-class Corpus:
-    """Prepared sounds.
+class FeatureDataset:
+    """Prepared features of a data set.
+
+    Args:
+        folder: folder written by `prepare_dataset`.
 
     Attributes:
-        clips: all of them, in the order in which they were read.
-        unreadable: name and reason of each sound that was left out.
-        settings: of the features.
+        clips: clips in the order in which they were read.
+        unreadable: name and reason of each recording that was skipped.
+        settings: settings of the features.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -101,47 +107,47 @@ class Corpus:
         return len(self.clips)
 
     def split(self, name: str) -> list[int]:
-        """Indices of the clips of "train" or "validation"."""
+        """Return the indices of the clips of "train" or "validation"."""
         return [index for index, clip in enumerate(self.clips) if clip.split == name]
 
     def features(self, index: int, start: int = 0, tokens: int | None = None) -> NDArray[np.float16]:
-        """(tokens, width) of a clip, or of a part of it."""
+        """Return features (tokens, width) of a clip, or of a segment of it."""
         clip = self.clips[index]
         stop = clip.tokens if tokens is None else min(clip.tokens, start + tokens)
         return self._shards[self._shard_of[index]][clip.start + start : clip.start + stop]
 
-    def batch(self, parts: Iterable[tuple[int, int, int | None]]) -> tuple[Tensor, Tensor]:
-        """Features float32 (B, F, width), zero where there are none, and their mask int64 (B, F).
+    def batch(self, segments: Iterable[tuple[int, int, int | None]]) -> tuple[Tensor, Tensor]:
+        """Return features float32 (B, F, width), 0 for padding, and their mask int64 (B, F).
 
         Args:
-            parts: of each clip its index, and the first token and the number of them, None for all.
+            segments: index of the clip, first token and number of tokens, None for all, of each row.
         """
-        each = [self.features(*part) for part in parts]
-        features = torch.zeros(len(each), max(map(len, each)), self.settings.width)
+        rows = [self.features(*segment) for segment in segments]
+        features = torch.zeros(len(rows), max(map(len, rows)), self.settings.width)
         mask = torch.zeros(features.shape[:2], dtype=torch.long)
-        for row, found in enumerate(each):
-            features[row, : len(found)] = torch.from_numpy(found.astype(np.float32))
-            mask[row, : len(found)] = 1
+        for index, row in enumerate(rows):
+            features[index, : len(row)] = torch.from_numpy(row.astype(np.float32))
+            mask[index, : len(row)] = 1
         return features, mask
 
 
-def evenly(clips: Sequence[int], most: int) -> list[int]:
-    """As many clips at most, spread over all of them."""
-    step = max(1.0, len(clips) / most)
-    return [clips[int(number * step)] for number in range(min(most, len(clips)))]
+def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
+    """Return at most `count` items, evenly spaced over all of them."""
+    step = max(1.0, len(items) / count)
+    return [items[int(number * step)] for number in range(min(count, len(items)))]
 
 
 def read_clips(path: Path) -> list[Clip]:
-    """Of a shard."""
+    """Return the clips of a shard."""
     rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
     return [Clip(texts=tuple(row.pop("texts")), **row) for row in rows]
 
 
 def clips_path(folder: Path, shard: int) -> Path:
-    """Where a shard tells its clips; with this file it is complete."""
+    """Return the file of a shard's clips, with which the shard is complete."""
     return folder / f"clips-{shard:05}.jsonl"
 
 
 def features_path(folder: Path, shard: int) -> Path:
-    """Where a shard has the features."""
+    """Return the file of a shard's features."""
     return folder / f"features-{shard:05}"

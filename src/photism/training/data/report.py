@@ -1,4 +1,4 @@
-"""What sounds there are to learn from, told before the training that would waste a night on them."""
+"""Report on a data set before the training: sizes and lengths, unreadable recordings, and leaks between the splits."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from photism.training.data.feature_dataset import Corpus
+from photism.training.data.feature_dataset import FeatureDataset
 
-NAMED = 5
+MAX_NAMES = 5
 
 
 @dataclass(frozen=True)
 class SplitReport:
-    """Of one split.
+    """Report on a split. The names of its fields are those in report.json.
 
     Attributes:
-        clips: sounds.
-        hours: of them together.
-        shortest_s, median_s, longest_s: lengths in seconds.
-        texts: distinct ones.
+        clips: number of clips.
+        hours: total length.
+        shortest_s: length of the shortest clip in seconds.
+        median_s: median length in seconds.
+        longest_s: length of the longest clip in seconds.
+        texts: number of distinct targets.
     """
 
     clips: int
@@ -33,17 +35,18 @@ class SplitReport:
 
 
 @dataclass(frozen=True)
-class SoundsReport:
-    """Of a corpus.
+class DatasetReport:
+    """Report on a data set. The names of its fields are those in report.json.
 
     Attributes:
-        texts: what its texts are called: "captions", "classes".
-        train, validation: the splits; None where there is nothing in one.
-        unreadable: name and reason of each sound that was left out.
-        repeated_sounds: how many sounds are equal, sample by sample, to one before.
-        leaked_sounds: names of sounds for training that are to be measured on, too.
-        leaked_groups: that have sounds in both splits.
-        cropped: training sounds that are heard in part.
+        texts: what its targets are called, such as "classes".
+        train: report on the training split; None if it is empty.
+        validation: report on the validation split; None if it is empty.
+        unreadable: name and reason of each recording that was skipped.
+        repeated_sounds: number of clips with the same samples as an earlier one.
+        leaked_sounds: names of training clips with the same samples as a validation clip.
+        leaked_groups: groups, such as speakers, with clips in both splits.
+        cropped: number of training clips that are longer than a crop.
     """
 
     texts: str
@@ -56,61 +59,66 @@ class SoundsReport:
     cropped: int
 
     def split_lines(self) -> list[str]:
-        """A line a split."""
-        told: list[str] = []
+        """Return a line on each split."""
+        lines: list[str] = []
         for name, split in (("train", self.train), ("validation", self.validation)):
             if split is None:
-                told.append(f"{name}: nothing")
+                lines.append(f"{name}: no clips")
                 continue
-            told.append(
-                f"{name}: {split.clips} sounds, {split.hours:.2f} h, {split.shortest_s:.1f} to {split.longest_s:.1f} s "
+            lines.append(
+                f"{name}: {split.clips} clips, {split.hours:.2f} h, {split.shortest_s:.1f} to {split.longest_s:.1f} s "
                 f"(median {split.median_s:.1f}), {split.texts} distinct {self.texts}"
             )
-        return told
+        return lines
 
-    def fault_lines(self) -> list[str]:
-        """What is to be looked at."""
-        told: list[str] = []
+    def problem_lines(self) -> list[str]:
+        """Return lines on what may be wrong; names of single recordings are indented."""
+        lines: list[str] = []
         if self.cropped:
-            told.append(f"{self.cropped} sounds are longer than max_duration_s and heard in part")
+            lines.append(f"{self.cropped} clips are longer than max_duration_s and are cropped")
         if self.repeated_sounds:
-            told.append(f"{self.repeated_sounds} sounds are equal to one before")
+            lines.append(f"{self.repeated_sounds} clips have the same audio as an earlier one")
         if self.leaked_sounds:
-            told.append(f"{len(self.leaked_sounds)} sounds are in both splits{some(self.leaked_sounds)}")
+            lines.append(f"{len(self.leaked_sounds)} clips are in both splits{first_names(self.leaked_sounds)}")
         if self.leaked_groups:
-            told.append(f"{len(self.leaked_groups)} speakers are in both splits{some(self.leaked_groups)}")
+            lines.append(f"{len(self.leaked_groups)} speakers are in both splits{first_names(self.leaked_groups)}")
         if self.unreadable:
-            told.append(f"{len(self.unreadable)} sounds cannot be read and are left out:")
-            told += [f"  {name}: {reason}" for name, reason in self.unreadable]
-        return told
+            lines.append(f"skipped {len(self.unreadable)} unreadable recordings:")
+            lines += [f"  {name}: {reason}" for name, reason in self.unreadable]
+        return lines
 
 
-def report_sounds(corpus: Corpus, *, texts: str, max_duration_s: float) -> SoundsReport:
-    """Looks a corpus through.
+def report_dataset(dataset: FeatureDataset, *, target_noun: str, max_duration_s: float) -> DatasetReport:
+    """Inspect a data set.
 
     Args:
-        corpus: prepared.
-        texts: what its texts are called.
-        max_duration_s: of what is heard of a sound; infinity: all.
+        dataset: prepared data set.
+        target_noun: what its targets are called.
+        max_duration_s: longest training crop; infinity if clips are not cropped.
     """
-    digests = Counter(clip.digest for clip in corpus.clips)
-    measured_on = {clip.digest for clip in corpus.clips if clip.split == "validation"}
-    train = [clip for clip in corpus.clips if clip.split == "train"]
-    groups = [{clip.group for clip in corpus.clips if clip.split == split} for split in ("train", "validation")]
-    return SoundsReport(
-        texts=texts,
-        train=_report_split(corpus, "train"),
-        validation=_report_split(corpus, "validation"),
-        unreadable=corpus.unreadable,
-        repeated_sounds=len(corpus) - len(digests),
-        leaked_sounds=[clip.name for clip in train if clip.digest in measured_on],
+    digests = Counter(clip.digest for clip in dataset.clips)
+    validation_digests = {clip.digest for clip in dataset.clips if clip.split == "validation"}
+    train = [clip for clip in dataset.clips if clip.split == "train"]
+    groups = [{clip.group for clip in dataset.clips if clip.split == split} for split in ("train", "validation")]
+    return DatasetReport(
+        texts=target_noun,
+        train=_report_split(dataset, "train"),
+        validation=_report_split(dataset, "validation"),
+        unreadable=dataset.unreadable,
+        repeated_sounds=len(dataset) - len(digests),
+        leaked_sounds=[clip.name for clip in train if clip.digest in validation_digests],
         leaked_groups=sorted(group for group in groups[0] & groups[1] if group is not None),
         cropped=sum(clip.duration_s > max_duration_s for clip in train),
     )
 
 
-def _report_split(corpus: Corpus, split: str) -> SplitReport | None:
-    clips = [clip for clip in corpus.clips if clip.split == split]
+def first_names(names: Sequence[str]) -> str:
+    """Return the first names of a list, after a colon."""
+    return ": " + "; ".join(names[:MAX_NAMES]) + ("; …" if len(names) > MAX_NAMES else "")
+
+
+def _report_split(dataset: FeatureDataset, split: str) -> SplitReport | None:
+    clips = [clip for clip in dataset.clips if clip.split == split]
     if not clips:
         return None
     lengths = np.array([clip.duration_s for clip in clips])
@@ -122,8 +130,3 @@ def _report_split(corpus: Corpus, split: str) -> SplitReport | None:
         longest_s=float(lengths.max()),
         texts=len({text for clip in clips for text in clip.texts}),
     )
-
-
-def some(names: Sequence[str]) -> str:
-    """The first of them, after a colon."""
-    return ": " + "; ".join(names[:NAMED]) + ("; …" if len(names) > NAMED else "")

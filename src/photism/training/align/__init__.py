@@ -1,1 +1,0 @@
-"""Training of an `AudioPromptEncoder`: batches, the exact gradient of large ones, steps, checkpoints, measures."""

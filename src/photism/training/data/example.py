@@ -1,0 +1,167 @@
+"""Examples of a data set: from a row of whatever format to a recording with its targets as texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+from photism.errors import InputError
+
+if TYPE_CHECKING:
+    from photism.audio.waveform import AudioSource
+
+SOUND_COLUMNS = ("audio", "file_name", "file", "path", "sound", "video")
+TEXT_COLUMNS = ("text", "caption", "captions", "texts", "sentence", "transcription", "description")
+LABEL_COLUMNS = ("labels", "label", "category")
+SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
+START_COLUMNS, END_COLUMNS = ("start", "start_s", "start_time"), ("end", "end_s", "end_time")
+SOUND_SUFFIXES = frozenset((
+    "aac", "ac3", "aif", "aiff", "amr", "au", "avi", "caf", "flac", "flv", "m4a", "m4v", "mka", "mkv", "mov", "mp2",
+    "mp3", "mp4", "mpeg", "mpg", "oga", "ogg", "ogv", "opus", "ts", "wav", "weba", "webm", "wma", "wmv", "wv",
+))  # fmt: skip
+SPLITS = {
+    "train": "train", "training": "train",
+    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "test": "validation", "eval": "validation", "evaluation": "validation",
+}  # fmt: skip
+"""Split of each name of one: everything that is not for training is used for validation."""
+
+ReadRow: TypeAlias = "Callable[[Mapping[str, Any]], tuple[str, ...]]"
+"""Returns the targets of a row as texts: its captions, its transcript, its classes.
+
+Every format gives rows. Without a list of the recordings, the name of a recording's folder is in column `labels`; of a
+WebDataset, the .txt file is in `text` and the .cls file in `labels`.
+"""
+ReadGroup: TypeAlias = "Callable[[Mapping[str, Any]], str | None]"
+"""Returns what keeps rows in one split together, such as their speaker."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A recording, not decoded yet, and its targets.
+
+    Attributes:
+        name: name of the recording in reports.
+        sound: what `load_waveform` accepts; None if the row has no recording, which the report lists.
+        texts: targets as texts.
+        split: "train" or "validation"; None to choose by the group or, without one, by the name.
+        start_s: start of the segment to use, in seconds.
+        end_s: its end; None for the end of the recording.
+        group: examples of one group are in one split, such as those of a speaker.
+    """
+
+    name: str
+    sound: AudioSource | None
+    texts: tuple[str, ...]
+    split: str | None = None
+    start_s: float = 0.0
+    end_s: float | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """How rows become examples.
+
+    Attributes:
+        read_row: returns the targets of a row.
+        read_group: returns the group of a row.
+        sound_columns: columns that may hold the recording.
+    """
+
+    read_row: ReadRow
+    read_group: ReadGroup
+    sound_columns: Sequence[str]
+
+    def example(self, row: Mapping[str, Any], *, folder: Path | None = None) -> Example:
+        """Return the example of a row; relative paths are relative to the folder.
+
+        Raises:
+            InputError: the row has no column with a recording, or a value that cannot be used.
+        """
+        if not any(each in row for each in self.sound_columns):
+            expected = " or ".join(self.sound_columns)
+            raise InputError(f"data needs a column {expected} with the recording; it has {', '.join(map(str, row))}")
+        sound = first_of(row, self.sound_columns)
+        name = str(row.get("name") or row.get("id") or "")
+        if isinstance(sound, Mapping):  # the Audio feature of datasets
+            name = str(sound.get("path") or name)
+            sound = sound["path"] if sound.get("bytes") is None else sound["bytes"]
+        elif isinstance(sound, str):
+            name = sound
+            if folder is not None and "://" not in sound:
+                sound = folder / sound
+        return Example(
+            name=name,
+            sound=sound,
+            start_s=seconds_of(row, START_COLUMNS, name) or 0.0,
+            end_s=seconds_of(row, END_COLUMNS, name),
+            texts=self.read_row(row),
+            split=split_of(row.get("split")),
+            group=self.read_group(row),
+        )
+
+
+def checked_row(row: Any) -> Mapping[str, Any]:
+    """Return a row read from JSON if it is an object.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(row, Mapping):
+        raise InputError(f"data must describe each recording by a JSON object; got {row!r}")
+    return cast("Mapping[str, Any]", row)
+
+
+def first_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """Return the value of the first of some columns that is not empty, or None."""
+    return next((row[name] for name in names if row.get(name) is not None and row[name] != ""), None)
+
+
+def speaker_of_row(row: Mapping[str, Any], column: str | None, *, or_label: bool = False) -> str | None:
+    """Return the speaker of a row, or None.
+
+    Args:
+        row: row of a data set.
+        column: column with the speaker; None for the usual ones.
+        or_label: whether a label, such as the name of the folder, is the speaker if there is no such column.
+    """
+    columns = (column,) if column else SPEAKER_COLUMNS + (LABEL_COLUMNS if or_label else ())
+    found = first_of(row, columns)
+    if isinstance(found, list | tuple):  # labels of a folder, or of a class of datasets
+        found = found[0] if found else None
+    return None if found is None else str(found).strip() or None
+
+
+def split_of(name: Any) -> str | None:
+    """Return "train" or "validation" for the name of a split; None for none.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    if not name:
+        return None
+    split = SPLITS.get(str(name).lower())
+    if split is None:
+        raise InputError(f"split must be one of {', '.join(SPLITS)}; got {name}")
+    return split
+
+
+def seconds_of(row: Mapping[str, Any], names: Sequence[str], recording: str) -> float | None:
+    """Return the number in the first of some columns that is not empty, or None.
+
+    Args:
+        row: row of a data set.
+        names: names of the columns.
+        recording: how an error message refers to the recording.
+
+    Raises:
+        InputError: the value is not a number.
+    """
+    value = first_of(row, names)
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{names[0]} must be seconds; {recording} has {value!r}") from None

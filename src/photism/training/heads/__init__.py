@@ -1,1 +1,0 @@
-"""Fine-tuning of task heads on Wav2Vec2-BERT."""

@@ -1,0 +1,1 @@
+"""Tasks, one a file: alignment, classification, CTC, frame classification, speaker embeddings."""
