@@ -135,11 +135,12 @@ def test_a_film_has_the_settings_that_are_used(pipeline, moving):
 def test_a_negative_recording_is_encoded_once_per_film(pipeline, moving, monkeypatch):
     encoded = []
     encode = pipeline.encoder.encode
-    monkeypatch.setattr(
-        pipeline.encoder,
-        "encode",
-        lambda recordings, **given: encoded.append(recordings) or encode(recordings, **given),
-    )
+
+    def spy(recordings, **given):
+        encoded.extend(recordings)
+        return encode(recordings, **given)
+
+    monkeypatch.setattr(pipeline.encoder, "encode", spy)
     images(film(pipeline, moving, negative="noise", batch_size=2))
     lengths = [recording.duration_s for recording in encoded]
     assert len(lengths) == 1 + 7  # the noise, and windows of 2 s every half second of 5 s
