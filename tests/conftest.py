@@ -1,7 +1,10 @@
 """Fixtures of all tests: tiny checkpoints with random weights, and recordings."""
 
+import logging
 import os
+import sys
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,17 @@ LONGEST_FILES = ("test_align.py", "test_ways_to_run.py", "test_serve.py", "test_
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the longest files first, so that no worker has one left when the other is done."""
     items.sort(key=lambda item: item.path.name not in LONGEST_FILES)
+
+
+@pytest.fixture(autouse=True)
+def default_verbosity() -> Iterator[None]:
+    """Restore the verbosity of the libraries, which the command line lowers, for the next test."""
+    yield
+    for library in ("transformers", "diffusers"):
+        if module := sys.modules.get(f"{library}.utils.logging"):
+            module.set_verbosity_warning()
+            module.enable_progress_bar()
+    logging.getLogger("huggingface_hub").setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")
