@@ -89,7 +89,7 @@ class Declaration:
 
     @property
     def allowed(self) -> str:
-        """What values are allowed, as the end of "must be …"; empty if any are."""
+        """The allowed values, as the end of "must be …"."""
         if self.choices is not None:
             return f"one of {', '.join(self.choices)}"
         lower = "" if self.minimum is None else f"at least {self.minimum:g}"
@@ -99,7 +99,7 @@ class Declaration:
         return " and ".join(part for part in (lower, upper) if part) or "a finite number"
 
     def allows(self, value: Any) -> bool:
-        """Whether a value lies within the bounds, or is one of the choices. None is the absence of a value."""
+        """Return whether a value lies within the bounds or is one of the choices; None, no value, is allowed."""
         if value is None:
             return True
         if self.choices is not None:

@@ -1,4 +1,4 @@
-"""The command `photism` itself: help, version, and what a mistake looks like."""
+"""The command `photism`: help, version, errors and exit statuses."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
 
 @pytest.fixture
 def failing_verb(monkeypatch: pytest.MonkeyPatch):
-    """Give `photism` one more verb, `fail`, that raises the error it is handed."""
+    """Return a function that adds a verb `fail`, which raises an error."""
     before = list(command.app.registered_commands)
 
     def add(error: BaseException) -> None:
@@ -77,7 +77,7 @@ def test_a_mistake_is_one_line_and_status_2(monkeypatch, capsys, failing_verb, e
     assert captured.out == ""
 
 
-def test_an_interruption_is_status_130_without_a_word(monkeypatch, capsys, failing_verb):
+def test_an_interruption_is_status_130_and_prints_nothing(monkeypatch, capsys, failing_verb):
     failing_verb(KeyboardInterrupt())
     assert run(monkeypatch, "fail") == 130
     assert capsys.readouterr().err == ""

@@ -1,5 +1,9 @@
-"""The flags that scripts use, as command_lines.txt lists them: none may disappear or change its type."""
+"""The flags that scripts use, as command_lines.txt lists them, and the examples of the help.
 
+None of the flags may disappear or change its type.
+"""
+
+import shlex
 from pathlib import Path
 
 import pytest
@@ -45,3 +49,13 @@ def test_every_listed_flag_exists_and_takes_the_same_values(verb, listed):
     assert [line for line in listed if line not in found] == []
     required = [line for line in found if line.endswith("!")]
     assert [line for line in required if line not in listed] == []
+
+
+@pytest.mark.parametrize(("verb", "command"), [each for each in VERBS.items() if each[1].epilog])
+def test_the_examples_of_the_help_are_command_lines_of_the_verb(verb, command):
+    examples = [shlex.split(line) for line in command.epilog.splitlines() if line.strip().startswith("photism ")]
+    assert len(examples) == 2
+    path = verb.split()
+    for words in examples:
+        assert words[1 : 1 + len(path)] == path
+        command.make_context(verb, words[1 + len(path) :])

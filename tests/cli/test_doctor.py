@@ -1,4 +1,4 @@
-"""photism doctor, on a machine where all is well and on machines where something is missing."""
+"""photism doctor, on a machine where everything works and on machines where something is missing."""
 
 import json
 import re
@@ -16,7 +16,7 @@ REINSTALL = "pip install --force-reinstall --no-deps photism-tiny"
 
 @pytest.fixture(autouse=True)
 def model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loading the real model is tested once, below; here it only has to be there or not."""
+    """Replace loading the bundled model, which the last test does, by nothing."""
     monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", lambda: None)
 
 
@@ -28,35 +28,37 @@ def checks(result: Result) -> dict[str, dict[str, object]]:
     return {check["name"]: check for check in json.loads(result.stdout)["checks"]}
 
 
-def test_all_is_well():
+def test_everything_works():
     result = doctor()
     assert result.exit_code == 0
     assert f"ok  photism       {__version__}\n" in result.stdout
     assert re.search(r"^ok  device        .*cpu \(\d+ cores\)$", result.stdout, re.MULTILINE)
     for verb in ("draw", "film", "hear", "sound", "serve", "align"):
         assert f"ok  {verb:14}ready\n" in result.stdout
+    for verb in ("transcribe", "speakers"):
+        assert f"ok  {verb:14}ready with --model: none is bundled\n" in result.stdout
     assert "\nno " not in result.stdout
     assert re.search(
         r"^ok  AudioLDM 2    cvssp/audioldm2 is downloaded .* non-commercial use only", result.stdout, re.M
     )
 
 
-def test_json_says_the_same_as_the_table():
+def test_json_has_the_checks_of_the_table():
     result = doctor("--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["works"] is True
     assert list(checks(result)) == [line[4:18].strip() for line in doctor().stdout.splitlines()]
 
 
-def test_without_gradio_only_the_studio_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "gradio", None)  # what `import gradio` meets when it is not installed
+def test_without_gradio_only_serve_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)  # as if it was not installed
     result = doctor()
     assert result.exit_code == 0
     assert "no  serve         needs gradio: pip install 'photism[studio]'\n" in result.stdout
     assert "ok  draw          ready\n" in result.stdout
 
 
-def test_without_what_trains_only_align_is_missing(monkeypatch):
+def test_without_a_training_library_only_align_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "accelerate", None)
     result = doctor()
     assert result.exit_code == 0
@@ -78,7 +80,7 @@ def test_without_a_core_library_nothing_works(monkeypatch):
         }
 
 
-def test_a_damaged_model_is_named_in_one_line(monkeypatch):
+def test_a_damaged_model_is_reported_in_one_line(monkeypatch):
     def damaged() -> None:
         raise OSError("header\n  too large")
 
@@ -98,14 +100,14 @@ def test_a_damaged_sound_model_stops_sound_alone(monkeypatch, tmp_path):
     assert "ok  draw          ready\n" in result.stdout
 
 
-def test_without_torch_the_device_is_the_processor(monkeypatch):
+def test_without_torch_the_device_is_the_cpu(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     found = checks(doctor("--json"))
     assert re.fullmatch(r"cpu \(\d+ cores\)", found["device"]["found"])
     assert found["torch"]["works"] is False
 
 
-def test_libraries_say_nothing_beside_it():
+def test_libraries_print_no_warnings():
     process = subprocess.run(
         [sys.executable, "-c", "from photism.cli.app import main; main()", "doctor"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""photism draw: the files that it writes, what it prints, and what it refuses before a model is loaded."""
+"""photism draw: written files, printed output, and errors before a model is loaded."""
 
 import json
 import re
@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 from photism import AudioPromptEncoder, AudioToImagePipeline, InputError, __version__
 from photism.cli import app as command
 from photism.cli.app import app
+from photism.cli.draw import draw as draw_verb
 from photism.drawing.generate import ImageGenerator
+from photism.hub import bundled_model
 from photism.prompts.audio_prompt import select_rows
 from photism.prompts.mixing import blend
 from photism.prompts.settings import PipelineSettings
@@ -24,7 +26,7 @@ LOAD = "photism.cli.draw.load_pipeline"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty current folder."""
+    """Return an empty folder, which is the current one."""
     folder = tmp_path / "current"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -53,13 +55,13 @@ def pixels(path):
 
 
 def assert_same_image(one, other):
-    """Up to one level of 255, since the products of another batch size are rounded differently."""
+    """Compare two images up to one level of 255, since another batch size is rounded differently."""
     np.testing.assert_allclose(pixels(one).astype(int), pixels(other).astype(int), atol=1)
 
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Number of recordings in each call of the encoder, and of images in each call of the diffusers pipeline."""
+    """Count the recordings of each call of the encoder, and the images of each call of the diffusers pipeline."""
     counts = {"encoded": [], "generated": []}
     encode, generate = AudioPromptEncoder.encode, ImageGenerator.__call__
 
@@ -102,7 +104,7 @@ def test_images_are_written_as_soon_as_their_batch_is_done(draw, folder, sounds,
     assert len(files(folder)) == 6
 
 
-def test_pictures_are_named_for_their_sounds(draw, folder, sounds):
+def test_images_are_named_after_their_recordings(draw, folder, sounds):
     result = draw(*sounds[:2])
     assert result.exit_code == 0, result.output
     assert files(folder) == ["elephant.png", "koala.png"]
@@ -113,14 +115,14 @@ def test_pictures_are_named_for_their_sounds(draw, folder, sounds):
     assert result.stderr == ""
 
 
-def test_a_picture_is_that_of_the_pipeline(draw, folder, sounds, models):
+def test_the_image_is_that_of_the_pipeline(draw, folder, sounds, models):
     draw(sounds[0], "--seed", 3, "--guidance-scale", 2, "--negative", sounds[1], "-o", "out.png")
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
     expected = pipeline(sounds[0], seed=3, guidance_scale=2.0, negative=sounds[1], num_inference_steps=1)
     np.testing.assert_array_equal(pixels(folder / "out.png"), np.asarray(expected.images[0][0]))
 
 
-def test_a_picture_carries_how_it_was_made(draw, folder, sounds, models):
+def test_a_png_holds_the_settings_that_generated_it(draw, folder, sounds, models):
     draw(
         sounds[0], "--seed", 3, "--images", 2, "--negative", "text:a phötograph", "--diffusion", models / "sd/diffusion"
     )
@@ -139,25 +141,25 @@ def test_a_picture_carries_how_it_was_made(draw, folder, sounds, models):
     }
 
 
-def test_json_is_one_object_a_sound(draw, sounds, tmp_path):
+def test_json_is_one_object_for_each_recording(draw, sounds, tmp_path):
     (tmp_path / "out").mkdir()
     lines = draw(*sounds, "--images", 2, "--json", "-o", tmp_path / "out").stdout.splitlines()
     for line, sound in zip(lines, sounds, strict=True):
-        told = json.loads(line)
-        assert told["file"] == str(sound)
-        assert [each.keys() for each in told["heard"]] == [{"caption", "score"}] * 5
+        about = json.loads(line)
+        assert about["file"] == str(sound)
+        assert [each.keys() for each in about["heard"]] == [{"caption", "score"}] * 5
         paths = [tmp_path / f"out/{sound.stem}-{number}.png" for number in (1, 2)]
-        assert told["pictures"] == [{"file": str(path), "seed": seed} for seed, path in enumerate(paths)]
+        assert about["pictures"] == [{"file": str(path), "seed": seed} for seed, path in enumerate(paths)]
         assert all(path.exists() for path in paths)
 
 
-def test_without_captions_nothing_is_said_of_what_was_heard(draw, folder, sounds, monkeypatch):
+def test_without_captions_none_is_printed(draw, folder, sounds, monkeypatch):
     monkeypatch.setattr("photism.prompts.model_folder.load_captions", lambda _: ())
     assert draw(sounds[0]).stdout.splitlines() == [str(sounds[0]), "  elephant.png  seed 0"]
     assert "heard" not in Image.open(folder / "elephant.png").info
 
 
-def test_a_text_beside_a_sound(draw, folder, sounds, models):
+def test_a_text_is_mixed_with_a_recording(draw, folder, sounds, models):
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
     for arguments, place, strength in (
         ([], "blend", None),
@@ -186,7 +188,7 @@ def test_strength_without_a_text(draw, folder, sounds, models):
     assert "text" not in about
 
 
-def test_several_sounds_as_one(draw, folder, sounds, models):
+def test_several_recordings_are_mixed_into_one_image(draw, folder, sounds, models):
     lines = draw(*sounds, "--mix", "2,1,0", "--seed", 3).stdout.splitlines()
     assert [line.partition(": ")[0] for line in lines] == [*map(str, sounds), "  mix.png  seed 3"]
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
@@ -204,11 +206,11 @@ def test_several_sounds_as_one(draw, folder, sounds, models):
     assert_same_image(folder / "first.png", folder / "elephant.png")
 
 
-def test_the_way_from_one_sound_to_another_is_a_strip(draw, folder, sounds):
-    told = json.loads(draw(*sounds[:2], "--morph", 3, "--images", 2, "--json").stdout)
-    assert [each["file"] for each in told["sounds"]] == [*map(str, sounds[:2])]
-    assert [len(each["heard"]) for each in told["sounds"]] == [5, 5]
-    assert told["pictures"] == [{"file": f"morph-{number}.png", "seed": number - 1} for number in (1, 2)]
+def test_a_morph_is_a_strip_of_images(draw, folder, sounds):
+    about = json.loads(draw(*sounds[:2], "--morph", 3, "--images", 2, "--json").stdout)
+    assert [each["file"] for each in about["sounds"]] == [*map(str, sounds[:2])]
+    assert [len(each["heard"]) for each in about["sounds"]] == [5, 5]
+    assert about["pictures"] == [{"file": f"morph-{number}.png", "seed": number - 1} for number in (1, 2)]
     draw(*sounds[:2], "--seed", 1)
     strip = pixels(folder / "morph-2.png").astype(int)
     assert strip.shape == (16, 48, 3)
@@ -219,7 +221,7 @@ def test_the_way_from_one_sound_to_another_is_a_strip(draw, folder, sounds):
     assert "weights" not in about
 
 
-def test_a_strip_overwrites_nothing(draw, folder, sounds):
+def test_a_strip_does_not_overwrite_a_file(draw, folder, sounds):
     (folder / "morph.png").write_text("mine")
     error = draw(*sounds[:2], "--morph", 3).exception
     assert str(error) == "morph.png exists; give another name with -o, or --force to overwrite it"
@@ -250,7 +252,7 @@ def test_mixing_is_checked_before_a_model_is_loaded(draw, folder, arguments, mes
     assert files(folder) == []
 
 
-def test_a_mistake_with_a_text_is_one_line_and_status_2(folder, sounds, models, monkeypatch, capsys):
+def test_a_wrong_token_range_is_one_line_and_status_2(folder, sounds, models, monkeypatch, capsys):
     arguments = ["draw", "--model", models / "sd", "--text", "a rose", "--text-place", "0:3", sounds[0]]
     monkeypatch.setattr(sys, "argv", ["photism", *map(str, arguments)])
     with pytest.raises(SystemExit) as exit_info:
@@ -263,7 +265,7 @@ def test_a_mistake_with_a_text_is_one_line_and_status_2(folder, sounds, models, 
 
 
 @pytest.mark.parametrize("word", ["empty", "noise"])
-def test_the_default_negative_is_the_models(draw, folder, sounds, models, tmp_path, word):
+def test_the_default_negative_prompt_is_the_models(draw, folder, sounds, models, tmp_path, word):
     model = shutil.copytree(models / "sd", tmp_path / "model")
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"default_negative": word}))
@@ -273,12 +275,12 @@ def test_the_default_negative_is_the_models(draw, folder, sounds, models, tmp_pa
     np.testing.assert_array_equal(pixels(folder / "elephant.png"), pixels(folder / "named.png"))
 
 
-def test_no_negative_is_told_as_no_guidance(draw, folder, sounds):
+def test_without_a_negative_prompt_the_png_says_guidance_scale_1(draw, folder, sounds):
     draw(sounds[0], "--negative", "none")
     assert Image.open(folder / "elephant.png").info["guidance_scale"] == "1.0"
 
 
-def test_nothing_is_overwritten_unless_told(draw, folder, sounds, monkeypatch):
+def test_nothing_is_overwritten_without_force(draw, folder, sounds, monkeypatch):
     (folder / "koala.png").write_text("mine")
     with monkeypatch.context() as patched:
         patched.setattr(AudioToImagePipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
@@ -293,7 +295,7 @@ def test_nothing_is_overwritten_unless_told(draw, folder, sounds, monkeypatch):
 
 @pytest.fixture
 def given(tmp_path):
-    """Files of an image, a mask and a control image."""
+    """Return files of an image, a mask and a control image."""
     paths = {name: tmp_path / f"{name}.png" for name in ("image", "mask", "control")}
     for number, path in enumerate(paths.values()):
         noise = np.random.default_rng(number).integers(0, 256, (16, 24, 3), dtype=np.uint8)
@@ -301,7 +303,7 @@ def given(tmp_path):
     return paths
 
 
-def test_from_a_picture(draw, folder, sounds, models, given):
+def test_an_image_to_start_from(draw, folder, sounds, models, given):
     draw(sounds[0], "--image", given["image"], "--image-strength", 0.5, "--steps", 4, "--seed", 3)
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", task="image-to-image", device="cpu")
     expected = pipeline(sounds[0], image=given["image"], strength=0.5, seed=3, num_inference_steps=4).images[0][0]
@@ -311,7 +313,7 @@ def test_from_a_picture(draw, folder, sounds, models, given):
     assert not {"mask", "controlnet", "control_image", "lora", "scheduler", "dtype"} & about.keys()
 
 
-def test_from_all_kinds_of_pictures_with_all_that_may_be_loaded(draw, folder, sounds, models, parts, given):
+def test_all_conditioning_images_and_all_models(draw, folder, sounds, models, parts, given):
     result = draw(
         sounds[0],
         *("--image", given["image"], "--mask", given["mask"], "--controlnet", parts / "controlnet-sd"),
@@ -381,14 +383,14 @@ def test_flags_of_the_models_reach_the_pipeline(draw, sounds, models, monkeypatc
     ]
 
 
-def test_what_the_safety_checker_blacks_out_is_told(draw, folder, sounds, parts):
+def test_images_flagged_by_the_safety_checker_are_reported(draw, folder, sounds, parts):
     assert draw(sounds[0], "--diffusion", parts / "flagging").stdout.splitlines()[1] == (
         "  elephant.png  seed 0  black: the safety checker found it unsafe"
     )
     assert pixels(folder / "elephant.png").max() == 0
-    for name, told in (("flagging", {"nsfw_content_detected": True}), ("passing", {})):
+    for name, flagged in (("flagging", {"nsfw_content_detected": True}), ("passing", {})):
         result = draw(sounds[0], "--diffusion", parts / name, "--json", "--force")
-        assert json.loads(result.stdout)["pictures"] == [{"file": "elephant.png", "seed": 0, **told}]
+        assert json.loads(result.stdout)["pictures"] == [{"file": "elephant.png", "seed": 0, **flagged}]
 
 
 @pytest.mark.usefixtures("no_model")
@@ -420,9 +422,7 @@ def test_what_the_safety_checker_blacks_out_is_told(draw, folder, sounds, parts)
         (["--offload", "sequential", "--compile"], "--compile cannot be combined with --offload sequential"),
     ],
 )
-def test_options_that_do_not_go_together_are_told_before_a_model_is_loaded(
-    draw, folder, sounds, given, arguments, message
-):
+def test_wrong_settings_are_reported_before_a_model_is_loaded(draw, folder, sounds, given, arguments, message):
     error = draw(sounds[0], *(argument.format(**given) for argument in arguments)).exception
     assert isinstance(error, InputError)
     assert str(error).startswith(message)
@@ -453,7 +453,7 @@ def test_targets_are_checked_before_a_model_is_loaded(draw, folder, arguments, m
 
 
 @pytest.mark.usefixtures("no_model")
-def test_a_bad_sound_among_several_is_told_before_a_model_is_loaded(draw, folder, sounds, tmp_path):
+def test_an_unreadable_recording_is_reported_before_a_model_is_loaded(draw, folder, sounds, tmp_path):
     (tmp_path / "bad.wav").write_text("not a sound")
     error = draw(sounds[0], tmp_path / "bad.wav").exception
     assert isinstance(error, InputError)
@@ -461,7 +461,7 @@ def test_a_bad_sound_among_several_is_told_before_a_model_is_loaded(draw, folder
     assert files(folder) == []
 
 
-def test_an_interruption_leaves_what_is_done_and_nothing_half_written(
+def test_an_interruption_keeps_finished_images_and_leaves_no_incomplete_file(
     draw, folder, sounds, models, monkeypatch, capsys
 ):
     (folder / "koala.png").write_text("mine")
@@ -485,3 +485,16 @@ def test_an_interruption_leaves_what_is_done_and_nothing_half_written(
     captured = capsys.readouterr()
     assert "koala.wav" not in captured.out
     assert captured.err == ""
+
+
+def test_the_examples_of_the_help_run(folder, capsys, monkeypatch):
+    for name in ("elephant.en.ogg", "banana.es.ogg"):
+        shutil.copy(bundled_model() / "examples" / name, folder / f"{name.partition('.')[0]}.ogg")
+    for line in (line.strip() for line in draw_verb.__doc__.partition("Examples:")[2].splitlines()):
+        if line:
+            monkeypatch.setattr(sys, "argv", line.split())
+            with pytest.raises(SystemExit) as exit_info:
+                command.main()
+            assert not exit_info.value.code
+    numbered = [f"{name}-{number}.png" for name in ("elephant", "banana") for number in range(1, 5)]
+    assert [name for name in files(folder) if name.endswith(".png")] == sorted([*numbered, "elephant.png"])

@@ -1,4 +1,4 @@
-"""photism film: what it writes and prints, and what it refuses before a model is loaded."""
+"""photism film: written files, printed output, and errors before a model is loaded."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ SMALL = ("--steps", "1", "--fps", "6")
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """An empty current folder."""
+    """Return an empty folder, which is the current one."""
     folder = tmp_path / "current"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -45,7 +45,7 @@ def files(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_film_is_named_for_its_sound(run, folder, sounds):
+def test_a_film_is_named_after_its_recording(run, folder, sounds):
     result = run(sounds[2])
     assert result.exit_code == 0, result.output
     assert files(folder) == ["rain.mp4"]
@@ -81,7 +81,7 @@ def test_json(run, folder, sounds):
     assert files(folder / "films") == ["elephant.mp4"]
 
 
-def test_options_reach_the_film(run, folder, sounds, models, monkeypatch):
+def test_flags_reach_the_film(run, folder, sounds, models, monkeypatch):
     made = []
     init = Film.__init__
     monkeypatch.setattr(Film, "__init__", lambda self, *given: made.append(given[2]) or init(self, *given))
@@ -115,7 +115,7 @@ def test_the_defaults_are_those_of_the_settings(models, folder, sounds, monkeypa
     assert made == [FilmSettings()]
 
 
-def test_a_storyboard_comes_in_place_of_the_film(run, folder, sounds, models):
+def test_a_storyboard_is_drawn_instead_of_the_film(run, folder, sounds, models):
     result = run(sounds[2], "--storyboard", "board.png", "--stills", 4, "--seed", 2)
     assert result.exit_code == 0, result.output
     assert files(folder) == ["board.png"]
@@ -130,7 +130,7 @@ def test_a_storyboard_comes_in_place_of_the_film(run, folder, sounds, models):
     )
 
 
-def test_an_interruption_says_how_to_go_on(folder, sounds, models, monkeypatch, capsys):
+def test_an_interrupted_film_can_be_resumed(folder, sounds, models, monkeypatch, capsys):
     pieces = []
 
     def interrupted(pictures, target, **arguments):
@@ -158,7 +158,7 @@ def test_an_interruption_says_how_to_go_on(folder, sounds, models, monkeypatch, 
     assert "rain.mp4: 30 frames, 0:01.5 at 20 frames/s, 16×16, resumed after frame 16\n" in capsys.readouterr().err
 
 
-def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder, sounds, monkeypatch):
+def test_an_unfinished_film_with_other_settings_needs_restart(run, folder, sounds, monkeypatch):
     def full(*_, **__):
         raise OSError("No space left on device")
 
@@ -174,7 +174,7 @@ def test_another_film_of_that_name_is_refused_until_told_to_restart(run, folder,
 
 
 def write_changing_rate(path):
-    """One after another, two MP3 recordings."""
+    """Write two MP3 recordings of different sampling rates, one after the other, into a file."""
     with path.open("wb") as file:
         for rate in (44_100, 32_000):
             buffer = BytesIO()
@@ -208,7 +208,7 @@ def test_flags_of_the_models_reach_the_pipeline(run, folder, models, sounds, mon
     ]
 
 
-def test_a_storyboard_carries_what_draws_it(run, folder, sounds, parts):
+def test_a_storyboard_holds_the_names_of_its_models(run, folder, sounds, parts):
     run(
         *(sounds[0], "--storyboard", "board.png", "--stills", 1),
         *("--scheduler", "euler-a", "--lora", f"{parts / 'lora-sd'}:0.4", "--dtype", "bfloat16"),
@@ -219,7 +219,7 @@ def test_a_storyboard_carries_what_draws_it(run, folder, sounds, parts):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "difference"),
     [
         (["--seed", "1"], "seed 0 there, 1 now"),
         (["--fps", "7"], "fps 6 there, 7 now"),
@@ -229,8 +229,8 @@ def test_a_storyboard_carries_what_draws_it(run, folder, sounds, parts):
         (["--width", "32", "--height", "16"], "width 16 there, 32 now"),
     ],
 )
-def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
-    run, folder, sounds, monkeypatch, changes, told
+def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loaded(
+    run, folder, sounds, monkeypatch, changes, difference
 ):
     with monkeypatch.context() as patched:
         patched.setattr("photism.drawing.video.resumable_file.mux", lambda *_, **__: 1 / 0)
@@ -240,7 +240,7 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
         patched.setattr("photism.cli.film.load_pipeline", lambda *_, **__: pytest.fail("loaded a model"))
         error = run(sounds[0], *changes).exception
     assert isinstance(error, InputError)
-    assert f"an unfinished film with other settings ({told}). " in str(error)
+    assert f"an unfinished film with other settings ({difference}). " in str(error)
     assert run(sounds[0], *changes, "--restart").exit_code == 0
 
 
@@ -269,7 +269,7 @@ def test_other_settings_of_an_unfinished_film_are_told_before_a_model_is_loaded(
         (["changing.mp3"], "changing.mp3 must have one sampling rate; it has "),
     ],
 )
-def test_mistakes_are_told_before_a_model_is_loaded(folder, sounds, monkeypatch, capsys, arguments, message):
+def test_wrong_settings_are_reported_before_a_model_is_loaded(folder, sounds, monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
     (folder / "a.wav").write_bytes(sounds[0].read_bytes())
     (folder / "short.wav").write_bytes(sounds[0].read_bytes()[: 44 + 400])
@@ -281,7 +281,7 @@ def test_mistakes_are_told_before_a_model_is_loaded(folder, sounds, monkeypatch,
     with pytest.raises(SystemExit) as exit_info:
         command.main()
     assert exit_info.value.code == 2
-    told = capsys.readouterr().err.splitlines()
-    assert len(told) == 1
-    assert told[0].startswith(f"photism: {message}")
+    shown = capsys.readouterr().err.splitlines()
+    assert len(shown) == 1
+    assert shown[0].startswith(f"photism: {message}")
     assert files(folder) == before

@@ -1,4 +1,4 @@
-"""The bar, and what is told while it is there."""
+"""The progress bar, and lines that are printed above it."""
 
 import io
 import sys
@@ -15,34 +15,34 @@ LINE = '{"file": "[b]a.wav[/b]", ' + "x" * 200 + "}\n"
 
 @pytest.fixture
 def screen(monkeypatch):
-    """What the error stream's terminal shows."""
+    """Return what the terminal of the error stream shows."""
     shown, kind = io.StringIO(), console.Console
     monkeypatch.setattr(console, "Console", lambda **_: kind(file=shown, force_terminal=True, width=120))
     return shown
 
 
 def test_without_a_terminal_there_is_no_bar(capsys):
-    with recordings_bar("hearing", 2) as bar:
+    with recordings_bar("encoding", 2) as bar:
         bar.advance(0, 30, 90)
         bar.advance(0, 90, 90)
         bar.echo(LINE)
     assert capsys.readouterr() == (LINE, "")
 
 
-def test_what_is_told_on_a_terminal_stands_above_the_bar_in_lines_of_its_own(screen, monkeypatch, capsys):
+def test_output_on_a_terminal_is_printed_above_the_bar(screen, monkeypatch, capsys):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
 
-    def hear():
-        with recordings_bar("hearing", 2) as bar:
+    def encode():
+        with recordings_bar("encoding", 2) as bar:
             bar.advance(0, 30, 90)
             bar.advance(0, 90, 90)
             bar.echo(LINE)
             bar.skip(1, InputError("it\nis broken"))
-            # What cannot be used is done too.
+            # A skipped recording counts as done.
             assert bar.completed == pytest.approx(2)
 
     with pytest.raises(typer.Exit) as exit_info:
-        hear()
+        encode()
     assert exit_info.value.exit_code == 2
     assert f"\x1b[2K{LINE}" in screen.getvalue()
     assert "\x1b[2Kphotism: it is broken\n" in screen.getvalue()
@@ -50,8 +50,8 @@ def test_what_is_told_on_a_terminal_stands_above_the_bar_in_lines_of_its_own(scr
     assert capsys.readouterr() == ("", "")
 
 
-def test_what_goes_to_a_file_does_so_beside_a_bar(screen, capsys):
-    with recordings_bar("hearing", 2) as bar:
+def test_output_to_a_file_is_not_shown_by_the_bar(screen, capsys):
+    with recordings_bar("encoding", 2) as bar:
         bar.echo(LINE)
     assert capsys.readouterr().out == LINE
     assert "x" * 200 not in screen.getvalue()

@@ -1,4 +1,4 @@
-"""photism serve: what it refuses at once, and a round trip through a served page."""
+"""photism serve: errors before a model is loaded, and a request to a served page."""
 
 import signal
 import socket
@@ -35,7 +35,7 @@ def test_a_port_in_use_is_one_line(monkeypatch, capsys):
     )
 
 
-def test_a_host_that_is_not_here_is_one_line(monkeypatch, capsys, free_port):
+def test_an_unknown_host_is_one_line(monkeypatch, capsys, free_port):
     assert serve(monkeypatch, "--host", "192.0.2.1", "--port", str(free_port)) == 2  # reserved for documentation
     assert capsys.readouterr().err.startswith(f"photism: --host 192.0.2.1 --port {free_port} cannot be used (")
 

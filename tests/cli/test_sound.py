@@ -192,7 +192,7 @@ def test_a_mistake_is_reported_before_a_model_is_loaded(run, folder, arguments, 
     [
         (["a.wav", "--from-text", "rain"], "SOUND and --from-text exclude each other; give one of them"),
         (["a.wav", "--sound-model", "m"], "--sound-model needs --from-text"),
-        ([], "SOUND is missing: name a recording, or say what is to be heard with --from-text"),
+        ([], "SOUND is missing: name a recording, or generate a sound with --from-text"),
     ],
 )
 def test_a_mistake_of_draw(run, arguments, message):

@@ -1,4 +1,4 @@
-"""AudioToImagePipeline beside the diffusers pipelines that it drives."""
+"""AudioToImagePipeline compared with the diffusers pipelines that it calls."""
 
 import math
 from copy import copy
@@ -18,8 +18,8 @@ LEVELS = 1  # of 255: the products of another batch size round differently
 
 
 @pytest.fixture
-def given(monkeypatch):
-    """Every call of a UNet: its keyword arguments."""
+def unet_calls(monkeypatch):
+    """Record the keyword arguments of each call of a UNet."""
     calls = []
     from diffusers import UNet2DConditionModel
 
@@ -33,11 +33,11 @@ def given(monkeypatch):
     return calls
 
 
-def away_and_towards(given):
-    return given[0]["encoder_hidden_states"].chunk(2)
+def negative_and_positive(unet_calls):
+    return unet_calls[0]["encoder_hidden_states"].chunk(2)
 
 
-def assert_same_picture(one, other):
+def assert_same_image(one, other):
     np.testing.assert_allclose(np.asarray(one, np.int16), np.asarray(other, np.int16), atol=LEVELS)
 
 
@@ -45,7 +45,7 @@ def differ(one, other):
     return np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max() > LEVELS
 
 
-def test_a_picture_is_that_of_stable_diffusion_given_the_prompt(pipeline, sounds):
+def test_images_are_those_of_stable_diffusion_for_the_same_prompt(pipeline, sounds):
     ours = pipeline(sounds, seed=7, num_inference_steps=STEPS, guidance_scale=5.0)
     prompt = pipeline.encoder.encode(sounds).prompt_embeds
     theirs = pipeline.diffusion(
@@ -56,93 +56,95 @@ def test_a_picture_is_that_of_stable_diffusion_given_the_prompt(pipeline, sounds
         guidance_scale=5.0,
     ).images
     for (our,), their in zip(ours.images, theirs, strict=True):
-        assert_same_picture(our, their)
+        assert_same_image(our, their)
 
 
-def test_the_same_seed_gives_the_same_picture_whatever_the_batch(pipeline, sounds):
+def test_an_image_does_not_depend_on_its_batch(pipeline, sounds):
     alone = pipeline(sounds[2], seed=5, num_inference_steps=STEPS).images[0][0]
     for batch_size in (1, 2, 4, 6):
         drawn = pipeline(sounds, seed=4, images_per_sound=2, num_inference_steps=STEPS, batch_size=batch_size)
         assert drawn.seeds == [[4, 5]] * 3
-        assert_same_picture(drawn.images[2][1], alone)
+        assert_same_image(drawn.images[2][1], alone)
         assert differ(drawn.images[2][0], alone)
         assert differ(drawn.images[1][1], alone)
 
 
-def test_seeds_may_be_listed_or_random(pipeline, sounds):
+def test_seeds_can_be_listed_or_random(pipeline, sounds):
     listed = pipeline(sounds[0], seed=[9, 4], images_per_sound=2, num_inference_steps=1)
     assert listed.seeds == [[9, 4]]
     first, second = (pipeline(sounds[:2], seed=None, num_inference_steps=1) for _ in range(2))
     assert len({seed for output in (first, second) for seeds in output.seeds for seed in seeds}) == 4
-    assert_same_picture(
-        pipeline(sounds[1], seed=first.seeds[1], num_inference_steps=1).images[0][0], first.images[1][0]
-    )
+    assert_same_image(pipeline(sounds[1], seed=first.seeds[1], num_inference_steps=1).images[0][0], first.images[1][0])
 
 
-def test_what_reaches_the_unet_is_the_prompt(pipeline, sounds, given):
+def test_the_unet_gets_the_prompt_and_the_negative_prompt(pipeline, sounds, unet_calls):
     output = pipeline(sounds[:2], num_inference_steps=1)
-    away, towards = away_and_towards(given)
-    torch.testing.assert_close(towards, pipeline.encoder.encode(sounds[:2]).prompt_embeds)
-    torch.testing.assert_close(towards, output.prompts.prompt_embeds, rtol=0, atol=0)
-    torch.testing.assert_close(away, pipeline.encoder.negative[: towards.shape[1]].expand_as(away), rtol=0, atol=0)
+    negative, positive = negative_and_positive(unet_calls)
+    torch.testing.assert_close(positive, pipeline.encoder.encode(sounds[:2]).prompt_embeds)
+    torch.testing.assert_close(positive, output.prompts.prompt_embeds, rtol=0, atol=0)
+    torch.testing.assert_close(
+        negative, pipeline.encoder.negative[: positive.shape[1]].expand_as(negative), rtol=0, atol=0
+    )
     assert output.prompts.pooled_prompt_embeds is None
 
 
 @pytest.mark.parametrize(("strength", "share"), [(0, 0), (0.25, 0.25), (1, 1), (2, 2)])
-def test_strength_goes_from_the_empty_prompt_to_the_sound(pipeline, sounds, given, strength, share):
+def test_sound_strength_interpolates_from_the_empty_prompt_to_the_recording(
+    pipeline, sounds, unet_calls, strength, share
+):
     pipeline(sounds[0], num_inference_steps=1, sound_strength=strength)
-    empty, towards = away_and_towards(given)
+    empty, positive = negative_and_positive(unet_calls)
     sound = pipeline.encoder.encode(sounds[:1]).prompt_embeds
-    torch.testing.assert_close(towards, empty + share * (sound - empty))
+    torch.testing.assert_close(positive, empty + share * (sound - empty))
 
 
-def test_the_stored_empty_prompt_is_that_of_the_text_encoder(pipeline, sounds, given):
+def test_the_stored_empty_prompt_is_that_of_the_text_encoder(pipeline, sounds, unet_calls):
     for negative in ("empty", TextPrompt("")):
         pipeline(sounds[0], num_inference_steps=1, negative=negative)
-    torch.testing.assert_close(given[0]["encoder_hidden_states"], given[1]["encoder_hidden_states"])
+    torch.testing.assert_close(unet_calls[0]["encoder_hidden_states"], unet_calls[1]["encoder_hidden_states"])
 
 
-def test_a_text_as_negative(pipeline, sounds, given):
+def test_a_negative_text(pipeline, sounds, unet_calls):
     pipeline(sounds[:2], num_inference_steps=1, negative=TextPrompt("a photograph"))
-    away, _ = away_and_towards(given)
+    negative, _ = negative_and_positive(unet_calls)
     text, _ = encode_text(pipeline.diffusion, ["a photograph"])
-    torch.testing.assert_close(away, text[:, : away.shape[1]].expand_as(away))
+    torch.testing.assert_close(negative, text[:, : negative.shape[1]].expand_as(negative))
 
 
-def test_a_sound_silence_and_noise_as_negative(pipeline, sounds, given):
+def test_a_negative_recording_silence_and_noise(pipeline, sounds, unet_calls):
     quiet = Waveform(np.zeros(64_000, np.float32))
     for negative, sound in ((str(sounds[1]), sounds[1]), (sounds[1], sounds[1]), ("silence", quiet), (quiet, quiet)):
-        given.clear()
+        unet_calls.clear()
         pipeline(sounds[0], num_inference_steps=1, negative=negative)
-        away, _ = away_and_towards(given)
-        torch.testing.assert_close(away, pipeline.encoder.encode([sound]).prompt_embeds)
-    given.clear()
+        negative, _ = negative_and_positive(unet_calls)
+        torch.testing.assert_close(negative, pipeline.encoder.encode([sound]).prompt_embeds)
+    unet_calls.clear()
     for _ in range(2):
         pipeline(sounds[0], num_inference_steps=1, negative="noise")
-    (one, other) = (call["encoder_hidden_states"][0] for call in given)
+    (one, other) = (call["encoder_hidden_states"][0] for call in unet_calls)
     torch.testing.assert_close(one, other, rtol=0, atol=0)
-    assert not torch.allclose(one, away[0])
+    assert not torch.allclose(one, negative[0])
 
 
-def test_no_negative_draws_without_guidance(pipeline, sounds, given):
+def test_without_a_negative_prompt_there_is_no_guidance(pipeline, sounds, unet_calls):
     unguided = pipeline(sounds[0], num_inference_steps=1, negative="none").images[0][0]
-    assert given[0]["encoder_hidden_states"].shape[0] == 1
-    assert_same_picture(pipeline(sounds[0], num_inference_steps=1, guidance_scale=1).images[0][0], unguided)
+    assert unet_calls[0]["encoder_hidden_states"].shape[0] == 1
+    assert_same_image(pipeline(sounds[0], num_inference_steps=1, guidance_scale=1).images[0][0], unguided)
 
 
-def test_xl_gets_pooled_vectors(xl, sounds, given):
+def test_xl_gets_pooled_embeddings(xl, sounds, unet_calls):
     output = xl(sounds[:2], num_inference_steps=1, negative=TextPrompt("rain"))
     sound, text = xl.encoder.encode(sounds[:2]), encode_text(xl.diffusion, ["rain"])
     expected = torch.cat([text[1].expand(2, -1), sound.pooled_prompt_embeds])
-    torch.testing.assert_close(given[0]["added_cond_kwargs"]["text_embeds"], expected)
+    torch.testing.assert_close(unet_calls[0]["added_cond_kwargs"]["text_embeds"], expected)
     torch.testing.assert_close(output.prompts.pooled_prompt_embeds, sound.pooled_prompt_embeds)
     xl(sounds[0], num_inference_steps=1, sound_strength=0)
-    away, towards = given[1]["added_cond_kwargs"]["text_embeds"]
-    torch.testing.assert_close(away, towards)
-    torch.testing.assert_close(away, xl.encoder.pooled_negative)
+    negative, positive = unet_calls[1]["added_cond_kwargs"]["text_embeds"]
+    torch.testing.assert_close(negative, positive)
+    torch.testing.assert_close(negative, xl.encoder.pooled_negative)
 
 
-def test_a_pipeline_of_diffusers_for_another_task_is_taken_as_it_is(pipeline, sounds):
+def test_a_diffusers_pipeline_of_another_task_is_used_as_it_is(pipeline, sounds):
     parts = {name: part for name, part in pipeline.diffusion.components.items() if name != "image_encoder"}
     image_to_image = StableDiffusionImg2ImgPipeline(**parts, requires_safety_checker=False)
     redraw = AudioToImagePipeline(pipeline.encoder, image_to_image)
@@ -157,7 +159,7 @@ def test_a_pipeline_of_diffusers_for_another_task_is_taken_as_it_is(pipeline, so
         num_inference_steps=4,
         **given,
     ).images[0]
-    assert_same_picture(drawn.images[0][0], theirs)
+    assert_same_image(drawn.images[0][0], theirs)
     assert steps == [(1, 2), (2, 2)]  # strength .5 leaves half of them
     with pytest.raises(InputError, match="height cannot be used: StableDiffusionImg2ImgPipeline"):
         redraw(sounds[0], height=16, width=16, **given)
@@ -181,7 +183,7 @@ def test_defaults_are_those_of_the_diffusion_pipeline_or_given(pipeline, xl):
     assert (ours.num_inference_steps, ours.guidance_scale) == (3, 0.0)
 
 
-def test_the_pipeline_that_was_given_is_left_as_it_was(pipeline, sounds, capsys):
+def test_the_callers_pipeline_is_not_changed(pipeline, sounds, capsys):
     diffusion = copy(pipeline.diffusion)
     before = dict(vars(diffusion))
     ours = AudioToImagePipeline(pipeline.encoder, diffusion)
@@ -215,13 +217,13 @@ def test_the_pipeline_that_was_given_is_left_as_it_was(pipeline, sounds, capsys)
         ({"diffusion_arguments": {"image": 1}}, "must not contain image, which Photism sets"),
     ],
 )
-def test_a_wrong_setting_is_told_before_anything_is_done(pipeline, sounds, monkeypatch, settings, message):
+def test_a_wrong_setting_is_reported_before_anything_is_encoded(pipeline, sounds, monkeypatch, settings, message):
     monkeypatch.setattr(AudioPromptEncoder, "encode", lambda *_, **__: pytest.fail("encoded"))
     with pytest.raises(InputError, match=message):
         pipeline(sounds[0], **settings)
 
 
-def test_sounds_must_be_there(pipeline, sounds, monkeypatch):
+def test_there_must_be_recordings(pipeline, sounds, monkeypatch):
     monkeypatch.setattr(AudioPromptEncoder, "encode", lambda *_, **__: pytest.fail("encoded"))
     with pytest.raises(InputError, match="recordings must contain at least one recording; got none"):
         pipeline([])
@@ -229,7 +231,7 @@ def test_sounds_must_be_there(pipeline, sounds, monkeypatch):
         pipeline([sounds[0], "missing.wav"])
 
 
-def test_a_text_as_negative_needs_a_text_encoder(models, pipeline, sounds):
+def test_a_negative_text_needs_a_text_encoder(models, pipeline, sounds):
     textless = StableDiffusionPipeline.from_pretrained(models / "sd/diffusion", text_encoder=None, tokenizer=None)
     ours = AudioToImagePipeline(pipeline.encoder, textless)
     ours(sounds[0], num_inference_steps=1)
@@ -261,14 +263,14 @@ def test_the_pipeline_must_take_prompts(pipeline):
         AudioToImagePipeline(pipeline.encoder, Other())
 
 
-def test_both_halves_take_the_dtype(models, sounds):
+def test_encoder_and_diffusion_have_the_dtype(models, sounds):
     ours = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", dtype=torch.bfloat16)
     assert ours.encoder.dtype == ours.diffusion.unet.dtype == ours.diffusion.vae.dtype == torch.bfloat16
     assert ours(sounds[0], num_inference_steps=1).prompts.prompt_embeds.dtype == torch.bfloat16
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-def test_both_halves_go_to_one_device_and_the_noise_is_the_same(models, pipeline, sounds):
+def test_encoder_and_diffusion_are_on_one_device_and_the_noise_is_the_same(models, pipeline, sounds):
     ours = AudioToImagePipeline.from_pretrained(models / "sd")
     assert ours.encoder.device.type == ours.diffusion.device.type == "cuda"
     drawn, expected = (each(sounds, seed=1, num_inference_steps=STEPS).images for each in (ours, pipeline))

@@ -1,4 +1,4 @@
-"""Every task of SD 1.x, SD 2.x and SD XL, beside the pipeline of diffusers that does it, called straight."""
+"""Every task of SD 1.x, SD 2.x and SD XL, compared with a direct call of the diffusers pipeline for it."""
 
 import inspect
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LEVELS = 1  # of 255: the products of another batch size round differently
 SEEDS = [3, 8]
 SIZE = (24, 16)  # width and height of the pictures given, other than the UNet's own
 
-# The class that does it, what loads it, and what is given.
+# Class of diffusers, settings to load it, and arguments of a call.
 TASKS = {
     "text": ("Pipeline", {}, set()),
     "image": ("Img2ImgPipeline", {"task": "image-to-image"}, {"image", "strength"}),
@@ -60,7 +60,7 @@ class Case:
     def draw(self, sounds: Any, **settings: Any) -> Any:
         return self.ours(sounds, num_inference_steps=STEPS, **{**self.given, **settings})
 
-    def draw_straight(self, prompts: Any, row: int, seed: int, guidance_scale: float) -> Image.Image:
+    def call_diffusers(self, prompts: Any, row: int, seed: int, guidance_scale: float) -> Image.Image:
         given = dict(self.given)
         takes = inspect.signature(self.theirs.__call__).parameters
         if "image" in given and "height" in takes:
@@ -107,36 +107,36 @@ def levels_apart(one: Any, other: Any) -> int:
     return int(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max())
 
 
-def test_it_is_the_class_of_diffusers_that_does_the_task(case):
+def test_the_diffusers_pipeline_is_the_one_for_the_task(case):
     assert type(case.ours.diffusion) is type(case.theirs)
 
 
 @pytest.mark.parametrize("guidance_scale", [5.0, 1.0])
-def test_pictures_in_batches_are_those_of_diffusers_one_by_one(case, sounds, guidance_scale):
+def test_images_in_batches_are_those_of_diffusers_one_by_one(case, sounds, guidance_scale):
     drawn = case.draw(sounds[:2], seed=SEEDS, images_per_sound=2, batch_size=3, guidance_scale=guidance_scale)
     size = SIZE if case.given else (16, 16)
     for row, pictures in enumerate(drawn.images):
         for picture, seed in zip(pictures, SEEDS, strict=True):
             assert picture.size == size
-            assert levels_apart(picture, case.draw_straight(drawn.prompts, row, seed, guidance_scale)) <= LEVELS
+            assert levels_apart(picture, case.call_diffusers(drawn.prompts, row, seed, guidance_scale)) <= LEVELS
         assert levels_apart(*pictures) > LEVELS
 
 
-def test_no_negative_is_no_guidance(case, sounds):
+def test_without_a_negative_prompt_there_is_no_guidance(case, sounds):
     (without,), (scaled,) = (
         case.draw(sounds[0], **settings).images for settings in ({"negative": "none"}, {"guidance_scale": 1.0})
     )
     assert levels_apart(without[0], scaled[0]) == 0
 
 
-def test_each_picture_given_counts(case, sounds):
+def test_each_conditioning_image_has_an_effect(case, sounds):
     drawn = case.draw(sounds[0]).images[0][0]
     for name in case.given.keys() & {"image", "control_image"}:
         other = case.draw(sounds[0], **{name: noise_picture(9)}).images[0][0]
         assert levels_apart(drawn, other) > LEVELS
 
 
-def test_a_picture_that_is_missing_or_too_much_is_told(case, sounds, monkeypatch):
+def test_a_missing_or_unusable_image_is_reported(case, sounds, monkeypatch):
     monkeypatch.setattr(type(case.ours.encoder), "encode", lambda *_, **__: pytest.fail("encoded"))
     pipeline = type(case.theirs).__name__
     for name in case.given.keys() - {"strength"}:

@@ -1,4 +1,4 @@
-"""Schedulers, LoRA weights, types, compiling, slicing and offloading, beside diffusers with the same."""
+"""Schedulers, LoRA weights, dtypes, compilation, slicing and offloading, compared with diffusers."""
 
 import shutil
 
@@ -23,8 +23,8 @@ def drawn(pipeline, sound, **settings):
     return pipeline(sound, num_inference_steps=STEPS, **settings).images[0][0]
 
 
-def drawn_straight(diffusion, pipeline, sound):
-    """By diffusers, of the prompt that `pipeline` makes, with seed 0."""
+def diffusers_image(diffusion, pipeline, sound):
+    """Return the image that diffusers generates from the prompt of `pipeline`, with seed 0."""
     prompt = pipeline.encoder.encode([sound]).prompt_embeds
     diffusion.set_progress_bar_config(disable=True)
     return diffusion(
@@ -41,18 +41,18 @@ def levels_apart(one, other):
 
 @pytest.mark.parametrize("model", ["sd", "sd2"])
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_schedulers_draw_as_in_diffusers(models, parts, sounds, model, name):
+def test_schedulers_generate_the_images_of_diffusers(models, parts, sounds, model, name):
     folder = models / "sd/diffusion" if model == "sd" else parts / model
     ours = load(models, diffusion=folder, scheduler=name)
     theirs = diffusers.StableDiffusionPipeline.from_pretrained(folder)
     theirs.scheduler = getattr(diffusers, SCHEDULERS[name]).from_config(theirs.scheduler.config)
     assert ours.diffusion.scheduler.config.prediction_type == ("epsilon" if model == "sd" else "v_prediction")
     together = ours(sounds[:2], num_inference_steps=STEPS, images_per_sound=2)
-    for row, sound in enumerate(sounds[:2]):  # noise that a scheduler adds comes of the picture's own seed
-        assert levels_apart(together.images[row][0], drawn_straight(theirs, ours, sound)) <= LEVELS
+    for row, sound in enumerate(sounds[:2]):  # the noise that a scheduler adds comes from the seed of the image
+        assert levels_apart(together.images[row][0], diffusers_image(theirs, ours, sound)) <= LEVELS
 
 
-def test_a_lora_counts_by_its_weight(models, parts, pipeline, sounds):
+def test_a_lora_is_scaled_by_its_weight(models, parts, pipeline, sounds):
     lora = parts / "lora-sd"
     without = drawn(pipeline, sounds[0])
     theirs = diffusers.StableDiffusionPipeline.from_pretrained(models / "sd/diffusion")
@@ -60,7 +60,7 @@ def test_a_lora_counts_by_its_weight(models, parts, pipeline, sounds):
     for weight in (1.0, 0.4, 0.0):
         ours = load(models, lora={lora: weight})
         theirs.set_adapters("a", weight)
-        assert levels_apart(drawn(ours, sounds[0]), drawn_straight(theirs, ours, sounds[0])) <= LEVELS
+        assert levels_apart(drawn(ours, sounds[0]), diffusers_image(theirs, ours, sounds[0])) <= LEVELS
         assert (levels_apart(drawn(ours, sounds[0]), without) > LEVELS) == bool(weight)
     for alone in (lora, str(lora / "pytorch_lora_weights.safetensors")):
         assert (
@@ -89,7 +89,7 @@ def test_a_lora_and_a_controlnet_of_xl(models, parts, sounds, xl):
     assert ours.diffusion.get_list_adapters() == {"unet": ["lora-0"]}
 
 
-def test_attention_slicing_draws_the_same(models, pipeline, sounds):
+def test_attention_slicing_generates_the_same_image(models, pipeline, sounds):
     sliced = load(models, attention_slicing=True)
     processors = {type(each).__name__ for each in sliced.diffusion.unet.attn_processors.values()}
     assert processors == {"SlicedAttnProcessor"}
@@ -97,8 +97,8 @@ def test_attention_slicing_draws_the_same(models, pipeline, sounds):
 
 
 @pytest.mark.slow
-def test_a_compiled_unet_draws_the_same(models, pipeline, sounds, monkeypatch):
-    """The graph that torch makes of it; turning that into machine code is torch's own, and takes minutes."""
+def test_a_compiled_unet_generates_the_same_image(models, pipeline, sounds, monkeypatch):
+    """Run the graph that torch captures; compiling it to machine code takes minutes and is torch's own."""
     graphs = []
 
     def without_machine_code(function, **settings):
@@ -124,7 +124,7 @@ def test_compiling_needs_a_compiler(models, monkeypatch):
 
 @pytest.mark.parametrize(("dtype", "levels"), HALF_LEVELS.items())
 @pytest.mark.parametrize("model", ["sd", "xl"])
-def test_half_precision_on_the_processor(models, sounds, model, dtype, levels, request):
+def test_half_precision_on_the_cpu(models, sounds, model, dtype, levels, request):
     full = request.getfixturevalue("pipeline" if model == "sd" else "xl")
     ours = AudioToImagePipeline.from_pretrained(models / model, device="cpu", dtype=dtype)
     assert ours.encoder.dtype == ours.diffusion.unet.dtype == ours.diffusion.vae.dtype == dtype
@@ -143,8 +143,8 @@ def test_float16_on_a_gpu(models, sounds, model):
     assert np.asarray(drawn(ours, sounds[0])).std() > 0
 
 
-def test_a_pipeline_whose_models_are_offloaded_draws_the_same(models, pipeline, sounds):
-    """accelerate's hooks, which find the processor where a GPU would be."""
+def test_a_pipeline_with_offloaded_models_generates_the_same_image(models, pipeline, sounds):
+    """Use accelerate's hooks with the CPU instead of a GPU."""
     diffusion = diffusers.StableDiffusionPipeline.from_pretrained(models / "sd/diffusion")
     diffusion.enable_model_cpu_offload(device="cpu")
     ours = AudioToImagePipeline(load(models).encoder, diffusion)
@@ -153,8 +153,8 @@ def test_a_pipeline_whose_models_are_offloaded_draws_the_same(models, pipeline, 
             assert levels_apart(drawn(ours, sounds[0], **settings), drawn(pipeline, sounds[0], **settings)) <= LEVELS
 
 
-def test_the_encoder_goes_where_offloaded_layers_come_to_work(models, sounds):
-    """Of a pipeline that is offloaded by layers, the weights are nowhere; accelerate runs it on a GPU alone."""
+def test_the_encoder_is_on_the_device_where_offloaded_layers_compute(models, sounds):
+    """Check the device of the encoder: the weights of a pipeline offloaded by layers are on the meta device."""
     diffusion = diffusers.StableDiffusionPipeline.from_pretrained(models / "sd/diffusion")
     diffusion.enable_sequential_cpu_offload(device="cpu")
     assert diffusion.device.type == "meta"
@@ -165,7 +165,7 @@ def test_the_encoder_goes_where_offloaded_layers_come_to_work(models, sounds):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize("offload", ["model", "sequential"])
-def test_offloaded_to_the_processor(models, pipeline, sounds, offload):
+def test_offloading_to_the_cpu(models, pipeline, sounds, offload):
     ours = AudioToImagePipeline.from_pretrained(models / "sd", device="cuda", offload=offload)
     assert ours.encoder.device.type == "cuda"
     assert next(ours.diffusion.unet.parameters()).device.type != "cuda"

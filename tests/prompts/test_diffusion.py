@@ -1,4 +1,4 @@
-"""What is told of a diffusion pipeline before its weights are loaded, and of what goes into it."""
+"""Loading a diffusers pipeline: its checks before weights are loaded, ControlNets and LoRA weights."""
 
 import importlib.util
 import json
@@ -15,7 +15,7 @@ from photism.schedulers import SCHEDULERS
 
 @pytest.fixture
 def load(models, monkeypatch):
-    """Load sd with these options; for nothing that fails may weights be loaded first."""
+    """Return a function that loads sd with settings, and fails if weights are loaded."""
     monkeypatch.setattr("photism.prompts.model_folder.load_weights", lambda *_, **__: pytest.fail("loaded"))
 
     def load(model="sd", **settings):
@@ -35,7 +35,7 @@ def load(models, monkeypatch):
         ({"offload": "model"}, "offload must not be set on the CPU: it saves memory of a GPU"),
     ],
 )
-def test_words_and_combinations(load, settings, message):
+def test_wrong_settings_and_combinations(load, settings, message):
     with pytest.raises(InputError, match=message):
         load(**settings)
 
@@ -47,7 +47,7 @@ def test_schedulers_are_classes_of_diffusers():
         assert hasattr(getattr(diffusers, name), "from_config")
 
 
-def test_what_is_not_installed(load, parts, monkeypatch):
+def test_libraries_that_are_not_installed(load, parts, monkeypatch):
     find_spec = importlib.util.find_spec
     missing = ["peft", "accelerate"]
     monkeypatch.setattr(
@@ -71,7 +71,7 @@ def test_what_is_not_installed(load, parts, monkeypatch):
         ),
     ],
 )
-def test_a_unet_for_inpainting_does_nothing_else(load, parts, settings, message):
+def test_an_inpainting_unet_is_refused_for_other_tasks(load, parts, settings, message):
     settings = {name: parts / value if name == "controlnet" else value for name, value in settings.items()}
     with pytest.raises(InputError, match=message):
         load(diffusion=parts / "sd-inpaint", **settings)
@@ -85,7 +85,7 @@ def test_a_unet_for_inpainting_does_nothing_else(load, parts, settings, message)
         ({"in_channels": 24, "out_channels": 24}, "inpainting", "4 or 9"),  # of the bundled model
     ],
 )
-def test_other_unets_do_not_do_every_task(load, models, tmp_path, channels, task, needed):
+def test_a_unet_must_have_the_channels_of_the_task(load, models, tmp_path, channels, task, needed):
     diffusion = shutil.copytree(models / "sd/diffusion", tmp_path / "other")
     config = json.loads((diffusion / "unet/config.json").read_text())
     (diffusion / "unet/config.json").write_text(json.dumps(config | channels))
@@ -113,7 +113,7 @@ def test_a_controlnet_must_fit(load, models, parts, tmp_path):
         load(controlnet="no/such")
 
 
-def test_of_a_controlnet_on_the_hub_the_configuration_is_fetched_first(load, parts, monkeypatch):
+def test_the_configuration_of_a_controlnet_on_the_hub_is_fetched_first(load, parts, monkeypatch):
     asked = []
 
     def download(*what):
@@ -188,7 +188,7 @@ def test_a_task_that_diffusers_has_no_pipeline_for(models, tmp_path):
         AudioToImagePipeline.from_pretrained(models / "sd", diffusion=diffusion, device="cpu", task="inpainting")
 
 
-def test_options_are_nothing_by_default():
+def test_the_defaults_change_nothing():
     settings = PipelineSettings()
     assert settings.loras == {}
     for name in ("task", "controlnet", "scheduler", "attention_slicing", "compile", "offload"):

@@ -1,4 +1,4 @@
-"""Loading a Photism model, and what is said where it cannot be."""
+"""Loading a Photism model, and the errors if it cannot be loaded."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ def model(models, tmp_path):
     return shutil.copytree(models / "sd", tmp_path / "model")
 
 
-def test_a_diffusion_pipeline_may_lie_elsewhere(model, models):
+def test_the_diffusers_pipeline_can_be_elsewhere(model, models):
     shutil.rmtree(model / "diffusion")
     with pytest.raises(InputError, match=f"diffusion is missing: model {model} has none"):
         AudioToImagePipeline.from_pretrained(model, device=CPU)
@@ -32,7 +32,7 @@ def test_a_diffusion_pipeline_may_lie_elsewhere(model, models):
     assert CaptionRanker.from_pretrained(model, diffusion=elsewhere, device=CPU).captions == load_captions(model)
 
 
-def test_a_ranker_loads_no_picture_side(models):
+def test_a_ranker_loads_neither_unet_nor_vae(models):
     diffusion = CaptionRanker.from_pretrained(models / "xl", device=CPU).diffusion
     assert diffusion.unet is None
     assert diffusion.vae is None
@@ -76,7 +76,7 @@ def test_pickled_weights_are_not_loaded(model):
         ("sd", {"space_width": 17}, r"prompts of width 16, .* has width 17"),
     ],
 )
-def test_a_mismatch_is_told_before_weights_are_loaded(model, models, tmp_path, kind, other, settings, message):
+def test_a_mismatch_is_reported_before_weights_are_loaded(model, models, tmp_path, kind, other, settings, message):
     diffusion = shutil.copytree(models / other / "diffusion", tmp_path / "diffusion")
     for weights in (*model.rglob("*.safetensors"), *diffusion.rglob("*.safetensors")):
         weights.unlink()
@@ -86,7 +86,7 @@ def test_a_mismatch_is_told_before_weights_are_loaded(model, models, tmp_path, k
         kind.from_pretrained(model, diffusion=diffusion, device=CPU)
 
 
-def test_of_a_diffusion_pipeline_on_the_hub_the_configuration_is_fetched_first(model, models, monkeypatch):
+def test_the_configuration_of_a_diffusers_pipeline_on_the_hub_is_fetched_first(model, models, monkeypatch):
     asked = []
 
     def download(*what):
@@ -99,8 +99,8 @@ def test_of_a_diffusion_pipeline_on_the_hub_the_configuration_is_fetched_first(m
     assert asked == [("some/xl", "unet/config.json")]
 
 
-def test_of_a_model_on_the_hub_the_configuration_is_fetched_first(model, models, monkeypatch):
-    """And its weights only once it is known to fit the diffusion model."""
+def test_the_configuration_of_a_model_on_the_hub_is_fetched_first(model, models, monkeypatch):
+    """Check that weights are fetched only after the model is known to fit the diffusion model."""
     asked = []
 
     def download(hub_id, *, allow_patterns):
@@ -140,7 +140,7 @@ def test_a_missing_diffusion_model_is_suggested_by_the_width_of_the_prompts(mode
 
 
 def gone(error):
-    """The hub's answer for a repository that is not there, or no answer."""
+    """Return the error of the hub for a repository that does not exist, or for no connection."""
     if error is LocalEntryNotFoundError:
         return LocalEntryNotFoundError("Cannot find the requested files in the cache.")
     return error("401 Client Error.", response=httpx.Response(401, request=httpx.Request("GET", "https://hub")))
@@ -150,7 +150,7 @@ MOVED, MIRROR = "stabilityai/stable-diffusion-2-1", "sd2-community/stable-diffus
 
 
 @pytest.mark.parametrize("error", [RepositoryNotFoundError, LocalEntryNotFoundError])
-def test_a_moved_hub_id_falls_back_to_its_mirror_and_says_so(model, models, monkeypatch, capsys, error):
+def test_a_removed_repository_is_replaced_by_its_mirror_with_a_warning(model, models, monkeypatch, capsys, error):
     def download(hub_id, path):
         if hub_id == MIRROR:
             return str(models / "sd/diffusion" / path)
@@ -220,12 +220,12 @@ def test_no_model_at_all(tmp_path):
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "abacus", "cpu "])
-def test_a_device_that_is_not_there(device):
+def test_an_unknown_device(device):
     with pytest.raises(InputError, match=f"device must be one of this machine, such as cpu or cuda; got {device}"):
         choose_device(device)
 
 
-def test_the_device_is_the_best_there_is(monkeypatch):
+def test_the_default_device_is_a_gpu_if_there_is_one(monkeypatch):
     assert choose_device("cpu") == CPU
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device(None).type == "cuda"

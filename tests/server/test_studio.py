@@ -1,4 +1,4 @@
-"""The studio around a pipeline that draws plain squares: what the page asks of it, and what it makes of the answers."""
+"""The studio, with a pipeline that draws plain squares: the settings of a request, and the page's output."""
 
 import socket
 import wave
@@ -27,7 +27,7 @@ HEARD = [("An elephant.", 0.75), ("A koala.", -0.25)]
 
 
 class Pipeline:
-    """Remembers what it was asked for; refuses more than 40 steps."""
+    """A pipeline that records its settings and refuses more than 40 steps."""
 
     num_inference_steps = 12
     guidance_scale = 3.0
@@ -36,12 +36,12 @@ class Pipeline:
     def __init__(self, latent_pixels: int = 16) -> None:
         unet = SimpleNamespace(config=SimpleNamespace(sample_size=latent_pixels))
         self.diffusion = SimpleNamespace(unet=unet, vae_scale_factor=8)
-        self.asked: DrawSettings | None = None
+        self.settings: DrawSettings | None = None
 
         self.encoder = SimpleNamespace(encode=self.encode)
 
     def encode(self, waveforms: list[object]) -> AudioPrompt:
-        """A prompt of one number, the length of the sound."""
+        """Return a prompt that holds the duration of the recording."""
         return AudioPrompt(torch.full((1, 2, 1), waveforms[0].duration_s), None)
 
     def __call__(
@@ -49,7 +49,7 @@ class Pipeline:
     ) -> object:
         if settings.num_inference_steps > 40:
             raise InputError("num_inference_steps must be at most 40")
-        self.asked, self.drawn = settings, prompts.prompt_embeds.mean().item()
+        self.settings, self.drawn = settings, prompts.prompt_embeds.mean().item()
         callback_on_step(1, 1)
         first = 123 if settings.seed is None else settings.seed
         seeds = [first + number for number in range(settings.images_per_sound)]
@@ -76,15 +76,15 @@ def make_sound(tmp_path: Path) -> Callable[..., str]:
 
 
 def draw_of(app: object) -> Callable[..., object]:
-    """The function behind the button."""
+    """Return the function that the button calls."""
     (function,) = [each for each in app.fns.values() if each.api_name == "draw"]
     return function.fn
 
 
-def test_draws_what_the_settings_say(make_sound):
+def test_the_controls_become_settings(make_sound):
     pipeline = Pipeline()
     pictures, heard = draw_of(build_app(pipeline, RANKER))(make_sound(1), 20, 5.0, 7, 2, "noise")
-    assert pipeline.asked == DrawSettings(
+    assert pipeline.settings == DrawSettings(
         num_inference_steps=20, guidance_scale=5.0, seed=7, images_per_sound=2, negative="noise"
     )
     assert [caption for _, caption in pictures] == ["Seed 7", "Seed 8"]
@@ -99,14 +99,14 @@ def test_draws_what_the_settings_say(make_sound):
         (0, "/etc/passwd", {"seed": 0, "guidance_scale": 5.0, "negative": TextPrompt("/etc/passwd")}),
     ],
 )
-def test_random_seeds_no_guidance_and_words(make_sound, seed, negative, asked):
+def test_random_seeds_no_guidance_and_negative_texts(make_sound, seed, negative, asked):
     pipeline = Pipeline()
     draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, seed, 1, negative)
-    assert pipeline.asked == DrawSettings(num_inference_steps=20, **asked)
+    assert pipeline.settings == DrawSettings(num_inference_steps=20, **asked)
 
 
 @pytest.mark.parametrize(("share", "drawn"), [(0.0, 1.0), (0.25, 1.5), (1.0, 3.0)])
-def test_two_sounds_are_drawn_as_one(make_sound, share, drawn):
+def test_two_recordings_are_mixed(make_sound, share, drawn):
     pipeline, asked = Pipeline(), []
     ranker = SimpleNamespace(rank_prompts=lambda prompts: asked.append(prompts.prompt_embeds.mean().item()) or [HEARD])
     pictures, _ = draw_of(build_app(pipeline, ranker))(
@@ -124,8 +124,8 @@ def test_a_text_has_a_place_and_a_strength(make_sound, typed, place, strength, a
     ((picture, _),), _ = draw_of(build_app(pipeline))(
         make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "a rose", typed, strength
     )
-    assert (pipeline.asked.text, pipeline.asked.text_place) == ("a rose", place)
-    assert pipeline.asked.sound_strength == asked
+    assert (pipeline.settings.text, pipeline.settings.text_place) == ("a rose", place)
+    assert pipeline.settings.sound_strength == asked
     assert (picture.info["text"], picture.info["text_place"], picture.info["sound_strength"]) == (
         "a rose",
         typed,
@@ -134,14 +134,14 @@ def test_a_text_has_a_place_and_a_strength(make_sound, typed, place, strength, a
     assert "weights" not in picture.info
 
 
-def test_without_a_text_its_place_does_not_count(make_sound):
+def test_without_a_text_its_place_is_ignored(make_sound):
     pipeline = Pipeline()
     ((picture, _),), _ = draw_of(build_app(pipeline))(make_sound(1), 20, 5.0, 0, 1, "empty", None, 0.5, "", "after", -1)
-    assert pipeline.asked == DrawSettings(num_inference_steps=20, guidance_scale=5.0, negative="empty")
+    assert pipeline.settings == DrawSettings(num_inference_steps=20, guidance_scale=5.0, negative="empty")
     assert not {"text", "text_place", "sound_strength", "weights"} & picture.info.keys()
 
 
-def test_a_wrong_place_is_told_before_a_sound_is_encoded(make_sound):
+def test_a_wrong_text_place_is_reported_before_anything_is_encoded(make_sound):
     pipeline = Pipeline()
     pipeline.encoder.encode = lambda _: pytest.fail("encoded")
     with pytest.raises(gr.Error) as error_info:
@@ -149,13 +149,13 @@ def test_a_wrong_place_is_told_before_a_sound_is_encoded(make_sound):
     assert error_info.value.message == "text_place must be blend, before, after or START:STOP, such as 1:4; got above"
 
 
-def test_the_page_shows_no_number_that_is_not_there():
-    """A browser would show a 0, and send it."""
+def test_every_number_on_the_page_has_a_value():
+    """Check that no number is None, which a browser would show and send as 0."""
     numbers = [block for block in build_app(Pipeline()).blocks.values() if isinstance(block, gr.Number)]
     assert {number.label: number.value for number in numbers} == {"Seed": -1, "Strength": -1}
 
 
-def test_the_second_sound_is_checked_as_the_first(make_sound, tmp_path):
+def test_the_second_recording_is_checked_like_the_first(make_sound, tmp_path):
     draw = draw_of(build_app(Pipeline()))
     with pytest.raises(gr.Error, match=r"The sound is 60\.1 s long"):
         draw(make_sound(1), 20, 5.0, 0, 1, "empty", make_sound(60.1, "second"))
@@ -165,7 +165,7 @@ def test_the_second_sound_is_checked_as_the_first(make_sound, tmp_path):
         draw(make_sound(1), 20, 5.0, 0, 1, "empty", str(path))
 
 
-def test_what_the_safety_checker_blacks_out_is_told(make_sound):
+def test_images_flagged_by_the_safety_checker_are_reported(make_sound):
     pictures, _ = draw_of(build_app(Pipeline()))(make_sound(1), 20, 5.0, FLAGGED_SEED - 1, 2, "empty")
     assert [caption for _, caption in pictures] == ["Seed 65", "Seed 66: the safety checker found it unsafe"]
 
@@ -178,14 +178,14 @@ def test_the_default_negative_is_the_models():
     assert dropdown.value == "noise"
 
 
-def test_without_a_ranker_nothing_is_heard(make_sound):
+def test_without_a_ranker_there_are_no_captions(make_sound):
     app = build_app(Pipeline())
     assert draw_of(app)(make_sound(1), 20, 5.0, 0, 1, "empty")[1] == {}
     (label,) = [block for block in app.blocks.values() if isinstance(block, gr.Label)]
     assert label.visible is False
 
 
-def test_sixty_seconds_are_drawn_and_no_more(make_sound):
+def test_recordings_of_more_than_sixty_seconds_are_refused(make_sound):
     draw = draw_of(build_app(Pipeline()))
     draw(make_sound(60), 20, 5.0, 0, 1, "empty")
     with pytest.raises(gr.Error) as error_info:
@@ -195,7 +195,7 @@ def test_sixty_seconds_are_drawn_and_no_more(make_sound):
     )
 
 
-def test_a_mistake_is_one_message_without_the_servers_paths(tmp_path):
+def test_an_error_does_not_show_the_servers_paths(tmp_path):
     draw = draw_of(build_app(Pipeline()))
     with pytest.raises(gr.Error) as error_info:
         draw(None, 20, 5.0, 0, 1, "empty")
@@ -209,7 +209,7 @@ def test_a_mistake_is_one_message_without_the_servers_paths(tmp_path):
 
 
 @pytest.mark.parametrize(("latent_pixels", "classes"), [(31, ["pixels"]), (32, [])])
-def test_only_small_pictures_are_enlarged_without_blur(latent_pixels, classes):
+def test_only_small_images_are_enlarged_without_interpolation(latent_pixels, classes):
     app = build_app(Pipeline(latent_pixels))
     (gallery,) = [block for block in app.blocks.values() if isinstance(block, gr.Gallery)]
     assert gallery.elem_classes == classes
@@ -230,7 +230,7 @@ def test_over_http(make_sound, tmp_path):
             client.predict(sound, num_inference_steps=41, api_name="/draw")
     finally:
         app.close()
-    assert pipeline.asked == DrawSettings(num_inference_steps=12, guidance_scale=3.0, seed=200, negative="empty")
+    assert pipeline.settings == DrawSettings(num_inference_steps=12, guidance_scale=3.0, seed=200, negative="empty")
     assert heard["label"] == "An elephant."
     assert heard["confidences"] == [{"label": label, "confidence": score} for label, score in HEARD]
     (picture,) = pictures
@@ -248,7 +248,7 @@ def test_over_http(make_sound, tmp_path):
         }
 
 
-def test_the_theme_fetches_nothing():
+def test_the_theme_downloads_nothing():
     css = THEME._get_theme_css() + CSS
     assert "@font-face" not in css
     assert "@import" not in css

@@ -1,4 +1,4 @@
-"""photism doctor: what works on this machine, and the remedy for what does not."""
+"""photism doctor: check what works on this machine, and name the remedy for what does not."""
 
 import json
 import os
@@ -19,18 +19,26 @@ from photism.hub import bundled_model
 
 LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
 MODEL, SOUND_MODEL = "bundled model", "bundled sound"
-# What each verb needs, nearest cause first; the first that fails is the one to mend.
+# What each verb needs, in the order in which it has to be installed.
 CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
 TRAINING_VERBS = dict.fromkeys(("align", "finetune"), (*LIBRARIES, *TRAINING_LIBRARIES))
 LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe"), LIBRARIES)
 OTHER_VERBS = {"sound": (*LIBRARIES, SOUND_MODEL), "serve": (*LIBRARIES, MODEL, "gradio")}
+UNBUNDLED_VERBS = ("speakers", "transcribe")
 VERBS = CORE_VERBS | LISTENING_VERBS | OTHER_VERBS | TRAINING_VERBS
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: what was found and, where it does not work, the one line that mends it."""
+    """Result of one check.
+
+    Attributes:
+        name: of the library, model or verb.
+        works: whether it can be used.
+        found: its version, its state, or the error.
+        remedy: command that installs what is missing; None if it works.
+    """
 
     name: str
     works: bool
@@ -39,15 +47,22 @@ class Check:
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead of a table.")] = False,
 ) -> None:
-    """Say what works on this machine, and how to mend what does not."""
+    """Check what works on this machine, and print how to install what does not.
+
+    The exit status is 0 if draw, film and hear work, otherwise 1.
+
+    Examples:
+        photism doctor
+        photism doctor --json
+    """
     found = [_check_library(name, "pip install photism") for name in LIBRARIES]
     found += [_check_library("gradio", "pip install 'photism[studio]'")]
     found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
     found += [_check_model(MODEL, _load_model), _check_model(SOUND_MODEL, _load_sound_model)]
     parts = {part.name: part for part in found}
-    # Shown before anything is downloaded, and here: what is made with them falls under it.
+    # The licence covers what is generated with them, so that it is shown before they are downloaded.
     found += [Check("AudioLDM 2", True, f"{CHECKPOINTS[0]} is downloaded where `sound` names it; {LICENCE}")]
     machine = [
         Check("photism", True, __version__),
@@ -66,16 +81,16 @@ def doctor(
 
 
 def _check_library(name: str, remedy: str) -> Check:
-    # Imported, not looked up: a library that was built for another machine has a version too, and may raise anything.
+    # Import it: a library that was built for another machine has a version too.
     try:
         import_module(name)
-    except Exception as error:
+    except Exception as error:  # a broken library can raise anything
         return Check(name, False, _one_line(error), remedy)
     return Check(name, True, version(name))
 
 
 def _check_model(name: str, load: Callable[[], None]) -> Check:
-    # Loaded, not looked at: this finds what is missing, damaged or left by another version.
+    # Load it, which finds files that are missing, damaged or of another version.
     try:
         bundled_model()
     except InputError:
@@ -83,7 +98,7 @@ def _check_model(name: str, load: Callable[[], None]) -> Check:
     try:
         with startup():
             load()
-    except Exception as error:
+    except Exception as error:  # a damaged file can raise anything in the libraries that read it
         return Check(name, False, _one_line(error), "pip install --force-reinstall --no-deps photism-tiny")
     return Check(name, True, "loads")
 
@@ -108,7 +123,7 @@ def _check_verb(verb: str, parts: dict[str, Check]) -> Check:
     for need in VERBS[verb]:
         if not parts[need].works:
             return Check(verb, False, f"needs {need}", parts[need].remedy)
-    return Check(verb, True, "ready")
+    return Check(verb, True, "ready with --model: none is bundled" if verb in UNBUNDLED_VERBS else "ready")
 
 
 def _device(*, torch_works: bool) -> str:

@@ -82,7 +82,7 @@ def draw(
 
     Examples:
         photism draw elephant.ogg
-        photism draw elephant.ogg koala.ogg --images 4 --seed 7 -o pictures/
+        photism draw elephant.ogg banana.ogg --images 4 --seed 7
     """
     if (controlnet is None) != (settings.control_image is None):
         raise InputError("--controlnet and --control-image must be given together")

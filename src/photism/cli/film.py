@@ -54,7 +54,7 @@ def film(
 
     Examples:
         photism film song.mp3 --storyboard song.png
-        photism film song.mp3 --fps 24 --hop 0.5 -o films/
+        photism film song.mp3 --fps 24 --hop 0.5 -o song.mp4
     """
     from photism.drawing.negative_prompt import read_negative
     from photism.drawing.video.audio_features import measure_recording

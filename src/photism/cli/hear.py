@@ -15,7 +15,7 @@ from photism.listening.settings import HearSettings, RankerModelSettings
 
 
 def hear(
-    recordings: option.Sounds,
+    recordings: option.Recordings,
     *,
     label: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", help="Caption to choose from; may be given several times.")

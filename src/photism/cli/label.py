@@ -8,7 +8,7 @@ from photism.listening.settings import ClassifierModelSettings, LabelSettings
 
 
 def label(
-    recordings: option.Sounds, model: ClassifierModelSettings, settings: LabelSettings, output: LabelOutput
+    recordings: option.Recordings, model: ClassifierModelSettings, settings: LabelSettings, output: LabelOutput
 ) -> None:
     """Print the classes of recordings, by a trained audio classifier; for whole recordings or over time.
 

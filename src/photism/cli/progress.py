@@ -29,7 +29,7 @@ class ProgressBar:
 
     @property
     def completed(self) -> float:
-        """How much is done, of the total."""
+        """The amount that is done, of the total."""
         return self._progress.tasks[0].completed
 
     def update(

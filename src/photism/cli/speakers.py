@@ -40,7 +40,7 @@ class TurnOutput(SegmentOutput):
 
 
 def timeline(
-    recordings: option.Sounds, model: DiarizationModelSettings, settings: TimelineSettings, output: TurnOutput
+    recordings: option.Recordings, model: DiarizationModelSettings, settings: TimelineSettings, output: TurnOutput
 ) -> None:
     """Print who spoke when, by a model that classifies frames.
 
@@ -63,11 +63,11 @@ def timeline(
 
 
 def embed(
-    recordings: option.Sounds,
+    recordings: option.Recordings,
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
     output: EmbeddingFile,
-    force: option.ForceFiles = False,
+    force: option.Force = False,
 ) -> None:
     """Write the x-vector of each recording, by its file name, to a file.
 
@@ -95,7 +95,7 @@ def embed(
 
 def enrol(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the speaker.")],
-    recordings: option.Sounds,
+    recordings: option.Recordings,
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
     output: EmbeddingFile,
@@ -164,7 +164,7 @@ def calibrate(
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.json", help="File to write.")],
-    force: option.ForceFiles = False,
+    force: option.Force = False,
 ) -> None:
     """Find the threshold of the equal error rate (EER) on pairs of your own recordings.
 

@@ -7,8 +7,6 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from photism.device import DTYPES as DTYPES
-
 if TYPE_CHECKING:
     from collections.abc import Generator
 

@@ -135,7 +135,7 @@ class DrawSettings(ImageSettings):
 
     @property
     def task(self) -> Task | None:
-        """What the diffusers pipeline has to do; None for what it was saved for."""
+        """The task of the diffusers pipeline; None for the one it was saved for."""
         return "inpainting" if self.mask_image is not None else "image-to-image" if self.image is not None else None
 
     @property
