@@ -104,7 +104,7 @@ def test_a_template_is_encoded_and_the_label_is_printed(hear, sounds):
 
 @pytest.mark.usefixtures("no_model")
 @pytest.mark.parametrize(
-    ("content", "message"), [(b" \n", "hold at least one caption"), (b"\xff\xfe", "a text file in UTF-8")]
+    ("content", "message"), [(b" \n", "no captions; write one in each line"), (b"\xff\xfe", "a text file in UTF-8")]
 )
 def test_an_unreadable_file_of_captions_is_an_error(hear, sounds, tmp_path, content, message):
     path = tmp_path / "captions.txt"
