@@ -8,13 +8,25 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
-from photism.settings import SettingError
+from photism.settings import SettingError, setting
 
 if TYPE_CHECKING:
     import torch
 
 DTYPES = ("float32", "float16", "bfloat16")
 """Names of the dtypes that a model's weights can have."""
+
+
+def device_setting() -> Any:
+    """Declare the device of a model."""
+    return setting(
+        None, "Device to compute on: cpu, cuda, cuda:1 or mps. Default: a GPU if there is one.", metavar="DEVICE"
+    )
+
+
+def dtype_setting() -> Any:
+    """Declare the data type of a model's weights."""
+    return setting("float32", "Data type of the weights.", choices=DTYPES)
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:

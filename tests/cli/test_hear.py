@@ -63,7 +63,7 @@ def test_captions_are_read_from_a_file(hear, sounds, tmp_path):
         (["--top-k", "0"], "--top-k must be at least 1; got 0"),
         (["--batch-size", "0"], "--batch-size must be at least 1; got 0"),
         (["--template", "a sound"], "--template must have {} where the caption goes; got 'a sound'"),
-        (["--hop", "1"], "--hop must be given together with the length of the windows"),
+        (["--hop", "1"], "--hop must be given together with --window"),
     ],
 )
 def test_a_mistake_is_an_error_before_a_model_is_loaded(hear, sounds, arguments, message):

@@ -127,10 +127,10 @@ def test_labels_are_plotted(label, sounds, tmp_path):
     [
         (["--top-k", 0], "--top-k must be at least 1; got 0"),
         (["--window", 0.01], "--window must be at least 0.025; got 0.01"),
-        (["--hop", 1], "--hop must be given together with the length of the windows"),
+        (["--hop", 1], "--hop must be given together with --window"),
         (
             ["--window", 1, "--hop", 2],
-            "--hop must be above 0 and at most the window of 1 s, to skip nothing; got 2",
+            "--hop must be at most --window, 1 s, or audio between windows is skipped; got 2",
         ),
         (["--format", "xml"], "--format must be one of table, json, csv, audacity; got xml"),
         (["--json", "--format", "csv"], "--json and --format csv exclude each other; give one of them"),

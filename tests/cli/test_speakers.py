@@ -178,7 +178,7 @@ def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
             ["embed", "a.wav", "a.wav", "-o", "x.npz"],
             "a.wav is given twice; give it once, since embeddings are stored by file name",
         ),
-        (["verify", "a.wav", "b.wav"], "--threshold or a calibration must be given, and not both"),
+        (["verify", "a.wav", "b.wav"], "--threshold or --calibration must be given, and not both"),
         (["verify", "a.wav", "--threshold", "0.5"], "give two recordings, or one and --enrolled; got 1"),
         (["embed", "a.wav", "-o", "x.npz", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16"),
     ],

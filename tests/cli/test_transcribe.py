@@ -120,7 +120,7 @@ def test_a_missing_model_is_an_error_that_names_one(sounds, monkeypatch, capsys)
     with pytest.raises(SystemExit) as exit_info:
         main()
     assert exit_info.value.code == 2
-    assert "photism: model is missing: no speech recogniser is bundled" in capsys.readouterr().err
+    assert "photism: --model is missing: no speech recogniser is bundled" in capsys.readouterr().err
 
 
 def test_settings_reach_the_transcriber(transcribe, sounds, monkeypatch):

@@ -61,7 +61,7 @@ class LabelOutput(SegmentOutput):
             SettingError: there are two.
         """
         if self.as_json and self.format not in (None, "json"):
-            raise SettingError("as_json", f"and --format {self.format} exclude each other; give one of them")
+            raise SettingError("as_json", f"and {{}} {self.format} exclude each other; give one of them", "format")
 
     @property
     def chosen_format(self) -> LabelFormat:

@@ -69,9 +69,10 @@ def embed(
     output: EmbeddingFile,
     force: option.Force = False,
 ) -> None:
-    """Write the x-vector of each recording, by its file name, to a file.
+    """Write x-vectors of recordings to a file.
 
-    Unreadable recordings are reported and skipped; the exit status is then 2.
+    An x-vector is stored under the name of its recording. Unreadable recordings are reported and skipped; the exit
+    status is then 2.
 
     Examples:
         photism speakers embed anna.wav ben.wav --model xvectors -o voices.npz
@@ -101,7 +102,9 @@ def enrol(
     output: EmbeddingFile,
     force: Annotated[bool, typer.Option("--force", help="Replace an enrolled speaker of that name.")] = False,
 ) -> None:
-    """Enrol a speaker: add the mean x-vector of one or several recordings to a file of speakers.
+    """Add a speaker to a file of speakers.
+
+    The embedding of the speaker is the mean x-vector of the recordings.
 
     Examples:
         photism speakers enrol Anna anna-1.wav anna-2.wav --model xvectors -o speakers.npz
@@ -128,7 +131,9 @@ def verify(
     settings: VerifySettings,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per comparison.")] = False,
 ) -> None:
-    """Compare a recording with enrolled speakers, or two recordings with each other.
+    """Verify the speaker of a recording.
+
+    Compare a recording with enrolled speakers, or two recordings with each other.
 
     Examples:
         photism speakers verify one.wav other.wav --model xvectors --threshold 0.5
@@ -166,7 +171,9 @@ def calibrate(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.json", help="File to write.")],
     force: option.Force = False,
 ) -> None:
-    """Find the threshold of the equal error rate (EER) on pairs of your own recordings.
+    """Calibrate the threshold of verify.
+
+    The threshold is that of the equal error rate (EER) on pairs of your own recordings.
 
     Examples:
         photism speakers calibrate pairs.csv --model xvectors -o threshold.json

@@ -32,8 +32,8 @@ TRAINING_ONLY = "masked_spec_embed"
 """Name of the embedding that SpecAugment masks with; inference does not use it, and checkpoints may lack it."""
 TASKS = {
     "ForCTC": "it transcribes speech; use photism transcribe",
-    "ForXVector": "it embeds speakers; use photism speakers",
-    "ForAudioFrameClassification": "it classifies frames; use photism speakers",
+    "ForXVector": "it embeds speakers; use photism speakers embed or verify",
+    "ForAudioFrameClassification": "it classifies frames; use photism speakers timeline",
     "ForConditionalGeneration": "it generates text",
     "ForSequenceClassification": "it classifies recordings; use photism label",
     "ForPreTraining": "it is not fine-tuned for a task yet",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE
-from photism.device import DTYPES
+from photism.device import device_setting, dtype_setting
 from photism.settings import REQUIRED, SettingError, setting, settings
 
 ScoreFunction: TypeAlias = Literal["softmax", "sigmoid", "none"]
@@ -29,16 +29,6 @@ def num_workers_setting() -> Any:
         minimum=0,
         flag="--workers",
     )
-
-
-def device_setting() -> Any:
-    """Declare the device of a model."""
-    return setting(None, "Device to compute on, such as cpu, cuda or mps. Default: the fastest available.")
-
-
-def dtype_setting() -> Any:
-    """Declare the dtype of a model's weights."""
-    return setting("float32", "Data type of the model's weights.", choices=DTYPES)
 
 
 def _top_k(description: str) -> Any:
@@ -69,11 +59,10 @@ def _check_hop(window_s: float | None, hop_s: float | None) -> None:
     if hop_s is None:
         return
     if window_s is None:
-        raise SettingError("hop_s", "must be given together with the length of the windows")
-    if not 1 <= round(hop_s * SAMPLING_RATE) <= round(window_s * SAMPLING_RATE):
-        raise SettingError(
-            "hop_s", f"must be above 0 and at most the window of {window_s:g} s, to skip nothing; got {hop_s:g}"
-        )
+        raise SettingError("hop_s", "must be given together with {}", "window_s")
+    if hop_s > window_s:
+        problem = f"must be at most {{}}, {window_s:g} s, or audio between windows is skipped; got {hop_s:g}"
+        raise SettingError("hop_s", problem, "window_s")
 
 
 @settings
@@ -189,7 +178,7 @@ class VerifySettings:
             SettingError: there is none, or there are two.
         """
         if (self.threshold is None) == (self.calibration is None):
-            raise SettingError("threshold", "or a calibration must be given, and not both")
+            raise SettingError("threshold", "or {} must be given, and not both", "calibration")
 
 
 @settings

@@ -200,7 +200,7 @@ def _windows(total: int, settings: HearSettings | LabelSettings) -> list[Window]
     if settings.window_s is None:
         return [Window(0, total)]
     length = round(settings.window_s * SAMPLING_RATE)
-    hop = length // 2 if settings.hop_s is None else round(settings.hop_s * SAMPLING_RATE)
+    hop = length // 2 if settings.hop_s is None else max(1, round(settings.hop_s * SAMPLING_RATE))
     return cut_windows(total, length=length, hop=hop)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from photism.device import DTYPES, dtype_name
+from photism.device import DTYPES, device_setting, dtype_name
 from photism.schedulers import SCHEDULERS
 from photism.settings import SettingError, setting, settings
 
@@ -69,9 +69,7 @@ class PipelineSettings:
         "Noise scheduler of the denoising steps. Default: the diffusers pipeline's own.",
         choices=tuple(SCHEDULERS),
     )
-    device: Any = setting(
-        None, "Device to compute on: cpu, cuda, cuda:1 or mps. Default: a GPU if there is one.", metavar="DEVICE"
-    )
+    device: Any = device_setting()
     dtype: Any = setting("float32", "Data type of the weights of all models.", metavar="|".join(DTYPES))
     attention_slicing: bool = setting(False, "Compute attention in slices, which needs less memory and takes longer.")
     compile: bool = setting(

@@ -23,6 +23,7 @@ from photism.encoder.pretrained import (
 from photism.errors import InputError, as_input_error
 from photism.listening.transcription.emissions import AcousticModel
 from photism.listening.transcription.vocabulary import Vocabulary
+from photism.settings import SettingError
 
 CONFIG_FILES = ("*.json", "*.txt", "*.model")
 """File patterns fetched from the hub before the weights: configurations and tokenizers."""
@@ -62,18 +63,19 @@ def load_ctc(
     """
     chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
     if int8 and (chosen_device.type != "cpu" or chosen_dtype != torch.float32):
-        raise InputError(f"int8 needs the CPU and float32; got device={chosen_device} and dtype={chosen_dtype}")
+        raise SettingError("int8", f"needs the CPU and float32; got device={chosen_device} and dtype={chosen_dtype}")
     if model is None:
-        raise InputError(
-            "model is missing: no speech recogniser is bundled; give the folder or hub id of a CTC checkpoint, "
-            "such as facebook/wav2vec2-base-960h for English"
+        raise SettingError(
+            "model",
+            "is missing: no speech recogniser is bundled; give the folder or hub id of a CTC checkpoint, "
+            "such as facebook/wav2vec2-base-960h for English",
         )
     checkpoint = find_checkpoint(model, expected="a CTC checkpoint", patterns=CONFIG_FILES)
     model_class, config = _model_class(checkpoint), read_config(checkpoint)
     if config.vocab_size is None:
         raise InputError(f"{checkpoint.name} has no CTC head: its config.json has no vocab_size")
     if int8 and config.model_type in WITHOUT_INT8:
-        raise InputError(f"int8 is not supported for {config.model_type}; run it without")
+        raise SettingError("int8", f"is not supported for {config.model_type}; run it without")
     extractor = read_feature_extractor(checkpoint, config)
     vocabulary = Vocabulary.from_tokenizer(_load_tokenizer(checkpoint), config.vocab_size)
     folder = checkpoint.fetch_weights()

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from photism.audio.waveform import SAMPLING_RATE
-from photism.listening.settings import batch_size_setting, device_setting, dtype_setting, num_workers_setting
+from photism.device import device_setting, dtype_setting
+from photism.listening.settings import batch_size_setting, num_workers_setting
 from photism.listening.transcription.ngram_lm import ArpaModel, LanguageModel
 from photism.settings import SettingError, setting, settings
 
