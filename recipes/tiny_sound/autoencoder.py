@@ -1,10 +1,9 @@
-"""Stage 1: the autoencoder, log-mel spectrograms to latents and back.
+"""Stage 1: train the autoencoder, which encodes log-mel spectrograms to latents and decodes them.
 
     python -m recipes.tiny_sound.autoencoder [--steps N]
 
-As in recipes/tiny the code is given, the principal components of the spectrograms' patches, so that the two halves need
-not find one together: the decoder learns to draw from it, the encoder to find it, and the UNet can be trained on the
-exact code at the same time.
+As in recipes/tiny the latents are fixed: the principal components of spectrogram patches. Encoder and decoder need not
+find a code together, and the UNet can be trained on the exact latents at the same time.
 """
 
 from __future__ import annotations
@@ -27,25 +26,25 @@ from recipes.tiny_sound.targets import HOP_SAMPLES, SAMPLING_RATE, draw_targets,
 NAME = "sound-autoencoder"
 MEL_BINS = 64
 FLOOR = -8.0
-"""Of a log-mel value: what is quieter is not heard beside a peak of .5, and would be most of the code's variance."""
+"""Minimum log-mel value: less is inaudible next to a peak of 0.5, and would dominate the variance of the latents."""
 
 CHANNELS = (16, 32, 64, 96, 128)
-PATCH = 2 ** (len(CHANNELS) - 1)  # mel frames, and bins
+PATCH = 2 ** (len(CHANNELS) - 1)  # mel frames, and mel bins
 LATENT_CHANNELS = 64
 LATENT_NOISE = 0.15
-"""At most, of noise on the latents that the decoder learns from: what the UNet makes is never quite right."""
+"""Maximum noise on the latents that the decoder is trained on, since those of the UNet are not exact."""
 
 POSTERIOR_LOG_VARIANCE = -9.0
-"""The encoder is deterministic: its posterior is this narrow everywhere."""
+"""Log-variance of the encoder's posterior, narrow everywhere, since the encoder is deterministic."""
 
-LIKE = cast("Any", SimpleNamespace(hop_samples=HOP_SAMPLES, mel_bins=MEL_BINS, sampling_rate=SAMPLING_RATE))
-"""What `photism.audioldm2` reads of a checkpoint to make a spectrogram."""
+MEL_CONFIG = cast("Any", SimpleNamespace(hop_samples=HOP_SAMPLES, mel_bins=MEL_BINS, sampling_rate=SAMPLING_RATE))
+"""The values of a checkpoint that `photism.audioldm2` needs to compute a spectrogram."""
 
 
 @cache
 def read_mels() -> Tensor:
-    """The spectrograms of all targets as the pipeline makes them: float32 (N, frames, bins), down to silence."""
-    return torch.cat([log_mel(some, LIKE) for some in read_targets()[1].split(64)])
+    """Return the spectrograms of all targets as the pipeline computes them: float32 (N, frames, bins), not clamped."""
+    return torch.cat([log_mel(some, MEL_CONFIG) for some in read_targets()[1].split(64)])
 
 
 def build_autoencoder() -> AutoencoderKL:
@@ -60,12 +59,12 @@ def build_autoencoder() -> AutoencoderKL:
         down_block_types=("DownEncoderBlock2D",) * len(CHANNELS),
         up_block_types=("UpDecoderBlock2D",) * len(CHANNELS),
         mid_block_add_attention=False,
-        scaling_factor=1.0,  # the code has variance 1
+        scaling_factor=1.0,  # the latents have variance 1
     )
     with torch.no_grad():
         model.quant_conv.weight[LATENT_CHANNELS:].zero_()
         model.quant_conv.bias[LATENT_CHANNELS:].fill_(POSTERIOR_LOG_VARIANCE)
-        model.decoder.conv_out.bias.fill_(FLOOR)  # most is silence: the decoder need not find that out
+        model.decoder.conv_out.bias.fill_(FLOOR)  # most of the output is silence
     return model
 
 
@@ -77,37 +76,38 @@ def load_autoencoder() -> AutoencoderKL:
 
 @dataclass(frozen=True)
 class PatchCode:
-    """The principal components of all patches: `mean` (PATCH²,) and `components` (PATCH², LATENT_CHANNELS).
+    """Principal components of all patches: `mean` (PATCH²,) and `components` (PATCH², LATENT_CHANNELS).
 
-    A component is scaled by the root of its standard deviation, and all latents together have variance 1: whitened
-    fully, the faintest would count as much as the strongest in the UNet's loss; not at all, they would drown in noise.
+    A component is divided by the root of its standard deviation, and all latents together have variance 1. Fully
+    whitened, the weakest component would count as much as the strongest in the UNet's loss; unscaled, the weak ones
+    would be lost in noise.
     """
 
     mean: Tensor
     components: Tensor
 
     def encode(self, mels: Tensor) -> Tensor:
-        """(B, frames, bins) -> (B, LATENT_CHANNELS, frames / PATCH, bins / PATCH)."""
+        """Return the latents: (B, frames, bins) -> (B, LATENT_CHANNELS, frames / PATCH, bins / PATCH)."""
         rows, columns = mels.shape[1] // PATCH, mels.shape[2] // PATCH
         latents = (patches(mels) - self.mean.to(mels.device)) @ self.components.to(mels.device)
         return latents.transpose(1, 2).unflatten(2, (rows, columns))  # (B, L, C) -> (B, C, rows, columns)
 
 
 def patches(mels: Tensor) -> Tensor:
-    """(B, frames, bins) -> (B, patches, PATCH²), nothing below the floor."""
+    """Cut into patches, clamped at FLOOR: (B, frames, bins) -> (B, patches, PATCH²)."""
     return F.unfold(mels.clamp(min=FLOOR)[:, None], PATCH, stride=PATCH).transpose(1, 2)
 
 
 @cache
 def patch_code() -> PatchCode:
-    """Computed from the targets in seconds, and always the same."""
+    """Compute the principal components from the targets, which takes seconds and is deterministic."""
     found = patches(read_mels())
     weights = target_weights().repeat_interleave(found.shape[1])[:, None].double() / found.shape[1]
     found = found.flatten(0, 1).double()
     mean = (weights * found).sum(0)
     variances, vectors = torch.linalg.eigh((weights * (found - mean)).T @ (found - mean))
     variances, vectors = variances.flip(0)[:LATENT_CHANNELS], vectors.flip(1)[:, :LATENT_CHANNELS]
-    # The sign of an eigenvector is arbitrary: fixed, so that every machine has the same code.
+    # The sign of an eigenvector is arbitrary; it is fixed so that every machine has the same latents.
     vectors = vectors * vectors.sum(0).sign()
     scale = variances.sqrt().rsqrt()
     scale = scale / (variances * scale.square()).mean().sqrt()
@@ -129,21 +129,20 @@ def main() -> None:
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
         chosen = mels[draw_targets(arguments.batch_size, generator)]
-        # Elsewhere in the window, and louder or quieter: what is decoded begins anywhere.
+        # Shifted in time and changed in level: generated sound begins anywhere.
         chosen = chosen.roll(int(torch.randint(chosen.shape[1], (), generator=generator)), 1)
         chosen = (chosen + 2 * torch.rand(len(chosen), 1, 1, generator=generator) - 1.5).to(device)
-        wanted, exact = chosen.clamp(min=FLOOR), code.encode(chosen)
+        target, exact = chosen.clamp(min=FLOOR), code.encode(chosen)
         strength = LATENT_NOISE * torch.rand(len(exact), 1, 1, 1, generator=generator).to(device)
         latents = exact + strength * torch.randn(exact.shape, generator=generator).to(device)
         with autocast(device):
-            drawn = model.decode(latents.contiguous(memory_format=torch.channels_last)).sample[:, 0].float()
-            # The encoder has the easier half: a sixth of the spectrograms is enough for it.
-            found = model.encode(chosen[: -(-len(chosen) // 6), None]).latent_dist.mean
-        squared, absolute = F.mse_loss(drawn, wanted), F.l1_loss(drawn, wanted)
-        finding = F.mse_loss(found.float(), exact[: len(found)])
-        is_heard = wanted > FLOOR
-        heard = (drawn - wanted).abs()[is_heard].mean()
-        return {"loss": squared / 2 + absolute + finding, "finding": finding, "heard": heard}
+            decoded = model.decode(latents.contiguous(memory_format=torch.channels_last)).sample[:, 0].float()
+            # The encoder has the easier task: a sixth of the spectrograms is enough for it.
+            encoded = model.encode(chosen[: -(-len(chosen) // 6), None]).latent_dist.mean
+        squared, absolute = F.mse_loss(decoded, target), F.l1_loss(decoded, target)
+        encoder_loss = F.mse_loss(encoded.float(), exact[: len(encoded)])
+        audible = (decoded - target).abs()[target > FLOOR].mean()
+        return {"loss": squared / 2 + absolute + encoder_loss, "encoder": encoder_loss, "audible": audible}
 
     training.run(loss_function)
 

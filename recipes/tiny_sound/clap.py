@@ -1,4 +1,4 @@
-"""Stage 3: CLAP, which tells texts and sounds that belong together; the UNet is told by it, and candidates are ranked.
+"""Stage 3: train CLAP, whose text embeddings condition the UNet, and which ranks candidates.
 
 python -m recipes.tiny_sound.clap [--steps N]
 """
@@ -17,11 +17,11 @@ from recipes.tiny.train_text_encoder import contrastive_loss
 from recipes.tiny.training import Training, autocast, batch_of, best_device, load_averaged
 from recipes.tiny_sound.autoencoder import MEL_BINS
 from recipes.tiny_sound.targets import SAMPLING_RATE, WINDOW_SAMPLES, read_targets
-from recipes.tiny_sound.texts import CLAP_WIDTH, LONGEST_LETTERS, clap_tokenizer, letters_of, torch_choice, wording
+from recipes.tiny_sound.texts import CLAP_WIDTH, MAX_LETTERS, clap_tokenizer, seeded_choice, tokenize_letters, wording
 
 NAME = "sound-clap"
-SPEC_SIDE = 128  # the spectrogram as a square, two halves of its time below each other
-CLAP_HOP = 128  # samples: as many frames as the square holds, at most
+SPEC_SIDE = 128  # the spectrogram as a square, the second half of its frames below the first
+CLAP_HOP = 128  # samples, so that a window has at most as many frames as the square holds
 FEATURE_NOISE_DB = 6.0
 
 
@@ -46,7 +46,7 @@ def build_clap() -> ClapModel:
         "intermediate_size": 384,
         "num_hidden_layers": 2,
         "num_attention_heads": 4,
-        "max_position_embeddings": LONGEST_LETTERS + 2,
+        "max_position_embeddings": MAX_LETTERS + 2,
         "hidden_dropout_prob": 0.0,
         "attention_probs_dropout_prob": 0.0,
     }
@@ -75,7 +75,7 @@ def load_clap() -> ClapModel:
 
 @cache
 def read_features() -> Tensor:
-    """What CLAP's audio tower reads of each target: float32 (N, 1, frames, bins)."""
+    """Return the input features of CLAP's audio tower for each target: float32 (N, 1, frames, bins)."""
     extractor = build_extractor()
     return torch.cat(
         [
@@ -86,7 +86,7 @@ def read_features() -> Tensor:
 
 
 def embed_texts(model: ClapModel, letters: dict[str, Tensor]) -> Tensor:
-    """(B, P), of length 1."""
+    """Return the text embeddings (B, P), of length 1."""
     return F.normalize(model.get_text_features(**letters).pooler_output.float(), dim=-1)
 
 
@@ -99,24 +99,24 @@ def main() -> None:
 
     device = best_device()
     targets, features = read_targets()[0], read_features()
-    with_effect = {target.caption for target in targets if target.is_effect}
+    effect_captions = {target.caption for target in targets if target.is_effect}
     torch.manual_seed(0)
     model = build_clap().to(device)
     training = Training(NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate, ema_decay=0.99)
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        chosen, choice = batch_of(len(targets), arguments.batch_size, generator), torch_choice(generator)
-        texts = [wording(targets[i], choice, is_only=targets[i].caption not in with_effect) for i in chosen]
-        heard = features[chosen].roll(int(torch.randint(features.shape[2], (), generator=generator)), 2)
-        heard = heard + FEATURE_NOISE_DB * torch.randn(heard.shape, generator=generator)
-        letters = {name: tensor.to(device) for name, tensor in letters_of(texts).items()}
+        chosen, choice = batch_of(len(targets), arguments.batch_size, generator), seeded_choice(generator)
+        texts = [wording(targets[i], choice, is_only=targets[i].caption not in effect_captions) for i in chosen]
+        inputs = features[chosen].roll(int(torch.randint(features.shape[2], (), generator=generator)), 2)
+        inputs = inputs + FEATURE_NOISE_DB * torch.randn(inputs.shape, generator=generator)
+        letters = {name: tensor.to(device) for name, tensor in tokenize_letters(texts).items()}
         with autocast(device):
             text = embed_texts(model, letters)
-            sound = model.get_audio_features(input_features=heard.to(device)).pooler_output
-        logits = model.logit_scale_t.clamp(max=4.6).exp() * text @ F.normalize(sound.float(), dim=-1).T
+            audio = model.get_audio_features(input_features=inputs.to(device)).pooler_output
+        logits = model.logit_scale_t.clamp(max=4.6).exp() * text @ F.normalize(audio.float(), dim=-1).T
         loss = contrastive_loss(logits, chosen.to(device))
-        right = (logits.argmax(1).cpu() == torch.arange(len(chosen))).float().mean()
-        return {"loss": loss, "right": right}
+        accuracy = (logits.argmax(1).cpu() == torch.arange(len(chosen))).float().mean()
+        return {"loss": loss, "accuracy": accuracy}
 
     training.run(loss_function)
 

@@ -1,10 +1,10 @@
-"""Stage 5: the UNet makes latents from what the text side says, with classifier-free guidance.
+"""Stage 5: train the UNet to generate latents from the hidden states of texts, with classifier-free guidance.
 
     python -m recipes.tiny_sound.diffusion [--steps N]
 
-The states of the texts are fixed, so that they are computed once and a step costs the UNet alone. It predicts velocity
-under the published checkpoints' schedule; more of the steps are spent where there is much noise, since the text decides
-the sound almost wholly.
+The hidden states are fixed, so they are computed once and a step costs the UNet alone. It predicts velocity under the
+schedule of the published checkpoints. Noisy timesteps are drawn more often, since the text determines the sound almost
+completely.
 """
 
 from __future__ import annotations
@@ -21,20 +21,21 @@ from recipes.tiny_sound.autoencoder import LATENT_CHANNELS, MEL_BINS, PATCH
 from recipes.tiny_sound.clap import embed_texts, load_clap
 from recipes.tiny_sound.language import load_texts, read_latents
 from recipes.tiny_sound.targets import WINDOW_FRAMES, draw_targets, read_targets
-from recipes.tiny_sound.texts import GPT_WIDTH, T5_WIDTH, letters_of, wording, words_of
+from recipes.tiny_sound.texts import GPT_WIDTH, T5_WIDTH, tokenize_letters, tokenize_words, wording
 
 NAME = "sound-diffusion"
-EMPTY_SHARE = 0.1
-"""Of the samples are made from the empty text, for guidance."""
+EMPTY_PROB = 0.1
+"""Probability of the empty text, which classifier-free guidance needs."""
 
 STATE_NOISE = 0.1
-"""At most, relative to a state's own spread: a text that was never trained on is near one that was, at best."""
+"""Maximum noise on a hidden state, relative to the standard deviation, since a new text is at best close to a known one."""
 
 WORDINGS = 8
+"""Rephrased versions of each caption."""
 
 
 def build_unet() -> AudioLDM2UNet2DConditionModel:
-    widths = [None, GPT_WIDTH, T5_WIDTH]  # attention to the sound itself, to GPT-2's states, to T5's
+    widths = [None, GPT_WIDTH, T5_WIDTH]  # self-attention, cross-attention to GPT-2, and to T5
     return AudioLDM2UNet2DConditionModel(
         sample_size=[WINDOW_FRAMES // PATCH, MEL_BINS // PATCH],
         in_channels=LATENT_CHANNELS,
@@ -70,14 +71,14 @@ def load_unet() -> AudioLDM2UNet2DConditionModel:
 
 @torch.no_grad()
 def encode_texts(texts: list[str], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """(B, G, D) states of GPT-2, (B, S, E) of T5, and the (B, S) mask of these."""
-    clap, states = load_clap().to(device), load_texts().to(device)
-    ids, mask = words_of(texts)
+    """Return the hidden states (B, G, D) of GPT-2 and (B, S, E) of T5, and the mask (B, S) of T5's."""
+    clap, text_states = load_clap().to(device), load_texts().to(device)
+    ids, mask = tokenize_words(texts)
     found: list[tuple[Tensor, Tensor]] = []
     for start in range(0, len(texts), 256):
         some = slice(start, start + 256)
-        letters = {name: tensor.to(device) for name, tensor in letters_of(texts[some]).items()}
-        found.append(states(embed_texts(clap, letters), ids[some].to(device), mask[some].to(device)))
+        letters = {name: tensor.to(device) for name, tensor in tokenize_letters(texts[some]).items()}
+        found.append(text_states(embed_texts(clap, letters), ids[some].to(device), mask[some].to(device)))
     generated, encoded = (torch.cat(parts) for parts in zip(*found, strict=True))
     return generated, encoded, mask.bool().to(device)
 
@@ -91,12 +92,12 @@ def main() -> None:
 
     device, choice = best_device(), random.Random(0)
     targets, latents = read_targets()[0], read_latents().to(device)
-    with_effect = {target.caption for target in targets if target.is_effect}
+    effect_captions = {target.caption for target in targets if target.is_effect}
     texts = [
-        wording(each, choice, is_only=each.caption not in with_effect) for each in targets for _ in range(WORDINGS)
+        wording(each, choice, is_only=each.caption not in effect_captions) for each in targets for _ in range(WORDINGS)
     ]
     generated, encoded, mask = encode_texts([*texts, ""], device)
-    spread = generated.std(), encoded[mask].std()
+    std = generated.std(), encoded[mask].std()
     torch.manual_seed(0)
     unet = build_unet().to(device, memory_format=torch.channels_last)
     scheduler = build_scheduler()
@@ -108,16 +109,16 @@ def main() -> None:
         size = arguments.batch_size
         chosen = draw_targets(size, generator)
         rows = chosen * WORDINGS + torch.randint(WORDINGS, (size,), generator=generator)
-        rows[torch.rand(size, generator=generator) < EMPTY_SHARE] = len(texts)
+        rows[torch.rand(size, generator=generator) < EMPTY_PROB] = len(texts)
         rows = rows.to(device)
         longest = int(mask[rows].sum(1).max())
-        said = [generated[rows], encoded[rows, :longest]]
+        states = [generated[rows], encoded[rows, :longest]]
         noisy = [
             each + STATE_NOISE * scale * torch.rand(size, 1, 1, generator=generator).to(device) * torch.randn_like(each)
-            for each, scale in zip(said, spread, strict=True)
+            for each, scale in zip(states, std, strict=True)
         ]
-        share = 1 - torch.rand(size, generator=generator).square()
-        timestep = (share * scheduler.config.num_train_timesteps).long().clamp(max=999).to(device)
+        fraction = 1 - torch.rand(size, generator=generator).square()
+        timestep = (fraction * scheduler.config.num_train_timesteps).long().clamp(max=999).to(device)
         clean = latents[chosen.to(device)].contiguous(memory_format=torch.channels_last)
         noise = torch.randn(clean.shape, generator=generator).to(device)
         target = scheduler.get_velocity(clean, noise, timestep)

@@ -1,8 +1,8 @@
-"""Stage 6: what was trained becomes a checkpoint in AudioLDM 2's own layout, all weights in float16.
+"""Stage 6: export the trained models as a checkpoint in the layout of AudioLDM 2, with weights in float16.
 
     python -m recipes.tiny_sound.export [FOLDER]
 
-By default into `sound/` of the bundled model, packages/photism-tiny. Files that are there are replaced.
+The default folder is `sound/` of the bundled model, packages/photism-tiny. Existing files are replaced.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from recipes.tiny_sound.language import load_texts
 from recipes.tiny_sound.texts import clap_tokenizer, t5_tokenizer, tokenizer_folder
 from recipes.tiny_sound.vocoder import load_vocoder
 
-LARGEST_BYTES = 40 * 10**6
+MAX_BYTES = 40 * 10**6
 GUIDANCE_SCALE = 1.5
-"""Where latents correlate best with the targets'; at the published ones' 3.5 they have too much contrast."""
+"""Guidance scale at which latents correlate best with the targets; at 3.5, as published, their contrast is too high."""
 
 CLASSES = {
     "feature_extractor": ["transformers", "ClapFeatureExtractor"],
@@ -43,8 +43,9 @@ CLASSES = {
 
 
 def export(folder: Path) -> None:
+    """Write the checkpoint, except for its card, which is kept."""
     texts = load_texts()
-    parts = {
+    models = {
         "vae": load_autoencoder(),
         "text_encoder": load_clap(),
         "text_encoder_2": texts.t5,
@@ -53,26 +54,26 @@ def export(folder: Path) -> None:
         "unet": load_unet(),
         "vocoder": load_vocoder(),
     }
-    part = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    for name, module in parts.items():
-        module.to(torch.float16).save_pretrained(part / name)
-    build_scheduler().save_pretrained(part / "scheduler")
-    build_extractor().save_pretrained(part / "feature_extractor")
+    unfinished = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for name, module in models.items():
+        module.to(torch.float16).save_pretrained(unfinished / name)
+    build_scheduler().save_pretrained(unfinished / "scheduler")
+    build_extractor().save_pretrained(unfinished / "feature_extractor")
     for name, tokenizer, of in (("tokenizer", clap_tokenizer, "clap"), ("tokenizer_2", t5_tokenizer, "t5")):
-        tokenizer()  # makes its files where they are missing
-        shutil.copytree(tokenizer_folder(of), part / name)
+        tokenizer()  # writes its files
+        shutil.copytree(tokenizer_folder(of), unfinished / name)
     index = {
         "_class_name": "AudioLDM2Pipeline",
         "_diffusers_version": "0.21.0",
         "guidance_scale": GUIDANCE_SCALE,
         **CLASSES,
     }
-    (part / "model_index.json").write_text(json.dumps(index, indent=1) + "\n")
-    if (folder / "README.md").exists():  # its card stays
-        shutil.copy(folder / "README.md", part)
+    (unfinished / "model_index.json").write_text(json.dumps(index, indent=1) + "\n")
+    if (folder / "README.md").exists():
+        shutil.copy(folder / "README.md", unfinished)
     shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    unfinished.rename(folder)
 
 
 def main() -> None:
@@ -83,8 +84,8 @@ def main() -> None:
     export(folder)
     size = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
     print(f"{folder}: {size / 1e6:.1f} MB of weights")
-    if size > LARGEST_BYTES:
-        sys.exit(f"more than the {LARGEST_BYTES / 1e6:.0f} MB that it may have")
+    if size > MAX_BYTES:
+        sys.exit(f"the weights exceed the limit of {MAX_BYTES / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Stage 4: T5, the projection and GPT-2, which continues a text with a state for each latent frame of its sound.
+"""Stage 4: train T5, the projection and GPT-2, which generates a hidden state for each latent frame.
 
     python -m recipes.tiny_sound.language [--steps N]
 
-As in AudioLDM 2 the language model learns by regression what the sound is about to be, there AudioMAE's features, here
-the code of each frame, and the UNet is then told by states that say most of it already. Words begin with the principal
-components of what is heard with them: from random beginnings, 70 epochs learnt how long a text sounds, and no word of
-it.
+As in AudioLDM 2 the language model is trained by regression on the target: there on AudioMAE features, here on the
+latents of each frame, so that its states already hold most of what the UNet needs. Word embeddings are initialised with
+the principal components of the recordings that they occur with: from random initialisation, 70 epochs learned the
+duration of a text's recording, and none of its words.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from recipes.tiny.training import Training, autocast, best_device, load_averaged
 from recipes.tiny_sound.autoencoder import LATENT_CHANNELS, MEL_BINS, PATCH, patch_code, read_mels
 from recipes.tiny_sound.clap import embed_texts, load_clap
 from recipes.tiny_sound.targets import draw_targets, read_targets
-from recipes.tiny_sound.texts import GPT_WIDTH, TextStates, letters_of, torch_choice, wording, words_of
+from recipes.tiny_sound.texts import GPT_WIDTH, TextStates, seeded_choice, tokenize_letters, tokenize_words, wording
 
 NAME = "sound-language"
-EMPTY_SHARE = 0.05
-"""Of the texts say nothing: what is common to all sounds."""
-
+EMPTY_PROB = 0.05
+"""Probability of the empty text, which learns what all targets have in common."""
 
 WORD_COMPONENTS = 160
-"""Of whole sounds, that a word begins with; 128 of them keep 80 % of the variance, and 73 % of R@5."""
+"""Principal components in the initial embedding of a word; 128 keep 80 % of the variance, and 73 % of R@5."""
 
 WORD_RIDGE = 0.3
+"""Regularisation of the ridge regression."""
 
 
-class LanguageLearner(nn.Module):
-    """The text side, and what reads the code of a frame from its state."""
+class LanguageTask(nn.Module):
+    """Text encoders with a linear readout of a frame's latents from its state."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,37 +43,37 @@ class LanguageLearner(nn.Module):
 
 
 def load_texts() -> TextStates:
-    model = LanguageLearner()
+    model = LanguageTask()
     load_averaged(NAME, model)
     return model.texts.eval().requires_grad_(False)
 
 
-def begin_words(texts: TextStates) -> None:
-    """Sets what T5 knows of each word: codes that, added up over a text, come near the components of its sound."""
-    choice, targets, sounds = random.Random(0), read_targets()[0], read_latents().flatten(1)
-    left, sizes, _ = torch.linalg.svd(sounds - sounds.mean(0), full_matrices=False)
+def initialise_words(texts: TextStates) -> None:
+    """Initialise T5's word embeddings such that their sum over a text approximates the components of its target."""
+    choice, targets, latents = random.Random(0), read_targets()[0], read_latents().flatten(1)
+    left, sizes, _ = torch.linalg.svd(latents - latents.mean(0), full_matrices=False)
     components = left[:, :WORD_COMPONENTS] * sizes[:WORD_COMPONENTS]
-    with_effect = {target.caption for target in targets if target.is_effect}
-    texts_of = [
-        wording(target, choice, is_only=target.caption not in with_effect) for target in targets for _ in range(4)
+    effect_captions = {target.caption for target in targets if target.is_effect}
+    worded = [
+        wording(target, choice, is_only=target.caption not in effect_captions) for target in targets for _ in range(4)
     ]
-    ids, mask = words_of(texts_of)
+    ids, mask = tokenize_words(worded)
     words = texts.t5.shared.weight
     counts = torch.zeros(len(ids), len(words)).scatter_add_(1, ids, mask.float())
-    wanted = components.repeat_interleave(4, 0)
-    # Ridge regression in its dual form, where there are more words than texts or about as many.
-    dual = torch.linalg.solve(counts @ counts.T + WORD_RIDGE * torch.eye(len(counts)), wanted)
+    repeated = components.repeat_interleave(4, 0)
+    # Ridge regression in its dual form, since there are about as many words as texts, or more.
+    dual = torch.linalg.solve(counts @ counts.T + WORD_RIDGE * torch.eye(len(counts)), repeated)
     codes = counts.T @ dual
     with torch.no_grad():
         words[:, :WORD_COMPONENTS] = codes * (0.1 / codes.std())
-        # The same in all words, so that T5's norm leaves the faint codes of common words faint.
+        # Equal in all words, so that T5's norm keeps the small embeddings of common words small.
         words[:, WORD_COMPONENTS:] = 0.3
         texts.t5.encoder.final_layer_norm.weight.fill_(1)
     texts.t5.requires_grad_(False)
 
 
 def read_latents() -> Tensor:
-    """(N, C, frames, bins) of all targets."""
+    """Return the latents of all targets: (N, C, frames, bins)."""
     return patch_code().encode(read_mels())
 
 
@@ -87,30 +87,30 @@ def main() -> None:
     device = best_device()
     targets = read_targets()[0]
     codes = read_latents().permute(0, 2, 1, 3).flatten(2).to(device)  # (N, C, frames, bins) -> (N, frames, C * bins)
-    with_effect = {target.caption for target in targets if target.is_effect}
+    effect_captions = {target.caption for target in targets if target.is_effect}
     clap = load_clap().to(device)
     torch.manual_seed(0)
-    model = LanguageLearner()
-    begin_words(model.texts)
+    model = LanguageTask()
+    initialise_words(model.texts)
     model.to(device)
     training = Training(
         NAME, model, steps=arguments.steps, learning_rate=arguments.learning_rate, ema_decay=0.995, warmup_steps=100
     )
 
     def loss_function(generator: torch.Generator) -> dict[str, Tensor]:
-        choice, chosen = torch_choice(generator), draw_targets(arguments.batch_size, generator)
-        texts = [wording(targets[i], choice, is_only=targets[i].caption not in with_effect) for i in chosen]
-        texts = [text if choice.random() >= EMPTY_SHARE else "" for text in texts]
-        ids, mask = (tensor.to(device) for tensor in words_of(texts))
-        letters = {name: tensor.to(device) for name, tensor in letters_of(texts).items()}
+        choice, chosen = seeded_choice(generator), draw_targets(arguments.batch_size, generator)
+        texts = [wording(targets[i], choice, is_only=targets[i].caption not in effect_captions) for i in chosen]
+        texts = [text if choice.random() >= EMPTY_PROB else "" for text in texts]
+        ids, mask = (tensor.to(device) for tensor in tokenize_words(texts))
+        letters = {name: tensor.to(device) for name, tensor in tokenize_letters(texts).items()}
         with autocast(device):
             with torch.no_grad():
                 embeds = embed_texts(clap, letters)
             generated, _ = model.texts(embeds, ids, mask)
-            told = model.read(generated)
-        wanted = codes[chosen.to(device)]
-        squared = (told.float() - wanted).square().mean()
-        return {"loss": squared, "of variance": squared.detach() / wanted.var()}
+            predicted = model.read(generated)
+        target = codes[chosen.to(device)]
+        squared = (predicted.float() - target).square().mean()
+        return {"loss": squared, "unexplained variance": squared.detach() / target.var()}
 
     training.run(loss_function)
 

@@ -1,9 +1,9 @@
-"""Stage 0: what each caption sounds like: the thing's own sound where the corpus has one, and a voice that says it.
+"""Stage 0: make the target recordings: for each caption a voice that says it, and its sound effect if there is one.
 
     python -m recipes.tiny_sound.targets
 
-Written to the cache once, as the model is trained on it: 16 kHz, without its mean, with a peak of .5, from a moment
-before the sound begins, faded out where it is longer than a window, and silent after its end.
+They are written to the cache as the models are trained on them: 16 kHz, without their mean, with a peak of 0.5,
+beginning 50 ms before the onset, faded out at the end of the window if they are longer, and padded with silence.
 """
 
 from __future__ import annotations
@@ -32,21 +32,22 @@ VOICE, RATE_WPM, PITCH = "en+f3", 170, 50
 LEAD_SAMPLES = SAMPLING_RATE // 20
 FADE_SAMPLES = SAMPLING_RATE // 10
 QUIET = 0.01
-"""Of the peak: what is below it before and after is not the sound."""
+"""Level, relative to the peak, below which the beginning and the end are trimmed."""
 
 SILENT = 0.001
+"""Peak below which a file is skipped as silent."""
 
-EFFECT_SHARE = 1 / 3
-"""Of what is learnt from are things' own sounds: an eighth of the targets, and the more various ones."""
+EFFECT_WEIGHT = 1 / 3
+"""Weight of the sound effects in training: they are an eighth of the targets, and more varied."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A sound and the caption that it belongs to.
+    """A target recording.
 
     Attributes:
-        caption: in English.
-        source: the file of the thing's own sound; None for a voice that says the caption.
+        caption: caption in English.
+        source: file of the sound effect; None for a voice that says the caption.
     """
 
     caption: str
@@ -58,7 +59,7 @@ class Target:
 
 
 def list_targets() -> list[Target]:
-    """The voices of all captions, then the things' own sounds, the first of each caption."""
+    """Return the voices of all captions, then the first sound effect of each caption that has one."""
     effects: dict[str, Target] = {}
     for stamp in read_stamps():
         path = stamp_sound(stamp.name)
@@ -68,69 +69,70 @@ def list_targets() -> list[Target]:
 
 
 def stamp_sound(name: str) -> Path:
-    """Where a stamp has the sound of the thing itself, if it has one."""
+    """Return the path of a stamp's sound effect, which may not exist."""
     return cache_folder() / "corpus/usr/share/tuxpaint/stamps" / f"{name}.ogg"
 
 
-def make(target: Target) -> npt.NDArray[np.int16] | None:
-    """(WINDOW_SAMPLES,): the sound as it is trained on; None where a file is silent, as some are."""
+def make_target(target: Target) -> npt.NDArray[np.int16] | None:
+    """Return the samples (WINDOW_SAMPLES,) of a target; None if the file is silent, as some are."""
     torch.set_num_threads(1)
-    said = synthesize(target.caption, VOICE, RATE_WPM, PITCH) if target.source is None else target.source
-    samples = load_waveform(said).samples
-    return as_trained(samples) if np.abs(samples).max() > SILENT else None
+    recording = synthesize(target.caption, VOICE, RATE_WPM, PITCH) if target.source is None else target.source
+    samples = load_waveform(recording).samples
+    return prepare(samples) if np.abs(samples).max() > SILENT else None
 
 
-def as_trained(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+def prepare(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.int16]:
+    """Trim, fade out, normalize and pad a recording to the length of a window."""
     loud = np.flatnonzero(np.abs(samples) > QUIET * np.abs(samples).max())
     samples = np.pad(samples[loud[0] : loud[-1] + 1], (LEAD_SAMPLES, 0))[:WINDOW_SAMPLES]
     if len(samples) == WINDOW_SAMPLES:
         samples[-FADE_SAMPLES:] *= np.linspace(1, 0, FADE_SAMPLES, dtype=np.float32)
-    gained, _, _ = normalize_waveform(torch.from_numpy(samples))
-    return np.pad((gained.numpy() * 32767).astype(np.int16), (0, WINDOW_SAMPLES - len(samples)))
+    normalized, _, _ = normalize_waveform(torch.from_numpy(samples))
+    return np.pad((normalized.numpy() * 32767).astype(np.int16), (0, WINDOW_SAMPLES - len(samples)))
 
 
-def paths() -> tuple[Path, Path]:
+def target_paths() -> tuple[Path, Path]:
     folder = cache_folder() / "sound-targets"
     return folder / "targets.npy", folder / "targets.json"
 
 
 @cache
 def read_targets() -> tuple[Sequence[Target], torch.Tensor]:
-    """All targets and their waveforms: float32 (N, WINDOW_SAMPLES)."""
-    sounds, table = paths()
-    if not table.exists():
+    """Return all targets and their waveforms: float32 (N, WINDOW_SAMPLES)."""
+    samples_path, table_path = target_paths()
+    if not table_path.exists():
         sys.exit("targets: missing; run 'python -m recipes.tiny_sound.targets' first")
-    targets = [Target(**row) for row in json.loads(table.read_text())]
-    return targets, torch.from_numpy(np.load(sounds)).float() / 32767
+    targets = [Target(**row) for row in json.loads(table_path.read_text())]
+    return targets, torch.from_numpy(np.load(samples_path)).float() / 32767
 
 
 @cache
 def target_weights() -> torch.Tensor:
-    """How much each target counts: float32 (N,), together 1."""
+    """Return the weight of each target in training: float32 (N,), with a sum of 1."""
     is_effect = torch.tensor([target.is_effect for target in read_targets()[0]])
     effects = is_effect.sum()
-    return torch.where(is_effect, EFFECT_SHARE / effects, (1 - EFFECT_SHARE) / (len(is_effect) - effects))
+    return torch.where(is_effect, EFFECT_WEIGHT / effects, (1 - EFFECT_WEIGHT) / (len(is_effect) - effects))
 
 
 def draw_targets(size: int, generator: torch.Generator) -> torch.Tensor:
-    """Targets to learn from, as often as each counts: int64 (size,)."""
+    """Draw targets with the probabilities of their weights: int64 (size,)."""
     return torch.multinomial(target_weights(), size, replacement=True, generator=generator)
 
 
 def main() -> None:
     with ProcessPoolExecutor() as pool:
         listed = list_targets()
-        found = list(zip(listed, pool.map(make, listed, chunksize=16), strict=True))
+        found = list(zip(listed, pool.map(make_target, listed, chunksize=16), strict=True))
     targets = [target for target, sound in found if sound is not None]
-    made = np.stack([sound for _, sound in found if sound is not None])
-    sounds, table = paths()
-    sounds.parent.mkdir(parents=True, exist_ok=True)
-    with (unfinished := sounds.with_suffix(".part")).open("wb") as file:
-        np.save(file, made)
-    unfinished.rename(sounds)
-    table.write_text(json.dumps([asdict(target) for target in targets], ensure_ascii=False, indent=0))
-    whole = np.mean(made[:, -1600:].any(1))
-    print(f"{len(targets)} sounds, {sum(target.is_effect for target in targets)} of the things themselves")
+    samples = np.stack([sound for _, sound in found if sound is not None])
+    samples_path, table_path = target_paths()
+    samples_path.parent.mkdir(parents=True, exist_ok=True)
+    with (unfinished := samples_path.with_suffix(".part")).open("wb") as file:
+        np.save(file, samples)
+    unfinished.rename(samples_path)
+    table_path.write_text(json.dumps([asdict(target) for target in targets], ensure_ascii=False, indent=0))
+    whole = np.mean(samples[:, -1600:].any(1))
+    print(f"{len(targets)} recordings, {sum(target.is_effect for target in targets)} of them sound effects")
     print(f"{100 * whole:.0f} % fill the window of {WINDOW_SAMPLES / SAMPLING_RATE:g} s")
 
 

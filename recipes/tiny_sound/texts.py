@@ -1,7 +1,7 @@
-"""The text side: two tokenizers, a small CLAP, T5 and GPT-2, and the projection between them.
+"""Tokenizers and text encoders: T5, the projection and GPT-2.
 
-CLAP reads letters, so that no word is unknown to it; T5 reads the words of the captions, and letters where there is no
-such word. Both tokenizers are made from the captions alone, and are the same in every run.
+CLAP's tokens are bytes, so that it has no unknown words; T5's are the words of the captions, and letters for other
+words. Both tokenizers are built from the captions only, and are the same in every run.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from recipes.tiny.train_text_encoder import reword
 from recipes.tiny_sound.autoencoder import PATCH
 from recipes.tiny_sound.targets import WINDOW_FRAMES, Target
 
-LONGEST_LETTERS, LONGEST_WORDS = 94, 24
-"""Texts, in tokens of CLAP and of T5; longer ones are cut."""
+MAX_LETTERS, MAX_WORDS = 94, 24
+"""Maximum lengths of a text in tokens of CLAP and of T5; longer ones are truncated."""
 
 CLAP_WIDTH, T5_WIDTH, GPT_WIDTH = 128, 192, 192
 NEW_STATES = WINDOW_FRAMES // PATCH
-"""That the language model makes: one for each latent frame, which it learns to tell."""
+"""Number of states that the language model generates: one for each latent frame."""
 
 VOICE_WORDS = "a voice says"
 SOUND_WORDS = "the sound of"
 
 
 def wording(target: Target, choice: random.Random, *, is_only: bool) -> str:
-    """The text of a target as somebody might type it.
+    """Return the text of a target as somebody might type it.
 
     Args:
-        target: what is to be heard.
-        choice: of the wording.
-        is_only: nothing else has its caption, so that the caption alone asks for it.
+        target: target recording.
+        choice: random generator of the wording.
+        is_only: whether no other target has its caption, so that the caption alone selects it.
     """
     words = target.caption.split()
     if len(words) > 2 and choice.random() < 0.2:
@@ -66,7 +66,7 @@ def save_json(path: Path, content: object) -> None:
 
 @cache
 def clap_tokenizer() -> RobertaTokenizer:
-    """The bytes of UTF-8, without merges."""
+    """Build CLAP's tokenizer: bytes of UTF-8, without merges."""
     special = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>"}
     special |= {"pad_token": "<pad>", "unk_token": "<unk>", "mask_token": "<mask>"}
     tokens = ["<s>", "<pad>", "</s>", "<unk>", *sorted(pre_tokenizers.ByteLevel.alphabet()), "<mask>"]
@@ -82,7 +82,7 @@ def clap_tokenizer() -> RobertaTokenizer:
     save_json(
         folder / "tokenizer_config.json",
         {
-            "model_max_length": LONGEST_LETTERS,
+            "model_max_length": MAX_LETTERS,
             "tokenizer_class": "RobertaTokenizer",
             "add_prefix_space": False,
             **special,
@@ -93,7 +93,7 @@ def clap_tokenizer() -> RobertaTokenizer:
 
 @cache
 def t5_tokenizer() -> T5Tokenizer:
-    """A token a word of the captions, in small letters and with a capital, and one a letter."""
+    """Build T5's tokenizer: a token for each word of the captions, lower-case and capitalised, and for each letter."""
     texts = [*read_captions(), VOICE_WORDS, SOUND_WORDS]
     words = sorted({word.lower() for text in texts for word in re.findall(r"\w+", text)})
     words += [word.capitalize() for word in words if word[0].isalpha()]
@@ -109,7 +109,7 @@ def t5_tokenizer() -> T5Tokenizer:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     special = {"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
-    config = {"model_max_length": LONGEST_WORDS, "tokenizer_class": "T5Tokenizer", "extra_ids": 0}
+    config = {"model_max_length": MAX_WORDS, "tokenizer_class": "T5Tokenizer", "extra_ids": 0}
     save_json(folder / "tokenizer_config.json", {**config, **special})
     return T5Tokenizer.from_pretrained(folder)
 
@@ -119,7 +119,7 @@ def tokenizer_folder(name: str) -> Path:
 
 
 class TextStates(nn.Module):
-    """T5, the projection and GPT-2: what the UNet attends to, as `photism.audioldm2` computes it."""
+    """T5, the projection and GPT-2, which compute what the UNet attends to as `photism.audioldm2` does."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class TextStates(nn.Module):
                 num_heads=4,
                 dropout_rate=0.0,
                 feed_forward_proj="gated-gelu",
-                initializer_factor=0.1,  # so that what words begin with outweighs what layers make of it
+                initializer_factor=0.1,  # so that the initial word embeddings outweigh the output of the layers
             )
         )
         self.projection = AudioLDM2ProjectionModel(CLAP_WIDTH, T5_WIDTH, GPT_WIDTH)
@@ -141,11 +141,11 @@ class TextStates(nn.Module):
             GPT2Config(
                 vocab_size=1,
                 n_embd=GPT_WIDTH,
-                n_positions=LONGEST_WORDS + NEW_STATES + 8,
+                n_positions=MAX_WORDS + NEW_STATES + 8,
                 n_layer=2,
                 n_head=6,
                 initializer_range=0.07,
-                n_inner=1536,  # wide: what a word's code says is another thing in each frame
+                n_inner=1536,  # wide, since a word has another effect in each frame
                 resid_pdrop=0.0,
                 embd_pdrop=0.0,
                 attn_pdrop=0.0,
@@ -154,10 +154,10 @@ class TextStates(nn.Module):
                 max_new_tokens=NEW_STATES,
             )
         )
-        self.gpt2.wte.requires_grad_(False)  # it reads states, and no tokens
+        self.gpt2.wte.requires_grad_(False)  # its input is hidden states, not tokens
 
     def forward(self, clap: Tensor, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, P) of CLAP, (B, S) words and their mask -> (B, G, D) generated states, (B, S, E) of T5."""
+        """Encode CLAP embeddings (B, P) and word ids (B, S) to hidden states of GPT-2 (B, G, D) and T5 (B, S, E)."""
         encoded = self.t5(ids, attention_mask=mask)[0]
         joined = self.projection(
             hidden_states=clap[:, None],
@@ -168,20 +168,18 @@ class TextStates(nn.Module):
         return generate_hidden_states(self.gpt2, joined.hidden_states, joined.attention_mask, count=NEW_STATES), encoded
 
 
-def words_of(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """(B, S) ids of T5 and their mask."""
-    found = t5_tokenizer()(list(texts), padding=True, truncation=True, max_length=LONGEST_WORDS, return_tensors="pt")
+def tokenize_words(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Return the token ids (B, S) of T5 and their mask."""
+    found = t5_tokenizer()(list(texts), padding=True, truncation=True, max_length=MAX_WORDS, return_tensors="pt")
     return found.input_ids, found.attention_mask
 
 
-def letters_of(texts: Sequence[str]) -> dict[str, Tensor]:
-    """(B, S) ids of CLAP and their mask, as its text tower takes them."""
-    found = clap_tokenizer()(
-        list(texts), padding=True, truncation=True, max_length=LONGEST_LETTERS, return_tensors="pt"
-    )
+def tokenize_letters(texts: Sequence[str]) -> dict[str, Tensor]:
+    """Return the token ids (B, S) of CLAP and their mask, as its text tower takes them."""
+    found = clap_tokenizer()(list(texts), padding=True, truncation=True, max_length=MAX_LETTERS, return_tensors="pt")
     return {"input_ids": found.input_ids, "attention_mask": found.attention_mask}
 
 
-def torch_choice(generator: torch.Generator) -> random.Random:
-    """Python's choices, from a step's generator."""
+def seeded_choice(generator: torch.Generator) -> random.Random:
+    """Return a random generator of Python, seeded by that of a training step."""
     return random.Random(int(torch.randint(2**31, (), generator=generator)))
