@@ -38,7 +38,6 @@ def align(flags, cache):
             env=environment(cache),
             capture_output=True,
             text=True,
-            timeout=240,
         )
 
     return run

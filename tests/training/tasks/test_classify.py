@@ -77,8 +77,7 @@ def test_a_kill_does_not_change_the_weights(trained, classed, few_steps, run, ca
     program = "import sys\nfrom photism.training.run import *\ntrain(ClassifySettings(**eval(sys.argv[1])))"
     environment = {**os.environ, "PHOTISM_CACHE": str(cache)}
     process = subprocess.Popen([sys.executable, "-c", program, repr(vars(settings))], env=environment)
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline and not list(output.glob("checkpoints/*1")):
+    while process.poll() is None and not list(output.glob("checkpoints/*1")):
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -96,9 +95,7 @@ def test_fsdp_on_two_processes_is_equal_to_one_process(trained, cache, tmp_path)
     given = ["finetune", "classify", "--config", str(trained / "finetune.yaml"), "-o", str(output), "--fsdp"]
     environment = {**os.environ, "PHOTISM_CACHE": str(cache), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     data = read_settings(ClassifySettings, trained / "finetune.yaml", {}).data
-    done = subprocess.run(
-        [sys.executable, *launcher, *given, data], env=environment, capture_output=True, text=True, timeout=240
-    )
+    done = subprocess.run([sys.executable, *launcher, *given, data], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found, expected = (load_file(folder / "model.safetensors") for folder in (output, trained))
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
