@@ -28,7 +28,7 @@ EMPTY_PROB = 0.1
 """Probability of the empty text, which classifier-free guidance needs."""
 
 STATE_NOISE = 0.1
-"""Maximum noise on a hidden state, relative to the standard deviation, since a new text is at best close to a known one."""
+"""Maximum noise on a hidden state, relative to the standard deviation: a new text is at best close to a known one."""
 
 WORDINGS = 8
 """Rephrased versions of each caption."""
