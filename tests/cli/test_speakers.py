@@ -51,6 +51,19 @@ def test_turns_are_printed_written_and_plotted(timeline, sounds, tmp_path):
     assert (tmp_path / "t.png").stat().st_size > 0
 
 
+def test_turns_are_written_to_a_file_per_recording(timeline, sounds, tmp_path):
+    folder = tmp_path / "turns"
+    folder.mkdir()
+    assert timeline("--format", "srt", "-o", folder, "--plot", folder, on=sounds[:2]).exit_code == 0
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "elephant.png",
+        "elephant.srt",
+        "koala.png",
+        "koala.srt",
+    ]
+    assert (folder / "koala.srt").read_text().startswith("1\n00:00:00,")
+
+
 def test_an_unreadable_recording_is_reported_and_skipped(timeline, sounds):
     result = timeline(on=["gone.wav", sounds[0]])
     assert result.exit_code == 2

@@ -6,7 +6,6 @@ import torch
 import transformers
 
 from photism import InputError, SpeakerVerifier, Waveform
-from photism.listening.verification import Calibration
 from tests.support.classifiers import make_extractor
 
 
@@ -70,15 +69,6 @@ def test_pairs_of_one_kind_cannot_be_calibrated(verifier, noises, pairs):
     recordings = dict(zip("xa", noises, strict=False))
     with pytest.raises(InputError, match=r"of the same speaker and (one )?of different ones"):
         verifier.calibrate([(recordings[one], recordings[other], same) for one, other, same in pairs])
-
-
-def test_a_calibration_can_be_read(tmp_path):
-    found = Calibration(0.5, 0.1, 0.9, 3, 4)
-    found.save(tmp_path / "c.json")
-    assert Calibration.load(tmp_path / "c.json") == found
-    (tmp_path / "c.json").write_text('{"a": 1}')
-    with pytest.raises(InputError, match=r"c\.json cannot be read as a calibration"):
-        Calibration.load(tmp_path / "c.json")
 
 
 def test_a_long_recording_is_encoded_in_windows(verifier, noises, monkeypatch):

@@ -139,8 +139,8 @@ def verify(
         photism speakers verify one.wav other.wav --model xvectors --threshold 0.5
         photism speakers verify unknown.wav --model xvectors --enrolled speakers.npz --calibration threshold.json
     """
+    from photism.listening.calibration import Calibration
     from photism.listening.embeddings import load_embeddings
-    from photism.listening.verification import Calibration
 
     if len(recordings) != (2 if settings.enrolled is None else 1):
         raise InputError(f"give two recordings, or one and --enrolled; got {len(recordings)}")
@@ -179,7 +179,7 @@ def calibrate(
         photism speakers calibrate pairs.csv --model xvectors -o threshold.json
         photism speakers calibrate pairs.csv --model xvectors --device cuda -o threshold.json --force
     """
-    from photism.listening.verification import read_pairs
+    from photism.listening.calibration import read_pairs
 
     check_writable(output, "-o", force=force)
     labelled = read_pairs(pairs)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,8 +17,8 @@ from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
-from photism.files import atomic_path
 from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead, in_batches, is_single
+from photism.listening.calibration import Calibration
 from photism.listening.head_states import encode_recordings
 from photism.listening.metrics import equal_error_rate, min_detection_cost
 from photism.listening.settings import EmbeddingSettings
@@ -30,9 +27,6 @@ from photism.settings import accepts
 
 Embedding = NDArray[np.float32]
 
-PAIR_COLUMNS = ("one", "other", "same")
-BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-
 
 class Verification(NamedTuple):
     """Result of comparing a recording with a speaker."""
@@ -40,65 +34,6 @@ class Verification(NamedTuple):
     is_same: bool
     score: float  # cosine, -1 to 1
     threshold: float
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A threshold, and the errors it makes on the pairs it was calibrated on.
-
-    Attributes:
-        threshold: minimum cosine of two recordings of the same speaker.
-        equal_error_rate: equal error rate (EER) of the pairs, 0 to 1.
-        min_detection_cost: minimum detection cost (minDCF) of the pairs, for a prior of 0.01.
-        same, different: number of pairs of one speaker, and of two.
-    """
-
-    threshold: float
-    equal_error_rate: float
-    min_detection_cost: float
-    same: int
-    different: int
-
-    def save(self, target: str | Path) -> None:
-        """Write the calibration to a JSON file."""
-        with atomic_path(Path(target)) as unfinished:
-            unfinished.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf8")
-
-    @classmethod
-    def load(cls, path: str | Path) -> Calibration:
-        """Read what `save` wrote.
-
-        Raises:
-            InputError: the file is not a calibration.
-        """
-        try:
-            return cls(**json.loads(Path(path).read_text(encoding="utf8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{path} cannot be read as a calibration: {error}") from None
-
-
-def read_pairs(path: Path) -> list[tuple[str, str, bool]]:
-    """Read labelled pairs of recordings from a CSV file with the columns one, other and same.
-
-    Args:
-        path: the file. Paths in it are relative to its folder.
-
-    Raises:
-        InputError: the file is unreadable, or a row does not name two recordings and whether their speaker is the same.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a byte order mark
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    pairs: list[tuple[str, str, bool]] = []
-    for number, row in enumerate(rows, start=2):
-        one, other, same = (str(row.get(column) or "").strip() for column in PAIR_COLUMNS)
-        if not one or not other or same.lower() not in BOOLEANS:
-            raise InputError(f"{path}, line {number}: must have {', '.join(PAIR_COLUMNS)}, the last 1 or 0; got {row}")
-        files = [each if "://" in each else str(path.parent / each) for each in (one, other)]
-        pairs.append((files[0], files[1], BOOLEANS[same.lower()]))
-    return pairs
 
 
 class SpeakerVerifier:

@@ -9,7 +9,8 @@ from transformers import AutoFeatureExtractor, AutoModelForAudioXVector
 from photism.audio.waveform import load_waveform
 from photism.encoder.x_vector import AngularMarginLoss
 from photism.errors import InputError
-from photism.listening.verification import Calibration, SpeakerVerifier
+from photism.listening.calibration import Calibration
+from photism.listening.verification import SpeakerVerifier
 from photism.training.head_model import group_by_speaker
 from photism.training.settings import CtcSettings, SpeakerSettings
 from photism.training.tasks.speaker import SpeakerTask, speaker_or_label_of_row

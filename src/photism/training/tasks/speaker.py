@@ -13,8 +13,8 @@ from torch import Tensor
 
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
+from photism.listening.calibration import Calibration
 from photism.listening.metrics import equal_error_rate, min_detection_cost
-from photism.listening.verification import Calibration
 from photism.training.data.example import speaker_of_row
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
