@@ -53,9 +53,10 @@ def test_every_listed_flag_exists_and_takes_the_same_values(verb, listed):
 
 @pytest.mark.parametrize(("verb", "command"), [each for each in VERBS.items() if each[1].epilog])
 def test_the_examples_of_the_help_are_command_lines_of_the_verb(verb, command):
-    examples = [shlex.split(line) for line in command.epilog.splitlines() if line.strip().startswith("photism ")]
+    examples = [shlex.split(line) for line in command.epilog.splitlines() if " photism " in f" {line}"]
     assert len(examples) == 2
     path = verb.split()
     for words in examples:
-        assert words[1 : 1 + len(path)] == path
-        command.make_context(verb, words[1 + len(path) :])
+        start = words.index("photism") + 1
+        assert words[start : start + len(path)] == path
+        command.make_context(verb, words[start + len(path) :])

@@ -439,10 +439,13 @@ def test_wrong_settings_are_reported_before_a_model_is_loaded(draw, folder, soun
         (["-o", "missing/"], "-o missing/ is not a folder; create it"),
         (
             ["koala.wav", "-o", "a.png"],
-            "-o must be a folder for several recordings, but a.png is not a folder; create it",
+            "-o must be a folder for 2 inputs, but a.png is not a folder; create it",
         ),
-        (["other/elephant.ogg"], "elephant.wav and other/elephant.ogg would both be drawn to elephant.png; "),
-        (["http://x.org/a/elephant.mp3?b=c"], "elephant.wav and http://x.org/a/elephant.mp3?b=c would both be drawn "),
+        (["other/elephant.ogg"], "elephant.wav and other/elephant.ogg would both be written to elephant.png; "),
+        (
+            ["http://x.org/a/elephant.mp3?b=c"],
+            "elephant.wav and http://x.org/a/elephant.mp3?b=c would both be written ",
+        ),
     ],
 )
 def test_targets_are_checked_before_a_model_is_loaded(draw, folder, arguments, message):

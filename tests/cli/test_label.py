@@ -137,7 +137,7 @@ def test_labels_are_plotted(label, sounds, tmp_path):
         (["--format", "audacity"], "--format audacity needs a file for each recording: give -o a folder"),
         (["--function", "max"], "--function must be one of softmax, sigmoid, none; got max"),
         (["--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
-        (["--plot", "x.png"], "--plot must be a folder for several recordings, but x.png is none; create it"),
+        (["--plot", "x.png"], "--plot must be a folder for 3 inputs, but x.png is not a folder; create it"),
         (["-o", "nowhere/x.csv"], "-o: the folder nowhere does not exist; create it"),
     ],
 )

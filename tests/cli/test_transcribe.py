@@ -100,7 +100,7 @@ def test_files_are_written(transcribe, sounds, texts, tmp_path):
         (["a.wav", "--format", "ass"], "--format must be one of txt, srt, vtt, tsv, json; got ass"),
         (["a.wav", "-o", "text.doc"], "--format must be one of txt, srt, vtt, tsv, json; got doc"),
         (["a.wav", "b.wav", "--format", "srt"], "--format srt of several recordings needs -o FOLDER, or --json"),
-        (["a.wav", "b.wav", "-o", "text.txt"], "-o must be a folder for several recordings, but text.txt is none"),
+        (["a.wav", "b.wav", "-o", "text.txt"], "-o must be a folder for 2 inputs, but text.txt is not a folder"),
         (["a.wav", "-o", "gone/text.txt"], "-o: the folder gone does not exist; create it"),
         (["x/a.wav", "y/a.mp3", "-o", "."], "x/a.wav and y/a.mp3 would both be written to a.txt"),
         (["a.wav", "--beams", "0"], "--beams must be at least 1; got 0"),

@@ -13,16 +13,18 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.mixing import Mixing
-from photism.cli.png import image_targets, side_by_side, write_picture
+from photism.cli.output_files import check_png, plan_files, sound_stem
 from photism.cli.progress import progress_bar
 from photism.cli.startup import load_pipeline
 from photism.cli.text_sound import TextSound
-from photism.drawing.metadata import describe_models, describe_settings
+from photism.drawing.metadata import describe_models, describe_settings, write_png
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from photism.drawing.pipeline import AudioToImageOutput
     from photism.listening.zero_shot import RankedCaption
 
@@ -94,7 +96,16 @@ def draw(
     if not sounds:
         raise InputError("SOUND is missing: name a recording, or generate a sound with --from-text")
     mixing = Mixing(recordings=sounds, mix=mix, morph=morph)
-    targets = image_targets(mixing.groups, mixing.name, output, settings.images_per_sound, force=force)
+    targets = plan_files(
+        [group[0] for group in mixing.groups],
+        output,
+        ".png",
+        flag="-o",
+        force=force,
+        count=settings.images_per_sound,
+        stem=lambda sound: mixing.name or sound_stem(sound),
+        check=check_png,
+    )
     decoded = _decode(settings)
     if spoken:
         spoken.make(seed=settings.seed if isinstance(settings.seed, int) else 0)
@@ -136,10 +147,20 @@ def _write(rows: Sequence[AudioToImageOutput], paths: Sequence[Path], about: dic
     """Write images to their files: those of one recording, or strips of those of several rows."""
     written: list[WrittenImage] = []
     for number, (path, seed) in enumerate(zip(paths, rows[0].seeds[0], strict=True)):
-        write_picture(side_by_side([row.images[0][number] for row in rows]), path, {"seed": seed, **about})
+        write_png(_side_by_side([row.images[0][number] for row in rows]), path, {"seed": seed, **about})
         is_flagged = any(row.nsfw_content_detected[0][number] for row in rows)
         written.append(WrittenImage(path, seed, is_flagged))
     return written
+
+
+def _side_by_side(images: Sequence[Image]) -> Image:
+    from PIL.Image import new
+
+    width, height = images[0].size
+    strip = new(images[0].mode, (width * len(images), height))
+    for index, image in enumerate(images):
+        strip.paste(image, (index * width, 0))
+    return strip
 
 
 def _describe_recordings(sounds: Sequence[str], captions: Sequence[Sequence[RankedCaption]]) -> dict[str, str]:

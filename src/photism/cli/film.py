@@ -12,10 +12,10 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.exit_status import ExitStatus
-from photism.cli.png import check_picture, sound_stem, write_picture
+from photism.cli.output_files import check_png, plan_files
 from photism.cli.progress import ProgressBar, progress_bar
 from photism.cli.startup import load_pipeline
-from photism.drawing.metadata import describe_models
+from photism.drawing.metadata import describe_models, write_png
 from photism.drawing.video.settings import FilmSettings
 from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
@@ -78,7 +78,7 @@ def film(
         from photism.drawing.video.storyboard import storyboard as draw_storyboard
 
         about = {**describe_settings(made.settings), **describe_models(models), "sound": sound}
-        write_picture(draw_storyboard(made, stills), target, about)
+        write_png(draw_storyboard(made, stills), target, about)
     typer.echo(_report(made, target, as_json=as_json))
 
 
@@ -89,13 +89,13 @@ def _target(sound: str, output: str | None, storyboard: Path | None, *, force: b
     if storyboard is not None:
         if output is not None:
             raise InputError("--storyboard and -o cannot be given together; a storyboard is drawn instead of the film")
-        check_picture(storyboard, "--storyboard", force=force)
+        check_png(storyboard, "--storyboard", force=force)
         return storyboard
-    folder = Path(output or ".")
-    to_folder = output is None or output.endswith("/") or folder.is_dir()
-    target = folder / f"{sound_stem(sound)}.mp4" if to_folder else folder
-    check_target(target, overwrite=force)
-    return target
+
+    def check(path: Path, option: str, *, force: bool) -> None:
+        check_target(path, overwrite=force)
+
+    return plan_files([sound], output, ".mp4", flag="-o", force=force, check=check)[0][0]
 
 
 def _write(made: Film, target: Path, *, force: bool, restart: bool) -> None:

@@ -1,13 +1,22 @@
-"""Output files of a verb over recordings, which are checked before any work."""
+"""Output files of a verb, which are checked before any work."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
 
-from photism.cli.png import sound_stem
 from photism.errors import InputError
 from photism.files import check_writable
+
+
+class FileCheck(Protocol):
+    """A check that a file can be written, such as `check_writable`."""
+
+    def __call__(self, path: Path, option: str, *, force: bool) -> None:
+        """Raise InputError if the file that an option names cannot be written."""
+        ...
 
 
 def is_folder(output: str) -> bool:
@@ -15,27 +24,64 @@ def is_folder(output: str) -> bool:
     return output.endswith("/") or Path(output).is_dir()
 
 
-def plan_files(recordings: Sequence[str], output: str, suffix: str, *, flag: str, force: bool) -> list[Path]:
-    """Return the output file of each recording: in a folder, named after the recording, or else the file itself.
+def sound_stem(sound: str) -> str:
+    """Return the name of a recording's file or URL without its extension."""
+    path = unquote(urlsplit(sound).path) if "://" in sound else sound
+    return Path(path).stem or "sound"
+
+
+def check_png(path: Path, option: str, *, force: bool) -> None:
+    """Check that an image can be written to a file.
+
+    Raises:
+        InputError: the name does not end in .png, its folder is missing, or the file exists.
+    """
+    if path.suffix.lower() != ".png":
+        raise InputError(f"{option} must be a folder or a file that ends in .png; got {path}")
+    check_writable(path, option, force=force)
+
+
+def plan_files(
+    inputs: Sequence[str],
+    output: str | None,
+    suffix: str,
+    *,
+    flag: str,
+    force: bool,
+    count: int = 1,
+    stem: Callable[[str], str] = sound_stem,
+    check: FileCheck = check_writable,
+) -> list[list[Path]]:
+    """Return the output files of each input: in a folder, named after the input, or else the file itself.
 
     Args:
-        recordings: files or URLs.
-        output: folder, or file for a single recording.
+        inputs: files, URLs or texts.
+        output: folder, or file for a single input; None for the current folder.
         suffix: suffix of the files in a folder.
         flag: flag that names the output.
         force: allow existing files to be overwritten.
+        count: number of files of each input; several are numbered.
+        stem: returns the name of an input's files.
+        check: checks that a file can be written.
 
     Raises:
-        InputError: a file cannot be written, exists, or would be written for two recordings.
+        InputError: a file cannot be written, exists, or would be written for two inputs.
     """
-    to_folder = is_folder(output)
-    if not to_folder and len(recordings) > 1:
-        raise InputError(f"{flag} must be a folder for several recordings, but {output} is none; create it")
-    paths = [Path(output, sound_stem(each) + suffix) if to_folder else Path(output) for each in recordings]
+    to_folder = output is None or is_folder(output)
+    folder = Path(output or ".")
+    if to_folder and not folder.is_dir():
+        raise InputError(f"{flag} {output} is not a folder; create it")
+    if not to_folder and len(inputs) > 1:
+        raise InputError(f"{flag} must be a folder for {len(inputs)} inputs, but {output} is not a folder; create it")
     seen: dict[Path, str] = {}
-    for recording, path in zip(recordings, paths, strict=True):
-        if path in seen:
-            raise InputError(f"{seen[path]} and {recording} would both be written to {path}; process them one by one")
-        check_writable(path, flag, force=force)
-        seen[path] = recording
-    return paths
+    planned: list[list[Path]] = []
+    for each in inputs:
+        path = folder / f"{stem(each)}{suffix}" if to_folder else folder
+        numbers = [""] if count == 1 else [f"-{number}" for number in range(1, count + 1)]
+        planned.append([path.with_name(f"{path.stem}{number}{path.suffix}") for number in numbers])
+        for file in planned[-1]:
+            if file in seen:
+                raise InputError(f"{seen[file]} and {each} would both be written to {file}; process them one by one")
+            check(file, flag, force=force)
+            seen[file] = each
+    return planned

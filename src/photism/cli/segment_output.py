@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from photism.cli.output_files import is_folder, plan_files
+from photism.cli.output_files import check_png, is_folder, plan_files
 from photism.cli.progress import RecordingsBar, recordings_bar
 from photism.errors import InputError
 from photism.files import atomic_text, check_writable
@@ -88,7 +88,8 @@ class SegmentWriter:
         self._path, self._files = None, None
         self._plots = _plan_plots(recordings, output.plot, force=output.force) if output.plot else None
         if output.output is not None and is_folder(output.output):
-            self._files = plan_files(recordings, output.output, SUFFIXES[format], flag="-o", force=output.force)
+            files = plan_files(recordings, output.output, SUFFIXES[format], flag="-o", force=output.force)
+            self._files = [file for (file,) in files]
         elif format in SINGLE_FORMATS and len(recordings) > 1:
             raise InputError(f"--format {format} needs a file for each recording: give -o a folder")
         elif output.output is not None:
@@ -132,6 +133,5 @@ def _plan_plots(recordings: Sequence[str], plot: str, *, force: bool) -> list[Pa
     from photism.listening.plot import check_matplotlib
 
     check_matplotlib()
-    if not is_folder(plot) and Path(plot).suffix.lower() != ".png":
-        raise InputError(f"--plot must be a folder or a file that ends in .png; got {plot}")
-    return plan_files(recordings, plot, ".png", flag="--plot", force=force)
+    plots = plan_files(recordings, plot, ".png", flag="--plot", force=force, check=check_png)
+    return [file for (file,) in plots]

@@ -13,6 +13,7 @@ import typer
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from photism.cli.captions import read_captions
 from photism.cli.exit_status import ExitStatus
+from photism.cli.output_files import plan_files
 from photism.cli.progress import progress_bar
 from photism.cli.startup import quieten, startup
 from photism.errors import InputError
@@ -83,9 +84,17 @@ def sound(
         _check_corpus(generation, texts=texts, all_candidates=corpus.all_candidates, force=force)
         _generate_corpus(corpus.captions, output, pipeline_settings, generation, corpus.processes, as_json=as_json)
         return
-    texts = texts or []
+    if not texts:
+        raise InputError("TEXT is missing: describe the sound, or give --captions")
+    if corpus.processes > 1:
+        raise InputError("--processes needs --captions")
     count = generation.num_waveforms_per_prompt if corpus.all_candidates else 1
-    targets = _targets(texts, output, count, force=force)
+    from photism.audio.writing import check_audio_target
+    from photism.audioldm2.dataset import caption_name
+
+    targets = plan_files(
+        texts, output, ".wav", flag="-o", force=force, count=count, stem=caption_name, check=check_audio_target
+    )
     if pipeline_settings.offload is None and not pipeline_settings.compile:
         pipeline_settings = replace(pipeline_settings, offload="disk")  # each stage runs once: nothing is read twice
     pipeline = load_pipeline(pipeline_settings)
@@ -148,34 +157,6 @@ def write_sounds(
         write_waveform(generated.audios[number], path, sampling_rate=generated.sampling_rate, title=text, about=tags)
         written.append({"file": str(path), **entry, "seconds": used.audio_length_in_s})
     return written
-
-
-def _targets(texts: Sequence[str], output: str | None, count: int, *, force: bool) -> list[list[Path]]:
-    """Return the files of each text, and check that each can be written."""
-    from photism.audio.writing import check_audio_target
-    from photism.audioldm2.dataset import caption_name
-
-    if not texts:
-        raise InputError("TEXT is missing: describe the sound, or give --captions")
-    folder = Path(output or ".")
-    is_folder = output is None or output.endswith("/") or folder.is_dir()
-    if is_folder and not folder.is_dir():
-        raise InputError(f"-o {output}: no such folder; create it")
-    if not is_folder and len(texts) > 1:
-        raise InputError(f"-o {output} must be an existing folder for several texts; create it")
-    targets: list[list[Path]] = []
-    seen: set[Path] = set()
-    for text in texts:
-        path = folder / f"{caption_name(text)}.wav" if is_folder else folder
-        numbers = [""] if count == 1 else [f"-{number}" for number in range(1, count + 1)]
-        paths = [path.with_name(f"{path.stem}{number}{path.suffix}") for number in numbers]
-        for each in paths:
-            check_audio_target(each, "-o", force=force)
-            if each in seen:
-                raise InputError(f"two texts have the same file name {each}; generate them one by one")
-            seen.add(each)
-        targets.append(paths)
-    return targets
 
 
 def _report(text: str, written: Sequence[dict[str, Any]], *, as_json: bool) -> str:

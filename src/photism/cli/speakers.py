@@ -8,7 +8,7 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.flags import add_verb
-from photism.cli.png import sound_stem
+from photism.cli.output_files import sound_stem
 from photism.cli.progress import recordings_bar
 from photism.cli.segment_output import SegmentOutput, SegmentWriter
 from photism.cli.startup import startup

@@ -73,8 +73,8 @@ class TranscriptWriter:
         self._recordings, self._output = recordings, output
         self._format, self._files = output.chosen_format, None
         if output.output is not None:
-            suffix = f".{self._format}"
-            self._files = plan_files(recordings, output.output, suffix, flag="-o", force=output.force)
+            files = plan_files(recordings, output.output, f".{self._format}", flag="-o", force=output.force)
+            self._files = [file for (file,) in files]
         elif len(recordings) > 1 and self._format != TEXT and not output.as_json:
             raise InputError(f"--format {self._format} of several recordings needs -o FOLDER, or --json")
         self.prints_json = output.as_json

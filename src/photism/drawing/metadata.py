@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from photism import __version__
 from photism.drawing.negative_prompt import negative_name
 from photism.drawing.settings import DrawSettings
+from photism.files import atomic_path
 from photism.prompts.settings import PipelineSettings
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 def describe_models(settings: PipelineSettings) -> dict[str, Any]:
@@ -44,3 +51,22 @@ def describe_settings(given: DrawSettings, used: DrawSettings) -> dict[str, Any]
         "control_image": given.control_image,
         "control_scale": given.controlnet_conditioning_scale,
     }
+
+
+def write_png(image: Image, target: Path, about: Mapping[str, object]) -> None:
+    """Write a PNG next to its target and rename it, so that an interruption leaves no incomplete file.
+
+    Args:
+        image: to be written.
+        target: its file.
+        about: names and values that the file carries as text; None is skipped.
+    """
+    from PIL.PngImagePlugin import PngInfo
+
+    chunks = PngInfo()
+    chunks.add_itxt("Software", f"photism {__version__}")
+    for name, value in about.items():
+        if value is not None:
+            chunks.add_itxt(name, str(value))
+    with atomic_path(target) as unfinished:
+        image.save(unfinished, format="PNG", pnginfo=chunks)
