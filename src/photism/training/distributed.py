@@ -122,7 +122,7 @@ def shard(model: Model, device: torch.device) -> Model:
         if isinstance(module, ConformerLayer):
             fully_shard(module, mesh=mesh)
         if isinstance(module, Encoder):
-            # Tells the encoder that every process must run every layer, including those that layerdrop skips.
+            # Makes the encoder run every layer in every process, including those that layerdrop skips.
             object.__setattr__(module, "_is_fsdp_managed_module", True)
     # By default the weights outside of the layers stay gathered after a forward pass, and an evaluation would not see
     # that weights and EMA were swapped.

@@ -95,15 +95,15 @@ def finetune_card(builder: HeadBuilder, pipeline_tag: str) -> CardSections:
     )
 
 
-def finetune_cache_key(settings: FinetuneSettings, **targets: Any) -> dict[str, Any]:
+def finetune_cache_key(settings: FinetuneSettings, targets: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the settings that decide which clips and texts a data set has.
 
     Args:
         settings: settings of the training.
-        targets: what decides its targets.
+        targets: settings that decide its targets alone.
     """
     columns = [settings.sound_column, settings.speaker_column]
-    return {"columns": columns, "task": settings.verb.removeprefix("finetune "), **targets}
+    return {"columns": columns, "task": settings.verb.removeprefix("finetune "), **(targets or {})}
 
 
 def group_by_speaker(row: Mapping[str, Any], settings: FinetuneSettings) -> str | None:

@@ -30,44 +30,47 @@ def model_card(
         worst: worst errors.
         figures: names of the images to show.
     """
-    lines = [
-        "---",
-        *sections.front_matter,
-        f"base_model: {settings.encoder}",
-        "---",
+    return "\n".join(
+        [
+            *["---", *sections.front_matter, f"base_model: {settings.encoder}", "---", ""],
+            *[f"# {Path(settings.output).name}", ""],
+            *[line for paragraph in sections.introduction for line in (paragraph, "")],
+            *["## Data", "", f"`{settings.data}`", "", *[f"- {line}" for line in data_lines], ""],
+            *(_metrics_section(best) if best.metrics else []),
+            *(_errors_section(worst) if worst else []),
+            *_training_section(settings),
+            *[line for name in figures for line in (f"![{Path(name).stem}]({name})", "")],
+        ]
+    )
+
+
+def _metrics_section(best: Best) -> list[str]:
+    return [
+        "## Metrics",
         "",
-        f"# {Path(settings.output).name}",
+        f"On the validation split, with the weights of step {best.step}, which had the best score of all evaluations:",
         "",
-        *[line for paragraph in sections.introduction for line in (paragraph, "")],
-        "## Data",
-        "",
-        f"`{settings.data}`",
-        "",
-        *[f"- {line}" for line in data_lines],
+        "| metric | value |",
+        "|---|---|",
+        *[f"| {name} | {value:.4g} |" for name, value in best.metrics.items()],
         "",
     ]
-    if best.metrics:
-        lines += [
-            "## Metrics",
-            "",
-            f"On the validation split, with the weights of step {best.step}, which had the best score of all evaluated "
-            "steps:",
-            "",
-            "| metric | value |",
-            "|---|---|",
-            *[f"| {name} | {value:.4g} |" for name, value in best.metrics.items()],
-            "",
-        ]
-    if worst:
-        lines += [
-            "The worst errors; worst.jsonl has more:",
-            "",
-            "| recording | predicted | reference |",
-            "|---|---|---|",
-            *[f"| {_cell(case.name)} | {_cell(case.heard)} | {_cell(case.written)} |" for case in worst],
-            "",
-        ]
-    lines += [
+
+
+def _errors_section(worst: Sequence[ErrorCase]) -> list[str]:
+    rows = [(_cell(case.name), _cell(case.heard), _cell(case.written)) for case in worst]
+    return [
+        "The worst errors; worst.jsonl has more:",
+        "",
+        "| recording | predicted | reference |",
+        "|---|---|---|",
+        *[f"| {' | '.join(row)} |" for row in rows],
+        "",
+    ]
+
+
+def _training_section(settings: TrainingSettings) -> list[str]:
+    return [
         "## Training",
         "",
         f"`photism {settings.verb} --config {settings.file}` repeats the training; `versions.json` has the versions of "
@@ -77,9 +80,7 @@ def model_card(
         "|---|---|",
         *[f"| {name} | {value} |" for name, value in asdict(settings).items()],
         "",
-        *[line for name in figures for line in (f"![{Path(name).stem}]({name})", "")],
     ]
-    return "\n".join(lines)
 
 
 def draw_curves(history: Sequence[Mapping[str, float]], names: Sequence[str] | None, path: Path) -> None:

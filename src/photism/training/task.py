@@ -158,7 +158,7 @@ class Task(Protocol):
 
     @property
     def builder(self) -> ModelBuilder:
-        """How the model of the task is made."""
+        """Builder of the task's model."""
         ...
 
     def report(self, sampler: EpochSampler) -> TaskReport:

@@ -109,7 +109,7 @@ def test_unreadable_recordings_are_listed_up_to_a_limit(captioned, tmp_path):
         prepare(examples, tmp_path / "b", max_unreadable=0.18)
     with pytest.raises(InputError, match=r"data has no readable recordings: text.wav"):
         prepare(examples[18:], tmp_path / "c", max_unreadable=1)
-    with pytest.raises(InputError, match="data holds no sounds"):
+    with pytest.raises(InputError, match="data has no recordings"):
         prepare([], tmp_path / "d")
 
 

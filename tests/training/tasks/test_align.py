@@ -45,6 +45,13 @@ def test_from_recordings_to_a_model_that_draws_and_ranks_captions(aligned, capti
     for text in ("15 clips", "audio to text: R@1", "curve.png", "| batch_size | 6 |", "library_name: photism"):
         assert text in card
     assert (output / "curve.png").stat().st_size > 1000
+    assert set(json.loads((output / "report.json").read_text())) == {
+        "sounds",
+        "cut_captions",
+        "batch_size",
+        "negatives",
+    }
+    assert (output / "worst.jsonl").is_file()
     assert json.loads((output / "versions.json").read_text())["torch"] == torch.__version__
     assert list((output / "tensorboard").iterdir())
     assert len(list((output / "checkpoints").iterdir())) == 1

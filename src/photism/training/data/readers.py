@@ -1,4 +1,4 @@
-"""Read a data set of whatever format, and tell whether it has changed.
+"""Read a data set of whatever format, and detect whether it has changed.
 
 metadata.csv, metadata.jsonl    a row a recording: file, text or labels, optionally split and start and end seconds
 train/dog/1.wav                 recordings in folders that are named like labels, perhaps in those of splits

@@ -224,7 +224,7 @@ CLASSIFY = TaskType(
     read_row=classes_of_row,
     required=lambda settings: None if settings.multi_label else "class",
     cache_key=lambda settings: finetune_cache_key(
-        settings, label_column=settings.label_column, multi_label=settings.multi_label
+        settings, {"label_column": settings.label_column, "multi_label": settings.multi_label}
     ),
     create=lambda settings, dataset, device, listener: ClassifyTask(settings, dataset),
     group=group_by_speaker,

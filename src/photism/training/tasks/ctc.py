@@ -205,7 +205,7 @@ def transcript_of_row(row: Mapping[str, Any], settings: CtcSettings) -> tuple[st
 CTC = TaskType(
     read_row=transcript_of_row,
     required=lambda settings: "transcript",
-    cache_key=lambda settings: finetune_cache_key(settings, text_column=settings.text_column),
+    cache_key=lambda settings: finetune_cache_key(settings, {"text_column": settings.text_column}),
     create=lambda settings, dataset, device, listener: CtcTask(settings, dataset),
     group=group_by_speaker,
 )

@@ -143,8 +143,8 @@ class FramesTask:
             spoken_s += error.spoken_s
             if clip_wrong_s:
                 parts = {"missed": error.missed_s, "false alarm": error.false_alarm_s, "confused": error.confused_s}
-                heard = ", ".join(f"{seconds:.1f} s {name}" for name, seconds in parts.items())
-                cases.append(ErrorCase(about.name, clip_wrong_s, heard, f"{error.spoken_s:.1f} s of speech"))
+                errors = ", ".join(f"{seconds:.1f} s {name}" for name, seconds in parts.items())
+                cases.append(ErrorCase(about.name, clip_wrong_s, errors, f"{error.spoken_s:.1f} s of speech"))
         metrics = {
             "frame F1": float(2 * hits / (predicted + reference)) if predicted + reference else 1.0,
             "DER": wrong_s / spoken_s if spoken_s else float(wrong_s > 0),
@@ -213,7 +213,7 @@ def _permuted_like(active: NDArray[np.bool_], labels: NDArray[np.bool_]) -> NDAr
 FRAMES = TaskType(
     read_row=turns_of_row,
     required=lambda settings: "turns in RTTM",
-    cache_key=lambda settings: finetune_cache_key(settings, rttm=version_of_rttm(settings)),
+    cache_key=lambda settings: finetune_cache_key(settings, {"rttm": version_of_rttm(settings)}),
     create=lambda settings, dataset, device, listener: FramesTask(settings, dataset),
     group=group_by_speaker,
 )
