@@ -142,17 +142,14 @@ def main() -> None:
 
     def sample_sheet(step: int) -> None:
         pictures = to_signal(pixels[:: len(pixels) // 16][:16])
-        averaged = build_autoencoder().to(device)
-        averaged.load_state_dict(training.averaged())
-        with torch.no_grad():
-            decoded = averaged.decode(code.encode(pictures)).sample
-            again = averaged.decode(averaged.encode(pictures).latent_dist.mean).sample
+        decoded = model.decode(code.encode(pictures)).sample
+        again = model.decode(model.encode(pictures).latent_dist.mean).sample
         sheet = torch.cat([pictures, decoded, again]).clamp(-1, 1) / 2 + 0.5
         training.writer.add_images("original, decoded, encoded and decoded", sheet, step)
         psnr = -10 * ((decoded - pictures) / 2).square().mean().log10()
         print(f"{step}: decoder PSNR {psnr:.2f} dB on 16 images", flush=True)
 
-    training.run(loss_function, on_checkpoint=sample_sheet)
+    training.run(loss_function, evaluate=sample_sheet)
 
 
 if __name__ == "__main__":

@@ -128,9 +128,7 @@ def main() -> None:
         return {"loss": (output.float() - target).square().mean()}
 
     def sample_sheet(step: int) -> None:
-        sheet_unet = build_unet().to(device).eval()
-        sheet_unet.load_state_dict(training.averaged())
-        pipeline = build_pipeline(device, sheet_unet)
+        pipeline = build_pipeline(device, unet)
         pipeline.set_progress_bar_config(disable=True)
         captions = [read_pictures().captions[index] for index in range(7, len(latents), len(latents) // 16)][:16]
         generator = torch.Generator().manual_seed(0)
@@ -138,7 +136,7 @@ def main() -> None:
         training.writer.add_images("generated from text", output.images, step)
         training.writer.add_text("generated from text", ", ".join(captions), step)
 
-    training.run(loss_function, on_checkpoint=sample_sheet)
+    training.run(loss_function, evaluate=sample_sheet)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ def main() -> None:
             training.writer.add_scalar(f"phoneme error rate/{name}", rate, step)
             print(f"{step}: {name}: phoneme error rate {rate:.3f}", flush=True)
 
-    training.run(loss_function, on_checkpoint=evaluate)
+    training.run(loss_function, evaluate=evaluate)
 
 
 if __name__ == "__main__":

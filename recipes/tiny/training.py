@@ -1,30 +1,29 @@
-"""The loop that every training of this recipe runs in: resumable, atomic, and the same after a kill as without one.
+"""Trainings of the recipes: a module and the loss of a step, in the trainer of `photism align` and `photism finetune`.
 
-Every random choice of a step comes from a generator seeded with that step's number, so a run that was killed and
-started again sees the same batches and reaches the same weights. Checkpoints are safetensors beside a small JSON.
+Every random number of a step comes from a generator that is seeded with the number of the step, so that a training that
+was killed and started again draws the same batches and reaches the same weights.
 """
 
 from __future__ import annotations
 
-import json
-import math
-import os
-import signal
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 
+from photism.training.checkpoint import CHECKPOINTS, last_checkpoint, read_checkpoint
+from photism.training.distributed import DistributedContext, new_accelerator
+from photism.training.logging import Listener, TrainingLogger
+from photism.training.optimizer import Optimizer
+from photism.training.trainer import Progress, Trainer
 from recipes.tiny.corpus import cache_folder
 
 CHECKPOINT_EVERY_S = 180.0
 REPORT_EVERY_S = 30.0
 
 LossFunction = Callable[[torch.Generator], Mapping[str, Tensor]]
+"""Returns the "loss" of a step, and other values to log. All its random numbers come from the generator, or torch's."""
 
 
 def best_device() -> torch.device:
@@ -37,20 +36,27 @@ def autocast(device: torch.device) -> torch.autocast:
 
 
 def batch_of(count: int, size: int, generator: torch.Generator) -> Tensor:
-    """`size` indices below `count`, without repetition where possible: int64 (B,)."""
+    """Draw `size` indices below `count`, without repetition where possible: int64 (B,)."""
     if size <= count:
         return torch.randperm(count, generator=generator)[:size]
     return torch.randint(count, (size,), generator=generator)
 
 
 class Training:
-    """Steps of AdamW on one module, with warm-up, cosine decay, an average of the weights, and checkpoints.
+    """AdamW on one module, with warm-up, cosine decay, EMA and checkpoints.
 
     Args:
-        name: the run's folder in the cache, `runs/NAME`; a checkpoint there is continued.
-        module: holds every trained parameter (several networks: an `nn.ModuleDict`).
-        steps: of the whole run; the learning rate reaches zero there.
-        ema_decay: of the exponential moving average of the weights, which `averaged` returns.
+        name: name of the training, whose folder in the cache is `runs/NAME`; it resumes from a checkpoint there.
+        module: module with every trained parameter, on its device. Several networks are an `nn.ModuleDict`.
+        steps: steps of the whole training; the learning rate reaches zero there.
+        learning_rate: peak learning rate.
+        warmup_steps: steps of linear warm-up.
+        ema_decay: decay of the exponential moving average of the weights.
+        evaluate_every: steps between evaluations.
+        seed: seed of all random numbers.
+
+    Attributes:
+        writer: TensorBoard's `SummaryWriter`.
     """
 
     def __init__(
@@ -60,148 +66,103 @@ class Training:
         *,
         steps: int,
         learning_rate: float,
-        weight_decay: float = 0.01,
         warmup_steps: int = 200,
         ema_decay: float = 0.999,
-        max_grad_norm: float = 1.0,
+        evaluate_every: int = 500,
         seed: int = 0,
     ) -> None:
-        self.folder = cache_folder() / "runs" / name
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.module, self.steps, self.seed = module, steps, seed
-        self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
-        self.ema_decay, self.max_grad_norm = ema_decay, max_grad_norm
-        self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        decayed = [p for p in self.parameters.values() if p.ndim > 1]
-        kept = [p for p in self.parameters.values() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}],
-            lr=learning_rate,
-            betas=(0.9, 0.98),
-            fused=True,
+        self.name, self.module, self.seed = name, module, seed
+        parameters = {name: each for name, each in module.named_parameters() if each.requires_grad}
+        optimizer = Optimizer(
+            parameters,
+            dict.fromkeys(parameters, learning_rate),
+            weight_decay=0.01,
+            max_grad_norm=1.0,
+            warmup_share=min(1.0, warmup_steps / steps),
+            ema_decay=ema_decay,
         )
-        self.average = {name: p.detach().clone() for name, p in self.parameters.items()}
-        self.step = 0
-        self._resume()
-        self.writer = SummaryWriter(str(self.folder), purge_step=self.step)
+        self.trainer = Trainer(
+            self._compute_gradients,
+            optimizer,
+            cache_folder() / "runs" / name,
+            steps=steps,
+            batch_size=1,  # progress is counted in steps
+            distributed=DistributedContext(new_accelerator(cpu=not torch.cuda.is_available())),
+            buffers=_untrained(module, parameters),
+            evaluate_every=evaluate_every,
+            checkpoint_every_s=CHECKPOINT_EVERY_S,
+            keep_checkpoints=1,
+        )
+        if self.trainer.resume():
+            print(f"{name}: resumes at step {self.trainer.step} of {steps}", flush=True)
+        self.logger = TrainingLogger(self.trainer.folder, is_main=True, listener=Listener(step=self._print))
+        self.trainer.folder.mkdir(parents=True, exist_ok=True)
+        self.logger.open(self.trainer.step)
+        self.writer = self.logger.writer
+        self._printed = time.monotonic()
 
-    def run(self, loss_function: LossFunction, *, on_checkpoint: Callable[[int], None] | None = None) -> None:
-        """Trains to the last step. SIGINT and SIGTERM save first; `on_checkpoint` draws samples or evaluates."""
-        stop = _StopRequest()
-        saved = reported = time.monotonic()
-        reported_step = self.step
-        while self.step < self.steps:
-            losses = self._one_step(loss_function)
-            now = time.monotonic()
-            if now - reported >= REPORT_EVERY_S or self.step == self.steps:
-                rate = (self.step - reported_step) / (now - reported)
-                self._report(losses, rate)
-                reported, reported_step = now, self.step
-            if now - saved >= CHECKPOINT_EVERY_S or self.step == self.steps or stop.requested:
-                self.save()
-                if stop.requested:
-                    raise SystemExit(f"stopped at step {self.step}; run the same command to go on")
-                if on_checkpoint:
-                    on_checkpoint(self.step)
-                saved = time.monotonic()
-        self.writer.flush()
+    def run(self, loss_function: LossFunction, *, evaluate: Callable[[int], None] = lambda step: None) -> None:
+        """Train to the last step; SIGINT and SIGTERM save a checkpoint and exit.
 
-    def averaged(self) -> dict[str, Tensor]:
-        """The averaged weights over the module's whole state dict: what is evaluated and shipped."""
-        return self.module.state_dict() | self.average
+        Args:
+            loss_function: computes the loss of a step.
+            evaluate: draws samples or prints metrics after a step. The module holds the EMA of its weights and is in
+                evaluation mode meanwhile.
+        """
+        self._loss_function = loss_function
 
-    def save(self) -> None:
-        """Writes model, average and optimizer beside the last checkpoint, then puts them in its place."""
-        tensors = {f"model.{key}": value for key, value in self.module.state_dict().items()}
-        tensors |= {f"average.{key}": value for key, value in self.average.items()}
-        for name, parameter in self.parameters.items():
-            tensors |= {f"adam.{name}.{key}": value for key, value in self.optimizer.state[parameter].items()}
-        path = self.folder / "checkpoint.safetensors"
-        tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-        save_file(tensors, path.with_suffix(".part"), metadata={"step": str(self.step)})
-        os.replace(path.with_suffix(".part"), path)
+        @torch.no_grad()
+        def evaluate_module(step: int) -> dict[str, float]:
+            was_training = self.module.training
+            self.module.eval()
+            evaluate(step)
+            self.module.train(was_training)
+            return {}
 
-    def _resume(self) -> None:
-        path = self.folder / "checkpoint.safetensors"
-        if not path.exists():
-            return
-        tensors = load_file(path)
-        self.step = checkpoint_step(path)
-        self.module.load_state_dict(_below(tensors, "model."))
-        for name, value in _below(tensors, "average.").items():
-            self.average[name].copy_(value)
-        for name, parameter in self.parameters.items():
-            state = _below(tensors, f"adam.{name}.")
-            self.optimizer.state[parameter] = {
-                key: value if key == "step" else torch.empty_like(parameter).copy_(value)
-                for key, value in state.items()
-            }
-        print(f"{self.folder.name}: continues at step {self.step} of {self.steps}", flush=True)
+        finished = self.trainer.run(evaluate=evaluate_module, on_step=self.logger.log_step)
+        self.logger.close()
+        if not finished:
+            raise SystemExit(f"stopped at step {self.trainer.step}; run the same command to resume")
 
-    def _one_step(self, loss_function: LossFunction) -> Mapping[str, Tensor]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_000_007 + self.step)
-        torch.manual_seed(self.seed * 1_000_000_007 + self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * self._schedule()
-        losses = loss_function(generator)
+    def _compute_gradients(self, step: int) -> dict[str, float]:
+        seed = self.seed * 1_000_000_007 + step
+        torch.manual_seed(seed)
+        losses = self._loss_function(torch.Generator().manual_seed(seed))
         losses["loss"].backward()
-        nn.utils.clip_grad_norm_(self.parameters.values(), self.max_grad_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.step += 1
-        # The average follows closely at first, so that it is not dominated by the random start.
-        decay = min(self.ema_decay, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(self.average.values()), list(self.parameters.values()), 1 - decay)
-        return losses
+        return {name: float(value.detach()) for name, value in losses.items()}
 
-    def _schedule(self) -> float:
-        if self.step < self.warmup_steps:
-            return (self.step + 1) / self.warmup_steps
-        progress = (self.step - self.warmup_steps) / max(1, self.steps - self.warmup_steps)
-        return 0.5 * (1 + math.cos(math.pi * progress))
-
-    def _report(self, losses: Mapping[str, Tensor], steps_per_s: float) -> None:
-        values = {key: float(value.detach()) for key, value in losses.items()}
-        for key, value in values.items():
-            self.writer.add_scalar(key, value, self.step)
-        minutes_left = (self.steps - self.step) / max(steps_per_s, 1e-9) / 60
-        text = "  ".join(f"{key} {value:.4f}" for key, value in values.items())
-        print(f"{self.step}/{self.steps}  {text}  {steps_per_s:.2f} steps/s  {minutes_left:.0f} min left", flush=True)
-
-
-def checkpoint_step(path: Path) -> int:
-    """The step at which a checkpoint was written."""
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return int(header["__metadata__"]["step"])
+    def _print(self, progress: Progress) -> None:
+        if time.monotonic() - self._printed < REPORT_EVERY_S and progress.step < progress.steps:
+            return
+        self._printed = time.monotonic()
+        values = "  ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
+        rate, minutes = progress.samples_per_s, progress.remaining_s / 60
+        print(f"{progress.step}/{progress.steps}  {values}  {rate:.2f} steps/s  {minutes:.0f} min left", flush=True)
 
 
 def load_averaged(name: str, module: nn.Module) -> int:
-    """Loads a run's averaged weights into `module`, in place, and returns the step they are from.
+    """Load the EMA of the weights of a training into a module, in place, and return the step that they are from.
 
     Raises:
-        SystemExit: where that stage has not been trained yet.
+        SystemExit: that stage has not been trained yet.
     """
-    path = cache_folder() / "runs" / name / "checkpoint.safetensors"
-    if not path.exists():
+    path = last_checkpoint(cache_folder() / "runs" / name / CHECKPOINTS)
+    if path is None:
         raise SystemExit(f"{name}: not trained yet; see recipes/tiny/README.md for the order of the stages")
-    tensors = load_file(path)
-    module.load_state_dict(_below(tensors, "model.") | _below(tensors, "average."))
-    return checkpoint_step(path)
+    tensors, state = read_checkpoint(path)
+    own = module.state_dict()
+    with torch.no_grad():
+        for key, value in {**tensors.get("buffers", {}), **tensors["average"]}.items():
+            own[key].copy_(value)
+    return state["step"]
 
 
-def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-
-
-class _StopRequest:
-    """Turns SIGINT and SIGTERM into a request that the loop honours between two steps."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._request)
-
-    def _request(self, *_: object) -> None:
-        self.requested = True
+def _untrained(module: nn.Module, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return buffers and frozen parameters, which a checkpoint has to hold as well: each tensor once, by one name."""
+    pointers = {parameter.data_ptr() for parameter in trained.values()}
+    untrained: dict[str, Tensor] = {}
+    for name, tensor in module.state_dict().items():
+        if tensor.data_ptr() not in pointers:
+            untrained[name] = tensor
+            pointers.add(tensor.data_ptr())
+    return untrained

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from photism.errors import InputError
 from photism.training.checkpoint import (
     BEST,
@@ -22,7 +24,7 @@ from photism.training.checkpoint import (
     write_best,
     write_checkpoint,
 )
-from photism.training.distributed import DistributedContext
+from photism.training.distributed import DistributedContext, full_tensor
 from photism.training.microbatches import MicroBatches
 from photism.training.optimizer import Optimizer
 
@@ -69,6 +71,8 @@ class Trainer:
         batch_size: clips of a step, over all processes, for the speed in the progress.
         distributed: processes of the training.
         micro_batches: division of a batch, whose size is part of the state.
+        buffers: tensors that are part of the state and not of the optimizer's, such as the running statistics of batch
+            normalisation.
         score: decides which weights are the best.
         evaluate_every: steps between evaluations.
         checkpoint_every_s: time between checkpoints, in seconds.
@@ -91,6 +95,7 @@ class Trainer:
         batch_size: int,
         distributed: DistributedContext,
         micro_batches: MicroBatches | None = None,
+        buffers: Mapping[str, Tensor] | None = None,
         score: Score = lambda metrics: 0.0,
         evaluate_every: int,
         checkpoint_every_s: float,
@@ -100,6 +105,7 @@ class Trainer:
         self.compute_gradients, self.optimizer, self.folder = compute_gradients, optimizer, folder
         self.steps, self.batch_size = steps, batch_size
         self.distributed, self.micro_batches, self.score = distributed, micro_batches, score
+        self.buffers = buffers or {}
         self.evaluate_every, self.checkpoint_every_s = evaluate_every, checkpoint_every_s
         self.keep_checkpoints, self.patience = keep_checkpoints, patience
         self.step = 0
@@ -129,12 +135,16 @@ class Trainer:
         if self.micro_batches is not None:
             self.micro_batches.max_tokens = min(self.micro_batches.max_tokens, state["chunk_tokens"])
         self.optimizer.load_state_dict(tensors)
+        for name, buffer in self.buffers.items():
+            buffer.copy_(tensors["buffers"][name])
         best = read_best(self.folder / BEST)
         self.best_score = -math.inf if best is None else self.score(best.metrics)
 
     def save_checkpoint(self) -> None:
         """Write a checkpoint, and delete those before the last ones. Collective: call on every rank."""
         tensors = self.optimizer.state_dict()
+        if self.buffers:
+            tensors["buffers"] = {name: full_tensor(buffer) for name, buffer in self.buffers.items()}
         if self.distributed.is_main:
             folder = self.folder / CHECKPOINTS
             state = {"step": self.step, "improved": self.improved}
