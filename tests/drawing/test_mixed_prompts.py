@@ -21,7 +21,7 @@ WORDS_TOKENS = 9  # its letters, which are all that the tokenizer knows
 LENGTH = 13  # tokens of the encoder's prompts
 
 
-def drawn(pipeline, sounds, **settings):
+def generate(pipeline, sounds, **settings):
     return pipeline(sounds, num_inference_steps=1, **settings)
 
 
@@ -31,23 +31,23 @@ def assert_same_image(one, other):
 
 def test_precomputed_prompts_give_the_images_of_their_recordings(pipeline, sounds):
     prompts = pipeline.encoder.encode(sounds)
-    ours = drawn(pipeline, prompts, seed=3)
+    ours = generate(pipeline, prompts, seed=3)
     assert_equal(ours.prompts, prompts)
     assert ours.prompts.windows == (1, 1, 1)
-    for (image,), (expected,) in zip(ours.images, drawn(pipeline, sounds, seed=3).images, strict=True):
+    for (image,), (expected,) in zip(ours.images, generate(pipeline, sounds, seed=3).images, strict=True):
         assert_same_image(image, expected)
 
 
 def test_images_of_mixed_prompts_do_not_depend_on_the_batch(pipeline, sounds):
     first, second = (pipeline.encoder.encode([sound]) for sound in sounds[:2])
     path = interpolate(first, second, 5)
-    strips = [drawn(pipeline, path, seed=3, batch_size=batch_size) for batch_size in (1, 2, 5)]
+    strips = [generate(pipeline, path, seed=3, batch_size=batch_size) for batch_size in (1, 2, 5)]
     assert strips[0].seeds == [[3]] * 5
     for images in zip(*(strip.images for strip in strips), strict=True):
         for (image,) in images[1:]:
             assert_same_image(image, images[0][0])
     for end, sound in ((0, sounds[0]), (-1, sounds[1])):
-        assert_same_image(strips[0].images[end][0], drawn(pipeline, sound, seed=3).images[0][0])
+        assert_same_image(strips[0].images[end][0], generate(pipeline, sound, seed=3).images[0][0])
 
 
 @pytest.mark.parametrize(("place", "strength"), [("blend", 0.5), ("before", 1.0), ("after", 1.0), ((2, 5), 1.0)])
@@ -57,7 +57,7 @@ def test_strength_interpolates_from_the_text_to_the_recording(pipeline, sounds, 
         start, stop = {"before": (1, 1 + WORDS_TOKENS), "after": (LENGTH - WORDS_TOKENS, LENGTH)}.get(place, place)
         sound[:, start:stop] = text[:, 1 : 1 + stop - start]
     for given, weight in ((None, strength), (0, 0.0), (0.3, 0.3), (1, 1.0)):
-        output = drawn(pipeline, sounds[:2], text=WORDS, text_place=place, sound_strength=given)
+        output = generate(pipeline, sounds[:2], text=WORDS, text_place=place, sound_strength=given)
         torch.testing.assert_close(output.prompts.prompt_embeds, text + weight * (sound - text))
         assert output.settings.sound_strength == weight
 
@@ -73,9 +73,9 @@ def test_a_text_alone_gives_the_image_of_the_diffusion_pipeline(pipeline, sounds
     ours = AudioToImagePipeline(whole, pipeline.diffusion)
     theirs = pipeline.diffusion(WORDS, num_inference_steps=1, generator=torch.Generator().manual_seed(2)).images[0]
     for where in ("blend", "before", (3, 7)):
-        image = drawn(ours, sounds[0], seed=2, text=WORDS, text_place=where, sound_strength=0).images[0][0]
+        image = generate(ours, sounds[0], seed=2, text=WORDS, text_place=where, sound_strength=0).images[0][0]
         assert_same_image(image, theirs)
-    assert_same_image(drawn(ours, ours.encode_text([WORDS]), seed=2).images[0][0], theirs)
+    assert_same_image(generate(ours, ours.encode_text([WORDS]), seed=2).images[0][0], theirs)
 
 
 def test_text_prompts_have_the_length_of_the_recordings_prompts(pipeline, xl):
@@ -91,9 +91,9 @@ def test_text_prompts_have_the_length_of_the_recordings_prompts(pipeline, xl):
 
 def test_xl_mixes_pooled_embeddings(xl, sounds):
     sound, text = xl.encoder.encode(sounds[:1]), xl.encode_text([WORDS])
-    output = drawn(xl, sounds[0], text=WORDS, sound_strength=0.25)
+    output = generate(xl, sounds[0], text=WORDS, sound_strength=0.25)
     torch.testing.assert_close(output.prompts.pooled_prompt_embeds, 0.25 * sound[1] + 0.75 * text[1])
-    output = drawn(xl, sounds[0], text=WORDS, text_place="before")
+    output = generate(xl, sounds[0], text=WORDS, text_place="before")
     torch.testing.assert_close(
         output.prompts.pooled_prompt_embeds, torch.lerp(sound[1], text[1], WORDS_TOKENS / (LENGTH - 1))
     )
@@ -101,12 +101,12 @@ def test_xl_mixes_pooled_embeddings(xl, sounds):
 
 def test_a_mixed_prompt_can_have_any_negative_prompt(pipeline, sounds):
     for negative in ("empty", "noise", "none", TextPrompt("rain"), sounds[1]):
-        drawn(pipeline, sounds[0], text=WORDS, text_place="after", negative=negative)
+        generate(pipeline, sounds[0], text=WORDS, text_place="after", negative=negative)
 
 
 def test_a_bfloat16_pipeline_mixes_float32_prompts(models, sounds):
     ours = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", dtype=torch.bfloat16)
-    output = drawn(ours, make_prompt(1, length=LENGTH, width=16, pooled=0), text=WORDS)
+    output = generate(ours, make_prompt(1, length=LENGTH, width=16, pooled=0), text=WORDS)
     assert output.prompts.prompt_embeds.dtype == torch.bfloat16
 
 

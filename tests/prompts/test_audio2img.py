@@ -118,11 +118,11 @@ def reference_pipeline(checkpoint, diffusion):
 
 def test_prompts_and_images_equal_the_repositorys(pipeline, checkpoint, diffusion, waveforms):
     prompt, draw = reference_pipeline(checkpoint, diffusion)
-    drawn = pipeline([Waveform(samples) for samples in waveforms], seed=SEED, num_inference_steps=STEPS)
-    for samples, ours, (image,) in zip(waveforms, drawn.prompts.prompt_embeds, drawn.images, strict=True):
+    output = pipeline([Waveform(samples) for samples in waveforms], seed=SEED, num_inference_steps=STEPS)
+    for samples, ours, (image,) in zip(waveforms, output.prompts.prompt_embeds, output.images, strict=True):
         torch.testing.assert_close(ours, prompt(samples)[0], rtol=0, atol=TOLERANCE)
         np.testing.assert_allclose(np.asarray(image, np.int16), np.asarray(draw(samples), np.int16), atol=LEVELS)
-    assert drawn.prompts.prompt_embeds.shape == (len(waveforms), 48, WIDTH)
+    assert output.prompts.prompt_embeds.shape == (len(waveforms), 48, WIDTH)
 
 
 def test_prompts_do_not_depend_on_the_batch(pipeline, waveforms):

@@ -63,7 +63,11 @@ class _SumOverPositions(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Scale the stored gradients by the gradient of the sum, and return them."""
+        """Scale the stored gradients by the gradient of the sum, and return them.
+
+        Raises:
+            RuntimeError: it was called before.
+        """
         # In place, and not stored any longer: they are as large as the embeddings.
         stored, ctx.gradients = ctx.gradients, ()
         if not stored:

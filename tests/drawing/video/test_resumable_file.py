@@ -20,7 +20,7 @@ from photism.drawing.video.resumable_file import write_film
 from photism.drawing.video.settings import FilmSettings
 from tests.drawing.video.recordings import beats, noise, tone, write_wav
 
-LOSS = 2  # of 255, on average over coarse pictures
+LOSS = 2  # of 255, on average over coarse images
 
 
 @pytest.fixture

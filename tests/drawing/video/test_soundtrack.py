@@ -32,9 +32,9 @@ def write(path, codec, *, rate=44_100, layout="stereo", samples=SAMPLES):
 def decoded(source):
     """Return the rate, and samples (C, T) as floats within ±1."""
     sound = SoundFile.of(source)
-    rates, pieces = zip(*decoded_blocks(sound.open(), sound.name), strict=True)
+    rates, blocks = zip(*decoded_blocks(sound.open(), sound.name), strict=True)
     assert len(set(rates)) == 1
-    joined = np.concatenate(pieces, axis=1)
+    joined = np.concatenate(blocks, axis=1)
     if joined.dtype.kind == "u":
         return rates[0], joined / 128.0 - 1
     return rates[0], joined / (1 if joined.dtype.kind == "f" else 2.0 ** (8 * joined.itemsize - 1))
