@@ -11,8 +11,7 @@ from safetensors.torch import load_file, save_file
 from photism import InputError, Wav2Vec2BertForXVector
 from photism.encoder import pretrained
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
-from photism.encoder.model import Wav2Vec2BertModel
-from photism.encoder.pretrained import find_checkpoint, load_head, load_weights, read_config, read_feature_extractor
+from photism.encoder.pretrained import find_checkpoint, load_head, read_config, read_feature_extractor
 from tests.support.classifiers import make_classifier, make_extractor, make_model
 from tests.support.speaker_models import make_speaker_model
 
@@ -150,15 +149,11 @@ def test_weights_for_training_only_may_be_missing(bert):
     assert load(bert)
 
 
-def test_unused_weights_are_an_error_unless_they_are_allowed(bert):
+def test_weights_that_the_configuration_does_not_describe_are_an_error(bert):
     change(bert, num_hidden_layers=1)
     message = r"weights that its config\.json does not describe: wav2vec2_bert\.encoder\.layers\.1\.\S+ and \d+ more;"
     with pytest.raises(InputError, match=message):
         load(bert)
-    settings = {"device": torch.device("cpu"), "dtype": torch.float32}
-    assert load_weights(Wav2Vec2BertModel, bert, "model bert", allow_unused=True, **settings)
-    with pytest.raises(InputError, match=r"does not describe: classifier\.bias and"):
-        load_weights(Wav2Vec2BertModel, bert, "model bert", **settings)
 
 
 def test_a_folder_that_is_no_checkpoint_is_an_error(tmp_path, monkeypatch):

@@ -228,6 +228,13 @@ def test_windows_are_classified_as_recordings_of_their_own(bert, recordings):
     assert labels.segments[-1].end_s == labels.duration_s
 
 
+def test_a_call_classifies_whole_recordings_only(bert, recordings):
+    with pytest.raises(TypeError, match="has no argument 'window_s'"):
+        bert(recordings[0], window_s=0.5)
+    with pytest.raises(TypeError, match="has no argument 'window_s'"):
+        AudioClassifier(bert.model, bert.extractor, window_s=0.5)
+
+
 def test_a_recording_shorter_than_a_window_is_one_window(bert, recordings):
     (labels,) = bert.stream(recordings[4], window_s=0.5)
     best = labels.windows[0].scores[0]

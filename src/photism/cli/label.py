@@ -22,9 +22,10 @@ def label(
     with startup():
         from photism.listening.classification import AudioClassifier
 
-        classifier = AudioClassifier.from_pretrained(**vars(model), **vars(settings))
+        classifier = AudioClassifier.from_pretrained(**vars(model))
     with writer.open("classifying") as bar:
-        for labels in classifier.stream(recordings, on_error=bar.skip, on_progress=bar.advance):
+        callbacks = {"on_error": bar.skip, "on_progress": bar.advance}
+        for labels in classifier.stream(recordings, **callbacks, **vars(settings)):
             classes = [{"label": segment.label, "score": segment.score} for segment in labels.segments]
             whole = {"duration_s": labels.duration_s, "labels": classes} if settings.window_s is None else None
             text = format_labels(recordings[labels.number], labels, output.chosen_format, whole=whole)

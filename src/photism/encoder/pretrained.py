@@ -199,7 +199,6 @@ def load_weights(
     *,
     device: torch.device,
     dtype: torch.dtype,
-    allow_unused: bool = False,
     **arguments: Any,
 ) -> Any:
     """Load a model in evaluation mode.
@@ -210,7 +209,6 @@ def load_weights(
         name: how error messages refer to the checkpoint.
         device: device of the model.
         dtype: dtype of its weights.
-        allow_unused: accept tensors that the model does not have, such as the head of a bare encoder's checkpoint.
         **arguments: further arguments of transformers' `from_pretrained`.
 
     Raises:
@@ -225,8 +223,7 @@ def load_weights(
     missing = [key for key in report["missing_keys"] if not key.endswith(TRAINING_ONLY)]
     if missing:
         raise InputError(f"{name} is incomplete: it lacks {_first(missing)}; give a trained model")
-    unused = [] if allow_unused else list(report["unexpected_keys"])
-    if unused:
+    if unused := report["unexpected_keys"]:
         raise InputError(
             f"{name} has weights that its config.json does not describe: {_first(unused)}; give the config.json "
             "that the weights were saved with"

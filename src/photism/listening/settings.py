@@ -107,15 +107,10 @@ class HearSettings(RankSettings):
 
 
 @settings
-class LabelSettings:
-    """Settings of audio classification, for whole recordings or over time."""
+class ClassifySettings:
+    """Settings of audio classification."""
 
     top_k: int | None = _top_k("Number of best classes to report.")
-    window_s: float | None = _window_s()
-    hop_s: float | None = _hop_s()
-    threshold: float | None = setting(
-        None, "Minimum score of a reported class. Default: 0.5 in windows of a multi-label model, otherwise none."
-    )
     function_to_apply: ScoreFunction | None = setting(
         None,
         "Function that turns logits into scores. Default: the model's, by the problem_type in its config.json.",
@@ -124,6 +119,17 @@ class LabelSettings:
     )
     batch_size: int = batch_size_setting()
     num_workers: int = num_workers_setting()
+
+
+@settings
+class LabelSettings(ClassifySettings):
+    """Settings of audio classification, for whole recordings or over time."""
+
+    window_s: float | None = _window_s()
+    hop_s: float | None = _hop_s()
+    threshold: float | None = setting(
+        None, "Minimum score of a reported class. Default: 0.5 in windows of a multi-label model, otherwise none."
+    )
 
     def check(self) -> None:
         """Check the windows.
