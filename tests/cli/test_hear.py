@@ -78,8 +78,8 @@ def test_an_unreadable_recording_is_reported_and_skipped(hear, sounds, tmp_path)
     result = hear(sounds[0], bad, sounds[1], "--top-k", 1)
     assert result.exit_code == 2
     assert result.stdout.splitlines()[::2] == [str(sounds[0]), str(sounds[1])]
-    assert result.stderr.startswith(f"photism: {bad}: not an audio or video file")
-    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith(f"photism: skipped {bad}: not an audio or video file")
+    assert result.stderr.endswith("\nphotism: 2 of 3 recordings were processed\n")
 
 
 def test_captions_over_time(hear, sounds):

@@ -103,9 +103,10 @@ def test_an_unreadable_recording_is_reported_and_skipped(label, sounds, tmp_path
     result = label("--top-k", 1, on=[sounds[0], broken, "gone.ogg", sounds[1]])
     assert result.exit_code == 2
     assert [line for line in result.stdout.splitlines() if line.endswith(".wav")] == [str(sounds[0]), str(sounds[1])]
-    first, second = result.stderr.splitlines()
-    assert first.startswith(f"photism: {broken}: not an audio or video file")
-    assert second.startswith("photism: gone.ogg: no such file")
+    first, second, summary = result.stderr.splitlines()
+    assert summary == "photism: 2 of 4 recordings were processed"
+    assert first.startswith(f"photism: skipped {broken}: not an audio or video file")
+    assert second.startswith("photism: skipped gone.ogg: no such file")
 
 
 def test_labels_are_plotted(label, sounds, tmp_path):

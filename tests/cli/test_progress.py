@@ -45,9 +45,9 @@ def test_output_on_a_terminal_is_printed_above_the_bar(screen, monkeypatch, caps
         encode()
     assert exit_info.value.exit_code == 2
     assert f"\x1b[2K{LINE}" in screen.getvalue()
-    assert "\x1b[2Kphotism: it is broken\n" in screen.getvalue()
+    assert "\x1b[2Kphotism: skipped it is broken\n" in screen.getvalue()
     assert "1.5 min of audio" in screen.getvalue()
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "photism: 1 of 2 recordings were processed\n")
 
 
 def test_output_to_a_file_is_not_shown_by_the_bar(screen, capsys):

@@ -68,7 +68,7 @@ def test_an_unreadable_recording_is_reported_and_skipped(timeline, sounds):
     result = timeline(on=["gone.wav", sounds[0]])
     assert result.exit_code == 2
     assert result.stdout.startswith(str(sounds[0]))
-    assert result.stderr == ("photism: gone.wav: no such file\n")
+    assert result.stderr == ("photism: skipped gone.wav: no such file\nphotism: 1 of 2 recordings were processed\n")
 
 
 def test_a_threshold_a_shortest_turn_and_no_overlap(timeline):

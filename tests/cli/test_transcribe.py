@@ -63,8 +63,9 @@ def test_an_unreadable_recording_is_reported_and_skipped(transcribe, sounds, tex
     result = transcribe(sounds[0], broken, sounds[1])
     assert result.exit_code == 2
     assert result.stdout.splitlines()[1::2] == [f"  {texts[0]}", f"  {texts[1]}"]
-    (line,) = result.stderr.splitlines()
-    assert line.startswith(f"photism: {broken}: not an audio or video file")
+    line, summary = result.stderr.splitlines()
+    assert summary == "photism: 2 of 3 recordings were processed"
+    assert line.startswith(f"photism: skipped {broken}: not an audio or video file")
 
 
 def test_files_are_written(transcribe, sounds, texts, tmp_path):

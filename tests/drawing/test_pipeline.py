@@ -1,5 +1,6 @@
 """AudioToImagePipeline compared with the diffusers pipelines that it calls."""
 
+import inspect
 import math
 from copy import copy
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from photism import AudioPromptEncoder, AudioToImagePipeline, InputError, Waveform
 from photism.drawing.negative_prompt import TextPrompt
+from photism.drawing.settings import DrawSettings
 from photism.prompts.text import encode_text
 
 STEPS = 2
@@ -163,6 +165,44 @@ def test_a_diffusers_pipeline_of_another_task_is_used_as_it_is(pipeline, sounds)
     assert steps == [(1, 2), (2, 2)]  # strength .5 leaves half of them
     with pytest.raises(InputError, match="height cannot be used: StableDiffusionImg2ImgPipeline"):
         redraw(sounds[0], height=16, width=16, **given)
+
+
+def test_settings_can_be_one_object_or_keywords(pipeline, sounds):
+    settings = DrawSettings(seed=7, num_inference_steps=1, guidance_scale=2.0)
+    by_object = pipeline(sounds[0], settings).images[0][0]
+    by_name = pipeline(sounds[0], seed=7, num_inference_steps=1, guidance_scale=2.0).images[0][0]
+    np.testing.assert_array_equal(np.asarray(by_object), np.asarray(by_name))
+    changed = pipeline(sounds[0], settings, seed=8)
+    assert changed.seeds == [[8]]
+    assert changed.settings.guidance_scale == 2.0
+    for function in (pipeline, pipeline.stream):
+        assert {"seed", "image", "sound_strength", "batch_size"} <= inspect.signature(function).parameters.keys()
+    with pytest.raises(TypeError, match="has no argument 'sed'; it takes batch_size, "):
+        pipeline(sounds[0], sed=7)
+
+
+def test_the_output_has_the_settings_that_were_used(pipeline, sounds):
+    used = pipeline(sounds[0], num_inference_steps=1).settings
+    assert (used.num_inference_steps, used.guidance_scale, used.negative) == (1, 7.5, "empty")
+    assert (used.height, used.width, used.strength, used.sound_strength) == (16, 16, None, 1.0)
+    used = pipeline(sounds[0], num_inference_steps=1, negative="none", text="rain", width=24, height=16).settings
+    assert (used.guidance_scale, used.negative, used.sound_strength) == (1.0, "none", 0.5)
+    assert (used.height, used.width) == (16, 24)
+
+
+def test_a_recording_is_available_once_its_batch_is_done(pipeline, sounds, unet_calls):
+    outputs = pipeline.stream(sounds, num_inference_steps=1, images_per_sound=2, batch_size=3, seed=3)
+    assert len(unet_calls) == 0
+    calls, streamed = [], []
+    for output in outputs:
+        calls.append(len(unet_calls))
+        streamed.append(output)
+    assert calls == [1, 2, 2]
+    together = pipeline(sounds, num_inference_steps=1, images_per_sound=2, batch_size=3, seed=3)
+    for row, output in enumerate(streamed):
+        assert output.seeds == [[3, 4]]
+        for one, other in zip(output.images[0], together.images[row], strict=True):
+            assert_same_image(one, other)
 
 
 def test_steps_are_reported_over_all_batches(pipeline, sounds):

@@ -88,7 +88,7 @@ class RecordingsBar(ProgressBar):
         """Report a recording that cannot be used."""
         self.skipped += 1
         self.update(self.completed + 1)
-        self.echo(f"photism: {' '.join(str(error).split())}\n", err=True)
+        self.echo(f"photism: skipped {' '.join(str(error).split())}\n", err=True)
 
 
 @contextmanager
@@ -119,6 +119,7 @@ def recordings_bar(description: str, count: int) -> Generator[RecordingsBar]:
         bar = RecordingsBar(progress, progress.add_task(description, total=count, note=""))
         yield bar
     if bar.skipped:
+        typer.echo(f"photism: {count - bar.skipped} of {count} recordings were processed", err=True)
         raise typer.Exit(ExitStatus.MISTAKE)
 
 

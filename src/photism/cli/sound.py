@@ -86,8 +86,6 @@ def sound(
         return
     if not texts:
         raise InputError("TEXT is missing: describe the sound, or give --captions")
-    if corpus.processes > 1:
-        raise InputError("--processes needs --captions")
     count = generation.num_waveforms_per_prompt if corpus.all_candidates else 1
     from photism.audio.writing import check_audio_target
     from photism.audioldm2.dataset import caption_name
