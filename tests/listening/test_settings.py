@@ -5,9 +5,21 @@ import sys
 
 import pytest
 
-from photism.listening.settings import HearSettings, LabelSettings, RankSettings, TimelineSettings, VerifySettings
+from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE
+from photism.listening.settings import (
+    FRAME_S,
+    HearSettings,
+    LabelSettings,
+    RankSettings,
+    TimelineSettings,
+    VerifySettings,
+)
 from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings, TranscribeSettings
 from photism.settings import SettingError
+
+
+def test_the_shortest_window_is_a_log_mel_frame():
+    assert FRAME_S == FRAME_SAMPLES / SAMPLING_RATE
 
 
 @pytest.mark.parametrize(

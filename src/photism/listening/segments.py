@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 ProblemType: TypeAlias = Literal["single_label", "multi_label", "regression"]
 """Meaning of scores: one class is right, several may be right, or they are predicted values."""
@@ -42,6 +43,8 @@ def merge_windows(
             the threshold. "regression": every value of every window is a segment of its own.
         threshold: minimum score; by default 0.5 for a multi-label problem and none otherwise.
     """
+    import numpy as np
+
     if problem_type == "regression":
         return [
             Segment(start_s, end_s, name, float(score))
@@ -64,5 +67,7 @@ def merge_windows(
 
 def find_runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
     """Yield the start and the stop (exclusive) of each run of true values in a mask (W,)."""
+    import numpy as np
+
     changes = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
     return zip(changes[::2].tolist(), changes[1::2].tolist(), strict=True)

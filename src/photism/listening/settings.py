@@ -1,17 +1,18 @@
-"""Settings of zero-shot ranking, classification, diarization and speaker verification. Nothing here imports torch."""
+"""Settings of zero-shot ranking, classification, diarization and speaker verification, without torch and numpy."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE
 from photism.device import device_setting, dtype_setting
 from photism.settings import REQUIRED, SettingError, setting, settings
 
 ScoreFunction: TypeAlias = Literal["softmax", "sigmoid", "none"]
 
 SCORE_FUNCTIONS: tuple[ScoreFunction, ...] = get_args(ScoreFunction)
+FRAME_S = 0.025
+"""Duration of a log-mel frame in seconds, the shortest window."""
 CAPTION_FIELD = "{}"
 """Where a template takes the caption."""
 
@@ -40,7 +41,7 @@ def _window_s() -> Any:
         None,
         "Length of overlapping windows that are scored one by one. Default: score the whole recording.",
         unit="seconds",
-        minimum=FRAME_SAMPLES / SAMPLING_RATE,
+        minimum=FRAME_S,
         flag="--window",
     )
 
