@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import peft
 import pytest
 import torch
 import transformers
@@ -152,3 +153,16 @@ def test_a_ranker_and_a_pipeline_leave_encoder_and_diffusion_unchanged(models, r
     features, mask = encoder.extract_features([Waveform(recordings[0])])
     encoder(features, mask).prompt_embeds.sum().backward()
     assert any(parameter.grad is not None for parameter in encoder.parameters())
+
+
+def test_adapters_of_a_peft_model_are_used(recordings):
+    model = make_model("wav2vec2-base").eval()
+    extractor = make_extractor("wav2vec2-base")
+    without = dict(AudioClassifier(model, extractor, top_k=None)(recordings[0]))
+    lora = peft.get_peft_model(model, peft.LoraConfig(target_modules=["q_proj"], init_lora_weights=False)).eval()
+    inputs = extractor(recordings[0], sampling_rate=16_000, return_tensors="pt")
+    with torch.no_grad():
+        expected = lora(**inputs).logits.softmax(-1)[0].tolist()
+    scores = dict(AudioClassifier(lora, extractor, top_k=None)(recordings[0]))
+    assert [scores[name] for name in without] != pytest.approx(list(without.values()), abs=1e-4)
+    assert [scores[model.config.id2label[index]] for index in range(7)] == pytest.approx(expected, abs=5e-6)
