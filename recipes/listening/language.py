@@ -20,6 +20,7 @@ from pathlib import Path
 from safetensors.torch import load_file, save_file
 
 from photism import AudioClassifier
+from photism.files import atomic_path
 from photism.hub import bundled_model
 from recipes.listening.sounds import Clip, fetch_prompts, path_of, people, telephoned, voices, work_folder, write
 
@@ -58,7 +59,8 @@ def export(output: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     weights = load_file(output / "model.safetensors")
     head = {key: tensor.half() for key, tensor in weights.items() if key.startswith(HEAD)}
-    save_file(head, folder / "model.safetensors", metadata={"format": "pt"})
+    with atomic_path(folder / "model.safetensors") as unfinished:
+        save_file(head, unfinished, metadata={"format": "pt"})
     for name in PARTS:
         shutil.copy(output / name, folder / name)
 

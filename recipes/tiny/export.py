@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
+from photism.files import apply_umask
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from recipes.tiny.corpus import read_captions
 from recipes.tiny.fit_captions import FOLDER as CAPTIONS
@@ -38,6 +39,7 @@ def main() -> None:
     pipeline.scheduler = DPMSolverMultistepScheduler.from_config(pipeline.scheduler.config)
     shutil.rmtree(FOLDER / "diffusion", ignore_errors=True)
     pipeline.to(torch.float16).save_pretrained(FOLDER / "diffusion")
+    apply_umask((FOLDER / "diffusion").rglob("*.safetensors"))
 
     AudioPromptEncoder.from_pretrained(CAPTIONS).half().save_pretrained(FOLDER)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from photism.files import atomic_folder
 from photism.hub import bundled_model
 from recipes.tiny_sound.autoencoder import load_autoencoder
 from recipes.tiny_sound.clap import build_extractor, load_clap
@@ -54,26 +55,23 @@ def export(folder: Path) -> None:
         "unet": load_unet(),
         "vocoder": load_vocoder(),
     }
-    unfinished = folder.with_name(f"{folder.name}.part")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    for name, module in models.items():
-        module.to(torch.float16).save_pretrained(unfinished / name)
-    build_scheduler().save_pretrained(unfinished / "scheduler")
-    build_extractor().save_pretrained(unfinished / "feature_extractor")
-    for name, tokenizer, of in (("tokenizer", clap_tokenizer, "clap"), ("tokenizer_2", t5_tokenizer, "t5")):
-        tokenizer()  # writes its files
-        shutil.copytree(tokenizer_folder(of), unfinished / name)
-    index = {
-        "_class_name": "AudioLDM2Pipeline",
-        "_diffusers_version": "0.21.0",
-        "guidance_scale": GUIDANCE_SCALE,
-        **CLASSES,
-    }
-    (unfinished / "model_index.json").write_text(json.dumps(index, indent=1) + "\n")
-    if (folder / "README.md").exists():
-        shutil.copy(folder / "README.md", unfinished)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+    with atomic_folder(folder) as unfinished:
+        for name, module in models.items():
+            module.to(torch.float16).save_pretrained(unfinished / name)
+        build_scheduler().save_pretrained(unfinished / "scheduler")
+        build_extractor().save_pretrained(unfinished / "feature_extractor")
+        for name, tokenizer, of in (("tokenizer", clap_tokenizer, "clap"), ("tokenizer_2", t5_tokenizer, "t5")):
+            tokenizer()  # writes its files
+            shutil.copytree(tokenizer_folder(of), unfinished / name)
+        index = {
+            "_class_name": "AudioLDM2Pipeline",
+            "_diffusers_version": "0.21.0",
+            "guidance_scale": GUIDANCE_SCALE,
+            **CLASSES,
+        }
+        (unfinished / "model_index.json").write_text(json.dumps(index, indent=1) + "\n")
+        if (folder / "README.md").exists():
+            shutil.copy(folder / "README.md", unfinished)
 
 
 def main() -> None:

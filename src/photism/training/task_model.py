@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from photism.audio.windowing import cut_windows
 from photism.training.data.sampler import Crop, EpochSampler
 from photism.training.data.spec_augment import spec_augment_
 from photism.training.distributed import DistributedContext, shard
@@ -143,8 +144,9 @@ class TaskModel:
         longest = self._tokens(self.settings.max_duration_s)
         for clip in clips:
             tokens = self.dataset.clips[clip].tokens
-            for start in range(0, tokens if self.task.evaluates_windows else 1, longest):
-                yield Crop(clip, start, min(tokens - start, longest), 0)
+            windows = cut_windows(tokens, length=longest, hop=longest, placement="short")
+            for start, stop in windows if self.task.evaluates_windows else windows[:1]:
+                yield Crop(clip, start, stop - start, 0)
 
     @torch.no_grad()
     def _predict(self, crops: Sequence[Crop]) -> list[Any]:
