@@ -19,7 +19,7 @@ from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead, is_single
 from photism.listening.classifier_checkpoint import load_classifier
 from photism.listening.head_states import encode_windows, extract_features
-from photism.listening.segments import ProblemType
+from photism.listening.segmentation import ProblemType
 from photism.listening.settings import ClassifySettings, LabelSettings, ScoreFunction
 from photism.listening.transformers_classifier import TransformersClassifier
 from photism.listening.windowed_scores import ClassScore, LabelPolicy, Labels, label_recordings

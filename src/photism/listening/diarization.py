@@ -17,7 +17,8 @@ from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.encoder.pretrained import load_head
 from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead
 from photism.listening.head_states import encode_recordings
-from photism.listening.segments import Segment, find_runs
+from photism.listening.segmentation import find_runs
+from photism.listening.segments import Segment
 from photism.listening.settings import TimelineSettings
 from photism.settings import accepts
 

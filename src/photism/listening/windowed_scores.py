@@ -14,7 +14,8 @@ from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.audio.windowing import Window, cut_windows, kept_ranges
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnProgress, in_batches
-from photism.listening.segments import ProblemType, Segment, merge_windows
+from photism.listening.segmentation import ProblemType, merge_windows
+from photism.listening.segments import Segment
 from photism.listening.settings import HearSettings, LabelSettings
 
 MAX_GROUP_SAMPLES = 20 * 60 * SAMPLING_RATE

@@ -1,10 +1,9 @@
-"""Settings of speech recognition: decoding, long recordings, and streaming. Nothing here imports torch."""
+"""Settings of speech recognition: decoding, long recordings, and streaming, without torch and numpy."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from photism.audio.waveform import SAMPLING_RATE
 from photism.device import device_setting, dtype_setting
 from photism.listening.settings import batch_size_setting, num_workers_setting
 from photism.listening.transcription.ngram_lm import ArpaModel, LanguageModel
@@ -110,7 +109,9 @@ class StreamingSettings:
     context_s: float = setting(
         6.0, "Audio before the new seconds that the model sees again.", unit="seconds", minimum=0, is_flag=False
     )
-    sampling_rate: float = setting(SAMPLING_RATE, "Sampling rate of the samples.", unit="Hz", is_flag=False)
+    sampling_rate: float | None = setting(
+        None, "Sampling rate of the samples. Default: 16,000.", unit="Hz", is_flag=False
+    )
 
     @property
     def delay_s(self) -> float:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from photism.listening.transcription.subtitles import Cue, phrase_cues, word_cues
-from photism.listening.transcription.transcript import Transcript
+
+if TYPE_CHECKING:
+    from photism.listening.transcription.transcript import Transcript
 
 MS_PER_S = 1000
 

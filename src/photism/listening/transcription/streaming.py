@@ -61,7 +61,8 @@ class TranscriptStream:
         self._step = max(1, round(settings.step_s / model.frame_s))
         self._lookahead = round(settings.lookahead_s / model.frame_s)
         self._context = round(settings.context_s / model.frame_s)
-        self._resampler = soxr.ResampleStream(settings.sampling_rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
+        rate = settings.sampling_rate or SAMPLING_RATE
+        self._resampler = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
         self._samples = np.empty(0, np.float32)
         self._dropped = 0  # samples before these
         self._done = 0  # frames of complete steps

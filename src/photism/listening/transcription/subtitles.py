@@ -7,9 +7,11 @@ Lengths and durations follow common guidelines, such as those of Netflix for Eng
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from photism.listening.transcription.transcript import Transcript, Word
+if TYPE_CHECKING:
+    from photism.listening.transcription.transcript import Transcript, Word
 
 MAX_LINE_LENGTH = 42  # characters
 MIN_DURATION_S = 5 / 6
@@ -85,5 +87,5 @@ def _split_word(word: Word) -> Iterator[Word]:
         if ends:
             part = characters[start:index]
             text = "".join(each.text for each in part)
-            yield Word(text, part[0].start_s, part[-1].end_s, word.confidence, part)
+            yield replace(word, text=text, start_s=part[0].start_s, end_s=part[-1].end_s, characters=part)
             start = index

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from photism.listening.segments import Segment, find_runs, merge_windows
+from photism.listening.segmentation import find_runs, merge_windows
+from photism.listening.segments import Segment
 
 RANGES_S = [(0.0, 1.0), (1.0, 2.0), (2.0, 3.0), (3.0, 4.0)]
 SCORES = np.array([[0.9, 0.1, 0.6], [0.7, 0.2, 0.65], [0.4, 0.5, 0.1], [0.8, 0.1, 0.7]])
