@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-from photism.listening.transcription.vocabulary import SPACE, Vocabulary
+    from photism.listening.transcription.vocabulary import Vocabulary
 
 
 class TokenSpan(NamedTuple):
@@ -72,7 +73,7 @@ class Transcript:
     @property
     def text(self) -> str:
         """Words separated by spaces; empty if there are none."""
-        return SPACE.join(word.text for word in self.words)
+        return " ".join(word.text for word in self.words)
 
     def as_dict(self, *, characters: bool = False) -> dict[str, Any]:
         """Return the transcript for JSON: times to a millisecond, confidences to four digits."""
@@ -103,6 +104,11 @@ def tokens_to_words(
         first_frame: frame of the recording that `log_probs` starts at.
         duration_s: duration of the recording; a word ends there at the latest.
     """
+    # Here, since the formats of the command line import this module.
+    import numpy as np
+
+    from photism.listening.transcription.vocabulary import SPACE
+
     words: list[Word] = []
     characters: list[Character] = []
 
