@@ -10,7 +10,7 @@ from pathlib import Path
 from photism.training.checkpoint import Best
 from photism.training.data.report import DatasetReport
 from photism.training.model_card import draw_curves, model_card
-from photism.training.settings import TrainingSettings
+from photism.training.settings import AlignSettings, TrainingSettings
 from photism.training.task import AnyTask, Evaluation, TaskReport
 
 WORST = "worst.jsonl"
@@ -64,8 +64,14 @@ class Outcome:
 
 
 def published_files(settings: TrainingSettings) -> list[str]:
-    """Return patterns of the files that are published: all but checkpoints and logs."""
-    return ["*.json", "model*.safetensors", "*.txt", "*.png", "README.md", WORST, settings.file]
+    """Return patterns of the files that are published: all but checkpoints and logs.
+
+    Of an alignment, the files that name its recordings stay as well.
+    """
+    named = (
+        ["config.json", "captions.json", "versions.json"] if isinstance(settings, AlignSettings) else ["*.json", WORST]
+    )
+    return [*named, "model*.safetensors", "*.txt", "*.png", "README.md", settings.file]
 
 
 def write_result(
