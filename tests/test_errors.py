@@ -1,5 +1,7 @@
 """Which errors become an InputError, and which do not."""
 
+import errno
+
 import pytest
 import torch
 
@@ -32,6 +34,7 @@ def test_a_keyboard_interrupt_is_not_changed() -> None:
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory"),
         RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
     ],
 )
 def test_out_of_memory_is_not_an_input_error(error) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     # By its name: importing the class takes a fifth of the time in which `photism --help` is done.
     if isinstance(error, MemoryError) or type(error).__name__ == "BrokenProcessPool":
         return True
+    if isinstance(error, OSError):  # such as a process that cannot be started
+        return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY_WORDS)
 
 
