@@ -2,10 +2,20 @@
 
 import inspect
 
+import numpy as np
 import pytest
 
 from photism.errors import InputError
-from photism.settings import SettingError, accepts, differences, read_settings, setting, settings, write_settings
+from photism.settings import (
+    SettingError,
+    accepts,
+    changed,
+    differences,
+    read_settings,
+    setting,
+    settings,
+    write_settings,
+)
 
 
 @settings
@@ -54,6 +64,9 @@ def run(source, *, force=False, **changes):
         ({"mode": "medium"}, "mode must be one of fast, slow; got medium"),
         ({"mode": "slow", "steps": 1}, "steps must be at least 2 with mode slow; got 1"),
         ({"margin": 2.5}, "margin must be at least 0 and at most 2; got 2.5"),
+        ({"margin": None}, "margin must have a value; got None"),
+        ({"steps": np.int64(0)}, "steps must be at least 1; got 0"),
+        ({"rate": np.float32("nan")}, "rate must be above 0 and below 1; got nan"),
     ],
 )
 def test_a_value_out_of_range_names_the_setting_and_the_bounds(given, message):
@@ -63,7 +76,9 @@ def test_a_value_out_of_range_names_the_setting_and_the_bounds(given, message):
     assert error.value.name in given
 
 
-@pytest.mark.parametrize("given", [{"steps": 1}, {"steps": None}, {"rate": 0.999}, {"margin": 2.0}, {"margin": 0.0}])
+@pytest.mark.parametrize(
+    "given", [{"steps": 1}, {"steps": None}, {"rate": 0.999}, {"margin": 2.0}, {"margin": np.float32(0)}]
+)
 def test_a_value_at_its_bound_is_allowed(given):
     assert all(getattr(Derived(**given), name) == value for name, value in given.items())
 
@@ -87,6 +102,12 @@ def test_a_function_takes_and_documents_the_settings_as_keyword_arguments():
     assert run("x", force=True, steps=3) == ("x", True, Base(steps=3))
     with pytest.raises(TypeError, match=r"^run has no argument 'step'; it takes force, mode, rate, source, steps$"):
         run("x", step=3)
+
+
+def test_settings_of_another_class_are_refused():
+    assert changed(Base, Derived(steps=4), {"rate": 0.5}) == Derived(steps=4, rate=0.5)
+    with pytest.raises(InputError, match=r"^settings must be Derived; got Base$"):
+        changed(Derived, Base(), {})
 
 
 def test_yaml_holds_all_settings_and_values_given_take_precedence(tmp_path):

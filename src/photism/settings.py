@@ -104,14 +104,15 @@ class Declaration:
             return True
         if self.choices is not None:
             return value in self.choices
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, Real):  # numpy's numbers are Real, and not all are float
             return True
+        number = cast("float", value)
         return (
-            math.isfinite(value)
-            and (self.minimum is None or value >= self.minimum)
-            and (self.above is None or value > self.above)
-            and (self.maximum is None or value <= self.maximum)
-            and (self.below is None or value < self.below)
+            math.isfinite(number)
+            and (self.minimum is None or number >= self.minimum)
+            and (self.above is None or number > self.above)
+            and (self.maximum is None or number <= self.maximum)
+            and (self.below is None or number < self.below)
         )
 
 
@@ -146,7 +147,7 @@ def settings(kind: Kind) -> Kind:
         types = get_type_hints(type(self))
         for name, declaration in declarations(type(self)).items():
             value = getattr(self, name)
-            _check_number(name, value, types[name])
+            _check_type(name, value, types[name])
             if not declaration.allows(value):
                 raise SettingError(name, f"must be {declaration.allowed}; got {_shown(value)}")
         check = getattr(self, "check", None)
@@ -231,15 +232,22 @@ def accepts(kind: type) -> Callable[[Function], Function]:
     return decorate
 
 
-def changed(kind: Callable[..., Instance], given: Instance | None, changes: Mapping[str, Any]) -> Instance:
+def changed(kind: type[Instance], given: Instance | None, changes: Mapping[str, Any]) -> Instance:
     """Return settings that were given with some values changed, or where none were given, new ones.
 
     Args:
         kind: settings class.
         given: settings of that class.
         changes: values by name.
+
+    Raises:
+        InputError: `given` is not of that class.
     """
-    return kind(**changes) if given is None else dataclasses.replace(cast("Any", given), **changes)
+    if given is None:
+        return kind(**changes)
+    if not isinstance(given, kind):
+        raise InputError(f"settings must be {kind.__name__}; got {type(given).__name__}")
+    return dataclasses.replace(cast("Any", given), **changes)
 
 
 def read_settings(kind: type[Instance], path: Path | None, given: Mapping[str, Any]) -> Instance:
@@ -294,14 +302,18 @@ def value_type(declared: Any) -> Any:
     return declared
 
 
-def _check_number(name: str, value: Any, declared: Any) -> None:
-    """Raise SettingError for a value of a numeric setting that is no number, and for a fraction where it is whole.
+def _check_type(name: str, value: Any, declared: Any) -> None:
+    """Raise SettingError for None where a value is needed, and for a numeric setting that is not such a number.
 
     A setting that may have values of several types is left to whoever uses it.
     """
+    if value is None:
+        if declared is Any or type(None) in get_args(declared):
+            return
+        raise SettingError(name, "must have a value; got None")
     options = {option for option in get_args(declared) if option is not type(None)} or {declared}
     for numeric, number, wanted in ((int, Integral, "a whole number"), (float, Real, "a number")):
-        if options == {numeric} and value is not None and (isinstance(value, bool) or not isinstance(value, number)):
+        if options == {numeric} and (isinstance(value, bool) or not isinstance(value, number)):
             raise SettingError(name, f"must be {wanted}; got {value!r}")
 
 
