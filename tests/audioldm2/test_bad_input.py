@@ -50,9 +50,12 @@ def unloaded(sound_models):
         ({"prompt": "a", "max_new_tokens": 0}, "max_new_tokens must be at least 1; got 0"),
         ({"prompt": "a", "batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"prompt": "a", "seed": -1}, "seed must be at least 0 and below 2\\*\\*63; got -1"),
-        ({"prompt": "a", "seed": 1.5}, "seed must be a whole number, or one for each waveform; got 1.5"),
-        ({"prompt": "a", "seed": "7"}, "seed must be a whole number, or one for each waveform; got '7'"),
-        ({"prompt": "a", "seed": [1, 2]}, "seed must be one number, or num_waveforms_per_prompt=1 of them; got 2"),
+        ({"prompt": "a", "seed": 1.5}, "seed must be a whole number, or a list of them; got 1.5"),
+        ({"prompt": "a", "seed": "7"}, "seed must be a whole number, or a list of them; got '7'"),
+        (
+            {"prompt": "a", "seed": [1, 2]},
+            "seed must be one number, or a list of as many as num_waveforms_per_prompt, 1; got 2",
+        ),
         ({"prompt": "a", "seed": 1, "generator": torch.Generator()}, "seed and generator exclude each other"),
         (
             {"prompt": "a", "generator": [torch.Generator()] * 2},

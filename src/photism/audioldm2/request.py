@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -16,13 +15,12 @@ from photism.audioldm2.inpainting import SourceRecording, read_source
 from photism.audioldm2.settings import SoundSettings
 from photism.audioldm2.text_inputs import GivenEmbeds, TextInputs, read_text_inputs
 from photism.errors import InputError
+from photism.seeds import expand_seeds
 from photism.settings import SettingError
 
 Generators: TypeAlias = "torch.Generator | list[torch.Generator]"
 OutputType: TypeAlias = Literal["np", "pt", "latent"]
 OUTPUT_TYPES: tuple[OutputType, ...] = get_args(OutputType)
-RANDOM_SEED_LIMIT = 2**32
-"""Random seeds are below this number, short enough to be typed again."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,7 +136,7 @@ def read_request(
         num_inference_steps=steps,
         guidance_scale=guidance_scale,
         max_new_tokens=texts.new_tokens,
-        seed=_read_seed(settings) if generator is None else None,
+        seed=None if generator is not None else expand_seeds(settings.seed, settings.num_waveforms_per_prompt),
         strength=None if source is None else source.strength,
     )
     return SoundRequest(
@@ -169,12 +167,6 @@ def _check_generator(
         raise InputError("seed and generator exclude each other; give one of them")
     if not isinstance(generator, torch.Generator) and len(generator) != waveforms:
         raise InputError(f"generator must be one, or one for each of {waveforms} waveforms; got {len(generator)}")
-
-
-def _read_seed(settings: SoundSettings) -> tuple[int, ...]:
-    """Return the seeds of the waveforms of a prompt, which are random if none are given."""
-    count = settings.num_waveforms_per_prompt
-    return settings.seeds or tuple(secrets.randbelow(RANDOM_SEED_LIMIT) for _ in range(count))
 
 
 def _read_samples(length_s: float | None, checkpoint: AudioLDM2Checkpoint) -> int:

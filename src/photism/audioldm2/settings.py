@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
 from typing import Any
 
 from photism.device import DTYPES
 from photism.schedulers import SCHEDULERS
+from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
 
 CHECKPOINTS = ("cvssp/audioldm2", "cvssp/audioldm2-large", "cvssp/audioldm2-music")
@@ -25,8 +25,6 @@ FEW_STEP_SCHEDULERS = ("dpm++", "unipc")
 """Second-order solvers, whose result after `FEW_STEPS` is close to that after `MANY_STEPS`."""
 
 MAX_LENGTH_S = 3600.0
-SEED_LIMIT = 2**63
-"""Seeds are below this number, as torch's generators require."""
 
 
 def parse_span(span: str | Sequence[float]) -> tuple[float, float]:
@@ -47,28 +45,6 @@ def parse_span(span: str | Sequence[float]) -> tuple[float, float]:
             "span_s", f"must be two times from 0 to {MAX_LENGTH_S:g}, the second one later; got {start:g}:{stop:g}"
         )
     return start, stop
-
-
-def parse_seeds(seed: int | Sequence[int], count: int) -> tuple[int, ...]:
-    """Return the seed of each waveform of a prompt.
-
-    Args:
-        seed: seed of the first waveform, with the next ones for the others; or the seed of each.
-        count: number of waveforms.
-
-    Raises:
-        SettingError: a seed is not a whole number or out of range, or there are not as many as waveforms.
-    """
-    try:
-        seeds = tuple(index(each) for each in (range(seed, seed + count) if isinstance(seed, int) else seed))
-    except TypeError:
-        raise SettingError("seed", f"must be a whole number, or one for each waveform; got {seed!r}") from None
-    if len(seeds) != count:
-        raise SettingError("seed", f"must be one number, or num_waveforms_per_prompt={count} of them; got {len(seeds)}")
-    for each in seeds:
-        if not 0 <= each < SEED_LIMIT:
-            raise SettingError("seed", f"must be at least 0 and below 2**63; got {each}")
-    return seeds
 
 
 @settings
@@ -220,4 +196,6 @@ class SoundSettings:
     @property
     def seeds(self) -> tuple[int, ...] | None:
         """Seed of each waveform of a prompt; None if they are to be drawn at random."""
-        return None if self.seed is None else parse_seeds(self.seed, self.num_waveforms_per_prompt)
+        if self.seed is None:
+            return None
+        return expand_seeds(self.seed, self.num_waveforms_per_prompt, count_name="num_waveforms_per_prompt")

@@ -17,7 +17,6 @@ from photism.drawing.generate import (
     resolve_guidance_scale,
 )
 from photism.drawing.negative_prompt import default_negative, encode_negative, read_negative
-from photism.drawing.seeds import image_seeds
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
 from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
@@ -27,6 +26,7 @@ from photism.prompts.model_folder import load_models
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
 from photism.prompts.text import count_tokens, encode_text_prompt
+from photism.seeds import expand_seeds
 from photism.settings import accepts, changed
 
 if TYPE_CHECKING:
@@ -248,7 +248,8 @@ class AudioToImagePipeline:
         self, prompts: AudioPrompt, generator: ImageGenerator, callback: Callable[[int, int], None] | None
     ) -> Iterator[AudioToImageOutput]:
         settings, count = generator.settings, generator.settings.images_per_sound
-        seeds = [image_seeds(settings.seed, count) for _ in range(len(prompts.prompt_embeds))]
+        rows = range(len(prompts.prompt_embeds))
+        seeds = [expand_seeds(settings.seed, count, count_name="images_per_sound") for _ in rows]
         jobs = [(row, each) for row, row_seeds in enumerate(seeds) for each in row_seeds]
         size = generator.max_batch_size
         batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]
@@ -264,7 +265,7 @@ class AudioToImagePipeline:
                 finished, images = images[:count], images[count:]
                 yield AudioToImageOutput(
                     [[each.image for each in finished]],
-                    [seeds[row]],
+                    [list(seeds[row])],
                     select_rows(prompts, [row]),
                     settings,
                     [[each.is_flagged for each in finished]],

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from photism.drawing.negative_prompt import parse_negative
-from photism.drawing.seeds import image_seeds
 from photism.prompts.settings import Task
 from photism.prompts.text_place import TextPlace, read_text_place
+from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class DrawSettings(ImageSettings):
             raise SettingError(
                 "strength", f"{strength:g} leaves none of {steps} {{}}; raise one of them", "num_inference_steps"
             )
-        image_seeds(self.seed, self.images_per_sound)
+        expand_seeds(self.seed, self.images_per_sound, count_name="images_per_sound")
 
     @property
     def task(self) -> Task | None:

@@ -205,7 +205,7 @@ def test_another_pipeline_than_text_to_image_is_refused(pipeline, moving):
         ({"attack_s": -1}, "attack_s must be at least 0; got -1"),
         ({"release_s": float("inf")}, "release_s must be at least 0; got inf"),
         ({"seed": -1}, "seed must be at least 0; got -1"),
-        ({"seed": 2**63}, "seed must be from 0 to 2**63 - 1; got 9223372036854775808"),
+        ({"seed": 2**63}, "seed must be at least 0 and below 2**63; got 9223372036854775808"),
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"num_inference_steps": 0}, "num_inference_steps must be at least 1; got 0"),
         ({"width": 64}, "width must be given together with height"),

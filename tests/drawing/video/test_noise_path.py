@@ -6,7 +6,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from photism.drawing.video.noise_path import SEED_LIMIT, NoisePath
+from photism.drawing.video.noise_path import NoisePath
+from photism.seeds import SEED_LIMIT
 
 SHAPE = (4, 32, 32)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from photism.drawing.seeds import SEED_LIMIT
+from photism.seeds import SEED_LIMIT
 
 
 class NoisePath:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from photism.drawing.seeds import image_seeds
 from photism.drawing.settings import ImageSettings
+from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
 
 MAX_FPS = 1000
@@ -98,7 +98,7 @@ class FilmSettings(ImageSettings):
                 f"must be at most {{}}, {self.window_s:g}, or audio between windows is skipped; got {self.hop_s:g}",
                 "window_s",
             )
-        image_seeds(self.seed, 1)
+        expand_seeds(self.seed, 1)
 
     @property
     def frame_rate(self) -> Fraction:

@@ -1,0 +1,36 @@
+"""One seed stands for itself and the next ones."""
+
+import numpy as np
+import pytest
+
+from photism.seeds import RANDOM_SEED_LIMIT, SEED_LIMIT, expand_seeds
+from photism.settings import SettingError
+
+
+@pytest.mark.parametrize("seed", [7, np.int64(7), [7, 8], (7, 8), np.array([7, 8])])
+def test_a_number_is_incremented_and_a_list_is_kept(seed):
+    seeds = expand_seeds(seed, 2)
+    assert seeds == (7, 8)
+    assert {type(each) for each in seeds} == {int}
+
+
+def test_random_seeds_are_short_and_differ():
+    seeds = expand_seeds(None, 20)
+    assert len(set(seeds)) > 1
+    assert all(0 <= each < RANDOM_SEED_LIMIT for each in seeds)
+
+
+@pytest.mark.parametrize(
+    ("seed", "message"),
+    [
+        ([1], "seed must be one number, or a list of as many as images, 2; got 1"),
+        (-1, r"seed must be at least 0 and below 2\*\*63; got -1"),
+        (SEED_LIMIT - 1, r"seed must be at least 0 and below 2\*\*63; got 9223372036854775808"),
+        (1.5, "seed must be a whole number, or a list of them; got 1.5"),
+        ("12", "seed must be a whole number, or a list of them; got '12'"),
+        ([1, 2.5], r"seed must be a whole number, or a list of them; got \[1, 2.5\]"),
+    ],
+)
+def test_a_seed_that_cannot_be_used(seed, message):
+    with pytest.raises(SettingError, match=f"^{message}$"):
+        expand_seeds(seed, 2, count_name="images")
