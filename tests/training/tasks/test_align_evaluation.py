@@ -1,5 +1,6 @@
 """Metrics of an alignment, computed by hand."""
 
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from photism.training.settings import AlignSettings
+from photism.training.task import Batch
 from photism.training.tasks.align import AlignTask
 
 
@@ -22,6 +24,14 @@ def make_task(captions_of):
     clips = [SimpleNamespace(name=f"{number}.wav", texts=own) for number, own in enumerate(captions_of)]
     dataset = SimpleNamespace(clips=clips, split=lambda name: list(range(len(clips))))
     return AlignTask(AlignSettings(data="-", output="-", pictures=0), dataset, text, torch.device("cpu"))
+
+
+def test_a_prediction_is_pickled_without_the_rest_of_its_batch():
+    task = make_task([[0]])
+    prompt = SimpleNamespace(prompt_embeds=torch.ones(16, 2, 300), pooled_prompt_embeds=torch.ones(16, 200))
+    predictions = task.predict(lambda features, mask: prompt, Batch([], torch.ones(16, 1), torch.ones(16, 1), {}))
+    assert len(predictions) == 16
+    assert len(pickle.dumps(predictions[3])) < 2 * 4 * (300 + 200)
 
 
 def test_metrics_and_errors():

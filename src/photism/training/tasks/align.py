@@ -129,7 +129,8 @@ class AlignTask:
     def predict(self, model: Any, batch: Batch) -> list[tuple[Tensor, ...]]:
         """Return tokens (S, D) and, if the space has them, pooled embeddings (P,) of each crop, float32."""
         rows = [each.float().cpu() for each in self.outputs(model, batch)]
-        return list(zip(*rows, strict=True))
+        # Copies: the processes exchange pickled predictions, and a pickled view holds the tensor of its whole batch.
+        return [tuple(each.clone() for each in prediction) for prediction in zip(*rows, strict=True)]
 
     def evaluate(self, clips: Sequence[int], predictions: Sequence[tuple[Tensor, ...]]) -> Evaluation:
         """Return retrieval metrics in both directions, distances to the first caption, and wrong nearest captions."""
