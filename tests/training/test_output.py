@@ -3,11 +3,13 @@
 import dataclasses
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 
 from photism.errors import InputError
 from photism.settings import write_settings
 from photism.training.checkpoint import BEST
 from photism.training.output import check_output, create_repository, push_to_hub
+from photism.training.result import published_files
 from photism.training.settings import AlignSettings, ClassifySettings
 
 
@@ -99,6 +101,16 @@ def test_a_training_killed_before_its_first_checkpoint_resumes_from_the_start(se
         check(settings)
 
 
+def test_the_hub_is_given_no_checkpoints_and_logs(monkeypatch, settings, output):
+    paths = ["config.json", "model.safetensors", settings.file, "checkpoints/step-00000002/state.json", "log.jsonl"]
+    paths += ["best.safetensors", "checkpoints/step-00000002/weights.safetensors", "tensorboard/events"]
+    given = {}
+    monkeypatch.setattr("huggingface_hub.HfApi.upload_folder", lambda self, **more: given.update(more))
+    push_to_hub(output, "me/model", published_files(settings))
+    chosen = {name: given[name] for name in ("allow_patterns", "ignore_patterns")}
+    assert list(filter_repo_objects(paths, **chosen)) == ["config.json", "model.safetensors", settings.file]
+
+
 def test_the_repository_is_created_before_and_given_the_model_alone(monkeypatch, tmp_path):
     calls = []
 
@@ -116,7 +128,15 @@ def test_the_repository_is_created_before_and_given_the_model_alone(monkeypatch,
     push_to_hub(tmp_path, "me/model", ["config.json"])
     assert calls == [
         ("create", "me/model", {"exist_ok": True, "private": True}),
-        ("upload", {"repo_id": "me/model", "folder_path": tmp_path, "allow_patterns": ["config.json"]}),
+        (
+            "upload",
+            {
+                "repo_id": "me/model",
+                "folder_path": tmp_path,
+                "allow_patterns": ["config.json"],
+                "ignore_patterns": ["*/*"],
+            },
+        ),
     ]
     with pytest.raises(
         InputError, match=r"push_to_hub must be .* you may write to; someone/model: 403 Forbidden: you may"

@@ -98,10 +98,11 @@ def create_repository(hub_id: str) -> None:
 
 
 def push_to_hub(folder: Path, hub_id: str, files: Sequence[str]) -> None:
-    """Upload those files of a folder whose names match one of the patterns."""
+    """Upload those files of a folder, and none in the folders within it, whose names match one of the patterns."""
     from huggingface_hub import HfApi
 
-    HfApi().upload_folder(repo_id=hub_id, folder_path=folder, allow_patterns=list(files))
+    # The hub's * matches slashes: *.json alone would match the state.json of each checkpoint.
+    HfApi().upload_folder(repo_id=hub_id, folder_path=folder, allow_patterns=list(files), ignore_patterns=["*/*"])
 
 
 def _git_revision() -> str | None:
