@@ -58,3 +58,10 @@ def test_a_log_is_truncated_where_a_training_resumes(tmp_path):
         {"step": 1, "loss": 0.5},
         {"step": 2, "loss": 1.0},
     ]
+
+
+def test_a_log_is_emptied_where_a_training_starts_over(tmp_path):
+    path = tmp_path / "measures.jsonl"
+    append_log(path, 0, {"CER": 1.0})  # which the evaluation of the initial weights appends again
+    truncate_log(path, 0)
+    assert path.read_text() == ""

@@ -109,8 +109,11 @@ def read_log(path: Path) -> list[dict[str, float]]:
 
 
 def truncate_log(path: Path, step: int) -> None:
-    """Remove the lines after a step, and a line that was being written when the training was killed."""
+    """Remove the lines after a step, and a line that was being written when the training was killed.
+
+    A training that starts at step 0 evaluates the initial weights again, so that no line is kept for it.
+    """
     if path.is_file():
-        rows = [row for row in read_log(path) if row["step"] <= step]
+        rows = [row for row in read_log(path) if row["step"] <= step] if step else []
         with atomic_text(path) as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
