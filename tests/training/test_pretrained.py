@@ -58,7 +58,7 @@ def test_checkpoints_that_cannot_be_used(bare_encoder, tmp_path):
     with pytest.raises(InputError, match=r"must be a Wav2Vec2-BERT or a Photism model; .* has model_type 'whisper'"):
         load_pretrained_encoder(str(tmp_path / "less"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"has no config\.json"):
+    with pytest.raises(InputError, match=r"^encoder .* must be a folder with .*has no config\.json"):
         load_pretrained_encoder(str(tmp_path / "empty"))
 
 

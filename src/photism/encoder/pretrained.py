@@ -50,6 +50,7 @@ class Checkpoint:
 
     Attributes:
         folder: folder that holds the configuration.
+        parameter: parameter that names the checkpoint, for error messages.
         name: how error messages refer to the checkpoint.
         raw_config: content of config.json.
         patterns: patterns of the files fetched so far.
@@ -57,6 +58,7 @@ class Checkpoint:
     """
 
     folder: Path
+    parameter: str
     name: str
     raw_config: Mapping[str, Any]
     patterns: Sequence[str]
@@ -66,16 +68,19 @@ class Checkpoint:
         """Return the folder after fetching the weights, if they are on the hub."""
         if self.hub_id is None:
             return self.folder
-        return fetch_files("model", self.hub_id, (*self.patterns, WEIGHT_FILES, f"{WEIGHT_FILES}.index.json"))
+        return fetch_files(self.parameter, self.hub_id, (*self.patterns, WEIGHT_FILES, f"{WEIGHT_FILES}.index.json"))
 
 
-def find_checkpoint(model: str | Path, *, expected: str, patterns: Sequence[str] = CONFIG_FILES) -> Checkpoint:
+def find_checkpoint(
+    model: str | Path, *, expected: str, patterns: Sequence[str] = CONFIG_FILES, parameter: str = "model"
+) -> Checkpoint:
     """Read the configuration of a checkpoint.
 
     Args:
         model: folder or hub id.
         expected: what the caller needs, such as "a classifier", for the error message.
         patterns: patterns of the files to fetch before the weights.
+        parameter: parameter that names the checkpoint, for error messages.
 
     Raises:
         InputError: there is no such checkpoint, or its config.json is missing or unreadable.
@@ -83,8 +88,8 @@ def find_checkpoint(model: str | Path, *, expected: str, patterns: Sequence[str]
     folder = Path(model)
     is_local = folder.is_dir()
     if not is_local:
-        folder = fetch_files("model", str(model), patterns)
-    name = f"model {model}"
+        folder = fetch_files(parameter, str(model), patterns)
+    name = f"{parameter} {model}"
     try:
         raw_config = json.loads((folder / "config.json").read_text(encoding="utf8"))
     except FileNotFoundError:
@@ -93,7 +98,7 @@ def find_checkpoint(model: str | Path, *, expected: str, patterns: Sequence[str]
         raise InputError(f"{name} has an unreadable config.json: {error}") from None
     if not isinstance(raw_config, dict):
         raise InputError(f"{name} has an unreadable config.json: it is not a JSON object")
-    return Checkpoint(folder, name, raw_config, patterns, None if is_local else str(model))
+    return Checkpoint(folder, parameter, name, raw_config, patterns, None if is_local else str(model))
 
 
 def check_architecture(checkpoint: Checkpoint, expected: str, *, allow_unknown: bool = False) -> None:

@@ -97,16 +97,15 @@ def load_pretrained_encoder(encoder: str) -> PretrainedEncoder:
     Raises:
         InputError: it is neither, or has no safetensors.
     """
-    name = f"encoder {encoder}"
     source = bundled_model() if encoder == BUNDLED and not Path(encoder).is_dir() else encoder
-    checkpoint = find_checkpoint(source, expected="a Wav2Vec2-BERT or a Photism model")
+    checkpoint = find_checkpoint(source, expected="a Wav2Vec2-BERT or a Photism model", parameter="encoder")
     kind = checkpoint.raw_config.get("model_type")
     if kind not in (AudioPromptEncoderConfig.model_type, Wav2Vec2BertConfig.model_type):
         raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} has model_type {kind!r}")
     folder = checkpoint.fetch_weights()
-    read_tensor_shapes(folder, name)
+    read_tensor_shapes(folder, checkpoint.name)
     prompt_config = None
-    with as_input_error(f"{name} has an unusable config.json"):
+    with as_input_error(f"{checkpoint.name} has an unusable config.json"):
         if kind == AudioPromptEncoderConfig.model_type:
             prompt_config = AudioPromptEncoderConfig.from_pretrained(folder)
             config = Wav2Vec2BertConfig(**prompt_config.encoder)

@@ -162,7 +162,10 @@ def test_xl_learns_the_pooled_embedding_and_generates_sample_images(align_here, 
     ("changed", "message"),
     [
         ({"batch_size": "16"}, "--batch-size must be at most the 15 training clips"),
-        ({"encoder": "no/such-encoder"}, "must be a folder or the id of a hub repository; no/such-encoder is neither"),
+        (
+            {"encoder": "no/such-encoder"},
+            "encoder must be a folder or the id of a hub repository; no/such-enc",
+        ),
         ({"diffusion": "no/such-diffusion"}, "diffusion must be a folder or the id"),
         ({"data": "no/such-data"}, "data must be a folder of recordings or a data set; cannot load no/such-data"),
         ({"frozen_layers": "3"}, "--frozen-layers must be at most the encoder's 2 layers; got 3"),
