@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from photism import InputError, Transcriber, load_waveform
 from photism.cli import live
 from photism.cli.app import app, main
-from photism.cli.transcript_output import TranscriptOutput, TranscriptWriter
 from photism.listening.transcription.decoding_options import StreamingSettings, TranscribeSettings
 from photism.listening.transcription.streaming import StreamUpdate
 from photism.listening.transcription.transcript import Word
+from photism.listening.transcription.transcript_files import TranscriptOutput, TranscriptWriter
 
 
 @pytest.fixture

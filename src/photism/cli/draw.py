@@ -13,13 +13,13 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.mixing import Mixing
-from photism.cli.output_files import check_png, plan_files, sound_stem
 from photism.cli.progress import progress_bar
 from photism.cli.startup import load_pipeline
 from photism.cli.text_sound import TextSound
 from photism.drawing.metadata import describe_models, describe_settings, write_png
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
+from photism.output_files import check_png, plan_files, sound_stem
 from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:

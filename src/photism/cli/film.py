@@ -12,12 +12,12 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.exit_status import ExitStatus
-from photism.cli.output_files import check_png, plan_files
 from photism.cli.progress import ProgressBar, progress_bar
 from photism.cli.startup import load_pipeline
 from photism.drawing.metadata import describe_models, write_png
 from photism.drawing.video.settings import FilmSettings
 from photism.errors import InputError
+from photism.output_files import check_png, plan_files
 from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.captions import read_captions
-from photism.cli.segment_output import LabelOutput, SegmentWriter
+from photism.cli.progress import recordings_bar
 from photism.cli.startup import startup
 from photism.errors import InputError
-from photism.listening.label_formats import format_labels
+from photism.listening.label_formats import format_labels, whole_captions
+from photism.listening.segment_files import LabelOutput, SegmentWriter
 from photism.listening.settings import HearSettings, RankerModelSettings
 
 
@@ -39,15 +40,14 @@ def hear(
     if label and captions:
         raise InputError("--label and --captions exclude each other; give one of them")
     choices = read_captions(captions) if captions else label
-    writer = SegmentWriter(recordings, output, output.chosen_format)
+    writer = SegmentWriter(recordings, output)
     with startup():
         from photism.listening.zero_shot import CaptionRanker
 
         ranker = CaptionRanker.from_pretrained(**vars(model))
-    with writer.open("ranking captions") as bar:
+    with recordings_bar("ranking captions", len(recordings)) as bar, writer.open(bar.echo):
         callbacks = {"on_error": bar.skip, "on_progress": bar.advance}
         for labels in ranker.stream(recordings, captions=choices, **callbacks, **vars(settings)):
-            ranked = [{"caption": segment.label, "score": segment.score} for segment in labels.segments]
-            whole = {"heard": ranked} if settings.window_s is None else None
+            whole = whole_captions(labels) if settings.window_s is None else None
             text = format_labels(recordings[labels.number], labels, output.chosen_format, whole=whole)
             writer.write(labels.number, text, labels.segments)

@@ -1,9 +1,10 @@
 """photism label: classification of recordings by a trained model."""
 
 from photism.cli import options as option
-from photism.cli.segment_output import LabelOutput, SegmentWriter
+from photism.cli.progress import recordings_bar
 from photism.cli.startup import startup
-from photism.listening.label_formats import format_labels
+from photism.listening.label_formats import format_labels, whole_classes
+from photism.listening.segment_files import LabelOutput, SegmentWriter
 from photism.listening.settings import ClassifierModelSettings, LabelSettings
 
 
@@ -18,15 +19,14 @@ def label(
         photism label speech.ogg
         photism label street.wav --model superb/wav2vec2-base-superb-ks --window 2 --hop 1 -o street.csv
     """
-    writer = SegmentWriter(recordings, output, output.chosen_format)
+    writer = SegmentWriter(recordings, output)
     with startup():
         from photism.listening.classification import AudioClassifier
 
         classifier = AudioClassifier.from_pretrained(**vars(model))
-    with writer.open("classifying") as bar:
+    with recordings_bar("classifying", len(recordings)) as bar, writer.open(bar.echo):
         callbacks = {"on_error": bar.skip, "on_progress": bar.advance}
         for labels in classifier.stream(recordings, **callbacks, **vars(settings)):
-            classes = [{"label": segment.label, "score": segment.score} for segment in labels.segments]
-            whole = {"duration_s": labels.duration_s, "labels": classes} if settings.window_s is None else None
+            whole = whole_classes(labels) if settings.window_s is None else None
             text = format_labels(recordings[labels.number], labels, output.chosen_format, whole=whole)
             writer.write(labels.number, text, labels.segments)

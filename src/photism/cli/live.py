@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from photism.cli.transcript_output import TranscriptWriter
+from photism.listening.transcription.transcript_files import TranscriptWriter
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,10 +13,10 @@ import typer
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from photism.cli.captions import read_captions
 from photism.cli.exit_status import ExitStatus
-from photism.cli.output_files import plan_files
 from photism.cli.progress import progress_bar
 from photism.cli.startup import quieten, startup
 from photism.errors import InputError
+from photism.output_files import plan_files
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:

@@ -8,12 +8,11 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.flags import add_verb
-from photism.cli.output_files import sound_stem
 from photism.cli.progress import recordings_bar
-from photism.cli.segment_output import SegmentOutput, SegmentWriter
 from photism.cli.startup import startup
 from photism.errors import InputError
 from photism.files import check_writable
+from photism.listening.segment_files import SegmentWriter, TurnOutput
 from photism.listening.settings import (
     DiarizationModelSettings,
     EmbeddingSettings,
@@ -21,8 +20,8 @@ from photism.listening.settings import (
     VerifySettings,
     XVectorModelSettings,
 )
-from photism.listening.turn_formats import TURN_FORMATS, TurnFormat, format_turns
-from photism.settings import setting, settings
+from photism.listening.turn_formats import format_turns
+from photism.output_files import sound_stem
 
 if TYPE_CHECKING:
     from photism.listening.verification import Embedding, SpeakerVerifier
@@ -30,13 +29,6 @@ if TYPE_CHECKING:
 EmbeddingFile = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, which ends in .safetensors or .npz.")
 ]
-
-
-@settings
-class TurnOutput(SegmentOutput):
-    """Format, files and plots of speaker turns."""
-
-    format: TurnFormat = setting("table", "Output format.", choices=TURN_FORMATS)
 
 
 def timeline(
@@ -50,12 +42,12 @@ def timeline(
         photism speakers timeline talk.wav --model turns
         photism speakers timeline talk.wav --model turns --format rttm -o talk.rttm --plot talk.png
     """
-    writer = SegmentWriter(recordings, output, output.format)
+    writer = SegmentWriter(recordings, output)
     with startup():
         from photism.listening.diarization import SpeakerTimeline
 
         diarizer = SpeakerTimeline.from_pretrained(**vars(model), **vars(settings))
-    with writer.open("diarizing") as bar:
+    with recordings_bar("diarizing", len(recordings)) as bar, writer.open(bar.echo):
         for result in diarizer.stream(recordings, on_error=bar.skip, on_progress=bar.advance):
             recording = recordings[result.number]
             text = format_turns(recording, result, output.format, name=sound_stem(recording))

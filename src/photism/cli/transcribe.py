@@ -11,13 +11,13 @@ import typer
 from photism.cli.live import transcribe_live
 from photism.cli.progress import recordings_bar
 from photism.cli.startup import startup
-from photism.cli.transcript_output import TranscriptOutput, TranscriptWriter
 from photism.errors import InputError
 from photism.listening.transcription.decoding_options import (
     RecognizerModelSettings,
     StreamingSettings,
     TranscribeSettings,
 )
+from photism.listening.transcription.transcript_files import TranscriptOutput, TranscriptWriter
 
 if TYPE_CHECKING:
     import numpy as np

@@ -39,6 +39,17 @@ def format_labels(file: str, labels: Labels, format: LabelFormat, *, whole: Mapp
     return as_json({"file": file} | (labels.as_dict() if whole is None else dict(whole)))
 
 
+def whole_classes(labels: Labels) -> dict[str, Any]:
+    """Return the JSON fields of a recording that was classified as a whole."""
+    classes = [{"label": segment.label, "score": segment.score} for segment in labels.segments]
+    return {"duration_s": labels.duration_s, "labels": classes}
+
+
+def whole_captions(labels: Labels) -> dict[str, Any]:
+    """Return the JSON fields of a recording to which captions were ranked as a whole."""
+    return {"heard": [{"caption": segment.label, "score": segment.score} for segment in labels.segments]}
+
+
 def as_table(file: str, segments: Iterable[Segment], *, with_times: bool) -> str:
     """Return the name of a recording, and a line for each of its segments."""
     lines = [file]

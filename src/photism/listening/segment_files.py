@@ -1,18 +1,18 @@
-"""Output of labelled segments, for `hear`, `label` and `speakers timeline`: formats, files and plots."""
+"""Files and plots of labelled segments: captions, classes and speaker turns of many recordings."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from photism.cli.output_files import check_png, is_folder, plan_files
-from photism.cli.progress import RecordingsBar, recordings_bar
 from photism.errors import InputError
 from photism.files import atomic_text, check_writable
 from photism.listening import label_formats, turn_formats
 from photism.listening.label_formats import CSV_HEADER, LABEL_FORMATS, LabelFormat
+from photism.listening.turn_formats import TURN_FORMATS, TurnFormat
+from photism.output_files import check_png, is_folder, plan_files
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
@@ -70,21 +70,32 @@ class LabelOutput(SegmentOutput):
         return "json" if self.as_json else self.format or by_suffix
 
 
+@settings
+class TurnOutput(SegmentOutput):
+    """Format, files and plots of speaker turns."""
+
+    format: TurnFormat = setting("table", "Output format.", choices=TURN_FORMATS)
+
+    @property
+    def chosen_format(self) -> TurnFormat:
+        """The format of the output."""
+        return self.format
+
+
 class SegmentWriter:
     """Writer of the segments of recordings, whose files are checked before any work.
 
     Args:
         recordings: files or URLs.
-        output: files and plots.
-        format: format of the output.
+        output: format, files and plots.
 
     Raises:
         InputError: a file cannot be written, exists, or would be written twice; or matplotlib is missing.
     """
 
-    def __init__(self, recordings: Sequence[str], output: SegmentOutput, format: str) -> None:
+    def __init__(self, recordings: Sequence[str], output: LabelOutput | TurnOutput) -> None:
+        format = output.chosen_format
         self._recordings, self._header = recordings, CSV_HEADER if format == "csv" else ""
-        self._file: TextIO | None = None  # open file for all recordings
         self._path, self._files = None, None
         self._plots = _plan_plots(recordings, output.plot, force=output.force) if output.plot else None
         if output.output is not None and is_folder(output.output):
@@ -97,15 +108,15 @@ class SegmentWriter:
             check_writable(self._path, "-o", force=output.force)
 
     @contextmanager
-    def open(self, description: str) -> Generator[RecordingsBar]:
-        """Open the progress bar, and the file for all recordings if there is one.
+    def open(self, echo: Callable[[str], object]) -> Generator[None]:
+        """Open the file for all recordings if there is one, until the end of the block.
 
-        Raises:
-            typer.Exit: with status 2, at the end, if a recording was skipped.
+        Args:
+            echo: prints text, which has its own line breaks, where there are no files.
         """
-        file = atomic_text(self._path) if self._path else nullcontext()
-        with recordings_bar(description, len(self._recordings)) as self._bar, file as self._file:
-            yield self._bar
+        with atomic_text(self._path) if self._path else nullcontext() as file:
+            self._append = file.write if file else echo
+            yield
 
     def write(self, number: int, text: str, segments: Sequence[Segment]) -> None:
         """Write the segments of a recording, and plot them.
@@ -119,7 +130,7 @@ class SegmentWriter:
             with atomic_text(self._files[number]) as file:
                 file.write(self._header + text)
         else:
-            (self._file.write if self._file else self._bar.echo)(self._header + text)
+            self._append(self._header + text)
             self._header = ""
         if self._plots is not None:
             from photism.audio.waveform import load_waveform

@@ -1,4 +1,4 @@
-"""Output of the verb `transcribe`: formats and files of transcripts."""
+"""Files of the transcripts of many recordings."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photism.cli.output_files import is_folder, plan_files
 from photism.errors import InputError
 from photism.files import atomic_text
 from photism.listening.label_formats import as_json
 from photism.listening.transcription.formats import TRANSCRIPT_FORMATS, write_transcript
+from photism.output_files import is_folder, plan_files
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Output files of a verb, which are checked before any work."""
+"""Output files of a computation over several inputs, which are checked before any work."""
 
 from __future__ import annotations
 
