@@ -63,6 +63,10 @@ def test_a_training_is_resumed_with_its_settings(settings, output):
     check(settings, resume=True, evaluate_every=7)
     with pytest.raises(InputError, match=rf"must keep the settings of .*{settings.file}; these differ: seed: 0, 4"):
         check(settings, resume=True, seed=4)
+    (output / "config.json").write_text("{}")
+    check(settings, resume=True)  # the model is written again
+    with pytest.raises(InputError, match="holds a finished model; choose another folder"):
+        check(settings)
 
 
 @pytest.mark.parametrize("resume", [False, True])

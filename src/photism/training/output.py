@@ -47,6 +47,8 @@ def check_output(settings: TrainingSettings, *, resume: bool) -> None:
     files = sorted(path.name for path in output.glob("[!.]*") if path.is_file())
     if last_checkpoint(output / CHECKPOINTS) is not None:
         if not resume:
+            if MODEL in files:
+                raise InputError(f"output {output} holds a finished model; choose another folder")
             raise InputError(f"output {output} holds an unfinished training; resume it, or choose another folder")
     elif MODEL in files:
         advice = "there is no checkpoint to resume from; " if resume else ""
