@@ -126,6 +126,13 @@ def test_evaluations_and_best_weights_are_those_of_the_ema(make, tmp_path):
     assert torch.equal(load_file(tmp_path / "best.safetensors")["vector"], ema)
 
 
+def test_a_checkpoint_without_one_of_its_files(make, tmp_path):
+    make(steps=2).run()
+    (tmp_path / "checkpoints" / "step-00000002" / "average.safetensors").unlink()
+    with pytest.raises(InputError, match=r"step-00000002 is incomplete: it lacks 'average'; delete it to resume"):
+        make(steps=2).resume()
+
+
 def test_early_stopping(make):
     trainer = make(steps=100, patience=2, score=lambda metrics: -metrics["step"])
     assert trainer.run(evaluate=lambda step: {"step": float(step)})

@@ -127,16 +127,21 @@ class Trainer:
         """Restore the state of a checkpoint.
 
         Raises:
-            InputError: the checkpoint is damaged.
+            InputError: the checkpoint is damaged or incomplete.
         """
         tensors, state = read_checkpoint(path)
-        self.step = state["step"]
-        self.improved = tuple(state.get("improved", self.improved))
-        if self.micro_batches is not None:
-            self.micro_batches.max_tokens = min(self.micro_batches.max_tokens, state["chunk_tokens"])
-        self.optimizer.load_state_dict(tensors)
-        for name, buffer in self.buffers.items():
-            buffer.copy_(tensors["buffers"][name])
+        try:
+            self.step = state["step"]
+            self.improved = tuple(state.get("improved", self.improved))
+            if self.micro_batches is not None:
+                self.micro_batches.max_tokens = min(self.micro_batches.max_tokens, state["chunk_tokens"])
+            self.optimizer.load_state_dict(tensors)
+            for name, buffer in self.buffers.items():
+                buffer.copy_(tensors["buffers"][name])
+        except KeyError as error:
+            raise InputError(
+                f"checkpoint {path} is incomplete: it lacks {error}; delete it to resume from the one before"
+            ) from error
         best = read_best(self.folder / BEST)
         self.best_score = -math.inf if best is None else self.score(best.metrics)
 
