@@ -1,49 +1,13 @@
 """photism doctor: check what works on this machine, and name the remedy for what does not."""
 
-import json
-import os
-import platform
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from importlib import import_module
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from photism import __version__
-from photism.audioldm2.settings import CHECKPOINTS, LICENCE
+from photism.cli import options as option
+from photism.cli.exit_status import ExitStatus
 from photism.cli.startup import startup
-from photism.errors import InputError
-from photism.hub import bundled_model
-
-LIBRARIES = ("torch", "transformers", "diffusers", "av", "soxr")
-MODEL, SOUND_MODEL = "bundled model", "bundled sound"
-# What each verb needs, in the order in which it has to be installed.
-CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
-TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
-TRAINING_VERBS = dict.fromkeys(("align", "finetune"), (*LIBRARIES, *TRAINING_LIBRARIES))
-LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe"), LIBRARIES)
-OTHER_VERBS = {"sound": (*LIBRARIES, SOUND_MODEL), "serve": (*LIBRARIES, MODEL, "gradio")}
-UNBUNDLED_VERBS = ("speakers", "transcribe")
-VERBS = CORE_VERBS | LISTENING_VERBS | OTHER_VERBS | TRAINING_VERBS
-
-
-@dataclass(frozen=True)
-class Check:
-    """Result of one check.
-
-    Attributes:
-        name: of the library, model or verb.
-        works: whether it can be used.
-        found: its version, its state, or the error.
-        remedy: command that installs what is missing; None if it works.
-    """
-
-    name: str
-    works: bool
-    found: str
-    remedy: str | None = None
+from photism.diagnostics import diagnose
 
 
 def doctor(
@@ -57,93 +21,6 @@ def doctor(
         photism doctor
         photism doctor --json
     """
-    found = [_check_library(name, "pip install photism") for name in LIBRARIES]
-    found += [_check_library("gradio", "pip install 'photism[studio]'")]
-    found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
-    found += [_check_model(MODEL, _load_model), _check_model(SOUND_MODEL, _load_sound_model)]
-    parts = {part.name: part for part in found}
-    # The licence covers what is generated with them, so that it is shown before they are downloaded.
-    found += [Check("AudioLDM 2", True, f"{CHECKPOINTS[0]} is downloaded where `sound` names it; {LICENCE}")]
-    machine = [
-        Check("photism", True, __version__),
-        Check("python", True, platform.python_version()),
-        Check("device", True, _device(torch_works=parts["torch"].works)),
-    ]
-    verbs = [_check_verb(verb, parts) for verb in VERBS]
-    checks = [*machine, *found, *verbs]
-    works = all(verb.works for verb in verbs if verb.name in CORE_VERBS)
-    if as_json:
-        typer.echo(json.dumps({"works": works, "checks": [asdict(check) for check in checks]}))
-    else:
-        for check in checks:
-            typer.echo(_row(check))
-    raise typer.Exit(0 if works else 1)
-
-
-def _check_library(name: str, remedy: str) -> Check:
-    # Import it: a library that was built for another machine has a version too.
-    try:
-        import_module(name)
-    except Exception as error:  # a broken library can raise anything
-        return Check(name, False, _one_line(error), remedy)
-    return Check(name, True, version(name))
-
-
-def _check_model(name: str, load: Callable[[], None]) -> Check:
-    # Load it, which finds files that are missing, damaged or of another version.
-    try:
-        bundled_model()
-    except InputError:
-        return Check(name, False, "photism-tiny is not installed", "pip install 'photism[tiny]'")
-    try:
-        with startup():
-            load()
-    except Exception as error:  # a damaged file can raise anything in the libraries that read it
-        return Check(name, False, _one_line(error), "pip install --force-reinstall --no-deps photism-tiny")
-    return Check(name, True, "loads")
-
-
-def _load_model() -> None:
-    from photism.drawing.pipeline import AudioToImagePipeline
-
-    AudioToImagePipeline.from_pretrained()
-
-
-def _load_sound_model() -> None:
-    from photism.audioldm2.components import MODELS
-    from photism.audioldm2.pipeline import AudioLDM2Pipeline
-
-    parts = AudioLDM2Pipeline.from_pretrained().components
-    _ = parts.tokenizers, parts.feature_extractor
-    with parts.on_device(*MODELS.keys() - {"vits"}):
-        pass
-
-
-def _check_verb(verb: str, parts: dict[str, Check]) -> Check:
-    for need in VERBS[verb]:
-        if not parts[need].works:
-            return Check(verb, False, f"needs {need}", parts[need].remedy)
-    return Check(verb, True, "ready with --model: none is bundled" if verb in UNBUNDLED_VERBS else "ready")
-
-
-def _device(*, torch_works: bool) -> str:
-    cores = f"cpu ({os.cpu_count()} cores)"
-    if not torch_works:
-        return cores
-    import torch
-
-    if torch.cuda.is_available():
-        return f"cuda ({torch.cuda.get_device_name()}), {cores}"
-    if torch.backends.mps.is_available():
-        return f"mps, {cores}"
-    return cores
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _row(check: Check) -> str:
-    mark = "ok" if check.works else "no"
-    row = f"{mark}  {check.name:14}{check.found}"
-    return row if check.works else f"{row}: {check.remedy}"
+    diagnosis = diagnose(startup)
+    typer.echo(option.format_result(diagnosis, as_json=as_json))
+    raise typer.Exit(ExitStatus.DONE if diagnosis.works else ExitStatus.NOT_WORKING)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from photism.cli import options as option
-from photism.cli.captions import read_captions
+from photism.cli.options import read_captions
 from photism.cli.progress import recordings_bar
 from photism.cli.startup import startup
 from photism.errors import InputError

@@ -1,11 +1,43 @@
-"""Flags and arguments that several verbs share and that are not settings of a model or a computation."""
+"""Flags that several verbs share and that are not settings of a model or a computation."""
 
-from typing import Annotated
+import json
+from pathlib import Path
+from typing import Annotated, Any, Protocol
 
 import typer
+
+from photism.errors import InputError
 
 _RECORDINGS = typer.Argument(metavar="SOUND", help="Recordings: files or URLs of any format with an audio stream.")
 Recordings = Annotated[list[str], _RECORDINGS]
 OptionalRecordings = Annotated[list[str] | None, _RECORDINGS]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume from the last checkpoint in the output folder.")]
+
+
+class Result(Protocol):
+    """Result of a verb, which prints it as the text that `str` returns."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object that the verb prints with --json."""
+        ...
+
+
+def format_result(result: Result, *, as_json: bool) -> str:
+    """Return a result as text, or with --json as a JSON object."""
+    return json.dumps(result.as_dict(), ensure_ascii=False) if as_json else str(result)
+
+
+def read_captions(path: Path) -> list[str]:
+    """Return the lines of a file that are not blank.
+
+    Raises:
+        InputError: the file is not text in UTF-8, or has only blank lines.
+    """
+    try:
+        lines = path.read_text(encoding="utf8").splitlines()
+    except UnicodeDecodeError:
+        raise InputError(f"--captions {path}: not a text file in UTF-8, with a caption in each line") from None
+    captions = [line.strip() for line in lines if line.strip()]
+    if not captions:
+        raise InputError(f"--captions {path}: no captions; write one in each line")
+    return captions

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
-from photism.cli.captions import read_captions
 from photism.cli.exit_status import ExitStatus
+from photism.cli.options import read_captions
 from photism.cli.progress import progress_bar
 from photism.cli.startup import quieten, startup
 from photism.errors import InputError
