@@ -97,6 +97,7 @@ def test_the_controls_become_settings(make_sound):
         (-1, "empty", {"seed": None, "guidance_scale": 5.0, "negative": "empty"}),
         (0, "none", {"seed": 0, "guidance_scale": None, "negative": "none"}),
         (0, "/etc/passwd", {"seed": 0, "guidance_scale": 5.0, "negative": TextPrompt("/etc/passwd")}),
+        (0, "text:a photograph", {"seed": 0, "guidance_scale": 5.0, "negative": TextPrompt("a photograph")}),
     ],
 )
 def test_random_seeds_no_guidance_and_negative_texts(make_sound, seed, negative, asked):

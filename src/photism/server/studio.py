@@ -216,7 +216,9 @@ def _mixing_controls() -> list[gr.components.Component]:
         second = gr.Audio(sources=["microphone", "upload"], type="filepath", label="Second sound", buttons=[])
         share = gr.Slider(0, 1, 0.5, step=0.05, label="Share of the second sound")
         text = gr.Textbox("", max_lines=3, **_text("text"))
-        place = gr.Dropdown(PLACES, value="blend", allow_custom_value=True, **_text("text_place"))
+        place = gr.Dropdown(
+            PLACES, value="blend", allow_custom_value=True, **_text("text_place", "A range is typed, such as 1:4.")
+        )
         # An empty number would be shown, and sent, as 0.
         strength = gr.Number(-1, step=0.1, **_text("sound_strength", "-1 is the default."))
     return [second, share, text, place, strength]
@@ -231,7 +233,12 @@ def _setting_controls(pipeline: "AudioToImagePipeline") -> list[gr.components.Co
             gr.Slider(1, 15, pipeline.guidance_scale, step=0.5, **_text("guidance_scale")),
             gr.Number(-1, precision=0, **_text("seed", "-1 is a random seed.")),
             gr.Slider(images, 4, 1, step=1, **_text("images_per_sound")),
-            gr.Dropdown(NEGATIVES, value=pipeline.negative, allow_custom_value=True, **_text("negative")),
+            gr.Dropdown(
+                NEGATIVES,
+                value=pipeline.negative,
+                allow_custom_value=True,
+                **_text("negative", "On this page other words are a text, and never a recording."),
+            ),
         ]
 
 
@@ -269,9 +276,11 @@ def _load(sound: str) -> Waveform:
 
 def _negative(negative: str) -> "Negative":
     """Return the negative prompt: words are a text, never a path, which would be a file on the server."""
-    from photism.drawing.negative_prompt import TextPrompt
+    from photism.drawing.negative_prompt import TextPrompt, parse_negative
 
-    return negative if negative in {value for _, value in NEGATIVES} else TextPrompt(negative)
+    parsed = parse_negative(negative)
+    is_allowed = isinstance(parsed, TextPrompt) or parsed in {value for _, value in NEGATIVES}
+    return parsed if is_allowed else TextPrompt(negative)
 
 
 def _draws_small(pipeline: "AudioToImagePipeline") -> bool:
