@@ -19,9 +19,20 @@ from photism.drawing.video.settings import FilmSettings
 from photism.errors import InputError
 from photism.output_files import check_png, plan_files
 from photism.prompts.settings import PipelineSettings
+from photism.settings import setting, settings
 
 if TYPE_CHECKING:
     from photism.drawing.video.film import Film
+
+
+@settings
+class StoryboardSettings:
+    """Settings of a storyboard."""
+
+    storyboard: Path | None = setting(
+        None, "Draw some frames on one sheet, a PNG file, instead of the film.", metavar="FILE"
+    )
+    stills: int = setting(12, "Number of frames of the storyboard.", minimum=1)
 
 
 def film(
@@ -35,11 +46,7 @@ def film(
             "--output", "-o", metavar="FILE|FOLDER", help="MP4 file, or an existing folder. Default: SOUND.mp4."
         ),
     ] = None,
-    storyboard: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw some frames on one sheet, a PNG file, instead of the film."),
-    ] = None,
-    stills: Annotated[int, typer.Option(min=1, metavar="N", help="Number of frames of the storyboard.")] = 12,
+    board: StoryboardSettings,
     settings: FilmSettings,
     models: PipelineSettings,
     force: option.Force = False,
@@ -48,7 +55,7 @@ def film(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Draw a video that follows a recording, with its audio.
+    """Generate a video that follows a recording, with its audio.
 
     An interrupted film is resumed by the same command.
 
@@ -60,25 +67,25 @@ def film(
     from photism.drawing.video.audio_features import measure_recording
     from photism.drawing.video.resumable_file import check_unfinished
 
-    target = _target(sound, output, storyboard, force=force)
+    target = _target(sound, output, board.storyboard, force=force)
     measured = measure_recording(sound)
     if settings.negative is not None:
         settings = replace(settings, negative=read_negative(settings.negative))
-    if storyboard is None and not restart:
+    if board.storyboard is None and not restart:
         check_unfinished(target, measured, settings)
 
     pipeline, _ = load_pipeline(models)
     from photism.drawing.video.film import Film
 
     made = Film(pipeline, measured, settings)
-    if storyboard is None:
+    if board.storyboard is None:
         _write(made, target, force=force, restart=restart)
     else:
         from photism.drawing.video.fingerprint import describe_settings
         from photism.drawing.video.storyboard import storyboard as draw_storyboard
 
         about = {**describe_settings(made.settings), **describe_models(models), "sound": sound}
-        write_png(draw_storyboard(made, stills), target, about)
+        write_png(draw_storyboard(made, board.stills), target, about)
     typer.echo(_report(made, target, as_json=as_json))
 
 

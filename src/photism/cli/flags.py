@@ -101,7 +101,7 @@ def _parameters(kind: type, *, has_file: bool) -> list[inspect.Parameter]:
         type_ = _flag_type(types[name], declared)
         help = declared.description + _notes(declared, default)
         if declared.is_argument:
-            option: Any = typer.Argument(metavar=declared.metavar, help=help)
+            option: Any = typer.Argument(metavar=declared.metavar or name.upper(), help=help)
         else:
             names = [_flag(name, declared), *([declared.short] if declared.short else [])]
             if type_ is bool and (has_file or default is not False):

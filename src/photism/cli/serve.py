@@ -1,25 +1,31 @@
 """photism serve: the studio in a browser, and its HTTP endpoint."""
 
 import socket
-from typing import Annotated
 
 import typer
 
 from photism.cli.startup import load_pipeline
 from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
+from photism.settings import setting, settings
+
+
+@settings
+class AddressSettings:
+    """Where the studio is served."""
+
+    host: str = setting(
+        "127.0.0.1",
+        "Address to listen on; 0.0.0.0 accepts connections from every network. Without https, browsers allow the "
+        "microphone on this machine only.",
+        metavar="ADDRESS",
+    )
+    port: int = setting(7860, "TCP port to listen on.", minimum=1, maximum=65535, metavar="PORT")
 
 
 def serve(
     *,
-    host: Annotated[
-        str,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Address to listen on; 0.0.0.0 is every network, where browsers allow the microphone over https only.",
-        ),
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, metavar="PORT", help="TCP port to listen on.")] = 7860,
+    address: AddressSettings,
     models: PipelineSettings,
 ) -> None:
     """Open the studio: a web page to record, recognise and draw sounds.
@@ -28,7 +34,7 @@ def serve(
         photism serve
         photism serve --host 0.0.0.0 --port 8000 --device cuda
     """
-    _check_free(host, port)
+    _check_free(address.host, address.port)
     try:
         from photism.server.studio import build_app, launch
     except ModuleNotFoundError as error:
@@ -38,7 +44,7 @@ def serve(
 
     pipeline, ranker = load_pipeline(models)
     app = build_app(pipeline, ranker, model=str(models.model or "tiny"))
-    typer.echo(f"Photism is on {launch(app, host=host, port=port)} until Ctrl-C")
+    typer.echo(f"Photism is on {launch(app, host=address.host, port=address.port)} until Ctrl-C")
     app.block_thread()
 
 
