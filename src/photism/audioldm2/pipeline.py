@@ -87,7 +87,7 @@ class AudioLDM2Pipeline:
             model: folder or hub id of a checkpoint.
             device: device of the models.
             dtype: data type of the weights.
-            changes: settings that differ from their defaults.
+            changes: settings that differ from their defaults; the scheduler None is the checkpoint's own, mostly DDIM.
 
         Raises:
             InputError: the checkpoint does not exist or is not of AudioLDM 2, or a setting cannot be used on this
@@ -198,7 +198,7 @@ class AudioLDM2Pipeline:
             callback_on_step: called after each step with the steps done and the steps of all waveforms.
             output_type: "np" or "pt" for waveforms, "latent" for latents.
             return_dict: whether to return a `SoundOutput`, or else a tuple of its audios, scores and seeds.
-            changes: settings that differ from their defaults.
+            changes: settings that differ from their defaults; `audio` is anything that `load_waveform` takes.
 
         Raises:
             InputError: an argument cannot be used; no weights have been loaded then.

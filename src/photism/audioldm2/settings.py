@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from photism.device import DTYPES
+from photism.device import device_setting, dtype_setting
 from photism.schedulers import SCHEDULERS
 from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
@@ -58,14 +58,11 @@ class SoundPipelineSettings:
     )
     scheduler: str | None = setting(
         "dpm++",
-        f"Diffusion scheduler: {', '.join(SCHEDULERS)}; None, in Python, is the checkpoint's own, which is DDIM.",
+        "Noise scheduler of the denoising steps.",
         choices=tuple(SCHEDULERS),
-        metavar="NAME",
     )
-    device: str | None = setting(
-        None, "Device: cpu, cuda or mps. Default: the GPU if there is one, else the CPU.", metavar="NAME"
-    )
-    dtype: str = setting("float32", "Data type of the weights.", choices=DTYPES)
+    device: str | None = device_setting()
+    dtype: str = dtype_setting()
     compile: bool = setting(
         False,
         "Compile the UNet at the first step, which takes minutes, so that later steps are faster; on CUDA with CUDA "
@@ -89,7 +86,8 @@ class SoundPipelineSettings:
             SettingError: `compile` and `offload` exclude each other.
         """
         if self.compile and self.offload in ("sequential", "disk"):
-            raise SettingError("compile", f"cannot be combined with offload {self.offload}, which moves weights away")
+            problem = f"cannot be combined with {{}} {self.offload}, which moves weights away"
+            raise SettingError("compile", problem, "offload")
 
     @property
     def num_inference_steps(self) -> int:
@@ -150,7 +148,7 @@ class SoundSettings:
     transcription: str | Sequence[str] | None = setting(None, "Words to speak, for a checkpoint that generates speech.")
     audio: Any = setting(
         None,
-        "Recording to start from: a file or URL, or in Python anything that `load_waveform` reads.",
+        "Recording to start from: a file or URL.",
         flag="--from",
         metavar="RECORDING",
     )
@@ -187,11 +185,11 @@ class SoundSettings:
         if self.span_s is not None:
             parse_span(self.span_s)
             if self.loop:
-                raise SettingError("span_s", "cannot be combined with loop; give one of them")
+                raise SettingError("span_s", "cannot be combined with {}; give one of them", "loop")
         if self.audio is None:
             for name, value in (("strength", self.strength), ("span_s", self.span_s)):
                 if value is not None:
-                    raise SettingError(name, "needs a recording to start from: give audio, or --from")
+                    raise SettingError(name, "needs a recording to start from: give {}", "audio")
 
     @property
     def seeds(self) -> tuple[int, ...] | None:

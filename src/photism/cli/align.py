@@ -11,7 +11,7 @@ def align(settings: AlignSettings, resume: Resume = False) -> None:
     seconds), a folder of folders named like labels, WebDataset shards, or a data set of the Hugging Face hub.
 
     Examples:
-    photism align recordings -o rain
-    accelerate launch -m photism align recordings -o rain --batch-size 512
+        photism align recordings -o rain
+        accelerate launch -m photism align recordings -o rain --batch-size 512
     """
     run_training(settings, resume=resume)

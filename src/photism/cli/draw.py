@@ -1,4 +1,4 @@
-"""photism draw: recordings to PNG files."""
+"""photism draw: generate images from recordings."""
 
 from __future__ import annotations
 
@@ -61,14 +61,15 @@ def draw(
     mix: Annotated[
         str | None,
         typer.Option(
-            metavar="WEIGHTS", help="Draw all recordings as one, weighted such as 2,1. Default file: mix.png."
+            metavar="WEIGHTS",
+            help="Generate one image from all recordings, weighted as in 2,1. Default file: mix.png.",
         ),
     ] = None,
     morph: Annotated[
         int | None,
         typer.Option(
             metavar="N",
-            help="Draw N images side by side, from one recording to another. Default file: morph.png.",
+            help="Generate N images on the way from one recording to another, side by side. Default file: morph.png.",
         ),
     ] = None,
     controlnet: Annotated[
@@ -80,7 +81,7 @@ def draw(
         bool, typer.Option("--json", help="Print a JSON object for each recording; for all with --mix or --morph.")
     ] = False,
 ) -> None:
-    """Draw recordings as PNG files that carry their seed, model and settings.
+    """Generate images from recordings, as PNG files that hold their seed, model and settings.
 
     Examples:
         photism draw elephant.ogg

@@ -23,8 +23,8 @@ def classify(settings: ClassifySettings, resume: Resume = False) -> None:
     seconds), a folder of folders named like classes, WebDataset shards, or a data set of the Hugging Face hub.
 
     Examples:
-    photism finetune classify birds -o birds-model --encoder tiny
-    accelerate launch -m photism finetune classify birds -o birds-model --balance
+        photism finetune classify birds -o birds-model --encoder tiny
+        accelerate launch -m photism finetune classify birds -o birds-model --balance
     """
     run_training(settings, resume=resume)
 
@@ -36,8 +36,8 @@ def ctc(settings: CtcSettings, resume: Resume = False) -> None:
     seconds), WebDataset shards, or a data set of the Hugging Face hub.
 
     Examples:
-    photism finetune ctc speech -o spanish --adapter
-    photism finetune ctc speech -o spanish --resume
+        photism finetune ctc speech -o spanish --adapter
+        photism finetune ctc speech -o spanish --resume
     """
     run_training(settings, resume=resume)
 
@@ -49,8 +49,8 @@ def frames(settings: FramesSettings, resume: Resume = False) -> None:
     metadata.csv or metadata.jsonl; or a data set of the hub with timestamps_start, timestamps_end and speakers.
 
     Examples:
-    photism finetune frames meetings -o activity
-    photism finetune frames meetings -o diarizer --learn speakers --speakers 3
+        photism finetune frames meetings -o activity
+        photism finetune frames meetings -o diarizer --learn speakers --speakers 3
     """
     run_training(settings, resume=resume)
 
@@ -62,8 +62,8 @@ def speaker(settings: SpeakerSettings, resume: Resume = False) -> None:
     optionally split, start and end in seconds), WebDataset shards, or a data set of the Hugging Face hub.
 
     Examples:
-    photism finetune speaker voices -o speakers
-    photism finetune speaker voices -o speakers --crop-s 2 --patience 5
+        photism finetune speaker voices -o speakers
+        photism finetune speaker voices -o speakers --crop-s 2 --patience 5
     """
     run_training(settings, resume=resume)
 

@@ -52,7 +52,7 @@ class CorpusSettings:
             SettingError: `processes` needs `captions`.
         """
         if self.processes > 1 and self.captions is None:
-            raise SettingError("processes", "needs --captions")
+            raise SettingError("processes", "needs {}", "captions")
 
 
 def sound(

@@ -50,7 +50,11 @@ class ImageSettings:
     width: int | None = setting(
         None, "Width in pixels, given together with the height. Default: the diffusion model's.", unit="pixels"
     )
-    batch_size: int = setting(4, "Number of images generated at once; a smaller batch needs less memory.", minimum=1)
+    batch_size: int = setting(
+        4,
+        "Number of images generated at once, also of several recordings; a smaller batch needs less memory.",
+        minimum=1,
+    )
 
     def check(self) -> None:
         """Check the settings that depend on one another.
@@ -71,7 +75,7 @@ class DrawSettings(ImageSettings):
     seed: int | Sequence[int] | None = setting(
         0, "Random seed of the first image of each recording; the next image has the next seed.", minimum=0
     )
-    images_per_sound: int = setting(1, "Number of images of each recording.", minimum=1, flag="--images")
+    images_per_sound: int = setting(1, "Number of images per recording.", minimum=1, flag="--images")
     text: str | None = setting(None, "Text prompt that is mixed into the prompt of each recording.", metavar="WORDS")
     text_place: TextPlace = setting(
         "blend",
@@ -82,8 +86,9 @@ class DrawSettings(ImageSettings):
     )
     sound_strength: float | None = setting(
         None,
-        "Strength of the recording: 0 is the text alone, or the empty text without one, 1 the recording with the text "
-        "in its place. Default: 1, or 0.5 if a text is blended.",
+        "Weight of the recording in the prompt: 1 is the recording, apart from tokens that a text replaces; 0 is the "
+        "text alone, or the empty text if there is none; above 1 exaggerates the recording. Default: 1, or 0.5 if a "
+        "text is blended.",
         minimum=0,
         flag="--strength",
     )
@@ -107,7 +112,8 @@ class DrawSettings(ImageSettings):
     )
     controlnet_conditioning_scale: float | Sequence[float] | None = setting(
         None,
-        "How strongly the ControlNet acts. Default: the diffusers pipeline's.",
+        "Weight of the ControlNet: 0 ignores its image, 1 is the weight that it was trained with. Default: the "
+        "diffusers pipeline's.",
         flag="--control-scale",
     )
 

@@ -49,7 +49,8 @@ def _window_s() -> Any:
 def _hop_s() -> Any:
     return setting(
         None,
-        "Time from the start of one window to the start of the next, at most a window. Default: half a window.",
+        "Time from the start of one window to the start of the next, at most the length of a window. Default: half "
+        "of it.",
         unit="seconds",
         above=0,
         flag="--hop",
@@ -114,7 +115,9 @@ class ClassifySettings:
     top_k: int | None = _top_k("Number of best classes to report.")
     function_to_apply: ScoreFunction | None = setting(
         None,
-        "Function that turns logits into scores. Default: the model's, by the problem_type in its config.json.",
+        "Function that turns the model's logits into scores: softmax makes those of all classes sum to 1, sigmoid "
+        "scores each class from 0 to 1 by itself, none reports the logits. Default: by the problem_type in the model's "
+        "config.json.",
         choices=SCORE_FUNCTIONS,
         flag="--function",
     )

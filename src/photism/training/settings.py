@@ -67,7 +67,7 @@ class TrainingSettings:
     batch_size: int = setting(32, "Clips per optimizer step, over all processes.", minimum=1)
     chunk_s: float = setting(
         120.0,
-        "Audio per micro-batch and process, which bounds the memory; it is halved when memory runs out.",
+        "Seconds of audio in a micro-batch of one process, which bounds the memory; halved when memory runs out.",
         unit="seconds",
         above=0,
     )
@@ -96,7 +96,11 @@ class TrainingSettings:
         False, "Recompute activations in the backward pass, which saves memory and costs time."
     )
     fsdp: bool = setting(False, "Shard the weights over the processes (FSDP), for a model larger than one device.")
-    precision: str = setting("bf16", "Arithmetic of the forward and backward pass.", choices=("bf16", "fp32"))
+    precision: str = setting(
+        "bf16",
+        "Mixed precision of the forward and backward pass: bf16 is autocast to bfloat16, fp32 is without autocast.",
+        choices=("bf16", "fp32"),
+    )
     cpu: bool = setting(False, "Train on the CPU even if there is a GPU.")
     seed: int = setting(0, "Random seed for data order, crops, dropout and initialisation.", minimum=0)
 
@@ -158,8 +162,13 @@ class AlignSettings(TrainingSettings):
     padding_weight: float = setting(
         1.0, "Weight of prompt positions after the caption's end, relative to those before.", minimum=0, maximum=1
     )
-    pictures: int = setting(4, "Sample images to generate at each evaluation; 0 for none.", minimum=0)
-    picture_steps: int = setting(20, "Denoising steps of the sample images.", minimum=1)
+    pictures: int = setting(
+        4,
+        "Number of sample images to generate at each evaluation, one from each of the first validation clips; 0 for "
+        "none.",
+        minimum=0,
+    )
+    picture_steps: int = setting(20, "Number of denoising steps of the sample images.", minimum=1)
     clip: str | None = setting(
         None, "CLIP model that scores the sample images against their captions: folder or hub id."
     )
