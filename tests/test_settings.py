@@ -55,6 +55,7 @@ def run(source, *, force=False, **changes):
     ("given", "message"),
     [
         ({"steps": 0}, "steps must be at least 1; got 0"),
+        ({"margin": 10**400}, f"margin must be at least 0 and at most 2; got {10**400}"),
         ({"rate": 0.0}, "rate must be above 0 and below 1; got 0"),
         ({"rate": 1.0}, "rate must be above 0 and below 1; got 1"),
         ({"rate": float("nan")}, "rate must be above 0 and below 1; got nan"),

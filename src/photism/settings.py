@@ -108,7 +108,7 @@ class Declaration:
             return True
         number = cast("float", value)
         return (
-            math.isfinite(number)
+            (isinstance(value, Integral) or math.isfinite(number))  # an integer may be too large for a float
             and (self.minimum is None or number >= self.minimum)
             and (self.above is None or number > self.above)
             and (self.maximum is None or number <= self.maximum)
