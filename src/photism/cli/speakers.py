@@ -1,8 +1,7 @@
 """photism speakers: diarization, speaker embeddings and verification."""
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -102,17 +101,12 @@ def enrol(
         photism speakers enrol Anna anna-1.wav anna-2.wav --model xvectors -o speakers.npz
         photism speakers enrol Ben ben.wav --model xvectors -o speakers.npz --force
     """
-    from photism.listening.embeddings import check_suffix, save_embeddings
+    from photism.listening.embeddings import check_suffix, load_others
 
     check_suffix(output)
     check_writable(output, "-o", force=True)
-    enrolled = _load_others(name, output, force=force)
-    verifier = _load_verifier(model, settings)
-    verifier.check_speakers(enrolled)
-    speaker = verifier.enrol(recordings)
-    enrolled = _load_others(name, output, force=force)  # again: another process may have enrolled somebody meanwhile
-    verifier.check_speakers(enrolled)
-    save_embeddings({**enrolled, name: speaker}, output)
+    load_others(output, name, force=force)
+    _load_verifier(model, settings).enrol_into(output, name, recordings, force=force)
 
 
 def verify(
@@ -143,14 +137,8 @@ def verify(
     verifier = _load_verifier(model, EmbeddingSettings())
     verifier.check_speakers(enrolled)
     speakers = enrolled or {recordings[0]: verifier.embed(recordings[0])}
-    results = {name: verifier.verify(each, recordings[-1], threshold=threshold) for name, each in speakers.items()}
-    for name, result in sorted(results.items(), key=lambda item: -item[1].score):
-        if as_json:
-            comparison = {"file": recordings[-1], "speaker": name, **result._asdict()}
-            typer.echo(json.dumps(comparison, ensure_ascii=False))
-        else:
-            verdict = "same speaker " if result.is_same else "other speaker"
-            typer.echo(f"{verdict}  {result.score:5.2f} (from {threshold:.2f} on)  {name}")
+    for comparison in verifier.compare(speakers, recordings[-1], threshold=threshold):
+        typer.echo(option.format_result(comparison, as_json=as_json))
 
 
 def calibrate(
@@ -179,10 +167,7 @@ def calibrate(
     with recordings_bar("embedding", len({each for *both, _ in labelled for each in both})) as bar:
         found = verifier.calibrate(labelled, on_progress=bar.advance)
     found.save(output)
-    typer.echo(
-        f"threshold {found.threshold:.3f}  EER {found.equal_error_rate:.1%}  minDCF {found.min_detection_cost:.3f}  "
-        f"on {found.same} pairs of the same speaker and {found.different} of different speakers"
-    )
+    typer.echo(str(found))
 
 
 speakers = typer.Typer(
@@ -197,19 +182,3 @@ def _load_verifier(model: XVectorModelSettings, settings: EmbeddingSettings) -> 
         from photism.listening.verification import SpeakerVerifier
 
         return SpeakerVerifier.from_pretrained(**vars(model), **vars(settings))
-
-
-def _load_others(name: str, path: Path, *, force: bool) -> "dict[str, Any]":
-    """Return the other speakers in a file, if it exists.
-
-    Raises:
-        InputError: a speaker of that name is enrolled, and is not to be replaced; or the file is unreadable.
-    """
-    from photism.listening.embeddings import load_embeddings
-
-    enrolled = load_embeddings(path) if path.exists() else {}
-    if name in enrolled and not force:
-        raise InputError(
-            f"{path} has a speaker {name!r} already; choose another name, or --force to replace the speaker"
-        )
-    return {other: embedding for other, embedding in enrolled.items() if other != name}

@@ -31,6 +31,13 @@ class Calibration:
     same: int
     different: int
 
+    def __str__(self) -> str:
+        """Return the threshold and its errors as a line."""
+        return (
+            f"threshold {self.threshold:.3f}  EER {self.equal_error_rate:.1%}  minDCF {self.min_detection_cost:.3f}  "
+            f"on {self.same} pairs of the same speaker and {self.different} of different speakers"
+        )
+
     def save(self, target: str | Path) -> None:
         """Write the calibration to a JSON file."""
         with atomic_path(Path(target)) as unfinished:

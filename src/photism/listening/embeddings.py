@@ -53,3 +53,22 @@ def check_suffix(path: Path) -> None:
     """
     if path.suffix not in (".safetensors", ".npz"):
         raise InputError(f"embeddings need a file that ends in .safetensors or .npz; got {path}")
+
+
+def load_others(path: Path, name: str, *, force: bool) -> dict[str, NDArray[np.float32]]:
+    """Return the other speakers in a file to which a speaker is added; {} if there is no such file yet.
+
+    Args:
+        path: file of speakers.
+        name: name of the speaker that is added.
+        force: allow a speaker of that name to be replaced.
+
+    Raises:
+        InputError: a speaker of that name is enrolled, and is not to be replaced; or the file is unreadable.
+    """
+    enrolled = load_embeddings(path) if path.exists() else {}
+    if name in enrolled and not force:
+        raise InputError(
+            f"{path} has a speaker {name!r} already; choose another name, or --force to replace the speaker"
+        )
+    return {other: embedding for other, embedding in enrolled.items() if other != name}

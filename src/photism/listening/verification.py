@@ -19,6 +19,7 @@ from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead, in_batches, is_single
 from photism.listening.calibration import Calibration
+from photism.listening.embeddings import load_others, save_embeddings
 from photism.listening.head_states import encode_recordings
 from photism.listening.metrics import equal_error_rate, min_detection_cost
 from photism.listening.settings import EmbeddingSettings
@@ -34,6 +35,23 @@ class Verification(NamedTuple):
     is_same: bool
     score: float  # cosine, -1 to 1
     threshold: float
+
+
+class Comparison(NamedTuple):
+    """Result of comparing a recording with a speaker of a name."""
+
+    file: str
+    speaker: str
+    result: Verification
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return names and result for JSON."""
+        return {"file": self.file, "speaker": self.speaker, **self.result._asdict()}
+
+    def __str__(self) -> str:
+        """Return a line with the verdict, the score and the speaker."""
+        verdict = "same speaker " if self.result.is_same else "other speaker"
+        return f"{verdict}  {self.result.score:5.2f} (from {self.result.threshold:.2f} on)  {self.speaker}"
 
 
 class SpeakerVerifier:
@@ -168,6 +186,25 @@ class SpeakerVerifier:
         mean = np.atleast_2d(self.embed(recordings, sampling_rate=sampling_rate)).mean(0)
         return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
+    def enrol_into(self, path: Path, name: str, recordings: Recordings, *, force: bool = False) -> None:
+        """Add a speaker to a file of speakers.
+
+        Args:
+            path: file of speakers; it is created if it does not exist.
+            name: name of the speaker.
+            recordings: one or several recordings of the speaker.
+            force: replace a speaker of that name.
+
+        Raises:
+            InputError: a recording is unreadable, a speaker of that name is enrolled, or others were enrolled with a
+                model of another width.
+        """
+        self.check_speakers(load_others(path, name, force=force))
+        speaker = self.enrol(recordings)
+        enrolled = load_others(path, name, force=force)  # again: another process may have enrolled somebody meanwhile
+        self.check_speakers(enrolled)
+        save_embeddings({**enrolled, name: speaker}, path)
+
     def score(self, one: AudioSource | NDArray[np.floating], other: AudioSource) -> float:
         """Return the similarity of two voices: the cosine of their embeddings, -1 to 1.
 
@@ -194,6 +231,26 @@ class SpeakerVerifier:
         """
         score = self.score(one, other)
         return Verification(score >= threshold, score, threshold)
+
+    def compare(
+        self, speakers: Mapping[str, NDArray[np.floating]], recording: str, *, threshold: float
+    ) -> list[Comparison]:
+        """Compare a recording with speakers by name; the most similar is first.
+
+        Args:
+            speakers: embeddings (D,) from `enrol`.
+            recording: file or URL.
+            threshold: minimum score of the same speaker, from `calibrate`.
+
+        Raises:
+            InputError: the recording is unreadable.
+        """
+        embedding = self.embed(recording)
+        scores = {name: float(np.dot(speaker, embedding)) for name, speaker in speakers.items()}
+        return [
+            Comparison(recording, name, Verification(score >= threshold, score, threshold))
+            for name, score in sorted(scores.items(), key=lambda item: -item[1])
+        ]
 
     def calibrate(
         self,
