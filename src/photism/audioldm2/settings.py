@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from photism.device import device_setting, dtype_setting
@@ -197,3 +198,47 @@ class SoundSettings:
         if self.seed is None:
             return None
         return expand_seeds(self.seed, self.num_waveforms_per_prompt, count_name="num_waveforms_per_prompt")
+
+
+@settings
+class SeededSoundSettings(SoundSettings):
+    """Settings with which sound is generated, with the seed 0 by default, so that the same command gives the same."""
+
+    seed: int = setting(
+        0, "Random seed of the first candidate of each text; the next candidates have the next seeds.", minimum=0
+    )
+
+
+@settings
+class CorpusSettings:
+    """Settings of a training corpus, and of what is saved."""
+
+    captions: Path | None = setting(
+        None,
+        "Text file with a caption in each line: generate a training corpus for `photism align`, with a recording for "
+        "each caption.",
+        metavar="FILE",
+    )
+    processes: int = setting(1, "Number of processes that generate a corpus.", minimum=1)
+    all_candidates: bool = setting(False, "Save all candidates, numbered, the best first.", flag="--all")
+
+    def check(self) -> None:
+        """Refuse several processes without a corpus, and several candidates with one.
+
+        Raises:
+            SettingError: `processes` needs `captions`, or `all_candidates` excludes it.
+        """
+        if self.processes > 1 and self.captions is None:
+            raise SettingError("processes", "needs {}", "captions")
+        if self.all_candidates and self.captions is not None:
+            raise SettingError("all_candidates", "cannot be combined with {}", "captions")
+
+    def check_generation(self, generation: SoundSettings) -> None:
+        """Refuse settings of a single sound.
+
+        Raises:
+            SettingError: the sounds of a corpus cannot have one of them.
+        """
+        for name in ("audio", "transcription", "strength", "span_s"):
+            if getattr(generation, name) is not None:
+                raise SettingError(name, "cannot be combined with {}", "captions")

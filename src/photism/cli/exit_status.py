@@ -7,6 +7,8 @@ import sysconfig
 from enum import IntEnum
 from pathlib import Path
 
+import typer
+
 from photism.errors import InputError, is_out_of_memory
 
 
@@ -49,6 +51,12 @@ def diagnose(error: Exception) -> tuple[ExitStatus, str]:
     if isinstance(error, ImportError):
         return ExitStatus.NOT_WORKING, f"{text}; `photism doctor` says what is missing and how to install it"
     return ExitStatus.BUG, f"this is a bug in Photism: {_first_line(error)}; run with --debug and report the traceback"
+
+
+def interrupted(message: str) -> typer.Exit:
+    """Print "Stopped" and how to resume, and return the exit with the status of Ctrl-C."""
+    typer.echo(f"Stopped{message}", err=True)
+    return typer.Exit(ExitStatus.INTERRUPTED)
 
 
 def _first_line(error: Exception) -> str:

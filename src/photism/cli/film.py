@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from photism.cli import options as option
-from photism.cli.exit_status import ExitStatus
+from photism.cli.exit_status import interrupted
 from photism.cli.progress import ProgressBar, progress_bar
 from photism.cli.startup import load_pipeline
 from photism.drawing.metadata import describe_models, write_png
@@ -113,10 +113,8 @@ def _write(made: Film, target: Path, *, force: bool, restart: bool) -> None:
             report = _reporter(made, target, bar)
             write_film(made, target, overwrite=force, restart=restart, callback_on_frame=report)
     except KeyboardInterrupt:
-        typer.echo(
-            f"Stopped; finished parts are in {part_folder(target)}. Run the same command again to resume.", err=True
-        )
-        raise typer.Exit(ExitStatus.INTERRUPTED) from None
+        parts = part_folder(target)
+        raise interrupted(f"; finished parts are in {parts}. Run the same command again to resume.") from None
 
 
 def _reporter(made: Film, target: Path, bar: ProgressBar) -> Callable[[int, int], None]:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from photism.cli import options as option
-from photism.cli.options import read_captions
 from photism.cli.progress import recordings_bar
 from photism.cli.startup import startup
 from photism.errors import InputError
@@ -39,7 +38,7 @@ def hear(
     """
     if label and captions:
         raise InputError("--label and --captions exclude each other; give one of them")
-    choices = read_captions(captions) if captions else label
+    choices = option.read_captions(captions) if captions else label
     writer = SegmentWriter(recordings, output)
     with startup():
         from photism.listening.zero_shot import CaptionRanker

@@ -3,49 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from photism.audioldm2.settings import SoundPipelineSettings
 from photism.cli.progress import progress_bar
-from photism.cli.sound import load_pipeline, write_sounds
+from photism.cli.sound import load_pipeline
 from photism.errors import InputError
+from photism.prompts.settings import PipelineSettings
+from photism.settings import SettingError, setting, settings
 
 
-@dataclass(frozen=True)
+@settings
 class TextSound:
-    """A recording to generate.
+    """A recording to generate."""
 
-    Attributes:
-        text: description of the sound.
-        target: file to write.
-        pipeline_settings: settings of the pipeline that generates it.
-    """
+    from_text: str | None = setting(
+        None, "Generate a sound from this text, write it to TEXT.wav, and draw it.", metavar="TEXT"
+    )
+    sound_model: str | None = setting(
+        None, "AudioLDM 2 that generates the sound of --from-text. Default: the bundled one.", metavar="FOLDER|ID"
+    )
 
-    text: str
-    target: Path
-    pipeline_settings: SoundPipelineSettings
+    def check(self) -> None:
+        """Refuse a model without a text.
 
-    @classmethod
-    def read(
-        cls,
-        text: str | None,
-        model: str | None,
-        sounds: Sequence[str] | None,
-        output: str | None,
-        *,
-        device: str | None,
-        dtype: str,
-        force: bool,
-    ) -> TextSound | None:
-        """Check --from-text and --sound-model before a model is loaded; return None without a text.
+        Raises:
+            SettingError: `sound_model` needs `from_text`.
+        """
+        if self.sound_model is not None and self.from_text is None:
+            raise SettingError("sound_model", "needs {}", "from_text")
+
+    def plan(self, sounds: Sequence[str] | None, output: str | None, *, force: bool) -> Path | None:
+        """Return the file to write, which can be written; None without a text.
 
         Raises:
             InputError: recordings are given too, or the file exists or cannot be written.
         """
-        if text is None:
-            if model is not None:
-                raise InputError("--sound-model needs --from-text")
+        if self.from_text is None:
             return None
         if sounds:
             raise InputError("SOUND and --from-text exclude each other; give one of them")
@@ -54,18 +48,22 @@ class TextSound:
 
         folder = Path(output or ".")
         folder = folder if folder.is_dir() or str(output).endswith("/") else folder.parent
-        target = folder / f"{caption_name(text)}.wav"
+        target = folder / f"{caption_name(self.from_text)}.wav"
         check_audio_target(target, "-o", force=force)
-        settings = SoundPipelineSettings(model=model, device=device, dtype=dtype, offload="disk")
-        return cls(text, target, settings)
+        return target
 
-    def make(self, *, seed: int) -> None:
-        """Generate the recording and write it.
+    def generate(self, target: Path, models: PipelineSettings, *, seed: int) -> None:
+        """Generate the recording on the device and in the dtype of other models, and write it.
 
         Raises:
             InputError: there is no such model.
         """
-        pipeline = load_pipeline(self.pipeline_settings)
+        from photism.audioldm2.sound_files import write_sounds
+
+        text = self.from_text or ""
+        pipeline = load_pipeline(
+            SoundPipelineSettings(model=self.sound_model, device=models.device, dtype=models.dtype, offload="disk")
+        )
         with progress_bar("generating") as bar:
-            generated = pipeline(self.text, return_dict=True, seed=seed, callback_on_step=bar.update)
-        write_sounds(self.text, 0, [self.target], generated, pipeline)
+            generated = pipeline(text, return_dict=True, seed=seed, callback_on_step=bar.update)
+        write_sounds(text, 0, [target], generated, pipeline)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from photism.cli.exit_status import ExitStatus
+from photism.cli.exit_status import interrupted
 from photism.cli.progress import ProgressBar, progress_bar
 from photism.cli.startup import startup
 from photism.training.settings import TrainingSettings
@@ -42,8 +42,7 @@ def run_training(settings: TrainingSettings, *, resume: bool) -> None:
     with progress_bar("", quiet=not is_main()) as bar:
         finished = train(settings, resume=resume, listener=TrainingProgress(bar).listener())
     if not finished:
-        typer.echo(f"Stopped. Resume with: photism {settings.verb} -o {settings.output} --resume", err=True)
-        raise typer.Exit(ExitStatus.INTERRUPTED)
+        raise interrupted(f". Resume with: photism {settings.verb} -o {settings.output} --resume")
     if is_main():
         typer.echo(settings.output)
 
