@@ -6,9 +6,10 @@ Nothing here imports torch, so that the command line checks a setting before it 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from photism.drawing.negative_prompt import parse_negative
+from photism.drawing.negative_prompt import parse_negative, read_negative
 from photism.prompts.settings import Task
 from photism.prompts.text_place import TextPlace, read_text_place
 from photism.seeds import expand_seeds
@@ -138,6 +139,20 @@ class DrawSettings(ImageSettings):
                 "strength", f"{strength:g} leaves none of {steps} {{}}; raise one of them", "num_inference_steps"
             )
         expand_seeds(self.seed, self.images_per_sound, count_name="images_per_sound")
+
+    def decoded(self) -> DrawSettings:
+        """Return the settings with their files read, so that errors are found before a model is loaded.
+
+        Raises:
+            InputError: a file cannot be read.
+        """
+        from photism.drawing.conditioning_images import read_conditioning_images
+
+        return replace(
+            self,
+            **vars(read_conditioning_images(self.image, self.mask_image, self.control_image)),
+            negative=None if self.negative is None else read_negative(self.negative),
+        )
 
     @property
     def task(self) -> Task | None:

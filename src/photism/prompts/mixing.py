@@ -6,15 +6,28 @@ by position.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from photism.errors import InputError
-from photism.prompts.audio_prompt import AudioPrompt, concatenate
+from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
+from photism.prompts.settings import MixSettings, normalize_weights
 from photism.prompts.text_place import TEXT_WORDS, TextPlace
+
+
+def mix_prompts(prompts: AudioPrompt, settings: MixSettings) -> AudioPrompt:
+    """Return the prompts to draw from those of recordings: a row for each, for their blend, or for each step.
+
+    Args:
+        prompts: a row for each recording.
+        settings: how they are mixed.
+    """
+    rows = [select_rows(prompts, [row]) for row in range(len(prompts.prompt_embeds))]
+    if settings.morph is not None:
+        return interpolate(rows[0], rows[1], settings.morph)
+    return prompts if settings.weights is None else blend(rows, settings.weights)
 
 
 def blend(prompts: Sequence[AudioPrompt], weights: Sequence[float]) -> AudioPrompt:
@@ -110,20 +123,6 @@ def with_strength(prompts: AudioPrompt, text: AudioPrompt, strength: float) -> A
     pooled = _lerp(text.pooled_prompt_embeds, prompts.pooled_prompt_embeds, strength)
     mixture = prompts.mixture_weights if strength == 1 else None
     return prompts._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled, mixture_weights=mixture)
-
-
-def normalize_weights(weights: Sequence[float], count: int) -> list[float]:
-    """Normalise the weights of `count` prompts to a sum of 1.
-
-    Raises:
-        InputError: there are more or fewer weights, one is below 0 or not finite, or all are 0.
-    """
-    if len(weights) != count:
-        raise InputError(f"weights must be one for each recording, {count}; got {len(weights)}")
-    total = sum(weights)
-    if not 0 < total < math.inf or min(weights) < 0:
-        raise InputError(f"weights must be at least 0, finite and not all 0; got {', '.join(map(str, weights))}")
-    return [weight / total for weight in weights]
 
 
 def token_range(where: TextPlace, *, length: int, text_tokens: int = 0) -> tuple[int, int] | None:

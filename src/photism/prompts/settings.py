@@ -1,4 +1,4 @@
-"""Settings of an audio-to-image pipeline: which models it is loaded from, and how they run.
+"""Settings of an audio-to-image pipeline, and of mixing the prompts of recordings.
 
 Nothing here imports torch, so that the command line checks a setting before it loads a library.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from photism.device import DTYPES, device_setting, dtype_name
+from photism.errors import InputError
 from photism.schedulers import SCHEDULERS
 from photism.settings import SettingError, setting, settings
 
@@ -103,3 +104,70 @@ class PipelineSettings:
         if self.lora is None:
             return {}
         return {self.lora: 1.0} if isinstance(self.lora, str | Path) else self.lora
+
+
+@settings
+class MixSettings:
+    """Which recordings are drawn together, and how."""
+
+    mix: str | None = setting(
+        None,
+        "Generate one image from all recordings, weighted as in 2,1. Default file: mix.png.",
+        metavar="WEIGHTS",
+    )
+    morph: int | None = setting(
+        None,
+        "Generate N images on the way from one recording to another, side by side. Default file: morph.png.",
+        metavar="N",
+    )
+
+    def check(self) -> None:
+        """Check each way to mix, and that there is one of them at most.
+
+        Raises:
+            SettingError: both are given, weights are not numbers, or there are too few images.
+        """
+        if self.mix is not None and self.morph is not None:
+            raise SettingError("mix", "and {} cannot be given together; draw one, then the other", "morph")
+        if self.morph is not None and self.morph < 2:
+            raise SettingError("morph", f"must be at least 2, for the two ends; got {self.morph}")
+        _ = self.weights
+
+    @property
+    def weights(self) -> list[float] | None:
+        """Weight of each recording in the blend of all."""
+        try:
+            return None if self.mix is None else [float(weight) for weight in self.mix.split(",")]
+        except ValueError:
+            raise SettingError("mix", f"must be numbers separated by commas, such as 2,1; got {self.mix}") from None
+
+    @property
+    def name(self) -> str | None:
+        """Name of the image file of all recordings; None if each recording is drawn by itself."""
+        return "mix" if self.mix is not None else "morph" if self.morph is not None else None
+
+    def groups(self, recordings: Sequence[str]) -> list[list[str]]:
+        """Return the recordings that are drawn together.
+
+        Raises:
+            InputError: their number does not fit.
+        """
+        if self.morph is not None and len(recordings) != 2:
+            raise SettingError("morph", f"must have two recordings to go between; got {len(recordings)}")
+        if self.weights is not None:
+            normalize_weights(self.weights, len(recordings))
+        return [list(recordings)] if self.name else [[recording] for recording in recordings]
+
+
+def normalize_weights(weights: Sequence[float], count: int) -> list[float]:
+    """Normalise the weights of `count` prompts to a sum of 1.
+
+    Raises:
+        InputError: there are more or fewer weights, one is below 0 or not finite, or all are 0.
+    """
+    if len(weights) != count:
+        raise InputError(f"weights must be one for each recording, {count}; got {len(weights)}")
+    total = sum(weights)
+    if not 0 < total < math.inf or min(weights) < 0:
+        raise InputError(f"weights must be at least 0, finite and not all 0; got {', '.join(map(str, weights))}")
+    return [weight / total for weight in weights]
