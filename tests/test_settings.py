@@ -105,6 +105,21 @@ def test_a_function_takes_and_documents_the_settings_as_keyword_arguments():
         run("x", step=3)
 
 
+def test_a_setting_that_is_a_parameter_of_the_function_is_documented_once():
+    @accepts(Base)
+    def walk(steps, **changes):
+        """Walk.
+
+        Args:
+            steps: how far.
+        """
+        return steps, changes
+
+    assert walk.__doc__.count("steps:") == 1
+    assert "rate: Learning rate." in walk.__doc__
+    assert walk(3, rate=0.5) == (3, {"rate": 0.5})
+
+
 def test_settings_of_another_class_are_refused():
     assert changed(Base, Derived(steps=4), {"rate": 0.5}) == Derived(steps=4, rate=0.5)
     with pytest.raises(InputError, match=r"^settings must be Derived; got Base$"):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from numbers import Integral, Real
@@ -178,10 +178,17 @@ def declarations(kind: type) -> dict[str, Declaration]:
     return {each.name: each.metadata["declaration"] for each in dataclasses.fields(kind)}
 
 
-def describe(kind: type) -> str:
-    """Return a line for each setting of a class: its name, description, bounds or choices, and default."""
+def describe(kind: type, *, skipped: Collection[str] = ()) -> str:
+    """Return a line for each setting of a class: its name, description, bounds or choices, and default.
+
+    Args:
+        kind: settings class.
+        skipped: names of settings without a line.
+    """
     lines: list[str] = []
     for each in dataclasses.fields(kind):
+        if each.name in skipped:
+            continue
         declared: Declaration = each.metadata["declaration"]
         bounds = (declared.minimum, declared.above, declared.maximum, declared.below, declared.choices)
         notes = [declared.unit] if declared.unit else []
@@ -217,6 +224,8 @@ def accepts(kind: type) -> Callable[[Function], Function]:
             if each.name not in taken
         ]
 
+        described = describe(kind, skipped=taken)
+
         @wraps(function)
         def checked(*args: Any, **keywords: Any) -> Any:
             unknown = [name for name in keywords if name not in taken and name not in types]
@@ -226,7 +235,7 @@ def accepts(kind: type) -> Callable[[Function], Function]:
             return function(*args, **keywords)
 
         checked.__signature__ = own.replace(parameters=[*kept, *added])  # pyright: ignore[reportAttributeAccessIssue]
-        checked.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nKeyword arguments:\n{describe(kind)}"
+        checked.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nKeyword arguments:\n{described}"
         return checked  # pyright: ignore[reportReturnType]
 
     return decorate
