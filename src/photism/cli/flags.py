@@ -1,11 +1,7 @@
 """Verbs whose parameters are settings classes: each setting becomes a flag.
 
     def hear(recordings: Recordings, settings: HearSettings, as_json: AsJson = False) -> None:
-        \"\"\"Print the nearest captions of recordings.
-
-Examples:
-            photism hear bark.ogg
-        \"\"\"
+        \"\"\"Print the nearest captions of recordings.\"\"\"
 
     add_verb(app, hear)
 
