@@ -8,7 +8,7 @@ import typer
 from rich import console
 
 from photism import InputError
-from photism.cli.progress import recordings_bar
+from photism.cli.progress import progress_bar, recordings_bar
 
 LINE = '{"file": "[b]a.wav[/b]", ' + "x" * 200 + "}\n"
 
@@ -55,3 +55,13 @@ def test_output_to_a_file_is_not_shown_by_the_bar(screen, capsys):
         bar.echo(LINE)
     assert capsys.readouterr().out == LINE
     assert "x" * 200 not in screen.getvalue()
+
+
+def test_the_next_stage_begins_without_the_total_of_the_last_one():
+    with progress_bar("preparing", quiet=True) as bar:
+        bar.update(8, 10)
+        bar.restart(completed=5)
+        task = bar._progress.tasks[0]
+        assert (task.description, task.completed, task.total) == ("preparing", 5, 10)
+        bar.restart("training")
+        assert (task.description, task.completed, task.total) == ("training", 0, None)

@@ -49,11 +49,10 @@ class ProgressBar:
 
     def restart(self, description: str = "", *, completed: float = 0) -> None:
         """Begin a new measurement of time, at a given amount, for the next stage or after a resumption."""
-        before = self._progress.tasks[0]
-        total = None if description else before.total
-        self._progress.reset(
-            self._task, total=total, completed=int(completed), description=description or before.description, note=""
-        )
+        task = self._progress.tasks[0]
+        if description:
+            task.total = None  # of the next stage it is not known yet; `reset` and `update` leave the last one
+        self._progress.reset(self._task, completed=int(completed), description=description or task.description, note="")
 
     def echo(self, text: str, *, err: bool = False) -> None:
         """Print text with its own line breaks, above the bar where one is shown on the same terminal."""
