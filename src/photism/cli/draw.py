@@ -69,11 +69,12 @@ def draw(
     if generated:
         spoken.generate(generated, models, seed=settings.seed if isinstance(settings.seed, int) else 0)
     from photism.audio.waveform import load_waveform
-    from photism.drawing.image_files import RankedRecording, write_images
-    from photism.prompts.mixing import mix_prompts
 
     waveforms = [load_waveform(sound) for sound in sounds]
     pipeline, ranker = load_pipeline(models)
+    from photism.drawing.image_files import RankedRecording, write_images
+    from photism.prompts.mixing import mix_prompts
+
     prompts = pipeline.encoder.encode(waveforms, batch_size=settings.batch_size)
     ranked = ranker.rank_prompts(prompts) if ranker else [[] for _ in sounds]
     recordings = {sound: RankedRecording(sound, captions) for sound, captions in zip(sounds, ranked, strict=True)}

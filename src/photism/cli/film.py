@@ -15,24 +15,13 @@ from photism.cli.exit_status import interrupted
 from photism.cli.progress import ProgressBar, progress_bar
 from photism.cli.startup import load_pipeline
 from photism.drawing.metadata import describe_models, write_png
-from photism.drawing.video.settings import FilmSettings
+from photism.drawing.video.settings import FilmSettings, StoryboardSettings
 from photism.errors import InputError
 from photism.output_files import check_png, plan_files
 from photism.prompts.settings import PipelineSettings
-from photism.settings import setting, settings
 
 if TYPE_CHECKING:
     from photism.drawing.video.film import Film
-
-
-@settings
-class StoryboardSettings:
-    """Settings of a storyboard."""
-
-    storyboard: Path | None = setting(
-        None, "Draw some frames on one sheet, a PNG file, instead of the film.", metavar="FILE"
-    )
-    stills: int = setting(12, "Number of frames of the storyboard.", minimum=1)
 
 
 def film(
@@ -86,7 +75,8 @@ def film(
 
         about = {**describe_settings(made.settings), **describe_models(models), "sound": sound}
         write_png(draw_storyboard(made, board.stills), target, about)
-    typer.echo(_report(made, target, as_json=as_json))
+    about = {"file": str(target), **made.as_dict()}
+    typer.echo(json.dumps(about, ensure_ascii=False) if as_json else f"{target}  {made.extent}")
 
 
 def _target(sound: str, output: str | None, storyboard: Path | None, *, force: bool) -> Path:
@@ -126,32 +116,8 @@ def _reporter(made: Film, target: Path, bar: ProgressBar) -> Callable[[int, int]
         if not is_begun:
             is_begun = True
             resumed = f", resumed after frame {done}" if done else ""
-            bar.echo(f"{target}: {_extent(made)}{resumed}\n", err=True)
+            bar.echo(f"{target}: {made.extent}{resumed}\n", err=True)
             bar.restart(completed=done)  # frames that were drawn before would make it look faster than it is
         bar.update(done, total)
 
     return report
-
-
-def _extent(made: Film) -> str:
-    """Return number of frames, duration, frame rate and size of a film."""
-    from photism.drawing.video.storyboard import clock
-
-    width, height = made.size
-    rate = made.settings.frame_rate
-    shown = str(rate) if rate.denominator == 1 else f"{float(rate):.6g}"
-    return f"{made.frame_count} frames, {clock(made.sound.duration_s)} at {shown} frames/s, {width}×{height}"
-
-
-def _report(made: Film, target: Path, *, as_json: bool) -> str:
-    if not as_json:
-        return f"{target}  {_extent(made)}"
-    from photism.drawing.video.fingerprint import describe_settings
-
-    about = {
-        "file": str(target),
-        "frames": made.frame_count,
-        "duration_s": made.sound.duration_s,
-        **describe_settings(made.settings),
-    }
-    return json.dumps(about, ensure_ascii=False)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -17,9 +17,11 @@ from photism.drawing.generate import call_parameters
 from photism.drawing.negative_prompt import read_negative
 from photism.drawing.settings import DrawSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
+from photism.drawing.video.fingerprint import describe_settings
 from photism.drawing.video.keyframes import KeyframeInterpolator
 from photism.drawing.video.noise_path import NoisePath
 from photism.drawing.video.settings import FilmSettings
+from photism.drawing.video.storyboard import clock
 from photism.errors import InputError
 from photism.prompts.audio_prompt import AudioPrompt, concatenate
 
@@ -103,6 +105,19 @@ class Film:
         """Width and height in pixels."""
         height, width = self.generator.size
         return width, height
+
+    @property
+    def extent(self) -> str:
+        """Number of frames, duration, frame rate and size, as a line of text."""
+        width, height = self.size
+        rate = self.settings.frame_rate
+        shown = str(rate) if rate.denominator == 1 else f"{float(rate):.6g}"
+        return f"{self.frame_count} frames, {clock(self.sound.duration_s)} at {shown} frames/s, {width}×{height}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the number of frames, the duration and the settings for JSON."""
+        about = {"frames": self.frame_count, "duration_s": self.sound.duration_s}
+        return {**about, **describe_settings(self.settings)}
 
     def frames(self, indices: Iterable[int]) -> Iterator[FilmFrame]:
         """Generate some of the frames, `settings.batch_size` at a time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 from photism.drawing.settings import ImageSettings
 from photism.seeds import expand_seeds
@@ -104,3 +105,13 @@ class FilmSettings(ImageSettings):
     def frame_rate(self) -> Fraction:
         """Frames per second."""
         return read_frame_rate(self.fps)
+
+
+@settings
+class StoryboardSettings:
+    """Settings of a storyboard."""
+
+    storyboard: Path | None = setting(
+        None, "Draw some frames on one sheet, a PNG file, instead of the film.", metavar="FILE"
+    )
+    stills: int = setting(12, "Number of frames of the storyboard.", minimum=1)
