@@ -22,12 +22,7 @@ from photism.prompts.settings import MixSettings, PipelineSettings
 def draw(
     *,
     sounds: option.OptionalRecordings = None,
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE|FOLDER", help="Image file, or an existing folder. Default: SOUND.png."
-        ),
-    ] = None,
+    output: Annotated[str | None, option.output("Image file, or an existing folder. Default: SOUND.png.")] = None,
     settings: DrawSettings,
     models: PipelineSettings,
     spoken: TextSound,

@@ -29,12 +29,7 @@ def film(
     sound: Annotated[
         str, typer.Argument(metavar="SOUND", help="Recording of any length: a file or URL with an audio stream.")
     ],
-    output: Annotated[
-        str | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE|FOLDER", help="MP4 file, or an existing folder. Default: SOUND.mp4."
-        ),
-    ] = None,
+    output: Annotated[str | None, option.output("MP4 file, or an existing folder. Default: SOUND.mp4.")] = None,
     board: StoryboardSettings,
     settings: FilmSettings,
     models: PipelineSettings,

@@ -14,6 +14,11 @@ OptionalRecordings = Annotated[list[str] | None, _RECORDINGS]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 
+def output(help: str, *names: str) -> Any:
+    """Return the flag -o with its help, and with further names."""
+    return typer.Option("--output", "-o", *names, metavar="FILE|FOLDER", help=help)
+
+
 class Result(Protocol):
     """Result of a verb, which prints it as the text that `str` returns."""
 

@@ -28,13 +28,10 @@ def sound(
     texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Descriptions of the sound.")] = None,
     output: Annotated[
         str | None,
-        typer.Option(
-            "--output",
-            "-o",
-            "--out",
-            metavar="FILE|FOLDER",
-            help="Output folder, or file whose extension selects the format: wav, flac, ogg or mp3. With --captions, "
+        option.output(
+            "Output folder, or file whose extension selects the format: wav, flac, ogg or mp3. With --captions, "
             "the folder of the corpus. Default: TEXT.wav in the current folder.",
+            "--out",
         ),
     ] = None,
     force: option.Force = False,

@@ -23,7 +23,7 @@ from photism.listening.turn_formats import format_turns
 from photism.output_files import sound_stem
 
 if TYPE_CHECKING:
-    from photism.listening.verification import Embedding, SpeakerVerifier
+    from photism.listening.verification import SpeakerVerifier
 
 EmbeddingFile = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, which ends in .safetensors or .npz.")
@@ -77,10 +77,9 @@ def embed(
     if repeated is not None:
         raise InputError(f"{repeated} is given twice; give it once, since embeddings are stored by file name")
     verifier = _load_verifier(model, settings)
-    embeddings: dict[str, Embedding] = {}
     with recordings_bar("embedding", len(recordings)) as bar:
-        for number, row in verifier.stream(recordings, on_error=bar.skip, on_progress=bar.advance):
-            embeddings[recordings[number]] = row
+        rows = verifier.stream(recordings, on_error=bar.skip, on_progress=bar.advance)
+        embeddings = {recordings[number]: row for number, row in rows}
         if embeddings:
             save_embeddings(embeddings, output)
 

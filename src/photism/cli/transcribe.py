@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -18,10 +18,6 @@ from photism.listening.transcription.decoding_options import (
     TranscribeSettings,
 )
 from photism.listening.transcription.transcript_files import TranscriptOutput, TranscriptWriter
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 PIPE = "-"
 MICROPHONE = "microphone"
@@ -63,7 +59,9 @@ def transcribe(
 
         transcriber = Transcriber.from_pretrained(**vars(model))
     if is_live:
-        blocks = _open_source(microphone=microphone, input_device=input_device, raw=raw)
+        from photism.audio.live_input import microphone_samples, pipe_samples
+
+        blocks = microphone_samples(input_device) if microphone else pipe_samples(sys.stdin.buffer, raw_rate=raw)
         transcribe_live(transcriber.stream(streaming, settings), blocks, writer)
         return
     with recordings_bar("transcribing", len(recordings)) as bar:
@@ -85,9 +83,3 @@ def _check_source(
         raise InputError("--raw is for standard input: give - as SOUND, or omit --raw")
     if input_device is not None and not microphone:
         raise InputError("--input-device is for the microphone: add --microphone, or omit --input-device")
-
-
-def _open_source(*, microphone: bool, input_device: str | None, raw: float | None) -> Generator[NDArray[np.float32]]:
-    from photism.audio.live_input import microphone_samples, pipe_samples
-
-    return microphone_samples(input_device) if microphone else pipe_samples(sys.stdin.buffer, raw_rate=raw)
