@@ -61,7 +61,7 @@ class Diagnosis:
 
     @property
     def works(self) -> bool:
-        """Whether draw, film and hear work."""
+        """True if draw, film and hear work."""
         return all(check.works for check in self.checks if check.name in CORE_VERBS)
 
     def as_dict(self) -> dict[str, Any]:
