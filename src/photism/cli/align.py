@@ -5,7 +5,9 @@ from photism.training.settings import AlignSettings
 
 
 def align(settings: AlignSettings, resume: Resume = False) -> None:
-    """Train an audio encoder to predict the prompts of a diffusion model, from captioned recordings.
+    """Train an audio encoder on captioned recordings.
+
+    It learns to predict the prompt embeddings that a diffusion model expects from its text encoder.
 
     DATA is a folder with metadata.csv or metadata.jsonl (file_name, text or labels, optionally split, start and end in
     seconds), a folder of folders named like labels, WebDataset shards, or a data set of the Hugging Face hub.

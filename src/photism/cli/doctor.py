@@ -13,9 +13,10 @@ from photism.diagnostics import diagnose
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead of a table.")] = False,
 ) -> None:
-    """Check what works on this machine, and print how to install what does not.
+    """Check what works on this machine.
 
-    The exit status is 0 if draw, film and hear work, otherwise 1.
+    What does not work is printed with the command that installs it. The exit status is 0 if draw, film and hear work,
+    otherwise 1.
 
     Examples:
         photism doctor

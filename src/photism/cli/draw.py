@@ -36,7 +36,9 @@ def draw(
         bool, typer.Option("--json", help="Print a JSON object for each recording; for all with --mix or --morph.")
     ] = False,
 ) -> None:
-    """Generate images from recordings, as PNG files that hold their seed, model and settings.
+    """Generate images from recordings.
+
+    The images are PNG files, which hold their seed, model and settings.
 
     Examples:
         photism draw elephant.ogg

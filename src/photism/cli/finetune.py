@@ -11,7 +11,10 @@ app = typer.Typer()
 
 @app.callback(invoke_without_command=True)
 def finetune(context: typer.Context) -> None:
-    """Train a classifier, speech recogniser, diarizer or speaker encoder from your own labelled recordings."""
+    """Train a head on your own labelled recordings.
+
+    The head is a classifier, a speech recogniser, a diarizer or a speaker encoder.
+    """
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

@@ -28,9 +28,10 @@ def hear(
     settings: HearSettings,
     output: LabelOutput,
 ) -> None:
-    """Print the captions nearest to recordings, with scores from -1 to 1; for whole recordings or over time.
+    """Print the captions nearest to recordings.
 
-    Unreadable recordings are reported and skipped; the exit status is then 2.
+    Captions are ranked for whole recordings or, with --window, over time. Scores are from -1 to 1. Unreadable
+    recordings are reported and skipped; the exit status is then 2.
 
     Examples:
         photism hear elephant.ogg --top-k 3

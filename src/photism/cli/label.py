@@ -11,9 +11,10 @@ from photism.listening.settings import ClassifierModelSettings, LabelSettings
 def label(
     recordings: option.Recordings, model: ClassifierModelSettings, settings: LabelSettings, output: LabelOutput
 ) -> None:
-    """Print the classes of recordings, by a trained audio classifier; for whole recordings or over time.
+    """Print the classes of recordings, by a trained classifier.
 
-    Unreadable recordings are reported and skipped; the exit status is then 2.
+    Whole recordings are classified or, with --window, every window. Unreadable recordings are reported and skipped; the
+    exit status is then 2.
 
     Examples:
         photism label speech.ogg

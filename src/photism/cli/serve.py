@@ -9,7 +9,9 @@ from photism.server.address import AddressSettings
 
 
 def serve(address: AddressSettings, models: PipelineSettings) -> None:
-    """Open the studio: a web page to record, recognise and draw sounds.
+    """Open the studio, a page in the browser.
+
+    The page records sounds, ranks their captions and generates images from them.
 
     Examples:
         photism serve

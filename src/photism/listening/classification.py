@@ -20,7 +20,7 @@ from photism.listening.batching import OnError, OnProgress, Recordings, decode_a
 from photism.listening.classifier_checkpoint import load_classifier
 from photism.listening.head_states import encode_windows, extract_features
 from photism.listening.segmentation import ProblemType
-from photism.listening.settings import ClassifySettings, LabelSettings, ScoreFunction
+from photism.listening.settings import ClassifierSettings, LabelSettings, ScoreFunction
 from photism.listening.transformers_classifier import TransformersClassifier
 from photism.listening.windowed_scores import ClassScore, LabelPolicy, Labels, label_recordings
 from photism.settings import accepts
@@ -48,23 +48,23 @@ class AudioClassifier:
         model: a model for audio classification, in evaluation mode.
         extractor: its feature extractor.
         names: names of the classes; by default those in the model's configuration.
-        settings: settings of `ClassifySettings`, which a call can override.
+        settings: settings of `ClassifierSettings`, which a call can override.
 
     Raises:
         SettingError: a setting is out of range.
     """
 
-    @accepts(ClassifySettings)
+    @accepts(ClassifierSettings)
     def __init__(self, model: Any, extractor: Any, *, names: Sequence[str] | None = None, **settings: Any) -> None:
         """Keep the model and the settings."""
         self.model, self.extractor = model, extractor
         self.names = tuple(names or (model.config.id2label[index] for index in range(model.config.num_labels)))
-        self.settings = ClassifySettings(**settings)
+        self.settings = ClassifierSettings(**settings)
         is_ours = isinstance(model, Wav2Vec2BertForSequenceClassification)
         self.transformers_classifier = None if is_ours else TransformersClassifier(model, extractor)
 
     @classmethod
-    @accepts(ClassifySettings)
+    @accepts(ClassifierSettings)
     def from_pretrained(
         cls,
         model: str | Path | None = None,
@@ -79,14 +79,14 @@ class AudioClassifier:
             model: folder or hub id; by default the bundled classifier.
             device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
             dtype: dtype of the weights: float32, float16 or bfloat16.
-            settings: settings of `ClassifySettings`, which a call can override.
+            settings: settings of `ClassifierSettings`, which a call can override.
 
         Raises:
             InputError: the checkpoint does not exist, is not a classifier, does not name its classes, has no matching
                 feature extractor, or is incomplete. All but the last is checked before weights are loaded.
             SettingError: a setting is out of range.
         """
-        ClassifySettings(**settings)  # raises an error before anything is loaded
+        ClassifierSettings(**settings)  # raises an error before anything is loaded
         loaded = load_classifier(model, device=choose_device(device), dtype=choose_dtype(dtype))
         return cls(loaded.model, loaded.extractor, names=loaded.names, **settings)
 
@@ -95,7 +95,7 @@ class AudioClassifier:
         """Longest recording or window that the model sees in full, such as 30 s for Whisper; None if unlimited."""
         return self.transformers_classifier.max_duration_s if self.transformers_classifier else None
 
-    @accepts(ClassifySettings)
+    @accepts(ClassifierSettings)
     def __call__(
         self, recordings: Recordings, *, sampling_rate: float = SAMPLING_RATE, **changes: Any
     ) -> list[ClassScore] | list[list[ClassScore]] | Iterator[list[ClassScore]]:

@@ -109,7 +109,7 @@ class HearSettings(RankSettings):
 
 
 @settings
-class ClassifySettings:
+class ClassifierSettings:
     """Settings of audio classification."""
 
     top_k: int | None = _top_k("Number of best classes to report.")
@@ -126,7 +126,7 @@ class ClassifySettings:
 
 
 @settings
-class LabelSettings(ClassifySettings):
+class LabelSettings(ClassifierSettings):
     """Settings of audio classification, for whole recordings or over time."""
 
     window_s: float | None = _window_s()
