@@ -12,7 +12,7 @@ import pytest
 # One thread of torch for each test process, before torch is imported: `make test` runs two at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-LONGEST_FILES = ("test_align.py", "test_ways_to_run.py", "test_serve.py", "test_doctor.py", "test_readme.py")
+LONGEST_FILES = ("test_align.py", "test_resumable_file.py", "test_readme.py", "test_dataset.py", "test_ways_to_run.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -49,7 +49,6 @@ def test_second_order_schedulers_take_few_steps_by_default(sound_models):
     assert steps == [(number, 25) for number in range(1, 26)]
 
 
-@pytest.mark.slow
 def test_25_steps_are_close_to_200_of_the_reference(sound_models, ours):
     short = {"latents": LATENTS[:, :, :4], "guidance_scale": 1.0}
     many = latents_of(ours, **short, audio_length_in_s=0.16, num_inference_steps=200)
@@ -103,7 +102,6 @@ def test_half_precision_on_the_cpu(sound_models, ours, dtype, tolerance):
     assert np.isfinite(found.scores).all()
 
 
-@pytest.mark.slow
 def test_a_compiled_unet_gives_the_same(sound_models, ours, monkeypatch):
     """Run the graph that torch traces, without compiling it to machine code, which takes minutes."""
     graphs = []
