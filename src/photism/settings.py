@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -179,11 +180,11 @@ def declarations(kind: type) -> dict[str, Declaration]:
 
 
 def describe(kind: type, *, skipped: Collection[str] = ()) -> str:
-    """Return a line for each setting of a class: its name, description, bounds or choices, and default.
+    """Return a paragraph for each setting of a class: its name, description, bounds or choices, and default.
 
     Args:
         kind: settings class.
-        skipped: names of settings without a line.
+        skipped: names of settings without a paragraph.
     """
     lines: list[str] = []
     for each in dataclasses.fields(kind):
@@ -194,7 +195,8 @@ def describe(kind: type, *, skipped: Collection[str] = ()) -> str:
         notes = [declared.unit] if declared.unit else []
         notes += [declared.allowed] if any(bound is not None for bound in bounds) else []
         notes += [] if each.default in (None, REQUIRED, ()) else [f"default {_shown(each.default)}"]
-        lines.append(f"    {each.name}: {declared.description}" + (f" ({'; '.join(notes)})" if notes else ""))
+        line = f"{each.name}: {declared.description}" + (f" ({'; '.join(notes)})" if notes else "")
+        lines.append(textwrap.fill(line, 120, initial_indent="    ", subsequent_indent="        "))
     return "\n".join(lines)
 
 
