@@ -43,6 +43,13 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY_WORDS)
 
 
+def os_error_message(error: OSError) -> str:
+    """Return the file and the reason, such as "x.txt: no such file or directory", without the number of the error."""
+    if error.filename is None or not error.strerror:
+        return str(error)
+    return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+
+
 @contextmanager
 def as_input_error(problem: str) -> Generator[None]:
     """Turn what a library raises at files that it cannot load into an InputError.

@@ -65,7 +65,7 @@ def test_an_unknown_verb_is_one_line_and_status_2(monkeypatch, capsys):
         (FileExistsError("koala.png exists"), "photism: koala.png exists\n"),
         (
             PermissionError(13, "Permission denied", "/koala.png"),
-            "photism: [Errno 13] Permission denied: '/koala.png'\n",
+            "photism: /koala.png: permission denied\n",
         ),
     ],
 )
@@ -112,7 +112,7 @@ def test_an_interruption_is_status_130_and_prints_nothing(monkeypatch, capsys, f
         (
             OSError(28, "No space left on device", "a.png"),
             71,
-            "photism: [Errno 28] No space left on device: 'a.png': free disk space, or write to another disk\n",
+            "photism: a.png: no space left on device; free disk space, or write to another disk\n",
         ),
         (
             ModuleNotFoundError("No module named 'av'"),

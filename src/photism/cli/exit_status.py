@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from photism.errors import InputError, is_out_of_memory
+from photism.errors import InputError, is_out_of_memory, os_error_message
 
 
 class ExitStatus(IntEnum):
@@ -45,9 +45,9 @@ def diagnose(error: Exception) -> tuple[ExitStatus, str]:
         return ExitStatus.NO_RESOURCES, f"out of memory ({_first_line(error)}): {MEMORY_REMEDY}"
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return ExitStatus.NO_RESOURCES, f"{text}: {DISK_REMEDY}"
+            return ExitStatus.NO_RESOURCES, f"{os_error_message(error)}; {DISK_REMEDY}"
         if not _is_installed_file(error.filename):
-            return ExitStatus.MISTAKE, text
+            return ExitStatus.MISTAKE, os_error_message(error)
     if isinstance(error, ImportError):
         return ExitStatus.NOT_WORKING, f"{text}; `photism doctor` says what is missing and how to install it"
     return ExitStatus.BUG, f"this is a bug in Photism: {_first_line(error)}; run with --debug and report the traceback"

@@ -11,10 +11,7 @@ app = typer.Typer()
 
 @app.callback(invoke_without_command=True)
 def finetune(context: typer.Context) -> None:
-    """Train a head on your own labelled recordings.
-
-    The head is a classifier, a speech recogniser, a diarizer or a speaker encoder.
-    """
+    """Train a head on your own labelled recordings."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

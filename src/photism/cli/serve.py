@@ -9,9 +9,7 @@ from photism.server.address import AddressSettings
 
 
 def serve(address: AddressSettings, models: PipelineSettings) -> None:
-    """Open the studio, a page in the browser.
-
-    The page records sounds, ranks their captions and generates images from them.
+    """Open the studio, a page to record, recognise and draw sounds.
 
     Examples:
         photism serve
