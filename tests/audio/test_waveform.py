@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import wave
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +22,12 @@ def frequency(waveform):
     """Return the loudest frequency in Hz, to the nearest bin."""
     spectrum = np.abs(np.fft.rfft(waveform.samples * np.hanning(len(waveform.samples))))
     return spectrum.argmax() / waveform.duration_s
+
+
+def write_wav(path, samples):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, SAMPLING_RATE, 0, "NONE", ""))
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
 
 
 TONE = sine(440)
@@ -193,14 +201,40 @@ class TestMappings:
         [
             {"array": TONE},
             {"sampling_rate": 16_000},
-            {"path": "a.wav", "sampling_rate": 16_000},
+            {"array": TONE, "path": "a.wav"},
             {"array": None, "sampling_rate": 16_000},
+            {"audio": {"bytes": None, "path": None}},
             {},
         ],
     )
     def test_incomplete(self, sound):
         with pytest.raises(InputError, match='source as a mapping must have "array" or "raw" and its own'):
             load_waveform(sound)
+
+    @pytest.mark.parametrize("key", ["array", "raw"])
+    @pytest.mark.parametrize("name", ["tone.wav", "gone.wav"])
+    def test_samples_take_precedence_over_the_file_they_were_read_from(self, tmp_path, monkeypatch, key, name):
+        monkeypatch.chdir(tmp_path)
+        write_wav(tmp_path / "tone.wav", -TONE)
+        decoded = {"path": name, "bytes": b"no sound", key: TONE, "sampling_rate": 16_000}
+        for source in (decoded, {"path": name, "audio": decoded}):
+            assert np.array_equal(load_waveform(source).samples, TONE)
+
+    def test_rows_and_features_of_datasets(self, tmp_path):
+        path = tmp_path / "tone.wav"
+        write_wav(path, TONE)
+        samples = load_waveform(path).samples
+        for feature in ({"bytes": path.read_bytes(), "path": "gone.wav"}, {"bytes": None, "path": str(path)}):
+            for source in (feature, {"audio": feature, "path": "gone.wav"}):
+                assert np.array_equal(load_waveform(source).samples, samples)
+
+    def test_a_decoder_of_torchcodec(self):
+        class Decoder:
+            def get_all_samples(self):
+                return SimpleNamespace(data=torch.from_numpy(TONE)[None], sample_rate=16_000)
+
+        for source in (Decoder(), {"audio": Decoder()}):
+            assert np.array_equal(load_waveform(source).samples, TONE)
 
     def test_a_rate_of_none(self):
         with pytest.raises(InputError, match="sampling_rate is missing"):

@@ -39,7 +39,7 @@ def test_every_kind_of_recording_is_decoded_in_order(wav):
         yield from (wav, str(wav), wav.read_bytes(), io.BytesIO(wav.read_bytes()), load_waveform(wav))
         yield from (samples, torch.from_numpy(samples), list(samples), np.stack([samples, samples]))
         yield {"raw": samples, "sampling_rate": 16000}
-        yield {"array": samples, "sampling_rate": 16000}
+        yield {"array": samples, "sampling_rate": 16000, "path": "gone.wav"}
         yield {"bytes": wav.read_bytes(), "path": None}
         yield {"audio": {"bytes": None, "path": str(wav)}, "text": "a tone"}
 
@@ -73,8 +73,10 @@ def test_audio_decoded_by_torchcodec_is_accepted():
         def get_all_samples(self):
             return Samples
 
-    ((_, waveform),) = decode_ahead([{"audio": Decoder()}])
-    assert waveform.duration_s == 1
+    assert is_single(Decoder())
+    for recordings in (Decoder(), [{"audio": Decoder()}]):
+        ((_, waveform),) = decode_ahead(recordings)
+        assert waveform.duration_s == 1
 
 
 def test_an_unreadable_recording_is_an_error_or_is_skipped(wav):

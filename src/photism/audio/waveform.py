@@ -23,6 +23,7 @@ SAMPLE_TYPES = ("u1", "i2", "i4", "f2", "f4", "f8")  # as in numpy.dtype.str, in
 MAX_DOWNLOAD_BYTES = 256 * 2**20
 TIMEOUT_S = 30.0
 MAX_CHANNELS = 8  # 7.1; a longer axis is time, or a batch
+SAMPLE_KEYS = ("raw", "array")  # of a mapping, in the order in which transformers' pipelines look for them
 
 AudioSource: TypeAlias = (
     "Waveform | str | Path | bytes | BinaryIO | NDArray[Any] | Tensor | Sequence[Any] | Mapping[str, Any]"
@@ -78,8 +79,9 @@ def load_waveform(
     Args:
         source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, binary file object (read from its current
             position), array, tensor or list of samples, mapping with ``"array"`` or ``"raw"`` and ``"sampling_rate"``,
-            or ``Waveform``, which is returned unchanged. Samples are floats within ±1, (T,) or with an axis of at most
-            8 channels before or after the time; uint8, int16 and int32 are scaled to ±1.
+            anything else that ``recording_in`` accepts, or ``Waveform``, which is returned unchanged. Samples are
+            floats within ±1, (T,) or with an axis of at most 8 channels before or after the time; uint8, int16 and
+            int32 are scaled to ±1.
         sampling_rate: sampling rate of an array in Hz, 1000 to 768,000. Mappings and files have their own.
         channel_axis: 0 or 1, the axis of an array's channels; needed only if the shape is ambiguous.
         max_duration_s: longest recording that is accepted; ``math.inf`` for no limit.
@@ -94,6 +96,7 @@ def load_waveform(
         >>> load_waveform([0.0] * 800, sampling_rate=8000).duration_s
         0.1
     """
+    source = recording_in(source)
     if isinstance(source, Waveform):
         return source
     array, rate = _array_and_rate(source, sampling_rate)
@@ -115,6 +118,26 @@ def load_waveform(
         raise InputError(f"{name}: {error}") from None
 
 
+def recording_in(source: Any) -> Any:
+    """Return the recording that a source contains: samples with their rate, or a file.
+
+    This reads a row of a data set with a column ``audio``, a recording of the feature Audio of datasets, decoded or
+    not, and a decoder of torchcodec. Samples take precedence over ``"bytes"``, and these over ``"path"``: a decoded
+    recording still carries the name of the file that it was read from. Any other source is returned unchanged.
+    """
+    if isinstance(source, Mapping):
+        row = cast("Mapping[str, Any]", source)
+        if row.get("audio") is not None:
+            return recording_in(row["audio"])
+        if any(row.get(name) is not None for name in SAMPLE_KEYS):
+            return source
+        return next((row[name] for name in ("bytes", "path") if row.get(name) is not None), source)
+    if hasattr(source, "get_all_samples"):  # a decoder of torchcodec, as datasets 4 has it in a row
+        samples = source.get_all_samples()
+        return {"array": samples.data, "sampling_rate": samples.sample_rate}
+    return source
+
+
 def source_name(source: object) -> str:
     """Return the name of a source in error messages: the path or URL, or the type of anything else."""
     return str(source) if isinstance(source, str | Path) else f"source ({type(source).__name__})"
@@ -124,7 +147,7 @@ def _array_and_rate(source: object, sampling_rate: float | None) -> tuple[NDArra
     """Return the samples in memory and their rate; None instead of samples for any kind of file."""
     if isinstance(source, Mapping):
         recording = cast("Mapping[str, Any]", source)
-        array = _array(recording["array"] if "array" in recording else recording.get("raw"))
+        array = _array(next((recording[key] for key in SAMPLE_KEYS if recording.get(key) is not None), None))
         if array is None or "sampling_rate" not in recording or sampling_rate is not None:
             raise InputError(
                 'source as a mapping must have "array" or "raw" and its own "sampling_rate", and no other rate may be '

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 from torch import Tensor
 
-from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform
+from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform, recording_in
 from photism.errors import InputError
 
 SORTED_BATCHES = 8
@@ -33,7 +33,7 @@ def is_single(recordings: Recordings) -> bool:
     if isinstance(recordings, list | tuple):
         return bool(recordings) and isinstance(recordings[0], int | float | np.number)
     known = isinstance(recordings, Waveform | str | bytes | bytearray | memoryview | np.ndarray | Tensor | Mapping)
-    return known or hasattr(recordings, "read") or hasattr(recordings, "__fspath__")
+    return known or any(hasattr(recordings, name) for name in ("read", "__fspath__", "get_all_samples"))
 
 
 def as_iterable(recordings: Recordings) -> Iterable[AudioSource]:
@@ -161,21 +161,9 @@ def _take_group(
 
 
 def _load(recording: Any, sampling_rate: float, max_duration_s: float) -> Waveform:
-    recording = _audio_of_row(recording)
-    if hasattr(recording, "get_all_samples"):  # the feature Audio, decoded by torchcodec
-        samples = recording.get_all_samples()
-        recording = {"array": samples.data, "sampling_rate": samples.sample_rate}
+    recording = recording_in(recording)
     is_array = isinstance(recording, np.ndarray | Tensor | list | tuple)
     return load_waveform(recording, sampling_rate=sampling_rate if is_array else None, max_duration_s=max_duration_s)
-
-
-def _audio_of_row(recording: Any) -> Any:
-    """Return the audio in a row of a dataset; anything else is returned unchanged."""
-    if isinstance(recording, Mapping):
-        recording = recording.get("audio", recording)
-    if isinstance(recording, Mapping) and ("bytes" in recording or "path" in recording):  # the feature Audio, undecoded
-        return recording["path"] if recording.get("bytes") is None else recording["bytes"]
-    return recording
 
 
 def _undecoded(recordings: Any) -> Iterable[Any]:

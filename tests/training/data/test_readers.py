@@ -153,6 +153,15 @@ def test_data_sets(tables, where):
     assert load_waveform(examples[0].sound).duration_s == pytest.approx(0.5)
 
 
+def test_decoded_samples_take_precedence_over_their_file(captioned, tmp_path):
+    import datasets
+
+    decoded = {"array": [0.0, 0.5] * 400, "sampling_rate": 16000, "path": str(captioned / "0.wav")}
+    datasets.Dataset.from_list([{"audio": decoded, "text": "a buzz"}]).save_to_disk(tmp_path)
+    (example,) = read(tmp_path)
+    assert (example.name, load_waveform(example.sound).duration_s) == (str(captioned / "0.wav"), 0.05)
+
+
 def test_lists_of_classes(tables):
     examples = read(tables, label_template="{label}", text=("tags",))
     assert {each.texts for each in examples} == {("Rain", "Wind")}

@@ -88,7 +88,6 @@ class RowReader:
         name = str(row.get("name") or row.get("id") or "")
         if isinstance(sound, Mapping):  # the Audio feature of datasets
             name = str(sound.get("path") or name)
-            sound = sound["path"] if sound.get("bytes") is None else sound["bytes"]
         elif isinstance(sound, str):
             name = sound
             if folder is not None and "://" not in sound:
