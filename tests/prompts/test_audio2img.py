@@ -9,10 +9,11 @@ import torch
 import transformers
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import load_file, save_file
-from transformers import SeamlessM4TFeatureExtractor, Wav2Vec2BertConfig
+from transformers import SeamlessM4TFeatureExtractor
 
 from photism import AudioToImagePipeline, CaptionRanker, InputError, Waveform
 from photism.prompts.audio2img import is_audio2img
+from tests.support.tiny_audio2img import make_audio2img
 from tests.support.tiny_checkpoint import WIDTH, make_sd
 
 TOLERANCE = 1e-4
@@ -35,34 +36,8 @@ def diffusion(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=[1.0, None], ids=["padded with 1", "without preprocessor_config.json"])
 def checkpoint(tmp_path_factory, request):
-    """Make what the training notebook saves: transformers' model with its own adapter, and the feature extractor."""
-    folder = tmp_path_factory.mktemp("checkpoint")
-    with torch.random.fork_rng():
-        torch.manual_seed(1)
-        make_checkpoint().save_pretrained(folder)
-    if request.param is not None:
-        SeamlessM4TFeatureExtractor(padding_value=request.param).save_pretrained(folder)
-    return folder
-
-
-def make_checkpoint(**settings):
-    config = Wav2Vec2BertConfig(
-        hidden_size=WIDTH,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        add_adapter=True,
-        num_adapter_layers=2,
-        adapter_kernel_size=3,
-        adapter_stride=2,
-        layerdrop=0.0,
-        **settings,
-    )
-    model = transformers.Wav2Vec2BertModel(config)
-    with torch.no_grad():  # so that the biases are not all zero
-        for parameter in model.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
-    return model
+    """Make what the training notebook saves, with and without its feature extractor."""
+    return make_audio2img(tmp_path_factory.mktemp("checkpoint"), request.param)
 
 
 @pytest.fixture(scope="module")

@@ -96,11 +96,11 @@ def make_classifier(folder: Path, name: str, **changes: Any) -> Path:
     return folder
 
 
-def give_speech_head(folder: Path, last: str = "out_proj") -> None:
+def give_speech_head(folder: Path, last: str = "out_proj", *, labels: int = len(LABELS)) -> None:
     """Give a wav2vec2 in a folder the head of the published emotion classifiers."""
     weights = {key: value for key, value in load_file(folder / "model.safetensors").items() if "wav2vec2." in key}
     noise, width = torch.Generator().manual_seed(1), WIDTH["hidden_size"]
-    for name, outputs in (("dense", width), (last, len(LABELS))):
+    for name, outputs in (("dense", width), (last, labels)):
         weights[f"classifier.{name}.weight"] = torch.randn(outputs, width, generator=noise)
         weights[f"classifier.{name}.bias"] = torch.randn(outputs, generator=noise)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})

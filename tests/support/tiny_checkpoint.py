@@ -140,9 +140,9 @@ def make_xl(folder: Path) -> StableDiffusionXLPipeline:
     )
 
 
-def make_sd2(folder: Path) -> StableDiffusionPipeline:
+def make_sd2(folder: Path, length: int = PROMPT_TOKENS) -> StableDiffusionPipeline:
     """Make a pipeline in the layout of SD 2.x: OpenCLIP without its last layer, padding "!", velocity prediction."""
-    tokenizer = make_tokenizer(folder / "tokenizer")
+    tokenizer = make_tokenizer(folder / "tokenizer", length)
     tokenizer.pad_token = "!"
     return StableDiffusionPipeline(
         vae=make_vae(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from photism.audio.waveform import AudioSource, Waveform, load_waveform
+from photism.device import choose_device
 from photism.drawing.generate import (
     GeneratedImage,
     ImageGenerator,
@@ -19,6 +20,7 @@ from photism.drawing.generate import (
 from photism.drawing.negative_prompt import default_negative, encode_negative, read_negative
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
+from photism.prompts.audio2img import audio2img_encoder
 from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.mixing import place, token_range, with_strength
@@ -30,6 +32,7 @@ from photism.seeds import expand_seeds
 from photism.settings import accepts, changed
 
 if TYPE_CHECKING:
+    import torch
     from PIL.Image import Image
 
 BUNDLED_STEPS = 12
@@ -61,10 +64,18 @@ class AudioToImageOutput:
 class AudioToImagePipeline:
     """Generates images from recordings with Stable Diffusion.
 
+    The parts are `encoder` and `diffusion`, or, by the names of audio2img's own pipeline, `audio_encoder`,
+    `feature_extractor` and `diffusion_pipeline`.
+
     Args:
         encoder: makes the prompts. It is moved to the device of `diffusion`.
         diffusion: a diffusers pipeline with a UNet that takes `prompt_embeds`: text-to-image, image-to-image,
             inpainting or ControlNet of Stable Diffusion 1.x, 2.x or XL. It is used, never changed.
+        audio_encoder: a `Wav2Vec2BertModel` with the adapter of audio2img, in place of `encoder`. It stays as it is;
+            its weights are shared.
+        feature_extractor: the feature extractor of `audio_encoder`.
+        diffusion_pipeline: `diffusion` by the name of audio2img.
+        device: device to move the diffusers pipeline to; by default it stays where it is.
         num_inference_steps: default of a call; by default that of `diffusion`.
         guidance_scale: default of a call; by default that of `diffusion`.
         captions: captions that the encoder recognises.
@@ -74,21 +85,30 @@ class AudioToImagePipeline:
         negative: negative prompt of a call that gives none.
 
     Raises:
-        InputError: `diffusion` does not take prompt embeddings, or takes them in another width than `encoder` makes
-            them; or the encoder's `default_negative` is not a `NegativeWord`.
+        InputError: a part is missing or of another kind; `diffusion` does not take prompt embeddings, or takes them in
+            another width than `encoder` makes them; or the encoder's `default_negative` is not a `NegativeWord`.
     """
 
     def __init__(
         self,
-        encoder: AudioPromptEncoder,
-        diffusion: Any,
+        encoder: AudioPromptEncoder | None = None,
+        diffusion: Any = None,
         *,
+        audio_encoder: Any = None,
+        feature_extractor: Any = None,
+        diffusion_pipeline: Any = None,
+        device: torch.device | str | None = None,
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         captions: Sequence[str] = (),
         settings: PipelineSettings | None = None,
     ) -> None:
+        diffusion = diffusion_pipeline if diffusion is None else diffusion
+        _check_parts(encoder, diffusion, audio_encoder)
         parameters = call_parameters(diffusion)
+        if device is not None:
+            diffusion.to(choose_device(device))
+        encoder = encoder or audio2img_encoder(audio_encoder, feature_extractor, diffusion)
         space = encoder.prompt_space
         check_widths(diffusion.unet.config, space=space.name, width=space.width, pooled_width=space.pooled_width)
         self.encoder = encoder.to(diffusion._execution_device)  # where offloaded weights compute, not where they wait
@@ -271,6 +291,20 @@ class AudioToImagePipeline:
                     [[each.is_flagged for each in finished]],
                 )
                 row += 1
+
+
+def _check_parts(encoder: Any, diffusion: Any, audio_encoder: Any) -> None:
+    """Check that one encoder and a diffusers pipeline are given."""
+    if diffusion is None or (encoder is None) == (audio_encoder is None):
+        raise InputError(
+            "the parts must be encoder and diffusion, or audio_encoder, feature_extractor and diffusion_pipeline; "
+            "AudioToImagePipeline.from_pretrained loads those of a model"
+        )
+    if encoder is not None and not isinstance(encoder, AudioPromptEncoder):
+        raise InputError(
+            f"encoder must be an AudioPromptEncoder; got {type(encoder).__name__}; a Wav2Vec2BertModel of audio2img is "
+            "audio_encoder="
+        )
 
 
 def _load(recordings: AudioSource | Sequence[AudioSource]) -> list[Waveform]:

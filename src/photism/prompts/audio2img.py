@@ -1,4 +1,4 @@
-"""Load a published audio2img checkpoint as an `AudioPromptEncoder`.
+"""Load a model of audio2img, such as a published checkpoint, as an `AudioPromptEncoder`.
 
 These checkpoints are plain `Wav2Vec2BertModel`s whose own adapter produces the prompt. Their conventions are:
 
@@ -18,9 +18,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+import transformers
 from safetensors.torch import load_file
+from torch import Tensor
 from transformers import Wav2Vec2BertConfig
 
+from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.prompt_space import PromptSpace
@@ -60,21 +63,9 @@ def audio2img_config(folder: Path) -> AudioPromptEncoderConfig:
             `preprocessor_config.json`.
     """
     settings = json.loads((folder / "config.json").read_text(encoding="utf8"))
-    config = Wav2Vec2BertConfig.from_dict(settings)
     preprocessor = folder / "preprocessor_config.json"
     features = json.loads(preprocessor.read_text(encoding="utf8")) if preprocessor.is_file() else {}
-    return AudioPromptEncoderConfig(
-        encoder=Wav2Vec2BertConfig.from_dict({**settings, "add_adapter": False}).to_diff_dict(),
-        adapter="conv",
-        adapter_arguments={"num_heads": config.num_attention_heads, "intermediate_width": config.intermediate_size},
-        tokens=PROMPT_TOKENS,
-        space_name=SPACE,
-        space_width=config.output_hidden_size or config.hidden_size,
-        input_tokens=INPUT_TOKENS,
-        padding_value=features.get("padding_value", 0.0),
-        default_negative="noise",
-        default_diffusion=DIFFUSION,
-    )
+    return _config(Wav2Vec2BertConfig.from_dict(settings), padding_value=features.get("padding_value", 0.0))
 
 
 def load_audio2img(folder: Path, diffusion: Any, *, dtype: torch.dtype) -> AudioPromptEncoder:
@@ -88,15 +79,72 @@ def load_audio2img(folder: Path, diffusion: Any, *, dtype: torch.dtype) -> Audio
     Raises:
         InputError: weights are missing, or the pipeline has no text encoder or accepts shorter prompts only.
     """
-    config = audio2img_config(folder)
+    weights = load_file(folder / "model.safetensors")
+    return _build(audio2img_config(folder), weights, diffusion, dtype=dtype, name=f"model {folder}")
+
+
+def audio2img_encoder(audio_encoder: Any, feature_extractor: Any, diffusion: Any) -> AudioPromptEncoder:
+    """Make an `AudioPromptEncoder` of the parts of audio2img's own pipeline; it shares the weights of `audio_encoder`.
+
+    Args:
+        audio_encoder: a `Wav2Vec2BertModel` with audio2img's adapter, of Photism or of transformers.
+        feature_extractor: its feature extractor.
+        diffusion: diffusers pipeline, with its text encoder.
+
+    Raises:
+        InputError: the model or the feature extractor is of another kind, or the pipeline has no text encoder or
+            accepts shorter prompts only.
+    """
+    if not isinstance(audio_encoder, Wav2Vec2BertModel | transformers.Wav2Vec2BertModel):
+        raise InputError(f"audio_encoder must be a Wav2Vec2BertModel; got {type(audio_encoder).__name__}")
+    config: Any = audio_encoder.config
+    others = {name: getattr(config, name) for name, value in ADAPTER.items() if getattr(config, name) != value}
+    if others:
+        expected = {name: ADAPTER[name] for name in others}
+        raise InputError(f"audio_encoder must have the adapter of audio2img, {expected}; it has {others}")
+    features = (getattr(feature_extractor, "num_mel_bins", None), getattr(feature_extractor, "stride", None))
+    if features != (80, 2):
+        raise InputError(
+            "feature_extractor must be a SeamlessM4TFeatureExtractor of 80 mel bins and stride 2; "
+            f"got {type(feature_extractor).__name__} of {features[0]} and {features[1]}"
+        )
+    encoder = _build(
+        _config(config, padding_value=feature_extractor.padding_value),
+        audio_encoder.state_dict(),
+        diffusion,
+        dtype=audio_encoder.dtype,
+        name="audio_encoder",
+    )
+    return encoder.eval()
+
+
+def _config(config: Wav2Vec2BertConfig, *, padding_value: float) -> AudioPromptEncoderConfig:
+    settings = config.to_dict()
+    return AudioPromptEncoderConfig(
+        encoder=Wav2Vec2BertConfig.from_dict({**settings, "add_adapter": False}).to_diff_dict(),
+        adapter="conv",
+        adapter_arguments={"num_heads": config.num_attention_heads, "intermediate_width": config.intermediate_size},
+        tokens=PROMPT_TOKENS,
+        space_name=SPACE,
+        space_width=config.output_hidden_size or config.hidden_size,
+        input_tokens=INPUT_TOKENS,
+        padding_value=padding_value,
+        default_negative="noise",
+        default_diffusion=DIFFUSION,
+    )
+
+
+def _build(
+    config: AudioPromptEncoderConfig, weights: Mapping[str, Tensor], diffusion: Any, *, dtype: torch.dtype, name: str
+) -> AudioPromptEncoder:
+    """Make the model of a configuration, the weights of a `Wav2Vec2BertModel`, and the diffusion model's embeddings."""
     space = PromptSpace.of(diffusion, name=SPACE)
     if space.length <= PROMPT_TOKENS:
         raise InputError(
             f"diffusion must accept prompts of at least {1 + PROMPT_TOKENS} tokens; it accepts {space.length}"
         )
     config.space_length, config.space_norm = space.length, space.norm
-    weights = load_file(folder / "model.safetensors")
-    renamed = {f"{'adapter' if name.startswith('adapter.') else 'encoder'}.{name}": weights[name] for name in weights}
+    renamed = {f"{'adapter' if key.startswith('adapter.') else 'encoder'}.{key}": weights[key] for key in weights}
     # The BOS embedding is a view of the empty prompt; safetensors does not save views.
     embeddings = {"bos": space.bos.cpu().clone(), "negative": space.negative.cpu()}
     loaded = AudioPromptEncoder.from_pretrained(
@@ -108,5 +156,5 @@ def load_audio2img(folder: Path, diffusion: Any, *, dtype: torch.dtype) -> Audio
     )
     model, found = cast("tuple[AudioPromptEncoder, dict[str, Any]]", loaded)
     if found["missing_keys"]:
-        raise InputError(f"model {folder} lacks weights: {', '.join(sorted(found['missing_keys']))}")
+        raise InputError(f"{name} lacks weights: {', '.join(sorted(found['missing_keys']))}")
     return model
