@@ -23,6 +23,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:  # the names below, for type checkers and editors
+    from diffusers import AudioLDM2ProjectionModel as AudioLDM2ProjectionModel
+    from diffusers import AudioLDM2UNet2DConditionModel as AudioLDM2UNet2DConditionModel
+    from diffusers.pipelines.pipeline_utils import AudioPipelineOutput as AudioPipelineOutput
     from transformers import Wav2Vec2BertConfig as Wav2Vec2BertConfig
 
     from photism.audio.log_mel import log_mel
@@ -71,6 +74,10 @@ _MODULES = {
     "Wav2Vec2BertForXVector": "photism.encoder.x_vector",
     "Wav2Vec2BertModel": "photism.encoder.model",
     "Wav2Vec2BertProcessor": "photism.encoder.processor",
+    # The names that diffusers documents for AudioLDM 2.
+    "AudioLDM2ProjectionModel": "diffusers",
+    "AudioLDM2UNet2DConditionModel": "diffusers",
+    "AudioPipelineOutput": "diffusers.pipelines.pipeline_utils",
 }
 
 

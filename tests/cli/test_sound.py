@@ -34,6 +34,17 @@ def no_model(monkeypatch):
     monkeypatch.setattr(AudioLDM2Pipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
 
 
+def test_max_new_tokens(run, folder):
+    for name, flag in (("default", ()), ("eight", ("--max-new-tokens", 8)), ("five", ("--max-new-tokens", 5))):
+        assert run("rain", *QUICK, *flag, "-o", f"{name}.wav").exit_code == 0
+    default, eight, five = (folder / f"{name}.wav" for name in ("default", "eight", "five"))
+    assert eight.read_bytes() == default.read_bytes() != five.read_bytes()
+    assert (read_tags(eight).get("max_new_tokens"), read_tags(five)["max_new_tokens"]) == (None, 5)
+    result = run("rain", *QUICK, "--max-new-tokens", 100)
+    assert isinstance(result.exception, InputError)
+    assert "--max-new-tokens must be at most 90 for a text of 2 tokens" in str(result.exception)
+
+
 def test_a_file_holds_its_text_and_settings(run, folder, sound_models):
     result = run("Rain on a tin roof.", *QUICK, "--seed", 5, "--negative", "a dog", "--guidance-scale", 2)
     assert result.exit_code == 0, result.output

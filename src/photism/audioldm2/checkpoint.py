@@ -46,6 +46,8 @@ WEIGHT_NAMES = ("model", "diffusion_pytorch_model")
 WEIGHT_SUFFIXES = (".safetensors", "-?????-of-?????.safetensors")
 DEFAULT_NEW_TOKENS = 8
 """Number of states that the language model generates, if its configuration has none."""
+DEFAULT_SPEECH_NEW_TOKENS = 512
+"""The same for a checkpoint that generates speech: the number with which the published ones were trained."""
 DEFAULT_GUIDANCE_SCALE = 3.5
 """Guidance scale if model_index.json has none, as those of the published checkpoints."""
 
@@ -116,7 +118,8 @@ class AudioLDM2Checkpoint:
     @property
     def max_new_tokens(self) -> int:
         """Default number of states that the language model generates."""
-        return self.configs["language_model"].get("max_new_tokens") or DEFAULT_NEW_TOKENS
+        default = DEFAULT_SPEECH_NEW_TOKENS if self.is_speech else DEFAULT_NEW_TOKENS
+        return self.configs["language_model"].get("max_new_tokens") or default
 
     def check_configs(self) -> None:
         """Read every value that is needed of the configurations.

@@ -142,9 +142,9 @@ class SoundSettings:
     )
     max_new_tokens: int | None = setting(
         None,
-        "Number of hidden states that the language model generates. Default: the checkpoint's.",
+        "Number of hidden states that the language model generates. Default: the checkpoint's, or else 8, and 512 for "
+        "speech.",
         minimum=1,
-        is_flag=False,
     )
     transcription: str | Sequence[str] | None = setting(None, "Words to speak, for a checkpoint that generates speech.")
     audio: Any = setting(

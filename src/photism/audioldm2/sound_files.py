@@ -51,7 +51,7 @@ def write_sounds(
         generated: output of the pipeline.
         pipeline: pipeline that generated it.
     """
-    used = generated.settings
+    used, default_new_tokens = generated.settings, pipeline.checkpoint.max_new_tokens
     about = {
         "model": pipeline.settings.model or "tiny",
         "scheduler": pipeline.settings.scheduler,
@@ -60,6 +60,7 @@ def write_sounds(
         "guidance_scale": used.guidance_scale,
         "negative": used.negative_prompt,
         "transcription": used.transcription,
+        "max_new_tokens": None if used.max_new_tokens == default_new_tokens else used.max_new_tokens,
         "from": used.audio,
         "strength": used.strength,
         "span": used.span_s,

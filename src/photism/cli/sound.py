@@ -39,6 +39,11 @@ def sound(
 ) -> None:
     """Generate sound from text with AudioLDM 2. Each file holds its text, seed, model and settings.
 
+    For the published checkpoints, their authors advise to describe the sound with adjectives and its context, in
+    general words: "clear water flowing in a forest", "a small dog" and not its name; and to give --negative
+    "low quality". Results differ from seed to seed: --candidates 4 generates four, and saves the one that is most
+    similar to the text.
+
     Examples:
         photism sound "a rooster"
         photism sound "a dog" "a cow" --candidates 4 --seed 7 --json
