@@ -86,7 +86,7 @@ def strip(recordings: Sequence[Path], *, seed: int) -> Image.Image:
     sheet = Image.new("RGB", (len(recordings) * (COLUMN + GAP) - GAP, HEIGHT), PAPER)
     for index, (recording, waveform, candidates) in enumerate(zip(recordings, waveforms, images, strict=True)):
         code = recording.suffixes[0].lstrip(".")
-        caption = ranker.rank(waveform, top_k=1)[0][0].caption
+        caption = ranker.rank(waveform, top_k=1)[0][0]["caption"]
         sheet.paste(column(waveform, candidates[0], LANGUAGES.get(code, code), caption), (index * (COLUMN + GAP), 0))
     return sheet
 

@@ -146,7 +146,7 @@ def classify_by_hear(paths: Sequence[Path]) -> list[set[str]]:
     for stamp in read_stamps():
         categories[stamp.caption.lower()].add(category_of(stamp.name))
     ranked = CaptionRanker.from_pretrained().rank(list(paths), top_k=1)
-    return [categories[captions[0].caption.lower()] for captions in ranked]
+    return [categories[captions[0]["caption"].lower()] for captions in ranked]
 
 
 def category_of(stamp: str) -> str:

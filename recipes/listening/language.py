@@ -77,7 +77,7 @@ def evaluate() -> dict[str, dict[str, object]]:
         groups[f"Asterisk, {language}"] = [(path, LANGUAGES.get(language, "none of them")) for path in paths]
     results: dict[str, dict[str, object]] = {}
     for name, rows in groups.items():
-        predicted = [labels[0].label for labels in classifier([path for path, _ in rows])]
+        predicted = [labels[0]["label"] for labels in classifier([path for path, _ in rows])]
         correct = sum(label == found for (_, label), found in zip(rows, predicted, strict=True))
         frequent = dict(Counter(predicted).most_common(4))
         results[name] = {"recordings": len(rows), "accuracy": correct / len(rows), "predicted": frequent}

@@ -57,7 +57,9 @@ def test_the_bundled_encoder_recognises_the_generated_captions(pipeline):
     captions = ["A banana.", "A dolphin.", "An elephant.", "A butterfly.", "A ripe, red tomato!"]
     output = pipeline([f"a voice says {caption}" for caption in captions], seed=0)
     ranked = CaptionRanker.from_pretrained(device="cpu").rank(list(output.waveforms), top_k=5)
-    recognised = [caption in [found.caption for found in five] for caption, five in zip(captions, ranked, strict=True)]
+    recognised = [
+        caption in [found["caption"] for found in five] for caption, five in zip(captions, ranked, strict=True)
+    ]
     assert sum(recognised) >= 3
 
 

@@ -18,7 +18,7 @@ def test_the_languages_of_the_examples_are_recognised(classifier):
     paths = sorted((bundled_model() / "examples").glob("*.ogg"))
     assert len(paths) == len(LANGUAGES)
     for path, classes in zip(paths, classifier(paths), strict=True):
-        assert classes[0].label == LANGUAGES[path.name.split(".")[1]]
+        assert classes[0]["label"] == LANGUAGES[path.name.split(".")[1]]
 
 
 def test_it_shares_the_encoder_of_the_bundled_model(classifier):

@@ -1,5 +1,6 @@
 """AudioClassifier compared with transformers' pipeline, and where that pipeline fails."""
 
+import json
 import warnings
 
 import numpy as np
@@ -41,13 +42,14 @@ def pipeline(folder, **arguments):
 
 def in_full(answers):
     """Return scores (B, C) in the order of the labels."""
-    return np.array([[dict(answer)[name] for name in LABELS] for answer in answers])
+    scores = [{each["label"]: each["score"] for each in answer} for answer in answers]
+    return np.array([[answer[name] for name in LABELS] for answer in scores])
 
 
 def reference(folder, recordings, **arguments):
     pipe = pipeline(folder)
     answers = [pipe(recording.copy(), top_k=None, **arguments) for recording in recordings]
-    return in_full([[(each["label"], each["score"]) for each in answer] for answer in answers])
+    return in_full(answers)
 
 
 @pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")
@@ -92,9 +94,11 @@ def test_the_score_function_is_that_of_the_problem_type_or_the_given_one(
 
 def test_a_single_class_is_a_regression(checkpoints, recordings):
     folder = checkpoints("bert", id2label={0: "loudness"}, label2id={"loudness": 0})
-    ((name, score),) = AudioClassifier.from_pretrained(folder, device="cpu")(recordings[0])
-    assert name == "loudness"
-    assert score == pytest.approx(pipeline(folder)(recordings[0], function_to_apply="none")[0]["score"], abs=1e-6)
+    (only,) = AudioClassifier.from_pretrained(folder, device="cpu")(recordings[0])
+    assert only["label"] == "loudness"
+    assert only["score"] == pytest.approx(
+        pipeline(folder)(recordings[0], function_to_apply="none")[0]["score"], abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("last", ["out_proj", "output"])
@@ -124,20 +128,21 @@ def test_top_k_is_set_at_construction_and_overridden_in_a_call(bert, checkpoints
     assert len(bert(recordings[0])) == 5
     called = bert(recordings[0], top_k=top_k)
     assert called == made(recordings[0])
-    assert [score for _, score in called] == sorted((score for _, score in called), reverse=True)
+    assert [each["score"] for each in called] == sorted((each["score"] for each in called), reverse=True)
 
 
 def test_one_recording_a_list_and_a_generator(bert, recordings, sounds):
     single = bert(recordings[0])
-    assert [type(each).__name__ for each in single] == ["ClassScore"] * 5
+    assert json.loads(json.dumps(single)) == single
+    assert [sorted(each) for each in single] == [["label", "score"]] * 5
     assert bert(recordings[:1])[0] == single
     stream = bert(recording for recording in recordings)
     assert iter(stream) is stream
-    streamed = [answer[0].score for answer in stream]
-    np.testing.assert_allclose(streamed, [bert(each)[0].score for each in recordings], **NEAR)
+    streamed = [answer[0]["score"] for answer in stream]
+    np.testing.assert_allclose(streamed, [bert(each)[0]["score"] for each in recordings], **NEAR)
     assert bert(sounds[0].read_bytes()) == bert(str(sounds[0])) == bert({"audio": {"path": str(sounds[0])}})
     assert bert(list(map(float, recordings[0]))) == single
-    assert bert(recordings[0][::2], sampling_rate=8000)[0].label in LABELS
+    assert bert(recordings[0][::2], sampling_rate=8000)[0]["label"] in LABELS
     assert bert({"raw": recordings[0], "sampling_rate": 16_000}) == single
     assert bert(torch.from_numpy(recordings[0])) == single
     assert bert(np.stack([recordings[0]] * 2)) == single
@@ -238,7 +243,7 @@ def test_a_call_classifies_whole_recordings_only(bert, recordings):
 def test_a_recording_shorter_than_a_window_is_one_window(bert, recordings):
     (labels,) = bert.stream(recordings[4], window_s=0.5)
     best = labels.windows[0].scores[0]
-    assert labels.segments == ((0, labels.duration_s, best.label, best.score),)
+    assert labels.segments == ((0, labels.duration_s, best["label"], best["score"]),)
 
 
 def test_two_classifiers_share_a_model(checkpoints, recordings):
@@ -286,13 +291,15 @@ def test_labels_below_the_threshold_are_not_reported(checkpoints, recordings):
     classifier = AudioClassifier.from_pretrained(folder, device="cpu", top_k=None)
     (whole,) = classifier.stream(recordings[0])
     assert len(whole.segments) == len(whole.windows[0].scores) == 7
-    fourth = whole.windows[0].scores[3].score
+    fourth = whole.windows[0].scores[3]["score"]
     (some,) = classifier.stream(recordings[0], threshold=fourth)
-    assert [segment[2:] for segment in some.segments] == list(whole.windows[0].scores[:4])
+    assert [{"label": segment.label, "score": segment.score} for segment in some.segments] == list(
+        whole.windows[0].scores[:4]
+    )
     assert len(some.windows[0].scores) == 7
     (half,) = classifier.stream(recordings[0], window_s=0.25)
     assert half == next(classifier.stream(recordings[0], window_s=0.25, threshold=0.5))
-    present = {each.label for window in half.windows for each in window.scores if each.score >= 0.5}
+    present = {each["label"] for window in half.windows for each in window.scores if each["score"] >= 0.5}
     assert {segment.label for segment in half.segments} == present
 
 

@@ -40,9 +40,9 @@ def test_a_score_is_the_mean_cosine_of_the_tokens_after_bos(ranker, sounds):
     prompts = ranker.encoder.encode(sounds[:2]).prompt_embeds
     texts, _ = encode_text(ranker.diffusion, LABELS)
     for prompt, captions in zip(prompts, ranked, strict=True):
-        assert [score for _, score in captions] == sorted((score for _, score in captions), reverse=True)
-        assert {caption for caption, _ in captions} == set(LABELS)
-        for caption, score in captions:
+        assert [each["score"] for each in captions] == sorted((each["score"] for each in captions), reverse=True)
+        assert {each["caption"] for each in captions} == set(LABELS)
+        for caption, score in (each.values() for each in captions):
             text = texts[LABELS.index(caption)]
             cosines = [torch.cosine_similarity(prompt[s], text[s], dim=0) for s in range(1, len(prompt))]
             assert score == pytest.approx(sum(cosines).item() / len(cosines), abs=1e-6)
@@ -52,8 +52,8 @@ def test_the_prompt_of_a_caption_is_nearest_to_it(ranker):
     tokens = 1 + ranker.encoder.config.tokens
     prompts = encode_text(ranker.diffusion, ["A bird.", "Rain."])[0][:, :tokens]
     (bird, *_), (rain, *_) = ranker.rank_prompts(AudioPrompt(prompts, None), captions=LABELS)
-    assert (bird.caption, rain.caption) == ("A bird.", "Rain.")
-    assert bird.score == pytest.approx(1, abs=1e-6)
+    assert (bird["caption"], rain["caption"]) == ("A bird.", "Rain.")
+    assert bird["score"] == pytest.approx(1, abs=1e-6)
 
 
 def test_a_mixture_is_compared_by_its_weights():
@@ -86,8 +86,8 @@ def test_a_recording_ranks_the_same_alone_and_in_a_batch(ranker, sounds):
     together = ranker.rank(sounds, batch_size=2)
     for sound, ranked in zip(sounds, together, strict=True):
         (alone,) = ranker.rank(sound)
-        assert [caption for caption, _ in alone] == [caption for caption, _ in ranked]
-        assert [score for _, score in alone] == pytest.approx([score for _, score in ranked], abs=1e-5)
+        assert [each["caption"] for each in alone] == [each["caption"] for each in ranked]
+        assert [each["score"] for each in alone] == pytest.approx([each["score"] for each in ranked], abs=1e-5)
 
 
 @pytest.mark.parametrize(("top_k", "count"), [(1, 1), (3, 3), (4, 3), (None, 3)])
@@ -133,7 +133,7 @@ def test_without_default_captions_some_must_be_given(ranker, sounds):
     without_defaults = CaptionRanker(ranker.encoder, ranker.diffusion)
     with pytest.raises(InputError, match="the model has no default captions: give some"):
         without_defaults.rank(sounds[0])
-    assert without_defaults.rank(sounds[0], captions=["Rain."])[0][0].caption == "Rain."
+    assert without_defaults.rank(sounds[0], captions=["Rain."])[0][0]["caption"] == "Rain."
 
 
 def test_a_pipeline_without_a_text_encoder_is_refused(ranker, monkeypatch):
@@ -154,8 +154,8 @@ def test_a_stream_ranks_as_rank_does(ranker, sounds):
     assert [labels.number for labels in streamed] == [0, 1, 2]
     for labels, expected in zip(streamed, ranked, strict=True):
         scores = labels.windows[0].scores
-        assert [score.label for score in scores] == [each.caption for each in expected]
-        assert [score.score for score in scores] == pytest.approx([each.score for each in expected], abs=1e-5)
+        assert [score["label"] for score in scores] == [each["caption"] for each in expected]
+        assert [score["score"] for score in scores] == pytest.approx([each["score"] for each in expected], abs=1e-5)
 
 
 def test_windows_are_ranked_as_recordings_of_their_own(ranker, sounds):
@@ -163,8 +163,10 @@ def test_windows_are_ranked_as_recordings_of_their_own(ranker, sounds):
     samples = load_waveform(sounds[2]).samples
     crops = [Waveform(samples[start : start + 8000]) for start in (0, 8000, 16_000)]
     for window, expected in zip(labels.windows, ranker.rank(crops, captions=LABELS), strict=True):
-        assert [score.score for score in window.scores] == pytest.approx([each.score for each in expected], abs=1e-5)
-    best = [window.scores[0].label for window in labels.windows]
+        assert [score["score"] for score in window.scores] == pytest.approx(
+            [each["score"] for each in expected], abs=1e-5
+        )
+    best = [window.scores[0]["label"] for window in labels.windows]
     assert [segment.label for segment in labels.segments] == [name for name, _ in groupby(best)]
 
 

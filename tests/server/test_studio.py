@@ -23,7 +23,8 @@ from photism.server.studio import CSS, THEME, build_app, launch  # noqa: E402
 
 RATE = 8000  # Hz
 FLAGGED_SEED = 66
-HEARD = [("An elephant.", 0.75), ("A koala.", -0.25)]
+HEARD = {"An elephant.": 0.75, "A koala.": -0.25}
+RANKED = [{"caption": caption, "score": score} for caption, score in HEARD.items()]
 
 
 class Pipeline:
@@ -60,7 +61,7 @@ class Pipeline:
         return SimpleNamespace(images=[images], seeds=[seeds], nsfw_content_detected=[flags], settings=used)
 
 
-RANKER = SimpleNamespace(rank_prompts=lambda prompts: [HEARD])
+RANKER = SimpleNamespace(rank_prompts=lambda prompts: [RANKED])
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_the_controls_become_settings(make_sound):
         num_inference_steps=20, guidance_scale=5.0, seed=7, images_per_sound=2, negative="noise"
     )
     assert [caption for _, caption in pictures] == ["Seed 7", "Seed 8"]
-    assert heard == dict(HEARD)
+    assert heard == HEARD
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ def test_random_seeds_no_guidance_and_negative_texts(make_sound, seed, negative,
 @pytest.mark.parametrize(("share", "drawn"), [(0.0, 1.0), (0.25, 1.5), (1.0, 3.0)])
 def test_two_recordings_are_mixed(make_sound, share, drawn):
     pipeline, asked = Pipeline(), []
-    ranker = SimpleNamespace(rank_prompts=lambda prompts: asked.append(prompts.prompt_embeds.mean().item()) or [HEARD])
+    ranker = SimpleNamespace(rank_prompts=lambda prompts: asked.append(prompts.prompt_embeds.mean().item()) or [RANKED])
     pictures, _ = draw_of(build_app(pipeline, ranker))(
         make_sound(1), 20, 5.0, 0, 1, "empty", make_sound(3, "second"), share
     )
@@ -233,7 +234,7 @@ def test_over_http(make_sound, tmp_path):
         app.close()
     assert pipeline.settings == DrawSettings(num_inference_steps=12, guidance_scale=3.0, seed=200, negative="empty")
     assert heard["label"] == "An elephant."
-    assert heard["confidences"] == [{"label": label, "confidence": score} for label, score in HEARD]
+    assert heard["confidences"] == [{"label": label, "confidence": score} for label, score in HEARD.items()]
     (picture,) = pictures
     assert picture["caption"] == "Seed 200"
     with Image.open(picture["image"]) as image:

@@ -74,7 +74,10 @@ def draw(
 
     prompts = pipeline.encoder.encode(waveforms, batch_size=settings.batch_size)
     ranked = ranker.rank_prompts(prompts) if ranker else [[] for _ in sounds]
-    recordings = {sound: RankedRecording(sound, captions) for sound, captions in zip(sounds, ranked, strict=True)}
+    recordings = {
+        sound: RankedRecording(sound, [(each["caption"], each["score"]) for each in captions])
+        for sound, captions in zip(sounds, ranked, strict=True)
+    }
     with progress_bar("drawing") as bar:
         outputs = pipeline.stream(mix_prompts(prompts, mixing), decoded, callback_on_step=bar.update)
         for group, paths in zip(groups, targets, strict=True):

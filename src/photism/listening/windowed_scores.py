@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,8 @@ ScoreWaveforms: TypeAlias = Callable[[Sequence[Waveform]], NDArray[np.floating]]
 """Function from B waveforms to scores (B, C), in which no row depends on the other waveforms."""
 
 
-class ClassScore(NamedTuple):
-    """A class and its score."""
+class ClassScore(TypedDict):
+    """A class and its score, as an object of JSON."""
 
     label: str
     score: float
@@ -60,8 +60,7 @@ class Labels:
     def as_dict(self) -> dict[str, Any]:
         """Return the duration, segments and windows for JSON."""
         windows = [
-            {"start_s": start_s, "end_s": end_s, "scores": [score._asdict() for score in scores]}
-            for start_s, end_s, scores in self.windows
+            {"start_s": start_s, "end_s": end_s, "scores": list(scores)} for start_s, end_s, scores in self.windows
         ]
         segments = [segment._asdict() for segment in self.segments]
         return {"duration_s": self.duration_s, "segments": segments, "windows": windows}
@@ -86,7 +85,7 @@ class LabelPolicy:
     def best(self, scores: NDArray[np.floating]) -> tuple[ClassScore, ...]:
         """Return the best classes by scores (C,), best first."""
         order = np.argsort(-scores, kind="stable")[: self.top_k]
-        return tuple(ClassScore(self.names[int(index)], float(scores[index])) for index in order)
+        return tuple(ClassScore(label=self.names[int(index)], score=float(scores[index])) for index in order)
 
     def label(self, number: int, windows: Sequence[Window], scores: NDArray[np.floating], *, is_whole: bool) -> Labels:
         """Label one recording.
@@ -103,8 +102,8 @@ class LabelPolicy:
         )
         duration_s = scored[-1].end_s
         if is_whole:
-            best = [each for each in scored[0].scores if self.threshold is None or each.score >= self.threshold]
-            segments = [Segment(0.0, duration_s, label, score) for label, score in best]
+            best = [each for each in scored[0].scores if self.threshold is None or each["score"] >= self.threshold]
+            segments = [Segment(0.0, duration_s, **each) for each in best]
         else:
             ranges_s = [(start / SAMPLING_RATE, stop / SAMPLING_RATE) for start, stop in kept_ranges(windows)]
             segments = merge_windows(

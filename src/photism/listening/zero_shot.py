@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import torch
@@ -42,8 +42,8 @@ MIXTURE_TEMPERATURE = 0.1
 """Temperature chosen in recipes/tiny, for captions as the bundled model knows them and in other words."""
 
 
-class RankedCaption(NamedTuple):
-    """A caption and its score, from -1 to 1."""
+class RankedCaption(TypedDict):
+    """A caption and its score, from -1 to 1, as an object of JSON."""
 
     caption: str
     score: float
@@ -190,7 +190,7 @@ class CaptionRanker:
         scores = self.score_prompts(prompts, captions=choices, template=template)
         best = scores.topk(min(top_k or len(choices), len(choices)), dim=1)
         return [
-            [RankedCaption(choices[index], score) for index, score in zip(indices, values, strict=True)]
+            [RankedCaption(caption=choices[index], score=score) for index, score in zip(indices, values, strict=True)]
             for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         ]
 

@@ -181,7 +181,8 @@ class _Studio:
             output = self.pipeline(prompts, settings, callback_on_step=show_progress)
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from None
-        heard = dict(self.ranker.rank_prompts(prompts)[0]) if self.ranker else {}
+        ranked = self.ranker.rank_prompts(prompts)[0] if self.ranker else []
+        heard = {each["caption"]: each["score"] for each in ranked}
         about = {
             "Software": f"photism {__version__}",
             "model": self.model,
