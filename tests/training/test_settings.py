@@ -30,8 +30,8 @@ FINETUNE = f"""
 KEYS = {
     TrainingSettings: SHARED,
     AlignSettings: f"""
-        {SHARED} diffusion adapter tokens text_column label_template contrastive_weight symmetric temperature
-        learn_temperature regression_weight norm_weight padding_weight pictures picture_steps clip
+        {SHARED} diffusion adapter tokens text_column label_column label_template contrastive_weight symmetric
+        temperature learn_temperature regression_weight norm_weight padding_weight pictures picture_steps clip
     """,
     ClassifySettings: f"{FINETUNE} label_column classes multi_label balance",
     CtcSettings: f"{FINETUNE} text_column lowercase keep_punctuation remove vocabulary min_count adapter",
@@ -93,6 +93,11 @@ def test_a_written_file_is_read_again(tmp_path):
         (AlignSettings, {"adapter": "phonetic"}, "adapter must be one of conv, resampler; got phonetic"),
         (AlignSettings, {"label_template": "sound"}, r"label_template must contain either \{labels\}.*got 'sound'"),
         (AlignSettings, {"label_template": "{label} of {labels}"}, "label_template must contain either"),
+        (
+            AlignSettings,
+            {"text_column": "text", "label_column": "tags"},
+            "label_column must not be given together with text_",
+        ),
         (AlignSettings, {"frozen_layers": -2}, "frozen_layers must be at least -1; got -2"),
         (AlignSettings, {"frozen_layers": -1, "lora_rank": 4}, "lora_rank must be 0 if the whole encoder is frozen"),
         (AlignSettings, {"evaluate_every": 0}, "evaluate_every must be at least 1; got 0"),

@@ -32,7 +32,12 @@ class Preflight:
 
     def lines(self) -> list[str]:
         """Return the report as lines; names of single recordings are indented."""
-        return [*self.dataset.split_lines(), *self.task.lines, *self.dataset.problem_lines()]
+        return [
+            *self.dataset.split_lines(),
+            *self.dataset.column_lines(),
+            *self.task.lines,
+            *self.dataset.problem_lines(),
+        ]
 
 
 @dataclass(frozen=True)

@@ -139,6 +139,7 @@ def _prepare(
         settings.data,
         lambda row: kind.read_row(row, settings),
         read_group=lambda row: kind.group(row, settings),
+        read_columns=lambda row: kind.columns(row, settings),
         sound_column=settings.sound_column,
         dataset_config=settings.dataset_config,
     )

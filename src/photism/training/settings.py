@@ -142,7 +142,11 @@ class AlignSettings(TrainingSettings):
         None, "Number of prompt tokens the adapter produces, without BOS; by default the full prompt length."
     )
     text_column: str | None = setting(
-        None, "Columns with captions, separated by commas; by default the first of text, caption, captions, …"
+        None, "Columns with captions, separated by commas; by default labels, or else text, caption, captions, …"
+    )
+    label_column: str | None = setting(
+        None,
+        "Column with labels, from which captions are made; by default labels, or without captions label or category.",
     )
     label_template: str = setting(
         "{labels}",
@@ -183,6 +187,10 @@ class AlignSettings(TrainingSettings):
     def check(self) -> None:
         """Raise InputError where settings are missing or contradict each other."""
         super().check()
+        if self.text_column and self.label_column:
+            raise SettingError(
+                "label_column", f"must not be given together with {{}}; got {self.label_column!r}", "text_column"
+            )
         if (ALL_LABELS in self.label_template) == (EACH_LABEL in self.label_template):
             raise SettingError(
                 "label_template",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from photism.training.data.example import NO_COLUMNS, Columns
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.sampler import Crop, EpochSampler
 from photism.training.pretrained import PretrainedEncoder
@@ -233,6 +234,7 @@ class TaskType:
         required: returns what a clip must have to be used, such as "caption", or None.
         cache_key: returns the settings that decide which clips and texts the data set has.
         create: returns the task on a data set.
+        columns: returns the columns of a row that hold targets, for the report.
         group: returns what keeps clips in one split together, such as their speaker, or None.
     """
 
@@ -240,4 +242,5 @@ class TaskType:
     required: Callable[[Any], str | None]
     cache_key: Callable[[Any], Mapping[str, Any]]
     create: Callable[[Any, FeatureDataset, torch.device, Listener], AnyTask]
+    columns: Callable[[Mapping[str, Any], Any], Columns] = lambda row, settings: NO_COLUMNS
     group: Callable[[Mapping[str, Any], Any], str | None] = lambda row, settings: None

@@ -229,3 +229,32 @@ def test_a_fingerprint_changes_with_the_shards(tmp_path, pattern):
     assert fingerprint(str(tmp_path / pattern)) == before
     write_shard(tmp_path / "s-000.tar", {"a.txt": b"a dog" * 4000})
     assert fingerprint(str(tmp_path / pattern)) != before
+
+
+def test_a_null_does_not_move_a_row_of_the_test_split_into_training(captioned, tmp_path):
+    import datasets
+
+    sound = str(captioned / "0.wav")
+    rows = [{"file": sound, "text": "rain", "split": None, "name": None}] * 2
+    own = [{"file": sound, "text": "rain", "split": "val", "name": "a"}]
+    splits = {"train": datasets.Dataset.from_list([*rows, *own]), "test": datasets.Dataset.from_list(rows)}
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "saved")
+    found = list(read_examples(str(tmp_path / "saved"), captions_of_row, read_group=lambda row: row["name"]))
+    assert [example.split for example in found] == ["train", "train", "validation", "validation", "validation"]
+    assert [example.group for example in found] == ["train/0", "train/1", "a", "test/0", "test/1"]
+
+
+def test_a_null_does_not_contradict_a_split(tmp_path):
+    rows = [
+        {"file_name": "a.wav", "text": text, "split": split} for text, split in (("a dog", None), ("hound", "test"))
+    ]
+    for listed in (rows, rows[::-1]):
+        (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(row) + "\n" for row in listed))
+        (example,) = read(tmp_path)
+        assert (example.split, set(example.texts)) == ("validation", {"a dog", "hound"})
+
+
+def test_a_class_file_does_not_replace_a_caption_of_a_shard(tmp_path):
+    write_shard(tmp_path / "s.tar", {"a.wav": b"", "a.cls": b"3", "a.txt": b"a dog"})
+    (example,) = read(tmp_path / "s.tar")
+    assert example.texts == ("a dog",)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from photism.prompts.diffusion import load_diffusion
-from photism.training.data.example import Example
+from photism.training.data.example import Columns, Example
 from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
 from photism.training.data.feature_dataset import FeatureSettings
 from photism.training.data.report import report_dataset
@@ -66,3 +66,28 @@ def test_lines(report):
         "skipped 1 unreadable recordings:\n  gone: ",
     ):
         assert line in text, text
+
+
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (
+            [Columns(("labels",), ("description",))] * 2,
+            "captions are read from column labels, and not from description",
+        ),
+        (
+            [Columns(("labels",), ("text",)), Columns(("text",), ("description",))],
+            "captions are read from columns labels (1 clips) and text (1 clips), and not from description or text",
+        ),
+        ([Columns(("c1", "c2"))] * 2, "captions are read from columns c1 (2 clips) and c2 (2 clips)"),
+        ([Columns()] * 2, None),
+    ],
+)
+def test_the_columns_that_captions_are_read_from(captioned, tmp_path, columns, line):
+    examples = [
+        Example(str(number), captioned / f"{number}.wav", ("rain",), "train", columns=each)
+        for number, each in enumerate(columns)
+    ]
+    dataset = prepare_dataset(examples, tmp_path, PreparationSettings(features=FeatureSettings()))
+    report = report_dataset(dataset, target_noun="captions", max_duration_s=30.0)
+    assert report.column_lines() == ([line] if line else [])

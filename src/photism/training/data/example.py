@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 from photism.errors import InputError
 
@@ -32,10 +32,23 @@ ReadRow: TypeAlias = "Callable[[Mapping[str, Any]], tuple[str, ...]]"
 """Returns the targets of a row as texts: its captions, its transcript, its classes.
 
 Every format gives rows. Without a list of the recordings, the name of a recording's folder is in column `labels`; of a
-WebDataset, the .txt file is in `text` and the .cls file in `labels`.
+WebDataset, the .txt file is in `text` and the .cls file in `label`.
 """
 ReadGroup: TypeAlias = "Callable[[Mapping[str, Any]], str | None]"
 """Returns what keeps rows in one split together, such as their speaker."""
+
+
+class Columns(NamedTuple):
+    """Columns of a row from which its targets are read, and others that hold some and are not used."""
+
+    used: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+
+NO_COLUMNS = Columns()
+
+ReadColumns: TypeAlias = "Callable[[Mapping[str, Any]], Columns]"
+"""Returns the columns of a row that hold targets."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,7 @@ class Example:
         start_s: start of the segment to use, in seconds.
         end_s: its end; None for the end of the recording.
         group: examples of one group are in one split, such as those of a speaker.
+        columns: columns that hold targets, for the report.
     """
 
     name: str
@@ -59,6 +73,7 @@ class Example:
     start_s: float = 0.0
     end_s: float | None = None
     group: str | None = None
+    columns: Columns = NO_COLUMNS
 
 
 @dataclass(frozen=True)
@@ -68,11 +83,13 @@ class RowReader:
     Attributes:
         read_row: returns the targets of a row.
         read_group: returns the group of a row.
+        read_columns: returns the columns that hold a row's targets.
         sound_columns: columns that may hold the recording.
     """
 
     read_row: ReadRow
     read_group: ReadGroup
+    read_columns: ReadColumns
     sound_columns: Sequence[str]
 
     def example(self, row: Mapping[str, Any], *, folder: Path | None = None) -> Example:
@@ -100,6 +117,7 @@ class RowReader:
             texts=self.read_row(row),
             split=split_of(row.get("split")),
             group=self.read_group(row),
+            columns=self.read_columns(row),
         )
 
 
@@ -116,7 +134,14 @@ def checked_row(row: Any) -> Mapping[str, Any]:
 
 def first_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:
     """Return the value of the first of some columns that is not empty, or None."""
-    return next((row[name] for name in names if row.get(name) is not None and row[name] != ""), None)
+    columns = columns_of(row, names)
+    return row[columns.used[0]] if columns.used else None
+
+
+def columns_of(row: Mapping[str, Any], names: Sequence[str]) -> Columns:
+    """Return the first of some columns that is not empty as the one to use."""
+    filled = [name for name in names if row.get(name) is not None and row[name] != ""]
+    return Columns(tuple(filled[:1]), tuple(filled[1:]))
 
 
 def speaker_of_row(row: Mapping[str, Any], column: str | None, *, or_label: bool = False) -> str | None:
@@ -127,11 +152,15 @@ def speaker_of_row(row: Mapping[str, Any], column: str | None, *, or_label: bool
         column: column with the speaker; None for the usual ones.
         or_label: whether a label, such as the name of the folder, is the speaker if there is no such column.
     """
-    columns = (column,) if column else SPEAKER_COLUMNS + (LABEL_COLUMNS if or_label else ())
-    found = first_of(row, columns)
+    found = first_of(row, speaker_columns(column, or_label=or_label))
     if isinstance(found, list | tuple):  # labels of a folder, or of a class of datasets
         found = found[0] if found else None
     return None if found is None else str(found).strip() or None
+
+
+def speaker_columns(column: str | None, *, or_label: bool = False) -> tuple[str, ...]:
+    """Return the columns that `speaker_of_row` looks into."""
+    return (column,) if column else SPEAKER_COLUMNS + (LABEL_COLUMNS if or_label else ())
 
 
 def split_of(name: Any) -> str | None:

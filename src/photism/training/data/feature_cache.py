@@ -194,6 +194,8 @@ def _write_features(
                         start=start,
                         tokens=len(found.features),
                         group=example.group,
+                        columns=example.columns.used,
+                        unused_columns=example.columns.unused,
                     )
                 )
                 start += len(found.features)

@@ -61,6 +61,8 @@ class Clip:
         start: first token of its features within the shard.
         tokens: number of tokens.
         group: clips of one group are in one split; None for none.
+        columns: columns of the data from which the targets were read; empty if they were not in columns.
+        unused_columns: columns that held targets as well, but were not used.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Clip:
     start: int
     tokens: int
     group: str | None = None
+    columns: Sequence[str] = ()
+    unused_columns: Sequence[str] = ()
 
 
 class FeatureDataset:

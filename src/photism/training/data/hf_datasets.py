@@ -67,7 +67,9 @@ def _read_split(data: Any, split: str, rows: RowReader) -> Iterator[Example]:
     classes = {name: feature for name, feature in items.items() if isinstance(feature, ClassLabel)}
     for index, row in enumerate(data):
         named = {**row, **{name: _class_names(feature, row[name]) for name, feature in classes.items()}}
-        yield rows.example({"split": split, "name": f"{split}/{index}", **named})
+        # A row's own split and name take precedence, unless they are null.
+        own = {"split": named.get("split") or split, "name": named.get("name") or f"{split}/{index}"}
+        yield rows.example({**named, **own})
 
 
 def _class_names(feature: Any, numbers: Any) -> list[str]:

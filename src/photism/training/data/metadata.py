@@ -34,9 +34,11 @@ def read_metadata(path: Path, rows: RowReader) -> Iterator[Example]:
             example = rows.example(row, folder=path.parent)
             key = (example.name, example.start_s, example.end_s)
             before = merged.setdefault(key, example)
-            if before.split != example.split:
+            splits = {before.split, example.split} - {None}
+            if len(splits) > 1:
                 raise InputError(f"{path} puts {example.name} in two splits; keep one")
-            merged[key] = replace(before, texts=tuple(dict.fromkeys(before.texts + example.texts)))
+            texts = tuple(dict.fromkeys(before.texts + example.texts))
+            merged[key] = replace(before, texts=texts, split=next(iter(splits), None))
     except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
         raise InputError(f"{path} must be UTF-8 text; it cannot be read: {error}") from None
     if not merged:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from photism.errors import InputError
-from photism.training.data.example import SOUND_COLUMNS, Example, ReadGroup, ReadRow, RowReader
+from photism.training.data.example import NO_COLUMNS, SOUND_COLUMNS, Example, ReadColumns, ReadGroup, ReadRow, RowReader
 from photism.training.data.folder import read_folder, recordings_in
 from photism.training.data.hf_datasets import hub_version, is_saved_dataset, read_hf_dataset
 from photism.training.data.metadata import METADATA, read_metadata
@@ -24,6 +24,7 @@ def read_examples(
     read_row: ReadRow,
     *,
     read_group: ReadGroup = lambda row: None,
+    read_columns: ReadColumns = lambda row: NO_COLUMNS,
     sound_column: str | None = None,
     dataset_config: str | None = None,
 ) -> Iterator[Example]:
@@ -33,13 +34,15 @@ def read_examples(
         data: a folder, WebDataset shards (paths or URLs that end in .tar, with {000..099} or *), or a hub data set.
         read_row: returns the targets of a row as texts.
         read_group: returns what keeps rows in one split together.
+        read_columns: returns the columns that hold a row's targets.
         sound_column: column with a file, bytes, or the Audio feature of `datasets`; None for one of the usual ones.
         dataset_config: configuration of a hub data set that has several.
 
     Raises:
         InputError: there is no such data, or its rows have no recording.
     """
-    folder, rows = Path(data), RowReader(read_row, read_group, (sound_column,) if sound_column else SOUND_COLUMNS)
+    folder = Path(data)
+    rows = RowReader(read_row, read_group, read_columns, (sound_column,) if sound_column else SOUND_COLUMNS)
     if data.endswith(TAR_SUFFIXES):
         return read_shards(data, rows)
     if folder.is_file():

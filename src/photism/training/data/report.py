@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +40,8 @@ class DatasetReport:
 
     Attributes:
         texts: what its targets are called, such as "classes".
+        columns: number of clips whose targets were read from each column.
+        unused_columns: columns that hold targets as well, but were not used.
         train: report on the training split; None if it is empty.
         validation: report on the validation split; None if it is empty.
         unreadable: name and reason of each recording that was skipped.
@@ -50,6 +52,8 @@ class DatasetReport:
     """
 
     texts: str
+    columns: Mapping[str, int]
+    unused_columns: Sequence[str]
     train: SplitReport | None
     validation: SplitReport | None
     unreadable: Sequence[tuple[str, str]]
@@ -70,6 +74,15 @@ class DatasetReport:
                 f"(median {split.median_s:.1f}), {split.texts} distinct {self.texts}"
             )
         return lines
+
+    def column_lines(self) -> list[str]:
+        """Return a line on the columns that the targets were read from, if there are columns."""
+        if not self.columns:
+            return []
+        names = [f"{name} ({count} clips)" for name, count in self.columns.items()]
+        source = f"columns {' and '.join(names)}" if len(names) > 1 else f"column {next(iter(self.columns))}"
+        others = f", and not from {' or '.join(self.unused_columns)}" if self.unused_columns else ""
+        return [f"{self.texts} are read from {source}{others}"]
 
     def problem_lines(self) -> list[str]:
         """Return lines on what may be wrong; names of single recordings are indented."""
@@ -102,6 +115,8 @@ def report_dataset(dataset: FeatureDataset, *, target_noun: str, max_duration_s:
     groups = [{clip.group for clip in dataset.clips if clip.split == split} for split in ("train", "validation")]
     return DatasetReport(
         texts=target_noun,
+        columns=dict(Counter(name for clip in dataset.clips for name in clip.columns)),
+        unused_columns=sorted({name for clip in dataset.clips for name in clip.unused_columns}),
         train=_report_split(dataset, "train"),
         validation=_report_split(dataset, "validation"),
         unreadable=dataset.unreadable,

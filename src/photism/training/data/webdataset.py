@@ -59,7 +59,7 @@ def _row(files: Mapping[str, Any]) -> dict[str, Any]:
         elif suffix in ("txt", "text", "caption"):
             row["text"] = [line for line in content.decode("utf8").splitlines() if line.strip()]
         elif suffix == "cls":
-            row["labels"] = content.decode("utf8").strip()
+            row["label"] = content.decode("utf8").strip()
         elif suffix == "json":
             row = {**checked_row(json.loads(content)), **row}
     return {**row, "name": files["__key__"]}

@@ -22,7 +22,7 @@ from photism.prompts.metrics import (
     mean_squared_error,
     sequence_similarity,
 )
-from photism.training.data.captions import captions_of_row
+from photism.training.data.captions import caption_columns, captions_of_row
 from photism.training.data.feature_cache import cache_folder, lock
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
@@ -294,17 +294,19 @@ def _create(settings: AlignSettings, dataset: FeatureDataset, device: torch.devi
     return AlignTask(settings, dataset, text, device)
 
 
-def _read_row(row: Mapping[str, Any], settings: AlignSettings) -> tuple[str, ...]:
-    columns = tuple(map(str.strip, settings.text_column.split(","))) if settings.text_column else None
-    return captions_of_row(row, text_columns=columns, label_template=settings.label_template)
+def _columns(settings: AlignSettings) -> dict[str, Any]:
+    """Return which columns the settings name, as arguments of `captions_of_row` and `caption_columns`."""
+    texts = tuple(map(str.strip, settings.text_column.split(","))) if settings.text_column else None
+    return {"text_columns": texts, "label_column": settings.label_column}
 
 
 ALIGN = TaskType(
-    read_row=_read_row,
+    read_row=lambda row, settings: captions_of_row(row, **_columns(settings), label_template=settings.label_template),
     required=lambda settings: "caption",
     cache_key=lambda settings: {
         "sound": settings.sound_column,
-        "captions": [settings.text_column, settings.label_template],
+        "captions": [settings.text_column, settings.label_column, settings.label_template],
     },
     create=_create,
+    columns=lambda row, settings: caption_columns(row, **_columns(settings)),
 )

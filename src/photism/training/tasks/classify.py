@@ -26,7 +26,7 @@ from photism.training.class_metrics import (
     multi_label_metrics,
     single_label_metrics,
 )
-from photism.training.data.example import LABEL_COLUMNS, first_of
+from photism.training.data.example import LABEL_COLUMNS, columns_of, first_of
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler
@@ -192,7 +192,7 @@ def classes_of_row(row: Mapping[str, Any], settings: ClassifySettings) -> tuple[
 
     An empty text in a column of labels means that there is none.
     """
-    found = first_of(row, (settings.label_column,) if settings.label_column else LABEL_COLUMNS)
+    found = first_of(row, _label_columns(settings))
     if found is None:
         return ()
     if isinstance(found, list | tuple):
@@ -200,6 +200,10 @@ def classes_of_row(row: Mapping[str, Any], settings: ClassifySettings) -> tuple[
     else:
         named = str(found).split(",") if settings.multi_label else [found]
     return tuple(dict.fromkeys(name for name in (str(each).strip() for each in named) if name))
+
+
+def _label_columns(settings: ClassifySettings) -> tuple[str, ...]:
+    return (settings.label_column,) if settings.label_column else LABEL_COLUMNS
 
 
 def _class_names(settings: ClassifySettings, dataset: FeatureDataset) -> list[str]:
@@ -227,5 +231,6 @@ CLASSIFY = TaskType(
         settings, {"label_column": settings.label_column, "multi_label": settings.multi_label}
     ),
     create=lambda settings, dataset, device, listener: ClassifyTask(settings, dataset),
+    columns=lambda row, settings: columns_of(row, _label_columns(settings)),
     group=group_by_speaker,
 )

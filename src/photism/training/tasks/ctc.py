@@ -18,7 +18,7 @@ from transformers import Wav2Vec2BertConfig
 from photism.encoder.adapter import output_lengths
 from photism.encoder.heads import IGNORED_LABEL, Wav2Vec2BertForCTC, ctc_loss
 from photism.errors import InputError
-from photism.training.data.example import TEXT_COLUMNS, first_of
+from photism.training.data.example import TEXT_COLUMNS, columns_of, first_of
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler
@@ -197,9 +197,13 @@ class CtcTask:
 
 def transcript_of_row(row: Mapping[str, Any], settings: CtcSettings) -> tuple[str, ...]:
     """Return the transcript of a row: a text, or a list of texts each of which is right."""
-    found = first_of(row, (settings.text_column,) if settings.text_column else TEXT_COLUMNS)
+    found = first_of(row, _text_columns(settings))
     texts: Sequence[Any] = found if isinstance(found, list | tuple) else [] if found is None else [found]
     return tuple(dict.fromkeys(text for text in (" ".join(str(each).split()) for each in texts) if text))
+
+
+def _text_columns(settings: CtcSettings) -> tuple[str, ...]:
+    return (settings.text_column,) if settings.text_column else TEXT_COLUMNS
 
 
 CTC = TaskType(
@@ -207,5 +211,6 @@ CTC = TaskType(
     required=lambda settings: "transcript",
     cache_key=lambda settings: finetune_cache_key(settings, {"text_column": settings.text_column}),
     create=lambda settings, dataset, device, listener: CtcTask(settings, dataset),
+    columns=lambda row, settings: columns_of(row, _text_columns(settings)),
     group=group_by_speaker,
 )

@@ -15,7 +15,7 @@ from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
 from photism.listening.calibration import Calibration
 from photism.listening.metrics import equal_error_rate, min_detection_cost
-from photism.training.data.example import speaker_of_row
+from photism.training.data.example import columns_of, speaker_columns, speaker_of_row
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler
@@ -188,5 +188,6 @@ SPEAKER = TaskType(
     required=lambda settings: "speaker",
     cache_key=finetune_cache_key,
     create=lambda settings, dataset, device, listener: SpeakerTask(settings, dataset),
+    columns=lambda row, settings: columns_of(row, speaker_columns(settings.speaker_column, or_label=True)),
     group=speaker_or_label_of_row,
 )
