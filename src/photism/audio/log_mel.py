@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, pad
 
-from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE, Waveform
+from photism.audio.waveform import FRAME_SAMPLES, HIGHEST_RATE, LOWEST_RATE, SAMPLING_RATE, Waveform
 from photism.errors import InputError
 
 FRAMES_PER_S = 100
@@ -21,7 +21,6 @@ HOP_SAMPLES = SAMPLING_RATE // FRAMES_PER_S  # 160 samples, 10 ms
 FFT_SAMPLES = 1 << (FRAME_SAMPLES - 1).bit_length()  # 512, the next power of two
 PREEMPHASIS = 0.97
 LOWEST_HZ = 20.0
-HIGHEST_HZ = SAMPLING_RATE / 2
 POWER_FLOOR = 2.0**-23  # Kaldi's: the machine epsilon of float32
 VARIANCE_FLOOR = 1e-7
 INT16_SCALE = 2.0**15  # Kaldi reads 16-bit integers
@@ -45,6 +44,7 @@ def log_mel(
     stride: int = 2,
     normalize: bool = True,
     padding_value: float = 0.0,
+    sampling_rate: int = SAMPLING_RATE,
     dtype: torch.dtype = torch.float64,
     device: torch.device | str | None = None,
 ) -> LogMel:
@@ -55,12 +55,13 @@ def log_mel(
     valid token, which repeats its last frame. The features of a recording do not depend on the rest of its batch.
 
     Args:
-        waveforms: recordings of (T,) floats within ±1 at 16 kHz, T at least 400 each; of any lengths.
-        num_mel_bins: mel filters between 20 and 8000 Hz.
+        waveforms: recordings of (T,) floats within ±1, T at least 400 each; of any lengths.
+        num_mel_bins: mel filters between 20 Hz and half the sampling rate.
         stride: frames stacked to a token, 2 for ``facebook/w2v-bert-2.0``.
         normalize: normalise each bin of each recording to mean 0 and variance 1 over its own frames (n - 1 in the
             divisor). A recording of one frame (400 to 559 samples) has no variance: its features are zeros.
         padding_value: value of masked positions; ``facebook/w2v-bert-2.0`` was published with 1.
+        sampling_rate: rate of the samples in Hz; a ``Waveform`` has 16000. A frame has 400 samples at any rate.
         dtype: dtype of the arithmetic. ``torch.float64`` is the reference's, and within 1e-5 of it. ``torch.float32``
             takes little more than half the time, for devices without float64: it is within 2e-4 if every bin has
             energy, but off by .04 in bins that have nothing but rounding errors, as in a pure sine or a recording
@@ -83,18 +84,22 @@ def log_mel(
     """
     if dtype not in (torch.float32, torch.float64):
         raise InputError(f"dtype must be torch.float32 or torch.float64, not {dtype}")
+    if not LOWEST_RATE <= sampling_rate <= HIGHEST_RATE:
+        raise InputError(f"sampling_rate must be {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {sampling_rate}")
     if isinstance(waveforms, Waveform | Tensor | np.ndarray) or not len(waveforms):
         raise InputError("waveforms must be a sequence of at least one recording; give [waveform] for a single one")
+    if sampling_rate != SAMPLING_RATE and any(isinstance(waveform, Waveform) for waveform in waveforms):
+        raise InputError(f"sampling_rate must be {SAMPLING_RATE}, the rate of a Waveform, not {sampling_rate}")
     samples = [_samples(waveform, index) for index, waveform in enumerate(waveforms)]
     device = torch.device(device) if device is not None else samples[0].device
     samples = [each.to(device) for each in samples]
 
-    frame_counts = [1 + (len(s) - FRAME_SAMPLES) // HOP_SAMPLES for s in samples]
+    frame_counts = [frame_count(len(s)) for s in samples]
     frames = max(frame_counts)
     # The only large tensor: filled block by block, then changed in place.
     log_mels = torch.empty(len(samples), frames + -frames % stride, num_mel_bins, device=device)
     for segments in _blocks(frame_counts, device):
-        block = _log_mels(samples, segments, num_mel_bins, dtype)
+        block = _log_mels(samples, segments, num_mel_bins, sampling_rate, dtype)
         for segment in segments:
             log_mels[segment.item, segment.frames] = block[segment.slots]
     for item, count in enumerate(frame_counts):
@@ -112,6 +117,11 @@ def log_mel(
     tokens = torch.arange(input_features.shape[1], device=device)
     attention_mask = (tokens < token_counts[:, None]).long()
     return LogMel(input_features, attention_mask)
+
+
+def frame_count(samples: int) -> int:
+    """Return the number of whole frames in samples, at least 400 of them."""
+    return 1 + (samples - FRAME_SAMPLES) // HOP_SAMPLES
 
 
 def _samples(waveform: Waveform | Tensor | NDArray[np.floating], index: int) -> Tensor:
@@ -164,7 +174,9 @@ def _blocks(frame_counts: Sequence[int], device: torch.device) -> Iterator[list[
         yield segments
 
 
-def _log_mels(recordings: Sequence[Tensor], segments: list[_Segment], num_mel_bins: int, dtype: torch.dtype) -> Tensor:
+def _log_mels(
+    recordings: Sequence[Tensor], segments: list[_Segment], num_mel_bins: int, sampling_rate: int, dtype: torch.dtype
+) -> Tensor:
     """Compute the log-mel features (slots, num_mel_bins) of a block; slots between segments have no meaning."""
     device = recordings[0].device
     slots = segments[-1].slots.stop
@@ -186,8 +198,8 @@ def _log_mels(recordings: Sequence[Tensor], segments: list[_Segment], num_mel_bi
     # even rounding.
     parts = torch.view_as_real(spectrum).float().to(dtype).square_()  # (slots, 257, 2)
     power = parts[..., 0] + parts[..., 1]
-    bands = [power[:, bins] @ filters for bins, filters in _mel_halves(num_mel_bins, device, dtype)]
-    return torch.cat(bands, dim=1).clamp_(min=POWER_FLOOR).log_()
+    halves = _mel_halves(num_mel_bins, sampling_rate, device, dtype)
+    return torch.cat([power[:, bins] @ filters for bins, filters in halves], dim=1).clamp_(min=POWER_FLOOR).log_()
 
 
 def _normalize(log_mels: Tensor, dtype: torch.dtype) -> Tensor:
@@ -208,20 +220,22 @@ def _povey_window(device: torch.device, dtype: torch.dtype) -> Tensor:
 
 
 @lru_cache(maxsize=8)
-def _mel_halves(num_mel_bins: int, device: torch.device, dtype: torch.dtype) -> list[tuple[slice, Tensor]]:
+def _mel_halves(
+    num_mel_bins: int, sampling_rate: int, device: torch.device, dtype: torch.dtype
+) -> list[tuple[slice, Tensor]]:
     """Return the lower and the upper half of the filters, each with the FFT bins that it covers."""
     halves = []
-    for half in np.array_split(_mel_filters(num_mel_bins), 2, axis=1):
+    for half in np.array_split(_mel_filters(num_mel_bins, sampling_rate), 2, axis=1):
         covered = half.any(axis=1).nonzero()[0].tolist() or [0]
         bins = slice(covered[0], covered[-1] + 1)
         halves.append((bins, _constant(half[bins], device, dtype)))
     return halves
 
 
-def _mel_filters(num_mel_bins: int) -> NDArray[np.float64]:
+def _mel_filters(num_mel_bins: int, sampling_rate: int = SAMPLING_RATE) -> NDArray[np.float64]:
     """Return triangular filters (257, num_mel_bins) over the FFT bins, linear and of height 1 on the mel scale."""
-    edges = np.linspace(_mel(LOWEST_HZ), _mel(HIGHEST_HZ), num_mel_bins + 2)
-    bins = _mel(np.arange(FFT_SAMPLES // 2 + 1) * SAMPLING_RATE / FFT_SAMPLES)[:, None]
+    edges = np.linspace(_mel(LOWEST_HZ), _mel(sampling_rate // 2), num_mel_bins + 2)
+    bins = _mel(np.arange(FFT_SAMPLES // 2 + 1) * sampling_rate / FFT_SAMPLES)[:, None]
     width = edges[1] - edges[0]
     rising, falling = (bins - edges[:-2]) / width, (edges[2:] - bins) / width
     return np.minimum(rising, falling).clip(min=0)

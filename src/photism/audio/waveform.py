@@ -99,23 +99,33 @@ def load_waveform(
     source = recording_in(source)
     if isinstance(source, Waveform):
         return source
-    array, rate = _array_and_rate(source, sampling_rate)
-    if array is not None:
-        name = f"source {array.dtype} {array.shape}"
-        blocks = iter([(rate, _channels_first(array, channel_axis, name))])
-    elif sampling_rate is not None or channel_axis is not None:
-        raise InputError("sampling_rate and channel_axis are for arrays only; omit them, the source has its own")
-    else:
-        from photism.audio.decoding import decoded_blocks, open_source
-
-        name = source_name(source)
-        file = open_source(source, name, max_download_bytes=max_download_bytes, timeout_s=timeout_s)
-        blocks = decoded_blocks(file, name)
+    name, blocks = _blocks(source, sampling_rate, channel_axis, max_download_bytes, timeout_s)
     samples = _concatenate(mono_16khz(blocks, name), name, max_duration_s)
     try:
         return Waveform(samples)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
+
+
+def load_samples(source: AudioSource, target_rate: int, *, sampling_rate: float | None = None) -> NDArray[np.float32]:
+    """Load a recording from any source as mono samples at any rate.
+
+    Args:
+        source: source of ``load_waveform``.
+        target_rate: sampling rate of the result in Hz.
+        sampling_rate: sampling rate of an array in Hz. Mappings and files have their own.
+
+    Returns:
+        (T,) float32, of any length and not checked for NaN or infinity.
+
+    Raises:
+        InputError: the source cannot be read, as in ``load_waveform``.
+    """
+    source = recording_in(source)
+    if isinstance(source, Waveform):
+        source, sampling_rate = source.samples, SAMPLING_RATE
+    name, blocks = _blocks(source, sampling_rate, None, MAX_DOWNLOAD_BYTES, TIMEOUT_S)
+    return np.concatenate(list(to_mono(blocks, name, target_rate)))
 
 
 def recording_in(source: Any) -> Any:
@@ -141,6 +151,23 @@ def recording_in(source: Any) -> Any:
 def source_name(source: object) -> str:
     """Return the name of a source in error messages: the path or URL, or the type of anything else."""
     return str(source) if isinstance(source, str | Path) else f"source ({type(source).__name__})"
+
+
+def _blocks(
+    source: Any, sampling_rate: float | None, channel_axis: int | None, max_download_bytes: int, timeout_s: float
+) -> tuple[str, Iterator[tuple[float, NDArray[Any]]]]:
+    """Return the name of a source for error messages, and its blocks for ``to_mono``."""
+    array, rate = _array_and_rate(source, sampling_rate)
+    if array is not None:
+        name = f"source {array.dtype} {array.shape}"
+        return name, iter([(rate, _channels_first(array, channel_axis, name))])
+    if sampling_rate is not None or channel_axis is not None:
+        raise InputError("sampling_rate and channel_axis are for arrays only; omit them, the source has its own")
+    from photism.audio.decoding import decoded_blocks, open_source
+
+    name = source_name(source)
+    file = open_source(source, name, max_download_bytes=max_download_bytes, timeout_s=timeout_s)
+    return name, decoded_blocks(file, name)
 
 
 def _array_and_rate(source: object, sampling_rate: float | None) -> tuple[NDArray[Any] | None, float]:
@@ -207,14 +234,22 @@ def _channels_first(array: NDArray[Any], channel_axis: int | None, name: str) ->
 
 
 def mono_16khz(blocks: Iterator[tuple[float, NDArray[Any]]], name: str) -> Generator[NDArray[np.float32]]:
+    """Mix down a recording and resample it to 16 kHz block by block, as ``to_mono`` does."""
+    return to_mono(blocks, name, SAMPLING_RATE)
+
+
+def to_mono(
+    blocks: Iterator[tuple[float, NDArray[Any]]], name: str, target_rate: int
+) -> Generator[NDArray[np.float32]]:
     """Mix down and resample a recording block by block.
 
     Args:
         blocks: sampling rate in Hz, which may change between blocks, and samples (C, T) of any of ``SAMPLE_TYPES``.
         name: name of the recording in error messages.
+        target_rate: sampling rate of the result in Hz.
 
     Yields:
-        (T,) float32 at 16 kHz, of any length including 0; not checked for NaN or infinity.
+        (T,) float32 at ``target_rate``, of any length including 0; not checked for NaN or infinity.
 
     Raises:
         InputError: a rate is out of range.
@@ -227,7 +262,7 @@ def mono_16khz(blocks: Iterator[tuple[float, NDArray[Any]]], name: str) -> Gener
                 f"{name}: sampling_rate must be {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {rate:g}; "
                 "give the true rate, or repair the recording"
             )
-        stream = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
+        stream = soxr.ResampleStream(rate, target_rate, 1, dtype="float32", quality="HQ")
         for _, samples in of_rate:
             with np.errstate(over="ignore", invalid="ignore"):  # Waveform rejects what is not finite
                 mono = _scaled(samples).mean(0)
