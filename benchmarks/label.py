@@ -17,8 +17,9 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -82,19 +83,16 @@ def labelling(checkpoint: Path, paths: list[Path], side: str, options: argparse.
         from photism import AudioClassifier
 
         classifier = AudioClassifier.from_pretrained(checkpoint, device=options.device, top_k=None)
-        return lambda: in_full([list(map(tuple, answer)) for answer in classifier(iter(paths))])
+        return lambda: in_full(classifier(iter(paths)))
     pipe = transformers.pipeline("audio-classification", model=str(checkpoint), device=options.device)
     batch_size = 8 if side == EIGHT else 1
-    return lambda: in_full(
-        [
-            [(each["label"], each["score"]) for each in answer]
-            for answer in pipe(samples(paths), batch_size=batch_size, top_k=None)
-        ]
-    )
+    return lambda: in_full(pipe(samples(paths), batch_size=batch_size, top_k=None))
 
 
-def in_full(answers: list[list[tuple[str, float]]]) -> np.ndarray:
-    return np.array([[score for _, score in sorted(answer)] for answer in answers])
+def in_full(answers: Iterable[list[dict[str, Any]]]) -> np.ndarray:
+    """Return scores (B, C) in the order of the labels."""
+    ordered = (sorted(answer, key=itemgetter("label")) for answer in answers)
+    return np.array([[each["score"] for each in answer] for answer in ordered])
 
 
 def cpu_seconds(

@@ -89,7 +89,7 @@ def test_a_classifier_sees_what_the_caller_changes_afterwards(recordings):
     with torch.no_grad():
         model.classifier.weight.zero_()
         model.classifier.bias.zero_()
-    assert [score for _, score in classifier(recordings[0])] == pytest.approx([1 / 7] * 7)
+    assert [each["score"] for each in classifier(recordings[0])] == pytest.approx([1 / 7] * 7)
 
 
 @pytest.mark.parametrize("pads", [False, True])
@@ -112,13 +112,13 @@ def test_classifiers_in_several_threads_share_a_model(recordings, pads):
 def test_a_transcribers_model_is_unchanged_and_can_be_trained(ctc_checkpoints, kind, recordings):
     model_class = Wav2Vec2BertForCTC if kind == "w2v-bert" else transformers.AutoModelForCTC
     model = model_class.from_pretrained(ctc_checkpoints / kind).eval()
-    loaded = load_ctc(ctc_checkpoints / kind, device="cpu", dtype=torch.float32, int8=False)
+    loaded = load_ctc(ctc_checkpoints / kind, device="cpu", dtype=torch.float32)
     before = state(model)
-    transcriber = Transcriber(AcousticModel(model, loaded.feature_extractor, loaded.vocabulary))
+    transcriber = Transcriber(AcousticModel.from_tokenizer(model, loaded.extractor, loaded.tokenizer))
     list(transcriber(recordings))
     transcriber(np.concatenate(recordings), window_s=1.0)
     assert state(model) == before
-    inputs = loaded.feature_extractor(recordings[0], sampling_rate=16_000, return_tensors="pt")
+    inputs = loaded.extractor(recordings[0], sampling_rate=16_000, return_tensors="pt")
     model.train()(inputs[model.main_input_name]).logits.sum().backward()
     assert model.lm_head.weight.grad is not None
 
@@ -155,14 +155,18 @@ def test_a_ranker_and_a_pipeline_leave_encoder_and_diffusion_unchanged(models, r
     assert any(parameter.grad is not None for parameter in encoder.parameters())
 
 
+def by_label(scores):
+    return {each["label"]: each["score"] for each in scores}
+
+
 def test_adapters_of_a_peft_model_are_used(recordings):
     model = make_model("wav2vec2-base").eval()
     extractor = make_extractor("wav2vec2-base")
-    without = dict(AudioClassifier(model, extractor, top_k=None)(recordings[0]))
+    without = by_label(AudioClassifier(model, extractor, top_k=None)(recordings[0]))
     lora = peft.get_peft_model(model, peft.LoraConfig(target_modules=["q_proj"], init_lora_weights=False)).eval()
     inputs = extractor(recordings[0], sampling_rate=16_000, return_tensors="pt")
     with torch.no_grad():
         expected = lora(**inputs).logits.softmax(-1)[0].tolist()
-    scores = dict(AudioClassifier(lora, extractor, top_k=None)(recordings[0]))
+    scores = by_label(AudioClassifier(lora, extractor, top_k=None)(recordings[0]))
     assert [scores[name] for name in without] != pytest.approx(list(without.values()), abs=1e-4)
     assert [scores[model.config.id2label[index]] for index in range(7)] == pytest.approx(expected, abs=5e-6)

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import torch
 
 from photism import AudioClassifier, InputError
 from photism.listening import classifier_checkpoint
@@ -55,3 +56,13 @@ def test_the_classifier_of_the_bundled_model_is_the_default(bert, monkeypatch):
     monkeypatch.setattr(classifier_checkpoint, "bundled_model", lambda: bert.parent)
     monkeypatch.setattr(classifier_checkpoint, "BUNDLED", bert.name)
     assert AudioClassifier.from_pretrained(device="cpu").model.config.hidden_size == WIDTH["hidden_size"]
+
+
+@pytest.mark.parametrize("named_by", ["dtype", "torch_dtype", "weights"])
+def test_auto_is_the_dtype_that_the_checkpoint_was_saved_in(bert, named_by):
+    make_model("bert").half().save_pretrained(bert)
+    change(bert, dtype="float16" if named_by == "dtype" else None)
+    if named_by == "torch_dtype":
+        change(bert, torch_dtype="float16")
+    assert AudioClassifier.from_pretrained(bert, device="cpu", dtype="auto").model.dtype == torch.float16
+    assert AudioClassifier.from_pretrained(bert, device="cpu").model.dtype == torch.float32

@@ -143,7 +143,6 @@ def read_feature_extractor(checkpoint: Checkpoint, config: Any) -> Any:
         InputError: the checkpoint has no feature extractor, or one whose output the model does not accept.
     """
     from transformers import AutoFeatureExtractor
-    from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
 
     folder, name = checkpoint.folder, checkpoint.name
     if not any((folder / file).is_file() for file in EXTRACTOR_FILES):
@@ -152,12 +151,28 @@ def read_feature_extractor(checkpoint: Checkpoint, config: Any) -> Any:
         )
     with as_input_error(f"{name} has an unusable feature extractor"):
         extractor: Any = AutoFeatureExtractor.from_pretrained(folder)
-        if config.model_type == Wav2Vec2BertConfig.model_type:
-            expected: Any = Wav2Vec2BertFeatureExtractor
-            if type(extractor).__name__ == SAVED_AS:
-                extractor = expected(**extractor.to_dict())
-        else:
-            expected = FEATURE_EXTRACTOR_MAPPING[type(config)]
+        return check_feature_extractor(extractor, config, name)
+
+
+def check_feature_extractor(extractor: Any, config: Any, name: str) -> Any:
+    """Return a feature extractor that was checked against a model's configuration: Photism's own for Wav2Vec2-BERT.
+
+    Args:
+        extractor: feature extractor of transformers, or Photism's.
+        config: configuration of the model.
+        name: how error messages refer to the model.
+
+    Raises:
+        InputError: the model does not accept its output.
+    """
+    from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
+
+    if config.model_type == Wav2Vec2BertConfig.model_type:
+        expected: Any = Wav2Vec2BertFeatureExtractor
+        if type(extractor).__name__ == SAVED_AS:
+            extractor = expected(**extractor.to_dict())
+    else:
+        expected = FEATURE_EXTRACTOR_MAPPING.get(type(config), object)  # anything for a class that is not transformers'
     if not isinstance(extractor, expected):
         class_name = SAVED_AS if expected is Wav2Vec2BertFeatureExtractor else expected.__name__
         raise InputError(f"{name} has a {type(extractor).__name__}, but a {config.model_type} needs a {class_name}")
@@ -167,6 +182,27 @@ def read_feature_extractor(checkpoint: Checkpoint, config: Any) -> Any:
         if extracted != accepted:
             raise InputError(f"{name} accepts {accepted} {quantity}, but its feature extractor makes {extracted}")
     return extractor
+
+
+def resolve_dtype(dtype: str | torch.dtype, checkpoint: Checkpoint) -> torch.dtype:
+    """Return the dtype of that name; for "auto" that of the checkpoint's config.json or, without one, of its weights.
+
+    Raises:
+        SettingError: models are not computed in that dtype.
+        InputError: there are no safetensors.
+    """
+    if dtype != "auto":
+        return choose_dtype(dtype)
+    config = checkpoint.raw_config
+    saved = config.get("dtype") or config.get("torch_dtype")
+    if saved is None:
+        from safetensors import safe_open
+
+        folder = checkpoint.fetch_weights()
+        read_tensor_shapes(folder, checkpoint.name)  # raises an error if there are no weights
+        with safe_open(next(folder.glob(WEIGHT_FILES)), framework="pt") as file:
+            saved = file.get_tensor(next(iter(file.keys()))).dtype
+    return choose_dtype(saved)
 
 
 def read_tensor_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:

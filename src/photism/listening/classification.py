@@ -13,7 +13,7 @@ from torch import Tensor
 
 from photism.audio.log_mel import FRAMES_PER_S
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.device import choose_device, choose_dtype
+from photism.device import choose_device
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead, is_single
@@ -78,7 +78,7 @@ class AudioClassifier:
         Args:
             model: folder or hub id; by default the bundled classifier.
             device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
-            dtype: dtype of the weights: float32, float16 or bfloat16.
+            dtype: dtype of the weights: float32, float16, bfloat16, or "auto" for that of the checkpoint.
             settings: settings of `ClassifierSettings`, which a call can override.
 
         Raises:
@@ -87,7 +87,7 @@ class AudioClassifier:
             SettingError: a setting is out of range.
         """
         ClassifierSettings(**settings)  # raises an error before anything is loaded
-        loaded = load_classifier(model, device=choose_device(device), dtype=choose_dtype(dtype))
+        loaded = load_classifier(model, device=choose_device(device), dtype=dtype)
         return cls(loaded.model, loaded.extractor, names=loaded.names, **settings)
 
     @property

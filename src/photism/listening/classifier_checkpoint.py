@@ -8,15 +8,18 @@ from typing import Any, NamedTuple
 import torch
 from transformers import Wav2Vec2BertConfig
 
+from photism.device import choose_dtype
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.encoder.pretrained import (
     Checkpoint,
     check_architecture,
+    check_feature_extractor,
     find_checkpoint,
     load_weights,
     read_config,
     read_feature_extractor,
     read_tensor_shapes,
+    resolve_dtype,
 )
 from photism.errors import InputError
 from photism.hub import bundled_model
@@ -36,13 +39,24 @@ class Classifier(NamedTuple):
     names: tuple[str, ...]
 
 
-def load_classifier(model: str | Path | None, *, device: torch.device, dtype: torch.dtype) -> Classifier:
+def load_classifier(
+    model: str | Path | None,
+    *,
+    device: torch.device,
+    dtype: torch.dtype | str,
+    config: Any = None,
+    extractor: Any = None,
+    **arguments: Any,
+) -> Classifier:
     """Load an audio classifier in evaluation mode.
 
     Args:
         model: folder or hub id; None for the bundled classifier.
         device: device of the model.
-        dtype: dtype of its weights.
+        dtype: dtype of its weights; "auto" for that of the checkpoint.
+        config: configuration in place of the checkpoint's own.
+        extractor: feature extractor in place of the checkpoint's own.
+        arguments: further arguments of transformers' `from_pretrained`.
 
     Raises:
         InputError: the checkpoint does not exist, is not a classifier, does not name its classes, has no matching
@@ -50,6 +64,8 @@ def load_classifier(model: str | Path | None, *, device: torch.device, dtype: to
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES as CLASSIFIERS
 
+    if dtype != "auto":
+        choose_dtype(dtype)  # raises an error before anything is read
     checkpoint = find_checkpoint(bundled_model() / BUNDLED if model is None else model, expected="a classifier")
     model_type = checkpoint.raw_config.get("model_type")
     if model_type not in CLASSIFIERS:
@@ -58,20 +74,24 @@ def load_classifier(model: str | Path | None, *, device: torch.device, dtype: to
             f"{', '.join(sorted(CLASSIFIERS))}"
         )
     check_architecture(checkpoint, CLASSIFIERS[model_type], allow_unknown=True)
-    config = read_config(checkpoint)
-    extractor = read_feature_extractor(checkpoint, config)
-    names = _class_names(checkpoint, config)
-    return Classifier(_load_model(checkpoint, config, device=device, dtype=dtype), extractor, names)
+    id2label = checkpoint.raw_config.get("id2label") if config is None else config.id2label
+    config = config or read_config(checkpoint)
+    if extractor is None:
+        extractor = read_feature_extractor(checkpoint, config)
+    else:
+        extractor = check_feature_extractor(extractor, config, checkpoint.name)
+    names = _class_names(checkpoint.name, id2label, config)
+    arguments |= {"config": config, "device": device, "dtype": resolve_dtype(dtype, checkpoint)}
+    return Classifier(_load_model(checkpoint, config, arguments), extractor, names)
 
 
-def _load_model(checkpoint: Checkpoint, config: Any, *, device: torch.device, dtype: torch.dtype) -> Any:
+def _load_model(checkpoint: Checkpoint, config: Any, arguments: dict[str, Any]) -> Any:
     from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING
 
     name, folder = checkpoint.name, checkpoint.fetch_weights()
     keys = read_tensor_shapes(folder, name).keys()
     if not any(key.startswith("classifier.") for key in keys):
         raise InputError(f"{name} has no classification head; give a model that was fine-tuned for classification")
-    arguments: dict[str, Any] = {"config": config, "device": device, "dtype": dtype}
     if has_speech_head(config, keys):
         return load_weights(SpeechClassifier, folder, name, key_mapping=KEY_MAPPING, **arguments)
     if config.model_type != Wav2Vec2BertConfig.model_type:
@@ -93,14 +113,11 @@ def _join_weights(model: Path, head: Path) -> dict[str, torch.Tensor]:
     return {key.replace("encoder.", ENCODER, 1): tensor for key, tensor in encoder.items()} | load_file(head)
 
 
-def _class_names(checkpoint: Checkpoint, config: Any) -> tuple[str, ...]:
+def _class_names(name: str, id2label: Any, config: Any) -> tuple[str, ...]:
     """Return the class names in config.json; without any, transformers would make up LABEL_0 and so on."""
-    id2label = checkpoint.raw_config.get("id2label")
     if not id2label:
-        raise InputError(f"{checkpoint.name} does not name its classes: its config.json has no id2label")
+        raise InputError(f"{name} does not name its classes: its config.json has no id2label")
     try:
         return tuple(str(config.id2label[index]) for index in range(len(id2label)))
     except KeyError as error:
-        raise InputError(
-            f"{checkpoint.name} has an id2label of {len(id2label)} classes without index {error}"
-        ) from None
+        raise InputError(f"{name} has an id2label of {len(id2label)} classes without index {error}") from None

@@ -50,7 +50,11 @@ def test_a_missing_file_is_an_error(folder, name):
 
 def test_another_model_type_is_refused(folder):
     change(folder / "config.json", model_type="whisper")
-    message = "has model_type 'whisper'; a CTC checkpoint must be one of wav2vec2-bert, data2vec-audio, hubert"
+    assert "is a sequence-to-sequence model, such as Whisper; Photism transcribes with CTC models only" in refusal(
+        folder
+    )
+    change(folder / "config.json", model_type="bert")
+    message = "has model_type 'bert'; a CTC checkpoint must be one of wav2vec2-bert, data2vec-audio, hubert"
     assert message in refusal(folder)
 
 

@@ -69,7 +69,7 @@ def test_transformers_loads_the_result_and_agrees(trained, classed):
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
     labels = AudioClassifier.from_pretrained(trained, device="cpu", top_k=3)(samples)
     expected = dict(zip(("bell", "drum", "horn"), ours[0].softmax(-1).tolist(), strict=True))
-    assert {each.label: each.score for each in labels} == pytest.approx(expected, abs=1e-4)
+    assert {each["label"]: each["score"] for each in labels} == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_kill_does_not_change_the_weights(trained, classed, few_steps, run, cache, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import transformers
@@ -14,14 +14,15 @@ from photism.encoder.int8 import quantize_int8
 from photism.encoder.pretrained import (
     Checkpoint,
     check_architecture,
+    check_feature_extractor,
     find_checkpoint,
     load_weights,
     read_config,
     read_feature_extractor,
     read_tensor_shapes,
+    resolve_dtype,
 )
 from photism.errors import InputError, as_input_error
-from photism.listening.transcription.emissions import AcousticModel
 from photism.listening.transcription.vocabulary import Vocabulary
 from photism.settings import SettingError
 
@@ -42,26 +43,51 @@ WAVEFORM_ARCHITECTURES = (
 """Model types whose input is the samples of a recording."""
 WITHOUT_INT8 = ("wavlm",)
 """Model types whose attention reads the weights of its linear layers directly."""
+SEQUENCE_TO_SEQUENCE = (
+    "a sequence-to-sequence model, such as Whisper; Photism transcribes with CTC models only: use transformers for it"
+)
+"""Description of a model that is refused, for an error message."""
 HEAD_WEIGHT = "lm_head.weight"
 TOKENIZER_FILES = ("vocab.json", "tokenizer.json")
 
 
+class Recognizer(NamedTuple):
+    """A CTC model, its feature extractor and its tokenizer."""
+
+    model: Any
+    extractor: Any
+    tokenizer: Any
+
+
 def load_ctc(
-    model: str | Path | None, *, device: str | torch.device | None, dtype: torch.dtype | str, int8: bool
-) -> AcousticModel:
-    """Load a CTC model with its feature extractor and vocabulary.
+    model: str | Path | None,
+    *,
+    device: str | torch.device | None,
+    dtype: torch.dtype | str,
+    int8: bool = False,
+    config: Any = None,
+    extractor: Any = None,
+    tokenizer: Any = None,
+    **arguments: Any,
+) -> Recognizer:
+    """Load a CTC model with its feature extractor and tokenizer.
 
     Args:
         model: folder or hub id; None raises an error, since no speech recogniser is bundled.
         device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
-        dtype: dtype of the weights.
+        dtype: dtype of the weights; "auto" for that of the checkpoint.
         int8: compute linear layers in int8 on the CPU.
+        config: configuration in place of the checkpoint's own.
+        extractor: feature extractor in place of the checkpoint's own.
+        tokenizer: tokenizer in place of the checkpoint's own.
+        arguments: further arguments of transformers' `from_pretrained`.
 
     Raises:
         InputError: the checkpoint does not exist, has no CTC head, tokenizer or feature extractor that belong
             together, or is incomplete. All but the last is checked before weights are loaded.
     """
-    chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
+    chosen_device = choose_device(device)
+    chosen_dtype = dtype if dtype == "auto" else choose_dtype(dtype)
     if int8 and (chosen_device.type != "cpu" or chosen_dtype != torch.float32):
         raise SettingError("int8", f"needs the CPU and float32; got device={chosen_device} and dtype={chosen_dtype}")
     if model is None:
@@ -71,25 +97,33 @@ def load_ctc(
             "such as facebook/wav2vec2-base-960h for English",
         )
     checkpoint = find_checkpoint(model, expected="a CTC checkpoint", patterns=CONFIG_FILES)
-    model_class, config = _model_class(checkpoint), read_config(checkpoint)
+    model_class, config = _model_class(checkpoint), config or read_config(checkpoint)
     if config.vocab_size is None:
         raise InputError(f"{checkpoint.name} has no CTC head: its config.json has no vocab_size")
     if int8 and config.model_type in WITHOUT_INT8:
         raise SettingError("int8", f"is not supported for {config.model_type}; run it without")
-    extractor = read_feature_extractor(checkpoint, config)
-    vocabulary = Vocabulary.from_tokenizer(_load_tokenizer(checkpoint), config.vocab_size)
+    if extractor is None:
+        extractor = read_feature_extractor(checkpoint, config)
+    else:
+        extractor = check_feature_extractor(extractor, config, checkpoint.name)
+    tokenizer = tokenizer or _load_tokenizer(checkpoint)
+    Vocabulary.from_tokenizer(tokenizer, config.vocab_size)  # raises an error if it is not that of the head
     folder = checkpoint.fetch_weights()
     _check_head_size(folder, checkpoint.name, config.vocab_size)
-    loaded = load_weights(model_class, folder, checkpoint.name, device=chosen_device, dtype=chosen_dtype)
-    if int8:
-        loaded = quantize_int8(loaded)
-    return AcousticModel(loaded, extractor, vocabulary)
+    arguments |= {"config": config, "device": chosen_device, "dtype": resolve_dtype(dtype, checkpoint)}
+    loaded = load_weights(model_class, folder, checkpoint.name, **arguments)
+    return Recognizer(quantize_int8(loaded) if int8 else loaded, extractor, tokenizer)
 
 
 def _model_class(checkpoint: Checkpoint) -> Any:
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CTC_MAPPING_NAMES
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CTC_MAPPING_NAMES,
+        MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES,
+    )
 
     model_type = checkpoint.raw_config.get("model_type")
+    if model_type in MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES:
+        raise InputError(f"{checkpoint.name} is {SEQUENCE_TO_SEQUENCE}")
     if model_type != LOG_MEL_ARCHITECTURE and model_type not in WAVEFORM_ARCHITECTURES:
         supported = ", ".join((LOG_MEL_ARCHITECTURE, *WAVEFORM_ARCHITECTURES))
         raise InputError(

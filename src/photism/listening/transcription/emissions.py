@@ -59,6 +59,15 @@ class AcousticModel:
     feature_extractor: Any
     vocabulary: Vocabulary
 
+    @classmethod
+    def from_tokenizer(cls, model: Any, feature_extractor: Any, tokenizer: Any) -> AcousticModel:
+        """Join a model with its feature extractor and the vocabulary of its tokenizer.
+
+        Raises:
+            InputError: the tokenizer does not name each output of the model.
+        """
+        return cls(model, feature_extractor, Vocabulary.from_tokenizer(tokenizer, model.config.vocab_size))
+
     @cached_property
     def takes_log_mel(self) -> bool:
         """True if the model takes log-mel tokens rather than waveforms."""

@@ -61,14 +61,15 @@ class Transcriber:
         Args:
             model: folder or hub id. None is an error: no speech recogniser is bundled.
             device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
-            dtype: dtype of the weights: float32, float16 or bfloat16.
+            dtype: dtype of the weights: float32, float16, bfloat16, or "auto" for that of the checkpoint.
             int8: compute linear layers in int8 on the CPU: faster, with slightly other results.
 
         Raises:
             InputError: the checkpoint does not exist, has no CTC head, tokenizer or feature extractor that belong
                 together, or is incomplete. All but the last is checked before weights are loaded.
         """
-        return cls(load_ctc(model, device=device, dtype=dtype, int8=int8))
+        loaded = load_ctc(model, device=device, dtype=dtype, int8=int8)
+        return cls(AcousticModel.from_tokenizer(*loaded))
 
     @accepts(TranscribeSettings)
     def __call__(
