@@ -10,7 +10,10 @@ from safetensors.torch import load_file, save_file
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
+from photism.training.head_model import HeadBuilder
 from photism.training.pretrained import load_pretrained_encoder
+from photism.training.settings import ClassifySettings
+from tests.support.tiny_audio2img import make_audio2img
 
 
 def weights_of(pretrained):
@@ -68,3 +71,19 @@ def test_an_input_width_that_log_mel_cannot_have(bare_encoder, tmp_path):
     (tmp_path / "odd" / "config.json").write_text(json.dumps({**config, "feature_projection_input_dim": 100}))
     with pytest.raises(InputError, match="its feature_projection_input_dim is 100"):
         load_pretrained_encoder(str(tmp_path / "odd")).features  # noqa: B018
+
+
+def test_parts_that_a_fine_tuning_leaves_behind_are_reported(bare_encoder, models, tmp_path):
+    Wav2Vec2BertForSequenceClassification.from_pretrained(bare_encoder, num_labels=3).save_pretrained(tmp_path / "head")
+    make_audio2img(tmp_path / "audio2img")
+    builder = HeadBuilder(Wav2Vec2BertForSequenceClassification, {}, ClassifySettings(data="-", output="-"))
+    for folder, left in (
+        (bare_encoder, ""),
+        (tmp_path / "head", "; its classifier and projector are left behind"),
+        (tmp_path / "audio2img", "; its adapter is left behind"),
+        (models / "sd", "; its adapter is left behind"),
+        (models / "xl", "; its adapter and pooled_projection are left behind"),
+    ):
+        pretrained = load_pretrained_encoder(str(folder))
+        assert builder.start_lines(pretrained) == [f"the training starts from the encoder of {folder}{left}"]
+        builder.build(pretrained)

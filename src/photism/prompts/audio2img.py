@@ -68,6 +68,11 @@ def audio2img_config(folder: Path) -> AudioPromptEncoderConfig:
     return _config(Wav2Vec2BertConfig.from_dict(settings), padding_value=features.get("padding_value", 0.0))
 
 
+def name_in_prompt_encoder(name: str) -> str:
+    """Return the name that a tensor of an audio2img checkpoint has in an `AudioPromptEncoder`."""
+    return f"{'adapter' if name.startswith('adapter.') else 'encoder'}.{name}"
+
+
 def load_audio2img(folder: Path, diffusion: Any, *, dtype: torch.dtype) -> AudioPromptEncoder:
     """Load an audio2img checkpoint, with the BOS embedding and the empty prompt of the diffusion model's text encoder.
 
@@ -144,7 +149,7 @@ def _build(
             f"diffusion must accept prompts of at least {1 + PROMPT_TOKENS} tokens; it accepts {space.length}"
         )
     config.space_length, config.space_norm = space.length, space.norm
-    renamed = {f"{'adapter' if key.startswith('adapter.') else 'encoder'}.{key}": weights[key] for key in weights}
+    renamed = {name_in_prompt_encoder(key): weights[key] for key in weights}
     # The BOS embedding is a view of the empty prompt; safetensors does not save views.
     embeddings = {"bos": space.bos.cpu().clone(), "negative": space.negative.cpu()}
     loaded = AudioPromptEncoder.from_pretrained(

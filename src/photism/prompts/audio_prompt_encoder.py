@@ -163,11 +163,15 @@ class AudioPromptEncoder(PreTrainedModel):
             padding_value=config.padding_value,
             device=self.device,
         )
-        if config.input_tokens is not None:
-            missing = config.input_tokens - features.shape[1]  # negative: `pad` crops
-            features = pad(features, (0, 0, 0, missing), value=config.padding_value)
-            mask = mask.new_ones(features.shape[:2])
-        return LogMel(features, mask)
+        return LogMel(*self._fit_input(features, mask))
+
+    def _fit_input(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Crop or pad features to `input_tokens`, if the configuration has it, and unmask the padding."""
+        if self.config.input_tokens is None:
+            return features, mask
+        missing = self.config.input_tokens - features.shape[1]  # negative: `pad` crops
+        features = pad(features, (0, 0, 0, missing), value=self.config.padding_value)
+        return features, mask.new_ones(features.shape[:2])
 
     def forward(self, input_features: Tensor, attention_mask: Tensor) -> AudioPrompt:
         """Encode log-mel features into prompts.
@@ -175,11 +179,15 @@ class AudioPromptEncoder(PreTrainedModel):
         Args:
             input_features: (B, F, num_mel_bins * feature_stride), from `log_mel`.
             attention_mask: (B, F), 1 for features of the recording and 0 for padding, which does not change the result.
+                Where the configuration has `input_tokens`, features are cropped or padded to that many first.
 
         Returns:
             Prompts of BOS and `tokens` further tokens, (B, S, D), pooled embeddings where the space has them, and
             mixture weights where the adapter mixes memorised prompts.
         """
+        if self.config.input_tokens is not None:
+            input_features = input_features.masked_fill(attention_mask[..., None] == 0, self.config.padding_value)
+            input_features, attention_mask = self._fit_input(input_features, attention_mask)
         states = self.encoder(input_features.to(self.dtype), attention_mask=attention_mask).last_hidden_state
         return self._adapt(states, attention_mask)
 

@@ -5,7 +5,7 @@ Only its configuration and its weights are read. The model that is trained is bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from transformers import Wav2Vec2BertConfig
 from photism.encoder.pretrained import TRAINING_ONLY, WEIGHT_FILES, find_checkpoint, read_tensor_shapes
 from photism.errors import InputError, as_input_error
 from photism.hub import bundled_model
+from photism.prompts.audio2img import audio2img_config, is_audio2img, name_in_prompt_encoder
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoderConfig
 from photism.training.data.feature_dataset import FeatureSettings
 
@@ -26,8 +27,12 @@ HEAD_PREFIX = "wav2vec2_bert."
 """Prefix of the encoder's weights in the checkpoint of a head."""
 ENCODER_PREFIX = "encoder."
 """Prefix of the encoder's weights in the checkpoint of a Photism model."""
-ADAPTER_PREFIX = "adapter."
-"""Prefix, within the encoder, of an adapter, which is not taken over."""
+ADAPTER_PREFIXES = ("adapter.", "intermediate_ffn.")
+"""Prefixes, within the encoder, of its own adapter, which is not taken over."""
+ENCODER_PARTS = frozenset({"feature_projection", "encoder", TRAINING_ONLY})
+"""Parts of an encoder without an adapter."""
+SPACE_PARTS = frozenset({"bos", "negative", "pooled_negative"})
+"""Embeddings of the prompt space in the checkpoint of a Photism model, which are not trained."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,25 @@ class PretrainedEncoder:
         config: configuration of the encoder, without an adapter.
         prompt_config: configuration of the Photism model that it is part of, if it is.
         read_weights: returns all tensors of the checkpoint, by name.
+        name: what the user calls the checkpoint.
+        tensors: names of all its tensors.
+        diffusion: folder of the diffusion pipeline in the checkpoint's folder, if there is one.
     """
 
     config: Wav2Vec2BertConfig
     prompt_config: AudioPromptEncoderConfig | None
     read_weights: Callable[[], Mapping[str, Tensor]]
+    name: str = "the encoder"
+    tensors: Sequence[str] = ()
+    diffusion: Path | None = None
+
+    @property
+    def other_parts(self) -> list[str]:
+        """Trained parts besides the encoder, such as "adapter" or "lm_head"."""
+        prefix = self._prefix(self.tensors)
+        inside = {name.removeprefix(prefix).split(".")[0] for name in self.tensors if name.startswith(prefix)}
+        outside = {name.split(".")[0] for name in self.tensors if not name.startswith(prefix)}
+        return sorted((inside - ENCODER_PARTS) | (outside - SPACE_PARTS))
 
     @property
     def features(self) -> FeatureSettings:
@@ -70,12 +89,9 @@ class PretrainedEncoder:
             InputError: the checkpoint lacks weights of the encoder, or has others.
         """
         weights = self.read_weights()
-        if self.prompt_config is not None:
-            weights = select(weights, ENCODER_PREFIX)
-        elif any(name.startswith(HEAD_PREFIX) for name in weights):
-            weights = select(weights, HEAD_PREFIX)
-        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(ADAPTER_PREFIX)}
-        optional = (ADAPTER_PREFIX, TRAINING_ONLY)
+        weights = select(weights, self._prefix(weights))
+        weights = {name: tensor for name, tensor in weights.items() if not name.startswith(ADAPTER_PREFIXES)}
+        optional = (*ADAPTER_PREFIXES, TRAINING_ONLY)
         with as_input_error("encoder cannot be loaded"):
             found = encoder.load_state_dict(weights, strict=False)
         missing = [name for name in found.missing_keys if not name.startswith(optional)]
@@ -85,6 +101,12 @@ class PretrainedEncoder:
                 f"encoder must have the weights that its configuration describes; missing: {missing}, "
                 f"unexpected: {unexpected}"
             )
+
+    def _prefix(self, tensors: Iterable[str]) -> str:
+        """Return the prefix of the encoder's tensors."""
+        if self.prompt_config is not None:
+            return ENCODER_PREFIX
+        return HEAD_PREFIX if any(name.startswith(HEAD_PREFIX) for name in tensors) else ""
 
 
 def load_pretrained_encoder(encoder: str) -> PretrainedEncoder:
@@ -103,17 +125,29 @@ def load_pretrained_encoder(encoder: str) -> PretrainedEncoder:
     if kind not in (AudioPromptEncoderConfig.model_type, Wav2Vec2BertConfig.model_type):
         raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} has model_type {kind!r}")
     folder = checkpoint.fetch_weights()
-    read_tensor_shapes(folder, checkpoint.name)
-    prompt_config = None
+    tensors = read_tensor_shapes(folder, checkpoint.name)
+    prompt_config, rename = None, str
     with as_input_error(f"{checkpoint.name} has an unusable config.json"):
         if kind == AudioPromptEncoderConfig.model_type:
             prompt_config = AudioPromptEncoderConfig.from_pretrained(folder)
+        elif is_audio2img(checkpoint.raw_config):
+            prompt_config = audio2img_config(folder)
+            rename = name_in_prompt_encoder
+        if prompt_config is not None:
             config = Wav2Vec2BertConfig(**prompt_config.encoder)
         else:
             config = Wav2Vec2BertConfig.from_pretrained(folder)
-    config.add_adapter = False
+    config.add_adapter = config.use_intermediate_ffn_before_adapter = False
     config.dtype = torch.float32
-    return PretrainedEncoder(config, prompt_config, lambda: _read_weights(folder))
+    diffusion = folder / "diffusion"
+    return PretrainedEncoder(
+        config,
+        prompt_config,
+        lambda: {rename(name): tensor for name, tensor in _read_weights(folder).items()},
+        encoder,
+        list(map(rename, tensors)),
+        diffusion if diffusion.is_dir() else None,
+    )
 
 
 def select(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.errors import as_input_error
+from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.prompt_space import PromptSpace
 from photism.training.parameters import merge_lora, prepare_encoder
-from photism.training.pretrained import ADAPTER_PREFIX, PretrainedEncoder, select
-from photism.training.settings import TRAINABLE_ADAPTERS, AlignSettings
+from photism.training.pretrained import PretrainedEncoder, select
+from photism.training.settings import DEFAULT_DIFFUSION, TRAINABLE_ADAPTERS, AlignSettings
 
 DEFAULT_ADAPTER = "resampler"
 POOLED_PREFIX = "pooled_projection."
@@ -34,36 +36,69 @@ class PromptEncoderBuilder:
     def build(self, pretrained: PretrainedEncoder, *, device: str = "cpu") -> AudioPromptEncoder:
         """Return a model with the weights of the pretrained encoder; on "meta" without weights.
 
-        Of a Photism model the adapter is taken over as well if it has the shape that the prompt space requires.
+        Of a Photism model or an audio2img checkpoint the adapter is taken over as well, if it fits the prompt space and
+        the settings.
 
         Raises:
             InputError: the encoder does not fit its configuration, or more layers are to be frozen than it has.
         """
-        settings, space, own = self.settings, self.space, pretrained.prompt_config
-        adapter = settings.adapter or (own.adapter if own and own.adapter in TRAINABLE_ADAPTERS else DEFAULT_ADAPTER)
-        is_same_adapter = own is not None and own.adapter == adapter
-        torch.manual_seed(settings.seed)
+        plan, own = self._plan(pretrained), pretrained.prompt_config
+        torch.manual_seed(self.settings.seed)
         with torch.device(device):
             model = AudioPromptEncoder.for_space(
-                space,
+                self.space,
                 encoder=pretrained.config,
-                adapter=adapter,
-                adapter_arguments=own.adapter_arguments if own and is_same_adapter else None,
-                tokens=settings.tokens or (own.tokens if own and own.tokens < space.length else None),
+                adapter=plan.adapter,
+                adapter_arguments=plan.arguments,
+                tokens=plan.tokens,
                 num_mel_bins=pretrained.features.num_mel_bins,
                 feature_stride=pretrained.features.stride,
-                default_diffusion=settings.diffusion,
+                default_diffusion=self.settings.diffusion,
             )
+            if own is not None and plan.obstacle is None:
+                _keep_conventions(model, own)
             if device != "meta":
                 pretrained.load_into(model.encoder)
-                if is_same_adapter:
+                if plan.obstacle is None:
                     _load_adapter(model, pretrained)
-            model.encoder = prepare_encoder(model.encoder, settings)
+            model.encoder = prepare_encoder(model.encoder, self.settings)
         return model
+
+    def start_lines(self, pretrained: PretrainedEncoder) -> list[str]:
+        """Return whether the training continues the checkpoint's own adapter, and if not, why."""
+        obstacle = self._plan(pretrained).obstacle
+        if "adapter" not in pretrained.other_parts:
+            return [f"the training starts from the encoder of {pretrained.name}"]
+        if obstacle is None:
+            return [f"the training continues the encoder and the adapter of {pretrained.name}"]
+        return [f"the training starts from the encoder of {pretrained.name}; its adapter is left behind: {obstacle}"]
+
+    def _plan(self, pretrained: PretrainedEncoder) -> _Plan:
+        """Return which adapter the model has, and what prevents it from being that of the checkpoint."""
+        settings, space, own = self.settings, self.space, pretrained.prompt_config
+        adapter = settings.adapter or (own.adapter if own and own.adapter in TRAINABLE_ADAPTERS else DEFAULT_ADAPTER)
+        tokens = settings.tokens or (own.tokens if own and own.tokens < space.length else space.length - 1)
+        plan = _Plan(adapter, own.adapter_arguments if own and own.adapter == adapter else {}, tokens)
+        obstacle = None
+        if own is None:
+            obstacle = "it does not produce prompts"
+        elif own.adapter not in TRAINABLE_ADAPTERS:
+            obstacle = f"a {own.adapter} adapter is trained by a recipe of its own"
+        elif own.adapter != adapter:
+            obstacle = f"it is a {own.adapter} adapter, not a {adapter} one"
+        elif own.space_width != space.width:
+            obstacle = f"it produces prompts of width {own.space_width}, and {settings.diffusion} takes {space.width}"
+        elif own.tokens != tokens and adapter != "conv":  # whose weights are the same for any number of tokens
+            obstacle = f"it produces {own.tokens} tokens, not {tokens}"
+        return replace(plan, obstacle=obstacle)
 
     def min_tokens(self, model: AudioPromptEncoder) -> int:
         """Return the window of a convolutional adapter, or the number of queries of a resampler."""
         return int(getattr(model.adapter, "window", model.config.tokens))
+
+    def max_tokens(self, model: AudioPromptEncoder) -> int | None:
+        """Return the fixed length of the input, if the model has one."""
+        return model.config.input_tokens
 
     def save(self, model: AudioPromptEncoder, folder: Path, pretrained: PretrainedEncoder) -> None:
         """Save the model, with LoRA merged."""
@@ -71,15 +106,50 @@ class PromptEncoderBuilder:
         model.save_pretrained(folder)
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """Adapter of a model.
+
+    Attributes:
+        adapter: name of the adapter.
+        arguments: keyword arguments of its class.
+        tokens: number of its tokens.
+        obstacle: why it does not have the weights of the checkpoint's own adapter; None if it has them.
+    """
+
+    adapter: str
+    arguments: Mapping[str, Any]
+    tokens: int
+    obstacle: str | None = None
+
+
+def choose_diffusion(settings: AlignSettings, pretrained: PretrainedEncoder) -> AlignSettings:
+    """Return settings that name the diffusion pipeline, a folder by its absolute path, as the trained model keeps it.
+
+    By default it is the one of the model to start from.
+    """
+    own = pretrained.prompt_config.default_diffusion if pretrained.prompt_config else None
+    chosen = settings.diffusion or str(pretrained.diffusion or own or DEFAULT_DIFFUSION)
+    return replace(settings, diffusion=str(Path(chosen).resolve()) if Path(chosen).is_dir() else chosen)
+
+
+def _keep_conventions(model: AudioPromptEncoder, own: AudioPromptEncoderConfig) -> None:
+    """Let a model pad its input, and draw by default, as the one whose adapter it continues."""
+    window = getattr(model.adapter, "window", own.input_tokens)
+    model.config.input_tokens = None if own.input_tokens is None else window
+    model.config.padding_value = own.padding_value
+    model.config.default_negative = own.default_negative
+
+
 def _load_adapter(model: AudioPromptEncoder, pretrained: PretrainedEncoder) -> None:
-    """Copy the adapter of a Photism model, and its pooled projection, if shapes agree."""
+    """Copy the adapter of a Photism model and, if its prompt space has the same pooled embedding, their projection.
+
+    Raises:
+        InputError: the adapter does not fit its configuration.
+    """
     weights = pretrained.read_weights()
-    modules: list[tuple[Any, dict[str, Any]]] = [(model.adapter, select(weights, ADAPTER_PREFIX))]
-    if model.pooled_projection is not None:
-        modules.append((model.pooled_projection, select(weights, POOLED_PREFIX)))
-    for module, tensors in modules:
-        if {name: tensor.shape for name, tensor in module.state_dict().items()} != {
-            name: tensor.shape for name, tensor in tensors.items()
-        }:
-            return
-        module.load_state_dict(tensors)
+    with as_input_error(f"the adapter of {pretrained.name} cannot be loaded"):
+        model.adapter.load_state_dict(select(weights, "adapter."))
+    projection, tensors = model.pooled_projection, select(weights, POOLED_PREFIX)
+    if projection is not None and tensors and tensors["weight"].shape == projection.weight.shape:
+        projection.load_state_dict(tensors)

@@ -68,12 +68,13 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
         MemoryError: a single clip does not fit into memory.
     """
     check_output(settings, resume=resume)
+    given = settings
     accelerator = new_accelerator(cpu=settings.cpu)
     distributed = DistributedContext(accelerator, fsdp=settings.fsdp)
     listener = listener if listener and distributed.is_main else Listener()
     if settings.push_to_hub and distributed.is_main:
         create_repository(settings.push_to_hub)
-    task, pretrained = _prepare(settings, distributed, listener)
+    pretrained, settings, task = _prepare(settings, distributed, listener)
     model = TaskModel(task, task.builder.build(pretrained), settings, distributed)
     clips = evenly_spaced(task.validation_clips, settings.validation_clips)
     patience = settings.patience if isinstance(settings, FinetuneSettings) else 0
@@ -83,7 +84,8 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
     trainer.resume()
     if distributed.is_main:
         trainer.folder.mkdir(parents=True, exist_ok=True)
-        write_provenance(trainer.folder, settings)
+        write_provenance(trainer.folder, given)
+    listener.report(task.builder.start_lines(pretrained))
     preflight = _report(task, model, settings)
     listener.report(preflight.lines())
     if trainer.step < trainer.steps:
@@ -131,8 +133,8 @@ class Evaluator:
 
 def _prepare(
     settings: TrainingSettings, distributed: DistributedContext, listener: Listener
-) -> tuple[AnyTask, PretrainedEncoder]:
-    """Read the data and create the task."""
+) -> tuple[PretrainedEncoder, TrainingSettings, AnyTask]:
+    """Read the data and return the checkpoint to start from, the settings completed by it, and the task."""
     kind = TASKS[type(settings)]
     key = {"data": fingerprint(settings.data, settings.dataset_config), **kind.cache_key(settings)}
     examples = read_examples(  # before the encoder, which may have to be downloaded
@@ -145,6 +147,7 @@ def _prepare(
     )
     listener.stage("loading the encoder")
     pretrained = load_pretrained_encoder(settings.encoder)
+    settings = kind.complete(settings, pretrained)
     preparation = PreparationSettings(
         features=pretrained.features,
         required=kind.required(settings),
@@ -154,7 +157,7 @@ def _prepare(
     )
     listener.stage("reading the recordings")
     dataset: FeatureDataset = cached_dataset(examples, key, preparation, on_hours=listener.prepared)
-    return kind.create(settings, dataset, distributed.device, listener), pretrained
+    return pretrained, settings, kind.create(settings, dataset, distributed.device, listener)
 
 
 def _new_trainer(model: TaskModel, settings: TrainingSettings, patience: int) -> Trainer:

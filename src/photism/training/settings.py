@@ -15,6 +15,7 @@ TRAINABLE_ADAPTERS = ("conv", "resampler")
 """The third adapter, `phonetic`, mixes memorised prompts and is trained by a recipe of its own."""
 ALL_LABELS, EACH_LABEL = "{labels}", "{label}"
 """Placeholders of a template that makes captions from labels."""
+DEFAULT_DIFFUSION = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 FRAME_TARGETS = ("speech", "speakers", "names")
 MAX_SPEAKERS = 5
 """The permutation-invariant loss tries every order of the speakers, 120 for five."""
@@ -130,8 +131,9 @@ class AlignSettings(TrainingSettings):
     file = "align.yaml"
 
     diffusion: str = setting(
-        "stable-diffusion-v1-5/stable-diffusion-v1-5",
-        "Diffusers pipeline whose text encoder defines the targets: folder or hub id.",
+        "",
+        "Diffusers pipeline whose text encoder defines the targets: folder or hub id; by default that of the model to "
+        f"start from, or {DEFAULT_DIFFUSION}.",
     )
     adapter: str | None = setting(
         None,

@@ -125,8 +125,16 @@ class ModelBuilder(Protocol):
         """Return a model with the weights of the pretrained encoder; on the device "meta" without any weights."""
         ...
 
+    def start_lines(self, pretrained: PretrainedEncoder) -> list[str]:
+        """Return what of the checkpoint the model takes over, and what it leaves behind, as lines of the report."""
+        ...
+
     def min_tokens(self, model: Any) -> int:
         """Return the length to which the model pads every crop at least."""
+        ...
+
+    def max_tokens(self, model: Any) -> int | None:
+        """Return the length to which the model truncates every crop; None if it uses all of it."""
         ...
 
     def save(self, model: Any, folder: Path, pretrained: PretrainedEncoder) -> None:
@@ -234,6 +242,7 @@ class TaskType:
         required: returns what a clip must have to be used, such as "caption", or None.
         cache_key: returns the settings that decide which clips and texts the data set has.
         create: returns the task on a data set.
+        complete: returns the settings with values that depend on the checkpoint to start from.
         columns: returns the columns of a row that hold targets, for the report.
         group: returns what keeps clips in one split together, such as their speaker, or None.
     """
@@ -242,5 +251,6 @@ class TaskType:
     required: Callable[[Any], str | None]
     cache_key: Callable[[Any], Mapping[str, Any]]
     create: Callable[[Any, FeatureDataset, torch.device, Listener], AnyTask]
+    complete: Callable[[Any, PretrainedEncoder], Any] = lambda settings, pretrained: settings
     columns: Callable[[Mapping[str, Any], Any], Columns] = lambda row, settings: NO_COLUMNS
     group: Callable[[Mapping[str, Any], Any], str | None] = lambda row, settings: None

@@ -47,11 +47,12 @@ class TaskModel:
         self.task, self.settings, self.distributed = task, settings, distributed
         self.dataset = task.dataset
         distributed.check_batch_size(settings.batch_size)
+        longest = self._tokens(min(settings.max_duration_s, task.crop_s))
         self.sampler = EpochSampler(
             task.dataset,
             task.target_ids,
             batch_size=settings.batch_size,
-            max_tokens=self._tokens(min(settings.max_duration_s, task.crop_s)),
+            max_tokens=min(longest, task.builder.max_tokens(model) or longest),
             seed=settings.seed,
             clips=task.train_clips,
         )

@@ -9,6 +9,8 @@ import torch
 from safetensors.torch import load_file
 
 from photism import AudioToImagePipeline, CaptionRanker
+from tests.support.tiny_audio2img import make_audio2img
+from tests.support.tiny_checkpoint import make_sd
 
 
 def log_of(output):
@@ -67,6 +69,28 @@ def test_the_settings_file_repeats_the_training(aligned, align, tmp_path):
     again = tmp_path / "again"
     assert align(again, "--config", str(output / "align.yaml")).returncode == 0
     assert_same_result(output, again, tolerance=0)
+
+
+def test_a_relative_diffusion_model_is_found_from_another_folder(align_here, captioned, models, tmp_path, monkeypatch):
+    monkeypatch.chdir(models / "sd")
+    assert not align_here(tmp_path / "model", diffusion="diffusion", epochs="1")
+    assert "diffusion: diffusion\n" in (tmp_path / "model" / "align.yaml").read_text()
+    monkeypatch.chdir(tmp_path)
+    pipeline = AudioToImagePipeline.from_pretrained("model", device="cpu")
+    assert pipeline(captioned / "0.wav", num_inference_steps=1).images[0][0].size == (16, 16)
+
+
+def test_an_audio2img_checkpoint_is_continued(align_here, captioned, tmp_path, capsys):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        make_sd(tmp_path / "text", length=77).save_pretrained(tmp_path / "sd")
+    checkpoint, output = make_audio2img(tmp_path / "checkpoint"), tmp_path / "model"
+    changed = {"encoder": str(checkpoint), "diffusion": str(tmp_path / "sd"), "adapter": "conv", "tokens": "47"}
+    assert not align_here(output, epochs="1", **changed)
+    assert f"the training continues the encoder and the adapter of {checkpoint}" in capsys.readouterr().err
+    pipeline = AudioToImagePipeline.from_pretrained(output, device="cpu")
+    assert (pipeline.encoder.config.tokens, pipeline.encoder.config.input_tokens) == (47, 188)
+    assert pipeline(captioned / "0.wav", num_inference_steps=1).images[0][0].size == (16, 16)
 
 
 def wait_for_steps(process, output, steps):

@@ -28,7 +28,7 @@ from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler
 from photism.training.data.text_embeddings import TextEmbeddings, prepare_text_embeddings
-from photism.training.prompt_model import PromptEncoderBuilder
+from photism.training.prompt_model import PromptEncoderBuilder, choose_diffusion
 from photism.training.sample_images import clip_score, generate_images
 from photism.training.settings import AlignSettings
 from photism.training.task import Batch, CardSections, ErrorCase, Evaluation, TaskReport, TaskType
@@ -308,5 +308,6 @@ ALIGN = TaskType(
         "captions": [settings.text_column, settings.label_column, settings.label_template],
     },
     create=_create,
+    complete=choose_diffusion,
     columns=lambda row, settings: caption_columns(row, **_columns(settings)),
 )
