@@ -32,12 +32,23 @@ if TYPE_CHECKING:  # the names below, for type checkers and editors
     from photism.audio.waveform import Waveform, load_waveform
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
     from photism.drawing.pipeline import AudioToImagePipeline
+    from photism.encoder.auto_classes import AutoConfig as AutoConfig
+    from photism.encoder.auto_classes import AutoFeatureExtractor as AutoFeatureExtractor
+    from photism.encoder.auto_classes import AutoModel as AutoModel
+    from photism.encoder.auto_classes import AutoModelForAudioClassification as AutoModelForAudioClassification
+    from photism.encoder.auto_classes import (
+        AutoModelForAudioFrameClassification as AutoModelForAudioFrameClassification,
+    )
+    from photism.encoder.auto_classes import AutoModelForAudioXVector as AutoModelForAudioXVector
+    from photism.encoder.auto_classes import AutoModelForCTC as AutoModelForCTC
+    from photism.encoder.auto_classes import AutoProcessor as AutoProcessor
     from photism.encoder.heads import (
         Wav2Vec2BertForAudioFrameClassification as Wav2Vec2BertForAudioFrameClassification,
     )
     from photism.encoder.heads import Wav2Vec2BertForCTC as Wav2Vec2BertForCTC
     from photism.encoder.heads import Wav2Vec2BertForSequenceClassification as Wav2Vec2BertForSequenceClassification
     from photism.encoder.model import Wav2Vec2BertModel as Wav2Vec2BertModel
+    from photism.encoder.processor import SeamlessM4TFeatureExtractor as SeamlessM4TFeatureExtractor
     from photism.encoder.processor import Wav2Vec2BertFeatureExtractor as Wav2Vec2BertFeatureExtractor
     from photism.encoder.processor import Wav2Vec2BertProcessor as Wav2Vec2BertProcessor
     from photism.encoder.x_vector import Wav2Vec2BertForXVector as Wav2Vec2BertForXVector
@@ -66,6 +77,15 @@ _MODULES = {
     "load_waveform": "photism.audio.waveform",
     "log_mel": "photism.audio.log_mel",
     # The names that transformers documents for Wav2Vec2-BERT.
+    "AutoConfig": "photism.encoder.auto_classes",
+    "AutoFeatureExtractor": "photism.encoder.auto_classes",
+    "AutoModel": "photism.encoder.auto_classes",
+    "AutoModelForAudioClassification": "photism.encoder.auto_classes",
+    "AutoModelForAudioFrameClassification": "photism.encoder.auto_classes",
+    "AutoModelForAudioXVector": "photism.encoder.auto_classes",
+    "AutoModelForCTC": "photism.encoder.auto_classes",
+    "AutoProcessor": "photism.encoder.auto_classes",
+    "SeamlessM4TFeatureExtractor": "photism.encoder.processor",
     "Wav2Vec2BertConfig": "transformers",
     "Wav2Vec2BertFeatureExtractor": "photism.encoder.processor",
     "Wav2Vec2BertForAudioFrameClassification": "photism.encoder.heads",

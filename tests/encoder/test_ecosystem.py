@@ -11,27 +11,8 @@ import transformers
 from transformers import Trainer, TrainingArguments
 
 import photism
-from photism.encoder.auto_classes import register_auto_classes
 from photism.encoder.processor import Wav2Vec2BertFeatureExtractor, Wav2Vec2BertProcessor
 from tests.encoder.reference import CLASSES, TOLERANCE, batch, difference, pair, tiny_config
-
-AUTO = {
-    "Model": "AutoModel",
-    "ForCTC": "AutoModelForCTC",
-    "ForSequenceClassification": "AutoModelForAudioClassification",
-    "ForAudioFrameClassification": "AutoModelForAudioFrameClassification",
-    "ForXVector": "AutoModelForAudioXVector",
-}
-
-
-@pytest.fixture
-def registered():
-    """Call `register_auto_classes`, and undo it after the test."""
-    mappings = [getattr(transformers, auto)._model_mapping for auto in AUTO.values()]
-    register_auto_classes()
-    yield
-    for mapping in mappings:
-        mapping._extra_content.pop(transformers.Wav2Vec2BertConfig, None)
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -69,17 +50,6 @@ def test_parameter_names_and_shapes_are_those_of_the_published_model():
     shapes = {key: value.shape for key, value in reference.state_dict().items()}
     assert {key: value.shape for key, value in model.state_dict().items()} == shapes
     assert sum(p.numel() for p in model.parameters()) == 24 * 24_180_288 + 166_208
-
-
-@pytest.mark.parametrize("name", CLASSES)
-def test_auto_classes_on_request(name, tmp_path, registered):
-    ours, _ = pair(name)
-    ours.save_pretrained(tmp_path)
-    assert type(getattr(transformers, AUTO[name]).from_pretrained(tmp_path)) is type(ours)
-
-
-def test_importing_registers_nothing():
-    assert transformers.AutoModel._model_mapping[transformers.Wav2Vec2BertConfig] is transformers.Wav2Vec2BertModel
 
 
 def tokenizer(folder):

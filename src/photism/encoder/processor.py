@@ -174,6 +174,10 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
         return features, mask
 
 
+SeamlessM4TFeatureExtractor = Wav2Vec2BertFeatureExtractor
+"""Name that transformers has for the feature extractor of Wav2Vec2-BERT."""
+
+
 class Wav2Vec2BertProcessor(transformers.Wav2Vec2BertProcessor):
     """transformers' processor with Photism's feature extractor: recordings to features, texts to labels."""
 
