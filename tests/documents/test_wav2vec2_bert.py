@@ -8,7 +8,7 @@ import torch
 import transformers
 
 import photism
-from tests.documents.conftest import TEXTS, pending, run
+from tests.documents.conftest import TEXTS, run
 
 CONFIGURATION = """
 from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel
@@ -135,7 +135,6 @@ def test_a_model_of_the_default_configuration():
     assert sum(parameter.numel() for parameter in names["model"].parameters()) == 580_493_120
 
 
-@pending
 def test_the_hidden_states_of_a_recording():
     ours, theirs = run_both(MODEL)
     assert type(ours["processor"]) is photism.Wav2Vec2BertProcessor
@@ -144,7 +143,6 @@ def test_the_hidden_states_of_a_recording():
     close(ours["last_hidden_states"], theirs["last_hidden_states"], 1e-3)
 
 
-@pending
 def test_a_transcript_and_its_loss():
     ours, theirs = run_both(CTC)
     assert type(ours["model"]) is photism.Wav2Vec2BertForCTC
@@ -153,7 +151,6 @@ def test_a_transcript_and_its_loss():
     assert ours["loss"].item() == pytest.approx(theirs["loss"].item(), rel=1e-5)
 
 
-@pending
 @pytest.mark.parametrize("head", USE_HEAD)
 def test_a_head_on_a_checkpoint_without_one(head):
     ours, theirs = run_both(LOAD_HEAD.format(head=head))
@@ -183,7 +180,6 @@ def processors():
     return run(PROCESSOR, changed=("transformers",))["processor"], run(PROCESSOR)["processor"]
 
 
-@pending
 @pytest.mark.parametrize(
     "call",
     [
@@ -213,7 +209,6 @@ def test_the_documented_arguments_of_the_processor(processors, call):
         torch.testing.assert_close(ours[key].to(theirs[key].dtype), theirs[key], rtol=0, atol=1e-3)
 
 
-@pending
 def test_pad_decode_and_save(processors, tmp_path):
     """`pad` as the data collator of the fine-tuning notebooks calls it."""
     for each in processors:
