@@ -29,6 +29,11 @@ TOKENS_AT_ONCE = 256
 memory."""
 
 
+NARROWEST_BY_CHANNELS_LAST = 17
+"""Fewest channels of a depthwise convolution in the format "channels last": with up to 16, one vector of AVX-512,
+oneDNN's kernels for bfloat16 do not return for some kernel sizes, such as 15 (torch 2.13)."""
+
+
 class FeedForward(nn.Module):
     """Feed-forward network: two linear layers with an activation between them."""
 
@@ -80,7 +85,7 @@ class DepthwiseConvolution(nn.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the convolution: (B, C, L) -> (B, C, L - kernel_size + 1), with contiguous channels."""
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or self.in_channels < NARROWEST_BY_CHANNELS_LAST:
             return conv1d(input, self.weight, groups=self.groups)
         image = input.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         return conv2d(image, self.weight.unsqueeze(2), groups=self.groups).squeeze(2)
