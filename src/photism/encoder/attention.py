@@ -24,12 +24,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
 from photism.encoder.onednn import Linear, attend, can_use_onednn, linear
 from photism.encoder.packing import PackedBatch
 from photism.encoder.position_embeddings import Positions, rotate
+from photism.encoder.tracing import has_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,7 +99,7 @@ class SelfAttention(nn.Module):
         value = self.linear_v(hidden_states).unflatten(-1, heads)
         table = self._table(positions, query.device)
 
-        whole = output_weights or torch.compiler.is_compiling()
+        whole = output_weights or not has_values(query)
         attended: list[Tensor] = []
         weights: list[Tensor] = []
         for q, k, v in zip(packed.split(query), packed.split(key), packed.split(value), strict=True):
@@ -208,6 +209,9 @@ class SelfAttention(nn.Module):
             def relative_key_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
                 """Compute the biases from the embeddings; distances out of reach have that of the last in reach."""
                 near = query @ embeddings.to(query.dtype).T * self.head_size**-0.5  # (B, H, M, left + 1 + right)
+                if not has_values(query):  # the length is a symbol, with which a graph must not compare it
+                    distances = torch.arange(first, last + 1, device=device).clamp(-self.left, self.right)
+                    return near.index_select(-1, distances + self.left)
                 low = min(max(first, -self.left), self.right)
                 high = max(min(last, self.right), -self.left)
                 leftmost = near[..., low + self.left, None].expand(*near.shape[:3], max(0, low - first))
@@ -237,11 +241,10 @@ def _biases(table: Table, query: Tensor, start: int, keys: slice, heads: slice =
     by_distance = table(query, keys.start - (start + rows - 1), keys.stop - 1 - start, heads)  # (B, H, M, K + M - 1)
     length = keys.stop - keys.start
     width = length + rows - 1
-    if torch.compiler.is_compiling():
-        column = (
-            torch.arange(length, device=query.device) + (rows - 1) - torch.arange(rows, device=query.device)[:, None]
-        )
-        return by_distance.gather(-1, column.expand(batch, of_heads, rows, length))
+    if not has_values(query):  # the same without strides: a row one element shorter begins one element earlier
+        padded = pad(by_distance, (0, 1)).flatten(2)  # (B, H, M * (width + 1))
+        shifted = padded[..., rows - 1 : rows - 1 + rows * width].unflatten(-1, (rows, width))
+        return shifted[..., :length]
     strides = (of_heads * rows * width, rows * width, width - 1, 1)
     return by_distance.contiguous().as_strided((batch, of_heads, rows, length), strides, rows - 1)
 

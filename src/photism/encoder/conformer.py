@@ -17,6 +17,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from photism.encoder.attention import AttentionOutput, SelfAttention
 from photism.encoder.onednn import Linear, linear, silu_linear
 from photism.encoder.packing import PackedBatch
+from photism.encoder.tracing import has_values
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig
@@ -47,7 +48,7 @@ class FeedForward(nn.Module):
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Apply the network: (…, width) -> (…, width)."""
-        if hidden_states.device.type != "cpu" or torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if hidden_states.device.type != "cpu" or torch.is_grad_enabled() or not has_values(hidden_states):
             return self._apply_to(hidden_states)
         tokens = hidden_states.flatten(0, -2)
         output = torch.empty_like(tokens)
@@ -85,7 +86,7 @@ class DepthwiseConvolution(nn.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the convolution: (B, C, L) -> (B, C, L - kernel_size + 1), with contiguous channels."""
-        if torch.compiler.is_compiling() or self.in_channels < NARROWEST_BY_CHANNELS_LAST:
+        if not has_values(input) or self.in_channels < NARROWEST_BY_CHANNELS_LAST:
             return conv1d(input, self.weight, groups=self.groups)
         image = input.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         return conv2d(image, self.weight.unsqueeze(2), groups=self.groups).squeeze(2)
@@ -171,7 +172,7 @@ class ConformerLayer(GradientCheckpointingLayer):
         They are a quarter of the memory that a layer needs, and computing them again is a tenth of its work.
         """
         whole = self.gradient_checkpointing and self.training
-        if whole or not torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if whole or not torch.is_grad_enabled() or not has_values(hidden_states):
             return self.conv_module(hidden_states, packed)
         return checkpoint(self.conv_module, hidden_states, packed, use_reentrant=False)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from photism.encoder.tracing import has_values
 from photism.errors import InputError
 
 
@@ -24,8 +25,8 @@ class PackedBatch:
         lengths: tokens of each clip, or None if every clip has F tokens.
         starts: first token of each clip among its F positions if there are `lengths`; above 0 for padding on the left.
         index: int64 (N,), positions of the tokens among the B * F if there are `lengths`.
-        mask: bool (B, F), true for a token, if padding stays between the tokens, since a traced graph cannot depend on
-            the lengths; N is B * F then.
+        mask: bool (B, F), true for a token, if padding stays between the tokens, since the lengths cannot be read, as
+            in a traced graph; N is B * F then.
     """
 
     batch: int
@@ -54,7 +55,7 @@ class PackedBatch:
                 f"attention_mask must be {(batch, frames)}, one value for each token; got {tuple(attention_mask.shape)}"
             )
         valid = attention_mask.bool()
-        if torch.compiler.is_compiling():
+        if not has_values(valid):
             return cls(batch, frames, mask=valid)
         lengths = tuple(valid.sum(1).tolist())
         if all(length == frames for length in lengths):
@@ -73,6 +74,11 @@ class PackedBatch:
     def clip_lengths(self) -> tuple[int, ...]:
         """Number of tokens in each clip."""
         return self.lengths or (self.frames,) * self.batch
+
+    @property
+    def longest(self) -> int:
+        """Number of tokens in the longest clip."""
+        return max(self.lengths) if self.lengths else self.frames
 
     def pack(self, tokens: Tensor) -> Tensor:
         """Remove the padding: (B, F, D) -> (N, D)."""
@@ -100,4 +106,6 @@ class PackedBatch:
 
     def positions(self, device: torch.device) -> Tensor:
         """Return the position of each token in its clip: int64 (N,)."""
-        return torch.cat([torch.arange(length, device=device) for length in self.clip_lengths])
+        if self.lengths is None:
+            return torch.arange(self.frames, device=device).repeat(self.batch)
+        return torch.cat([torch.arange(length, device=device) for length in self.lengths])

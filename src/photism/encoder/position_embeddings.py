@@ -34,7 +34,7 @@ def compute_positions(config: Wav2Vec2BertConfig, packed: PackedBatch, like: Ten
         angles = _angles(positions, width, config.rotary_embedding_base).repeat(1, 2)  # (N, d / 2) -> (N, d)
         return Positions(torch.stack([angles.cos(), angles.sin()]).to(like.dtype))
     if config.position_embeddings_type == "relative":
-        longest = max(packed.clip_lengths)
+        longest = packed.longest
         back = torch.arange(longest - 1, -longest, -1, device=like.device)  # distance by which a key precedes its query
         angles = _angles(back, config.hidden_size, LONGEST_PERIOD)
         # sine and cosine of each frequency next to each other: (distances, D / 2, 2) -> (distances, D)

@@ -12,6 +12,7 @@ from transformers.modeling_outputs import XVectorOutput
 
 from photism.encoder.heads import encode, new_layer_weights, number_of_labels, refuse_adapter
 from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel, is_set
+from photism.encoder.tracing import has_values
 from photism.errors import InputError
 
 SCALE, MARGIN = 30.0, 0.4
@@ -78,7 +79,7 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
         Raises:
             InputError: the mask pads on the left.
         """
-        if attention_mask is not None and not attention_mask[:, 0].all():
+        if attention_mask is not None and has_values(attention_mask) and not attention_mask[:, 0].all():
             raise InputError("attention_mask must pad on the right: the time-delay network counts frames from the left")
         states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
         embeddings = self.embed(states, None if attention_mask is None else attention_mask.sum(1))
@@ -101,7 +102,7 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
         """
         states = self.projector(states)
         if lengths is None:
-            lengths = torch.full((len(states),), states.shape[1], device=states.device)
+            lengths = torch.full((states.shape[0],), states.shape[1], device=states.device)
         states = _repeat_last(states, lengths, self.receptive_field)
         lengths = lengths.clamp(min=self.receptive_field) - self.receptive_field + 1
         for layer in self.tdnn:
@@ -145,10 +146,13 @@ class AngularMarginLoss(nn.Module):
 
 def _repeat_last(states: Tensor, lengths: Tensor, minimum: int) -> Tensor:
     """Return (B, F, D) with the last frame of every recording shorter than `minimum` repeated up to there."""
-    if int(lengths.min()) >= minimum:
+    if not has_values(lengths):
+        states = pad(states, (0, 0, 0, minimum - 1))
+    elif int(lengths.min()) >= minimum:
         return states
-    states = pad(states, (0, 0, 0, max(0, minimum - states.shape[1])))
-    place = torch.arange(states.shape[1], device=states.device).expand(len(states), -1)
+    else:
+        states = pad(states, (0, 0, 0, max(0, minimum - states.shape[1])))
+    place = torch.arange(states.shape[1], device=states.device).expand(states.shape[0], -1)
     last = lengths[:, None] - 1
     return states.gather(1, torch.where(place < minimum, place.minimum(last), place)[..., None].expand_as(states))
 
