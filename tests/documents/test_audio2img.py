@@ -149,6 +149,8 @@ def test_app_draws_what_the_same_checkpoint_draws(recordings):
     torch.testing.assert_close(output.prompts.prompt_embeds, wanted.prompts.prompt_embeds)
     assert output.settings == wanted.settings
     assert output.settings.negative == "noise"
+    with pytest.raises(AttributeError, match=r"has no attribute 'save'; the image .* is output\.images\[0\]\[0\]"):
+        output.save("rain.png")
 
 
 def test_parts_of_transformers_are_taken_and_stay_as_they_are(parts, pipeline, recordings):

@@ -34,6 +34,7 @@ from photism.settings import accepts, changed
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
+    from typing_extensions import Never
 
 BUNDLED_STEPS = 12
 """Denoising steps of the bundled model; another model has the default of its diffusers pipeline."""
@@ -59,6 +60,12 @@ class AudioToImageOutput:
     prompts: AudioPrompt
     settings: DrawSettings
     nsfw_content_detected: list[list[bool]]
+
+    def __getattr__(self, name: str) -> Never:
+        """Say where the image is, which is what audio2img's pipeline returns."""
+        raise AttributeError(
+            f"AudioToImageOutput has no attribute {name!r}; the image of a single recording is output.images[0][0]"
+        )
 
 
 class AudioToImagePipeline:
