@@ -8,7 +8,7 @@ from diffusers import StableDiffusionPipeline
 
 from photism import AudioToImagePipeline, InputError, Wav2Vec2BertFeatureExtractor, Wav2Vec2BertModel
 from photism.prompts.losses import sequence_contrastive_loss
-from tests.documents.conftest import pending, run
+from tests.documents.conftest import run
 from tests.support.hub_cache import AUDIO2IMG
 from tests.support.tiny_checkpoint import WIDTH
 
@@ -137,7 +137,6 @@ def pipeline(parts):
     )
 
 
-@pending
 def test_app_draws_what_the_same_checkpoint_draws(recordings):
     """Only the last line differs: the output holds the images of each recording."""
     names = run(APP, changed=("transformers", "pipeline"))
@@ -212,7 +211,6 @@ def test_the_model_of_the_notebook_has_an_adapter_of_47_tokens():
         assert model(torch.zeros(2, 188, 160)).last_hidden_state.shape == (2, 47, WIDTH)
 
 
-@pending
 def test_the_features_of_the_notebook_are_those_of_transformers():
     waveform = torch.randn(1, 80_000, generator=torch.Generator().manual_seed(0))  # as torchaudio.load returns it
     ours = run(FEATURES, changed=("transformers",), waveform=waveform)

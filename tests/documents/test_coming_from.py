@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import photism
@@ -10,7 +11,15 @@ from tests.documents.conftest import pending, run
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/coming-from.md").read_text(encoding="utf8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+ERRORS = re.findall(r"^\| `(.*)` \| `(.*)` \|$", GUIDE.partition("| code | error |")[2], re.MULTILINE)
 NAMES = re.findall(r"`(\w+)`", GUIDE.partition("| name | in place of |")[2].partition("\n\n")[0])
+
+
+class Names(dict[str, object]):
+    """The names of photism, and those that are given."""
+
+    def __missing__(self, name: str) -> object:
+        return getattr(photism, name)
 
 
 @pending
@@ -24,3 +33,9 @@ def test_an_example_runs(code, recordings):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_the_table_is_exported(name):
     assert getattr(photism, name).__name__ in (name, "Wav2Vec2BertFeatureExtractor")
+
+
+@pytest.mark.parametrize(("code", "message"), ERRORS)
+def test_what_has_no_counterpart_is_one_error(code, message):
+    with pytest.raises((photism.InputError, AttributeError), match=re.escape(message)):
+        eval(code, {}, Names(samples=np.zeros(16_000, np.float32), diffusion=object()))
