@@ -137,7 +137,7 @@ def build(side: str, options: argparse.Namespace, *, task: str) -> Callable[[], 
 
     def encode() -> object:
         if side != "diffusers":
-            return pipeline().encode_prompt(next(prompts))
+            return pipeline().encode_texts(next(prompts))
         with torch.no_grad():
             return pipeline().encode_prompt(next(prompts), options.device, 1, True)
 

@@ -37,7 +37,7 @@ SHEET_ROWS, SHEET_COLUMNS = 6, 6
 def reconstruct(pipeline: AudioLDM2Pipeline, waveforms: Tensor) -> Tensor:
     """Pass waveforms (N, T) through autoencoder and vocoder."""
     checkpoint = pipeline.checkpoint
-    with pipeline.components.on_device("vae", "vocoder") as (vae, vocoder):
+    with pipeline.models.on_device("vae", "vocoder") as (vae, vocoder):
         latents = encode_mel(vae, log_mel(waveforms, checkpoint), checkpoint)
         mels = decode_latents(vae, latents, checkpoint)
         return vocode(vocoder, mels, checkpoint, samples=waveforms.shape[1])

@@ -124,12 +124,12 @@ def _load_model() -> None:
 
 
 def _load_sound_model() -> None:
-    from photism.audioldm2.components import MODELS
+    from photism.audioldm2.component_loader import PARTS
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
-    parts = AudioLDM2Pipeline.from_pretrained().components
+    parts = AudioLDM2Pipeline.from_pretrained().models
     _ = parts.tokenizers, parts.feature_extractor
-    with parts.on_device(*MODELS.keys() - {"vits"}):
+    with parts.on_device(*PARTS.keys() - {"vits"}):
         pass
 
 

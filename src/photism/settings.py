@@ -200,7 +200,7 @@ def describe(kind: type, *, skipped: Collection[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def accepts(kind: type) -> Callable[[Function], Function]:
+def accepts(kind: type, *, further: Collection[str] = ()) -> Callable[[Function], Function]:
     """Let a function that takes `**changes` show the settings of a class as its keyword arguments.
 
     The function's signature and docstring list them; a keyword that is neither a setting nor a parameter of its own is
@@ -208,6 +208,7 @@ def accepts(kind: type) -> Callable[[Function], Function]:
 
     Args:
         kind: settings class.
+        further: names of other keyword arguments that the function takes in `**changes`.
     """
 
     def decorate(function: Function) -> Function:
@@ -227,6 +228,7 @@ def accepts(kind: type) -> Callable[[Function], Function]:
         ]
 
         described = describe(kind, skipped=taken)
+        taken |= set(further)
 
         @wraps(function)
         def checked(*args: Any, **keywords: Any) -> Any:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from photism import InputError
 from photism.audioldm2.pipeline import AudioLDM2Pipeline
 from photism.audioldm2.settings import SoundPipelineSettings
-from tests.audioldm2.peers import PROMPT, load_ours
+from tests.audioldm2.peers import PROMPT, apart, load_ours
 from tests.support.tiny_audioldm2 import edit_json, make_vits_tokenizer
 
 EMBEDS, GENERATED, MASK = torch.zeros(2, 5, 24), torch.zeros(2, 8, 16), torch.ones(2, 5)
@@ -25,7 +25,7 @@ def unloaded(sound_models):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "prompt is missing: give a text, a list of texts, or what encode_prompt returned"),
+        ({}, "prompt is missing: give a text, a list of texts, or what encode_texts returned"),
         ({"prompt": 3}, "prompt must be a text or a list of at least one text; got 3"),
         ({"prompt": ["a", None]}, "prompt must be a text or a list of at least one text"),
         ({"prompt": "a", "negative_prompt": []}, "negative_prompt must be a text or a list of at least one text"),
@@ -105,7 +105,7 @@ def test_invalid_arguments_are_refused_before_weights_are_loaded(unloaded, argum
     ours = unloaded["sound"]
     with pytest.raises(InputError, match=message):
         ours(**arguments)
-    assert set(ours.components.loaded) <= {"tokenizer", "tokenizer_2"}
+    assert set(ours.models.loader.loaded) <= {"tokenizer", "tokenizer_2"}
 
 
 def test_negative_embeddings_must_fit_prompts_given_as_text(unloaded):
@@ -115,7 +115,7 @@ def test_negative_embeddings_must_fit_prompts_given_as_text(unloaded):
 
 
 def test_a_negative_prompt_given_as_embeddings_is_that_text(ours):
-    encoded = ours.encode_prompt("a dog")
+    encoded = ours.encode_texts("a dog")
     negative = {
         "negative_prompt_embeds": encoded.prompt_embeds,
         "negative_generated_prompt_embeds": encoded.generated_prompt_embeds,
@@ -153,10 +153,10 @@ def test_a_missing_phonemizer_is_an_error_with_a_remedy(sound_models, tmp_path):
 def test_a_long_prompt_is_truncated_with_a_warning(sound_models, caplog):
     ours = load_ours(sound_models / "sound")
     long, truncated = ("rain " * 30).strip(), ("rain " * 23).strip()
-    found = ours.encode_prompt(long, do_classifier_free_guidance=False)
+    found = ours.encode_texts(long, do_classifier_free_guidance=False)
     assert re.search(r"truncated the prompt 'rain rain .*' to the first 24 of its 31 tokens", caplog.text)
     assert torch.allclose(
-        found.prompt_embeds, ours.encode_prompt(truncated, do_classifier_free_guidance=False).prompt_embeds, atol=1e-6
+        found.prompt_embeds, ours.encode_texts(truncated, do_classifier_free_guidance=False).prompt_embeds, atol=1e-6
     )
 
 
@@ -212,16 +212,34 @@ def test_missing_weights_are_an_error(sound_models, tmp_path):
         ours(PROMPT)
 
 
-def test_truncated_and_pickled_weights_are_refused(sound_models, tmp_path):
+class RunsCode:
+    def __reduce__(self):
+        return pytest.fail, ("ran code of a file with weights",)
+
+
+def test_truncated_weights_and_pickled_code_are_refused(sound_models, tmp_path):
     folder = copy_with(sound_models, tmp_path, lambda at: None)
     weights = folder / "unet/diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    given = load_ours(sound_models / "sound").encode_prompt(PROMPT)._asdict()
+    given = load_ours(sound_models / "sound").encode_texts(PROMPT)._asdict()
     with pytest.raises(InputError, match=r"unet of model .* cannot be loaded"):
         load_ours(folder)(**given)
-    weights.rename(weights.with_suffix(".bin"))
-    with pytest.raises(InputError, match="has no weights in safetensors in unet; convert it with save_pretrained"):
+    weights.unlink()
+    with pytest.raises(InputError, match="has no weights in unet"):
         load_ours(folder)(**given)
+    torch.save({"conv_in.weight": RunsCode()}, weights.with_suffix(".bin"))
+    with pytest.raises(InputError, match=r"unet of model .* cannot be loaded"):
+        load_ours(folder)(**given)
+
+
+def test_pickled_weights_are_loaded_where_there_are_no_others(sound_models, tmp_path, ours):
+    folder = copy_with(sound_models, tmp_path, lambda at: None)
+    for path in folder.glob("*/*.safetensors"):
+        name = "pytorch_model" if path.stem == "model" else path.stem
+        torch.save(load_file(path), path.with_name(f"{name}.bin"))
+        path.unlink()
+    settings = {"num_inference_steps": 1, "audio_length_in_s": 0.1, "seed": 0}
+    assert apart(load_ours(folder)(PROMPT, **settings).audios, ours(PROMPT, **settings).audios) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -251,8 +269,8 @@ def test_configurations_are_fetched_first_and_the_licence_is_logged_before_weigh
     with pytest.raises(InputError, match="num_inference_steps"):
         ours(PROMPT, num_inference_steps=0)
     assert len(fetched) == 1
-    ours.encode_prompt(PROMPT)
-    assert "t5" in ours.components.loaded
+    ours.encode_texts(PROMPT)
+    assert "t5" in ours.models.loader.loaded
     assert {pattern.split("/")[0] for patterns in fetched[1:] for pattern in patterns} == {
         "text_encoder",
         "text_encoder_2",

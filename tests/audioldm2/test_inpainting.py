@@ -123,7 +123,7 @@ def test_a_continuation_does_not_start_from_silence(ours):
     def latents(recording, **given):
         settings = SoundSettings(audio={"array": recording, "sampling_rate": RATE}, **given)
         source = read_source(settings, ours.checkpoint, steps=8)
-        with ours.components.on_device("vae") as (vae,):
+        with ours.models.on_device("vae") as (vae,):
             return source.encode(vae, ours.checkpoint, device=torch.device("cpu"), is_loop=False)[0, :, 20:25].mean(
                 (0, 2)
             )

@@ -27,7 +27,7 @@ def pair(request):
 @torch.no_grad()
 def test_embeddings(pair):
     ours, reference, texts = pair
-    found = ours.encode_prompt(**texts)
+    found = ours.encode_texts(**texts)
     embeds, mask, generated = reference.encode_prompt(
         device="cpu", num_waveforms_per_prompt=1, do_classifier_free_guidance=True, **texts
     )
@@ -65,7 +65,7 @@ def test_latents_at_each_step_and_waveforms(pair, settings):
 @torch.no_grad()
 def test_spectrogram_and_vocoder(ours, reference):
     latents = torch.randn(2, 8, 32, 8, generator=seeded())
-    with ours.components.on_device("vae", "vocoder") as (vae, vocoder):
+    with ours.models.on_device("vae", "vocoder") as (vae, vocoder):
         mel = decode_latents(vae, latents, ours.checkpoint)
         waveforms = vocode(vocoder, mel, ours.checkpoint, samples=20_000)
     expected = reference.vae.decode(latents / reference.vae.config.scaling_factor).sample
@@ -85,7 +85,7 @@ def test_several_prompts_of_one_length_and_several_waveforms(ours, reference):
 def test_latents_and_precomputed_embeddings(pair):
     ours, reference, texts = pair
     latents = torch.randn(1, 8, 32, 8, generator=seeded())
-    encoded = ours.encode_prompt(**texts)
+    encoded = ours.encode_texts(**texts)
     given = {**encoded._asdict(), "latents": latents, "num_inference_steps": STEPS}
     spoken = {"transcription": SPOKEN} if "transcription" in texts else {}  # diffusers demands and ignores it
     assert apart(ours(**given).audios, reference(**given, **spoken).audios) <= CLOSE
@@ -97,7 +97,7 @@ def test_max_new_tokens(pair):
     for count in (1, 5):
         found = ours(**texts, max_new_tokens=count, num_inference_steps=1, generator=seeded(), output_type="latent")
         expected = reference(**texts, max_new_tokens=count, num_inference_steps=1, generator=seeded()).audios
-        assert ours.encode_prompt(**texts, max_new_tokens=count).generated_prompt_embeds.shape[1] == count
+        assert ours.encode_texts(**texts, max_new_tokens=count).generated_prompt_embeds.shape[1] == count
         audios = ours(**texts, max_new_tokens=count, num_inference_steps=1, generator=seeded()).audios
         assert apart(audios, expected) <= CLOSE
         assert found.audios.shape == (1, 8, 32, 8)

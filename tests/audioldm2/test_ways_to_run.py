@@ -1,5 +1,7 @@
 """Schedulers and numbers of steps, dtypes, compiling, offloading, slicing, batches, seeds, scores."""
 
+import copy
+
 import diffusers
 import numpy as np
 import pytest
@@ -23,8 +25,8 @@ def latents_of(pipeline, **settings):
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_schedulers_agree_with_diffusers(sound_models, reference, name, monkeypatch):
     ours = load_ours(sound_models / "sound", scheduler=name)
-    config = ours.components.make_scheduler().config
-    monkeypatch.setattr(reference, "scheduler", getattr(diffusers, SCHEDULERS[name]).from_config(config))
+    assert type(ours.scheduler).__name__ == SCHEDULERS[name]
+    monkeypatch.setattr(reference, "scheduler", copy.deepcopy(ours.scheduler))
     expected = reference(
         PROMPT,
         negative_prompt=NEGATIVE,
@@ -85,10 +87,10 @@ def test_25_steps_converge_where_the_noise_is_known(sound_models, name):
             sample = scheduler.step(noise, time, sample, return_dict=False)[0]
         return sample
 
-    ddim, ours = (load_ours(sound_models / "sound", scheduler=each).components for each in (None, name))
-    fine = diffusers.DDIMScheduler.from_config(ddim.make_scheduler().config, timestep_spacing="trailing")
+    ddim, ours = (load_ours(sound_models / "sound", scheduler=each).scheduler for each in (None, name))
+    fine = diffusers.DDIMScheduler.from_config(ddim.config, timestep_spacing="trailing")
     exact = solve(fine, 1000)
-    of_200, few = solve(ddim.make_scheduler(), 200), solve(ours.make_scheduler(), 25)
+    of_200, few = solve(ddim, 200), solve(ours, 25)
     assert (few - exact).abs().mean() < 2 * (of_200 - exact).abs().mean()
 
 
@@ -132,7 +134,7 @@ def test_offloading_to_disk_gives_the_same(sound_models, ours):
     for _ in range(2):
         found, expected = (pipeline(PROMPT, **settings) for pipeline in (disk, ours))
         assert apart(found.audios, expected.audios) < 1e-5
-        assert set(disk.components.loaded) == {"tokenizer", "tokenizer_2", "feature_extractor"}
+        assert set(disk.models.loader.loaded) == {"tokenizer", "tokenizer_2", "feature_extractor"}
 
 
 @pytest.mark.parametrize("offload", ["model", "sequential"])
@@ -145,7 +147,7 @@ def test_offloading_to_cpu_memory_needs_a_gpu(sound_models, offload):
 def test_offloading_to_cpu_memory_gives_the_same(sound_models, ours, offload):
     """With the CPU in place of a GPU."""
     pipeline = load_ours(sound_models / "sound")
-    object.__setattr__(pipeline.components.settings, "offload", offload)
+    object.__setattr__(pipeline.settings, "offload", offload)
     assert apart(latents_of(pipeline), latents_of(ours)) < 1e-5
 
 
@@ -168,7 +170,7 @@ def test_vae_slicing_and_tiling(sound_models, ours):
     sliced = load_ours(sound_models / "sound", vae_slicing=True)
     assert apart(sliced([PROMPT, NEGATIVE], num_inference_steps=2, seed=0).audios, expected) < 1e-5
     tiled = load_ours(sound_models / "sound", vae_tiling=True)
-    with tiled.components.on_device("vae") as (vae,):
+    with tiled.models.on_device("vae") as (vae,):
         assert vae.use_tiling
     assert tiled(PROMPT, num_inference_steps=2, seed=0).audios.shape == (1, 20_480)
 
@@ -231,9 +233,9 @@ def test_scores_agree_with_clap_of_transformers(ours, reference):
 def test_the_last_encodings_are_cached(sound_models, monkeypatch):
     monkeypatch.setattr("photism.audioldm2.text_encoding.CACHED_TEXTS", 3)
     ours = load_ours(sound_models / "sound")
-    cache = ours._text_encoder._cache
+    cache = ours.models.encodings
     for prompt in ("a", "b", "c", "d"):
-        ours.encode_prompt(prompt)
+        ours.encode_texts(prompt)
         assert len(cache) <= 3
         assert [key.text for key in cache][-2:] == [prompt, ""]  # the negative prompt, used each time, stays
 
@@ -270,7 +272,7 @@ def test_the_output_holds_the_defaults_and_random_seeds(sound_models):
 def test_return_dict_false_gives_a_tuple(ours):
     output = ours(PROMPT, num_inference_steps=1, audio_length_in_s=0.1, seed=3, return_dict=False)
     assert isinstance(output, tuple)
-    assert output[1:] == (None, [3])
+    assert len(output) == 1
 
 
 def test_an_unknown_argument_is_refused_with_the_names_of_the_others(ours):

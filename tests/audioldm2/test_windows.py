@@ -50,7 +50,7 @@ def test_the_windows_of_a_loop_continue_at_its_beginning():
 @torch.no_grad()
 def test_vocoding_in_segments_equals_the_whole(ours, monkeypatch):
     mel = torch.randn(1, 230, 32)
-    with ours.components.on_device("vocoder") as (vocoder,):
+    with ours.models.on_device("vocoder") as (vocoder,):
         whole = vocoder(mel)[:, : 230 * 160]
         for size in (50, 100):
             monkeypatch.setattr("photism.audioldm2.mel_vae.VOCODER_FRAMES", size)
@@ -125,7 +125,7 @@ def test_a_long_loop_has_no_seam(ours):
 def test_decoding_in_windows_is_close_to_the_whole(ours):
     """They are not equal, since the group norms of the VAE average over its whole input."""
     latents = torch.randn(1, 8, 80, 8, generator=torch.Generator().manual_seed(0))
-    with ours.components.on_device("vae") as (vae,):
+    with ours.models.on_device("vae") as (vae,):
         windowed = decode_latents(vae, latents, ours.checkpoint)
         whole = vae.decode(latents / vae.config.scaling_factor).sample[:, 0]
     assert windowed.shape == whole.shape

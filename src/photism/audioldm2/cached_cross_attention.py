@@ -6,12 +6,20 @@ each step, for each waveform of a prompt and for the negative prompt; the text n
 
 from __future__ import annotations
 
+from collections.abc import Generator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
+from diffusers.models.attention_processor import AttnProcessor, AttnProcessor2_0
 from torch import Tensor, nn
 
 MASKED = -10_000.0
 """Logit bias of a masked state, with which the UNet was trained."""
+DEFAULT_PROCESSORS = (AttnProcessor, AttnProcessor2_0)
+"""Attention processors of diffusers that compute what `CachedCrossAttnProcessor` does."""
+_PROCESSORS: MutableMapping[Any, CachedCrossAttnProcessor] = WeakKeyDictionary()
+"""Processor of each cross-attention layer."""
 
 
 class TextConditioning(NamedTuple):
@@ -26,16 +34,20 @@ class TextConditioning(NamedTuple):
     encoder_hidden_states_1: Tensor
     encoder_attention_mask_1: Tensor | None
 
+    def repeated(self, count: int) -> TextConditioning:
+        """Return each row as often, one after the other."""
+        mask = self.encoder_attention_mask_1
+        return TextConditioning(
+            self.encoder_hidden_states.repeat_interleave(count, 0),
+            self.encoder_hidden_states_1.repeat_interleave(count, 0),
+            None if mask is None else mask.repeat_interleave(count, 0),
+        )
+
 
 class CachedCrossAttnProcessor:
-    """Attention processor of diffusers for one cross-attention layer, which keeps the keys and values of its text.
+    """Attention processor of diffusers for one cross-attention layer, which keeps the keys and values of its text."""
 
-    Args:
-        stream: 0 if the layer attends to the states of the language model, 1 for those of the second text encoder.
-    """
-
-    def __init__(self, stream: int) -> None:
-        self.stream = stream
+    def __init__(self) -> None:
         self.keys: Tensor | None = None
         self.values: Tensor | None = None
         self.bias: Tensor | None = None
@@ -62,7 +74,7 @@ class CachedCrossAttnProcessor:
         """Attend from (R * m, L, D) to the cached text; what diffusers passes as the text is ignored."""
         keys, values = self.keys, self.values
         if keys is None or values is None:
-            raise RuntimeError("cache_text must be called before the UNet")
+            raise RuntimeError("the keys and values must be cached before the UNet is called")
         rows, heads = keys.shape[:2]
         batch, length = hidden_states.shape[:2]
         # The m waveforms of a row become one long sequence: (R * m, L, H * d) -> (R, H, m * L, d)
@@ -72,31 +84,51 @@ class CachedCrossAttnProcessor:
         return attn.to_out[0](attended)
 
 
-def install_cached_cross_attention(unet: Any) -> None:
-    """Set a `CachedCrossAttnProcessor` in each layer of an AudioLDM 2 UNet that attends to text."""
-    for attention, stream in _cross_attentions(unet):
-        attention.set_processor(CachedCrossAttnProcessor(stream))
+@contextmanager
+def cached_cross_attention(unet: Any, text: TextConditioning) -> Generator[bool]:
+    """Compute the keys and values of a text once, for all calls of a UNet until the end of the block.
 
+    Afterwards the UNet is as it was. One whose processors were replaced by the caller's own, or that diffusers offloads
+    in groups of layers, is left alone.
 
-def cache_text(unet: Any, text: TextConditioning) -> None:
-    """Compute the keys and values of a text in all layers."""
+    Args:
+        unet: UNet of AudioLDM 2.
+        text: what it attends to.
+
+    Yields:
+        whether they were computed; else the text has to be passed to the UNet, with a row for each row of its batch.
+    """
+    layers = _cross_attentions(unet)
+    if not all(type(attention.processor) in DEFAULT_PROCESSORS for attention, _ in layers) or _has_hooks(unet):
+        yield False
+        return
     bias, mask = None, text.encoder_attention_mask_1
     if mask is not None:
         bias = (1 - mask.to(text.encoder_hidden_states_1.dtype)) * MASKED
         bias = bias[:, None, None]  # (R, S) -> (R, 1, 1, S)
     streams = ((text.encoder_hidden_states, None), (text.encoder_hidden_states_1, bias))
-    for attention, stream in _cross_attentions(unet):
-        attention.processor.cache(attention, *streams[stream])
+    replaced = [(attention, attention.processor) for attention, _ in layers]
+    try:
+        for attention, stream in layers:
+            # A compiled UNet is compiled again if it has other processors than before.
+            processor = _PROCESSORS.setdefault(attention, CachedCrossAttnProcessor())
+            processor.cache(attention, *streams[stream])
+            attention.set_processor(processor)
+        yield True
+    finally:
+        for attention, processor in replaced:
+            if attention in _PROCESSORS:
+                _PROCESSORS[attention].clear()
+            attention.set_processor(processor)
 
 
-def clear_text(unet: Any) -> None:
-    """Free the keys and values in all layers."""
-    for attention, _ in _cross_attentions(unet):
-        attention.processor.clear()
+def _has_hooks(unet: Any) -> bool:
+    """Return whether diffusers moves or converts weights when a layer is called."""
+    return any(hasattr(module, "_diffusers_hook") for module in unet.modules())
 
 
 def _cross_attentions(unet: Any) -> list[tuple[Any, int]]:
-    """Return the layers that attend to text, each with its stream.
+    """Return the layers that attend to text, each with its stream: 0 for the language model, 1 for the text encoder.
 
     After each ResNet block stands a transformer for every entry of the block's `cross_attention_dim`: None is
     self-attention, the first two entries attend to stream 0, the later ones to stream 1.

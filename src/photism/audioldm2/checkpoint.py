@@ -1,4 +1,4 @@
-"""Read the configurations of an AudioLDM 2 checkpoint in a folder or on the hub, before any weights.
+"""The configurations of AudioLDM 2: those of a checkpoint, read before any weights, or those of components in memory.
 
 Source: the layouts of cvssp/audioldm2, -large, -music, anhnct/audioldm2_gigaspeech and _ljspeech.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -42,8 +42,11 @@ CONFIG_FILES = {
 """Configuration files whose name is not config.json."""
 CONFIG_PATTERNS = ("model_index.json", "*/*.json", "tokenizer*/*")
 """Files that are fetched from the hub first: all but the weights."""
-WEIGHT_NAMES = ("model", "diffusion_pytorch_model")
-WEIGHT_SUFFIXES = (".safetensors", "-?????-of-?????.safetensors")
+WEIGHT_FILES = {
+    ".safetensors": ("model", "diffusion_pytorch_model"),
+    ".bin": ("pytorch_model", "diffusion_pytorch_model"),
+}
+"""Names of files with weights without their extension, for each extension, the preferred one first."""
 DEFAULT_NEW_TOKENS = 8
 """Number of states that the language model generates, if its configuration has none."""
 DEFAULT_SPEECH_NEW_TOKENS = 512
@@ -54,41 +57,52 @@ DEFAULT_GUIDANCE_SCALE = 3.5
 
 @dataclass(frozen=True, eq=False)
 class AudioLDM2Checkpoint:
-    """A checkpoint whose configurations have been read.
+    """Configurations of the components, and where those that are not in memory can be loaded from.
 
     Attributes:
-        location: folder or hub id.
-        folder: folder of the configurations.
+        location: folder or hub id, for messages.
+        folder: folder of the configurations; None if there is nothing to load, since the components were given.
+        classes: library and class of each component, from model_index.json.
         configs: configurations of the components, by their names in `CLASSES`, and of the scheduler.
-        is_speech: whether it generates speech: its second text encoder is that of VITS, which reads a transcription.
         guidance_scale: default guidance scale.
+        variant: variant of the weights, such as fp16, for the components that have it.
     """
 
     location: str
-    folder: Path
+    folder: Path | None
+    classes: Mapping[str, tuple[str, str]]
     configs: Mapping[str, Mapping[str, Any]]
-    is_speech: bool
     guidance_scale: float
+    variant: str | None = None
+
+    def with_components(self, components: Mapping[str, Any]) -> AudioLDM2Checkpoint:
+        """Return the same with the configurations of components in memory, by their names."""
+        return replace(self, configs={**self.configs, **{name: _config(each) for name, each in components.items()}})
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether it generates speech: its second text encoder is that of VITS, which reads a transcription."""
+        return self.configs["text_encoder_2"].get("model_type") == "vits"
 
     @property
     def sampling_rate(self) -> int:
         """Sampling rate of the waveforms in Hz."""
-        return self.configs["vocoder"]["sampling_rate"]
+        return self._value("vocoder", "sampling_rate")
 
     @property
     def hop_samples(self) -> int:
         """Samples of a mel frame."""
-        return prod(self.configs["vocoder"]["upsample_rates"])
+        return prod(self._value("vocoder", "upsample_rates"))
 
     @property
     def mel_bins(self) -> int:
         """Number of mel bins."""
-        return self.configs["vocoder"]["model_in_dim"]
+        return self._value("vocoder", "model_in_dim")
 
     @property
     def vae_scale_factor(self) -> int:
         """Mel frames of a latent frame, and mel bins of a latent bin."""
-        return 2 ** (len(self.configs["vae"]["block_out_channels"]) - 1)
+        return 2 ** (len(self._value("vae", "block_out_channels")) - 1)
 
     @property
     def latent_samples(self) -> int:
@@ -98,22 +112,22 @@ class AudioLDM2Checkpoint:
     @property
     def window_frames(self) -> int:
         """Latent frames that the UNet was trained on: the default length, and the length of a window."""
-        size = self.configs["unet"]["sample_size"]
+        size = self._value("unet", "sample_size")
         return size if isinstance(size, int) else size[0]
 
     def latent_shape(self, frames: int) -> tuple[int, int, int]:
         """Return the shape of the latents of a waveform: channels, frames, bins."""
-        return self.configs["unet"]["in_channels"], frames, self.mel_bins // self.vae_scale_factor
+        return self._value("unet", "in_channels"), frames, self.mel_bins // self.vae_scale_factor
 
     @property
     def embed_widths(self) -> tuple[int, int]:
         """Widths of the hidden states of the language model and of the second text encoder."""
-        return self.configs["language_model"]["n_embd"], self.configs["projection_model"]["text_encoder_1_dim"]
+        return self._value("language_model", "n_embd"), self._value("projection_model", "text_encoder_1_dim")
 
     @property
     def max_positions(self) -> int:
         """Number of positions of the language model, for its input and the states that it generates."""
-        return self.configs["language_model"]["n_positions"]
+        return self._value("language_model", "n_positions")
 
     @property
     def max_new_tokens(self) -> int:
@@ -125,35 +139,77 @@ class AudioLDM2Checkpoint:
         """Read every value that is needed of the configurations.
 
         Raises:
-            KeyError: a value is missing.
+            InputError: a value is missing, or two components do not fit together.
         """
         _ = self.sampling_rate, self.latent_samples, self.latent_shape(self.window_frames)
         _ = self.embed_widths, self.max_positions, self.max_new_tokens
+        if self.mel_bins % self.vae_scale_factor:
+            raise InputError(
+                f"{self.location} does not fit together: its vocoder takes {self.mel_bins} mel bins, which is not a "
+                f"multiple of its VAE's scale factor {self.vae_scale_factor}"
+            )
 
-    def fetch_weights(self, component: str) -> Path:
-        """Return the folder of a component with its weights, after fetching them if the checkpoint is on the hub.
+    def _value(self, component: str, name: str) -> Any:
+        """Return a value of a component's configuration.
 
         Raises:
-            InputError: it has no weights in safetensors, or the hub cannot be reached.
+            InputError: it is missing.
         """
-        folder = self.folder / component
-        if not Path(self.location).is_dir():
-            if not self._is_cached(component):
-                _warn_of_licence(self.location)
-            weights = [f"{component}/{name}{suffix}" for name in WEIGHT_NAMES for suffix in WEIGHT_SUFFIXES]
-            folder = fetch_files("model", self.location, [*weights, f"{component}/*.json"]) / component
-        if not list(folder.glob("*.safetensors")):
+        value = self.configs[component].get(name)
+        if value is None:
             raise InputError(
-                f"model {self.location} has no weights in safetensors in {component}; convert it with save_pretrained, "
-                "in a version of diffusers that reads it"
+                f"{self.location} has an incomplete configuration: {name!r} is missing in that of its {component}"
             )
-        return folder
+        return value
 
-    def _is_cached(self, component: str) -> bool:
-        from huggingface_hub import try_to_load_from_cache
+    def fetch_weights(self, component: str) -> tuple[Path, dict[str, Any]]:
+        """Find the weights of a component, after fetching them if the checkpoint is on the hub.
 
-        names = (f"{component}/{name}.safetensors" for name in WEIGHT_NAMES)
-        return any(isinstance(try_to_load_from_cache(self.location, name), str) for name in names)
+        Returns:
+            the component's folder, and the arguments of `from_pretrained` that select its files.
+
+        Raises:
+            InputError: it has no weights, or the hub cannot be reached.
+        """
+        if self.folder is None:
+            raise InputError(f"{component} is missing: give the pipeline one")
+        for variant in dict.fromkeys((self.variant, None)):
+            for suffix, names in WEIGHT_FILES.items():
+                folder = self._fetch(component, [f"{name}{_infix(variant)}{suffix}" for name in names])
+                if any(_weight_files(folder, variant, suffix)):
+                    return folder, {"variant": variant, "use_safetensors": suffix == ".safetensors"}
+        raise InputError(f"model {self.location} has no weights in {component}")
+
+    def _fetch(self, component: str, names: Sequence[str]) -> Path:
+        """Fetch files of a component from the hub, each whole or in shards, and return the component's folder."""
+        if self.folder is None or Path(self.location).is_dir():
+            return Path(self.location) / component
+        if not any(_is_cached(self.location, f"{component}/{name}") for name in names):
+            _warn_of_licence(self.location)
+        files = [f"{component}/{pattern}" for name in names for pattern in (name, _shards(name))]
+        return fetch_files("model", self.location, [*files, f"{component}/*.json"]) / component
+
+
+def _infix(variant: str | None) -> str:
+    return "" if variant is None else f".{variant}"
+
+
+def _shards(name: str) -> str:
+    """Return the pattern of the shards of a file, model-00001-of-00002.safetensors for model.safetensors."""
+    stem, _, suffix = name.rpartition(".")
+    return f"{stem}-?????-of-?????.{suffix}"
+
+
+def _weight_files(folder: Path, variant: str | None, suffix: str) -> list[Path]:
+    """Return the files of a folder with weights of a variant."""
+    names = [f"{name}{_infix(variant)}{suffix}" for name in WEIGHT_FILES[suffix]]
+    return [path for name in names for pattern in (name, _shards(name)) for path in folder.glob(pattern)]
+
+
+def _is_cached(location: str, path: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(location, path), str)
 
 
 @cache
@@ -162,46 +218,60 @@ def _warn_of_licence(location: str) -> None:
     logger.warning("downloading %s: %s", location, LICENCE)
 
 
-def read_checkpoint(model: str | Path | None = None) -> AudioLDM2Checkpoint:
+def read_checkpoint(
+    model: str | Path | None = None, *, variant: str | None = None, components: Mapping[str, Any] | None = None
+) -> AudioLDM2Checkpoint:
     """Read the configurations of a checkpoint, and fetch nothing else from the hub.
 
     Args:
         model: folder or hub id; by default the bundled checkpoint.
+        variant: variant of the weights, such as fp16; a component that does not have it is loaded without.
+        components: components that take the place of the checkpoint's own, by name.
 
     Raises:
         InputError: it does not exist, is not an AudioLDM 2 checkpoint, or its components do not fit together.
     """
+    components = components or {}
     model = bundled_model() / "sound" if model is None else model
     folder = Path(model)
     if not folder.is_dir():
         folder = fetch_files("model", str(model), CONFIG_PATTERNS)
+    elif variant is not None and not any(folder.glob(f"*/*.{variant}*")):
+        raise InputError(f"variant must be one of the weights in {model}, which has none that is called {variant}")
     index = _read_json(folder, "model_index.json", model)
-    classes = {name: _class_name(index.get(name)) for name in (*CLASSES, "scheduler")}
-    for name, allowed in CLASSES.items():
-        if classes[name] not in allowed:
-            raise _not_a_checkpoint(model, f"its {name} is {classes[name] or 'missing'}, not {' or '.join(allowed)}")
-    if classes["scheduler"] is None:
-        raise _not_a_checkpoint(model, "it has no scheduler")
-    is_speech = classes["text_encoder_2"] == "VitsModel"
+    classes: dict[str, tuple[str, str]] = {}
+    for name in (*CLASSES, "scheduler"):
+        if name not in components:
+            classes[name] = _read_class(index.get(name), name, model)
     configs = {name: _read_json(folder, f"{name}/{CONFIG_FILES.get(name, 'config.json')}", model) for name in classes}
-    scheduler = {"_class_name": classes["scheduler"], **configs["scheduler"]}
+    if "scheduler" in classes:
+        configs["scheduler"] = {"_class_name": classes["scheduler"][1], **configs["scheduler"]}
     guidance_scale = index.get("guidance_scale", DEFAULT_GUIDANCE_SCALE)
-    checkpoint = AudioLDM2Checkpoint(str(model), folder, {**configs, "scheduler": scheduler}, is_speech, guidance_scale)
-    try:
-        checkpoint.check_configs()
-    except (KeyError, TypeError) as error:
-        raise InputError(f"model {model} has an incomplete configuration: {error} is missing") from None
-    if checkpoint.mel_bins % checkpoint.vae_scale_factor:
-        raise InputError(
-            f"model {model} does not fit together: its vocoder takes {checkpoint.mel_bins} mel bins, which is not a "
-            f"multiple of its VAE's scale factor {checkpoint.vae_scale_factor}"
-        )
+    checkpoint = AudioLDM2Checkpoint(f"{model}", folder, classes, configs, guidance_scale, variant)
+    checkpoint.with_components(components).check_configs()
     return checkpoint
 
 
-def _class_name(entry: Any) -> str | None:
-    """Return the class of an entry of model_index.json, [library, class]; None if it is not such an entry."""
-    return str(entry[1]) if isinstance(entry, list) and len(cast("list[Any]", entry)) == 2 and entry[1] else None
+def _config(component: Any) -> Mapping[str, Any]:
+    """Return the configuration of a component of transformers or diffusers; a tokenizer has none."""
+    config: Any = getattr(component, "config", None)
+    values = config.to_dict() if hasattr(config, "to_dict") else dict(config or {})
+    return {"_class_name": type(component).__name__, **values}
+
+
+def _read_class(entry: Any, name: str, model: str | Path) -> tuple[str, str]:
+    """Return library and class of a component from its entry of model_index.json.
+
+    Raises:
+        InputError: there is none, or the class is none that AudioLDM 2 has.
+    """
+    is_entry = isinstance(entry, list) and len(cast("list[Any]", entry)) == 2 and entry[1]
+    library, class_name = cast("list[str]", entry) if is_entry else ("", "")
+    allowed = CLASSES.get(name, (class_name,))
+    if not is_entry or class_name not in allowed:
+        problem = f"its {name} is {class_name or 'missing'}, not {' or '.join(allowed)}"
+        raise _not_a_checkpoint(model, problem if name in CLASSES else f"it has no {name}")
+    return library, class_name
 
 
 def _read_json(folder: Path, path: str, model: str | Path) -> dict[str, Any]:

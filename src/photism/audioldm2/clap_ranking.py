@@ -24,9 +24,9 @@ def clap_embed(waveforms: Tensor, components: Components) -> Tensor:
     """Embed waveforms with the audio tower of CLAP: (N, T) -> (N, P), of length 1."""
     rate = components.checkpoint.sampling_rate
     extractor = components.feature_extractor
-    with components.on_device("audio_tower") as (audio_tower,):
+    with components.on_device("audio_tower") as (clap,):
         resampled = (soxr.resample(waveform.numpy(), rate, extractor.sampling_rate) for waveform in waveforms)
-        return torch.stack([_embed_one(audio_tower, extractor, samples, components) for samples in resampled])
+        return torch.stack([_embed_one(clap, extractor, samples, components) for samples in resampled])
 
 
 def rank_waveforms(text_embeds: Tensor, audio_embeds: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,7 +45,7 @@ def rank_waveforms(text_embeds: Tensor, audio_embeds: Tensor) -> tuple[Tensor, T
     return scores, (first + order).flatten()
 
 
-def _embed_one(audio_tower: Any, extractor: Any, samples: NDArray[np.float32], components: Components) -> Tensor:
+def _embed_one(clap: Any, extractor: Any, samples: NDArray[np.float32], components: Components) -> Tensor:
     """Return the normalized mean (P,) of the embeddings of a waveform's windows."""
     longest = int(extractor.nb_max_samples)
     windows = [
@@ -54,6 +54,7 @@ def _embed_one(audio_tower: Any, extractor: Any, samples: NDArray[np.float32], c
     features = extractor(windows, sampling_rate=extractor.sampling_rate, return_tensors="pt").input_features
     # No window is longer than what CLAP takes: the flags that the extractor returns for fusion are random.
     is_longer = torch.zeros(len(features), 1, dtype=torch.bool, device=components.device)
-    features = features.to(components.device, components.dtype)
-    embeds = audio_tower(input_features=features, is_longer=is_longer).audio_embeds.float()
+    features = features.to(components.device, clap.audio_model.dtype)
+    pooled = clap.audio_model(input_features=features, is_longer=is_longer).pooler_output
+    embeds = clap.audio_projection(pooled).float()
     return normalize(normalize(embeds, dim=-1).mean(0), dim=-1).cpu()

@@ -226,7 +226,9 @@ def _load(pipeline_settings: SoundPipelineSettings, settings: SoundSettings) -> 
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
     global _worker
-    _worker = AudioLDM2Pipeline.from_pretrained(**vars(pipeline_settings)), settings
+    pipeline = AudioLDM2Pipeline.from_pretrained(settings=pipeline_settings)
+    pipeline.set_progress_bar_config(disable=True)
+    _worker = pipeline, settings
 
 
 def _generate(batch: Sequence[Item]) -> int:

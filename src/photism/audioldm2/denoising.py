@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any, TypeAlias
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from photism.audioldm2.cached_cross_attention import TextConditioning, cache_text, clear_text
+from photism.audioldm2.cached_cross_attention import TextConditioning, cached_cross_attention
 from photism.audioldm2.components import Components
 from photism.audioldm2.inpainting import keep_outside
 from photism.audioldm2.prompt_embeds import PromptEmbeds
@@ -29,10 +29,11 @@ class Denoiser:
     """A UNet and a scheduler.
 
     Attributes:
-        unet: UNet of AudioLDM 2 with cached cross-attention.
+        unet: UNet of AudioLDM 2.
         scheduler: scheduler of diffusers whose timesteps are set.
         guidance_scale: classifier-free guidance scale; at most 1 is without guidance.
         eta: amount of fresh noise at each step of DDIM.
+        cross_attention_kwargs: further arguments of the UNet's attention processors.
         windows: windows of a long sound or a loop.
         windows_at_once: windows that the UNet processes at once.
     """
@@ -41,6 +42,7 @@ class Denoiser:
     scheduler: Any
     guidance_scale: float
     eta: float
+    cross_attention_kwargs: Mapping[str, Any] | None
     windows: WindowPlan | None
     windows_at_once: int = WINDOWS_AT_ONCE
 
@@ -66,35 +68,37 @@ class Denoiser:
         accepted = signature(self.scheduler.step).parameters
         further = {"eta": self.eta, "generator": generators}
         further = {name: value for name, value in further.items() if name in accepted}
-        cache_text(self.unet, text)
-        try:
+        with cached_cross_attention(self.unet, text) as is_cached:
             for step, timestep in enumerate(timesteps):
-                noise = self._predict(self.scheduler.scale_model_input(latents, timestep), timestep, text)
+                noise = self._predict(self.scheduler.scale_model_input(latents, timestep), timestep, text, is_cached)
                 latents = self.scheduler.step(noise, timestep, latents, **further, return_dict=False)[0]
                 latents = after_step(step, timestep, latents)
-        finally:
-            clear_text(self.unet)
         return latents
 
-    def _predict(self, latents: Tensor, timestep: Tensor, text: TextConditioning) -> Tensor:
+    def _predict(self, latents: Tensor, timestep: Tensor, text: TextConditioning, is_cached: bool) -> Tensor:
         """Return the guided prediction for the whole sound."""
         if self.windows is None:
-            return self._predict_window(latents, timestep, text)
+            return self._predict_window(latents, timestep, text, is_cached)
         parts: list[Tensor] = []
         for first in range(0, len(self.windows), self.windows_at_once):
             some = self.windows.subset(first, first + self.windows_at_once)
-            predicted = self._predict_window(some.cut(latents), timestep, text)
+            predicted = self._predict_window(some.cut(latents), timestep, text, is_cached)
             parts.append(predicted.unflatten(0, (-1, len(some))))  # (R * m, some, C, length, W)
         return self.windows.join(torch.cat(parts, dim=1).flatten(0, 1))
 
-    def _predict_window(self, latents: Tensor, timestep: Tensor, text: TextConditioning) -> Tensor:
+    def _predict_window(self, latents: Tensor, timestep: Tensor, text: TextConditioning, is_cached: bool) -> Tensor:
         is_guided = self.guidance_scale > 1
         latents = latents.to(self.unet.dtype)
+        latents = torch.cat([latents, latents]) if is_guided else latents
+        if not is_cached:
+            text = text.repeated(len(latents) // len(text.encoder_hidden_states))
         noise = self.unet(
-            torch.cat([latents, latents]) if is_guided else latents,
+            latents,
             timestep,
             encoder_hidden_states=text.encoder_hidden_states,
             encoder_hidden_states_1=text.encoder_hidden_states_1,
+            encoder_attention_mask_1=None if is_cached else text.encoder_attention_mask_1,
+            cross_attention_kwargs=self.cross_attention_kwargs,
             return_dict=False,
         )[0].float()
         if not is_guided:
@@ -109,16 +113,18 @@ def denoise(
     embeds: PromptEmbeds,
     *,
     after_step: AfterStep,
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: Callable[[int, int], None],
+    cross_attention_kwargs: Mapping[str, Any] | None = None,
 ) -> Tensor:
     """Generate the latents of all waveforms of a request, batch by batch.
 
     Args:
-        components: components of the checkpoint.
+        components: components of the pipeline.
         request: what to generate.
         embeds: embeddings of its prompts.
         after_step: called after each step of each batch; may change the latents.
         on_progress: called after each step with the steps done and the steps of all batches.
+        cross_attention_kwargs: further arguments of the UNet's attention processors.
 
     Returns:
         (B * n, C, F, W) float32 latents.
@@ -128,10 +134,10 @@ def denoise(
     noise = _draw_noise(components, request, generators).to(components.device)
     latents = torch.empty_like(noise)
     windows = plan_windows(request.frames, components.checkpoint.window_frames, is_loop=request.settings.loop)
+    scheduler = components.scheduler
     batches = list(request.batches())
     with components.on_device("unet") as (unet,):
         for number, (rows, waveforms) in enumerate(batches):
-            scheduler = components.make_scheduler()
             scheduler.set_timesteps(request.steps, device=components.device)
             first = request.first_step * scheduler.order
             timesteps = scheduler.timesteps[first:]
@@ -140,6 +146,7 @@ def denoise(
                 scheduler,
                 request.guidance_scale,
                 request.settings.eta,
+                cross_attention_kwargs,
                 windows,
                 max(1, (request.settings.batch_size or WINDOWS_AT_ONCE) // len(waveforms)),
             )
@@ -149,7 +156,7 @@ def denoise(
                 keep = None if mask is None else keep_outside(mask, source, noise[waveforms], scheduler, timesteps)
             latents[waveforms] = denoiser(
                 _first_latents(scheduler, noise[waveforms], source, first),
-                embeds.select(rows).conditioning(),
+                embeds.select(rows).to(components.device, unet.dtype).conditioning(),
                 timesteps=timesteps,
                 generators=generators
                 if isinstance(generators, torch.Generator)
@@ -171,7 +178,7 @@ def _first_latents(scheduler: Any, noise: Tensor, source: Tensor | None, first: 
 def _after_step(
     keep: Callable[[int, Tensor], Tensor] | None,
     after_step: AfterStep,
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: Callable[[int, int], None],
     batch: int,
     batches: int,
     steps: int,
@@ -181,8 +188,7 @@ def _after_step(
     def after(step: int, timestep: Tensor, latents: Tensor) -> Tensor:
         """Return the latents to continue with."""
         latents = after_step(step, timestep, latents if keep is None else keep(step, latents))
-        if on_progress is not None:
-            on_progress(batch * steps + step + 1, batches * steps)
+        on_progress(batch * steps + step + 1, batches * steps)
         return latents
 
     return after
@@ -194,8 +200,7 @@ def _draw_noise(components: Components, request: SoundRequest, generators: Gener
     if request.latents is not None:
         return request.latents.float()
     shape = (request.total, *components.checkpoint.latent_shape(request.frames))
-    device = components.device if isinstance(generators, torch.Generator) else torch.device("cpu")
-    return randn_tensor(shape, generator=generators, device=device, dtype=torch.float32)
+    return randn_tensor(shape, generator=generators, device=components.device, dtype=torch.float32)
 
 
 def _encode_source(components: Components, request: SoundRequest) -> Tensor | None:

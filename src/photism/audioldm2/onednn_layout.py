@@ -7,6 +7,9 @@ each call.
 
 from __future__ import annotations
 
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
@@ -17,23 +20,41 @@ FEW_POSITIONS = 512
 """Positions of a batch up to which channels stay contiguous."""
 
 
-def use_onednn(model: nn.Module) -> None:
-    """Replace the linear layers and convolutions of a float32 model by those of this module, in place.
+@contextmanager
+def use_onednn(model: nn.Module) -> Generator[None]:
+    """Compute a float32 model on a CPU with the layers of this module until the end of the block.
 
-    The convolutions then take batched input only. Without oneDNN the model does not change.
+    The convolutions then take batched input only. A model on another device or in another data type does not change,
+    nor any without oneDNN.
     """
+    replaced = list(_replacements(model))
+    try:
+        for module, _, layer_class in replaced:
+            module.__class__ = layer_class
+        yield
+    finally:
+        for module, own_class, _ in replaced:
+            module.__class__ = own_class
+
+
+def _replacements(model: nn.Module) -> Iterator[tuple[nn.Module, type[nn.Module], type[nn.Module]]]:
+    """Yield the layers that have a faster class, each with its own class and that one."""
     if not torch.backends.mkldnn.is_available():
         return
     for module in model.modules():
+        weight = getattr(module, "weight", None)
+        # Weights of another type, such as quantized ones, have products of their own.
+        if type(weight) is not nn.Parameter or weight.device.type != "cpu" or weight.dtype != torch.float32:
+            continue
         if type(module) is nn.Linear:
-            module.__class__ = Linear
+            yield module, nn.Linear, Linear
         if not isinstance(module, nn.Conv1d | nn.Conv2d) or module.groups > 1 or module.padding_mode != "zeros":
             continue
         if type(module) is nn.Conv1d:
-            module.__class__ = SequenceConv
+            yield module, nn.Conv1d, SequenceConv
         elif type(module) is nn.Conv2d:
             is_pointwise = (module.kernel_size, module.stride, module.padding) == ((1, 1), (1, 1), (0, 0))
-            module.__class__ = PointwiseConv if is_pointwise else SpatialConv
+            yield module, nn.Conv2d, PointwiseConv if is_pointwise else SpatialConv
 
 
 class PointwiseConv(nn.Conv2d):

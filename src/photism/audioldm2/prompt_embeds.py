@@ -47,8 +47,8 @@ class PromptEmbeds(NamedTuple):
         negatives = (each if each is None or len(each) == 1 else each[rows] for each in self[3:])
         return PromptEmbeds(self[0][rows], self[1][rows], self[2][rows], *negatives)
 
-    def to(self, device: torch.device, dtype: torch.dtype) -> PromptEmbeds:
-        """Return the embeddings on a device, the masks in their own dtype."""
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> PromptEmbeds:
+        """Return the embeddings on a device and in a dtype, the masks in their own dtype."""
         moved = [
             each if each is None else each.to(device, each.dtype if "mask" in name else dtype)
             for name, each in self._asdict().items()

@@ -153,7 +153,7 @@ def read_request(
 
 
 def _check_steps(steps: int, checkpoint: AudioLDM2Checkpoint) -> None:
-    limit = checkpoint.configs["scheduler"].get("num_train_timesteps", 1000)
+    limit = checkpoint.configs["scheduler"].get("num_train_timesteps") or 1000
     if steps > limit:
         raise SettingError("num_inference_steps", f"must be at most {limit}, the steps of training; got {steps}")
 

@@ -75,6 +75,11 @@ class SoundPipelineSettings:
         "disk until their stage begins (disk). The command line uses disk, unless it compiles or generates a corpus.",
         choices=OFFLOADS,
     )
+    variant: str | None = setting(
+        None,
+        "Variant of the weights, such as fp16; a model that does not have it is loaded without.",
+        is_flag=False,
+    )
     vae_slicing: bool = setting(False, "Decode one waveform at a time, which takes less memory.", is_flag=False)
     vae_tiling: bool = setting(
         False, "Decode in overlapping tiles, which takes less memory and more time.", is_flag=False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from photism.audioldm2.components import Components
 from photism.audioldm2.gpt2 import generate_hidden_states
-from photism.audioldm2.prompt_embeds import TextEmbeds
+from photism.audioldm2.prompt_embeds import PromptEmbeds, TextEmbeds
 from photism.errors import InputError
 from photism.settings import SettingError
 
@@ -68,16 +68,16 @@ class TokenizedTexts:
     second: Mapping[str, Tensor]
 
 
-@dataclass(eq=False)
 class TextEncoder:
     """Text encoder that keeps its last encodings, so that a constant negative prompt is encoded once.
 
-    Attributes:
-        components: models and tokenizers.
+    Args:
+        components: models and tokenizers, and the encodings that are kept.
     """
 
-    components: Components
-    _cache: dict[TextKey, EncodedText] = field(default_factory=dict[TextKey, EncodedText])
+    def __init__(self, components: Components) -> None:
+        self.components = components
+        self.cache: dict[TextKey, EncodedText] = components.encodings
 
     def tokenize(self, keys: Sequence[TextKey]) -> TokenizedTexts | None:
         """Tokenize the texts that are not in the cache; return None if all are.
@@ -86,13 +86,12 @@ class TextEncoder:
             InputError: a transcription cannot be read, or is too long.
             SettingError: more states are to be generated than the language model has positions.
         """
-        new = [key for key in dict.fromkeys(keys) if key not in self._cache]
+        new = [key for key in dict.fromkeys(keys) if key not in self.cache]
         if not new:
             return None
         checkpoint = self.components.checkpoint
-        first, second = self.components.tokenizers
-        limit = _max_tokens(first, checkpoint.configs["text_encoder"]["text_config"])
-        clap = _tokenize(first, [key.text for key in new], limit)
+        second = self.components.tokenizers[1]
+        clap = tokenize_clap(self.components, [key.text for key in new])
         if checkpoint.is_speech:
             ids = _tokenize_speech(second, [key.transcription for key in new], checkpoint)
         else:
@@ -110,38 +109,36 @@ class TextEncoder:
             tokenized: what `tokenize` returned for them.
         """
         if tokenized is not None:
-            self._cache.update(zip(tokenized.keys, self._encode_new(tokenized), strict=True))
+            self.cache.update(zip(tokenized.keys, self._encode_new(tokenized), strict=True))
         for key in dict.fromkeys(keys):
-            self._cache[key] = self._cache.pop(key)  # the most recently used last
-        found = [self._cache[key] for key in keys]
-        for key in list(self._cache)[:-CACHED_TEXTS]:
-            del self._cache[key]
+            self.cache[key] = self.cache.pop(key)  # the most recently used last
+        found = [self.cache[key] for key in keys]
+        for key in list(self.cache)[:-CACHED_TEXTS]:
+            del self.cache[key]
         return found
 
     @torch.no_grad()
     def _encode_new(self, texts: TokenizedTexts) -> list[EncodedText]:
         components = self.components
         device, is_speech = components.device, components.checkpoint.is_speech
-        clap_ids = {name: tensor.to(device) for name, tensor in texts.clap.items()}
-        with components.on_device("text_tower") as (text_tower,):
-            clap = torch.nn.functional.normalize(text_tower(**clap_ids).text_embeds, dim=-1)
+        clap = encode_clap(components, texts.clap)
         ids, mask = texts.second["input_ids"].to(device), texts.second["attention_mask"].to(device)
         with components.on_device("vits" if is_speech else "t5") as (second,):
             embeds = _encode_speech(second, ids, mask) if is_speech else second(ids, attention_mask=mask)[0]
-        embeds = embeds.to(components.dtype)
         with components.on_device("projection_model", "language_model") as (projection, language_model):
             joined = projection(
-                hidden_states=clap.to(components.dtype)[:, None],
-                hidden_states_1=embeds,
+                hidden_states=clap.to(projection.dtype)[:, None],
+                hidden_states_1=embeds.to(projection.dtype),
                 attention_mask=mask.new_ones(len(mask), 1),
                 attention_mask_1=mask,
             )
+            states = joined.hidden_states.to(language_model.dtype)
             generated: dict[TextKey, Tensor] = {}
             for count in {key.new_tokens for key in texts.keys}:
-                states = generate_hidden_states(
-                    language_model, joined.hidden_states, joined.attention_mask, count=count, skip_padding=not is_speech
+                rows = generate_hidden_states(
+                    language_model, states, joined.attention_mask, count=count, skip_padding=not is_speech
                 )
-                generated |= {key: row for key, row in zip(texts.keys, states, strict=True) if key.new_tokens == count}
+                generated |= {key: row for key, row in zip(texts.keys, rows, strict=True) if key.new_tokens == count}
         lengths = [None if is_speech else int(row.sum()) for row in mask]
         return [
             EncodedText(states[:length], row[:length], generated[key], of_clap)
@@ -149,7 +146,32 @@ class TextEncoder:
         ]
 
 
-def stack_encodings(texts: Sequence[EncodedText]) -> TextEmbeds:
+def tokenize_clap(components: Components, texts: Sequence[str]) -> dict[str, Tensor]:
+    """Return `input_ids` and `attention_mask` of texts for CLAP, padded to the longest."""
+    tokenizer = components.tokenizers[0]
+    limit = _max_tokens(tokenizer, components.checkpoint.configs["text_encoder"]["text_config"])
+    return _tokenize(tokenizer, texts, limit)
+
+
+@torch.no_grad()
+def encode_clap(components: Components, tokenized: Mapping[str, Tensor]) -> Tensor:
+    """Return the CLAP embeddings (B, P) of texts, of length 1."""
+    ids = {name: tensor.to(components.device) for name, tensor in tokenized.items()}
+    with components.on_device("text_tower") as (clap,):
+        return torch.nn.functional.normalize(clap.text_projection(clap.text_model(**ids).pooler_output), dim=-1)
+
+
+def join_encodings(
+    prompts: Sequence[EncodedText] | TextEmbeds, negatives: Sequence[EncodedText] | TextEmbeds | None
+) -> PromptEmbeds:
+    """Return the embeddings of prompts and of negative prompts, if there are any, from encodings or embeddings."""
+    positive = prompts if isinstance(prompts, TextEmbeds) else _stacked(prompts)
+    if not negatives:
+        return PromptEmbeds(*positive)
+    return PromptEmbeds(*positive, *(negatives if isinstance(negatives, TextEmbeds) else _stacked(negatives)))
+
+
+def _stacked(texts: Sequence[EncodedText]) -> TextEmbeds:
     """Return the encodings of texts as a batch, padded to the longest."""
     pad = torch.nn.utils.rnn.pad_sequence
     embeds = pad([text.embeds for text in texts], batch_first=True)

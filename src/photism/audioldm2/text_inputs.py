@@ -1,4 +1,4 @@
-"""The texts of a call: prompts and negative prompts, given as text or as embeddings."""
+"""The texts of a call: prompts and negative prompts, given as text or as embeddings, checked and encoded."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+import torch
 from torch import Tensor
 
 from photism.audioldm2.checkpoint import AudioLDM2Checkpoint
-from photism.audioldm2.prompt_embeds import TextEmbeds, check_negative_embeds, read_text_embeds
+from photism.audioldm2.components import Components
+from photism.audioldm2.prompt_embeds import PromptEmbeds, TextEmbeds, check_negative_embeds, read_text_embeds
 from photism.audioldm2.settings import SPEECH_CHECKPOINTS, SoundSettings
-from photism.audioldm2.text_encoding import TextKey
+from photism.audioldm2.text_encoding import TextEncoder, TextKey, join_encodings
 from photism.errors import InputError
 from photism.settings import SettingError
 
@@ -73,7 +75,7 @@ def read_text_inputs(
         prompts = read_prompts(prompt, settings.transcription, checkpoint, new_tokens=new_tokens)
         rows = len(prompts)
     else:
-        _check_no_prompt(prompt, settings.transcription)
+        _check_no_prompt(prompt, settings.transcription, checkpoint)
         rows, new_tokens = given.generated_prompt_embeds.shape[:2]
     if given_negatives is None:
         negatives = read_negative_prompts(settings.negative_prompt, rows, new_tokens=new_tokens)
@@ -102,8 +104,8 @@ def read_prompts(prompt: Any, transcription: Any, checkpoint: AudioLDM2Checkpoin
         InputError: there is no prompt, it is not text, or the transcription is missing or superfluous.
     """
     if prompt is None:
-        raise InputError("prompt is missing: give a text, a list of texts, or what encode_prompt returned")
-    texts = _read_texts("prompt", prompt)
+        raise InputError("prompt is missing: give a text, a list of texts, or what encode_texts returned")
+    texts = read_texts("prompt", prompt)
     if not checkpoint.is_speech:
         if transcription is not None:
             raise SettingError(
@@ -116,7 +118,7 @@ def read_prompts(prompt: Any, transcription: Any, checkpoint: AudioLDM2Checkpoin
         raise SettingError(
             "transcription", f"is missing: {checkpoint.location} generates speech; give the words to speak"
         )
-    spoken = _read_texts("transcription", transcription)
+    spoken = read_texts("transcription", transcription)
     if isinstance(transcription, str):
         spoken *= len(texts)
     if len(spoken) != len(texts):
@@ -132,7 +134,7 @@ def read_negative_prompts(negative_prompt: Any, prompts: int, *, new_tokens: int
     Raises:
         InputError: they are not texts, or not as many.
     """
-    texts = _read_texts("negative_prompt", "" if negative_prompt is None else negative_prompt)
+    texts = read_texts("negative_prompt", "" if negative_prompt is None else negative_prompt)
     if len(texts) not in (1, prompts):
         raise SettingError(
             "negative_prompt", f"must be one text, or one for each of {prompts} prompts; got {len(texts)}"
@@ -140,7 +142,25 @@ def read_negative_prompts(negative_prompt: Any, prompts: int, *, new_tokens: int
     return [TextKey(text, None, new_tokens) for text in texts]
 
 
-def _read_texts(name: str, texts: Any) -> list[str]:
+def encode_inputs(components: Components, texts: TextInputs) -> tuple[PromptEmbeds, Tensor | None]:
+    """Encode the texts of a call.
+
+    Returns:
+        the embeddings of the prompts, and for prompts that are texts their CLAP embeddings (B, P) on the CPU.
+    """
+    encoder, keys = TextEncoder(components), [*texts.prompts, *texts.negatives]
+    encoded = encoder.encode(keys, encoder.tokenize(keys))
+    prompts, negatives = encoded[: len(texts.prompts)], encoded[len(texts.prompts) :]
+    embeds = join_encodings(texts.prompt_embeds or prompts, texts.negative_embeds or negatives)
+    return embeds, torch.stack([text.clap for text in prompts]).float().cpu() if prompts else None
+
+
+def read_texts(name: str, texts: Any) -> list[str]:
+    """Return one text or several as a list.
+
+    Raises:
+        SettingError: they are not texts.
+    """
     if isinstance(texts, str):
         return [texts]
     if not isinstance(texts, list | tuple) or not texts or not all(isinstance(text, str) for text in texts):
@@ -148,8 +168,8 @@ def _read_texts(name: str, texts: Any) -> list[str]:
     return list(cast("Sequence[str]", texts))
 
 
-def _check_no_prompt(prompt: Any, transcription: Any) -> None:
+def _check_no_prompt(prompt: Any, transcription: Any, checkpoint: AudioLDM2Checkpoint) -> None:
     if prompt is not None:
         raise InputError("prompt and prompt_embeds exclude each other; give one of them")
-    if transcription is not None:
+    if transcription is not None and not checkpoint.is_speech:  # diffusers asks for it, next to embeddings that have it
         raise SettingError("transcription", "cannot be combined with prompt_embeds, which already contain one")

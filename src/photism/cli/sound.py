@@ -69,7 +69,7 @@ def sound(
         pipeline_settings = replace(pipeline_settings, offload="disk")  # each stage runs once: nothing is read twice
     pipeline = load_pipeline(pipeline_settings)
     with progress_bar("generating") as bar:
-        generated = pipeline(texts, return_dict=True, callback_on_step=bar.update, **vars(generation))
+        generated = pipeline(texts, callback_on_step=bar.update, **vars(generation))
     for row, (text, paths) in enumerate(zip(texts, targets, strict=True)):
         written = write_sounds(text, row, paths, generated, pipeline)
         typer.echo(option.format_result(written, as_json=as_json))
@@ -84,7 +84,7 @@ def load_pipeline(pipeline_settings: SoundPipelineSettings) -> AudioLDM2Pipeline
     with startup():
         from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
-        return AudioLDM2Pipeline.from_pretrained(**vars(pipeline_settings))
+        return AudioLDM2Pipeline.from_pretrained(settings=pipeline_settings)
 
 
 def _generate_corpus(

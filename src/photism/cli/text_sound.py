@@ -65,5 +65,5 @@ class TextSound:
             SoundPipelineSettings(model=self.sound_model, device=models.device, dtype=models.dtype, offload="disk")
         )
         with progress_bar("generating") as bar:
-            generated = pipeline(text, return_dict=True, seed=seed, callback_on_step=bar.update)
+            generated = pipeline(text, seed=seed, callback_on_step=bar.update)
         write_sounds(text, 0, [target], generated, pipeline)
