@@ -1,11 +1,11 @@
-"""Free memory, and memory that is returned to the operating system."""
+"""Devices by number, free memory, and memory that is returned to the operating system."""
 
 import psutil
 import pytest
 import torch
 
 from photism import device
-from photism.device import free_bytes, trim_malloc
+from photism.device import choose_device, free_bytes, trim_malloc
 
 CPU = torch.device("cpu")
 
@@ -33,3 +33,9 @@ def test_without_glibc_nothing_is_done(monkeypatch):
 
 def test_free_bytes_of_the_machine_are_within_its_memory():
     assert 0 < free_bytes(CPU) <= psutil.virtual_memory().total
+
+
+def test_a_number_below_zero_is_the_cpu_and_so_is_any_without_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert [choose_device(number) for number in (-1, 0, 3)] == [CPU] * 3

@@ -23,6 +23,7 @@ OWN = [
     "Waveform",
     "load_waveform",
     "log_mel",
+    "pipeline",
 ]
 OF_TRANSFORMERS = [
     "AutoConfig",
@@ -34,6 +35,9 @@ OF_TRANSFORMERS = [
     "AutoModelForCTC",
     "AutoProcessor",
     "SeamlessM4TFeatureExtractor",
+    "AudioClassificationPipeline",
+    "AutomaticSpeechRecognitionPipeline",
+    "TextToAudioPipeline",
     "Wav2Vec2BertConfig",
     "Wav2Vec2BertFeatureExtractor",
     "Wav2Vec2BertForAudioFrameClassification",
@@ -42,6 +46,7 @@ OF_TRANSFORMERS = [
     "Wav2Vec2BertForXVector",
     "Wav2Vec2BertModel",
     "Wav2Vec2BertProcessor",
+    "ZeroShotAudioClassificationPipeline",
 ]
 OF_DIFFUSERS = ["AudioLDM2ProjectionModel", "AudioLDM2UNet2DConditionModel", "AudioPipelineOutput"]
 

@@ -20,6 +20,7 @@ __all__ = [
     "Waveform",
     "load_waveform",
     "log_mel",
+    "pipeline",
 ]
 
 if TYPE_CHECKING:  # the names below, for type checkers and editors
@@ -58,6 +59,15 @@ if TYPE_CHECKING:  # the names below, for type checkers and editors
     from photism.listening.transcription.transcriber import Transcriber
     from photism.listening.verification import SpeakerVerifier
     from photism.listening.zero_shot import CaptionRanker
+    from photism.pipelines.audio_classification import AudioClassificationPipeline as AudioClassificationPipeline
+    from photism.pipelines.automatic_speech_recognition import (
+        AutomaticSpeechRecognitionPipeline as AutomaticSpeechRecognitionPipeline,
+    )
+    from photism.pipelines.factory import pipeline
+    from photism.pipelines.text_to_audio import TextToAudioPipeline as TextToAudioPipeline
+    from photism.pipelines.zero_shot_audio_classification import (
+        ZeroShotAudioClassificationPipeline as ZeroShotAudioClassificationPipeline,
+    )
     from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
     from photism.prompts.prompt_space import PromptSpace
 
@@ -76,6 +86,12 @@ _MODULES = {
     "Waveform": "photism.audio.waveform",
     "load_waveform": "photism.audio.waveform",
     "log_mel": "photism.audio.log_mel",
+    "pipeline": "photism.pipelines.factory",
+    # The names that transformers documents for its pipelines.
+    "AudioClassificationPipeline": "photism.pipelines.audio_classification",
+    "AutomaticSpeechRecognitionPipeline": "photism.pipelines.automatic_speech_recognition",
+    "TextToAudioPipeline": "photism.pipelines.text_to_audio",
+    "ZeroShotAudioClassificationPipeline": "photism.pipelines.zero_shot_audio_classification",
     # The names that transformers documents for Wav2Vec2-BERT.
     "AutoConfig": "photism.encoder.auto_classes",
     "AutoFeatureExtractor": "photism.encoder.auto_classes",

@@ -29,14 +29,21 @@ def dtype_setting() -> Any:
     return setting("float32", "Data type of the weights.", choices=DTYPES)
 
 
-def choose_device(device: str | torch.device | None) -> torch.device:
+def choose_device(device: int | str | torch.device | None) -> torch.device:
     """Return the device of that name; without a name CUDA if there is a GPU, else MPS, else the CPU.
+
+    Args:
+        device: name; or as in the pipelines of transformers the number of a GPU, which is the CPU if it is below 0 or
+            the machine has no GPU.
 
     Raises:
         InputError: this machine has no such device.
     """
     import torch
 
+    if isinstance(device, int):
+        has_gpus = torch.cuda.is_available()
+        device = "cpu" if device < 0 else f"cuda:{device}" if has_gpus else None
     if device is None:
         if torch.cuda.is_available():
             return torch.device("cuda")

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers.pipelines.pt_utils import KeyDataset
 
 from photism import InputError, load_waveform
-from photism.listening.batching import as_iterable, decode_ahead, in_batches, is_single
+from photism.listening.batching import as_iterable, collect, decode_ahead, in_batches, is_single
 
 TONE = np.sin(np.arange(8000) / 10).astype(np.float32)
 
@@ -63,6 +64,27 @@ def test_a_dataset_is_read_without_its_own_decoder(wav):
     found = [waveform.samples for _, waveform in decode_ahead(rows)]
     assert len(found) == 3
     np.testing.assert_array_equal(found[2], load_waveform(wav).samples)
+    for column in (rows["audio"], KeyDataset(rows, "audio")):
+        assert [waveform.duration_s for _, waveform in decode_ahead(column)] == [0.5] * 3
+
+
+def test_a_data_set_of_torch_is_read_by_index(wav):
+    class Rows(torch.utils.data.Dataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return wav
+
+    assert not is_single(Rows())
+    assert [waveform.duration_s for _, waveform in decode_ahead(Rows())] == [0.5] * 2
+
+
+def test_results_have_the_form_of_the_recordings():
+    assert collect(TONE, iter([7])) == 7
+    assert collect([TONE, TONE], iter([7, 8])) == collect((TONE, TONE), iter([7, 8])) == [7, 8]
+    results = iter([7])
+    assert collect(iter([TONE]), results) is results
 
 
 def test_audio_decoded_by_torchcodec_is_accepted():

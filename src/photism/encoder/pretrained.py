@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import Wav2Vec2BertConfig
+from transformers import PreTrainedModel, Wav2Vec2BertConfig
 
 from photism.audio.waveform import SAMPLING_RATE
 from photism.device import choose_device, choose_dtype
@@ -118,6 +118,22 @@ def check_architecture(checkpoint: Checkpoint, expected: str, *, allow_unknown: 
         if not is_expected and (task or not allow_unknown):
             reason = task or "it is for another task"
             raise InputError(f"{checkpoint.name} is a {architecture}, not a {expected}: {reason}")
+
+
+def check_model(model: Any, ending: str) -> None:
+    """Check that a model of transformers, or Photism, is not for another task.
+
+    Args:
+        model: the model. A class that is not in `TASKS` is accepted.
+        ending: end of the class names of models for the task, one of `TASKS`.
+
+    Raises:
+        InputError: the model is for another task.
+    """
+    name = type(model).__name__
+    task = _task(name)
+    if isinstance(model, PreTrainedModel) and task is not None and not name.endswith(ending):
+        raise InputError(f"model must be a model {ending}, but is a {name}: {task}")
 
 
 def read_config(checkpoint: Checkpoint) -> Any:

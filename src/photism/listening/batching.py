@@ -16,6 +16,9 @@ from photism.errors import InputError
 
 SORTED_BATCHES = 8
 """Number of batches that are sorted by length together."""
+COLUMNS = (("dataset", "key"), ("source", "column_name"))
+"""Attributes of a column of a data set, which name the data set and the column: transformers' KeyDataset, and Column of
+datasets."""
 
 Recordings: TypeAlias = "AudioSource | Iterable[AudioSource]"
 """One recording, or several: a list, a generator, a dataset with a column `audio`."""
@@ -39,17 +42,35 @@ def is_single(recordings: Recordings) -> bool:
 def as_iterable(recordings: Recordings) -> Iterable[AudioSource]:
     """Return one recording, or several, as an iterable of recordings.
 
+    The decoding of a data set of `datasets`, which would need a decoder of its own, is switched off.
+
     Raises:
         InputError: this is neither a recording nor an iterable, or it is an empty list.
     """
     if is_single(recordings):
         return cast("Iterable[AudioSource]", [recordings])
+    rows = cast("Any", recordings)
+    for source, column in COLUMNS:
+        if hasattr(rows, source) and hasattr(rows, column):
+            of_data_set = cast("Iterable[Any]", as_iterable(getattr(rows, source)))
+            return (row[getattr(rows, column)] for row in of_data_set)
+    if hasattr(rows, "cast_column"):
+        return _undecoded(rows)
     if not isinstance(recordings, Iterable):
+        if hasattr(rows, "__getitem__") and hasattr(rows, "__len__"):  # a data set of torch
+            return (rows[index] for index in range(len(rows)))
         kind = type(recordings).__name__
         raise InputError(f"recordings must be a recording or an iterable of recordings; got {kind}")
     if isinstance(recordings, list | tuple) and not recordings:
         raise InputError("recordings must contain at least one recording; got an empty list")
     return recordings
+
+
+def collect(recordings: Recordings, results: Iterator[Result]) -> Result | list[Result] | Iterator[Result]:
+    """Return the results of recordings in the form of these: one, a list for a list, or otherwise an iterator."""
+    if is_single(recordings):
+        return next(results)
+    return list(results) if isinstance(recordings, list | tuple) else results
 
 
 def decode_ahead(
@@ -125,7 +146,7 @@ def _submit_ahead(
     num_workers: int,
     on_error: OnError | None,
 ) -> Iterator[tuple[int, Waveform]]:
-    indexed = enumerate(_undecoded(recordings))
+    indexed = enumerate(recordings)
     with ThreadPoolExecutor(max(1, num_workers)) as pool:
         waiting: deque[tuple[int, Future[Waveform]]] = deque()
         try:
@@ -166,13 +187,10 @@ def _load(recording: Any, sampling_rate: float, max_duration_s: float) -> Wavefo
     return load_waveform(recording, sampling_rate=sampling_rate if is_array else None, max_duration_s=max_duration_s)
 
 
-def _undecoded(recordings: Any) -> Iterable[Any]:
-    """Switch off the decoding of a dataset of `datasets`, which would need a decoder of its own."""
-    if not hasattr(recordings, "cast_column"):
-        return recordings
+def _undecoded(dataset: Any) -> Iterable[AudioSource]:
     from datasets import Audio
 
-    for name, feature in (recordings.features or {}).items():
+    for name, feature in (dataset.features or {}).items():
         if isinstance(feature, Audio):
-            recordings = recordings.cast_column(name, Audio(decode=False))
-    return recordings
+            dataset = dataset.cast_column(name, Audio(decode=False))
+    return dataset

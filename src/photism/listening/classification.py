@@ -16,7 +16,7 @@ from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.device import choose_device
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
-from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead, is_single
+from photism.listening.batching import OnError, OnProgress, Recordings, collect, decode_ahead
 from photism.listening.classifier_checkpoint import load_classifier
 from photism.listening.head_states import encode_windows, extract_features
 from photism.listening.segmentation import ProblemType
@@ -115,10 +115,7 @@ class AudioClassifier:
             SettingError: a setting is out of range.
         """
         found = self.stream(recordings, sampling_rate=sampling_rate, **changes)
-        answers = (list(labels.windows[0].scores) for labels in found)
-        if is_single(recordings):
-            return next(answers)
-        return list(answers) if isinstance(recordings, list | tuple) else answers
+        return collect(recordings, (list(labels.windows[0].scores) for labels in found))
 
     @accepts(LabelSettings)
     def stream(

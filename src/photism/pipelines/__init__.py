@@ -1,0 +1,1 @@
+"""Pipelines with the names, arguments and results of transformers' pipelines for audio."""
