@@ -78,7 +78,7 @@ class Training:
             dict.fromkeys(parameters, learning_rate),
             weight_decay=0.01,
             max_grad_norm=1.0,
-            warmup_share=min(1.0, warmup_steps / steps),
+            warmup_steps=min(warmup_steps, steps),
             ema_decay=ema_decay,
         )
         self.trainer = Trainer(

@@ -263,24 +263,28 @@ def changed(kind: type[Instance], given: Instance | None, changes: Mapping[str, 
     return dataclasses.replace(cast("Any", given), **changes)
 
 
-def read_settings(kind: type[Instance], path: Path | None, given: Mapping[str, Any]) -> Instance:
+def read_settings(
+    kind: type[Instance], path: Path | None, given: Mapping[str, Any], *, defaults: Path | None = None
+) -> Instance:
     """Make settings from a YAML file, if there is one, and values that take precedence over it.
 
     Args:
         kind: settings class.
         path: of a YAML mapping from names of settings to values.
         given: values by name.
+        defaults: of another such file, over which `path` takes precedence.
 
     Raises:
         InputError: the file is not a YAML mapping.
         SettingError: a setting is missing, or its value has the wrong type or is out of range.
     """
-    values = {} if path is None else _read_yaml(path)
     types = get_type_hints(kind)
-    for name, value in values.items():
-        if name not in types:
-            raise InputError(f"{path} has no setting {name!r} to set; there are {', '.join(types)}")
-        values[name] = converted(name, value, types[name])
+    values: dict[str, Any] = {}
+    for file in (defaults, path):
+        for name, value in ({} if file is None else _read_yaml(file)).items():
+            if name not in types:
+                raise InputError(f"{file} has no setting {name!r} to set; there are {', '.join(types)}")
+            values[name] = converted(name, value, types[name])
     values |= given
     for name in types:
         if _default(kind, name) is REQUIRED and name not in values:

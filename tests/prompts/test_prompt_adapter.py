@@ -122,3 +122,24 @@ def test_invalid_arguments_are_refused():
         ResamplerPromptAdapter(WIDTH, SPACE_WIDTH, tokens=TOKENS, width=16, num_heads=3)
     with pytest.raises(InputError, match=r"prompts to memorise must be of shape \(7, 5, 24\); got \(2, 5, 24\)"):
         make_adapter("phonetic").set_prompts(torch.zeros(2, TOKENS, SPACE_WIDTH))
+
+
+@pytest.mark.parametrize(
+    ("layers", "kernel", "stride"), [(2, 3, 2), (1, 3, 2), (3, 3, 2), (2, 5, 2), (1, 5, 4), (2, 3, 1)]
+)
+def test_a_conv_adapter_uses_the_largest_window_of_its_convolutions(layers, kernel, stride):
+    adapter = ConvPromptAdapter(
+        WIDTH,
+        SPACE_WIDTH,
+        tokens=TOKENS,
+        num_heads=2,
+        intermediate_width=32,
+        num_layers=layers,
+        kernel_size=kernel,
+        stride=stride,
+    ).eval()
+    if kernel == 3 and stride == 2:
+        assert adapter.window == 2**layers * TOKENS
+    for frames, tokens in ((adapter.window, TOKENS), (adapter.window + 1, TOKENS + 1)):
+        states = torch.randn(1, frames, WIDTH)
+        assert adapter.adapter(states).shape[1] == tokens

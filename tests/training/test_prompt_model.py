@@ -12,6 +12,7 @@ from photism import AudioToImagePipeline, Waveform
 from photism.audio.log_mel import log_mel
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.prompt_space import PromptSpace
+from photism.settings import SettingError
 from photism.training.pretrained import load_pretrained_encoder
 from photism.training.prompt_model import PromptEncoderBuilder, choose_diffusion
 from photism.training.settings import DEFAULT_DIFFUSION, AlignSettings
@@ -133,6 +134,41 @@ def test_other_adapters_are_reported(bare_encoder, models, tmp_path):
     phonetic = load_pretrained_encoder("tiny")
     (line,) = builder.start_lines(phonetic)
     assert line.endswith("its adapter is left behind: a phonetic adapter is trained by a recipe of its own")
+
+
+def test_the_shape_of_the_conv_adapter(bare_encoder, audio2img):
+    shape = {"num_adapter_layers": 1, "adapter_kernel_size": 5, "adapter_stride": 4}
+    builder = make_builder(make_space(), adapter="conv", tokens=10, **shape)
+    model = builder.build(load_pretrained_encoder(str(bare_encoder)))
+    assert model.config.adapter_arguments == {"num_layers": 1, "kernel_size": 5, "stride": 4}
+    assert model(torch.randn(2, 50, 160), torch.ones(2, 50)).prompt_embeds.shape == (2, 11, WIDTH)
+    (line,) = make_builder(make_space(), **shape).start_lines(load_pretrained_encoder(str(audio2img / "checkpoint")))
+    assert line.endswith("its adapter is left behind: its layers have another shape")
+    with pytest.raises(SettingError, match="num_adapter_layers must not be set for the resampler adapter; got 1"):
+        make_builder(make_space(), **shape).build(load_pretrained_encoder(str(bare_encoder)))
+
+
+def test_dropout_and_layerdrop_are_those_of_the_settings_or_of_the_encoder(audio2img):
+    pretrained = load_pretrained_encoder(str(audio2img / "checkpoint"))
+    before = pretrained.config.to_dict()
+    config = make_builder(make_space(), dropout=0.3, layerdrop=0.2).build(pretrained, device="meta").encoder.config
+    assert (config.hidden_dropout, config.attention_dropout, config.layerdrop) == (0.3, 0.3, 0.2)
+    same = make_builder(make_space()).build(pretrained, device="meta").encoder.config
+    assert same.layerdrop == before["layerdrop"]
+    assert same.hidden_dropout == before["hidden_dropout"] == pretrained.config.hidden_dropout
+
+
+def test_a_conv_adapter_that_was_trained_on_its_window_hears_no_more(bare_encoder, waveforms):
+    pretrained = load_pretrained_encoder(str(bare_encoder))
+    model = make_builder(make_space(), adapter="conv", tokens=47, max_duration_s=3.76).build(pretrained)
+    assert model.config.max_input_tokens == 188
+    noise = np.random.default_rng(1).standard_normal(64_000).astype(np.float32)
+    features, mask = log_mel([Waveform(0.1 * noise)])
+    longer = model.eval()(features, mask).prompt_embeds
+    torch.testing.assert_close(longer, model(features[:, :188], mask[:, :188]).prompt_embeds)
+    torch.testing.assert_close(longer, model.encode([Waveform(0.1 * noise)]).prompt_embeds, atol=1e-5, rtol=0)
+    whole = make_builder(make_space(), adapter="conv", tokens=47).build(pretrained)
+    assert whole.config.max_input_tokens is None
 
 
 def test_the_diffusion_model_is_by_default_that_of_the_model_to_start_from(

@@ -19,18 +19,19 @@ from photism.training.settings import (
 
 GIVEN = {"data": "recordings", "output": "model"}
 SHARED = """
-    data output encoder dataset_config sound_column validation_share max_unreadable limit max_duration_s epochs
-    batch_size chunk_s learning_rate layer_decay warmup_share weight_decay max_grad_norm ema_decay frozen_layers
-    lora_rank gradient_checkpointing fsdp precision cpu seed evaluate_every validation_clips checkpoint_every_s
-    keep_checkpoints push_to_hub
+    data output encoder dataset_config sound_column validation_share max_unreadable limit max_duration_s random_crop
+    epochs batch_size chunk_s learning_rate layer_decay schedule warmup_share warmup_steps adam_beta2 weight_decay
+    max_grad_norm ema_decay dropout layerdrop frozen_layers lora_rank gradient_checkpointing fsdp precision cpu seed
+    evaluate_every validation_clips checkpoint_every_s keep_checkpoints push_to_hub
 """
 FINETUNE = f"""
-    {SHARED} weighted_layer_sum speaker_column encoder_rate patience dropout layerdrop mask_time mask_mel dtype
+    {SHARED} weighted_layer_sum speaker_column encoder_rate patience mask_time mask_mel dtype
 """
 KEYS = {
     TrainingSettings: SHARED,
     AlignSettings: f"""
-        {SHARED} diffusion adapter tokens text_column label_column label_template contrastive_weight symmetric
+        {SHARED} diffusion adapter tokens num_adapter_layers adapter_kernel_size adapter_stride caption_length
+        text_column label_column label_template contrastive_weight contrastive_group mask_equal_captions symmetric
         temperature learn_temperature regression_weight norm_weight padding_weight pictures picture_steps clip
     """,
     ClassifySettings: f"{FINETUNE} label_column classes multi_label balance",
@@ -89,7 +90,14 @@ def test_a_written_file_is_read_again(tmp_path):
         (AlignSettings, {"padding_weight": 1.1}, "padding_weight must be at least 0 and at most 1; got 1.1"),
         (AlignSettings, {"temperature": 0.0}, "temperature must be above 0; got 0"),
         (AlignSettings, {"contrastive_weight": 0.0, "regression_weight": 0.0}, "contrastive_weight must be above 0 if"),
-        (AlignSettings, {"precision": "fp16"}, "precision must be one of bf16, fp32; got fp16"),
+        (AlignSettings, {"precision": "int8"}, "precision must be one of bf16, fp16, fp32; got int8"),
+        (AlignSettings, {"schedule": "step"}, "schedule must be one of cosine, linear, constant; got step"),
+        (AlignSettings, {"contrastive_group": 7}, "contrastive_group must divide batch_size 256; got 7"),
+        (
+            AlignSettings,
+            {"tokens": 48, "caption_length": 48},
+            "tokens must be below caption_length 48, which.*; got 48",
+        ),
         (AlignSettings, {"adapter": "phonetic"}, "adapter must be one of conv, resampler; got phonetic"),
         (AlignSettings, {"label_template": "sound"}, r"label_template must contain either \{labels\}.*got 'sound'"),
         (AlignSettings, {"label_template": "{label} of {labels}"}, "label_template must contain either"),
@@ -122,6 +130,7 @@ def test_refused_values(kind, given, message):
     ("kind", "given"),
     [
         (AlignSettings, {"batch_size": 2, "layer_decay": 1.0, "max_unreadable": 1.0, "frozen_layers": -1, "limit": 2}),
+        (AlignSettings, {"tokens": 47, "caption_length": 48, "contrastive_group": 256, "warmup_steps": 0}),
         (ClassifySettings, {"batch_size": 1, "dropout": 0.0, "encoder_rate": 0.0, "checkpoint_every_s": 0.0}),
         (FramesSettings, {"speakers": 5, "collar_s": 0.0}),
     ],

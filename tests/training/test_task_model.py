@@ -140,6 +140,17 @@ def test_a_clip_that_does_not_fit_at_all(make, monkeypatch):
         model.compute_gradients(0)
 
 
+def test_the_gradient_in_float16_is_that_of_the_loss_times_its_scale(make):
+    loss, whole = gradients(make())
+    model = make(precision="fp16")
+    model.loss_scale.value = 64.0
+    again, found = gradients(model)
+    assert again == pytest.approx(loss, rel=1e-2)
+    norm = torch.cat([each.flatten() for each in whole.values()]).norm()
+    difference = torch.cat([(found[name] / 64 - each).flatten() for name, each in whole.items()]).norm()
+    assert difference < 0.1 * norm
+
+
 def test_other_errors_are_raised(make, monkeypatch):
     model = make()
     monkeypatch.setattr(model, "batch", lambda crops, **arguments: torch.zeros(2) @ torch.zeros(3))

@@ -8,12 +8,14 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 from torch import nn
+from transformers import get_scheduler
 
 from photism.errors import InputError
 from photism.training.checkpoint import read_best
 from photism.training.data.sampler import generator_of
 from photism.training.distributed import DistributedContext
-from photism.training.optimizer import Optimizer, schedule
+from photism.training.loss_scale import LossScale
+from photism.training.optimizer import Optimizer, learning_rate_factor
 from photism.training.trainer import Trainer
 
 
@@ -39,7 +41,7 @@ def make(tmp_path):
             {"vector": learning_rate},
             weight_decay=0.0,
             max_grad_norm=1.0,
-            warmup_share=0.1,
+            warmup_steps=round(0.1 * steps),
             ema_decay=ema_decay,
         )
         given = {"evaluate_every": 4, "checkpoint_every_s": 1e9, "keep_checkpoints": 2, **settings}
@@ -167,12 +169,64 @@ def test_a_gradient_that_is_not_finite_updates_nothing(make):
     assert torch.equal(trainer.model.vector, before)
 
 
+class HalfQuadratic(Quadratic):
+    """Its gradient is computed in float16, from a loss that is scaled."""
+
+    def __init__(self, loss_scale):
+        super().__init__()
+        self.loss_scale, self.computed = loss_scale, []
+
+    def compute_gradients(self, step):
+        losses = super().compute_gradients(step)
+        self.vector.grad = (self.loss_scale.value * self.vector.grad).half().float()
+        self.computed.append((step, self.loss_scale.value))
+        return losses
+
+
+def test_a_step_whose_scaled_gradient_overflows_is_computed_again(make):
+    scale = LossScale(2.0**16)
+    trainer = make(HalfQuadratic(scale), loss_scale=scale)
+    trainer.train_step()
+    # The gradient is about 6: it overflows float16 with a factor of 2 ** 16, 2 ** 15 and 2 ** 14.
+    assert trainer.model.computed == [(0, 2.0**16), (0, 2.0**15), (0, 2.0**14), (0, 2.0**13)]
+    exact = make()
+    exact.train_step()
+    torch.testing.assert_close(trainer.model.vector, exact.model.vector, atol=1e-4, rtol=0)
+    trainer.save_checkpoint()
+    resumed_scale = LossScale(2.0**16)
+    resumed = make(HalfQuadratic(resumed_scale), loss_scale=resumed_scale)
+    assert resumed.resume()
+    assert (resumed_scale.value, resumed_scale.good_steps) == (2.0**13, 1)
+
+
 def test_the_schedule_warms_up_and_decays_to_0():
-    factors = [schedule(step, steps=20, warmup_steps=4) for step in range(21)]
+    factors = [learning_rate_factor(step, steps=20, warmup_steps=4) for step in range(21)]
     assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
     assert factors[5:] == sorted(factors[5:], reverse=True)
     assert factors[12] == pytest.approx(0.5)
     assert factors[20] == 0
+
+
+@pytest.mark.parametrize(("schedule", "theirs"), [("linear", "linear"), ("cosine", "cosine")])
+def test_schedules_of_transformers(schedule, theirs):
+    parameter = nn.Parameter(torch.zeros(1))
+    scheduler = get_scheduler(
+        theirs, torch.optim.SGD([parameter], lr=1.0), num_warmup_steps=200, num_training_steps=2304
+    )
+    expected = []
+    for _ in range(2304):
+        expected.append(scheduler.get_last_lr()[0])
+        scheduler.optimizer.step()
+        scheduler.step()
+    found = [learning_rate_factor(step, steps=2304, warmup_steps=200, schedule=schedule) for step in range(2304)]
+    if schedule == "cosine":  # which starts at the rate of their second step
+        expected[:200] = expected[1:201]
+    assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_constant_schedule():
+    factors = [learning_rate_factor(step, steps=8, warmup_steps=2, schedule="constant") for step in range(8)]
+    assert factors == [0.5, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_the_ema_follows_the_weights(make):

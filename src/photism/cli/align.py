@@ -9,11 +9,11 @@ def align(settings: AlignSettings, resume: Resume = False) -> None:
 
     It learns to predict the prompt embeddings that a diffusion model expects from its text encoder.
 
-    DATA is a folder with metadata.csv or metadata.jsonl (file_name, text or labels, optionally split, start and end in
+    DATA is a folder with metadata.csv or metadata.jsonl (file_name, labels or text, optionally split, start and end in
     seconds), a folder of folders named like labels, WebDataset shards, or a data set of the Hugging Face hub.
 
     Examples:
         photism align recordings -o rain
-        accelerate launch -m photism align recordings -o rain --batch-size 512
+        photism align nateraw/fsd50k -o thunder --recipe audio2img
     """
     run_training(settings, resume=resume)

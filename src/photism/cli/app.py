@@ -21,6 +21,7 @@ from photism.cli.serve import serve
 from photism.cli.sound import sound
 from photism.cli.speakers import speakers
 from photism.cli.transcribe import transcribe
+from photism.training.recipes import RECIPES
 from photism.training.settings import AlignSettings
 
 EPILOG = """\b
@@ -43,7 +44,7 @@ add_verb(app, label)
 app.add_typer(speakers, name="speakers")
 add_verb(app, transcribe)
 add_verb(app, sound)
-add_verb(app, align, settings_file=AlignSettings.file)
+add_verb(app, align, settings_file=AlignSettings.file, recipes=RECIPES)
 app.add_typer(finetune, name="finetune")
 add_verb(app, serve)
 add_verb(app, doctor)

@@ -29,7 +29,9 @@ METAVARS = {bool: None, int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PAT
 """Types that typer converts, and what the help calls their values; another type is a string for its `parse`."""
 
 
-def add_verb(app: typer.Typer, verb: Verb, *, settings_file: str | None = None) -> None:
+def add_verb(
+    app: typer.Typer, verb: Verb, *, settings_file: str | None = None, recipes: Mapping[str, Path] | None = None
+) -> None:
     """Add a verb to a typer application.
 
     Args:
@@ -38,13 +40,14 @@ def add_verb(app: typer.Typer, verb: Verb, *, settings_file: str | None = None) 
             lines under `Examples:` come after the flags.
         settings_file: name of the YAML file of settings in the verb's output folder. The verb then takes `--config`,
             and where its parameter `resume` is true, the settings come from that file.
+        recipes: files of settings by the names that the flag `--recipe` takes.
     """
     text, _, examples = inspect.cleandoc(verb.__doc__ or "").partition("\n\nExamples:\n")
     epilog = f"\b\nExamples:\n{examples}" if examples else None
-    app.command(verb.__name__, help=text, epilog=epilog)(_flat(verb, settings_file))
+    app.command(verb.__name__, help=text, epilog=epilog)(_flat(verb, settings_file, recipes or {}))
 
 
-def _flat(verb: Verb, settings_file: str | None) -> Verb:
+def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) -> Verb:
     """Return a function with a parameter for each flag, which calls the verb with its settings."""
     hints = get_type_hints(verb, include_extras=True)
     groups: dict[str, Any] = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
@@ -56,15 +59,19 @@ def _flat(verb: Verb, settings_file: str | None) -> Verb:
             parameters.append(_parameter(each.name, hints[each.name], each.default))
     if settings_file is not None:
         parameters.append(_parameter("config", Annotated[Optional[Path], CONFIG], None))  # noqa: UP045
+    if recipes:
+        option = typer.Option(metavar="|".join(recipes), help="Published settings to take the defaults from.")
+        parameters.append(_parameter("recipe", Annotated[Optional[str], option], None))  # noqa: UP045
     parameters.append(_parameter("debug", Annotated[bool, DEBUG], False))
     flags = {name: flag for kind in groups.values() for name, flag in _flag_names(kind).items()}
 
     def run(**given: Any) -> None:
         del given["debug"]
+        recipe = _recipe(given.pop("recipe", None), recipes)
         file = _settings_file(given, settings_file)
         try:
             arguments = {
-                name: _settings(groups[name], given, file) if name in groups else given[name]
+                name: _settings(groups[name], given, file, recipe) if name in groups else given[name]
                 for name in inspect.signature(verb).parameters
             }
             verb(**arguments)
@@ -157,8 +164,8 @@ def _notes(declared: Declaration, default: Any) -> str:
     return f" [{'; '.join(notes)}]" if notes else ""
 
 
-def _settings(kind: type[Any], given: Mapping[str, Any], file: Path | None) -> Any:
-    """Return the settings of a class from the flags that were given and a file."""
+def _settings(kind: type[Any], given: Mapping[str, Any], file: Path | None, recipe: Path | None) -> Any:
+    """Return the settings of a class from the flags that were given, a file, and a recipe."""
     values: dict[str, Any] = {}
     types = get_type_hints(kind)
     for name, declared in declarations(kind).items():
@@ -166,7 +173,7 @@ def _settings(kind: type[Any], given: Mapping[str, Any], file: Path | None) -> A
         if value is not None:
             values[name] = _parsed(name, value, declared, get_origin(value_type(types[name])))
     try:
-        return read_settings(kind, file, values)
+        return read_settings(kind, file, values, defaults=recipe)
     except SettingError as error:
         if file is None or error.name in values:
             raise
@@ -182,6 +189,15 @@ def _parsed(name: str, value: Any, declared: Declaration, origin: Any) -> Any:
         raise
     except ValueError as error:
         raise SettingError(name, str(error)) from error
+
+
+def _recipe(name: str | None, recipes: Mapping[str, Path]) -> Path | None:
+    """Return the file of a recipe."""
+    if name is None:
+        return None
+    if name not in recipes:
+        raise InputError(f"--recipe must be one of {', '.join(recipes)}; got {name}")
+    return recipes[name]
 
 
 def _settings_file(given: dict[str, Any], settings_file: str | None) -> Path | None:

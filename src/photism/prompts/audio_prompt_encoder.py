@@ -166,9 +166,9 @@ class AudioPromptEncoder(PreTrainedModel):
         return LogMel(*self._fit_input(features, mask))
 
     def _fit_input(self, features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Crop or pad features to `input_tokens`, if the configuration has it, and unmask the padding."""
+        """Crop features to `max_input_tokens`, or crop or pad them to `input_tokens` and unmask the padding."""
         if self.config.input_tokens is None:
-            return features, mask
+            return features[:, : self.config.max_input_tokens], mask[:, : self.config.max_input_tokens]
         missing = self.config.input_tokens - features.shape[1]  # negative: `pad` crops
         features = pad(features, (0, 0, 0, missing), value=self.config.padding_value)
         return features, mask.new_ones(features.shape[:2])
@@ -179,7 +179,7 @@ class AudioPromptEncoder(PreTrainedModel):
         Args:
             input_features: (B, F, num_mel_bins * feature_stride), from `log_mel`.
             attention_mask: (B, F), 1 for features of the recording and 0 for padding, which does not change the result.
-                Where the configuration has `input_tokens`, features are cropped or padded to that many first.
+                Features are cropped, or padded, as `input_tokens` and `max_input_tokens` of the configuration say.
 
         Returns:
             Prompts of BOS and `tokens` further tokens, (B, S, D), pooled embeddings where the space has them, and
@@ -187,7 +187,7 @@ class AudioPromptEncoder(PreTrainedModel):
         """
         if self.config.input_tokens is not None:
             input_features = input_features.masked_fill(attention_mask[..., None] == 0, self.config.padding_value)
-            input_features, attention_mask = self._fit_input(input_features, attention_mask)
+        input_features, attention_mask = self._fit_input(input_features, attention_mask)
         states = self.encoder(input_features.to(self.dtype), attention_mask=attention_mask).last_hidden_state
         return self._adapt(states, attention_mask)
 

@@ -29,6 +29,7 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
             `feature_projection_input_dim`.
         input_tokens: fixed number of encoder inputs per recording: longer recordings are cropped, shorter ones padded
             with `padding_value`, and the padding is not masked. None encodes whole recordings and masks padding.
+        max_input_tokens: largest number of encoder inputs per recording: longer recordings are cropped. None for any.
         padding_value: value of padded features.
         default_negative: negative prompt to use by default, see `photism.drawing.negative_prompt.NegativeWord`.
         default_diffusion: hub id of the diffusion pipeline to load if the model's folder holds none.
@@ -54,6 +55,7 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         num_mel_bins: int = 80,
         feature_stride: int = 2,
         input_tokens: int | None = None,
+        max_input_tokens: int | None = None,
         padding_value: float = 0.0,
         default_negative: str = "empty",
         default_diffusion: str | None = None,
@@ -71,6 +73,6 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         self.space_name, self.space_length, self.space_width = space_name, space_length, space_width
         self.space_pooled_width, self.space_norm = space_pooled_width, space_norm
         self.num_mel_bins, self.feature_stride = num_mel_bins, feature_stride
-        self.input_tokens, self.padding_value = input_tokens, padding_value
+        self.input_tokens, self.max_input_tokens, self.padding_value = input_tokens, max_input_tokens, padding_value
         self.default_negative, self.default_diffusion = default_negative, default_diffusion
         super().__init__(**kwargs)

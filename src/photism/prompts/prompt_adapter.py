@@ -21,22 +21,35 @@ overestimates the evidence of a whole recording."""
 
 
 class ConvPromptAdapter(nn.Module):
-    """Adapter of audio2img: two convolutional layers of stride 2 over a fixed window of frames.
+    """Adapter of audio2img: convolutional layers, by default two of stride 2, over a fixed window of frames.
 
     Shorter recordings are padded with zeros to the window, longer ones are cropped.
 
     Args:
         input_width: width of the encoder's hidden states.
         output_width: D, width of a prompt token.
-        tokens: number of prompt tokens, without BOS; the window has four times as many frames.
+        tokens: number of prompt tokens, without BOS; the window has `stride` times as many frames for each layer, if
+            `kernel_size` is 3 and `stride` 2.
         num_heads: number of self-attention heads, a divisor of `output_width`.
         intermediate_width: width of the feed-forward layers.
+        num_layers: number of layers.
+        kernel_size: kernel size of their convolutions, in frames.
+        stride: factor by which each layer lowers the frame rate.
 
     Source: audio2img (kardSIM), which turns 375 mel frames into 188 encoder frames and 47 tokens.
     """
 
     def __init__(
-        self, input_width: int, output_width: int, *, tokens: int, num_heads: int = 16, intermediate_width: int = 4096
+        self,
+        input_width: int,
+        output_width: int,
+        *,
+        tokens: int,
+        num_heads: int = 16,
+        intermediate_width: int = 4096,
+        num_layers: int = 2,
+        kernel_size: int = 3,
+        stride: int = 2,
     ) -> None:
         super().__init__()
         config = Wav2Vec2BertConfig(
@@ -45,10 +58,14 @@ class ConvPromptAdapter(nn.Module):
             num_attention_heads=num_heads,
             intermediate_size=intermediate_width,
             add_adapter=True,
-            num_adapter_layers=2,
+            num_adapter_layers=num_layers,
+            adapter_kernel_size=kernel_size,
+            adapter_stride=stride,
             layerdrop=0.0,
         )
-        self.window = 4 * tokens
+        self.window = tokens
+        for _ in range(num_layers):  # the most frames of which a convolution, padded by half its stride, makes as many
+            self.window = stride * self.window - 1 + kernel_size - 2 * (stride // 2)
         self.adapter = Adapter(config)
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,10 @@ import torch
 
 from photism.encoder.processor import Wav2Vec2BertFeatureExtractor
 from photism.training.data.example import speaker_of_row
-from photism.training.parameters import merge_lora, prepare_encoder
+from photism.training.parameters import configure_dropout, merge_lora, prepare_encoder
 from photism.training.pretrained import PretrainedEncoder
 from photism.training.settings import FinetuneSettings
 from photism.training.task import CardSections
-
-DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "final_dropout")
 
 
 @dataclass(frozen=True)
@@ -41,15 +38,12 @@ class HeadBuilder:
         Raises:
             InputError: the encoder does not fit its configuration, or more layers are to be frozen than it has.
         """
-        settings, config = self.settings, copy.deepcopy(pretrained.config)
+        settings, config = self.settings, configure_dropout(pretrained.config, self.settings)
         changes = {
             **self.config,
             "use_weighted_layer_sum": settings.weighted_layer_sum,
-            "layerdrop": settings.layerdrop,
             "apply_spec_augment": False,  # the features are masked, see `spec_augment_`
         }
-        if settings.dropout is not None:
-            changes |= dict.fromkeys(DROPOUTS, settings.dropout)
         for name, value in changes.items():
             setattr(config, name, value)
         torch.manual_seed(settings.seed)

@@ -1,4 +1,4 @@
-"""AdamW with layer-wise learning rates, warm-up and cosine decay, and an exponential moving average of the weights."""
+"""AdamW with layer-wise learning rates, warm-up and decay, and an exponential moving average of the weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from photism.training.distributed import distribute_like, full_tensor, local_shard
 
-BETAS = (0.9, 0.98)
+BETA1 = 0.9
+BETA2 = 0.98
 EMA_WARMUP_STEPS = 9
 """The EMA's decay is at most n / (n + 9) after n steps, so that the initial weights do not dominate it at first."""
 
@@ -24,8 +25,10 @@ class Optimizer:
         learning_rates: peak learning rate of each, and of each of `extra_parameters`.
         weight_decay: decay of matrices; vectors and scalars do not decay.
         max_grad_norm: norm to which the gradient of the model is clipped.
-        warmup_share: fraction of the steps on which the learning rate rises, 0 to 1.
+        warmup_steps: number of steps on which the learning rate rises.
+        schedule: course of the learning rate after these, as in `learning_rate_factor`.
         ema_decay: decay of the moving average, 0 for none.
+        beta2: AdamW's decay of the mean of squared gradients.
         extra_parameters: trained tensors that are not part of the model, such as a temperature, by names that it does
             not use. They are neither clipped nor averaged nor sharded.
 
@@ -40,18 +43,30 @@ class Optimizer:
         *,
         weight_decay: float,
         max_grad_norm: float,
-        warmup_share: float,
+        warmup_steps: int,
         ema_decay: float,
+        schedule: str = "cosine",
+        beta2: float = BETA2,
         extra_parameters: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.parameters, self.extra_parameters = parameters, extra_parameters or {}
-        self.max_grad_norm, self.warmup_share, self.ema_decay = max_grad_norm, warmup_share, ema_decay
+        self.max_grad_norm, self.ema_decay = max_grad_norm, ema_decay
+        self.warmup_steps, self.schedule = warmup_steps, schedule
         self.learning_rate = max(learning_rates.values())
         # One for the model and one for the rest: FSDP's tensors cannot be in one group with others.
         self.optimizers = [
-            _adamw(each, learning_rates, weight_decay) for each in (self.parameters, self.extra_parameters) if each
+            _adamw(each, learning_rates, weight_decay, beta2)
+            for each in (self.parameters, self.extra_parameters)
+            if each
         ]
         self.ema = {name: local_shard(parameter).detach().clone() for name, parameter in parameters.items()}
+
+    def unscale_gradients(self, loss_scale: float) -> None:
+        """Divide all gradients by the factor that the loss had."""
+        if loss_scale != 1:
+            for parameter in (*self.parameters.values(), *self.extra_parameters.values()):
+                if parameter.grad is not None:
+                    parameter.grad.div_(loss_scale)
 
     def clip_gradients(self) -> float:
         """Clip the global gradient norm to `max_grad_norm` and return the norm before clipping."""
@@ -65,7 +80,7 @@ class Optimizer:
             number: number of the step, from 0.
             steps: steps of the whole training.
         """
-        factor = schedule(number, steps=steps, warmup_steps=round(self.warmup_share * steps))
+        factor = learning_rate_factor(number, steps=steps, warmup_steps=self.warmup_steps, schedule=self.schedule)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = factor * group["peak_lr"]
@@ -145,15 +160,27 @@ class Optimizer:
             ema.lerp_(weight, 1 - decay)
 
 
-def schedule(step: int, *, steps: int, warmup_steps: int) -> float:
-    """Return the factor of the learning rate: linear warm-up to 1, then half a cosine to 0 after the last step."""
+def learning_rate_factor(step: int, *, steps: int, warmup_steps: int, schedule: str = "cosine") -> float:
+    """Return the factor of the learning rate in a step: linear warm-up to 1, then a decay or none.
+
+    Args:
+        step: number of the step, from 0.
+        steps: steps of the whole training.
+        warmup_steps: steps of the warm-up.
+        schedule: "cosine", half a cosine to 0 after the last step; "linear", a line to 0 there; or "constant", 1.
+            "linear" is the schedule of that name in transformers, whose warm-up begins at 0, so that its first step
+            changes no weight; the others begin one step later.
+    """
     if step < warmup_steps:
-        return (step + 1) / warmup_steps
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / max(1, steps - warmup_steps)))
+        return (step if schedule == "linear" else step + 1) / warmup_steps
+    if schedule == "constant":
+        return 1.0
+    progress = (step - warmup_steps) / max(1, steps - warmup_steps)
+    return 1 - progress if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _adamw(
-    parameters: Mapping[str, Tensor], learning_rates: Mapping[str, float], weight_decay: float
+    parameters: Mapping[str, Tensor], learning_rates: Mapping[str, float], weight_decay: float, beta2: float
 ) -> torch.optim.Optimizer:
     """Return AdamW with a group for each learning rate, and for matrices and the rest, which does not decay."""
     groups: dict[tuple[float, bool], list[Tensor]] = {}
@@ -163,4 +190,4 @@ def _adamw(
     for (peak, is_matrix), members in groups.items():
         decay = weight_decay if is_matrix else 0.0
         described.append({"params": members, "weight_decay": decay, "lr": peak, "peak_lr": peak})
-    return torch.optim.AdamW(described, betas=BETAS)
+    return torch.optim.AdamW(described, betas=(BETA1, beta2))

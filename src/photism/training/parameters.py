@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from torch import Tensor, nn
+from transformers import Wav2Vec2BertConfig
 
 from photism.settings import SettingError
 from photism.training.settings import TrainingSettings
 
 LORA_ALPHA_PER_RANK = 2
+DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "final_dropout")
 LORA_LAYERS = ["intermediate_dense", "output_dense", "linear_q", "linear_k", "linear_v", "linear_out"]
+
+
+def configure_dropout(config: Wav2Vec2BertConfig, settings: TrainingSettings) -> Wav2Vec2BertConfig:
+    """Return a copy of an encoder's configuration with the dropout and layerdrop of the settings, if they have any."""
+    changed = copy.deepcopy(config)
+    if settings.dropout is not None:
+        for name in DROPOUTS:
+            setattr(changed, name, settings.dropout)
+    if settings.layerdrop is not None:
+        changed.layerdrop = settings.layerdrop
+    return changed
 
 
 def prepare_encoder(encoder: Any, settings: TrainingSettings) -> Any:

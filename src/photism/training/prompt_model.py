@@ -12,11 +12,19 @@ import torch
 from photism.errors import as_input_error
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.prompt_space import PromptSpace
-from photism.training.parameters import merge_lora, prepare_encoder
+from photism.settings import SettingError
+from photism.training.parameters import configure_dropout, merge_lora, prepare_encoder
 from photism.training.pretrained import PretrainedEncoder, select
 from photism.training.settings import DEFAULT_DIFFUSION, TRAINABLE_ADAPTERS, AlignSettings
 
 DEFAULT_ADAPTER = "resampler"
+CONV_SETTINGS = {
+    "num_layers": "num_adapter_layers",
+    "kernel_size": "adapter_kernel_size",
+    "stride": "adapter_stride",
+}
+"""Setting of each argument of `ConvPromptAdapter` that changes the shape of its layers."""
+CONV_DEFAULTS: dict[str, Any] = {"num_layers": 2, "kernel_size": 3, "stride": 2}
 POOLED_PREFIX = "pooled_projection."
 
 
@@ -47,7 +55,7 @@ class PromptEncoderBuilder:
         with torch.device(device):
             model = AudioPromptEncoder.for_space(
                 self.space,
-                encoder=pretrained.config,
+                encoder=configure_dropout(pretrained.config, self.settings),
                 adapter=plan.adapter,
                 adapter_arguments=plan.arguments,
                 tokens=plan.tokens,
@@ -55,6 +63,8 @@ class PromptEncoderBuilder:
                 feature_stride=pretrained.features.stride,
                 default_diffusion=self.settings.diffusion,
             )
+            if self._longest_crop(pretrained) <= getattr(model.adapter, "window", 0):
+                model.config.max_input_tokens = model.adapter.window  # what follows would be new to the encoder
             if own is not None and plan.obstacle is None:
                 _keep_conventions(model, own)
             if device != "meta":
@@ -78,7 +88,8 @@ class PromptEncoderBuilder:
         settings, space, own = self.settings, self.space, pretrained.prompt_config
         adapter = settings.adapter or (own.adapter if own and own.adapter in TRAINABLE_ADAPTERS else DEFAULT_ADAPTER)
         tokens = settings.tokens or (own.tokens if own and own.tokens < space.length else space.length - 1)
-        plan = _Plan(adapter, own.adapter_arguments if own and own.adapter == adapter else {}, tokens)
+        arguments = dict(own.adapter_arguments) if own and own.adapter == adapter else {}
+        plan = _Plan(adapter, {**arguments, **self._conv_arguments(adapter)}, tokens)
         obstacle = None
         if own is None:
             obstacle = "it does not produce prompts"
@@ -90,15 +101,36 @@ class PromptEncoderBuilder:
             obstacle = f"it produces prompts of width {own.space_width}, and {settings.diffusion} takes {space.width}"
         elif own.tokens != tokens and adapter != "conv":  # whose weights are the same for any number of tokens
             obstacle = f"it produces {own.tokens} tokens, not {tokens}"
+        elif {**CONV_DEFAULTS, **arguments} != {**CONV_DEFAULTS, **plan.arguments}:
+            obstacle = "its layers have another shape"
         return replace(plan, obstacle=obstacle)
+
+    def _longest_crop(self, pretrained: PretrainedEncoder) -> int:
+        """Return the largest number of encoder inputs in a training crop."""
+        return int(self.settings.max_duration_s * pretrained.features.tokens_per_s)
+
+    def _conv_arguments(self, adapter: str) -> dict[str, int]:
+        """Return the shape of a convolutional adapter, as far as the settings state it.
+
+        Raises:
+            SettingError: they do, and the adapter is another one.
+        """
+        found: dict[str, int] = {}
+        for argument, name in CONV_SETTINGS.items():
+            value: int | None = getattr(self.settings, name)
+            if value is not None:
+                if adapter != "conv":
+                    raise SettingError(name, f"must not be set for the {adapter} adapter; got {value}")
+                found[argument] = value
+        return found
 
     def min_tokens(self, model: AudioPromptEncoder) -> int:
         """Return the window of a convolutional adapter, or the number of queries of a resampler."""
         return int(getattr(model.adapter, "window", model.config.tokens))
 
     def max_tokens(self, model: AudioPromptEncoder) -> int | None:
-        """Return the fixed length of the input, if the model has one."""
-        return model.config.input_tokens
+        """Return the largest length of the input, if the model has one."""
+        return model.config.input_tokens or model.config.max_input_tokens
 
     def save(self, model: AudioPromptEncoder, folder: Path, pretrained: PretrainedEncoder) -> None:
         """Save the model, with LoRA merged."""

@@ -71,6 +71,8 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
     given = settings
     accelerator = new_accelerator(cpu=settings.cpu)
     distributed = DistributedContext(accelerator, fsdp=settings.fsdp)
+    if settings.precision == "fp16" and distributed.device.type == "cpu":
+        raise SettingError("precision", "must be bf16 or fp32 on a CPU; got fp16")
     listener = listener if listener and distributed.is_main else Listener()
     if settings.push_to_hub and distributed.is_main:
         create_repository(settings.push_to_hub)
@@ -169,6 +171,7 @@ def _new_trainer(model: TaskModel, settings: TrainingSettings, patience: int) ->
         batch_size=settings.batch_size,
         distributed=model.distributed,
         micro_batches=model.micro_batches,
+        loss_scale=model.loss_scale,
         score=model.task.score,
         evaluate_every=settings.evaluate_every,
         checkpoint_every_s=settings.checkpoint_every_s,

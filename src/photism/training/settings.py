@@ -16,6 +16,7 @@ TRAINABLE_ADAPTERS = ("conv", "resampler")
 ALL_LABELS, EACH_LABEL = "{labels}", "{label}"
 """Placeholders of a template that makes captions from labels."""
 DEFAULT_DIFFUSION = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+SCHEDULES = ("cosine", "linear", "constant")
 FRAME_TARGETS = ("speech", "speakers", "names")
 MAX_SPEAKERS = 5
 """The permutation-invariant loss tries every order of the speakers, 120 for five."""
@@ -43,7 +44,8 @@ class TrainingSettings:
     output: str = setting("", "Folder for the model, its checkpoints and logs.", short="-o")
     encoder: str = setting(
         "facebook/w2v-bert-2.0",
-        "Wav2Vec2-BERT or Photism model to start from: folder, hub id, or tiny for the bundled one.",
+        "Wav2Vec2-BERT, Photism model or checkpoint of audio2img to start from: folder, hub id, or tiny for the "
+        "bundled model.",
     )
 
     dataset_config: str | None = setting(None, "Configuration of a hub data set that has several.")
@@ -59,9 +61,12 @@ class TrainingSettings:
     limit: int | None = setting(None, "Read only this many recordings; by default all.", minimum=2)
     max_duration_s: float = setting(
         30.0,
-        "Longest training crop; a longer clip is cropped at random each epoch, or skipped where that is impossible.",
+        "Longest training crop; a longer clip is cropped, or skipped where that is impossible.",
         unit="seconds",
         above=0,
+    )
+    random_crop: bool = setting(
+        True, "Crop a longer clip at random each epoch; otherwise its beginning is used in every epoch."
     )
 
     epochs: float = setting(10.0, "Number of passes over the training clips.", above=0)
@@ -76,14 +81,34 @@ class TrainingSettings:
     layer_decay: float = setting(
         0.9, "Factor of the learning rate from each encoder layer to the one below.", above=0, maximum=1
     )
-    warmup_share: float = setting(
-        0.1, "Fraction of the steps spent on linear warm-up; cosine decay to 0 follows.", minimum=0, maximum=1
+    schedule: str = setting(
+        "cosine",
+        "Learning rate after the warm-up: cosine or linear decay to 0 at the last step, or constant.",
+        choices=SCHEDULES,
     )
+    warmup_share: float = setting(0.1, "Fraction of the steps spent on linear warm-up.", minimum=0, maximum=1)
+    warmup_steps: int | None = setting(
+        None, "Number of steps of linear warm-up, in place of warmup_share; by default that fraction.", minimum=0
+    )
+    adam_beta2: float = setting(0.98, "AdamW's beta2, the decay of the mean of squared gradients.", minimum=0, below=1)
     weight_decay: float = setting(0.01, "AdamW weight decay, applied to matrices only.", minimum=0)
     max_grad_norm: float = setting(1.0, "Norm to which the global gradient is clipped.", above=0)
     ema_decay: float = setting(
         0.99,
         "Decay of the exponential moving average of the weights, which is evaluated and saved; 0 for none.",
+        minimum=0,
+        below=1,
+    )
+    dropout: float | None = setting(
+        None,
+        "Dropout of hidden states and attention; by default that of the encoder's configuration.",
+        minimum=0,
+        below=1,
+    )
+    layerdrop: float | None = setting(
+        None,
+        "Probability of skipping each encoder layer in a training step; without a value, that of the encoder's "
+        "configuration.",
         minimum=0,
         below=1,
     )
@@ -99,8 +124,9 @@ class TrainingSettings:
     fsdp: bool = setting(False, "Shard the weights over the processes (FSDP), for a model larger than one device.")
     precision: str = setting(
         "bf16",
-        "Mixed precision of the forward and backward pass: bf16 is autocast to bfloat16, fp32 is without autocast.",
-        choices=("bf16", "fp32"),
+        "Mixed precision of the forward and backward pass: bf16 is autocast to bfloat16, fp16 to float16 with a scaled "
+        "loss, for GPUs without bfloat16; fp32 is without autocast.",
+        choices=("bf16", "fp16", "fp32"),
     )
     cpu: bool = setting(False, "Train on the CPU even if there is a GPU.")
     seed: int = setting(0, "Random seed for data order, crops, dropout and initialisation.", minimum=0)
@@ -143,6 +169,21 @@ class AlignSettings(TrainingSettings):
     tokens: int | None = setting(
         None, "Number of prompt tokens the adapter produces, without BOS; by default the full prompt length."
     )
+    num_adapter_layers: int | None = setting(
+        None, "Number of layers of the conv adapter; by default those of the model to start from, or 2.", minimum=1
+    )
+    adapter_kernel_size: int | None = setting(
+        None, "Kernel size of the conv adapter's convolutions; by default that of the model, or 3.", minimum=1
+    )
+    adapter_stride: int | None = setting(
+        None, "Factor by which each layer of the conv adapter lowers the frame rate; by default 2.", minimum=1
+    )
+    caption_length: int | None = setting(
+        None,
+        "Number of tokens to which captions are truncated and padded, BOS and EOS included; by default the full prompt "
+        "length.",
+        minimum=3,
+    )
     text_column: str | None = setting(
         None, "Columns with captions, separated by commas; by default labels, or else text, caption, captions, …"
     )
@@ -156,6 +197,12 @@ class AlignSettings(TrainingSettings):
     )
 
     contrastive_weight: float = setting(1.0, "Weight of the contrastive loss.", minimum=0)
+    contrastive_group: int | None = setting(
+        None,
+        "Number of clips that are contrasted with each other, a divisor of batch_size; by default the whole batch.",
+        minimum=2,
+    )
+    mask_equal_captions: bool = setting(True, "Exclude equal captions from the negatives of a clip.")
     symmetric: bool = setting(True, "Contrast captions with clips as well as clips with captions.")
     temperature: float = setting(
         0.15, "Temperature of the contrastive loss; the initial value if it is learned.", above=0
@@ -205,6 +252,16 @@ class AlignSettings(TrainingSettings):
             raise SettingError(
                 "batch_size", f"must be at least 2, since clips are contrasted with each other; got {self.batch_size}"
             )
+        if self.contrastive_group and self.batch_size % self.contrastive_group:
+            raise SettingError(
+                "contrastive_group", f"must divide {{}} {self.batch_size}; got {self.contrastive_group}", "batch_size"
+            )
+        if self.caption_length and self.tokens and self.tokens >= self.caption_length:
+            raise SettingError(
+                "tokens",
+                f"must be below {{}} {self.caption_length}, which includes BOS; got {self.tokens}",
+                "caption_length",
+            )
 
 
 @settings
@@ -229,15 +286,6 @@ class FinetuneSettings(TrainingSettings):
         "Stop after this many evaluations without improvement (early stopping); 0 trains to the last step.",
         minimum=0,
     )
-    dropout: float | None = setting(
-        None,
-        "Dropout of hidden states and attention; by default that of the encoder's configuration.",
-        minimum=0,
-        below=1,
-    )
-    layerdrop: float = setting(
-        0.0, "Probability of skipping each encoder layer in a training step.", minimum=0, below=1
-    )
     mask_time: float = setting(
         0.05, "Fraction of each training clip that SpecAugment masks, in short spans of time.", minimum=0, below=1
     )
@@ -247,6 +295,7 @@ class FinetuneSettings(TrainingSettings):
     dtype: str = setting("float32", "Type of the saved weights.", choices=DTYPES)
 
     learning_rate: float = 5e-4
+    layerdrop: float | None = 0.0
 
 
 @settings

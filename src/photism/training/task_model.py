@@ -15,11 +15,15 @@ from photism.training.data.sampler import Crop, EpochSampler
 from photism.training.data.spec_augment import spec_augment_
 from photism.training.distributed import DistributedContext, shard
 from photism.training.gradients import backward_outputs, backward_sum, compute_outputs, output_gradients
+from photism.training.loss_scale import INITIAL_SCALE, LossScale
 from photism.training.microbatches import MicroBatches
 from photism.training.optimizer import Optimizer
 from photism.training.parameters import layer_depths, layer_learning_rates, trained_parameters
 from photism.training.settings import FinetuneSettings, TrainingSettings
 from photism.training.task import AnyTask, Batch, BatchLossTask, ClipLossTask
+
+PRECISIONS = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""Types of mixed precision."""
 
 
 class TaskModel:
@@ -34,6 +38,7 @@ class TaskModel:
     Attributes:
         sampler: batches of the training.
         micro_batches: division of a batch.
+        loss_scale: factor of the loss in float16.
         optimizer: optimizer of the trained parameters.
         steps: steps of the training.
 
@@ -55,11 +60,13 @@ class TaskModel:
             max_tokens=min(longest, task.builder.max_tokens(model) or longest),
             seed=settings.seed,
             clips=task.train_clips,
+            random_crop=settings.random_crop,
         )
         self.steps = max(1, round(settings.epochs * self.sampler.steps_per_epoch))
         self.micro_batches = MicroBatches(
             self._tokens(settings.chunk_s), min_tokens=task.builder.min_tokens(model), distributed=distributed
         )
+        self.loss_scale = LossScale(INITIAL_SCALE if settings.precision == "fp16" else 1.0)
         nn.Module.to(model, distributed.device)  # the type annotation of transformers' own `to` is wrong
         encoder: Any = getattr(model, task.builder.encoder_name)
         depths = layer_depths(model, encoder=task.builder.encoder_name, layers=encoder.config.num_hidden_layers)
@@ -76,12 +83,16 @@ class TaskModel:
             extra_parameters=extra,
             weight_decay=settings.weight_decay,
             max_grad_norm=settings.max_grad_norm,
-            warmup_share=settings.warmup_share,
+            warmup_steps=_warmup_steps(settings, self.steps),
+            schedule=settings.schedule,
+            beta2=settings.adam_beta2,
             ema_decay=settings.ema_decay,
         )
 
     def compute_gradients(self, step: int) -> dict[str, float]:
         """Compute the gradient of a step's batch, as far as this process contributes to it, and return the losses.
+
+        The gradient is that of the loss times `loss_scale`.
 
         Args:
             step: number of the step, from 0.
@@ -166,7 +177,7 @@ class TaskModel:
             with self._autocast():
                 return task.loss(self.model, batch)
 
-        scale = self._gradient_factor() / weight
+        scale = self.loss_scale.value * self._gradient_factor() / weight
         total = self.micro_batches.catch_oom(lambda: backward_sum(loss, micro_batches, seeds, scale=scale))
         return None if total is None else {"loss": sum(self.distributed.all_gather_objects([total])) / weight}
 
@@ -183,7 +194,7 @@ class TaskModel:
 
         def loss(rows: tuple[Tensor, ...]) -> Tensor:
             losses.update(task.losses(rows, targets))
-            return losses["loss"]
+            return self.loss_scale.value * losses["loss"]
 
         gradients = output_gradients(outputs.rows, loss, gather=self.distributed.all_gather, rank=self.distributed.rank)
         if self.distributed.is_sharded:
@@ -201,7 +212,7 @@ class TaskModel:
         """Return the model's outputs in the precision of the training, since those of a whole batch are kept."""
         with self._autocast():
             outputs = task.outputs(self.model, self.batch(crops))
-        dtype = torch.bfloat16 if self.settings.precision == "bf16" else torch.float32
+        dtype = PRECISIONS.get(self.settings.precision, torch.float32)
         return tuple(each.to(dtype) for each in outputs)  # under autocast the last norm returns float32
 
     def _gradient_factor(self) -> int:
@@ -209,5 +220,9 @@ class TaskModel:
         return self.distributed.world_size if self.distributed.is_sharded else 1
 
     def _autocast(self) -> torch.autocast:
-        device = self.distributed.device.type
-        return torch.autocast(device, torch.bfloat16, enabled=self.settings.precision == "bf16")
+        dtype = PRECISIONS.get(self.settings.precision)
+        return torch.autocast(self.distributed.device.type, dtype, enabled=dtype is not None)
+
+
+def _warmup_steps(settings: TrainingSettings, steps: int) -> int:
+    return round(settings.warmup_share * steps) if settings.warmup_steps is None else settings.warmup_steps

@@ -25,6 +25,7 @@ from photism.training.checkpoint import (
     write_checkpoint,
 )
 from photism.training.distributed import DistributedContext, full_tensor
+from photism.training.loss_scale import LossScale
 from photism.training.microbatches import MicroBatches
 from photism.training.optimizer import Optimizer
 
@@ -71,6 +72,7 @@ class Trainer:
         batch_size: clips of a step, over all processes, for the speed in the progress.
         distributed: processes of the training.
         micro_batches: division of a batch, whose size is part of the state.
+        loss_scale: factor of the loss whose gradient `compute_gradients` computes, which is part of the state.
         buffers: tensors that are part of the state and not of the optimizer's, such as the running statistics of batch
             normalisation.
         score: decides which weights are the best.
@@ -95,6 +97,7 @@ class Trainer:
         batch_size: int,
         distributed: DistributedContext,
         micro_batches: MicroBatches | None = None,
+        loss_scale: LossScale | None = None,
         buffers: Mapping[str, Tensor] | None = None,
         score: Score = lambda metrics: 0.0,
         evaluate_every: int,
@@ -105,7 +108,7 @@ class Trainer:
         self.compute_gradients, self.optimizer, self.folder = compute_gradients, optimizer, folder
         self.steps, self.batch_size = steps, batch_size
         self.distributed, self.micro_batches, self.score = distributed, micro_batches, score
-        self.buffers = buffers or {}
+        self.loss_scale, self.buffers = loss_scale or LossScale(), buffers or {}
         self.evaluate_every, self.checkpoint_every_s = evaluate_every, checkpoint_every_s
         self.keep_checkpoints, self.patience = keep_checkpoints, patience
         self.step = 0
@@ -135,6 +138,7 @@ class Trainer:
             self.improved = tuple(state.get("improved", self.improved))
             if self.micro_batches is not None:
                 self.micro_batches.max_tokens = min(self.micro_batches.max_tokens, state["chunk_tokens"])
+            self.loss_scale.value, self.loss_scale.good_steps = state.get("loss_scale", (self.loss_scale.value, 0))
             self.optimizer.load_state_dict(tensors)
             for name, buffer in self.buffers.items():
                 buffer.copy_(tensors["buffers"][name])
@@ -152,7 +156,8 @@ class Trainer:
             tensors["buffers"] = {name: full_tensor(buffer) for name, buffer in self.buffers.items()}
         if self.distributed.is_main:
             folder = self.folder / CHECKPOINTS
-            state = {"step": self.step, "improved": self.improved}
+            loss_scale = (self.loss_scale.value, self.loss_scale.good_steps)
+            state = {"step": self.step, "improved": self.improved, "loss_scale": loss_scale}
             if self.micro_batches is not None:
                 state["chunk_tokens"] = self.micro_batches.max_tokens
             write_checkpoint(folder / checkpoint_name(self.step), tensors, state)
@@ -203,11 +208,10 @@ class Trainer:
             InputError: the loss or its gradient is not finite.
             MemoryError: a single clip does not fit into memory.
         """
-        losses = self.compute_gradients(self.step)
-        gradients = self.optimizer.gradients()
-        if not self.distributed.is_sharded:
-            self.distributed.all_reduce_sum(gradients)
-        losses["gradient norm"] = self.optimizer.clip_gradients()
+        losses = self._compute_gradients()
+        while not math.isfinite(losses["gradient norm"]) and math.isfinite(losses["loss"]) and self.loss_scale.shrink():
+            self.optimizer.zero_grad()
+            losses = self._compute_gradients()
         for name in ("loss", "gradient norm"):
             if not math.isfinite(losses[name]):
                 raise InputError(
@@ -216,8 +220,18 @@ class Trainer:
                 )
         losses["learning rate"] = self.optimizer.step(self.step, steps=self.steps)
         self.optimizer.zero_grad()
+        self.loss_scale.grow()
         self.step += 1
         return losses
+
+    def _compute_gradients(self) -> dict[str, float]:
+        """Compute and clip the gradient of the step, of all processes, and return the losses and its norm."""
+        losses = self.compute_gradients(self.step)
+        gradients = self.optimizer.gradients()
+        if not self.distributed.is_sharded:
+            self.distributed.all_reduce_sum(gradients)
+        self.optimizer.unscale_gradients(self.loss_scale.value)
+        return {**losses, "gradient norm": self.optimizer.clip_gradients()}
 
     def _is_patience_over(self) -> bool:
         return 0 < self.patience * self.evaluate_every <= self.step - self.improved[0]

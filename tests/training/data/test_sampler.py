@@ -9,11 +9,13 @@ from photism.training.data.sampler import EpochSampler, generator_of, seed_of
 TOKENS = [5, 40, 12, 33, 8, 21, 60, 17, 29, 50, 3]
 
 
-def make(batch_size=4, max_tokens=30, seed=0, targets=None):
+def make(batch_size=4, max_tokens=30, seed=0, targets=None, random_crop=True):
     clips = [SimpleNamespace(tokens=tokens) for tokens in TOKENS]
     dataset = SimpleNamespace(clips=clips, split=lambda name: list(range(1, len(TOKENS))))  # the first one is not
     targets = targets or [[clip] for clip in range(len(TOKENS))]
-    return EpochSampler(dataset, targets, batch_size=batch_size, max_tokens=max_tokens, seed=seed)
+    return EpochSampler(
+        dataset, targets, batch_size=batch_size, max_tokens=max_tokens, seed=seed, random_crop=random_crop
+    )
 
 
 def test_each_epoch_has_all_clips_in_another_order():
@@ -54,9 +56,10 @@ def test_each_of_several_targets_is_drawn():
     assert drawn == {base + clip for base in (100, 200) for clip in range(1, 11)}
 
 
-def test_negatives_are_counted_without_duplicates():
-    assert make(batch_size=10).distinct_negatives(3) == 9
-    assert make(batch_size=10, targets=[[clip % 2] for clip in range(11)]).distinct_negatives(3) == 1
+def test_the_beginning_of_a_long_clip():
+    sampler = make(random_crop=False)
+    crops = [crop for step in range(4) for crop in sampler.batch(step)]
+    assert {(crop.start, crop.tokens) for crop in crops if TOKENS[crop.clip] > 30} == {(0, 30)}
 
 
 def test_a_batch_needs_as_many_clips():

@@ -93,6 +93,15 @@ def test_an_audio2img_checkpoint_is_continued(align_here, captioned, tmp_path, c
     assert pipeline(captioned / "0.wav", num_inference_steps=1).images[0][0].size == (16, 16)
 
 
+def test_captions_are_truncated_to_their_length(align_here, captioned, models, tmp_path, capsys):
+    output = tmp_path / "model"
+    assert not align_here(output, caption_length="6", epochs="1")
+    assert "the tokenizer truncates 5 captions" in capsys.readouterr().err  # of BOS, letters and EOS
+    pipeline = AudioToImagePipeline.from_pretrained(output, device="cpu")
+    assert pipeline.encoder.prompt_length == 5
+    assert pipeline(captioned / "0.wav", num_inference_steps=1).images[0][0].size == (16, 16)
+
+
 def wait_for_steps(process, output, steps):
     """Wait until so many steps are in the log of a training that is far from its end."""
     while process.poll() is None:
@@ -192,6 +201,8 @@ def test_xl_learns_the_pooled_embedding_and_generates_sample_images(align_here, 
         ),
         ({"diffusion": "no/such-diffusion"}, "diffusion must be a folder or the id"),
         ({"data": "no/such-data"}, "data must be a folder of recordings or a data set; cannot load no/such-data"),
+        ({"precision": "fp16"}, "--precision must be bf16 or fp32 on a CPU; got fp16"),
+        ({"caption_length": "30"}, "--caption-length must be at most the text encoder's 20 tokens; got 30"),
         ({"frozen_layers": "3"}, "--frozen-layers must be at most the encoder's 2 layers; got 3"),
     ],
 )

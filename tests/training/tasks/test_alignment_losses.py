@@ -46,3 +46,12 @@ def test_padding_has_its_weight(tokens, weight):
         changed = torch.where(PADDING[..., None], torch.randn(B, S, D), tokens[0])
         again = losses(changed, tokens[1], is_padding=PADDING, padding_weight=0)
         torch.testing.assert_close(again["regression"], found["regression"])
+
+
+def test_equal_captions_are_masked_or_negatives(tokens):
+    given = {"regression_weight": 0, "symmetric": False}
+    masked = sequence_contrastive_loss(*tokens, temperature=0.2, caption_ids=IDS)
+    plain = sequence_contrastive_loss(*tokens, temperature=0.2)
+    assert masked < plain
+    torch.testing.assert_close(losses(*tokens, **given)["loss"], masked)
+    torch.testing.assert_close(losses(*tokens, mask_equal_captions=False, **given)["loss"], plain)

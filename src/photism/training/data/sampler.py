@@ -43,6 +43,7 @@ class EpochSampler:
         max_tokens: largest number of tokens of a crop.
         seed: random seed of the training.
         clips: indices of the training clips; None for those of the training split.
+        random_crop: draw the segment of a clip that is too long; otherwise its beginning is used.
 
     Raises:
         SettingError: there are fewer clips than a batch holds.
@@ -57,12 +58,13 @@ class EpochSampler:
         max_tokens: int,
         seed: int,
         clips: Sequence[int] | None = None,
+        random_crop: bool = True,
     ) -> None:
         self.dataset, self.target_ids = dataset, target_ids
         self.clips = torch.tensor(dataset.split("train") if clips is None else clips, dtype=torch.long)
         if batch_size > len(self.clips):
             raise SettingError("batch_size", f"must be at most the {len(self.clips)} training clips; got {batch_size}")
-        self.batch_size, self.max_tokens, self.seed = batch_size, max_tokens, seed
+        self.batch_size, self.max_tokens, self.seed, self.random_crop = batch_size, max_tokens, seed, random_crop
 
     @property
     def steps_per_epoch(self) -> int:
@@ -86,16 +88,12 @@ class EpochSampler:
         tokens = [min(self.dataset.clips[clip].tokens, self.max_tokens) for clip in self.clips.tolist()]
         return sum(tokens) / len(tokens)
 
-    def distinct_negatives(self, steps: int) -> float:
-        """Return how many targets other than a clip's own a batch has, on average over the first steps."""
-        counts = [len({crop.target for crop in self.batch(step)}) - 1 for step in range(steps)]
-        return sum(counts) / len(counts)
-
     def _crop(self, clip: int, which: float, where: float) -> Crop:
         """Return a crop of a clip by two random numbers from 0 to below 1."""
         targets, tokens = self.target_ids[clip], self.dataset.clips[clip].tokens
         length = min(tokens, self.max_tokens)
-        return Crop(clip, int(where * (tokens - length + 1)), length, targets[int(which * len(targets))])
+        start = int(where * (tokens - length + 1)) if self.random_crop else 0
+        return Crop(clip, start, length, targets[int(which * len(targets))])
 
 
 def longest_first(crops: Iterable[Crop]) -> list[Crop]:

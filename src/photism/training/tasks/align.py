@@ -22,11 +22,12 @@ from photism.prompts.metrics import (
     mean_squared_error,
     sequence_similarity,
 )
+from photism.settings import SettingError
 from photism.training.data.captions import caption_columns, captions_of_row
 from photism.training.data.feature_cache import cache_folder, lock
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
-from photism.training.data.sampler import Crop, EpochSampler
+from photism.training.data.sampler import Crop, EpochSampler, longest_first
 from photism.training.data.text_embeddings import TextEmbeddings, prepare_text_embeddings
 from photism.training.prompt_model import PromptEncoderBuilder, choose_diffusion
 from photism.training.sample_images import clip_score, generate_images
@@ -73,21 +74,25 @@ class AlignTask:
         self.extra_parameters: Mapping[str, Tensor] = {TEMPERATURE: self.temperature.log_temperature}
 
     def report(self, sampler: EpochSampler) -> TaskReport:
-        """Return the number of distinct negatives in a batch, and the captions that the tokenizer truncates."""
+        """Return the number of distinct negatives of a clip, and the captions that the tokenizer truncates."""
         steps = max(1, round(self.settings.epochs * sampler.steps_per_epoch))
-        negatives = sampler.distinct_negatives(min(steps, NEGATIVES_STEPS))
+        negatives = self._distinct_negatives(sampler, min(steps, NEGATIVES_STEPS))
         used = set(chain.from_iterable(clip.texts for clip in self.dataset.clips))
         pairs = zip(self.text.captions, self.text.is_truncated, strict=True)
         truncated = sorted(used & {caption for caption, is_truncated in pairs if is_truncated})
-        batch_size = self.settings.batch_size
-        lines = [f"a batch of {batch_size} has {negatives:.1f} distinct negatives on average"]
+        batch_size, group = self.settings.batch_size, self.settings.contrastive_group
+        where = f"a group of {group} within a batch of {batch_size}" if group else f"a batch of {batch_size}"
+        lines = [f"{where} has {negatives:.1f} distinct negatives on average"]
         if truncated:
             lines.append(f"the tokenizer truncates {len(truncated)} captions{first_names(truncated)}")
         values = {"cut_captions": truncated, "batch_size": batch_size, "negatives": negatives}
         return TaskReport(lines, values)
 
     def targets(self, crops: Sequence[Crop]) -> dict[str, Tensor]:
-        """Return number and embeddings of each crop's caption; which positions are padding; pooled embeddings."""
+        """Return number and embeddings of each crop's caption, which positions are padding, and the pooled embeddings.
+
+        With contrastive groups, also the number of each crop's group.
+        """
         ids = torch.tensor([crop.target for crop in crops], dtype=torch.long)
         positions = self.text.space.length - 1
         targets = {
@@ -95,6 +100,8 @@ class AlignTask:
             "text_embeds": self.text.tokens(ids, positions),
             "is_padding": self.text.is_padding(ids, positions),
         }
+        if self.settings.contrastive_group is not None:
+            targets["group"] = torch.tensor(self._groups(crops))
         pooled = self.text.pooled(ids)
         return targets if pooled is None else {**targets, "pooled": pooled}
 
@@ -104,10 +111,27 @@ class AlignTask:
         return tuple(each for each in (prompt.prompt_embeds[:, 1:], prompt.pooled_prompt_embeds) if each is not None)
 
     def losses(self, outputs: Sequence[Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the losses of the tokens and, added to them, those of the pooled embeddings, and the temperature."""
+        """Return the losses, the mean over the contrastive groups of the batch, and the temperature."""
+        temperature = self.temperature() if self.settings.learn_temperature else self.settings.temperature
+        if "group" not in targets:
+            losses = self._group_losses(outputs, targets, temperature)
+        else:
+            members = [targets["group"] == number for number in targets["group"].unique()]
+            groups = [
+                self._group_losses(
+                    [each[rows] for each in outputs], {name: each[rows] for name, each in targets.items()}, temperature
+                )
+                for rows in members
+            ]
+            losses = {name: torch.stack([each[name] for each in groups]).mean() for name in groups[0]}
+        return {**losses, "temperature": torch.as_tensor(temperature)}
+
+    def _group_losses(
+        self, outputs: Sequence[Tensor], targets: Mapping[str, Tensor], temperature: float | Tensor
+    ) -> dict[str, Tensor]:
+        """Return the losses of the tokens and, added to them, those of the pooled embeddings."""
         tokens, *pooled = outputs
         settings, positions = self.settings, tokens.shape[1]
-        temperature = self.temperature() if settings.learn_temperature else settings.temperature
         ids = targets["caption_ids"]
         losses = alignment_losses(
             tokens,
@@ -124,7 +148,26 @@ class AlignTask:
             )
             total = losses["loss"] + of_pooled.pop("loss")
             losses = {**losses, **{f"pooled {name}": value for name, value in of_pooled.items()}, "loss": total}
-        return {**losses, "temperature": torch.as_tensor(temperature)}
+        return losses
+
+    def _groups(self, crops: Sequence[Crop]) -> list[int]:
+        """Return the contrastive group of each crop: in the order of their lengths they are dealt out in turn.
+
+        So the groups have clips of the same lengths, and do not depend on the processes that compute them.
+        """
+        count = 1 if self.settings.contrastive_group is None else len(crops) // self.settings.contrastive_group
+        places = {crop: place for place, crop in enumerate(longest_first(crops))}
+        return [places[crop] % count for crop in crops]
+
+    def _distinct_negatives(self, sampler: EpochSampler, steps: int) -> float:
+        """Return how many captions other than its own a clip is contrasted with, on average over the first steps."""
+        counts: list[int] = []
+        for crops in map(sampler.batch, range(steps)):
+            captions: dict[int, set[int]] = {}
+            for crop, group in zip(crops, self._groups(crops), strict=True):
+                captions.setdefault(group, set()).add(crop.target)
+            counts += [len(each) - 1 for each in captions.values()]
+        return sum(counts) / len(counts)
 
     def predict(self, model: Any, batch: Batch) -> list[tuple[Tensor, ...]]:
         """Return tokens (S, D) and, if the space has them, pooled embeddings (P,) of each crop, float32."""
@@ -258,7 +301,7 @@ def alignment_losses(
         text: target tokens (B, S, D), of the caption of each clip.
         settings: weights of the parts; a part of weight 0 is not computed.
         temperature: temperature of the contrastive loss.
-        caption_ids: (B,), equal for equal captions.
+        caption_ids: (B,), equal for equal captions, which are not contrasted unless the settings say so.
         is_padding: bool (B, S), positions after the end of a caption.
     """
     weights = None if is_padding is None else torch.where(is_padding, settings.padding_weight, 1.0)
@@ -268,7 +311,7 @@ def alignment_losses(
             audio,
             text,
             temperature=temperature,
-            caption_ids=caption_ids,
+            caption_ids=caption_ids if settings.mask_equal_captions else None,
             symmetric=settings.symmetric,
             position_weights=weights,
         )
@@ -285,6 +328,8 @@ def _create(settings: AlignSettings, dataset: FeatureDataset, device: torch.devi
     folder = cache_folder() / "targets"
     with lock(folder / "lock"):
         pipeline = load_diffusion(settings.diffusion, device=device, dtype=torch.float32, text_only=True)
+        if settings.caption_length is not None:
+            _truncate_captions(pipeline, settings.caption_length)
         name = Path(settings.diffusion).name
         text = prepare_text_embeddings(captions, pipeline, folder, name=name, on_captions=listener.prepared)
         del pipeline
@@ -292,6 +337,21 @@ def _create(settings: AlignSettings, dataset: FeatureDataset, device: torch.devi
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     return AlignTask(settings, dataset, text, device)
+
+
+def _truncate_captions(pipeline: Any, length: int) -> None:
+    """Let the tokenizers of a diffusion pipeline truncate and pad captions to a length.
+
+    Raises:
+        SettingError: the text encoder takes fewer tokens.
+    """
+    for tokenizer in filter(None, (pipeline.tokenizer, getattr(pipeline, "tokenizer_2", None))):
+        if length > tokenizer.model_max_length:
+            raise SettingError(
+                "caption_length",
+                f"must be at most the text encoder's {tokenizer.model_max_length} tokens; got {length}",
+            )
+        tokenizer.model_max_length = length
 
 
 def _columns(settings: AlignSettings) -> dict[str, Any]:
