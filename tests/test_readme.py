@@ -5,6 +5,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL.Image import Image
@@ -47,19 +48,27 @@ def test_console_examples_run_in_order_and_print_what_is_shown(
     monkeypatch.chdir(tmp_path)
     for command, shown in EXAMPLES:
         run(command, monkeypatch)
-        printed = capsys.readouterr().out
+        captured = capsys.readouterr()
+        messages = [line for line in captured.err.splitlines(keepends=True) if line.startswith("photism: ")]
+        printed = "".join(messages) + captured.out
         if shown:
             assert without_figures(printed) == without_figures(shown), command
 
 
 @pytest.mark.parametrize("code", PYTHON)
-def test_python_example_makes_an_image(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_python_example_makes_an_image_or_labels(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     copy = next(command for command, _ in EXAMPLES if command.startswith("cp "))
     run(copy, monkeypatch)
-    names: dict[str, object] = {}
+    names: dict[str, Any] = {}
     exec(compile(code, "example", "exec"), names)
-    assert isinstance(names["image"], Image)
+    if "labels" in names:
+        assert [(each["label"], round(each["score"], 2)) for each in names["labels"]] == [
+            ("English", 0.95),
+            ("Catalan", 0.03),
+        ]
+    else:
+        assert isinstance(names["image"], Image)
 
 
 def test_every_verb_without_required_downloads_has_an_example():

@@ -42,6 +42,15 @@ def test_the_best_classes_of_each_recording_are_printed(label, sounds):
     assert result.stderr == ""
 
 
+def test_without_a_model_the_question_is_the_first_line_of_the_error_stream(sounds):
+    result = CliRunner().invoke(app, ["label", str(sounds[0]), "--json", "--top-k", "1"])
+    assert result.stderr == (
+        "photism: no --model was given, defaulted to the bundled classifier: it answers which language is spoken, one "
+        "of Belarusian, Bulgarian, Catalan, English, French, Romanian, Russian, Spanish\n"
+    )
+    assert json.loads(result.stdout)["file"] == str(sounds[0])
+
+
 def test_segments_are_printed_with_their_times(label):
     result = label("--window", 0.5, "--hop", 0.25)
     for line in result.stdout.splitlines():

@@ -1,5 +1,7 @@
 """photism label: classification of recordings by a trained model."""
 
+import typer
+
 from photism.cli import options as option
 from photism.cli.progress import recordings_bar
 from photism.cli.startup import startup
@@ -13,7 +15,8 @@ def label(
 ) -> None:
     """Print the classes of recordings, by a trained classifier.
 
-    Whole recordings are classified or, with --window, every window. Unreadable recordings are reported and skipped; the
+    Whole recordings are classified or, with --window, every window. Without --model, the classes are eight spoken
+    languages, as a message on the error stream says. Unreadable recordings are reported and skipped; the
     exit status is then 2.
 
     Examples:
@@ -23,8 +26,12 @@ def label(
     writer = SegmentWriter(recordings, output)
     with startup():
         from photism.listening.classification import AudioClassifier
+        from photism.listening.classifier_checkpoint import bundled_question
 
         classifier = AudioClassifier.from_pretrained(**vars(model))
+    if model.model is None:
+        question = bundled_question(classifier.names)
+        typer.echo(f"photism: no --model was given, defaulted to the bundled classifier: {question}", err=True)
     with recordings_bar("classifying", len(recordings)) as bar, writer.open(bar.echo):
         callbacks = {"on_error": bar.skip, "on_progress": bar.advance}
         for labels in classifier.stream(recordings, **callbacks, **vars(settings)):

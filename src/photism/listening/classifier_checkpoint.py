@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +38,15 @@ class Classifier(NamedTuple):
     model: Any
     extractor: Any
     names: tuple[str, ...]
+
+
+def bundled_question(names: Sequence[str]) -> str:
+    """Return what the bundled classifier answers, for a message where no model was given.
+
+    Args:
+        names: names of its classes.
+    """
+    return f"it answers which language is spoken, one of {', '.join(names)}"
 
 
 def load_classifier(

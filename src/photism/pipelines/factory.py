@@ -170,7 +170,7 @@ def _warn_of_default(model: str, question: str) -> None:
 
 
 def _load_audio_classification(request: Request) -> AudioClassificationPipeline:
-    from photism.listening.classifier_checkpoint import load_classifier
+    from photism.listening.classifier_checkpoint import bundled_question, load_classifier
 
     model, extractor = request.model, request.feature_extractor
     if not request.is_loaded:
@@ -185,8 +185,8 @@ def _load_audio_classification(request: Request) -> AudioClassificationPipeline:
         if request.model is None:
             _warn_of_default(
                 "the bundled classifier",
-                f"it answers which language is spoken, one of {', '.join(names)}; for keywords, as the default of "
-                'transformers, give model="superb/wav2vec2-base-superb-ks"',
+                f"{bundled_question(names)}; for keywords, as the default of transformers, give "
+                'model="superb/wav2vec2-base-superb-ks"',
             )
     return AudioClassificationPipeline(model=model, feature_extractor=extractor, device=request.device, **request.call)
 
