@@ -1,5 +1,6 @@
 """What the code of the documents finds: a hub cache, a data set, and a device."""
 
+import re
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import photism
+
 TEXTS = (
     "MR QUILTER IS THE APOSTLE OF THE MIDDLE CLASSES AND WE ARE GLAD TO WELCOME HIS GOSPEL",
     "NOR IS MISTER QUILTER'S MANNER LESS INTERESTING THAN HIS MATTER",
@@ -15,6 +18,7 @@ TEXTS = (
 SAMPLES = (93_680, 77_040)
 """Lengths of the first two recordings of hf-internal-testing/librispeech_asr_demo."""
 
+IMPORT = re.compile(r"^from \w+ import (?P<names>.+)$", re.MULTILINE)
 pending = pytest.mark.xfail(strict=False, reason="uses names that photism does not export yet")
 
 
@@ -80,16 +84,21 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run(code: str, *, changed: tuple[str, ...] = (), **names: Any) -> dict[str, Any]:
+def run(code: str, *, changed: bool = False, **names: Any) -> dict[str, Any]:
     """Run code of a document and return its names.
 
     Args:
         code: the code as it is printed.
-        changed: the modules whose import is changed to photism.
+        changed: import from photism what it exports.
         names: what the code before it has defined.
     """
-    for module in changed:
-        code = code.replace(f"from {module} import", "from photism import")
+    if changed:
+        code = IMPORT.sub(_from_photism, code)
     code = code.replace('"cuda"', '"cpu"')  # the only other change: the tests need no GPU
     exec(compile(code, "document", "exec"), names)
     return names
+
+
+def _from_photism(line: re.Match[str]) -> str:
+    imported = set(re.split(r",\s*", line["names"]))
+    return f"from photism import {line['names']}" if imported <= set(dir(photism)) else line[0]

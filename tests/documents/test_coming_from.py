@@ -26,11 +26,10 @@ class Names(dict[str, object]):
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_runs(code, recordings):
     Path("speech.wav").write_bytes(recordings[0].read_bytes())
-    run(code)
+    run(code.replace("num_inference_steps=25", "num_inference_steps=2"))  # for time
 
 
-@pending
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pending] * (name == "pipeline")) for name in NAMES])
 def test_a_name_of_the_table_is_exported(name):
     assert getattr(photism, name).__name__ in (name, "Wav2Vec2BertFeatureExtractor")
 

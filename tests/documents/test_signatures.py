@@ -158,7 +158,6 @@ def test_forward_takes_the_documented_arguments(name):
     assert list(signature.parameters)[1:3] == list(FORWARD[:2])
 
 
-@pending
 @pytest.mark.parametrize(
     ("name", "documented"),
     [
@@ -170,8 +169,8 @@ def test_forward_takes_the_documented_arguments(name):
         ("Wav2Vec2BertProcessor", ("feature_extractor", "tokenizer")),
         ("Wav2Vec2BertProcessor.__call__", ("self", "audio", "text")),
         ("Wav2Vec2BertProcessor.pad", ("self", "input_features", "labels")),
-        ("Wav2Vec2BertForCTC", ("config", "target_lang")),
-        ("pipeline", PIPELINE),
+        pytest.param("Wav2Vec2BertForCTC", ("config", "target_lang"), marks=pending),
+        pytest.param("pipeline", PIPELINE, marks=pending),
     ],
 )
 def test_the_documented_arguments_are_accepted(name, documented):
@@ -181,7 +180,6 @@ def test_the_documented_arguments_are_accepted(name, documented):
     inspect.signature(called).bind(**dict.fromkeys(documented))
 
 
-@pending
 @pytest.mark.parametrize(
     ("name", "documented"),
     [
@@ -193,7 +191,8 @@ def test_the_documented_arguments_are_accepted(name, documented):
         ("Wav2Vec2BertProcessor", ("feature_extractor", "tokenizer")),
         ("Wav2Vec2BertProcessor.__call__", ("self", "audio", "text")),
         ("Wav2Vec2BertProcessor.pad", ("self", "input_features", "labels")),
-        ("Wav2Vec2BertForCTC", ("config", "target_lang")),
+        pytest.param("Wav2Vec2BertForCTC", ("config", "target_lang"), marks=pending),
+        pytest.param("pipeline", ("task", "model", "config", "tokenizer", "feature_extractor"), marks=pending),
     ],
 )
 def test_the_documented_order_of_arguments_is_kept(name, documented):

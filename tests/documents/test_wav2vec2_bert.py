@@ -120,7 +120,7 @@ processor = AutoProcessor.from_pretrained("hf-audio/wav2vec2-bert-CV16-en")
 
 def run_both(code: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run an example with our import and with that of transformers, after loading its data."""
-    return run(DATA + code, changed=("transformers",)), run(DATA + code)
+    return run(DATA + code, changed=True), run(DATA + code)
 
 
 def close(ours: torch.Tensor, theirs: torch.Tensor, atol: float) -> None:
@@ -129,7 +129,7 @@ def close(ours: torch.Tensor, theirs: torch.Tensor, atol: float) -> None:
 
 def test_a_model_of_the_default_configuration():
     with torch.device("meta"):
-        names = run(CONFIGURATION, changed=("transformers",))
+        names = run(CONFIGURATION, changed=True)
     assert type(names["model"]) is photism.Wav2Vec2BertModel
     assert names["configuration"] is names["model"].config
     assert sum(parameter.numel() for parameter in names["model"].parameters()) == 580_493_120
@@ -177,7 +177,7 @@ WORDS = [["MR", "QUILTER"], ["NOR", "IS", "MISTER"]]
 
 @pytest.fixture(scope="module")
 def processors():
-    return run(PROCESSOR, changed=("transformers",))["processor"], run(PROCESSOR)["processor"]
+    return run(PROCESSOR, changed=True)["processor"], run(PROCESSOR)["processor"]
 
 
 @pytest.mark.parametrize(
