@@ -85,6 +85,15 @@ def test_other_groups_have_another_loss(make_model):
     assert with_masks < make_model().compute_gradients(0)["loss"]
 
 
+def test_the_groups_do_not_depend_on_the_order_in_which_processes_return_the_crops(make_model):
+    model = make_model()
+    crops = model.sampler.batch(0)
+    groups = dict(zip(crops, model.task.targets(crops)["group"].tolist(), strict=True))
+    gathered = crops[::2] + crops[1::2]
+    assert model.task.targets(gathered)["group"].tolist() == [groups[crop] for crop in gathered]
+    assert sorted(groups.values()) == [0] * 8 + [1] * 8
+
+
 def test_negatives_are_counted_within_a_group(make_model):
     model = make_model()
     line, *_ = model.task.report(model.sampler).lines

@@ -37,7 +37,9 @@ def prepare_encoder(encoder: Any, settings: TrainingSettings) -> Any:
     if settings.lora_rank:
         encoder = add_lora(encoder, settings.lora_rank)
     if settings.gradient_checkpointing:
-        encoder.gradient_checkpointing_enable({"use_reentrant": False})
+        # Older versions of transformers have the second only, which newer ones warn about.
+        enable = getattr(encoder, "activation_checkpointing_enable", None) or encoder.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     return encoder
 
 

@@ -63,10 +63,11 @@ class PromptEncoderBuilder:
                 feature_stride=pretrained.features.stride,
                 default_diffusion=self.settings.diffusion,
             )
-            if self._longest_crop(pretrained) <= getattr(model.adapter, "window", 0):
-                model.config.max_input_tokens = model.adapter.window  # what follows would be new to the encoder
             if own is not None and plan.obstacle is None:
                 _keep_conventions(model, own)
+            window = getattr(model.adapter, "window", 0)
+            if model.config.input_tokens is None and self._longest_crop(pretrained) <= window:
+                model.config.max_input_tokens = window  # what follows would be new to the encoder
             if device != "meta":
                 pretrained.load_into(model.encoder)
                 if plan.obstacle is None:
