@@ -148,6 +148,22 @@ def test_the_shape_of_the_conv_adapter(bare_encoder, audio2img):
         make_builder(make_space(), **shape).build(load_pretrained_encoder(str(bare_encoder)))
 
 
+def test_a_new_conv_adapter_is_initialised_as_transformers_initialises_that_of_the_notebook():
+    config = transformers.Wav2Vec2BertConfig(
+        hidden_size=64, num_hidden_layers=1, num_attention_heads=2, intermediate_size=96, output_hidden_size=64
+    )
+    arguments = {"num_heads": 2, "intermediate_width": 96}
+    space = make_space(width=64)
+    adapted = transformers.Wav2Vec2BertConfig(**{**config.to_dict(), "add_adapter": True, "num_adapter_layers": 2})
+    torch.manual_seed(0)
+    ours = AudioPromptEncoder.for_space(space, encoder=config, adapter="conv", adapter_arguments=arguments, tokens=47)
+    theirs = transformers.Wav2Vec2BertModel(adapted).adapter.state_dict()
+    for name, parameter in ours.adapter.adapter.named_parameters():
+        expected = theirs[name]
+        assert parameter.mean().item() == pytest.approx(expected.mean().item(), abs=0.02), name
+        assert parameter.std().item() == pytest.approx(expected.std().item(), rel=0.2), name
+
+
 def test_dropout_and_layerdrop_are_those_of_the_settings_or_of_the_encoder(audio2img):
     pretrained = load_pretrained_encoder(str(audio2img / "checkpoint"))
     before = pretrained.config.to_dict()

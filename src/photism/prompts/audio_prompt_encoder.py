@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ class AudioPromptEncoder(PreTrainedModel):
         if isinstance(module, AudioPromptEncoder):
             for buffer in module.buffers(recurse=False):
                 initialization.zeros_(buffer)
+        elif isinstance(module, nn.Conv1d) and module.bias is not None:
+            # Of a conv adapter, initialised as the adapter of a Wav2Vec2-BERT, which it is for audio2img.
+            bound = 1 / math.sqrt(module.in_channels * module.kernel_size[0])
+            initialization.kaiming_normal_(module.weight)
+            initialization.uniform_(module.bias, a=-bound, b=bound)
         elif isinstance(module, ResamplerPromptAdapter):
             initialization.normal_(module.queries, std=INITIAL_QUERY_STD)
         elif isinstance(module, PhoneticPromptAdapter):
