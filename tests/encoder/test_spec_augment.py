@@ -1,0 +1,30 @@
+"""Masks of SpecAugment, next to those of transformers."""
+
+import numpy as np
+import pytest
+import torch
+from transformers.models.wav2vec2_bert.modeling_wav2vec2_bert import _compute_mask_indices
+
+from photism.encoder.spec_augment import compute_mask_indices
+
+
+@pytest.mark.parametrize("prob", [0.05, 0.3])
+@pytest.mark.parametrize("length", [3, 10])
+def test_masks_of_ordinary_clips_are_those_of_transformers(prob, length):
+    lengths, size = (120, 64, 31), 120
+    padding = (torch.arange(size) < torch.tensor(lengths)[:, None]).long()
+    for seed in range(5):
+        np.random.seed(seed)
+        found = compute_mask_indices(lengths, size, mask_prob=prob, mask_length=length, min_masks=2)
+        np.random.seed(seed)
+        wanted = _compute_mask_indices((3, size), prob, length, attention_mask=padding, min_masks=2)
+        assert found.tolist() == wanted.tolist()
+
+
+def test_some_of_each_clip_remains():
+    lengths = tuple(range(41))
+    for seed in range(20):
+        np.random.seed(seed)
+        masked = compute_mask_indices(lengths, 40, mask_prob=0.9, mask_length=10, min_masks=2).sum(1)
+        assert not masked[:11].any()
+        assert all(10 <= hidden < length for length, hidden in zip(lengths[11:], masked[11:].tolist(), strict=True))
