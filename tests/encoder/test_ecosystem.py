@@ -111,13 +111,22 @@ def test_the_processor_returns_features_and_labels(tmp_path):
     assert type(again.feature_extractor) is Wav2Vec2BertFeatureExtractor
 
 
-def test_trainer_with_accumulated_gradients(tmp_path):
-    """Two accumulated halves of a batch give the same step as the whole batch."""
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("ForSequenceClassification", {}),
+        ("ForCTC", {"ctc_loss_reduction": "mean"}),
+        ("ForCTC", {"ctc_loss_reduction": "sum"}),
+    ],
+)
+def test_trainer_with_accumulated_gradients(name, changes, tmp_path):
+    """Two accumulated halves of a batch give the same step as the whole batch: sums are added up, means averaged."""
     features, _ = batch((9, 9, 9, 9))
-    rows = [{"input_features": f, "labels": torch.tensor(n % 5)} for n, f in enumerate(features)]
+    labels = torch.tensor([[1, 2], [3, 4], [5, -100], [6, 7]]) if name == "ForCTC" else torch.arange(4)
+    rows = [{"input_features": f, "labels": label} for f, label in zip(features, labels, strict=True)]
     weights = []
     for size, accumulate in ((4, 1), (2, 2)):
-        model, _ = pair("ForSequenceClassification")
+        model, _ = pair(name, **changes)
         arguments = TrainingArguments(
             str(tmp_path / str(size)),
             per_device_train_batch_size=size,
@@ -133,7 +142,8 @@ def test_trainer_with_accumulated_gradients(tmp_path):
             disable_tqdm=True,
         )
         Trainer(model, arguments, train_dataset=rows).train()
-        weights.append(model.classifier.weight.detach())
+        head = model.lm_head if name == "ForCTC" else model.classifier
+        weights.append(head.weight.detach())
     torch.testing.assert_close(*weights)
 
 

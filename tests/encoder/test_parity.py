@@ -150,7 +150,7 @@ def test_adapter_with_the_references_lengths():
         model.adapter.layers[0].self_attn_layer_norm.bias.data.zero_()
     with torch.no_grad():
         found, wanted = (model.adapter(states, attention_mask=mask) for model in (ours, reference))
-    assert ours._output_lengths(mask.sum(1)).tolist() == [7, 5]
+    assert ours._get_feat_extract_output_lengths(mask.sum(1)).tolist() == [7, 5]
     assert difference(found[1, :5], wanted[1, :5]) <= TOLERANCE[torch.float32]
     assert difference(found[0], wanted[0]) <= TOLERANCE[torch.float32]
 

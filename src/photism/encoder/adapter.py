@@ -12,7 +12,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import FeedForward
-from photism.encoder.packing import PackedBatch
+from photism.encoder.packing import PackedBatch, move_left
 
 Lengths = TypeVar("Lengths", int, Tensor)
 
@@ -44,9 +44,9 @@ def layer_output_lengths(lengths: Lengths, config: Wav2Vec2BertConfig) -> Length
 class Adapter(nn.Module):
     """Layers that each lower the frame rate of (B, F, D) states by `adapter_stride`.
 
-    A clip's result does not depend on the padding behind it. A checkpoint that was trained with transformers' lengths
-    has `adapter_mask = "reference"` in its configuration to keep them; they are the same for a kernel of 3 and a stride
-    of 2.
+    A clip's result does not depend on its padding. It begins at the first frame, and is 0 behind its last. A checkpoint
+    that was trained with transformers' lengths has `adapter_mask = "reference"` in its configuration to keep them; they
+    are the same for a kernel of 3 and a stride of 2.
     """
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
@@ -63,16 +63,22 @@ class Adapter(nn.Module):
             raise ValueError(f"adapter_mask must be {EXACT!r} or {REFERENCE!r}; got {_adapter_mask(config)!r}")
 
     def forward(self, hidden_states: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return states (B, F', output_hidden_size) of (B, F, hidden_size) and a mask (B, F), padded on the right."""
+        """Return states (B, F', output_hidden_size) of (B, F, hidden_size) and a mask (B, F)."""
         if self.proj is not None and self.proj_layer_norm is not None:
             hidden_states = self.proj_layer_norm(self.proj(hidden_states))
-        lengths = None if attention_mask is None else attention_mask.sum(1)
+        lengths = None
+        if attention_mask is not None:
+            hidden_states = move_left(hidden_states, attention_mask)
+            lengths = attention_mask.bool().sum(1)
         for layer in self.layers:
+            if self.training and self.layerdrop > 0 and float(torch.rand([])) <= self.layerdrop:
+                continue
             new_lengths = None if lengths is None else layer_output_lengths(lengths, self.config)
-            if not (self.training and self.layerdrop > 0 and float(torch.rand([])) <= self.layerdrop):
-                hidden_states = layer(hidden_states, lengths, new_lengths)
+            hidden_states = layer(hidden_states, lengths, new_lengths)
             lengths = new_lengths
-        return hidden_states
+        if lengths is None:
+            return hidden_states
+        return hidden_states.masked_fill(~_length_mask(lengths, hidden_states.shape[1])[..., None], 0)
 
 
 class AdapterLayer(GradientCheckpointingLayer):

@@ -89,7 +89,10 @@ class SelfAttention(nn.Module):
     def forward(
         self, hidden_states: Tensor, packed: PackedBatch, positions: Positions | None, *, output_weights: bool = False
     ) -> AttentionOutput:
-        """Return states (N, D) for tokens (N, D), and the weights (B, H, F, F) if `output_weights`."""
+        """Return states (N, D) for tokens (N, D), and the weights (B, H, F, F) if `output_weights`.
+
+        With weights, the batch must keep its padding, if it has any.
+        """
         rotated = hidden_states
         if self.position_embeddings_type == "rotary" and positions is not None:
             rotated = rotate(hidden_states, positions, self.num_heads)
@@ -99,7 +102,7 @@ class SelfAttention(nn.Module):
         value = self.linear_v(hidden_states).unflatten(-1, heads)
         table = self._table(positions, query.device)
 
-        whole = output_weights or not has_values(query)
+        whole = output_weights or packed.mask is not None or not has_values(query)
         attended: list[Tensor] = []
         weights: list[Tensor] = []
         for q, k, v in zip(packed.split(query), packed.split(key), packed.split(value), strict=True):
@@ -107,13 +110,13 @@ class SelfAttention(nn.Module):
             q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
             mask = None if packed.mask is None else packed.mask[:, None, None, :]
             if whole:
-                output, weight = self._attend_whole(q, k, v, table, mask)
+                output, weight = self._attend_whole(q, k, v, table, mask, clear_padding=output_weights)
                 weights.append(weight)
             else:
                 output = self._attend(q, k, v, table)
             attended.append(output.transpose(1, 2).flatten(2))  # (B, H, L, d) -> (B, L, D)
         hidden_states = self.linear_out(packed.join(attended))
-        return AttentionOutput(hidden_states, _padded(weights, packed) if output_weights else None)
+        return AttentionOutput(hidden_states, weights[0] if output_weights else None)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
         """Attend in blocks of queries: (B, H, L, d) each -> (B, H, L, d)."""
@@ -187,9 +190,19 @@ class SelfAttention(nn.Module):
         return attend(query * self.head_size**-0.5, key, value, biases)
 
     def _attend_whole(
-        self, query: Tensor, key: Tensor, value: Tensor, table: Table | None, mask: Tensor | None
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        table: Table | None,
+        mask: Tensor | None,
+        *,
+        clear_padding: bool,
     ) -> tuple[Tensor, Tensor]:
-        """Attend without blocks; return the weights (B, H, L, L) too. No shape depends on the data."""
+        """Attend without blocks; return the weights (B, H, L, L) too, 0 for padding if `clear_padding`.
+
+        No shape depends on the data.
+        """
         length = query.shape[2]
         bias = 0 if table is None else _biases(table, query, 0, slice(0, length))
         if self.position_embeddings_type == "relative":
@@ -198,6 +211,8 @@ class SelfAttention(nn.Module):
         if mask is not None:
             logits = logits.masked_fill(~mask, torch.finfo(logits.dtype).min)
         weights = self.dropout(logits.softmax(-1))
+        if mask is not None and clear_padding:
+            weights = weights.masked_fill(~mask.transpose(2, 3), 0)
         return weights @ value, weights
 
     def _table(self, positions: Positions | None, device: torch.device) -> Table | None:
@@ -247,15 +262,3 @@ def _biases(table: Table, query: Tensor, start: int, keys: slice, heads: slice =
         return shifted[..., :length]
     strides = (of_heads * rows * width, rows * width, width - 1, 1)
     return by_distance.contiguous().as_strided((batch, of_heads, rows, length), strides, rows - 1)
-
-
-def _padded(weights: list[Tensor], packed: PackedBatch) -> Tensor:
-    """Pad the weights of clips of any length to (B, H, F, F)."""
-    if packed.lengths is None:
-        return weights[0]
-    heads = weights[0].shape[1]
-    padded = weights[0].new_zeros(packed.batch, heads, packed.frames, packed.frames)
-    for item, (weight, start) in enumerate(zip(weights, packed.starts, strict=True)):
-        tokens = slice(start, start + weight.shape[2])
-        padded[item, :, tokens, tokens] = weight[0]
-    return padded

@@ -19,6 +19,7 @@ from transformers.modeling_outputs import (
 )
 
 from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel, is_set
+from photism.encoder.packing import move_left
 from photism.errors import InputError
 
 IGNORED_LABEL = -100
@@ -28,8 +29,9 @@ MULTI_LABEL, SINGLE_LABEL = "multi_label_classification", "single_label_classifi
 class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
     """Wav2Vec2-BERT that transcribes: characters or phonemes, by connectionist temporal classification (CTC)."""
 
-    def __init__(self, config: Wav2Vec2BertConfig) -> None:
+    def __init__(self, config: Wav2Vec2BertConfig, target_lang: str | None = None) -> None:
         super().__init__(config)
+        self.target_lang = target_lang  # of transformers' signature, without effect in both
         if config.vocab_size is None:
             raise ValueError("vocab_size must be given, in the configuration or to from_pretrained(…, vocab_size=…)")
         self.wav2vec2_bert = Wav2Vec2BertModel(config)
@@ -38,15 +40,20 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
         self.lm_head = nn.Linear(width, config.vocab_size)
         self.post_init()
 
+    @property
+    def accepts_loss_kwargs(self) -> bool:
+        """Whether Trainer adds up the losses of accumulated batches: if the loss is a sum, not a mean."""
+        return self.config.ctc_loss_reduction == "sum"
+
     def forward(
         self,
         input_features: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        *,
-        output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
+        output_hidden_states: bool | int | Sequence[int] | None = None,
         return_dict: bool | None = None,
+        **kwargs: Any,
     ) -> CausalLMOutput | tuple[Any, ...]:
         """Compute logits (B, F, vocab_size) of log-mel frames, and the loss if `labels` are given.
 
@@ -54,27 +61,32 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
             input_features: input of `Wav2Vec2BertModel`.
             attention_mask: mask of `Wav2Vec2BertModel`.
             labels: int64 (B, characters); -100 and the blank, `pad_token_id`, are padding.
-            output_hidden_states: keep the states of all layers, as in `Wav2Vec2BertModel`.
             output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
+            output_hidden_states: keep the states of layers, as in `Wav2Vec2BertModel`.
             return_dict: False returns a tuple.
+            **kwargs: ignored, as in transformers.
 
         Raises:
             InputError: a label is beyond the vocabulary.
         """
+        check_labels(labels)
         if labels is not None and int(labels.max()) >= self.config.vocab_size:
             raise InputError(f"labels must be below vocab_size={self.config.vocab_size}; got {int(labels.max())}")
         outputs = self.wav2vec2_bert(
             input_features,
             attention_mask,
-            output_hidden_states=output_hidden_states,
             output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
             return_dict=True,
         )
         logits = self.lm_head(self.dropout(outputs.last_hidden_state))
         loss = None
         if labels is not None:
-            lengths = self._output_lengths(_frame_counts(input_features, attention_mask))
-            loss = ctc_loss(logits, labels, lengths, self.config)
+            lengths = self._get_feat_extract_output_lengths(_frame_counts(input_features, attention_mask))
+            frames = logits
+            if attention_mask is not None and not self.config.add_adapter:  # an adapter has moved them
+                frames = move_left(logits, attention_mask)
+            loss = ctc_loss(frames, labels, lengths, self.config)
         output = CausalLMOutput(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
         )
@@ -103,10 +115,10 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
         input_features: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        *,
-        output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
+        output_hidden_states: bool | int | Sequence[int] | None = None,
         return_dict: bool | None = None,
+        **kwargs: Any,
     ) -> SequenceClassifierOutput | tuple[Any, ...]:
         """Compute logits (B, num_labels) of log-mel frames, and the loss if `labels` are given.
 
@@ -116,17 +128,19 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
             labels: by the configuration's `problem_type`: classes int64 (B,); with several classes at once, floats
                 (B, num_labels) of 0 and 1; for "regression" numbers (B,) or (B, num_labels). Without a `problem_type`,
                 one label means regression, integers are classes, and floats are several classes at once.
-            output_hidden_states: keep the states of all layers, as in `Wav2Vec2BertModel`.
             output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
+            output_hidden_states: keep the states of layers, as in `Wav2Vec2BertModel`.
             return_dict: False returns a tuple.
+            **kwargs: ignored, as in transformers.
         """
-        states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
+        check_labels(labels)
+        states, outputs = encode(self, input_features, attention_mask, output_attentions, output_hidden_states)
         states = self.projector(states)
         if attention_mask is None:
             pooled = states.mean(dim=1)
         else:
-            valid = attention_mask.to(states.dtype)[..., None]
-            pooled = (states * valid).sum(dim=1) / valid.sum(dim=1)
+            valid = attention_mask.bool().to(states.dtype)[..., None]
+            pooled = (states * valid).sum(dim=1) / valid.sum(dim=1).clamp(min=1)  # 0 for a recording without frames
         logits = self.classifier(pooled)
         loss = None if labels is None else classification_loss(logits, labels, self.config)
         output = SequenceClassifierOutput(
@@ -156,10 +170,10 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
         input_features: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        *,
-        output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
+        output_hidden_states: bool | int | Sequence[int] | None = None,
         return_dict: bool | None = None,
+        **kwargs: Any,
     ) -> TokenClassifierOutput | tuple[Any, ...]:
         """Compute logits (B, F, num_labels) of log-mel frames, and the loss if `labels` are given.
 
@@ -169,11 +183,13 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
             labels: one-hot (B, F, num_labels), as in transformers, or classes int64 (B, F), -100 for none; with the
                 configuration's `problem_type` "multi_label_classification" any number of ones in a frame. Padding
                 frames are ignored.
-            output_hidden_states: keep the states of all layers, as in `Wav2Vec2BertModel`.
             output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
+            output_hidden_states: keep the states of layers, as in `Wav2Vec2BertModel`.
             return_dict: False returns a tuple.
+            **kwargs: ignored, as in transformers.
         """
-        states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
+        check_labels(labels)
+        states, outputs = encode(self, input_features, attention_mask, output_attentions, output_hidden_states)
         logits = self.classifier(states)
         loss = None
         if labels is not None:
@@ -288,6 +304,15 @@ def refuse_adapter(config: Wav2Vec2BertConfig) -> None:
         raise ValueError("add_adapter must be False for this head: it reads the frames as the layers return them")
 
 
+def check_labels(labels: Any) -> None:
+    """Raise InputError if labels are no tensor: the third argument was `output_attentions` in old versions."""
+    if not isinstance(labels, Tensor | None):
+        raise InputError(
+            f"labels, the third argument, must be a tensor; got {labels!r}; give output_attentions, "
+            "output_hidden_states and return_dict by name"
+        )
+
+
 def number_of_labels(config: PreTrainedConfig) -> int:
     """Return the configuration's `num_labels`."""
     return len(config.id2label or ())
@@ -303,8 +328,8 @@ def encode(
     head: Any,
     input_features: Tensor,
     attention_mask: Tensor | None,
-    output_hidden_states: bool | None,
     output_attentions: bool | None,
+    output_hidden_states: bool | int | Sequence[int] | None,
 ) -> tuple[Tensor, Wav2Vec2BaseModelOutput]:
     """Return the states (B, F, D) that a head reads, and the encoder's output.
 
@@ -322,8 +347,8 @@ def encode(
     outputs = head.wav2vec2_bert(
         input_features,
         attention_mask,
-        output_hidden_states=output_hidden_states,
         output_attentions=output_attentions,
+        output_hidden_states=output_hidden_states,
         return_dict=True,
         on_state=add if weights else None,
     )
@@ -333,7 +358,7 @@ def encode(
 def _frame_counts(input_features: Tensor, attention_mask: Tensor | None) -> Tensor:
     """Return the number of input frames of each recording, int64 (B,)."""
     if attention_mask is not None:
-        return attention_mask.sum(1)
+        return attention_mask.bool().sum(1)
     batch, frames, _ = input_features.shape
     return torch.full((batch,), frames, device=input_features.device)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import Wav2Vec2BaseModelOutput
 
-from photism.encoder.adapter import Adapter, output_lengths
+from photism.encoder.adapter import Adapter, Lengths, output_lengths
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import ConformerLayer, FeedForward
 from photism.encoder.onednn import Linear
@@ -65,8 +65,7 @@ class Encoder(nn.Module):
         hidden_states = self.dropout(hidden_states)
         runs_all = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(self)  # every rank must run every layer
         attentions: list[Tensor] = []
-        if on_state:
-            on_state(packed.unpack(hidden_states))
+        hidden_states = _emit(hidden_states, packed, on_state)
         for layer in self.layers:
             # https://arxiv.org/abs/1909.11556
             dropped = self.training and self.config.layerdrop > 0 and float(torch.rand([])) < self.config.layerdrop
@@ -75,8 +74,7 @@ class Encoder(nn.Module):
                 hidden_states = hidden_states if dropped else states
                 if weights is not None:
                     attentions.append(weights)
-            if on_state:
-                on_state(packed.unpack(hidden_states))
+            hidden_states = _emit(hidden_states, packed, on_state)
         return hidden_states, tuple(attentions) if output_attentions else None
 
 
@@ -88,10 +86,22 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
     main_input_name = "input_features"
     input_modalities = "audio"
     supports_gradient_checkpointing = True
+    # Requests for these are accepted; attention is computed by Photism's own code, with the same result.
     _supports_sdpa = True
+    _supports_flex_attn = True
     _no_split_modules = ["ConformerLayer"]  # noqa: RUF012 (as transformers declares it)
-    # The losses are means over their own batch, so that Trainer must divide by the accumulation steps.
-    accepts_loss_kwargs = False
+
+    @property
+    def accepts_loss_kwargs(self) -> bool:
+        """Whether Trainer adds up the losses of accumulated batches; it averages them otherwise, as means require."""
+        return False
+
+    def get_correct_attn_implementation(self, requested_attention: str | None, is_init_check: bool = False) -> str:
+        """Return the name of the attention implementation, by default "eager".
+
+        With another name transformers refuses `config.output_attentions = True`, which works here.
+        """
+        return super().get_correct_attn_implementation(requested_attention or "eager", is_init_check)
 
     @classmethod
     def from_pretrained(cls, *args: Any, int8: bool = False, **kwargs: Any) -> Any:
@@ -129,9 +139,33 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
             weights = cast("nn.Parameter", module.layer_weights)
             initialization.constant_(weights, 1 / len(weights))
 
-    def _output_lengths(self, lengths: Tensor) -> Tensor:
-        """Return how many frames the model, with its adapter if it has one, returns for input frames: int64 (B,)."""
-        return output_lengths(lengths, cast("Wav2Vec2BertConfig", self.config))
+    def _get_feat_extract_output_lengths(self, input_lengths: Lengths, add_adapter: bool | None = None) -> Lengths:
+        """Return how many frames the encoder returns for input frames: a number, or int64 (B,).
+
+        The name is that of transformers, whose encoder-decoder models and users call it.
+
+        Args:
+            input_lengths: a number, or int64 (B,).
+            add_adapter: count the adapter's strides; by default, if the model has an adapter.
+        """
+        config = cast("Wav2Vec2BertConfig", self.config)
+        with_adapter = config.add_adapter if add_adapter is None else add_adapter
+        return output_lengths(input_lengths, config) if with_adapter else input_lengths
+
+    def _get_feature_vector_attention_mask(
+        self, feature_vector_length: int, attention_mask: Tensor, add_adapter: bool | None = None
+    ) -> Tensor:
+        """Return the mask of the encoder's output, bool (B, feature_vector_length).
+
+        The name is that of transformers, whose encoder-decoder models call it.
+
+        Args:
+            feature_vector_length: frames of the output.
+            attention_mask: (B, F), mask of the input.
+            add_adapter: count the adapter's strides; by default, if the model has an adapter.
+        """
+        lengths = self._get_feat_extract_output_lengths(attention_mask.bool().sum(1), add_adapter)
+        return torch.arange(feature_vector_length, device=lengths.device) < lengths[:, None]
 
 
 class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
@@ -160,29 +194,34 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
         input_features: Tensor,
         attention_mask: Tensor | None = None,
         mask_time_indices: Tensor | None = None,
-        *,
-        output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
+        output_hidden_states: bool | int | Sequence[int] | None = None,
         return_dict: bool | None = None,
+        *,
         on_state: OnState | None = None,
+        **kwargs: Any,
     ) -> Wav2Vec2BaseModelOutput | tuple[Any, ...]:
         """Encode log-mel tokens.
 
         Args:
             input_features: (B, F, feature_projection_input_dim), as `log_mel` returns them.
-            attention_mask: (B, F), 1 for a token and 0 for padding at one end of a clip.
+            attention_mask: (B, F), 1 for a token and 0 for padding. Padding costs nothing unless it separates the
+                tokens of a clip, or is all of it; then the batch is computed with its padding, and a warning is given.
             mask_time_indices: bool (B, F), tokens to mask, in evaluation too; by default SpecAugment's, in training.
-            output_hidden_states: return the states that enter the first layer and those that leave each layer.
             output_attentions: return the weights (B, H, F, F) of each layer that ran, in memory quadratic in F.
+            output_hidden_states: return the states that enter the first layer and those that leave each layer; an index
+                or several, counted from the end if negative, for these only, with None in place of the others.
             return_dict: False for a tuple.
             on_state: called with each of these states in turn, without keeping them.
+            **kwargs: ignored, as in transformers.
 
         Returns:
-            `last_hidden_state` (B, F, D), or shorter with an adapter; zero at padding.
+            `last_hidden_state` (B, F, D), or shorter with an adapter; zero at padding. With an adapter each clip begins
+            at the first frame.
             `extract_features` (B, F, feature_projection_input_dim), the normalised input.
 
         Raises:
-            InputError: a shape is wrong, or a mask has padding within a clip.
+            InputError: a shape is wrong.
         """
         config = self.config
         if input_features.ndim != 3 or input_features.shape[2] != config.feature_projection_input_dim:
@@ -191,27 +230,26 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
                 f"{tuple(input_features.shape)}"
             )
         batch, frames, _ = input_features.shape
-        packed = PackedBatch.from_mask(batch, frames, attention_mask)
-        if self.adapter is not None and any(packed.starts):
-            raise InputError("attention_mask must pad on the right where the model has an adapter")
+        weights = is_set(output_attentions, config.output_attentions)
+        packed = PackedBatch.from_mask(batch, frames, attention_mask, keep_padding=weights)
         hidden_states, normed = self.feature_projection(packed.pack(input_features))
         hidden_states = self._mask_hidden_states(hidden_states, packed, mask_time_indices)
 
-        kept: list[Tensor] = []
-        keep = is_set(output_hidden_states, config.output_hidden_states)
+        kept: list[Tensor | None] = []
+        request = config.output_hidden_states if output_hidden_states is None else output_hidden_states
+        keep = _selected_states(request, config.num_hidden_layers + 1)
 
         def on_each(states: Tensor) -> None:
             """Keep the states if they are returned, and pass them on."""
-            if keep:
-                kept.append(states)
+            kept.append(states if len(kept) in keep else None)
             if on_state:
                 on_state(states)
 
         hidden_states, attentions = self.encoder(
             hidden_states,
             packed,
-            on_state=on_each if keep or on_state else None,
-            output_attentions=is_set(output_attentions, config.output_attentions),
+            on_state=on_each if request or on_state else None,
+            output_attentions=weights,
         )
         if self.intermediate_ffn is not None:
             hidden_states = torch.add(hidden_states, self.intermediate_ffn(hidden_states), alpha=0.5)
@@ -222,7 +260,7 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
         output = Wav2Vec2BaseModelOutput(
             last_hidden_state=last_hidden_state,
             extract_features=packed.unpack(normed),
-            hidden_states=tuple(kept) if keep else None,
+            hidden_states=cast("tuple[Tensor, ...]", tuple(kept)) if request else None,
             attentions=attentions,
         )
         return output if is_set(return_dict, config.return_dict) else output.to_tuple()
@@ -265,3 +303,23 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
 def is_set(argument: bool | None, default: bool | None) -> bool:
     """Return a flag of a call if it is given, or else that of the configuration."""
     return bool(default if argument is None else argument)
+
+
+def _emit(hidden_states: Tensor, packed: PackedBatch, on_state: OnState | None) -> Tensor:
+    """Pass the states (N, D) of a layer to `on_state` as (B, F, D), and return what the next layer computes from.
+
+    That is read from the tensor that was passed, so that it has a gradient.
+    """
+    if on_state is None:
+        return hidden_states
+    states = packed.unpack(hidden_states)
+    on_state(states)
+    return packed.pack(states)
+
+
+def _selected_states(request: bool | int | Sequence[int] | None, number: int) -> set[int]:
+    """Return the indices of the states to keep, of `number` states; indices out of range select nothing."""
+    if isinstance(request, bool) or request is None:
+        return set(range(number)) if request else set()
+    indices = [request] if isinstance(request, int) else request
+    return {index % number for index in indices if -number <= index < number}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,10 +11,10 @@ from torch.nn.functional import cross_entropy, normalize, one_hot, pad
 from transformers import Wav2Vec2BertConfig, initialization
 from transformers.modeling_outputs import XVectorOutput
 
-from photism.encoder.heads import encode, new_layer_weights, number_of_labels, refuse_adapter
+from photism.encoder.heads import check_labels, encode, new_layer_weights, number_of_labels, refuse_adapter
 from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel, is_set
+from photism.encoder.packing import move_left
 from photism.encoder.tracing import has_values
-from photism.errors import InputError
 
 SCALE, MARGIN = 30.0, 0.4
 """AM-Softmax's inverse temperature of the cosines, and what is subtracted from that of the right speaker."""
@@ -58,10 +59,10 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
         input_features: Tensor,
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
-        *,
-        output_hidden_states: bool | None = None,
         output_attentions: bool | None = None,
+        output_hidden_states: bool | int | Sequence[int] | None = None,
         return_dict: bool | None = None,
+        **kwargs: Any,
     ) -> XVectorOutput | tuple[Any, ...]:
         """Compute embeddings and logits, both (B, xvector_output_dim), of log-mel frames, and the loss for `labels`.
 
@@ -70,19 +71,19 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
 
         Args:
             input_features: input of `Wav2Vec2BertModel`.
-            attention_mask: mask of `Wav2Vec2BertModel`, with padding on the right.
+            attention_mask: mask of `Wav2Vec2BertModel`.
             labels: speakers, int64 (B,).
-            output_hidden_states: keep the states of all layers, as in `Wav2Vec2BertModel`.
             output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
+            output_hidden_states: keep the states of layers, as in `Wav2Vec2BertModel`.
             return_dict: False returns a tuple.
-
-        Raises:
-            InputError: the mask pads on the left.
+            **kwargs: ignored, as in transformers.
         """
-        if attention_mask is not None and has_values(attention_mask) and not attention_mask[:, 0].all():
-            raise InputError("attention_mask must pad on the right: the time-delay network counts frames from the left")
-        states, outputs = encode(self, input_features, attention_mask, output_hidden_states, output_attentions)
-        embeddings = self.embed(states, None if attention_mask is None else attention_mask.sum(1))
+        check_labels(labels)
+        states, outputs = encode(self, input_features, attention_mask, output_attentions, output_hidden_states)
+        lengths = None
+        if attention_mask is not None:
+            states, lengths = move_left(states, attention_mask), attention_mask.bool().sum(1)
+        embeddings = self.embed(states, lengths)
         logits = self.classifier(embeddings)
         output = XVectorOutput(
             loss=None if labels is None else self.objective(logits, labels),
@@ -153,7 +154,7 @@ def _repeat_last(states: Tensor, lengths: Tensor, minimum: int) -> Tensor:
     else:
         states = pad(states, (0, 0, 0, max(0, minimum - states.shape[1])))
     place = torch.arange(states.shape[1], device=states.device).expand(states.shape[0], -1)
-    last = lengths[:, None] - 1
+    last = lengths[:, None].clamp(min=1) - 1
     return states.gather(1, torch.where(place < minimum, place.minimum(last), place)[..., None].expand_as(states))
 
 

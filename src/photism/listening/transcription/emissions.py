@@ -198,8 +198,7 @@ class AcousticModel:
 
     def _frames(self, lengths: Sequence[int]) -> list[int]:
         """Return the number of frames for each number of inputs."""
-        count = self.model._output_lengths if self.takes_log_mel else self.model._get_feat_extract_output_lengths
-        return count(torch.tensor(lengths)).tolist()
+        return self.model._get_feat_extract_output_lengths(torch.tensor(lengths)).tolist()
 
     def _log_probs(self, inputs: Tensor, mask: Tensor | None = None) -> NDArray[np.float32]:
         """Compute log-probabilities (B, F, V) of inputs (B, T) or (B, F, D), with probability 0 for ignored tokens."""
