@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import photism
-from tests.documents.conftest import pending, run
+from tests.documents.conftest import run
 
 GUIDE = (Path(__file__).parents[2] / "docs/guides/coming-from.md").read_text(encoding="utf8")
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
@@ -22,14 +22,13 @@ class Names(dict[str, object]):
         return getattr(photism, name)
 
 
-@pending
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_an_example_runs(code, recordings):
     Path("speech.wav").write_bytes(recordings[0].read_bytes())
     run(code.replace("num_inference_steps=25", "num_inference_steps=2"))  # for time
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=[pending] * (name == "pipeline")) for name in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_the_table_is_exported(name):
     assert getattr(photism, name).__name__ in (name, "Wav2Vec2BertFeatureExtractor")
 

@@ -27,7 +27,7 @@ class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
     as Gradio, look for it.
 
         classifier = AudioClassificationPipeline(model=model, feature_extractor=feature_extractor)
-        classifier("speech.wav", top_k=2)   # [{"label": "music", "score": 0.87}, {"label": "speech", "score": 0.09}]
+        classifier("speech.wav", top_k=2)   # [{"score": 0.87, "label": "music"}, {"score": 0.09, "label": "speech"}]
 
     Args:
         model: a model for audio classification in evaluation mode. It is moved to the device.
@@ -66,7 +66,7 @@ class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
                 for the model's `problem_type`.
 
         Returns:
-            the labels, best first, as dictionaries with `label` and `score`: a list for one recording, a list of lists
+            the labels, best first, as dictionaries with `score` and `label`: a list for one recording, a list of lists
             for a list, and an iterator of lists for any other iterable.
 
         Raises:
@@ -82,7 +82,10 @@ class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
 
     def _scores(self, inputs: Recordings, settings: dict[str, Any]) -> Iterator[list[ClassScore]]:
         found = self._classifier.stream(inputs, max_duration_s=math.inf, **settings)
-        return (list(labels.windows[0].scores) for labels in found)
+        # In the order of keys in which transformers prints them.
+        return (
+            [ClassScore(score=one["score"], label=one["label"]) for one in each.windows[0].scores] for each in found
+        )
 
     def _sanitize_parameters(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, **arguments: Any
