@@ -105,6 +105,17 @@ def test_a_function_takes_and_documents_the_settings_as_keyword_arguments():
         run("x", step=3)
 
 
+def test_an_argument_of_another_library_is_refused_with_the_one_that_takes_its_place():
+    @accepts(Base)
+    def draw(self, *, seed=0, **changes):
+        return seed, changes
+
+    with pytest.raises(TypeError, match=r"no argument 'generator': seed takes its place; it takes mode, rate, seed, s"):
+        draw(None, generator=1)
+    with pytest.raises(TypeError, match=r"no argument 'negative_prompt'; it takes"):  # `draw` has no negative prompt
+        draw(None, negative_prompt="")
+
+
 def test_a_setting_that_is_a_parameter_of_the_function_is_documented_once():
     @accepts(Base)
     def walk(steps, **changes):

@@ -200,11 +200,27 @@ def describe(kind: type, *, skipped: Collection[str] = ()) -> str:
     return "\n".join(lines)
 
 
+PEER_WORDS = {
+    "audio_file": "recordings",
+    "audios": "recordings",
+    "candidate_labels": "captions",
+    "chunk_length_s": "window_s",
+    "generator": "seed",
+    "hypothesis_template": "template",
+    "inputs": "recordings",
+    "negative_prompt": "negative",
+    "num_images_per_prompt": "images_per_sound",
+    "prompt": "text",
+    "torch_dtype": "dtype",
+}
+"""Names of arguments of transformers, diffusers and audio2img, and the argument that takes their place here."""
+
+
 def accepts(kind: type, *, further: Collection[str] = ()) -> Callable[[Function], Function]:
     """Let a function that takes `**changes` show the settings of a class as its keyword arguments.
 
     The function's signature and docstring list them; a keyword that is neither a setting nor a parameter of its own is
-    refused with the names that there are.
+    refused with the names that there are, and for a name of another library with the one that takes its place.
 
     Args:
         kind: settings class.
@@ -232,10 +248,13 @@ def accepts(kind: type, *, further: Collection[str] = ()) -> Callable[[Function]
 
         @wraps(function)
         def checked(*args: Any, **keywords: Any) -> Any:
-            unknown = [name for name in keywords if name not in taken and name not in types]
-            if unknown:
-                available = ", ".join(sorted(taken | types.keys()))
-                raise TypeError(f"{function.__qualname__} has no argument {unknown[0]!r}; it takes {available}")
+            for name in keywords:
+                if name not in taken and name not in types:
+                    available = (taken | types.keys()) - {"self", "cls"}
+                    word = PEER_WORDS.get(name)
+                    hint = f": {word} takes its place" if word in available else ""
+                    takes = ", ".join(sorted(available))
+                    raise TypeError(f"{function.__qualname__} has no argument {name!r}{hint}; it takes {takes}")
             return function(*args, **keywords)
 
         checked.__signature__ = own.replace(parameters=[*kept, *added])  # pyright: ignore[reportAttributeAccessIssue]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import photism
 from tests.documents.conftest import run
@@ -35,5 +36,5 @@ def test_a_name_of_the_table_is_exported(name):
 
 @pytest.mark.parametrize(("code", "message"), ERRORS)
 def test_what_has_no_counterpart_is_one_error(code, message):
-    with pytest.raises((photism.InputError, AttributeError), match=re.escape(message)):
-        eval(code, {}, Names(samples=np.zeros(16_000, np.float32), diffusion=object()))
+    with pytest.raises((photism.InputError, TypeError), match=re.escape(message)):
+        eval(code, {}, Names(samples=np.zeros(16_000, np.float32), diffusion=object(), generator=torch.Generator()))
