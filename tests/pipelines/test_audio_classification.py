@@ -99,6 +99,8 @@ def test_by_hand_as_documented(classifiers, recordings):
         batch_size=1,
         args_parser=None,
         device=-1,
+        tokenizer=None,
+        image_processor=None,
         torch_dtype=torch.float32,
         binary_output=False,
     )

@@ -1,6 +1,7 @@
 """The automatic-speech-recognition pipeline compared with that of transformers."""
 
 import json
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from photism import AutomaticSpeechRecognitionPipeline, InputError, Transcriber,
 NAMES = ("w2v-bert", "w2v-bert-adapter", "wav2vec2", "xlsr", "hubert")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def both(ctc_checkpoints):
     """Function that returns transformers' pipeline and ours for a checkpoint."""
 
-    def pipelines(name, **arguments):
-        task, folder = "automatic-speech-recognition", str(ctc_checkpoints / name)
-        arguments = {"model": folder, "device": "cpu", **arguments}
+    @cache
+    def pipelines(name):
+        arguments = {"model": str(ctc_checkpoints / name), "device": "cpu"}
+        task = "automatic-speech-recognition"
         return transformers.pipeline(task, **arguments), pipeline(task, **arguments)
 
     return pipelines
@@ -57,10 +59,12 @@ def test_chunks_are_those_of_transformers(both, recordings, name, lengths):
 
 
 def test_the_chunks_of_the_constructor_hold_unless_a_call_has_others(both, recordings):
-    arguments = {"chunk_length_s": 0.5, "stride_length_s": 0.1, "return_timestamps": "word", "batch_size": 2}
-    theirs, ours = both("xlsr", **arguments)
-    assert ours(recordings[2]) == theirs(recordings[2].copy(), batch_size=1)
-    assert ours(recordings[2], chunk_length_s=0, return_timestamps=False) == both("xlsr")[0](recordings[2].copy())
+    arguments = {"chunk_length_s": 0.5, "stride_length_s": 0.1, "return_timestamps": "word"}
+    theirs, ours = both("xlsr")
+    parts = {"feature_extractor": ours.feature_extractor, "tokenizer": ours.tokenizer}
+    made = pipeline("automatic-speech-recognition", model=ours.model, **parts, **arguments, batch_size=2, device="cpu")
+    assert made(recordings[2]) == theirs(recordings[2].copy(), **arguments)
+    assert made(recordings[2], chunk_length_s=0, return_timestamps=False) == theirs(recordings[2].copy())
 
 
 @pytest.mark.parametrize("rate", [16_000, 8_000])
@@ -121,6 +125,21 @@ def test_a_batch_has_the_text_of_its_recordings_without_that_of_padding(both, re
     alone = [theirs(each.copy()) for each in recordings]
     assert theirs([each.copy() for each in recordings], batch_size=3) != alone  # transformers decodes padding
     assert ours(recordings, batch_size=3) == alone
+
+
+def test_a_last_token_that_is_half_padding_is_not_decoded(both, recordings):
+    theirs, ours = both("w2v-bert")
+    even, odd = recordings[0][: 400 + 39 * 160], recordings[0][: 400 + 40 * 160]
+    assert ours(even) == theirs(even.copy())
+    assert theirs(odd.copy(), return_timestamps="char")["chunks"][-1]["timestamp"][1] == pytest.approx(0.42)
+    assert ours(odd, return_timestamps="char")["chunks"][-1]["timestamp"][1] <= 0.4
+
+
+def test_a_recording_that_is_context_alone_has_no_text(both, recordings):
+    given = {"raw": recordings[0], "sampling_rate": 16_000, "stride": (8000, 8000)}
+    theirs, ours = both("xlsr")
+    assert ours(given, return_timestamps="word") == theirs(dict(given), return_timestamps="word")
+    assert ours(given)["text"] == ""
 
 
 def test_a_recording_that_does_not_fit_into_memory_has_the_windows_of_the_transcriber(both, recordings, monkeypatch):

@@ -1,6 +1,7 @@
 """pipeline(): tasks, default models, and what a pipeline is made of."""
 
 import copy
+import json
 import logging
 import shutil
 
@@ -137,6 +138,17 @@ def test_a_configuration_takes_the_place_of_that_of_the_checkpoint(folder, recor
     made = pipeline("audio-classification", folder, config, device=-1)
     assert {each["label"] for each in made(recordings[0])} == set(config.id2label.values())
     assert pipeline(model=folder, config=folder, device=-1)(recordings[0])[0]["label"] not in config.id2label.values()
+
+
+def test_classes_without_names_have_those_of_transformers(classifiers, recordings, tmp_path):
+    shutil.copytree(classifiers("xlsr"), tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config.update(id2label={str(index): f"LABEL_{index}" for index in range(len(config["id2label"]))}, label2id=None)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"num_labels": len(config.pop("id2label"))}))
+    theirs = transformers.pipeline("audio-classification", model=str(tmp_path), device="cpu")(recordings[0].copy())
+    ours = pipeline("audio-classification", model=str(tmp_path), device=-1)(recordings[0])
+    assert [each["label"] for each in ours] == [each["label"] for each in theirs]
+    assert ours[0]["label"].startswith("LABEL_")
 
 
 def test_the_head_of_published_emotion_classifiers_is_loaded(classifiers, recordings, tmp_path):

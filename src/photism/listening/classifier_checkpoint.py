@@ -56,6 +56,7 @@ def load_classifier(
     dtype: torch.dtype | str,
     config: Any = None,
     extractor: Any = None,
+    needs_names: bool = True,
     **arguments: Any,
 ) -> Classifier:
     """Load an audio classifier in evaluation mode.
@@ -66,6 +67,8 @@ def load_classifier(
         dtype: dtype of its weights; "auto" for that of the checkpoint.
         config: configuration in place of the checkpoint's own.
         extractor: feature extractor in place of the checkpoint's own.
+        needs_names: refuse a checkpoint whose config.json does not name the classes; transformers calls them LABEL_0
+            and so on.
         arguments: further arguments of transformers' `from_pretrained`.
 
     Raises:
@@ -84,13 +87,13 @@ def load_classifier(
             f"{', '.join(sorted(CLASSIFIERS))}"
         )
     check_architecture(checkpoint, CLASSIFIERS[model_type], allow_unknown=True)
-    id2label = checkpoint.raw_config.get("id2label") if config is None else config.id2label
+    own_names = checkpoint.raw_config.get("id2label")
     config = config or read_config(checkpoint)
     if extractor is None:
         extractor = read_feature_extractor(checkpoint, config)
     else:
         extractor = check_feature_extractor(extractor, config, checkpoint.name)
-    names = _class_names(checkpoint.name, id2label, config)
+    names = _class_names(checkpoint.name, own_names if needs_names else config.id2label, config)
     arguments |= {"config": config, "device": device, "dtype": resolve_dtype(dtype, checkpoint)}
     return Classifier(_load_model(checkpoint, config, arguments), extractor, names)
 
@@ -124,7 +127,7 @@ def _join_weights(model: Path, head: Path) -> dict[str, torch.Tensor]:
 
 
 def _class_names(name: str, id2label: Any, config: Any) -> tuple[str, ...]:
-    """Return the class names in config.json; without any, transformers would make up LABEL_0 and so on."""
+    """Return the class names in config.json."""
     if not id2label:
         raise InputError(f"{name} does not name its classes: its config.json has no id2label")
     try:

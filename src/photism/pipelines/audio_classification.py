@@ -17,7 +17,17 @@ from photism.listening.windowed_scores import ClassScore
 from photism.pipelines.arguments import accepted, first_given
 
 CALL_ARGUMENTS = ("top_k", "function_to_apply")
-ARGUMENTS = (*CALL_ARGUMENTS, "batch_size", "binary_output", "device", "dtype", "num_workers", "task", "torch_dtype")
+ARGUMENTS = (
+    *CALL_ARGUMENTS,
+    "batch_size",
+    "binary_output",
+    "device",
+    "dtype",
+    "num_workers",
+    "task",
+    "tokenizer",
+    "torch_dtype",
+)
 
 
 class AudioClassificationPipeline(transformers.AudioClassificationPipeline):

@@ -180,6 +180,7 @@ def _load_audio_classification(request: Request) -> AudioClassificationPipeline:
             dtype=request.dtype,
             config=request.config,
             extractor=extractor,
+            needs_names=False,
             **request.model_kwargs,
         )
         if request.model is None:

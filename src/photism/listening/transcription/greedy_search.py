@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,11 +21,9 @@ def best_path(log_probs: NDArray[np.float32], vocabulary: Vocabulary) -> list[To
     Source: https://www.cs.toronto.edu/~graves/icml_2006.pdf, section 3.2.
     """
     path = log_probs.argmax(1)  # (F,)
-    changes = np.flatnonzero(np.diff(path)) + 1
-    starts = np.concatenate([np.zeros(min(1, len(path)), np.intp), changes])
-    stops = np.append(starts[1:], len(path))
+    edges = np.flatnonzero(np.diff(path, prepend=-1, append=-1))  # where a run starts or stops
     return [
         TokenSpan(token, start, stop)
-        for token, start, stop in zip(path[starts].tolist(), starts.tolist(), stops.tolist(), strict=True)
+        for token, (start, stop) in zip(path[edges[:-1]].tolist(), pairwise(edges.tolist()), strict=True)
         if token != vocabulary.blank_id
     ]
