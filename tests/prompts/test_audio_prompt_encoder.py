@@ -59,6 +59,18 @@ def test_a_saved_model_loads_with_equal_weights(model, waveforms, tmp_path: Path
     torch.testing.assert_close(loaded.encode(waveforms).prompt_embeds, model.encode(waveforms).prompt_embeds)
 
 
+@pytest.mark.parametrize("saved", [torch.float16, torch.bfloat16])
+def test_a_checkpoint_in_half_precision_computes_in_float32_unless_a_dtype_is_given(model, saved, tmp_path: Path):
+    model.to(saved).save_pretrained(tmp_path)
+    loaded, report = AudioPromptEncoder.from_pretrained(tmp_path, output_loading_info=True)
+    assert not report["missing_keys"]
+    for name, value in loaded.state_dict().items():
+        assert value.dtype == torch.float32
+        assert torch.equal(value, model.state_dict()[name].float()), name
+    for argument in ({"dtype": saved}, {"dtype": "auto"}, {"torch_dtype": saved}):
+        assert AudioPromptEncoder.from_pretrained(tmp_path, **argument).dtype == saved
+
+
 def test_encoding_restores_training_mode_even_after_an_error(model, waveforms, tmp_path: Path):
     model.train()
     model.encode(waveforms)

@@ -86,6 +86,18 @@ class AudioPromptEncoder(PreTrainedModel):
             initialization.zeros_(module.bias)
 
     @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """Load a checkpoint as transformers does, on the CPU in float32 unless a `dtype` is given.
+
+        CPUs compute slower in half precision, in which checkpoints are saved to be small.
+        """
+        loaded = super().from_pretrained(*args, **kwargs)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        if kwargs.get("dtype", kwargs.get("torch_dtype")) is None and model.device.type == "cpu":
+            model.float()
+        return loaded
+
+    @classmethod
     def for_space(
         cls,
         space: PromptSpace,
