@@ -19,7 +19,6 @@ SAMPLES = (93_680, 77_040)
 """Lengths of the first two recordings of hf-internal-testing/librispeech_asr_demo."""
 
 IMPORT = re.compile(r"^from \w+ import (?P<names>.+)$", re.MULTILINE)
-pending = pytest.mark.xfail(strict=False, reason="uses names that photism does not export yet")
 
 
 @pytest.fixture(scope="session")

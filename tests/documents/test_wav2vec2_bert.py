@@ -264,3 +264,21 @@ def test_the_documented_arguments_and_fields_of_forward(positions):
     for mine, other in zip(ours.attentions, theirs.attentions, strict=True):
         close(mine[0], other[0], 1e-4)  # rows of padding are zero
     assert torch.equal(as_tuple[0], ours[0])
+
+
+def test_the_configuration_chooses_tuples_and_hidden_states():
+    """`config.return_dict` and `config.output_hidden_states`, and mask_time_indices, which hides inputs."""
+    features = torch.randn(1, 30, 160, generator=torch.Generator().manual_seed(0))
+    hidden = torch.arange(30)[None] < 10
+    outputs = []
+    for library in (photism, transformers):
+        model = library.Wav2Vec2BertModel.from_pretrained("facebook/w2v-bert-2.0", output_hidden_states=True)
+        model.config.return_dict = False
+        with torch.no_grad():
+            outputs.append(model(features, mask_time_indices=hidden))
+            assert not torch.allclose(model(features)[0], outputs[-1][0])
+    ours, theirs = outputs
+    assert type(ours) is type(theirs) is tuple
+    close(ours[0], theirs[0], 1e-4)
+    for mine, other in zip(ours[2], theirs[2], strict=True):
+        close(mine, other, 1e-4)
