@@ -40,6 +40,7 @@ def test_the_task_is_that_of_the_model(classifiers, ctc_checkpoints, models):
 
 
 def test_speech_is_audio(sound_models):
+    assert pipeline(model=str(sound_models / "sound"), device=-1).task == "text-to-audio"
     assert pipeline("text-to-speech", model=sound_models / "sound", device=-1).task == "text-to-audio"
 
 
@@ -193,6 +194,12 @@ def test_bad_arguments(folder, arguments, message):
         arguments = {"model": folder, **arguments}
     with pytest.raises(InputError, match=message):
         pipeline(**arguments)
+
+
+@pytest.mark.parametrize("task", ["audio-to-image", "text-to-audio", "zero-shot-audio-classification"])
+def test_the_components_of_our_own_models_cannot_be_replaced(folder, models, task):
+    with pytest.raises(InputError, match="feature_extractor is part of the model for this task and cannot be replaced"):
+        pipeline(task, model=models / "sd", feature_extractor=folder)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,14 @@ class Request:
 
     @property
     def loading(self) -> dict[str, Any]:
-        """Arguments of `from_pretrained` of Photism's own classes, whose dtype is float32 by default."""
+        """Arguments of `from_pretrained` of Photism's own classes, for which the dtype "auto" is float32.
+
+        Raises:
+            InputError: a component is given, of which these classes take none.
+        """
+        for name in ("config", "tokenizer", "feature_extractor"):
+            if getattr(self, name) is not None:
+                raise InputError(f"{name} is part of the model for this task and cannot be replaced; omit it")
         dtype = "float32" if self.dtype == "auto" else self.dtype
         return {"device": self.device, "dtype": dtype_name(dtype), **self.model_kwargs}
 
@@ -152,6 +159,8 @@ def _chosen_task(task: str | None, model: Any) -> str:
 def _task_of(model: Any) -> str:
     names = [type(model).__name__]
     if isinstance(model, str | Path):
+        if (Path(model) / "model_index.json").is_file():  # of diffusers
+            return "text-to-audio"
         names = find_checkpoint(model, expected="a model").raw_config.get("architectures") or []
     tasks = [task for name in names for ending, task in TASK_OF_ARCHITECTURE.items() if name.endswith(ending)]
     if not tasks:

@@ -55,6 +55,10 @@ class Word:
     confidence: float
     characters: tuple[Character, ...]
 
+    def __getitem__(self, name: str) -> Any:
+        """Return an attribute by its name, as in `word["start_s"]`."""
+        return getattr(self, name)
+
 
 @dataclass(frozen=True)
 class Transcript:
@@ -69,6 +73,10 @@ class Transcript:
     words: tuple[Word, ...]
     duration_s: float
     windows: int = 1
+
+    def __getitem__(self, name: str) -> Any:
+        """Return an attribute by its name, as in `transcript["text"]`."""
+        return getattr(self, name)
 
     @property
     def text(self) -> str:
