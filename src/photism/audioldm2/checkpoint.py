@@ -76,33 +76,35 @@ class AudioLDM2Checkpoint:
     variant: str | None = None
 
     def with_components(self, components: Mapping[str, Any]) -> AudioLDM2Checkpoint:
-        """Return the same with the configurations of components in memory, by their names."""
-        return replace(self, configs={**self.configs, **{name: _config(each) for name, each in components.items()}})
+        """Return the same with the configurations of components in memory, by their names; None has none."""
+        configs = {name: _config(each) for name, each in components.items() if each is not None}
+        kept = {name: each for name, each in self.configs.items() if name not in components}
+        return replace(self, configs={**kept, **configs})
 
     @property
     def is_speech(self) -> bool:
         """Whether it generates speech: its second text encoder is that of VITS, which reads a transcription."""
-        return self.configs["text_encoder_2"].get("model_type") == "vits"
+        return self.configs.get("text_encoder_2", {}).get("model_type") == "vits"
 
     @property
     def sampling_rate(self) -> int:
         """Sampling rate of the waveforms in Hz."""
-        return self._value("vocoder", "sampling_rate")
+        return self.value("vocoder", "sampling_rate")
 
     @property
     def hop_samples(self) -> int:
         """Samples of a mel frame."""
-        return prod(self._value("vocoder", "upsample_rates"))
+        return prod(self.value("vocoder", "upsample_rates"))
 
     @property
     def mel_bins(self) -> int:
         """Number of mel bins."""
-        return self._value("vocoder", "model_in_dim")
+        return self.value("vocoder", "model_in_dim")
 
     @property
     def vae_scale_factor(self) -> int:
         """Mel frames of a latent frame, and mel bins of a latent bin."""
-        return 2 ** (len(self._value("vae", "block_out_channels")) - 1)
+        return 2 ** (len(self.value("vae", "block_out_channels")) - 1)
 
     @property
     def latent_samples(self) -> int:
@@ -112,28 +114,28 @@ class AudioLDM2Checkpoint:
     @property
     def window_frames(self) -> int:
         """Latent frames that the UNet was trained on: the default length, and the length of a window."""
-        size = self._value("unet", "sample_size")
+        size = self.value("unet", "sample_size")
         return size if isinstance(size, int) else size[0]
 
     def latent_shape(self, frames: int) -> tuple[int, int, int]:
         """Return the shape of the latents of a waveform: channels, frames, bins."""
-        return self._value("unet", "in_channels"), frames, self.mel_bins // self.vae_scale_factor
+        return self.value("unet", "in_channels"), frames, self.mel_bins // self.vae_scale_factor
 
     @property
     def embed_widths(self) -> tuple[int, int]:
         """Widths of the hidden states of the language model and of the second text encoder."""
-        return self._value("language_model", "n_embd"), self._value("projection_model", "text_encoder_1_dim")
+        return self.value("language_model", "n_embd"), self.value("projection_model", "text_encoder_1_dim")
 
     @property
     def max_positions(self) -> int:
         """Number of positions of the language model, for its input and the states that it generates."""
-        return self._value("language_model", "n_positions")
+        return self.value("language_model", "n_positions")
 
     @property
     def max_new_tokens(self) -> int:
         """Default number of states that the language model generates."""
         default = DEFAULT_SPEECH_NEW_TOKENS if self.is_speech else DEFAULT_NEW_TOKENS
-        return self.configs["language_model"].get("max_new_tokens") or default
+        return self.configs.get("language_model", {}).get("max_new_tokens") or default
 
     def check_configs(self) -> None:
         """Read every value that is needed of the configurations.
@@ -149,12 +151,14 @@ class AudioLDM2Checkpoint:
                 f"multiple of its VAE's scale factor {self.vae_scale_factor}"
             )
 
-    def _value(self, component: str, name: str) -> Any:
+    def value(self, component: str, name: str) -> Any:
         """Return a value of a component's configuration.
 
         Raises:
-            InputError: it is missing.
+            InputError: it or the component is missing.
         """
+        if component not in self.configs:
+            raise InputError(f"{self.location} has no {component}: give it one")
         value = self.configs[component].get(name)
         if value is None:
             raise InputError(
@@ -172,7 +176,7 @@ class AudioLDM2Checkpoint:
             InputError: it has no weights, or the hub cannot be reached.
         """
         if self.folder is None:
-            raise InputError(f"{component} is missing: give the pipeline one")
+            raise InputError(f"the pipeline has no {component}: give it one")
         for variant in dict.fromkeys((self.variant, None)):
             for suffix, names in WEIGHT_FILES.items():
                 folder = self._fetch(component, [f"{name}{_infix(variant)}{suffix}" for name in names])

@@ -156,13 +156,13 @@ class ComponentLoader:
         self.encodings.clear()
         for model in self._loaded.values():
             if isinstance(model, torch.nn.Module):
-                model.to(device=device, dtype=dtype)
+                model.to(*(each for each in (device, dtype) if each is not None))
 
     def _class_name(self, component: str) -> str:
         try:
             return self.checkpoint.classes[component][1]
         except KeyError:
-            raise InputError(f"{component} is missing: give the pipeline one") from None
+            raise InputError(f"the pipeline has no {component}: give it one") from None
 
     def _get(self, name: str, load: Callable[[], Any]) -> Any:
         if name not in self._loaded:
@@ -175,7 +175,7 @@ class ComponentLoader:
         class_name = self._class_name(component).removesuffix("Fast")
         folder = self.checkpoint.folder
         if folder is None:
-            raise InputError(f"{component} is missing: give the pipeline one")
+            raise InputError(f"the pipeline has no {component}: give it one")
         with as_input_error(f"{component} of model {self.checkpoint.location} cannot be loaded"):
             return getattr(transformers, class_name).from_pretrained(folder / component)
 

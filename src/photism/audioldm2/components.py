@@ -112,9 +112,7 @@ def _held_model(component: str, module: Any) -> Any:
 
 
 def _is_none(component: str) -> InputError:
-    return InputError(
-        f"{component} of the pipeline is None; set it, or give what it computes as an argument of the call"
-    )
+    return InputError(f"the pipeline has no {component}: give it one")
 
 
 def is_in_memory(attributes: Mapping[str, Any]) -> bool:

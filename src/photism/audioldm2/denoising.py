@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from photism.audioldm2.attention_arguments import attention_arguments
 from photism.audioldm2.cached_cross_attention import TextConditioning, cached_cross_attention
 from photism.audioldm2.components import Components
 from photism.audioldm2.inpainting import keep_outside
@@ -68,7 +69,10 @@ class Denoiser:
         accepted = signature(self.scheduler.step).parameters
         further = {"eta": self.eta, "generator": generators}
         further = {name: value for name, value in further.items() if name in accepted}
-        with cached_cross_attention(self.unet, text) as is_cached:
+        with (
+            attention_arguments(self.unet, self.cross_attention_kwargs),
+            cached_cross_attention(self.unet, text) as is_cached,
+        ):
             for step, timestep in enumerate(timesteps):
                 noise = self._predict(self.scheduler.scale_model_input(latents, timestep), timestep, text, is_cached)
                 latents = self.scheduler.step(noise, timestep, latents, **further, return_dict=False)[0]
@@ -98,7 +102,6 @@ class Denoiser:
             encoder_hidden_states=text.encoder_hidden_states,
             encoder_hidden_states_1=text.encoder_hidden_states_1,
             encoder_attention_mask_1=None if is_cached else text.encoder_attention_mask_1,
-            cross_attention_kwargs=self.cross_attention_kwargs,
             return_dict=False,
         )[0].float()
         if not is_guided:

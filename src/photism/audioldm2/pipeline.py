@@ -14,7 +14,20 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from diffusers import AudioLDM2ProjectionModel, AudioLDM2UNet2DConditionModel, AutoencoderKL, SchedulerMixin
 from torch import Tensor
+from transformers import (
+    ClapFeatureExtractor,
+    ClapModel,
+    GPT2LMHeadModel,
+    GPT2Model,
+    RobertaTokenizer,
+    SpeechT5HifiGan,
+    T5EncoderModel,
+    T5Tokenizer,
+    VitsModel,
+    VitsTokenizer,
+)
 from typing_extensions import Self
 
 from photism.audioldm2.checkpoint import DEFAULT_GUIDANCE_SCALE, AudioLDM2Checkpoint, read_checkpoint
@@ -61,17 +74,17 @@ class AudioLDM2Pipeline(PipelineStages):
 
     def __init__(
         self,
-        vae: Any,
-        text_encoder: Any,
-        text_encoder_2: Any,
-        projection_model: Any,
-        language_model: Any,
-        tokenizer: Any,
-        tokenizer_2: Any,
-        feature_extractor: Any,
-        unet: Any,
-        scheduler: Any,
-        vocoder: Any,
+        vae: AutoencoderKL,
+        text_encoder: ClapModel,
+        text_encoder_2: T5EncoderModel | VitsModel,
+        projection_model: AudioLDM2ProjectionModel,
+        language_model: GPT2Model | GPT2LMHeadModel,
+        tokenizer: RobertaTokenizer,
+        tokenizer_2: T5Tokenizer | VitsTokenizer,
+        feature_extractor: ClapFeatureExtractor,
+        unet: AudioLDM2UNet2DConditionModel,
+        scheduler: SchedulerMixin,
+        vocoder: SpeechT5HifiGan,
         guidance_scale: float = DEFAULT_GUIDANCE_SCALE,
     ) -> None:
         given = vars()

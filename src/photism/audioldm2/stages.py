@@ -12,7 +12,6 @@ from photism.audioldm2.checkpoint import AudioLDM2Checkpoint
 from photism.audioldm2.clap_ranking import clap_embed, rank_waveforms
 from photism.audioldm2.gpt2 import generate_hidden_states
 from photism.audioldm2.lazy_pipeline import LazyPipeline
-from photism.audioldm2.mel_vae import vocode
 from photism.audioldm2.prompt_embeds import PromptEmbeds
 from photism.audioldm2.settings import SoundSettings
 from photism.audioldm2.text_encoding import encode_clap, tokenize_clap
@@ -177,13 +176,13 @@ class PipelineStages(LazyPipeline):
             latents = randn_tensor(shape, generator=generator, device=torch.device(device), dtype=dtype)
         return latents.to(device) * self.scheduler.init_noise_sigma
 
+    @torch.no_grad()
     def mel_spectrogram_to_waveform(self, mel_spectrogram: Tensor) -> Tensor:
         """Turn log-mel spectrograms into waveforms: (B, F, bins) or (B, 1, F, bins) -> (B, T), float32 on the CPU."""
         models = self.models
         mel = mel_spectrogram.squeeze(1) if mel_spectrogram.ndim == 4 else mel_spectrogram
         with models.on_device("vocoder") as (vocoder,):
-            samples = mel.shape[1] * models.checkpoint.hop_samples
-            return vocode(vocoder, mel, models.checkpoint, samples=samples)
+            return vocoder(mel.to(vocoder.dtype)).float().cpu()
 
     def score_waveforms(
         self,

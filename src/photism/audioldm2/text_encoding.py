@@ -149,7 +149,7 @@ class TextEncoder:
 def tokenize_clap(components: Components, texts: Sequence[str]) -> dict[str, Tensor]:
     """Return `input_ids` and `attention_mask` of texts for CLAP, padded to the longest."""
     tokenizer = components.tokenizers[0]
-    limit = _max_tokens(tokenizer, components.checkpoint.configs["text_encoder"]["text_config"])
+    limit = _max_tokens(tokenizer, components.checkpoint.value("text_encoder", "text_config"))
     return _tokenize(tokenizer, texts, limit)
 
 
