@@ -154,9 +154,10 @@ class ComponentLoader:
         self.device = device or self.device
         self.dtypes = self.dtypes if dtype is None else {"default": dtype}
         self.encodings.clear()
+        target = [each for each in (device, dtype) if each is not None]
         for model in self._loaded.values():
-            if isinstance(model, torch.nn.Module):
-                model.to(*(each for each in (device, dtype) if each is not None))
+            if hasattr(model, "parameters"):  # a tokenizer has none
+                model.to(*target)
 
     def _class_name(self, component: str) -> str:
         try:
