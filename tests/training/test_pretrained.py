@@ -85,5 +85,5 @@ def test_parts_that_a_fine_tuning_leaves_behind_are_reported(bare_encoder, model
         (models / "xl", "; its adapter and pooled_projection are left behind"),
     ):
         pretrained = load_pretrained_encoder(str(folder))
-        assert builder.start_lines(pretrained) == [f"the training starts from the encoder of {folder}{left}"]
+        assert builder.start_line(pretrained) == f"the training starts from the encoder of {folder}{left}"
         builder.build(pretrained)

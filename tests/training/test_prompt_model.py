@@ -56,9 +56,8 @@ def make_builder(space, **given):
 def test_the_adapter_of_an_audio2img_checkpoint_is_continued(audio2img, published, waveforms, tmp_path):
     pretrained = load_pretrained_encoder(str(audio2img / "checkpoint"))
     builder = make_builder(published.encoder.prompt_space)
-    assert builder.start_lines(pretrained) == [
-        f"the training continues the encoder and the adapter of {audio2img / 'checkpoint'}"
-    ]
+    expected = f"the training continues the encoder and the adapter of {audio2img / 'checkpoint'}"
+    assert builder.start_line(pretrained) == expected
     model = builder.build(pretrained)
     expected = published.encoder.encode(waveforms).prompt_embeds
     torch.testing.assert_close(model.encode(waveforms).prompt_embeds, expected, rtol=0, atol=0)
@@ -91,7 +90,7 @@ def test_its_convolutions_are_continued_to_a_longer_prompt(audio2img, published,
 def test_an_audio2img_adapter_that_does_not_fit_is_reported(audio2img, given, space, reason):
     pretrained = load_pretrained_encoder(str(audio2img / "checkpoint"))
     builder = make_builder(make_space(**space), **given)
-    (line,) = builder.start_lines(pretrained)
+    line = builder.start_line(pretrained)
     assert line == (
         f"the training starts from the encoder of {audio2img / 'checkpoint'}; its adapter is left behind: {reason}"
     )
@@ -108,7 +107,7 @@ def test_a_photism_model_is_continued_if_its_tokens_fit(models):
     torch.testing.assert_close(dict(model.adapter.state_dict()), dict(before), rtol=0, atol=0)
     fewer = make_builder(space, tokens=8)
     assert fewer.build(pretrained).config.tokens == 8
-    (line,) = fewer.start_lines(pretrained)
+    line = fewer.start_line(pretrained)
     assert line.endswith("its adapter is left behind: it produces 12 tokens, not 8")
 
 
@@ -117,22 +116,24 @@ def test_the_pooled_projection_is_continued_with_the_adapter(models):
     before = AudioPromptEncoder.from_pretrained(models / "xl").pooled_projection.state_dict()
     model = make_builder(make_space(length=20, width=2 * WIDTH, pooled=WIDTH)).build(pretrained)
     torch.testing.assert_close(dict(model.pooled_projection.state_dict()), dict(before), rtol=0, atol=0)
+    line = make_builder(make_space(length=20, width=2 * WIDTH)).start_line(pretrained)
+    assert line.startswith("the training continues the encoder and the adapter of")
+    assert line.endswith("; its pooled_projection is left behind")
 
 
 def test_other_adapters_are_reported(bare_encoder, models, tmp_path):
-    assert make_builder(make_space()).start_lines(load_pretrained_encoder(str(bare_encoder))) == [
-        f"the training starts from the encoder of {bare_encoder}"
-    ]
+    line = make_builder(make_space()).start_line(load_pretrained_encoder(str(bare_encoder)))
+    assert line == f"the training starts from the encoder of {bare_encoder}"
     config = transformers.Wav2Vec2BertConfig.from_pretrained(bare_encoder, add_adapter=True, num_adapter_layers=1)
     config.use_intermediate_ffn_before_adapter = True
     transformers.Wav2Vec2BertModel(config).save_pretrained(tmp_path)
     pretrained = load_pretrained_encoder(str(tmp_path))
     builder = make_builder(make_space())
-    (line,) = builder.start_lines(pretrained)
-    assert line.endswith("its adapter is left behind: it does not produce prompts")
+    line = builder.start_line(pretrained)
+    assert line.endswith("its adapter and intermediate_ffn are left behind")
     builder.build(pretrained)
     phonetic = load_pretrained_encoder("tiny")
-    (line,) = builder.start_lines(phonetic)
+    line = builder.start_line(phonetic)
     assert line.endswith("its adapter is left behind: a phonetic adapter is trained by a recipe of its own")
 
 
@@ -142,7 +143,7 @@ def test_the_shape_of_the_conv_adapter(bare_encoder, audio2img):
     model = builder.build(load_pretrained_encoder(str(bare_encoder)))
     assert model.config.adapter_arguments == {"num_layers": 1, "kernel_size": 5, "stride": 4}
     assert model(torch.randn(2, 50, 160), torch.ones(2, 50)).prompt_embeds.shape == (2, 11, WIDTH)
-    (line,) = make_builder(make_space(), **shape).start_lines(load_pretrained_encoder(str(audio2img / "checkpoint")))
+    line = make_builder(make_space(), **shape).start_line(load_pretrained_encoder(str(audio2img / "checkpoint")))
     assert line.endswith("its adapter is left behind: its layers have another shape")
     with pytest.raises(SettingError, match="num_adapter_layers must not be set for the resampler adapter; got 1"):
         make_builder(make_space(), **shape).build(load_pretrained_encoder(str(bare_encoder)))

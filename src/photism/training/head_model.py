@@ -57,11 +57,9 @@ class HeadBuilder:
             adapter.requires_grad_(True)  # new, whatever of the encoder is frozen
         return model
 
-    def start_lines(self, pretrained: PretrainedEncoder) -> list[str]:
+    def start_line(self, pretrained: PretrainedEncoder) -> str:
         """Return that the checkpoint's own head, or prompt adapter, is left behind, if it has one."""
-        parts = pretrained.other_parts
-        left = f"; its {' and '.join(parts)} {'is' if len(parts) == 1 else 'are'} left behind" if parts else ""
-        return [f"the training starts from the encoder of {pretrained.name}{left}"]
+        return pretrained.start_line()
 
     def min_tokens(self, model: Any) -> int:
         """Return 1: crops are padded to the longest only."""

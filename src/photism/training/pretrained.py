@@ -5,7 +5,7 @@ Only its configuration and its weights are read. The model that is trained is bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,6 +81,20 @@ class PretrainedEncoder:
                 f"{width}"
             )
         return FeatureSettings(bins, stride)
+
+    def start_line(self, *, kept: Collection[str] = (), reason: str | None = None) -> str:
+        """Return which parts a training takes over and which it leaves behind, as a line of the report.
+
+        Args:
+            kept: `other_parts` that it takes over.
+            reason: why it leaves the rest behind.
+        """
+        taken = ["the encoder", *(f"the {part}" for part in self.other_parts if part in kept)]
+        left = [part for part in self.other_parts if part not in kept]
+        line = f"the training {'starts from' if len(taken) == 1 else 'continues'} {' and '.join(taken)} of {self.name}"
+        if left:
+            line += f"; its {' and '.join(left)} {'is' if len(left) == 1 else 'are'} left behind"
+        return line + (f": {reason}" if left and reason else "")
 
     def load_into(self, encoder: nn.Module) -> None:
         """Copy the weights of the encoder into a new one, whose adapter, if it has one, stays new.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,8 @@ CONV_SETTINGS = {
 }
 """Setting of each argument of `ConvPromptAdapter` that changes the shape of its layers."""
 CONV_DEFAULTS: dict[str, Any] = {"num_layers": 2, "kernel_size": 3, "stride": 2}
-POOLED_PREFIX = "pooled_projection."
+ADAPTER, PROJECTION = "adapter", "pooled_projection"
+"""Parts of a Photism model besides its encoder."""
 
 
 @dataclass(frozen=True)
@@ -63,38 +64,33 @@ class PromptEncoderBuilder:
                 feature_stride=pretrained.features.stride,
                 default_diffusion=self.settings.diffusion,
             )
-            if own is not None and plan.obstacle is None:
+            if own is not None and plan.kept:
                 _keep_conventions(model, own)
             window = getattr(model.adapter, "window", 0)
             if model.config.input_tokens is None and self._longest_crop(pretrained) <= window:
                 model.config.max_input_tokens = window  # what follows would be new to the encoder
             if device != "meta":
                 pretrained.load_into(model.encoder)
-                if plan.obstacle is None:
-                    _load_adapter(model, pretrained)
+                _load_parts(model, pretrained, plan.kept)
             model.encoder = prepare_encoder(model.encoder, self.settings)
         return model
 
-    def start_lines(self, pretrained: PretrainedEncoder) -> list[str]:
+    def start_line(self, pretrained: PretrainedEncoder) -> str:
         """Return whether the training continues the checkpoint's own adapter, and if not, why."""
-        obstacle = self._plan(pretrained).obstacle
-        if "adapter" not in pretrained.other_parts:
-            return [f"the training starts from the encoder of {pretrained.name}"]
-        if obstacle is None:
-            return [f"the training continues the encoder and the adapter of {pretrained.name}"]
-        return [f"the training starts from the encoder of {pretrained.name}; its adapter is left behind: {obstacle}"]
+        plan = self._plan(pretrained)
+        return pretrained.start_line(kept=plan.kept, reason=plan.obstacle)
 
     def _plan(self, pretrained: PretrainedEncoder) -> _Plan:
-        """Return which adapter the model has, and what prevents it from being that of the checkpoint."""
+        """Return which adapter the model has, and what of the checkpoint it continues."""
         settings, space, own = self.settings, self.space, pretrained.prompt_config
         adapter = settings.adapter or (own.adapter if own and own.adapter in TRAINABLE_ADAPTERS else DEFAULT_ADAPTER)
         tokens = settings.tokens or (own.tokens if own and own.tokens < space.length else space.length - 1)
         arguments = dict(own.adapter_arguments) if own and own.adapter == adapter else {}
         plan = _Plan(adapter, {**arguments, **self._conv_arguments(adapter)}, tokens)
-        obstacle = None
         if own is None:
-            obstacle = "it does not produce prompts"
-        elif own.adapter not in TRAINABLE_ADAPTERS:
+            return plan
+        obstacle = None
+        if own.adapter not in TRAINABLE_ADAPTERS:
             obstacle = f"a {own.adapter} adapter is trained by a recipe of its own"
         elif own.adapter != adapter:
             obstacle = f"it is a {own.adapter} adapter, not a {adapter} one"
@@ -104,7 +100,8 @@ class PromptEncoderBuilder:
             obstacle = f"it produces {own.tokens} tokens, not {tokens}"
         elif {**CONV_DEFAULTS, **arguments} != {**CONV_DEFAULTS, **plan.arguments}:
             obstacle = "its layers have another shape"
-        return replace(plan, obstacle=obstacle)
+        kept = [] if obstacle else [ADAPTER] if own.space_pooled_width != space.pooled_width else [ADAPTER, PROJECTION]
+        return replace(plan, kept=kept, obstacle=obstacle)
 
     def _longest_crop(self, pretrained: PretrainedEncoder) -> int:
         """Return the largest number of encoder inputs in a training crop."""
@@ -147,12 +144,14 @@ class _Plan:
         adapter: name of the adapter.
         arguments: keyword arguments of its class.
         tokens: number of its tokens.
-        obstacle: why it does not have the weights of the checkpoint's own adapter; None if it has them.
+        kept: parts of the checkpoint, besides the encoder, whose weights it has.
+        obstacle: why it does not have those of the checkpoint's own adapter, if that is one for prompts.
     """
 
     adapter: str
     arguments: Mapping[str, Any]
     tokens: int
+    kept: Sequence[str] = ()
     obstacle: str | None = None
 
 
@@ -174,15 +173,15 @@ def _keep_conventions(model: AudioPromptEncoder, own: AudioPromptEncoderConfig) 
     model.config.default_negative = own.default_negative
 
 
-def _load_adapter(model: AudioPromptEncoder, pretrained: PretrainedEncoder) -> None:
-    """Copy the adapter of a Photism model and, if its prompt space has the same pooled embedding, their projection.
+def _load_parts(model: AudioPromptEncoder, pretrained: PretrainedEncoder, parts: Sequence[str]) -> None:
+    """Copy parts of a Photism model, such as "adapter", into a new one.
 
     Raises:
-        InputError: the adapter does not fit its configuration.
+        InputError: the checkpoint does not have the weights that its configuration describes.
     """
-    weights = pretrained.read_weights()
-    with as_input_error(f"the adapter of {pretrained.name} cannot be loaded"):
-        model.adapter.load_state_dict(select(weights, "adapter."))
-    projection, tensors = model.pooled_projection, select(weights, POOLED_PREFIX)
-    if projection is not None and tensors and tensors["weight"].shape == projection.weight.shape:
-        projection.load_state_dict(tensors)
+    weights = pretrained.read_weights() if parts else {}
+    for name in parts:
+        module: Any = getattr(model, name)
+        if module is not None:
+            with as_input_error(f"the {name} of {pretrained.name} cannot be loaded"):
+                module.load_state_dict(select(weights, f"{name}."))

@@ -87,7 +87,7 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
     if distributed.is_main:
         trainer.folder.mkdir(parents=True, exist_ok=True)
         write_provenance(trainer.folder, given)
-    listener.report(task.builder.start_lines(pretrained))
+    listener.report([task.builder.start_line(pretrained)])
     preflight = _report(task, model, settings)
     listener.report(preflight.lines())
     if trainer.step < trainer.steps:

@@ -125,8 +125,8 @@ class ModelBuilder(Protocol):
         """Return a model with the weights of the pretrained encoder; on the device "meta" without any weights."""
         ...
 
-    def start_lines(self, pretrained: PretrainedEncoder) -> list[str]:
-        """Return what of the checkpoint the model takes over, and what it leaves behind, as lines of the report."""
+    def start_line(self, pretrained: PretrainedEncoder) -> str:
+        """Return what of the checkpoint the model takes over, and what it leaves behind, as a line of the report."""
         ...
 
     def min_tokens(self, model: Any) -> int:

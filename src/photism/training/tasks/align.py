@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from photism.prompts.diffusion import load_diffusion
-from photism.prompts.losses import LearnedTemperature, regression_loss, sequence_contrastive_loss
+from photism.prompts.losses import LearnedTemperature
 from photism.prompts.metrics import (
     cosine_similarity,
     cross_modal_retrieval,
@@ -23,11 +23,12 @@ from photism.prompts.metrics import (
     sequence_similarity,
 )
 from photism.settings import SettingError
+from photism.training.alignment_losses import batch_losses, contrastive_groups, distinct_negatives
 from photism.training.data.captions import caption_columns, captions_of_row
 from photism.training.data.feature_cache import cache_folder, lock
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
-from photism.training.data.sampler import Crop, EpochSampler, longest_first
+from photism.training.data.sampler import Crop, EpochSampler
 from photism.training.data.text_embeddings import TextEmbeddings, prepare_text_embeddings
 from photism.training.prompt_model import PromptEncoderBuilder, choose_diffusion
 from photism.training.sample_images import clip_score, generate_images
@@ -76,7 +77,8 @@ class AlignTask:
     def report(self, sampler: EpochSampler) -> TaskReport:
         """Return the number of distinct negatives of a clip, and the captions that the tokenizer truncates."""
         steps = max(1, round(self.settings.epochs * sampler.steps_per_epoch))
-        negatives = self._distinct_negatives(sampler, min(steps, NEGATIVES_STEPS))
+        batches = map(sampler.batch, range(min(steps, NEGATIVES_STEPS)))
+        negatives = distinct_negatives(batches, self.settings.contrastive_group)
         used = set(chain.from_iterable(clip.texts for clip in self.dataset.clips))
         pairs = zip(self.text.captions, self.text.is_truncated, strict=True)
         truncated = sorted(used & {caption for caption, is_truncated in pairs if is_truncated})
@@ -101,7 +103,7 @@ class AlignTask:
             "is_padding": self.text.is_padding(ids, positions),
         }
         if self.settings.contrastive_group is not None:
-            targets["group"] = torch.tensor(self._groups(crops))
+            targets["group"] = torch.tensor(contrastive_groups(crops, self.settings.contrastive_group))
         pooled = self.text.pooled(ids)
         return targets if pooled is None else {**targets, "pooled": pooled}
 
@@ -111,63 +113,10 @@ class AlignTask:
         return tuple(each for each in (prompt.prompt_embeds[:, 1:], prompt.pooled_prompt_embeds) if each is not None)
 
     def losses(self, outputs: Sequence[Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return the losses, the mean over the contrastive groups of the batch, and the temperature."""
+        """Return the losses of a whole batch, and the temperature."""
         temperature = self.temperature() if self.settings.learn_temperature else self.settings.temperature
-        if "group" not in targets:
-            losses = self._group_losses(outputs, targets, temperature)
-        else:
-            members = [targets["group"] == number for number in targets["group"].unique()]
-            groups = [
-                self._group_losses(
-                    [each[rows] for each in outputs], {name: each[rows] for name, each in targets.items()}, temperature
-                )
-                for rows in members
-            ]
-            losses = {name: torch.stack([each[name] for each in groups]).mean() for name in groups[0]}
+        losses = batch_losses(outputs, targets, self.settings, temperature=temperature)
         return {**losses, "temperature": torch.as_tensor(temperature)}
-
-    def _group_losses(
-        self, outputs: Sequence[Tensor], targets: Mapping[str, Tensor], temperature: float | Tensor
-    ) -> dict[str, Tensor]:
-        """Return the losses of the tokens and, added to them, those of the pooled embeddings."""
-        tokens, *pooled = outputs
-        settings, positions = self.settings, tokens.shape[1]
-        ids = targets["caption_ids"]
-        losses = alignment_losses(
-            tokens,
-            targets["text_embeds"][:, :positions],
-            settings,
-            temperature=temperature,
-            caption_ids=ids,
-            is_padding=targets["is_padding"][:, :positions],
-        )
-        if pooled:
-            # One embedding of the whole prompt, which counts as much as all tokens together.
-            of_pooled = alignment_losses(
-                pooled[0][:, None], targets["pooled"][:, None], settings, temperature=temperature, caption_ids=ids
-            )
-            total = losses["loss"] + of_pooled.pop("loss")
-            losses = {**losses, **{f"pooled {name}": value for name, value in of_pooled.items()}, "loss": total}
-        return losses
-
-    def _groups(self, crops: Sequence[Crop]) -> list[int]:
-        """Return the contrastive group of each crop: in the order of their lengths they are dealt out in turn.
-
-        So the groups have clips of the same lengths, and do not depend on the processes that compute them.
-        """
-        count = 1 if self.settings.contrastive_group is None else len(crops) // self.settings.contrastive_group
-        places = {crop: place for place, crop in enumerate(longest_first(crops))}
-        return [places[crop] % count for crop in crops]
-
-    def _distinct_negatives(self, sampler: EpochSampler, steps: int) -> float:
-        """Return how many captions other than its own a clip is contrasted with, on average over the first steps."""
-        counts: list[int] = []
-        for crops in map(sampler.batch, range(steps)):
-            captions: dict[int, set[int]] = {}
-            for crop, group in zip(crops, self._groups(crops), strict=True):
-                captions.setdefault(group, set()).add(crop.target)
-            counts += [len(each) - 1 for each in captions.values()]
-        return sum(counts) / len(counts)
 
     def predict(self, model: Any, batch: Batch) -> list[tuple[Tensor, ...]]:
         """Return tokens (S, D) and, if the space has them, pooled embeddings (P,) of each crop, float32."""
@@ -283,42 +232,6 @@ class AlignTask:
             for number, (image, text) in enumerate(zip(images, texts, strict=True))
         }
         return {"CLIP score": clip_score(images, texts, settings.clip)} if settings.clip else {}, named
-
-
-def alignment_losses(
-    audio: Tensor,
-    text: Tensor,
-    settings: AlignSettings,
-    *,
-    temperature: float | Tensor,
-    caption_ids: Tensor,
-    is_padding: Tensor | None = None,
-) -> dict[str, Tensor]:
-    """Return "loss", the weighted sum, and its unweighted parts "contrastive" and "regression", as scalars.
-
-    Args:
-        audio: predicted tokens (B, S, D), or pooled embeddings (B, 1, P).
-        text: target tokens (B, S, D), of the caption of each clip.
-        settings: weights of the parts; a part of weight 0 is not computed.
-        temperature: temperature of the contrastive loss.
-        caption_ids: (B,), equal for equal captions, which are not contrasted unless the settings say so.
-        is_padding: bool (B, S), positions after the end of a caption.
-    """
-    weights = None if is_padding is None else torch.where(is_padding, settings.padding_weight, 1.0)
-    parts: dict[str, Tensor] = {}
-    if settings.contrastive_weight:
-        parts["contrastive"] = sequence_contrastive_loss(
-            audio,
-            text,
-            temperature=temperature,
-            caption_ids=caption_ids if settings.mask_equal_captions else None,
-            symmetric=settings.symmetric,
-            position_weights=weights,
-        )
-    if settings.regression_weight:
-        parts["regression"] = regression_loss(audio, text, norm_weight=settings.norm_weight, position_weights=weights)
-    factors = {"contrastive": settings.contrastive_weight, "regression": settings.regression_weight}
-    return {"loss": torch.stack([factors[name] * part for name, part in parts.items()]).sum(), **parts}
 
 
 def _create(settings: AlignSettings, dataset: FeatureDataset, device: torch.device, listener: Listener) -> AlignTask:

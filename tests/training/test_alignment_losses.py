@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from photism.prompts.losses import regression_loss, sequence_contrastive_loss
+from photism.training.alignment_losses import alignment_losses, batch_losses, contrastive_groups, distinct_negatives
+from photism.training.data.sampler import Crop
 from photism.training.settings import AlignSettings
-from photism.training.tasks.align import alignment_losses
 
 B, S, D = 6, 4, 5
 IDS = torch.tensor([0, 1, 2, 0, 3, 4])
@@ -55,3 +56,31 @@ def test_equal_captions_are_masked_or_negatives(tokens):
     assert masked < plain
     torch.testing.assert_close(losses(*tokens, **given)["loss"], masked)
     torch.testing.assert_close(losses(*tokens, mask_equal_captions=False, **given)["loss"], plain)
+
+
+def test_the_losses_of_a_batch_are_the_means_over_its_groups(tokens):
+    audio, text = tokens
+    settings = AlignSettings(data="d", output="o", batch_size=6, contrastive_group=3)
+    targets = {"caption_ids": IDS, "text_embeds": text, "is_padding": PADDING}
+    groups = torch.tensor([0, 1, 0, 1, 0, 1])
+    found = batch_losses([audio], {**targets, "group": groups}, settings, temperature=0.2)
+    parts = [
+        batch_losses(
+            [audio[groups == number]],
+            {name: each[groups == number] for name, each in targets.items()},
+            settings,
+            temperature=0.2,
+        )
+        for number in (0, 1)
+    ]
+    assert set(found) == {"loss", "contrastive", "regression"}
+    for name, value in found.items():
+        torch.testing.assert_close(value, (parts[0][name] + parts[1][name]) / 2)
+
+
+def test_groups_and_their_distinct_negatives():
+    crops = [Crop(clip, 0, tokens, target) for clip, (tokens, target) in enumerate([(9, 0), (7, 1), (5, 0), (3, 0)])]
+    assert contrastive_groups(crops, 2) == [0, 1, 0, 1]  # by length
+    assert contrastive_groups([crops[each] for each in (3, 0, 2, 1)], 2) == [1, 0, 0, 1]
+    assert distinct_negatives([crops], 2) == 0.5  # captions 0 and 0 in one group, 1 and 0 in the other
+    assert distinct_negatives([crops], None) == 1
