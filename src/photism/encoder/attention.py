@@ -20,17 +20,19 @@ element short.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import pad, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
-from photism.encoder.onednn import Linear, attend, can_use_onednn, linear
+from photism.encoder.onednn import apply_linear, attend, can_use_onednn, linear
 from photism.encoder.packing import PackedBatch
 from photism.encoder.position_embeddings import Positions, rotate
-from photism.encoder.tracing import has_values
+from photism.encoder.tracing import has_modes, has_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,13 +74,13 @@ class SelfAttention(nn.Module):
         self.num_heads = config.num_attention_heads
         self.head_size = width // self.num_heads
         self.position_embeddings_type = positions
-        self.linear_q = Linear(width, width)
-        self.linear_k = Linear(width, width)
-        self.linear_v = Linear(width, width)
-        self.linear_out = Linear(width, width)
+        self.linear_q = nn.Linear(width, width)
+        self.linear_k = nn.Linear(width, width)
+        self.linear_v = nn.Linear(width, width)
+        self.linear_out = nn.Linear(width, width)
         self.dropout = nn.Dropout(config.attention_dropout)
         if positions == "relative":
-            self.linear_pos = Linear(width, width, bias=False)
+            self.linear_pos = nn.Linear(width, width, bias=False)
             self.pos_bias_u = nn.Parameter(torch.zeros(self.num_heads, self.head_size))
             self.pos_bias_v = nn.Parameter(torch.zeros(self.num_heads, self.head_size))
         if positions == "relative_key":
@@ -97,9 +99,9 @@ class SelfAttention(nn.Module):
         if self.position_embeddings_type == "rotary" and positions is not None:
             rotated = rotate(hidden_states, positions, self.num_heads)
         heads = (self.num_heads, self.head_size)
-        query = self.linear_q(rotated).unflatten(-1, heads)  # (N, D) -> (N, H, d)
-        key = self.linear_k(rotated).unflatten(-1, heads)
-        value = self.linear_v(hidden_states).unflatten(-1, heads)
+        query = apply_linear(self.linear_q, rotated).unflatten(-1, heads)  # (N, D) -> (N, H, d)
+        key = apply_linear(self.linear_k, rotated).unflatten(-1, heads)
+        value = apply_linear(self.linear_v, hidden_states).unflatten(-1, heads)
         table = self._table(positions, query.device)
 
         whole = output_weights or packed.mask is not None or not has_values(query)
@@ -115,14 +117,14 @@ class SelfAttention(nn.Module):
             else:
                 output = self._attend(q, k, v, table)
             attended.append(output.transpose(1, 2).flatten(2))  # (B, H, L, d) -> (B, L, D)
-        hidden_states = self.linear_out(packed.join(attended))
+        hidden_states = apply_linear(self.linear_out, packed.join(attended))
         return AttentionOutput(hidden_states, weights[0] if output_weights else None)
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
         """Attend in blocks of queries: (B, H, L, d) each -> (B, H, L, d)."""
         batch, heads, length, _ = query.shape
         dropout = self.training and self.dropout.p > 0
-        if length >= SHORTEST_BY_ONEDNN and not dropout and can_use_onednn(query):
+        if length >= SHORTEST_BY_ONEDNN and not dropout and can_use_onednn(query, key, value):
             return self._attend_by_onednn(query, key, value, table)
         if table is None:
             return self._attend_block(query, key, value, None, 0)
@@ -149,8 +151,12 @@ class SelfAttention(nn.Module):
         bias = None if table is None else _biases(table, query, start, slice(0, key.shape[2]))
         if self.position_embeddings_type == "relative":
             query = query + self.pos_bias_u[:, None]
+        # The fused operator cannot be differentiated twice, and FLOP counters do not know it.
+        short = query.device.type == "cpu" and key.shape[2] < SHORTEST_BY_ONEDNN
+        explicit = has_modes() or (bias is None and short and torch.is_grad_enabled())
         dropout = self.dropout.p if self.training else 0.0
-        return scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
+        with sdpa_kernel(SDPBackend.MATH) if explicit else nullcontext():
+            return scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
 
     def _attend_by_onednn(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
         """Attend with oneDNN, head by head, so that the logits of a block stay in the cache: -> (B, H, L, d)."""
@@ -236,7 +242,9 @@ class SelfAttention(nn.Module):
             return relative_key_table
         if self.position_embeddings_type == "relative" and positions is not None:
             # (2 · longest - 1, D) -> (H, 2 · longest - 1, d); the second axis is the distance, from left to right
-            projected = self.linear_pos(positions.sinusoids).unflatten(-1, (self.num_heads, self.head_size))
+            projected = apply_linear(self.linear_pos, positions.sinusoids).unflatten(
+                -1, (self.num_heads, self.head_size)
+            )
             projected = projected.transpose(0, 1)
 
             def relative_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:

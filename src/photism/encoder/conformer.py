@@ -15,9 +15,9 @@ from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from photism.encoder.attention import AttentionOutput, SelfAttention
-from photism.encoder.onednn import Linear, linear, silu_linear
+from photism.encoder.onednn import apply_linear, linear, silu_linear
 from photism.encoder.packing import PackedBatch
-from photism.encoder.tracing import has_values
+from photism.encoder.tracing import has_hooks, has_modes, has_values
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig
@@ -40,14 +40,16 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: Wav2Vec2BertConfig, *, width: int, activation: str) -> None:
         super().__init__()
-        self.intermediate_dense = Linear(width, config.intermediate_size)
+        self.intermediate_dense = nn.Linear(width, config.intermediate_size)
         self.intermediate_act_fn = ACT2FN[activation]
         self.intermediate_dropout = nn.Dropout(config.activation_dropout)
-        self.output_dense = Linear(config.intermediate_size, width)
+        self.output_dense = nn.Linear(config.intermediate_size, width)
         self.output_dropout = nn.Dropout(config.hidden_dropout)
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         """Apply the network: (…, width) -> (…, width)."""
+        if has_hooks(*self.children()):  # they see the input and output of each module
+            return self._apply_modules(hidden_states)
         if hidden_states.device.type != "cpu" or torch.is_grad_enabled() or not has_values(hidden_states):
             return self._apply_to(hidden_states)
         tokens = hidden_states.flatten(0, -2)
@@ -57,12 +59,15 @@ class FeedForward(nn.Module):
         return output.view_as(hidden_states)
 
     def _apply_to(self, hidden_states: Tensor) -> Tensor:
-        hidden_states = self.intermediate_dense(hidden_states)
         dropout = self.training and self.intermediate_dropout.p > 0
-        if isinstance(self.intermediate_act_fn, nn.SiLU) and not dropout:
-            return self.output_dropout(silu_linear(hidden_states, self.output_dense))
-        hidden_states = self.intermediate_dropout(self.intermediate_act_fn(hidden_states))
-        return self.output_dropout(self.output_dense(hidden_states))
+        if not isinstance(self.intermediate_act_fn, nn.SiLU) or dropout:
+            return self._apply_modules(hidden_states)
+        hidden_states = apply_linear(self.intermediate_dense, hidden_states)
+        return self.output_dropout(silu_linear(hidden_states, self.output_dense))
+
+    def _apply_modules(self, hidden_states: Tensor) -> Tensor:
+        hidden_states = self.intermediate_act_fn(apply_linear(self.intermediate_dense, hidden_states))
+        return self.output_dropout(apply_linear(self.output_dense, self.intermediate_dropout(hidden_states)))
 
 
 class PointwiseConvolution(nn.Conv1d):
@@ -173,6 +178,8 @@ class ConformerLayer(GradientCheckpointingLayer):
         """
         whole = self.gradient_checkpointing and self.training
         if whole or not torch.is_grad_enabled() or not has_values(hidden_states):
+            return self.conv_module(hidden_states, packed)
+        if has_modes() or has_hooks(*self.conv_module.modules()):  # they would see each state twice
             return self.conv_module(hidden_states, packed)
         return checkpoint(self.conv_module, hidden_states, packed, use_reentrant=False)
 

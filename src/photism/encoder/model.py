@@ -17,7 +17,7 @@ from transformers.modeling_outputs import Wav2Vec2BaseModelOutput
 from photism.encoder.adapter import Adapter, Lengths, output_lengths
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import ConformerLayer, FeedForward
-from photism.encoder.onednn import Linear
+from photism.encoder.onednn import apply_linear
 from photism.encoder.packing import PackedBatch
 from photism.encoder.position_embeddings import compute_positions
 from photism.encoder.spec_augment import compute_mask_indices
@@ -34,13 +34,13 @@ class FeatureProjection(nn.Module):
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__()
         self.layer_norm = nn.LayerNorm(config.feature_projection_input_dim, eps=config.layer_norm_eps)
-        self.projection = Linear(config.feature_projection_input_dim, config.hidden_size)
+        self.projection = nn.Linear(config.feature_projection_input_dim, config.hidden_size)
         self.dropout = nn.Dropout(config.feat_proj_dropout)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """Return states (N, D) and the normalised features for features (N, num_mel_bins * stride)."""
         normed = self.layer_norm(features)
-        return self.dropout(self.projection(normed)), normed
+        return self.dropout(apply_linear(self.projection, normed)), normed
 
 
 class Encoder(nn.Module):

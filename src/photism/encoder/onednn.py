@@ -8,35 +8,60 @@ another dtype, under autocast and while a graph is traced, the functions of this
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from photism.encoder.module_copy import shallow_copy
+from photism.encoder.tracing import has_hooks, has_modes, is_transformed
+
+PLAIN_TENSORS = (Tensor, nn.Parameter)
 
 
-def can_use_onednn(tensor: Tensor) -> bool:
-    """Return whether oneDNN can multiply a tensor in the current context."""
+def can_use_onednn(*tensors: Tensor | None) -> bool:
+    """Return whether oneDNN can multiply tensors in the current context, and nothing but the result is needed.
+
+    Tensors of subclasses, as quantisation has them, define their own products, and transforms and modes see those of
+    torch only.
+    """
     return (
-        tensor.device.type == "cpu"
-        and tensor.dtype == torch.float32
+        all(map(_is_plain_float32, tensors))
         and _OPERATOR is not None
-        and torch.backends.mkldnn.enabled
-        and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
+        and torch.backends.mkldnn.enabled
+        and not torch.is_autocast_enabled("cpu")
+        and not is_transformed()
+        and not has_modes()
     )
+
+
+def _is_plain_float32(tensor: Tensor | None) -> bool:
+    return tensor is None or (type(tensor) in PLAIN_TENSORS and tensor.is_cpu and tensor.dtype == torch.float32)
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Compute `torch.nn.functional.linear`: (…, in), a weight (out, in) and a bias (out,) -> (…, out)."""
-    if not can_use_onednn(input) or weight.dtype != input.dtype or 0 in input.shape:
+    if not can_use_onednn(input, weight, bias) or 0 in input.shape:
         return nn.functional.linear(input, weight, bias)
     if torch.is_grad_enabled():
         return _Linear.apply(input, weight, bias)
     return linear_no_grad(input, weight, bias)
+
+
+def apply_linear(layer: nn.Module, input: Tensor) -> Tensor:
+    """Apply a linear layer with oneDNN: (…, in) -> (…, out).
+
+    The layer is an ordinary `torch.nn.Linear`, which tools that quantise or wrap a model look for. One that they have
+    replaced, or that has hooks, is called as a module.
+    """
+    return linear(input, layer.weight, layer.bias) if _is_plain(layer) else layer(input)
+
+
+def _is_plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
+    """Return whether a layer is a linear one without hooks or a replaced `forward`, as LoRA or offloading add them."""
+    return type(layer) in (nn.Linear, Linear) and "forward" not in vars(layer) and not has_hooks(layer)
 
 
 def linear_no_grad(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -45,15 +70,11 @@ def linear_no_grad(input: Tensor, weight: Tensor, bias: Tensor | None = None) ->
 
 
 class Linear(nn.Linear):
-    """A linear layer that is computed with oneDNN."""
+    """A linear layer that is computed with oneDNN, for models of other libraries."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer: (…, in) -> (…, out)."""
         return linear(input, self.weight, self.bias)
-
-    def is_unwrapped(self) -> bool:
-        """Return whether the layer has no hooks and no replaced `forward`, as LoRA or offloading add them."""
-        return type(self) is Linear and not ("forward" in vars(self) or self._forward_hooks or self._forward_pre_hooks)
 
 
 def onednn_linear(module: nn.Module) -> Linear | None:
@@ -67,9 +88,10 @@ def silu_linear(input: Tensor, layer: nn.Module) -> Tensor:
     torch also keeps silu(input), which is as large; here it is recomputed. A layer with hooks, LoRA or offloading is
     called as a module.
     """
-    plain = isinstance(layer, Linear) and layer.is_unwrapped()
-    if not plain or not torch.is_grad_enabled() or not can_use_onednn(input) or layer.weight.dtype != input.dtype:
+    if not _is_plain(layer):
         return layer(nn.functional.silu(input))
+    if not torch.is_grad_enabled() or not can_use_onednn(input, layer.weight, layer.bias):
+        return linear(nn.functional.silu(input), layer.weight, layer.bias)
     return _SiluLinear.apply(input, layer.weight, layer.bias)
 
 
@@ -99,26 +121,37 @@ def _weights(query: Tensor, key: Tensor, biases: Sequence[Tensor]) -> Tensor:
     return torch.softmax(logits, dim=-1, out=logits)
 
 
+def _attend_by_torch(query: Tensor, key: Tensor, value: Tensor, *biases: Tensor) -> Tensor:
+    """Compute `attend` with operators that can be differentiated any number of times."""
+    logits = query @ key.T
+    if biases:
+        logits = logits + torch.cat(biases, dim=1)
+    return logits.softmax(-1) @ value
+
+
 class _Attend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, *biases: Tensor) -> Tensor:
         weights = _weights(query, key, biases)
         output = linear_no_grad(weights, value.T)
-        ctx.save_for_backward(query, key, value, weights, output)
-        ctx.widths = [bias.shape[1] for bias in biases]
+        ctx.save_for_backward(query, key, value, weights, output, *biases)
         return output
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         (gradient,) = gradients
-        query, key, value, weights, output = ctx.saved_tensors
+        query, key, value, weights, output, *biases = ctx.saved_tensors
+        if torch.is_grad_enabled():  # for gradients of gradients
+            inputs = (query, key, value, *biases)
+            variables = [each for each, needed in zip(inputs, ctx.needs_input_grad, strict=True) if needed]
+            found = iter(torch.autograd.grad(_attend_by_torch(*inputs), variables, gradient, create_graph=True))
+            return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
         for_value = linear_no_grad(weights.T, gradient.T)
         # Softmax: each weight times the difference between its gradient and the weighted mean of the gradients.
         for_logits = linear_no_grad(gradient, value)
         for_logits -= (gradient * output).sum(1, keepdim=True)
         for_logits *= weights
-        for_biases = for_logits.split(ctx.widths, dim=1) if ctx.widths else ()
+        for_biases = for_logits.split([bias.shape[1] for bias in biases], dim=1) if biases else ()
         return linear_no_grad(for_logits, key.T), linear_no_grad(for_logits.T, query.T), for_value, *for_biases
 
 
@@ -151,7 +184,8 @@ class _SiluLinear(torch.autograd.Function):
             return None, for_weight, for_bias
         for_input = linear(gradients[0], weight.T)
         if torch.is_grad_enabled():  # for gradients of gradients
-            return torch.ops.aten.silu_backward(for_input, input), for_weight, for_bias
+            sigmoid = input.sigmoid()
+            return for_input * sigmoid * (1 + input * (1 - sigmoid)), for_weight, for_bias
         return torch.ops.aten.silu_backward.grad_input(for_input, input, grad_input=for_input), for_weight, for_bias
 
 
