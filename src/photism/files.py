@@ -94,12 +94,17 @@ def atomic_folder(target: Path) -> Generator[Path]:
 
 
 @contextmanager
-def atomic_files(folder: Path) -> Generator[Path]:
+def atomic_files(folder: Path, *, name: str = "") -> Generator[Path]:
     """Yield an empty folder in a folder; at the end of the block its files replace those of the same names there.
 
-    Each file is replaced atomically, but not all of them together. One process at a time may write to a folder.
+    Each file is replaced atomically, but not all of them together. One process at a time may write files to a folder
+    under a name.
+
+    Args:
+        folder: folder of the files.
+        name: name of what is written, if other processes may write to the folder at the same time.
     """
-    part = folder / PART
+    part = folder / f".{name}{PART}" if name else folder / PART
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:

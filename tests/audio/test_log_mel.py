@@ -7,7 +7,7 @@ from transformers import SeamlessM4TFeatureExtractor
 from transformers.audio_utils import mel_filter_bank, window_function
 
 from photism import InputError
-from photism.audio.log_mel import _mel_filters, _mel_halves, _povey_window, log_mel
+from photism.audio.log_mel import _mel_halves, _povey_window, log_mel, mel_filters
 from photism.audio.waveform import Waveform
 
 RATE = 16_000
@@ -57,7 +57,7 @@ def test_unnormalized_equals_the_reference(recordings, dtype):
 def test_window_and_filters_equal_the_reference():
     filters = mel_filter_bank(257, 80, 20, 8000, RATE, mel_scale="kaldi", triangularize_in_mel_space=True)
     window = window_function(400, "povey", periodic=False)
-    np.testing.assert_allclose(_mel_filters(80), filters, atol=1e-12, rtol=0)
+    np.testing.assert_allclose(mel_filters(80), filters, atol=1e-12, rtol=0)
     window = torch.from_numpy(np.pad(2.0**15 * window, (0, 112)))  # scaled to 16-bit integers, padded to the FFT
     torch.testing.assert_close(_povey_window(CPU, torch.float64), window, atol=0, rtol=0)
 

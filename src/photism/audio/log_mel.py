@@ -212,11 +212,15 @@ def _normalize(log_mels: Tensor, dtype: torch.dtype) -> Tensor:
     return centred / (variance + VARIANCE_FLOOR).sqrt()
 
 
+def povey_window() -> NDArray[np.float64]:
+    """Return Kaldi's window (400,): a symmetric Hann window to the power .85, scaled for 16-bit integers."""
+    return INT16_SCALE * np.hanning(FRAME_SAMPLES) ** 0.85
+
+
 @lru_cache(maxsize=8)
 def _povey_window(device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return Kaldi's window (512,): a symmetric Hann window to the power .85 for 16-bit integers, and zeros."""
-    window = INT16_SCALE * np.hanning(FRAME_SAMPLES) ** 0.85
-    return _constant(np.pad(window, (0, FFT_SAMPLES - FRAME_SAMPLES)), device, dtype)
+    """Return Kaldi's window and zeros up to the length of the FFT, (512,)."""
+    return _constant(np.pad(povey_window(), (0, FFT_SAMPLES - FRAME_SAMPLES)), device, dtype)
 
 
 @lru_cache(maxsize=8)
@@ -225,14 +229,14 @@ def _mel_halves(
 ) -> list[tuple[slice, Tensor]]:
     """Return the lower and the upper half of the filters, each with the FFT bins that it covers."""
     halves = []
-    for half in np.array_split(_mel_filters(num_mel_bins, sampling_rate), 2, axis=1):
+    for half in np.array_split(mel_filters(num_mel_bins, sampling_rate), 2, axis=1):
         covered = half.any(axis=1).nonzero()[0].tolist() or [0]
         bins = slice(covered[0], covered[-1] + 1)
         halves.append((bins, _constant(half[bins], device, dtype)))
     return halves
 
 
-def _mel_filters(num_mel_bins: int, sampling_rate: int = SAMPLING_RATE) -> NDArray[np.float64]:
+def mel_filters(num_mel_bins: int, sampling_rate: int = SAMPLING_RATE) -> NDArray[np.float64]:
     """Return triangular filters (257, num_mel_bins) over the FFT bins, linear and of height 1 on the mel scale."""
     edges = np.linspace(_mel(LOWEST_HZ), _mel(sampling_rate // 2), num_mel_bins + 2)
     bins = _mel(np.arange(FFT_SAMPLES // 2 + 1) * sampling_rate / FFT_SAMPLES)[:, None]
