@@ -25,8 +25,13 @@ MODEL, SOUND_MODEL = "bundled model", "bundled sound"
 CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
 TRAINING_VERBS = dict.fromkeys(("align", "finetune"), (*LIBRARIES, *TRAINING_LIBRARIES))
+EXPORT_LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
 LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe"), LIBRARIES)
-OTHER_VERBS = {"sound": (*LIBRARIES, SOUND_MODEL), "serve": (*LIBRARIES, MODEL, "gradio")}
+OTHER_VERBS = {
+    "sound": (*LIBRARIES, SOUND_MODEL),
+    "serve": (*LIBRARIES, MODEL, "gradio"),
+    "export": (*LIBRARIES, *EXPORT_LIBRARIES),
+}
 UNBUNDLED_VERBS = ("speakers", "transcribe")
 VERBS = CORE_VERBS | LISTENING_VERBS | OTHER_VERBS | TRAINING_VERBS
 
@@ -82,6 +87,7 @@ def diagnose(loading: Loading) -> Diagnosis:
     found = [_check_library(name, "pip install photism") for name in LIBRARIES]
     found += [_check_library("gradio", "pip install 'photism[studio]'")]
     found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
+    found += [_check_library(name, "pip install 'photism[export]'") for name in EXPORT_LIBRARIES]
     found += [_check_model(MODEL, _load_model, loading), _check_model(SOUND_MODEL, _load_sound_model, loading)]
     parts = {part.name: part for part in found}
     # The licence covers what is generated with them, so that it is shown before they are downloaded.

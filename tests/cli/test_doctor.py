@@ -33,7 +33,7 @@ def test_everything_works():
     assert result.exit_code == 0
     assert f"ok  photism       {__version__}\n" in result.stdout
     assert re.search(r"^ok  device        .*cpu \(\d+ cores\)$", result.stdout, re.MULTILINE)
-    for verb in ("draw", "film", "hear", "sound", "serve", "align"):
+    for verb in ("draw", "film", "hear", "sound", "serve", "align", "export"):
         assert f"ok  {verb:14}ready\n" in result.stdout
     for verb in ("transcribe", "speakers"):
         assert f"ok  {verb:14}ready with --model: none is bundled\n" in result.stdout
@@ -63,6 +63,14 @@ def test_without_a_training_library_only_align_is_missing(monkeypatch):
     result = doctor()
     assert result.exit_code == 0
     assert "no  align         needs accelerate: pip install 'photism[train]'\n" in result.stdout
+    assert "ok  draw          ready\n" in result.stdout
+
+
+def test_without_onnxscript_only_export_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    result = doctor()
+    assert result.exit_code == 0
+    assert "no  export        needs onnxscript: pip install 'photism[export]'\n" in result.stdout
     assert "ok  draw          ready\n" in result.stdout
 
 

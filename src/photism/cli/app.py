@@ -12,6 +12,7 @@ from photism.cli.align import align
 from photism.cli.doctor import doctor
 from photism.cli.draw import draw
 from photism.cli.exit_status import ExitStatus, diagnose
+from photism.cli.export import export
 from photism.cli.film import film
 from photism.cli.finetune import app as finetune
 from photism.cli.flags import DEBUG, add_verb
@@ -46,6 +47,7 @@ add_verb(app, transcribe)
 add_verb(app, sound)
 add_verb(app, align, settings_file=AlignSettings.file, recipes=RECIPES)
 app.add_typer(finetune, name="finetune")
+add_verb(app, export)
 add_verb(app, serve)
 add_verb(app, doctor)
 

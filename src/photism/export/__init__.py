@@ -1,0 +1,1 @@
+"""Export of models to other formats: ONNX, for onnxruntime and onnx-asr."""
