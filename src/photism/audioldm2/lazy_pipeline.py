@@ -32,6 +32,8 @@ class LazyPipeline(DiffusionPipeline):
         self._loader = loader
         self.register_to_config(**{name: loader.checkpoint.classes.get(name, (None, None)) for name in COMPONENTS})
         self.register_modules(**components)
+        if loader.can_load:
+            self.register_to_config(_name_or_path=loader.checkpoint.location)
         if loader.checkpoint.guidance_scale != DEFAULT_GUIDANCE_SCALE:
             self.register_to_config(guidance_scale=loader.checkpoint.guidance_scale)
 
