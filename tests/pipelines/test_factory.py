@@ -36,6 +36,9 @@ def test_the_task_is_that_of_the_model(classifiers, ctc_checkpoints, models):
     drawing = pipeline(model=models / "sd", device=-1)
     assert isinstance(drawing, AudioToImagePipeline)
     assert pipeline(model=drawing) is drawing
+    for arguments in ({"task": "audio-to-image", "model": object()}, {"model": drawing, "seed": 1}):
+        with pytest.raises(InputError, match="must be an AudioToImagePipeline, whose call takes all arguments"):
+            pipeline(**arguments)
     assert pipeline(model=CaptionRanker(drawing.encoder, drawing.diffusion)).task == "zero-shot-audio-classification"
 
 
@@ -200,6 +203,13 @@ def test_bad_arguments(folder, arguments, message):
 def test_the_components_of_our_own_models_cannot_be_replaced(folder, models, task):
     with pytest.raises(InputError, match="feature_extractor is part of the model for this task and cannot be replaced"):
         pipeline(task, model=models / "sd", feature_extractor=folder)
+
+
+@pytest.mark.parametrize("task", ["audio-to-image", "text-to-audio", "zero-shot-audio-classification"])
+def test_a_model_of_transformers_where_ours_are_needed(tmp_path, task):
+    transformers.ClapConfig().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"is a clap, with which Photism does not do this: use transformers.pipeline"):
+        pipeline(task, model=tmp_path)
 
 
 @pytest.mark.parametrize(

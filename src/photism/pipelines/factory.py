@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from transformers import Wav2Vec2BertConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from photism.device import choose_device, dtype_name
 from photism.encoder.pretrained import find_checkpoint
@@ -16,6 +18,11 @@ from photism.errors import InputError
 from photism.pipelines.arguments import check_framework, first, load_component, single_device
 from photism.pipelines.audio_classification import AudioClassificationPipeline
 from photism.pipelines.automatic_speech_recognition import AutomaticSpeechRecognitionPipeline
+
+if TYPE_CHECKING:  # importing these loads diffusers
+    from photism.drawing.pipeline import AudioToImagePipeline
+    from photism.pipelines.text_to_audio import TextToAudioPipeline
+    from photism.pipelines.zero_shot_audio_classification import ZeroShotAudioClassificationPipeline
 
 logger = logging.getLogger(__name__)
 
@@ -61,19 +68,6 @@ class Request:
     def is_loaded(self) -> bool:
         """True if the model is not a folder or a hub id, which has to be loaded."""
         return not isinstance(self.model, str | Path | None)
-
-    @property
-    def loading(self) -> dict[str, Any]:
-        """Arguments of `from_pretrained` of Photism's own classes, for which the dtype "auto" is float32.
-
-        Raises:
-            InputError: a component is given, of which these classes take none.
-        """
-        for name in ("config", "tokenizer", "feature_extractor"):
-            if getattr(self, name) is not None:
-                raise InputError(f"{name} is part of the model for this task and cannot be replaced; omit it")
-        dtype = "float32" if self.dtype == "auto" else self.dtype
-        return {"device": self.device, "dtype": dtype_name(dtype), **self.model_kwargs}
 
 
 def pipeline(
@@ -221,39 +215,72 @@ def _load_automatic_speech_recognition(request: Request) -> AutomaticSpeechRecog
     return AutomaticSpeechRecognitionPipeline(model, extractor, tokenizer, device=request.device, **request.call)
 
 
-def _load_zero_shot_audio_classification(request: Request) -> Any:
+def _load_zero_shot_audio_classification(request: Request) -> ZeroShotAudioClassificationPipeline:
     from photism.listening.zero_shot import CaptionRanker
     from photism.pipelines.zero_shot_audio_classification import ZeroShotAudioClassificationPipeline
 
-    if request.model is None:
+    ranker, arguments = request.model, _own_arguments(request)
+    if ranker is None:
         _warn_of_default(
             "the bundled model", "it answers which of your labels is spoken, and knows the names of 805 things"
         )
-    settings = {name: value for name, value in request.loading.items() if name != "dtype"}
-    ranker = request.model if request.is_loaded else CaptionRanker.from_pretrained(request.model, **settings)
+    if not request.is_loaded:
+        arguments.pop("dtype")
+        ranker = CaptionRanker.from_pretrained(ranker, **arguments)
     return ZeroShotAudioClassificationPipeline(model=ranker, **request.call)
 
 
-def _load_text_to_audio(request: Request) -> Any:
+def _load_text_to_audio(request: Request) -> TextToAudioPipeline:
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
     from photism.pipelines.text_to_audio import TextToAudioPipeline
 
-    if request.model is None:
+    generator, arguments = request.model, _own_arguments(request)
+    if generator is None:
         _warn_of_default("the bundled AudioLDM 2", "it says the names of 805 things; other texts become one of these")
-    model = request.model
     if not request.is_loaded:
-        model = AudioLDM2Pipeline.from_pretrained(model, **request.loading)
-    return TextToAudioPipeline(model=model, **request.call)
+        generator = AudioLDM2Pipeline.from_pretrained(generator, **arguments)
+    return TextToAudioPipeline(model=generator, **request.call)
 
 
-def _load_audio_to_image(request: Request) -> Any:
+def _load_audio_to_image(request: Request) -> AudioToImagePipeline:
     from photism.drawing.pipeline import AudioToImagePipeline
 
-    if request.is_loaded:
-        return request.model
-    if request.model is None:
-        _warn_of_default("the bundled model", "it draws what is named, one of 805 things")
-    return AudioToImagePipeline.from_pretrained(request.model, **request.loading, **request.call)
+    drawing, arguments = request.model, _own_arguments(request)
+    if not request.is_loaded:
+        if drawing is None:
+            _warn_of_default("the bundled model", "it draws what is named, one of 805 things")
+        return AudioToImagePipeline.from_pretrained(drawing, **arguments, **request.call)
+    if not isinstance(drawing, AudioToImagePipeline) or request.call:
+        raise InputError("a model for audio-to-image must be an AudioToImagePipeline, whose call takes all arguments")
+    return drawing
+
+
+def _own_arguments(request: Request) -> dict[str, Any]:
+    """Return the arguments of `from_pretrained` of Photism's own classes.
+
+    Raises:
+        InputError: the model is one of transformers, such as CLAP; or a component is given, of which these classes take
+            none.
+    """
+    for name in ("config", "tokenizer", "feature_extractor"):
+        if getattr(request, name) is not None:
+            raise InputError(f"{name} is part of the model for this task and cannot be replaced; omit it")
+    if not request.is_loaded and request.model is not None:
+        kind = _model_type(request.model)
+        if kind in CONFIG_MAPPING_NAMES and kind != Wav2Vec2BertConfig.model_type:
+            raise InputError(
+                f"model {request.model} is a {kind}, with which Photism does not do this: use transformers.pipeline"
+            )
+    dtype = "float32" if request.dtype == "auto" else request.dtype
+    return {"device": request.device, "dtype": dtype_name(dtype), **request.model_kwargs}
+
+
+def _model_type(model: str | Path) -> str | None:
+    """Return the `model_type` of a checkpoint; None if it has no config.json at its top, as one of diffusers."""
+    try:
+        return find_checkpoint(model, expected="a model").raw_config.get("model_type")
+    except InputError:  # the class that loads the model says what is missing
+        return None
 
 
 LOADERS: dict[str, Callable[[Request], Any]] = {
