@@ -1,6 +1,7 @@
 """The pipeline as diffusers has its own: components, schedulers, saving, arguments and output."""
 
 import json
+import shutil
 
 import diffusers
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from photism import AudioLDM2Pipeline, AudioPipelineOutput, InputError
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from tests.audioldm2.peers import NEGATIVE, PROMPT, SPOKEN, apart, load_ours, load_reference
+from tests.support.tiny_audioldm2 import edit_json
 
 QUICK = {"num_inference_steps": 3, "audio_length_in_s": 0.3}
 TEXTS = {"prompt": PROMPT, "negative_prompt": NEGATIVE}
@@ -92,6 +94,29 @@ def test_a_saved_pipeline_loads_in_diffusers_and_here(sound_models, tmp_path, la
     theirs = load_reference(tmp_path)
     if layout.endswith("lm"):  # the language model with which diffusers works
         assert apart(generate(theirs, **texts), expected) < CLOSE
+
+
+def test_a_scheduler_that_was_saved_is_loaded_again(sound_models, tmp_path):
+    """But for DDIM, which the published checkpoints have."""
+    ours = AudioLDM2Pipeline.from_pretrained(sound_models / "sound", device="cpu")
+    for scheduler, kept, steps in (
+        (ours.scheduler, diffusers.DPMSolverMultistepScheduler, 25),
+        (diffusers.DDIMScheduler(), diffusers.DPMSolverMultistepScheduler, 25),
+        (diffusers.EulerDiscreteScheduler(), diffusers.EulerDiscreteScheduler, 200),
+        (diffusers.DPMSolverMultistepScheduler(use_karras_sigmas=True), diffusers.DPMSolverMultistepScheduler, 200),
+    ):
+        ours.scheduler = scheduler
+        folder = tmp_path / f"{steps}-{type(scheduler).__name__}"
+        shutil.copytree(sound_models / "sound", folder)
+        shutil.rmtree(folder / "scheduler")
+        scheduler.save_pretrained(folder / "scheduler")
+        edit_json(folder / "model_index.json", scheduler=["diffusers", type(scheduler).__name__])
+        loaded = AudioLDM2Pipeline.from_pretrained(folder, device="cpu")
+        assert (type(loaded.scheduler), loaded.num_inference_steps) == (kept, steps)
+        assert bool(loaded.scheduler.config.use_karras_sigmas) == bool(scheduler.config.get("use_karras_sigmas"))
+    assert type(AudioLDM2Pipeline.from_pretrained(folder, scheduler="ddim").scheduler) is diffusers.DDIMScheduler
+    chosen = AudioLDM2Pipeline.from_pretrained(folder, scheduler="dpm++").scheduler.config
+    assert (chosen.use_karras_sigmas, chosen.use_exponential_sigmas) == (False, True)
 
 
 def test_a_variant_is_loaded_and_the_guidance_scale_is_saved(sound_models, tmp_path):

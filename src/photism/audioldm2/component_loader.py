@@ -213,6 +213,13 @@ class ComponentLoader:
             model.compile(mode="reduce-overhead" if self.device.type == "cuda" else None)
 
 
+def keeps_scheduler(checkpoint: AudioLDM2Checkpoint) -> bool:
+    """Return whether a checkpoint has a scheduler other than the DDIM of the published ones and our own default."""
+    config = checkpoint.configs["scheduler"]
+    is_default = config["_class_name"] == SCHEDULERS["dpm++"] and config.get("use_exponential_sigmas")
+    return not is_default and config["_class_name"] != SCHEDULERS["ddim"]
+
+
 def make_scheduler(checkpoint: AudioLDM2Checkpoint, chosen: str | None) -> Any:
     """Return the scheduler of a short name with the configuration of the checkpoint's own; None is the checkpoint's."""
     import diffusers
@@ -223,10 +230,11 @@ def make_scheduler(checkpoint: AudioLDM2Checkpoint, chosen: str | None) -> Any:
         return scheduler_class.from_config(config)
     # Steps spaced evenly in log sigma, with which these solvers converge: where the noise is known exactly, 25 of them
     # are about as close to the solution as 200 of DDIM, and 25 spaced evenly in time five times as far.
-    scheduler = scheduler_class.from_config(config, use_exponential_sigmas=True)
+    spacing = {"use_exponential_sigmas": True, "use_karras_sigmas": False, "use_beta_sigmas": False}
+    scheduler = scheduler_class.from_config(config, **spacing)
     # Another scheduler that is made from this configuration gets the values of the checkpoint, and its own defaults.
     defaults = scheduler.config.get("_use_default_values", [])
-    scheduler.register_to_config(_use_default_values=[*defaults, "use_exponential_sigmas"])
+    scheduler.register_to_config(_use_default_values=[*defaults, *spacing])
     return scheduler
 
 

@@ -47,12 +47,14 @@ class LoadingRequest:
         dtypes: data types of components, or of all others for the key "default".
         components: components that the caller gives, by name.
         options: options for diffusers, by name.
+        names_scheduler: whether the caller chose the scheduler.
     """
 
     settings: SoundPipelineSettings
     dtypes: Mapping[str, torch.dtype]
     components: Mapping[str, Any]
     options: Mapping[str, Any]
+    names_scheduler: bool
 
     @property
     def library_arguments(self) -> dict[str, Any]:
@@ -98,7 +100,9 @@ def read_loading(settings: SoundPipelineSettings | None, changes: Mapping[str, A
                 raise InputError(
                     f"{name} cannot be combined with {next(iter(options))}, with which diffusers loads all"
                 )
-    return LoadingRequest(changed(SoundPipelineSettings, settings, named), dtypes, components, options)
+    names_scheduler = settings is not None or "scheduler" in changes
+    settings = changed(SoundPipelineSettings, settings, named)
+    return LoadingRequest(settings, dtypes, components, options, names_scheduler)
 
 
 def _is_setting(name: str, value: Any) -> bool:

@@ -10,6 +10,7 @@ interface of diffusers' own.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,7 +32,7 @@ from transformers import (
 from typing_extensions import Self
 
 from photism.audioldm2.checkpoint import DEFAULT_GUIDANCE_SCALE, AudioLDM2Checkpoint, read_checkpoint
-from photism.audioldm2.component_loader import ComponentLoader, make_scheduler
+from photism.audioldm2.component_loader import ComponentLoader, keeps_scheduler, make_scheduler
 from photism.audioldm2.components import COMPONENTS
 from photism.audioldm2.denoising import denoise
 from photism.audioldm2.loading import ALIASES, LIBRARY_OPTIONS, read_loading
@@ -123,7 +124,10 @@ class AudioLDM2Pipeline(PipelineStages):
             pipeline = cls.__new__(cls)
             pipeline._hold(ComponentLoader(checkpoint, settings, loading.dtypes), components)
         if "scheduler" not in components:
-            pipeline.scheduler = pipeline._default_scheduler = make_scheduler(pipeline.checkpoint, settings.scheduler)
+            checkpoint = pipeline.checkpoint
+            if not loading.names_scheduler and keeps_scheduler(checkpoint):
+                pipeline._loader.settings = settings = replace(settings, scheduler=None)
+            pipeline.scheduler = pipeline._default_scheduler = make_scheduler(checkpoint, settings.scheduler)
         return pipeline
 
     @property
