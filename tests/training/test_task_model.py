@@ -140,6 +140,7 @@ def test_a_clip_that_does_not_fit_at_all(make, monkeypatch):
         model.compute_gradients(0)
 
 
+@pytest.mark.parametrize("make", ["align pooled", "ctc", "speaker"], indirect=True)
 def test_the_gradient_in_float16_is_that_of_the_loss_times_its_scale(make):
     loss, whole = gradients(make())
     model = make(precision="fp16")
