@@ -2,7 +2,8 @@
 
 torch uses MKL for them, which is optimised for Intel's CPUs: on the AMD EPYC of benchmarks/README.md oneDNN is twice as
 fast. torch includes oneDNN for bfloat16 and for its compiler, whose operator is called here. On another device, in
-another dtype, under autocast and while a graph is traced, the functions of this module call torch's own operators.
+another dtype, under autocast, and while a computation is traced, transformed or observed, the functions of this module
+call torch's own operators.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ PLAIN_TENSORS = (Tensor, nn.Parameter)
 
 
 def can_use_onednn(*tensors: Tensor | None) -> bool:
-    """Return whether oneDNN can multiply tensors in the current context, and nothing but the result is needed.
+    """Return whether oneDNN can multiply tensors in the current context.
 
-    Tensors of subclasses, as quantisation has them, define their own products, and transforms and modes see those of
-    torch only.
+    It cannot multiply those of subclasses, such as torchao's, which define their own product. Transforms of
+    `torch.func` and modes, such as FLOP counters, know the products of torch only.
     """
     return (
         all(map(_is_plain_float32, tensors))

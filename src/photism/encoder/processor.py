@@ -24,9 +24,9 @@ SAVED_AS = "SeamlessM4TFeatureExtractor"
 
 
 class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
-    """Log-mel tokens by `log_mel`, with the arguments, settings and files of transformers' feature extractor.
+    """Log-mel tokens by `log_mel`, with the arguments and files of transformers' `SeamlessM4TFeatureExtractor`.
 
-    That is `SeamlessM4TFeatureExtractor`, for which this class stands. `docs/differences.md` lists what differs.
+    `docs/differences.md` lists what differs.
 
     Args:
         feature_size, num_mel_bins: number of mel filters; both must be the same.
@@ -78,9 +78,9 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
                 of several channels the first is used.
             padding: True or "longest" pads to the longest recording, "max_length" to `max_length`; False or
                 "do_not_pad" does not pad.
-            pad_to_multiple_of: number of frames of which a padded length and a `max_length` are multiples. Frames
-                beyond a whole token are dropped then.
-            max_length: number of frames, before they are stacked to tokens, that `padding` and `truncation` refer to.
+            pad_to_multiple_of: round padded lengths and `max_length` up to a multiple of this number of frames.
+            max_length: number of frames that `padding` and `truncation` refer to. They are stacked to tokens
+                afterwards, and what is not a whole token is dropped.
             truncation: truncate longer recordings to `max_length`, after their normalisation.
             return_tensors: "pt", "np" or "mlx"; by default NumPy arrays, in a list if their lengths differ.
             sampling_rate: sampling rate of samples in Hz; they are resampled to that of the extractor, which is the
@@ -105,15 +105,12 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
             warnings.warn(f"sampling_rate is missing; samples are taken to be at {self.sampling_rate} Hz", stacklevel=2)
         samples = [self._load(recording, sampling_rate or self.sampling_rate) for recording in recordings]
 
-        frames = [frame_count(len(each)) for each in samples]
-        limit = 0 if max_length is None else _rounded_up(max_length, pad_to_multiple_of)
-        kept = [min(count, limit) if truncation else count for count in frames]
-        padded = {
-            PaddingStrategy.LONGEST: [_rounded_up(max(kept), pad_to_multiple_of)] * len(kept),
-            PaddingStrategy.MAX_LENGTH: [max(count, limit) for count in kept],
-            PaddingStrategy.DO_NOT_PAD: kept,
-        }[strategy]
-        lengths = [self._tokens(count) for count in padded]
+        limit = None if max_length is None else _rounded_up(max_length, pad_to_multiple_of)
+        kept = [frame_count(len(each)) for each in samples]
+        if truncation and limit is not None:
+            kept = [min(count, limit) for count in kept]
+        valid = [self._tokens(count) for count in kept]
+        lengths = [self._tokens(count) for count in _padded(kept, strategy, limit, pad_to_multiple_of)]
         _check_return_tensors(return_tensors, lengths)
 
         features = log_mel(
@@ -125,19 +122,11 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
             sampling_rate=self.sampling_rate,
             device=device or self.device,
         ).input_features
-        features, mask = self._pad_tokens(features, [self._tokens(count) for count in kept], lengths)
-        data: dict[str, Any] = {"input_features": features, "attention_mask": mask}
+        features, mask = self._pad_tokens(features, valid, lengths)
+        data = {"input_features": features, "attention_mask": mask}
         if not (self.return_attention_mask if return_attention_mask is None else return_attention_mask):
             del data["attention_mask"]
-        if return_tensors == TensorType.PYTORCH:
-            return BatchFeature(data)
-        data = {name: value.cpu().numpy() for name, value in data.items()}
-        if len(set(lengths)) > 1:
-            data = {
-                name: [item[:length] for item, length in zip(value, lengths, strict=True)]
-                for name, value in data.items()
-            }
-        return BatchFeature(data, tensor_type=return_tensors)
+        return _as_batch(data, lengths, return_tensors)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings that are saved, without the device of this machine."""
@@ -205,6 +194,26 @@ def _padding_strategy(
         if value is not None and value < 1:
             raise InputError(f"{name} must be at least 1; got {value}")
     return strategy
+
+
+def _padded(frames: list[int], strategy: PaddingStrategy, limit: int | None, multiple: int | None) -> list[int]:
+    """Return how many frames recordings of these many frames have with their padding."""
+    if strategy == PaddingStrategy.LONGEST:
+        return [_rounded_up(max(frames), multiple)] * len(frames)
+    if strategy == PaddingStrategy.MAX_LENGTH:
+        return [max(count, limit or 0) for count in frames]
+    return frames
+
+
+def _as_batch(data: dict[str, Tensor], lengths: list[int], return_tensors: str | TensorType | None) -> BatchFeature:
+    """Return tensors (B, F, …) as they are, as arrays, or as lists of arrays of different lengths."""
+    if return_tensors == TensorType.PYTORCH:
+        return BatchFeature(data)
+    arrays: dict[str, Any] = {name: value.cpu().numpy() for name, value in data.items()}
+    if len(set(lengths)) > 1:
+        for name, value in arrays.items():
+            arrays[name] = [item[:length] for item, length in zip(value, lengths, strict=True)]
+    return BatchFeature(arrays, tensor_type=return_tensors)
 
 
 def _check_return_tensors(return_tensors: str | TensorType | None, lengths: list[int]) -> None:
