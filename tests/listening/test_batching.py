@@ -190,3 +190,11 @@ def test_an_input_that_is_no_recording_is_an_error():
         as_iterable(None)
     with pytest.raises(InputError, match="recordings must contain at least one recording; got an empty list"):
         as_iterable([])
+
+
+def test_an_item_is_computed_before_the_next_is_taken_where_a_batch_is_one_item():
+    taken = []
+    stream = in_batches(map(taken.append, range(9)), lambda batch: batch, length=lambda item: 1, batch_size=1)
+    for count in (1, 2, 3):
+        next(stream)
+        assert len(taken) == count

@@ -128,6 +128,21 @@ def test_transformers_makes_it_as_pipeline_class_and_it_saves_its_parts(classifi
     assert pipeline(model=tmp_path, device="cpu")(recordings[0]) == made(recordings[0])
 
 
+def test_each_recording_of_an_iterator_is_computed_before_the_next_is_taken(both, recordings):
+    taken = []
+
+    def microphone():
+        for recording in recordings:
+            taken.append(recording)
+            yield recording
+
+    _, ours = both("bert")
+    stream = ours(microphone())
+    for count, expected in enumerate([ours(each) for each in recordings], start=1):
+        assert next(stream) == expected
+        assert len(taken) == count
+
+
 def test_bad_arguments(classifiers, ctc_checkpoints, recordings):
     made = pipeline(model=classifiers("bert"), device="cpu")
     with pytest.raises(InputError, match="top_k must be at least 1; got 0"):

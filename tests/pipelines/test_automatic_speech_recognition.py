@@ -151,6 +151,21 @@ def test_a_recording_that_does_not_fit_into_memory_has_the_windows_of_the_transc
     assert found.split() == Transcriber(ours._acoustic_model)(recordings[2]).text.split()
 
 
+def test_each_recording_of_an_iterator_is_computed_before_the_next_is_taken(both, recordings):
+    taken = []
+
+    def microphone():
+        for recording in recordings:
+            taken.append(recording)
+            yield recording
+
+    _, ours = both("w2v-bert")
+    stream = ours(microphone())
+    for count, expected in enumerate([ours(each) for each in recordings], start=1):
+        assert next(stream) == expected
+        assert len(taken) == count
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

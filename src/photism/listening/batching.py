@@ -116,7 +116,7 @@ def in_batches(
     """Apply a function to batches of items of similar length, and yield the results in the order of the items.
 
     Items are taken in groups of `SORTED_BATCHES` batches. A group is sorted by length and computed before the next one
-    is taken.
+    is taken. With batches of one item there is nothing to sort, and each is computed before the next one is taken.
 
     Args:
         items: items.
@@ -127,7 +127,8 @@ def in_batches(
         max_group_length: total length from which on no more items join a group.
     """
     stream = iter(items)
-    while group := _take_group(stream, SORTED_BATCHES * batch_size, length, max_group_length):
+    max_items = SORTED_BATCHES * batch_size if batch_size > 1 else 1
+    while group := _take_group(stream, max_items, length, max_group_length):
         results: dict[int, Result] = {}
         batch: list[int] = []
         for index in sorted(range(len(group)), key=lambda index: length(group[index])):

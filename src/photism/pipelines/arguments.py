@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from photism.errors import InputError, as_input_error
@@ -59,6 +59,21 @@ def first_given(**choices: tuple[Any, ...]) -> dict[str, Any]:
     """Return for each name the first of its values that is not None; a name without such a value is left out."""
     given = {name: first(*values) for name, values in choices.items()}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def batch_settings(inputs: Any, *, num_workers: tuple[Any, ...], batch_size: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the settings of batches: the first value of each that is not None, if there is any.
+
+    An iterator may have to wait for its next recording, such as one from a microphone: by default each recording is
+    computed before the next one is taken, as in transformers.
+
+    Args:
+        inputs: recordings.
+        num_workers: values for the number of decoding threads.
+        batch_size: values for the number of recordings in a batch.
+    """
+    default_workers, default_size = (0, 1) if isinstance(inputs, Iterator) else (None, None)
+    return first_given(num_workers=(*num_workers, default_workers), batch_size=(*batch_size, default_size))
 
 
 def check_framework(framework: str | None) -> None:

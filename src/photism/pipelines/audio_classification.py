@@ -14,7 +14,7 @@ from photism.listening.batching import Recordings, collect
 from photism.listening.classification import AudioClassifier
 from photism.listening.settings import ClassifierSettings
 from photism.listening.windowed_scores import ClassScore
-from photism.pipelines.arguments import accepted, first_given
+from photism.pipelines.arguments import accepted, batch_settings
 
 CALL_ARGUMENTS = ("top_k", "function_to_apply")
 ARGUMENTS = (
@@ -69,8 +69,10 @@ class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
         Args:
             inputs: one recording, as `load_waveform` accepts it; or a list, generator or dataset of recordings. Arrays
                 have 16 kHz.
-            num_workers: threads that decode recordings ahead of the model; by default that of the pipeline, or 2.
-            batch_size: recordings computed at once, which changes no result; by default that of the pipeline, or 8.
+            num_workers: threads that decode recordings ahead of the model; by default that of the pipeline, or 2, or
+                for an iterator 0.
+            batch_size: recordings computed at once, which changes no result; by default that of the pipeline, or 8, or
+                for an iterator 1.
             arguments: `top_k`, the number of best labels; by default, and if it is None, all of them.
                 `function_to_apply`, "softmax", "sigmoid" or "none", turns logits into scores; by default the function
                 for the model's `problem_type`.
@@ -86,7 +88,9 @@ class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
         settings = {
             **self._postprocess_params,
             **self._sanitize_parameters(**arguments)[2],
-            **first_given(num_workers=(num_workers, self._num_workers), batch_size=(batch_size, self._batch_size)),
+            **batch_settings(
+                inputs, num_workers=(num_workers, self._num_workers), batch_size=(batch_size, self._batch_size)
+            ),
         }
         return collect(inputs, self._scores(inputs, settings))
 

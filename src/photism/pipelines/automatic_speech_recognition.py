@@ -16,7 +16,7 @@ from photism.audio.waveform import SAMPLE_KEYS, SAMPLING_RATE, Waveform
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.encoder.pretrained import check_feature_extractor, check_model
 from photism.errors import InputError
-from photism.listening.batching import Recordings, as_iterable, collect, decode_ahead, in_batches
+from photism.listening.batching import SORTED_BATCHES, Recordings, as_iterable, collect, decode_ahead, in_batches
 from photism.listening.transcription.ctc_checkpoint import SEQUENCE_TO_SEQUENCE
 from photism.listening.transcription.decoding_options import TranscribeSettings
 from photism.listening.transcription.emissions import AcousticModel
@@ -24,7 +24,7 @@ from photism.listening.transcription.greedy_search import best_path
 from photism.listening.transcription.transcriber import MAX_BATCH_S
 from photism.listening.transcription.transcript import TokenSpan, tokens_to_words
 from photism.listening.transcription.vocabulary import SPACE
-from photism.pipelines.arguments import accepted, first_given
+from photism.pipelines.arguments import accepted, batch_settings
 from photism.pipelines.chunks import Chunk, ChunkLengths, cut_chunks, kept_frames
 
 CHUNK_ARGUMENTS = ("chunk_length_s", "stride_length_s")
@@ -104,9 +104,10 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
             inputs: one recording, as `load_waveform` accepts it; or a list, generator or dataset of recordings. Arrays
                 have 16 kHz. A mapping with samples may have a `stride`, the numbers of samples at its start and end
                 that are context only; further keys come back in the result.
-            num_workers: threads that decode recordings ahead of the model; by default that of the pipeline, or 2.
+            num_workers: threads that decode recordings ahead of the model; by default that of the pipeline, or 2, or
+                for an iterator 0.
             batch_size: recordings or chunks computed at once, which changes no result; by default that of the pipeline,
-                or 8.
+                or 8, or for an iterator 1.
             arguments: `chunk_length_s`, the length of overlapping chunks in seconds; by default a recording is computed
                 at once, or in the windows of `Transcriber` if it does not fit into memory. `stride_length_s`, the part
                 of a chunk at its start and end that is context only, one number or two; by default a sixth of the
@@ -123,7 +124,9 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
         lengths = ChunkLengths.of({**self._preprocess_params, **preprocess}, self._acoustic_model.hop_samples)
         timestamps = {**self._postprocess_params, **postprocess}.get("return_timestamps")
         settings = TranscribeSettings(
-            **first_given(num_workers=(num_workers, self._num_workers), batch_size=(batch_size, self._batch_size))
+            **batch_settings(
+                inputs, num_workers=(num_workers, self._num_workers), batch_size=(batch_size, self._batch_size)
+            )
         )
         return collect(inputs, self._transcribe(inputs, lengths, timestamps, settings))
 
@@ -154,6 +157,7 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
             length=lambda chunk: len(chunk.waveform.samples),
             batch_size=settings.batch_size,
             max_batch_length=MAX_BATCH_S * SAMPLING_RATE,
+            max_group_length=SORTED_BATCHES * MAX_BATCH_S * SAMPLING_RATE,
         )
         for parts in _by_recording(emitted):
             log_probs = np.concatenate([part.log_probs for part in parts])

@@ -12,7 +12,7 @@ from photism.errors import InputError
 from photism.listening.batching import Recordings, collect
 from photism.listening.windowed_scores import ClassScore, Labels
 from photism.listening.zero_shot import MIXTURE_TEMPERATURE, CaptionRanker
-from photism.pipelines.arguments import accepted, first_given
+from photism.pipelines.arguments import accepted, batch_settings, first_given
 
 CALL_ARGUMENTS = ("candidate_labels", "hypothesis_template")
 
@@ -70,8 +70,10 @@ class ZeroShotAudioClassificationPipeline:
             candidate_labels: labels to choose from; by default the captions of the model.
             hypothesis_template: text with {} in place of the label; by default the label alone, since the models of
                 Photism are trained on captions. "This is a sound of {}." is the default of transformers, for CLAP.
-            batch_size: recordings computed at once, which changes no result; by default that of the pipeline, or 8.
-            num_workers: threads that decode recordings ahead of the model; by default that of the pipeline, or 2.
+            batch_size: recordings computed at once, which changes no result; by default that of the pipeline, or 8, or
+                for an iterator 1.
+            num_workers: threads that decode recordings ahead of the model; by default that of the pipeline, or 2, or
+                for an iterator 0.
 
         Returns:
             the labels, best first, as dictionaries with `score`, 0 to 1, and `label`: a list for one recording, a list
@@ -88,8 +90,9 @@ class ZeroShotAudioClassificationPipeline:
             **first_given(
                 captions=(candidate_labels, self._defaults.get("candidate_labels")),
                 template=(hypothesis_template, self._defaults.get("hypothesis_template")),
-                batch_size=(batch_size, self.batch_size),
-                num_workers=(num_workers, self.num_workers),
+            ),
+            **batch_settings(
+                audios, num_workers=(num_workers, self.num_workers), batch_size=(batch_size, self.batch_size)
             ),
         )
         return collect(audios, (_probabilities(each) for each in labels))
