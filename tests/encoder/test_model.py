@@ -88,6 +88,55 @@ def test_arguments_by_position(name):
             ours(features, mask, True)
 
 
+@pytest.mark.parametrize("name", CLASSES[1:])
+def test_heads_pass_keyword_arguments_to_the_encoder(name):
+    models = pair(name, mask_time_prob=0.1)
+    features, _ = batch((14, 14))
+    masked = torch.zeros(2, 14, dtype=torch.bool)
+    masked[:, 3:6] = True
+    found, wanted = (model(features, mask_time_indices=masked).logits for model in models)
+    assert difference(found, wanted) <= TOLERANCE[torch.float32]
+    assert difference(models[0](features).logits, wanted) > 0.01
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "none"])
+def test_reductions_of_the_ctc_loss(reduction):
+    features, mask = batch((14, 9))
+    labels = torch.tensor([[1, 2, 3], [4, -100, 0]])
+    found, wanted = (
+        model(features, attention_mask=mask, labels=labels).loss
+        for model in pair("ForCTC", ctc_loss_reduction=reduction)
+    )
+    torch.testing.assert_close(found, wanted)
+    with pytest.raises(InputError, match='ctc_loss_reduction must be "sum", "mean" or "none"; got \'average\''):
+        pair("ForCTC", ctc_loss_reduction="average")[0](features, labels=labels)
+
+
+def test_one_hot_labels_of_any_shape():
+    features, _ = batch((14, 14))
+    labels = torch.eye(5)[torch.arange(28) % 5]
+    found, wanted = (model(features, labels=labels).loss for model in pair("ForAudioFrameClassification"))
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("changes", [{}, {"output_hidden_size": 40}, {"use_weighted_layer_sum": True}])
+def test_x_vectors_after_an_adapter(changes):
+    ours = photism.Wav2Vec2BertForXVector(tiny_config(add_adapter=True, **changes)).eval()
+    features, mask = batch((40, 23))
+    together = ours(features, attention_mask=mask).embeddings
+    assert difference(together[1:], ours(features[1:, :23]).embeddings) <= 2e-5
+    if not changes:
+        ours, reference = pair("ForXVector", add_adapter=True)
+        assert difference(ours(features).embeddings, reference(features).embeddings) <= TOLERANCE[torch.float32]
+
+
+def test_fewer_layers_of_the_time_delay_network_than_kernels():
+    ours, reference = pair("ForXVector", tdnn_dim=[16, 24], tdnn_kernel=[3, 3, 5], tdnn_dilation=[1, 2, 4])
+    assert ours.receptive_field == 7
+    features, _ = batch((20,))
+    assert difference(ours(features).embeddings, reference(features).embeddings) <= TOLERANCE[torch.float32]
+
+
 def test_target_language_is_accepted(tmp_path):
     ours = photism.Wav2Vec2BertForCTC(tiny_config(), target_lang="eng")
     ours.save_pretrained(tmp_path)

@@ -64,7 +64,7 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
             output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
             output_hidden_states: keep the states of layers, as in `Wav2Vec2BertModel`.
             return_dict: False returns a tuple.
-            **kwargs: ignored, as in transformers.
+            **kwargs: passed to `Wav2Vec2BertModel`, as in transformers.
 
         Raises:
             InputError: a label is beyond the vocabulary.
@@ -78,6 +78,7 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
             return_dict=True,
+            **kwargs,
         )
         logits = self.lm_head(self.dropout(outputs.last_hidden_state))
         loss = None
@@ -131,10 +132,12 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
             output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
             output_hidden_states: keep the states of layers, as in `Wav2Vec2BertModel`.
             return_dict: False returns a tuple.
-            **kwargs: ignored, as in transformers.
+            **kwargs: passed to `Wav2Vec2BertModel`, as in transformers.
         """
         check_labels(labels)
-        states, outputs = encode(self, input_features, attention_mask, output_attentions, output_hidden_states)
+        states, outputs = encode(
+            self, input_features, attention_mask, output_attentions, output_hidden_states, **kwargs
+        )
         states = self.projector(states)
         if attention_mask is None:
             pooled = states.mean(dim=1)
@@ -186,10 +189,12 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
             output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
             output_hidden_states: keep the states of layers, as in `Wav2Vec2BertModel`.
             return_dict: False returns a tuple.
-            **kwargs: ignored, as in transformers.
+            **kwargs: passed to `Wav2Vec2BertModel`, as in transformers.
         """
         check_labels(labels)
-        states, outputs = encode(self, input_features, attention_mask, output_attentions, output_hidden_states)
+        states, outputs = encode(
+            self, input_features, attention_mask, output_attentions, output_hidden_states, **kwargs
+        )
         logits = self.classifier(states)
         loss = None
         if labels is not None:
@@ -197,7 +202,8 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
             if self.config.problem_type == MULTI_LABEL:
                 loss = frame_activity_losses(logits[valid], labels[valid]).mean()
             else:
-                classes = labels.argmax(-1) if labels.ndim == 3 else labels
+                is_one_hot = labels.shape != logits.shape[:2]
+                classes = labels.view_as(logits).argmax(-1) if is_one_hot else labels
                 loss = cross_entropy(logits[valid].flatten(0, -2), classes[valid].flatten(), ignore_index=IGNORED_LABEL)
         output = TokenClassifierOutput(
             loss=loss, logits=logits, hidden_states=outputs.hidden_states, attentions=outputs.attentions
@@ -205,20 +211,38 @@ class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
         return _returned(output, self, return_dict)
 
 
-def ctc_loss(
-    logits: Tensor, labels: Tensor, lengths: Tensor, config: PreTrainedConfig, *, reduction: str | None = None
-) -> Tensor:
-    """Compute the CTC loss of transcripts.
+def ctc_loss(logits: Tensor, labels: Tensor, lengths: Tensor, config: PreTrainedConfig) -> Tensor:
+    """Compute the CTC loss of transcripts, by the configuration's `ctc_loss_reduction`.
+
+    Args:
+        logits: logits of `ctc_losses`.
+        labels: labels of `ctc_losses`.
+        lengths: lengths of `ctc_losses`.
+        config: configuration of `ctc_losses`. The reduction is "sum", "none" for the loss of each transcript, (B,), or
+            "mean" of these losses, each divided by the length of its transcript.
+
+    Raises:
+        InputError: the reduction is another.
+    """
+    losses, counts = ctc_losses(logits, labels, lengths, config)
+    if config.ctc_loss_reduction == "sum":
+        return losses.sum()
+    if config.ctc_loss_reduction == "none":
+        return losses
+    if config.ctc_loss_reduction != "mean":
+        raise InputError(f'ctc_loss_reduction must be "sum", "mean" or "none"; got {config.ctc_loss_reduction!r}')
+    return (losses / counts.clamp(min=1)).mean()
+
+
+def ctc_losses(logits: Tensor, labels: Tensor, lengths: Tensor, config: PreTrainedConfig) -> tuple[Tensor, Tensor]:
+    """Compute the CTC loss and the length of each transcript, both (B,).
 
     Args:
         logits: (B, F, vocab_size).
         labels: int64 (B, characters); -100 and the blank are padding.
         lengths: int64 (B,), frames of each recording within F.
         config: configuration with the blank, `pad_token_id`, and `ctc_zero_infinity`.
-        reduction: "sum", "mean" (of each transcript's loss divided by its length), or "none" for the latter before the
-            mean, (B,); None takes the configuration's `ctc_loss_reduction`.
     """
-    reduction = reduction or config.ctc_loss_reduction
     blank = config.pad_token_id
     is_label = (labels != IGNORED_LABEL) & (labels != blank)
     counts = is_label.sum(1)
@@ -232,10 +256,7 @@ def ctc_loss(
             reduction="none",
             zero_infinity=config.ctc_zero_infinity,
         )
-    if reduction == "sum":
-        return losses.sum()
-    losses = losses / counts.clamp(min=1)
-    return losses if reduction == "none" else losses.mean()
+    return losses, counts
 
 
 def classification_loss(
@@ -330,6 +351,7 @@ def encode(
     attention_mask: Tensor | None,
     output_attentions: bool | None,
     output_hidden_states: bool | int | Sequence[int] | None,
+    **kwargs: Any,
 ) -> tuple[Tensor, Wav2Vec2BaseModelOutput]:
     """Return the states (B, F, D) that a head reads, and the encoder's output.
 
@@ -351,6 +373,7 @@ def encode(
         output_hidden_states=output_hidden_states,
         return_dict=True,
         on_state=add if weights else None,
+        **kwargs,
     )
     return (summed[0] if weights else outputs.last_hidden_state), outputs
 

@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, normalize, one_hot, pad
 from transformers import Wav2Vec2BertConfig, initialization
 from transformers.modeling_outputs import XVectorOutput
 
-from photism.encoder.heads import check_labels, encode, new_layer_weights, number_of_labels, refuse_adapter
+from photism.encoder.heads import check_labels, encode, new_layer_weights, number_of_labels
 from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel, is_set
 from photism.encoder.packing import move_left
 from photism.encoder.tracing import has_values
@@ -28,13 +28,14 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__(config)
-        refuse_adapter(config)
         self.wav2vec2_bert = Wav2Vec2BertModel(config)
         self.layer_weights = new_layer_weights(config)
-        self.projector = nn.Linear(config.hidden_size, config.tdnn_dim[0])
-        self.tdnn = nn.ModuleList(TimeDelayLayer(config, index) for index in range(len(config.tdnn_dim)))
-        layers = zip(config.tdnn_dilation, config.tdnn_kernel, strict=True)
-        self.receptive_field = 1 + sum(dilation * (kernel - 1) for dilation, kernel in layers)
+        self.reads_adapter = config.add_adapter and not config.use_weighted_layer_sum
+        width = config.output_hidden_size if self.reads_adapter else config.hidden_size
+        self.projector = nn.Linear(width or config.hidden_size, config.tdnn_dim[0])
+        layers = [TimeDelayLayer(config, index) for index in range(len(config.tdnn_dim))]
+        self.tdnn = nn.ModuleList(layers)
+        self.receptive_field = 1 + sum(layer.dilation * (layer.kernel_size - 1) for layer in layers)
         """Number of input frames that one output of the time-delay network depends on."""
         self.feature_extractor = nn.Linear(config.tdnn_dim[-1] * 2, config.xvector_output_dim)
         self.classifier = nn.Linear(config.xvector_output_dim, config.xvector_output_dim)
@@ -76,13 +77,19 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
             output_attentions: keep the attention weights, as in `Wav2Vec2BertModel`.
             output_hidden_states: keep the states of layers, as in `Wav2Vec2BertModel`.
             return_dict: False returns a tuple.
-            **kwargs: ignored, as in transformers.
+            **kwargs: passed to `Wav2Vec2BertModel`, as in transformers.
         """
         check_labels(labels)
-        states, outputs = encode(self, input_features, attention_mask, output_attentions, output_hidden_states)
+        states, outputs = encode(
+            self, input_features, attention_mask, output_attentions, output_hidden_states, **kwargs
+        )
         lengths = None
         if attention_mask is not None:
-            states, lengths = move_left(states, attention_mask), attention_mask.bool().sum(1)
+            lengths = attention_mask.bool().sum(1)
+            if self.reads_adapter:  # which has moved the frames of each recording to the left
+                lengths = self._get_feat_extract_output_lengths(lengths)
+            else:
+                states = move_left(states, attention_mask)
         embeddings = self.embed(states, lengths)
         logits = self.classifier(embeddings)
         output = XVectorOutput(

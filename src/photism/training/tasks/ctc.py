@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Wav2Vec2BertConfig
 
 from photism.encoder.adapter import output_lengths
-from photism.encoder.heads import IGNORED_LABEL, Wav2Vec2BertForCTC, ctc_loss
+from photism.encoder.heads import IGNORED_LABEL, Wav2Vec2BertForCTC, ctc_losses
 from photism.errors import InputError
 from photism.training.data.example import TEXT_COLUMNS, columns_of, first_of
 from photism.training.data.feature_dataset import FeatureDataset
@@ -138,7 +138,8 @@ class CtcTask:
         """Return the sum of the head's losses, each divided by the length of its transcript."""
         logits = model(batch.features, batch.mask).logits
         lengths = output_lengths(batch.mask.sum(1), model.config)
-        return ctc_loss(logits, batch.targets["labels"], lengths, model.config, reduction="none").sum()
+        losses, characters = ctc_losses(logits, batch.targets["labels"], lengths, model.config)
+        return (losses / characters.clamp(min=1)).sum()
 
     def predict(self, model: Any, batch: Batch) -> list[NDArray[Any]]:
         """Return the most likely output of each frame, int32 (F,)."""
