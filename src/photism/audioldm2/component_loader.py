@@ -133,7 +133,7 @@ class ComponentLoader:
         return self._get(name, lambda: self._load_processor(name))
 
     def component(self, name: str) -> Any:
-        """Return a whole component of the checkpoint, which from now on is the pipeline's.
+        """Return a whole component of the checkpoint, which from now on is the pipeline's, and can be trained.
 
         Raises:
             InputError: it is missing or damaged.
@@ -147,7 +147,8 @@ class ComponentLoader:
         kept = [self._loaded.pop(each, None) for each in parts if parts[each] == class_name]
         for each in parts:
             self._loaded.pop(each, None)
-        return next((each for each in kept if each is not None), None) or self._load_model(name, class_name)
+        model = next((each for each in kept if each is not None), None) or self._load_model(name, class_name)
+        return model.requires_grad_(True)
 
     def move(self, device: torch.device | None, dtype: torch.dtype | None) -> None:
         """Move what is loaded and what will be loaded to a device, and convert it to a dtype."""
