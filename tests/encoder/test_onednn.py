@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch.autograd import forward_ad
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from photism.encoder.onednn import Linear, can_use_onednn, linear, silu_linear
 
@@ -76,3 +78,20 @@ def test_other_dtypes_devices_and_autocast_use_torch():
         assert Linear(12, 5)(torch.zeros(1, 12)).dtype == torch.bfloat16
     with torch.backends.mkldnn.flags(enabled=False):
         assert not can_use_onednn(torch.zeros(1))
+
+
+def test_observed_products_and_tensor_subclasses_use_torch():
+    class Subclass(torch.Tensor):
+        pass
+
+    plain = torch.zeros(1)
+    assert can_use_onednn(plain, torch.nn.Parameter(plain), None)
+    assert not can_use_onednn(plain, plain.as_subclass(Subclass))
+    with torch.overrides.BaseTorchFunctionMode():
+        assert not can_use_onednn(plain)
+    with FlopCounterMode(display=False):
+        assert not can_use_onednn(plain)
+    with forward_ad.dual_level():
+        assert not can_use_onednn(plain)
+    assert torch.func.vmap(lambda x: x + (not can_use_onednn(x)))(torch.zeros(2)).equal(torch.ones(2))
+    assert can_use_onednn(plain)

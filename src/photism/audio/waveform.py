@@ -123,6 +123,8 @@ def load_samples(source: AudioSource, target_rate: int, *, sampling_rate: float 
     """
     source = recording_in(source)
     if isinstance(source, Waveform):
+        if target_rate == SAMPLING_RATE:
+            return source.samples
         source, sampling_rate = source.samples, SAMPLING_RATE
     name, blocks = _blocks(source, sampling_rate, None, MAX_DOWNLOAD_BYTES, TIMEOUT_S)
     return np.concatenate(list(to_mono(blocks, name, target_rate)))
