@@ -109,6 +109,10 @@ def test_by_hand_with_the_model_of_transformers(ctc_checkpoints, recordings):
     assert isinstance(made.model, photism.Wav2Vec2BertForCTC)
     assert isinstance(made, transformers.Pipeline)
     assert AutomaticSpeechRecognitionPipeline(model, processor=processor)(recordings) == made(recordings)
+    by_transformers = transformers.pipeline(
+        "automatic-speech-recognition", model=str(folder), device=-1, pipeline_class=AutomaticSpeechRecognitionPipeline
+    )
+    assert by_transformers(recordings) == made(recordings)
 
 
 def test_special_tokens_are_part_of_the_text(ctc_checkpoints, recordings):

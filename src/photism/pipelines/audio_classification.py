@@ -33,8 +33,8 @@ ARGUMENTS = (
 class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
     """Classify recordings, with the arguments and results of the pipeline in transformers.
 
-    Calls are computed by `AudioClassifier`. The class derives from that of transformers because other libraries, such
-    as Gradio, look for it.
+    Calls are computed by `AudioClassifier`. Devices, saving and the arguments of the constructor are those of the
+    class in transformers, from which this one derives; `transformers.pipeline(…, pipeline_class=…)` makes it as well.
 
         classifier = AudioClassificationPipeline(model=model, feature_extractor=feature_extractor)
         classifier("speech.wav", top_k=2)   # [{"score": 0.87, "label": "music"}, {"score": 0.09, "label": "speech"}]

@@ -46,8 +46,9 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
     """Transcribe recordings, with the arguments and results of the pipeline in transformers, by CTC models.
 
     The text is that of the most probable tokens, special tokens included, as in transformers; `Transcriber` ignores
-    these, and has a beam search, a language model and confidences. The class derives from that of transformers because
-    other libraries, such as Gradio, look for it.
+    these, and has a beam search, a language model and confidences. Devices, saving and the arguments of the constructor
+    are those of the class in transformers, from which this one derives; `transformers.pipeline(…, pipeline_class=…)`
+    makes it as well.
 
         recogniser = AutomaticSpeechRecognitionPipeline(model=model, feature_extractor=extractor, tokenizer=tokenizer)
         recogniser("speech.wav", return_timestamps="word")
