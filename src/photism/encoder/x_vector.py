@@ -11,7 +11,8 @@ from torch.nn.functional import cross_entropy, normalize, one_hot, pad
 from transformers import Wav2Vec2BertConfig, initialization
 from transformers.modeling_outputs import XVectorOutput
 
-from photism.encoder.heads import check_labels, encode, new_layer_weights, number_of_labels
+from photism.encoder.head_losses import number_of_labels
+from photism.encoder.heads import check_labels, encode, new_layer_weights
 from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel, is_set
 from photism.encoder.packing import move_left
 from photism.encoder.tracing import has_values

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model, Wav2Vec2PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from photism.encoder.heads import number_of_labels
+from photism.encoder.head_losses import number_of_labels
 
 KEY_MAPPING = {r"^classifier\.output\.": "classifier.out_proj."}
 """Names of the last layer in some checkpoints, and its name here."""

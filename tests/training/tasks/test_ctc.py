@@ -7,7 +7,8 @@ import torch
 from transformers import AutoModelForCTC, AutoProcessor
 
 from photism.audio.waveform import load_waveform
-from photism.encoder.heads import Wav2Vec2BertForCTC, ctc_loss
+from photism.encoder.head_losses import ctc_loss
+from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.errors import InputError
 from photism.training.data.feature_dataset import Clip, FeatureSettings
 from photism.training.data.sampler import Crop

@@ -11,12 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from photism.encoder.heads import (
-    MULTI_LABEL,
-    SINGLE_LABEL,
-    Wav2Vec2BertForSequenceClassification,
-    classification_loss,
-)
+from photism.encoder.head_losses import MULTI_LABEL, SINGLE_LABEL, classification_loss
+from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.errors import InputError
 from photism.settings import SettingError
 from photism.training.class_metrics import (

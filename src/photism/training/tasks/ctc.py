@@ -16,7 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Wav2Vec2BertConfig
 
 from photism.encoder.adapter import output_lengths
-from photism.encoder.heads import IGNORED_LABEL, Wav2Vec2BertForCTC, ctc_losses
+from photism.encoder.head_losses import IGNORED_LABEL, ctc_losses
+from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.errors import InputError
 from photism.training.data.example import TEXT_COLUMNS, columns_of, first_of
 from photism.training.data.feature_dataset import FeatureDataset

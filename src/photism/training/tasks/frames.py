@@ -13,12 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from photism.encoder.heads import (
-    MULTI_LABEL,
-    Wav2Vec2BertForAudioFrameClassification,
-    frame_activity_losses,
-    permutation_invariant_loss,
-)
+from photism.encoder.head_losses import MULTI_LABEL, frame_activity_losses, permutation_invariant_loss
+from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.errors import InputError
 from photism.listening.diarization import find_turns
 from photism.listening.metrics import best_match, diarization_error
