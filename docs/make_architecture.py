@@ -70,7 +70,8 @@ def picture() -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         wide(0, 4, 16, "cli/", "one module per command"),
         wide(0, 4, 78, "server/", "the studio in a browser"),
-        wide(1, 4, 140, "training/", "the trainer and its tasks"),
+        wide(1, 2, 140, "training/", "the trainer and its tasks"),
+        wide(3, 4, 140, "pipelines/", "as those of transformers"),
     ]
     for index, lines in enumerate(MAIN):
         parts.append(wide(index, index, TOP, *lines, height=BOX_HEIGHT, fill=ACCENT if index else "white"))
