@@ -229,10 +229,11 @@ class SelfAttention(nn.Module):
 
             def relative_key_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
                 """Compute the biases from the embeddings; distances out of reach have that of the last in reach."""
-                near = query @ embeddings.to(query.dtype).T * self.head_size**-0.5  # (B, H, M, left + 1 + right)
                 if not has_values(query):  # the length is a symbol, with which a graph must not compare it
                     distances = torch.arange(first, last + 1, device=device).clamp(-self.left, self.right)
-                    return near.index_select(-1, distances + self.left)
+                    columns = embeddings.to(query.dtype).index_select(0, distances + self.left)
+                    return query @ columns.T * self.head_size**-0.5
+                near = query @ embeddings.to(query.dtype).T * self.head_size**-0.5  # (B, H, M, left + 1 + right)
                 low = min(max(first, -self.left), self.right)
                 high = max(min(last, self.right), -self.left)
                 leftmost = near[..., low + self.left, None].expand(*near.shape[:3], max(0, low - first))
