@@ -158,6 +158,8 @@ def test_options_of_diffusers_load_all_components_at_once(sound_models, referenc
     assert apart(generate(ours), generate(reference)) < CLOSE
     chosen = load_ours(sound_models / "sound-lm", use_safetensors=True, scheduler="dpm++")
     assert chosen.num_inference_steps == 25
+    with pytest.raises(InputError, match="model /nowhere cannot be loaded: "):
+        AudioLDM2Pipeline.from_pretrained("/nowhere", local_files_only=True)
     with pytest.raises(InputError, match="compile cannot be combined with revision, with which diffusers loads all"):
         load_ours(sound_models / "sound-lm", compile=True, revision="main")
     with pytest.raises(TypeError, match=r"has no argument 'steps'; it takes .*revision"):

@@ -44,7 +44,7 @@ from photism.audioldm2.step_callbacks import OldCallback, StepCallback, combined
 from photism.audioldm2.text_inputs import encode_inputs
 from photism.audioldm2.waveforms import make_output
 from photism.device import choose_device
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 from photism.settings import accepts, changed
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
@@ -115,7 +115,8 @@ class AudioLDM2Pipeline(PipelineStages):
         loading = read_loading(settings, {**({} if model is None else {"model": model}), **changes})
         settings, components = loading.settings, loading.components
         if loading.options:
-            pipeline: Self = super().from_pretrained(**loading.library_arguments)
+            with as_input_error(f"model {settings.model} cannot be loaded"):
+                pipeline: Self = super().from_pretrained(**loading.library_arguments)
             pipeline._loader.settings = settings
             if "device_map" not in loading.options:
                 pipeline.to(choose_device(settings.device))
