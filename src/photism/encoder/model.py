@@ -20,7 +20,7 @@ from photism.encoder.conformer import ConformerLayer, FeedForward
 from photism.encoder.onednn import apply_linear
 from photism.encoder.packing import PackedBatch
 from photism.encoder.position_embeddings import compute_positions
-from photism.encoder.spec_augment import compute_mask_indices
+from photism.encoder.spec_augment import mask_hidden_states
 from photism.errors import InputError
 from photism.files import apply_umask
 
@@ -233,7 +233,9 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
         weights = is_set(output_attentions, config.output_attentions)
         packed = PackedBatch.from_mask(batch, frames, attention_mask, keep_padding=weights)
         hidden_states, normed = self.feature_projection(packed.pack(input_features))
-        hidden_states = self._mask_hidden_states(hidden_states, packed, mask_time_indices)
+        hidden_states = mask_hidden_states(
+            hidden_states, packed, mask_time_indices, self.masked_spec_embed, config, training=self.training
+        )
 
         kept: list[Tensor | None] = []
         request = config.output_hidden_states if output_hidden_states is None else output_hidden_states
@@ -264,40 +266,6 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
             attentions=attentions,
         )
         return output if is_set(return_dict, config.return_dict) else output.to_tuple()
-
-    def _mask_hidden_states(self, hidden_states: Tensor, packed: PackedBatch, tokens: Tensor | None) -> Tensor:
-        """Mask tokens and channels of (N, D) states (SpecAugment)."""
-        config = self.config
-        if not config.apply_spec_augment:
-            return hidden_states
-        if tokens is None and self.training and config.mask_time_prob > 0:
-            tokens = compute_mask_indices(
-                packed.clip_lengths,
-                packed.frames,
-                mask_prob=config.mask_time_prob,
-                mask_length=config.mask_time_length,
-                min_masks=config.mask_time_min_masks,
-            )
-            if packed.lengths is not None:  # spans are counted from a clip's first token
-                valid = torch.arange(packed.frames) < torch.tensor(packed.lengths)[:, None]
-                tokens = tokens[valid]
-        elif tokens is not None:
-            tokens = packed.pack(tokens[..., None])[:, 0]
-        if tokens is not None and self.masked_spec_embed is not None:
-            is_masked = tokens.flatten().to(hidden_states.device)[:, None]
-            hidden_states = torch.where(is_masked, self.masked_spec_embed.to(hidden_states.dtype), hidden_states)
-        if self.training and config.mask_feature_prob > 0:
-            channels = compute_mask_indices(
-                (config.hidden_size,) * packed.batch,
-                config.hidden_size,
-                mask_prob=config.mask_feature_prob,
-                mask_length=config.mask_feature_length,
-                min_masks=config.mask_feature_min_masks,
-            )
-            counts = torch.tensor(packed.clip_lengths)
-            is_masked = channels.repeat_interleave(counts, dim=0).to(hidden_states.device)  # (B, D) -> (N, D)
-            hidden_states = hidden_states.masked_fill(is_masked, 0)
-        return hidden_states
 
 
 def is_set(argument: bool | None, default: bool | None) -> bool:
