@@ -61,8 +61,12 @@ def documents_world(hub_cache: Path, recordings: list[Path]) -> Iterator[None]:
 
     def load_dataset(*_: object, **__: object) -> datasets.Dataset:
         """Replace the data sets of the documents by two recordings."""
-        rows = {"id": ["1", "0"], "text": list(TEXTS[::-1]), "audio": [str(path) for path in recordings[::-1]]}
-        return datasets.Dataset.from_dict(rows).cast_column("audio", datasets.Audio(sampling_rate=16_000))
+        files, texts = [str(path) for path in recordings[::-1]], list(TEXTS[::-1])
+        rows = {"id": ["1", "0"], "audio": files, "path": files, "text": texts, "transcription": texts}
+        rows |= {"english_transcription": texts, "intent_class": [1, 0], "lang_id": [0, 0]}
+        intents = datasets.ClassLabel(names=["abroad", "address"])
+        data = datasets.Dataset.from_dict(rows).cast_column("intent_class", intents)
+        return data.cast_column("audio", datasets.Audio(sampling_rate=16_000))
 
     def decode_example(feature: datasets.Audio, value: dict[str, Any], **_: object) -> dict[str, Any]:
         """Decode as datasets below version 4 did, for which the documents were written, and without torchcodec."""
