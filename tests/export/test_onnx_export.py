@@ -45,7 +45,7 @@ def run(path, inputs):
 @pytest.mark.parametrize(
     ("name", "settings", "tolerance"),
     [
-        ("ForXVector", {"log_mel": True}, 1e-4),
+        pytest.param("ForXVector", {"log_mel": True}, 1e-4, marks=pytest.mark.slow),
         pytest.param("Model", {"opset": 18}, 1e-4, marks=pytest.mark.slow),
         pytest.param("ForSequenceClassification", {"dtype": "float16", "log_mel": True}, 1e-2, marks=pytest.mark.slow),
         pytest.param("ForAudioFrameClassification", {"dtype": "int8", "opset": 23}, 0.1, marks=pytest.mark.slow),
