@@ -72,6 +72,6 @@ def test_python_example_makes_an_image_or_labels(code: str, tmp_path: Path, monk
 
 
 def test_every_verb_without_required_downloads_has_an_example():
-    verbs = {"draw", "film", "hear", "label", "sound", "serve", "doctor"}
+    verbs = {"draw", "film", "hear", "label", "sound", "export", "serve", "doctor"}
     assert {shlex.split(command)[1] for command, _ in EXAMPLES if command.startswith("photism ")} == verbs
     assert PYTHON

@@ -51,7 +51,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return paths
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def documents_world(hub_cache: Path, recordings: list[Path]) -> Iterator[None]:
     """Let the code of the documents run offline and on small data."""
     import datasets
