@@ -83,7 +83,7 @@ class AudioLDM2Checkpoint:
 
     @property
     def is_speech(self) -> bool:
-        """Whether it generates speech: its second text encoder is that of VITS, which reads a transcription."""
+        """True if it generates speech: its second text encoder is that of VITS, which reads a transcription."""
         return self.configs.get("text_encoder_2", {}).get("model_type") == "vits"
 
     @property

@@ -97,7 +97,7 @@ class ComponentLoader:
 
     @property
     def can_load(self) -> bool:
-        """Whether there is a checkpoint to load from."""
+        """True if there is a checkpoint to load from."""
         return self.checkpoint.folder is not None
 
     @contextmanager

@@ -45,7 +45,7 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
 
     @property
     def accepts_loss_kwargs(self) -> bool:
-        """Whether Trainer adds up the losses of accumulated batches: if the loss is a sum, not a mean."""
+        """True if Trainer must add up the losses of accumulated batches, because the loss is a sum, not a mean."""
         return self.config.ctc_loss_reduction == "sum"
 
     def forward(

@@ -93,7 +93,7 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
 
     @property
     def accepts_loss_kwargs(self) -> bool:
-        """Whether Trainer adds up the losses of accumulated batches; it averages them otherwise, as means require."""
+        """True if Trainer must add up the losses of accumulated batches; False, since it must average means."""
         return False
 
     def get_correct_attn_implementation(self, requested_attention: str | None, is_init_check: bool = False) -> str:
