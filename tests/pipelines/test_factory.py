@@ -10,6 +10,7 @@ import torch
 import transformers
 
 from photism import AudioClassifier, AudioToImagePipeline, CaptionRanker, InputError, pipeline
+from tests.support.hub_cache import REVISION, add_repository
 
 
 @pytest.fixture
@@ -185,10 +186,7 @@ def test_settings_of_our_own_models(models):
         ({"device": "cpu", "device_map": "auto"}, "device and device_map exclude each other; give one of them"),
         ({"device_map": {"a": 0, "b": "cpu"}}, "device_map must name one device, on which the whole model computes"),
         ({"dtype": "float8"}, "dtype must be one of float32, float16, bfloat16; got float8"),
-        (
-            {"revision": "v1"},
-            r"revision is not supported: give the folder that huggingface_hub.snapshot_download\(…, r",
-        ),
+        ({"task": "audio-classification", "revision": "v1"}, "model is missing: .*, config or revision belongs to a m"),
         ({"trust_remote_code": True}, "trust_remote_code is not supported: Photism runs no code from checkpoints"),
     ],
 )
@@ -230,3 +228,22 @@ def test_arguments_without_an_effect(folder, recordings):
     obsolete = {"modelcard": None, "args_parser": None, "binary_output": True, "use_fast": True, "revision": None}
     made = pipeline("audio-classification", model=folder, device=-1, trust_remote_code=False, **obsolete)
     assert made(recordings[0]) == pipeline(model=folder, device=-1)(recordings[0])
+
+
+def test_a_revision_of_a_model_on_the_hub(classifiers, recordings, tmp_path, monkeypatch):
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    add_repository(tmp_path, "someone/keywords", classifiers("bert"))
+    repository = tmp_path / "models--someone--keywords"
+    (repository / "refs" / "v2").write_text("1" * 40)
+    (repository / "snapshots" / ("1" * 40)).symlink_to(classifiers("hubert"), target_is_directory=True)
+
+    def model_type(**arguments):
+        return pipeline(model="someone/keywords", device=-1, **arguments).model.config.model_type
+
+    assert model_type() == model_type(revision=REVISION, token="secret") == "wav2vec2-bert"
+    assert model_type(revision="v2") == "hubert"
+    with pytest.raises(InputError, match="someone/keywords"):
+        model_type(revision="v3")

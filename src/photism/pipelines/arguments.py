@@ -16,8 +16,6 @@ REFUSED = {
     "image_processor": "the pipelines of Photism take audio or text",
     "pipeline_class": "the task has one class; transformers.pipeline(…, pipeline_class=photism.…) accepts that as well",
     "return_language": "a CTC model does not predict the language; use AudioClassifier, or transformers for Whisper",
-    "revision": "give the folder that huggingface_hub.snapshot_download(…, revision=…) returns as the model",
-    "token": "log in with `hf auth login`, or set HF_TOKEN",
     "trust_remote_code": "Photism runs no code from checkpoints",
     "video_processor": "the pipelines of Photism take audio or text",
     "vocoder": "AudioLDM 2 has its own; use transformers for models such as SpeechT5",

@@ -15,6 +15,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from photism.device import choose_device, dtype_name
 from photism.encoder.pretrained import find_checkpoint
 from photism.errors import InputError
+from photism.hub import fetch_files
 from photism.pipelines.arguments import check_framework, first, load_component, single_device
 from photism.pipelines.audio_classification import AudioClassificationPipeline
 from photism.pipelines.automatic_speech_recognition import AutomaticSpeechRecognitionPipeline
@@ -27,6 +28,8 @@ if TYPE_CHECKING:  # importing these loads diffusers
 logger = logging.getLogger(__name__)
 
 ALIASES = {"text-to-speech": "text-to-audio"}
+MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")
+"""File patterns of a model: configurations, tokenizers and weights."""
 DEFAULT_RECOGNIZER = "facebook/wav2vec2-base-960h"
 """Default of transformers for speech recognition."""
 TASK_OF_ARCHITECTURE = {
@@ -79,6 +82,8 @@ def pipeline(
     *,
     processor: Any = None,
     framework: str | None = "pt",
+    revision: str | None = None,
+    token: bool | str | None = None,
     device: int | str | torch.device | None = None,
     device_map: Any = None,
     dtype: torch.dtype | str | None = None,
@@ -102,6 +107,8 @@ def pipeline(
         feature_extractor: feature extractor, folder or hub id, in place of that of the model.
         processor: processor, folder or hub id, whose parts are used where they are not given.
         framework: "pt".
+        revision: branch, tag or commit of a model on the hub; by default "main".
+        token: token of the hub, for a model that needs one; by default the one that you have logged in with.
         device: name, number of a GPU, or -1 for the CPU; by default a GPU if there is one.
         device_map: one device, or "auto".
         dtype: dtype of the weights; "auto" is that of the checkpoint. By default float32.
@@ -119,9 +126,13 @@ def pipeline(
     kwargs = dict(model_kwargs or {})
     device_map = first(device_map, kwargs.pop("device_map", None))
     chosen_dtype = first(dtype, torch_dtype, kwargs.pop("dtype", None), kwargs.pop("torch_dtype", None), "float32")
+    if model is None and (tokenizer or feature_extractor or processor or config or revision):
+        raise InputError(
+            "model is missing: a tokenizer, feature extractor, processor, config or revision belongs to a model"
+        )
+    if (revision or token) and isinstance(model, str) and not Path(model).is_dir():
+        model = fetch_files("model", model, MODEL_FILES, revision=revision, token=token)
     task = _chosen_task(task, model)
-    if model is None and (tokenizer or feature_extractor or processor or config):
-        raise InputError("model is missing: a tokenizer, feature extractor, processor or config belongs to a model")
     processor = load_component("AutoProcessor", processor)
     request = Request(
         model=model,
