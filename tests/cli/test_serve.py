@@ -66,7 +66,13 @@ def test_serves_until_it_is_interrupted(models, tmp_path, free_port):
         file.writeframes(bytes(2 * RATE))
     run = "from photism.cli.app import main; main()"
     arguments = ["serve", "--port", str(free_port), "--model", models / "sd", "--device", "cpu"]
-    server = subprocess.Popen([sys.executable, "-c", run, *arguments], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-c", run, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell lets its background jobs ignore the signal, and with them the tests that run in one.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         address = f"http://127.0.0.1:{free_port}/"
         assert server.stdout.readline() == f"Photism is on {address} until Ctrl-C\n"
@@ -75,7 +81,7 @@ def test_serves_until_it_is_interrupted(models, tmp_path, free_port):
             gradio_client.handle_file(sound), num_inference_steps=1, images_per_sound=2, api_name="/draw"
         )
         server.send_signal(signal.SIGINT)
-        assert server.wait() == 0
+        assert server.wait(timeout=60) == 0
     finally:
         server.kill()
     assert len(pictures) == 2
