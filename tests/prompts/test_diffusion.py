@@ -146,7 +146,7 @@ def test_a_lora_on_the_hub(models, parts, monkeypatch):
         asked.append((hub_id, path))
         return str(parts / "lora-sd/pytorch_lora_weights.safetensors")
 
-    def fetch_folder(hub_id, *, allow_patterns):
+    def fetch_folder(hub_id, *, allow_patterns, revision, token):
         asked.append((hub_id, allow_patterns))
         return str(parts / "lora-sd")
 

@@ -103,7 +103,7 @@ def test_the_configuration_of_a_model_on_the_hub_is_fetched_first(model, models,
     """Check that weights are fetched only after the model is known to fit the diffusion model."""
     asked = []
 
-    def download(hub_id, *, allow_patterns):
+    def download(hub_id, *, allow_patterns, revision, token):
         asked.append((hub_id, allow_patterns))
         return str(model)
 
@@ -176,7 +176,7 @@ def test_a_removed_repository_is_replaced_by_its_mirror_with_a_warning(model, mo
 def test_a_moved_model_too_and_a_hub_id_that_is_there_is_taken_itself(model, monkeypatch, caplog):
     asked = []
 
-    def download(hub_id, *, allow_patterns):
+    def download(hub_id, *, allow_patterns, revision, token):
         asked.append(hub_id)
         if hub_id == "old/model":
             raise gone(RepositoryNotFoundError)
