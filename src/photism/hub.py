@@ -52,7 +52,7 @@ def fetch_files(
     def download(repository: str) -> str:
         return snapshot_download(repository, revision=revision, token=token, allow_patterns=list(patterns))
 
-    return _fetch_or_mirror(name, hub_id, download)[1]
+    return _fetch_or_mirror(name, hub_id, download, revision=revision)[1]
 
 
 def fetch_file(name: str, hub_id: str, path: str) -> tuple[str, Path]:
@@ -71,7 +71,9 @@ def fetch_file(name: str, hub_id: str, path: str) -> tuple[str, Path]:
     return _fetch_or_mirror(name, hub_id, lambda each: hf_hub_download(each, path))
 
 
-def _fetch_or_mirror(name: str, hub_id: str, download: Callable[[str], str]) -> tuple[str, Path]:
+def _fetch_or_mirror(
+    name: str, hub_id: str, download: Callable[[str], str], *, revision: str | None = None
+) -> tuple[str, Path]:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
@@ -85,6 +87,8 @@ def _fetch_or_mirror(name: str, hub_id: str, download: Callable[[str], str]) -> 
         return mirror, Path(download(mirror))
     except (HFValidationError, OSError) as error:  # all of the hub's other errors are OSErrors
         reason = str(error).partition("\n")[0]
+        if revision is not None:
+            raise InputError(f"revision {revision} of {name} {hub_id} cannot be downloaded: {reason}") from None
         raise InputError(
             f"{name} must be a folder or the id of a hub repository; {hub_id} is neither: {reason}"
         ) from None

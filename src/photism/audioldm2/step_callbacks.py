@@ -61,7 +61,7 @@ def combined_callback(
 def step_progress(
     pipeline: Any, callback_on_step: Callable[[int, int], None] | None, *, steps: int
 ) -> Generator[Callable[[int, int], None]]:
-    """Yield the function that is called with the steps done and all steps: the caller's, or a progress bar's.
+    """Yield the function to call with the number of finished steps and of all steps: the caller's, or a progress bar's.
 
     Args:
         pipeline: pipeline of diffusers, which configures the bar.
