@@ -111,18 +111,15 @@ ENCODE_PROMPT = (
     "negative_attention_mask",
     "max_new_tokens",
 )
-PIPELINE = (  # of the tutorial on audio classification; `inputs` and `top_k` are those of a call
+# Of the tutorial on audio classification. The others that it lists are keyword arguments of the class or of a call;
+# test_audio_classification.py passes each of them.
+PIPELINE = (
     "model",
     "feature_extractor",
-    "modelcard",
     "framework",
     "task",
-    "num_workers",
-    "batch_size",
-    "args_parser",
     "device",
     "torch_dtype",
-    "binary_output",
 )
 EXTRACTOR_CALL = (
     "raw_speech",
@@ -153,9 +150,9 @@ def test_the_configuration_has_the_documented_arguments_and_defaults():
 @pytest.mark.parametrize("name", HEADS)
 def test_forward_takes_the_documented_arguments(name):
     documented = FORWARD + (("mask_time_indices",) if name == "Model" else ("labels",))
-    signature = inspect.signature(getattr(photism, f"Wav2Vec2Bert{name}").forward)
-    signature.bind(None, **dict.fromkeys(documented))
-    assert list(signature.parameters)[1:3] == list(FORWARD[:2])
+    parameters = inspect.signature(getattr(photism, f"Wav2Vec2Bert{name}").forward).parameters
+    assert set(documented) <= set(parameters)
+    assert list(parameters)[1:3] == list(FORWARD[:2])
 
 
 @pytest.mark.parametrize(
@@ -173,11 +170,11 @@ def test_forward_takes_the_documented_arguments(name):
         ("pipeline", PIPELINE),
     ],
 )
-def test_the_documented_arguments_are_accepted(name, documented):
+def test_the_documented_arguments_are_parameters(name, documented):
     called = photism
     for part in name.split("."):
         called = getattr(called, part)
-    inspect.signature(called).bind(**dict.fromkeys(documented))
+    assert set(documented) <= set(inspect.signature(called).parameters)
 
 
 @pytest.mark.parametrize(
