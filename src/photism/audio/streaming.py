@@ -37,7 +37,7 @@ class SoundFile:
         Raises:
             InputError: the source is missing or unreachable, or a download is larger than 256 MiB.
         """
-        from photism.audio.decoding import open_source
+        from photism.audio.sources import open_source
 
         if isinstance(source, SoundFile):
             return source
@@ -49,7 +49,7 @@ class SoundFile:
 
     def open(self) -> BinaryIO:
         """Open the file at its beginning."""
-        from photism.audio.decoding import open_source
+        from photism.audio.sources import open_source
 
         return open_source(self.source, self.name, max_download_bytes=MAX_DOWNLOAD_BYTES, timeout_s=TIMEOUT_S)
 

@@ -165,7 +165,8 @@ def _blocks(
         return name, iter([(rate, _channels_first(array, channel_axis, name))])
     if sampling_rate is not None or channel_axis is not None:
         raise InputError("sampling_rate and channel_axis are for arrays only; omit them, the source has its own")
-    from photism.audio.decoding import decoded_blocks, open_source
+    from photism.audio.decoding import decoded_blocks
+    from photism.audio.sources import open_source
 
     name = source_name(source)
     file = open_source(source, name, max_download_bytes=max_download_bytes, timeout_s=timeout_s)
