@@ -87,6 +87,18 @@ def test_the_suffix_of_a_common_file_is_its_format(label, sounds, tmp_path):
     assert [json.loads(line)["file"] for line in (tmp_path / "all.jsonl").open()] == [str(sound) for sound in sounds]
 
 
+def test_a_json_file_is_one_document(label, sounds, tmp_path):
+    target = tmp_path / "labels.json"
+    assert label("-o", target).exit_code == 0
+    assert [each["file"] for each in json.loads(target.read_text())] == [str(sound) for sound in sounds]
+    assert label("-o", target, "--force", on=sounds[:1]).exit_code == 0
+    assert json.loads(target.read_text())["file"] == str(sounds[0])
+    assert label("-o", tmp_path / "none.json", on=["gone.wav"]).exit_code == 2
+    assert not (tmp_path / "none.json").exists()
+    assert label("-o", tmp_path / "some.json", on=["gone.wav", sounds[0]]).exit_code == 2
+    assert [each["file"] for each in json.loads((tmp_path / "some.json").read_text())] == [str(sounds[0])]
+
+
 def test_a_folder_with_an_audacity_track_for_each(label, sounds, tmp_path):
     folder = tmp_path / "tracks"
     folder.mkdir()

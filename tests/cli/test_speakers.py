@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from photism import InputError, SpeakerVerifier
 from photism.cli.app import app
+from photism.listening.turn_formats import read_rttm
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,26 @@ def test_turns_are_written_to_a_file_per_recording(timeline, sounds, tmp_path):
         "koala.srt",
     ]
     assert (folder / "koala.srt").read_text().startswith("1\n00:00:00,")
+
+
+def test_the_suffix_of_a_file_is_its_format(timeline, sounds, tmp_path):
+    assert timeline("-o", tmp_path / "all.rttm").exit_code == 0
+    assert (tmp_path / "all.rttm").read_text().startswith("SPEAKER elephant 1 ")
+    assert timeline("-o", tmp_path / "one.TextGrid", on=sounds[:1]).exit_code == 0
+    assert 'class = "IntervalTier"' in (tmp_path / "one.TextGrid").read_text()
+    assert timeline("-o", tmp_path / "all.json").exit_code == 0
+    assert [each["file"] for each in json.loads((tmp_path / "all.json").read_text())] == [str(each) for each in sounds]
+
+
+def test_two_recordings_of_one_name_are_different_in_rttm(timeline, sounds, tmp_path):
+    copies = [tmp_path / folder / "x.wav" for folder in "ab"]
+    for copy, sound in zip(copies, sounds, strict=False):
+        copy.parent.mkdir()
+        copy.write_bytes(sound.read_bytes())
+    turns = read_rttm(timeline("--format", "rttm", on=copies).stdout)
+    assert list(turns) == ["a/x", "b/x"]
+    error = timeline("--format", "rttm", on=[copies[0], copies[0]]).exception
+    assert "a/x.wav is given twice; give it once, since the output identifies recordings by name" in str(error)
 
 
 def test_an_unreadable_recording_is_reported_and_skipped(timeline, sounds):
@@ -170,7 +191,7 @@ def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["timeline", "a.wav", "--format", "xml"], "--format must be one of table, rttm, json, srt; got xml"),
+        (["timeline", "a.wav", "--format", "xml"], "--format must be one of table, rttm, json, srt, textgrid; got xml"),
         (
             ["timeline", "a.wav", "b.wav", "--format", "srt"],
             "--format srt needs a file for each recording: give -o a folder",

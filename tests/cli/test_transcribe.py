@@ -85,10 +85,33 @@ def test_files_are_written(transcribe, sounds, texts, tmp_path):
     assert transcribe(sounds[1], "-o", target, "--force", "--words").exit_code == 0
 
 
+def test_one_file_holds_several_recordings(transcribe, sounds, texts, tmp_path):
+    names = [str(sound) for sound in sounds]
+    for target in (tmp_path / "all.json", tmp_path / "all.jsonl", tmp_path / "all.ctm"):
+        assert transcribe(*sounds, "-o", target).stdout == f"{target}\n"
+    results = json.loads((tmp_path / "all.json").read_text())
+    assert [json.loads(line) for line in (tmp_path / "all.jsonl").open()] == results
+    assert [(each["file"], each["text"]) for each in results] == list(zip(names, texts, strict=True))
+    rows = [line.split() for line in (tmp_path / "all.ctm").open()]
+    assert [(row[0], row[4]) for row in rows] == [
+        (sound.stem, word) for sound, text in zip(sounds, texts, strict=True) for word in text.split()
+    ]
+    result = transcribe(*sounds[:2], "-o", tmp_path / "both.json", "--json")
+    assert [json.loads(line)["output"] for line in result.stdout.splitlines()] == [str(tmp_path / "both.json")] * 2
+    assert len(json.loads((tmp_path / "both.json").read_text())) == 2
+    assert transcribe(sounds[0], "-o", tmp_path / "one.json").exit_code == 0
+    assert json.loads((tmp_path / "one.json").read_text())["text"] == texts[0]
+    folder = tmp_path / "grids"
+    folder.mkdir()
+    assert transcribe(*sounds[:2], "-o", folder, "--format", "textgrid").exit_code == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["elephant.TextGrid", "koala.TextGrid"]
+
+
 @pytest.mark.usefixtures("no_model")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["b/a.wav", "b/a.wav", "-o", "all.ctm"], "b/a.wav is given twice; give it once, since the output identifies"),
         ([], "SOUND is missing: give files or URLs, - for standard input, or --microphone"),
         (["a.wav", "-"], "- for standard input must be the only SOUND; transcribe the files in another command"),
         (["a.wav", "--microphone"], "--microphone and SOUND exclude each other; give one of them"),
@@ -98,8 +121,14 @@ def test_files_are_written(transcribe, sounds, texts, tmp_path):
             "--input-device is for the microphone: add --microphone, or omit --input-device",
         ),
         (["a.wav", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
-        (["a.wav", "--format", "ass"], "--format must be one of txt, srt, vtt, tsv, json; got ass"),
-        (["a.wav", "-o", "text.doc"], "--format must be one of txt, srt, vtt, tsv, json; got doc"),
+        (
+            ["a.wav", "--format", "ass"],
+            "--format must be one of txt, srt, vtt, tsv, json, jsonl, ctm, textgrid; got ass",
+        ),
+        (
+            ["a.wav", "-o", "text.doc"],
+            "--format must be one of txt, srt, vtt, tsv, json, jsonl, ctm, textgrid; got doc",
+        ),
         (["a.wav", "b.wav", "--format", "srt"], "--format srt of several recordings needs -o FOLDER, or --json"),
         (["a.wav", "b.wav", "-o", "text.txt"], "-o must be a folder for 2 inputs, but text.txt is not a folder"),
         (["a.wav", "-o", "gone/text.txt"], "-o: the folder gone does not exist; create it"),

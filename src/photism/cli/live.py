@@ -44,7 +44,8 @@ def transcribe_live(stream: TranscriptStream, blocks: Generator[NDArray[np.float
     printer.show(stream.finish())
     printer.end()
     if not writer.prints_text:
-        writer.write(0, stream.transcript, echo=printer.write)
+        with writer.open(printer.write):
+            writer.write(0, stream.transcript)
 
 
 class _Printer:

@@ -20,7 +20,6 @@ from photism.listening.settings import (
     XVectorModelSettings,
 )
 from photism.listening.turn_formats import format_turns
-from photism.output_files import sound_stem
 
 if TYPE_CHECKING:
     from photism.listening.verification import SpeakerVerifier
@@ -39,7 +38,7 @@ def timeline(
 
     Examples:
         photism speakers timeline talk.wav --model turns
-        photism speakers timeline talk.wav --model turns --format rttm -o talk.rttm --plot talk.png
+        photism speakers timeline talk.wav --model turns -o talk.rttm --plot talk.png
     """
     writer = SegmentWriter(recordings, output)
     with startup():
@@ -49,7 +48,7 @@ def timeline(
     with recordings_bar("diarizing", len(recordings)) as bar, writer.open(bar.echo):
         for result in diarizer.stream(recordings, on_error=bar.skip, on_progress=bar.advance):
             recording = recordings[result.number]
-            text = format_turns(recording, result, output.format, name=sound_stem(recording))
+            text = format_turns(recording, result, output.chosen_format, name=writer.names[result.number])
             writer.write(result.number, text, result.turns)
 
 

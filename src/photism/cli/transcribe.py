@@ -64,10 +64,10 @@ def transcribe(
         blocks = microphone_samples(input_device) if microphone else pipe_samples(sys.stdin.buffer, raw_rate=raw)
         transcribe_live(transcriber.stream(streaming, settings), blocks, writer)
         return
-    with recordings_bar("transcribing", len(recordings)) as bar:
+    with recordings_bar("transcribing", len(recordings)) as bar, writer.open(bar.echo):
         found = transcriber.transcribe(recordings, settings, on_error=bar.skip, on_progress=bar.advance)
         for number, transcript in found:
-            writer.write(number, transcript, echo=bar.echo)
+            writer.write(number, transcript)
 
 
 def _check_source(

@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photism.errors import InputError
 from photism.files import atomic_text, check_writable
 from photism.listening import label_formats, turn_formats
+from photism.listening.joint_file import joint_file
 from photism.listening.label_formats import CSV_HEADER, LABEL_FORMATS, LabelFormat
+from photism.listening.recording_names import recording_names
 from photism.listening.turn_formats import TURN_FORMATS, TurnFormat
-from photism.output_files import check_png, is_folder, plan_files
+from photism.output_files import check_png, is_folder, plan_files, sound_stem
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
     from photism.listening.segments import Segment
 
 FORMAT_OF_SUFFIX: dict[str, LabelFormat] = {".csv": "csv", ".json": "json", ".jsonl": "json"}
+TURN_FORMAT_OF_SUFFIX: dict[str, TurnFormat] = {
+    ".rttm": "rttm",
+    ".json": "json",
+    ".jsonl": "json",
+    ".srt": "srt",
+    ".textgrid": "textgrid",
+}
 SUFFIXES: dict[str, str] = {**label_formats.SUFFIXES, **turn_formats.SUFFIXES}
-SINGLE_FORMATS = ("audacity", "srt")
+SINGLE_FORMATS = ("audacity", "srt", "textgrid")
 """Formats whose files hold a single recording."""
+JSON_DOCUMENT = ".json"
+"""Suffix of a file that is one JSON value, a list of several recordings. Otherwise each line is a JSON object."""
 
 
 @settings
@@ -74,12 +85,15 @@ class LabelOutput(SegmentOutput):
 class TurnOutput(SegmentOutput):
     """Format, files and plots of speaker turns."""
 
-    format: TurnFormat = setting("table", "Output format.", choices=TURN_FORMATS)
+    format: TurnFormat | None = setting(
+        None, "Output format. Default: by the suffix of the output file, otherwise table.", choices=TURN_FORMATS
+    )
 
     @property
     def chosen_format(self) -> TurnFormat:
         """The format of the output."""
-        return self.format
+        suffix = Path(self.output).suffix.lower() if self.output else ""
+        return self.format or TURN_FORMAT_OF_SUFFIX.get(suffix, "table")
 
 
 class SegmentWriter:
@@ -89,14 +103,19 @@ class SegmentWriter:
         recordings: files or URLs.
         output: format, files and plots.
 
+    Attributes:
+        names: names of the recordings in RTTM.
+
     Raises:
-        InputError: a file cannot be written, exists, or would be written twice; or matplotlib is missing.
+        InputError: a file cannot be written, exists, or would be written twice; a recording is given twice for RTTM;
+            or matplotlib is missing.
     """
 
     def __init__(self, recordings: Sequence[str], output: LabelOutput | TurnOutput) -> None:
         format = output.chosen_format
         self._recordings, self._header = recordings, CSV_HEADER if format == "csv" else ""
-        self._path, self._files = None, None
+        self.names = recording_names(recordings) if format == "rttm" else [sound_stem(each) for each in recordings]
+        self._path, self._files, self._is_json = None, None, format == "json"
         self._plots = _plan_plots(recordings, output.plot, force=output.force) if output.plot else None
         if output.output is not None and is_folder(output.output):
             files = plan_files(recordings, output.output, SUFFIXES[format], flag="-o", force=output.force)
@@ -114,8 +133,9 @@ class SegmentWriter:
         Args:
             echo: prints text, which has its own line breaks, where there are no files.
         """
-        with atomic_text(self._path) if self._path else nullcontext() as file:
-            self._append = file.write if file else echo
+        is_document = self._path is not None and self._path.suffix.lower() == JSON_DOCUMENT
+        is_json_list = self._is_json and is_document and len(self._recordings) > 1
+        with joint_file(self._path, echo, header=self._header, is_json_list=is_json_list) as self._append:
             yield
 
     def write(self, number: int, text: str, segments: Sequence[Segment]) -> None:
@@ -130,8 +150,7 @@ class SegmentWriter:
             with atomic_text(self._files[number]) as file:
                 file.write(self._header + text)
         else:
-            self._append(self._header + text)
-            self._header = ""
+            self._append(text)
         if self._plots is not None:
             from photism.audio.waveform import load_waveform
             from photism.listening.plot import plot_segments

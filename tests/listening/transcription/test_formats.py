@@ -65,6 +65,41 @@ def test_json(transcript):
     assert character == {"text": "A", "start_s": 0.5, "end_s": 0.52, "confidence": 0.5}
 
 
+def test_json_lines(transcript):
+    line = write_transcript(transcript, "jsonl", file="a.wav")
+    assert line.endswith("}\n")
+    assert line.count("\n") == 1
+    expected = {"file": "a.wav"} | json.loads(write_transcript(transcript, "json"))
+    assert json.loads(line) == json.loads(write_transcript(transcript, "json", file="a.wav")) == expected
+
+
+def test_ctm(transcript):
+    assert write_transcript(transcript, "ctm", name="talk") == (
+        "talk 1 0.500 0.020 A 0.5000\n"
+        "talk 1 0.600 0.200 <b> 0.5000\n"
+        "talk 1 0.900 0.100 & 0.5000\n"
+        "talk 1 3661.500 0.480 --> 0.5000\n"
+    )
+    assert write_transcript(Transcript((), 1.0), "ctm") == ""
+
+
+def test_textgrid(transcript):
+    lines = [line.strip() for line in write_transcript(transcript, "textgrid").splitlines()]
+    assert [line for line in lines if line.startswith("text")] == [
+        *('text = ""', 'text = "A"', 'text = ""', 'text = "<b>"', 'text = ""', 'text = "&"', 'text = ""'),
+        *('text = "-->"', 'text = ""'),
+    ]
+    with_characters = write_transcript(transcript, "textgrid", words=True)
+    assert 'name = "words"' in with_characters
+    assert with_characters.endswith('text = ""\n')
+    (_, characters) = with_characters.split('name = "characters"')
+    assert [line.strip() for line in characters.splitlines() if "text" in line][3:6] == [
+        'text = "<"',
+        'text = "b"',
+        'text = ">"',
+    ]
+
+
 def test_a_subtitle_for_each_word(transcript):
     assert write_transcript(transcript, "vtt", words=True).count("-->") == 4
     assert "00:00:00,600 --> 00:00:00,800\n<b>\n" in write_transcript(transcript, "srt", words=True)

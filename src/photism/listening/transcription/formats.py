@@ -1,11 +1,13 @@
-"""File formats of a transcript: plain text, subtitles (SubRip, WebVTT), a table, JSON."""
+"""File formats of a transcript: plain text, subtitles (SubRip, WebVTT), a table, JSON, CTM and TextGrid."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from photism.listening.label_formats import as_json
+from photism.listening.textgrid import Interval, as_textgrid
 from photism.listening.transcription.subtitles import Cue, phrase_cues, word_cues
 
 if TYPE_CHECKING:
@@ -14,26 +16,35 @@ if TYPE_CHECKING:
 MS_PER_S = 1000
 
 
-def write_transcript(transcript: Transcript, name: str, *, words: bool = False) -> str:
-    """Return the content of a file.
+def write_transcript(
+    transcript: Transcript, format: str, *, words: bool = False, file: str | None = None, name: str = "recording"
+) -> str:
+    """Return a transcript in a format; those of several recordings can be joined in "ctm" and "jsonl".
 
     Args:
         transcript: the transcript.
-        name: one of `TRANSCRIPT_FORMATS`: "txt", the text in a line; "srt" or "vtt", subtitles; "tsv", a table of start
-            and end in milliseconds and text; "json", the words with times and confidences.
-        words: make a subtitle, or a row, for each word. JSON always has the words; this adds their characters.
+        format: one of `TRANSCRIPT_FORMATS`: "txt", the text in a line; "srt" or "vtt", subtitles; "tsv", a table of
+            start and end in milliseconds and text; "json" or "jsonl", the words with times and confidences; "ctm", a
+            line for each word; "textgrid", the words for Praat.
+        words: make a subtitle, or a row of a table, for each word. JSON always has the words, and a TextGrid; this adds
+            their characters.
+        file: name of the recording in JSON, if it has one.
+        name: name of the recording in CTM, without spaces.
 
-    Source: https://docs.fileformat.com/video/srt/ and https://www.w3.org/TR/webvtt1/.
+    Source: https://docs.fileformat.com/video/srt/ and https://www.w3.org/TR/webvtt1/;
+    https://github.com/usnistgov/SCTK/blob/master/doc/infmts.htm for CTM.
     """
-    return WRITERS[name](transcript, words)
-
-
-def _txt(transcript: Transcript, words: bool) -> str:
-    return f"{transcript.text}\n"
-
-
-def _json(transcript: Transcript, words: bool) -> str:
-    return f"{json.dumps(transcript.as_dict(characters=words), ensure_ascii=False, indent=2)}\n"
+    if format in CUE_WRITERS:
+        return CUE_WRITERS[format](word_cues(transcript) if words else phrase_cues(transcript))
+    if format == "txt":
+        return f"{transcript.text}\n"
+    if format == "ctm":
+        return _ctm(transcript, name)
+    if format == "textgrid":
+        return _textgrid(transcript, characters=words)
+    values: dict[str, Any] = {} if file is None else {"file": file}
+    values |= transcript.as_dict(characters=words)
+    return as_json(values) if format == "jsonl" else f"{json.dumps(values, ensure_ascii=False, indent=2)}\n"
 
 
 def as_srt(subtitles: Sequence[Cue]) -> str:
@@ -46,38 +57,43 @@ def as_srt(subtitles: Sequence[Cue]) -> str:
     return "\n".join(blocks)
 
 
-def _srt(transcript: Transcript, words: bool) -> str:
-    return as_srt(_cues(transcript, words))
-
-
-def _vtt(transcript: Transcript, words: bool) -> str:
+def as_vtt(subtitles: Sequence[Cue]) -> str:
+    """Return subtitles in the WebVTT format."""
     blocks = [
-        f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{_escaped(_lines(cue.lines))}\n"
-        for cue in _cues(transcript, words)
+        f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{_escaped(_lines(cue.lines))}\n" for cue in subtitles
     ]
     return "\n".join(["WEBVTT\n", *blocks])
 
 
-def _tsv(transcript: Transcript, words: bool) -> str:
+def as_tsv(subtitles: Sequence[Cue]) -> str:
+    """Return subtitles as a table: start and end in milliseconds and text, separated by tabs."""
     rows = [
-        f"{round(cue.start_s * MS_PER_S)}\t{round(cue.end_s * MS_PER_S)}\t{' '.join(cue.lines)}"
-        for cue in _cues(transcript, words)
+        f"{round(cue.start_s * MS_PER_S)}\t{round(cue.end_s * MS_PER_S)}\t{' '.join(cue.lines)}" for cue in subtitles
     ]
     return "\n".join(["start\tend\ttext", *rows, ""])
 
 
-WRITERS: dict[str, Callable[[Transcript, bool], str]] = {
-    "txt": _txt,
-    "srt": _srt,
-    "vtt": _vtt,
-    "tsv": _tsv,
-    "json": _json,
-}
-TRANSCRIPT_FORMATS = tuple(WRITERS)
+CUE_WRITERS: dict[str, Callable[[Sequence[Cue]], str]] = {"srt": as_srt, "vtt": as_vtt, "tsv": as_tsv}
+TRANSCRIPT_FORMATS = ("txt", *CUE_WRITERS, "json", "jsonl", "ctm", "textgrid")
 
 
-def _cues(transcript: Transcript, words: bool) -> Sequence[Cue]:
-    return word_cues(transcript) if words else phrase_cues(transcript)
+def _ctm(transcript: Transcript, name: str) -> str:
+    """Return a line for each word: recording, channel, start and duration in seconds, word, confidence."""
+    lines: list[str] = []
+    for word in transcript.words:
+        start_ms, end_ms = round(word.start_s * MS_PER_S), round(word.end_s * MS_PER_S)
+        times = f"{start_ms / MS_PER_S:.3f} {(end_ms - start_ms) / MS_PER_S:.3f}"
+        lines.append(f"{name} 1 {times} {word.text} {word.confidence:.4f}\n")
+    return "".join(lines)
+
+
+def _textgrid(transcript: Transcript, *, characters: bool) -> str:
+    tiers = {"words": [Interval(word.start_s, word.end_s, word.text) for word in transcript.words]}
+    if characters:
+        tiers["characters"] = [
+            Interval(each.start_s, each.end_s, each.text) for word in transcript.words for each in word.characters
+        ]
+    return as_textgrid(tiers, transcript.duration_s)
 
 
 def _lines(lines: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.errors import InputError
+from photism.listening.recording_names import find_recording
 from photism.listening.segments import Segment
 from photism.listening.turn_formats import read_rttm
 from photism.training.data.example import END_COLUMNS, SOUND_COLUMNS, START_COLUMNS, first_of, seconds_of
@@ -103,22 +104,24 @@ def _turns_in_files(row: Mapping[str, Any], settings: FramesSettings) -> Sequenc
     path = sound if isinstance(sound, Path) else Path(settings.data) / sound if isinstance(sound, str) else None
     named = row.get(RTTM_COLUMN)
     if named:
-        return _turns_of(Path(settings.data) / str(named), path.stem if path else "")
+        return _turns_of(Path(settings.data) / str(named), str(path or ""))
     if path is None:
         return None
     if settings.rttm and Path(settings.rttm).is_file():
-        return _read(Path(settings.rttm)).get(path.stem)
+        recordings = _read(Path(settings.rttm))
+        return recordings.get(find_recording(recordings, str(path)) or "")
     folder = Path(settings.rttm) if settings.rttm else path.parent
     own = folder / f"{path.stem}.rttm"
-    return _turns_of(own, path.stem) if own.is_file() else None
+    return _turns_of(own, str(path)) if own.is_file() else None
 
 
-def _turns_of(path: Path, name: str) -> Sequence[Segment]:
+def _turns_of(path: Path, recording: str) -> Sequence[Segment]:
     """Return the turns of a recording in a file; of its only recording whatever the name."""
     recordings = _read(path)
-    if name not in recordings and len(recordings) > 1:
-        raise InputError(f"{path} has no turns of {name!r}, only of {', '.join(sorted(recordings)[:5])}")
-    return recordings.get(name) or next(iter(recordings.values()), [])
+    name = find_recording(recordings, recording)
+    if name is None and len(recordings) > 1:
+        raise InputError(f"{path} has no turns of {recording!r}, only of {', '.join(sorted(recordings)[:5])}")
+    return recordings[name] if name is not None else next(iter(recordings.values()), [])
 
 
 def _read(path: Path) -> dict[str, list[Segment]]:
