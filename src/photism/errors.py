@@ -69,9 +69,17 @@ def as_input_error(problem: str) -> Generator[None]:
     except InputError:
         raise
     except Exception as error:
-        if is_out_of_memory(error) or _is_bug(error):
+        if not is_fault_of_input(error):
             raise
         raise InputError(f"{problem}: {error}") from error
+
+
+def is_fault_of_input(error: Exception) -> bool:
+    """Return whether an error that a library raised at an input can be blamed on it.
+
+    A lack of memory cannot, nor a programming error in a line of this package.
+    """
+    return not (is_out_of_memory(error) or _is_bug(error))
 
 
 def _is_bug(error: Exception) -> bool:

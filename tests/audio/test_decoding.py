@@ -67,6 +67,7 @@ def frequency(waveform):
 
 TONE = sine(440)
 WAV = wav(TONE)
+SEEKS_BEFORE_THE_BEGINNING = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(37) + b"."  # ASF
 
 
 class TestFiles:
@@ -180,10 +181,6 @@ class TestFiles:
             (WAV[:30], ": not an audio or video file"),
             (WAV[:44], ": no audio can be decoded; the file is empty, truncated or damaged"),
             (wav(np.zeros(0)), ": no audio can be decoded; the file is empty, truncated or damaged"),
-            (
-                WAV[:20] + b"\x34\x12" + WAV[22:],
-                ": no audio can be decoded; the file is empty, truncated or damaged",
-            ),  # an unknown codec
             (wav(TONE, 999), "sampling_rate must be 1000 to 768000 Hz, not 999"),
             (wav(TONE, 768_001), "sampling_rate must be 1000 to 768000 Hz, not 768001"),
             (wav(TONE[:199], 8000), "at least 400 .* not 398"),
@@ -192,6 +189,43 @@ class TestFiles:
     def test_files_that_are_rejected(self, data, words):
         with pytest.raises(InputError, match=words):
             load_waveform(data)
+
+    @pytest.mark.parametrize(
+        ("format", "codec"),
+        [
+            *(("wav", f"pcm_{kind}le") for kind in ("s16", "s24", "s32", "s64", "f32", "f64")),
+            *(("aiff", f"pcm_{kind}be") for kind in ("s16", "s24", "s32", "f32", "f64")),
+            *(("caf", f"pcm_{kind}") for kind in ("s8", "s24le", "s32be", "f64be")),
+            ("wav", "pcm_u8"),
+            ("aiff", "pcm_s8"),
+            ("au", "pcm_s24be"),
+            ("w64", "pcm_s64le"),
+        ],
+    )
+    def test_pcm_of_every_width_has_full_scale_1(self, format, codec):
+        loud = sine(440, gain=0.99)
+        samples = load_waveform(encoded(loud, format=format, codec=codec)).samples
+        bits = int("".join(filter(str.isdigit, codec)))
+        np.testing.assert_allclose(samples, loud, atol=max(2.0 ** (1 - bits), 1e-6))
+
+    def test_twelve_channels_in_planes(self):
+        """PyAV's list of the planes of a frame is longer than the frame's channels."""
+        file, layout = io.BytesIO(), "12 channels"
+        samples = np.stack([sine(440)] * 6 + [sine(1000)] * 6, axis=1)  # (T, C)
+        with av.open(file, "w", format="wv") as container:
+            stream = container.add_stream("wavpack", rate=SAMPLING_RATE, layout=layout)
+            frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout=layout)
+            frame.sample_rate = SAMPLING_RATE
+            for packed in av.AudioResampler(stream.codec_context.format, layout, SAMPLING_RATE).resample(frame):
+                container.mux(stream.encode(packed))
+            container.mux(stream.encode(None))
+        np.testing.assert_allclose(load_waveform(file.getvalue()).samples, samples.mean(1), atol=0.01)  # 8 bits
+
+    @pytest.mark.parametrize("tag", [b"\x4f\x67", b"\x6f\x56", b"\x34\x12"])
+    def test_a_codec_that_ffmpeg_does_not_support_in_wav(self, tag):
+        """Vorbis in WAV, with its headers and without them, and a codec that does not exist."""
+        with pytest.raises(InputError, match=r"the codec of its audio \(.*\) is not supported in this file format"):
+            load_waveform(WAV[:20] + tag + WAV[22:])
 
     def test_a_video_without_audio(self):
         with pytest.raises(InputError, match=": no audio stream; give a recording, or a video with audio"):
@@ -220,8 +254,56 @@ class TestFiles:
             load_waveform(file)
 
     def test_a_text_file_object(self):
-        with pytest.raises(InputError, match=r"text; open the file in binary mode, 'rb'"):
+        with pytest.raises(InputError, match=r"read\(\) returned str, not bytes; open the file in binary mode, 'rb'"):
             load_waveform(io.StringIO("text"))
+
+    @pytest.mark.parametrize("kind", [OSError, ValueError, RuntimeError, EOFError, RecursionError])
+    def test_a_file_object_that_fails(self, kind):
+        class Failing(io.BytesIO):
+            def read(self, count):
+                raise kind("no more tape")
+
+        with pytest.raises(InputError, match=r"^source \(Failing\): reading was interrupted \(no more tape\)"):
+            load_waveform(Failing())
+
+    def test_a_disk_that_fails_in_the_middle_is_no_short_recording(self, path, monkeypatch):
+        class Failing(io.BytesIO):
+            def read(self, count):
+                if self.tell() > len(WAV) // 2:
+                    raise OSError(5, "Input/output error")
+                return super().read(count)
+
+        monkeypatch.setattr("photism.audio.sources._open_path", lambda source, name: Failing(path.read_bytes()))
+        with pytest.raises(InputError, match=r"tone é 1.wav: reading was interrupted \(.*Input/output error\)"):
+            load_waveform(path)
+
+    @pytest.mark.parametrize("kind", [OSError, IndexError, ValueError, UnicodeError, RecursionError, EOFError])
+    def test_whatever_pyav_raises_is_an_error_of_the_file(self, path, monkeypatch, kind):
+        def fail(*arguments, **settings):
+            raise kind("PyAV's words")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(av, "open", fail)
+            with pytest.raises(InputError, match=r"tone é 1.wav: not an audio or video file .*\(PyAV's words\)"):
+                load_waveform(path)
+        assert load_waveform(path).duration_s == 1
+
+    def test_a_lack_of_memory_is_no_error_of_the_file(self, path, monkeypatch):
+        def fail(*arguments, **settings):
+            raise MemoryError
+
+        monkeypatch.setattr(av, "open", fail)
+        with pytest.raises(MemoryError):
+            load_waveform(path)
+
+    def test_a_header_that_points_before_the_beginning(self, tmp_path):
+        """ASF's index is where its header says; the exception of the file's seek is not left to the next file."""
+        path = tmp_path / "seek.asf"
+        path.write_bytes(SEEKS_BEFORE_THE_BEGINNING)
+        for source in (path, path.read_bytes()):
+            with pytest.raises(InputError, match=r"^.*(seek.asf|bytes\)): not an audio or video file"):
+                load_waveform(source)
+            assert load_waveform(WAV).duration_s == 1
 
     def test_a_rate_for_a_file_is_rejected(self):
         with pytest.raises(InputError, match="sampling_rate and channel_axis are for arrays only"):

@@ -101,6 +101,16 @@ def test_audio_decoded_by_torchcodec_is_accepted():
         assert waveform.duration_s == 1
 
 
+def test_audio_that_torchcodec_cannot_decode_is_skipped():
+    class Decoder:
+        def get_all_samples(self):
+            raise RuntimeError("Could not push packet to decoder")
+
+    skipped = []
+    assert list(decode_ahead([Decoder()], on_error=lambda number, error: skipped.append(str(error)))) == []
+    assert skipped == ["source (Decoder): cannot be decoded: Could not push packet to decoder"]
+
+
 def test_an_unreadable_recording_is_an_error_or_is_skipped(wav):
     sounds = [wav, Path("gone.wav"), wav, b"no sound"]
     with pytest.raises(InputError, match=r"gone\.wav: no such file"):
@@ -110,6 +120,34 @@ def test_an_unreadable_recording_is_an_error_or_is_skipped(wav):
     assert [number for number, _ in found] == [0, 2]
     assert [number for number, _ in skipped] == [1, 3]
     assert "no such file" in skipped[0][1]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_recordings_before_an_error_are_processed_first(wav, workers):
+    """An error is raised in its place, whether decoding, the recordings or their iterator causes it."""
+
+    def broken_iterator():
+        yield wav
+        yield wav
+        raise OSError("the tape broke")
+
+    for recordings, error in (([wav, wav, b"no sound", wav], InputError), (broken_iterator(), OSError)):
+        waveforms = decode_ahead(recordings, num_workers=workers)
+        results = in_batches(waveforms, lambda batch: batch, length=lambda item: 1, batch_size=4)
+        assert [number for number, _ in (next(results), next(results))] == [0, 1]
+        with pytest.raises(error):
+            next(results)
+
+
+def test_an_iterator_that_fails_is_not_skipped(wav):
+    def broken_iterator():
+        yield wav
+        raise InputError("the list of recordings is damaged")
+
+    results = decode_ahead(broken_iterator(), on_error=lambda number, error: None)
+    next(results)
+    with pytest.raises(InputError, match="list of recordings"):
+        next(results)
 
 
 def test_only_a_few_recordings_are_decoded_ahead(wav):

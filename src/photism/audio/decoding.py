@@ -2,16 +2,21 @@
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
-from io import SEEK_END
-from typing import TYPE_CHECKING, Any, BinaryIO
+from errno import EINVAL
+from io import SEEK_END, SEEK_SET
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
-from photism.errors import InputError
+from photism.errors import InputError, is_fault_of_input
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
     from av.container import InputContainer
+
+SAMPLE_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+"""NumPy's types of FFmpeg's sample formats. With a p at the end of its name, a format has a plane for each channel."""
 
 
 def decoded_blocks(file: BinaryIO, name: str) -> Iterator[tuple[float, NDArray[Any]]]:
@@ -36,25 +41,70 @@ def open_sound(file: BinaryIO, name: str) -> "Generator[tuple[InputContainer, Au
         InputError: the file is empty, FFmpeg does not know its format, or it has no audio stream.
     """
     import av
-    from av.error import FFmpegError
 
     with file:
         if file.seek(0, SEEK_END) == 0:
             raise InputError(f"{name}: the file is empty; call seek(0) first on a file object that was just written")
         file.seek(0)
+        media = _MediaFile(file)
         try:
-            # A playlist could send FFmpeg to other files and servers: only the open file is read. Tags in an old
-            # encoding are no reason to reject a recording.
-            container = av.open(file, "r", metadata_errors="ignore", container_options={"protocol_whitelist": "none"})
-        except FFmpegError as error:
+            with ffmpeg_errors(f"{name}: not an audio or video file that FFmpeg can read"):
+                # A playlist could send FFmpeg to other files and servers: only the open file is read. Tags in an old
+                # encoding are no reason to reject a recording.
+                container = av.open(
+                    media, "r", metadata_errors="ignore", container_options={"protocol_whitelist": "none"}
+                )
+            with container:
+                yield container, best_audio_stream(container, name)
+        except InputError:
+            media.check(name)
+            raise
+        media.check(name)
+
+
+@contextmanager
+def ffmpeg_errors(problem: str) -> Generator[None]:
+    """Turn whatever PyAV raises at a file into an InputError.
+
+    Damaged files raise more than FFmpegError: IndexError for a stream that appears late, ValueError, RuntimeError and
+    others. FFmpeg's own lack of memory is one of them, since it refuses the absurd sizes of damaged headers so.
+
+    Args:
+        problem: sentence such as "a.ogg: not an audio file"; the reason follows.
+    """
+    from av.error import FFmpegError
+
+    try:
+        yield
+    except InputError:
+        raise
+    except FFmpegError as error:
+        raise InputError(f"{problem} ({error.strerror}); convert it") from None
+    except Exception as error:
+        if not is_fault_of_input(error):
+            raise
+        raise InputError(f"{problem} ({error}); convert it") from error
+
+
+def best_audio_stream(container: "InputContainer", name: str) -> "AudioStream":
+    """Return the audio stream that FFmpeg chooses by default.
+
+    Raises:
+        InputError: there is no audio stream, or FFmpeg does not support its codec.
+    """
+    with ffmpeg_errors(f"{name}: its streams cannot be read"):
+        stream = cast("AudioStream | None", container.streams.best("audio"))
+        streams = [stream] if stream else container.streams.audio
+        if not streams:
+            raise InputError(f"{name}: no audio stream; give a recording, or a video with audio")
+        # PyAV has no type for a stream without a decoder, and FFmpeg does not choose one that it cannot decode.
+        if stream is None or not stream.codec_context:
+            codec = streams[0].codec_context.name if streams[0].codec_context else "unknown"
             raise InputError(
-                f"{name}: not an audio or video file that FFmpeg can read ({error.strerror}); convert it"
-            ) from None
-        with container:
-            stream = container.streams.best("audio")
-            if not isinstance(stream, av.AudioStream):
-                raise InputError(f"{name}: no audio stream; give a recording, or a video with audio")
-            yield container, stream
+                f"{name}: the codec of its audio ({codec}) is not supported in this file format; convert it to WAV or "
+                "FLAC"
+            )
+        return stream
 
 
 def decoded_frames(container: "InputContainer", stream: "AudioStream", name: str) -> "Iterator[AudioFrame]":
@@ -73,19 +123,62 @@ def decoded_frames(container: "InputContainer", stream: "AudioStream", name: str
 
 def frame_samples(frame: "AudioFrame") -> NDArray[Any]:
     """Return the samples (C, T) of a frame in the type that its codec decodes to."""
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T  # (1, T * C) -> (C, T)
-    return samples
+    # Not to_ndarray: it lacks 64-bit integers, and its list of planes need not end after the last channel.
+    channels, dtype = frame.layout.nb_channels, SAMPLE_TYPES[frame.format.name.removesuffix("p")]
+    planes: tuple[Any, ...] = frame.planes
+    if frame.format.is_planar:
+        return np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes[:channels]])
+    samples = np.frombuffer(planes[0], dtype, frame.samples * channels)
+    return samples.reshape(-1, channels).T  # (T * C,) -> (C, T)
 
 
 def _frames(container: "InputContainer", stream: "AudioStream") -> "Iterator[AudioFrame]":
     """Decode all intact packets, as the ffmpeg program does."""
-    from av.error import FFmpegError
-
-    if not stream.codec_context:  # a codec that FFmpeg does not know, which PyAV 17 crashes on
-        return
-    with suppress(FFmpegError):
+    with suppress(InputError), ffmpeg_errors("the end of the file is damaged"):
         for packet in container.demux(stream):
-            with suppress(FFmpegError):
+            with suppress(InputError), ffmpeg_errors("a packet is damaged"):
                 yield from stream.decode(packet)
+
+
+class _MediaFile:
+    """A file object that raises nothing while FFmpeg reads it.
+
+    What a callback raises, PyAV keeps and raises later, possibly at another file that the same thread opens next. So a
+    seek that fails, as damaged headers cause it, returns an error code as FFmpeg's own files do, and a failure to read
+    ends the file and is kept until FFmpeg is done.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._error: Exception | None = None
+
+    def read(self, count: int) -> bytes:
+        """Read at most `count` bytes; none at the end of the file, or where reading fails."""
+        try:
+            return self._file.read(count)
+        except Exception as error:
+            self._error = error
+            return b""
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        """Return the new position, or FFmpeg's code for an invalid one."""
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -EINVAL
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()
+
+    def check(self, name: str) -> None:
+        """Raise what reading has raised.
+
+        Raises:
+            InputError: reading was interrupted.
+        """
+        if self._error is None:
+            return
+        if not is_fault_of_input(self._error):
+            raise self._error
+        raise InputError(f"{name}: reading was interrupted ({self._error}); try again") from self._error

@@ -82,20 +82,13 @@ def _decode(source: Any, name: str, **settings: Any) -> Generator[NDArray[np.flo
 
 def _blocks(source: Any, name: str, settings: dict[str, Any]) -> Iterator[tuple[float, NDArray[Any]]]:
     import av
-    from av.error import FFmpegError
 
-    from photism.audio.decoding import decoded_frames, frame_samples
+    from photism.audio.decoding import best_audio_stream, decoded_frames, ffmpeg_errors, frame_samples
 
-    try:
+    with ffmpeg_errors(f"{name} is not audio that FFmpeg can read"):
         container = cast("InputContainer", av.open(source, "r", metadata_errors="ignore", **settings))
-    except (FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{name} is not audio that FFmpeg can read ({reason})") from None
     with container:
-        stream = container.streams.best("audio")
-        if not isinstance(stream, av.AudioStream):
-            raise InputError(f"{name} has no audio stream")
-        for frame in decoded_frames(container, stream, name):
+        for frame in decoded_frames(container, best_audio_stream(container, name), name):
             yield frame.sample_rate, frame_samples(frame)
 
 

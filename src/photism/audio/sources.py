@@ -4,7 +4,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from photism.errors import InputError
+from photism.errors import InputError, is_fault_of_input
 
 READ_BYTES = 2**20  # read at a time, so that the size limit stops a download within a megabyte
 
@@ -74,18 +74,25 @@ def _download(url: str, name: str, max_download_bytes: int, timeout_s: float) ->
 
 def _read(stream: Any, name: str, max_bytes: int) -> BytesIO:
     """Read the rest of a stream into memory, since decoding needs to seek and a response or a pipe cannot."""
-    from http.client import HTTPException
-
     held = BytesIO()
-    try:
-        while data := stream.read(READ_BYTES):
-            held.write(data)
-            if held.tell() > max_bytes:
-                raise InputError(
-                    f"{name}: larger than max_download_bytes={max_bytes}; raise the limit if you trust the source"
-                )
-    except TypeError:
-        raise InputError(f"{name}: read() returned text; open the file in binary mode, 'rb'") from None
-    except (OSError, HTTPException) as error:
-        raise InputError(f"{name}: reading was interrupted ({error}); try again") from None
+    while data := _read_block(stream, name):
+        held.write(data)
+        if held.tell() > max_bytes:
+            raise InputError(
+                f"{name}: larger than max_download_bytes={max_bytes}; raise the limit if you trust the source"
+            )
     return held
+
+
+def _read_block(stream: Any, name: str) -> bytes:
+    try:
+        data = stream.read(READ_BYTES)
+    except Exception as error:
+        if not is_fault_of_input(error):
+            raise
+        raise InputError(f"{name}: reading was interrupted ({error}); try again") from error
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InputError(
+            f"{name}: read() returned {type(data).__name__}, not bytes; open the file in binary mode, 'rb'"
+        )
+    return bytes(data)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -139,13 +139,15 @@ def recording_in(source: Any) -> Any:
     """
     if isinstance(source, Mapping):
         row = cast("Mapping[str, Any]", source)
-        if row.get("audio") is not None:
-            return recording_in(row["audio"])
-        if any(row.get(name) is not None for name in SAMPLE_KEYS):
-            return source
-        return next((row[name] for name in ("bytes", "path") if row.get(name) is not None), source)
+        source = row if row.get("audio") is None else row["audio"]
+    if isinstance(source, Mapping):
+        recording = cast("Mapping[str, Any]", source)
+        if any(recording.get(name) is not None for name in SAMPLE_KEYS):
+            return recording
+        return next((recording[name] for name in ("bytes", "path") if recording.get(name) is not None), recording)
     if hasattr(source, "get_all_samples"):  # a decoder of torchcodec, as datasets 4 has it in a row
-        samples = source.get_all_samples()
+        with as_input_error(f"{source_name(source)}: cannot be decoded"):
+            samples = source.get_all_samples()
         return {"array": samples.data, "sampling_rate": samples.sample_rate}
     return source
 

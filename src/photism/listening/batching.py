@@ -117,6 +117,7 @@ def in_batches(
 
     Items are taken in groups of `SORTED_BATCHES` batches. A group is sorted by length and computed before the next one
     is taken. With batches of one item there is nothing to sort, and each is computed before the next one is taken.
+    Where taking an item raises an error, the results of the items before it are yielded first.
 
     Args:
         items: items.
@@ -126,7 +127,7 @@ def in_batches(
         max_batch_length: maximum length of a batch, padding included, unless it is a single longer item.
         max_group_length: total length from which on no more items join a group.
     """
-    stream = iter(items)
+    stream = _Postponed(items)
     max_items = SORTED_BATCHES * batch_size if batch_size > 1 else 1
     while group := _take_group(stream, max_items, length, max_group_length):
         results: dict[int, Result] = {}
@@ -139,6 +140,7 @@ def in_batches(
             batch.append(index)
         results.update(zip(batch, compute([group[each] for each in batch]), strict=True))
         yield from (results[index] for index in range(len(group)))
+    stream.raise_error()
 
 
 def _submit_ahead(
@@ -147,7 +149,8 @@ def _submit_ahead(
     num_workers: int,
     on_error: OnError | None,
 ) -> Iterator[tuple[int, Waveform]]:
-    indexed = enumerate(recordings)
+    stream = _Postponed(recordings)
+    indexed = enumerate(stream)
     with ThreadPoolExecutor(max(1, num_workers)) as pool:
         waiting: deque[tuple[int, Future[Waveform]]] = deque()
         try:
@@ -155,6 +158,7 @@ def _submit_ahead(
                 for index, recording in islice(indexed, num_workers + 1 - len(waiting)):
                     waiting.append((index, pool.submit(load, recording)))
                 if not waiting:
+                    stream.raise_error()
                     return
                 index, waveform = waiting.popleft()
                 try:
@@ -166,6 +170,28 @@ def _submit_ahead(
         finally:
             for _, each in waiting:
                 each.cancel()
+
+
+class _Postponed(Iterator[Item]):
+    """An iterator that ends where another one raises an error, so that what came before it is processed first."""
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = iter(items)
+        self._error: Exception | None = None
+
+    def __next__(self) -> Item:
+        try:
+            return next(self._items)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self._error = error
+            raise StopIteration from None
+
+    def raise_error(self) -> None:
+        """Raise the error that ended the iterator, if one did."""
+        if self._error is not None:
+            raise self._error
 
 
 def _take_group(
