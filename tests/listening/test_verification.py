@@ -6,6 +6,7 @@ import torch
 import transformers
 
 from photism import InputError, SpeakerVerifier, Waveform
+from photism.listening.verification import Comparison, Verification
 from tests.support.classifiers import make_extractor
 
 
@@ -47,6 +48,24 @@ def test_the_score_is_a_cosine_that_is_compared_with_the_threshold(verifier, noi
     other = verifier.verify(speaker, noises[3], threshold=cosine + 0.01)
     assert (same.is_same, other.is_same) == (True, False)
     assert verifier.score(Waveform(noises[0]), Waveform(noises[0])) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "line"),
+    [
+        (0.7, 0.5, "same speaker    0.70 (from 0.50 on)  Anna"),
+        (-0.25, 0.5, "other speaker  -0.25 (from 0.50 on)  Anna"),
+        (1.0, 0.998, "same speaker    1.00 (from 1.00 on)  Anna"),
+        (0.998, 1.0, "other speaker  0.998 (from 1.000 on)  Anna"),
+        (0.49999, 0.5, "other speaker  0.49999 (from 0.50000 on)  Anna"),
+        (np.nextafter(1, 0), 1.0, "other speaker  0.9999999999999999 (from 1.0000000000000000 on)  Anna"),
+        (0.5, np.nextafter(0.5, 1), "other speaker  0.5000000000000000 (from 0.5000000000000001 on)  Anna"),
+        (1e-30, 2e-30, "other speaker  1e-30 (from 2e-30 on)  Anna"),
+    ],
+)
+def test_the_printed_comparison_is_true(score, threshold, line):
+    result = Verification(score >= threshold, float(score), float(threshold))
+    assert str(Comparison("a.wav", "Anna", result)) == line
 
 
 def test_a_threshold_is_calibrated_on_pairs(verifier, monkeypatch):

@@ -26,6 +26,9 @@ from photism.listening.settings import EmbeddingSettings
 from photism.listening.windowed_scores import MAX_GROUP_SAMPLES
 from photism.settings import accepts
 
+MAX_DECIMALS = 17
+"""Decimals that distinguish any two different cosines."""
+
 Embedding = NDArray[np.float32]
 
 
@@ -51,7 +54,8 @@ class Comparison(NamedTuple):
     def __str__(self) -> str:
         """Return a line with the verdict, the score and the speaker."""
         verdict = "same speaker " if self.result.is_same else "other speaker"
-        return f"{verdict}  {self.result.score:5.2f} (from {self.result.threshold:.2f} on)  {self.speaker}"
+        score, threshold = _distinguishable(self.result.score, self.result.threshold)
+        return f"{verdict}  {score:>5} (from {threshold} on)  {self.speaker}"
 
 
 class SpeakerVerifier:
@@ -314,6 +318,15 @@ class SpeakerVerifier:
         if not (isinstance(one, np.ndarray) and one.shape == (width,)):
             return False
         return abs(float(np.linalg.norm(one)) - 1) < 1e-3
+
+
+def _distinguishable(score: float, threshold: float) -> tuple[str, str]:
+    """Print a score and a threshold with two decimals, or more if a lower score would otherwise not look lower."""
+    for decimals in range(2, MAX_DECIMALS):
+        printed = f"{score:.{decimals}f}", f"{threshold:.{decimals}f}"
+        if score >= threshold or float(printed[0]) < float(printed[1]):
+            return printed
+    return str(score), str(threshold)
 
 
 def _key(recording: Any) -> Any:
