@@ -8,7 +8,7 @@ from transformers.audio_utils import mel_filter_bank, window_function
 
 from photism import InputError
 from photism.audio.log_mel import _mel_halves, _povey_window, log_mel, mel_filters
-from photism.audio.waveform import Waveform
+from photism.audio.waveform import LARGEST_SAMPLE, Waveform
 
 RATE = 16_000
 CPU = torch.device("cpu")
@@ -148,6 +148,13 @@ def test_silence_is_zero_after_normalization(dtype):
     assert log_mel([silence], dtype=dtype, normalize=False).input_features.min() == pytest.approx(floor)
 
 
+def test_integers_of_32_bits_as_floats_give_the_features_of_samples_within_1():
+    samples = noise(RATE)
+    samples /= np.abs(samples).max()
+    features, _ = log_mel([samples, samples * np.float32(LARGEST_SAMPLE)])
+    torch.testing.assert_close(features[1], features[0], atol=1e-3, rtol=0)
+
+
 def test_full_scale_is_finite_and_normalized():
     square = np.sign(sine(100)).astype(np.float32) * np.repeat(np.float32([1, -1]), RATE // 2)
     features, mask = log_mel([square], stride=1)
@@ -221,8 +228,10 @@ def test_one_nan_spoils_the_reference_and_is_rejected_here():
     with_nan = noise(RATE)
     with_nan[5000] = np.nan
     assert reference([with_nan])["input_features"].isnan().all(dim=(0, 1)).any()
-    for samples in (with_nan, torch.from_numpy(with_nan), noise(RATE) + np.float32(np.inf)):
-        with pytest.raises(InputError, match=r"waveforms\[1\] must hold finite samples, but has NaN or infinity"):
+    for samples in (with_nan, torch.from_numpy(with_nan), noise(RATE) + np.float32(np.inf), noise(RATE) * 1e30):
+        with pytest.raises(
+            InputError, match=r"waveforms\[1\] must hold finite samples within ±1, or at most ±2³¹, but"
+        ):
             log_mel([noise(RATE), samples])
 
 

@@ -63,14 +63,21 @@ def test_files_that_are_not_audio_are_rejected(tmp_path):
         list(stream_samples(SoundFile.of(tmp_path / "text.wav")))
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_samples_that_are_not_finite_are_rejected(tmp_path, value):
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (np.nan, "must be finite, but contain NaN or infinity"),
+        (np.inf, "must be finite, but contain NaN or infinity"),
+        (1e30, r"are out of range: .* reach 1e\+30"),
+    ],
+)
+def test_samples_that_are_not_plausible_are_rejected(tmp_path, value, problem):
     samples = np.zeros(16_000, "<f4")
     samples[9000] = value
     header = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x03\0\x01\0" + np.array([16_000, 64_000], "<u4").tobytes()
     header += b"\x04\0\x20\0data" + np.array([64_000], "<u4").tobytes()
     (tmp_path / "a.wav").write_bytes(header + samples.tobytes())
-    with pytest.raises(InputError, match=r"a.wav: samples must be finite, but contain NaN or infinity; repair"):
+    with pytest.raises(InputError, match=f"a.wav: samples {problem}; repair"):
         list(stream_samples(SoundFile.of(tmp_path / "a.wav")))
 
 

@@ -49,6 +49,14 @@ class TestWaveform:
         with pytest.raises(InputError, match="samples must be finite, but contain NaN or infinity"):
             Waveform(samples)
 
+    def test_out_of_range(self):
+        samples = np.zeros(1000, np.float32)
+        samples[500] = -(2.0**31)
+        assert Waveform(samples).samples[500] == -(2.0**31)
+        samples[500] = np.float32(-2.2e9)
+        with pytest.raises(InputError, match=r"samples are out of range: .* but reach 2\.2e\+09; repair the recording"):
+            Waveform(samples)
+
     @pytest.mark.parametrize(
         ("samples", "given"),
         [
@@ -142,6 +150,7 @@ class TestArrays:
             (np.full(1000, np.nan), "samples must be finite"),
             (np.full(1000, np.inf), "samples must be finite"),
             (np.full(1000, 1e300), "samples must be finite"),
+            (np.full(1000, 1e30), "samples are out of range"),
             (np.zeros(1000, np.int64), r"must be floats within ±1, or uint8, int16 or int32"),
             (np.zeros(1000, bool), "source bool .* must be floats"),
             (np.zeros(1000, complex), "source complex128 .* must be floats"),

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, pad
 
-from photism.audio.waveform import FRAME_SAMPLES, HIGHEST_RATE, LOWEST_RATE, SAMPLING_RATE, Waveform
+from photism.audio.waveform import (
+    FRAME_SAMPLES,
+    HIGHEST_RATE,
+    LARGEST_SAMPLE,
+    LOWEST_RATE,
+    SAMPLING_RATE,
+    Waveform,
+)
 from photism.errors import InputError
 
 FRAMES_PER_S = 100
@@ -72,7 +79,8 @@ def log_mel(
         ``input_features`` (B, F, num_mel_bins * stride) float32 and ``attention_mask`` (B, F) int64.
 
     Raises:
-        InputError: there are no recordings, or one is not (T,) floats, is shorter than a frame, or has NaN or infinity.
+        InputError: there are no recordings, or one is not (T,) floats, is shorter than a frame, or has NaN, infinity or
+            a sample beyond ±2³¹.
 
     Source: Kaldi's ``compute-fbank-feats``, as in transformers' ``SeamlessM4TFeatureExtractor``.
 
@@ -137,9 +145,12 @@ def _samples(waveform: Waveform | Tensor | NDArray[np.floating], index: int) -> 
         )
     if len(samples) < FRAME_SAMPLES:
         raise InputError(f"waveforms[{index}] must have at least {FRAME_SAMPLES} samples (25 ms), not {len(samples)}")
-    # A sum that is finite has only finite parts, and takes a third of the time.
-    if not samples.sum().isfinite() and not samples.isfinite().all():
-        raise InputError(f"waveforms[{index}] must hold finite samples, but has NaN or infinity")
+    low, high = (float(each) for each in torch.aminmax(samples.detach()))  # NaN if there is one
+    if not -LARGEST_SAMPLE <= low <= high <= LARGEST_SAMPLE:
+        raise InputError(
+            f"waveforms[{index}] must hold finite samples within ±1, or at most ±2³¹, but they reach from {low:.3g} to "
+            f"{high:.3g}"
+        )
     return samples
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio.waveform import MAX_DOWNLOAD_BYTES, SAMPLING_RATE, TIMEOUT_S, mono_16khz, source_name
+from photism.audio.waveform import MAX_DOWNLOAD_BYTES, SAMPLING_RATE, TIMEOUT_S, check_range, mono_16khz, source_name
 from photism.errors import InputError
 
 BLOCK_SAMPLES = 10 * SAMPLING_RATE  # 10 s, 640 kB
@@ -72,7 +71,7 @@ def stream_samples(
         least one.
 
     Raises:
-        InputError: the file is not audio, its rate is out of range, or samples are not finite.
+        InputError: the file is not audio, its rate is out of range, or samples are not finite or out of range.
     """
     from photism.audio.decoding import decoded_blocks
 
@@ -81,9 +80,10 @@ def stream_samples(
     decoded = decoded_blocks(sound.open(), sound.name)
     blocks = decoded if callback_on_rate is None else _reporting_rates(decoded, callback_on_rate)
     for resampled in mono_16khz(blocks, sound.name):
-        # A sum that is finite has only finite parts.
-        if not math.isfinite(float(resampled.sum(dtype=np.float64))):
-            raise InputError(f"{sound.name}: samples must be finite, but contain NaN or infinity; repair the recording")
+        try:
+            check_range(resampled)
+        except InputError as error:
+            raise InputError(f"{sound.name}: {error}") from None
         held.append(resampled)
         count += len(resampled)
         if count >= block_samples:

@@ -1,5 +1,6 @@
 """Recordings as Photism uses them: mono float32 at 16 kHz, made from any source and checked once."""
 
+import math
 import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ SAMPLE_TYPES = ("u1", "i2", "i4", "f2", "f4", "f8")  # as in numpy.dtype.str, in
 MAX_DOWNLOAD_BYTES = 256 * 2**20
 TIMEOUT_S = 30.0
 MAX_CHANNELS = 8  # 7.1; a longer axis is time, or a batch
+LARGEST_SAMPLE = 2.0**31  # 32-bit integers that were stored as floats; louder is damage, and overflows in log_mel
 SAMPLE_KEYS = ("raw", "array")  # of a mapping, in the order in which transformers' pipelines look for them
 
 AudioSource: TypeAlias = (
@@ -35,7 +37,7 @@ class Waveform:
     """A valid mono recording at 16 kHz; the code that receives it need not check it again.
 
     Attributes:
-        samples: (T,) float32, nominally within ±1, finite, at least 400 (25 ms).
+        samples: (T,) float32, nominally within ±1, at most ±2³¹, at least 400 (25 ms).
 
     Raises:
         InputError: ``samples`` is anything else. ``load_waveform`` converts it.
@@ -53,13 +55,30 @@ class Waveform:
                 f"samples must be at least {FRAME_SAMPLES} (25 ms at 16 kHz), not {len(samples)}; "
                 "give a longer recording"
             )
-        if not np.isfinite(samples).all():
-            raise InputError("samples must be finite, but contain NaN or infinity; repair the recording")
+        check_range(samples)
 
     @property
     def duration_s(self) -> float:
         """Duration in seconds."""
         return len(self.samples) / SAMPLING_RATE
+
+
+def check_range(samples: NDArray[np.floating]) -> None:
+    """Check that samples (T,) are numbers of a plausible size.
+
+    Raises:
+        InputError: one is NaN, infinite or beyond ±2³¹.
+    """
+    if not samples.size:
+        return
+    low, high = float(samples.min()), float(samples.max())  # NaN if there is one
+    if not -math.inf < low <= high < math.inf:
+        raise InputError("samples must be finite, but contain NaN or infinity; repair the recording")
+    if max(-low, high) > LARGEST_SAMPLE:
+        raise InputError(
+            f"samples are out of range: they must be within ±1, or integers up to 32 bits as floats, but reach "
+            f"{max(-low, high):.3g}; repair the recording"
+        )
 
 
 def load_waveform(

@@ -8,7 +8,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from photism.audio.waveform import SAMPLING_RATE, Waveform
+from photism.audio.waveform import SAMPLING_RATE, Waveform, check_range
 from photism.errors import InputError
 from photism.listening.transcription.decoder import Decoder
 from photism.listening.transcription.decoding_options import StreamingSettings
@@ -85,8 +85,7 @@ class TranscriptStream:
         """
         if samples.ndim != 1 or samples.dtype.kind != "f":
             raise InputError("samples must be (T,) floats within ±1; convert and mix them down first")
-        if not np.isfinite(samples).all():
-            raise InputError("samples must be finite, but contain NaN or infinity")
+        check_range(samples)
         return self._advance(self._resampler.resample_chunk(samples.astype(np.float32, copy=False)), last=False)
 
     def finish(self) -> StreamUpdate:
