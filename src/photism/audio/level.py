@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE
+from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
 
 HOP_SAMPLES = SAMPLING_RATE // 100  # 160 samples, 10 ms
 HOP_S = HOP_SAMPLES / SAMPLING_RATE

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from photism.audio.level import SignalLevel, measure_level
+from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
 from photism.errors import InputError, as_input_error
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SAMPLING_RATE = 16_000  # Hz
-FRAME_SAMPLES = SAMPLING_RATE * 25 // 1000  # 400 samples, one frame of log_mel: the shortest recording with features
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; any other rate is a damaged header or a slip
 SAMPLE_TYPES = ("u1", "i2", "i4", "f2", "f4", "f8")  # as in numpy.dtype.str, in either byte order
 MAX_DOWNLOAD_BYTES = 256 * 2**20
@@ -61,6 +61,11 @@ class Waveform:
     def duration_s(self) -> float:
         """Duration in seconds."""
         return len(self.samples) / SAMPLING_RATE
+
+    @property
+    def level(self) -> SignalLevel:
+        """Level of the recording, and whether it holds any sound; measured at each access."""
+        return measure_level(self.samples)
 
 
 def check_range(samples: NDArray[np.floating]) -> None:

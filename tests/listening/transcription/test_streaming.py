@@ -125,6 +125,13 @@ def test_silence_does_not_accumulate(transcribers):
     assert stream.finish() == ((), ())
 
 
+def test_a_stream_without_sound_has_no_words(transcribers):
+    stream = transcribers["xlsr"].stream(STREAMING)
+    dither = (np.random.default_rng(0).triangular(-1, 0, 1, 64_000) / 2**15).astype(np.float32)
+    assert stream.feed(dither) == ((), ())
+    assert stream.finish() == ((), ())
+
+
 NAMES = ("frame_s", "hop_samples", "receptive_samples", "vocabulary")
 
 

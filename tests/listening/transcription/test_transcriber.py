@@ -195,6 +195,23 @@ def test_silences_are_skipped_and_separate_words(ctc_checkpoints, speech, monkey
     assert transcriber(silence, vad=True).text == ""
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recording_without_sound_has_no_words(transcribers, speech, kind):
+    transcriber, rng = transcribers[kind], np.random.default_rng(0)
+    dither = (rng.triangular(-1, 0, 1, 48_000) / 2**15).astype(np.float32)
+    offset = np.full(20_000, 0.5, np.float32)
+    silence = np.zeros(30_000, np.float32)
+    for samples, transcript in zip([dither, offset], transcriber([dither, offset], batch_size=2), strict=True):
+        assert (transcript.text, transcript.windows) == ("", 0)
+        assert transcript.duration_s == len(samples) / 16_000
+    together = list(transcriber([silence, speech, dither], batch_size=3))
+    assert [bool(each.words) for each in together] == [False, True, False]
+    assert times(together[1].words) == times(transcriber(speech).words)
+    assert transcriber(silence, window_s=0.5).text == ""
+    quiet = transcriber(speech * 10 ** (-50 / 20) / np.abs(speech).max())
+    assert len(quiet.words) > 0
+
+
 def test_int8_is_close_to_float32_and_needs_the_cpu(ctc_checkpoints, speech):
     for kind in ("w2v-bert", "hubert"):
         transcriber = Transcriber.from_pretrained(ctc_checkpoints / kind, int8=True)

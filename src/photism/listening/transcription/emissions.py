@@ -90,7 +90,24 @@ class AcousticModel:
 
     @torch.no_grad()
     def emit(self, waveforms: Sequence[Waveform]) -> list[Emissions]:
-        """Compute the emissions of recordings that fit into memory together, in one batch."""
+        """Compute the emissions of recordings that fit into memory together, in one batch.
+
+        A recording in which there is nothing to hear has the emissions of a silence, and 0 windows. A model would make
+        words of its noise, which normalisation amplifies to the level of speech.
+        """
+        is_silent = [waveform.level.is_silent for waveform in waveforms]
+        audible = [waveform for waveform, silent in zip(waveforms, is_silent, strict=True) if not silent]
+        emissions = iter(self._emit_audible(audible) if audible else ())
+        return [
+            self._emit_silence(waveform) if silent else next(emissions)
+            for waveform, silent in zip(waveforms, is_silent, strict=True)
+        ]
+
+    def _emit_silence(self, waveform: Waveform) -> Emissions:
+        (frames,) = self._frames([len(self._inputs(waveform))])
+        return Emissions(self._silence(frames), 0)
+
+    def _emit_audible(self, waveforms: Sequence[Waveform]) -> list[Emissions]:
         inputs = [self._inputs(waveform) for waveform in waveforms]
         lengths = [len(each) for each in inputs]
         if len(set(lengths)) == 1:
@@ -120,11 +137,13 @@ class AcousticModel:
             waveform: the recording.
             window_s: length of a window; by default `default_window_s`.
             segments_s: start and end of the segments with speech, ascending. Between them is silence, which separates
-                words. By default the whole recording.
+                words. By default the whole recording, if it holds any sound.
             on_window: called after each window with the seconds processed so far.
         """
         inputs = self._inputs(waveform)
         (frames,) = self._frames([len(inputs)])
+        if waveform.level.is_silent:
+            segments_s = ()
         length = max(1, round((window_s or self.default_window_s) / self.frame_s))
         overlap = min(round(OVERLAP_S / self.frame_s), length // 3)
         log_probs = self._silence(frames)
