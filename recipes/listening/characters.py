@@ -21,7 +21,7 @@ from pathlib import Path
 import jiwer
 
 from photism import Transcriber
-from photism.training.data.transcripts import Normalizer
+from photism.listening.transcription.normalization import Normalizer
 from recipes.listening.sounds import (
     Clip,
     Synthesis,

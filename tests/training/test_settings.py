@@ -35,7 +35,10 @@ KEYS = {
         temperature learn_temperature regression_weight norm_weight padding_weight pictures picture_steps clip
     """,
     ClassifySettings: f"{FINETUNE} label_column classes multi_label balance",
-    CtcSettings: f"{FINETUNE} text_column lowercase keep_punctuation remove vocabulary min_count adapter",
+    CtcSettings: f"""
+        {FINETUNE} text_column text_language lowercase keep_punctuation drop_points remove vocabulary min_count
+        adapter
+    """,
     SpeakerSettings: f"{FINETUNE} crop_s",
     FramesSettings: f"{FINETUNE} learn speakers rttm crop_s collar_s",
 }

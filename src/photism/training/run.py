@@ -78,6 +78,9 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
         create_repository(settings.push_to_hub)
     pretrained, settings, task = _prepare(settings, distributed, listener)
     model = TaskModel(task, task.builder.build(pretrained), settings, distributed)
+    preflight = _report(task, model, settings)
+    listener.report([task.builder.start_line(pretrained), *preflight.lines()])
+    model.sampler.check_batch_size()  # after the report, which shows why there are so few clips
     clips = evenly_spaced(task.validation_clips, settings.validation_clips)
     patience = settings.patience if isinstance(settings, FinetuneSettings) else 0
     if patience and not clips:
@@ -87,9 +90,6 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
     if distributed.is_main:
         trainer.folder.mkdir(parents=True, exist_ok=True)
         write_provenance(trainer.folder, given)
-    listener.report([task.builder.start_line(pretrained)])
-    preflight = _report(task, model, settings)
-    listener.report(preflight.lines())
     if trainer.step < trainer.steps:
         listener.stage("measuring a step")
         listener.report([measure_cost(model, step=trainer.step).line()])

@@ -323,10 +323,15 @@ class CtcSettings(FinetuneSettings):
     verb = "finetune ctc"
 
     text_column: str | None = setting(
-        None, "Column with the transcript; by default text, caption, sentence, transcription, …"
+        None, "Column with the transcript; by default text, transcript, transcription, sentence, …"
+    )
+    text_language: str | None = setting(
+        None,
+        "Language of the transcripts, whose rules of letter case apply, such as tr, in which I is the capital of ı.",
     )
     lowercase: bool = setting(True, "Convert transcripts to lower case.")
     keep_punctuation: bool = setting(False, "Keep punctuation in the transcripts, so that the model predicts it.")
+    drop_points: bool = setting(False, "Drop vowel points and reading signs of Arabic and Hebrew from the transcripts.")
     remove: str | None = setting(
         None, "Regular expression of text to remove from the transcripts, such as \\[.*?\\] for notes in brackets."
     )

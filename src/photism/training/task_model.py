@@ -43,7 +43,7 @@ class TaskModel:
         steps: steps of the training.
 
     Raises:
-        SettingError: the processes cannot have equal parts of a batch, or there are fewer clips than it holds.
+        SettingError: the processes cannot have equal parts of a batch.
     """
 
     def __init__(

@@ -63,9 +63,11 @@ def test_the_beginning_of_a_long_clip():
 
 
 def test_a_batch_needs_as_many_clips():
-    assert len(make(batch_size=10).batch(0)) == 10
+    sampler = make(batch_size=10)
+    sampler.check_batch_size()
+    assert len(sampler.batch(0)) == 10
     with pytest.raises(InputError, match=r"batch_size must be at most the 10 training clips; got 11"):
-        make(batch_size=11)
+        make(batch_size=11).check_batch_size()
 
 
 def test_seeds_are_fixed_numbers():

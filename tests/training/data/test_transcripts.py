@@ -4,27 +4,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from photism.errors import InputError
-from photism.training.data.transcripts import Normalizer, Vocabulary, count_characters, min_path_length
-
-
-@pytest.mark.parametrize(
-    ("settings", "text", "expected"),
-    [
-        ({}, "  Don’t — STOP, he said: well-known… ", "don't stop he said well-known"),
-        ({}, "'quoted' e\u0301te\u0301 50 %", "quoted été 50"),
-        ({}, "a\u00adb ক\u09cdষ", "ab ক\u09cdষ"),  # a soft hyphen goes, a mark stays
-        ({"lowercase": False}, "Straße A|B", "Straße A B"),
-        ({"keep_punctuation": True}, "Stop, now!", "stop, now!"),
-        ({"remove": r"\[.*?\]"}, "[noise] hello [laughs]", "hello"),
-    ],
-)
-def test_normalizer(settings, text, expected):
-    assert Normalizer(**settings)(text) == expected
-
-
-def test_an_invalid_regular_expression():
-    with pytest.raises(InputError, match=r"remove must be a regular expression; '\(' is not"):
-        Normalizer(remove="(")
+from photism.training.data.transcripts import Vocabulary, count_characters, min_path_length
 
 
 def test_encode_and_decode():

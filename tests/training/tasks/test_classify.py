@@ -22,6 +22,8 @@ from photism.errors import InputError
 from photism.hub import bundled_model
 from photism.listening.classification import AudioClassifier
 from photism.settings import read_settings
+from photism.training.logging import Listener
+from photism.training.run import train
 from photism.training.settings import ClassifySettings
 from photism.training.tasks.classify import ClassifyTask, classes_of_row
 
@@ -193,6 +195,17 @@ def test_mistakes(classed, few_steps, run, tmp_path, changed, message):
     with pytest.raises(InputError, match=message):
         run(ClassifySettings(**{"data": str(classed), "output": str(tmp_path / "model"), **few_steps, **changed}))
     assert not (tmp_path / "model" / "config.json").exists()
+
+
+def test_the_report_comes_before_a_batch_size_that_is_too_large(classed, few_steps, cache, monkeypatch, tmp_path):
+    monkeypatch.setenv("PHOTISM_CACHE", str(cache))
+    settings = ClassifySettings(data=str(classed), output=str(tmp_path / "model"), **{**few_steps, "batch_size": 19})
+    lines = []
+    with pytest.raises(InputError, match="batch_size must be at most the 18 training clips"):
+        train(settings, listener=Listener(report=lines.extend))
+    assert any(line.startswith("train: 18 clips") for line in lines)
+    assert "3 classes, with training clips: bell 6, drum 6, horn 6" in lines
+    assert not (tmp_path / "model").exists()
 
 
 def test_a_clip_of_several_classes_without_multi_label(classed, few_steps, run, tmp_path):

@@ -86,6 +86,26 @@ def test_rare_characters_are_reported_and_not_in_the_vocabulary():
     assert task.labels[1] == [[3]]
 
 
+def test_the_report_shows_transcripts_before_and_after_and_what_was_dropped():
+    clips = [(str(number), f"Take {number},\u200f EU:n…", 99, "train") for number in range(30)]
+    report = task_of(Dataset(*clips)).report(None)
+    first = report.lines.index("10 transcripts before and after normalisation:")
+    assert report.lines[first + 1] == "  Take 0,\u200f EU:n… → take 0 eu:n"
+    assert report.lines[first + 2].startswith("  Take 3,")
+    assert report.lines[first + 11] == "dropped 3 different characters: , 30, U+200F 30, … 30"
+    assert report.values["transcripts"]["dropped_characters"] == {",": 30, "\u200f": 30, "…": 30}
+    assert not any("text_language" in line for line in report.lines)
+
+
+def test_turkish_transcripts_without_a_language_are_pointed_out():
+    dataset = Dataset(("one", "Kapı", 99, "train"))
+    assert any("set text_language" in line for line in task_of(dataset).report(None).lines)
+    task = task_of(Dataset(("one", "ILIK", 99, "train")), text_language="tr", keep_punctuation=True)
+    assert task.references == [["ılık"]]
+    assert "lower case, by the rules of `tr`" in task.card().introduction[1]
+    assert "Punctuation is kept." in task.card().introduction[1]
+
+
 def test_error_rates_by_hand():
     dataset = Dataset(
         ("a", "the cat sat", 50, "train"), ("b", "the cat sat", 50, "validation"), ("c", "hat", 9, "validation")

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from photism.audio.waveform import AudioSource
 
 SOUND_COLUMNS = ("audio", "file_name", "file", "path", "sound", "video")
-TEXT_COLUMNS = ("text", "caption", "captions", "texts", "sentence", "transcription", "description")
+TEXT_COLUMNS = ("text", "caption", "captions", "texts", "sentence", "transcript", "transcription", "description")
+TRANSCRIPT_COLUMNS = ("text", "transcript", "transcription", "sentence", "normalized_text", *TEXT_COLUMNS[1:])
 LABEL_COLUMNS = ("labels", "label", "category")
 SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
 START_COLUMNS, END_COLUMNS = ("start", "start_s", "start_time"), ("end", "end_s", "end_time")

@@ -45,8 +45,6 @@ class EpochSampler:
         clips: indices of the training clips; None for those of the training split.
         random_crop: draw the segment of a clip that is too long; otherwise its beginning is used.
 
-    Raises:
-        SettingError: there are fewer clips than a batch holds.
     """
 
     def __init__(
@@ -62,9 +60,14 @@ class EpochSampler:
     ) -> None:
         self.dataset, self.target_ids = dataset, target_ids
         self.clips = torch.tensor(dataset.split("train") if clips is None else clips, dtype=torch.long)
-        if batch_size > len(self.clips):
-            raise SettingError("batch_size", f"must be at most the {len(self.clips)} training clips; got {batch_size}")
         self.batch_size, self.max_tokens, self.seed, self.random_crop = batch_size, max_tokens, seed, random_crop
+
+    def check_batch_size(self) -> None:
+        """Raise SettingError if there are fewer clips than a batch holds."""
+        if not self.steps_per_epoch:
+            raise SettingError(
+                "batch_size", f"must be at most the {len(self.clips)} training clips; got {self.batch_size}"
+            )
 
     @property
     def steps_per_epoch(self) -> int:

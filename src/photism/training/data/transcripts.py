@@ -1,10 +1,8 @@
-"""Transcripts and the characters of a CTC head: normalisation, vocabulary, encoding and decoding."""
+"""Characters of a CTC head: vocabulary, encoding and decoding of normalised transcripts."""
 
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,48 +10,12 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
+from photism.listening.transcription.normalization import DELIMITER
+from photism.listening.transcription.normalization import Normalizer as Normalizer
 from photism.settings import SettingError
 
-BLANK, UNKNOWN, DELIMITER = "[PAD]", "[UNK]", "|"
+BLANK, UNKNOWN = "[PAD]", "[UNK]"
 SPECIAL = (BLANK, UNKNOWN, DELIMITER)
-WITHIN_WORDS = "'’-"
-"""Punctuation that is kept between two letters."""
-TYPEWRITTEN = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "‐": "-", "‑": "-", "–": "-", "—": " "})
-
-
-@dataclass(frozen=True)
-class Normalizer:
-    """Normalisation of transcripts, before training and before they are compared.
-
-    Attributes:
-        lowercase: convert to lower case.
-        keep_punctuation: keep punctuation; otherwise only apostrophes and hyphens within words are kept.
-        remove: regular expression of text that is removed first, such as notes in brackets.
-
-    Raises:
-        SettingError: `remove` is not a regular expression.
-    """
-
-    lowercase: bool = True
-    keep_punctuation: bool = False
-    remove: str | None = None
-
-    def __post_init__(self) -> None:
-        try:
-            re.compile(self.remove or "")
-        except re.error as error:
-            raise SettingError("remove", f"must be a regular expression; {self.remove!r} is not: {error}") from None
-
-    def __call__(self, text: str) -> str:
-        """Return words separated by single spaces, composed (NFC), with one kind of apostrophe."""
-        text = unicodedata.normalize("NFC", re.sub(self.remove, " ", text) if self.remove else text)
-        text = text.translate(TYPEWRITTEN).replace(DELIMITER, " ")
-        if self.lowercase:
-            text = unicodedata.normalize("NFC", text.lower())
-        text = "".join(each for each in text if unicodedata.category(each) != "Cf")  # joiners, soft hyphens
-        if not self.keep_punctuation:
-            text = "".join(each if _is_kept(text, place) else " " for place, each in enumerate(text))
-        return " ".join(text.split())
 
 
 @dataclass(frozen=True)
@@ -137,12 +99,3 @@ def count_characters(texts: Iterable[str]) -> Counter[str]:
 def min_path_length(labels: Sequence[int]) -> int:
     """Return the length of the shortest CTC path: an output for each label, and a blank between two equal ones."""
     return len(labels) + sum(one == other for one, other in pairwise(labels))
-
-
-def _is_kept(text: str, place: int) -> bool:
-    """Return whether a character is not punctuation, or joins two letters."""
-    each = text[place]
-    if unicodedata.category(each)[0] not in "PSC":
-        return True
-    between = text[place - 1 : place + 2] if place else ""
-    return each in WITHIN_WORDS and len(between) == 3 and between[0].isalnum() and between[2].isalnum()

@@ -76,18 +76,20 @@ class AlignTask:
 
     def report(self, sampler: EpochSampler) -> TaskReport:
         """Return the number of distinct negatives of a clip, and the captions that the tokenizer truncates."""
-        steps = max(1, round(self.settings.epochs * sampler.steps_per_epoch))
-        batches = map(sampler.batch, range(min(steps, NEGATIVES_STEPS)))
-        negatives = distinct_negatives(batches, self.settings.contrastive_group)
         used = set(chain.from_iterable(clip.texts for clip in self.dataset.clips))
         pairs = zip(self.text.captions, self.text.is_truncated, strict=True)
         truncated = sorted(used & {caption for caption, is_truncated in pairs if is_truncated})
         batch_size, group = self.settings.batch_size, self.settings.contrastive_group
-        where = f"a group of {group} within a batch of {batch_size}" if group else f"a batch of {batch_size}"
-        lines = [f"{where} has {negatives:.1f} distinct negatives on average"]
+        values: dict[str, Any] = {"cut_captions": truncated, "batch_size": batch_size}
+        lines: list[str] = []
+        if sampler.steps_per_epoch:
+            steps = max(1, round(self.settings.epochs * sampler.steps_per_epoch))
+            batches = map(sampler.batch, range(min(steps, NEGATIVES_STEPS)))
+            values["negatives"] = distinct_negatives(batches, group)
+            where = f"a group of {group} within a batch of {batch_size}" if group else f"a batch of {batch_size}"
+            lines.append(f"{where} has {values['negatives']:.1f} distinct negatives on average")
         if truncated:
             lines.append(f"the tokenizer truncates {len(truncated)} captions{first_names(truncated)}")
-        values = {"cut_captions": truncated, "batch_size": batch_size, "negatives": negatives}
         return TaskReport(lines, values)
 
     def targets(self, crops: Sequence[Crop]) -> dict[str, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ from photism.encoder.adapter import output_lengths
 from photism.encoder.head_losses import IGNORED_LABEL, ctc_losses
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.errors import InputError
-from photism.training.data.example import TEXT_COLUMNS, columns_of, first_of
+from photism.listening.transcription.normalization import Normalizer
+from photism.training.data.example import TRANSCRIPT_COLUMNS, columns_of, first_of
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler
-from photism.training.data.transcripts import Normalizer, Vocabulary, count_characters, min_path_length
+from photism.training.data.transcript_report import report_transcripts
+from photism.training.data.transcripts import Vocabulary, count_characters, min_path_length
 from photism.training.head_model import HeadBuilder, finetune_cache_key, finetune_card, group_by_speaker
 from photism.training.settings import CtcSettings
 from photism.training.task import Batch, CardSections, ErrorCase, Evaluation, TaskReport, TaskType
@@ -67,7 +69,13 @@ class CtcTask:
     def __init__(self, settings: CtcSettings, dataset: FeatureDataset) -> None:
         self.settings, self.dataset = settings, dataset
         self.config = Wav2Vec2BertConfig(add_adapter=settings.adapter, **ADAPTER)
-        self.normalizer = Normalizer(settings.lowercase, settings.keep_punctuation, settings.remove)
+        self.normalizer = Normalizer(
+            lowercase=settings.lowercase,
+            keep_punctuation=settings.keep_punctuation,
+            remove=settings.remove,
+            language=settings.text_language,
+            drop_points=settings.drop_points,
+        )
         self.references = [[self.normalizer(text) for text in clip.texts] for clip in dataset.clips]
         train = dataset.split("train")
         self.counts = count_characters(chain.from_iterable(self.references[clip] for clip in train))
@@ -100,9 +108,10 @@ class CtcTask:
         self.builder = HeadBuilder(Wav2Vec2BertForCTC, config, settings)
 
     def report(self, sampler: EpochSampler) -> TaskReport:
-        """Return the vocabulary and its rare characters, the speed of speech, and the skipped clips."""
+        """Return the normalisation, the vocabulary, its rare characters, the speed of speech, and the skipped clips."""
+        texts = report_transcripts([text for clip in self.dataset.clips for text in clip.texts], self.normalizer)
         known = [each for each in self.counts if each in self.vocabulary.ids]
-        lines = [f"{len(known)} characters: {''.join(sorted(known))}"]
+        lines = [*texts.lines(), f"{len(known)} characters: {''.join(sorted(known))}"]
         rare = sorted((count, each) for each, count in self.counts.items() if count < RARE_COUNT and each in known)
         if rare:
             lines.append(f"{len(rare)} of them are rare: " + ", ".join(f"{each} {count}" for count, each in rare))
@@ -124,7 +133,7 @@ class CtcTask:
         if self.skipped:
             lines.append(f"skipped {len(self.skipped)} clips that cannot be trained on:")
             lines += [f"  {each.name}: {each.reason}" for each in self.skipped]
-        return TaskReport(lines, {"task": lines})
+        return TaskReport(lines, {"task": lines, "transcripts": asdict(texts)})
 
     def targets(self, crops: Sequence[Crop]) -> dict[str, Tensor]:
         """Return the character ids of each crop, int64 (B, characters), padded with -100."""
@@ -172,7 +181,8 @@ class CtcTask:
 
     def card(self) -> CardSections:
         """Return what the task adds to the model card."""
-        return finetune_card(self.builder, "automatic-speech-recognition")
+        sections = finetune_card(self.builder, "automatic-speech-recognition")
+        return replace(sections, introduction=[*sections.introduction, self.normalizer.describe()])
 
     def _is_too_long(self, clip: int) -> bool:
         return self.dataset.clips[clip].duration_s > self.settings.max_duration_s
@@ -205,7 +215,7 @@ def transcript_of_row(row: Mapping[str, Any], settings: CtcSettings) -> tuple[st
 
 
 def _text_columns(settings: CtcSettings) -> tuple[str, ...]:
-    return (settings.text_column,) if settings.text_column else TEXT_COLUMNS
+    return (settings.text_column,) if settings.text_column else TRANSCRIPT_COLUMNS
 
 
 CTC = TaskType(
