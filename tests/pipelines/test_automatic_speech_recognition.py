@@ -10,6 +10,8 @@ import transformers
 
 import photism
 from photism import AutomaticSpeechRecognitionPipeline, InputError, Transcriber, pipeline
+from tests.support.ctc_tokenizers import LAYOUTS, load_layout
+from tests.support.tiny_ctc import CONVOLUTIONS, HEAD_GAIN, SIZES
 
 NAMES = ("w2v-bert", "w2v-bert-adapter", "wav2vec2", "xlsr", "hubert")
 
@@ -36,6 +38,24 @@ def test_text_and_times_are_those_of_transformers(both, recordings, name):
         assert ours(recordings[0], **arguments) == expected[0]
         assert all(each["text"] for each in expected)
     assert json.loads(json.dumps(ours(recordings[0])))["text"]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_text_and_times_are_those_of_transformers_with_any_tokenizer(recordings, tmp_path, name):
+    tokenizer, size = load_layout(name, tmp_path), len(LAYOUTS[name].tokens)
+    torch.manual_seed(0)
+    model = transformers.Wav2Vec2ForCTC(
+        transformers.Wav2Vec2Config(**SIZES, **CONVOLUTIONS, vocab_size=size, pad_token_id=tokenizer.pad_token_id)
+    ).eval()
+    with torch.no_grad():
+        model.lm_head.weight *= HEAD_GAIN
+    parts = {"model": model, "feature_extractor": transformers.Wav2Vec2FeatureExtractor(), "tokenizer": tokenizer}
+    theirs = transformers.pipeline("automatic-speech-recognition", **parts, device="cpu")
+    ours = pipeline("automatic-speech-recognition", **parts, device="cpu")
+    has_word_times = hasattr(tokenizer, "_get_word_offsets")
+    for timestamps in (None, "char", *(["word"] if has_word_times else [])):
+        arguments = {"return_timestamps": timestamps} if timestamps else {}
+        assert ours(recordings[2], **arguments) == theirs(recordings[2].copy(), **arguments)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,7 +22,7 @@ from photism.listening.transcription.decoding_options import TranscribeSettings
 from photism.listening.transcription.emissions import AcousticModel
 from photism.listening.transcription.greedy_search import best_path
 from photism.listening.transcription.transcriber import MAX_BATCH_S
-from photism.listening.transcription.transcript import TokenSpan, tokens_to_words
+from photism.listening.transcription.transcript import tokens_to_words
 from photism.listening.transcription.vocabulary import SPACE
 from photism.pipelines.arguments import accepted, batch_settings
 from photism.pipelines.chunks import Chunk, ChunkLengths, cut_chunks, kept_frames
@@ -30,6 +30,8 @@ from photism.pipelines.chunks import Chunk, ChunkLengths, cut_chunks, kept_frame
 CHUNK_ARGUMENTS = ("chunk_length_s", "stride_length_s")
 CALL_ARGUMENTS = (*CHUNK_ARGUMENTS, "return_timestamps", "ignore_warning")
 ARGUMENTS = (*CALL_ARGUMENTS, "batch_size", "binary_output", "dtype", "num_workers", "task", "torch_dtype")
+CTC_TOKENIZERS = (transformers.Wav2Vec2CTCTokenizer, transformers.Wav2Vec2PhonemeCTCTokenizer)
+"""Tokenizers that decode a CTC path themselves: the others keep repeated tokens and blanks."""
 TIMESTAMPS = (None, False, "char", "word")
 CONSUMED_KEYS = (*SAMPLE_KEYS, "path", "sampling_rate", "stride")
 """Keys of a recording that the pipeline reads; the others are part of the result, as in transformers."""
@@ -181,14 +183,20 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
 
     def _decode(self, log_probs: NDArray[np.float32], timestamps: str | None) -> dict[str, Any]:
         """Return the text of log-probabilities (F, V), and the times of its words or characters."""
-        spans = best_path(log_probs, self._vocabulary)
-        text = "".join(self._vocabulary.tokens[span.token] for span in spans).strip()
         tokenizer: Any = self.tokenizer
-        if tokenizer.clean_up_tokenization_spaces:
-            text = tokenizer.clean_up_tokenization(text)
+        if isinstance(tokenizer, CTC_TOKENIZERS) and len(log_probs):
+            decoded: Any = tokenizer.decode(log_probs.argmax(1), output_char_offsets=True)
+            text, characters = decoded["text"], [_chunk(each, "char") for each in decoded["char_offsets"]]
+        else:
+            spans = best_path(log_probs, self._vocabulary)
+            tokens = [self._vocabulary.tokens[span.token] for span in spans]
+            text = "".join(tokens).strip()
+            if tokenizer.clean_up_tokenization_spaces:
+                text = tokenizer.clean_up_tokenization(text)
+            characters = [(each.strip(SPACE) or SPACE, *span[1:]) for each, span in zip(tokens, spans, strict=True)]
         if not timestamps:
             return {"text": text}
-        found = self._words(spans, log_probs) if timestamps == "word" else self._characters(spans)
+        found = self._words(log_probs) if timestamps == "word" else characters
         hop_samples = self._acoustic_model.hop_samples
         chunks = [
             {"text": part, "timestamp": (start * hop_samples / SAMPLING_RATE, stop * hop_samples / SAMPLING_RATE)}
@@ -196,16 +204,15 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
         ]
         return {"text": text, "chunks": chunks}
 
-    def _words(self, spans: Sequence[TokenSpan], log_probs: NDArray[np.float32]) -> Iterable[tuple[str, float, float]]:
+    def _words(self, log_probs: NDArray[np.float32]) -> list[tuple[str, int, int]]:
         """Return each word and the frames that it starts and stops at."""
-        words = tokens_to_words(spans, log_probs, self._vocabulary, frame_s=1.0)
-        return ((word.text, word.start_s, word.end_s) for word in words)
-
-    def _characters(self, spans: Sequence[TokenSpan]) -> Iterable[tuple[str, int, int]]:
-        """Return each token, spaces included, and the frames that it starts and stops at."""
-        for token, start, stop in spans:
-            text = self._vocabulary.tokens[token]
-            yield text.strip(SPACE) or SPACE, start, stop
+        tokenizer: Any = self.tokenizer
+        if isinstance(tokenizer, transformers.Wav2Vec2CTCTokenizer) and len(log_probs):
+            decoded: Any = tokenizer.decode(log_probs.argmax(1), output_word_offsets=True)
+            return [_chunk(each, "word") for each in decoded["word_offsets"]]
+        vocabulary = replace(self._vocabulary, joins_punctuation=False)
+        words = tokens_to_words(best_path(log_probs, vocabulary), log_probs, vocabulary, frame_s=1.0)
+        return [(word.text, round(word.start_s), round(word.end_s)) for word in words]
 
     def _sanitize_parameters(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, **arguments: Any
@@ -218,6 +225,11 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
         preprocess = {name: given[name] for name in CHUNK_ARGUMENTS if name in given}
         postprocess = {"return_timestamps": timestamps} if "return_timestamps" in given else {}
         return preprocess, {}, postprocess
+
+
+def _chunk(offset: Mapping[str, Any], name: str) -> tuple[str, int, int]:
+    """Return the text and the frames of a character or word, as tokenizers of transformers describe it."""
+    return offset[name], int(offset["start_offset"]), int(offset["end_offset"])
 
 
 def _check_ctc(model: Any) -> None:

@@ -95,6 +95,20 @@ def test_special_tokens_that_the_tokenizer_appends_are_ignored(tmp_path):
     assert Vocabulary.from_tokenizer(tokenizer, 7).ignored_ids == {1, 5, 6}
 
 
+@pytest.mark.parametrize(("token", "delimiter"), [(" ", " "), ("Z", "|")])
+def test_the_text_is_that_of_transformers_whatever_the_delimiter(folder, monkeypatch, speech, token, delimiter):
+    """Check a space as delimiter, and one that the vocabulary lacks, so that its number is behind the head."""
+    monkeypatch.undo()
+    path = folder / "vocab.json"
+    path.write_text(json.dumps({token if name == "|" else name: n for name, n in json.loads(path.read_text()).items()}))
+    change(folder / "tokenizer_config.json", word_delimiter_token=delimiter, added_tokens_decoder={})
+    expected = transformers.pipeline("automatic-speech-recognition", model=str(folder))(speech)["text"]
+    assert (" " in expected) == (token == " ")
+    transcriber = Transcriber.from_pretrained(folder)
+    assert transcriber(speech).text == " ".join(expected.split())
+    assert transcriber(speech, beams=3, hot_words=["OAT"]).text
+
+
 def test_a_tokenizer_without_a_blank_is_refused(tmp_path):
     tokenizer = make_tokenizer(tmp_path)
     tokenizer.pad_token = None

@@ -75,7 +75,8 @@ class TranscriptStream:
     def transcript(self) -> Transcript:
         """Transcript of the final words so far."""
         duration_s = (self._dropped + len(self._samples)) / SAMPLING_RATE
-        return Transcript(tuple(self._final), duration_s, -(-self._done // self._step))
+        windows = -(-self._done // self._step)
+        return Transcript(tuple(self._final), duration_s, windows, self._model.vocabulary.separator)
 
     def feed(self, samples: NDArray[np.floating]) -> StreamUpdate:
         """Append samples (T,), floats within ±1, in blocks of any size.

@@ -202,4 +202,4 @@ class Transcriber:
         words = tokens_to_words(
             decoder(log_probs), log_probs, model.vocabulary, frame_s=model.frame_s, duration_s=waveform.duration_s
         )
-        return Transcript(words, waveform.duration_s, emissions.windows)
+        return Transcript(words, waveform.duration_s, emissions.windows, model.vocabulary.separator)

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
     from photism.listening.transcription.vocabulary import Vocabulary
 
+APOSTROPHE = "'"
+PUNCTUATION = (".", "?", "!", ",")
+JOINED_STARTS = (*PUNCTUATION, "n't", "'m", "'s", "'ve", "'re")
+"""Beginnings of words that are joined to the word before."""
+
 
 class TokenSpan(NamedTuple):
     """A token, and the range of frames in which it is predicted."""
@@ -68,11 +73,13 @@ class Transcript:
         words: words in order.
         duration_s: duration of the recording.
         windows: number of windows it was computed in: 1 for the whole recording at once, 0 if no speech was detected.
+        separator: text between two words, usually a space.
     """
 
     words: tuple[Word, ...]
     duration_s: float
     windows: int = 1
+    separator: str = " "
 
     def __getitem__(self, name: str) -> Any:
         """Return an attribute by its name, as in `transcript["text"]`."""
@@ -80,8 +87,8 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """Words separated by spaces; empty if there are none."""
-        return " ".join(word.text for word in self.words)
+        """Words with separators between them; empty if there are none."""
+        return self.separator.join(word.text for word in self.words)
 
     def as_dict(self, *, characters: bool = False) -> dict[str, Any]:
         """Return the transcript for JSON: times to a millisecond, confidences to four digits."""
@@ -123,9 +130,7 @@ def tokens_to_words(
     def end_word() -> None:
         """Make a word of the characters so far."""
         if characters:
-            confidence = sum(each.confidence for each in characters) / len(characters)
-            text = "".join(each.text for each in characters)
-            words.append(Word(text, characters[0].start_s, characters[-1].end_s, confidence, tuple(characters)))
+            words.append(_word_of(characters))
             characters.clear()
 
     for token, start, stop in spans:
@@ -139,7 +144,30 @@ def tokens_to_words(
             if text.endswith(SPACE):
                 end_word()
     end_word()
-    return tuple(words)
+    return tuple(_join_punctuation(words) if vocabulary.joins_punctuation else words)
+
+
+def _word_of(characters: Sequence[Character]) -> Word:
+    confidence = sum(each.confidence for each in characters) / len(characters)
+    text = "".join(each.text for each in characters)
+    return Word(text, characters[0].start_s, characters[-1].end_s, confidence, tuple(characters))
+
+
+def _join_punctuation(words: Sequence[Word]) -> list[Word]:
+    """Join words as `PreTrainedTokenizerBase.clean_up_tokenization` of transformers does."""
+    joined: list[Word] = []
+    joins_next = False
+    for index, word in enumerate(words):
+        following = words[index + 1].text if index + 1 < len(words) else ""
+        is_apostrophe_between = (
+            word.text == APOSTROPHE and index > 0 and bool(following) and not following.startswith(PUNCTUATION)
+        )
+        if joined and (joins_next or is_apostrophe_between or word.text.startswith(JOINED_STARTS)):
+            joined[-1] = _word_of((*joined[-1].characters, *word.characters))
+        else:
+            joined.append(word)
+        joins_next = is_apostrophe_between
+    return joined
 
 
 def _as_dict(item: Word | Character, *, characters: bool = False) -> dict[str, Any]:

@@ -24,11 +24,16 @@ class Vocabulary:
         tokens: V texts. A space separates words; it stands alone, or at the start or end of other characters.
         blank_id: token without text, which separates two equal tokens.
         ignored_ids: tokens without a sound, such as `<s>` and `<unk>`.
+        separator: text between two words of a transcript; the empty string for scripts without spaces.
+        joins_punctuation: join a word that begins with punctuation, or is the end of an English contraction, to the
+            word before, as `clean_up_tokenization` of transformers does.
     """
 
     tokens: tuple[str, ...]
     blank_id: int
     ignored_ids: frozenset[int] = frozenset()
+    separator: str = SPACE
+    joins_punctuation: bool = False
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -48,27 +53,30 @@ class Vocabulary:
     def from_tokenizer(cls, tokenizer: Any, vocab_size: int) -> Vocabulary:
         """Return the vocabulary of a tokenizer of transformers.
 
-        Words are separated at `word_delimiter_token` or SentencePiece's mark; a phoneme is a word. Letters have the
-        case of the tokenizer's vocabulary, or are lower case if it sets `do_lower_case`.
+        Words are separated at `word_delimiter_token`, at a space, or at SentencePiece's mark; a phoneme is a word. The
+        delimiter may be missing from the outputs of the head, which then predicts no spaces. Letters have the case of
+        the tokenizer's vocabulary, or are lower case if it sets `do_lower_case`.
 
         Args:
             tokenizer: tokenizer of a CTC model.
             vocab_size: number of outputs of the head.
 
         Raises:
-            InputError: the tokenizer has no padding token, which is the blank, or does not name each output.
+            InputError: the tokenizer has no padding token, which is the blank, among the outputs of the head, or does
+                not name each output, or names further letters.
         """
         blank_id = tokenizer.pad_token_id
         if blank_id is None:
             raise InputError(
                 "tokenizer must have a padding token, which is the blank of CTC; it has none: set pad_token"
             )
-        delimiter = getattr(tokenizer, "word_delimiter_token", None)
+        delimiters = _delimiters(tokenizer)
         special_ids = set(tokenizer.all_special_ids)
-        names = {index: token for token, index in tokenizer.get_vocab().items()}
-        text_ids = {index for index, token in names.items() if index not in special_ids or token == delimiter}
-        highest = max(text_ids, default=vocab_size)
-        if max(highest, blank_id) >= vocab_size or not names.keys() >= set(range(vocab_size)):
+        # Of two tokens with one number, the added one is listed later and hides none of the vocabulary.
+        names = {index: token for token, index in reversed(tokenizer.get_vocab().items())}
+        letter_ids = {index for index in names if index not in special_ids}
+        highest = max({*letter_ids, blank_id})
+        if highest >= vocab_size or not names.keys() >= set(range(vocab_size)):
             raise InputError(
                 f"tokenizer must name each of the {vocab_size} outputs of the head; it has {len(names)} tokens, "
                 f"0 to {max(names, default=-1)}: use the tokenizer that the model was trained with"
@@ -77,7 +85,25 @@ class Vocabulary:
         tokens: list[str] = []
         for index in range(vocab_size):
             name = names[index]
-            token = SPACE if name == delimiter else name.replace(SENTENCEPIECE_SPACE, SPACE) + suffix
+            token = SPACE if name in delimiters else name.replace(SENTENCEPIECE_SPACE, SPACE) + suffix
             tokens.append(token.lower() if getattr(tokenizer, "do_lower_case", False) else token)
-        ignored_ids = frozenset(range(vocab_size)) - text_ids - {blank_id}
-        return cls(tuple(tokens), blank_id, ignored_ids)
+        return cls(
+            tuple(tokens),
+            blank_id,
+            frozenset(
+                index for index in special_ids - {blank_id} if index < vocab_size and names[index] not in delimiters
+            ),
+            separator=getattr(tokenizer, "replace_word_delimiter_char", SPACE),
+            joins_punctuation=bool(getattr(tokenizer, "clean_up_tokenization_spaces", False)),
+        )
+
+
+def _delimiters(tokenizer: Any) -> set[str]:
+    """Return the tokens between words: a space, the delimiter in use, and the one that the checkpoint declares.
+
+    The last two differ since transformers 5, which reads any `word_delimiter_token` of a checkpoint as a special token
+    and separates words at its default, `|`.
+    """
+    declared = getattr(tokenizer, "special_tokens_map", {}).get("word_delimiter_token")
+    used = getattr(tokenizer, "word_delimiter_token", None)
+    return {SPACE, *(str(token) for token in (declared, used) if token is not None)}
