@@ -1,5 +1,6 @@
 """Files and folders that are written completely or not at all, with the mode that the umask says."""
 
+import json
 import os
 from pathlib import Path
 from stat import S_IMODE
@@ -10,7 +11,7 @@ from safetensors.torch import save_file
 
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
-from photism.files import apply_umask, atomic_files, atomic_folder, atomic_path, atomic_text, check_writable
+from photism.files import apply_umask, as_utf8, atomic_files, atomic_folder, atomic_path, atomic_text, check_writable
 from photism.listening.embeddings import save_embeddings
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.training.checkpoint import write_best, write_checkpoint
@@ -152,3 +153,26 @@ def test_a_target_that_cannot_be_written_is_reported_with_its_option(tmp_path):
         check_writable(tmp_path / "none" / "plot.png", "--plot", force=True)
     with pytest.raises(InputError, match=rf"^-o: {tmp_path} is a folder; give the name of a file$"):
         check_writable(tmp_path, "-o", force=True)
+
+
+@pytest.mark.parametrize("length", [100, 101, 255])
+def test_a_temporary_name_is_never_too_long(tmp_path, length):
+    target = tmp_path / ("x" * length)
+    with atomic_path(target) as part:
+        assert len(part.name) <= max(length, 130)
+        part.write_text("whole")
+    apply_umask([target])
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
+    folder = tmp_path / ("y" * length)
+    for _ in range(2):
+        with atomic_folder(folder) as part:
+            (part / "z").touch()
+    assert sorted(tmp_path.iterdir()) == [target, folder]
+
+
+def test_names_that_are_not_utf8_are_escaped_in_text(tmp_path):
+    target = tmp_path / os.fsdecode(b"caf\xe9.json")
+    with atomic_text(target) as file:
+        file.write(json.dumps({"file": target.name}, ensure_ascii=False))
+    assert json.loads(target.read_text("utf8")) == {"file": target.name}
+    assert as_utf8(target.name) == r"caf\udce9.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Generator, Iterable
@@ -16,6 +17,8 @@ PART = ".part"
 """Suffix of a file or folder that is being written."""
 OLD = ".old"
 """Suffix of a folder that is being replaced."""
+MAX_NAME_BYTES = 100
+"""Longest name to which a suffix is appended; file systems allow 143 to 255 bytes."""
 
 
 def check_writable(path: Path, option: str, *, force: bool) -> None:
@@ -39,6 +42,21 @@ def check_writable(path: Path, option: str, *, force: bool) -> None:
         raise InputError(f"{path} exists; give another name with {option}, or --force to overwrite it")
 
 
+def sibling(path: Path, suffix: str, *, prefix: str = "") -> Path:
+    """Return a path in the same folder whose name has a suffix and a prefix.
+
+    A long name is replaced by a digest of it, so that the file system does not refuse the new name as too long.
+    """
+    name = as_utf8(path.name).encode()
+    kept = path.name if len(name) <= MAX_NAME_BYTES else hashlib.sha256(name).hexdigest()[:16]
+    return path.with_name(f"{prefix}{kept}{suffix}")
+
+
+def as_utf8(text: str) -> str:
+    """Return a text that UTF-8 can encode, in which the bytes of a name that is not UTF-8 are escaped."""
+    return text.encode("utf8", "backslashreplace").decode("utf8")
+
+
 @contextmanager
 def atomic_path(target: Path, *, sole_writer: bool = False) -> Generator[Path]:
     """Yield an empty file next to the target, and rename it to the target at the end of the block.
@@ -50,7 +68,7 @@ def atomic_path(target: Path, *, sole_writer: bool = False) -> Generator[Path]:
         sole_writer: no other process writes the target at the same time. The temporary file then has a fixed name, and
             one that a killed process has left is overwritten.
     """
-    unfinished = target.with_name(f".{target.name}{PART}" if sole_writer else f".{target.name}.{os.getpid()}{PART}")
+    unfinished = sibling(target, PART if sole_writer else f".{os.getpid()}{PART}", prefix=".")
     try:
         unfinished.unlink(missing_ok=True)
         unfinished.touch()
@@ -64,8 +82,14 @@ def atomic_path(target: Path, *, sole_writer: bool = False) -> Generator[Path]:
 
 @contextmanager
 def atomic_text(target: Path) -> Generator[TextIO]:
-    """Open a text file in UTF-8 that becomes the target at the end of the block, as with `atomic_path`."""
-    with atomic_path(target) as unfinished, unfinished.open("w", encoding="utf8", newline="") as file:
+    """Open a text file in UTF-8 that becomes the target at the end of the block, as with `atomic_path`.
+
+    The bytes of a file name that is not UTF-8 are escaped as in JSON, which then reads the same name.
+    """
+    with (
+        atomic_path(target) as unfinished,
+        unfinished.open("w", encoding="utf8", errors="backslashreplace", newline="") as file,
+    ):
         yield file
 
 
@@ -76,7 +100,7 @@ def atomic_folder(target: Path) -> Generator[Path]:
     One process at a time may write a target. If it is killed, `target.part` stays until the next call deletes it. If it
     is killed between the two renames at the end, the next call restores the target from `target.old`.
     """
-    part, old = target.with_name(target.name + PART), target.with_name(target.name + OLD)
+    part, old = sibling(target, PART), sibling(target, OLD)
     if old.exists() and not target.exists():
         old.replace(target)
     for left in (part, old):
@@ -122,7 +146,7 @@ def apply_umask(paths: Iterable[Path]) -> None:
     safetensors creates its files with mode 0600, so that nobody but their owner can read a saved model.
     """
     for path in paths:
-        probe = path.with_name(f".{path.name}.{os.getpid()}.mode")
+        probe = sibling(path, f".{os.getpid()}.mode", prefix=".")
         try:
             probe.touch()
             path.chmod(_mode(probe))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from photism.errors import InputError
 from photism.files import check_writable
@@ -26,8 +28,15 @@ def is_folder(output: str) -> bool:
 
 def sound_stem(sound: str) -> str:
     """Return the name of a recording's file or URL without its extension."""
-    path = unquote(urlsplit(sound).path) if "://" in sound else sound
-    return Path(path).stem or "sound"
+    return Path(_file_path(sound)).stem or "sound"
+
+
+def printable(name: str) -> str:
+    """Return a file name for a line of text, in which control characters are escaped as in JSON.
+
+    A line break would look like another line of the output, and a terminal executes escape sequences.
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: json.dumps(found[0])[1:-1], name)
 
 
 def check_png(path: Path, option: str, *, force: bool) -> None:
@@ -85,3 +94,11 @@ def plan_files(
             check(file, flag, force=force)
             seen[file] = each
     return planned
+
+
+def _file_path(sound: str) -> str:
+    """Return the path of a file or URL. A malformed URL, at which `urlsplit` raises an error, also has one."""
+    if "://" not in sound:
+        return sound
+    host_and_path = re.split("[?#]", sound.partition("://")[2])[0]
+    return unquote(host_and_path.partition("/")[2]).replace("\0", "")

@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -49,6 +52,20 @@ def test_without_a_model_the_question_is_the_first_line_of_the_error_stream(soun
         "of Belarusian, Bulgarian, Catalan, English, French, Romanian, Russian, Spanish\n"
     )
     assert json.loads(result.stdout)["file"] == str(sounds[0])
+
+
+@pytest.mark.parametrize("name", [os.fsdecode(b"caf\xe9.wav"), "a\nb.wav", "-a.wav", f"{'x' * 246}.wav"])
+def test_files_of_any_name_are_read_written_and_plotted(label, sounds, tmp_path, monkeypatch, name):
+    folder = tmp_path / "named"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    shutil.copy(sounds[0], name)
+    options = ["--top-k", 1, "--json", "-o", ".", "--plot", "."]
+    result = label(*options, "--", name, on=[])
+    assert result.exit_code == 0, result.output
+    stem = name.removesuffix(".wav")
+    assert {path.name for path in folder.iterdir()} == {name, f"{stem}.jsonl", f"{stem}.png"}
+    assert json.loads(Path(f"{stem}.jsonl").read_text("utf8"))["file"] == name
 
 
 def test_segments_are_printed_with_their_times(label):

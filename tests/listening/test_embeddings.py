@@ -21,6 +21,14 @@ def test_embeddings_can_be_read(tmp_path, suffix):
         load_embeddings(path)
 
 
+@pytest.mark.parametrize("suffix", ["safetensors", "npz"])
+def test_any_file_name_is_a_name_of_an_embedding(tmp_path, suffix):
+    """One is a parameter of NumPy's savez, and one is not UTF-8."""
+    path, rows = tmp_path / f"e.{suffix}", {"file": np.ones(3, np.float32), "caf\udce9": np.zeros(3, np.float32)}
+    save_embeddings(rows, path)
+    assert set(load_embeddings(path)) == {"file", r"caf\udce9"}
+
+
 def test_another_suffix_is_refused():
     with pytest.raises(InputError, match=r"ends in \.safetensors or \.npz; got e\.csv"):
         save_embeddings(ROWS, "e.csv")

@@ -16,6 +16,7 @@ def test_a_table_with_and_without_times():
     )
     assert as_table("x.wav", SEGMENTS[:1], with_times=False) == 'x.wav\n   0.25  a "b", c\n'
     assert as_table("x.wav", [], with_times=True) == "x.wav\n"
+    assert as_table("x\ny.wav", [], with_times=True) == "x\\ny.wav\n"
 
 
 def test_csv_can_be_read():

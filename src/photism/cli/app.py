@@ -21,7 +21,9 @@ from photism.cli.label import label
 from photism.cli.serve import serve
 from photism.cli.sound import sound
 from photism.cli.speakers import speakers
+from photism.cli.text_streams import escape_unencodable
 from photism.cli.transcribe import transcribe
+from photism.output_files import printable
 from photism.training.recipes import RECIPES
 from photism.training.settings import AlignSettings
 
@@ -68,6 +70,7 @@ def photism(
 
 def main() -> None:
     """Run the command line and exit with one of `ExitStatus`."""
+    escape_unencodable()
     shared: dict[str, Any] = {}
     try:
         status = app(standalone_mode=False, obj=shared)
@@ -81,5 +84,5 @@ def main() -> None:
 def _fail(error: Exception, status: ExitStatus, message: str, *, debug: bool) -> NoReturn:
     if debug:
         traceback.print_exception(error)
-    typer.echo(f"photism: {' '.join(message.split())}", err=True)
+    typer.echo(f"photism: {printable(' '.join(message.split()))}", err=True)
     sys.exit(status)

@@ -17,7 +17,7 @@ from photism.cli.startup import load_pipeline
 from photism.drawing.metadata import describe_models, write_png
 from photism.drawing.video.settings import FilmSettings, StoryboardSettings
 from photism.errors import InputError
-from photism.output_files import check_png, plan_files
+from photism.output_files import check_png, plan_files, printable
 from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def film(
         about = {**describe_settings(made.settings), **describe_models(models), "sound": sound}
         write_png(draw_storyboard(made, board.stills), target, about)
     about = {"file": str(target), **made.as_dict()}
-    typer.echo(json.dumps(about, ensure_ascii=False) if as_json else f"{target}  {made.extent}")
+    typer.echo(json.dumps(about, ensure_ascii=False) if as_json else f"{printable(str(target))}  {made.extent}")
 
 
 def _target(sound: str, output: str | None, storyboard: Path | None, *, force: bool) -> Path:
@@ -111,7 +111,7 @@ def _reporter(made: Film, target: Path, bar: ProgressBar) -> Callable[[int, int]
         if not is_begun:
             is_begun = True
             resumed = f", resumed after frame {done}" if done else ""
-            bar.echo(f"{target}: {made.extent}{resumed}\n", err=True)
+            bar.echo(f"{printable(str(target))}: {made.extent}{resumed}\n", err=True)
             bar.restart(completed=done)  # frames that were drawn before would make it look faster than it is
         bar.update(done, total)
 

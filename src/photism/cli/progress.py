@@ -11,6 +11,7 @@ import typer
 
 from photism.cli.exit_status import ExitStatus
 from photism.errors import InputError
+from photism.output_files import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -87,7 +88,7 @@ class RecordingsBar(ProgressBar):
         """Report a recording that cannot be used."""
         self.skipped += 1
         self.update(self.completed + 1)
-        self.echo(f"photism: skipped {' '.join(str(error).split())}\n", err=True)
+        self.echo(f"photism: skipped {printable(' '.join(str(error).split()))}\n", err=True)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photism.drawing.metadata import write_png
+from photism.output_files import printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -59,11 +60,11 @@ class ImageFiles:
     def __str__(self) -> str:
         """Return a line for each recording, with its nearest caption, and for each file."""
         titles = [
-            f"{file}: {captions[0][0]} ({captions[0][1]:.2f})" if captions else file
+            f"{printable(file)}: {captions[0][0]} ({captions[0][1]:.2f})" if captions else printable(file)
             for file, captions in self.recordings
         ]
         lines = [
-            f"  {path}  seed {seed}{'  black: the safety checker found it unsafe' if is_flagged else ''}"
+            f"  {printable(str(path))}  seed {seed}" + ("  black: the safety checker found it unsafe" * is_flagged)
             for path, seed, is_flagged in self.images
         ]
         return "\n".join([*titles, *lines])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from photism import __version__
 from photism.drawing.negative_prompt import negative_name
 from photism.drawing.settings import DrawSettings
-from photism.files import atomic_path
+from photism.files import as_utf8, atomic_path
 from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:
@@ -67,6 +67,6 @@ def write_png(image: Image, target: Path, about: Mapping[str, object]) -> None:
     chunks.add_itxt("Software", f"photism {__version__}")
     for name, value in about.items():
         if value is not None:
-            chunks.add_itxt(name, str(value))
+            chunks.add_itxt(name, as_utf8(str(value)))
     with atomic_path(target) as unfinished:
         image.save(unfinished, format="PNG", pnginfo=chunks)

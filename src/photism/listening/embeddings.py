@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,24 +10,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.errors import InputError, as_input_error
-from photism.files import atomic_path
+from photism.files import as_utf8, atomic_path
 
 
 def save_embeddings(embeddings: Mapping[str, NDArray[np.float32]], target: str | Path) -> None:
     """Write embeddings by name to a .safetensors or .npz file.
+
+    The bytes of a file name that is not UTF-8 are escaped, since these formats have names in UTF-8.
 
     Raises:
         InputError: the file name has another suffix.
     """
     path = Path(target)
     check_suffix(path)
+    rows = {as_utf8(name): np.ascontiguousarray(row) for name, row in embeddings.items()}
     with atomic_path(path) as unfinished, unfinished.open("wb") as file:
         if path.suffix == ".npz":
-            np.savez(file, **embeddings)  # pyright: ignore[reportArgumentType]
+            # Not savez, whose own parameters are no names of arrays.
+            with zipfile.ZipFile(file, "w") as archive:
+                for name, row in rows.items():
+                    with archive.open(f"{name}.npy", "w") as array:
+                        np.lib.format.write_array(array, row, allow_pickle=False)
         else:
             from safetensors.numpy import save
 
-            file.write(save({name: np.ascontiguousarray(row) for name, row in embeddings.items()}))
+            file.write(save(rows))
 
 
 def load_embeddings(path: str | Path) -> dict[str, NDArray[np.float32]]:

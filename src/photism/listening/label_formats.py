@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from photism.listening.segments import Segment
+from photism.output_files import printable
 
 if TYPE_CHECKING:
     from photism.listening.windowed_scores import Labels
@@ -52,7 +53,7 @@ def whole_captions(labels: Labels) -> dict[str, Any]:
 
 def as_table(file: str, segments: Iterable[Segment], *, with_times: bool) -> str:
     """Return the name of a recording, and a line for each of its segments."""
-    lines = [file]
+    lines = [printable(file)]
     for start_s, end_s, label, score in segments:
         times = f"  {start_s:8.2f} – {end_s:8.2f} s" if with_times else ""
         lines.append(f"{times}  {score:5.2f}  {label}")

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from photism.audio.waveform import Waveform
 from photism.errors import InputError
-from photism.files import atomic_path
+from photism.files import as_utf8, atomic_path
 from photism.listening.segments import Segment
+from photism.output_files import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +68,7 @@ def plot_segments(
     ratios = [WAVEFORM_IN, ROW_IN * max(1, len(rows))]
     waveform_axes, row_axes = figure.subplots(2, 1, sharex=True, height_ratios=ratios)
     _draw_waveform(waveform_axes, waveform)
-    waveform_axes.set_title(_shortened(title, MAX_TITLE_LENGTH), loc="left", parse_math=False)
+    waveform_axes.set_title(_shortened(as_utf8(printable(title)), MAX_TITLE_LENGTH), loc="left", parse_math=False)
     _draw_rows(row_axes, rows, waveform.duration_s)
     row_axes.set_xlabel(f"time; {hidden} more labels are not shown" if hidden else "time")
     with atomic_path(target) as unfinished:

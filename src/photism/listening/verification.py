@@ -24,6 +24,7 @@ from photism.listening.head_states import encode_recordings
 from photism.listening.metrics import equal_error_rate, min_detection_cost
 from photism.listening.settings import EmbeddingSettings
 from photism.listening.windowed_scores import MAX_GROUP_SAMPLES
+from photism.output_files import printable
 from photism.settings import accepts
 
 MAX_DECIMALS = 17
@@ -55,7 +56,7 @@ class Comparison(NamedTuple):
         """Return a line with the verdict, the score and the speaker."""
         verdict = "same speaker " if self.result.is_same else "other speaker"
         score, threshold = _distinguishable(self.result.score, self.result.threshold)
-        return f"{verdict}  {score:>5} (from {threshold} on)  {self.speaker}"
+        return f"{verdict}  {score:>5} (from {threshold} on)  {printable(self.speaker)}"
 
 
 class SpeakerVerifier:

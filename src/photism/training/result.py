@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from photism.files import as_utf8
 from photism.training.checkpoint import Best
 from photism.training.data.report import DatasetReport
 from photism.training.model_card import draw_curves, model_card
@@ -99,7 +100,7 @@ def write_result(
         figure.savefig(folder / f"{name}.png", dpi=120)
     _write_lines(folder / WORST, [asdict(case) for case in evaluation.worst[:MAX_SAVED_CASES]])
     report = {"sounds": asdict(preflight.dataset), **preflight.task.values}
-    (folder / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf8")
+    (folder / "report.json").write_text(as_utf8(json.dumps(report, ensure_ascii=False, indent=1)), encoding="utf8")
     text = model_card(
         card,
         settings,
@@ -108,8 +109,9 @@ def write_result(
         worst=evaluation.worst[:MAX_PRINTED_CASES],
         figures=sorted(path.name for path in folder.glob("*.png")),
     )
-    (folder / "README.md").write_text(text, encoding="utf8")
+    (folder / "README.md").write_text(as_utf8(text), encoding="utf8")
 
 
 def _write_lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf8")
+    lines = [as_utf8(json.dumps(row, ensure_ascii=False)) + "\n" for row in rows]
+    path.write_text("".join(lines), encoding="utf8")

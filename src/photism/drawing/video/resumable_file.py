@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from photism.drawing.video.encoding import count_video_frames, encode_segment, mux
 from photism.errors import InputError
-from photism.files import atomic_path, check_writable
+from photism.files import PART, atomic_path, check_writable, sibling
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,7 +34,7 @@ SETTINGS_NAME, SOUND_NAME, MUXED_NAME = "settings.json", "sound.mp4", "whole.mp4
 
 def part_folder(target: Path) -> Path:
     """Return the folder of an unfinished film."""
-    return target.with_name(f"{target.name}.part")
+    return sibling(target, PART)
 
 
 def check_target(target: Path, *, overwrite: bool = False) -> None:

@@ -13,7 +13,7 @@ from photism.listening.joint_file import joint_file
 from photism.listening.label_formats import as_json
 from photism.listening.recording_names import recording_names
 from photism.listening.transcription.formats import TRANSCRIPT_FORMATS, write_transcript
-from photism.output_files import is_folder, plan_files, sound_stem
+from photism.output_files import is_folder, plan_files, printable, sound_stem
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ class TranscriptWriter:
             written = {} if path is None else {"output": str(path)}
             self._echo(as_json({"file": recording} | transcript.as_dict(characters=words) | written))
         elif self._files is not None:
-            self._echo(f"{path}\n")
+            self._echo(f"{printable(str(path))}\n")
         elif self._path is None:
-            self._append(f"{recording}\n  {text}" if len(self._recordings) > 1 and self._format == TEXT else text)
+            self._append(
+                f"{printable(recording)}\n  {text}" if len(self._recordings) > 1 and self._format == TEXT else text
+            )

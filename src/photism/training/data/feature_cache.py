@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from photism.audio.log_mel import log_mel
 from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
 from photism.errors import InputError
-from photism.files import atomic_path
+from photism.files import as_utf8, atomic_path
 from photism.training.data.example import Example
 from photism.training.data.feature_dataset import (
     Clip,
@@ -151,7 +151,7 @@ def prepare_dataset(
             f"data has no readable recordings: {_listed(unreadable)}" if seen else "data has no recordings"
         )
     about = {"features": asdict(settings.features), "unreadable": unreadable, "shards": shard}
-    _write(folder / "corpus.json", json.dumps(about, ensure_ascii=False).encode())
+    _write(folder / "corpus.json", json.dumps(about, ensure_ascii=False))
     return FeatureDataset(folder)
 
 
@@ -208,9 +208,9 @@ def _write_features(
 
 def _complete_shard(folder: Path, shard: int, clips: list[Clip], failed: list[tuple[str, str]]) -> None:
     about = {"examples": len(clips) + len(failed), "unreadable": failed}
-    _write(_unreadable_path(folder, shard), json.dumps(about, ensure_ascii=False).encode())
+    _write(_unreadable_path(folder, shard), json.dumps(about, ensure_ascii=False))
     lines = "".join(json.dumps(asdict(clip), ensure_ascii=False) + "\n" for clip in clips)
-    _write(clips_path(folder, shard), lines.encode())  # last, since it marks the shard as complete
+    _write(clips_path(folder, shard), lines)  # last, since it marks the shard as complete
 
 
 def _extract_features(example: Example, settings: PreparationSettings) -> _Features | str:
@@ -244,7 +244,7 @@ def _segment(waveform: Waveform, example: Example) -> Waveform:
 
 def _split_of(name: str, validation_share: float) -> str:
     """Return a split by the name alone, so that it is the same at any time and on any machine."""
-    number = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") % SPLIT_STEPS
+    number = int.from_bytes(hashlib.blake2b(as_utf8(name).encode(), digest_size=8).digest(), "big") % SPLIT_STEPS
     return "validation" if number < validation_share * SPLIT_STEPS else "train"
 
 
@@ -269,6 +269,6 @@ def _unreadable_path(folder: Path, shard: int) -> Path:
     return folder / f"unreadable-{shard:05}.json"
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, text: str) -> None:
     with atomic_path(path, sole_writer=True) as part:
-        part.write_bytes(content)
+        part.write_text(as_utf8(text), encoding="utf8", newline="")
