@@ -71,7 +71,7 @@ def as_input_error(problem: str) -> Generator[None]:
     except Exception as error:
         if not is_fault_of_input(error):
             raise
-        raise InputError(f"{problem}: {error}") from error
+        raise InputError(f"{problem}: {' '.join(str(error).split())}") from error  # in one line
 
 
 def is_fault_of_input(error: Exception) -> bool:

@@ -169,7 +169,7 @@ def test_a_run_that_failed_at_once_leaves_no_settings_behind(generate, tmp_path)
         "vae_tiling": False,
     }
     (tmp_path / "a/sound.json").write_text("[1]")
-    with pytest.raises(InputError, match=r"sound.json, the settings of the corpus, cannot be read: "):
+    with pytest.raises(InputError, match=r"the corpus .* has an unreadable sound.json: it is not a JSON object"):
         generate(CAPTIONS[:1], tmp_path / "a")
 
 

@@ -105,7 +105,7 @@ def test_a_controlnet_must_fit(load, models, parts, tmp_path):
             load(controlnet=controlnet)
     with pytest.raises(InputError, match=r"controlnet must be a ControlNetModel; .*unet holds UNet2DConditionModel"):
         load(controlnet=models / "sd/diffusion/unet")
-    with pytest.raises(InputError, match=r"controlnet .* has no readable config\.json"):
+    with pytest.raises(InputError, match=r"controlnet .* has an unreadable config\.json: .*no such file"):
         load(controlnet=tmp_path)
     with pytest.raises(
         InputError, match="controlnet must be a folder or the id of a hub repository; no/such is neither"

@@ -54,7 +54,7 @@ def test_another_kind_of_model(model):
 @pytest.mark.parametrize("part", ["model.safetensors", "diffusion/unet/diffusion_pytorch_model.safetensors"])
 def test_damaged_or_missing_weights(model, part, damage):
     damage(model / part)
-    with pytest.raises(InputError, match=r"(model|diffusion) .*model.* cannot be loaded: "):
+    with pytest.raises(InputError, match=r"(model|diffusion) .*model.* (cannot be loaded: |has no safetensors)"):
         AudioToImagePipeline.from_pretrained(model)
 
 
@@ -203,7 +203,7 @@ def test_a_mirror_that_is_gone_too(model, monkeypatch):
 
 def test_a_diffusion_pipeline_must_have_a_unet(model):
     (model / "diffusion/unet/config.json").unlink()
-    with pytest.raises(InputError, match=r"with a UNet; .*model/diffusion has no readable unet/config\.json: "):
+    with pytest.raises(InputError, match=r"with a UNet; .*model/diffusion has no unet/config\.json"):
         AudioToImagePipeline.from_pretrained(model)
 
 

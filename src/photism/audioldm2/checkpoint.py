@@ -5,7 +5,6 @@ Source: the layouts of cvssp/audioldm2, -large, -music, anhnct/audioldm2_gigaspe
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from typing import Any, cast
 from photism.audioldm2.settings import CHECKPOINTS, LICENCE
 from photism.errors import InputError
 from photism.hub import bundled_model, fetch_files
+from photism.json_files import check_library_files, read_json_object
 
 logger = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ class AudioLDM2Checkpoint:
         for variant in dict.fromkeys((self.variant, None)):
             for suffix, names in WEIGHT_FILES.items():
                 folder = self._fetch(component, [f"{name}{_infix(variant)}{suffix}" for name in names])
-                if any(_weight_files(folder, variant, suffix)):
+                if any(weight_files(folder, variant, suffix)):
                     return folder, {"variant": variant, "use_safetensors": suffix == ".safetensors"}
         raise InputError(f"model {self.location} has no weights in {component}")
 
@@ -204,7 +204,7 @@ def _shards(name: str) -> str:
     return f"{stem}-?????-of-?????.{suffix}"
 
 
-def _weight_files(folder: Path, variant: str | None, suffix: str) -> list[Path]:
+def weight_files(folder: Path, variant: str | None, suffix: str) -> list[Path]:
     """Return the files of a folder with weights of a variant."""
     names = [f"{name}{_infix(variant)}{suffix}" for name in WEIGHT_FILES[suffix]]
     return [path for name in names for pattern in (name, _shards(name)) for path in folder.glob(pattern)]
@@ -242,12 +242,14 @@ def read_checkpoint(
         folder = fetch_files("model", str(model), CONFIG_PATTERNS)
     elif variant is not None and not any(folder.glob(f"*/*.{variant}*")):
         raise InputError(f"variant must be one of the weights in {model}, which has none that is called {variant}")
-    index = _read_json(folder, "model_index.json", model)
+    index = _read_config(folder, "model_index.json", model)
+    for name in (*CLASSES, "scheduler"):
+        check_library_files(folder / name, f"{name} of model {model}")
     classes: dict[str, tuple[str, str]] = {}
     for name in (*CLASSES, "scheduler"):
         if name not in components:
             classes[name] = _read_class(index.get(name), name, model)
-    configs = {name: _read_json(folder, f"{name}/{CONFIG_FILES.get(name, 'config.json')}", model) for name in classes}
+    configs = {name: _read_config(folder, f"{name}/{CONFIG_FILES.get(name, 'config.json')}", model) for name in classes}
     if "scheduler" in classes:
         configs["scheduler"] = {"_class_name": classes["scheduler"][1], **configs["scheduler"]}
     guidance_scale = index.get("guidance_scale", DEFAULT_GUIDANCE_SCALE)
@@ -278,11 +280,12 @@ def _read_class(entry: Any, name: str, model: str | Path) -> tuple[str, str]:
     return library, class_name
 
 
-def _read_json(folder: Path, path: str, model: str | Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads((folder / path).read_text(encoding="utf8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise _not_a_checkpoint(model, f"{path} cannot be read: {error}") from None
+def _read_config(folder: Path, path: str, model: str | Path) -> dict[str, Any]:
+    """Return the content of a JSON file of a checkpoint, such as "unet/config.json"."""
+    if not (folder / path).exists():
+        raise _not_a_checkpoint(model, f"it has no {path}")
+    component = path.rpartition("/")[0]
+    return read_json_object(folder / path, f"{component} of model {model}" if component else f"model {model}")
 
 
 def _not_a_checkpoint(model: str | Path, reason: str) -> InputError:

@@ -17,12 +17,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from photism.audioldm2.checkpoint import AudioLDM2Checkpoint
+from photism.audioldm2.checkpoint import AudioLDM2Checkpoint, weight_files
 from photism.audioldm2.settings import FEW_STEP_SCHEDULERS, SoundPipelineSettings
 from photism.device import choose_device, choose_dtype
 from photism.errors import InputError, as_input_error
 from photism.schedulers import SCHEDULERS
 from photism.settings import SettingError
+from photism.weights import check_component, check_values
 
 
 class Part(NamedTuple):
@@ -182,16 +183,25 @@ class ComponentLoader:
             return getattr(transformers, class_name).from_pretrained(folder / component)
 
     def _load_model(self, component: str, class_name: str) -> Any:
+        import diffusers
+        import transformers
+
         folder, files = self.checkpoint.fetch_weights(component)
         dtype = self.dtypes.get(component, self.dtypes["default"])
+        name = f"{component} of model {self.checkpoint.location}"
+        if files["use_safetensors"]:
+            library = diffusers if component in DIFFUSERS_MODELS else transformers
+            model_class = getattr(library, self._class_name(component))
+            check_component(model_class, folder, weight_files(folder, files["variant"], ".safetensors"), name)
         load = _diffusers_model if component in DIFFUSERS_MODELS else _transformers_model
-        with as_input_error(f"{component} of model {self.checkpoint.location} cannot be loaded"):
+        with as_input_error(f"{name} cannot be loaded"):
             model, found = load(folder, class_name, dtype=dtype, output_loading_info=True, **files)
         if found["missing_keys"]:  # which both libraries would initialise at random, with a warning
             raise InputError(
-                f"{component} of model {self.checkpoint.location} is damaged: {len(found['missing_keys'])} weights are "
-                f"missing, such as {min(found['missing_keys'])}"
+                f"{name} is damaged: {len(found['missing_keys'])} weights are missing, such as "
+                f"{min(found['missing_keys'])}"
             )
+        check_values(model, name)
         self._place(component, model.eval().requires_grad_(False))
         return model
 

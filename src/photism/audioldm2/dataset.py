@@ -26,6 +26,7 @@ from photism.audio.writing import CODECS, read_tags, write_waveform
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from photism.errors import InputError
 from photism.files import atomic_text
+from photism.json_files import read_json_object
 from photism.settings import SettingError
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _write_settings(folder: Path, content: Mapping[str, Any]) -> None:
     """Write sound.json, if the folder is new or holds a corpus with the same settings."""
     path = folder / SETTINGS_FILE
     if path.is_file():
-        found = _read_json(path)
+        found = read_json_object(path, f"the corpus {folder}")
         differing = ", ".join(name for name in content if found.get(name) != content[name])
         if differing and any((folder / FOLDER).glob("*")):  # without recordings an earlier run failed at once
             raise InputError(
@@ -157,13 +158,6 @@ def _write_settings(folder: Path, content: Mapping[str, Any]) -> None:
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     with atomic_text(path) as file:
         file.write(json.dumps(content, indent=1, ensure_ascii=False))
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf8")))
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}, the settings of the corpus, cannot be read: {error}") from None
 
 
 def _run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from transformers.utils.hub import cached_file
 from photism.encoder import heads, model, x_vector
 from photism.encoder.processor import SAVED_AS, Wav2Vec2BertFeatureExtractor, Wav2Vec2BertProcessor
 from photism.errors import InputError
+from photism.json_files import read_json_object
 
 HUB_ARGUMENTS = ("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder", "token")
 """Arguments of `from_pretrained` that say where files are and how they are fetched."""
@@ -157,7 +157,7 @@ def _check_model_type(auto_class: str, checkpoint: str | Path, kwargs: dict[str,
     """Raise InputError if a checkpoint has a config.json of another architecture."""
     path = _find(checkpoint, "config.json", kwargs)
     if path is not None:
-        model_type = json.loads(Path(path).read_text(encoding="utf8")).get("model_type")
+        model_type = read_json_object(Path(path), f"checkpoint {checkpoint}").get("model_type")
         if model_type != Wav2Vec2BertConfig.model_type:
             raise _other_architecture(auto_class, model_type)
 

@@ -7,7 +7,6 @@ every tensor must be used: transformers itself would initialise missing ones at 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,8 @@ from photism.encoder.model import Wav2Vec2BertPreTrainedModel
 from photism.encoder.processor import SAVED_AS, Wav2Vec2BertFeatureExtractor
 from photism.errors import InputError, as_input_error
 from photism.hub import fetch_files
+from photism.json_files import check_library_files, read_json_object
+from photism.weights import TensorHeader, check_fit, check_values, misfit, read_headers
 
 CONFIG_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
 """File patterns fetched from the hub before the weights."""
@@ -90,15 +91,38 @@ def find_checkpoint(
     if not is_local:
         folder = fetch_files(parameter, str(model), patterns)
     name = f"{parameter} {model}"
-    try:
-        raw_config = json.loads((folder / "config.json").read_text(encoding="utf8"))
-    except FileNotFoundError:
-        raise InputError(f"{name} must be a folder with {expected}, but has no config.json") from None
-    except ValueError as error:
-        raise InputError(f"{name} has an unreadable config.json: {error}") from None
-    if not isinstance(raw_config, dict):
-        raise InputError(f"{name} has an unreadable config.json: it is not a JSON object")
+    if not (folder / "config.json").exists():
+        raise InputError(f"{name} must be a folder with {expected}, but has no config.json")
+    check_library_files(folder, name)
+    raw_config = read_json_object(folder / "config.json", name)
+    check_config(raw_config, name)
     return Checkpoint(folder, parameter, name, raw_config, patterns, None if is_local else str(model))
+
+
+def check_config(raw_config: Mapping[str, Any], name: str) -> None:
+    """Check the values of a config.json that say what a checkpoint is.
+
+    Args:
+        raw_config: content of the file.
+        name: how error messages refer to the checkpoint.
+
+    Raises:
+        InputError: one is of a wrong type, or the weights are quantised.
+    """
+    model_type, architectures = raw_config.get("model_type"), raw_config.get("architectures")
+    if not isinstance(model_type, str | None):
+        raise InputError(f"{name} has an unusable config.json: model_type must be a name; got {model_type!r:.40}")
+    is_list = isinstance(architectures, list) and all(isinstance(each, str) for each in architectures)
+    if architectures is not None and not is_list:
+        raise InputError(
+            f"{name} has an unusable config.json: architectures must be a list of names; got {architectures!r:.40}"
+        )
+    if quantization := raw_config.get("quantization_config"):
+        method = quantization.get("quant_method") if isinstance(quantization, dict) else quantization
+        raise InputError(
+            f"{name} is quantised ({method!r:.40}), which is not supported; give the checkpoint in float32, float16 or "
+            "bfloat16"
+        )
 
 
 def check_architecture(checkpoint: Checkpoint, expected: str, *, allow_unknown: bool = False) -> None:
@@ -215,14 +239,14 @@ def resolve_dtype(dtype: str | torch.dtype, checkpoint: Checkpoint) -> torch.dty
         from safetensors import safe_open
 
         folder = checkpoint.fetch_weights()
-        read_tensor_shapes(folder, checkpoint.name)  # raises an error if there are no weights
+        read_tensor_headers(folder, checkpoint.name)  # raises an error if there are no weights
         with safe_open(next(folder.glob(WEIGHT_FILES)), framework="pt") as file:
             saved = file.get_tensor(next(iter(file.keys()))).dtype
     return choose_dtype(saved)
 
 
-def read_tensor_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of the tensors in a folder's weight files, by name, from the headers alone.
+def read_tensor_headers(folder: Path, name: str) -> dict[str, TensorHeader]:
+    """Return the headers of the tensors in a folder's weight files, by name.
 
     Args:
         folder: folder with weights.
@@ -231,22 +255,13 @@ def read_tensor_shapes(folder: Path, name: str) -> dict[str, tuple[int, ...]]:
     Raises:
         InputError: there are no safetensors, or a file is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     files = sorted(folder.glob(WEIGHT_FILES))
     if not files:
         raise InputError(
             f"{name} has no safetensors weights, and pickled weights are not read; convert them, for a hub model with "
             "https://huggingface.co/spaces/safetensors/convert"
         )
-    shapes: dict[str, tuple[int, ...]] = {}
-    for path in files:
-        try:
-            with safe_open(path, framework="pt") as file:
-                shapes.update((key, tuple(file.get_slice(key).get_shape())) for key in file.keys())  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise InputError(f"{name} cannot be loaded: {path.name} is damaged ({error}); fetch it again") from None
-    return shapes
+    return read_headers(files, name)
 
 
 def load_weights(
@@ -269,14 +284,25 @@ def load_weights(
         **arguments: further arguments of transformers' `from_pretrained`.
 
     Raises:
-        InputError: tensors are missing, damaged, of a wrong shape or unused.
+        InputError: tensors are missing, damaged, of a wrong shape or type, or unused.
     """
-    if folder is not None:
-        read_tensor_shapes(folder, name)
+    config = arguments.get("config")
     with as_input_error(f"{name} cannot be loaded"):
+        if folder is not None:
+            check_library_files(folder, name)  # the index of shards was fetched with the weights
+            config = config or model_class.config_class.from_pretrained(folder)
+            check_fit(lambda: model_class(config), config.to_dict(), read_tensor_headers(folder, name), name)
         model, report = model_class.from_pretrained(
-            folder, dtype=dtype, output_loading_info=True, local_files_only=True, use_safetensors=True, **arguments
+            folder,
+            dtype=dtype,
+            output_loading_info=True,
+            local_files_only=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # to name the tensor in the error
+            **arguments,
         )
+    for key, shape, described in sorted(report["mismatched_keys"]):
+        raise misfit(name, key, tuple(shape), tuple(described))
     missing = [key for key in report["missing_keys"] if not key.endswith(TRAINING_ONLY)]
     if missing:
         raise InputError(f"{name} is incomplete: it lacks {_first(missing)}; give a trained model")
@@ -285,6 +311,7 @@ def load_weights(
             f"{name} has weights that its config.json does not describe: {_first(unused)}; give the config.json "
             "that the weights were saved with"
         )
+    check_values(model, name)
     torch.nn.Module.to(model, device)  # the type annotation of transformers' own `to` is wrong
     return model.eval()
 

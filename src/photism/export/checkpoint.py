@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from photism.listening.transcription.ctc_checkpoint import load_ctc
 from photism.listening.transcription.vocabulary import Vocabulary
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.encoder_config import AudioPromptEncoderConfig
+from photism.prompts.model_folder import load_captions
 
 BUNDLED = "tiny"
 HEADS: tuple[type[Wav2Vec2BertPreTrainedModel], ...] = (
@@ -119,6 +119,4 @@ def _load_prompt_encoder(checkpoint: Checkpoint) -> Exportable:
     folder = checkpoint.fetch_weights()
     loaded = load_weights(AudioPromptEncoder, folder, checkpoint.name, device=torch.device("cpu"), dtype=torch.float32)
     config = loaded.config
-    captions = folder / "captions.json"
-    labels = tuple(json.loads(captions.read_text(encoding="utf8"))) if captions.is_file() else ()
-    return Exportable(loaded, config.num_mel_bins, config.feature_stride, config.padding_value, labels)
+    return Exportable(loaded, config.num_mel_bins, config.feature_stride, config.padding_value, load_captions(folder))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from photism.errors import InputError
 from photism.files import atomic_path
+from photism.json_files import read_json_object
 
 PAIR_COLUMNS = ("one", "other", "same")
 BOOLEANS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
@@ -50,10 +51,14 @@ class Calibration:
         Raises:
             InputError: the file is not a calibration.
         """
-        try:
-            return cls(**json.loads(Path(path).read_text(encoding="utf8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InputError(f"{path} cannot be read as a calibration: {error}") from None
+        about = read_json_object(Path(path), f"calibration {path}")
+        threshold = about.get("threshold")
+        is_number = isinstance(threshold, int | float) and threshold == threshold  # NaN does not equal itself
+        if about.keys() != cls.__annotations__.keys() or not is_number:
+            raise InputError(
+                f"{path} cannot be read as a calibration: {', '.join(cls.__annotations__)} must be numbers"
+            )
+        return cls(**about)
 
 
 def read_pairs(path: Path) -> list[tuple[str, str, bool]]:

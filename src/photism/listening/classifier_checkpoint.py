@@ -19,7 +19,7 @@ from photism.encoder.pretrained import (
     load_weights,
     read_config,
     read_feature_extractor,
-    read_tensor_shapes,
+    read_tensor_headers,
     resolve_dtype,
 )
 from photism.errors import InputError
@@ -102,7 +102,7 @@ def _load_model(checkpoint: Checkpoint, config: Any, arguments: dict[str, Any]) 
     from transformers.models.auto.modeling_auto import MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING
 
     name, folder = checkpoint.name, checkpoint.fetch_weights()
-    keys = read_tensor_shapes(folder, name).keys()
+    keys = read_tensor_headers(folder, name).keys()
     if not any(key.startswith("classifier.") for key in keys):
         raise InputError(f"{name} has no classification head; give a model that was fine-tuned for classification")
     if has_speech_head(config, keys):

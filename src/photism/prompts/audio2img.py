@@ -12,7 +12,6 @@ Source: https://github.com/kardSIM/audio2img, pipeline.py.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -25,6 +24,7 @@ from transformers import Wav2Vec2BertConfig
 
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
+from photism.json_files import read_json_object
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.prompt_space import PromptSpace
 
@@ -61,10 +61,14 @@ def audio2img_config(folder: Path) -> AudioPromptEncoderConfig:
     Args:
         folder: folder with `config.json` and, if features are padded with another value than 0,
             `preprocessor_config.json`.
+
+    Raises:
+        InputError: one of them is not a JSON object.
     """
-    settings = json.loads((folder / "config.json").read_text(encoding="utf8"))
+    name = f"model {folder}"
+    settings = read_json_object(folder / "config.json", name)
     preprocessor = folder / "preprocessor_config.json"
-    features = json.loads(preprocessor.read_text(encoding="utf8")) if preprocessor.is_file() else {}
+    features = read_json_object(preprocessor, name) if preprocessor.exists() else {}
     return _config(Wav2Vec2BertConfig.from_dict(settings), padding_value=features.get("padding_value", 0.0))
 
 

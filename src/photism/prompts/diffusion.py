@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +15,11 @@ import torch
 
 from photism.errors import InputError, as_input_error
 from photism.hub import fetch_file, fetch_files
+from photism.json_files import check_library_files, read_json_object
 from photism.prompts.settings import PipelineSettings
 from photism.schedulers import SCHEDULERS
 from photism.settings import SettingError
+from photism.weights import check_component, check_values
 
 UNET_CONFIG = "unet/config.json"
 CONTROLNET_CLASS = "ControlNetModel"
@@ -116,8 +117,12 @@ def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.
         arguments |= {"controlnet": _load_controlnet(settings.controlnet, arguments)}
     if text_only:
         arguments |= {"unet": None, "vae": None}
+    _check_components(source.location, skipped=arguments)
     with as_input_error(f"diffusion {source.location} cannot be loaded"):
         pipeline = _pipeline_class(settings).from_pretrained(source.location, **arguments)
+    for name, component in pipeline.components.items():
+        if isinstance(component, torch.nn.Module):
+            check_values(component, f"{name} of diffusion {source.location}")
     return pipeline if settings.offload else pipeline.to(device)
 
 
@@ -173,12 +178,46 @@ def _unet_config(location: str) -> tuple[str, Mapping[str, Any]]:
     path = Path(location, UNET_CONFIG)
     if not Path(location).is_dir():
         location, path = fetch_file("diffusion", location, UNET_CONFIG)
-    try:
-        return location, _read_config(path)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"diffusion must be a diffusers pipeline with a UNet; {location} has no readable {UNET_CONFIG}: {error}"
-        ) from None
+    if not path.exists():
+        raise InputError(f"diffusion must be a diffusers pipeline with a UNet; {location} has no {UNET_CONFIG}")
+    return location, read_json_object(path, f"the UNet of diffusion {location}")
+
+
+def _check_components(location: str, *, skipped: Container[str]) -> None:
+    """Check that the configurations in a local folder describe its weights, before memory is allocated for these.
+
+    Args:
+        location: folder of a diffusers pipeline; nothing is checked for a hub id, whose weights are not fetched yet.
+        skipped: components that are not loaded from there.
+
+    Raises:
+        InputError: a configuration is damaged, or does not fit the weights.
+    """
+    folder = Path(location)
+    if not folder.is_dir():
+        return
+    name = f"diffusion {location}"
+    check_library_files(folder, name)
+    for path in sorted(path for path in folder.iterdir() if path.is_dir()):
+        check_library_files(path, f"{path.name} of {name}")
+    for component, entry in read_json_object(folder / "model_index.json", name).items():
+        files = sorted((folder / component).glob("*.safetensors"))
+        if component in skipped or not files or not (folder / component / "config.json").is_file():
+            continue
+        model_class = _component_class(entry)
+        if model_class is not None:
+            check_component(model_class, folder / component, files, f"{component} of {name}")
+
+
+def _component_class(entry: Any) -> Any:
+    """Return the class of an entry of model_index.json, which is a library and a name; None for one of neither."""
+    if not isinstance(entry, list) or not all(isinstance(each, str) for each in entry) or len(entry) != 2:
+        return None
+    import diffusers
+    import transformers
+
+    library, class_name = entry
+    return getattr(transformers if library == "transformers" else diffusers, class_name, None)
 
 
 def _check_task(location: str, unet: Mapping[str, Any], settings: PipelineSettings) -> None:
@@ -209,10 +248,7 @@ def _controlnet_config(controlnet: Any) -> Mapping[str, Any]:
     path = Path(controlnet, "config.json")
     if not Path(controlnet).is_dir():
         _, path = fetch_file("controlnet", str(controlnet), "config.json")
-    try:
-        config = _read_config(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"controlnet {controlnet} has no readable config.json: {error}") from None
+    config = read_json_object(path, f"controlnet {controlnet}")
     if config.get("_class_name") != CONTROLNET_CLASS:
         raise InputError(f"controlnet must be a {CONTROLNET_CLASS}; {controlnet} holds {config.get('_class_name')}")
     return config
@@ -223,7 +259,10 @@ def _load_controlnet(controlnet: Any, settings: Mapping[str, Any]) -> Any:
 
     if not isinstance(controlnet, str | Path):
         return controlnet
-    with as_input_error(f"controlnet {controlnet} cannot be loaded"):
+    name, folder = f"controlnet {controlnet}", Path(controlnet)
+    if files := sorted(folder.glob("*.safetensors")):
+        check_component(ControlNetModel, folder, files, name)
+    with as_input_error(f"{name} cannot be loaded"):
         return ControlNetModel.from_pretrained(str(controlnet), **settings)
 
 
@@ -281,16 +320,3 @@ def _add_loras(pipeline: Any, loras: tuple[tuple[Path, float], ...]) -> None:
         names.append(name)
     if names:
         pipeline.set_adapters(names, [weight for _, weight in loras])
-
-
-def _read_config(path: Path) -> Mapping[str, Any]:
-    """Return the configuration in a JSON file.
-
-    Raises:
-        ValueError: it is not a JSON object.
-        OSError: it cannot be read.
-    """
-    config: Any = json.loads(path.read_text(encoding="utf8"))
-    if not isinstance(config, dict):
-        raise ValueError(f"it is not a JSON object but {type(config).__name__}")
-    return config

@@ -7,21 +7,25 @@ captions.json                     list of the captions that the model recognises
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from photism.device import choose_device, choose_dtype
+from photism.encoder.pretrained import check_config
+from photism.encoder.pretrained import load_weights as load_encoder_weights
 from photism.errors import InputError, as_input_error
 from photism.hub import bundled_model, fetch_files
+from photism.json_files import check_library_files, read_json_object, read_texts
 from photism.prompts.audio2img import audio2img_config, is_audio2img, load_audio2img
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.diffusion import UNET_CONFIG, find_diffusion, finish_diffusion, load_weights, suggestion
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
+from photism.weights import check_values
 
+CAPTIONS = "captions.json"
 PARTS = ("*.json", "*.safetensors", "*.txt")
 """Files of a model on the hub that are fetched: no pickled weights, no images."""
 CONFIGS = ("config.json", "preprocessor_config.json", f"diffusion/{UNET_CONFIG}")
@@ -67,56 +71,54 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False) -> Loade
     """
     device, dtype = choose_device(settings.device), choose_dtype(settings.dtype)
     folder = find_model(settings.model, configs_only=True)
+    check_library_files(folder, f"model {folder}")
     config = _encoder_config(folder)
     location = _diffusion_location(folder, settings.diffusion, config)
     source = find_diffusion(location, settings, device=device)
     check_widths(source.unet, space=config.space_name, width=config.space_width, pooled_width=config.space_pooled_width)
     folder = find_model(settings.model)
+    captions = load_captions(folder)
     pipeline = load_weights(source, device=device, dtype=dtype, text_only=text_only)
-    encoder = _load_encoder(folder, pipeline, device=device, dtype=dtype)
+    encoder = _load_encoder(folder, config, pipeline, device=device, dtype=dtype)
     finish_diffusion(pipeline, source, device=device)
-    return LoadedModels(encoder, pipeline, load_captions(folder))
+    return LoadedModels(encoder, pipeline, captions)
 
 
 def load_captions(folder: Path) -> tuple[str, ...]:
-    """Return the captions that a model recognises; none if it has no list of them."""
-    path = folder / "captions.json"
-    return tuple(json.loads(path.read_text(encoding="utf8"))) if path.is_file() else ()
+    """Return the captions that a model recognises; none if it has no list of them.
+
+    Raises:
+        InputError: captions.json is not a list of texts.
+    """
+    path = folder / CAPTIONS
+    return read_texts(path, f"model {folder}") if path.exists() else ()
 
 
 def _encoder_config(folder: Path) -> AudioPromptEncoderConfig:
-    kind = AudioPromptEncoderConfig.model_type
-    config = _read_config(folder)
-    with as_input_error(f"model {folder} cannot be loaded"):
+    kind, name = AudioPromptEncoderConfig.model_type, f"model {folder}"
+    config = read_json_object(folder / "config.json", name)
+    check_config(config, name)
+    with as_input_error(f"{name} cannot be loaded"):
         if is_audio2img(config):
             return audio2img_config(folder)
         if config.get("model_type") == kind:
             return AudioPromptEncoderConfig.from_pretrained(folder)
     raise InputError(
-        f"model {folder} must be an AudioPromptEncoder, model_type {kind!r}, or a checkpoint of audio2img; "
+        f"{name} must be an AudioPromptEncoder, model_type {kind!r}, or a checkpoint of audio2img; "
         f"its model_type is {config.get('model_type')!r}"
     )
 
 
-def _load_encoder(folder: Path, diffusion: Any, *, device: torch.device, dtype: torch.dtype) -> AudioPromptEncoder:
-    config = _read_config(folder)
-    with as_input_error(f"model {folder} cannot be loaded"):
-        if is_audio2img(config):
-            encoder = load_audio2img(folder, diffusion, dtype=dtype)
-        else:
-            encoder = AudioPromptEncoder.from_pretrained(folder, dtype=dtype, use_safetensors=True)
-    torch.nn.Module.to(encoder, device)  # the type of transformers' own `to` is wrong
-    return encoder.eval()
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    try:
-        config: Any = json.loads((folder / "config.json").read_text(encoding="utf8"))
-    except ValueError as error:
-        raise InputError(f"model {folder} cannot be loaded: its config.json is not valid JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise InputError(f"model {folder} cannot be loaded: its config.json is not a JSON object")
-    return config
+def _load_encoder(
+    folder: Path, config: AudioPromptEncoderConfig, diffusion: Any, *, device: torch.device, dtype: torch.dtype
+) -> AudioPromptEncoder:
+    name = f"model {folder}"
+    if is_audio2img(read_json_object(folder / "config.json", name)):
+        encoder = load_audio2img(folder, diffusion, dtype=dtype)
+        check_values(encoder, name)
+        torch.nn.Module.to(encoder, device)  # the type of transformers' own `to` is wrong
+        return encoder.eval()
+    return load_encoder_weights(AudioPromptEncoder, folder, name, config=config, device=device, dtype=dtype)
 
 
 def _diffusion_location(folder: Path, diffusion: str | Path | None, config: AudioPromptEncoderConfig) -> str:

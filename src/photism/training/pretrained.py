@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Wav2Vec2BertConfig
 
-from photism.encoder.pretrained import TRAINING_ONLY, WEIGHT_FILES, find_checkpoint, read_tensor_shapes
+from photism.encoder.pretrained import TRAINING_ONLY, WEIGHT_FILES, find_checkpoint, read_tensor_headers
 from photism.errors import InputError, as_input_error
 from photism.hub import bundled_model
 from photism.prompts.audio2img import audio2img_config, is_audio2img, name_in_prompt_encoder
@@ -139,7 +139,7 @@ def load_pretrained_encoder(encoder: str) -> PretrainedEncoder:
     if kind not in (AudioPromptEncoderConfig.model_type, Wav2Vec2BertConfig.model_type):
         raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} has model_type {kind!r}")
     folder = checkpoint.fetch_weights()
-    tensors = read_tensor_shapes(folder, checkpoint.name)
+    tensors = read_tensor_headers(folder, checkpoint.name)
     prompt_config, rename = None, str
     with as_input_error(f"{checkpoint.name} has an unusable config.json"):
         if kind == AudioPromptEncoderConfig.model_type:

@@ -19,7 +19,7 @@ from photism.encoder.pretrained import (
     load_weights,
     read_config,
     read_feature_extractor,
-    read_tensor_shapes,
+    read_tensor_headers,
     resolve_dtype,
 )
 from photism.errors import InputError, as_input_error
@@ -145,9 +145,9 @@ def _load_tokenizer(checkpoint: Checkpoint) -> Any:
 
 def _check_head_size(folder: Path, name: str, vocab_size: int) -> None:
     """Raise an error if the head is missing or of another size: transformers would initialise it at random."""
-    shapes = read_tensor_shapes(folder, name)
-    if HEAD_WEIGHT not in shapes:
+    headers = read_tensor_headers(folder, name)
+    if HEAD_WEIGHT not in headers:
         raise InputError(f"{name} has no CTC head: {HEAD_WEIGHT} is not among its weights")
-    outputs = shapes[HEAD_WEIGHT][0]
+    outputs = headers[HEAD_WEIGHT].shape[0]
     if outputs != vocab_size:
         raise InputError(f"{name} has a CTC head of {outputs} outputs, but vocab_size={vocab_size} in its config.json")

@@ -1,0 +1,115 @@
+"""Read JSON files that others have written, with one error for everything that can be wrong with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from photism.errors import InputError, os_error_message
+
+LIBRARY_FILES = (
+    "config.json",
+    "*_config.json",
+    "*.index.json",
+    "model_index.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "tokenizer.json",
+    "vocab.json",
+)
+"""Patterns of the files that transformers and diffusers read; each holds a JSON object."""
+LIMITS = {
+    "feature_size": 2**12,  # mel filters
+    "fft_window_size": 2**16,
+    "n_fft": 2**16,
+    "num_labels": 10**6,  # a name for each
+    "num_mel_bins": 2**12,
+    "num_train_timesteps": 10**6,  # a noise level for each
+}
+"""Largest plausible values of what the libraries allocate memory for as soon as they read it."""
+
+
+def read_json(path: Path, owner: str) -> Any:
+    """Return the content of a JSON file in UTF-8, with or without a byte order mark.
+
+    Args:
+        path: the file.
+        owner: how error messages refer to what the file belongs to, such as "model talk".
+
+    Raises:
+        InputError: the file cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        reason = os_error_message(error)
+    except RecursionError:  # json's own parser calls itself for each level
+        reason = "it is nested too deeply"
+    except ValueError as error:  # not JSON, not UTF-8, or a number of thousands of digits
+        reason = str(error)
+    raise InputError(f"{owner} has an unreadable {path.name}: {reason}")
+
+
+def read_json_object(path: Path, owner: str) -> dict[str, Any]:
+    """Return the content of a JSON file that holds an object.
+
+    Args:
+        path: the file.
+        owner: how error messages refer to what the file belongs to, such as "model talk".
+
+    Raises:
+        InputError: the file cannot be read, or holds anything else.
+    """
+    content = read_json(path, owner)
+    if not isinstance(content, dict):
+        raise InputError(f"{owner} has an unreadable {path.name}: it is not a JSON object")
+    return cast("dict[str, Any]", content)
+
+
+def read_texts(path: Path, owner: str) -> tuple[str, ...]:
+    """Return the content of a JSON file that holds a list of texts, none of them empty.
+
+    Args:
+        path: the file.
+        owner: how error messages refer to what the file belongs to, such as "model talk".
+
+    Raises:
+        InputError: the file cannot be read, or holds anything else.
+    """
+    content = read_json(path, owner)
+    if not isinstance(content, list):
+        raise InputError(f"{owner} has an unreadable {path.name}: it is not a list of texts")
+    texts = cast("list[Any]", content)
+    for index, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise InputError(
+                f"{owner} has an unreadable {path.name}: entry {index} of its list must be a text; got {text!r:.40}"
+            )
+    return tuple(texts)
+
+
+def check_library_files(folder: Path, owner: str) -> None:
+    """Check the JSON files of a folder that transformers or diffusers are about to read.
+
+    The libraries fail at damaged files in many ways, at some of them only after the weights are loaded.
+
+    Args:
+        folder: the folder; its subfolders are not looked at.
+        owner: how error messages refer to what the files belong to, such as "model talk".
+
+    Raises:
+        InputError: a file of `LIBRARY_FILES` cannot be read, is not a JSON object, or has a value beyond `LIMITS`.
+    """
+    for path in sorted({path for pattern in LIBRARY_FILES for path in folder.glob(pattern)}):
+        content = read_json_object(path, owner)
+        # A processor, or a model of several parts, has the configurations of its parts as values.
+        for part in (content, *(value for value in content.values() if isinstance(value, dict))):
+            _check_limits(cast("dict[str, Any]", part), path, owner)
+
+
+def _check_limits(config: dict[str, Any], path: Path, owner: str) -> None:
+    for name, limit in LIMITS.items():
+        value = config.get(name)
+        if isinstance(value, int) and not 0 <= value <= limit:
+            raise InputError(f"{owner}: {name} in its {path.name} must be from 0 to {limit:,}; got {value!r:.40}")
