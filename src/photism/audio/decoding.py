@@ -4,37 +4,43 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from errno import EINVAL
 from io import SEEK_END, SEEK_SET
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
+from photism.audio import ogg_chain
+from photism.audio.container_clock import is_joined, timed_frames
+from photism.audio.time_axis import LONGEST_OVERLAP_S, place_frames
 from photism.errors import InputError, is_fault_of_input
 
 if TYPE_CHECKING:
-    from av import AudioFrame, AudioStream
+    from av import AudioFrame, AudioStream, Packet
     from av.container import InputContainer
 
-SAMPLE_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
-"""NumPy's types of FFmpeg's sample formats. With a p at the end of its name, a format has a plane for each channel."""
+Frame = TypeVar("Frame")
+
+JOINED_OVERLAP_S = 0.1  # longest overlap in a format whose timestamps may start again; as in the ffmpeg program
 
 
 def decoded_blocks(file: BinaryIO, name: str) -> Iterator[tuple[float, NDArray[Any]]]:
-    """Decode the audio of an open file, frame by frame, and close the file.
+    """Decode the audio of an open file block by block, place it on the file's time axis, and close the file.
+
+    Holes and a late start become silence, and frames that overlap are cut.
 
     Yields:
-        the sampling rate in Hz, and the samples (C, T) of a frame in the type that its codec decodes to.
+        the sampling rate in Hz, and samples (C, T) in the type that the codec decodes to.
 
     Raises:
         InputError: the file is empty, FFmpeg does not know its format, or no audio can be decoded.
     """
-    with open_sound(file, name) as (container, stream):
-        for frame in decoded_frames(container, stream, name):
-            yield frame.sample_rate, frame_samples(frame)
+    with file:
+        for start, end in ogg_chain.links(file):
+            with open_sound(ogg_chain.FileSection(file, start, end), name) as (container, stream):
+                yield from placed_blocks(container, stream, name)
 
 
 @contextmanager
-def open_sound(file: BinaryIO, name: str) -> "Generator[tuple[InputContainer, AudioStream]]":
+def open_sound(file: BinaryIO | ogg_chain.FileSection, name: str) -> "Generator[tuple[InputContainer, AudioStream]]":
     """Open a media file and choose its best audio stream; close both at the end of the block.
 
     Raises:
@@ -107,37 +113,48 @@ def best_audio_stream(container: "InputContainer", name: str) -> "AudioStream":
         return stream
 
 
+def placed_blocks(
+    container: "InputContainer", stream: "AudioStream", name: str
+) -> Iterator[tuple[float, NDArray[Any]]]:
+    """Decode an audio stream, and place it on the time axis of its container.
+
+    Yields:
+        the sampling rate in Hz, and samples (C, T) in the type that the codec decodes to.
+
+    Raises:
+        InputError: not a single frame can be decoded.
+    """
+    frames = _not_empty(timed_frames(container, _packets(container, stream)), name)
+    yield from place_frames(frames, longest_overlap_s=JOINED_OVERLAP_S if is_joined(container) else LONGEST_OVERLAP_S)
+
+
 def decoded_frames(container: "InputContainer", stream: "AudioStream", name: str) -> "Iterator[AudioFrame]":
     """Decode an audio stream, skipping what is damaged.
 
     Raises:
         InputError: not a single frame can be decoded.
     """
-    frames = _frames(container, stream)
+    return _not_empty((frame for _, frames in _packets(container, stream) for frame in frames or ()), name)
+
+
+def _packets(
+    container: "InputContainer", stream: "AudioStream"
+) -> "Iterator[tuple[Packet[AudioStream], list[AudioFrame] | None]]":
+    """Return all packets with their frames, or with None where they cannot be decoded."""
+    with suppress(InputError), ffmpeg_errors("the end of the file is damaged"):
+        for packet in container.demux(stream):
+            frames = None
+            with suppress(InputError), ffmpeg_errors("a packet is damaged"):
+                frames = stream.decode(packet)
+            yield packet, frames
+
+
+def _not_empty(frames: Iterator[Frame], name: str) -> Iterator[Frame]:
     first = next(frames, None)
     if first is None:
         raise InputError(f"{name}: no audio can be decoded; the file is empty, truncated or damaged")
     yield first
     yield from frames
-
-
-def frame_samples(frame: "AudioFrame") -> NDArray[Any]:
-    """Return the samples (C, T) of a frame in the type that its codec decodes to."""
-    # Not to_ndarray: it lacks 64-bit integers, and its list of planes need not end after the last channel.
-    channels, dtype = frame.layout.nb_channels, SAMPLE_TYPES[frame.format.name.removesuffix("p")]
-    planes: tuple[Any, ...] = frame.planes
-    if frame.format.is_planar:
-        return np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes[:channels]])
-    samples = np.frombuffer(planes[0], dtype, frame.samples * channels)
-    return samples.reshape(-1, channels).T  # (T * C,) -> (C, T)
-
-
-def _frames(container: "InputContainer", stream: "AudioStream") -> "Iterator[AudioFrame]":
-    """Decode all intact packets, as the ffmpeg program does."""
-    with suppress(InputError), ffmpeg_errors("the end of the file is damaged"):
-        for packet in container.demux(stream):
-            with suppress(InputError), ffmpeg_errors("a packet is damaged"):
-                yield from stream.decode(packet)
 
 
 class _MediaFile:
@@ -148,7 +165,7 @@ class _MediaFile:
     ends the file and is kept until FFmpeg is done.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO | ogg_chain.FileSection) -> None:
         self._file = file
         self._error: Exception | None = None
 

@@ -83,7 +83,8 @@ def _decode(source: Any, name: str, **settings: Any) -> Generator[NDArray[np.flo
 def _blocks(source: Any, name: str, settings: dict[str, Any]) -> Iterator[tuple[float, NDArray[Any]]]:
     import av
 
-    from photism.audio.decoding import best_audio_stream, decoded_frames, ffmpeg_errors, frame_samples
+    from photism.audio.container_clock import frame_samples
+    from photism.audio.decoding import best_audio_stream, decoded_frames, ffmpeg_errors
 
     with ffmpeg_errors(f"{name} is not audio that FFmpeg can read"):
         container = cast("InputContainer", av.open(source, "r", metadata_errors="ignore", **settings))

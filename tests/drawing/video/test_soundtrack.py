@@ -9,6 +9,7 @@ from photism.audio.decoding import decoded_blocks
 from photism.audio.streaming import SoundFile
 from photism.drawing.video.soundtrack import write_soundtrack
 from tests.drawing.video.recordings import tone
+from tests.support.recordings import click_times, clicks, encode
 
 SAMPLES = 54_321  # no whole packets of any codec
 
@@ -117,3 +118,22 @@ def test_a_changing_sampling_rate_is_refused(tmp_path):
     (tmp_path / "a.mp3").write_bytes(b"".join(parts))
     with pytest.raises(InputError, match=r"44100 Hz, 32000 Hz\) cannot be stored exactly in an MP4 file; convert"):
         write_soundtrack(SoundFile.of(tmp_path / "a.mp3"), tmp_path / "soundtrack.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "form", "codec", "given", "expected"),
+    [
+        ("late.mp4", "mp4", "aac", {"late_s": 0.5}, [0.5, 1.5, 2.5, 3.5]),
+        ("gap.mkv", "matroska", "aac", {"gap": (1.5, 1.0)}, [0, 1, 3, 4]),
+        ("gap.mp4", "mp4", "aac", {"gap": (1.5, 1.0)}, [0, 1, 3, 4]),
+        ("clock.ts", "mpegts", "aac", {"late_s": 5400}, [0, 1, 2, 3]),
+    ],
+)
+def test_the_soundtrack_begins_at_0_and_has_no_hole(tmp_path, name, form, codec, given, expected):
+    (tmp_path / name).write_bytes(encode(form, codec, clicks(), **given))
+    write_soundtrack(SoundFile.of(tmp_path / name), tmp_path / "soundtrack.mp4")
+    with av.open(str(tmp_path / "soundtrack.mp4")) as container:
+        frames = list(container.decode(audio=0))
+    ends = [frame.pts + frame.samples for frame in frames]
+    assert [frame.pts for frame in frames] == [0, *ends[:-1]]
+    assert click_times(decoded(tmp_path / "soundtrack.mp4")[1][0], 48_000) == pytest.approx(expected, abs=0.03)
