@@ -29,6 +29,13 @@ class InputError(ValueError):
     """
 
 
+class RecordingWarning(UserWarning):
+    """Something about a recording that its user should know, such as that there is nothing to hear.
+
+    The message begins with the name of the recording. The command line prints it as one line.
+    """
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that the machine or the GPU has too little memory.
 

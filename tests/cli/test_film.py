@@ -20,6 +20,7 @@ from photism.drawing.video.resumable_file import encode_segment
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import storyboard
 from photism.prompts.settings import PipelineSettings
+from tests.drawing.video.recordings import silence, write_wav
 
 SMALL = ("--steps", "1", "--fps", "6")
 
@@ -57,6 +58,17 @@ def test_a_film_is_named_after_its_recording(run, folder, sounds):
         assert sum(frame.samples for frame in container.decode(audio=0)) == 24_000
 
 
+def test_a_recording_without_sound_is_reported_and_drawn(run, folder):
+    write_wav(folder / "quiet.wav", silence(0.5))
+    result = run("quiet.wav", "--json")
+    assert result.exit_code == 0, result.output
+    lines = result.stderr.splitlines()
+    assert lines[0] == "photism: quiet.wav: there is nothing to hear: all of it is digital silence"
+    assert len(lines) == 2
+    assert json.loads(result.stdout)["silent"] is True
+    assert files(folder) == ["quiet.mp4", "quiet.wav"]
+
+
 def test_json(run, folder, sounds):
     (folder / "films").mkdir()
     printed = json.loads(run(sounds[0], "--json", "-o", "films", "--fps", "29.97", "--seed", 4).stdout)
@@ -64,6 +76,7 @@ def test_json(run, folder, sounds):
         "file": "films/elephant.mp4",
         "frames": 15,
         "duration_s": 0.5,
+        "silent": False,
         "fps": "2997/100",
         "window_s": 3.0,
         "hop_s": 1.0,

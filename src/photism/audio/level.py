@@ -43,8 +43,13 @@ class SignalLevel:
         """Whether there is nothing to hear: no sound, or no more than a click."""
         return self.sound_s < min(SHORTEST_SOUND_S, self.duration_s / 2)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The warning of a silent recording, which says why it is one; none for any other."""
+        return (f"there is nothing to hear: {self}",) if self.is_silent else ()
+
     def __str__(self) -> str:
-        """Return the reason for which there is, or is not, something to hear."""
+        """Return how much of the recording is louder than silence."""
         if self.digital_silence == 1:
             return "all of it is digital silence"
         amount = f"{self.sound_s:.2f} s are louder than {QUIETEST_SOUND_DB:.0f} dBFS"

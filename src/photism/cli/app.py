@@ -23,6 +23,7 @@ from photism.cli.sound import sound
 from photism.cli.speakers import speakers
 from photism.cli.text_streams import escape_unencodable
 from photism.cli.transcribe import transcribe
+from photism.cli.warning_lines import print_recording_warnings
 from photism.output_files import printable
 from photism.training.recipes import RECIPES
 from photism.training.settings import AlignSettings
@@ -61,6 +62,7 @@ def photism(
     debug: Annotated[bool, DEBUG] = False,
 ) -> None:
     """Show the version, or the help when no verb is given."""
+    print_recording_warnings()
     if version:
         typer.echo(f"photism {__version__}")
         raise typer.Exit

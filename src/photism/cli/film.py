@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from warnings import warn
 
 import typer
 
@@ -16,7 +17,7 @@ from photism.cli.progress import ProgressBar, progress_bar
 from photism.cli.startup import load_pipeline
 from photism.drawing.metadata import describe_models, write_png
 from photism.drawing.video.settings import FilmSettings, StoryboardSettings
-from photism.errors import InputError
+from photism.errors import InputError, RecordingWarning
 from photism.output_files import check_png, plan_files, printable
 from photism.prompts.settings import PipelineSettings
 
@@ -53,6 +54,8 @@ def film(
 
     target = _target(sound, output, board.storyboard, force=force)
     measured = measure_recording(sound)
+    for warning in measured.level.warnings:
+        warn(f"{printable(sound)}: {warning}", RecordingWarning, stacklevel=2)
     if settings.negative is not None:
         settings = replace(settings, negative=read_negative(settings.negative))
     if board.storyboard is None and not restart:

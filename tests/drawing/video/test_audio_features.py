@@ -29,6 +29,7 @@ def test_length_and_peak_level(tmp_path):
     measured = measure_recording(write_wav(tmp_path / "a.wav", np.r_[silence(1), tone(1, gain=0.5), silence(0.5)]))
     assert measured.duration_s == 2.5
     assert measured.peak_db == pytest.approx(20 * math.log10(0.5 / math.sqrt(2)), abs=0.05)
+    assert (measured.level.sound_s, measured.level.is_silent) == (1.0, False)
 
 
 def test_a_recording_shorter_than_a_frame_is_refused(tmp_path):

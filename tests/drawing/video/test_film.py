@@ -179,7 +179,7 @@ def test_the_first_image_flagged_by_the_safety_checker_is_reported(models, parts
 )
 def test_the_frames_cover_the_recording(samples, fps, frames):
     settings = FilmSettings(fps=fps)
-    assert count_frames(MeasuredRecording(None, samples, 0.0), settings) == frames
+    assert count_frames(MeasuredRecording(None, samples, 0.0, None), settings) == frames
     assert 0 <= frames / settings.frame_rate - Fraction(samples - 1, RATE) < 1 / settings.frame_rate
 
 

@@ -1,7 +1,7 @@
 """Audio features that steer a film: the envelopes of loudness and onset strength, at the time of each frame.
 
 A recording is read twice, in blocks, so that memory does not grow with its length: `measure_recording` finds its length
-and peak level, `audio_envelopes` computes the envelopes relative to that peak.
+and level, `audio_envelopes` computes the envelopes relative to its peak.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio.level import HOP_S, MIN_POWER, frame_blocks, frame_power, power_to_db
+from photism.audio.level import HOP_S, MIN_POWER, LevelMeter, SignalLevel, frame_blocks, frame_power, power_to_db
 from photism.audio.onsets import OnsetStrength
 from photism.audio.streaming import SoundFile, stream_samples
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE
@@ -34,11 +34,13 @@ class MeasuredRecording:
         sound: the file.
         sample_count: number of samples at 16 kHz.
         peak_db: root mean square of the loudest 25 ms, in dBFS.
+        level: level of the recording, and whether it holds any sound.
     """
 
     sound: SoundFile
     sample_count: int
     peak_db: float
+    level: SignalLevel
 
     @property
     def duration_s(self) -> float:
@@ -54,7 +56,7 @@ class AudioEnvelope(NamedTuple):
 
 
 def measure_recording(source: SoundFile | str | Path | bytes) -> MeasuredRecording:
-    """Read a recording once, and return its length and peak level.
+    """Read a recording once, and return its length and level.
 
     Args:
         source: path, ``http(s)://`` or ``file://`` URL, or the bytes of a file with audio, of any length.
@@ -66,20 +68,22 @@ def measure_recording(source: SoundFile | str | Path | bytes) -> MeasuredRecordi
     sound = SoundFile.of(source)
     rates: list[float] = []
     sample_count = 0
+    meter = LevelMeter()
 
-    def _counted() -> Iterator[NDArray[np.float32]]:
+    def _measured() -> Iterator[NDArray[np.float32]]:
         nonlocal sample_count
         for block in stream_samples(sound, callback_on_rate=rates.append):
             sample_count += len(block)
+            meter.add(block)
             yield block
 
-    peak = max((float(frame_power(block).max()) for block in frame_blocks(_counted())), default=MIN_POWER)
+    peak = max((float(frame_power(block).max()) for block in frame_blocks(_measured())), default=MIN_POWER)
     if sample_count < FRAME_SAMPLES:
         raise InputError(f"{sound.name} must be at least 25 ms long, not {1000 * sample_count / SAMPLING_RATE:.3g} ms")
     if len(rates) > 1:
         listed = " and ".join(f"{rate:g} Hz" for rate in rates[:2])
         raise InputError(f"{sound.name} must have one sampling rate; it has {listed}: convert it to one of them")
-    return MeasuredRecording(sound, sample_count, 10 * math.log10(max(peak, MIN_POWER)))
+    return MeasuredRecording(sound, sample_count, 10 * math.log10(max(peak, MIN_POWER)), meter.level)
 
 
 def audio_envelopes(

@@ -116,7 +116,8 @@ class Film:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the number of frames, the duration and the settings for JSON."""
-        about = {"frames": self.frame_count, "duration_s": self.sound.duration_s}
+        sound = self.sound
+        about = {"frames": self.frame_count, "duration_s": sound.duration_s, "silent": sound.level.is_silent}
         return {**about, **describe_settings(self.settings)}
 
     def frames(self, indices: Iterable[int]) -> Iterator[FilmFrame]:

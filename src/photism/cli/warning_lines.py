@@ -1,0 +1,24 @@
+"""Warnings about recordings, printed as lines of the command line."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import typer
+
+from photism.errors import RecordingWarning
+
+
+def print_recording_warnings() -> None:
+    """Print a `RecordingWarning` as one line on the error stream from now on; other warnings stay as they are."""
+    show_other = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        """Show a warning as `warnings.showwarning` does."""
+        if issubclass(category, RecordingWarning):
+            typer.echo(f"photism: {' '.join(str(message).split())}", err=True)
+        else:
+            show_other(message, category, *place)
+
+    warnings.showwarning = show
