@@ -214,14 +214,19 @@ def _load_automatic_speech_recognition(request: Request) -> AutomaticSpeechRecog
         _warn_of_default(DEFAULT_RECOGNIZER, "it answers what is said, in English and in capital letters")
         model = DEFAULT_RECOGNIZER
     if not request.is_loaded:
+        arguments = dict(request.model_kwargs)
+        language = arguments.pop("target_lang", None)
+        if language is not None:
+            arguments.pop("ignore_mismatched_sizes", None)  # needed by transformers, for the size of the head
         model, extractor, tokenizer = load_ctc(
             model,
             device=request.device,
             dtype=request.dtype,
+            language=language,
             config=request.config,
             extractor=extractor,
             tokenizer=tokenizer,
-            **request.model_kwargs,
+            **arguments,
         )
     return AutomaticSpeechRecognitionPipeline(model, extractor, tokenizer, device=request.device, **request.call)
 

@@ -23,6 +23,14 @@ from photism.encoder.pretrained import (
     resolve_dtype,
 )
 from photism.errors import InputError, as_input_error
+from photism.listening.transcription.languages import (
+    HEAD_WEIGHT,
+    adapter_vocab_size,
+    choose_language,
+    fetch_adapter,
+    load_adapter,
+    read_languages,
+)
 from photism.listening.transcription.vocabulary import Vocabulary
 from photism.settings import SettingError
 
@@ -47,7 +55,6 @@ SEQUENCE_TO_SEQUENCE = (
     "a sequence-to-sequence model, such as Whisper; Photism transcribes with CTC models only: use transformers for it"
 )
 """Description of a model that is refused, for an error message."""
-HEAD_WEIGHT = "lm_head.weight"
 TOKENIZER_FILES = ("vocab.json", "tokenizer.json")
 
 
@@ -65,6 +72,7 @@ def load_ctc(
     device: str | torch.device | None,
     dtype: torch.dtype | str,
     int8: bool = False,
+    language: str | None = None,
     config: Any = None,
     extractor: Any = None,
     tokenizer: Any = None,
@@ -77,6 +85,8 @@ def load_ctc(
         device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
         dtype: dtype of the weights; "auto" for that of the checkpoint.
         int8: compute linear layers in int8 on the CPU.
+        language: language of a checkpoint that has adapters, such as facebook/mms-1b-all; by default that of its
+            weights. The tokenizer's `target_lang` is the language that was loaded.
         config: configuration in place of the checkpoint's own.
         extractor: feature extractor in place of the checkpoint's own.
         tokenizer: tokenizer in place of the checkpoint's own.
@@ -85,6 +95,7 @@ def load_ctc(
     Raises:
         InputError: the checkpoint does not exist, has no CTC head, tokenizer or feature extractor that belong
             together, or is incomplete. All but the last is checked before weights are loaded.
+        SettingError: the checkpoint does not have the language.
     """
     chosen_device = choose_device(device)
     chosen_dtype = dtype if dtype == "auto" else choose_dtype(dtype)
@@ -106,12 +117,18 @@ def load_ctc(
         extractor = read_feature_extractor(checkpoint, config)
     else:
         extractor = check_feature_extractor(extractor, config, checkpoint.name)
-    tokenizer = tokenizer or _load_tokenizer(checkpoint)
-    Vocabulary.from_tokenizer(tokenizer, config.vocab_size)  # raises an error if it is not that of the head
+    chosen_language = choose_language(checkpoint, read_languages(checkpoint), language)
+    vocab_size = config.vocab_size
+    if language is not None:
+        vocab_size = adapter_vocab_size(fetch_adapter(checkpoint, language))
+    tokenizer = tokenizer or _load_tokenizer(checkpoint, chosen_language)
+    Vocabulary.from_tokenizer(tokenizer, vocab_size)  # raises an error if it is not that of the head
     folder = checkpoint.fetch_weights()
     _check_head_size(folder, checkpoint.name, config.vocab_size)
     arguments |= {"config": config, "device": chosen_device, "dtype": resolve_dtype(dtype, checkpoint)}
     loaded = load_weights(model_class, folder, checkpoint.name, **arguments)
+    if language is not None:
+        load_adapter(loaded, language, checkpoint.name)
     return Recognizer(quantize_int8(loaded) if int8 else loaded, extractor, tokenizer)
 
 
@@ -134,13 +151,14 @@ def _model_class(checkpoint: Checkpoint) -> Any:
     return Wav2Vec2BertForCTC if model_type == LOG_MEL_ARCHITECTURE else getattr(transformers, name)
 
 
-def _load_tokenizer(checkpoint: Checkpoint) -> Any:
+def _load_tokenizer(checkpoint: Checkpoint, language: str | None) -> Any:
     from transformers import AutoTokenizer
 
     if not any((checkpoint.folder / name).is_file() for name in TOKENIZER_FILES):
         raise InputError(f"{checkpoint.name} has no tokenizer; save its {' or '.join(TOKENIZER_FILES)} in the folder")
     with as_input_error(f"{checkpoint.name} has an unusable tokenizer"):
-        return AutoTokenizer.from_pretrained(checkpoint.folder)
+        arguments = {} if language is None else {"target_lang": language}
+        return AutoTokenizer.from_pretrained(checkpoint.folder, **arguments)
 
 
 def _check_head_size(folder: Path, name: str, vocab_size: int) -> None:

@@ -135,3 +135,9 @@ class RecognizerModelSettings:
     device: str | None = device_setting()
     dtype: str = dtype_setting()
     int8: bool = setting(False, "Compute linear layers in int8, on a CPU only: faster, with slightly other results.")
+    language: str | None = setting(
+        None,
+        "Language of a checkpoint with an adapter for each of several, such as fra of facebook/mms-1b-all. Default: "
+        "that of its weights.",
+        metavar="CODE",
+    )

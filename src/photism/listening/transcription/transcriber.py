@@ -24,6 +24,7 @@ from photism.listening.transcription.ctc_checkpoint import load_ctc
 from photism.listening.transcription.decoder import Decoder, make_decoder
 from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings, TranscribeSettings
 from photism.listening.transcription.emissions import AcousticModel, Emissions
+from photism.listening.transcription.languages import tokenizer_languages
 from photism.listening.transcription.streaming import TranscriptStream
 from photism.listening.transcription.transcript import Transcript, tokens_to_words
 from photism.settings import accepts
@@ -37,6 +38,8 @@ class Transcriber:
 
     Args:
         acoustic_model: a CTC model with its feature extractor and vocabulary.
+        language: language of the model, if it was loaded from a checkpoint with several.
+        languages: the languages of that checkpoint.
 
     Example:
         >>> transcriber = Transcriber.from_pretrained("facebook/wav2vec2-base-960h")  # doctest: +SKIP
@@ -44,8 +47,11 @@ class Transcriber:
         ...     word.text, word.start_s
     """
 
-    def __init__(self, acoustic_model: AcousticModel) -> None:
+    def __init__(
+        self, acoustic_model: AcousticModel, *, language: str | None = None, languages: Sequence[str] = ()
+    ) -> None:
         self.acoustic_model = acoustic_model
+        self.language, self.languages = language, tuple(languages)
 
     @classmethod
     def from_pretrained(
@@ -55,6 +61,7 @@ class Transcriber:
         device: str | torch.device | None = None,
         dtype: torch.dtype | str = "float32",
         int8: bool = False,
+        language: str | None = None,
     ) -> Transcriber:
         """Load a CTC checkpoint of transformers: Wav2Vec2-BERT, wav2vec2, XLSR, HuBERT and similar.
 
@@ -63,13 +70,20 @@ class Transcriber:
             device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
             dtype: dtype of the weights: float32, float16, bfloat16, or "auto" for that of the checkpoint.
             int8: compute linear layers in int8 on the CPU: faster, with slightly other results.
+            language: language of a checkpoint with an adapter for each of several, such as "fra" of
+                facebook/mms-1b-all. By default that of its weights.
 
         Raises:
             InputError: the checkpoint does not exist, has no CTC head, tokenizer or feature extractor that belong
                 together, or is incomplete. All but the last is checked before weights are loaded.
+            SettingError: the checkpoint does not have the language.
         """
-        loaded = load_ctc(model, device=device, dtype=dtype, int8=int8)
-        return cls(AcousticModel.from_tokenizer(*loaded))
+        loaded = load_ctc(model, device=device, dtype=dtype, int8=int8, language=language)
+        return cls(
+            AcousticModel.from_tokenizer(*loaded),
+            language=getattr(loaded.tokenizer, "target_lang", None),
+            languages=tokenizer_languages(loaded.tokenizer),
+        )
 
     @accepts(TranscribeSettings)
     def __call__(
