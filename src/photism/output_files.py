@@ -12,6 +12,11 @@ from urllib.parse import unquote
 from photism.errors import InputError
 from photism.files import check_writable
 
+SECRETS = re.compile(
+    r"([?&](?:sig|[^=&#]*(?:token|key|secret|signature|password|passwd|auth|credential)[^=&#]*)=)[^&#]*", re.IGNORECASE
+)
+"""Parameters of a URL's query that grant access, such as `sig=` and `X-Amz-Signature=`."""
+
 
 class FileCheck(Protocol):
     """A check that a file can be written, such as `check_writable`."""
@@ -29,6 +34,18 @@ def is_folder(output: str) -> bool:
 def sound_stem(sound: str) -> str:
     """Return the name of a recording's file or URL without its extension."""
     return Path(_file_path(sound)).stem or "sound"
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL without user, password and the secrets in its query, for messages and files; a path as it is."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    authority = re.split("[/?#]", rest)[0]
+    # A password with one of these characters is not quoted, as it should be: the port is then no number.
+    is_cut = "@" not in authority and re.search(r":\D", re.sub(r"^\[.*\]", "", authority))
+    rest = (rest if is_cut else authority).rpartition("@")[2] + ("" if is_cut else rest[len(authority) :])
+    return f"{scheme}://" + SECRETS.sub(r"\1***", rest)
 
 
 def printable(name: str) -> str:

@@ -3,11 +3,10 @@
 import io
 import math
 import os
+import socket
 import subprocess
 import sys
-import threading
 import wave
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -335,81 +334,10 @@ class TestFiles:
             load_waveform(io.BytesIO(WAV), max_download_bytes=len(WAV) - 1)
 
 
-class TestUrls:
-    @pytest.fixture
-    def server(self):
-        """A server on the loopback device, and the paths that were requested."""
-        requested = []
-        done = threading.Event()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                requested.append(self.path)
-                if self.path == "/missing.wav":
-                    return self.send_error(404)
-                if self.path == "/silent.wav":
-                    done.wait(10)
-                    return None
-                if self.path == "/moved.wav":
-                    self.send_response(302)
-                    self.send_header("Location", "/tone.wav")
-                    return self.end_headers()
-                self.send_response(200)
-                self.end_headers()
-                if self.path != "/endless.wav":
-                    return self.wfile.write(WAV)
-                try:
-                    self.wfile.write(WAV)
-                    while not done.is_set():
-                        self.wfile.write(bytes(2**16))
-                except OSError:  # the client closed the connection
-                    return None
-
-            def log_message(self, *arguments):
-                pass
-
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            thread = threading.Thread(target=server.serve_forever)
-            thread.start()
-            yield f"http://127.0.0.1:{server.server_port}", requested
-            done.set()
-            server.shutdown()
-            thread.join()
-
-    @pytest.mark.parametrize("path", ["/tone.wav", "/moved.wav", "/ein Ton é.wav"])
-    def test_download(self, server, path):
-        address, requested = server
-        assert load_waveform(address + path).duration_s == 1
-        assert requested[0] == path.replace(" ", "%20").replace("é", "%C3%A9")
-
-    def test_an_endless_download_is_stopped(self, server):
-        with pytest.raises(InputError, match=r"^http://.*/endless.wav: larger than max_download_bytes=100000"):
-            load_waveform(server[0] + "/endless.wav", max_download_bytes=100_000)
-
-    def test_not_found(self, server):
-        with pytest.raises(InputError, match=r"cannot be downloaded \(HTTP Error 404: Not Found\); check the address"):
-            load_waveform(server[0] + "/missing.wav")
-
-    def test_silent_server(self, server):
-        with pytest.raises(InputError, match=r"cannot be downloaded \(timed out\)"):
-            load_waveform(server[0] + "/silent.wav", timeout_s=0.2)
-
-    def test_unreachable(self):
-        with pytest.raises(InputError, match=r"cannot be downloaded .*; check the address and the network"):
-            load_waveform("http://127.0.0.1:9/tone.wav")
-
-    @pytest.mark.parametrize("url", ["http://", "http://[::1/tone.wav", "http://host:port/tone.wav"])
-    def test_malformed(self, url):
-        with pytest.raises(InputError, match="cannot be downloaded"):
-            load_waveform(url)
-
-    def test_other_schemes(self):
-        with pytest.raises(InputError, match=r"^s3://bucket/tone.wav: not an http, https or file URL"):
-            load_waveform("s3://bucket/tone.wav")
-
-    @pytest.mark.parametrize("suffix", ["m3u8", "ffconcat", "sdp"])
-    def test_a_playlist_causes_no_request(self, server, tmp_path, suffix):
-        address, requested = server
+@pytest.mark.parametrize("suffix", ["m3u8", "ffconcat", "sdp"])
+def test_a_playlist_causes_no_request(tmp_path, suffix):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
         text = {
             "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{address}/tone.wav\n#EXT-X-ENDLIST\n",
             "ffconcat": f"ffconcat version 1.0\nfile {address}/tone.wav\n",
@@ -418,7 +346,9 @@ class TestUrls:
         (tmp_path / f"list.{suffix}").write_text(text)
         with pytest.raises(InputError):
             load_waveform(tmp_path / f"list.{suffix}")
-        assert requested == []
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 def test_importing_and_decoding_do_not_import_torch(tmp_path):

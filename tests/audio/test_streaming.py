@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from photism import InputError
-from photism.audio.streaming import SoundFile, stream_samples
+from photism.audio.sources import SoundFile
+from photism.audio.streaming import stream_samples
 from photism.audio.waveform import SAMPLING_RATE, load_waveform
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from photism import load_waveform
-from photism.audio.streaming import SoundFile, stream_samples
+from photism.audio.sources import SoundFile
+from photism.audio.streaming import stream_samples
 from photism.audio.time_axis import TimedFrame, place_frames
 from tests.support.recordings import click_times, clicks, encode
 

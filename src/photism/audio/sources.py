@@ -1,30 +1,127 @@
 """Open a recording from a path, URL, bytes or file object."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, is_fault_of_input
+from photism.output_files import without_credentials
 
-READ_BYTES = 2**20  # read at a time, so that the size limit stops a download within a megabyte
+READ_BYTES = 2**20  # read at a time, so that the size limit stops reading within a megabyte
+MAX_DOWNLOAD_BYTES = 256 * 2**20
+MAX_DOWNLOAD_S = 600.0
+TIMEOUT_S = 30.0
 
 
-def open_source(source: object, name: str, *, max_download_bytes: int, timeout_s: float) -> BinaryIO:
-    """Open a path, URL, bytes or binary file object for reading and seeking.
+@dataclass(eq=False)
+class SoundFile:
+    """An audio or video file that is opened when it is needed, and can then be read any number of times.
+
+    What can be read only once, such as a URL, a pipe or a file object, is read into memory when it is first opened.
+
+    Args:
+        source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, or a binary file object.
+        name: name in error messages and files; by default that of the source.
+        reading: how the recording is read.
+
+    Attributes:
+        warnings: what is missing of a download, once it was opened.
+    """
+
+    source: str | Path | bytes | BinaryIO
+    name: str = ""
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
+    warnings: tuple[str, ...] = field(default=(), init=False)
+    _held: bytes | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.name = self.name or source_name(self.source)
+
+    @classmethod
+    def of(cls, source: SoundFile | str | Path | bytes) -> SoundFile:
+        """Return a file that was opened once, so that an error is raised early.
+
+        Raises:
+            InputError: the source is missing or unreachable, or a download is larger than 256 MiB.
+        """
+        sound = source if isinstance(source, SoundFile) else cls(source)
+        sound.open().close()
+        return sound
+
+    def open(self) -> BinaryIO:
+        """Open the file at its beginning.
+
+        Raises:
+            InputError: as in ``open_source``.
+        """
+        if self._held is not None:
+            return BytesIO(self._held)
+        warnings: list[str] = []
+        allowed = self.reading.allow_private_urls
+        file = open_source(self.source, self.name, allow_private_urls=allowed, warnings=warnings)
+        self.warnings = tuple(warnings)
+        if isinstance(file, BytesIO):
+            self._held = file.getvalue()
+        return file
+
+    def release(self) -> None:
+        """Free the memory of a file that was read into it. A pipe and a file object cannot be read again then."""
+        self._held = None
+
+
+def source_name(source: object) -> str:
+    """Return the name of a source in error messages: the path, the URL without its secrets, or a type."""
+    if isinstance(source, SoundFile):
+        return source.name
+    if isinstance(source, str):
+        return without_credentials(source)
+    return str(source) if isinstance(source, Path) else f"source ({type(source).__name__})"
+
+
+def open_source(
+    source: object,
+    name: str,
+    *,
+    max_download_bytes: int = MAX_DOWNLOAD_BYTES,
+    timeout_s: float = TIMEOUT_S,
+    max_download_s: float = MAX_DOWNLOAD_S,
+    allow_private_urls: bool = False,
+    warnings: list[str] | None = None,
+) -> BinaryIO:
+    """Open a path, URL, bytes, binary file object or ``SoundFile`` for reading and seeking.
 
     Args:
         source: as in ``load_waveform``.
         name: name of the source in error messages.
         max_download_bytes: most bytes that are read from a URL, pipe or file object.
         timeout_s: longest time in seconds without an answer from a server.
+        max_download_s: longest time in seconds of a whole download.
+        allow_private_urls: accept URLs of loopback, private and link-local addresses.
+        warnings: list to which is appended what is missing of a download.
 
     Raises:
         InputError: the source is none of these, missing, a folder, unreachable or larger than allowed.
     """
+    if isinstance(source, SoundFile):
+        return source.open()
     if isinstance(source, bytes | bytearray | memoryview):
         return BytesIO(source)
     if isinstance(source, str) and "://" in source and not source.lower().startswith("file://"):
-        return _download(source, name, max_download_bytes, timeout_s)
+        from photism.audio.download import download
+
+        return download(
+            source,
+            name,
+            max_bytes=max_download_bytes,
+            timeout_s=timeout_s,
+            max_download_s=max_download_s,
+            allow_private_urls=allow_private_urls,
+            warnings=[] if warnings is None else warnings,
+        )
     if isinstance(source, str | Path):
         file = _open_path(source, name)
         if file.seekable():
@@ -53,23 +150,6 @@ def _open_path(source: str | Path, name: str) -> BinaryIO:
         raise InputError(f"{name}: is a folder; give the files in it") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{name}: cannot be opened ({error}); give the path of a readable file") from None
-
-
-def _download(url: str, name: str, max_download_bytes: int, timeout_s: float) -> BytesIO:
-    from http.client import HTTPException
-    from urllib.parse import quote
-    from urllib.request import Request, urlopen
-
-    if not url.lower().startswith(("http://", "https://")):
-        raise InputError(f"{name}: not an http, https or file URL; download it first")
-    try:
-        # Spaces and letters outside ASCII are sent as %XX; quoted parts stay as they are.
-        request = Request(quote(url, safe="%/:=&?~#+!$,;'@()*[]"), headers={"User-Agent": "photism"})
-        response = urlopen(request, timeout=timeout_s)
-    except (OSError, HTTPException, ValueError) as error:
-        raise InputError(f"{name}: cannot be downloaded ({error}); check the address and the network") from None
-    with response:
-        return _read(response, name, max_download_bytes)
 
 
 def _read(stream: Any, name: str, max_bytes: int) -> BytesIO:

@@ -3,54 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio.waveform import MAX_DOWNLOAD_BYTES, SAMPLING_RATE, TIMEOUT_S, check_range, mono_16khz, source_name
+from photism.audio.sources import SoundFile
+from photism.audio.waveform import SAMPLING_RATE, check_range, mono_16khz
 from photism.errors import InputError
 
 BLOCK_SAMPLES = 10 * SAMPLING_RATE  # 10 s, 640 kB
-
-
-@dataclass(frozen=True)
-class SoundFile:
-    """An audio or video file that can be read from its beginning any number of times.
-
-    Attributes:
-        source: a path, which is read while it is decoded, or the bytes of a file.
-        name: name of the file in error messages.
-    """
-
-    source: Path | bytes
-    name: str
-
-    @classmethod
-    def of(cls, source: SoundFile | str | Path | bytes) -> SoundFile:
-        """Open a path, an ``http(s)://`` or ``file://`` URL, or the bytes of a file; keep downloads in memory.
-
-        Raises:
-            InputError: the source is missing or unreachable, or a download is larger than 256 MiB.
-        """
-        from photism.audio.sources import open_source
-
-        if isinstance(source, SoundFile):
-            return source
-        name = source_name(source)
-        with open_source(source, name, max_download_bytes=MAX_DOWNLOAD_BYTES, timeout_s=TIMEOUT_S) as file:
-            if not isinstance(file, BytesIO):
-                return cls(Path(file.name), name)
-            return cls(file.getvalue(), name)
-
-    def open(self) -> BinaryIO:
-        """Open the file at its beginning."""
-        from photism.audio.sources import open_source
-
-        return open_source(self.source, self.name, max_download_bytes=MAX_DOWNLOAD_BYTES, timeout_s=TIMEOUT_S)
 
 
 def stream_samples(

@@ -2,8 +2,9 @@
 
 import math
 import sys
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from photism.audio.level import SignalLevel, measure_level
 from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
+from photism.audio.sources import MAX_DOWNLOAD_BYTES, MAX_DOWNLOAD_S, TIMEOUT_S, SoundFile, open_source, source_name
 from photism.errors import InputError, as_input_error
 
 if TYPE_CHECKING:
@@ -21,14 +23,12 @@ if TYPE_CHECKING:
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; any other rate is a damaged header or a slip
 SAMPLE_TYPES = ("u1", "i2", "i4", "f2", "f4", "f8")  # as in numpy.dtype.str, in either byte order
-MAX_DOWNLOAD_BYTES = 256 * 2**20
-TIMEOUT_S = 30.0
 MAX_CHANNELS = 8  # 7.1; a longer axis is time, or a batch
 LARGEST_SAMPLE = 2.0**31  # 32-bit integers that were stored as floats; louder is damage, and overflows in log_mel
 SAMPLE_KEYS = ("raw", "array")  # of a mapping, in the order in which transformers' pipelines look for them
 
 AudioSource: TypeAlias = (
-    "Waveform | str | Path | bytes | BinaryIO | NDArray[Any] | Tensor | Sequence[Any] | Mapping[str, Any]"
+    "Waveform | SoundFile | str | Path | bytes | BinaryIO | NDArray[Any] | Tensor | Sequence[Any] | Mapping[str, Any]"
 )
 
 
@@ -94,6 +94,8 @@ def load_waveform(
     max_duration_s: float = 3600.0,
     max_download_bytes: int = MAX_DOWNLOAD_BYTES,
     timeout_s: float = TIMEOUT_S,
+    max_download_s: float = MAX_DOWNLOAD_S,
+    allow_private_urls: bool = False,
 ) -> Waveform:
     """Load a recording from any source as a mono waveform at 16 kHz.
 
@@ -103,14 +105,16 @@ def load_waveform(
     Args:
         source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, binary file object (read from its current
             position), array, tensor or list of samples, mapping with ``"array"`` or ``"raw"`` and ``"sampling_rate"``,
-            anything else that ``recording_in`` accepts, or ``Waveform``, which is returned unchanged. Samples are
-            floats within ±1, (T,) or with an axis of at most 8 channels before or after the time; uint8, int16 and
-            int32 are scaled to ±1.
+            ``SoundFile``, anything else that ``recording_in`` accepts, or ``Waveform``, which is returned unchanged.
+            Samples are floats within ±1, (T,) or with an axis of at most 8 channels before or after the time; uint8,
+            int16 and int32 are scaled to ±1.
         sampling_rate: sampling rate of an array in Hz, 1000 to 768,000. Mappings and files have their own.
         channel_axis: 0 or 1, the axis of an array's channels; needed only if the shape is ambiguous.
         max_duration_s: longest recording that is accepted; ``math.inf`` for no limit.
         max_download_bytes: most bytes that are read from a URL or file object.
         timeout_s: longest time in seconds without an answer from a server.
+        max_download_s: longest time in seconds of a whole download.
+        allow_private_urls: accept URLs of loopback, private and link-local addresses.
 
     Raises:
         InputError: the source is missing, unreachable, not audio, too long, too short (under 25 ms), not finite, or
@@ -123,7 +127,14 @@ def load_waveform(
     source = recording_in(source)
     if isinstance(source, Waveform):
         return source
-    name, blocks = _blocks(source, sampling_rate, channel_axis, max_download_bytes, timeout_s)
+    open_file = partial(
+        open_source,
+        max_download_bytes=max_download_bytes,
+        timeout_s=timeout_s,
+        max_download_s=max_download_s,
+        allow_private_urls=allow_private_urls,
+    )
+    name, blocks = _blocks(source, sampling_rate, channel_axis, open_file)
     samples = _concatenate(mono_16khz(blocks, name), name, max_duration_s)
     try:
         return Waveform(samples)
@@ -150,7 +161,7 @@ def load_samples(source: AudioSource, target_rate: int, *, sampling_rate: float 
         if target_rate == SAMPLING_RATE:
             return source.samples
         source, sampling_rate = source.samples, SAMPLING_RATE
-    name, blocks = _blocks(source, sampling_rate, None, MAX_DOWNLOAD_BYTES, TIMEOUT_S)
+    name, blocks = _blocks(source, sampling_rate)
     return np.concatenate(list(to_mono(blocks, name, target_rate)))
 
 
@@ -176,13 +187,11 @@ def recording_in(source: Any) -> Any:
     return source
 
 
-def source_name(source: object) -> str:
-    """Return the name of a source in error messages: the path or URL, or the type of anything else."""
-    return str(source) if isinstance(source, str | Path) else f"source ({type(source).__name__})"
-
-
 def _blocks(
-    source: Any, sampling_rate: float | None, channel_axis: int | None, max_download_bytes: int, timeout_s: float
+    source: Any,
+    sampling_rate: float | None,
+    channel_axis: int | None = None,
+    open_file: Callable[[Any, str], BinaryIO] = open_source,
 ) -> tuple[str, Iterator[tuple[float, NDArray[Any]]]]:
     """Return the name of a source for error messages, and its blocks for ``to_mono``."""
     array, rate = _array_and_rate(source, sampling_rate)
@@ -192,11 +201,9 @@ def _blocks(
     if sampling_rate is not None or channel_axis is not None:
         raise InputError("sampling_rate and channel_axis are for arrays only; omit them, the source has its own")
     from photism.audio.decoding import decoded_blocks
-    from photism.audio.sources import open_source
 
     name = source_name(source)
-    file = open_source(source, name, max_download_bytes=max_download_bytes, timeout_s=timeout_s)
-    return name, decoded_blocks(file, name)
+    return name, decoded_blocks(open_file(source, name), name)
 
 
 def _array_and_rate(source: object, sampling_rate: float | None) -> tuple[NDArray[Any] | None, float]:

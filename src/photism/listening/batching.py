@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 from torch import Tensor
 
+from photism.audio.sources import SoundFile
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform, recording_in
 from photism.errors import InputError
 
@@ -35,7 +36,8 @@ def is_single(recordings: Recordings) -> bool:
     """Return whether this is one recording: anything that `load_waveform` accepts, except a list of recordings."""
     if isinstance(recordings, list | tuple):
         return bool(recordings) and isinstance(recordings[0], int | float | np.number)
-    known = isinstance(recordings, Waveform | str | bytes | bytearray | memoryview | np.ndarray | Tensor | Mapping)
+    files = SoundFile | str | bytes | bytearray | memoryview
+    known = isinstance(recordings, files | Waveform | np.ndarray | Tensor | Mapping)
     return known or any(hasattr(recordings, name) for name in ("read", "__fspath__", "get_all_samples"))
 
 

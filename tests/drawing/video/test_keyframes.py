@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from photism import Waveform
-from photism.audio.streaming import SoundFile, stream_samples
+from photism.audio.sources import SoundFile
+from photism.audio.streaming import stream_samples
 from photism.drawing.video.keyframes import KeyframeInterpolator
 from tests.drawing.video.recordings import RATE, noise, write_wav
 

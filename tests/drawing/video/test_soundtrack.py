@@ -6,7 +6,7 @@ import pytest
 
 from photism import InputError
 from photism.audio.decoding import decoded_blocks
-from photism.audio.streaming import SoundFile
+from photism.audio.sources import SoundFile
 from photism.drawing.video.soundtrack import write_soundtrack
 from tests.drawing.video.recordings import tone
 from tests.support.recordings import click_times, clicks, encode

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from photism.audio.level import HOP_S, MIN_POWER, LevelMeter, SignalLevel, frame_blocks, frame_power, power_to_db
 from photism.audio.onsets import OnsetStrength
-from photism.audio.streaming import SoundFile, stream_samples
+from photism.audio.sources import SoundFile
+from photism.audio.streaming import stream_samples
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE
 from photism.errors import InputError
 

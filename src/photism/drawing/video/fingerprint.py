@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from photism import __version__
-from photism.audio.streaming import SoundFile
+from photism.audio.sources import SoundFile
 from photism.audio.waveform import Waveform
 from photism.drawing.negative_prompt import NEGATIVE_WORDS, Negative, TextPrompt
 

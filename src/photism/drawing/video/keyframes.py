@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio.streaming import SoundFile, stream_samples
+from photism.audio.sources import SoundFile
+from photism.audio.streaming import stream_samples
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.audio.windowing import Window, stream_windows
 from photism.prompts.audio_prompt import AudioPrompt, select_rows

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from photism.audio.container_clock import frame_samples, time_zero_s
 from photism.audio.decoding import decoded_blocks, decoded_frames, open_sound
-from photism.audio.streaming import SoundFile
+from photism.audio.sources import SoundFile
 from photism.errors import InputError
 
 if TYPE_CHECKING:
