@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 
 from photism.audio.windowing import cut_windows
 from photism.audioldm2.components import Components
+from photism.finite import check_finite
 
 
 @torch.no_grad()
@@ -39,6 +40,7 @@ def rank_waveforms(text_embeds: Tensor, audio_embeds: Tensor) -> tuple[Tensor, T
     Returns:
         (B, n) similarities, highest first, and (B * n,) indices of the waveforms in that order.
     """
+    check_finite(audio_embeds, "CLAP embeddings", audio_embeds.dtype)
     grouped = audio_embeds.unflatten(0, (len(text_embeds), -1))  # (B * n, P) -> (B, n, P)
     scores, order = (grouped @ text_embeds[..., None])[..., 0].sort(dim=1, descending=True, stable=True)
     first = torch.arange(len(text_embeds), device=order.device)[:, None] * order.shape[1]

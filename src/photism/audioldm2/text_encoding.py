@@ -14,6 +14,7 @@ from photism.audioldm2.components import Components
 from photism.audioldm2.gpt2 import generate_hidden_states
 from photism.audioldm2.prompt_embeds import PromptEmbeds, TextEmbeds
 from photism.errors import InputError
+from photism.finite import check_finite
 from photism.settings import SettingError
 
 logger = logging.getLogger(__name__)
@@ -139,6 +140,10 @@ class TextEncoder:
                     language_model, states, joined.attention_mask, count=count, skip_padding=not is_speech
                 )
                 generated |= {key: row for key, row in zip(texts.keys, rows, strict=True) if key.new_tokens == count}
+        check_finite(clap, "CLAP embeddings", clap.dtype)
+        check_finite(embeds, "text embeddings", embeds.dtype)
+        for row in generated.values():
+            check_finite(row[None], "states of the language model", row.dtype)
         lengths = [None if is_speech else int(row.sum()) for row in mask]
         return [
             EncodedText(states[:length], row[:length], generated[key], of_clap)

@@ -10,6 +10,7 @@ from photism.audioldm2.components import Components
 from photism.audioldm2.mel_vae import decode_latents, vocode
 from photism.audioldm2.output import SoundOutput
 from photism.audioldm2.request import OutputType, SoundRequest
+from photism.finite import check_finite
 
 
 def make_output(
@@ -27,8 +28,12 @@ def make_output(
         latents: (B * n, C, F, W) denoised latents.
         clap_embeds: (B, P) CLAP embeddings of the prompts, to rank the waveforms with; None to leave them in order.
         output_type: type of the audios.
+
+    Raises:
+        NotFiniteError: the latents, or what is decoded from them, are not finite.
     """
     rate, seeds, scores = components.checkpoint.sampling_rate, request.seeds, None
+    check_finite(latents, "latents", components.loader.dtypes["default"])
     if output_type == "latent":
         return SoundOutput(latents, None, seeds, rate, request.settings)
     waveforms = decode_waveforms(components, request, latents)
@@ -46,7 +51,8 @@ def decode_waveforms(components: Components, request: SoundRequest, latents: Ten
     waveforms: list[Tensor] = []
     with components.on_device("vae", "vocoder") as (vae, vocoder):
         for some in latents.split(request.settings.batch_size or request.total):
-            mel = decode_latents(vae, some, checkpoint, is_loop=is_loop)
-            waveforms.append(vocode(vocoder, mel, checkpoint, samples=request.samples, is_loop=is_loop))
+            mel = check_finite(decode_latents(vae, some, checkpoint, is_loop=is_loop), "mel spectrograms", vae.dtype)
+            waveform = vocode(vocoder, mel, checkpoint, samples=request.samples, is_loop=is_loop)
+            waveforms.append(check_finite(waveform, "waveforms", vocoder.dtype))
     decoded = torch.cat(waveforms)
     return decoded if request.source is None else request.source.splice(decoded, checkpoint.sampling_rate)

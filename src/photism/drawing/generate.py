@@ -14,6 +14,7 @@ from torch import Tensor
 from photism.drawing.conditioning_images import ConditioningImages, read_conditioning_images
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
+from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.settings import SettingError
 
@@ -94,6 +95,9 @@ class ImageGenerator:
                 schedulers add.
             latents: (B, *latent_shape) of variance 1, to start from instead of noise.
             callback_on_step_end: of the diffusers pipeline.
+
+        Raises:
+            NotFiniteError: a decoded image is not finite; diffusers would make it black.
         """
         count = len(seeds)
         optional = {
@@ -110,6 +114,7 @@ class ImageGenerator:
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         diffusion = copy(self.diffusion)  # shares the models; what the next line and a call set stays off the original
         diffusion.set_progress_bar_config(disable=True)
+        _check_decoded(diffusion)
         output = diffusion(
             **{name: value for name, value in optional.items() if value is not None},
             **self.conditioning.arguments(count, control_name=control_name(call_parameters(self.diffusion))),
@@ -233,6 +238,24 @@ def report_steps(callback: Callable[[int, int], None] | None, number: int, batch
         return tensors
 
     return report
+
+
+def _check_decoded(diffusion: Any) -> None:
+    """Let a pipeline check the images that its VAE decodes, before it clamps them and rounds them to bytes.
+
+    Args:
+        diffusion: a shallow copy of the pipeline; its image processor is replaced.
+    """
+    processor = copy(diffusion.image_processor)
+    postprocess = processor.postprocess
+
+    def checked(image: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(image, Tensor):
+            check_finite(image, "decoded images", diffusion.unet.dtype)
+        return postprocess(image, *args, **kwargs)
+
+    processor.postprocess = checked
+    diffusion.image_processor = processor
 
 
 def _check_further(arguments: Mapping[str, Any], diffusion: Any, parameters: Parameters) -> None:

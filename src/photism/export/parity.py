@@ -74,6 +74,6 @@ def _difference(found: Tensor, wanted: Tensor, lengths: Tensor | None) -> float:
         is_frame = torch.arange(wanted.shape[1]) < lengths[:, None]
         found, wanted = found[is_frame], wanted[is_frame]
     is_finite = wanted.isfinite()  # tokens without text have a log-probability of -inf
-    if not torch.equal(found.isfinite(), is_finite):
+    if wanted.isnan().any() or not torch.equal(found.isfinite(), is_finite):
         return float("inf")
     return ((found - wanted)[is_finite].abs().max() / wanted[is_finite].abs().max()).item()

@@ -16,6 +16,7 @@ from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.device import choose_device
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
+from photism.finite import check_finite
 from photism.listening.batching import OnError, OnProgress, Recordings, collect, decode_ahead
 from photism.listening.classifier_checkpoint import load_classifier
 from photism.listening.head_states import encode_windows, extract_features
@@ -172,12 +173,17 @@ class AudioClassifier:
 
     @torch.no_grad()
     def logits(self, waveforms: Sequence[Waveform]) -> Tensor:
-        """Return the logits (B, C) of waveforms, float32 on the CPU."""
+        """Return the logits (B, C) of waveforms, float32 on the CPU.
+
+        Raises:
+            NotFiniteError: some are not finite.
+        """
         if self.transformers_classifier:
-            return self.transformers_classifier.logits(waveforms)
+            return check_finite(self.transformers_classifier.logits(waveforms), "logits", self.model.dtype)
         max_tokens = max_exact_tokens(self.model.wav2vec2_bert)
         groups = self._split_by_memory(waveforms, max_tokens)
-        return torch.cat([self._logits(group, max_tokens) for group in groups]).float().cpu()
+        logits = torch.cat([self._logits(group, max_tokens) for group in groups]).float().cpu()
+        return check_finite(logits, "logits", self.model.dtype)
 
     def _logits(self, waveforms: Sequence[Waveform], max_tokens: int) -> Tensor:
         """Return the logits (B, C) of waveforms that fit into memory together, or of a single one of any length."""

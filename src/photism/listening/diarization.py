@@ -15,6 +15,7 @@ from photism.audio.log_mel import HOP_SAMPLES
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.encoder.pretrained import load_head
+from photism.finite import check_finite
 from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead
 from photism.listening.head_states import encode_recordings
 from photism.listening.segmentation import find_runs
@@ -107,6 +108,7 @@ class SpeakerTimeline:
         """Return the probability (F, C) of each speaker in each frame."""
         states, lengths = encode_recordings(self.model, self.extractor, [waveform])
         logits = self.model.classifier(states)[0, : int(lengths)].float()
+        check_finite(logits[None], "logits", self.model.dtype)
         is_single_label = self.model.config.problem_type == "single_label_classification"
         return (logits.softmax(-1) if is_single_label else logits.sigmoid()).cpu().numpy()
 

@@ -17,6 +17,7 @@ from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
+from photism.finite import check_finite
 from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead, in_batches, is_single
 from photism.listening.calibration import Calibration
 from photism.listening.embeddings import load_others, save_embeddings
@@ -312,7 +313,10 @@ class SpeakerVerifier:
         fits = padded_s * FRAMES_PER_S / self.extractor.stride <= max_exact_tokens(self.model.wav2vec2_bert)
         groups = [waveforms] if fits else [[waveform] for waveform in waveforms]
         rows = [self.model.embed(*encode_recordings(self.model, self.extractor, group)).float() for group in groups]
-        return normalize(torch.cat(rows), dim=1).cpu().numpy()
+        embeddings = torch.cat(rows)
+        # The norm of finite numbers may overflow too, and they would become zeros.
+        check_finite(embeddings.norm(dim=1, keepdim=True), "embeddings", self.model.dtype)
+        return normalize(embeddings, dim=1).cpu().numpy()
 
     def _is_speaker(self, one: Any) -> bool:
         width = self.model.config.xvector_output_dim

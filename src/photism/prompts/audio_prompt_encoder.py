@@ -19,6 +19,7 @@ from photism.encoder.model import Wav2Vec2BertModel
 from photism.encoder.module_copy import copy_modules
 from photism.errors import InputError
 from photism.files import apply_umask
+from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt, concatenate
 from photism.prompts.encoder_config import AudioPromptEncoderConfig
 from photism.prompts.lexicon import Lexicon
@@ -276,6 +277,7 @@ class AudioPromptEncoder(PreTrainedModel):
 
         Raises:
             InputError: there are no recordings, or one cannot be read.
+            NotFiniteError: a prompt is not finite.
         """
         if not len(recordings):
             raise InputError("recordings must hold at least one recording; got none")
@@ -288,7 +290,14 @@ class AudioPromptEncoder(PreTrainedModel):
             for start in range(0, len(recordings), batch_size)
             for prompts in encoder._encode_batch([load_waveform(each) for each in recordings[start:][:batch_size]])
         ]
-        return concatenate(encoded)
+        prompts = concatenate(encoded)
+        for name, embeddings in (
+            ("prompt_embeds", prompts.prompt_embeds),
+            ("pooled_prompt_embeds", prompts.pooled_prompt_embeds),
+        ):
+            if embeddings is not None:
+                check_finite(embeddings, name, self.dtype)
+        return prompts
 
     def _encode_batch(self, waveforms: Sequence[Waveform]) -> list[AudioPrompt]:
         """Encode waveforms together if they fit into memory, else one at a time."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from photism.errors import InputError
+from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt
 
 
@@ -23,6 +24,9 @@ def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor 
 
     Returns:
         The prompt embeddings, (B, S, D) float32, and the pooled embeddings of SD XL, (B, P) float32, or None.
+
+    Raises:
+        NotFiniteError: the text encoder returns NaN or infinity.
     """
     with _quiet():
         encoded = pipeline.encode_prompt(
@@ -31,8 +35,11 @@ def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor 
             num_images_per_prompt=1,
             do_classifier_free_guidance=False,
         )
-    pooled = encoded[2].float() if len(encoded) == 4 else None
-    return encoded[0].float(), pooled
+    tokens, pooled = encoded[0], encoded[2] if len(encoded) == 4 else None
+    for name, embeddings in (("text embeddings", tokens), ("pooled text embeddings", pooled)):
+        if embeddings is not None:
+            check_finite(embeddings, name, embeddings.dtype)
+    return tokens.float(), None if pooled is None else pooled.float()
 
 
 def encode_text_prompt(

@@ -21,6 +21,7 @@ from photism.audio.windowing import cut_windows, kept_ranges
 from photism.device import free_bytes
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForCTC
+from photism.finite import check_finite
 from photism.listening.transcription.vocabulary import Vocabulary
 
 EXACT_WITH_PADDING = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wavlm")
@@ -224,6 +225,7 @@ class AcousticModel:
         device, dtype = self.model.device, self.model.dtype
         mask = None if mask is None else mask.to(device)
         logits = self.model(inputs.to(device, dtype), attention_mask=mask).logits.float()
+        check_finite(logits, "logits", dtype)
         logits[..., sorted(self.vocabulary.ignored_ids)] = -torch.inf
         return logits.log_softmax(-1).cpu().numpy()
 
