@@ -5,6 +5,7 @@ Source of the latter: https://docs.pytorch.org/docs/stable/distributed.fsdp.full
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from photism.settings import SettingError
 
 REDUCED_AT_ONCE = 2**26
 """Numbers in one all-reduce of gradients, 256 MB."""
+SECONDS_TO_DROP_TENSORS = 0.3
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=nn.Module)
@@ -97,6 +99,16 @@ class DistributedContext:
     def barrier(self) -> None:
         """Wait until all processes have come here."""
         self.accelerator.wait_for_everyone()
+
+    def close(self) -> None:
+        """Wait until all processes have come here, and end their communication."""
+        self.barrier()
+        self.accelerator.end_training()
+        if self.world_size > 1:
+            # The threads of gloo drop the tensors of an operation after it has returned, and need Python's lock for it.
+            # One that still waits for the lock when Python finalizes aborts the process:
+            # https://github.com/pytorch/pytorch/pull/179291. Sleeping gives them the lock.
+            time.sleep(SECONDS_TO_DROP_TENSORS)
 
 
 def new_accelerator(*, cpu: bool) -> Any:

@@ -69,8 +69,7 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
     """
     check_output(settings, resume=resume)
     given = settings
-    accelerator = new_accelerator(cpu=settings.cpu)
-    distributed = DistributedContext(accelerator, fsdp=settings.fsdp)
+    distributed = DistributedContext(new_accelerator(cpu=settings.cpu), fsdp=settings.fsdp)
     if settings.precision == "fp16" and distributed.device.type == "cpu":
         raise SettingError("precision", "must be bf16 or fp32 on a CPU; got fp16")
     listener = listener if listener and distributed.is_main else Listener()
@@ -103,8 +102,7 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
         outcome = _evaluate_best(model, clips, trainer.folder)
         listener.report(outcome.lines())
         _write(model, pretrained, settings, preflight, outcome)
-    distributed.barrier()
-    accelerator.end_training()
+    distributed.close()
     return finished
 
 
