@@ -48,6 +48,6 @@ def make_decoder(settings: DecodingSettings, vocabulary: Vocabulary) -> Decoder:
     def decode(log_probs: NDArray[np.float32]) -> list[TokenSpan]:
         """Search for the best text, and align it with the frames."""
         best = search(log_probs, vocabulary, beam_search)[0]
-        return align(log_probs, best.tokens, vocabulary, frames=best.frames)
+        return align(log_probs, best.tokens, vocabulary)
 
     return decode
