@@ -257,3 +257,51 @@ def test_ctrl_c_closes_the_microphone():
     blocks = (np.zeros(1, np.float32) for _ in range(2))
     live.transcribe_live(Stream(), blocks, TranscriptWriter(["-"], TranscriptOutput()))
     assert list(blocks) == []
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "script.txt"
+    path.write_text("The lion\nhas 2 trees.\n")
+    return path
+
+
+def test_a_transcript_gets_times(transcribe, sounds, script, tmp_path):
+    result = transcribe(sounds[0], "--transcript", script)
+    assert result.stdout.splitlines()[2::4] == ["The lion", "has 2 trees."]
+    assert f"photism: {sounds[0]}: the transcript does not fit the recording (mean confidence 0." in result.stderr
+    assert result.exit_code == 0
+    target = tmp_path / "talk.json"
+    transcribe(sounds[0], "--transcript", script, "-o", target)
+    values = json.loads(target.read_text())
+    assert [cue["text"] for cue in values["cues"]] == ["The lion", "has 2 trees."]
+    assert [word["text"] for word in values["words"]] == ["The", "lion", "has", "2", "trees."]
+    target = tmp_path / "talk.vtt"
+    subtitles = tmp_path / "script.srt"
+    subtitles.write_text("1\n00:00:00,000 --> 00:00:09,000\n<i>The</i> lion &\n", encoding="utf8")
+    transcribe(sounds[0], "--transcript", subtitles, "-o", target)
+    assert target.read_text().splitlines()[3] == "<i>The</i> lion &amp;"
+
+
+def test_transcripts_in_a_folder_are_those_of_several_recordings(transcribe, sounds, tmp_path):
+    for sound in sounds:
+        (tmp_path / f"{sound.stem}.txt").write_text(f"The {sound.stem}")
+    lines = transcribe(*sounds, "--transcript", tmp_path, "--json").stdout.splitlines()
+    assert [json.loads(line)["text"] for line in lines] == [f"The {sound.stem}" for sound in sounds]
+
+
+@pytest.mark.usefixtures("no_model")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-"], "--transcript is for files; transcribe a live recording without it"),
+        (["a.wav", "--beams", "5"], "--transcript is the text: omit --beams, --hot-word and --lm"),
+        (["a.wav", "-o", "text.txt"], "--transcript finds times, which txt cannot hold; choose srt, vtt, tsv, json"),
+        (["a.wav", "--format", "txt"], "--transcript finds times, which txt cannot hold"),
+        (["a.wav", "b.wav"], "--transcript must be a folder for 2 recordings, with a file named after each"),
+    ],
+)
+def test_a_mistake_with_a_transcript_is_an_error_before_a_model_is_loaded(arguments, message, script):
+    error = CliRunner().invoke(app, ["transcribe", *arguments, "--transcript", str(script)]).exception
+    assert isinstance(error, InputError)
+    assert message in str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -17,7 +18,9 @@ from photism.listening.transcription.decoding_options import (
     StreamingSettings,
     TranscribeSettings,
 )
-from photism.listening.transcription.transcript_files import TranscriptOutput, TranscriptWriter
+from photism.listening.transcription.reference_text import ReferenceText, read_references
+from photism.listening.transcription.transcript import describe_mismatch
+from photism.listening.transcription.transcript_files import TEXT, TranscriptOutput, TranscriptWriter
 
 PIPE = "-"
 MICROPHONE = "microphone"
@@ -41,18 +44,30 @@ def transcribe(
         float | None,
         typer.Option(metavar="HZ", help="Sampling rate of raw 16-bit mono samples on standard input."),
     ] = None,
+    transcript: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|FOLDER",
+            help="Transcript whose words and lines get times: text, or subtitles in srt or vtt; or folder with a file "
+            "per recording, such as talk.txt for talk.wav. Default output format: srt.",
+        ),
+    ] = None,
 ) -> None:
-    """Transcribe speech with a CTC model, with the times of words.
+    """Transcribe speech with a CTC model, with the times of words, or find the times of a given transcript.
 
     Unreadable recordings are reported and skipped; the exit status is then 2.
 
     Examples:
-        photism transcribe interview.mp3 --model facebook/wav2vec2-base-960h
-        photism transcribe talk.mp4 --model facebook/wav2vec2-base-960h --hot-word Photism -o talk.srt
+        photism transcribe interview.mp3 --model facebook/wav2vec2-base-960h --hot-word Photism -o interview.srt
+        photism transcribe talk.mp4 --model facebook/wav2vec2-base-960h --transcript talk.txt -o talk.srt
     """
     recordings = recordings or []
     is_live = microphone or recordings == [PIPE]
     _check_source(recordings, is_live=is_live, microphone=microphone, raw=raw, input_device=input_device)
+    references: list[ReferenceText] | None = None
+    if transcript is not None:
+        output = _check_alignment(settings, output, is_live=is_live)
+        references = read_references(recordings, transcript)
     writer = TranscriptWriter([MICROPHONE] if microphone else recordings, output)
     with startup():
         from photism.listening.transcription.languages import some_languages
@@ -73,9 +88,28 @@ def transcribe(
         transcribe_live(transcriber.stream(streaming, settings), blocks, writer)
         return
     with recordings_bar("transcribing", len(recordings)) as bar, writer.open(bar.echo):
-        found = transcriber.transcribe(recordings, settings, on_error=bar.skip, on_progress=bar.advance)
-        for number, transcript in found:
-            writer.write(number, transcript)
+        if references is None:
+            found = transcriber.transcribe(recordings, settings, on_error=bar.skip, on_progress=bar.advance)
+        else:
+            found = transcriber.align_transcripts(
+                recordings, references, settings, on_error=bar.skip, on_progress=bar.advance
+            )
+        for number, each in found:
+            writer.write(number, each)
+            if references is not None and (problem := describe_mismatch(each)):
+                bar.echo(f"photism: {recordings[number]}: {problem}\n", err=True)
+
+
+def _check_alignment(settings: TranscribeSettings, output: TranscriptOutput, *, is_live: bool) -> TranscriptOutput:
+    """Return the output of an alignment, by default subtitles."""
+    if is_live:
+        raise InputError("--transcript is for files; transcribe a live recording without it")
+    if not settings.is_greedy:
+        raise InputError("--transcript is the text: omit --beams, --hot-word and --lm, which search for one")
+    names_text = output.format == TEXT or (output.output or "").lower().endswith(f".{TEXT}")
+    if names_text and output.chosen_format == TEXT:
+        raise InputError("--transcript finds times, which txt cannot hold; choose srt, vtt, tsv, json, ctm or textgrid")
+    return replace(output, format="srt") if output.chosen_format == TEXT and not output.as_json else output
 
 
 def _check_source(

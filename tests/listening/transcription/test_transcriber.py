@@ -237,3 +237,50 @@ def test_the_vocabulary_is_that_of_the_tokenizer(transcribers):
         frozenset(SPECIAL),
         frozenset({4}),
     )
+
+
+@pytest.mark.parametrize("kind", ["w2v-bert", "wav2vec2"])
+def test_the_text_of_the_best_path_is_aligned_with_its_own_times(transcribers, recordings, kind):
+    transcriber = transcribers[kind]
+    transcripts = list(transcriber(recordings[:3]))
+    texts = [f"«{transcript.text.lower()}!»" for transcript in transcripts]
+    for transcript, aligned in zip(transcripts, transcriber.align(recordings[:3], texts, batch_size=3), strict=True):
+        letters = [
+            (each.text.upper().strip("«!»"), each.start_s, each.end_s)
+            for word in aligned.words
+            for each in word.characters
+        ]
+        assert letters == times(character for word in transcript.words for character in word.characters)
+        assert aligned.cues == aligned.missing == ()
+        assert [w.confidence for w in aligned.words] == pytest.approx([w.confidence for w in transcript.words])
+
+
+def test_lines_become_cues_and_what_is_not_spelled_gets_times(transcribers, speech):
+    transcriber = transcribers["wav2vec2"]
+    with pytest.warns(UserWarning, match="does not fit the recording"):
+        aligned = transcriber.align(speech, "The lion,\n— has 23 teeth.")
+    assert [word.text for word in aligned.words] == ["The", "lion,", "has", "23", "teeth."]
+    ends = [0.0, *(word.end_s for word in aligned.words)]
+    assert all(end <= word.start_s < word.end_s for end, word in zip(ends, aligned.words, strict=False))
+    assert [cue.lines for cue in aligned.cues] == [("The lion,",), ("— has 23 teeth.",)]
+    assert aligned.cues[1][:2] == (aligned.words[2].start_s, aligned.words[4].end_s)
+    assert aligned.words[3].confidence == 0.0
+    assert all(word.confidence > 0 for index, word in enumerate(aligned.words) if index != 3)
+
+
+def test_words_for_which_there_is_no_time_are_missing(transcribers, speech):
+    with pytest.warns(UserWarning, match="words were not found in the recording"):
+        aligned = transcribers["wav2vec2"].align(speech[:4000], "the rain in the\nroad " * 20)
+    assert len(aligned.words) + len(aligned.missing) == 100
+    assert aligned.as_dict()["missing"][0].keys() == {"index", "text"}
+    assert len(aligned.cues) < 21
+
+
+def test_a_text_that_cannot_be_aligned_is_an_error(transcribers, speech):
+    transcriber = transcribers["wav2vec2"]
+    with pytest.raises(InputError, match="the transcript has no words"):
+        transcriber.align(speech, "…")
+    with pytest.raises(InputError, match="no character of the transcript is in the vocabulary of the model"):
+        transcriber.align(speech, "слон")
+    with pytest.raises(InputError, match="there are 1 transcripts, but more recordings"):
+        list(transcriber.align([speech, speech], ["one"]))

@@ -69,11 +69,11 @@ class DecodingSettings:
 
 
 @settings
-class TranscribeSettings(DecodingSettings):
-    """Settings of the transcription of whole recordings."""
+class EmissionSettings:
+    """Settings of the model's computation on whole recordings."""
 
     vad: bool = setting(
-        False, "Transcribe detected speech only, and cut long recordings in silences. Needs photism[transcribe]."
+        False, "Process detected speech only, and cut long recordings in silences. Needs photism[transcribe]."
     )
     window_s: float | None = setting(
         None,
@@ -85,6 +85,11 @@ class TranscribeSettings(DecodingSettings):
     )
     batch_size: int = batch_size_setting()
     num_workers: int = num_workers_setting()
+
+
+@settings
+class TranscribeSettings(EmissionSettings, DecodingSettings):
+    """Settings of the transcription of whole recordings."""
 
 
 @settings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from photism.listening.transcription.transcript import Transcript
 
 MS_PER_S = 1000
+MARKUP = r"(</?(?:b|c|i|lang|rt|ruby|u|v)(?:[. ][^<>]*)?>)"
+"""A tag of WebVTT, some of which SubRip has in common."""
 
 
 def write_transcript(
@@ -60,7 +63,8 @@ def as_srt(subtitles: Sequence[Cue]) -> str:
 def as_vtt(subtitles: Sequence[Cue]) -> str:
     """Return subtitles in the WebVTT format."""
     blocks = [
-        f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{_escaped(_lines(cue.lines))}\n" for cue in subtitles
+        f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{_escaped(_lines(cue.lines), cue.has_markup)}\n"
+        for cue in subtitles
     ]
     return "\n".join(["WEBVTT\n", *blocks])
 
@@ -100,8 +104,11 @@ def _lines(lines: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def _escaped(text: str, has_markup: bool) -> str:
+    """Return a text with entities in place of reserved characters, except in its markup if it has any."""
+    parts = re.split(MARKUP, text) if has_markup else [text]
+    parts[::2] = [part.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for part in parts[::2]]
+    return "".join(parts)
 
 
 def _clock(seconds: float, point: str) -> str:

@@ -23,11 +23,12 @@ GAP_S = 2 / 24
 
 
 class Cue(NamedTuple):
-    """A subtitle with its times and its lines."""
+    """A subtitle with its times and its lines, which those of a given subtitle file have with their markup."""
 
     start_s: float
     end_s: float
     lines: tuple[str, ...]
+    has_markup: bool = False
 
 
 def word_cues(transcript: Transcript) -> list[Cue]:
@@ -36,15 +37,19 @@ def word_cues(transcript: Transcript) -> list[Cue]:
 
 
 def phrase_cues(transcript: Transcript) -> list[Cue]:
-    """Return subtitles of as many words as fit, prolonged to a readable duration if the next one leaves time."""
-    groups = list(_groups([part for word in transcript.words for part in _split_word(word)]))
-    starts = [*(group[0].start_s for group in groups), transcript.duration_s + GAP_S]
-    subtitles: list[Cue] = []
-    for group, next_start_s in zip(groups, starts[1:], strict=True):
-        start_s, end_s = group[0].start_s, group[-1].end_s
-        readable_s = min(start_s + MIN_DURATION_S, next_start_s - GAP_S)
-        subtitles.append(Cue(start_s, max(end_s, readable_s), _lines([word.text for word in group])))
-    return subtitles
+    """Return subtitles, prolonged to a readable duration if the next one leaves time.
+
+    They are those of the given text, if it has any, and otherwise have as many words as fit.
+    """
+    subtitles: Sequence[Cue] = transcript.cues
+    if not subtitles:
+        groups = _groups([part for word in transcript.words for part in _split_word(word)])
+        subtitles = [Cue(group[0].start_s, group[-1].end_s, _lines([word.text for word in group])) for group in groups]
+    starts = [*(cue.start_s for cue in subtitles), transcript.duration_s + GAP_S]
+    return [
+        cue._replace(end_s=max(cue.end_s, min(cue.start_s + MIN_DURATION_S, next_start_s - GAP_S)))
+        for cue, next_start_s in zip(subtitles, starts[1:], strict=True)
+    ]
 
 
 def _groups(words: Sequence[Word]) -> Iterator[list[Word]]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from photism.audio.voice_activity import merge_segments, speech_segments
 from photism.audio.waveform import SAMPLING_RATE, Waveform
+from photism.errors import InputError
 from photism.listening.batching import (
     SORTED_BATCHES,
     OnError,
@@ -22,11 +24,18 @@ from photism.listening.batching import (
 )
 from photism.listening.transcription.ctc_checkpoint import load_ctc
 from photism.listening.transcription.decoder import Decoder, make_decoder
-from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings, TranscribeSettings
+from photism.listening.transcription.decoding_options import (
+    DecodingSettings,
+    EmissionSettings,
+    StreamingSettings,
+    TranscribeSettings,
+)
 from photism.listening.transcription.emissions import AcousticModel, Emissions
 from photism.listening.transcription.languages import tokenizer_languages
+from photism.listening.transcription.reference_text import ReferenceText
 from photism.listening.transcription.streaming import TranscriptStream
-from photism.listening.transcription.transcript import Transcript, tokens_to_words
+from photism.listening.transcription.text_alignment import align_text, spell_text
+from photism.listening.transcription.transcript import Transcript, describe_mismatch, tokens_to_words
 from photism.settings import accepts
 
 MAX_BATCH_S = 240
@@ -141,29 +150,113 @@ class Transcriber:
         """
         chosen = settings or TranscribeSettings()
         decoder = make_decoder(chosen, self.acoustic_model.vocabulary)
-        waveforms = decode_ahead(
+
+        def decode(_: int, waveform: Waveform, emissions: Emissions) -> Transcript:
+            """Decode the emissions of a recording."""
+            return self._decode(waveform, emissions, decoder)
+
+        return self._for_each(
             recordings,
+            decode,
+            chosen,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
-            num_workers=chosen.num_workers,
             on_error=on_error,
+            on_progress=on_progress,
         )
 
-        def transcribe_batch(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, Transcript]]:
-            """Transcribe a batch of recordings."""
-            emissions = self._emit(batch, chosen, on_progress)
-            return [
-                (number, self._decode(waveform, each, decoder))
-                for (number, waveform), each in zip(batch, emissions, strict=True)
-            ]
+    @accepts(EmissionSettings)
+    def align(
+        self,
+        recordings: Recordings,
+        texts: str | Sequence[str] | ReferenceText | Sequence[ReferenceText],
+        *,
+        sampling_rate: float = SAMPLING_RATE,
+        max_duration_s: float = math.inf,
+        **settings: Any,
+    ) -> Transcript | Iterator[Transcript]:
+        """Find the times of the words of transcripts that exist.
 
-        return in_batches(
-            waveforms,
-            transcribe_batch,
-            length=lambda item: len(item[1].samples),
-            batch_size=chosen.batch_size,
-            max_batch_length=MAX_BATCH_S * SAMPLING_RATE,
-            max_group_length=SORTED_BATCHES * MAX_BATCH_S * SAMPLING_RATE,
+        Args:
+            recordings: anything that `load_waveform` accepts; or a list, generator or dataset of recordings.
+            texts: the text of the recording, whose lines become cues if there are several, or for several recordings a
+                list of texts. For cues of several lines, and to read subtitles, use `ReferenceText`.
+            sampling_rate: rate in Hz of arrays that come without one.
+            max_duration_s: maximum duration; longer recordings are an error.
+            settings: settings of `EmissionSettings`.
+
+        Returns:
+            the words of the text with their times and confidences, its cues, and the words that are not in the
+            recording; for several recordings, an iterator, which computes as it goes.
+
+        Raises:
+            InputError: a recording is unreadable, a text is empty or in another script than the model's vocabulary, or
+                there are not as many texts as recordings.
+            SettingError: a setting is out of range.
+        """
+        single = is_single(recordings)
+        given = cast("Sequence[str | ReferenceText]", [texts] if single else texts)
+        references = [each if isinstance(each, ReferenceText) else ReferenceText.of(each) for each in given]
+        found = self.align_transcripts(
+            recordings,
+            references,
+            EmissionSettings(**settings),
+            sampling_rate=sampling_rate,
+            max_duration_s=max_duration_s,
+        )
+        transcripts = (_warned(transcript) for _, transcript in found)
+        return next(transcripts) if single else transcripts
+
+    def align_transcripts(
+        self,
+        recordings: Recordings,
+        references: Sequence[ReferenceText],
+        settings: EmissionSettings | None = None,
+        *,
+        sampling_rate: float = SAMPLING_RATE,
+        max_duration_s: float = math.inf,
+        on_error: OnError | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Iterator[tuple[int, Transcript]]:
+        """Align recordings with their transcripts, and yield the index of each, from 0, and its times, in order.
+
+        Args:
+            recordings: one recording, or any number of them.
+            references: transcript of each recording.
+            settings: settings; by default those of `EmissionSettings`.
+            sampling_rate: rate in Hz of arrays that come without one.
+            max_duration_s: maximum duration; longer recordings are an error.
+            on_error: called for each unreadable recording, which is then skipped; by default it is an error.
+            on_progress: called after each window and batch.
+
+        Raises:
+            InputError: a recording is unreadable and there is no `on_error`, a text is in another script than the
+                model's vocabulary, or there are not as many texts as recordings.
+        """
+        model = self.acoustic_model
+        words = [spell_text(each, model.vocabulary) for each in references]
+
+        def align(number: int, waveform: Waveform, emissions: Emissions) -> Transcript:
+            """Align a recording with its text."""
+            if number >= len(words):
+                raise InputError(f"there are {len(words)} transcripts, but more recordings")
+            return align_text(
+                emissions,
+                references[number],
+                words[number],
+                model.vocabulary,
+                frame_s=model.frame_s,
+                duration_s=waveform.duration_s,
+            )
+
+        return self._for_each(
+            recordings,
+            align,
+            settings or EmissionSettings(),
+            sampling_rate=sampling_rate,
+            max_duration_s=max_duration_s,
+            on_error=on_error,
+            on_progress=on_progress,
         )
 
     def stream(
@@ -184,8 +277,45 @@ class Transcriber:
             self.acoustic_model, streaming or StreamingSettings(), decoder, is_greedy=decoding.is_greedy
         )
 
+    def _for_each(
+        self,
+        recordings: Recordings,
+        finish: Callable[[int, Waveform, Emissions], Transcript],
+        settings: EmissionSettings,
+        *,
+        sampling_rate: float,
+        max_duration_s: float,
+        on_error: OnError | None,
+        on_progress: OnProgress | None,
+    ) -> Iterator[tuple[int, Transcript]]:
+        """Yield the index of each recording and its transcript, which a function makes of its emissions."""
+        waveforms = decode_ahead(
+            recordings,
+            sampling_rate=sampling_rate,
+            max_duration_s=max_duration_s,
+            num_workers=settings.num_workers,
+            on_error=on_error,
+        )
+
+        def compute(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, Transcript]]:
+            """Compute the transcripts of a batch of recordings."""
+            emissions = self._emit(batch, settings, on_progress)
+            return [
+                (number, finish(number, waveform, each))
+                for (number, waveform), each in zip(batch, emissions, strict=True)
+            ]
+
+        return in_batches(
+            waveforms,
+            compute,
+            length=lambda item: len(item[1].samples),
+            batch_size=settings.batch_size,
+            max_batch_length=MAX_BATCH_S * SAMPLING_RATE,
+            max_group_length=SORTED_BATCHES * MAX_BATCH_S * SAMPLING_RATE,
+        )
+
     def _emit(
-        self, batch: Sequence[tuple[int, Waveform]], settings: TranscribeSettings, on_progress: OnProgress | None
+        self, batch: Sequence[tuple[int, Waveform]], settings: EmissionSettings, on_progress: OnProgress | None
     ) -> list[Emissions]:
         """Compute the emissions of a batch: of short recordings together, of long ones in windows."""
         model, window_s = self.acoustic_model, settings.window_s
@@ -217,3 +347,10 @@ class Transcriber:
             decoder(log_probs), log_probs, model.vocabulary, frame_s=model.frame_s, duration_s=waveform.duration_s
         )
         return Transcript(words, waveform.duration_s, emissions.windows, model.vocabulary.separator)
+
+
+def _warned(transcript: Transcript) -> Transcript:
+    """Return a transcript that was aligned, with a warning if it does not fit the recording."""
+    if problem := describe_mismatch(transcript):
+        warnings.warn(problem, stacklevel=3)
+    return transcript

@@ -11,12 +11,17 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from photism.listening.transcription.subtitles import Cue
     from photism.listening.transcription.vocabulary import Vocabulary
 
 APOSTROPHE = "'"
 PUNCTUATION = (".", "?", "!", ",")
 JOINED_STARTS = (*PUNCTUATION, "n't", "'m", "'s", "'ve", "'re")
 """Beginnings of words that are joined to the word before."""
+MIN_FIT = 0.25
+"""Mean confidence of the words of a given text below which it is probably of another recording."""
+SHOWN_WORDS = 8
+"""Number of missing words that a message names."""
 
 
 class TokenSpan(NamedTuple):
@@ -65,6 +70,19 @@ class Word:
         return getattr(self, name)
 
 
+@dataclass(frozen=True, slots=True)
+class MissingWord:
+    """A word of a given text that was not found in the recording.
+
+    Attributes:
+        index: index of the word in the text, from 0.
+        text: the word.
+    """
+
+    index: int
+    text: str
+
+
 @dataclass(frozen=True)
 class Transcript:
     """A transcript of a recording.
@@ -74,12 +92,16 @@ class Transcript:
         duration_s: duration of the recording.
         windows: number of windows it was computed in: 1 for the whole recording at once, 0 if no speech was detected.
         separator: text between two words, usually a space.
+        cues: subtitles of a given text, without those whose words were not found; otherwise none.
+        missing: words of a given text that were not found in the recording; otherwise none.
     """
 
     words: tuple[Word, ...]
     duration_s: float
     windows: int = 1
     separator: str = " "
+    cues: tuple[Cue, ...] = ()
+    missing: tuple[MissingWord, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         """Return an attribute by its name, as in `transcript["text"]`."""
@@ -92,12 +114,35 @@ class Transcript:
 
     def as_dict(self, *, characters: bool = False) -> dict[str, Any]:
         """Return the transcript for JSON: times to a millisecond, confidences to four digits."""
-        return {
+        values: dict[str, Any] = {
             "text": self.text,
             "duration_s": round(self.duration_s, 3),
             "windows": self.windows,
             "words": [_as_dict(word, characters=characters) for word in self.words],
         }
+        if self.cues:
+            values["cues"] = [
+                {"text": "\n".join(lines), "start_s": round(start_s, 3), "end_s": round(end_s, 3)}
+                for start_s, end_s, lines, _ in self.cues
+            ]
+        if self.missing:
+            values["missing"] = [{"index": each.index, "text": each.text} for each in self.missing]
+        return values
+
+
+def describe_mismatch(transcript: Transcript) -> str:
+    """Return a sentence on how a given text differs from its recording; empty if all of it was found and fits."""
+    count = len(transcript.words) + len(transcript.missing)
+    fit = sum(word.confidence for word in transcript.words) / max(1, count)
+    found = ""
+    if transcript.missing:
+        shown = [each.text for each in transcript.missing[:SHOWN_WORDS]]
+        shown += ["…"] if len(transcript.missing) > SHOWN_WORDS else []
+        found = f"{len(transcript.missing)} of {count} words were not found in the recording: {', '.join(shown)}"
+    if fit >= MIN_FIT:
+        return found
+    badly = f"the transcript does not fit the recording (mean confidence {fit:.2f}); is it the right one?"
+    return f"{badly} {found}".rstrip()
 
 
 def tokens_to_words(
