@@ -26,14 +26,17 @@ class Preflight:
     Attributes:
         dataset: report on the data set.
         task: what the task finds in it.
+        notes: how the data set is read, and what of it is not.
     """
 
     dataset: DatasetReport
     task: TaskReport
+    notes: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """Return the report as lines; names of single recordings are indented."""
         return [
+            *self.notes,
             *self.dataset.split_lines(),
             *self.dataset.column_lines(),
             *self.task.lines,
@@ -99,7 +102,7 @@ def write_result(
     for name, figure in evaluation.figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
     _write_lines(folder / WORST, [asdict(case) for case in evaluation.worst[:MAX_SAVED_CASES]])
-    report = {"sounds": asdict(preflight.dataset), **preflight.task.values}
+    report = {"sounds": asdict(preflight.dataset), "notes": list(preflight.notes), **preflight.task.values}
     (folder / "report.json").write_text(as_utf8(json.dumps(report, ensure_ascii=False, indent=1)), encoding="utf8")
     text = model_card(
         card,

@@ -16,7 +16,7 @@ from photism.training.checkpoint import BEST, read_best
 from photism.training.cost import measure_cost
 from photism.training.data.feature_cache import PreparationSettings, cached_dataset
 from photism.training.data.feature_dataset import FeatureDataset, evenly_spaced
-from photism.training.data.readers import fingerprint, read_examples
+from photism.training.data.readers import READERS_VERSION, fingerprint, read_examples
 from photism.training.data.report import report_dataset
 from photism.training.distributed import DistributedContext, full_tensor, new_accelerator
 from photism.training.logging import METRICS, Listener, TrainingLogger, read_log
@@ -75,9 +75,9 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
     listener = listener if listener and distributed.is_main else Listener()
     if settings.push_to_hub and distributed.is_main:
         create_repository(settings.push_to_hub)
-    pretrained, settings, task = _prepare(settings, distributed, listener)
+    pretrained, settings, task, notes = _prepare(settings, distributed, listener)
     model = TaskModel(task, task.builder.build(pretrained), settings, distributed)
-    preflight = _report(task, model, settings)
+    preflight = _report(task, model, settings, notes)
     listener.report([task.builder.start_line(pretrained), *preflight.lines()])
     model.sampler.check_batch_size()  # after the report, which shows why there are so few clips
     clips = evenly_spaced(task.validation_clips, settings.validation_clips)
@@ -133,17 +133,19 @@ class Evaluator:
 
 def _prepare(
     settings: TrainingSettings, distributed: DistributedContext, listener: Listener
-) -> tuple[PretrainedEncoder, TrainingSettings, AnyTask]:
-    """Read the data and return the checkpoint to start from, the settings completed by it, and the task."""
+) -> tuple[PretrainedEncoder, TrainingSettings, AnyTask, Sequence[str]]:
+    """Read the data and return the checkpoint to start from, completed settings, the task, and notes on the data."""
     kind = TASKS[type(settings)]
-    key = {"data": fingerprint(settings.data, settings.dataset_config), **kind.cache_key(settings)}
-    examples = read_examples(  # before the encoder, which may have to be downloaded
+    data = fingerprint(settings.data, settings.dataset_config)
+    key = {"data": data, "readers": READERS_VERSION, **kind.cache_key(settings)}
+    source = read_examples(  # before the encoder, which may have to be downloaded
         settings.data,
         lambda row: kind.read_row(row, settings),
         read_group=lambda row: kind.group(row, settings),
         read_columns=lambda row: kind.columns(row, settings),
         sound_column=settings.sound_column,
         dataset_config=settings.dataset_config,
+        limit=settings.limit,
     )
     listener.stage("loading the encoder")
     pretrained = load_pretrained_encoder(settings.encoder)
@@ -156,8 +158,8 @@ def _prepare(
         limit=settings.limit,
     )
     listener.stage("reading the recordings")
-    dataset: FeatureDataset = cached_dataset(examples, key, preparation, on_hours=listener.prepared)
-    return pretrained, settings, kind.create(settings, dataset, distributed.device, listener)
+    dataset: FeatureDataset = cached_dataset(source, key, preparation, on_hours=listener.prepared)
+    return pretrained, settings, kind.create(settings, dataset, distributed.device, listener), source.notes
 
 
 def _new_trainer(model: TaskModel, settings: TrainingSettings, patience: int) -> Trainer:
@@ -178,10 +180,10 @@ def _new_trainer(model: TaskModel, settings: TrainingSettings, patience: int) ->
     )
 
 
-def _report(task: AnyTask, model: TaskModel, settings: TrainingSettings) -> Preflight:
+def _report(task: AnyTask, model: TaskModel, settings: TrainingSettings, notes: Sequence[str]) -> Preflight:
     longest_s = settings.max_duration_s if task.crops_long_clips else math.inf
     dataset = report_dataset(task.dataset, target_noun=task.target_noun, max_duration_s=longest_s)
-    return Preflight(dataset, task.report(model.sampler))
+    return Preflight(dataset, task.report(model.sampler), notes)
 
 
 def _evaluate_best(model: TaskModel, clips: Sequence[int], folder: Path) -> Outcome:

@@ -58,7 +58,9 @@ class TrainingSettings:
     max_unreadable: float = setting(
         0.05, "Fraction of the recordings that may be unreadable; with more, the training stops.", minimum=0, maximum=1
     )
-    limit: int | None = setting(None, "Read only this many recordings; by default all.", minimum=2)
+    limit: int | None = setting(
+        None, "Read only this many recordings, chosen from all splits and classes; by default all.", minimum=2
+    )
     max_duration_s: float = setting(
         30.0,
         "Longest training crop; a longer clip is cropped, or skipped where that is impossible.",

@@ -254,6 +254,65 @@ def test_a_null_does_not_contradict_a_split(tmp_path):
         assert (example.split, set(example.texts)) == ("validation", {"a dog", "hound"})
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), "", " ", "null", "NaN", "None", "N/A"])
+def test_what_is_not_a_split(tmp_path, missing):
+    row = {"file_name": "a.wav", "text": "a dog", "split": missing, "end": float("nan")}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(row))
+    (example,) = read(tmp_path)
+    assert (example.split, example.end_s) == (None, None)
+
+
+def test_a_nan_is_no_text(tmp_path):
+    rows = '{"file_name": "a.wav", "text": NaN, "sentence": "a dog"}\n{"file_name": NaN, "text": "a cat"}\n'
+    (tmp_path / "metadata.jsonl").write_text(rows)
+    assert [(each.texts, each.sound is None) for each in read(tmp_path)] == [(("a dog",), False), (("a cat",), True)]
+
+
+def test_lists_in_the_folders_of_splits(tmp_path):
+    for split, text in (("train", "rain"), ("test-other", "wind"), ("other", "snow")):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "metadata.csv").write_text(f"file_name,text\na.wav,{text}\n")
+    assert [(each.name, each.sound, each.texts, each.split) for each in read(tmp_path)] == [
+        ("test-other/a.wav", tmp_path / "test-other" / "a.wav", ("wind",), "validation"),
+        ("train/a.wav", tmp_path / "train" / "a.wav", ("rain",), "train"),
+    ]
+
+
+def test_what_is_not_read_is_named(tmp_path):
+    for name in ("a.wav", "b.wav", "c.wav"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "labels.csv").write_text("a.wav,dog\n")
+    assert read_examples(str(tmp_path), captions_of_row).notes == ["these lists are not read: labels.csv"]
+    (tmp_path / "metadata.csv").write_text("file_name,text\n./a.wav,a dog\n")
+    assert read_examples(str(tmp_path), captions_of_row).notes == [
+        "the data are read from metadata.csv; these lists are not read: labels.csv",
+        "2 recordings are not in the lists and are not read: b.wav; c.wav",
+    ]
+
+
+def test_a_limit_chooses_from_all_classes(tmp_path):
+    rows = [{"file_name": f"{name}{number}.wav", "label": name} for name in "abc" for number in range(20)]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    source = read_examples(str(tmp_path), captions_of_row, limit=6)
+    assert [example.texts[0] for example in source] == ["a", "a", "b", "b", "c", "c"]
+    assert source.notes == []
+    write_shard(tmp_path / "s.tar", {"a.txt": b"a dog"})
+    assert "first recordings of a stream" in read_examples(str(tmp_path / "s.tar"), captions_of_row, limit=6).notes[0]
+
+
+def test_a_limit_of_a_saved_data_set_and_its_other_splits(captioned, tmp_path):
+    import datasets
+
+    rows = [{"file": str(captioned / "0.wav"), "text": text} for text in ["rain"] * 5 + ["wind"]]
+    splits = {name: datasets.Dataset.from_list(rows) for name in ("train.clean", "test", "invalidated")}
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "saved")
+    source = read_examples(str(tmp_path / "saved"), captions_of_row, limit=4)
+    assert [(each.texts, each.split) for each in source] == [
+        (("rain",), "train"), (("wind",), "train"), (("rain",), "validation"), (("wind",), "validation"),
+    ]  # fmt: skip
+    assert source.notes == ["these splits are not read: invalidated"]
+
+
 def test_a_class_file_does_not_replace_a_caption_of_a_shard(tmp_path):
     write_shard(tmp_path / "s.tar", {"a.wav": b"", "a.cls": b"3", "a.txt": b"a dog"})
     (example,) = read(tmp_path / "s.tar")

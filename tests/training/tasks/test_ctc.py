@@ -172,5 +172,7 @@ def test_transcripts_of_rows():
     settings = CtcSettings(data="-", output="-")
     assert transcript_of_row({"sentence": " a  b "}, settings) == ("a b",)
     assert transcript_of_row({"text": ["a", "", "b"]}, settings) == ("a", "b")
+    assert transcript_of_row({"transcript": "a", "caption": "b"}, settings) == ("a",)
+    assert transcript_of_row({"text": float("nan"), "sentence": [None, "nan"]}, settings) == ("nan",)
     assert transcript_of_row({"label": "a"}, settings) == ()
     assert transcript_of_row({"said": "a"}, CtcSettings(data="-", output="-", text_column="said")) == ("a",)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from photism.training.data.example import LABEL_COLUMNS, TEXT_COLUMNS, Columns
+from photism.training.data.example import LABEL_COLUMNS, TEXT_COLUMNS, Columns, is_missing
 from photism.training.settings import ALL_LABELS, EACH_LABEL
 
 CAPTION_COLUMNS = ("labels", *TEXT_COLUMNS, *LABEL_COLUMNS[1:])
@@ -76,9 +76,10 @@ def captions_of_labels(labels: Any, template: str = ALL_LABELS) -> tuple[str, ..
 
 def captions_of_text(text: Any) -> tuple[str, ...]:
     """Return the distinct, non-empty captions of a text or a list of texts."""
-    clean = [" ".join(str(each).split()) for each in _as_list(text) if each is not None]
+    clean = [" ".join(str(each).split()) for each in _as_list(text)]
     return tuple(dict.fromkeys(each for each in clean if each))
 
 
 def _as_list(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else [] if value is None else [value]
+    values: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
+    return [each for each in values if not is_missing(each)]

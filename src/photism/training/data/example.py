@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
@@ -28,6 +30,8 @@ SPLITS = {
     "test": "validation", "eval": "validation", "evaluation": "validation",
 }  # fmt: skip
 """Split of each name of one: everything that is not for training is used for validation."""
+NO_SPLIT = frozenset({"null", "none", "nan", "na", "n/a", "<na>"})
+"""What tables hold where a row has no split."""
 
 ReadRow: TypeAlias = "Callable[[Mapping[str, Any]], tuple[str, ...]]"
 """Returns the targets of a row as texts: its captions, its transcript, its classes.
@@ -75,6 +79,29 @@ class Example:
     end_s: float | None = None
     group: str | None = None
     columns: Columns = NO_COLUMNS
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Examples of a data set, and what of it is not read.
+
+    Attributes:
+        examples: the examples, in the same order whenever the data set is read.
+        notes: how it is read and what of it is not, as sentences.
+    """
+
+    examples: Iterable[Example]
+    notes: Sequence[str] = ()
+
+    def __iter__(self) -> Iterator[Example]:
+        return iter(self.examples)
+
+
+class ListedRow(NamedTuple):
+    """Row of a list of recordings, and the folder that its paths are relative to."""
+
+    values: Mapping[str, Any]
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -141,8 +168,15 @@ def first_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 def columns_of(row: Mapping[str, Any], names: Sequence[str]) -> Columns:
     """Return the first of some columns that is not empty as the one to use."""
-    filled = [name for name in names if row.get(name) is not None and row[name] != ""]
+    filled = [name for name in names if not is_missing(row.get(name))]
     return Columns(tuple(filled[:1]), tuple(filled[1:]))
+
+
+def is_missing(value: Any) -> bool:
+    """Return whether a row has no value in a column: null, NaN, or nothing but spaces."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def speaker_of_row(row: Mapping[str, Any], column: str | None, *, or_label: bool = False) -> str | None:
@@ -170,12 +204,17 @@ def split_of(name: Any) -> str | None:
     Raises:
         InputError: the name is unknown.
     """
-    if not name:
+    if is_missing(name) or str(name).strip().lower() in NO_SPLIT:
         return None
-    split = SPLITS.get(str(name).lower())
+    split = split_of_folder(str(name))
     if split is None:
         raise InputError(f"split must be one of {', '.join(SPLITS)}; got {name}")
     return split
+
+
+def split_of_folder(name: str) -> str | None:
+    """Return the split that the name of a folder or list begins with, such as train-clean-100 or dev; None for none."""
+    return SPLITS.get(re.split("[^a-z]", name.strip().lower(), maxsplit=1)[0])
 
 
 def seconds_of(row: Mapping[str, Any], names: Sequence[str], recording: str) -> float | None:
@@ -191,6 +230,9 @@ def seconds_of(row: Mapping[str, Any], names: Sequence[str], recording: str) -> 
     """
     value = first_of(row, names)
     try:
-        return None if value is None else float(value)
+        seconds = math.nan if value is None else float(value)
     except (TypeError, ValueError):
         raise InputError(f"{names[0]} must be seconds; {recording} has {value!r}") from None
+    if math.isinf(seconds):
+        raise InputError(f"{names[0]} must be seconds; {recording} has {value!r}")
+    return None if math.isnan(seconds) else seconds

@@ -143,7 +143,7 @@ def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
 
 def read_clips(path: Path) -> list[Clip]:
     """Return the clips of a shard."""
-    rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf8").splitlines()]
+    rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf8").split("\n") if line]
     return [Clip(texts=tuple(row.pop("texts")), **row) for row in rows]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
-from photism.training.data.example import Example, RowReader
+from photism.training.data.example import DataSource, Example, RowReader, is_missing, split_of_folder
+from photism.training.data.report import first_names
+from photism.training.data.stratified import stratified_choice
 
 SAVED_FILES = ("dataset_dict.json", "state.json")
 
@@ -18,13 +20,14 @@ def is_saved_dataset(folder: Path) -> bool:
     return any((folder / name).is_file() for name in SAVED_FILES)
 
 
-def read_hf_dataset(data: str, rows: RowReader, config: str | None) -> Iterator[Example]:
-    """Return the examples of a data set.
+def read_hf_dataset(data: str, rows: RowReader, config: str | None, *, limit: int | None = None) -> DataSource:
+    """Return the examples of a data set. If some of its splits are known ones, the others are not read.
 
     Args:
         data: hub id, or folder of a saved data set.
         rows: how its rows become examples.
         config: configuration of a hub data set that has several.
+        limit: number of examples to choose from a saved data set, from all its splits and classes.
 
     Raises:
         InputError: datasets is not installed, or cannot load the data set.
@@ -42,7 +45,15 @@ def read_hf_dataset(data: str, rows: RowReader, config: str | None) -> Iterator[
         reason = str(error).partition("\n")[0]
         raise InputError(f"data must be a folder of recordings or a data set; cannot load {data}: {reason}") from None
     splits: Mapping[str, Any] = loaded if isinstance(loaded, Mapping) else {"": loaded}
-    return chain.from_iterable(_read_split(split, name, rows) for name, split in splits.items())
+    known = {name: split for name, split in splits.items() if split_of_folder(name)}
+    others = sorted(name for name in splits if known and name not in known)
+    notes = [f"these splits are not read{first_names(others)}"] if others else []
+    named = [_NamedSplit(split, name if known else "") for name, split in (known or splits).items()]
+    if limit is not None and is_saved_dataset(Path(data)):
+        named = _limited(named, rows, limit)
+    elif limit is not None:
+        notes.append(f"limit={limit} reads the first recordings of a stream, which may not be of all classes")
+    return DataSource(chain.from_iterable(split.read(rows) for split in named), notes)
 
 
 def hub_version(data: str) -> str | None:
@@ -56,20 +67,55 @@ def hub_version(data: str) -> str | None:
         return None
 
 
-def _read_split(data: Any, split: str, rows: RowReader) -> Iterator[Example]:
-    from datasets import Audio, ClassLabel
+class _NamedSplit:
+    """A split of a data set, whose rows carry its name and the names of classes.
 
-    features: Mapping[str, Any] = data.features or {}
-    for name, feature in features.items():
-        if isinstance(feature, Audio):  # decoded by Photism: datasets would need FFmpeg on the system
-            data = data.cast_column(name, Audio(decode=False))
-    items = {name: getattr(feature, "feature", feature) for name, feature in features.items()}  # of a list, its items
-    classes = {name: feature for name, feature in items.items() if isinstance(feature, ClassLabel)}
-    for index, row in enumerate(data):
-        named = {**row, **{name: _class_names(feature, row[name]) for name, feature in classes.items()}}
-        # A row's own split and name take precedence, unless they are null.
-        own = {"split": named.get("split") or split, "name": named.get("name") or f"{split}/{index}"}
-        yield rows.example({**named, **own})
+    Attributes:
+        data: its rows, with recordings that are not decoded.
+        numbers: numbers of these rows within the split.
+    """
+
+    def __init__(self, data: Any, name: str) -> None:
+        from datasets import Audio, ClassLabel
+
+        features: Mapping[str, Any] = data.features or {}
+        self.sounds = [name for name, feature in features.items() if isinstance(feature, Audio)]
+        for column in self.sounds:  # decoded by Photism: datasets would need FFmpeg on the system
+            data = data.cast_column(column, Audio(decode=False))
+        items = {
+            name: getattr(feature, "feature", feature) for name, feature in features.items()
+        }  # of a list, its items
+        self.classes = {name: feature for name, feature in items.items() if isinstance(feature, ClassLabel)}
+        self.data, self.name = data, name
+        self.numbers: Iterable[int] = count()
+
+    def rows(self, data: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield rows; their own split and name take precedence, unless they are missing."""
+        for index, row in zip(self.numbers, data, strict=False):
+            classes = {name: _class_names(feature, row[name]) for name, feature in self.classes.items()}
+            own = {"split": self.name} if is_missing(row.get("split")) else {}
+            named = {"name": f"{self.name}/{index}"} if is_missing(row.get("name")) else {}
+            yield {**row, **classes, **own, **named}
+
+    def read(self, rows: RowReader) -> Iterator[Example]:
+        """Yield the examples of the split."""
+        return map(rows.example, self.rows(self.data))
+
+
+def _limited(splits: list[_NamedSplit], rows: RowReader, limit: int) -> list[_NamedSplit]:
+    """Return saved splits with some of their rows, chosen without reading recordings."""
+    strata = [
+        (str(row["split"]), rows.read_row(row))
+        for split in splits
+        for row in split.rows(split.data.remove_columns(split.sounds))
+    ]
+    chosen, start = set(stratified_choice(strata, limit)), 0
+    for split in splits:
+        stop = start + len(split.data)
+        split.numbers = [index - start for index in range(start, stop) if index in chosen]
+        split.data = split.data.select(split.numbers)
+        start = stop
+    return splits
 
 
 def _class_names(feature: Any, numbers: Any) -> list[str]:

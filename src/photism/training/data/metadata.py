@@ -1,46 +1,80 @@
-"""Reader of a folder with metadata.csv or metadata.jsonl, which has a row a recording."""
+"""Reader of a folder with metadata.csv, metadata.tsv or metadata.jsonl, which has a row a recording."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
-from photism.training.data.example import Example, RowReader, checked_row
+from photism.training.data.example import Example, ListedRow, RowReader, columns_of, split_of_folder
+from photism.training.data.tables import read_json_lines, read_table
 
-METADATA = ("metadata.csv", "metadata.jsonl")
+METADATA = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 
 
-def read_metadata(path: Path, rows: RowReader) -> Iterator[Example]:
-    """Return the examples of a list. Rows of the same file and segment are one example with several texts.
+def find_metadata(folder: Path) -> list[Path]:
+    """Return the list of a folder, or those of its folders that are called like splits.
 
     Raises:
-        InputError: the file is not UTF-8, CSV or JSON lines, is empty, or puts an example in two splits.
+        InputError: a folder has two lists.
+    """
+    lists = _own_lists(folder)
+    if lists:
+        return lists
+    splits = [path for path in sorted(folder.iterdir()) if path.is_dir() and split_of_folder(path.name)]
+    return [path for split in splits for path in _own_lists(split)]
+
+
+def read_metadata(lists: Sequence[Path], folder: Path) -> Iterator[ListedRow]:
+    """Yield the rows of lists; those of the list of a split are in it, unless they name another.
+
+    Args:
+        lists: the lists.
+        folder: folder of the data set.
+    """
+    for path in lists:
+        split = split_of_folder(path.parent.name) if path.parent != folder else None
+        for row in read_json_lines(path) if path.suffix == ".jsonl" else read_table(path):
+            yield ListedRow({"split": split, **row} if split else row, path.parent)
+
+
+def merge_rows(listed: Iterable[ListedRow], rows: RowReader, folder: Path) -> list[Example]:
+    """Return the examples of rows. Rows of the same file and segment are one example with several texts.
+
+    Args:
+        listed: the rows.
+        rows: how rows become examples.
+        folder: folder of the data set.
+
+    Raises:
+        InputError: there are no rows, a row cannot be used, or an example is in two splits.
     """
     merged: dict[tuple[Any, ...], Example] = {}
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        listed: Iterable[Mapping[str, Any]]
-        if path.suffix == ".csv":
-            listed = csv.DictReader(io.StringIO(text, newline=""))
-        else:
-            listed = [json.loads(line) for line in text.splitlines() if line.strip()]
-        for row in map(checked_row, listed):
-            example = rows.example(row, folder=path.parent)
-            key = (example.name, example.start_s, example.end_s)
-            before = merged.setdefault(key, example)
-            splits = {before.split, example.split} - {None}
-            if len(splits) > 1:
-                raise InputError(f"{path} puts {example.name} in two splits; keep one")
-            texts = tuple(dict.fromkeys(before.texts + example.texts))
-            merged[key] = replace(before, texts=texts, split=next(iter(splits), None))
-    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
-        raise InputError(f"{path} must be UTF-8 text; it cannot be read: {error}") from None
-    if not merged:
-        raise InputError(f"{path} lists no recordings")
-    return iter(merged.values())
+    for row in listed:
+        example = rows.example(_relative_to(folder, row, rows.sound_columns), folder=folder)
+        key = (example.name, example.start_s, example.end_s)
+        before = merged.setdefault(key, example)
+        splits = {before.split, example.split} - {None}
+        if len(splits) > 1:
+            raise InputError(f"{folder} puts {example.name} in two splits; keep one")
+        texts = tuple(dict.fromkeys(before.texts + example.texts))
+        merged[key] = replace(before, texts=texts, split=next(iter(splits), None))
+    return list(merged.values())
+
+
+def _relative_to(folder: Path, row: ListedRow, columns: Sequence[str]) -> Mapping[str, Any]:
+    """Return the values of a row, with the path of its recording relative to the folder of the data set."""
+    named = columns_of(row.values, columns).used
+    sound = row.values[named[0]] if named else None
+    if row.folder == folder or not isinstance(sound, str) or "://" in sound or Path(sound).is_absolute():
+        return row.values
+    return {**row.values, named[0]: str(row.folder.relative_to(folder) / sound)}
+
+
+def _own_lists(folder: Path) -> list[Path]:
+    lists = [folder / name for name in METADATA if (folder / name).is_file()]
+    if len(lists) > 1:
+        raise InputError(f"{folder} has both {' and '.join(path.name for path in lists)}; remove one")
+    return lists

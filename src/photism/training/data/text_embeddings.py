@@ -187,7 +187,7 @@ def _read_index(folder: Path) -> dict[str, tuple[int, bool]]:
     complete = content[: content.rfind(b"\n") + 1]
     if len(complete) < len(content):
         os.truncate(path, len(complete))
-    rows = [json.loads(line) for line in complete.decode().splitlines()]
+    rows = [json.loads(line) for line in complete.decode().split("\n") if line]
     return {row["caption"]: (row["tokens"], row["is_cut"]) for row in rows}
 
 

@@ -57,7 +57,7 @@ def _row(files: Mapping[str, Any]) -> dict[str, Any]:
         if suffix.rpartition(".")[2].lower() in SOUND_SUFFIXES:
             row["audio"] = content
         elif suffix in ("txt", "text", "caption"):
-            row["text"] = [line for line in content.decode("utf8").splitlines() if line.strip()]
+            row["text"] = [line for line in content.decode("utf8").split("\n") if line.strip()]
         elif suffix == "cls":
             row["label"] = content.decode("utf8").strip()
         elif suffix == "json":

@@ -22,7 +22,7 @@ from photism.training.class_metrics import (
     multi_label_metrics,
     single_label_metrics,
 )
-from photism.training.data.example import LABEL_COLUMNS, columns_of, first_of
+from photism.training.data.example import LABEL_COLUMNS, columns_of, first_of, is_missing
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler
@@ -195,7 +195,7 @@ def classes_of_row(row: Mapping[str, Any], settings: ClassifySettings) -> tuple[
         named: Iterable[Any] = found
     else:
         named = str(found).split(",") if settings.multi_label else [found]
-    return tuple(dict.fromkeys(name for name in (str(each).strip() for each in named) if name))
+    return tuple(dict.fromkeys(name for name in (str(each).strip() for each in named if not is_missing(each)) if name))
 
 
 def _label_columns(settings: ClassifySettings) -> tuple[str, ...]:

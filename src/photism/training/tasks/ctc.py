@@ -20,7 +20,7 @@ from photism.encoder.head_losses import IGNORED_LABEL, ctc_losses
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.errors import InputError
 from photism.listening.transcription.normalization import Normalizer
-from photism.training.data.example import TRANSCRIPT_COLUMNS, columns_of, first_of
+from photism.training.data.example import TRANSCRIPT_COLUMNS, columns_of, first_of, is_missing
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler
@@ -211,7 +211,9 @@ def transcript_of_row(row: Mapping[str, Any], settings: CtcSettings) -> tuple[st
     """Return the transcript of a row: a text, or a list of texts each of which is right."""
     found = first_of(row, _text_columns(settings))
     texts: Sequence[Any] = found if isinstance(found, list | tuple) else [] if found is None else [found]
-    return tuple(dict.fromkeys(text for text in (" ".join(str(each).split()) for each in texts) if text))
+    return tuple(
+        dict.fromkeys(text for text in (" ".join(str(each).split()) for each in texts if not is_missing(each)) if text)
+    )
 
 
 def _text_columns(settings: CtcSettings) -> tuple[str, ...]:

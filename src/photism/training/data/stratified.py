@@ -1,0 +1,33 @@
+"""Choose some examples of a data set, from all of its splits and classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+
+from photism.training.data.feature_dataset import evenly_spaced
+
+
+def stratified_choice(strata: Sequence[tuple[str | None, tuple[str, ...]]], count: int) -> list[int]:
+    """Return the indices of at most `count` examples, in their order.
+
+    If there are no more classes than that, each is chosen at least once in each split, and the other examples are
+    evenly spaced over the data. With more texts, such as transcripts, all examples are evenly spaced.
+
+    Args:
+        strata: split and targets of each example.
+        count: number of examples.
+    """
+    seen: set[tuple[str | None, str]] = set()
+    firsts: list[int] = []
+    for index, (split, texts) in enumerate(strata):
+        classes = {(split, text) for text in texts}
+        if classes - seen:
+            firsts.append(index)
+            seen |= classes
+    by_split = sorted(range(len(strata)), key=lambda index: str(strata[index][0]))  # stable: in order within a split
+    if len(firsts) > count:
+        return sorted(evenly_spaced(by_split, count))
+    chosen = set(firsts)
+    others = [index for index in by_split if index not in chosen]
+    return sorted(chain(firsts, evenly_spaced(others, count - len(firsts)) if count > len(firsts) else ()))
