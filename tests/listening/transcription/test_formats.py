@@ -144,9 +144,54 @@ def test_a_short_subtitle_is_prolonged_until_the_next_one():
     assert b.end_s == 1.0  # never shorter than the words
 
 
-def test_text_without_spaces_is_split_between_characters():
-    (first, second) = phrase_cues(Transcript((word("字" * 100, 0.0, 10.0),), 10.0))
-    assert [list(map(len, cue.lines)) for cue in (first, second)] == [[42], [42, 16]]
-    assert (first.start_s, first.end_s, second.start_s) == (0.0, pytest.approx(4.2), pytest.approx(4.2))
+def lines_of(*texts, every_s=0.1, separator=" "):
+    """Return the lines of all subtitles, of words whose characters last as long as each other."""
+    words, start_s = [], 0.0
+    for text in texts:
+        words.append(word(text, start_s, start_s + len(text) * every_s))
+        start_s += len(text) * every_s
+    return [cue.lines for cue in phrase_cues(Transcript(tuple(words), start_s, separator=separator))]
+
+
+def test_full_width_characters_fill_a_line_sooner():
+    assert [list(map(len, lines)) for lines in lines_of("字" * 70)] == [[16, 16], [16, 16], [6]]
+    assert [list(map(len, lines)) for lines in lines_of("한국어는" * 6)] == [[16, 8]]
+    assert [list(map(len, lines)) for lines in lines_of("ｱ" * 60)] == [[30, 30]]  # half-width
+    assert lines_of("a" * 21, "字" * 8) == [("a" * 21, "字" * 8)]  # 21 + a space + 8 * 42 / 16 = 43
+    assert lines_of("a" * 20, "字" * 8) == [("a" * 20 + " " + "字" * 8,)]
+
+
+def test_text_without_spaces_has_no_spaces_between_parts():
+    assert lines_of("字" * 10, "文" * 3) == [("字" * 10 + " " + "文" * 3,)]
+    assert lines_of("字" * 10, "文" * 3, separator="") == [("字" * 10 + "文" * 3,)]
     slow = phrase_cues(Transcript((word("字" * 10, 0.0, 10.0),), 10.0))
     assert [cue.lines for cue in slow] == [("字" * 7,), ("字" * 3,)]
+    assert (slow[0].end_s, slow[1].start_s) == (7.0, 7.0)
+    assert lines_of("字" * 15 + "ab" + "。" + "字" * 3) == [("字" * 10, "字" * 5 + "ab。" + "字" * 3)]
+    assert lines_of("字" * 16 + "。" + "字" * 4) == [("字" * 10, "字" * 6 + "。" + "字" * 4)]
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    ["स्ते", "ก็", "ကြ", "e\u0301", "👩‍👩‍👧", "🇫🇷", "ᄒ\u1161ᆫ", "か\u3099"],
+)
+def test_a_grapheme_cluster_is_not_broken(cluster):
+    import regex
+
+    for text in (cluster * 40, "ab" + cluster * 40):
+        for lines in lines_of(text, every_s=0.01):
+            for line in lines:
+                assert all(each in (cluster, "a", "b") for each in regex.findall(r"\X", line))
+                assert len(regex.findall(r"\X", line)) <= 42
+
+
+def test_a_word_is_broken_only_where_it_is_longer_than_a_line():
+    assert lines_of("a" * 42, "b" * 42, every_s=0.05) == [("a" * 42, "b" * 42)]
+    assert lines_of("a" * 43) == [("a" * 42, "a")]
+    assert lines_of("slow", every_s=3.0) == [("slow",)]
+    assert lines_of("ж" * 30, "з" * 30, "и" * 30, every_s=0.05) == [("ж" * 30, "з" * 30), ("и" * 30,)]
+
+
+def test_a_word_without_times_of_its_characters_is_kept():
+    aligned = Word("2024", 0.0, 0.5, 0.5, (Character("twenty", 0.0, 0.5, 0.5),))
+    assert [cue.lines for cue in phrase_cues(Transcript((aligned,), 1.0))] == [("2024",)]

@@ -1,25 +1,40 @@
-"""Subtitles of a transcript: at most two lines of 42 characters, which end at pauses.
+"""Subtitles of a transcript: at most two lines of 42 characters, or of 16 full-width characters, that end at pauses.
 
-Lengths and durations follow common guidelines, such as those of Netflix for English: 42 characters per line, 5/6 s to
-7 s, 2 frames between subtitles (https://partnerhelp.netflixstudios.com/hc/en-us/articles/217350977).
+Lengths and durations follow common guidelines, such as those of Netflix for English and Chinese: 42 characters per line
+or 16, 5/6 s to 7 s, 2 frames between subtitles (https://partnerhelp.netflixstudios.com/hc/en-us/articles/217350977).
+A character is a grapheme cluster (https://www.unicode.org/reports/tr29/). Lines break between words, or between the
+characters of a script without spaces; a word breaks only where it is longer than a line.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
+
+import regex
 
 if TYPE_CHECKING:
     from photism.listening.transcription.transcript import Transcript, Word
 
-MAX_LINE_LENGTH = 42  # characters
+NARROW_PER_LINE, WIDE_PER_LINE = 42, 16
+"""Characters of a line that are all narrow, and all full-width."""
+NARROW, WIDE, LINE = WIDE_PER_LINE, NARROW_PER_LINE, NARROW_PER_LINE * WIDE_PER_LINE
+"""Widths of a narrow character, a full-width one and a line, in a common unit."""
 MIN_DURATION_S = 5 / 6
 MAX_DURATION_S = 7.0
 PAUSE_S = 0.8
 """Pause between two words that ends a subtitle."""
 GAP_S = 2 / 24
 """Minimum time between a prolonged subtitle and the next one."""
+CLUSTER = regex.compile(r"\X")
+UNSPACED = regex.compile(r"[\p{Line_Break=ID}\p{Line_Break=CJ}\p{Line_Break=SA}]")
+"""Characters of scripts without spaces, such as Han, Kana, Thai and Khmer: ideographs, and those that Unicode's line
+breaking leaves to dictionaries (https://www.unicode.org/reports/tr14/)."""
+
+NO_START = regex.compile(r"[\p{Line_Break=CL}\p{Line_Break=CP}\p{Line_Break=EX}\p{Line_Break=IS}\p{Line_Break=NS}]")
+"""Punctuation that does not start a line."""
 
 
 class Cue(NamedTuple):
@@ -43,8 +58,8 @@ def phrase_cues(transcript: Transcript) -> list[Cue]:
     """
     subtitles: Sequence[Cue] = transcript.cues
     if not subtitles:
-        groups = _groups([part for word in transcript.words for part in _split_word(word)])
-        subtitles = [Cue(group[0].start_s, group[-1].end_s, _lines([word.text for word in group])) for group in groups]
+        groups = _groups([part for word in transcript.words for part in _parts(word, transcript.separator)])
+        subtitles = [Cue(group[0].start_s, group[-1].end_s, _lines(group)) for group in groups]
     starts = [*(cue.start_s for cue in subtitles), transcript.duration_s + GAP_S]
     return [
         cue._replace(end_s=max(cue.end_s, min(cue.start_s + MIN_DURATION_S, next_start_s - GAP_S)))
@@ -52,45 +67,91 @@ def phrase_cues(transcript: Transcript) -> list[Cue]:
     ]
 
 
-def _groups(words: Sequence[Word]) -> Iterator[list[Word]]:
-    """Yield the words of each subtitle."""
-    group: list[Word] = []
-    for word in words:
+class _Part(NamedTuple):
+    """A part of a transcript within which lines do not break."""
+
+    before: str  # text between it and the part before, if they are in the same line
+    text: str
+    start_s: float
+    end_s: float
+
+
+def _groups(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
+    """Yield the parts of each subtitle."""
+    group: list[_Part] = []
+    for part in parts:
         if group:
-            is_after_pause = word.start_s - group[-1].end_s >= PAUSE_S
-            is_too_long = word.end_s - group[0].start_s > MAX_DURATION_S
-            if is_after_pause or is_too_long or not _fits([*(each.text for each in group), word.text]):
+            is_after_pause = part.start_s - group[-1].end_s >= PAUSE_S
+            is_too_long = part.end_s - group[0].start_s > MAX_DURATION_S
+            if is_after_pause or is_too_long or _best_split([*group, part])[1] > LINE:
                 yield group
                 group = []
-        group.append(word)
+        group.append(part)
     if group:
         yield group
 
 
-def _fits(texts: Sequence[str]) -> bool:
-    return all(len(line) <= MAX_LINE_LENGTH for line in _lines(texts))
+def _lines(parts: Sequence[_Part]) -> tuple[str, ...]:
+    """Return one line or, if it would be too long, two lines of widths as equal as possible."""
+    split = _best_split(parts)[0]
+    lines = (parts[:split], parts[split:])
+    return tuple("".join([line[0].text, *(part.before + part.text for part in line[1:])]) for line in lines if line)
 
 
-def _lines(texts: Sequence[str]) -> tuple[str, ...]:
-    """Return one line or, if it would be too long, two lines of lengths as equal as possible."""
-    whole = " ".join(texts)
-    if len(whole) <= MAX_LINE_LENGTH or len(texts) == 1:
-        return (whole,)
-    splits = [(" ".join(texts[:count]), " ".join(texts[count:])) for count in range(1, len(texts))]
-    return min(splits, key=lambda lines: (max(map(len, lines)), len(lines[0])))
+def _best_split(parts: Sequence[_Part]) -> tuple[int, int]:
+    """Return the number of parts in the first of two lines, which is all if they fit, and the width of the wider."""
+    ends = list(accumulate(_width(part.before + part.text) for part in parts))
+    first = _width(parts[0].before)  # at the start of a line, what is before a part is left out
+    whole = len(parts), ends[-1] - first
+    if whole[1] <= LINE or len(parts) == 1:
+        return whole
+    widths = [
+        (max(ends[count - 1] - first, ends[-1] - ends[count - 1] - _width(parts[count].before)), ends[count - 1], count)
+        for count in range(1, len(parts))
+    ]
+    width, _, count = min(widths)
+    return count, width
 
 
-def _split_word(word: Word) -> Iterator[Word]:
-    """Yield a word or, for scripts without spaces, parts of it that fit in a line and in the duration of a subtitle."""
-    start = 0
-    characters = word.characters
-    for index in range(1, len(characters) + 1):
-        text = "".join(each.text for each in characters[start : index + 1])
-        ends = index == len(characters)
-        if not ends:
-            ends = len(text) > MAX_LINE_LENGTH or characters[index].end_s - characters[start].start_s > MAX_DURATION_S
-        if ends:
-            part = characters[start:index]
-            text = "".join(each.text for each in part)
-            yield replace(word, text=text, start_s=part[0].start_s, end_s=part[-1].end_s, characters=part)
-            start = index
+def _width(text: str) -> int:
+    return sum(WIDE if _is_wide(cluster) else NARROW for cluster in CLUSTER.findall(text))
+
+
+def _is_wide(cluster: str) -> bool:
+    return any(unicodedata.east_asian_width(character) in ("W", "F") for character in cluster)
+
+
+def _parts(word: Word, separator: str) -> Iterator[_Part]:
+    """Yield a word, the characters of a script without spaces, or parts of a long word that fit in a line."""
+    part = previous = None
+    for cluster in _clusters(word):
+        if part is None or previous is None:
+            part = cluster._replace(before=separator)
+        elif not _may_break(previous.text, cluster.text) and _width(part.text + cluster.text) <= LINE:
+            part = part._replace(text=part.text + cluster.text, end_s=cluster.end_s)
+        else:
+            yield part
+            part = cluster
+        previous = cluster
+    if part is not None:
+        yield part
+
+
+def _clusters(word: Word) -> list[_Part]:
+    """Return the characters of a word, joined to whole grapheme clusters."""
+    if "".join(each.text for each in word.characters) != word.text:  # the times of the characters are not known
+        return [_Part("", word.text, word.start_s, word.end_s)]
+    boundaries = {match.start() for match in CLUSTER.finditer(word.text)}
+    clusters: list[_Part] = []
+    offset = 0
+    for each in word.characters:
+        if offset in boundaries:
+            clusters.append(_Part("", each.text, each.start_s, each.end_s))
+        else:
+            clusters[-1] = clusters[-1]._replace(text=clusters[-1].text + each.text, end_s=each.end_s)
+        offset += len(each.text)
+    return clusters
+
+
+def _may_break(before: str, after: str) -> bool:
+    return not NO_START.match(after) and bool(UNSPACED.search(before) or UNSPACED.match(after))
