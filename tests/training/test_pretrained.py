@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import Wav2Vec2BertConfig
 
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.encoder.model import Wav2Vec2BertModel
@@ -66,11 +67,26 @@ def test_checkpoints_that_cannot_be_used(bare_encoder, tmp_path):
 
 
 def test_an_input_width_that_log_mel_cannot_have(bare_encoder, tmp_path):
-    shutil.copytree(bare_encoder, tmp_path / "odd")
-    config = json.loads((tmp_path / "odd" / "config.json").read_text())
-    (tmp_path / "odd" / "config.json").write_text(json.dumps({**config, "feature_projection_input_dim": 100}))
+    config = Wav2Vec2BertConfig.from_pretrained(bare_encoder, feature_projection_input_dim=100)
+    Wav2Vec2BertModel(config).save_pretrained(tmp_path / "odd")
     with pytest.raises(InputError, match="its feature_projection_input_dim is 100"):
         load_pretrained_encoder(str(tmp_path / "odd")).features  # noqa: B018
+
+
+def test_a_checkpoint_that_does_not_fit_or_has_nan_is_refused(bare_encoder, tmp_path):
+    shutil.copytree(bare_encoder, tmp_path / "a")
+    path, weights = tmp_path / "a/model.safetensors", load_file(bare_encoder / "model.safetensors")
+    name = "feature_projection.projection.bias"
+    for tensor, message in (
+        (torch.zeros(3), rf"encoder .* does not fit its config.json: {name} has the shape \(3,\), but .* \(16,\)"),
+        (torch.zeros(16, dtype=torch.int8), rf"encoder .* is quantised: {name} is of type I8, not a float"),
+    ):
+        save_file({**weights, name: tensor}, path, {"format": "pt"})
+        with pytest.raises(InputError, match=message):
+            load_pretrained_encoder(str(tmp_path / "a"))
+    save_file({**weights, name: torch.full((16,), float("nan"))}, path, {"format": "pt"})
+    with pytest.raises(InputError, match=rf"encoder .* is damaged: {name} holds values from nan to nan"):
+        weights_of(load_pretrained_encoder(str(tmp_path / "a")))
 
 
 def test_parts_that_a_fine_tuning_leaves_behind_are_reported(bare_encoder, models, tmp_path):

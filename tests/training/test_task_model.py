@@ -235,3 +235,25 @@ def test_starting_from_a_photism_model_keeps_its_adapter(text, models, align_set
     assert torch.equal(
         other.encoder.feature_projection.projection.weight, weights["encoder.feature_projection.projection.weight"]
     )
+
+
+@pytest.mark.parametrize("make", ["align", "classify", "ctc"], indirect=True)
+def test_only_the_clips_whose_own_loss_is_not_finite_are_at_fault(make, monkeypatch):
+    model = make()
+    batch = model.batch
+    spoiled = {crop.clip for crop in model.sampler.batch(0)[2:4]}
+
+    def with_nan(crops, **arguments):
+        found = batch(crops, **arguments)
+        for row, crop in enumerate(crops):
+            if crop.clip in spoiled:
+                found.features[row] = float("nan")
+        return found
+
+    assert model.clips_at_fault(0) == []
+    monkeypatch.setattr(model, "batch", with_nan)
+    assert set(model.clips_at_fault(0)) == {model.dataset.clips[clip].name for clip in spoiled}
+    with torch.no_grad():
+        for parameter in model.model.parameters():
+            parameter.fill_(float("nan"))
+    assert model.clips_at_fault(0) == []  # it is the weights

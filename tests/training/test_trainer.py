@@ -154,6 +154,15 @@ def test_a_loss_that_is_not_finite_stops_the_training(make):
         trainer.train_step()
 
 
+def test_clips_at_fault_are_named_in_place_of_the_learning_rate(make):
+    trainer = make(learning_rate=0.5, clips_at_fault=lambda step: [f"{step}.wav", "b.wav"])
+    with torch.no_grad():
+        trainer.model.vector.fill_(float("nan"))
+    message = r"^the loss is nan at step 1, because of 0.wav, b.wav; leave them out of the data; the last checkpoint is"
+    with pytest.raises(InputError, match=message):
+        trainer.train_step()
+
+
 def test_a_gradient_that_is_not_finite_updates_nothing(make):
     trainer = make(learning_rate=0.5)
     compute, before = trainer.compute_gradients, trainer.model.vector.detach().clone()

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any
 
 from transformers import PreTrainedConfig
 
 from photism.errors import InputError
 from photism.prompts.prompt_adapter import ADAPTERS
+
+TYPES: tuple[tuple[tuple[str, ...], str, Any], ...] = (
+    # names of values, what they must be, and their types
+    (("tokens", "space_length", "space_width", "num_mel_bins", "feature_stride"), "a whole number from 1", int),
+    (("space_pooled_width", "input_tokens", "max_input_tokens"), "null or a whole number from 1", (int, NoneType)),
+    (("space_norm", "padding_value"), "a number", (int, float)),
+    (("adapter", "space_name", "default_negative"), "a text", str),
+    (("default_diffusion",), "null or a text", (str, NoneType)),
+    (("encoder", "adapter_arguments"), "null or an object", (Mapping, NoneType)),
+)
 
 
 class AudioPromptEncoderConfig(PreTrainedConfig):
@@ -35,7 +47,7 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         default_diffusion: hub id of the diffusion pipeline to load if the model's folder holds none.
 
     Raises:
-        InputError: the adapter is unknown, or `tokens` is out of range.
+        InputError: a value is of a wrong type or out of range, or the adapter is unknown or has no such arguments.
     """
 
     model_type = "photism_audio_prompt_encoder"
@@ -61,11 +73,19 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         default_diffusion: str | None = None,
         **kwargs: Any,
     ) -> None:
+        _check_types(vars())
         if adapter not in ADAPTERS:
             raise InputError(f"adapter must be one of {', '.join(ADAPTERS)}; got {adapter!r}")
+        _check_arguments(adapter, adapter_arguments or {})
         if not 1 <= tokens < space_length:
             raise InputError(
                 f"tokens must be from 1 to {space_length - 1}, the prompt length without BOS; got {tokens}"
+            )
+        accepted = (encoder or {}).get("feature_projection_input_dim", num_mel_bins * feature_stride)
+        if accepted != num_mel_bins * feature_stride:
+            raise InputError(
+                f"num_mel_bins · feature_stride must be {accepted}, the encoder's feature_projection_input_dim; got "
+                f"{num_mel_bins} · {feature_stride}"
             )
         self.encoder = dict(encoder or {})
         self.adapter, self.adapter_arguments = adapter, dict(adapter_arguments or {})
@@ -76,3 +96,28 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         self.input_tokens, self.max_input_tokens, self.padding_value = input_tokens, max_input_tokens, padding_value
         self.default_negative, self.default_diffusion = default_negative, default_diffusion
         super().__init__(**kwargs)
+
+
+def _check_types(values: Mapping[str, Any]) -> None:
+    """Check the types of values, which come from a file that anybody may have written.
+
+    Raises:
+        InputError: one is of another type, or is a number that is not positive.
+    """
+    for names, expected, types in TYPES:
+        for name in names:
+            value = values[name]
+            is_count = types is int or types == (int, NoneType)
+            if not isinstance(value, types) or (is_count and value is not None and value < 1):
+                raise InputError(f"{name} must be {expected}; got {value!r:.40}")
+
+
+def _check_arguments(adapter: str, arguments: Mapping[str, Any]) -> None:
+    """Check that the class of an adapter takes these arguments besides its widths and `tokens`."""
+    try:
+        inspect.signature(ADAPTERS[adapter]).bind(0, 0, tokens=0, **arguments)
+    except TypeError as error:
+        raise InputError(f"adapter_arguments of adapter {adapter!r} do not fit it: {error}") from None
+    for name, value in arguments.items():
+        if not isinstance(value, int | float):
+            raise InputError(f"adapter_arguments must be numbers; got {value!r:.40} for {name}")

@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Wav2Vec2BertConfig
 
+from photism.encoder.model import Wav2Vec2BertModel
 from photism.encoder.pretrained import TRAINING_ONLY, WEIGHT_FILES, find_checkpoint, read_tensor_headers
 from photism.errors import InputError, as_input_error
 from photism.hub import bundled_model
 from photism.prompts.audio2img import audio2img_config, is_audio2img, name_in_prompt_encoder
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoderConfig
 from photism.training.data.feature_dataset import FeatureSettings
+from photism.weights import check_fit, check_values
 
 BUNDLED = "tiny"
 """Name of the bundled model, unless there is a folder of that name."""
@@ -33,6 +36,9 @@ ENCODER_PARTS = frozenset({"feature_projection", "encoder", TRAINING_ONLY})
 """Parts of an encoder without an adapter."""
 SPACE_PARTS = frozenset({"bos", "negative", "pooled_negative"})
 """Embeddings of the prompt space in the checkpoint of a Photism model, which are not trained."""
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class PretrainedEncoder:
     @property
     def other_parts(self) -> list[str]:
         """Trained parts besides the encoder, such as "adapter" or "lm_head"."""
-        prefix = self._prefix(self.tensors)
+        prefix = _prefix(self.tensors, is_prompt_encoder=self.prompt_config is not None)
         inside = {name.removeprefix(prefix).split(".")[0] for name in self.tensors if name.startswith(prefix)}
         outside = {name.split(".")[0] for name in self.tensors if not name.startswith(prefix)}
         return sorted((inside - ENCODER_PARTS) | (outside - SPACE_PARTS))
@@ -103,11 +109,12 @@ class PretrainedEncoder:
             InputError: the checkpoint lacks weights of the encoder, or has others.
         """
         weights = self.read_weights()
-        weights = select(weights, self._prefix(weights))
+        weights = select(weights, _prefix(weights, is_prompt_encoder=self.prompt_config is not None))
         weights = {name: tensor for name, tensor in weights.items() if not name.startswith(ADAPTER_PREFIXES)}
         optional = (*ADAPTER_PREFIXES, TRAINING_ONLY)
         with as_input_error("encoder cannot be loaded"):
             found = encoder.load_state_dict(weights, strict=False)
+        check_values(encoder, f"encoder {self.name}")
         missing = [name for name in found.missing_keys if not name.startswith(optional)]
         unexpected = [name for name in found.unexpected_keys if not name.startswith(optional)]
         if missing or unexpected:
@@ -115,12 +122,6 @@ class PretrainedEncoder:
                 f"encoder must have the weights that its configuration describes; missing: {missing}, "
                 f"unexpected: {unexpected}"
             )
-
-    def _prefix(self, tensors: Iterable[str]) -> str:
-        """Return the prefix of the encoder's tensors."""
-        if self.prompt_config is not None:
-            return ENCODER_PREFIX
-        return HEAD_PREFIX if any(name.startswith(HEAD_PREFIX) for name in tensors) else ""
 
 
 def load_pretrained_encoder(encoder: str) -> PretrainedEncoder:
@@ -139,7 +140,7 @@ def load_pretrained_encoder(encoder: str) -> PretrainedEncoder:
     if kind not in (AudioPromptEncoderConfig.model_type, Wav2Vec2BertConfig.model_type):
         raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} has model_type {kind!r}")
     folder = checkpoint.fetch_weights()
-    tensors = read_tensor_headers(folder, checkpoint.name)
+    headers = read_tensor_headers(folder, checkpoint.name)
     prompt_config, rename = None, str
     with as_input_error(f"{checkpoint.name} has an unusable config.json"):
         if kind == AudioPromptEncoderConfig.model_type:
@@ -151,22 +152,33 @@ def load_pretrained_encoder(encoder: str) -> PretrainedEncoder:
             config = Wav2Vec2BertConfig(**prompt_config.encoder)
         else:
             config = Wav2Vec2BertConfig.from_pretrained(folder)
+    tensors = {rename(name): header for name, header in headers.items()}
     config.add_adapter = config.use_intermediate_ffn_before_adapter = False
     config.dtype = torch.float32
+    with as_input_error(f"{checkpoint.name} cannot be loaded"):
+        prefix = _prefix(tensors, is_prompt_encoder=prompt_config is not None)
+        check_fit(lambda: Wav2Vec2BertModel(config), config.to_dict(), select(tensors, prefix), checkpoint.name)
     diffusion = folder / "diffusion"
     return PretrainedEncoder(
         config,
         prompt_config,
         lambda: {rename(name): tensor for name, tensor in _read_weights(folder).items()},
         encoder,
-        list(map(rename, tensors)),
+        list(tensors),
         diffusion if diffusion.is_dir() else None,
     )
 
 
-def select(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors whose names have a prefix, without it."""
+def select(weights: Mapping[str, T], prefix: str) -> dict[str, T]:
+    """Return the tensors, or what else is known of them, whose names have a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+
+
+def _prefix(tensors: Iterable[str], *, is_prompt_encoder: bool) -> str:
+    """Return the prefix of the encoder's tensors among those of a checkpoint."""
+    if is_prompt_encoder:
+        return ENCODER_PREFIX
+    return HEAD_PREFIX if any(name.startswith(HEAD_PREFIX) for name in tensors) else ""
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:

@@ -177,6 +177,7 @@ def _new_trainer(model: TaskModel, settings: TrainingSettings, patience: int) ->
         checkpoint_every_s=settings.checkpoint_every_s,
         keep_checkpoints=settings.keep_checkpoints,
         patience=patience,
+        clips_at_fault=model.clips_at_fault,
     )
 
 

@@ -116,6 +116,30 @@ class TaskModel:
             self.micro_batches.shrink(crops)
         return losses
 
+    @torch.no_grad()
+    def clips_at_fault(self, step: int) -> list[str]:
+        """Return the names of the clips of a step whose own loss or outputs are not finite, while those of others are.
+
+        None are returned if this holds for all clips: then it is not the clips but the weights. Collective: call on
+        every rank.
+
+        Args:
+            step: number of the step, from 0.
+        """
+        task, crops = self.task, self.sampler.batch(step)
+        self.model.eval()
+
+        def is_finite(crop: Crop) -> bool:
+            """Return whether the loss or the outputs of a crop alone are finite."""
+            if isinstance(task, BatchLossTask):
+                return all(bool(each.isfinite().all()) for each in self._outputs(task, [crop]))
+            with self._autocast():
+                return bool(task.loss(self.model, self.batch([crop], with_targets=True)).isfinite())
+
+        at_fault = [crop for crop in crops if not is_finite(crop)]
+        names = [self.dataset.clips[crop.clip].name for crop in at_fault]
+        return list(dict.fromkeys(names)) if len(at_fault) < len(crops) else []
+
     def predict(self, clips: Sequence[int]) -> list[Any]:
         """Return the predictions for clips, on every process; each computes its part."""
         crops = list(self._evaluation_crops(clips))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,7 @@ class Trainer:
         checkpoint_every_s: time between checkpoints, in seconds.
         keep_checkpoints: number of checkpoints to keep.
         patience: evaluations without improvement after which the training ends; 0 for none.
+        clips_at_fault: returns the names of the clips because of which the loss of a step is not finite.
 
     Attributes:
         step: number of completed steps.
@@ -104,6 +105,7 @@ class Trainer:
         checkpoint_every_s: float,
         keep_checkpoints: int,
         patience: int = 0,
+        clips_at_fault: Callable[[int], Sequence[str]] = lambda step: (),
     ) -> None:
         self.compute_gradients, self.optimizer, self.folder = compute_gradients, optimizer, folder
         self.steps, self.batch_size = steps, batch_size
@@ -111,6 +113,7 @@ class Trainer:
         self.loss_scale, self.buffers = loss_scale or LossScale(), buffers or {}
         self.evaluate_every, self.checkpoint_every_s = evaluate_every, checkpoint_every_s
         self.keep_checkpoints, self.patience = keep_checkpoints, patience
+        self.clips_at_fault = clips_at_fault
         self.step = 0
         self.improved: tuple[int, float] = (0, -math.inf)
         self.best_score = -math.inf
@@ -214,15 +217,20 @@ class Trainer:
             losses = self._compute_gradients()
         for name in ("loss", "gradient norm"):
             if not math.isfinite(losses[name]):
-                raise InputError(
-                    f"learning_rate must be lower than {self.optimizer.learning_rate:g}: the {name} is "
-                    f"{losses[name]} at step {self.step + 1}; the last checkpoint is intact"
-                )
+                raise self._not_finite(name, losses[name])
         losses["learning rate"] = self.optimizer.step(self.step, steps=self.steps)
         self.optimizer.zero_grad()
         self.loss_scale.grow()
         self.step += 1
         return losses
+
+    def _not_finite(self, name: str, value: float) -> InputError:
+        """Return the error for a step whose loss, or its gradient, is not finite."""
+        found = f"the {name} is {value} at step {self.step + 1}"
+        end = "the last checkpoint is intact"
+        if clips := self.clips_at_fault(self.step):
+            return InputError(f"{found}, because of {', '.join(clips)}; leave them out of the data; {end}")
+        return InputError(f"learning_rate must be lower than {self.optimizer.learning_rate:g}: {found}; {end}")
 
     def _compute_gradients(self) -> dict[str, float]:
         """Compute and clip the gradient of the step, of all processes, and return the losses and its norm."""
