@@ -8,12 +8,13 @@ import torch
 
 from photism.audio.windowing import (
     Window,
-    crossfade_into,
+    crossfade,
     crossfade_weights,
     cut_circular_windows,
     cut_windows,
     kept_ranges,
     positions,
+    stream_slices,
     stream_windows,
 )
 
@@ -126,22 +127,39 @@ def test_crossfade_weights_by_hand():
     torch.testing.assert_close(weights, expected)
 
 
+def join(parts, windows):
+    """Join windows (B, L, D) one after the other, as a recording that is encoded in windows."""
+    joined = [parts[0]]
+    for part, window in zip(parts[1:], windows[1:], strict=True):
+        whole = torch.cat(joined, dim=1)
+        crossfade(whole[:, window.start :], part)
+        joined = [whole[:, : window.start], part]
+    return torch.cat(joined, dim=1)
+
+
 def test_windows_joined_one_after_the_other_fade_linearly():
-    whole, written = torch.empty(1, 7, 1), 0
-    for value, (start, stop) in enumerate(cut_windows(7, length=4, hop=3)):  # (0, 4), (3, 7)
-        crossfade_into(whole, torch.full((1, 4, 1), float(value)), start=start, written=written)
-        written = stop
-    torch.testing.assert_close(whole.flatten(), torch.tensor([0, 0, 0, 1 / 2, 1, 1, 1]))
-    crossfade_into(whole, torch.full((1, 3, 1), 4.0), start=4, written=7)
-    torch.testing.assert_close(whole.flatten(), torch.tensor([0, 0, 0, 1 / 2, 7 / 4, 10 / 4, 13 / 4]))
+    parts = [torch.full((1, 4, 1), float(value)) for value in range(2)] + [torch.full((1, 3, 1), 4.0)]
+    joined = join(parts[:2], [Window(0, 4), Window(3, 7)])
+    torch.testing.assert_close(joined.flatten(), torch.tensor([0, 0, 0, 1 / 2, 1, 1, 1]))
+    joined = join([joined, parts[2]], [Window(0, 7), Window(4, 7)])
+    torch.testing.assert_close(joined.flatten(), torch.tensor([0, 0, 0, 1 / 2, 7 / 4, 10 / 4, 13 / 4]))
 
 
 @pytest.mark.parametrize("placement", ["even", "shifted", "short"])
 def test_parts_of_a_recording_join_to_the_recording(placement):
     recording = torch.randn(2, 30, 3, generator=torch.Generator().manual_seed(0))
     for length, hop in SIZES:
-        whole, written = torch.full_like(recording, torch.nan), 0
-        for start, stop in cut_windows(30, length=length, hop=hop, placement=placement):
-            crossfade_into(whole, recording[:, start:stop].clone(), start=start, written=written)
-            written = stop
-        torch.testing.assert_close(whole, recording)
+        windows = cut_windows(30, length=length, hop=hop, placement=placement)
+        parts = [recording[:, start:stop].clone() for start, stop in windows]
+        torch.testing.assert_close(join(parts, windows), recording)
+
+
+@pytest.mark.parametrize("block", [1, 4, 7, 100])
+def test_slices_of_a_stream_are_those_of_the_recording(block):
+    recording = torch.arange(60).reshape(30, 2)
+    gaps = [Window(0, 3), Window(9, 12), Window(11, 25), Window(26, 26), Window(29, 33)]
+    for windows in (gaps, *(cut_windows(30, length=length, hop=hop) for length, hop in SIZES)):
+        slices = list(stream_slices(recording.split(block), windows))
+        assert len(slices) == len(windows)
+        for (start, stop), found in zip(windows, slices, strict=True):
+            assert torch.equal(found, recording[start:stop])

@@ -5,12 +5,16 @@ import pytest
 import torch
 
 from photism import AudioPromptEncoder, Waveform, load_waveform
+from photism.audio.log_mel import log_mel
+from photism.audio.log_mel_stream import LogMelStream
+from photism.audio.long_recording import load_recording
 from photism.audio.windowing import cut_windows
 from photism.encoder import chunked
-from photism.encoder.chunked import encode_chunked, max_exact_tokens
+from photism.encoder.chunked import encode_chunked, encode_stream, max_exact_tokens
 from photism.errors import InputError
 from photism.hub import bundled_model
 from tests.encoder.reference import batch, pair
+from tests.support.long_recordings import read_in_blocks
 
 EXAMPLE_PATHS = sorted((bundled_model() / "examples").glob("*.ogg"))
 
@@ -81,3 +85,22 @@ def test_invalid_arguments_are_rejected():
     with_adapter, _ = pair("Model", add_adapter=True)
     with pytest.raises(InputError, match="no adapter"):
         encode_chunked(with_adapter, features[:1])
+
+
+def test_states_of_a_stream_are_those_of_the_whole_features():
+    model, _ = pair("Model", feature_projection_input_dim=160)
+    samples = np.random.default_rng(0).standard_normal(50_000).astype(np.float32) * 0.1
+    with read_in_blocks(window_tokens=40), torch.no_grad():
+        features, mask = log_mel([samples])
+        expected, windows = encode_chunked(model, features[:, : int(mask.sum())])
+        log_mels = LogMelStream.measure(load_recording(Waveform(samples)), num_mel_bins=80, stride=2)
+        reported = []
+        stream = encode_stream(model, log_mels, passes=2, on_progress=reported.append)
+        found = [torch.cat(list(stream), dim=1) for _ in range(2)]
+    assert len(stream.windows) == windows == 5
+    for states in found:
+        torch.testing.assert_close(states, expected, atol=1e-4, rtol=1e-4)
+    np.testing.assert_allclose(reported, np.arange(1, 11) * 3.125 / 10)
+    with_adapter, _ = pair("Model", add_adapter=True)
+    with pytest.raises(InputError, match="no adapter"):
+        encode_stream(with_adapter, log_mels)

@@ -5,7 +5,8 @@ import torch
 from torch.nn.functional import pad
 
 from photism import InputError
-from photism.prompts.prompt_adapter import ConvPromptAdapter, PhoneticPromptAdapter, ResamplerPromptAdapter
+from photism.prompts.prompt_adapter import ConvPromptAdapter, PhoneticPromptAdapter
+from photism.prompts.resampler_adapter import ResamplerPromptAdapter
 
 WIDTH, TOKENS, SPACE_WIDTH = 16, 5, 24
 SYMBOLS, PROMPTS = 9, 7
@@ -54,6 +55,17 @@ def test_tokens_do_not_depend_on_padding(name):
     alone = adapter(states, torch.ones(1, 9, dtype=torch.long))
     mask = torch.tensor([[1] * 9 + [0] * 4])
     torch.testing.assert_close(adapter(pad(states, (0, 0, 0, 4), value=3.0), mask), alone)
+
+
+@pytest.mark.parametrize("name", ADAPTERS)
+@pytest.mark.parametrize("frames", [1, 2, 7, 20, 101])
+def test_states_in_blocks_give_the_tokens_of_the_whole(name, frames):
+    adapter = make_adapter(name)
+    states = torch.randn(1, frames, WIDTH)
+    whole = adapter(states, torch.ones(1, frames, dtype=torch.long))
+    for size in (1, 6, 200):
+        torch.testing.assert_close(adapter.adapt_blocks(states.split(size, dim=1)), whole)
+    assert adapter.passes == (2 if name == "resampler" else 1)
 
 
 def test_only_the_conv_adapter_crops_to_its_window():

@@ -58,6 +58,11 @@ class Waveform:
         check_range(samples)
 
     @property
+    def sample_count(self) -> int:
+        """Number of samples."""
+        return len(self.samples)
+
+    @property
     def duration_s(self) -> float:
         """Duration in seconds."""
         return len(self.samples) / SAMPLING_RATE

@@ -125,6 +125,25 @@ def stream_windows(
         yield window(total - length, total)
 
 
+def stream_slices(blocks: Iterable[Tensor], windows: Iterable[Window]) -> Iterator[Tensor]:
+    """Cut known windows from a recording that arrives in blocks, and hold one window and one block at a time.
+
+    Args:
+        blocks: values (L, ...), in blocks of any length.
+        windows: windows in ascending order.
+
+    Yields:
+        the values of each window; of one that ends after the recording, those that there are.
+    """
+    arriving = iter(blocks)
+    held, held_from = next(arriving), 0  # position in the recording of the first value in `held`
+    for start, stop in windows:
+        while held_from + len(held) < stop and (block := next(arriving, None)) is not None:
+            dropped = min(len(held), start - held_from)
+            held, held_from = torch.cat([held[dropped:], block]), held_from + dropped
+        yield held[start - held_from : stop - held_from]
+
+
 def kept_ranges(windows: Sequence[Window]) -> list[tuple[float, float]]:
     """Return the range that is kept of each window if neighbours are joined in the middle of their overlap.
 
@@ -162,22 +181,18 @@ def crossfade_weights(
     return weights / added_up[where]
 
 
-def crossfade_into(whole: Tensor, part: Tensor, *, start: int, written: int) -> None:
-    """Write a window's values into the whole, and fade from the earlier windows' values to them where they overlap.
+def crossfade(before: Tensor, part: Tensor) -> None:
+    """Fade from the earlier windows' values to those of a window where they overlap.
 
     This joins windows one after the other, in place, where `crossfade_weights` needs all of them at once.
 
     Args:
-        whole: (B, F, D) of the recording, changed in place.
-        part: (B, L, D) of the window; its overlap is overwritten.
-        start: position of the window.
-        written: positions of `whole` that earlier windows have written, counted from 0.
+        before: (B, O, D) of the earlier windows at the first O positions of the window.
+        part: (B, L, D) of the window; its first O positions are overwritten.
     """
-    overlap = written - start
-    if overlap > 0:
-        rising = torch.arange(1, overlap + 1, device=whole.device, dtype=whole.dtype) / (overlap + 1)
-        part[:, :overlap].lerp_(whole[:, start:written], 1 - rising[:, None])
-    whole[:, start : start + part.shape[1]] = part
+    overlap = before.shape[1]
+    rising = torch.arange(1, overlap + 1, device=part.device, dtype=part.dtype) / (overlap + 1)
+    part[:, :overlap].lerp_(before, 1 - rising[:, None])
 
 
 def _check_hop(hop: int, length: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -117,6 +117,31 @@ class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
         for layer in self.tdnn:
             states = layer(states)
         return self.feature_extractor(_mean_and_deviation(states, lengths))
+
+    def embed_blocks(self, blocks: Iterable[Tensor]) -> Tensor:
+        """Compute the embedding (1, xvector_output_dim) of one recording whose states come in blocks, as `embed` does.
+
+        Args:
+            blocks: the encoder's states (1, f, D), together at least `receptive_field` frames.
+        """
+        count, total, squares = 0, torch.zeros(1), torch.zeros(1)
+        held: Tensor | None = None  # projected frames that outputs of the next block depend on, too
+        for block in blocks:
+            states = self.projector(block)
+            states = states if held is None else torch.cat([held, states], dim=1)
+            held = states[:, max(0, states.shape[1] - self.receptive_field + 1) :]
+            if states.shape[1] < self.receptive_field:
+                continue
+            for layer in self.tdnn:
+                states = layer(states)
+            outputs = states.double()
+            count += outputs.shape[1]
+            total = total.to(outputs) + outputs.sum(1)
+            squares = squares.to(outputs) + outputs.square().sum(1)
+        mean = total / count
+        variance = (squares - count * mean.square()).clamp(min=0) / max(count - 1, 1)
+        pooled = torch.cat([mean, variance.sqrt()], dim=1)
+        return self.feature_extractor(pooled.to(self.feature_extractor.weight.dtype))
 
 
 class TimeDelayLayer(nn.Module):

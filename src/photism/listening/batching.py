@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar, cast
 import numpy as np
 from torch import Tensor
 
+from photism.audio.long_recording import LongRecording, Recording, load_recording
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform, recording_in
 from photism.errors import InputError
@@ -37,7 +38,7 @@ def is_single(recordings: Recordings) -> bool:
     if isinstance(recordings, list | tuple):
         return bool(recordings) and isinstance(recordings[0], int | float | np.number)
     files = SoundFile | str | bytes | bytearray | memoryview
-    known = isinstance(recordings, files | Waveform | np.ndarray | Tensor | Mapping)
+    known = isinstance(recordings, files | Waveform | LongRecording | np.ndarray | Tensor | Mapping)
     return known or any(hasattr(recordings, name) for name in ("read", "__fspath__", "get_all_samples"))
 
 
@@ -101,7 +102,40 @@ def decode_ahead(
 
     def load(recording: AudioSource) -> Waveform:
         """Decode one recording."""
-        return _load(recording, sampling_rate, max_duration_s)
+        source, rate = _with_rate(recording, sampling_rate)
+        return load_waveform(source, sampling_rate=rate, max_duration_s=max_duration_s)
+
+    return _submit_ahead(as_iterable(recordings), load, 0 if is_single(recordings) else num_workers, on_error)
+
+
+def read_ahead(
+    recordings: Recordings,
+    *,
+    sampling_rate: float = SAMPLING_RATE,
+    max_duration_s: float | None = None,
+    num_workers: int = 2,
+    on_error: OnError | None = None,
+) -> Iterator[tuple[int, Recording]]:
+    """Read recordings in threads while the caller processes earlier ones; long ones are not held in memory.
+
+    Args:
+        recordings: as in `decode_ahead`.
+        sampling_rate: as in `decode_ahead`.
+        max_duration_s: maximum duration; longer recordings are an error. None for no limit.
+        num_workers: as in `decode_ahead`.
+        on_error: as in `decode_ahead`.
+
+    Yields:
+        the index of each recording, from 0, and its waveform or, of more than an hour, a `LongRecording`.
+
+    Raises:
+        InputError: as in `decode_ahead`.
+    """
+
+    def load(recording: AudioSource) -> Recording:
+        """Read one recording."""
+        source, rate = _with_rate(recording, sampling_rate)
+        return load_recording(source, sampling_rate=rate, max_duration_s=max_duration_s)
 
     return _submit_ahead(as_iterable(recordings), load, 0 if is_single(recordings) else num_workers, on_error)
 
@@ -147,14 +181,14 @@ def in_batches(
 
 def _submit_ahead(
     recordings: Iterable[AudioSource],
-    load: Callable[[AudioSource], Waveform],
+    load: Callable[[AudioSource], Result],
     num_workers: int,
     on_error: OnError | None,
-) -> Iterator[tuple[int, Waveform]]:
+) -> Iterator[tuple[int, Result]]:
     stream = _Postponed(recordings)
     indexed = enumerate(stream)
     with ThreadPoolExecutor(max(1, num_workers)) as pool:
-        waiting: deque[tuple[int, Future[Waveform]]] = deque()
+        waiting: deque[tuple[int, Future[Result]]] = deque()
         try:
             while True:
                 for index, recording in islice(indexed, num_workers + 1 - len(waiting)):
@@ -162,9 +196,9 @@ def _submit_ahead(
                 if not waiting:
                     stream.raise_error()
                     return
-                index, waveform = waiting.popleft()
+                index, read = waiting.popleft()
                 try:
-                    yield index, waveform.result()
+                    yield index, read.result()
                 except InputError as error:
                     if on_error is None:
                         raise
@@ -210,10 +244,11 @@ def _take_group(
     return group
 
 
-def _load(recording: Any, sampling_rate: float, max_duration_s: float) -> Waveform:
+def _with_rate(recording: Any, sampling_rate: float) -> tuple[Any, float | None]:
+    """Return the recording that a source contains and, for an array without a rate, its rate."""
     recording = recording_in(recording)
     is_array = isinstance(recording, np.ndarray | Tensor | list | tuple)
-    return load_waveform(recording, sampling_rate=sampling_rate if is_array else None, max_duration_s=max_duration_s)
+    return recording, sampling_rate if is_array else None
 
 
 def _undecoded(dataset: Any) -> Iterable[AudioSource]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from photism.audio.log_mel import FRAMES_PER_S
+from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.device import choose_device
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.finite import check_finite
-from photism.listening.batching import OnError, OnProgress, Recordings, collect, decode_ahead
+from photism.listening.batching import OnError, OnProgress, Recordings, collect, read_ahead
 from photism.listening.classifier_checkpoint import load_classifier
-from photism.listening.head_states import encode_windows, extract_features
+from photism.listening.head_states import encode_windows, extract_features, stream_states
 from photism.listening.segmentation import ProblemType
 from photism.listening.settings import ClassifierSettings, LabelSettings, ScoreFunction
 from photism.listening.transformers_classifier import TransformersClassifier
@@ -124,7 +125,7 @@ class AudioClassifier:
         recordings: Recordings,
         *,
         sampling_rate: float = SAMPLING_RATE,
-        max_duration_s: float = 3600.0,
+        max_duration_s: float | None = None,
         on_error: OnError | None = None,
         on_progress: OnProgress | None = None,
         **changes: Any,
@@ -132,12 +133,13 @@ class AudioClassifier:
         """Classify recordings, whole or in windows, and yield their labels in order.
 
         Wav2Vec2-BERT encodes a long recording (`photism.encoder.chunked.max_exact_tokens`) in overlapping windows whose
-        states are cross-faded. Other architectures take it at once, or refuse it if memory does not suffice.
+        states are cross-faded. Other architectures take it at once, or refuse it if memory does not suffice. With
+        `window_s`, a recording of any length is read in blocks by all of them.
 
         Args:
             recordings: one recording, or any number of them.
             sampling_rate: rate in Hz of arrays that come without one.
-            max_duration_s: maximum duration; longer recordings are an error.
+            max_duration_s: maximum duration; longer recordings are an error. None for no limit.
             on_error: called for each unreadable recording, which is then skipped; by default it is an error.
             on_progress: called after each batch.
             changes: settings that differ from the classifier's.
@@ -154,7 +156,7 @@ class AudioClassifier:
             top_k=settings.top_k,
             threshold=settings.threshold,
         )
-        waveforms = decode_ahead(
+        found = read_ahead(
             recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
@@ -162,8 +164,9 @@ class AudioClassifier:
             on_error=on_error,
         )
         return label_recordings(
-            waveforms,
+            found,
             lambda batch: _apply(function, self.logits(batch)),
+            lambda recording, report: _apply(function, self.long_logits(recording, on_progress=report))[0],
             policy,
             settings,
             check=self.transformers_classifier.check if self.transformers_classifier else None,
@@ -184,6 +187,28 @@ class AudioClassifier:
         groups = self._split_by_memory(waveforms, max_tokens)
         logits = torch.cat([self._logits(group, max_tokens) for group in groups]).float().cpu()
         return check_finite(logits, "logits", self.model.dtype)
+
+    @torch.no_grad()
+    def long_logits(self, recording: LongRecording, *, on_progress: Callable[[float], None] | None = None) -> Tensor:
+        """Return the logits (1, C) of a recording that is read in blocks, float32 on the CPU.
+
+        Args:
+            recording: the recording.
+            on_progress: called with the seconds that are processed.
+
+        Raises:
+            NotFiniteError: some are not finite.
+        """
+        if self.transformers_classifier:
+            return self.logits([self.transformers_classifier.beginning(recording)])
+        model, count = self.model, 0
+        total = torch.zeros(1)
+        for states in stream_states(model, self.extractor, recording, on_progress=on_progress):
+            projected = model.projector(states)
+            total = total.to(projected.device, torch.float64) + projected.double().sum(dim=1)
+            count += projected.shape[1]
+        logits = model.classifier((total / count).to(model.dtype)).float().cpu()
+        return check_finite(logits, "logits", model.dtype)
 
     def _logits(self, waveforms: Sequence[Waveform], max_tokens: int) -> Tensor:
         """Return the logits (B, C) of waveforms that fit into memory together, or of a single one of any length."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from photism.audio.log_mel import HOP_SAMPLES
-from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
+from photism.audio.long_recording import LongRecording, Recording
+from photism.audio.waveform import SAMPLING_RATE, AudioSource
 from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.encoder.pretrained import load_head
 from photism.finite import check_finite
-from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead
-from photism.listening.head_states import encode_recordings
+from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead
+from photism.listening.head_states import encode_recordings, stream_states
 from photism.listening.segmentation import find_runs
 from photism.listening.segments import Segment
 from photism.listening.settings import TimelineSettings
@@ -104,13 +106,20 @@ class SpeakerTimeline:
         return HOP_SAMPLES * self.extractor.stride / SAMPLING_RATE
 
     @torch.no_grad()
-    def activity(self, waveform: Waveform) -> NDArray[np.float32]:
-        """Return the probability (F, C) of each speaker in each frame."""
-        states, lengths = encode_recordings(self.model, self.extractor, [waveform])
-        logits = self.model.classifier(states)[0, : int(lengths)].float()
-        check_finite(logits[None], "logits", self.model.dtype)
-        is_single_label = self.model.config.problem_type == "single_label_classification"
-        return (logits.softmax(-1) if is_single_label else logits.sigmoid()).cpu().numpy()
+    def activity(
+        self, recording: Recording, *, on_progress: Callable[[float], None] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the probability (F, C) of each speaker in each frame.
+
+        Args:
+            recording: the recording.
+            on_progress: called, while a long recording is encoded, with the seconds that are.
+        """
+        if isinstance(recording, LongRecording):
+            blocks = stream_states(self.model, self.extractor, recording, on_progress=on_progress)
+            return np.concatenate([self._probabilities(states[0]) for states in blocks])
+        states, lengths = encode_recordings(self.model, self.extractor, [recording])
+        return self._probabilities(states[0, : int(lengths)])
 
     @accepts(TimelineSettings)
     def stream(
@@ -118,7 +127,7 @@ class SpeakerTimeline:
         recordings: Recordings,
         *,
         sampling_rate: float = SAMPLING_RATE,
-        max_duration_s: float = 3600.0,
+        max_duration_s: float | None = None,
         on_error: OnError | None = None,
         on_progress: OnProgress | None = None,
         **changes: Any,
@@ -128,9 +137,9 @@ class SpeakerTimeline:
         Args:
             recordings: one recording, or any number of them.
             sampling_rate: rate in Hz of arrays that come without one.
-            max_duration_s: maximum duration; longer recordings are an error.
+            max_duration_s: maximum duration; longer recordings are an error. None for no limit.
             on_error: called for each unreadable recording, which is then skipped; by default it is an error.
-            on_progress: called after each recording.
+            on_progress: called after each recording, and while a long one is encoded.
             changes: settings that differ from those of the constructor.
 
         Raises:
@@ -138,14 +147,14 @@ class SpeakerTimeline:
             SettingError: a setting is out of range.
         """
         settings = replace(self.settings, **changes)
-        waveforms = decode_ahead(
+        found = read_ahead(
             recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
             num_workers=settings.num_workers,
             on_error=on_error,
         )
-        return (self._diarize(number, waveform, settings, on_progress) for number, waveform in waveforms)
+        return (self._diarize(number, recording, settings, on_progress) for number, recording in found)
 
     @accepts(TimelineSettings)
     def __call__(self, recording: AudioSource, **changes: Any) -> tuple[Segment, ...]:
@@ -161,13 +170,25 @@ class SpeakerTimeline:
         """
         return next(self.stream([recording], **changes)).turns
 
+    def _probabilities(self, states: Tensor) -> NDArray[np.float32]:
+        """Return the probabilities (F, C) of states (F, D)."""
+        logits = self.model.classifier(states).float()
+        check_finite(logits[None], "logits", self.model.dtype)
+        is_single_label = self.model.config.problem_type == "single_label_classification"
+        return (logits.softmax(-1) if is_single_label else logits.sigmoid()).cpu().numpy()
+
     def _diarize(
-        self, number: int, waveform: Waveform, settings: TimelineSettings, on_progress: OnProgress | None
+        self, number: int, recording: Recording, settings: TimelineSettings, on_progress: OnProgress | None
     ) -> Diarization:
-        duration_s = waveform.duration_s
-        activity = self.activity(waveform)
-        if on_progress is not None:
-            on_progress(number, duration_s, duration_s)
+        duration_s = recording.duration_s
+
+        def report(processed_s: float) -> None:
+            """Report the progress of this recording."""
+            if on_progress is not None:
+                on_progress(number, processed_s, duration_s)
+
+        activity = self.activity(recording, on_progress=report)
+        report(duration_s)
         turns = find_turns(activity, self.names, settings, frame_s=self.frame_s, duration_s=duration_s)
         return Diarization(number, duration_s, tuple(turns))
 

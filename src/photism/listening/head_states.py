@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
 
 from photism.audio.log_mel import log_mel
+from photism.audio.log_mel_stream import LogMelStream
+from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import Waveform
-from photism.encoder.chunked import encode_chunked, max_exact_tokens
+from photism.encoder.chunked import StateStream, encode_chunked, encode_stream, max_exact_tokens
 from photism.encoder.heads import encode
 
 
@@ -42,6 +44,28 @@ def encode_windows(model: Any, features: Tensor) -> Tensor:
         model.wav2vec2_bert, features, encode=lambda window: encode(model, window, None, None, None)[0]
     )
     return states
+
+
+def stream_states(
+    model: Any, extractor: Any, recording: LongRecording, *, on_progress: Callable[[float], None] | None = None
+) -> StateStream:
+    """Return the states that a head reads of a recording that is read block by block.
+
+    Args:
+        model: a Wav2Vec2-BERT with a head.
+        extractor: its feature extractor.
+        recording: the recording.
+        on_progress: called after each window with the seconds that are encoded.
+    """
+    log_mels = LogMelStream.measure(
+        recording, num_mel_bins=extractor.num_mel_bins, stride=extractor.stride, device=model.device
+    )
+    return encode_stream(
+        model.wav2vec2_bert,
+        log_mels,
+        encode=lambda window: encode(model, window, None, None, None)[0],
+        on_progress=on_progress,
+    )
 
 
 def encode_recordings(model: Any, extractor: Any, waveforms: Sequence[Waveform]) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Segmentation: merge neighbouring windows, or frames, with the same label."""
+"""Segmentation: merge neighbouring windows with the same label, and find runs of frames."""
 
 from __future__ import annotations
 
@@ -17,42 +17,53 @@ MULTI_LABEL_THRESHOLD = 0.5
 """Default minimum score of a class in a segment, for a multi-label problem: as likely as not."""
 
 
-def merge_windows(
-    ranges_s: Sequence[tuple[float, float]],
-    scores: NDArray[np.floating],
-    names: Sequence[str],
-    *,
-    problem_type: ProblemType,
-    threshold: float | None = None,
-) -> list[Segment]:
-    """Merge neighbouring windows with the same label into segments, in order of time.
+class SegmentMerger:
+    """Merger of neighbouring windows with the same label into segments, one window after the other.
 
     Args:
-        ranges_s: start and end in seconds of the range that each of W windows stands for; neighbours touch.
-        scores: (W, C).
         names: names of the C classes.
         problem_type: "single_label": a window has its best class. "multi_label": a window has each class that reaches
             the threshold. "regression": every value of every window is a segment of its own.
         threshold: minimum score; by default 0.5 for a multi-label problem and none otherwise.
     """
-    if problem_type == "regression":
-        return [
-            Segment(start_s, end_s, name, float(score))
-            for (start_s, end_s), row in zip(ranges_s, scores, strict=True)
-            for name, score in zip(names, row, strict=True)
-            if threshold is None or score >= threshold
-        ]
-    if threshold is None and problem_type == "multi_label":
-        threshold = MULTI_LABEL_THRESHOLD
-    is_present = np.ones(scores.shape, bool) if threshold is None else scores >= threshold
-    if problem_type == "single_label":
-        is_present &= np.arange(len(names)) == scores.argmax(1)[:, None]
-    segments = [
-        Segment(ranges_s[start][0], ranges_s[stop - 1][1], names[index], float(scores[start:stop, index].mean()))
-        for index in map(int, np.flatnonzero(is_present.any(0)))
-        for start, stop in find_runs(is_present[:, index])
-    ]
-    return sorted(segments, key=lambda segment: segment.start_s)
+
+    def __init__(self, names: Sequence[str], problem_type: ProblemType, threshold: float | None = None) -> None:
+        self._names, self._problem_type = names, problem_type
+        default = MULTI_LABEL_THRESHOLD if problem_type == "multi_label" else -np.inf
+        self._threshold = default if threshold is None else threshold
+        self._open: dict[int, tuple[float, list[np.floating]]] = {}  # start and scores, by class
+        self._closed: list[tuple[int, Segment]] = []
+
+    def add(self, start_s: float, scores: NDArray[np.floating]) -> None:
+        """Add the next window.
+
+        Args:
+            start_s: start of the range that the window stands for, where that of the window before it ends.
+            scores: scores (C,) of the window.
+        """
+        is_present = scores >= self._threshold
+        if self._problem_type == "single_label":
+            is_present &= np.arange(len(scores)) == scores.argmax()
+        continues = self._problem_type != "regression"
+        for index in list(self._open):
+            if not (continues and is_present[index]):
+                self._close(index, start_s)
+        for index in map(int, np.flatnonzero(is_present)):
+            self._open.setdefault(index, (start_s, []))[1].append(scores[index])
+
+    def finish(self, end_s: float) -> list[Segment]:
+        """Return the segments in order of time, those with the same start in order of the classes.
+
+        Args:
+            end_s: end of the last window.
+        """
+        for index in list(self._open):
+            self._close(index, end_s)
+        return [segment for _, segment in sorted(self._closed, key=lambda each: (each[1].start_s, each[0]))]
+
+    def _close(self, index: int, end_s: float) -> None:
+        start_s, scores = self._open.pop(index)
+        self._closed.append((index, Segment(start_s, end_s, self._names[index], float(np.mean(scores)))))
 
 
 def find_runs(mask: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

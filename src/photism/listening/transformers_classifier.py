@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from photism.audio.long_recording import LongRecording, Recording
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.device import free_bytes
 from photism.encoder.chunked import MAX_EXACT_TOKENS
@@ -60,28 +61,32 @@ class TransformersClassifier:
             return 0.015 + 0.01 * self.extractor.max_length
         return None
 
-    def check(self, waveform: Waveform) -> None:
+    def check(self, recording: Recording) -> None:
         """Check that a recording can be classified at once, and warn the first time that only its beginning is.
 
         Raises:
             InputError: the recording is too short for the model, or needs too much memory or time.
         """
-        self._warn_of_cut(waveform)
+        self._warn_of_cut(recording)
         if not self.takes_waveforms:
             return
         config = self.model.config
-        tokens = self._tokens(len(waveform.samples))
+        tokens = self._tokens(recording.sample_count)
         if tokens < getattr(config, "squeeze_factor", 1):
-            raise InputError(f"a recording of {waveform.duration_s:.3f} s is too short for a {config.model_type}")
-        numbers = LIVE_COPIES * config.conv_dim[0] * len(waveform.samples) / config.conv_stride[0]
+            raise InputError(f"a recording of {recording.duration_s:.3f} s is too short for a {config.model_type}")
+        numbers = LIVE_COPIES * config.conv_dim[0] * recording.sample_count / config.conv_stride[0]
         if config.model_type == "wavlm":  # the only one whose attention has a bias for every pair of tokens
             numbers += LIVE_COPIES * config.num_attention_heads * tokens**2
         too_large = numbers * self.model.dtype.itemsize > MAX_FREE_FRACTION * free_bytes(self.model.device)
         if too_large or tokens > MAX_EXACT_TOKENS:
             raise InputError(
-                f"a recording of {waveform.duration_s:.0f} s is too long to be classified at once by a "
+                f"a recording of {recording.duration_s:.0f} s is too long to be classified at once by a "
                 f"{config.model_type} on this machine; use windows, for example of 10 s"
             )
+
+    def beginning(self, recording: LongRecording) -> Waveform:
+        """Return the part of a long recording that the model sees, which `check` has found not to be too long."""
+        return recording.beginning(self.max_duration_s or recording.duration_s)
 
     def logits(self, waveforms: Sequence[Waveform]) -> Tensor:
         """Return the logits (B, C) of waveforms, float32 on the CPU."""
@@ -98,9 +103,9 @@ class TransformersClassifier:
             rows.update(zip(group, self._forward(model, together), strict=True))
         return torch.stack([rows[index] for index in range(len(inputs))]).float().cpu()
 
-    def _warn_of_cut(self, waveform: Waveform) -> None:
+    def _warn_of_cut(self, recording: Recording) -> None:
         max_s = self.max_duration_s
-        if max_s is not None and waveform.duration_s > max_s and not self.has_warned:
+        if max_s is not None and recording.duration_s > max_s and not self.has_warned:
             self.has_warned = True
             model_type = self.model.config.model_type
             logger.warning("%s sees only the first %g s; use windows for longer recordings", model_type, max_s)

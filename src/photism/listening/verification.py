@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from photism.audio.log_mel import FRAMES_PER_S
+from photism.audio.long_recording import LongRecording, Recording
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
 from photism.finite import check_finite
-from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead, in_batches, is_single
+from photism.listening.batching import OnError, OnProgress, Recordings, in_batches, is_single, read_ahead
 from photism.listening.calibration import Calibration
 from photism.listening.embeddings import load_others, save_embeddings
-from photism.listening.head_states import encode_recordings
+from photism.listening.head_states import encode_recordings, stream_states
 from photism.listening.metrics import equal_error_rate, min_detection_cost
 from photism.listening.settings import EmbeddingSettings
 from photism.listening.windowed_scores import MAX_GROUP_SAMPLES
@@ -115,7 +118,7 @@ class SpeakerVerifier:
         recordings: Recordings,
         *,
         sampling_rate: float = SAMPLING_RATE,
-        max_duration_s: float = 3600.0,
+        max_duration_s: float | None = None,
         on_error: OnError | None = None,
         on_progress: OnProgress | None = None,
     ) -> Iterator[tuple[int, Embedding]]:
@@ -124,9 +127,9 @@ class SpeakerVerifier:
         Args:
             recordings: one recording, or any number of them.
             sampling_rate: rate in Hz of arrays that come without one.
-            max_duration_s: maximum duration; longer recordings are an error.
+            max_duration_s: maximum duration; longer recordings are an error. None for no limit.
             on_error: called for each unreadable recording, which is then skipped; by default it is an error.
-            on_progress: called after each batch.
+            on_progress: called after each batch, and while a long recording is encoded.
 
         Yields:
             the index of each recording, from 0, and its embedding (D,) of unit length: dot products are cosines.
@@ -134,7 +137,7 @@ class SpeakerVerifier:
         Raises:
             InputError: a recording is unreadable and there is no `on_error`, or there are no recordings.
         """
-        waveforms = decode_ahead(
+        found = read_ahead(
             recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
@@ -142,18 +145,27 @@ class SpeakerVerifier:
             on_error=on_error,
         )
 
-        def embed_batch(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, Embedding]]:
+        def report(number: int, duration_s: float, processed_s: float) -> None:
+            """Report the progress of a recording."""
+            if on_progress:
+                on_progress(number, processed_s, duration_s)
+
+        def embed_batch(batch: Sequence[tuple[int, Recording]]) -> list[tuple[int, Embedding]]:
             """Embed a batch and report the progress."""
-            rows = self._embed([waveform for _, waveform in batch])
-            for number, waveform in batch:
-                if on_progress:
-                    on_progress(number, waveform.duration_s, waveform.duration_s)
-            return [(number, row) for (number, _), row in zip(batch, rows, strict=True)]
+            short = [recording for _, recording in batch if isinstance(recording, Waveform)]
+            rows = iter(self._embed(short) if short else ())
+            embedded: list[tuple[int, Embedding]] = []
+            for number, recording in batch:
+                progress = partial(report, number, recording.duration_s)
+                is_short = isinstance(recording, Waveform)
+                embedded.append((number, next(rows) if is_short else self._embed_long(recording, progress)))
+                progress(recording.duration_s)
+            return embedded
 
         return in_batches(
-            waveforms,
+            found,
             embed_batch,
-            length=lambda item: len(item[1].samples),
+            length=lambda item: item[1].sample_count,
             batch_size=self.settings.batch_size,
             max_group_length=MAX_GROUP_SAMPLES,
         )
@@ -313,7 +325,15 @@ class SpeakerVerifier:
         fits = padded_s * FRAMES_PER_S / self.extractor.stride <= max_exact_tokens(self.model.wav2vec2_bert)
         groups = [waveforms] if fits else [[waveform] for waveform in waveforms]
         rows = [self.model.embed(*encode_recordings(self.model, self.extractor, group)).float() for group in groups]
-        embeddings = torch.cat(rows)
+        return self._normalized(torch.cat(rows))
+
+    @torch.no_grad()
+    def _embed_long(self, recording: LongRecording, on_progress: Callable[[float], None]) -> Embedding:
+        blocks = stream_states(self.model, self.extractor, recording, on_progress=on_progress)
+        return self._normalized(self.model.embed_blocks(blocks).float())[0]
+
+    def _normalized(self, embeddings: Tensor) -> Embedding:
+        """Scale embeddings (B, D) to unit length."""
         # The norm of finite numbers may overflow too, and they would become zeros.
         check_finite(embeddings.norm(dim=1, keepdim=True), "embeddings", self.model.dtype)
         return normalize(embeddings, dim=1).cpu().numpy()

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photism.audio.long_recording import LongRecording, Recording, sample_blocks
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.audio.windowing import Window, cut_windows, kept_ranges
+from photism.audio.windowing import Window, stream_windows
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnProgress, in_batches
-from photism.listening.segmentation import ProblemType, merge_windows
+from photism.listening.segmentation import ProblemType, SegmentMerger
 from photism.listening.segments import Segment
 from photism.listening.settings import HearSettings, LabelSettings
 
@@ -23,6 +25,8 @@ MAX_GROUP_SAMPLES = 20 * 60 * SAMPLING_RATE
 
 ScoreWaveforms: TypeAlias = Callable[[Sequence[Waveform]], NDArray[np.floating]]
 """Function from B waveforms to scores (B, C), in which no row depends on the other waveforms."""
+ScoreLongRecording: TypeAlias = Callable[[LongRecording, Callable[[float], None]], NDArray[np.floating]]
+"""Function from a long recording, and a callback for the seconds that are processed, to its scores (C,)."""
 
 
 class ClassScore(TypedDict):
@@ -82,34 +86,11 @@ class LabelPolicy:
     top_k: int | None
     threshold: float | None
 
-    def best(self, scores: NDArray[np.floating]) -> tuple[ClassScore, ...]:
-        """Return the best classes by scores (C,), best first."""
+    def scored_window(self, window: Window, scores: NDArray[np.floating]) -> ScoredWindow:
+        """Return a window in samples with its best classes by scores (C,), best first."""
         order = np.argsort(-scores, kind="stable")[: self.top_k]
-        return tuple(ClassScore(label=self.names[int(index)], score=float(scores[index])) for index in order)
-
-    def label(self, number: int, windows: Sequence[Window], scores: NDArray[np.floating], *, is_whole: bool) -> Labels:
-        """Label one recording.
-
-        Args:
-            number: index of the recording.
-            windows: W windows in samples.
-            scores: (W, C).
-            is_whole: whether the recording was scored as a whole, W = 1.
-        """
-        scored = tuple(
-            ScoredWindow(start / SAMPLING_RATE, stop / SAMPLING_RATE, self.best(row))
-            for (start, stop), row in zip(windows, scores, strict=True)
-        )
-        duration_s = scored[-1].end_s
-        if is_whole:
-            best = [each for each in scored[0].scores if self.threshold is None or each["score"] >= self.threshold]
-            segments = [Segment(0.0, duration_s, **each) for each in best]
-        else:
-            ranges_s = [(start / SAMPLING_RATE, stop / SAMPLING_RATE) for start, stop in kept_ranges(windows)]
-            segments = merge_windows(
-                ranges_s, scores, self.names, problem_type=self.problem_type, threshold=self.threshold
-            )
-        return Labels(number, duration_s, scored, tuple(segments))
+        best = tuple(ClassScore(label=self.names[int(index)], score=float(scores[index])) for index in order)
+        return ScoredWindow(window.start / SAMPLING_RATE, window.stop / SAMPLING_RATE, best)
 
 
 class _Crop(NamedTuple):
@@ -117,101 +98,140 @@ class _Crop(NamedTuple):
 
     number: int
     window: Window
-    waveform: Waveform
-    recording: Waveform
+    waveform: Recording  # a long one only if it is scored as a whole
+    sample_count: int  # of the recording
     new_from: int  # sample of the recording up to which the windows before it reach
 
     @property
     def is_last(self) -> bool:
         """True for the last window of a recording."""
-        return self.window.stop == len(self.recording.samples)
+        return self.window.stop == self.sample_count
+
+
+ScoredCrops: TypeAlias = Iterator[tuple[_Crop, NDArray[np.floating]]]
 
 
 def label_recordings(
-    waveforms: Iterable[tuple[int, Waveform]],
+    recordings: Iterable[tuple[int, Recording]],
     score: ScoreWaveforms,
+    score_long: ScoreLongRecording,
     policy: LabelPolicy,
     settings: HearSettings | LabelSettings,
     *,
-    check: Callable[[Waveform], None] | None = None,
+    check: Callable[[Recording], None] | None = None,
     on_error: OnError | None = None,
     on_progress: OnProgress | None = None,
 ) -> Iterator[Labels]:
     """Score and label recordings in batches, and yield the labels in the order of the recordings.
 
     Args:
-        waveforms: recordings and their indices.
+        recordings: recordings and their indices.
         score: scores a batch of waveforms of similar length.
+        score_long: scores a long recording as a whole.
         policy: which labels are reported.
         settings: windows and batch size.
         check: raises InputError for a recording, or its first window, that cannot be scored.
         on_error: called for each such recording, which is then skipped; by default it is an error.
-        on_progress: called after each batch.
+        on_progress: called after each batch, and while a long recording is scored.
 
     Raises:
         InputError: `check` refuses a recording and there is no `on_error`.
     """
     processed: Counter[int] = Counter()  # samples by recording; overlaps count once
 
+    def report(crop: _Crop, processed_s: float) -> None:
+        """Report the progress of a recording."""
+        if on_progress:
+            on_progress(crop.number, processed_s, crop.sample_count / SAMPLING_RATE)
+
     def score_crops(batch: Sequence[_Crop]) -> list[tuple[_Crop, NDArray[np.floating]]]:
         """Score a batch and report the progress."""
-        rows = score([crop.waveform for crop in batch])
+        short = [crop.waveform for crop in batch if isinstance(crop.waveform, Waveform)]
+        rows = iter(score(short) if short else ())
+        scored: list[tuple[_Crop, NDArray[np.floating]]] = []
         for crop in batch:
+            if isinstance(crop.waveform, Waveform):
+                scored.append((crop, next(rows)))
+            else:
+                scored.append((crop, score_long(crop.waveform, partial(report, crop))))
             processed[crop.number] += crop.window.stop - crop.new_from
-            if on_progress:
-                on_progress(crop.number, processed[crop.number] / SAMPLING_RATE, crop.recording.duration_s)
-        return list(zip(batch, rows, strict=True))
+            report(crop, processed[crop.number] / SAMPLING_RATE)
+        return scored
 
     scored = in_batches(
-        _cut(waveforms, settings, check, on_error),
+        _cut(recordings, settings, check, on_error),
         score_crops,
-        length=lambda crop: len(crop.waveform.samples),
+        length=lambda crop: crop.waveform.sample_count,
         batch_size=settings.batch_size,
         max_group_length=MAX_GROUP_SAMPLES,
     )
-    return _label_each(scored, policy, is_whole=settings.window_s is None)
+    for first in scored:
+        of_recording = _until_last(first, scored)
+        yield _label_whole(first, policy) if settings.window_s is None else _label_windows(of_recording, policy)
 
 
 def _cut(
-    waveforms: Iterable[tuple[int, Waveform]],
+    recordings: Iterable[tuple[int, Recording]],
     settings: HearSettings | LabelSettings,
-    check: Callable[[Waveform], None] | None,
+    check: Callable[[Recording], None] | None,
     on_error: OnError | None,
 ) -> Iterator[_Crop]:
     """Yield the windows of each recording; a recording no longer than a window is one window."""
-    for number, recording in waveforms:
-        samples = recording.samples
-        windows = _windows(len(samples), settings)
-        crops = [recording] if len(windows) == 1 else [Waveform(samples[start:stop]) for start, stop in windows]
+    for number, recording in recordings:
+        crops = _crops(number, recording, settings)
+        first = next(crops)
         try:
             if check:
-                check(crops[0])
+                check(first.waveform)
         except InputError as error:
             if on_error is None:
                 raise
             on_error(number, error)
             continue
-        new_from = [0, *(window.stop for window in windows[:-1])]
-        for window, crop, start in zip(windows, crops, new_from, strict=True):
-            yield _Crop(number, window, crop, recording, start)
+        yield first
+        yield from crops
 
 
-def _windows(total: int, settings: HearSettings | LabelSettings) -> list[Window]:
+def _crops(number: int, recording: Recording, settings: HearSettings | LabelSettings) -> Iterator[_Crop]:
+    total = recording.sample_count
     if settings.window_s is None:
-        return [Window(0, total)]
+        yield _Crop(number, Window(0, total), recording, total, 0)
+        return
     length = round(settings.window_s * SAMPLING_RATE)
     hop = length // 2 if settings.hop_s is None else max(1, round(settings.hop_s * SAMPLING_RATE))
-    return cut_windows(total, length=length, hop=hop)
+    new_from = 0
+    for window, samples in stream_windows(sample_blocks(recording), length=length, hop=hop):
+        yield _Crop(number, window, Waveform(samples), total, new_from)
+        new_from = window.stop
 
 
-def _label_each(
-    scored: Iterator[tuple[_Crop, NDArray[np.floating]]], policy: LabelPolicy, *, is_whole: bool
-) -> Iterator[Labels]:
-    windows: list[Window] = []
-    rows: list[NDArray[np.floating]] = []
+def _until_last(first: tuple[_Crop, NDArray[np.floating]], scored: ScoredCrops) -> ScoredCrops:
+    """Yield the windows of one recording."""
+    crop, row = first
+    yield crop, row
+    while not crop.is_last:
+        crop, row = next(scored)
+        yield crop, row
+
+
+def _label_whole(scored: tuple[_Crop, NDArray[np.floating]], policy: LabelPolicy) -> Labels:
+    crop, row = scored
+    window = policy.scored_window(crop.window, row)
+    best = [each for each in window.scores if policy.threshold is None or each["score"] >= policy.threshold]
+    segments = tuple(Segment(0.0, window.end_s, **each) for each in best)
+    return Labels(crop.number, window.end_s, (window,), segments)
+
+
+def _label_windows(scored: ScoredCrops, policy: LabelPolicy) -> Labels:
+    """Label a recording window by window, without holding the scores of all classes of all windows."""
+    merger = SegmentMerger(policy.names, policy.problem_type, policy.threshold)
+    windows: list[ScoredWindow] = []
+    number = before_stop = 0
     for crop, row in scored:
-        windows.append(crop.window)
-        rows.append(row)
-        if crop.is_last:
-            yield policy.label(crop.number, windows, np.stack(rows), is_whole=is_whole)
-            windows, rows = [], []
+        number, window = crop.number, crop.window
+        windows.append(policy.scored_window(window, row))
+        # A window stands for the range up to the middle of its overlap with the next one.
+        merger.add((before_stop + window.start) / 2 / SAMPLING_RATE, row)
+        before_stop = window.stop
+    duration_s = windows[-1].end_s
+    return Labels(number, duration_s, tuple(windows), tuple(merger.finish(duration_s)))

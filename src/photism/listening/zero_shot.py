@@ -12,7 +12,7 @@ weighted mean of the cosines for a high temperature.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -22,9 +22,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.errors import InputError
-from photism.listening.batching import OnError, OnProgress, Recordings, decode_ahead
+from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead
 from photism.listening.settings import CAPTION_FIELD, HearSettings, RankSettings
 from photism.listening.windowed_scores import LabelPolicy, Labels, label_recordings
 from photism.prompts.audio_prompt import AudioPrompt
@@ -126,7 +127,7 @@ class CaptionRanker:
         *,
         captions: Sequence[str] | None = None,
         sampling_rate: float = SAMPLING_RATE,
-        max_duration_s: float = 3600.0,
+        max_duration_s: float | None = None,
         on_error: OnError | None = None,
         on_progress: OnProgress | None = None,
         **settings: Any,
@@ -137,7 +138,7 @@ class CaptionRanker:
             recordings: one recording, as `load_waveform` accepts it; or a list, generator or dataset of recordings.
             captions: captions to rank; by default the model's.
             sampling_rate: rate in Hz of arrays that come without one.
-            max_duration_s: maximum duration; longer recordings are an error.
+            max_duration_s: maximum duration; longer recordings are an error. None for no limit.
             on_error: called for each unreadable recording, which is then skipped; by default it is an error.
             on_progress: called after each batch.
             settings: settings of `HearSettings`.
@@ -154,15 +155,20 @@ class CaptionRanker:
             prompts = self.encoder.encode(batch, batch_size=len(batch))
             return self.score_prompts(prompts, captions=names, template=chosen.template).float().cpu().numpy()
 
+        def score_long(recording: LongRecording, report: Callable[[float], None]) -> NDArray[np.floating]:
+            """Return the scores (M,) of a long recording."""
+            prompt = self.encoder.encode([recording], on_progress=report)
+            return self.score_prompts(prompt, captions=names, template=chosen.template)[0].float().cpu().numpy()
+
         policy = LabelPolicy(names=names, problem_type="single_label", top_k=chosen.top_k, threshold=chosen.threshold)
-        waveforms = decode_ahead(
+        found = read_ahead(
             recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
             num_workers=chosen.num_workers,
             on_error=on_error,
         )
-        return label_recordings(waveforms, score, policy, chosen, on_progress=on_progress)
+        return label_recordings(found, score, score_long, policy, chosen, on_progress=on_progress)
 
     def rank_prompts(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel, Wav2Vec2BertConfig, initialization
 
 from photism.audio.log_mel import FRAMES_PER_S, LogMel, log_mel
+from photism.audio.log_mel_stream import LogMelStream
+from photism.audio.long_recording import LongRecording, Recording, load_recording
 from photism.audio.waveform import AudioSource, Waveform, load_waveform
-from photism.encoder.chunked import encode_chunked, max_exact_tokens
+from photism.encoder.chunked import encode_chunked, encode_stream, max_exact_tokens
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.encoder.module_copy import copy_modules
 from photism.errors import InputError
@@ -26,11 +28,10 @@ from photism.prompts.lexicon import Lexicon
 from photism.prompts.prompt_adapter import (
     ADAPTERS,
     INITIAL_INVERSE_TEMPERATURE,
-    INITIAL_QUERY_STD,
     PhoneticPromptAdapter,
-    ResamplerPromptAdapter,
 )
 from photism.prompts.prompt_space import PromptSpace
+from photism.prompts.resampler_adapter import INITIAL_QUERY_STD, ResamplerPromptAdapter
 
 
 class AudioPromptEncoder(PreTrainedModel):
@@ -217,6 +218,13 @@ class AudioPromptEncoder(PreTrainedModel):
         weights = self.adapter.mixture_weights(states, attention_mask)
         return self._with_bos(self.adapter.mix(weights))._replace(mixture_weights=weights)
 
+    def _adapt_blocks(self, states: Iterable[Tensor]) -> AudioPrompt:
+        """Turn encoder states (1, F, D), which come in blocks, into a prompt, as `_adapt` does."""
+        if not isinstance(self.adapter, PhoneticPromptAdapter):
+            return self._with_bos(self.adapter.adapt_blocks(states))
+        weights = self.adapter.mixture_weights_of_blocks(states)
+        return self._with_bos(self.adapter.mix(weights))._replace(mixture_weights=weights)
+
     def _with_bos(self, tokens: Tensor) -> AudioPrompt:
         """Prepend the BOS embedding to the adapter's tokens, (B, tokens, D), and compute pooled embeddings."""
         bos = self.bos.to(tokens.dtype).expand(len(tokens), 1, -1)
@@ -263,14 +271,22 @@ class AudioPromptEncoder(PreTrainedModel):
         )
 
     @torch.no_grad()
-    def encode(self, recordings: Sequence[AudioSource], *, batch_size: int = 8) -> AudioPrompt:
+    def encode(
+        self,
+        recordings: Sequence[AudioSource | LongRecording],
+        *,
+        batch_size: int = 8,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> AudioPrompt:
         """Encode recordings of any length into prompts; the prompt of a recording does not depend on the others.
 
-        A recording of many minutes, see `photism.encoder.chunked.max_exact_tokens`, is encoded in overlapping windows.
+        A recording of many minutes, see `photism.encoder.chunked.max_exact_tokens`, is encoded in overlapping windows,
+        and one of more than an hour is not held in memory.
 
         Args:
-            recordings: anything that `load_waveform` takes.
+            recordings: anything that `load_recording` takes.
             batch_size: number of recordings encoded at once.
+            on_progress: called, while a recording of more than an hour is encoded, with the seconds of it that are.
 
         Returns:
             The prompts, and the number of windows in which each recording was encoded: 1 means exact.
@@ -285,11 +301,10 @@ class AudioPromptEncoder(PreTrainedModel):
             raise InputError(f"batch_size must be at least 1; got {batch_size}")
         # The mode of the caller's modules stays as it is: another thread may be training them.
         encoder = copy_modules(self).eval() if any(module.training for module in self.modules()) else self
-        encoded = [
-            prompts
-            for start in range(0, len(recordings), batch_size)
-            for prompts in encoder._encode_batch([load_waveform(each) for each in recordings[start:][:batch_size]])
-        ]
+        encoded: list[AudioPrompt] = []
+        for start in range(0, len(recordings), batch_size):
+            batch = [load_recording(each) for each in recordings[start : start + batch_size]]
+            encoded += encoder._encode_batch(batch, on_progress)
         prompts = concatenate(encoded)
         for name, embeddings in (
             ("prompt_embeds", prompts.prompt_embeds),
@@ -299,17 +314,42 @@ class AudioPromptEncoder(PreTrainedModel):
                 check_finite(embeddings, name, self.dtype)
         return prompts
 
-    def _encode_batch(self, waveforms: Sequence[Waveform]) -> list[AudioPrompt]:
-        """Encode waveforms together if they fit into memory, else one at a time."""
-        seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-        fit = seconds * FRAMES_PER_S / self.config.feature_stride <= max_exact_tokens(self.encoder)
-        return [self._encode(group) for group in ([waveforms] if fit else [[each] for each in waveforms])]
+    def _encode_batch(
+        self, recordings: Sequence[Recording], on_progress: Callable[[float], None] | None
+    ) -> list[AudioPrompt]:
+        """Encode recordings together if they fit into memory, else one at a time."""
+        waveforms = [recording for recording in recordings if isinstance(recording, Waveform)]
+        if len(waveforms) == len(recordings):
+            seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
+            if seconds * FRAMES_PER_S / self.config.feature_stride <= max_exact_tokens(self.encoder):
+                return [self._encode(waveforms)]
+        return [
+            self._encode([each]) if isinstance(each, Waveform) else self._encode_long(each, on_progress)
+            for each in recordings
+        ]
+
+    def _encode_long(self, recording: LongRecording, on_progress: Callable[[float], None] | None) -> AudioPrompt:
+        """Encode a recording that is read in blocks, in memory that does not grow with its length."""
+        config = self.config
+        log_mels = LogMelStream.measure(
+            recording, num_mel_bins=config.num_mel_bins, stride=config.feature_stride, device=self.device
+        )
+        most_tokens = config.max_input_tokens if config.input_tokens is None else config.input_tokens
+        if most_tokens is not None:
+            features = log_mels.beginning(most_tokens)[None]
+            mask = torch.ones(features.shape[:2], dtype=torch.long, device=self.device)
+            return self._encode_features(*self._fit_input(features, mask))
+        states = encode_stream(self.encoder, log_mels, passes=self.adapter.passes, on_progress=on_progress)
+        return self._adapt_blocks(states)._replace(windows=(len(states.windows),))
 
     def _encode(self, waveforms: Sequence[Waveform]) -> AudioPrompt:
         """Encode waveforms that fit into memory together, or a single one of any length."""
         features, mask = self.extract_features(waveforms)
         if len(waveforms) > 1:
             return self(features, mask)._replace(windows=(1,) * len(waveforms))
-        features, mask = features[:, : int(mask.sum())], mask[:, : int(mask.sum())]
+        return self._encode_features(features[:, : int(mask.sum())], mask[:, : int(mask.sum())])
+
+    def _encode_features(self, features: Tensor, mask: Tensor) -> AudioPrompt:
+        """Encode the features (1, F, ·) of one recording, all of which are valid, and their mask (1, F)."""
         states, windows = encode_chunked(self.encoder, features)
         return self._adapt(states, mask)._replace(windows=(windows,))

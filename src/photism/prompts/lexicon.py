@@ -1,6 +1,6 @@
 """Score memorised pronunciations against the phoneme logits of a recording, as a keyword spotter does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -92,7 +92,17 @@ class Lexicon(nn.Module):
         Returns:
             (B, prompts) float32, log-probabilities up to a constant of the recording; all are finite.
         """
-        scores = self.score(logits, attention_mask).clamp(min=IMPOSSIBLE) + self.bias.float()
+        return self._best_by_prompt(self.score(logits, attention_mask))
+
+    def score_blocks(self, blocks: Iterable[Tensor]) -> Tensor:
+        """Score each prompt on one recording whose logits (1, f, V) come in blocks: (1, prompts), as `forward` does."""
+        with torch.no_grad():
+            scores = self._score(block[0].float() for block in blocks)
+        return self._best_by_prompt(scores[None])
+
+    def _best_by_prompt(self, scores: Tensor) -> Tensor:
+        """Return the score of the best pronunciation of each prompt: (B, pronunciations) -> (B, prompts)."""
+        scores = scores.clamp(min=IMPOSSIBLE) + self.bias.float()
         initial = scores.new_full((len(scores), self.prompts), IMPOSSIBLE)
         return initial.scatter_reduce(1, self.prompt.long().expand_as(scores), scores, "amax")
 
@@ -111,24 +121,21 @@ class Lexicon(nn.Module):
         """
         # One recording at a time: its paths fit into the CPU's cache, and no time is spent on padding.
         rows = zip(logits.float(), attention_mask.bool(), strict=True)
-        return torch.stack([self._score(frames[mask]) for frames, mask in rows])
+        return torch.stack([self._score([frames[mask]]) for frames, mask in rows])
 
-    def _score(self, logits: Tensor) -> Tensor:
-        """Score the pronunciations on one recording: (F, V) -> (pronunciations,)."""
-        gains = logits - logits[:, BLANK, None]
-        gains[:, BLANK] = -torch.inf  # the blanks in `path` mark the start of a pronunciation and are never emitted
+    def _score(self, blocks: Iterable[Tensor]) -> Tensor:
+        """Score the pronunciations on one recording, blocks of logits (f, V): (pronunciations,)."""
         path = self.path.int()
         is_start = path == BLANK
         starts, ends = is_start.nonzero()[:, 0], is_start.roll(-1).nonzero()[:, 0]
         repeats = (path[1:] == path[:-1]).nonzero()[:, 0] + 1  # symbols that equal the one before
         # Viterbi scores of the paths that have reached each position in `path`: in the last frame they emitted its
         # symbol, or a blank or, before the first symbol, the filler; by pronunciation, the filler after its end.
-        emitting = gains.new_full(path.shape, -torch.inf)
+        emitting = torch.full(path.shape, -torch.inf, device=path.device)
         resting = torch.where(is_start, 0.0, emitting)
-        followed = gains.new_full(ends.shape, -torch.inf)
+        followed = torch.full(ends.shape, -torch.inf, device=path.device)
         path_gain = torch.empty_like(emitting)
-        filler = (gains.amax(1) - self.filler_cost).clamp(min=0).tolist()
-        for gain, filler_gain in zip(gains, filler, strict=True):
+        for gain, filler_gain in self._gains(blocks):
             if filler_gain:
                 followed = torch.maximum(followed, torch.maximum(emitting[ends], resting[ends])) + filler_gain
             emitting_again = torch.maximum(emitting[repeats], resting[repeats - 1])
@@ -139,3 +146,11 @@ class Lexicon(nn.Module):
             if filler_gain:
                 resting[starts] += filler_gain
         return torch.maximum(followed, torch.maximum(emitting[ends], resting[ends]))
+
+    def _gains(self, blocks: Iterable[Tensor]) -> Iterator[tuple[Tensor, float]]:
+        """Yield, for each frame of blocks of logits (f, V), what each symbol (V,) and the filler gain over a blank."""
+        for logits in blocks:
+            gains = logits - logits[:, BLANK, None]
+            gains[:, BLANK] = -torch.inf  # the blanks in `path` mark a pronunciation's start and are never emitted
+            filler = (gains.amax(1) - self.filler_cost).clamp(min=0).tolist()
+            yield from zip(gains, filler, strict=True)
