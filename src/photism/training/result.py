@@ -107,7 +107,7 @@ def write_result(
     text = model_card(
         card,
         settings,
-        data_lines=[line for line in preflight.lines() if not line.startswith("  ")],
+        data_lines=[line.rstrip(":") for line in preflight.lines() if not line.startswith("  ")],
         best=outcome.best,
         worst=evaluation.worst[:MAX_PRINTED_CASES],
         figures=sorted(path.name for path in folder.glob("*.png")),

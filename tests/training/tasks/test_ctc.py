@@ -10,6 +10,7 @@ from photism.audio.waveform import load_waveform
 from photism.encoder.head_losses import ctc_loss
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.errors import InputError
+from photism.training.data.example import TRANSCRIPT_COLUMNS
 from photism.training.data.feature_dataset import Clip, FeatureSettings
 from photism.training.data.sampler import Crop
 from photism.training.settings import ClassifySettings, CtcSettings
@@ -89,10 +90,10 @@ def test_rare_characters_are_reported_and_not_in_the_vocabulary():
 def test_the_report_shows_transcripts_before_and_after_and_what_was_dropped():
     clips = [(str(number), f"Take {number},\u200f EU:n…", 99, "train") for number in range(30)]
     report = task_of(Dataset(*clips)).report(None)
-    first = report.lines.index("10 transcripts before and after normalisation:")
-    assert report.lines[first + 1] == "  Take 0,\u200f EU:n… → take 0 eu:n"
+    first = report.lines.index("normalisation changes 30 of 30 transcripts; before and after:")
+    assert report.lines[first + 1] == r"  Take 0,\u200f EU:n… → take 0 eu:n"
     assert report.lines[first + 2].startswith("  Take 3,")
-    assert report.lines[first + 11] == "dropped 3 different characters: , 30, U+200F 30, … 30"
+    assert report.lines[first + 11] == "dropped 3 different characters: , 30  U+200F 30  … 30"
     assert report.values["transcripts"]["dropped_characters"] == {",": 30, "\u200f": 30, "…": 30}
     assert not any("text_language" in line for line in report.lines)
 
@@ -172,6 +173,7 @@ def test_transcripts_of_rows():
     settings = CtcSettings(data="-", output="-")
     assert transcript_of_row({"sentence": " a  b "}, settings) == ("a b",)
     assert transcript_of_row({"text": ["a", "", "b"]}, settings) == ("a", "b")
+    assert len(set(TRANSCRIPT_COLUMNS)) == len(TRANSCRIPT_COLUMNS)
     assert transcript_of_row({"transcript": "a", "caption": "b"}, settings) == ("a",)
     assert transcript_of_row({"text": float("nan"), "sentence": [None, "nan"]}, settings) == ("nan",)
     assert transcript_of_row({"label": "a"}, settings) == ()

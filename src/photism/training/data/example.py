@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SOUND_COLUMNS = ("audio", "file_name", "file", "path", "sound", "video")
 TEXT_COLUMNS = ("text", "caption", "captions", "texts", "sentence", "transcript", "transcription", "description")
-TRANSCRIPT_COLUMNS = ("text", "transcript", "transcription", "sentence", "normalized_text", *TEXT_COLUMNS[1:])
+TRANSCRIPT_COLUMNS = tuple(dict.fromkeys(("text", "transcript", "transcription", "sentence", *TEXT_COLUMNS)))
 LABEL_COLUMNS = ("labels", "label", "category")
 SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
 START_COLUMNS, END_COLUMNS = ("start", "start_s", "start_time"), ("end", "end_s", "end_time")

@@ -109,9 +109,11 @@ class CtcTask:
 
     def report(self, sampler: EpochSampler) -> TaskReport:
         """Return the normalisation, the vocabulary, its rare characters, the speed of speech, and the skipped clips."""
-        texts = report_transcripts([text for clip in self.dataset.clips for text in clip.texts], self.normalizer)
+        texts = chain.from_iterable(clip.texts for clip in self.dataset.clips)
+        pairs = list(zip(texts, chain.from_iterable(self.references), strict=True))
+        transcripts = report_transcripts(pairs, self.normalizer)
         known = [each for each in self.counts if each in self.vocabulary.ids]
-        lines = [*texts.lines(), f"{len(known)} characters: {''.join(sorted(known))}"]
+        lines = [*transcripts.lines(), f"{len(known)} characters: {''.join(sorted(known))}"]
         rare = sorted((count, each) for each, count in self.counts.items() if count < RARE_COUNT and each in known)
         if rare:
             lines.append(f"{len(rare)} of them are rare: " + ", ".join(f"{each} {count}" for count, each in rare))
@@ -133,7 +135,7 @@ class CtcTask:
         if self.skipped:
             lines.append(f"skipped {len(self.skipped)} clips that cannot be trained on:")
             lines += [f"  {each.name}: {each.reason}" for each in self.skipped]
-        return TaskReport(lines, {"task": lines, "transcripts": asdict(texts)})
+        return TaskReport(lines, {"task": lines, "transcripts": asdict(transcripts)})
 
     def targets(self, crops: Sequence[Crop]) -> dict[str, Tensor]:
         """Return the character ids of each crop, int64 (B, characters), padded with -100."""
