@@ -36,6 +36,13 @@ class RecordingWarning(UserWarning):
     """
 
 
+class ModelWarning(UserWarning):
+    """Something about a model that its user should know, such as that a part of it is not used.
+
+    The command line prints it as one line.
+    """
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that the machine or the GPU has too little memory.
 

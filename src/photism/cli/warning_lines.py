@@ -1,4 +1,4 @@
-"""Warnings about recordings, printed as lines of the command line."""
+"""Warnings about recordings and models, printed as lines of the command line."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Any
 
 import typer
 
-from photism.errors import RecordingWarning
+from photism.errors import ModelWarning, RecordingWarning
 
 
 def print_recording_warnings() -> None:
-    """Print a `RecordingWarning` as one line on the error stream from now on; other warnings stay as they are."""
+    """Print warnings about recordings and models as lines on the error stream from now on; others stay as they are."""
     show_other = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
         """Show a warning as `warnings.showwarning` does."""
-        if issubclass(category, RecordingWarning):
+        if issubclass(category, (RecordingWarning, ModelWarning)):
             typer.echo(f"photism: {' '.join(str(message).split())}", err=True)
         else:
             show_other(message, category, *place)

@@ -97,7 +97,7 @@ def _load_head(model: str | Path, head: type[Wav2Vec2BertPreTrainedModel]) -> Ex
     loaded: Any
     labels, vocabulary = (), None
     if head is Wav2Vec2BertForCTC:
-        loaded, extractor, tokenizer = load_ctc(model, device=cpu, dtype="float32")
+        loaded, extractor, tokenizer, _ = load_ctc(model, device=cpu, dtype="float32")
         vocabulary = Vocabulary.from_tokenizer(tokenizer, loaded.config.vocab_size)
     elif head is Wav2Vec2BertForSequenceClassification:
         loaded, extractor, labels = load_classifier(model, device=cpu, dtype="float32")

@@ -218,7 +218,7 @@ def _load_automatic_speech_recognition(request: Request) -> AutomaticSpeechRecog
         language = arguments.pop("target_lang", None)
         if language is not None:
             arguments.pop("ignore_mismatched_sizes", None)  # needed by transformers, for the size of the head
-        model, extractor, tokenizer = load_ctc(
+        model, extractor, tokenizer, _ = load_ctc(
             model,
             device=request.device,
             dtype=request.dtype,

@@ -23,6 +23,7 @@ from photism.encoder.pretrained import (
     resolve_dtype,
 )
 from photism.errors import InputError, as_input_error
+from photism.listening.transcription.checkpoint_language_model import CheckpointModel, find_language_model
 from photism.listening.transcription.languages import (
     HEAD_WEIGHT,
     adapter_vocab_size,
@@ -59,11 +60,12 @@ TOKENIZER_FILES = ("vocab.json", "tokenizer.json")
 
 
 class Recognizer(NamedTuple):
-    """A CTC model, its feature extractor and its tokenizer."""
+    """A CTC model, its feature extractor and its tokenizer, and the checkpoint's language model if it has one."""
 
     model: Any
     extractor: Any
     tokenizer: Any
+    language_model: CheckpointModel | None
 
 
 def load_ctc(
@@ -117,6 +119,7 @@ def load_ctc(
         extractor = read_feature_extractor(checkpoint, config)
     else:
         extractor = check_feature_extractor(extractor, config, checkpoint.name)
+    language_model = find_language_model(checkpoint)
     chosen_language = choose_language(checkpoint, read_languages(checkpoint), language)
     vocab_size = config.vocab_size
     if language is not None:
@@ -129,7 +132,7 @@ def load_ctc(
     loaded = load_weights(model_class, folder, checkpoint.name, **arguments)
     if language is not None:
         load_adapter(loaded, language, checkpoint.name)
-    return Recognizer(quantize_int8(loaded) if int8 else loaded, extractor, tokenizer)
+    return Recognizer(quantize_int8(loaded) if int8 else loaded, extractor, tokenizer, language_model)
 
 
 def _model_class(checkpoint: Checkpoint) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from photism.listening.transcription.decoding_options import DecodingSettings
 from photism.listening.transcription.forced_alignment import align
 from photism.listening.transcription.greedy_search import best_path
 from photism.listening.transcription.hot_words import HotWords
-from photism.listening.transcription.ngram_lm import ArpaModel
+from photism.listening.transcription.kenlm_model import read_language_model
 from photism.listening.transcription.transcript import TokenSpan
 from photism.listening.transcription.vocabulary import Vocabulary
 
@@ -30,7 +31,7 @@ def make_decoder(settings: DecodingSettings, vocabulary: Vocabulary) -> Decoder:
         vocabulary: vocabulary of the model.
 
     Raises:
-        InputError: a hot word has a character that the vocabulary lacks, or the language model is no ARPA file.
+        InputError: a hot word has a character that the vocabulary lacks, or the language model is unreadable.
     """
     if settings.is_greedy:
         return lambda log_probs: best_path(log_probs, vocabulary)
@@ -40,10 +41,10 @@ def make_decoder(settings: DecodingSettings, vocabulary: Vocabulary) -> Decoder:
     beam_search = BeamSearch(
         width=settings.beam_width,
         hot_words=hot_words,
-        language_model=ArpaModel(model) if isinstance(model, str | Path) else model,
-        language_model_weight=settings.language_model_weight,
-        word_score=settings.word_score,
+        language_model=read_language_model(model) if isinstance(model, str | Path) else model,
     )
+    weights = {"language_model_weight": settings.language_model_weight, "word_score": settings.word_score}
+    beam_search = replace(beam_search, **{name: value for name, value in weights.items() if value is not None})
 
     def decode(log_probs: NDArray[np.float32]) -> list[TokenSpan]:
         """Search for the best text, and align it with the frames."""

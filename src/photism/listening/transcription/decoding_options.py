@@ -6,7 +6,8 @@ from pathlib import Path
 
 from photism.device import device_setting, dtype_setting
 from photism.listening.settings import batch_size_setting, num_workers_setting
-from photism.listening.transcription.ngram_lm import ArpaModel, LanguageModel
+from photism.listening.transcription.kenlm_model import read_language_model
+from photism.listening.transcription.ngram_lm import LanguageModel
 from photism.settings import SettingError, setting, settings
 
 DEFAULT_BEAMS = 100
@@ -34,13 +35,22 @@ class DecodingSettings:
     )
     language_model: LanguageModel | str | Path | None = setting(
         None,
-        "N-gram language model of words: an ARPA file, .arpa or .arpa.gz.",
+        "N-gram language model of words: an ARPA file, .arpa or .arpa.gz, or a binary file of KenLM, which needs "
+        "photism[kenlm]. Default: that of the checkpoint, if it has one and --beams is not 1.",
         flag="--lm",
         metavar="FILE",
-        parse=ArpaModel,
+        parse=read_language_model,
     )
-    language_model_weight: float = setting(0.5, "Weight of the language model's log-probabilities.", flag="--lm-weight")
-    word_score: float = setting(1.5, "Bonus for each word, added to the log-probability if there is a language model.")
+    language_model_weight: float | None = setting(
+        None,
+        "Weight of the language model's log-probabilities. Default: that of the checkpoint's own, otherwise 0.5.",
+        flag="--lm-weight",
+    )
+    word_score: float | None = setting(
+        None,
+        "Bonus for each word, added to the log-probability if there is a language model. Default: that of the "
+        "checkpoint's own, otherwise 1.5.",
+    )
 
     def check(self) -> None:
         """Check the hot words and the beam width.

@@ -1,4 +1,4 @@
-"""N-gram language model of words from an ARPA file, and the interface of any language model."""
+"""N-gram language models of words: ARPA files, and the interface of any language model."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class ArpaModel:
     Args:
         path: ARPA file in UTF-8, or the same compressed with gzip (`.gz`). The model takes about 200 bytes of memory
             per n-gram.
+        has_boundaries: score words after the beginning of a text, and its end.
 
     Raises:
         InputError: the file is not an ARPA file.
@@ -47,8 +48,9 @@ class ArpaModel:
     Source: https://www.cs.cmu.edu/~dorcas/speech-docs/ARPA-format.html, and `ngram-format(5)` of SRILM.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, has_boundaries: bool = True) -> None:
         self.order = 0
+        self._has_boundaries = has_boundaries
         self._n_grams: dict[
             str, tuple[float, float]
         ] = {}  # by words joined with spaces: log10 probability, and back-off weight
@@ -64,7 +66,7 @@ class ArpaModel:
 
     def begin(self) -> tuple[str, ...]:
         """Return the state before the first word."""
-        return (BEGIN,)[: self.order - 1]
+        return (BEGIN,)[: self.order - 1] if self._has_boundaries else ()
 
     def score(self, state: tuple[str, ...], word: str) -> tuple[float, tuple[str, ...]]:
         """Return the natural logarithm of a word's probability, and the state after the word."""
@@ -74,7 +76,11 @@ class ArpaModel:
 
     def end(self, state: tuple[str, ...]) -> float:
         """Return the natural logarithm of the probability that the text ends here."""
-        return LN_10 * self._log10(state, END) if END in self._n_grams else 0.0
+        return LN_10 * self._log10(state, END) if self._has_boundaries and END in self._n_grams else 0.0
+
+    def knows(self, word: str) -> bool:
+        """Return whether the model has a word in any case."""
+        return self._known(word) != UNKNOWN
 
     def _known(self, word: str) -> str:
         return next((each for each in (word, word.lower(), word.upper()) if each in self._n_grams), UNKNOWN)

@@ -22,6 +22,7 @@ from photism.listening.batching import (
     in_batches,
     is_single,
 )
+from photism.listening.transcription.checkpoint_language_model import CheckpointModel, with_language_model
 from photism.listening.transcription.ctc_checkpoint import load_ctc
 from photism.listening.transcription.decoder import Decoder, make_decoder
 from photism.listening.transcription.decoding_options import (
@@ -49,6 +50,7 @@ class Transcriber:
         acoustic_model: a CTC model with its feature extractor and vocabulary.
         language: language of the model, if it was loaded from a checkpoint with several.
         languages: the languages of that checkpoint.
+        language_model: language model of that checkpoint, which decodes unless a call has another one or `beams=1`.
 
     Example:
         >>> transcriber = Transcriber.from_pretrained("facebook/wav2vec2-base-960h")  # doctest: +SKIP
@@ -57,10 +59,15 @@ class Transcriber:
     """
 
     def __init__(
-        self, acoustic_model: AcousticModel, *, language: str | None = None, languages: Sequence[str] = ()
+        self,
+        acoustic_model: AcousticModel,
+        *,
+        language: str | None = None,
+        languages: Sequence[str] = (),
+        language_model: CheckpointModel | None = None,
     ) -> None:
         self.acoustic_model = acoustic_model
-        self.language, self.languages = language, tuple(languages)
+        self.language, self.languages, self.language_model = language, tuple(languages), language_model
 
     @classmethod
     def from_pretrained(
@@ -89,9 +96,10 @@ class Transcriber:
         """
         loaded = load_ctc(model, device=device, dtype=dtype, int8=int8, language=language)
         return cls(
-            AcousticModel.from_tokenizer(*loaded),
+            AcousticModel.from_tokenizer(loaded.model, loaded.extractor, loaded.tokenizer),
             language=getattr(loaded.tokenizer, "target_lang", None),
             languages=tokenizer_languages(loaded.tokenizer),
+            language_model=loaded.language_model,
         )
 
     @accepts(TranscribeSettings)
@@ -148,7 +156,7 @@ class Transcriber:
             InputError: a recording is unreadable and there is no `on_error`, there are no recordings, or the model
                 cannot be decoded with these hot words or this language model.
         """
-        chosen = settings or TranscribeSettings()
+        chosen = with_language_model(settings or TranscribeSettings(), self.language_model)
         decoder = make_decoder(chosen, self.acoustic_model.vocabulary)
 
         def decode(_: int, waveform: Waveform, emissions: Emissions) -> Transcript:
@@ -271,7 +279,7 @@ class Transcriber:
         Raises:
             InputError: the model cannot be decoded with these hot words or this language model.
         """
-        decoding = decoding or DecodingSettings()
+        decoding = with_language_model(decoding or DecodingSettings(), self.language_model)
         decoder = make_decoder(decoding, self.acoustic_model.vocabulary)
         return TranscriptStream(
             self.acoustic_model, streaming or StreamingSettings(), decoder, is_greedy=decoding.is_greedy
