@@ -22,11 +22,11 @@ DOTLESS_I_LANGUAGES = frozenset({"tr", "tur", "az", "aze", "azj", "crh", "gag", 
 """Turkic languages, in whose Latin alphabets I is the capital of ı, and İ that of i."""
 IRISH = frozenset({"ga", "gle"})
 TYPEWRITTEN = str.maketrans(
-    {"’": "'", "‘": "'", "`": "'", "´": "'", "′": "'", "՚": "'"}
+    {"’": "'", "‘": "'", "`": "'", "´": "'", "′": "'", "՚": "'", "ŉ": "'n"}
     | {"‐": "-", "‑": "-", "–": "-", "֊": "-", "־": "-", "‧": "·", "—": " ", DELIMITER: " ", "\u200b": " "}
 )
 """Variants of apostrophe, hyphen and interpunct, and what separates words: in Khmer, Lao and Thai also U+200B."""
-COMPATIBILITY = regex.compile(r"[ĲĳĿŀŉſǄ-ǌǱ-ǳ\ufb00-\ufdff\ufe70-\ufefc\uff01-\uffdc𝐀-𝟿]+")
+COMPATIBILITY = regex.compile(r"[ĲĳĿŀſǄ-ǌǱ-ǳ\ufb00-\ufdff\ufe70-\ufefc\uff01-\uffdc𝐀-𝟿]+")
 """Letters by their shape: ligatures, Arabic presentation forms, full-width Latin, half-width kana, mathematical fonts.
 
 NFKC of everything else would change spellings, such as that of Thai and Lao am.
@@ -50,12 +50,13 @@ POINTS = regex.compile(
     r"[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u0652\u0670\u06d6-\u06ed]"
 )
 """Vowel points and reading signs of Hebrew and Arabic."""
-QUOTES_AS_LETTERS = (
+TYPED_BETWEEN_LETTERS = (
     (regex.compile(r"(?<=\p{L}\p{M}*)ʼ(?=\p{L})"), "'"),
     (regex.compile(r"(?<=[א-ת]\p{M}*)[\"”](?=[א-ת])"), "״"),
     (regex.compile(r"(?<=[א-ת]\p{M}*)'"), "׳"),
+    (regex.compile(r"(?<=\p{Armenian}):"), "։"),
 )
-"""The letter apostrophe as it is typed within words, and gershayim and geresh, which are typed as quotes."""
+"""The letter apostrophe as it is typed within words, gershayim and geresh as quotes, and the Armenian full stop."""
 INTONATION = regex.compile("[՛՜՞՟]")
 """Armenian marks on the stressed syllable of a word, which they do not divide."""
 NOT_IN_WORDS = regex.compile(
@@ -143,8 +144,8 @@ class Normalizer:
         if self.lowercase:
             text = _lowercase(text, self.language)
         text = SECOND_DOT.sub("", text.replace("ı\u0307", "i")).translate(TYPEWRITTEN)
-        for quote, letter in QUOTES_AS_LETTERS:
-            text = quote.sub(letter, text)
+        for typed, meant in TYPED_BETWEEN_LETTERS:
+            text = typed.sub(meant, text)
         return unicodedata.normalize("NFC", text)
 
     def _drop(self, text: str) -> str:
