@@ -18,6 +18,10 @@ SECRETS = re.compile(
 """Parameters of a URL's query that grant access, such as `sig=` and `X-Amz-Signature=`."""
 
 
+STANDARD_INPUT = "-"
+"""Name of standard input among recordings."""
+
+
 class FileCheck(Protocol):
     """A check that a file can be written, such as `check_writable`."""
 
@@ -32,7 +36,9 @@ def is_folder(output: str) -> bool:
 
 
 def sound_stem(sound: str) -> str:
-    """Return the name of a recording's file or URL without its extension."""
+    """Return the name of a recording's file or URL without its extension; "stdin" for standard input."""
+    if sound == STANDARD_INPUT:
+        return "stdin"
     return Path(_file_path(sound)).stem or "sound"
 
 

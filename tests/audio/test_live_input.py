@@ -6,6 +6,7 @@ import sys
 import threading
 import wave
 
+import av
 import numpy as np
 import pytest
 
@@ -72,6 +73,23 @@ def test_a_pipe_that_is_not_audio_is_rejected():
         list(pipe_samples(Pipe(b"no sound" * 100)))
     with pytest.raises(InputError, match="raw_rate must be 1000 to 768000 Hz; got 16"):
         pipe_samples(Pipe(b""), raw_rate=16)
+
+
+@pytest.mark.parametrize("format", ["mp4", "mov"])
+def test_a_file_with_its_index_at_the_end_is_not_called_damaged(format):
+    file = io.BytesIO()
+    with av.open(file, "w", format=format) as container:
+        stream = container.add_stream("aac", rate=16_000, layout="mono")
+        for start in range(0, len(TONE) - 1024, 1024):
+            frame = av.AudioFrame.from_ndarray(TONE[None, start : start + 1024], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 16_000, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with pytest.raises(
+        InputError, match=r"MP4 or MOV file with its index at the end, which cannot be read from a pipe"
+    ):
+        list(pipe_samples(Pipe(file.getvalue())))
+    assert load_waveform(Pipe(file.getvalue())).duration_s == pytest.approx(2, abs=0.1)
 
 
 def test_a_device_of_ffmpeg_is_recorded():

@@ -456,11 +456,18 @@ def test_targets_are_checked_before_a_model_is_loaded(draw, folder, arguments, m
 
 
 @pytest.mark.usefixtures("no_model")
+@pytest.mark.usefixtures("no_model")
 def test_an_unreadable_recording_is_reported_before_a_model_is_loaded(draw, folder, sounds, tmp_path):
-    (tmp_path / "bad.wav").write_text("not a sound")
-    error = draw(sounds[0], tmp_path / "bad.wav").exception
-    assert isinstance(error, InputError)
-    assert "bad.wav" in str(error)
+    bad = [tmp_path / "bad.wav", tmp_path / "worse.wav"]
+    for path in bad:
+        path.write_text("not a sound")
+    for arguments in (bad[:1], [sounds[0], bad[0], "--mix", "1,1"]):
+        error = draw(*arguments).exception
+        assert isinstance(error, InputError)
+        assert "bad.wav: not an audio or video file" in str(error)
+    result = draw(*bad)
+    assert result.exit_code == 2
+    assert result.stderr.endswith("photism: 0 of 2 recordings were processed\n")
     assert files(folder) == []
 
 

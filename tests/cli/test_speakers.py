@@ -133,8 +133,8 @@ def test_a_speaker_enrolled_by_another_process_is_kept(x_vectors, sounds, tmp_pa
 
     target, enrol = tmp_path / "s.npz", SpeakerVerifier.enrol
 
-    def enrol_slowly(verifier, recordings):
-        speaker = enrol(verifier, recordings)
+    def enrol_slowly(verifier, recordings, **callbacks):
+        speaker = enrol(verifier, recordings, **callbacks)
         save_embeddings({"Ben": speaker}, target)
         return speaker
 

@@ -113,7 +113,7 @@ def test_one_file_holds_several_recordings(transcribe, sounds, texts, tmp_path):
     [
         (["b/a.wav", "b/a.wav", "-o", "all.ctm"], "b/a.wav is given twice; give it once, since the output identifies"),
         ([], "SOUND is missing: give files or URLs, - for standard input, or --microphone"),
-        (["a.wav", "-"], "- for standard input must be the only SOUND; transcribe the files in another command"),
+        (["-", "a.wav", "-"], "- is given twice; standard input can be read once"),
         (["a.wav", "--microphone"], "--microphone and SOUND exclude each other; give one of them"),
         (["a.wav", "--raw", "16000"], "--raw is for standard input: give - as SOUND, or omit --raw"),
         (
@@ -157,7 +157,7 @@ def test_settings_reach_the_transcriber(transcribe, sounds, monkeypatch):
     given = {}
 
     def transcribe_nothing(self, recordings, settings, **callbacks):
-        given.update(recordings=recordings, settings=settings)
+        given.update(recordings=[each.name for each in recordings], settings=settings)
         return iter(())
 
     monkeypatch.setattr(Transcriber, "transcribe", transcribe_nothing)
@@ -294,7 +294,7 @@ def test_transcripts_in_a_folder_are_those_of_several_recordings(transcribe, sou
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-"], "--transcript is for files; transcribe a live recording without it"),
+        (["--microphone"], "--transcript is for files; transcribe a live recording without it"),
         (["a.wav", "--beams", "5"], "--transcript is the text: omit --beams, --hot-word and --lm"),
         (["a.wav", "-o", "text.txt"], "--transcript finds times, which txt cannot hold; choose srt, vtt, tsv, json"),
         (["a.wav", "--format", "txt"], "--transcript finds times, which txt cannot hold"),

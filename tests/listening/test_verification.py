@@ -72,15 +72,23 @@ def test_a_threshold_is_calibrated_on_pairs(verifier, monkeypatch):
     angles = dict(zip("abcdefgh", np.arccos([0.9, 0.8, 0.7, 0.3, 0.6, 0.4, 0.2, 0.1]), strict=True)) | {"x": 0.0}
     embedded = []
 
-    def embed(recordings, on_progress):
+    def stream(recordings, on_error, on_progress):
         embedded.extend(recordings)
-        return np.array([[np.cos(angles[each]), np.sin(angles[each])] for each in recordings])
+        for number, each in enumerate(recordings):
+            if each == "bad":
+                on_error(number, InputError("bad"))
+            else:
+                yield number, np.array([np.cos(angles[each]), np.sin(angles[each])])
 
-    monkeypatch.setattr(verifier, "embed", embed)
+    monkeypatch.setattr(verifier, "stream", stream)
     found = verifier.calibrate([("x", each, each in "abcd") for each in "abcdefgh"])
     assert found.threshold == pytest.approx(0.6)
     assert (found.equal_error_rate, found.min_detection_cost, found.same, found.different) == (0.25, 0.25, 4, 4)
     assert sorted(embedded) == [*"abcdefghx"]
+    pairs = [("x", "bad", True), *(("x", each, each in "abcd") for each in "abcdefgh")]
+    skipped = []
+    assert verifier.calibrate(pairs, on_error=lambda number, error: skipped.append(number)) == found
+    assert skipped == [1]
 
 
 @pytest.mark.parametrize("pairs", [[], [("x", "a", True)]])

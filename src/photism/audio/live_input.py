@@ -21,6 +21,8 @@ READ_BYTES = 4096
 """Bytes read at a time: 128 ms of 16-bit samples at 16 kHz."""
 PROBE_BYTES = 1 << 15
 """Bytes from which FFmpeg may determine the format: 1 s of 16-bit samples at 16 kHz."""
+ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
+"""Types of the first atom of an MP4 or MOV file, after its size."""
 ALSA_CONFIG = Path("/usr/share/alsa/alsa.conf")
 MICROPHONES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "win32": ("dshow", "")}
 """FFmpeg's input format and default device for each `sys.platform`."""
@@ -38,7 +40,8 @@ def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Generator[
         (T,) float32 at 16 kHz, of any length including 0.
 
     Raises:
-        InputError: FFmpeg does not know the format, there is no audio stream, or the rate is out of range.
+        InputError: FFmpeg does not know the format or cannot read it from a pipe, there is no audio stream, or the rate
+            is out of range.
     """
     if raw_rate is not None:
         if not LOWEST_RATE <= raw_rate <= HIGHEST_RATE:
@@ -46,7 +49,7 @@ def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Generator[
         return mono_16khz(_raw_blocks(file, raw_rate), "the pipe")
     # By default FFmpeg reads seconds of a file before it returns the first sample, and follows links in playlists.
     options = {"probesize": str(PROBE_BYTES), "analyzeduration": "0", "protocol_whitelist": "none"}
-    return _decode(_Pipe(file), "the pipe", container_options=options, buffer_size=READ_BYTES)
+    return _decode_pipe(_Pipe(file), container_options=options, buffer_size=READ_BYTES)
 
 
 def microphone_samples(device: str | None = None, *, system: str | None = None) -> Generator[NDArray[np.float32]]:
@@ -74,6 +77,18 @@ def microphone_samples(device: str | None = None, *, system: str | None = None) 
     if not chosen:
         raise InputError("device is required on Windows; give audio=NAME, with the microphone's name in the settings")
     return _decode(chosen, f"the microphone {chosen}", format=system or name)
+
+
+def _decode_pipe(pipe: _Pipe, **settings: Any) -> Generator[NDArray[np.float32]]:
+    try:
+        yield from _decode(pipe, "the pipe", **settings)
+    except InputError:
+        if pipe.has_atoms:
+            raise InputError(
+                "the pipe has an MP4 or MOV file with its index at the end, which cannot be read from a pipe; give the "
+                "file itself"
+            ) from None
+        raise
 
 
 def _decode(source: Any, name: str, **settings: Any) -> Generator[NDArray[np.float32]]:
@@ -109,7 +124,16 @@ class _Pipe:
 
     def __init__(self, file: BinaryIO) -> None:
         self._read = getattr(file, "read1", file.read)
+        self._start = b""
+
+    @property
+    def has_atoms(self) -> bool:
+        """True if the bytes begin as those of MP4 and MOV files do."""
+        return self._start[4:8] in ATOMS
 
     def read(self, count: int) -> bytes:
         """Read at most `count` bytes; none at the end of the pipe."""
-        return self._read(count)
+        data = self._read(count)
+        if len(self._start) < 8:
+            self._start += data[:8]
+        return data

@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
-from photism.cli.progress import progress_bar
+from photism.cli.progress import end_with_skipped, progress_bar
+from photism.cli.recordings import open_recordings, read_waveforms
 from photism.cli.startup import load_pipeline
 from photism.cli.text_sound import TextSound
 from photism.drawing.metadata import describe_models, describe_settings
@@ -24,6 +26,7 @@ def draw(
     sounds: option.OptionalRecordings = None,
     output: Annotated[str | None, option.output("Image file, or an existing folder. Default: SOUND.png.")] = None,
     settings: DrawSettings,
+    reading: ReadingSettings,
     models: PipelineSettings,
     spoken: TextSound,
     mixing: MixSettings,
@@ -38,7 +41,8 @@ def draw(
 ) -> None:
     """Generate images from recordings.
 
-    The images are PNG files, which hold their seed, model and settings.
+    The images are PNG files, which hold their seed, model and settings. Of several recordings, unreadable ones are
+    reported and skipped; the exit status is then 2.
 
     Examples:
         photism draw elephant.ogg
@@ -48,10 +52,10 @@ def draw(
         raise InputError("--controlnet and --control-image must be given together")
     models = replace(models, task=settings.task, controlnet=controlnet)
     generated = spoken.plan(sounds, output, force=force)
-    sounds = [str(generated)] if generated else sounds or []
-    if not sounds:
+    files = open_recordings([str(generated)] if generated else sounds or [], reading)
+    if not files:
         raise InputError("SOUND is missing: name a recording, or generate a sound with --from-text")
-    groups = mixing.groups(sounds)
+    groups = mixing.groups([file.name for file in files])
     targets = plan_files(
         [group[0] for group in groups],
         output,
@@ -65,18 +69,21 @@ def draw(
     decoded = settings.decoded()
     if generated:
         spoken.generate(generated, models, seed=settings.seed if isinstance(settings.seed, int) else 0)
-    from photism.audio.waveform import load_waveform
-
-    waveforms = [load_waveform(sound) for sound in sounds]
+    waveforms = read_waveforms(files, skips=len(groups) > 1)
+    skipped = len(files) - len(waveforms)
+    if not waveforms:
+        end_with_skipped(skipped, len(files))
+    if skipped:
+        groups, targets = [groups[number] for number in waveforms], [targets[number] for number in waveforms]
     pipeline, ranker = load_pipeline(models)
     from photism.drawing.image_files import RankedRecording, write_images
     from photism.prompts.mixing import mix_prompts
 
-    prompts = pipeline.encoder.encode(waveforms, batch_size=settings.batch_size)
-    ranked = ranker.rank_prompts(prompts) if ranker else [[] for _ in sounds]
+    prompts = pipeline.encoder.encode(list(waveforms.values()), batch_size=settings.batch_size)
+    ranked = ranker.rank_prompts(prompts) if ranker else [[] for _ in waveforms]
     recordings = {
-        sound: RankedRecording(sound, [(each["caption"], each["score"]) for each in captions])
-        for sound, captions in zip(sounds, ranked, strict=True)
+        files[number].name: RankedRecording(files[number].name, [(each["caption"], each["score"]) for each in captions])
+        for number, captions in zip(waveforms, ranked, strict=True)
     }
     with progress_bar("drawing") as bar:
         outputs = pipeline.stream(mix_prompts(prompts, mixing), decoded, callback_on_step=bar.update)
@@ -86,3 +93,4 @@ def draw(
             about = {**describe_models(models), **used, "weights": mixing.mix, "morph": mixing.morph}
             written = write_images([recordings[sound] for sound in group], rows, paths, about)
             bar.echo(option.format_result(written, as_json=as_json) + "\n")
+    end_with_skipped(skipped, len(files))

@@ -11,9 +11,11 @@ from warnings import warn
 
 import typer
 
+from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
 from photism.cli.exit_status import interrupted
 from photism.cli.progress import ProgressBar, progress_bar
+from photism.cli.recordings import open_recordings
 from photism.cli.startup import load_pipeline
 from photism.drawing.metadata import describe_models, write_png
 from photism.drawing.video.settings import FilmSettings, StoryboardSettings
@@ -28,11 +30,15 @@ if TYPE_CHECKING:
 def film(
     *,
     sound: Annotated[
-        str, typer.Argument(metavar="SOUND", help="Recording of any length: a file or URL with an audio stream.")
+        str,
+        typer.Argument(
+            metavar="SOUND", help="Recording of any length: a file or URL with audio; - for standard input."
+        ),
     ],
     output: Annotated[str | None, option.output("MP4 file, or an existing folder. Default: SOUND.mp4.")] = None,
     board: StoryboardSettings,
     settings: FilmSettings,
+    reading: ReadingSettings,
     models: PipelineSettings,
     force: option.Force = False,
     restart: Annotated[
@@ -52,8 +58,10 @@ def film(
     from photism.drawing.video.audio_features import measure_recording
     from photism.drawing.video.resumable_file import check_unfinished
 
+    (file,) = open_recordings([sound], reading)
+    sound = file.name
     target = _target(sound, output, board.storyboard, force=force)
-    measured = measure_recording(sound)
+    measured = measure_recording(file)
     for warning in measured.level.warnings:
         warn(f"{printable(sound)}: {warning}", RecordingWarning, stacklevel=2)
     if settings.negative is not None:

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
+from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
 from photism.cli.progress import recordings_bar
+from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
 from photism.errors import InputError
 from photism.listening.label_formats import format_labels, whole_captions
@@ -26,6 +28,7 @@ def hear(
     ] = None,
     model: RankerModelSettings,
     settings: HearSettings,
+    reading: ReadingSettings,
     output: LabelOutput,
 ) -> None:
     """Print the captions nearest to recordings.
@@ -40,14 +43,15 @@ def hear(
     if label and captions:
         raise InputError("--label and --captions exclude each other; give one of them")
     choices = option.read_captions(captions) if captions else label
-    writer = SegmentWriter(recordings, output)
+    files = open_recordings(recordings, reading)
+    writer = SegmentWriter(files, output)
     with startup():
         from photism.listening.zero_shot import CaptionRanker
 
         ranker = CaptionRanker.from_pretrained(**vars(model))
-    with recordings_bar("ranking captions", len(recordings)) as bar, writer.open(bar.echo):
-        callbacks = {"on_error": bar.skip, "on_progress": bar.advance}
-        for labels in ranker.stream(recordings, captions=choices, **callbacks, **vars(settings)):
+    with recordings_bar("ranking captions", len(files)) as bar, writer.open(bar.echo):
+        callbacks = {"on_error": skip_and_release(bar, files), "on_progress": bar.advance}
+        for labels in ranker.stream(files, captions=choices, **callbacks, **vars(settings)):
             whole = whole_captions(labels) if settings.window_s is None else None
-            text = format_labels(recordings[labels.number], labels, output.chosen_format, whole=whole)
+            text = format_labels(files[labels.number].name, labels, output.chosen_format, whole=whole)
             writer.write(labels.number, text, labels.segments)

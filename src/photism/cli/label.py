@@ -2,8 +2,10 @@
 
 import typer
 
+from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
 from photism.cli.progress import recordings_bar
+from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
 from photism.listening.label_formats import format_labels, whole_classes
 from photism.listening.segment_files import LabelOutput, SegmentWriter
@@ -11,7 +13,11 @@ from photism.listening.settings import ClassifierModelSettings, LabelSettings
 
 
 def label(
-    recordings: option.Recordings, model: ClassifierModelSettings, settings: LabelSettings, output: LabelOutput
+    recordings: option.Recordings,
+    model: ClassifierModelSettings,
+    settings: LabelSettings,
+    reading: ReadingSettings,
+    output: LabelOutput,
 ) -> None:
     """Print the classes of recordings, by a trained classifier.
 
@@ -23,7 +29,8 @@ def label(
         photism label speech.ogg
         photism label street.wav --model superb/wav2vec2-base-superb-ks --window 2 --hop 1 -o street.csv
     """
-    writer = SegmentWriter(recordings, output)
+    files = open_recordings(recordings, reading)
+    writer = SegmentWriter(files, output)
     with startup():
         from photism.listening.classification import AudioClassifier
         from photism.listening.classifier_checkpoint import bundled_question
@@ -32,9 +39,9 @@ def label(
     if model.model is None:
         question = bundled_question(classifier.names)
         typer.echo(f"photism: no --model was given, defaulted to the bundled classifier: {question}", err=True)
-    with recordings_bar("classifying", len(recordings)) as bar, writer.open(bar.echo):
-        callbacks = {"on_error": bar.skip, "on_progress": bar.advance}
-        for labels in classifier.stream(recordings, **callbacks, **vars(settings)):
+    with recordings_bar("classifying", len(files)) as bar, writer.open(bar.echo):
+        callbacks = {"on_error": skip_and_release(bar, files), "on_progress": bar.advance}
+        for labels in classifier.stream(files, **callbacks, **vars(settings)):
             whole = whole_classes(labels) if settings.window_s is None else None
-            text = format_labels(recordings[labels.number], labels, output.chosen_format, whole=whole)
+            text = format_labels(files[labels.number].name, labels, output.chosen_format, whole=whole)
             writer.write(labels.number, text, labels.segments)

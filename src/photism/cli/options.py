@@ -8,7 +8,9 @@ import typer
 
 from photism.errors import InputError
 
-_RECORDINGS = typer.Argument(metavar="SOUND", help="Recordings: files or URLs of any format with an audio stream.")
+_RECORDINGS = typer.Argument(
+    metavar="SOUND", help="Recordings: files or URLs of any format with audio; - for standard input."
+)
 Recordings = Annotated[list[str], _RECORDINGS]
 OptionalRecordings = Annotated[list[str] | None, _RECORDINGS]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]

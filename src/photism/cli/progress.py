@@ -88,7 +88,7 @@ class RecordingsBar(ProgressBar):
         """Report a recording that cannot be used."""
         self.skipped += 1
         self.update(self.completed + 1)
-        self.echo(f"photism: skipped {printable(' '.join(str(error).split()))}\n", err=True)
+        self.echo(f"{skipped_line(error)}\n", err=True)
 
 
 @contextmanager
@@ -118,8 +118,22 @@ def recordings_bar(description: str, count: int) -> Generator[RecordingsBar]:
     with _progress(quiet=False) as progress:
         bar = RecordingsBar(progress, progress.add_task(description, total=count, note=""))
         yield bar
-    if bar.skipped:
-        typer.echo(f"photism: {count - bar.skipped} of {count} recordings were processed", err=True)
+    end_with_skipped(bar.skipped, count)
+
+
+def skipped_line(error: InputError) -> str:
+    """Return the line that reports a recording that cannot be used."""
+    return f"photism: skipped {printable(' '.join(str(error).split()))}"
+
+
+def end_with_skipped(skipped: int, count: int) -> None:
+    """Report how many of several recordings were skipped, if any were.
+
+    Raises:
+        typer.Exit: with status 2, if a recording was skipped.
+    """
+    if skipped:
+        typer.echo(f"photism: {count - skipped} of {count} recordings were processed", err=True)
         raise typer.Exit(ExitStatus.MISTAKE)
 
 

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
 from photism.cli.flags import add_verb
 from photism.cli.progress import recordings_bar
+from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
 from photism.errors import InputError
 from photism.files import check_writable
@@ -22,7 +24,7 @@ from photism.listening.settings import (
 from photism.listening.turn_formats import format_turns
 
 if TYPE_CHECKING:
-    from photism.listening.verification import SpeakerVerifier
+    from photism.listening.verification import Embedding, SpeakerVerifier
 
 EmbeddingFile = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, which ends in .safetensors or .npz.")
@@ -30,7 +32,11 @@ EmbeddingFile = Annotated[
 
 
 def timeline(
-    recordings: option.Recordings, model: DiarizationModelSettings, settings: TimelineSettings, output: TurnOutput
+    recordings: option.Recordings,
+    model: DiarizationModelSettings,
+    settings: TimelineSettings,
+    reading: ReadingSettings,
+    output: TurnOutput,
 ) -> None:
     """Print who spoke when, by a model that classifies frames.
 
@@ -40,15 +46,17 @@ def timeline(
         photism speakers timeline talk.wav --model turns
         photism speakers timeline talk.wav --model turns -o talk.rttm --plot talk.png
     """
-    writer = SegmentWriter(recordings, output)
+    files = open_recordings(recordings, reading)
+    writer = SegmentWriter(files, output)
     with startup():
         from photism.listening.diarization import SpeakerTimeline
 
         diarizer = SpeakerTimeline.from_pretrained(**vars(model), **vars(settings))
-    with recordings_bar("diarizing", len(recordings)) as bar, writer.open(bar.echo):
-        for result in diarizer.stream(recordings, on_error=bar.skip, on_progress=bar.advance):
-            recording = recordings[result.number]
-            text = format_turns(recording, result, output.chosen_format, name=writer.names[result.number])
+    with recordings_bar("diarizing", len(files)) as bar, writer.open(bar.echo):
+        for result in diarizer.stream(files, on_error=skip_and_release(bar, files), on_progress=bar.advance):
+            text = format_turns(
+                files[result.number].name, result, output.chosen_format, name=writer.names[result.number]
+            )
             writer.write(result.number, text, result.turns)
 
 
@@ -56,6 +64,7 @@ def embed(
     recordings: option.Recordings,
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
+    reading: ReadingSettings,
     output: EmbeddingFile,
     force: option.Force = False,
 ) -> None:
@@ -75,10 +84,13 @@ def embed(
     repeated = next((each for index, each in enumerate(recordings) if each in recordings[:index]), None)
     if repeated is not None:
         raise InputError(f"{repeated} is given twice; give it once, since embeddings are stored by file name")
+    files = open_recordings(recordings, reading)
     verifier = _load_verifier(model, settings)
-    with recordings_bar("embedding", len(recordings)) as bar:
-        rows = verifier.stream(recordings, on_error=bar.skip, on_progress=bar.advance)
-        embeddings = {recordings[number]: row for number, row in rows}
+    embeddings: dict[str, Embedding] = {}
+    with recordings_bar("embedding", len(files)) as bar:
+        rows = verifier.stream(files, on_error=skip_and_release(bar, files), on_progress=bar.advance)
+        for number, embeddings[files[number].name] in rows:
+            files[number].release()
         if embeddings:
             save_embeddings(embeddings, output)
 
@@ -88,12 +100,14 @@ def enrol(
     recordings: option.Recordings,
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
+    reading: ReadingSettings,
     output: EmbeddingFile,
     force: Annotated[bool, typer.Option("--force", help="Replace an enrolled speaker of that name.")] = False,
 ) -> None:
     """Add a speaker to a file of speakers.
 
-    The embedding of the speaker is the mean x-vector of the recordings.
+    The embedding of the speaker is the mean x-vector of the recordings. Unreadable recordings are reported and skipped;
+    the exit status is then 2.
 
     Examples:
         photism speakers enrol Anna anna-1.wav anna-2.wav --model xvectors -o speakers.npz
@@ -104,15 +118,21 @@ def enrol(
     check_suffix(output)
     check_writable(output, "-o", force=True)
     load_others(output, name, force=force)
-    _load_verifier(model, settings).enrol_into(output, name, recordings, force=force)
+    files = open_recordings(recordings, reading)
+    verifier = _load_verifier(model, settings)
+    with recordings_bar("embedding", len(files)) as bar:
+        skip = skip_and_release(bar, files)
+        verifier.enrol_into(output, name, files, force=force, on_error=skip, on_progress=bar.advance)
 
 
 def verify(
     recordings: Annotated[
-        list[str], typer.Argument(metavar="SOUND...", help="One recording with --enrolled, otherwise two.")
+        list[str],
+        typer.Argument(metavar="SOUND...", help="One recording with --enrolled, otherwise two; - for standard input."),
     ],
     model: XVectorModelSettings,
     settings: VerifySettings,
+    reading: ReadingSettings,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per comparison.")] = False,
 ) -> None:
     """Verify the speaker of a recording.
@@ -132,10 +152,11 @@ def verify(
     enrolled = load_embeddings(settings.enrolled) if settings.enrolled else {}
     if settings.enrolled and not enrolled:
         raise InputError(f"{settings.enrolled} has no speakers; add them with photism speakers enrol")
+    files = open_recordings(recordings, reading)
     verifier = _load_verifier(model, EmbeddingSettings())
     verifier.check_speakers(enrolled)
-    speakers = enrolled or {recordings[0]: verifier.embed(recordings[0])}
-    for comparison in verifier.compare(speakers, recordings[-1], threshold=threshold):
+    speakers = enrolled or {files[0].name: verifier.embed(files[0])}
+    for comparison in verifier.compare(speakers, files[-1], threshold=threshold):
         typer.echo(option.format_result(comparison, as_json=as_json))
 
 
@@ -146,12 +167,14 @@ def calibrate(
     ],
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
+    reading: ReadingSettings,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.json", help="File to write.")],
     force: option.Force = False,
 ) -> None:
     """Calibrate the threshold of verify.
 
-    The threshold is that of the equal error rate (EER) on pairs of your own recordings.
+    The threshold is that of the equal error rate (EER) on pairs of your own recordings. Unreadable recordings are
+    reported, and their pairs skipped; the exit status is then 2.
 
     Examples:
         photism speakers calibrate pairs.csv --model xvectors -o threshold.json
@@ -161,11 +184,15 @@ def calibrate(
 
     check_writable(output, "-o", force=force)
     labelled = read_pairs(pairs)
+    given = list(dict.fromkeys(each for *both, _ in labelled for each in both))
+    files = dict(zip(given, open_recordings(given, reading), strict=True))
     verifier = _load_verifier(model, settings)
-    with recordings_bar("embedding", len({each for *both, _ in labelled for each in both})) as bar:
-        found = verifier.calibrate(labelled, on_progress=bar.advance)
-    found.save(output)
-    typer.echo(str(found))
+    with recordings_bar("embedding", len(files)) as bar:
+        of_files = [(files[one], files[other], same) for one, other, same in labelled]
+        skip = skip_and_release(bar, list(files.values()))
+        found = verifier.calibrate(of_files, on_error=skip, on_progress=bar.advance)
+        found.save(output)
+        typer.echo(str(found))
 
 
 speakers = typer.Typer(

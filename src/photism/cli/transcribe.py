@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
+from photism.audio.reading_settings import ReadingSettings
 from photism.cli.live import transcribe_live
 from photism.cli.progress import recordings_bar
+from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
 from photism.errors import InputError
 from photism.listening.transcription.decoding_options import (
@@ -21,8 +23,8 @@ from photism.listening.transcription.decoding_options import (
 from photism.listening.transcription.reference_text import ReferenceText, read_references
 from photism.listening.transcription.transcript import describe_mismatch
 from photism.listening.transcription.transcript_files import TEXT, TranscriptOutput, TranscriptWriter
+from photism.output_files import STANDARD_INPUT
 
-PIPE = "-"
 MICROPHONE = "microphone"
 
 
@@ -30,11 +32,15 @@ def transcribe(
     *,
     recordings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SOUND...", help="Audio or video files, or URLs; - for standard input."),
+        typer.Argument(
+            metavar="SOUND...",
+            help="Audio or video files, or URLs; - for standard input, which is transcribed live if it is alone.",
+        ),
     ] = None,
     model: RecognizerModelSettings,
     settings: TranscribeSettings,
     streaming: StreamingSettings,
+    reading: ReadingSettings,
     output: TranscriptOutput,
     microphone: Annotated[bool, typer.Option("--microphone", help="Transcribe the microphone until Ctrl-C.")] = False,
     input_device: Annotated[
@@ -62,13 +68,14 @@ def transcribe(
         photism transcribe talk.mp4 --model facebook/wav2vec2-base-960h --transcript talk.txt -o talk.srt
     """
     recordings = recordings or []
-    is_live = microphone or recordings == [PIPE]
+    is_live = microphone or (recordings == [STANDARD_INPUT] and transcript is None)
     _check_source(recordings, is_live=is_live, microphone=microphone, raw=raw, input_device=input_device)
+    files = open_recordings(recordings, reading)
     references: list[ReferenceText] | None = None
     if transcript is not None:
         output = _check_alignment(settings, output, is_live=is_live)
-        references = read_references(recordings, transcript)
-    writer = TranscriptWriter([MICROPHONE] if microphone else recordings, output)
+        references = read_references([file.name for file in files], transcript)
+    writer = TranscriptWriter([MICROPHONE] if microphone else [file.name for file in files], output)
     with startup():
         from photism.listening.transcription.languages import some_languages
         from photism.listening.transcription.transcriber import Transcriber
@@ -87,17 +94,17 @@ def transcribe(
         blocks = microphone_samples(input_device) if microphone else pipe_samples(sys.stdin.buffer, raw_rate=raw)
         transcribe_live(transcriber.stream(streaming, settings), blocks, writer)
         return
-    with recordings_bar("transcribing", len(recordings)) as bar, writer.open(bar.echo):
+    with recordings_bar("transcribing", len(files)) as bar, writer.open(bar.echo):
+        skip = skip_and_release(bar, files)
         if references is None:
-            found = transcriber.transcribe(recordings, settings, on_error=bar.skip, on_progress=bar.advance)
+            found = transcriber.transcribe(files, settings, on_error=skip, on_progress=bar.advance)
         else:
-            found = transcriber.align_transcripts(
-                recordings, references, settings, on_error=bar.skip, on_progress=bar.advance
-            )
+            found = transcriber.align_transcripts(files, references, settings, on_error=skip, on_progress=bar.advance)
         for number, each in found:
             writer.write(number, each)
+            files[number].release()
             if references is not None and (problem := describe_mismatch(each)):
-                bar.echo(f"photism: {recordings[number]}: {problem}\n", err=True)
+                bar.echo(f"photism: {files[number].name}: {problem}\n", err=True)
 
 
 def _check_alignment(settings: TranscribeSettings, output: TranscriptOutput, *, is_live: bool) -> TranscriptOutput:
@@ -119,8 +126,6 @@ def _check_source(
         raise InputError("--microphone and SOUND exclude each other; give one of them")
     if not recordings and not microphone:
         raise InputError("SOUND is missing: give files or URLs, - for standard input, or --microphone")
-    if PIPE in recordings and not is_live:
-        raise InputError("- for standard input must be the only SOUND; transcribe the files in another command")
     if raw is not None and (microphone or not is_live):
         raise InputError("--raw is for standard input: give - as SOUND, or omit --raw")
     if input_device is not None and not microphone:

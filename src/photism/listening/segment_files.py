@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from photism.audio.sources import SoundFile
 from photism.errors import InputError
 from photism.files import atomic_text, check_writable
 from photism.listening import label_formats, turn_formats
@@ -100,7 +101,7 @@ class SegmentWriter:
     """Writer of the segments of recordings, whose files are checked before any work.
 
     Args:
-        recordings: files or URLs.
+        recordings: files, which are read again for plots.
         output: format, files and plots.
 
     Attributes:
@@ -111,15 +112,15 @@ class SegmentWriter:
             or matplotlib is missing.
     """
 
-    def __init__(self, recordings: Sequence[str], output: LabelOutput | TurnOutput) -> None:
-        format = output.chosen_format
+    def __init__(self, recordings: Sequence[SoundFile], output: LabelOutput | TurnOutput) -> None:
+        format, files = output.chosen_format, [recording.name for recording in recordings]
         self._recordings, self._header = recordings, CSV_HEADER if format == "csv" else ""
-        self.names = recording_names(recordings) if format == "rttm" else [sound_stem(each) for each in recordings]
+        self.names = recording_names(files) if format == "rttm" else [sound_stem(file) for file in files]
         self._path, self._files, self._is_json = None, None, format == "json"
-        self._plots = _plan_plots(recordings, output.plot, force=output.force) if output.plot else None
+        self._plots = _plan_plots(files, output.plot, force=output.force) if output.plot else None
         if output.output is not None and is_folder(output.output):
-            files = plan_files(recordings, output.output, SUFFIXES[format], flag="-o", force=output.force)
-            self._files = [file for (file,) in files]
+            planned = plan_files(files, output.output, SUFFIXES[format], flag="-o", force=output.force)
+            self._files = [file for (file,) in planned]
         elif format in SINGLE_FORMATS and len(recordings) > 1:
             raise InputError(f"--format {format} needs a file for each recording: give -o a folder")
         elif output.output is not None:
@@ -139,13 +140,14 @@ class SegmentWriter:
             yield
 
     def write(self, number: int, text: str, segments: Sequence[Segment]) -> None:
-        """Write the segments of a recording, and plot them.
+        """Write the segments of a recording, plot them, and free the memory of the recording.
 
         Args:
             number: index of the recording.
             text: segments in the format of the output.
             segments: segments to plot.
         """
+        recording = self._recordings[number]
         if self._files is not None:
             with atomic_text(self._files[number]) as file:
                 file.write(self._header + text)
@@ -155,8 +157,8 @@ class SegmentWriter:
             from photism.audio.waveform import load_waveform
             from photism.listening.plot import plot_segments
 
-            recording = self._recordings[number]
-            plot_segments(self._plots[number], load_waveform(recording), segments, title=recording)
+            plot_segments(self._plots[number], load_waveform(recording), segments, title=recording.name)
+        recording.release()
 
 
 def _plan_plots(recordings: Sequence[str], plot: str, *, force: bool) -> list[Path]:

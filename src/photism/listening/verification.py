@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 
 from photism.audio.log_mel import FRAMES_PER_S
 from photism.audio.long_recording import LongRecording, Recording
+from photism.audio.sources import SoundFile, source_name
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.pretrained import load_head
@@ -191,20 +192,42 @@ class SpeakerVerifier:
         rows = np.stack([row for _, row in found])
         return rows[0] if is_single(recordings) else rows
 
-    def enrol(self, recordings: Recordings, *, sampling_rate: float = SAMPLING_RATE) -> Embedding:
+    def enrol(
+        self,
+        recordings: Recordings,
+        *,
+        sampling_rate: float = SAMPLING_RATE,
+        on_error: OnError | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Embedding:
         """Return the embedding (D,) of a speaker: the mean of the embeddings of recordings, scaled to unit length.
 
         Args:
             recordings: one or several recordings of the speaker.
             sampling_rate: rate in Hz of arrays that come without one.
+            on_error: called for each unreadable recording, which is then skipped; by default it is an error.
+            on_progress: called after each batch.
 
         Raises:
-            InputError: a recording is unreadable, or there are none.
+            InputError: a recording is unreadable and there is no `on_error`, or no recording is readable.
         """
-        mean = np.atleast_2d(self.embed(recordings, sampling_rate=sampling_rate)).mean(0)
+        found = self.stream(recordings, sampling_rate=sampling_rate, on_error=on_error, on_progress=on_progress)
+        rows = [row for _, row in found]
+        if not rows:
+            raise InputError("a speaker needs at least one readable recording")
+        mean = np.stack(rows).mean(0)
         return mean / max(float(np.linalg.norm(mean)), 1e-12)
 
-    def enrol_into(self, path: Path, name: str, recordings: Recordings, *, force: bool = False) -> None:
+    def enrol_into(
+        self,
+        path: Path,
+        name: str,
+        recordings: Recordings,
+        *,
+        force: bool = False,
+        on_error: OnError | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> None:
         """Add a speaker to a file of speakers.
 
         Args:
@@ -212,13 +235,15 @@ class SpeakerVerifier:
             name: name of the speaker.
             recordings: one or several recordings of the speaker.
             force: replace a speaker of that name.
+            on_error: called for each unreadable recording, which is then skipped; by default it is an error.
+            on_progress: called after each batch.
 
         Raises:
-            InputError: a recording is unreadable, a speaker of that name is enrolled, or others were enrolled with a
-                model of another width.
+            InputError: a recording is unreadable and there is no `on_error`, none is readable, a speaker of that name
+                is enrolled, or others were enrolled with a model of another width.
         """
         self.check_speakers(load_others(path, name, force=force))
-        speaker = self.enrol(recordings)
+        speaker = self.enrol(recordings, on_error=on_error, on_progress=on_progress)
         enrolled = load_others(path, name, force=force)  # again: another process may have enrolled somebody meanwhile
         self.check_speakers(enrolled)
         save_embeddings({**enrolled, name: speaker}, path)
@@ -251,7 +276,7 @@ class SpeakerVerifier:
         return Verification(score >= threshold, score, threshold)
 
     def compare(
-        self, speakers: Mapping[str, NDArray[np.floating]], recording: str, *, threshold: float
+        self, speakers: Mapping[str, NDArray[np.floating]], recording: str | SoundFile, *, threshold: float
     ) -> list[Comparison]:
         """Compare a recording with speakers by name; the most similar is first.
 
@@ -266,7 +291,7 @@ class SpeakerVerifier:
         embedding = self.embed(recording)
         scores = {name: float(np.dot(speaker, embedding)) for name, speaker in speakers.items()}
         return [
-            Comparison(recording, name, Verification(score >= threshold, score, threshold))
+            Comparison(source_name(recording), name, Verification(score >= threshold, score, threshold))
             for name, score in sorted(scores.items(), key=lambda item: -item[1])
         ]
 
@@ -274,6 +299,7 @@ class SpeakerVerifier:
         self,
         pairs: Sequence[tuple[AudioSource, AudioSource, bool]],
         *,
+        on_error: OnError | None = None,
         on_progress: OnProgress | None = None,
     ) -> Calibration:
         """Find the threshold of the equal error rate on labelled pairs.
@@ -281,10 +307,11 @@ class SpeakerVerifier:
         Args:
             pairs: two recordings each, and whether they are of the same speaker. A path that is in several pairs is
                 embedded once.
+            on_error: called for each unreadable recording, whose pairs are then skipped; by default it is an error.
             on_progress: called after each batch.
 
         Raises:
-            InputError: a recording is unreadable, or there are no pairs of one kind.
+            InputError: a recording is unreadable and there is no `on_error`, or there are no pairs of one kind.
         """
         if not pairs:
             raise InputError("pairs must contain at least one of the same speaker and one of different ones; got none")
@@ -292,10 +319,15 @@ class SpeakerVerifier:
         for one, other, _ in pairs:
             for recording in (one, other):
                 recordings.setdefault(_key(recording), recording)
-        rows = self.embed(list(recordings.values()), on_progress=on_progress)
-        embeddings = dict(zip(recordings, rows, strict=True))
-        scores = [float(np.dot(embeddings[_key(one)], embeddings[_key(other)])) for one, other, _ in pairs]
-        is_same = [bool(same) for _, _, same in pairs]
+        keys = list(recordings)
+        rows = self.stream(list(recordings.values()), on_error=on_error, on_progress=on_progress)
+        embeddings = {keys[number]: row for number, row in rows}
+        compared = [
+            (float(np.dot(embeddings[_key(one)], embeddings[_key(other)])), bool(same))
+            for one, other, same in pairs
+            if _key(one) in embeddings and _key(other) in embeddings
+        ]
+        scores, is_same = [score for score, _ in compared], [same for _, same in compared]
         rate, threshold = equal_error_rate(scores, is_same)
         return Calibration(
             threshold=threshold,
