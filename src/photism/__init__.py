@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from photism.library_logging import quiet_libraries
+
 __version__ = "0.1.0"
 
 # The public names of Photism's own. Those of transformers are importable from here as well, but `import *` skips them.
@@ -116,11 +118,18 @@ _MODULES = {
     "AudioPipelineOutput": "diffusers.pipelines.pipeline_utils",
 }
 
+_LIGHT_MODULES = ("photism.audio.", "photism.errors")
+"""Beginnings of the names of modules that import neither transformers nor diffusers."""
+
 
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULES[name]), name)
+    module = _MODULES[name]
+    if module.startswith(_LIGHT_MODULES):
+        return getattr(import_module(module), name)
+    with quiet_libraries:
+        return getattr(import_module(module), name)
 
 
 def __dir__() -> list[str]:

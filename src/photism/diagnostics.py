@@ -15,6 +15,7 @@ from photism import __version__
 from photism.audioldm2.settings import CHECKPOINTS, LICENCE
 from photism.errors import InputError
 from photism.hub import bundled_model
+from photism.library_logging import disable_telemetry
 
 Loading: TypeAlias = Callable[[], AbstractContextManager[object]]
 """Context in which models are loaded, such as one that switches off warnings of libraries."""
@@ -84,6 +85,7 @@ def diagnose(loading: Loading) -> Diagnosis:
     Args:
         loading: context in which models are loaded.
     """
+    disable_telemetry()
     found = [_check_library(name, "pip install photism") for name in LIBRARIES]
     found += [_check_library("gradio", "pip install 'photism[studio]'")]
     found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]

@@ -21,6 +21,7 @@ from photism.audioldm2.checkpoint import AudioLDM2Checkpoint, weight_files
 from photism.audioldm2.settings import FEW_STEP_SCHEDULERS, SoundPipelineSettings
 from photism.device import choose_device, choose_dtype
 from photism.errors import InputError, as_input_error
+from photism.library_logging import quiet_libraries
 from photism.schedulers import SCHEDULERS
 from photism.settings import SettingError
 from photism.weights import check_component, check_values
@@ -179,7 +180,7 @@ class ComponentLoader:
         folder = self.checkpoint.folder
         if folder is None:
             raise InputError(f"the pipeline has no {component}: give it one")
-        with as_input_error(f"{component} of model {self.checkpoint.location} cannot be loaded"):
+        with as_input_error(f"{component} of model {self.checkpoint.location} cannot be loaded"), quiet_libraries:
             return getattr(transformers, class_name).from_pretrained(folder / component)
 
     def _load_model(self, component: str, class_name: str) -> Any:
@@ -194,7 +195,7 @@ class ComponentLoader:
             model_class = getattr(library, self._class_name(component))
             check_component(model_class, folder, weight_files(folder, files["variant"], ".safetensors"), name)
         load = _diffusers_model if component in DIFFUSERS_MODELS else _transformers_model
-        with as_input_error(f"{name} cannot be loaded"):
+        with as_input_error(f"{name} cannot be loaded"), quiet_libraries:
             model, found = load(folder, class_name, dtype=dtype, output_loading_info=True, **files)
         if found["missing_keys"]:  # which both libraries would initialise at random, with a warning
             raise InputError(

@@ -24,6 +24,7 @@ from photism.cli.speakers import speakers
 from photism.cli.text_streams import escape_unencodable
 from photism.cli.transcribe import transcribe
 from photism.cli.warning_lines import print_recording_warnings
+from photism.library_logging import disable_telemetry
 from photism.output_files import printable
 from photism.training.recipes import RECIPES
 from photism.training.settings import AlignSettings
@@ -73,6 +74,7 @@ def photism(
 def main() -> None:
     """Run the command line and exit with one of `ExitStatus`."""
     escape_unencodable()
+    disable_telemetry()
     shared: dict[str, Any] = {}
     try:
         status = app(standalone_mode=False, obj=shared)

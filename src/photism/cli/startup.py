@@ -7,6 +7,8 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from photism.library_logging import silence
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -45,13 +47,6 @@ def load_pipeline(settings: PipelineSettings) -> tuple[AudioToImagePipeline, Cap
 
 def quieten() -> None:
     """Switch off warnings and progress bars of transformers and diffusers."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-
-    from diffusers.utils import logging as diffusers_logging
-
-    diffusers_logging.set_verbosity_error()
-    diffusers_logging.disable_progress_bar()
+    silence("transformers")  # first: importing diffusers prints its warnings
+    silence("diffusers")
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)

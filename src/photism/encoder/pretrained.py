@@ -22,6 +22,7 @@ from photism.encoder.processor import SAVED_AS, Wav2Vec2BertFeatureExtractor
 from photism.errors import InputError, as_input_error
 from photism.hub import fetch_files
 from photism.json_files import check_library_files, read_json_object
+from photism.library_logging import quiet_libraries
 from photism.weights import TensorHeader, check_fit, check_values, misfit, read_headers
 
 CONFIG_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
@@ -287,7 +288,7 @@ def load_weights(
         InputError: tensors are missing, damaged, of a wrong shape or type, or unused.
     """
     config = arguments.get("config")
-    with as_input_error(f"{name} cannot be loaded"):
+    with as_input_error(f"{name} cannot be loaded"), quiet_libraries:
         if folder is not None:
             check_library_files(folder, name)  # the index of shards was fetched with the weights
             config = config or model_class.config_class.from_pretrained(folder)

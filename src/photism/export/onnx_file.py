@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from photism.export.graph import Graph
+from photism.library_logging import disable_telemetry
 
 EXTERNAL_DATA_BYTES = 1 << 30
 """Size of the weights from which on they are a file of their own; one of protobuf holds less than 2 GiB."""
@@ -96,6 +97,7 @@ def _save(model: Any, path: Path) -> None:
 
 
 def _quantise(source: Path, target: Path, *, excluded: list[str]) -> None:
+    disable_telemetry()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(

@@ -14,6 +14,7 @@ from photism.audio.log_mel import log_mel
 from photism.audio.waveform import SAMPLING_RATE
 from photism.export.checkpoint import Exportable
 from photism.export.graph import LENGTHS, Graph
+from photism.library_logging import disable_telemetry
 
 DURATIONS_S = (1.9, 0.6, 1.3)
 """Durations of the recordings, which are noise."""
@@ -55,6 +56,7 @@ def largest_difference(path: Path, graph: Graph, inputs: tuple[Tensor, Tensor], 
     Returns:
         the difference; infinity if a number of frames differs, or a value is finite in one of both only.
     """
+    disable_telemetry()
     import onnxruntime
 
     session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

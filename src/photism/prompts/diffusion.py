@@ -16,6 +16,7 @@ import torch
 from photism.errors import InputError, as_input_error
 from photism.hub import fetch_file, fetch_files
 from photism.json_files import check_library_files, read_json_object
+from photism.library_logging import quiet_libraries, without_onnxruntime
 from photism.prompts.settings import PipelineSettings
 from photism.schedulers import SCHEDULERS
 from photism.settings import SettingError
@@ -117,8 +118,10 @@ def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.
         arguments |= {"controlnet": _load_controlnet(settings.controlnet, arguments)}
     if text_only:
         arguments |= {"unet": None, "vae": None}
+    with quiet_libraries:
+        import diffusers  # noqa: F401 - it warns of what is not installed
     _check_components(source.location, skipped=arguments)
-    with as_input_error(f"diffusion {source.location} cannot be loaded"):
+    with as_input_error(f"diffusion {source.location} cannot be loaded"), quiet_libraries, without_onnxruntime():
         pipeline = _pipeline_class(settings).from_pretrained(source.location, **arguments)
     for name, component in pipeline.components.items():
         if isinstance(component, torch.nn.Module):

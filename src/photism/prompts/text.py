@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from photism.errors import InputError
 from photism.finite import check_finite
+from photism.library_logging import quiet_libraries
 from photism.prompts.audio_prompt import AudioPrompt
 
 
@@ -28,7 +28,7 @@ def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor 
     Raises:
         NotFiniteError: the text encoder returns NaN or infinity.
     """
-    with _quiet():
+    with quiet_libraries:
         encoded = pipeline.encode_prompt(
             list(captions),
             device=pipeline._execution_device,  # with offloading, not the device that holds the weights
@@ -67,20 +67,3 @@ def encode_text_prompt(
 def count_tokens(text: str, pipeline: Any) -> int:
     """Count the tokens of a text, without BOS, EOS and padding."""
     return len(pipeline.tokenizer.tokenize(text))
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Let transformers and diffusers log errors only: they warn about each truncated caption."""
-    from diffusers.utils import logging as diffusers_logging
-    from transformers.utils import logging as transformers_logging
-
-    libraries = (diffusers_logging, transformers_logging)
-    before = [library.get_verbosity() for library in libraries]
-    for library in libraries:
-        library.set_verbosity_error()
-    try:
-        yield
-    finally:
-        for library, verbosity in zip(libraries, before, strict=True):
-            library.set_verbosity(verbosity)
