@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from threading import Lock
 from typing import Any
@@ -82,4 +82,5 @@ def without_onnxruntime() -> Generator[None]:
     try:
         yield
     finally:
-        vars(diffusers).pop(ONNX_CLASS, None)
+        with suppress(AttributeError):  # another thread was here first
+            delattr(diffusers, ONNX_CLASS)

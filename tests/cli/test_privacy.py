@@ -8,11 +8,15 @@ import sys
 import pytest
 
 from photism.hub import bundled_model
+from tests.support.captioned_sounds import write_sound
 
 PROGRAM = """
 import json, socket, sys
 reached = []
-sys.addaudithook(lambda event, given: reached.append(str(given)) if event in ("socket.connect", "socket.getaddrinfo") else None)
+def audit(event, given):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        reached.append(str(given))
+sys.addaudithook(audit)
 from photism.cli.app import main
 statuses = []
 for line in json.loads(sys.argv[1]):
@@ -57,6 +61,8 @@ def run_program(program, home, *arguments):
 
 
 def test_no_verb_reaches_a_host_or_imports_onnxruntime(recording, ctc_checkpoints, tmp_path):
+    for seed in range(4):
+        write_sound(tmp_path / "classes" / "train" / f"class {seed % 2}" / f"{seed}.wav", seed)
     lines = [
         ["draw", recording, "--steps", "1", "-o", "drawn.png"],
         ["film", recording, "--steps", "1", "--fps", "1", "-o", "film.mp4"],
@@ -64,6 +70,7 @@ def test_no_verb_reaches_a_host_or_imports_onnxruntime(recording, ctc_checkpoint
         ["label", recording],
         ["transcribe", recording, "--model", str(ctc_checkpoints / "wav2vec2")],
         ["sound", "a bell", "--steps", "1", "-o", "bell.wav"],
+        ["finetune", "classify", "classes", "-o", "model", "--encoder=tiny", "--cpu", "--epochs=1", "--batch-size=2"],
     ]
     done = run_program(PROGRAM, tmp_path, json.dumps(lines))
     assert done.returncode == 0, done.stderr

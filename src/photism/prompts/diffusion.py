@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.
     if text_only:
         arguments |= {"unet": None, "vae": None}
     with quiet_libraries:
-        import diffusers  # noqa: F401 - it warns of what is not installed
+        import_module("diffusers")  # it warns of what is not installed
     _check_components(source.location, skipped=arguments)
     with as_input_error(f"diffusion {source.location} cannot be loaded"), quiet_libraries, without_onnxruntime():
         pipeline = _pipeline_class(settings).from_pretrained(source.location, **arguments)
