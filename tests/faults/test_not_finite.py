@@ -124,3 +124,52 @@ def test_sound(sound_models):
     ):
         spoil(part)
         refused(name, lambda: generator("rain", **settings))
+
+
+LOUD = Waveform(np.full(8_000, 2.0**31, np.float32) * np.sign(NOISE.samples[:8_000]))
+"""A recording whose samples overflow where features are not normalised."""
+
+
+def answers_to_two(stream):
+    """Return the numbers of the recordings with an answer, and of those with an error, of which the middle one is."""
+    errors = []
+    answers = list(stream([NOISE, LOUD, Waveform(NOISE.samples[:8_000])], on_error=lambda *each: errors.append(each)))
+    assert [number for number, _ in errors] == [1]
+    assert "are not finite; the weights are damaged or too large" in str(errors[0][1])
+    return answers
+
+
+@pytest.fixture
+def overflows(monkeypatch):
+    """Let the log-mel features of `LOUD` be NaN, as those of a model's front end may be."""
+    from photism.audio import log_mel
+
+    samples = log_mel._samples
+
+    def spoiled(waveform, index):
+        found = samples(waveform, index)
+        return found * NAN if float(found.max()) > 1e9 else found
+
+    monkeypatch.setattr(log_mel, "_samples", spoiled)
+
+
+def test_one_recording_of_a_batch_does_not_spoil_the_others(overflows, models, ctc_checkpoints, tmp_path):
+    classifier = AudioClassifier.from_pretrained(make_classifier(tmp_path / "c", "bert"), device="cpu")
+    for window_s in (None, 0.25):
+        labels = answers_to_two(lambda *args, w=window_s, **kwargs: classifier.stream(*args, window_s=w, **kwargs))
+        assert [each.number for each in labels] == [0, 2]
+        assert all(np.isfinite(score["score"]) for each in labels for window in each.windows for score in window.scores)
+    ranker = CaptionRanker.from_pretrained(models / "sd", device="cpu")
+    assert [each.number for each in answers_to_two(ranker.stream)] == [0, 2]
+    transcriber = Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert", device="cpu")
+    assert [number for number, _ in answers_to_two(transcriber.transcribe)] == [0, 2]
+    timeline = SpeakerTimeline.from_pretrained(
+        make_speaker_model(tmp_path / "f", "AudioFrameClassification"), device="cpu"
+    )
+    assert [each.number for each in answers_to_two(timeline.stream)] == [0, 2]
+    verifier = SpeakerVerifier.from_pretrained(make_speaker_model(tmp_path / "x", "XVector"), device="cpu")
+    found = dict(answers_to_two(verifier.stream))
+    assert found.keys() == {0, 2}
+    assert np.array_equal(found[0], verifier.embed(NOISE))
+    with pytest.raises(NotFiniteError):
+        list(classifier.stream([NOISE, LOUD]))

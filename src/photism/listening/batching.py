@@ -15,6 +15,7 @@ from photism.audio.long_recording import LongRecording, Recording, load_recordin
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform, recording_in
 from photism.errors import InputError
+from photism.finite import NotFiniteError
 
 SORTED_BATCHES = 8
 """Number of batches that are sorted by length together."""
@@ -177,6 +178,27 @@ def in_batches(
         results.update(zip(batch, compute([group[each] for each in batch]), strict=True))
         yield from (results[index] for index in range(len(group)))
     stream.raise_error()
+
+
+def without_errors(
+    results: Iterable[tuple[int, Result | NotFiniteError]], on_error: OnError | None
+) -> Iterator[tuple[int, Result]]:
+    """Yield the results of recordings but for those that are errors.
+
+    Args:
+        results: the index of each recording, and its result or error.
+        on_error: called for each error; by default it is raised.
+
+    Raises:
+        NotFiniteError: a result is an error, and there is no `on_error`.
+    """
+    for number, result in results:
+        if not isinstance(result, NotFiniteError):
+            yield number, result
+        elif on_error is None:
+            raise result
+        else:
+            on_error(number, result)
 
 
 def _submit_ahead(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from photism.audio.long_recording import LongRecording, Recording
 from photism.audio.waveform import SAMPLING_RATE, AudioSource
 from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.encoder.pretrained import load_head
-from photism.finite import check_finite
-from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead
+from photism.finite import check_finite, each_finite
+from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead, without_errors
 from photism.listening.head_states import encode_recordings, stream_states
 from photism.listening.segmentation import find_runs
 from photism.listening.segments import Segment
@@ -154,7 +154,13 @@ class SpeakerTimeline:
             num_workers=settings.num_workers,
             on_error=on_error,
         )
-        return (self._diarize(number, recording, settings, on_progress) for number, recording in found)
+
+        def diarize(batch: Sequence[tuple[int, Recording]]) -> list[Diarization]:
+            """Find the turns of recordings, one by one."""
+            return [self._diarize(*each, settings, on_progress) for each in batch]
+
+        diarized = ((each[0], each_finite(diarize, [each])[0]) for each in found)
+        return (diarization for _, diarization in without_errors(diarized, on_error))
 
     @accepts(TimelineSettings)
     def __call__(self, recording: AudioSource, **changes: Any) -> tuple[Segment, ...]:

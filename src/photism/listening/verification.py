@@ -21,8 +21,16 @@ from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
-from photism.finite import check_finite
-from photism.listening.batching import OnError, OnProgress, Recordings, in_batches, is_single, read_ahead
+from photism.finite import check_finite, each_finite
+from photism.listening.batching import (
+    OnError,
+    OnProgress,
+    Recordings,
+    in_batches,
+    is_single,
+    read_ahead,
+    without_errors,
+)
 from photism.listening.calibration import Calibration
 from photism.listening.embeddings import load_others, save_embeddings
 from photism.listening.head_states import encode_recordings, stream_states
@@ -151,25 +159,27 @@ class SpeakerVerifier:
             if on_progress:
                 on_progress(number, processed_s, duration_s)
 
-        def embed_batch(batch: Sequence[tuple[int, Recording]]) -> list[tuple[int, Embedding]]:
+        def embed_batch(batch: Sequence[tuple[int, Recording]]) -> list[Embedding]:
             """Embed a batch and report the progress."""
             short = [recording for _, recording in batch if isinstance(recording, Waveform)]
             rows = iter(self._embed(short) if short else ())
-            embedded: list[tuple[int, Embedding]] = []
+            embedded: list[Embedding] = []
             for number, recording in batch:
                 progress = partial(report, number, recording.duration_s)
-                is_short = isinstance(recording, Waveform)
-                embedded.append((number, next(rows) if is_short else self._embed_long(recording, progress)))
+                embedded.append(
+                    next(rows) if isinstance(recording, Waveform) else self._embed_long(recording, progress)
+                )
                 progress(recording.duration_s)
             return embedded
 
-        return in_batches(
+        embedded = in_batches(
             found,
-            embed_batch,
+            lambda batch: list(zip((number for number, _ in batch), each_finite(embed_batch, batch), strict=True)),
             length=lambda item: item[1].sample_count,
             batch_size=self.settings.batch_size,
             max_group_length=MAX_GROUP_SAMPLES,
         )
+        return without_errors(embedded, on_error)
 
     def embed(
         self,

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import numpy as np
@@ -15,6 +16,7 @@ from photism.audio.long_recording import LongRecording, Recording, sample_blocks
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.audio.windowing import Window, stream_windows
 from photism.errors import InputError
+from photism.finite import NotFiniteError, each_finite
 from photism.listening.batching import OnError, OnProgress, in_batches
 from photism.listening.segmentation import ProblemType, SegmentMerger
 from photism.listening.segments import Segment
@@ -108,6 +110,7 @@ class _Crop(NamedTuple):
         return self.window.stop == self.sample_count
 
 
+ScoredCrop: TypeAlias = tuple[_Crop, NDArray[np.floating] | NotFiniteError]
 ScoredCrops: TypeAlias = Iterator[tuple[_Crop, NDArray[np.floating]]]
 
 
@@ -131,11 +134,12 @@ def label_recordings(
         policy: which labels are reported.
         settings: windows and batch size.
         check: raises InputError for a recording, or its first window, that cannot be scored.
-        on_error: called for each such recording, which is then skipped; by default it is an error.
+        on_error: called for each such recording, and for each whose scores are not finite, which is then skipped; by
+            default it is an error.
         on_progress: called after each batch, and while a long recording is scored.
 
     Raises:
-        InputError: `check` refuses a recording and there is no `on_error`.
+        InputError: `check` refuses a recording, or its scores are not finite, and there is no `on_error`.
     """
     processed: Counter[int] = Counter()  # samples by recording; overlaps count once
 
@@ -144,16 +148,22 @@ def label_recordings(
         if on_progress:
             on_progress(crop.number, processed_s, crop.sample_count / SAMPLING_RATE)
 
-    def score_crops(batch: Sequence[_Crop]) -> list[tuple[_Crop, NDArray[np.floating]]]:
+    def score_whole(crops: Sequence[_Crop]) -> list[NDArray[np.floating]]:
+        """Score long recordings as a whole."""
+        return [
+            score_long(crop.waveform, partial(report, crop))
+            for crop in crops
+            if isinstance(crop.waveform, LongRecording)
+        ]
+
+    def score_crops(batch: Sequence[_Crop]) -> list[ScoredCrop]:
         """Score a batch and report the progress."""
         short = [crop.waveform for crop in batch if isinstance(crop.waveform, Waveform)]
-        rows = iter(score(short) if short else ())
-        scored: list[tuple[_Crop, NDArray[np.floating]]] = []
+        rows = iter(each_finite(lambda some: list(score(some)), short) if short else ())
+        scored: list[ScoredCrop] = []
         for crop in batch:
-            if isinstance(crop.waveform, Waveform):
-                scored.append((crop, next(rows)))
-            else:
-                scored.append((crop, score_long(crop.waveform, partial(report, crop))))
+            is_short = isinstance(crop.waveform, Waveform)
+            scored.append((crop, next(rows) if is_short else each_finite(score_whole, [crop])[0]))
             processed[crop.number] += crop.window.stop - crop.new_from
             report(crop, processed[crop.number] / SAMPLING_RATE)
         return scored
@@ -165,9 +175,16 @@ def label_recordings(
         batch_size=settings.batch_size,
         max_group_length=MAX_GROUP_SAMPLES,
     )
+    label = _label_whole if settings.window_s is None else _label_windows
     for first in scored:
-        of_recording = _until_last(first, scored)
-        yield _label_whole(first, policy) if settings.window_s is None else _label_windows(of_recording, policy)
+        try:
+            labels = label(_until_last(first, scored), policy)
+        except NotFiniteError as error:
+            if on_error is None:
+                raise
+            on_error(first[0].number, error)
+        else:
+            yield labels
 
 
 def _cut(
@@ -205,17 +222,22 @@ def _crops(number: int, recording: Recording, settings: HearSettings | LabelSett
         new_from = window.stop
 
 
-def _until_last(first: tuple[_Crop, NDArray[np.floating]], scored: ScoredCrops) -> ScoredCrops:
-    """Yield the windows of one recording."""
-    crop, row = first
-    yield crop, row
-    while not crop.is_last:
-        crop, row = next(scored)
-        yield crop, row
+def _until_last(first: ScoredCrop, scored: Iterator[ScoredCrop]) -> ScoredCrops:
+    """Yield the windows of one recording; after the last of them, raise the error of one that is not finite."""
+    problem: NotFiniteError | None = None
+    for crop, row in chain([first], scored):
+        if isinstance(row, NotFiniteError):
+            problem = row
+        elif problem is None:
+            yield crop, row
+        if crop.is_last:
+            break
+    if problem is not None:
+        raise problem
 
 
-def _label_whole(scored: tuple[_Crop, NDArray[np.floating]], policy: LabelPolicy) -> Labels:
-    crop, row = scored
+def _label_whole(scored: ScoredCrops, policy: LabelPolicy) -> Labels:
+    ((crop, row),) = scored
     window = policy.scored_window(crop.window, row)
     best = [each for each in window.scores if policy.threshold is None or each["score"] >= policy.threshold]
     segments = tuple(Segment(0.0, window.end_s, **each) for each in best)

@@ -149,6 +149,7 @@ class CaptionRanker:
         """
         chosen = HearSettings(**settings)
         names = self._choose_captions(captions)
+        self._encoded(_fill(chosen.template, names))  # raises an error before anything is read
 
         def score(batch: Sequence[Waveform]) -> NDArray[np.floating]:
             """Return the scores (B, M) of a batch of waveforms."""
@@ -168,7 +169,7 @@ class CaptionRanker:
             num_workers=chosen.num_workers,
             on_error=on_error,
         )
-        return label_recordings(found, score, score_long, policy, chosen, on_progress=on_progress)
+        return label_recordings(found, score, score_long, policy, chosen, on_error=on_error, on_progress=on_progress)
 
     def rank_prompts(
         self,

@@ -13,6 +13,7 @@ import torch
 from photism.audio.voice_activity import merge_segments, speech_segments
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.errors import InputError
+from photism.finite import NotFiniteError, each_finite
 from photism.listening.batching import (
     SORTED_BATCHES,
     OnError,
@@ -21,6 +22,7 @@ from photism.listening.batching import (
     decode_ahead,
     in_batches,
     is_single,
+    without_errors,
 )
 from photism.listening.transcription.checkpoint_language_model import CheckpointModel, with_language_model
 from photism.listening.transcription.ctc_checkpoint import load_ctc
@@ -305,15 +307,15 @@ class Transcriber:
             on_error=on_error,
         )
 
-        def compute(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, Transcript]]:
+        def compute(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, Transcript | NotFiniteError]]:
             """Compute the transcripts of a batch of recordings."""
-            emissions = self._emit(batch, settings, on_progress)
+            emissions = each_finite(lambda some: self._emit(some, settings, on_progress), batch)
             return [
-                (number, finish(number, waveform, each))
+                (number, each if isinstance(each, NotFiniteError) else finish(number, waveform, each))
                 for (number, waveform), each in zip(batch, emissions, strict=True)
             ]
 
-        return in_batches(
+        transcripts = in_batches(
             waveforms,
             compute,
             length=lambda item: len(item[1].samples),
@@ -321,6 +323,7 @@ class Transcriber:
             max_batch_length=MAX_BATCH_S * SAMPLING_RATE,
             max_group_length=SORTED_BATCHES * MAX_BATCH_S * SAMPLING_RATE,
         )
+        return without_errors(transcripts, on_error)
 
     def _emit(
         self, batch: Sequence[tuple[int, Waveform]], settings: EmissionSettings, on_progress: OnProgress | None
