@@ -317,9 +317,9 @@ class TestFiles:
     def test_max_duration_stops_the_decoding(self, monkeypatch):
         decoded_s = 0.0
 
-        def counted(file, name):
+        def counted(file, name, **given):
             nonlocal decoded_s
-            for rate, samples in decoded_blocks(file, name):
+            for rate, samples in decoded_blocks(file, name, **given):
                 decoded_s += samples.shape[1] / rate
                 yield rate, samples
 

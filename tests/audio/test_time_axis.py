@@ -70,8 +70,16 @@ class TestPlaceFrames:
     @pytest.mark.parametrize("jump", [1e15, 7200.0, -20.0])
     def test_a_jump_to_another_clock_is_reported_and_ignored(self, jump):
         jumps = []
-        assert len(place([0.0] * 20 + [jump] * 20 + [jump + 0.5] * 20, on_jump=jumps.append)) == 60 * 20 + 500
-        assert jumps == pytest.approx([jump])
+        assert (
+            len(
+                place(
+                    [0.0] * 20 + [jump] * 20 + [jump + 0.5] * 20,
+                    on_shift=lambda position_s, shift_s: jumps.append(shift_s),
+                )
+            )
+            == 60 * 20 + 500
+        )
+        assert jumps == pytest.approx([jump, 0.5])
 
     def test_timestamps_that_start_again(self):
         assert len(place([0.0] * 50 + [-1.0] * 50, longest_overlap_s=0.1)) == 2000

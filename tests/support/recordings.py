@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable
 from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
@@ -47,8 +48,14 @@ def encode(
         options: options of the container.
         codec_options: options of the encoder.
     """
-    file = io.BytesIO()
-    with av.open(file, "w", format=format, container_options=options or {}) as container:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "recording")
+        _write(path, format, codec, tracks, rate, late_s, gap, jitter_s, video_s, titles, options, codec_options)
+        return path.read_bytes()
+
+
+def _write(path, format, codec, tracks, rate, late_s, gap, jitter_s, video_s, titles, options, codec_options):
+    with av.open(str(path), "w", format=format, container_options=options or {}) as container:
         pictures = None if video_s is None else container.add_stream("mpeg4", rate=25, width=16, height=16)
         layouts = {1: "mono", 2: "stereo", 6: "5.1"}
         streams = [
@@ -67,7 +74,6 @@ def encode(
             for frame in _frames(stream, samples, rate, late_s, gap, list(jitter_s) or [0.0]):
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))
-    return file.getvalue()
 
 
 def _frames(stream, samples, rate, late_s, gap, jitter_s):

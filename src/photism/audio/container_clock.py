@@ -36,8 +36,7 @@ def timed_frames(
     silences: list[tuple[float | None, float]] = []  # start and length in seconds
     for packet, frames in packets:
         if frames is None:
-            seconds = float((packet.duration or 0) * (packet.time_base or 0))
-            silences.append((_start_s(packet, zero_s), min(seconds, LONGEST_PACKET_S)))
+            silences.append((_start_s(packet, zero_s), packet_s(packet)))
         for frame in frames or ():
             last = TimedFrame(_start_s(frame, zero_s), frame.sample_rate, frame_samples(frame))
             yield from (_silent_frame(*each, last) for each in silences)
@@ -79,6 +78,11 @@ def time_zero_s(container: "InputContainer") -> float | None:
     first_s = min(starts, default=0.0)
     is_arbitrary = is_joined(container) and container.format.name != "ogg"
     return first_s if is_arbitrary or first_s > LATEST_START_S else 0.0
+
+
+def packet_s(packet: "Packet[AudioStream]") -> float:
+    """Return the duration of a packet in seconds; 0 if it is unknown."""
+    return min(float((packet.duration or 0) * (packet.time_base or 0)), LONGEST_PACKET_S)
 
 
 def _start_s(timed: "AudioFrame | Packet[AudioStream]", zero_s: float | None) -> float | None:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from photism.audio import ogg_chain
 from photism.audio.container_clock import is_joined, timed_frames
+from photism.audio.declared_length import DeclaredLength, read_declared_length
+from photism.audio.losses import Losses
 from photism.audio.time_axis import LONGEST_OVERLAP_S, place_frames
 from photism.errors import InputError, is_fault_of_input
 
@@ -22,29 +24,54 @@ Frame = TypeVar("Frame")
 JOINED_OVERLAP_S = 0.1  # longest overlap in a format whose timestamps may start again; as in the ffmpeg program
 
 
-def decoded_blocks(file: BinaryIO, name: str) -> Iterator[tuple[float, NDArray[Any]]]:
+def decoded_blocks(
+    file: BinaryIO, name: str, *, track: int | str | None = None, warnings: list[str] | None = None
+) -> Iterator[tuple[float, NDArray[Any]]]:
     """Decode the audio of an open file block by block, place it on the file's time axis, and close the file.
 
     Holes and a late start become silence, and frames that overlap are cut.
+
+    Args:
+        file: file of any format.
+        name: name of the file in error messages.
+        track: audio track to decode, as its number from 1 or its language; by default FFmpeg's choice.
+        warnings: list to which what is missing is added, at the end.
 
     Yields:
         the sampling rate in Hz, and samples (C, T) in the type that the codec decodes to.
 
     Raises:
-        InputError: the file is empty, FFmpeg does not know its format, or no audio can be decoded.
+        InputError: the file is empty, FFmpeg does not know its format, it has no such track, or no audio can be
+            decoded.
     """
+    found: list[str] = [] if warnings is None else warnings
     with file:
-        for start, end in ogg_chain.links(file):
-            with open_sound(ogg_chain.FileSection(file, start, end), name) as (container, stream):
-                yield from placed_blocks(container, stream, name)
+        size = file.seek(0, SEEK_END)
+        for number, (start, end) in enumerate(ogg_chain.links(file)):
+            section = ogg_chain.FileSection(file, start, end)
+            declared = read_declared_length(section, min(end, size) - start)
+            try:
+                with open_sound(section, name, track=track) as (container, stream):
+                    yield from _placed_blocks(container, stream, name, declared, found)
+            except InputError:
+                if not number:
+                    raise
+                found.append(f"link {number + 1} of the chained Ogg file cannot be decoded")
 
 
 @contextmanager
-def open_sound(file: BinaryIO | ogg_chain.FileSection, name: str) -> "Generator[tuple[InputContainer, AudioStream]]":
-    """Open a media file and choose its best audio stream; close both at the end of the block.
+def open_sound(
+    file: BinaryIO | ogg_chain.FileSection, name: str, *, track: int | str | None = None
+) -> "Generator[tuple[InputContainer, AudioStream]]":
+    """Open a media file and choose an audio stream; close both at the end of the block.
+
+    Args:
+        file: file of any format.
+        name: name of the file in error messages.
+        track: audio track to choose, as its number from 1 or its language; by default FFmpeg's choice.
 
     Raises:
-        InputError: the file is empty, FFmpeg does not know its format, or it has no audio stream.
+        InputError: the file is empty, FFmpeg does not know its format, or it has no such audio stream.
     """
     import av
 
@@ -61,7 +88,7 @@ def open_sound(file: BinaryIO | ogg_chain.FileSection, name: str) -> "Generator[
                     media, "r", metadata_errors="ignore", container_options={"protocol_whitelist": "none"}
                 )
             with container:
-                yield container, best_audio_stream(container, name)
+                yield container, audio_stream(container, name, track=track)
         except InputError:
             media.check(name)
             raise
@@ -92,20 +119,31 @@ def ffmpeg_errors(problem: str) -> Generator[None]:
         raise InputError(f"{problem} ({error}); convert it") from error
 
 
-def best_audio_stream(container: "InputContainer", name: str) -> "AudioStream":
-    """Return the audio stream that FFmpeg chooses by default.
+def audio_stream(container: "InputContainer", name: str, *, track: int | str | None = None) -> "AudioStream":
+    """Return an audio stream of a container.
+
+    Args:
+        container: container of the streams.
+        name: name of the file in error messages.
+        track: number of the stream among those of audio, from 1, or its language; by default FFmpeg's choice.
 
     Raises:
-        InputError: there is no audio stream, or FFmpeg does not support its codec.
+        InputError: there is no such audio stream, or FFmpeg does not support its codec.
     """
     with ffmpeg_errors(f"{name}: its streams cannot be read"):
-        stream = cast("AudioStream | None", container.streams.best("audio"))
-        streams = [stream] if stream else container.streams.audio
+        streams = container.streams.audio
         if not streams:
             raise InputError(f"{name}: no audio stream; give a recording, or a video with audio")
+        if track is None:
+            stream = cast("AudioStream | None", container.streams.best("audio"))
+        else:
+            stream = next((each for number, each in enumerate(streams, 1) if track in (number, _language(each))), None)
+            if stream is None:
+                raise InputError(f"{name}: there is no audio track {track}; it has {_described_tracks(container)}")
         # PyAV has no type for a stream without a decoder, and FFmpeg does not choose one that it cannot decode.
         if stream is None or not stream.codec_context:
-            codec = streams[0].codec_context.name if streams[0].codec_context else "unknown"
+            first = stream or streams[0]
+            codec = first.codec_context.name if first.codec_context else "unknown"
             raise InputError(
                 f"{name}: the codec of its audio ({codec}) is not supported in this file format; convert it to WAV or "
                 "FLAC"
@@ -113,19 +151,33 @@ def best_audio_stream(container: "InputContainer", name: str) -> "AudioStream":
         return stream
 
 
-def placed_blocks(
-    container: "InputContainer", stream: "AudioStream", name: str
+def _language(stream: "AudioStream") -> str | None:
+    return stream.metadata.get("language")
+
+
+def _described_tracks(container: "InputContainer") -> str:
+    """Return the numbers, languages and titles of the audio tracks of a container."""
+    return ", ".join(
+        " ".join(filter(None, (str(number), _language(each), each.metadata.get("title"))))
+        for number, each in enumerate(container.streams.audio, 1)
+    )
+
+
+def _placed_blocks(
+    container: "InputContainer", stream: "AudioStream", name: str, declared: DeclaredLength, warnings: list[str]
 ) -> Iterator[tuple[float, NDArray[Any]]]:
-    """Decode an audio stream, and place it on the time axis of its container.
-
-    Yields:
-        the sampling rate in Hz, and samples (C, T) in the type that the codec decodes to.
-
-    Raises:
-        InputError: not a single frame can be decoded.
-    """
-    frames = _not_empty(timed_frames(container, _packets(container, stream)), name)
-    yield from place_frames(frames, longest_overlap_s=JOINED_OVERLAP_S if is_joined(container) else LONGEST_OVERLAP_S)
+    """Decode an audio stream, place it on the time axis of its container, and add what is missing to the warnings."""
+    losses = Losses(container, stream, declared)
+    frames = timed_frames(container, losses.watched(_packets(container, stream)))
+    placed_s = 0.0
+    for rate, samples in place_frames(
+        _not_empty(frames, name),
+        longest_overlap_s=JOINED_OVERLAP_S if is_joined(container) else LONGEST_OVERLAP_S,
+        on_shift=losses.add_shift,
+    ):
+        placed_s += samples.shape[1] / rate
+        yield rate, samples
+    warnings += losses.describe(placed_s)
 
 
 def decoded_frames(container: "InputContainer", stream: "AudioStream", name: str) -> "Iterator[AudioFrame]":

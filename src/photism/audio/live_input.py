@@ -99,12 +99,12 @@ def _blocks(source: Any, name: str, settings: dict[str, Any]) -> Iterator[tuple[
     import av
 
     from photism.audio.container_clock import frame_samples
-    from photism.audio.decoding import best_audio_stream, decoded_frames, ffmpeg_errors
+    from photism.audio.decoding import audio_stream, decoded_frames, ffmpeg_errors
 
     with ffmpeg_errors(f"{name} is not audio that FFmpeg can read"):
         container = cast("InputContainer", av.open(source, "r", metadata_errors="ignore", **settings))
     with container:
-        for frame in decoded_frames(container, best_audio_stream(container, name), name):
+        for frame in decoded_frames(container, audio_stream(container, name), name):
             yield frame.sample_rate, frame_samples(frame)
 
 

@@ -18,21 +18,22 @@ def links(file: BinaryIO) -> list[tuple[int, int]]:
     """Return where the links of an Ogg file begin and end, in bytes; the whole file for any other format.
 
     The first pages of all logical streams of a link come before its other pages, so a link begins where a first page
-    follows one that is not.
+    follows one that is not. The last link of a truncated file ends where its last page should.
     """
     size = file.seek(0, SEEK_END)
     starts: list[int] = []
     was_first = False
-    for position, is_first in _pages(file):
+    for position, end, is_first in _pages(file):
         if is_first and not was_first:
             starts.append(position)
         was_first = is_first
+        size = max(size, end)
     starts[:1] = [0]  # what comes before the first page belongs to it
     return list(zip(starts, [*starts[1:], size], strict=True))
 
 
-def _pages(file: BinaryIO) -> Iterator[tuple[int, bool]]:
-    """Yield the position of each Ogg page, and whether it is the first of a logical stream."""
+def _pages(file: BinaryIO) -> Iterator[tuple[int, int, bool]]:
+    """Yield the position and the end of each Ogg page, and whether it is the first of a logical stream."""
     position = file.seek(0)
     if file.read(len(CAPTURE_PATTERN)) != CAPTURE_PATTERN:
         return
@@ -42,8 +43,9 @@ def _pages(file: BinaryIO) -> Iterator[tuple[int, bool]]:
         if len(header) < HEADER_BYTES:
             return
         if header.startswith(CAPTURE_PATTERN):
-            yield position, bool(header[5] & FIRST_PAGE)
-            position += HEADER_BYTES + header[26] + sum(file.read(header[26]))
+            end = position + HEADER_BYTES + header[26] + sum(file.read(header[26]))
+            yield position, end, bool(header[5] & FIRST_PAGE)
+            position = end
         else:
             found = _search(file, position + 1)
             if found is None:

@@ -107,7 +107,10 @@ def open_source(
         InputError: the source is none of these, missing, a folder, unreachable or larger than allowed.
     """
     if isinstance(source, SoundFile):
-        return source.open()
+        file = source.open()
+        if warnings is not None:
+            warnings += source.warnings
+        return file
     if isinstance(source, bytes | bytearray | memoryview):
         return BytesIO(source)
     if isinstance(source, str) and "://" in source and not source.lower().startswith("file://"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio.sources import SoundFile
+from photism.audio.sources import SoundFile, open_source
 from photism.audio.waveform import SAMPLING_RATE, check_range, mono_16khz
 from photism.errors import InputError
 
@@ -20,6 +20,7 @@ def stream_samples(
     *,
     block_samples: int = BLOCK_SAMPLES,
     callback_on_rate: Callable[[float], None] | None = None,
+    warnings: list[str] | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Read the samples that ``load_waveform`` would return, in memory that does not grow with their number.
 
@@ -27,21 +28,25 @@ def stream_samples(
         sound: file to read.
         block_samples: samples in each block.
         callback_on_rate: called with the file's own sampling rate in Hz, first and after each change.
+        warnings: list to which what is missing is added, at the end; by default a `RecordingWarning` is given.
 
     Yields:
         (block_samples,) float32 at 16 kHz, nominally within ±1, finite; the last block has the remaining samples, at
         least one.
 
     Raises:
-        InputError: the file is not audio, its rate is out of range, or samples are not finite or out of range.
+        InputError: the file is not audio, its rate is out of range, or samples are not finite or out of range; it has
+            no such track or channel; or something is missing and `sound.reading` is strict.
     """
     from photism.audio.decoding import decoded_blocks
 
     held: list[NDArray[np.float32]] = []
     count = 0
-    decoded = decoded_blocks(sound.open(), sound.name)
+    found: list[str] = []
+    file = open_source(sound, sound.name, warnings=found)
+    decoded = decoded_blocks(file, sound.name, track=sound.reading.track, warnings=found)
     blocks = decoded if callback_on_rate is None else _reporting_rates(decoded, callback_on_rate)
-    for resampled in mono_16khz(blocks, sound.name):
+    for resampled in mono_16khz(blocks, sound.name, channel=sound.reading.channel_number, warnings=found):
         try:
             check_range(resampled)
         except InputError as error:
@@ -55,6 +60,10 @@ def stream_samples(
             held, count = [joined[whole:]], count - whole
     if count:
         yield np.concatenate(held)
+    if warnings is None or sound.reading.strict:
+        sound.reading.report(sound.name, found)
+    if warnings is not None:
+        warnings += found
 
 
 def _reporting_rates(

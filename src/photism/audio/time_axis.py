@@ -46,21 +46,23 @@ def place_frames(
     frames: Iterator[TimedFrame],
     *,
     longest_overlap_s: float = LONGEST_OVERLAP_S,
-    on_jump: Callable[[float], None] | None = None,
+    on_shift: Callable[[float, float], None] | None = None,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Return the samples of frames so that each is at its time, counted from time zero.
 
     Args:
         frames: frames in the order in which they were decoded.
         longest_overlap_s: timestamps that go back by more seconds belong to another clock.
-        on_jump: called with the seconds by which timestamps jump to another clock: back, or forward by more than
-            `LONGEST_HOLE_S`. Time then continues as if they did not.
+        on_shift: called with the seconds of the frames before a shift, and those by which the next frame is later or,
+            if they are negative, earlier. A shift back by more than `longest_overlap_s`, or forward by more than
+            `LONGEST_HOLE_S`, is to another clock: time then continues as if there were none.
 
     Yields:
         the sampling rate in Hz, and samples (C, T) of a frame or of at most a second of silence.
     """
     waiting: deque[tuple[float | None, TimedFrame]] = deque()  # frames with their offsets
     counted_s = 0.0  # duration of the frames that were taken
+    placed_s = 0.0  # duration of the frames that were placed
     shift_s = 0.0  # by which the axis is later than the count
     missing = 0  # samples of silence before the next frame or, if negative, to be dropped from its beginning
     while True:
@@ -71,16 +73,17 @@ def place_frames(
             return
         change_s = _confirmed_change(waiting, shift_s)
         _, frame = waiting.popleft()
+        if change_s and on_shift is not None:
+            on_shift(placed_s, change_s)
         count = round(change_s * frame.rate)
         shift_s += count / frame.rate
         if -longest_overlap_s <= change_s <= LONGEST_HOLE_S:
             missing += count
-        elif on_jump is not None:
-            on_jump(change_s)
         if missing > 0:
             for start in range(0, missing, frame.rate):
                 yield frame.rate, silence(frame.samples, min(frame.rate, missing - start))
             missing = 0
+        placed_s += frame.duration_s
         dropped = min(-missing, frame.samples.shape[1])
         missing += dropped
         if dropped < frame.samples.shape[1]:

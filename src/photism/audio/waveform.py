@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from photism.audio.channels import mixed_down
 from photism.audio.level import SignalLevel, measure_level
+from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
 from photism.audio.sources import MAX_DOWNLOAD_BYTES, MAX_DOWNLOAD_S, TIMEOUT_S, SoundFile, open_source, source_name
 from photism.errors import InputError, as_input_error
@@ -38,12 +40,14 @@ class Waveform:
 
     Attributes:
         samples: (T,) float32, nominally within ±1, at most ±2³¹, at least 400 (25 ms).
+        warnings: what is missing in the recording, such as seconds of a truncated file.
 
     Raises:
         InputError: ``samples`` is anything else. ``load_waveform`` converts it.
     """
 
     samples: NDArray[np.float32]
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         samples: Any = self.samples
@@ -96,6 +100,9 @@ def load_waveform(
     *,
     sampling_rate: float | None = None,
     channel_axis: int | None = None,
+    track: int | str | None = None,
+    channel: int | str | None = None,
+    strict: bool = False,
     max_duration_s: float = 3600.0,
     max_download_bytes: int = MAX_DOWNLOAD_BYTES,
     timeout_s: float = TIMEOUT_S,
@@ -104,17 +111,22 @@ def load_waveform(
 ) -> Waveform:
     """Load a recording from any source as a mono waveform at 16 kHz.
 
-    FFmpeg decodes files through PyAV (without a system program), including the audio of videos; a truncated file gives
-    what could be decoded. Channels are averaged, and soxr resamples with its quality HQ.
+    FFmpeg decodes files through PyAV (without a system program), including the audio of videos. Samples are placed on
+    the time axis of the file, with silence in holes. A truncated or damaged file gives what could be decoded, and a
+    ``RecordingWarning`` with the seconds that are missing. Channels are averaged, and soxr resamples with its quality
+    HQ.
 
     Args:
         source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, binary file object (read from its current
             position), array, tensor or list of samples, mapping with ``"array"`` or ``"raw"`` and ``"sampling_rate"``,
-            ``SoundFile``, anything else that ``recording_in`` accepts, or ``Waveform``, which is returned unchanged.
-            Samples are floats within ±1, (T,) or with an axis of at most 8 channels before or after the time; uint8,
-            int16 and int32 are scaled to ±1.
+            ``SoundFile``, which has its own settings of reading, anything else that ``recording_in`` accepts, or
+            ``Waveform``, which is returned unchanged. Samples are floats within ±1, (T,) or with an axis of at most 8
+            channels before or after the time; uint8, int16 and int32 are scaled to ±1.
         sampling_rate: sampling rate of an array in Hz, 1000 to 768,000. Mappings and files have their own.
         channel_axis: 0 or 1, the axis of an array's channels; needed only if the shape is ambiguous.
+        track: audio track of a file, as its number from 1 or its language such as "fra"; by default FFmpeg's choice.
+        channel: channel to take, "left", "right" or its number from 1; by default the mean of all channels.
+        strict: raise an error if something is missing, rather than warn.
         max_duration_s: longest recording that is accepted; ``math.inf`` for no limit.
         max_download_bytes: most bytes that are read from a URL or file object.
         timeout_s: longest time in seconds without an answer from a server.
@@ -123,7 +135,8 @@ def load_waveform(
 
     Raises:
         InputError: the source is missing, unreachable, not audio, too long, too short (under 25 ms), not finite, or
-            its rate or channels are unknown or out of range.
+            its rate or channels are unknown or out of range; it has no such track or channel; or something is missing
+            and ``strict`` is set.
 
     Example:
         >>> load_waveform([0.0] * 800, sampling_rate=8000).duration_s
@@ -132,19 +145,28 @@ def load_waveform(
     source = recording_in(source)
     if isinstance(source, Waveform):
         return source
+    reading = (
+        source.reading
+        if isinstance(source, SoundFile)
+        else ReadingSettings(track=track, channel=channel, strict=strict, allow_private_urls=allow_private_urls)
+    )
+    warnings: list[str] = []
     open_file = partial(
         open_source,
         max_download_bytes=max_download_bytes,
         timeout_s=timeout_s,
         max_download_s=max_download_s,
-        allow_private_urls=allow_private_urls,
+        allow_private_urls=reading.allow_private_urls,
     )
-    name, blocks = _blocks(source, sampling_rate, channel_axis, open_file)
-    samples = _concatenate(mono_16khz(blocks, name), name, max_duration_s)
+    name, blocks = _blocks(source, sampling_rate, channel_axis, reading, warnings, open_file)
+    mono = mono_16khz(blocks, name, channel=reading.channel_number, warnings=warnings)
+    samples = _concatenate(mono, name, max_duration_s)
     try:
-        return Waveform(samples)
+        waveform = Waveform(samples, tuple(warnings))
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
+    reading.report(name, warnings)
+    return waveform
 
 
 def load_samples(source: AudioSource, target_rate: int, *, sampling_rate: float | None = None) -> NDArray[np.float32]:
@@ -166,8 +188,13 @@ def load_samples(source: AudioSource, target_rate: int, *, sampling_rate: float 
         if target_rate == SAMPLING_RATE:
             return source.samples
         source, sampling_rate = source.samples, SAMPLING_RATE
-    name, blocks = _blocks(source, sampling_rate)
-    return np.concatenate(list(to_mono(blocks, name, target_rate)))
+    reading = source.reading if isinstance(source, SoundFile) else ReadingSettings()
+    warnings: list[str] = []
+    name, blocks = _blocks(source, sampling_rate, None, reading, warnings)
+    mono = to_mono(blocks, name, target_rate, channel=reading.channel_number, warnings=warnings)
+    samples = np.concatenate(list(mono))
+    reading.report(name, warnings)
+    return samples
 
 
 def recording_in(source: Any) -> Any:
@@ -195,20 +222,25 @@ def recording_in(source: Any) -> Any:
 def _blocks(
     source: Any,
     sampling_rate: float | None,
-    channel_axis: int | None = None,
-    open_file: Callable[[Any, str], BinaryIO] = open_source,
+    channel_axis: int | None,
+    reading: ReadingSettings,
+    warnings: list[str],
+    open_file: Callable[..., BinaryIO] = open_source,
 ) -> tuple[str, Iterator[tuple[float, NDArray[Any]]]]:
     """Return the name of a source for error messages, and its blocks for ``to_mono``."""
     array, rate = _array_and_rate(source, sampling_rate)
     if array is not None:
         name = f"source {array.dtype} {array.shape}"
+        if reading.track is not None:
+            raise InputError("track is for files only; omit it, or give the array of one track")
         return name, iter([(rate, _channels_first(array, channel_axis, name))])
     if sampling_rate is not None or channel_axis is not None:
         raise InputError("sampling_rate and channel_axis are for arrays only; omit them, the source has its own")
     from photism.audio.decoding import decoded_blocks
 
     name = source_name(source)
-    return name, decoded_blocks(open_file(source, name), name)
+    file = open_file(source, name, warnings=warnings)
+    return name, decoded_blocks(file, name, track=reading.track, warnings=warnings)
 
 
 def _array_and_rate(source: object, sampling_rate: float | None) -> tuple[NDArray[Any] | None, float]:
@@ -274,13 +306,24 @@ def _channels_first(array: NDArray[Any], channel_axis: int | None, name: str) ->
     return np.moveaxis(array, channel_axis, 0)
 
 
-def mono_16khz(blocks: Iterator[tuple[float, NDArray[Any]]], name: str) -> Generator[NDArray[np.float32]]:
+def mono_16khz(
+    blocks: Iterator[tuple[float, NDArray[Any]]],
+    name: str,
+    *,
+    channel: int | None = None,
+    warnings: list[str] | None = None,
+) -> Generator[NDArray[np.float32]]:
     """Mix down a recording and resample it to 16 kHz block by block, as ``to_mono`` does."""
-    return to_mono(blocks, name, SAMPLING_RATE)
+    return to_mono(blocks, name, SAMPLING_RATE, channel=channel, warnings=warnings)
 
 
 def to_mono(
-    blocks: Iterator[tuple[float, NDArray[Any]]], name: str, target_rate: int
+    blocks: Iterator[tuple[float, NDArray[Any]]],
+    name: str,
+    target_rate: int,
+    *,
+    channel: int | None = None,
+    warnings: list[str] | None = None,
 ) -> Generator[NDArray[np.float32]]:
     """Mix down and resample a recording block by block.
 
@@ -288,16 +331,19 @@ def to_mono(
         blocks: sampling rate in Hz, which may change between blocks, and samples (C, T) of any of ``SAMPLE_TYPES``.
         name: name of the recording in error messages.
         target_rate: sampling rate of the result in Hz.
+        channel: number of the channel to take, from 1; None for the mean of all.
+        warnings: list to which it is added, at the end, if the channels cancel out.
 
     Yields:
         (T,) float32 at ``target_rate``, of any length including 0; not checked for NaN or infinity.
 
     Raises:
-        InputError: a rate is out of range.
+        InputError: a rate is out of range, or there is no such channel.
     """
     import soxr
 
-    for rate, of_rate in groupby(blocks, key=itemgetter(0)):
+    mixed = mixed_down(blocks, name, channel=channel, warnings=[] if warnings is None else warnings)
+    for rate, of_rate in groupby(mixed, key=itemgetter(0)):
         if not LOWEST_RATE <= rate <= HIGHEST_RATE:
             raise InputError(
                 f"{name}: sampling_rate must be {LOWEST_RATE} to {HIGHEST_RATE} Hz, not {rate:g}; "
@@ -305,9 +351,7 @@ def to_mono(
             )
         stream = soxr.ResampleStream(rate, target_rate, 1, dtype="float32", quality="HQ")
         for _, samples in of_rate:
-            with np.errstate(over="ignore", invalid="ignore"):  # Waveform rejects what is not finite
-                mono = _scaled(samples).mean(0)
-            yield stream.resample_chunk(mono)
+            yield stream.resample_chunk(samples)
         yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
@@ -321,11 +365,3 @@ def _concatenate(blocks: Iterator[NDArray[np.float32]], name: str, max_duration_
         if count > max_duration_s * SAMPLING_RATE:
             raise InputError(f"{name} is longer than max_duration_s={max_duration_s:g}; cut it, or raise the limit")
     return np.concatenate(held)
-
-
-def _scaled(samples: NDArray[Any]) -> NDArray[np.float32]:
-    """Scale integers to floats within ±1; the zero of unsigned integers is in the middle of their range."""
-    if samples.dtype.kind == "f":
-        return samples.astype(np.float32, copy=False)
-    scaled = samples.astype(np.float32) / 2.0 ** (8 * samples.dtype.itemsize - 1)
-    return scaled - 1.0 if samples.dtype.kind == "u" else scaled
