@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from photism import Waveform
 from photism.listening.plot import MAX_TICKS, plot_segments
 from photism.listening.segments import Segment
 
@@ -20,13 +19,16 @@ def figures(monkeypatch):
     return saved
 
 
-def noise(seconds):
-    return Waveform(np.random.default_rng(0).uniform(-0.5, 0.5, round(16_000 * seconds)).astype(np.float32))
+def plot(folder, seconds, segments, block=100_000, **arguments):
+    """Plot noise that comes in blocks."""
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, round(16_000 * seconds)).astype(np.float32)
+    blocks = (samples[start : start + block] for start in range(0, len(samples), block))
+    plot_segments(folder / "t.png", blocks, segments, duration_s=seconds, **arguments)
 
 
 def test_a_row_for_each_label_in_order_of_appearance(figures, tmp_path):
     segments = [Segment(0, 2, "b", 0.9), Segment(1, 1.1, "$a_1$" + "x" * 60, 0.1), Segment(3, 4, "b", 0.5)]
-    plot_segments(tmp_path / "t.png", noise(4), segments, title="sound")
+    plot(tmp_path, 4, segments, title="sound")
     waveform_axes, row_axes = figures[0].axes
     names = [tick.get_text() for tick in row_axes.get_yticklabels()]
     assert names == ["b", "$a_1$" + "x" * 36 + "…"]
@@ -50,7 +52,7 @@ def test_a_row_for_each_label_in_order_of_appearance(figures, tmp_path):
     ("seconds", "first", "last"), [(0.025, "0 s", "0.025 s"), (90, "0:00", "1:30"), (3600, "0:00:00", "1:00:00")]
 )
 def test_time_labels_suit_the_duration(figures, tmp_path, seconds, first, last):
-    plot_segments(tmp_path / "t.png", noise(seconds), [])
+    plot(tmp_path, seconds, [])
     ticks = [tick.get_text() for tick in figures[0].axes[1].get_xticklabels()]
     assert (ticks[0], ticks[-1]) == (first, last)
     assert len(ticks) <= MAX_TICKS
@@ -58,8 +60,20 @@ def test_time_labels_suit_the_duration(figures, tmp_path, seconds, first, last):
 
 def test_labels_that_are_not_shown_are_counted(figures, tmp_path):
     segments = [Segment(0, 1 + index, f"class {index}", 0.5) for index in range(50)]
-    plot_segments(tmp_path / "t.png", noise(60), segments)
+    plot(tmp_path, 60, segments)
     row_axes = figures[0].axes[1]
     assert len(row_axes.get_yticks()) == 40
     assert row_axes.get_yticklabels()[0].get_text() == "class 10"
     assert row_axes.get_xlabel() == "time; 10 more labels are not shown"
+
+
+@pytest.mark.parametrize("seconds", [0.025, 1.003])
+@pytest.mark.parametrize("block", [7, 1000, 100_000])
+def test_the_waveform_is_that_of_all_samples_in_blocks_of_any_length(figures, tmp_path, seconds, block):
+    plot(tmp_path, seconds, [], block=block)
+    (filled,) = figures[0].axes[0].collections
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, round(16_000 * seconds)).astype(np.float32)
+    starts = np.unique(np.linspace(0, len(samples), 1200, endpoint=False).astype(int))
+    low, high = np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
+    drawn = filled.get_paths()[0].vertices[:, 1]
+    assert {round(float(value), 5) for value in drawn} == {round(float(value), 5) for value in (*low, *high)}

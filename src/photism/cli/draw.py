@@ -11,7 +11,7 @@ import typer
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
 from photism.cli.progress import end_with_skipped, progress_bar
-from photism.cli.recordings import open_recordings, read_waveforms
+from photism.cli.recordings import open_recordings, read_recordings
 from photism.cli.startup import load_pipeline
 from photism.cli.text_sound import TextSound
 from photism.drawing.metadata import describe_models, describe_settings
@@ -69,21 +69,21 @@ def draw(
     decoded = settings.decoded()
     if generated:
         spoken.generate(generated, models, seed=settings.seed if isinstance(settings.seed, int) else 0)
-    waveforms = read_waveforms(files, skips=len(groups) > 1)
-    skipped = len(files) - len(waveforms)
-    if not waveforms:
+    read = read_recordings(files, skips=len(groups) > 1)
+    skipped = len(files) - len(read)
+    if not read:
         end_with_skipped(skipped, len(files))
     if skipped:
-        groups, targets = [groups[number] for number in waveforms], [targets[number] for number in waveforms]
+        groups, targets = [groups[number] for number in read], [targets[number] for number in read]
     pipeline, ranker = load_pipeline(models)
     from photism.drawing.image_files import RankedRecording, write_images
     from photism.prompts.mixing import mix_prompts
 
-    prompts = pipeline.encoder.encode(list(waveforms.values()), batch_size=settings.batch_size)
-    ranked = ranker.rank_prompts(prompts) if ranker else [[] for _ in waveforms]
+    prompts = pipeline.encoder.encode(list(read.values()), batch_size=settings.batch_size)
+    ranked = ranker.rank_prompts(prompts) if ranker else [[] for _ in read]
     recordings = {
         files[number].name: RankedRecording(files[number].name, [(each["caption"], each["score"]) for each in captions])
-        for number, captions in zip(waveforms, ranked, strict=True)
+        for number, captions in zip(read, ranked, strict=True)
     }
     with progress_bar("drawing") as bar:
         outputs = pipeline.stream(mix_prompts(prompts, mixing), decoded, callback_on_step=bar.update)

@@ -54,4 +54,4 @@ def hear(
         for labels in ranker.stream(files, captions=choices, **callbacks, **vars(settings)):
             whole = whole_captions(labels) if settings.window_s is None else None
             text = format_labels(files[labels.number].name, labels, output.chosen_format, whole=whole)
-            writer.write(labels.number, text, labels.segments)
+            writer.write(labels.number, text, labels.segments, duration_s=labels.duration_s)

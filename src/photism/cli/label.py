@@ -44,4 +44,4 @@ def label(
         for labels in classifier.stream(files, **callbacks, **vars(settings)):
             whole = whole_classes(labels) if settings.window_s is None else None
             text = format_labels(files[labels.number].name, labels, output.chosen_format, whole=whole)
-            writer.write(labels.number, text, labels.segments)
+            writer.write(labels.number, text, labels.segments, duration_s=labels.duration_s)

@@ -15,7 +15,7 @@ from photism.errors import InputError
 from photism.output_files import STANDARD_INPUT
 
 if TYPE_CHECKING:
-    from photism.audio.waveform import Waveform
+    from photism.audio.long_recording import Recording
 
 
 def open_recordings(given: Sequence[str], reading: ReadingSettings) -> list[SoundFile]:
@@ -44,31 +44,33 @@ def skip_and_release(bar: RecordingsBar, files: Sequence[SoundFile]) -> Callable
     return skip
 
 
-def read_waveforms(files: Sequence[SoundFile], *, skips: bool) -> dict[int, Waveform]:
-    """Read recordings, and free the memory of the files.
+def read_recordings(files: Sequence[SoundFile], *, skips: bool) -> dict[int, Recording]:
+    """Read recordings, and free the memory of the files that need not be read again.
 
     Args:
         files: the recordings.
         skips: report unreadable recordings and skip them.
 
     Returns:
-        the waveforms by the index of the file.
+        the recordings by the index of the file.
 
     Raises:
         InputError: a recording is unreadable, and not skipped.
     """
-    from photism.audio.waveform import load_waveform
+    from photism.audio.long_recording import LongRecording, load_recording
 
-    waveforms: dict[int, Waveform] = {}
+    recordings: dict[int, Recording] = {}
     for number, file in enumerate(files):
         try:
-            waveforms[number] = load_waveform(file)
+            recording = recordings[number] = load_recording(file)
         except InputError as error:
             if not skips:
                 raise
             typer.echo(skipped_line(error), err=True)
-        file.release()
-    return waveforms
+            recording = None
+        if not isinstance(recording, LongRecording):
+            file.release()
+    return recordings
 
 
 def _standard_input(reading: ReadingSettings) -> SoundFile:

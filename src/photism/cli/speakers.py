@@ -57,7 +57,7 @@ def timeline(
             text = format_turns(
                 files[result.number].name, result, output.chosen_format, name=writer.names[result.number]
             )
-            writer.write(result.number, text, result.turns)
+            writer.write(result.number, text, result.turns, duration_s=result.duration_s)
 
 
 def embed(

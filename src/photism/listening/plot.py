@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio.waveform import Waveform
+from photism.audio.sampling import SAMPLING_RATE
 from photism.errors import InputError
 from photism.files import as_utf8, atomic_path
 from photism.listening.segments import Segment
@@ -46,7 +46,13 @@ def check_matplotlib() -> None:
 
 
 def plot_segments(
-    target: Path, waveform: Waveform, segments: Sequence[Segment], *, title: str = "", dpi: int = DPI
+    target: Path,
+    blocks: Iterable[NDArray[np.float32]],
+    segments: Sequence[Segment],
+    *,
+    duration_s: float,
+    title: str = "",
+    dpi: int = DPI,
 ) -> None:
     """Plot a recording and its segments to a PNG file.
 
@@ -55,8 +61,9 @@ def plot_segments(
 
     Args:
         target: the file, written under a temporary name and then renamed.
-        waveform: the recording.
+        blocks: samples (T,) of the recording, in blocks of any length.
         segments: its segments.
+        duration_s: duration of the recording.
         title: title of the plot.
         dpi: pixels per inch; the plot is 12 inches wide.
     """
@@ -67,9 +74,9 @@ def plot_segments(
     figure = Figure(figsize=(WIDTH_IN, height_in), dpi=dpi, layout="constrained")
     ratios = [WAVEFORM_IN, ROW_IN * max(1, len(rows))]
     waveform_axes, row_axes = figure.subplots(2, 1, sharex=True, height_ratios=ratios)
-    _draw_waveform(waveform_axes, waveform)
+    _draw_waveform(waveform_axes, blocks, duration_s)
     waveform_axes.set_title(_shortened(as_utf8(printable(title)), MAX_TITLE_LENGTH), loc="left", parse_math=False)
-    _draw_rows(row_axes, rows, waveform.duration_s)
+    _draw_rows(row_axes, rows, duration_s)
     row_axes.set_xlabel(f"time; {hidden} more labels are not shown" if hidden else "time")
     with atomic_path(target) as unfinished:
         figure.savefig(unfinished, format="png")
@@ -85,21 +92,30 @@ def _rows(segments: Sequence[Segment]) -> tuple[dict[str, list[Segment]], int]:
     return {label: each for label, each in by_label.items() if label in shown}, len(by_label) - len(shown)
 
 
-def _draw_waveform(axes: Axes, waveform: Waveform) -> None:
-    low, high = _envelope(waveform.samples)
-    time = np.linspace(0, waveform.duration_s, len(low))
+def _draw_waveform(axes: Axes, blocks: Iterable[NDArray[np.float32]], duration_s: float) -> None:
+    low, high = _envelope(blocks, round(duration_s * SAMPLING_RATE))
+    time = np.linspace(0, duration_s, len(low))
     axes.fill_between(time, low, high, color="0.35", linewidth=0.4)
-    extent = float(max(1e-3, np.abs(waveform.samples).max()))
+    extent = float(max(1e-3, -low.min(), high.max()))
     axes.set_ylim(-1.05 * extent, 1.05 * extent)
     axes.set_yticks([-extent, 0, extent], [f"{-extent:.2g}", "0", f"{extent:.2g}"])
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
 
 
-def _envelope(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _envelope(blocks: Iterable[NDArray[np.float32]], sample_count: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the lowest and the highest sample of each column."""
-    starts = np.unique(np.linspace(0, len(samples), COLUMNS, endpoint=False).astype(int))
-    return np.minimum.reduceat(samples, starts), np.maximum.reduceat(samples, starts)
+    starts = np.unique(np.linspace(0, sample_count, COLUMNS, endpoint=False).astype(int))
+    low, high = np.full(len(starts), np.inf), np.full(len(starts), -np.inf)
+    position = 0  # of the block in the recording
+    for block in blocks:
+        first = np.searchsorted(starts, position, side="right") - 1
+        columns = slice(first, np.searchsorted(starts, position + len(block)))
+        offsets = np.maximum(starts[columns] - position, 0)
+        low[columns] = np.minimum(low[columns], np.minimum.reduceat(block, offsets))
+        high[columns] = np.maximum(high[columns], np.maximum.reduceat(block, offsets))
+        position += len(block)
+    return low, high
 
 
 def _draw_rows(axes: Axes, rows: Mapping[str, Sequence[Segment]], duration_s: float) -> None:

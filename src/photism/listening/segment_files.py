@@ -139,13 +139,14 @@ class SegmentWriter:
         with joint_file(self._path, echo, header=self._header, is_json_list=is_json_list) as self._append:
             yield
 
-    def write(self, number: int, text: str, segments: Sequence[Segment]) -> None:
+    def write(self, number: int, text: str, segments: Sequence[Segment], *, duration_s: float) -> None:
         """Write the segments of a recording, plot them, and free the memory of the recording.
 
         Args:
             number: index of the recording.
             text: segments in the format of the output.
             segments: segments to plot.
+            duration_s: duration of the recording.
         """
         recording = self._recordings[number]
         if self._files is not None:
@@ -154,10 +155,11 @@ class SegmentWriter:
         else:
             self._append(text)
         if self._plots is not None:
-            from photism.audio.waveform import load_waveform
+            from photism.audio.streaming import stream_samples
             from photism.listening.plot import plot_segments
 
-            plot_segments(self._plots[number], load_waveform(recording), segments, title=recording.name)
+            blocks = stream_samples(recording)
+            plot_segments(self._plots[number], blocks, segments, duration_s=duration_s, title=recording.name)
         recording.release()
 
 
