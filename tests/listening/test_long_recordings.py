@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from photism import AudioClassifier, AudioPromptEncoder, CaptionRanker, SpeakerTimeline, SpeakerVerifier, Waveform
+from photism import (
+    AudioClassifier,
+    AudioPromptEncoder,
+    AudioToImagePipeline,
+    CaptionRanker,
+    SpeakerTimeline,
+    SpeakerVerifier,
+    Waveform,
+)
 from tests.support.classifiers import make_classifier
 from tests.support.long_recordings import encoded_in_windows, read_in_blocks
 
@@ -113,3 +121,10 @@ def test_the_progress_of_a_long_recording_rises_to_its_duration(classifier, mode
         assert list(processed_s) == sorted(processed_s), name
         assert processed_s[-1] == pytest.approx(RECORDINGS[0].duration_s), name
         assert len(reported) > 3 or (name == "label" and classifier.transformers_classifier), name
+
+
+def test_images(models):
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
+    held, read = both(lambda: pipeline(RECORDINGS[:2], num_inference_steps=2, height=16, width=16))
+    torch.testing.assert_close(read.prompts.prompt_embeds, held.prompts.prompt_embeds, rtol=1e-4, atol=1e-3)
+    assert len(read.images) == 2

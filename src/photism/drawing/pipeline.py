@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from photism.audio.waveform import AudioSource, Waveform, load_waveform
+from photism.audio.long_recording import Recording, load_recording
+from photism.audio.waveform import AudioSource
 from photism.device import choose_device
 from photism.drawing.generate import (
     GeneratedImage,
@@ -314,8 +315,8 @@ def _check_parts(encoder: Any, diffusion: Any, audio_encoder: Any) -> None:
         )
 
 
-def _load(recordings: AudioSource | Sequence[AudioSource]) -> list[Waveform]:
+def _load(recordings: AudioSource | Sequence[AudioSource]) -> list[Recording]:
     listed = cast("Sequence[AudioSource]", recordings if isinstance(recordings, list | tuple) else [recordings])
     if not listed:
         raise InputError("recordings must contain at least one recording; got none")
-    return [load_waveform(recording) for recording in listed]
+    return [load_recording(recording) for recording in listed]
