@@ -2,16 +2,30 @@
 
 import json
 import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 from stat import S_IMODE
 
+import numpy as np
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from photism.encoder.model import Wav2Vec2BertModel
-from photism.errors import InputError
-from photism.files import apply_umask, as_utf8, atomic_files, atomic_folder, atomic_path, atomic_text, check_writable
+from photism.errors import InputError, is_disk_full
+from photism.files import (
+    apply_umask,
+    as_utf8,
+    atomic_files,
+    atomic_folder,
+    atomic_path,
+    atomic_text,
+    check_folder,
+    check_writable,
+)
 from photism.listening.embeddings import save_embeddings
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.training.checkpoint import write_best, write_checkpoint
@@ -176,3 +190,82 @@ def test_names_that_are_not_utf8_are_escaped_in_text(tmp_path):
         file.write(json.dumps({"file": target.name}, ensure_ascii=False))
     assert json.loads(target.read_text("utf8")) == {"file": target.name}
     assert as_utf8(target.name) == r"caf\udce9.json"
+
+
+def write_best_weights(folder):
+    write_best(folder / "best.safetensors", {"weight": torch.zeros(9999)}, step=1, metrics={})
+
+
+def write_a_checkpoint(folder):
+    write_checkpoint(folder / "step-1", {"weights": {"weight": torch.zeros(9999)}}, {})
+
+
+def write_text(folder):
+    with atomic_text(folder / "x.txt") as file:
+        file.write("x" * 9999)
+
+
+def write_embeddings(folder):
+    save_embeddings({"a": np.zeros(9999, np.float32)}, folder / "x.npz")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from photism.files import atomic_path
+with atomic_path(Path(sys.argv[1])) as part:
+    part.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("name", ["x.json", "x" * 250])
+def test_the_file_of_a_killed_process_is_deleted_by_the_next_one(tmp_path, name):
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / name)], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    kept = [
+        ".notes.part",
+        ".x.json.part",
+        ".x.json.12.part",
+        ".x.json.00000000-4194303.part",
+    ]  # the last: another host's
+    for each in kept:
+        (tmp_path / each).touch()
+    with atomic_text(tmp_path / "another.json") as file:
+        file.write("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"another.json", *kept}
+
+
+def test_the_file_of_a_running_process_is_kept(tmp_path):
+    with atomic_path(tmp_path / "x.json") as part:
+        program = "import sys; from pathlib import Path; from photism.files import sweep; sweep(Path(sys.argv[1]))"
+        subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=True)
+        assert part.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_reported_before_anything_is_written(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    check_folder(tmp_path / "new" / "folder", "output")
+    with pytest.raises(InputError, match=r"^output: .*/file is not a folder; choose another one$"):
+        check_folder(tmp_path / "file" / "new", "output")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may write where others may not
+    with pytest.raises(InputError, match=f"^output: the folder {tmp_path} is not writable; choose another one$"):
+        check_folder(tmp_path / "new" / "folder", "output")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.fixture
+def little_space():
+    """Let no file of this process grow beyond 8 kB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("write", [write_best_weights, write_a_checkpoint, write_text, write_embeddings])
+def test_a_full_disk_is_recognised_and_leaves_nothing(tmp_path, little_space, write):
+    with pytest.raises((OSError, SafetensorError)) as caught:
+        write(tmp_path)
+    assert is_disk_full(caught.value)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

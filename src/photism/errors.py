@@ -57,6 +57,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY_WORDS)
 
 
+def is_disk_full(error: BaseException) -> bool:
+    """Return whether an error says that a disk is full, a quota is used up or a file grew larger than allowed.
+
+    safetensors has an error of its own, which ends in the words of Rust's standard library.
+    """
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    if isinstance(error, OSError):
+        return error.errno in codes
+    return any(f"(os error {code})" in str(error) for code in codes)
+
+
 def os_error_message(error: OSError) -> str:
     """Return the file and the reason, such as "x.txt: no such file or directory", without the number of the error."""
     if error.filename is None or not error.strerror:

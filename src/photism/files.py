@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
+import re
 import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from stat import S_IMODE
 from typing import TextIO
@@ -17,12 +20,14 @@ PART = ".part"
 """Suffix of a file or folder that is being written."""
 OLD = ".old"
 """Suffix of a folder that is being replaced."""
+LEFT_BEHIND = re.compile(r"\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]+)" + re.escape(PART) + "$")
+"""End of the name of a temporary file that several processes may write next to the same target."""
 MAX_NAME_BYTES = 100
 """Longest name to which a suffix is appended; file systems allow 143 to 255 bytes."""
 
 
 def check_writable(path: Path, option: str, *, force: bool) -> None:
-    """Raise an error unless a file can be written.
+    """Raise an error unless a file can be written, as far as that can be said without writing it.
 
     Args:
         path: the file.
@@ -40,6 +45,23 @@ def check_writable(path: Path, option: str, *, force: bool) -> None:
         raise InputError(f"{option}: {path} is a folder; give the name of a file")
     if path.exists() and not force:
         raise InputError(f"{path} exists; give another name with {option}, or --force to overwrite it")
+
+
+def check_folder(folder: Path, name: str) -> None:
+    """Raise an error unless files can be written to a folder, which may have to be created.
+
+    Args:
+        folder: the folder.
+        name: what the message calls it.
+
+    Raises:
+        InputError: it, or the folder that it would be created in, is not writable or not a folder.
+    """
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise InputError(f"{name}: {existing} is not a folder; choose another one")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"{name}: the folder {existing} is not writable; choose another one")
 
 
 def sibling(path: Path, suffix: str, *, prefix: str = "") -> Path:
@@ -68,7 +90,8 @@ def atomic_path(target: Path, *, sole_writer: bool = False) -> Generator[Path]:
         sole_writer: no other process writes the target at the same time. The temporary file then has a fixed name, and
             one that a killed process has left is overwritten.
     """
-    unfinished = sibling(target, PART if sole_writer else f".{os.getpid()}{PART}", prefix=".")
+    sweep(target.parent)
+    unfinished = sibling(target, PART if sole_writer else f".{_host()}-{os.getpid()}{PART}", prefix=".")
     try:
         unfinished.unlink(missing_ok=True)
         unfinished.touch()
@@ -78,6 +101,18 @@ def atomic_path(target: Path, *, sole_writer: bool = False) -> Generator[Path]:
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files of killed processes of this machine in a folder; once a folder, since it is listed."""
+    folder = folder.absolute()
+    if os.name != "posix" or folder in _swept:  # os.kill ends a process on Windows, whatever the signal
+        return
+    _swept.add(folder)
+    for path in folder.glob(f".*{PART}"):
+        found = LEFT_BEHIND.search(path.name)
+        if found and found["host"] == _host() and not _is_running(int(found["process"])):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -146,7 +181,7 @@ def apply_umask(paths: Iterable[Path]) -> None:
     safetensors creates its files with mode 0600, so that nobody but their owner can read a saved model.
     """
     for path in paths:
-        probe = sibling(path, f".{os.getpid()}.mode", prefix=".")
+        probe = sibling(path, f".mode.{_host()}-{os.getpid()}{PART}", prefix=".")
         try:
             probe.touch()
             path.chmod(_mode(probe))
@@ -161,6 +196,25 @@ def _complete(part: Path) -> None:
     for path in files:
         with path.open("rb+") as file:
             os.fsync(file.fileno())
+
+
+_swept: set[Path] = set()
+
+
+@cache
+def _host() -> str:
+    """Return a short name of this machine: its processes have nothing to do with those of others on a shared disk."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # of another user; or not a number that a process can have
+        return True
+    return True
 
 
 def _mode(path: Path) -> int:

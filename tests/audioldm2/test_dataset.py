@@ -131,6 +131,16 @@ def test_a_folder_with_other_files_or_settings_is_refused(generate, tmp_path):
         generate(CAPTIONS, tmp_path / "a", settings={"seed": 4})
 
 
+def test_what_a_run_leaves_that_was_killed_at_once_is_continued(generate, tmp_path):
+    (tmp_path / "a" / "sounds").mkdir(parents=True)
+    (tmp_path / "a" / ".sound.json.00000000-1.part").touch()
+    assert len(read_rows(generate(CAPTIONS[:1], tmp_path / "a"))) == 1
+    (tmp_path / "mine" / "sounds").mkdir(parents=True)
+    (tmp_path / "mine" / "sounds" / "a.wav").touch()
+    with pytest.raises(InputError, match="is not empty and was not created by an unfinished run; choose another"):
+        generate(CAPTIONS, tmp_path / "mine")
+
+
 def test_invalid_arguments_are_refused(generate, tmp_path):
     with pytest.raises(InputError, match="captions must hold at least one caption"):
         generate([], tmp_path / "a")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from photism import InputError, __version__
 from photism.cli import app as command
@@ -113,6 +114,12 @@ def test_an_interruption_is_status_130_and_prints_nothing(monkeypatch, capsys, f
             OSError(28, "No space left on device", "a.png"),
             71,
             "photism: a.png: no space left on device; free disk space, or write to another disk\n",
+        ),
+        (
+            SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+            71,
+            "photism: SafetensorError: Error while serializing: I/O error: No space left on device (os error 28); free "
+            "disk space, or write to another disk\n",
         ),
         (
             ModuleNotFoundError("No module named 'av'"),

@@ -145,15 +145,16 @@ def _as_json(pipeline_settings: SoundPipelineSettings, settings: SoundSettings, 
 def _write_settings(folder: Path, content: Mapping[str, Any]) -> None:
     """Write sound.json, if the folder is new or holds a corpus with the same settings."""
     path = folder / SETTINGS_FILE
+    has_recordings = any((folder / FOLDER).glob("[!.]*"))  # the temporary file of a killed run begins with a dot
     if path.is_file():
         found = read_json_object(path, f"the corpus {folder}")
         differing = ", ".join(name for name in content if found.get(name) != content[name])
-        if differing and any((folder / FOLDER).glob("*")):  # without recordings an earlier run failed at once
+        if differing and has_recordings:  # without recordings an earlier run failed at once
             raise InputError(
                 f"{folder} holds a corpus with other settings ({differing}): to continue it, use those in "
                 f"{SETTINGS_FILE}; to generate another corpus, choose another folder"
             )
-    elif folder.exists() and any(folder.iterdir()):
+    elif has_recordings or any(other.name != FOLDER for other in folder.glob("[!.]*")):
         raise InputError(f"{folder} is not empty and was not created by an unfinished run; choose another folder")
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     with atomic_text(path) as file:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import sysconfig
 from enum import IntEnum
 from pathlib import Path
 
 import typer
 
-from photism.errors import InputError, is_out_of_memory, os_error_message
+from photism.errors import InputError, is_disk_full, is_out_of_memory, os_error_message
 
 
 class ExitStatus(IntEnum):
@@ -43,11 +42,11 @@ def diagnose(error: Exception) -> tuple[ExitStatus, str]:
         return ExitStatus.MISTAKE, text
     if is_out_of_memory(error):
         return ExitStatus.NO_RESOURCES, f"out of memory ({_first_line(error)}): {MEMORY_REMEDY}"
-    if isinstance(error, OSError):
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return ExitStatus.NO_RESOURCES, f"{os_error_message(error)}; {DISK_REMEDY}"
-        if not _is_installed_file(error.filename):
-            return ExitStatus.MISTAKE, os_error_message(error)
+    if is_disk_full(error):
+        message = os_error_message(error) if isinstance(error, OSError) else _first_line(error)
+        return ExitStatus.NO_RESOURCES, f"{message}; {DISK_REMEDY}"
+    if isinstance(error, OSError) and not _is_installed_file(error.filename):
+        return ExitStatus.MISTAKE, os_error_message(error)
     if isinstance(error, ImportError):
         return ExitStatus.NOT_WORKING, f"{text}; `photism doctor` says what is missing and how to install it"
     return ExitStatus.BUG, f"this is a bug in Photism: {_first_line(error)}; run with --debug and report the traceback"

@@ -62,7 +62,8 @@ class TrainingLogger:
             truncate_log(self.folder / name, step)
         from torch.utils.tensorboard import SummaryWriter
 
-        self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1)
+        # TensorBoard ignores the entries of earlier runs from this step on. The initial weights are evaluated again.
+        self.writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=step + 1 if step else 0)
 
     def log_step(self, progress: Progress) -> None:
         """Log losses and speed of a step."""

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from photism.errors import InputError
+from photism.files import check_folder
 from photism.settings import differences, read_settings, write_settings
 from photism.training.checkpoint import BEST, CHECKPOINTS, last_checkpoint
 from photism.training.settings import RESUMABLE_CHANGES, TrainingSettings
@@ -44,6 +45,7 @@ def check_output(settings: TrainingSettings, *, resume: bool) -> None:
     output, begun = Path(settings.output), Path(settings.output, settings.file)
     if output.exists() and not output.is_dir():
         raise InputError(f"output {output} is a file; choose a folder")
+    check_folder(output, "output")
     files = sorted(path.name for path in output.glob("[!.]*") if path.is_file())
     if last_checkpoint(output / CHECKPOINTS) is not None:
         if not resume:

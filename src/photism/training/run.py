@@ -10,11 +10,11 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from photism.errors import InputError
-from photism.files import atomic_files
+from photism.files import atomic_files, check_folder
 from photism.settings import SettingError
 from photism.training.checkpoint import BEST, read_best
 from photism.training.cost import measure_cost
-from photism.training.data.feature_cache import PreparationSettings, cached_dataset
+from photism.training.data.feature_cache import PreparationSettings, cache_folder, cached_dataset
 from photism.training.data.feature_dataset import FeatureDataset, evenly_spaced
 from photism.training.data.readers import READERS_VERSION, fingerprint, read_examples
 from photism.training.data.report import report_dataset
@@ -68,6 +68,7 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
         MemoryError: a single clip does not fit into memory.
     """
     check_output(settings, resume=resume)
+    check_folder(cache_folder(), "$PHOTISM_CACHE")
     given = settings
     distributed = DistributedContext(new_accelerator(cpu=settings.cpu), fsdp=settings.fsdp)
     if settings.precision == "fp16" and distributed.device.type == "cpu":
