@@ -68,6 +68,28 @@ def test_samples_are_returned_before_the_pipe_ends():
     writer.join()
 
 
+def test_samples_of_a_pipe_that_are_not_finite_are_rejected():
+    data = np.ones(16_000, "<f4")
+    data[8000] = np.nan
+    header = bytearray(wav(np.zeros(32_000, "<i2"))[:44])
+    header[20], header[34] = 3, 32  # float, 32 bits
+    with pytest.raises(InputError, match="the pipe: samples must be finite"):
+        list(pipe_samples(Pipe(bytes(header) + data.tobytes())))
+
+
+def test_a_damaged_length_asks_for_no_memory():
+    """FFmpeg asks for as many bytes as a header says, and Python allocates them before it reads."""
+    asked = []
+
+    class Counting(Pipe):
+        def read(self, count):
+            asked.append(count)
+            return super().read(count)
+
+    assert live_input._Pipe(Counting(wav(TONE))).read(2**31) == wav(TONE)[:777]
+    assert max(asked) <= 2**20
+
+
 def test_a_pipe_that_is_not_audio_is_rejected():
     with pytest.raises(InputError, match="the pipe is not audio that FFmpeg can read"):
         list(pipe_samples(Pipe(b"no sound" * 100)))

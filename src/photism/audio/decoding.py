@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Frame = TypeVar("Frame")
 
+MAX_READ_BYTES = 2**20  # Python allocates what it is asked to read, and damaged headers ask for gigabytes
 JOINED_OVERLAP_S = 0.1  # longest overlap in a format whose timestamps may start again; as in the ffmpeg program
 
 
@@ -224,7 +225,7 @@ class _MediaFile:
     def read(self, count: int) -> bytes:
         """Read at most `count` bytes; none at the end of the file, or where reading fails."""
         try:
-            return self._file.read(count)
+            return self._file.read(min(count, MAX_READ_BYTES))
         except Exception as error:
             self._error = error
             return b""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio.waveform import HIGHEST_RATE, LOWEST_RATE, mono_16khz
+from photism.audio.waveform import HIGHEST_RATE, LOWEST_RATE, check_range, mono_16khz
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 READ_BYTES = 4096
 """Bytes read at a time: 128 ms of 16-bit samples at 16 kHz."""
+MAX_READ_BYTES = 1 << 20
+"""Most bytes that FFmpeg gets at a time. Python allocates what is asked for, and damaged headers ask for gigabytes."""
 PROBE_BYTES = 1 << 15
 """Bytes from which FFmpeg may determine the format: 1 s of 16-bit samples at 16 kHz."""
 ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")
@@ -92,7 +94,12 @@ def _decode_pipe(pipe: _Pipe, **settings: Any) -> Generator[NDArray[np.float32]]
 
 
 def _decode(source: Any, name: str, **settings: Any) -> Generator[NDArray[np.float32]]:
-    return mono_16khz(_blocks(source, name, settings), name)
+    for samples in mono_16khz(_blocks(source, name, settings), name):
+        try:
+            check_range(samples)
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from None
+        yield samples
 
 
 def _blocks(source: Any, name: str, settings: dict[str, Any]) -> Iterator[tuple[float, NDArray[Any]]]:
@@ -133,7 +140,7 @@ class _Pipe:
 
     def read(self, count: int) -> bytes:
         """Read at most `count` bytes; none at the end of the pipe."""
-        data = self._read(count)
+        data = self._read(min(count, MAX_READ_BYTES))
         if len(self._start) < 8:
             self._start += data[:8]
         return data
