@@ -63,7 +63,7 @@ def film(
     target = _target(sound, output, board.storyboard, force=force)
     measured = measure_recording(file)
     for warning in measured.level.warnings:
-        warn(f"{printable(sound)}: {warning}", RecordingWarning, stacklevel=2)
+        warn(f"{sound}: {warning}", RecordingWarning, stacklevel=2)
     if settings.negative is not None:
         settings = replace(settings, negative=read_negative(settings.negative))
     if board.storyboard is None and not restart:

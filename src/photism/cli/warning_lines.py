@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from photism.errors import ModelWarning, RecordingWarning
+from photism.output_files import printable
 
 
 def print_recording_warnings() -> None:
@@ -17,7 +18,7 @@ def print_recording_warnings() -> None:
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
         """Show a warning as `warnings.showwarning` does."""
         if issubclass(category, (RecordingWarning, ModelWarning)):
-            typer.echo(f"photism: {' '.join(str(message).split())}", err=True)
+            typer.echo(f"photism: {printable(' '.join(str(message).split()))}", err=True)
         else:
             show_other(message, category, *place)
 
