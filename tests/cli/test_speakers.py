@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from photism import InputError, SpeakerVerifier
 from photism.cli.app import app
 from photism.listening.turn_formats import read_rttm
+from tests.drawing.video.recordings import silence, write_wav
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,34 @@ def test_turns_are_printed_written_and_plotted(timeline, sounds, tmp_path):
     assert timeline("--format", "srt", on=sounds[:1]).stdout.startswith("1\n00:00:00,")
     assert timeline("--plot", tmp_path / "t.png", on=sounds[:1]).exit_code == 0
     assert (tmp_path / "t.png").stat().st_size > 0
+
+
+def test_a_recording_without_sound_has_no_turns(timeline, sounds, tmp_path):
+    quiet = write_wav(tmp_path / "quiet.wav", silence(1))
+    result = timeline("--format", "json", on=[quiet, sounds[0]])
+    assert result.exit_code == 0, result.output
+    assert result.stderr == f"photism: {quiet}: there is nothing to hear: all of it is digital silence\n"
+    first, other = map(json.loads, result.stdout.splitlines())
+    assert first == {"file": str(quiet), "duration_s": 1.0, "silent": True, "turns": []}
+    assert other["turns"]
+    assert other["silent"] is False
+    assert timeline(on=[quiet]).stdout == f"{quiet}\n"
+
+
+def test_a_recording_without_sound_has_no_voice(x_vectors, sounds, tmp_path):
+    quiet, voices = write_wav(tmp_path / "quiet.wav", silence(1)), tmp_path / "voices.npz"
+    message = f"{quiet}: there is nothing to hear: all of it is digital silence; give a recording with a voice"
+    result = run("verify", quiet, sounds[0], "--threshold", 0.5, *x_vectors)
+    assert isinstance(result.exception, InputError)
+    assert (str(result.exception), result.stderr) == (message, "")
+    result = run("enrol", "Anna", quiet, *x_vectors, "-o", voices)
+    assert str(result.exception) == "a speaker needs at least one readable recording"
+    assert result.stderr == f"photism: skipped {message}\n"
+    assert not voices.exists()
+    result = run("embed", quiet, sounds[0], *x_vectors, "-o", voices)
+    assert result.exit_code == 2
+    assert result.stderr == f"photism: skipped {message}\nphotism: 1 of 2 recordings were processed\n"
+    assert list(np.load(voices)) == [str(sounds[0])]
 
 
 def test_turns_are_written_to_a_file_per_recording(timeline, sounds, tmp_path):

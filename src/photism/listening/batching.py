@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar, cast
+from warnings import warn
 
 import numpy as np
 from torch import Tensor
 
 from photism.audio.long_recording import LongRecording, Recording, load_recording
 from photism.audio.sources import SoundFile
-from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform, recording_in
-from photism.errors import InputError
+from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform, recording_in, source_name
+from photism.errors import InputError, RecordingWarning
 from photism.finite import NotFiniteError
 
 SORTED_BATCHES = 8
@@ -87,6 +88,8 @@ def decode_ahead(
 ) -> Iterator[tuple[int, Waveform]]:
     """Decode recordings in threads while the caller processes earlier ones.
 
+    A recording in which there is nothing to hear is reported as a `RecordingWarning`.
+
     Args:
         recordings: one recording, or any number of them.
         sampling_rate: rate in Hz of arrays that come without one.
@@ -104,7 +107,9 @@ def decode_ahead(
     def load(recording: AudioSource) -> Waveform:
         """Decode one recording."""
         source, rate = _with_rate(recording, sampling_rate)
-        return load_waveform(source, sampling_rate=rate, max_duration_s=max_duration_s)
+        waveform = load_waveform(source, sampling_rate=rate, max_duration_s=max_duration_s)
+        _report_silence(waveform, source)
+        return waveform
 
     return _submit_ahead(as_iterable(recordings), load, 0 if is_single(recordings) else num_workers, on_error)
 
@@ -115,6 +120,7 @@ def read_ahead(
     sampling_rate: float = SAMPLING_RATE,
     max_duration_s: float | None = None,
     num_workers: int = 2,
+    refuse_silence: bool = False,
     on_error: OnError | None = None,
 ) -> Iterator[tuple[int, Recording]]:
     """Read recordings in threads while the caller processes earlier ones; long ones are not held in memory.
@@ -124,6 +130,8 @@ def read_ahead(
         sampling_rate: as in `decode_ahead`.
         max_duration_s: maximum duration; longer recordings are an error. None for no limit.
         num_workers: as in `decode_ahead`.
+        refuse_silence: treat a recording in which there is nothing to hear as unreadable; by default it is reported as
+            a `RecordingWarning`, as `decode_ahead` does.
         on_error: as in `decode_ahead`.
 
     Yields:
@@ -136,7 +144,9 @@ def read_ahead(
     def load(recording: AudioSource) -> Recording:
         """Read one recording."""
         source, rate = _with_rate(recording, sampling_rate)
-        return load_recording(source, sampling_rate=rate, max_duration_s=max_duration_s)
+        loaded = load_recording(source, sampling_rate=rate, max_duration_s=max_duration_s)
+        _report_silence(loaded, source, refuse=refuse_silence)
+        return loaded
 
     return _submit_ahead(as_iterable(recordings), load, 0 if is_single(recordings) else num_workers, on_error)
 
@@ -264,6 +274,15 @@ def _take_group(
         if max_length is not None and taken >= max_length:
             break
     return group
+
+
+def _report_silence(recording: Recording, source: object, *, refuse: bool = False) -> None:
+    """Warn of a recording in which there is nothing to hear, or refuse it."""
+    for warning in recording.level.warnings:
+        message = f"{source_name(source)}: {warning}"
+        if refuse:
+            raise InputError(f"{message}; give a recording with a voice")
+        warn(message, RecordingWarning, stacklevel=2)
 
 
 def _with_rate(recording: Any, sampling_rate: float) -> tuple[Any, float | None]:

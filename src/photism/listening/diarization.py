@@ -37,19 +37,21 @@ class Diarization:
         number: index of the recording among the given ones, from 0.
         duration_s: duration of the recording.
         turns: turns in order of time; turns of different speakers may overlap.
+        silent: whether there is nothing to hear, and therefore no turn.
     """
 
     number: int
     duration_s: float
     turns: tuple[Segment, ...]
+    silent: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the duration and the turns for JSON."""
+        """Return the duration, whether there is nothing to hear, and the turns for JSON."""
         turns = [
             {"start_s": start_s, "end_s": end_s, "speaker": speaker, "score": score}
             for start_s, end_s, speaker, score in self.turns
         ]
-        return {"duration_s": self.duration_s, "turns": turns}
+        return {"duration_s": self.duration_s, "silent": self.silent, "turns": turns}
 
 
 class SpeakerTimeline:
@@ -193,6 +195,9 @@ class SpeakerTimeline:
             if on_progress is not None:
                 on_progress(number, processed_s, duration_s)
 
+        if recording.level.is_silent:
+            report(duration_s)
+            return Diarization(number, duration_s, (), silent=True)
         activity = self.activity(recording, on_progress=report)
         report(duration_s)
         turns = find_turns(activity, self.names, settings, frame_s=self.frame_s, duration_s=duration_s)

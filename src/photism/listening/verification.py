@@ -133,6 +133,9 @@ class SpeakerVerifier:
     ) -> Iterator[tuple[int, Embedding]]:
         """Embed recordings, and yield the embeddings in the order of the recordings.
 
+        A recording in which there is nothing to hear is treated as an unreadable one: its embedding would be as close
+        to that of any other such recording as two embeddings of one voice are.
+
         Args:
             recordings: one recording, or any number of them.
             sampling_rate: rate in Hz of arrays that come without one.
@@ -151,6 +154,7 @@ class SpeakerVerifier:
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
             num_workers=self.settings.num_workers,
+            refuse_silence=True,
             on_error=on_error,
         )
 
