@@ -27,6 +27,7 @@ from photism.errors import InputError
 from photism.json_files import read_json_object
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.prompt_space import PromptSpace
+from photism.weights import check_fit, check_values, read_headers
 
 SPACE = "audio2img"
 DIFFUSION = "stabilityai/stable-diffusion-2-1"
@@ -86,10 +87,15 @@ def load_audio2img(folder: Path, diffusion: Any, *, dtype: torch.dtype) -> Audio
         dtype: dtype of the weights.
 
     Raises:
-        InputError: weights are missing, or the pipeline has no text encoder or accepts shorter prompts only.
+        InputError: weights are missing or do not fit, or the pipeline has no text encoder or accepts shorter prompts
+            only.
     """
-    weights = load_file(folder / "model.safetensors")
-    return _build(audio2img_config(folder), weights, diffusion, dtype=dtype, name=f"model {folder}")
+    config, path, name = audio2img_config(folder), folder / "model.safetensors", f"model {folder}"
+    headers = {name_in_prompt_encoder(key): header for key, header in read_headers([path], name).items()}
+    check_fit(lambda: AudioPromptEncoder(config), config.to_dict(), headers, name)
+    encoder = _build(config, load_file(path), diffusion, dtype=dtype, name=name)
+    check_values(encoder, name)
+    return encoder
 
 
 def audio2img_encoder(audio_encoder: Any, feature_extractor: Any, diffusion: Any) -> AudioPromptEncoder:

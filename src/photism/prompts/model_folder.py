@@ -23,7 +23,6 @@ from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPrompt
 from photism.prompts.diffusion import UNET_CONFIG, find_diffusion, finish_diffusion, load_weights, suggestion
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
-from photism.weights import check_values
 
 CAPTIONS = "captions.json"
 PARTS = ("*.json", "*.safetensors", "*.txt")
@@ -114,8 +113,8 @@ def _load_encoder(
 ) -> AudioPromptEncoder:
     name = f"model {folder}"
     if is_audio2img(read_json_object(folder / "config.json", name)):
-        encoder = load_audio2img(folder, diffusion, dtype=dtype)
-        check_values(encoder, name)
+        with as_input_error(f"{name} cannot be loaded"):
+            encoder = load_audio2img(folder, diffusion, dtype=dtype)
         torch.nn.Module.to(encoder, device)  # the type of transformers' own `to` is wrong
         return encoder.eval()
     return load_encoder_weights(AudioPromptEncoder, folder, name, config=config, device=device, dtype=dtype)
