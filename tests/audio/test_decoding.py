@@ -265,15 +265,16 @@ class TestFiles:
         with pytest.raises(InputError, match=r"^source \(Failing\): reading was interrupted \(no more tape\)"):
             load_waveform(Failing())
 
-    def test_a_disk_that_fails_in_the_middle_is_no_short_recording(self, path, monkeypatch):
+    @pytest.mark.parametrize("readable", [0, len(WAV) // 2])
+    def test_a_disk_that_fails_in_the_middle_is_no_short_recording(self, path, monkeypatch, readable):
         class Failing(io.BytesIO):
             def read(self, count):
-                if self.tell() > len(WAV) // 2:
+                if self.tell() >= readable:
                     raise OSError(5, "Input/output error")
                 return super().read(count)
 
         monkeypatch.setattr("photism.audio.sources._open_path", lambda source, name: Failing(path.read_bytes()))
-        with pytest.raises(InputError, match=r"tone é 1.wav: reading was interrupted \(.*Input/output error\)"):
+        with pytest.raises(InputError, match=r"tone é 1.wav: reading was interrupted.*Input/output error"):
             load_waveform(path)
 
     @pytest.mark.parametrize("kind", [OSError, IndexError, ValueError, UnicodeError, RecursionError, EOFError])

@@ -155,5 +155,9 @@ def _tag_bytes(file: BinaryIO | FileSection) -> int:
 
 
 def _read(file: BinaryIO | FileSection, position: int, count: int) -> bytes:
-    file.seek(position)
+    """Read bytes at a position; none at one that a damaged header gives and that no file has."""
+    try:
+        file.seek(position)
+    except (OSError, ValueError, OverflowError):
+        return b""
     return file.read(count)

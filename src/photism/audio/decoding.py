@@ -13,7 +13,7 @@ from photism.audio.container_clock import is_joined, timed_frames
 from photism.audio.declared_length import DeclaredLength, read_declared_length
 from photism.audio.losses import Losses
 from photism.audio.time_axis import LONGEST_OVERLAP_S, place_frames
-from photism.errors import InputError, is_fault_of_input
+from photism.errors import InputError, as_input_error, is_fault_of_input
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, Packet
@@ -47,10 +47,12 @@ def decoded_blocks(
     """
     found: list[str] = [] if warnings is None else warnings
     with file:
-        size = file.seek(0, SEEK_END)
-        for number, (start, end) in enumerate(ogg_chain.links(file)):
+        with as_input_error(f"{name}: reading was interrupted"):
+            size, links = file.seek(0, SEEK_END), ogg_chain.links(file)
+        for number, (start, end) in enumerate(links):
             section = ogg_chain.FileSection(file, start, end)
-            declared = read_declared_length(section, min(end, size) - start)
+            with as_input_error(f"{name}: reading was interrupted"):
+                declared = read_declared_length(section, min(end, size) - start)
             try:
                 with open_sound(section, name, track=track) as (container, stream):
                     yield from _placed_blocks(container, stream, name, declared, found)

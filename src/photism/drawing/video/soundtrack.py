@@ -114,7 +114,7 @@ def _try(write: Callable[[SoundFile, Path], None], sound: SoundFile, target: Pat
 
     try:
         write(sound, target)
-    except (FFmpegError, ValueError):
+    except (FFmpegError, ValueError, IndexError):  # IndexError of PyAV for planes of more than 8 channels
         return False
     return True
 
