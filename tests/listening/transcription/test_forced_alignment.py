@@ -177,13 +177,28 @@ def test_a_text_that_is_too_long_for_the_recording_is_omitted_in_part(random_log
     assert align_words(np.zeros((0, 4), np.float32), [[2]], letters) == [[]]
 
 
-def test_hours_take_little_memory(alphabet):
-    """The steps of all paths, at a byte each, would take 64 MB for these two minutes already."""
+def test_hours_take_little_memory(alphabet, monkeypatch):
+    """The steps of all paths, at a byte each, would take 28 MB for these minutes already."""
     generator = np.random.default_rng(5)
-    words = random_words(generator, 500)
+    words = random_words(generator, 400)
     log_probs, _ = synthetic(words, alphabet, generator)
+    monkeypatch.setattr(forced_alignment, "WINDOW_STATES", 1000)
     tracemalloc.start()
     align_words(log_probs, words, alphabet)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 20e6
+    assert peak < 7e6
+
+
+def test_the_window_stays_with_a_path_that_is_worse_so_far(alphabet, monkeypatch):
+    """A path that stays in a gap avoids the cost of omissions for the moment, and has to pay for all of them later."""
+    generator = np.random.default_rng(6)
+    words = random_words(generator, 150)
+    log_probs, _ = synthetic(words, alphabet, generator, certainty=2.5)
+    text = [each for start in range(0, 150, 15) for each in words[start : start + 15] + random_words(generator, 5)]
+    costs = Costs(speech=1.0, omission=10.0, token=2.0)
+    whole = align_words(log_probs, text, alphabet, costs)
+    monkeypatch.setattr(forced_alignment, "WINDOW_STATES", 800)
+    monkeypatch.setattr(forced_alignment, "BLOCK_FRAMES", 64)
+    assert align_words(log_probs, text, alphabet, costs) == whole
+    assert 150 <= sum(map(bool, whole)) < 200

@@ -240,17 +240,25 @@ def test_the_vocabulary_is_that_of_the_tokenizer(transcribers):
 
 
 @pytest.mark.parametrize("kind", ["w2v-bert", "wav2vec2"])
-def test_the_text_of_the_best_path_is_aligned_with_its_own_times(transcribers, recordings, kind):
+def test_the_text_of_the_best_path_is_aligned_with_its_own_times_and_words_begin_a_frame_earlier(
+    transcribers, recordings, kind
+):
     transcriber = transcribers[kind]
     transcripts = list(transcriber(recordings[:3]))
     texts = [f"«{transcript.text.lower()}!»" for transcript in transcripts]
     for transcript, aligned in zip(transcripts, transcriber.align(recordings[:3], texts, batch_size=3), strict=True):
-        letters = [
-            (each.text.upper().strip("«!»"), each.start_s, each.end_s)
-            for word in aligned.words
-            for each in word.characters
-        ]
-        assert letters == times(character for word in transcript.words for character in word.characters)
+        letters = [each for word in aligned.words for each in word.characters]
+        expected = [each for word in transcript.words for each in word.characters]
+        assert [each.text.upper().strip("«!»") for each in letters] == [each.text for each in expected]
+        assert [each.end_s for each in letters] == [each.end_s for each in expected]
+        assert [each.confidence for each in letters] == pytest.approx([each.confidence for each in expected])
+        end_s = 0.0
+        for word, other in zip(aligned.words, transcript.words, strict=True):
+            frame_s = transcriber.acoustic_model.frame_s
+            assert word.start_s == pytest.approx(max(end_s, other.start_s - frame_s))
+            assert word.characters[0].start_s == word.start_s
+            assert [each.start_s for each in word.characters[1:]] == [each.start_s for each in other.characters[1:]]
+            end_s = word.end_s
         assert aligned.cues == aligned.missing == ()
         assert [w.confidence for w in aligned.words] == pytest.approx([w.confidence for w in transcript.words])
 

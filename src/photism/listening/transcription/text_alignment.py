@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,13 @@ from photism.listening.transcription.spelling import SpelledToken, Speller
 from photism.listening.transcription.subtitles import Cue
 from photism.listening.transcription.transcript import Character, MissingWord, TokenSpan, Transcript, Word
 from photism.listening.transcription.vocabulary import Vocabulary
+
+ONSET_FRAMES = 1
+"""Frames before the first character of a word that belong to the word, unless they belong to the word before.
+
+CTC predicts a character when most of it has been spoken. Without this, the median error of the starts of words was
+42 ms with frames of 40 ms, nearly all of it delay; with it, 18 ms. The ends of words have no such bias.
+"""
 
 
 class SpelledWord(NamedTuple):
@@ -71,11 +79,14 @@ def align_text(
     found: list[Word] = []
     cues: list[int] = []
     missing: list[MissingWord] = []
+    stop = 0  # of the word before
     for index, word in enumerate(words):
         # The part of a word that was omitted has no spans.
         pairs = [pair for part in word.parts for pair in zip(part, next(spans), strict=False)]
         if pairs:
-            found.append(_make_word(word.text, pairs, emissions.log_probs, frame_s, duration_s))
+            onset = max(stop, pairs[0][1].start - ONSET_FRAMES)
+            stop = pairs[-1][1].stop
+            found.append(_make_word(word.text, pairs, emissions.log_probs, onset * frame_s, frame_s, duration_s))
             cues.append(word.cue)
         else:
             missing.append(MissingWord(index, word.text))
@@ -87,6 +98,7 @@ def _make_word(
     text: str,
     pairs: Sequence[tuple[SpelledToken, TokenSpan]],
     log_probs: NDArray[np.float32],
+    start_s: float,
     frame_s: float,
     duration_s: float,
 ) -> Word:
@@ -98,8 +110,9 @@ def _make_word(
             confidence = float(np.exp(log_probs[start:stop, token], dtype=np.float64).mean())
             confidences.append(confidence)
         characters.append(Character(part, start * frame_s, min(stop * frame_s, duration_s), confidence))
+    characters[0] = replace(characters[0], start_s=start_s)
     mean = sum(confidences) / max(1, len(confidences))
-    return Word(text, characters[0].start_s, characters[-1].end_s, mean, tuple(characters))
+    return Word(text, start_s, characters[-1].end_s, mean, tuple(characters))
 
 
 def _make_cues(reference: ReferenceText, words: Sequence[Word], cues: Sequence[int]) -> tuple[Cue, ...]:
