@@ -21,7 +21,7 @@ def layout(request, tmp_path):
     return tokenizer, Vocabulary.from_tokenizer(tokenizer, len(LAYOUTS[request.param].tokens))
 
 
-def random_paths(vocabulary, count=6):
+def random_paths(vocabulary, count=4):
     """Return token numbers (count, F) without special tokens, every third of which is a blank or space."""
     generator = np.random.default_rng(0)
     spaces = [vocabulary.blank_id, *vocabulary.delimiter_ids]
