@@ -77,17 +77,9 @@ def transcribe(
         references = read_references([file.name for file in files], transcript)
     writer = TranscriptWriter([MICROPHONE] if microphone else [file.name for file in files], output)
     with startup():
-        from photism.listening.transcription.languages import some_languages
         from photism.listening.transcription.transcriber import Transcriber
 
         transcriber = Transcriber.from_pretrained(**vars(model))
-    if model.language is None and len(transcriber.languages) > 1:
-        others = ", ".join(some_languages(transcriber.languages, without=transcriber.language))
-        typer.echo(
-            f"photism: no --language was given, defaulted to {transcriber.language}; the model has "
-            f"{len(transcriber.languages)} languages, such as {others}",
-            err=True,
-        )
     if is_live:
         from photism.audio.live_input import microphone_samples, pipe_samples
 

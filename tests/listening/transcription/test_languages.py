@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from photism import InputError, Transcriber, pipeline
 from photism.cli.app import app
+from photism.errors import ModelWarning
 from photism.listening.transcription import ctc_checkpoint
 from photism.listening.transcription.languages import some_languages
 from tests.support.tiny_ctc import CONVOLUTIONS, HEAD_GAIN, SIZES
@@ -17,6 +18,9 @@ from tests.support.tiny_ctc import CONVOLUTIONS, HEAD_GAIN, SIZES
 PLAIN = ("<pad>", "<s>", "</s>", "<unk>", "|")
 LETTERS = {"eng": "abcde'", "fra": "éèàçôîabcde", "deu": "äöüßa", "cmn-script_simplified": "天地玄黃"}
 SPECIAL = [1, 2, 3]
+DEFAULT_MESSAGE = (
+    "no language was given for model {}, defaulted to eng; it has 4 languages, such as deu, fra, cmn-script_simplified"
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +69,9 @@ def test_the_adapter_and_vocabulary_of_a_language_are_loaded(folder, speech, lan
 
 
 def test_the_default_is_the_language_of_the_weights(folder, speech):
-    transcriber = Transcriber.from_pretrained(folder)
+    with pytest.warns(ModelWarning) as warnings:
+        transcriber = Transcriber.from_pretrained(folder)
+    assert [str(each.message) for each in warnings] == [DEFAULT_MESSAGE.format(folder)]
     assert transcriber.language == "eng"
     assert transcriber(speech).text == expected_text(folder, "eng", speech)
 
@@ -105,10 +111,7 @@ def test_a_language_without_adapter_or_without_languages_is_an_error(folder, ctc
 def test_the_command_line_reports_the_language_that_was_chosen(folder, sounds):
     run = CliRunner().invoke
     result = run(app, ["transcribe", str(sounds[0]), "--model", str(folder)])
-    assert result.stderr == (
-        "photism: no --language was given, defaulted to eng; the model has 4 languages, such as deu, fra, "
-        "cmn-script_simplified\n"
-    )
+    assert result.stderr == f"photism: {DEFAULT_MESSAGE.format(folder)}\n"
     french = run(app, ["transcribe", str(sounds[0]), "--model", str(folder), "--language", "fra"])
     assert french.stderr == ""
     assert french.stdout != result.stdout

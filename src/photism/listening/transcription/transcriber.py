@@ -12,7 +12,7 @@ import torch
 
 from photism.audio.voice_activity import merge_segments, speech_segments
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.errors import InputError
+from photism.errors import InputError, ModelWarning
 from photism.finite import NotFiniteError, each_finite
 from photism.listening.batching import (
     SORTED_BATCHES,
@@ -34,7 +34,7 @@ from photism.listening.transcription.decoding_options import (
     TranscribeSettings,
 )
 from photism.listening.transcription.emissions import AcousticModel, Emissions
-from photism.listening.transcription.languages import tokenizer_languages
+from photism.listening.transcription.languages import some_languages, tokenizer_languages
 from photism.listening.transcription.reference_text import ReferenceText
 from photism.listening.transcription.streaming import TranscriptStream
 from photism.listening.transcription.text_alignment import align_text, spell_text
@@ -89,7 +89,7 @@ class Transcriber:
             dtype: dtype of the weights: float32, float16, bfloat16, or "auto" for that of the checkpoint.
             int8: compute linear layers in int8 on the CPU: faster, with slightly other results.
             language: language of a checkpoint with an adapter for each of several, such as "fra" of
-                facebook/mms-1b-all. By default that of its weights.
+                facebook/mms-1b-all. By default that of its weights, which a warning names.
 
         Raises:
             InputError: the checkpoint does not exist, has no CTC head, tokenizer or feature extractor that belong
@@ -97,12 +97,17 @@ class Transcriber:
             SettingError: the checkpoint does not have the language.
         """
         loaded = load_ctc(model, device=device, dtype=dtype, int8=int8, language=language)
-        return cls(
-            AcousticModel.from_tokenizer(loaded.model, loaded.extractor, loaded.tokenizer),
-            language=getattr(loaded.tokenizer, "target_lang", None),
-            languages=tokenizer_languages(loaded.tokenizer),
-            language_model=loaded.language_model,
-        )
+        chosen, languages = getattr(loaded.tokenizer, "target_lang", None), tokenizer_languages(loaded.tokenizer)
+        if language is None and len(languages) > 1:
+            others = ", ".join(some_languages(languages, without=chosen))
+            warnings.warn(
+                f"no language was given for model {model}, defaulted to {chosen}; it has {len(languages)} languages, "
+                f"such as {others}",
+                ModelWarning,
+                stacklevel=2,
+            )
+        acoustic_model = AcousticModel.from_tokenizer(loaded.model, loaded.extractor, loaded.tokenizer)
+        return cls(acoustic_model, language=chosen, languages=languages, language_model=loaded.language_model)
 
     @accepts(TranscribeSettings)
     def __call__(
