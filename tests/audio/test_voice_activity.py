@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from photism import Waveform, load_waveform
+from photism.audio.long_recording import load_recording
 from photism.audio.voice_activity import merge_segments, segments_from_probabilities, speech_probabilities
 from photism.hub import bundled_model
+from tests.support.long_recordings import read_in_blocks
 
 BLOCK_S = 0.032
 
@@ -45,6 +47,8 @@ def test_probabilities_equal_the_librarys():
     threads = torch.get_num_threads()
     samples = np.concatenate([np.zeros(8000, np.float32), speech, 0.01 * speech, speech])
     ours = speech_probabilities(Waveform(samples))
+    with read_in_blocks(block_samples=1000):
+        np.testing.assert_allclose(speech_probabilities(load_recording(Waveform(samples))), ours, atol=1e-5)
     library = torch.jit.load(Path(silero.__file__).parent / "data" / "silero_vad.jit")
     blocks = torch.tensor(np.pad(samples, (0, -len(samples) % 512))).split(512)
     with torch.no_grad():

@@ -7,7 +7,7 @@ blocks at once. The tests compare its probabilities with the library's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from photism.audio.waveform import SAMPLING_RATE, Waveform
+from photism.audio.long_recording import Recording, sample_blocks
+from photism.audio.waveform import SAMPLING_RATE
 from photism.errors import InputError
 
 BLOCK_SAMPLES = 512  # 32 ms, one probability each
@@ -27,7 +28,6 @@ CONTEXT_SAMPLES = 64  # of the preceding block
 FFT_SAMPLES = 256
 FFT_HOP_SAMPLES = 128
 WIDTH = 128
-BLOCKS_AT_ONCE = 2048  # 65 s
 WEIGHTS = "silero_vad.jit"
 """The library's safetensors are those of an older version. Reading this file with torch.jit runs no Python code."""
 
@@ -43,28 +43,39 @@ LONGEST_SILENCE_S = 2.0
 """Longest pause within merged segments."""
 
 
-def speech_segments(waveform: Waveform) -> list[tuple[float, float]]:
+def speech_segments(recording: Recording) -> list[tuple[float, float]]:
     """Detect speech, and return the start and end of each segment in seconds, ascending.
 
     Raises:
         InputError: the library silero-vad is not installed.
     """
-    return segments_from_probabilities(speech_probabilities(waveform), waveform.duration_s)
+    return segments_from_probabilities(speech_probabilities(recording), recording.duration_s)
 
 
 @torch.inference_mode()
-def speech_probabilities(waveform: Waveform) -> NDArray[np.float32]:
+def speech_probabilities(recording: Recording) -> NDArray[np.float32]:
     """Return the probability of speech for each 32 ms, the last of them padded with zeros: (T / 512,)."""
     network = _network()
-    samples = torch.tensor(waveform.samples)
-    samples = pad(samples, (CONTEXT_SAMPLES, -len(samples) % BLOCK_SAMPLES))
-    blocks = samples.unfold(0, CONTEXT_SAMPLES + BLOCK_SAMPLES, BLOCK_SAMPLES)  # (N, 576), a view
     state = None
     parts: list[Tensor] = []
-    for some in blocks.split(BLOCKS_AT_ONCE):
-        probabilities, state = network(some, state)
+    for blocks in _with_context(sample_blocks(recording)):
+        probabilities, state = network(blocks, state)
         parts.append(probabilities)
     return torch.cat(parts).numpy()
+
+
+def _with_context(samples: Iterable[NDArray[np.float32]]) -> Iterator[Tensor]:
+    """Regroup samples that arrive in blocks of any length into blocks of 32 ms, each after its context: (N, 576)."""
+    held = torch.zeros(CONTEXT_SAMPLES)
+    for some in samples:
+        held = torch.cat([held, torch.tensor(some)])
+        count = (len(held) - CONTEXT_SAMPLES) // BLOCK_SAMPLES
+        if count:
+            yield held.unfold(0, CONTEXT_SAMPLES + BLOCK_SAMPLES, BLOCK_SAMPLES)  # a view
+            held = held[count * BLOCK_SAMPLES :]
+    missing = -(len(held) - CONTEXT_SAMPLES) % BLOCK_SAMPLES
+    if missing:
+        yield pad(held, (0, missing))[None]
 
 
 def segments_from_probabilities(probabilities: NDArray[np.float32], duration_s: float) -> list[tuple[float, float]]:

@@ -8,7 +8,9 @@ import torch
 import transformers
 
 from photism import InputError, Transcriber, Waveform
+from photism.audio.long_recording import load_recording
 from photism.listening.transcription import emissions
+from tests.support.long_recordings import read_in_blocks
 from tests.support.tiny_ctc import SPECIAL, TOKENS
 
 KINDS = ("w2v-bert", "wav2vec2", "xlsr", "hubert")
@@ -292,3 +294,30 @@ def test_a_text_that_cannot_be_aligned_is_an_error(transcribers, speech):
         transcriber.align(speech, "слон")
     with pytest.raises(InputError, match="there are 1 transcripts, but more recordings"):
         list(transcriber.align([speech, speech], ["one"]))
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "w2v-bert-adapter"])
+def test_a_recording_that_is_read_in_blocks_has_the_emissions_of_one_in_memory(transcribers, speech, kind):
+    waveform = Waveform(np.concatenate([speech, 0.5 * speech, speech]))
+    model = transcribers[kind].acoustic_model
+    with read_in_blocks(block_samples=5000, window_tokens=1000):
+        long = load_recording(waveform)
+        for segments_s in (None, [(0.1, 0.9), (1.3, 1.9), (2.5, 2.6)]):
+            settings = {"window_s": 0.5, "segments_s": segments_s}
+            held = model.emit_long(waveform, **settings)
+            reported: list[float] = []
+            read = model.emit_long(long, **settings, on_window=reported.append)
+            assert reported == sorted(reported)
+            assert len(reported) == read.windows
+            assert (held.windows, held.log_probs.shape) == (read.windows, read.log_probs.shape)
+            np.testing.assert_allclose(np.exp(read.log_probs), np.exp(held.log_probs), atol=2e-4)
+
+
+@pytest.mark.parametrize("settings", [{"window_s": 0.3}, {"vad": True}])
+def test_a_recording_that_is_read_in_blocks_has_the_text_of_one_in_memory(transcribers, recordings, settings):
+    if settings.get("vad"):
+        pytest.importorskip("silero_vad", reason="silero-vad is not installed")
+    held = list(transcribers["wav2vec2"](recordings, **settings))
+    with read_in_blocks(block_samples=5000):
+        read = list(transcribers["wav2vec2"](recordings, **settings))
+    assert [times(each.words) for each in read] == [times(each.words) for each in held]

@@ -16,8 +16,10 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from photism.audio.log_mel import HOP_SAMPLES, log_mel
+from photism.audio.log_mel_stream import LogMelStream
+from photism.audio.long_recording import LongRecording, Recording
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE, Waveform
-from photism.audio.windowing import cut_windows, kept_ranges
+from photism.audio.windowing import Window, cut_windows, kept_ranges, stream_slices
 from photism.device import free_bytes
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForCTC
@@ -124,7 +126,7 @@ class AcousticModel:
     @torch.no_grad()
     def emit_long(
         self,
-        waveform: Waveform,
+        recording: Recording,
         *,
         window_s: float | None = None,
         segments_s: Iterable[tuple[float, float]] | None = None,
@@ -132,39 +134,40 @@ class AcousticModel:
     ) -> Emissions:
         """Compute the emissions of a recording of any length in overlapping windows.
 
-        Log-mel features are those of the whole recording.
+        Log-mel features are those of the whole recording. A `LongRecording` is read in blocks; the log-probabilities of
+        all its frames are held.
 
         Args:
-            waveform: the recording.
+            recording: the recording.
             window_s: length of a window; by default `default_window_s`.
             segments_s: start and end of the segments with speech, ascending. Between them is silence, which separates
                 words. By default the whole recording, if it holds any sound.
             on_window: called after each window with the seconds processed so far.
         """
-        inputs = self._inputs(waveform)
-        (frames,) = self._frames([len(inputs)])
-        if waveform.level.is_silent:
+        input_count, blocks = self._input_blocks(recording)
+        (frames,) = self._frames([input_count])
+        if recording.level.is_silent:
             segments_s = ()
         length = max(1, round((window_s or self.default_window_s) / self.frame_s))
         overlap = min(round(OVERLAP_S / self.frame_s), length // 3)
         log_probs = self._silence(frames)
-        count = 0
         segments = [(0, frames)] if segments_s is None else self._to_frames(segments_s, frames)
+        windows: list[Window] = []
+        kept: list[Window] = []  # frames that are used of each window
         for start, stop in segments:
-            windows = cut_windows(stop - start, length=length, hop=length - overlap, placement="even")
-            for window, kept in zip(windows, kept_ranges(windows), strict=True):
-                first = start + window.start
-                last_input = (start + window.stop - 1) * self._hop + self._receptive_field
-                emitted = self._log_probs(inputs[None, first * self._hop : last_input])[0]
-                kept_start, kept_stop = (start + int(edge) for edge in kept)
-                middle = emitted[kept_start - first : kept_stop - first]
-                log_probs[kept_start : kept_start + len(middle)] = middle
-                count += 1
-                if on_window is not None:
-                    on_window(kept_stop * self.frame_s)
+            cut = cut_windows(stop - start, length=length, hop=length - overlap, placement="even")
+            windows += [Window(start + first, start + last) for first, last in cut]
+            kept += [Window(start + int(first), start + int(last)) for first, last in kept_ranges(cut)]
+        reach = self._receptive_field - self._hop  # inputs of a window beyond the start of the frame after it
+        inputs = (Window(first * self._hop, last * self._hop + reach) for first, last in windows)
+        for window, (start, stop), part in zip(windows, kept, stream_slices(blocks, inputs), strict=True):
+            middle = self._log_probs(part[None])[0][start - window.start : stop - window.start]
+            log_probs[start : start + len(middle)] = middle
+            if on_window is not None:
+                on_window(stop * self.frame_s)
         for before, after in pairwise(segments):
             self._separate_words(log_probs, before[1], after[0])
-        return Emissions(log_probs, count)
+        return Emissions(log_probs, len(windows))
 
     @property
     def max_whole_s(self) -> float:
@@ -216,6 +219,19 @@ class AcousticModel:
             samples = (samples - samples.mean()) / np.sqrt(samples.var() + VARIANCE_FLOOR)
         return torch.tensor(samples)
 
+    def _input_blocks(self, recording: Recording) -> tuple[int, Iterable[Tensor]]:
+        """Return the number of inputs of a recording, and the inputs that `_inputs` would return, in blocks."""
+        extractor = self.feature_extractor
+        if isinstance(recording, Waveform):
+            inputs = self._inputs(recording)
+            return len(inputs), [inputs]
+        if self.takes_log_mel:
+            log_mels = LogMelStream.measure(recording, num_mel_bins=extractor.num_mel_bins, stride=extractor.stride)
+            return log_mels.token_count, log_mels.blocks()
+        mean, deviation = _mean_and_deviation(recording) if extractor.do_normalize else (0.0, 1.0)
+        blocks = ((samples - np.float32(mean)) / np.float32(deviation) for samples in recording.blocks())
+        return recording.sample_count, map(torch.from_numpy, blocks)
+
     def _frames(self, lengths: Sequence[int]) -> list[int]:
         """Return the number of frames for each number of inputs."""
         return self.model._get_feat_extract_output_lengths(torch.tensor(lengths)).tolist()
@@ -247,3 +263,14 @@ class AcousticModel:
             (int(start_s / self.frame_s), min(frames, math.ceil(end_s / self.frame_s))) for start_s, end_s in segments_s
         ]
         return [(start, stop) for start, stop in segments if stop > start]
+
+
+def _mean_and_deviation(recording: LongRecording) -> tuple[float, float]:
+    """Return the mean and the standard deviation of the samples of a recording, as they are normalised by."""
+    total = squares = 0.0
+    for samples in recording.blocks():
+        total += float(samples.sum(dtype=np.float64))
+        squares += float(np.square(samples, dtype=np.float64).sum())
+    mean = total / recording.sample_count
+    variance = max(0.0, squares / recording.sample_count - mean**2)
+    return mean, math.sqrt(variance + VARIANCE_FLOOR)

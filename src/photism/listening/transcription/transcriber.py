@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, cast
 
 import torch
 
+from photism.audio.long_recording import Recording
 from photism.audio.voice_activity import merge_segments, speech_segments
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.errors import InputError, ModelWarning
@@ -19,9 +19,9 @@ from photism.listening.batching import (
     OnError,
     OnProgress,
     Recordings,
-    decode_ahead,
     in_batches,
     is_single,
+    read_ahead,
     without_errors,
 )
 from photism.listening.transcription.checkpoint_language_model import CheckpointModel, with_language_model
@@ -115,7 +115,7 @@ class Transcriber:
         recordings: Recordings,
         *,
         sampling_rate: float = SAMPLING_RATE,
-        max_duration_s: float = math.inf,
+        max_duration_s: float | None = None,
         **settings: Any,
     ) -> Transcript | Iterator[Transcript]:
         """Transcribe recordings.
@@ -123,7 +123,7 @@ class Transcriber:
         Args:
             recordings: anything that `load_waveform` accepts; or a list, generator or dataset of recordings.
             sampling_rate: rate in Hz of arrays that come without one.
-            max_duration_s: maximum duration; longer recordings are an error.
+            max_duration_s: maximum duration; longer recordings are an error. None for no limit.
             settings: settings of `TranscribeSettings`. The batch size changes no result.
 
         Returns:
@@ -145,7 +145,7 @@ class Transcriber:
         settings: TranscribeSettings | None = None,
         *,
         sampling_rate: float = SAMPLING_RATE,
-        max_duration_s: float = math.inf,
+        max_duration_s: float | None = None,
         on_error: OnError | None = None,
         on_progress: OnProgress | None = None,
     ) -> Iterator[tuple[int, Transcript]]:
@@ -155,7 +155,7 @@ class Transcriber:
             recordings: one recording, or any number of them.
             settings: settings; by default those of `TranscribeSettings`.
             sampling_rate: rate in Hz of arrays that come without one.
-            max_duration_s: maximum duration; longer recordings are an error.
+            max_duration_s: maximum duration; longer recordings are an error. None for no limit.
             on_error: called for each unreadable recording, which is then skipped; by default it is an error.
             on_progress: called after each window and batch.
 
@@ -166,9 +166,9 @@ class Transcriber:
         chosen = with_language_model(settings or TranscribeSettings(), self.language_model)
         decoder = make_decoder(chosen, self.acoustic_model.vocabulary)
 
-        def decode(_: int, waveform: Waveform, emissions: Emissions) -> Transcript:
+        def decode(_: int, recording: Recording, emissions: Emissions) -> Transcript:
             """Decode the emissions of a recording."""
-            return self._decode(waveform, emissions, decoder)
+            return self._decode(recording, emissions, decoder)
 
         return self._for_each(
             recordings,
@@ -187,7 +187,7 @@ class Transcriber:
         texts: str | Sequence[str] | ReferenceText | Sequence[ReferenceText],
         *,
         sampling_rate: float = SAMPLING_RATE,
-        max_duration_s: float = math.inf,
+        max_duration_s: float | None = None,
         **settings: Any,
     ) -> Transcript | Iterator[Transcript]:
         """Find the times of the words of transcripts that exist.
@@ -197,7 +197,7 @@ class Transcriber:
             texts: the text of the recording, whose lines become cues if there are several, or for several recordings a
                 list of texts. For cues of several lines, and to read subtitles, use `ReferenceText`.
             sampling_rate: rate in Hz of arrays that come without one.
-            max_duration_s: maximum duration; longer recordings are an error.
+            max_duration_s: maximum duration; longer recordings are an error. None for no limit.
             settings: settings of `EmissionSettings`.
 
         Returns:
@@ -229,7 +229,7 @@ class Transcriber:
         settings: EmissionSettings | None = None,
         *,
         sampling_rate: float = SAMPLING_RATE,
-        max_duration_s: float = math.inf,
+        max_duration_s: float | None = None,
         on_error: OnError | None = None,
         on_progress: OnProgress | None = None,
     ) -> Iterator[tuple[int, Transcript]]:
@@ -240,7 +240,7 @@ class Transcriber:
             references: transcript of each recording.
             settings: settings; by default those of `EmissionSettings`.
             sampling_rate: rate in Hz of arrays that come without one.
-            max_duration_s: maximum duration; longer recordings are an error.
+            max_duration_s: maximum duration; longer recordings are an error. None for no limit.
             on_error: called for each unreadable recording, which is then skipped; by default it is an error.
             on_progress: called after each window and batch.
 
@@ -251,7 +251,7 @@ class Transcriber:
         model = self.acoustic_model
         words = [spell_text(each, model.vocabulary) for each in references]
 
-        def align(number: int, waveform: Waveform, emissions: Emissions) -> Transcript:
+        def align(number: int, recording: Recording, emissions: Emissions) -> Transcript:
             """Align a recording with its text."""
             if number >= len(words):
                 raise InputError(f"there are {len(words)} transcripts, but more recordings")
@@ -261,7 +261,7 @@ class Transcriber:
                 words[number],
                 model.vocabulary,
                 frame_s=model.frame_s,
-                duration_s=waveform.duration_s,
+                duration_s=recording.duration_s,
             )
 
         return self._for_each(
@@ -295,16 +295,16 @@ class Transcriber:
     def _for_each(
         self,
         recordings: Recordings,
-        finish: Callable[[int, Waveform, Emissions], Transcript],
+        finish: Callable[[int, Recording, Emissions], Transcript],
         settings: EmissionSettings,
         *,
         sampling_rate: float,
-        max_duration_s: float,
+        max_duration_s: float | None,
         on_error: OnError | None,
         on_progress: OnProgress | None,
     ) -> Iterator[tuple[int, Transcript]]:
         """Yield the index of each recording and its transcript, which a function makes of its emissions."""
-        waveforms = decode_ahead(
+        found = read_ahead(
             recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
@@ -312,18 +312,18 @@ class Transcriber:
             on_error=on_error,
         )
 
-        def compute(batch: Sequence[tuple[int, Waveform]]) -> list[tuple[int, Transcript | NotFiniteError]]:
+        def compute(batch: Sequence[tuple[int, Recording]]) -> list[tuple[int, Transcript | NotFiniteError]]:
             """Compute the transcripts of a batch of recordings."""
             emissions = each_finite(lambda some: self._emit(some, settings, on_progress), batch)
             return [
-                (number, each if isinstance(each, NotFiniteError) else finish(number, waveform, each))
-                for (number, waveform), each in zip(batch, emissions, strict=True)
+                (number, each if isinstance(each, NotFiniteError) else finish(number, recording, each))
+                for (number, recording), each in zip(batch, emissions, strict=True)
             ]
 
         transcripts = in_batches(
-            waveforms,
+            found,
             compute,
-            length=lambda item: len(item[1].samples),
+            length=lambda item: item[1].sample_count,
             batch_size=settings.batch_size,
             max_batch_length=MAX_BATCH_S * SAMPLING_RATE,
             max_group_length=SORTED_BATCHES * MAX_BATCH_S * SAMPLING_RATE,
@@ -331,38 +331,41 @@ class Transcriber:
         return without_errors(transcripts, on_error)
 
     def _emit(
-        self, batch: Sequence[tuple[int, Waveform]], settings: EmissionSettings, on_progress: OnProgress | None
+        self, batch: Sequence[tuple[int, Recording]], settings: EmissionSettings, on_progress: OnProgress | None
     ) -> list[Emissions]:
         """Compute the emissions of a batch: of short recordings together, of long ones in windows."""
         model, window_s = self.acoustic_model, settings.window_s
         max_whole_s = window_s or model.max_whole_s
-        is_long = [settings.vad or waveform.duration_s > max_whole_s for _, waveform in batch]
-        short = [waveform for (_, waveform), long in zip(batch, is_long, strict=True) if not long]
-        short_emissions = iter(model.emit(short) if short else ())
+        whole = {
+            number: recording
+            for number, recording in batch
+            if isinstance(recording, Waveform) and not settings.vad and recording.duration_s <= max_whole_s
+        }
+        short_emissions = iter(model.emit(list(whole.values())) if whole else ())
         emissions: list[Emissions] = []
-        for (number, waveform), long in zip(batch, is_long, strict=True):
-            duration_s = waveform.duration_s
+        for number, recording in batch:
+            duration_s = recording.duration_s
 
             def report(processed_s: float, number: int = number, duration_s: float = duration_s) -> None:
                 """Report the progress of this recording."""
                 if on_progress is not None:
                     on_progress(number, min(processed_s, duration_s), duration_s)
 
-            if long:
-                max_segment_s = window_s or model.default_window_s
-                segments_s = merge_segments(speech_segments(waveform), max_segment_s) if settings.vad else None
-                emissions.append(model.emit_long(waveform, window_s=window_s, segments_s=segments_s, on_window=report))
-            else:
+            if number in whole:
                 emissions.append(next(short_emissions))
+            else:
+                max_segment_s = window_s or model.default_window_s
+                segments_s = merge_segments(speech_segments(recording), max_segment_s) if settings.vad else None
+                emissions.append(model.emit_long(recording, window_s=window_s, segments_s=segments_s, on_window=report))
             report(duration_s)
         return emissions
 
-    def _decode(self, waveform: Waveform, emissions: Emissions, decoder: Decoder) -> Transcript:
+    def _decode(self, recording: Recording, emissions: Emissions, decoder: Decoder) -> Transcript:
         model, log_probs = self.acoustic_model, emissions.log_probs
         words = tokens_to_words(
-            decoder(log_probs), log_probs, model.vocabulary, frame_s=model.frame_s, duration_s=waveform.duration_s
+            decoder(log_probs), log_probs, model.vocabulary, frame_s=model.frame_s, duration_s=recording.duration_s
         )
-        return Transcript(words, waveform.duration_s, emissions.windows, model.vocabulary.separator)
+        return Transcript(words, recording.duration_s, emissions.windows, model.vocabulary.separator)
 
 
 def _warned(transcript: Transcript) -> Transcript:
