@@ -20,6 +20,7 @@ from photism.hub import bundled_model
 from photism.prompts.audio_prompt import select_rows
 from photism.prompts.mixing import blend
 from photism.prompts.settings import PipelineSettings
+from tests.drawing.video.recordings import silence, write_wav
 
 LOAD = "photism.cli.draw.load_pipeline"
 
@@ -151,6 +152,31 @@ def test_json_is_one_object_for_each_recording(draw, sounds, tmp_path):
         paths = [tmp_path / f"out/{sound.stem}-{number}.png" for number in (1, 2)]
         assert about["pictures"] == [{"file": str(path), "seed": seed} for seed, path in enumerate(paths)]
         assert all(path.exists() for path in paths)
+
+
+def test_a_recording_without_sound_is_reported_and_drawn(draw, folder, tmp_path):
+    quiet = write_wav(tmp_path / "quiet.wav", silence(1))
+    result = draw(quiet)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == f"photism: {quiet}: there is nothing to hear: all of it is digital silence\n"
+    title = rf"{re.escape(str(quiet))}: no known sound recognised \(closest: .+ \(-?\d\.\d\d\)\)"
+    assert re.fullmatch(title, result.stdout.splitlines()[0])
+    about = Image.open(folder / "quiet.png").info
+    assert about["known"] == "false"
+    assert about["heard"]
+    assert json.loads(draw(quiet, "--force", "--json").stdout)["known"] is False
+
+
+def test_a_recording_that_is_not_known_is_reported_and_drawn(draw, folder, sounds, monkeypatch):
+    encode = AudioPromptEncoder.encode
+    monkeypatch.setattr(
+        AudioPromptEncoder, "encode", lambda *given, **settings: encode(*given, **settings)._replace(known=(False,))
+    )
+    message = f"photism: {sounds[0]}: no known sound recognised; the image is that of the closest captions\n"
+    result = draw(sounds[0])
+    assert result.exit_code == 0, result.output
+    assert result.stderr == message
+    assert files(folder) == ["elephant.png"]
 
 
 def test_without_captions_none_is_printed(draw, folder, sounds, monkeypatch):

@@ -8,6 +8,8 @@ from typer.testing import CliRunner
 
 from photism import CaptionRanker, InputError
 from photism.cli.app import app
+from photism.hub import bundled_model
+from tests.drawing.video.recordings import noise, silence, write_wav
 
 
 @pytest.fixture
@@ -38,9 +40,37 @@ def test_json_is_one_object_per_recording(hear, sounds):
     lines = hear(*sounds, "--json").stdout.splitlines()
     for line, sound in zip(lines, sounds, strict=True):
         result = json.loads(line)
-        assert result.keys() == {"file", "heard"}
+        assert result.keys() == {"file", "known", "heard"}
+        assert result["known"] is None  # this model cannot tell
         assert result["file"] == str(sound)
         assert [each.keys() for each in result["heard"]] == [{"caption", "score"}] * 5
+
+
+@pytest.fixture(scope="module")
+def unknown(tmp_path_factory):
+    """Folder with noise and silence."""
+    folder = tmp_path_factory.mktemp("unknown")
+    write_wav(folder / "noise.wav", noise(2, gain=0.2))
+    write_wav(folder / "silence.wav", silence(2))
+    return folder
+
+
+def test_what_the_bundled_model_was_not_taught_is_no_known_sound(unknown):
+    files = [str(unknown / "noise.wav"), str(unknown / "silence.wav"), str(bundled_model() / "examples/banana.es.ogg")]
+    result = CliRunner().invoke(app, ["hear", *files, "--top-k", "2"])
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert [lines[0], lines[2], lines[4]] == files
+    assert all(re.fullmatch(r"  No known sound recognised \(closest: .+\)", lines[number]) for number in (1, 3))
+    assert len(lines) == 7
+    assert result.stderr == f"photism: {files[1]}: there is nothing to hear: all of it is digital silence\n"
+    objects = [json.loads(line) for line in CliRunner().invoke(app, ["hear", *files, "--json"]).stdout.splitlines()]
+    assert [each["known"] for each in objects] == [False, False, True]
+    assert [len(each["heard"]) for each in objects] == [5, 5, 5]
+    given = CliRunner().invoke(app, ["hear", files[0], "--label", "Rain.", "--window", "1", "--json"])
+    about = json.loads(given.stdout)
+    assert (about["known"], about["silent"], about["segments"]) == (False, False, [])
+    assert [(window["known"], window["scores"][0]["label"]) for window in about["windows"]] == [(False, "Rain.")] * 3
 
 
 def test_captions_are_given_as_labels(hear, sounds):

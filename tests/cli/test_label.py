@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from photism import AudioClassifier, InputError
 from photism.cli.app import app
+from tests.drawing.video.recordings import silence, write_wav
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +75,26 @@ def test_segments_are_printed_with_their_times(label):
         assert line.endswith(".wav") or re.fullmatch(r"  +\d\.\d\d – +\d\.\d\d s   0\.\d\d  \S.*", line), line
 
 
+def test_a_recording_without_sound_is_reported(label, tmp_path):
+    quiet = write_wav(tmp_path / "quiet.wav", silence(1))
+    result = label("--json", on=[quiet])
+    assert result.exit_code == 0, result.output
+    assert result.stderr == f"photism: {quiet}: there is nothing to hear: all of it is digital silence\n"
+    about = json.loads(result.stdout)
+    assert about["silent"] is True
+    assert len(about["labels"]) == 5
+    assert json.loads(label("--json", "--window", 0.5, on=[quiet]).stdout)["silent"] is True
+
+
 def test_json_is_one_object_per_recording(label, sounds):
     for line, sound, seconds in zip(label("--json").stdout.splitlines(), sounds, (0.5, 1, 1.5), strict=True):
         result = json.loads(line)
-        assert result.keys() == {"file", "duration_s", "labels"}
+        assert result.keys() == {"file", "duration_s", "silent", "labels"}
+        assert result["silent"] is False
         assert (result["file"], result["duration_s"]) == (str(sound), seconds)
         assert [each.keys() for each in result["labels"]] == [{"label", "score"}] * 5
     result = json.loads(label("--format", "json", "--window", 0.5, "--top-k", 1).stdout.splitlines()[2])
-    assert result.keys() == {"file", "duration_s", "segments", "windows"}
+    assert result.keys() == {"file", "duration_s", "silent", "segments", "windows"}
     assert [(each["start_s"], each["end_s"]) for each in result["windows"]] == [
         (0, 0.5),
         (0.25, 0.75),

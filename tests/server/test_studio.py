@@ -42,8 +42,9 @@ class Pipeline:
         self.encoder = SimpleNamespace(encode=self.encode)
 
     def encode(self, waveforms: list[object]) -> AudioPrompt:
-        """Return a prompt that holds the duration of the recording."""
-        return AudioPrompt(torch.full((1, 2, 1), waveforms[0].duration_s), None)
+        """Return a prompt that holds the duration of the recording; one of 2 s is not known."""
+        known = (waveforms[0].duration_s != 2,)
+        return AudioPrompt(torch.full((1, 2, 1), waveforms[0].duration_s), None, known=known)
 
     def __call__(
         self, prompts: AudioPrompt, settings: DrawSettings, *, callback_on_step: Callable[[int, int], None]
@@ -90,6 +91,21 @@ def test_the_controls_become_settings(make_sound):
     )
     assert [caption for _, caption in pictures] == ["Seed 7", "Seed 8"]
     assert heard == HEARD
+
+
+def test_a_recording_that_is_not_known_says_so(make_sound):
+    pictures, heard = draw_of(build_app(Pipeline(), RANKER))(make_sound(2), 20, 5.0, 7, 1, "empty")
+    assert list(heard.items()) == [
+        ("No known sound recognised (closest: An elephant.)", 0.75),
+        ("A koala.", -0.25),
+    ]
+    about = pictures[0][0].info
+    assert (about["heard"], about["known"]) == ("An elephant.", "false")
+    ((mixed, _),), heard = draw_of(build_app(Pipeline(), RANKER))(
+        make_sound(2), 20, 5.0, 7, 1, "empty", make_sound(1, "b")
+    )
+    assert heard == HEARD
+    assert "known" not in mixed.info
 
 
 @pytest.mark.parametrize(
@@ -247,6 +263,7 @@ def test_over_http(make_sound, tmp_path):
             "guidance_scale": "3.0",
             "negative": "empty",
             "heard": "An elephant.",
+            "known": "true",
         }
 
 

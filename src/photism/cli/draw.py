@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import islice
 from typing import Annotated
+from warnings import warn
 
 import typer
 
@@ -16,9 +17,11 @@ from photism.cli.startup import load_pipeline
 from photism.cli.text_sound import TextSound
 from photism.drawing.metadata import describe_models, describe_settings
 from photism.drawing.settings import DrawSettings
-from photism.errors import InputError
+from photism.errors import InputError, RecordingWarning
 from photism.output_files import check_png, plan_files, sound_stem
 from photism.prompts.settings import MixSettings, PipelineSettings
+
+NOT_KNOWN = "no known sound recognised; the image is that of the closest captions"
 
 
 def draw(
@@ -82,9 +85,14 @@ def draw(
     prompts = pipeline.encoder.encode(list(read.values()), batch_size=settings.batch_size)
     ranked = ranker.rank_prompts(prompts) if ranker else [[] for _ in read]
     recordings = {
-        files[number].name: RankedRecording(files[number].name, [(each["caption"], each["score"]) for each in captions])
-        for number, captions in zip(read, ranked, strict=True)
+        files[number].name: RankedRecording(
+            files[number].name, [(each["caption"], each["score"]) for each in captions], known
+        )
+        for number, captions, known in zip(read, ranked, prompts.known, strict=True)
     }
+    for (number, recording), known in zip(read.items(), prompts.known, strict=True):
+        for warning in recording.level.warnings or (NOT_KNOWN,) * (known is False):
+            warn(f"{files[number].name}: {warning}", RecordingWarning, stacklevel=2)
     with progress_bar("drawing") as bar:
         outputs = pipeline.stream(mix_prompts(prompts, mixing), decoded, callback_on_step=bar.update)
         for group, paths in zip(groups, targets, strict=True):

@@ -11,7 +11,7 @@ from photism.cli.progress import recordings_bar
 from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
 from photism.errors import InputError
-from photism.listening.label_formats import format_labels, whole_captions
+from photism.listening.label_formats import captions_as_dict, format_labels
 from photism.listening.segment_files import LabelOutput, SegmentWriter
 from photism.listening.settings import HearSettings, RankerModelSettings
 
@@ -33,8 +33,9 @@ def hear(
 ) -> None:
     """Print the captions nearest to recordings.
 
-    Captions are ranked for whole recordings or, with --window, over time. Scores are from -1 to 1. Unreadable
-    recordings are reported and skipped; the exit status is then 2.
+    Captions are ranked for whole recordings or, with --window, over time. Scores are from -1 to 1. A recording that
+    the model was not taught is reported as no known sound, if the model can tell. Unreadable recordings are reported
+    and skipped; the exit status is then 2.
 
     Examples:
         photism hear elephant.ogg --top-k 3
@@ -52,6 +53,8 @@ def hear(
     with recordings_bar("ranking captions", len(files)) as bar, writer.open(bar.echo):
         callbacks = {"on_error": skip_and_release(bar, files), "on_progress": bar.advance}
         for labels in ranker.stream(files, captions=choices, **callbacks, **vars(settings)):
-            whole = whole_captions(labels) if settings.window_s is None else None
-            text = format_labels(files[labels.number].name, labels, output.chosen_format, whole=whole)
+            is_whole = settings.window_s is None
+            fields = captions_as_dict(labels, threshold=settings.threshold, is_whole=is_whole)
+            file = files[labels.number].name
+            text = format_labels(file, labels, output.chosen_format, fields=fields, with_times=not is_whole)
             writer.write(labels.number, text, labels.segments, duration_s=labels.duration_s)

@@ -7,7 +7,7 @@ from photism.cli import options as option
 from photism.cli.progress import recordings_bar
 from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
-from photism.listening.label_formats import format_labels, whole_classes
+from photism.listening.label_formats import classes_as_dict, format_labels
 from photism.listening.segment_files import LabelOutput, SegmentWriter
 from photism.listening.settings import ClassifierModelSettings, LabelSettings
 
@@ -42,6 +42,8 @@ def label(
     with recordings_bar("classifying", len(files)) as bar, writer.open(bar.echo):
         callbacks = {"on_error": skip_and_release(bar, files), "on_progress": bar.advance}
         for labels in classifier.stream(files, **callbacks, **vars(settings)):
-            whole = whole_classes(labels) if settings.window_s is None else None
-            text = format_labels(files[labels.number].name, labels, output.chosen_format, whole=whole)
+            is_whole = settings.window_s is None
+            fields = classes_as_dict(labels, is_whole=is_whole)
+            file = files[labels.number].name
+            text = format_labels(file, labels, output.chosen_format, fields=fields, with_times=not is_whole)
             writer.write(labels.number, text, labels.segments, duration_s=labels.duration_s)

@@ -18,10 +18,20 @@ if TYPE_CHECKING:
 
 
 class RankedRecording(NamedTuple):
-    """A recording, and captions with their scores, the nearest first."""
+    """A recording, captions with their scores, the nearest first, and whether the model knows its sound at all."""
 
     file: str
     captions: Sequence[tuple[str, float]]
+    known: bool | None = None  # None if the model cannot tell
+
+    def __str__(self) -> str:
+        """Return the name and the nearest caption, and whether that is one."""
+        if not self.captions:
+            return printable(self.file)
+        caption, score = self.captions[0]
+        nearest = f"{caption} ({score:.2f})"
+        heard = f"no known sound recognised (closest: {nearest})" if self.known is False else nearest
+        return f"{printable(self.file)}: {heard}"
 
 
 class ImageFile(NamedTuple):
@@ -47,8 +57,12 @@ class ImageFiles:
     def as_dict(self) -> dict[str, Any]:
         """Return the recordings with their captions, and the files, for JSON."""
         recordings = [
-            {"file": file, "heard": [{"caption": caption, "score": score} for caption, score in captions]}
-            for file, captions in self.recordings
+            {
+                "file": each.file,
+                "known": each.known,
+                "heard": [{"caption": caption, "score": score} for caption, score in each.captions],
+            }
+            for each in self.recordings
         ]
         files = [
             {"file": str(path), "seed": seed, **({"nsfw_content_detected": True} if is_flagged else {})}
@@ -59,10 +73,7 @@ class ImageFiles:
 
     def __str__(self) -> str:
         """Return a line for each recording, with its nearest caption, and for each file."""
-        titles = [
-            f"{printable(file)}: {captions[0][0]} ({captions[0][1]:.2f})" if captions else printable(file)
-            for file, captions in self.recordings
-        ]
+        titles = [str(recording) for recording in self.recordings]
         lines = [
             f"  {printable(str(path))}  seed {seed}" + ("  black: the safety checker found it unsafe" * is_flagged)
             for path, seed, is_flagged in self.images
@@ -94,10 +105,16 @@ def write_images(
 
 def _describe_recordings(recordings: Sequence[RankedRecording]) -> dict[str, str]:
     """Return PNG metadata of the recordings of an image; for several of them, lists in JSON."""
-    nearest = [captions[0][0] for _, captions in recordings if captions]
+    nearest = [each.captions[0][0] for each in recordings if each.captions]
+    known = [each.known for each in recordings if each.known is not None]
     if len(recordings) == 1:
-        return {"sound": recordings[0].file, **({"heard": nearest[0]} if nearest else {})}
-    lists = {"sounds": [file for file, _ in recordings], **({"heard": nearest} if nearest else {})}
+        decision = {"known": str(known[0]).lower()} if known else {}
+        return {"sound": recordings[0].file, **({"heard": nearest[0]} if nearest else {}), **decision}
+    lists: dict[str, list[Any]] = {
+        "sounds": [each.file for each in recordings],
+        **({"heard": nearest} if nearest else {}),
+        **({"known": known} if len(known) == len(recordings) else {}),
+    }
     return {name: json.dumps(values, ensure_ascii=False) for name, values in lists.items()}
 
 

@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from photism.audio.log_mel import FRAMES_PER_S
@@ -24,7 +22,7 @@ from photism.listening.head_states import encode_windows, extract_features, stre
 from photism.listening.segmentation import ProblemType
 from photism.listening.settings import ClassifierSettings, LabelSettings, ScoreFunction
 from photism.listening.transformers_classifier import TransformersClassifier
-from photism.listening.windowed_scores import ClassScore, LabelPolicy, Labels, label_recordings
+from photism.listening.windowed_scores import ClassScore, LabelPolicy, Labels, Scored, label_recordings
 from photism.settings import accepts
 
 PROBLEM_TYPES: dict[ScoreFunction, ProblemType] = {
@@ -251,11 +249,11 @@ class AudioClassifier:
         return PROBLEM_TYPES[function]
 
 
-def _apply(function: ScoreFunction, logits: Tensor) -> NDArray[np.floating]:
-    """Turn logits (B, C) into scores (B, C)."""
+def _apply(function: ScoreFunction, logits: Tensor) -> list[Scored]:
+    """Turn logits (B, C) into the scores (C,) of each row."""
     scores = logits
     if function == "softmax":
         scores = logits.softmax(-1)
     elif function == "sigmoid":
         scores = logits.sigmoid()
-    return scores.numpy()
+    return [Scored(row) for row in scores.numpy()]

@@ -22,33 +22,54 @@ SUFFIXES: Mapping[LabelFormat, str] = {"table": ".txt", "json": ".jsonl", "csv":
 CSV_HEADER = "file,start_s,end_s,label,score\n"
 
 
-def format_labels(file: str, labels: Labels, format: LabelFormat, *, whole: Mapping[str, Any] | None) -> str:
+def format_labels(
+    file: str, labels: Labels, format: LabelFormat, *, fields: Mapping[str, Any], with_times: bool
+) -> str:
     """Return the labels of a recording in a format; the lines of several recordings can be joined.
 
     Args:
         file: name of the recording.
         labels: its labels.
         format: one of `LABEL_FORMATS`. "csv" is without the header, `CSV_HEADER`.
-        whole: JSON fields, if the whole recording was labelled; None if windows were.
+        fields: further JSON fields of the recording.
+        with_times: print times in a table.
     """
     if format == "csv":
         return as_csv(file, labels.segments)
     if format == "audacity":
         return as_audacity(labels.segments)
     if format == "table":
-        return as_table(file, labels.segments, with_times=whole is None)
-    return as_json({"file": file} | (labels.as_dict() if whole is None else dict(whole)))
+        unknown = f"  {unknown_text(labels.closest['label'])}\n" if labels.known is False else ""
+        return as_table(file, labels.segments, with_times=with_times) + unknown
+    return as_json({"file": file} | dict(fields))
 
 
-def whole_classes(labels: Labels) -> dict[str, Any]:
-    """Return the JSON fields of a recording that was classified as a whole."""
+def classes_as_dict(labels: Labels, *, is_whole: bool) -> dict[str, Any]:
+    """Return the JSON fields of a recording that was classified, as a whole or in windows."""
+    if not is_whole:
+        return labels.as_dict()
     classes = [{"label": segment.label, "score": segment.score} for segment in labels.segments]
-    return {"duration_s": labels.duration_s, "labels": classes}
+    return {"duration_s": labels.duration_s, "silent": labels.silent, "labels": classes}
 
 
-def whole_captions(labels: Labels) -> dict[str, Any]:
-    """Return the JSON fields of a recording to which captions were ranked as a whole."""
-    return {"heard": [{"caption": segment.label, "score": segment.score} for segment in labels.segments]}
+def captions_as_dict(labels: Labels, *, threshold: float | None, is_whole: bool) -> dict[str, Any]:
+    """Return the JSON fields of a recording for which captions were ranked, whether it is known or not.
+
+    Args:
+        labels: the captions.
+        threshold: minimum score of a caption of a whole recording.
+        is_whole: whether the whole recording was ranked; otherwise its windows were.
+    """
+    known = {"known": labels.known}
+    if not is_whole:
+        return known | labels.as_dict()
+    ranked = [each for each in labels.windows[0].scores if threshold is None or each["score"] >= threshold]
+    return known | {"heard": [{"caption": each["label"], "score": each["score"]} for each in ranked]}
+
+
+def unknown_text(closest: str) -> str:
+    """Return the message for a recording whose sound the model does not know."""
+    return f"No known sound recognised (closest: {closest})"
 
 
 def as_table(file: str, segments: Iterable[Segment], *, with_times: bool) -> str:

@@ -25,10 +25,18 @@ from photism.listening.settings import HearSettings, LabelSettings
 MAX_GROUP_SAMPLES = 20 * 60 * SAMPLING_RATE
 """Samples of decoded recordings that are held in memory to sort them by length: 77 MB."""
 
-ScoreWaveforms: TypeAlias = Callable[[Sequence[Waveform]], NDArray[np.floating]]
-"""Function from B waveforms to scores (B, C), in which no row depends on the other waveforms."""
-ScoreLongRecording: TypeAlias = Callable[[LongRecording, Callable[[float], None]], NDArray[np.floating]]
-"""Function from a long recording, and a callback for the seconds that are processed, to its scores (C,)."""
+
+class Scored(NamedTuple):
+    """Scores (C,) of a waveform, and whether the model knows its sound at all; None if the model cannot tell."""
+
+    scores: NDArray[np.floating]
+    known: bool | None = None
+
+
+ScoreWaveforms: TypeAlias = Callable[[Sequence[Waveform]], Sequence[Scored]]
+"""Function from waveforms to the scores of each, which do not depend on the other waveforms."""
+ScoreLongRecording: TypeAlias = Callable[[LongRecording, Callable[[float], None]], Scored]
+"""Function from a long recording, and a callback for the seconds that are processed, to its scores."""
 
 
 class ClassScore(TypedDict):
@@ -39,11 +47,12 @@ class ClassScore(TypedDict):
 
 
 class ScoredWindow(NamedTuple):
-    """A window of a recording and its best classes, best first."""
+    """A window of a recording, its best classes, best first, and whether the model knows its sound at all."""
 
     start_s: float
     end_s: float
     scores: tuple[ClassScore, ...]
+    known: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -55,21 +64,40 @@ class Labels:
         duration_s: duration of the recording.
         windows: scored windows; a single one if the whole recording was scored.
         segments: neighbouring windows with the same label, merged; if the whole recording was scored, its best classes,
-            best first.
+            best first. Windows whose sound the model does not know have none.
+        silent: whether there is nothing to hear in the recording.
     """
 
     number: int
     duration_s: float
     windows: tuple[ScoredWindow, ...]
     segments: tuple[Segment, ...]
+    silent: bool
+
+    @property
+    def known(self) -> bool | None:
+        """Whether the model knows the sound of any window; None if it cannot tell."""
+        decisions = [window.known for window in self.windows if window.known is not None]
+        return any(decisions) if decisions else None
+
+    @property
+    def closest(self) -> ClassScore:
+        """The class with the highest score of all windows, known or not."""
+        return max((window.scores[0] for window in self.windows), key=lambda best: best["score"])
 
     def as_dict(self) -> dict[str, Any]:
         """Return the duration, segments and windows for JSON."""
         windows = [
-            {"start_s": start_s, "end_s": end_s, "scores": list(scores)} for start_s, end_s, scores in self.windows
+            {
+                "start_s": window.start_s,
+                "end_s": window.end_s,
+                **({} if window.known is None else {"known": window.known}),
+                "scores": list(window.scores),
+            }
+            for window in self.windows
         ]
         segments = [segment._asdict() for segment in self.segments]
-        return {"duration_s": self.duration_s, "segments": segments, "windows": windows}
+        return {"duration_s": self.duration_s, "silent": self.silent, "segments": segments, "windows": windows}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +116,12 @@ class LabelPolicy:
     top_k: int | None
     threshold: float | None
 
-    def scored_window(self, window: Window, scores: NDArray[np.floating]) -> ScoredWindow:
-        """Return a window in samples with its best classes by scores (C,), best first."""
+    def scored_window(self, window: Window, scored: Scored) -> ScoredWindow:
+        """Return a window in samples with its best classes, best first."""
+        scores = scored.scores
         order = np.argsort(-scores, kind="stable")[: self.top_k]
         best = tuple(ClassScore(label=self.names[int(index)], score=float(scores[index])) for index in order)
-        return ScoredWindow(window.start / SAMPLING_RATE, window.stop / SAMPLING_RATE, best)
+        return ScoredWindow(window.start / SAMPLING_RATE, window.stop / SAMPLING_RATE, best, scored.known)
 
 
 class _Crop(NamedTuple):
@@ -102,6 +131,7 @@ class _Crop(NamedTuple):
     window: Window
     waveform: Recording  # a long one only if it is scored as a whole
     sample_count: int  # of the recording
+    silent: bool  # whether there is nothing to hear in the recording
     new_from: int  # sample of the recording up to which the windows before it reach
 
     @property
@@ -110,8 +140,8 @@ class _Crop(NamedTuple):
         return self.window.stop == self.sample_count
 
 
-ScoredCrop: TypeAlias = tuple[_Crop, NDArray[np.floating] | NotFiniteError]
-ScoredCrops: TypeAlias = Iterator[tuple[_Crop, NDArray[np.floating]]]
+ScoredCrop: TypeAlias = tuple[_Crop, Scored | NotFiniteError]
+ScoredCrops: TypeAlias = Iterator[tuple[_Crop, Scored]]
 
 
 def label_recordings(
@@ -148,7 +178,7 @@ def label_recordings(
         if on_progress:
             on_progress(crop.number, processed_s, crop.sample_count / SAMPLING_RATE)
 
-    def score_whole(crops: Sequence[_Crop]) -> list[NDArray[np.floating]]:
+    def score_whole(crops: Sequence[_Crop]) -> list[Scored]:
         """Score long recordings as a whole."""
         return [
             score_long(crop.waveform, partial(report, crop))
@@ -159,7 +189,7 @@ def label_recordings(
     def score_crops(batch: Sequence[_Crop]) -> list[ScoredCrop]:
         """Score a batch and report the progress."""
         short = [crop.waveform for crop in batch if isinstance(crop.waveform, Waveform)]
-        rows = iter(each_finite(lambda some: list(score(some)), short) if short else ())
+        rows = iter(each_finite(score, short) if short else ())
         scored: list[ScoredCrop] = []
         for crop in batch:
             is_short = isinstance(crop.waveform, Waveform)
@@ -210,15 +240,15 @@ def _cut(
 
 
 def _crops(number: int, recording: Recording, settings: HearSettings | LabelSettings) -> Iterator[_Crop]:
-    total = recording.sample_count
+    total, silent = recording.sample_count, recording.level.is_silent
     if settings.window_s is None:
-        yield _Crop(number, Window(0, total), recording, total, 0)
+        yield _Crop(number, Window(0, total), recording, total, silent, 0)
         return
     length = round(settings.window_s * SAMPLING_RATE)
     hop = length // 2 if settings.hop_s is None else max(1, round(settings.hop_s * SAMPLING_RATE))
     new_from = 0
     for window, samples in stream_windows(sample_blocks(recording), length=length, hop=hop):
-        yield _Crop(number, window, Waveform(samples), total, new_from)
+        yield _Crop(number, window, Waveform(samples), total, silent, new_from)
         new_from = window.stop
 
 
@@ -240,8 +270,8 @@ def _label_whole(scored: ScoredCrops, policy: LabelPolicy) -> Labels:
     ((crop, row),) = scored
     window = policy.scored_window(crop.window, row)
     best = [each for each in window.scores if policy.threshold is None or each["score"] >= policy.threshold]
-    segments = tuple(Segment(0.0, window.end_s, **each) for each in best)
-    return Labels(crop.number, window.end_s, (window,), segments)
+    segments = () if row.known is False else tuple(Segment(0.0, window.end_s, **each) for each in best)
+    return Labels(crop.number, window.end_s, (window,), segments, crop.silent)
 
 
 def _label_windows(scored: ScoredCrops, policy: LabelPolicy) -> Labels:
@@ -249,11 +279,13 @@ def _label_windows(scored: ScoredCrops, policy: LabelPolicy) -> Labels:
     merger = SegmentMerger(policy.names, policy.problem_type, policy.threshold)
     windows: list[ScoredWindow] = []
     number = before_stop = 0
+    silent = False
     for crop, row in scored:
-        number, window = crop.number, crop.window
+        number, window, silent = crop.number, crop.window, crop.silent
         windows.append(policy.scored_window(window, row))
-        # A window stands for the range up to the middle of its overlap with the next one.
-        merger.add((before_stop + window.start) / 2 / SAMPLING_RATE, row)
+        # A window stands for the range up to the middle of its overlap with the next one. NaN reaches no threshold.
+        scores = np.full_like(row.scores, np.nan) if row.known is False else row.scores
+        merger.add((before_stop + window.start) / 2 / SAMPLING_RATE, scores)
         before_stop = window.stop
     duration_s = windows[-1].end_s
-    return Labels(number, duration_s, tuple(windows), tuple(merger.finish(duration_s)))
+    return Labels(number, duration_s, tuple(windows), tuple(merger.finish(duration_s)), silent)

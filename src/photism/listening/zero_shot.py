@@ -17,9 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from photism.audio.long_recording import LongRecording
@@ -27,7 +25,7 @@ from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead
 from photism.listening.settings import CAPTION_FIELD, HearSettings, RankSettings
-from photism.listening.windowed_scores import LabelPolicy, Labels, label_recordings
+from photism.listening.windowed_scores import LabelPolicy, Labels, Scored, label_recordings
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.metrics import sequence_similarity
@@ -134,6 +132,9 @@ class CaptionRanker:
     ) -> Iterator[Labels]:
         """Rank captions for recordings, whole or in windows, and yield the results in order.
 
+        Where the model does not know the sound, `Labels.known` is False and there are no segments, whichever captions
+        are ranked; the ranking is in `Labels.windows`.
+
         Args:
             recordings: one recording, as `load_waveform` accepts it; or a list, generator or dataset of recordings.
             captions: captions to rank; by default the model's.
@@ -151,15 +152,18 @@ class CaptionRanker:
         names = self._choose_captions(captions)
         self._encoded(_fill(chosen.template, names))  # raises an error before anything is read
 
-        def score(batch: Sequence[Waveform]) -> NDArray[np.floating]:
-            """Return the scores (B, M) of a batch of waveforms."""
-            prompts = self.encoder.encode(batch, batch_size=len(batch))
-            return self.score_prompts(prompts, captions=names, template=chosen.template).float().cpu().numpy()
+        def score_each(prompts: AudioPrompt) -> list[Scored]:
+            """Return the scores (M,) of each prompt, and whether its sound is known."""
+            scores = self.score_prompts(prompts, captions=names, template=chosen.template).float().cpu().numpy()
+            return [Scored(*row) for row in zip(scores, prompts.known, strict=True)]
 
-        def score_long(recording: LongRecording, report: Callable[[float], None]) -> NDArray[np.floating]:
-            """Return the scores (M,) of a long recording."""
-            prompt = self.encoder.encode([recording], on_progress=report)
-            return self.score_prompts(prompt, captions=names, template=chosen.template)[0].float().cpu().numpy()
+        def score(batch: Sequence[Waveform]) -> list[Scored]:
+            """Return the scores of a batch of waveforms."""
+            return score_each(self.encoder.encode(batch, batch_size=len(batch)))
+
+        def score_long(recording: LongRecording, report: Callable[[float], None]) -> Scored:
+            """Return the scores of a long recording."""
+            return score_each(self.encoder.encode([recording], on_progress=report))[0]
 
         policy = LabelPolicy(names=names, problem_type="single_label", top_k=chosen.top_k, threshold=chosen.threshold)
         found = read_ahead(

@@ -16,6 +16,7 @@ class AudioPrompt(NamedTuple):
     pooled_prompt_embeds: Tensor | None  # (B, P) for SD XL, else None
     windows: tuple[int, ...] = ()  # set by `encode`: how many windows each recording was encoded in; 1 is exact
     mixture_weights: Tensor | None = None  # float32 (B, N), where each prompt is a mixture of N memorised ones
+    known: tuple[bool | None, ...] = ()  # set by `encode`: whether the model knows the sound; None if it cannot tell
 
 
 def select_rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
@@ -26,19 +27,21 @@ def select_rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
         None if pooled is None else pooled[rows],
         tuple(prompts.windows[row] for row in rows) if prompts.windows else (),
         None if weights is None else weights[rows],
+        tuple(prompts.known[row] for row in rows) if prompts.known else (),
     )
 
 
 def concatenate(prompts: Sequence[AudioPrompt]) -> AudioPrompt:
     """Concatenate prompts of one prompt space along the batch axis.
 
-    Pooled embeddings and mixture weights are kept where all prompts have them.
+    Pooled embeddings, mixture weights and `known` are kept where all prompts have them.
     """
     return AudioPrompt(
         torch.cat([each.prompt_embeds for each in prompts]),
         _concatenated([each.pooled_prompt_embeds for each in prompts]),
         tuple(count for each in prompts for count in each.windows),
         _concatenated([each.mixture_weights for each in prompts]),
+        tuple(known for each in prompts for known in each.known) if all(each.known for each in prompts) else (),
     )
 
 

@@ -24,6 +24,7 @@ from photism.files import apply_umask
 from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt, concatenate
 from photism.prompts.encoder_config import AudioPromptEncoderConfig
+from photism.prompts.known_sounds import KnownSounds
 from photism.prompts.lexicon import Lexicon
 from photism.prompts.prompt_adapter import (
     ADAPTERS,
@@ -60,6 +61,7 @@ class AudioPromptEncoder(PreTrainedModel):
         self.pooled_projection = (
             nn.Linear(config.space_width, config.space_pooled_width) if config.space_pooled_width else None
         )
+        self.known_sounds = KnownSounds.from_config(config.known_sounds) if config.known_sounds else None
         self.register_buffer("bos", torch.zeros(config.space_width))
         self.register_buffer("negative", torch.zeros(config.space_length, config.space_width))
         pooled_negative = torch.zeros(config.space_pooled_width) if config.space_pooled_width else None
@@ -215,15 +217,22 @@ class AudioPromptEncoder(PreTrainedModel):
         """Turn encoder states (B, F, D) and their mask (B, F) into prompts."""
         if not isinstance(self.adapter, PhoneticPromptAdapter):
             return self._with_bos(self.adapter(states, attention_mask))
-        weights = self.adapter.mixture_weights(states, attention_mask)
-        return self._with_bos(self.adapter.mix(weights))._replace(mixture_weights=weights)
+        rows = zip(states, attention_mask.bool(), strict=True)
+        return self._mix(self.adapter, ([row[mask]] for row, mask in rows))
 
     def _adapt_blocks(self, states: Iterable[Tensor]) -> AudioPrompt:
         """Turn encoder states (1, F, D), which come in blocks, into a prompt, as `_adapt` does."""
         if not isinstance(self.adapter, PhoneticPromptAdapter):
             return self._with_bos(self.adapter.adapt_blocks(states))
-        weights = self.adapter.mixture_weights_of_blocks(states)
-        return self._with_bos(self.adapter.mix(weights))._replace(mixture_weights=weights)
+        return self._mix(self.adapter, [(block[0] for block in states)])
+
+    def _mix(self, adapter: PhoneticPromptAdapter, states: Iterable[Iterable[Tensor]]) -> AudioPrompt:
+        """Turn the states (f, D) of B recordings, each in blocks, into prompts, and decide which of them are known."""
+        weights, measurements = adapter.measured_weights(states)
+        known: tuple[bool | None, ...] = (None,) * len(weights)
+        if self.known_sounds is not None:
+            known = tuple((self.known_sounds.log_odds(measurements) > 0).tolist())
+        return self._with_bos(adapter.mix(weights))._replace(mixture_weights=weights, known=known)
 
     def _with_bos(self, tokens: Tensor) -> AudioPrompt:
         """Prepend the BOS embedding to the adapter's tokens, (B, tokens, D), and compute pooled embeddings."""
@@ -289,7 +298,9 @@ class AudioPromptEncoder(PreTrainedModel):
             on_progress: called, while a recording of more than an hour is encoded, with the seconds of it that are.
 
         Returns:
-            The prompts, and the number of windows in which each recording was encoded: 1 means exact.
+            The prompts, the number of windows in which each recording was encoded, of which 1 means exact, and whether
+            each is known: False where there is nothing to hear or where the model's `known_sounds` refuse it, None if
+            the model has none.
 
         Raises:
             InputError: there are no recordings, or one cannot be read.
@@ -304,7 +315,10 @@ class AudioPromptEncoder(PreTrainedModel):
         encoded: list[AudioPrompt] = []
         for start in range(0, len(recordings), batch_size):
             batch = [load_recording(each) for each in recordings[start : start + batch_size]]
-            encoded += encoder._encode_batch(batch, on_progress)
+            prompts = concatenate(encoder._encode_batch(batch, on_progress))
+            known = prompts.known or (None,) * len(batch)
+            heard = [not recording.level.is_silent for recording in batch]
+            encoded.append(prompts._replace(known=tuple(each and one for each, one in zip(heard, known, strict=True))))
         prompts = concatenate(encoded)
         for name, embeddings in (
             ("prompt_embeds", prompts.prompt_embeds),

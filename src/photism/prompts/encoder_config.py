@@ -45,9 +45,12 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         padding_value: value of padded features.
         default_negative: negative prompt to use by default, see `photism.drawing.negative_prompt.NegativeWord`.
         default_diffusion: hub id of the diffusion pipeline to load if the model's folder holds none.
+        known_sounds: numbers of `photism.prompts.known_sounds.KnownSounds`, by which a phonetic adapter decides whether
+            a recording is known at all. None makes no decision.
 
     Raises:
-        InputError: a value is of a wrong type or out of range, or the adapter is unknown or has no such arguments.
+        InputError: a value is of a wrong type or out of range, or the adapter is unknown, has no such arguments or has
+            no use for `known_sounds`.
     """
 
     model_type = "photism_audio_prompt_encoder"
@@ -71,12 +74,15 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         padding_value: float = 0.0,
         default_negative: str = "empty",
         default_diffusion: str | None = None,
+        known_sounds: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         _check_types(vars())
         if adapter not in ADAPTERS:
             raise InputError(f"adapter must be one of {', '.join(ADAPTERS)}; got {adapter!r}")
         _check_arguments(adapter, adapter_arguments or {})
+        if known_sounds is not None and adapter != "phonetic":
+            raise InputError(f"known_sounds is for a phonetic adapter; the adapter is {adapter!r}")
         if not 1 <= tokens < space_length:
             raise InputError(
                 f"tokens must be from 1 to {space_length - 1}, the prompt length without BOS; got {tokens}"
@@ -95,6 +101,7 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         self.num_mel_bins, self.feature_stride = num_mel_bins, feature_stride
         self.input_tokens, self.max_input_tokens, self.padding_value = input_tokens, max_input_tokens, padding_value
         self.default_negative, self.default_diffusion = default_negative, default_diffusion
+        self.known_sounds = known_sounds
         super().__init__(**kwargs)
 
 

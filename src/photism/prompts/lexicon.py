@@ -92,16 +92,10 @@ class Lexicon(nn.Module):
         Returns:
             (B, prompts) float32, log-probabilities up to a constant of the recording; all are finite.
         """
-        return self._best_by_prompt(self.score(logits, attention_mask))
+        return self.best_by_prompt(self.score(logits, attention_mask))
 
-    def score_blocks(self, blocks: Iterable[Tensor]) -> Tensor:
-        """Score each prompt on one recording whose logits (1, f, V) come in blocks: (1, prompts), as `forward` does."""
-        with torch.no_grad():
-            scores = self._score(block[0].float() for block in blocks)
-        return self._best_by_prompt(scores[None])
-
-    def _best_by_prompt(self, scores: Tensor) -> Tensor:
-        """Return the score of the best pronunciation of each prompt: (B, pronunciations) -> (B, prompts)."""
+    def best_by_prompt(self, scores: Tensor) -> Tensor:
+        """Return the score of the best pronunciation of each prompt: (B, pronunciations) of `score` -> (B, prompts)."""
         scores = scores.clamp(min=IMPOSSIBLE) + self.bias.float()
         initial = scores.new_full((len(scores), self.prompts), IMPOSSIBLE)
         return initial.scatter_reduce(1, self.prompt.long().expand_as(scores), scores, "amax")
@@ -122,6 +116,18 @@ class Lexicon(nn.Module):
         # One recording at a time: its paths fit into the CPU's cache, and no time is spent on padding.
         rows = zip(logits.float(), attention_mask.bool(), strict=True)
         return torch.stack([self._score([frames[mask]]) for frames, mask in rows])
+
+    @torch.no_grad()
+    def score_blocks(self, blocks: Iterable[Tensor]) -> Tensor:
+        """Score the pronunciations on one recording whose logits (f, V) come in blocks: (1, pronunciations)."""
+        return self._score(block.float() for block in blocks)[None]
+
+    def best_pronunciations(self, scores: Tensor) -> list[list[int]]:
+        """Return the symbols of the best pronunciation for each row of scores (B, pronunciations) of `score`."""
+        starts = (self.path == BLANK).nonzero()[:, 0].tolist()
+        ends = [*starts[1:], len(self.path)]
+        best = (scores + self.bias.float()).argmax(1).tolist()
+        return [self.path[starts[index] + 1 : ends[index]].tolist() for index in best]
 
     def _score(self, blocks: Iterable[Tensor]) -> Tensor:
         """Score the pronunciations on one recording, blocks of logits (f, V): (pronunciations,)."""

@@ -10,6 +10,7 @@ from transformers import Wav2Vec2BertConfig
 
 from photism.encoder.adapter import Adapter
 from photism.errors import InputError
+from photism.prompts.known_sounds import PhonemeMeter
 from photism.prompts.lexicon import Lexicon
 from photism.prompts.resampler_adapter import ResamplerPromptAdapter
 
@@ -155,14 +156,39 @@ class PhoneticPromptAdapter(nn.Module):
 
     def mixture_weights(self, hidden_states: Tensor, attention_mask: Tensor) -> Tensor:
         """Compute the weight of each memorised prompt, (B, prompts) float32 with sum 1, from the input of `forward`."""
-        return self._weights(self.lexicon(self.phonemes(hidden_states), attention_mask))
+        return self._weights(self.lexicon.score(self.phonemes(hidden_states), attention_mask))
 
     def mixture_weights_of_blocks(self, states: Iterable[Tensor]) -> Tensor:
         """Compute the weights (1, prompts) of one recording whose hidden states (1, f, input_width) come in blocks."""
-        return self._weights(self.lexicon.score_blocks(self.phonemes(block) for block in states))
+        return self._weights(self.lexicon.score_blocks(self.phonemes(block)[0] for block in states))
+
+    def measured_weights(self, states: Iterable[Iterable[Tensor]]) -> tuple[Tensor, Tensor]:
+        """Compute the weights of recordings, and measure whether they hold one of the prompts at all.
+
+        Args:
+            states: for each of B recordings, its hidden states (f, input_width) in blocks, without padding.
+
+        Returns:
+            Weights as `mixture_weights` returns them, and the measurements (B, 7) of `PhonemeMeter`.
+        """
+        meters, scored = [], []
+        for blocks in states:
+            meter = PhonemeMeter()
+            scored.append(self.lexicon.score_blocks(meter.add(self.phonemes(block)) for block in blocks))
+            meters.append(meter)
+        scores = torch.cat(scored)
+        weights = self._weights(scores)
+        best = zip(
+            weights.amax(1).tolist(),
+            self.lexicon.best_by_prompt(scores).amax(1).tolist(),
+            self.lexicon.best_pronunciations(scores),
+            strict=True,
+        )
+        return weights, torch.tensor([meter.measure(*each) for meter, each in zip(meters, best, strict=True)])
 
     def _weights(self, scores: Tensor) -> Tensor:
-        return (self.inverse_temperature.float() * scores).softmax(-1)
+        """Turn scores of pronunciations (B, pronunciations) into weights of prompts (B, prompts)."""
+        return (self.inverse_temperature.float() * self.lexicon.best_by_prompt(scores)).softmax(-1)
 
     @torch.no_grad()
     def set_prompts(self, prompts: Tensor) -> None:

@@ -14,6 +14,7 @@ from photism.drawing.metadata import describe_settings
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
 from photism.hub import bundled_model
+from photism.listening.label_formats import unknown_text
 from photism.prompts.text_place import read_text_place
 from photism.settings import declarations
 
@@ -158,7 +159,10 @@ class _Studio:
         strength: float = -1,
         progress: gr.Progress = gr.Progress(),  # noqa: B008 - gradio looks for it there
     ) -> "tuple[list[tuple[Image, str]], dict[str, float]]":
-        """Return images with their captions, and the nearest captions of the recording with their scores."""
+        """Return images with their captions, and the nearest captions of the recording with their scores.
+
+        The nearest caption of a recording that the model does not know says so.
+        """
 
         def show_progress(done: int, total: int) -> None:
             progress((done, total), unit="steps")
@@ -182,13 +186,18 @@ class _Studio:
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from None
         ranked = self.ranker.rank_prompts(prompts)[0] if self.ranker else []
+        known = prompts.known[0] if prompts.known else None  # a mixture of two recordings is neither
+        nearest = ranked[0]["caption"] if ranked else None
         heard = {each["caption"]: each["score"] for each in ranked}
+        if nearest is not None and known is False:
+            heard = {unknown_text(nearest): heard.pop(nearest), **heard}
         about = {
             "Software": f"photism {__version__}",
             "model": self.model,
             **describe_settings(settings, output.settings),
             "weights": f"{1 - share:g},{share:g}" if second_sound else None,
-            "heard": next(iter(heard), None),
+            "heard": nearest,
+            "known": None if known is None else str(known).lower(),
         }
         return _with_captions(output, about), heard
 
