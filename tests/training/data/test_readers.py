@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import shutil
 import tarfile
 from functools import partial
@@ -48,6 +49,14 @@ def test_columns_may_be_named(tmp_path):
     (tmp_path / "metadata.csv").write_text("clip,c1,c2,text\nx.ogg,one,two,three\n")
     (example,) = read(tmp_path, sound="clip", text=("c1", "c2"))
     assert (example.name, example.texts) == ("x.ogg", ("one", "two"))
+
+
+def test_names_of_classes_can_be_written_in_utf8(captioned, tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    shutil.copy(captioned / "0.wav", folder / "0.wav")
+    (example,) = read(tmp_path)
+    assert (example.sound, example.texts) == (folder / "0.wav", (r"caf\udce9",))
 
 
 def test_folders_are_labels(captioned, tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from photism.files import as_utf8
 from photism.training.data.example import SOUND_SUFFIXES, SPLITS, Example, RowReader
 
 
@@ -19,7 +20,7 @@ def read_folder(recordings: list[Path], folder: Path, rows: RowReader) -> Iterat
     for path in recordings:
         parts = path.relative_to(folder).parts[:-1]
         split = SPLITS.get(parts[0].lower()) if parts else None
-        labels = parts[1 if split else 0 :]
+        labels = [as_utf8(label) for label in parts[1 if split else 0 :]]  # they become names of classes
         row: dict[str, Any] = {"audio": path, "labels": labels[-1:]}
         yield Example(
             name=str(path.relative_to(folder)),
