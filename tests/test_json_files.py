@@ -63,16 +63,24 @@ def test_a_byte_order_mark_is_skipped(tmp_path):
     assert read_texts(tmp_path / "captions.json", "model talk") == ("Ein Käuzchen.",)
 
 
-@pytest.mark.parametrize(("name", "limit"), LIMITS.items())
-def test_what_the_libraries_allocate_memory_for_has_a_limit(tmp_path, name, limit):
+@pytest.mark.parametrize(("name", "limits"), LIMITS.items())
+def test_numbers_that_the_libraries_use_unchecked_have_limits(tmp_path, name, limits):
     path = tmp_path / "preprocessor_config.json"
-    for value in (0, limit, None):
+    lowest, highest = limits
+    for value in (lowest, 10**30 if highest == float("inf") else highest, None):
         path.write_text(json.dumps({"feature_extractor": {name: value}}))
         check_library_files(tmp_path, "model talk")
-    for value in (-1, limit + 1):
+    for value in (lowest - 1, "x", *([] if highest == float("inf") else [highest + 1])):
         path.write_text(json.dumps({"feature_extractor": {name: value}}))
-        with pytest.raises(InputError, match=f"model talk: {name} in its preprocessor_config.json must be from 0 to"):
+        with pytest.raises(InputError, match=f"model talk: {name} in its preprocessor_config.json must be"):
             check_library_files(tmp_path, "model talk")
+
+
+@pytest.mark.parametrize("name", ["num_attention_heads", "hidden_size", "norm_num_groups", "n_positions"])
+def test_sizes_are_not_negative(tmp_path, name):
+    (tmp_path / "config.json").write_text(json.dumps({"pad_token_id": -1, name: -1}))
+    with pytest.raises(InputError, match=f"model talk: {name} in its config.json must be a number from 0 to"):
+        check_library_files(tmp_path, "model talk")
 
 
 def test_files_that_the_libraries_do_not_read_are_not_checked(tmp_path):

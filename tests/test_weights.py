@@ -58,7 +58,7 @@ def test_a_tensor_of_another_shape_is_named_with_both(tmp_path, prefix):
 @pytest.mark.parametrize(("dtype", "name"), [(torch.int8, "I8"), (torch.uint8, "U8"), (torch.bool, "BOOL")])
 def test_integers_in_place_of_floats_are_named(tmp_path, dtype, name):
     headers = saved(tmp_path, **{"linear.weight": torch.zeros(3, 2, dtype=dtype)})
-    refused(headers, f"model talk is quantised: linear.weight is of type {name}, not a float; give the checkpoint in")
+    refused(headers, f"model talk is quantised: linear.weight is of type {name}, not a float; give it in")
 
 
 @pytest.mark.parametrize(

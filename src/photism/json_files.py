@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,15 +20,20 @@ LIBRARY_FILES = (
     "vocab.json",
 )
 """Patterns of the files that transformers and diffusers read; each holds a JSON object."""
-LIMITS = {
-    "feature_size": 2**12,  # mel filters
-    "fft_window_size": 2**16,
-    "n_fft": 2**16,
-    "num_labels": 10**6,  # a name for each
-    "num_mel_bins": 2**12,
-    "num_train_timesteps": 10**6,  # a noise level for each
+LIMITS: dict[str, tuple[float, float]] = {
+    # Mel filters, names of classes and noise levels are allocated as soon as the libraries read their numbers.
+    "feature_size": (1, 2**12),
+    "fft_window_size": (1, 2**16),
+    "model_max_length": (1, math.inf),
+    "n_fft": (1, 2**16),
+    "num_labels": (0, 10**6),
+    "num_mel_bins": (1, 2**12),
+    "num_train_timesteps": (1, 10**6),
+    "sampling_rate": (1, 768_000),
 }
-"""Largest plausible values of what the libraries allocate memory for as soon as they read it."""
+"""Lowest and highest plausible value of numbers that are used unchecked by the libraries."""
+COUNTS = ("channels", "groups", "head", "layer", "n_embd", "positions", "size")
+"""Words in the names of numbers that are never negative."""
 
 
 def read_json(path: Path, owner: str) -> Any:
@@ -109,7 +115,10 @@ def check_library_files(folder: Path, owner: str) -> None:
 
 
 def _check_limits(config: dict[str, Any], path: Path, owner: str) -> None:
-    for name, limit in LIMITS.items():
-        value = config.get(name)
-        if isinstance(value, int) and not 0 <= value <= limit:
-            raise InputError(f"{owner}: {name} in its {path.name} must be from 0 to {limit:,}; got {value!r:.40}")
+    for name, value in config.items():
+        lowest, highest = LIMITS.get(name, (0 if any(word in name for word in COUNTS) else -math.inf, math.inf))
+        is_number = isinstance(value, int | float)
+        if (is_number and not lowest <= value <= highest) or (name in LIMITS and isinstance(value, str)):
+            raise InputError(
+                f"{owner}: {name} in its {path.name} must be a number from {lowest:,} to {highest:,}; got {value!r:.40}"
+            )

@@ -111,7 +111,7 @@ def test_a_damaged_file_is_one_line_that_names_it(load, name, file, damage):
         ({"architectures": [None]}, r"architectures must be a list of names; got \[None\]"),
         ({"model_type": []}, r"model_type must be a name; got \[\]"),
         ({"quantization_config": {"quant_method": "gptq"}}, r"is quantised \('gptq'\), which is not supported"),
-        ({"num_labels": 10**9}, "num_labels in its config.json must be from 0 to 1,000,000"),
+        ({"num_labels": 10**9}, "num_labels in its config.json must be a number from 0 to 1,000,000"),
         ({"num_hidden_layers": 10**6}, "does not fit its config.json, which has num_hidden_layers=1000000"),
         ({"hidden_size": 10**6}, r"has the shape \(.*\), but config.json describes \(.*1000000"),
     ],
@@ -163,6 +163,29 @@ def test_a_part_of_a_diffusion_pipeline_that_does_not_fit_takes_no_memory(load, 
     config = json.loads((sources["draw"] / f"diffusion/{file}/config.json").read_text())
     with pytest.raises(InputError, match=message):
         load("draw", f"diffusion/{file}/config.json", json.dumps({**config, **change}).encode())
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "message"),
+    [
+        ("vocoder/config.json", {"sampling_rate": "x"}, "sampling_rate in its config.json must be a number from 1 to"),
+        ("vocoder/config.json", {"upsample_rates": 5}, "upsample_rates of its vocoder must be from 1 to 1,024; got 5"),
+        (
+            "vocoder/config.json",
+            {"resblock_kernel_sizes": []},
+            "vocoder of .* has weights that its config.json",
+        ),
+        ("vae/config.json", {"block_out_channels": []}, r"block_out_channels of its vae must be from 1 .*; got \[\]"),
+        ("unet/config.json", {"sample_size": -1}, "sample_size in its config.json must be a number from 0 to inf; got"),
+        ("unet/config.json", {"in_channels": 10**7}, "in_channels of its unet must be from 1 to 1,024; got 10000000"),
+        ("scheduler/scheduler_config.json", {"_class_name": 5}, "the scheduler of model .* must be one of diffusers"),
+        ("scheduler/scheduler_config.json", {"num_train_timesteps": None}, "the scheduler of model .* cannot be used"),
+    ],
+)
+def test_the_values_of_audioldm_2_are_plausible(load, sources, file, change, message):
+    config = json.loads((sources["sound"] / file).read_text())
+    with pytest.raises(InputError, match=message):
+        load("sound", file, json.dumps({**config, **change}).encode())
 
 
 def test_captions_are_checked_before_weights_are_loaded(load, monkeypatch):

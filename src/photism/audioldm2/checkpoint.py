@@ -13,6 +13,7 @@ from math import prod
 from pathlib import Path
 from typing import Any, cast
 
+from photism.audio.waveform import HIGHEST_RATE
 from photism.audioldm2.settings import CHECKPOINTS, LICENCE
 from photism.errors import InputError
 from photism.hub import bundled_model, fetch_files
@@ -47,6 +48,20 @@ WEIGHT_FILES = {
     ".bin": ("pytorch_model", "diffusion_pytorch_model"),
 }
 """Names of files with weights without their extension, for each extension, the preferred one first."""
+LARGEST_COUNTS = {
+    "block_out_channels": 2**16,
+    "in_channels": 2**10,
+    "model_in_dim": 2**12,
+    "n_embd": 2**16,
+    "n_positions": 2**20,
+    "sample_size": 2**16,
+    "sampling_rate": HIGHEST_RATE,
+    "text_encoder_1_dim": 2**16,
+    "upsample_rates": 2**10,
+}
+"""Largest plausible values of the configurations that are computed with before the weights are loaded."""
+TYPES = {"block_out_channels": (list, tuple), "sample_size": (int, list, tuple), "upsample_rates": (list, tuple)}
+"""Types of those of them that are not, or not always, a single number."""
 DEFAULT_NEW_TOKENS = 8
 """Number of states that the language model generates, if its configuration has none."""
 DEFAULT_SPEECH_NEW_TOKENS = 512
@@ -155,7 +170,7 @@ class AudioLDM2Checkpoint:
         """Return a value of a component's configuration.
 
         Raises:
-            InputError: it or the component is missing.
+            InputError: it or the component is missing, or it is not a plausible number, or list of numbers.
         """
         if component not in self.configs:
             raise InputError(f"{self.location} has no {component}: give it one")
@@ -163,6 +178,12 @@ class AudioLDM2Checkpoint:
         if value is None:
             raise InputError(
                 f"{self.location} has an incomplete configuration: {name!r} is missing in that of its {component}"
+            )
+        limit = LARGEST_COUNTS.get(name)
+        if limit is not None and not _are_counts(value, limit, types=TYPES.get(name, (int,))):
+            raise InputError(
+                f"{self.location} has an unusable configuration: {name} of its {component} must be from 1 to "
+                f"{limit:,}; got {value!r:.40}"
             )
         return value
 
@@ -192,6 +213,16 @@ class AudioLDM2Checkpoint:
             _warn_of_licence(self.location)
         files = [f"{component}/{pattern}" for name in names for pattern in (name, _shards(name))]
         return fetch_files("model", self.location, [*files, f"{component}/*.json"]) / component
+
+
+def _are_counts(value: Any, limit: int, *, types: tuple[type, ...]) -> bool:
+    """Return whether a value of a configuration is a number from 1 to a limit, or a list of at least one such."""
+    counts: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
+    return (
+        isinstance(value, types)
+        and bool(counts)
+        and all(isinstance(each, int) and 1 <= each <= limit for each in counts)
+    )
 
 
 def _infix(variant: str | None) -> str:

@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 
 from photism.audio.windowing import cut_windows
 from photism.audioldm2.components import Components
+from photism.errors import InputError
 from photism.finite import check_finite
 
 
@@ -26,6 +27,11 @@ def clap_embed(waveforms: Tensor, components: Components) -> Tensor:
     rate = components.checkpoint.sampling_rate
     extractor = components.feature_extractor
     with components.on_device("audio_tower") as (clap,):
+        bins = clap.audio_model.config.num_mel_bins
+        if extractor.feature_size != bins:
+            raise InputError(
+                f"feature_extractor must make the {bins} mel bins of CLAP; it makes {extractor.feature_size}"
+            )
         resampled = (soxr.resample(waveform.numpy(), rate, extractor.sampling_rate) for waveform in waveforms)
         return torch.stack([_embed_one(clap, extractor, samples, components) for samples in resampled])
 

@@ -48,6 +48,8 @@ PARTS = {
 """The models that the pipeline computes with."""
 DIFFUSERS_MODELS = ("projection_model", "unet", "vae")
 """Components whose classes are in diffusers; those of the others are in transformers."""
+FULLY_USED = (*DIFFUSERS_MODELS, "vocoder")
+"""Components of whose weights none are left unused."""
 IGNORED_WEIGHTS = {
     "ClapTextModelWithProjection": [r"^audio_", r"^logit_scale", r"position_ids$"],
     "ClapAudioModelWithProjection": [r"^text_", r"^logit_scale"],
@@ -202,6 +204,8 @@ class ComponentLoader:
                 f"{name} is damaged: {len(found['missing_keys'])} weights are missing, such as "
                 f"{min(found['missing_keys'])}"
             )
+        if component in FULLY_USED and (unused := found["unexpected_keys"]):
+            raise InputError(f"{name} has weights that its config.json does not describe, such as {min(unused)}")
         check_values(model, name)
         self._place(component, model.eval().requires_grad_(False))
         return model
@@ -237,7 +241,12 @@ def make_scheduler(checkpoint: AudioLDM2Checkpoint, chosen: str | None) -> Any:
     import diffusers
 
     config = dict(checkpoint.configs["scheduler"])
-    scheduler_class = getattr(diffusers, config["_class_name"] if chosen is None else SCHEDULERS[chosen])
+    name = str(config["_class_name"] if chosen is None else SCHEDULERS[chosen])
+    scheduler_class = getattr(diffusers, name, None)
+    if scheduler_class is None:
+        raise InputError(f"the scheduler of model {checkpoint.location} must be one of diffusers; got {name:.40}")
+    with as_input_error(f"the scheduler of model {checkpoint.location} cannot be used"):
+        scheduler_class.from_config(config)
     if chosen not in FEW_STEP_SCHEDULERS:
         return scheduler_class.from_config(config)
     # Steps spaced evenly in log sigma, with which these solvers converge: where the noise is known exactly, 25 of them

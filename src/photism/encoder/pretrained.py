@@ -217,6 +217,8 @@ def check_feature_extractor(extractor: Any, config: Any, name: str) -> Any:
     if not isinstance(extractor, expected):
         class_name = SAVED_AS if expected is Wav2Vec2BertFeatureExtractor else expected.__name__
         raise InputError(f"{name} has a {type(extractor).__name__}, but a {config.model_type} needs a {class_name}")
+    if not isinstance(getattr(extractor, "padding_value", 0.0), int | float):
+        raise InputError(f"{name} has a feature extractor whose padding_value is {extractor.padding_value!r:.40}")
     if extractor.sampling_rate != SAMPLING_RATE:
         raise InputError(f"{name} expects {extractor.sampling_rate} Hz; only {SAMPLING_RATE} Hz is supported")
     for quantity, extracted, accepted in _input_sizes(extractor, config):

@@ -21,7 +21,7 @@ from photism.library_logging import quiet_libraries, without_onnxruntime
 from photism.prompts.settings import PipelineSettings
 from photism.schedulers import SCHEDULERS
 from photism.settings import SettingError
-from photism.weights import check_component, check_values
+from photism.weights import check_component, check_floats, check_values, read_headers
 
 UNET_CONFIG = "unet/config.json"
 CONTROLNET_CLASS = "ControlNetModel"
@@ -316,11 +316,17 @@ def _add_loras(pipeline: Any, loras: tuple[tuple[Path, float], ...]) -> None:
     names: list[str] = []
     for number, (path, _) in enumerate(loras):
         name = f"lora-{number}"
+        check_floats(read_headers([path], f"lora {path}"), f"lora {path}")
         with as_input_error(f"lora {path} cannot be loaded"):
             pipeline.load_lora_weights(str(path), adapter_name=name, use_safetensors=True)
         # From the weights of another model, diffusers loads nothing and raises nothing.
         if not any(name in adapters for adapters in pipeline.get_list_adapters().values()):
             raise InputError(f"lora {path} contains no weights for {type(pipeline).__name__}")
         names.append(name)
+    for component in ("unet", "text_encoder", "text_encoder_2"):
+        if names and getattr(pipeline, component, None) is not None:
+            check_values(
+                getattr(pipeline, component), f"{component} with lora {', '.join(str(path) for path, _ in loras)}"
+            )
     if names:
         pipeline.set_adapters(names, [weight for _, weight in loras])
