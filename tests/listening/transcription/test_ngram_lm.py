@@ -73,6 +73,14 @@ def test_a_unigram_model(tmp_path):
     assert log10s(model, "cat dog cat") == pytest.approx([-0.5, -10.0, -0.5, 0.0])
 
 
+def test_a_byte_order_mark_and_other_spaces_in_words(tmp_path):
+    path = tmp_path / "words.arpa"
+    text = "\\data\\\nngram 1=2\n\n\\1-grams:\n-0.5\tl\u00a0a\n-0.25 b\t0\n\n\\end\\\n"
+    path.write_text(text, encoding="utf-8-sig")
+    assert log10s(ArpaModel(path), "b") == pytest.approx([-0.25, 0.0])
+    assert ArpaModel(path).score((), "l\u00a0a")[0] == pytest.approx(-0.5 * math.log(10))
+
+
 def test_a_compressed_file_is_the_same(model, tmp_path):
     path = tmp_path / "cats.arpa.gz"
     path.write_bytes(gzip.compress(ARPA.encode()))

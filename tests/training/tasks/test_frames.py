@@ -107,6 +107,21 @@ def test_too_many_speakers():
         task_of(("0 1 a", "1 2 b", "2 3 c"), learn="speakers")
 
 
+@pytest.mark.parametrize("is_one_file", [True, False])
+def test_recordings_of_one_name_have_turns_of_their_own(tmp_path, is_one_file):
+    line = "SPEAKER {} 1 0 {} <NA> <NA> ann <NA> <NA>\n"
+    target = tmp_path / "turns"
+    if is_one_file:
+        target.write_text(line.format("a/x", 1) + line.format("b/x", 2), encoding="utf-8-sig")
+    else:
+        for folder, seconds in (("a", 1), ("b", 2)):
+            (target / folder).mkdir(parents=True)
+            (target / folder / "x.rttm").write_text(line.format("x", seconds))
+    settings = FramesSettings(data=str(tmp_path), output="-", rttm=str(target))
+    assert turns_of_row({"file_name": "a/x.wav"}, settings) == ("0.0 1.0 ann",)
+    assert turns_of_row({"file_name": "b/x.wav"}, settings) == ("0.0 2.0 ann",)
+
+
 def test_a_long_recording_has_as_many_crops_as_fit():
     assert task_of(("0.0 0.1 a",), tokens=101, crop_s=1.0).train_clips == [0, 0, 0]
 

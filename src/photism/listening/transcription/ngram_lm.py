@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 UNKNOWN_LOG10 = -10.0
 """Log10 probability of an unknown word if the model has no entry for `<unk>`."""
 LN_10 = math.log(10)
+SPACES = re.compile(r"[ \t]+")
+"""Separators of an ARPA file; other spaces, such as U+00A0, are parts of words."""
 
 
 class LanguageModel(Protocol):
@@ -98,7 +101,7 @@ class ArpaModel:
         return back_off + UNKNOWN_LOG10
 
     def _add(self, line: str, order: int) -> None:
-        fields = line.split()
+        fields = SPACES.split(line)
         if len(fields) not in (order + 1, order + 2):
             raise ValueError(f"{line!r} is not an n-gram of {order} words")
         back_off = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
@@ -107,11 +110,13 @@ class ArpaModel:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines of n-grams, with their order n."""
-    with gzip.open(path, "rt", encoding="utf8") if path.suffix == ".gz" else path.open(encoding="utf8") as file:
+    with (
+        gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open(encoding="utf-8-sig") as file
+    ):
         order = None
         begun = False
         for line in file:
-            line = line.strip()
+            line = line.strip(" \t\r\n")
             if line == "\\data\\":
                 begun = True
             elif line == "\\end\\" and begun:

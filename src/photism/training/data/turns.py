@@ -110,9 +110,11 @@ def _turns_in_files(row: Mapping[str, Any], settings: FramesSettings) -> Sequenc
     if settings.rttm and Path(settings.rttm).is_file():
         recordings = _read(Path(settings.rttm))
         return recordings.get(find_recording(recordings, str(path)) or "")
-    folder = Path(settings.rttm) if settings.rttm else path.parent
-    own = folder / f"{path.stem}.rttm"
-    return _turns_of(own, str(path)) if own.is_file() else None
+    folder, name = Path(settings.rttm) if settings.rttm else path.parent, f"{path.stem}.rttm"
+    inside = path.relative_to(settings.data).parent if path.is_relative_to(settings.data) else Path()
+    # In a folder of RTTM files, a/talk.wav and b/talk.wav may have a/talk.rttm and b/talk.rttm.
+    own = next((each for each in (folder / inside / name, folder / name) if each.is_file()), None)
+    return _turns_of(own, str(path)) if own else None
 
 
 def _turns_of(path: Path, recording: str) -> Sequence[Segment]:
