@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +41,11 @@ class ModelWarning(UserWarning):
 
     The command line prints it as one line.
     """
+
+
+def warning_field(warnings: Sequence[str]) -> dict[str, list[str]]:
+    """Return the JSON field of the warnings about a recording; none if there are no warnings."""
+    return {"warnings": list(warnings)} if warnings else {}
 
 
 def is_out_of_memory(error: BaseException) -> bool:

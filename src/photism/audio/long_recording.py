@@ -42,9 +42,18 @@ class LongRecording:
         """Duration in seconds."""
         return self.sample_count / SAMPLING_RATE
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is missing in the recording."""
+        return self.source.warnings
+
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Read the samples from the beginning, in blocks (T,) of 10 s."""
-        return stream_samples(self.source) if isinstance(self.source, SoundFile) else sample_blocks(self.source)
+        return (
+            stream_samples(self.source, warnings=[])
+            if isinstance(self.source, SoundFile)
+            else sample_blocks(self.source)
+        )
 
     def beginning(self, duration_s: float) -> Waveform:
         """Read the first seconds of the recording."""
@@ -119,6 +128,6 @@ def _read(sound: SoundFile, limit_s: float) -> Recording:
     if count > MAX_HELD_S * SAMPLING_RATE:
         return LongRecording(sound, count, meter.level)
     try:
-        return Waveform(np.concatenate([np.empty(0, np.float32), *held]))
+        return Waveform(np.concatenate([np.empty(0, np.float32), *held]), sound.warnings)
     except InputError as error:
         raise InputError(f"{sound.name}: {error}") from None

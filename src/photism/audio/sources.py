@@ -29,13 +29,15 @@ class SoundFile:
         reading: how the recording is read.
 
     Attributes:
-        warnings: what is missing of a download, once it was opened.
+        warnings: what is missing, once the recording was read to its end.
+        download_warnings: what is missing of a download, once the file was opened.
     """
 
     source: str | Path | bytes | BinaryIO
     name: str = ""
     reading: ReadingSettings = field(default_factory=ReadingSettings)
     warnings: tuple[str, ...] = field(default=(), init=False)
+    download_warnings: tuple[str, ...] = field(default=(), init=False)
     _held: bytes | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +65,8 @@ class SoundFile:
         warnings: list[str] = []
         allowed = self.reading.allow_private_urls
         file = open_source(self.source, self.name, allow_private_urls=allowed, warnings=warnings)
-        self.warnings = tuple(warnings)
+        self.download_warnings = tuple(warnings)
+        self.warnings = self.warnings or self.download_warnings
         if isinstance(file, BytesIO):
             self._held = file.getvalue()
         return file
@@ -109,7 +112,7 @@ def open_source(
     if isinstance(source, SoundFile):
         file = source.open()
         if warnings is not None:
-            warnings += source.warnings
+            warnings += source.download_warnings
         return file
     if isinstance(source, bytes | bytearray | memoryview):
         return BytesIO(source)

@@ -60,6 +60,7 @@ def stream_samples(
             held, count = [joined[whole:]], count - whole
     if count:
         yield np.concatenate(held)
+    sound.warnings = tuple(found)
     if warnings is None or sound.reading.strict:
         sound.reading.report(sound.name, found)
     if warnings is not None:

@@ -165,6 +165,8 @@ def load_waveform(
         waveform = Waveform(samples, tuple(warnings))
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
+    if isinstance(source, SoundFile):
+        source.warnings = waveform.warnings
     reading.report(name, warnings)
     return waveform
 

@@ -86,7 +86,10 @@ def draw(
     ranked = ranker.rank_prompts(prompts) if ranker else [[] for _ in read]
     recordings = {
         files[number].name: RankedRecording(
-            files[number].name, [(each["caption"], each["score"]) for each in captions], known
+            files[number].name,
+            [(each["caption"], each["score"]) for each in captions],
+            known,
+            read[number].warnings,
         )
         for number, captions, known in zip(read, ranked, prompts.known, strict=True)
     }

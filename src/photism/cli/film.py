@@ -19,7 +19,7 @@ from photism.cli.recordings import open_recordings
 from photism.cli.startup import load_pipeline
 from photism.drawing.metadata import describe_models, write_png
 from photism.drawing.video.settings import FilmSettings, StoryboardSettings
-from photism.errors import InputError, RecordingWarning
+from photism.errors import InputError, RecordingWarning, warning_field
 from photism.output_files import check_png, plan_files, printable
 from photism.prompts.settings import PipelineSettings
 
@@ -81,7 +81,7 @@ def film(
 
         about = {**describe_settings(made.settings), **describe_models(models), "sound": sound}
         write_png(draw_storyboard(made, board.stills), target, about)
-    about = {"file": str(target), **made.as_dict()}
+    about = {"file": str(target), **made.as_dict(), **warning_field(file.warnings)}
     typer.echo(json.dumps(about, ensure_ascii=False) if as_json else f"{printable(str(target))}  {made.extent}")
 
 

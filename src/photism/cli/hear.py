@@ -10,7 +10,7 @@ from photism.cli import options as option
 from photism.cli.progress import recordings_bar
 from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
-from photism.errors import InputError
+from photism.errors import InputError, warning_field
 from photism.listening.label_formats import captions_as_dict, format_labels
 from photism.listening.segment_files import LabelOutput, SegmentWriter
 from photism.listening.settings import HearSettings, RankerModelSettings
@@ -55,6 +55,7 @@ def hear(
         for labels in ranker.stream(files, captions=choices, **callbacks, **vars(settings)):
             is_whole = settings.window_s is None
             fields = captions_as_dict(labels, threshold=settings.threshold, is_whole=is_whole)
-            file = files[labels.number].name
-            text = format_labels(file, labels, output.chosen_format, fields=fields, with_times=not is_whole)
+            file = files[labels.number]
+            fields |= warning_field(file.warnings)
+            text = format_labels(file.name, labels, output.chosen_format, fields=fields, with_times=not is_whole)
             writer.write(labels.number, text, labels.segments, duration_s=labels.duration_s)

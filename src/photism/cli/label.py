@@ -7,6 +7,7 @@ from photism.cli import options as option
 from photism.cli.progress import recordings_bar
 from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
+from photism.errors import warning_field
 from photism.listening.label_formats import classes_as_dict, format_labels
 from photism.listening.segment_files import LabelOutput, SegmentWriter
 from photism.listening.settings import ClassifierModelSettings, LabelSettings
@@ -44,6 +45,7 @@ def label(
         for labels in classifier.stream(files, **callbacks, **vars(settings)):
             is_whole = settings.window_s is None
             fields = classes_as_dict(labels, is_whole=is_whole)
-            file = files[labels.number].name
-            text = format_labels(file, labels, output.chosen_format, fields=fields, with_times=not is_whole)
+            file = files[labels.number]
+            fields |= warning_field(file.warnings)
+            text = format_labels(file.name, labels, output.chosen_format, fields=fields, with_times=not is_whole)
             writer.write(labels.number, text, labels.segments, duration_s=labels.duration_s)

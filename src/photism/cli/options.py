@@ -1,12 +1,13 @@
 """Flags that several verbs share and that are not settings of a model or a computation."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
 
-from photism.errors import InputError
+from photism.errors import InputError, warning_field
 
 _RECORDINGS = typer.Argument(
     metavar="SOUND", help="Recordings: files or URLs of any format with audio; - for standard input."
@@ -29,9 +30,10 @@ class Result(Protocol):
         ...
 
 
-def format_result(result: Result, *, as_json: bool) -> str:
-    """Return a result as text, or with --json as a JSON object."""
-    return json.dumps(result.as_dict(), ensure_ascii=False) if as_json else str(result)
+def format_result(result: Result, *, as_json: bool, warnings: Sequence[str] = ()) -> str:
+    """Return a result as text, or with --json as a JSON object with what is missing in the recordings."""
+    fields = result.as_dict() | warning_field(warnings)
+    return json.dumps(fields, ensure_ascii=False) if as_json else str(result)
 
 
 def read_captions(path: Path) -> list[str]:

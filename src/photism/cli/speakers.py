@@ -54,9 +54,8 @@ def timeline(
         diarizer = SpeakerTimeline.from_pretrained(**vars(model), **vars(settings))
     with recordings_bar("diarizing", len(files)) as bar, writer.open(bar.echo):
         for result in diarizer.stream(files, on_error=skip_and_release(bar, files), on_progress=bar.advance):
-            text = format_turns(
-                files[result.number].name, result, output.chosen_format, name=writer.names[result.number]
-            )
+            file, name = files[result.number], writer.names[result.number]
+            text = format_turns(file.name, result, output.chosen_format, name=name, warnings=file.warnings)
             writer.write(result.number, text, result.turns, duration_s=result.duration_s)
 
 
@@ -157,7 +156,8 @@ def verify(
     verifier.check_speakers(enrolled)
     speakers = enrolled or {files[0].name: verifier.embed(files[0])}
     for comparison in verifier.compare(speakers, files[-1], threshold=threshold):
-        typer.echo(option.format_result(comparison, as_json=as_json))
+        warnings = [each for file in files for each in file.warnings]
+        typer.echo(option.format_result(comparison, as_json=as_json, warnings=warnings))
 
 
 def calibrate(

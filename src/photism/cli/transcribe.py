@@ -93,7 +93,7 @@ def transcribe(
         else:
             found = transcriber.align_transcripts(files, references, settings, on_error=skip, on_progress=bar.advance)
         for number, each in found:
-            writer.write(number, each)
+            writer.write(number, each, warnings=files[number].warnings)
             files[number].release()
             if references is not None and (problem := describe_mismatch(each)):
                 bar.echo(f"photism: {files[number].name}: {problem}\n", err=True)

@@ -13,12 +13,16 @@ from photism.output_files import printable
 
 def print_recording_warnings() -> None:
     """Print warnings about recordings and models as lines on the error stream from now on; others stay as they are."""
+    shown: set[str] = set()  # a recording may be read again, such as for a plot
     show_other = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
         """Show a warning as `warnings.showwarning` does."""
         if issubclass(category, (RecordingWarning, ModelWarning)):
-            typer.echo(f"photism: {printable(' '.join(str(message).split()))}", err=True)
+            line = f"photism: {printable(' '.join(str(message).split()))}"
+            if line not in shown:
+                typer.echo(line, err=True)
+            shown.add(line)
         else:
             show_other(message, category, *place)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photism.drawing.metadata import write_png
+from photism.errors import warning_field
 from photism.output_files import printable
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class RankedRecording(NamedTuple):
     file: str
     captions: Sequence[tuple[str, float]]
     known: bool | None = None  # None if the model cannot tell
+    warnings: Sequence[str] = ()  # what is missing in the recording
 
     def __str__(self) -> str:
         """Return the name and the nearest caption, and whether that is one."""
@@ -61,6 +63,7 @@ class ImageFiles:
                 "file": each.file,
                 "known": each.known,
                 "heard": [{"caption": caption, "score": score} for caption, score in each.captions],
+                **warning_field(each.warnings),
             }
             for each in self.recordings
         ]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from photism.errors import InputError
+from photism.errors import InputError, warning_field
 from photism.listening.label_formats import as_json, as_table
 from photism.listening.recording_names import as_field
 from photism.listening.segments import Segment
@@ -43,7 +43,7 @@ MAX_LAST_FIELDS = 2
 """Fields after the name of the speaker: the confidence, and the signal lookahead time, which some tools omit."""
 
 
-def format_turns(file: str, result: Diarization, format: TurnFormat, *, name: str) -> str:
+def format_turns(file: str, result: Diarization, format: TurnFormat, *, name: str, warnings: Sequence[str] = ()) -> str:
     """Return the turns of a recording in a format; except for "srt" and "textgrid", those of several can be joined.
 
     Args:
@@ -51,6 +51,7 @@ def format_turns(file: str, result: Diarization, format: TurnFormat, *, name: st
         result: its turns.
         format: one of `TURN_FORMATS`.
         name: name of the recording in RTTM.
+        warnings: what is missing in the recording, for JSON.
     """
     if format == "rttm":
         return as_rttm(name, result.turns)
@@ -59,7 +60,7 @@ def format_turns(file: str, result: Diarization, format: TurnFormat, *, name: st
     if format == "textgrid":
         return _textgrid(result)
     if format == "json":
-        return as_json({"file": file} | result.as_dict())
+        return as_json({"file": file} | result.as_dict() | warning_field(warnings))
     return as_table(file, result.turns, with_times=True)
 
 

@@ -136,6 +136,6 @@ def _frame_features(recording: MeasuredRecording) -> Iterator[tuple[float, float
     """Yield the loudness and the onset strength of each audio frame, both 0 to 1."""
     peak_db = max(recording.peak_db, MIN_PEAK_DB)
     onset_strength = OnsetStrength(peak_db)
-    for block in frame_blocks(stream_samples(recording.sound)):
+    for block in frame_blocks(stream_samples(recording.sound, warnings=[])):
         loudness = 1 + (power_to_db(frame_power(block)) - peak_db) / LOUDNESS_RANGE_DB
         yield from zip(loudness.clip(0, 1).tolist(), onset_strength(block).tolist(), strict=True)

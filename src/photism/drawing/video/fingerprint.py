@@ -32,7 +32,7 @@ def fingerprint(film: Film) -> dict[str, Any]:
         "diffusion": _diffusion_digest(film.generator.diffusion),
         "device": film.encoder.device.type,
         "dtype": str(film.encoder.dtype).removeprefix("torch."),
-        "sound": _file_digest(film.sound.sound),
+        **_describe_sound(film.sound.sound),
         **describe_settings(film.settings),
     }
 
@@ -43,7 +43,7 @@ def requested_fingerprint(sound: MeasuredRecording, settings: FilmSettings) -> d
     Settings that the pipeline decides are missing: defaults, and a guidance scale of at most 1, which becomes 1 without
     a negative prompt.
     """
-    known = {"sound": _file_digest(sound.sound), **describe_settings(settings)}
+    known = {**_describe_sound(sound.sound), **describe_settings(settings)}
     if settings.guidance_scale is not None and settings.guidance_scale <= 1:
         del known["guidance_scale"]
     return {name: value for name, value in known.items() if value is not None}
@@ -66,6 +66,12 @@ def describe_settings(settings: FilmSettings) -> dict[str, Any]:
         "height": settings.height,
         "width": settings.width,
     }
+
+
+def _describe_sound(sound: SoundFile) -> dict[str, Any]:
+    """Return the digest of a recording, and its track and channel where they are chosen."""
+    chosen = {"track": sound.reading.track, "channel": sound.reading.channel}
+    return {"sound": _file_digest(sound), **{name: value for name, value in chosen.items() if value is not None}}
 
 
 def _file_digest(sound: SoundFile) -> str:

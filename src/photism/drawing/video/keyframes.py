@@ -68,7 +68,7 @@ class KeyframeInterpolator:
 
     def __init__(self, sound: SoundFile, encoder: AudioPromptEncoder, *, window_s: float, hop_s: float) -> None:
         windows = stream_windows(
-            stream_samples(sound), length=round(window_s * SAMPLING_RATE), hop=round(hop_s * SAMPLING_RATE)
+            stream_samples(sound, warnings=[]), length=round(window_s * SAMPLING_RATE), hop=round(hop_s * SAMPLING_RATE)
         )
         self._keyframes = _keyframes(windows, encoder)
         self._before = self._after = next(self._keyframes)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from photism.errors import InputError
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
     from av.audio.layout import AudioLayout
-    from av.container import OutputContainer
+    from av.container import InputContainer, OutputContainer
 
 COPIED = frozenset({"aac", "alac", "flac"})
 LOSSLESS = ("flac", "alac")  # Chrome and Firefox play FLAC in MP4; ALAC is tried if FLAC fails
@@ -66,7 +67,7 @@ def write_soundtrack(sound: SoundFile, target: Path) -> None:
         InputError: the recording cannot be read, its rate or channels change within the file, or MP4 cannot hold its
             channels.
     """
-    expected = _content(decoded_blocks(sound.open(), sound.name))
+    expected = _content(_placed_blocks(sound))
     source = _source_format(sound)
     if len(expected.sampling_rates) == 1:
         has_holes = source.codec not in COPIED or _content(_frame_blocks(sound)) != expected
@@ -74,7 +75,7 @@ def write_soundtrack(sound: SoundFile, target: Path) -> None:
         for write in [*copying, *(partial(_encode, source=source, codec=codec) for codec in LOSSLESS)]:
             if _try(write, sound, target):
                 written = SoundFile.of(target)
-                content = _content(decoded_blocks(written.open(), written.name))
+                content = _content(_placed_blocks(written))
                 if content == expected or (write is not _copy and content[:3] == expected[:3]):
                     return
     rates = ", ".join(f"{rate} Hz" for rate in expected.sampling_rates)
@@ -82,6 +83,10 @@ def write_soundtrack(sound: SoundFile, target: Path) -> None:
         f"{sound.name}: its audio ({expected.channels} channels, {rates}) cannot be stored exactly in an MP4 file; "
         "convert it to stereo with one sampling rate"
     )
+
+
+def _open(sound: SoundFile) -> AbstractContextManager[tuple[InputContainer, AudioStream]]:
+    return open_sound(sound.open(), sound.name, track=sound.reading.track)
 
 
 def _content(blocks: Iterator[tuple[float, NDArray[Any]]]) -> _Content:
@@ -95,15 +100,19 @@ def _content(blocks: Iterator[tuple[float, NDArray[Any]]]) -> _Content:
     return _Content(tuple(rates), channels, sample_count, checksum)
 
 
+def _placed_blocks(sound: SoundFile) -> Iterator[tuple[float, NDArray[Any]]]:
+    return decoded_blocks(sound.open(), sound.name, track=sound.reading.track)
+
+
 def _frame_blocks(sound: SoundFile) -> Iterator[tuple[float, NDArray[Any]]]:
     """Decode a recording one frame after the other, as players do that know nothing of holes."""
-    with open_sound(sound.open(), sound.name) as (container, stream):
+    with _open(sound) as (container, stream):
         for frame in decoded_frames(container, stream, sound.name):
             yield frame.sample_rate, frame_samples(frame)
 
 
 def _source_format(sound: SoundFile) -> _SourceFormat:
-    with open_sound(sound.open(), sound.name) as (_, stream):
+    with _open(sound) as (_, stream):
         context = stream.codec_context
         return _SourceFormat(context.codec.name, context.codec.lossy, context.layout)
 
@@ -122,7 +131,7 @@ def _try(write: Callable[[SoundFile, Path], None], sound: SoundFile, target: Pat
 def _copy(sound: SoundFile, target: Path) -> None:
     import av
 
-    with open_sound(sound.open(), sound.name) as (source, stream), av.open(str(target), "w", format="mp4") as container:
+    with _open(sound) as (source, stream), av.open(str(target), "w", format="mp4") as container:
         copied = container.add_stream_from_template(stream)
         zero_s = time_zero_s(source) or 0.0
         for packet in source.demux(stream):
@@ -152,7 +161,7 @@ def _resampled(sound: SoundFile, source: _SourceFormat, codec: str) -> Iterator[
     format_16, format_24 = SAMPLE_FORMATS[codec]
     resampler: av.AudioResampler | None = None
     count = 0
-    for rate, samples in decoded_blocks(sound.open(), sound.name):
+    for rate, samples in _placed_blocks(sound):
         if samples.dtype == np.int64:
             samples = (samples >> 32).astype(np.int32)  # FFmpeg has frames of 64 bits, but PyAV makes none
         kind = samples.dtype.str[1:]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from photism.errors import warning_field
 from photism.listening.label_formats import as_json
 from photism.listening.textgrid import Interval, as_textgrid
 from photism.listening.transcription.subtitles import Cue, phrase_cues, word_cues
@@ -20,7 +21,13 @@ MARKUP = r"(</?(?:b|c|i|lang|rt|ruby|u|v)(?:[. ][^<>]*)?>)"
 
 
 def write_transcript(
-    transcript: Transcript, format: str, *, words: bool = False, file: str | None = None, name: str = "recording"
+    transcript: Transcript,
+    format: str,
+    *,
+    words: bool = False,
+    file: str | None = None,
+    name: str = "recording",
+    warnings: Sequence[str] = (),
 ) -> str:
     """Return a transcript in a format; those of several recordings can be joined in "ctm" and "jsonl".
 
@@ -33,6 +40,7 @@ def write_transcript(
             their characters.
         file: name of the recording in JSON, if it has one.
         name: name of the recording in CTM, without spaces.
+        warnings: what is missing in the recording, for JSON.
 
     Source: https://docs.fileformat.com/video/srt/ and https://www.w3.org/TR/webvtt1/;
     https://github.com/usnistgov/SCTK/blob/master/doc/infmts.htm for CTM.
@@ -46,7 +54,7 @@ def write_transcript(
     if format == "textgrid":
         return _textgrid(transcript, characters=words)
     values: dict[str, Any] = {} if file is None else {"file": file}
-    values |= transcript.as_dict(characters=words)
+    values |= transcript.as_dict(characters=words) | warning_field(warnings)
     return as_json(values) if format == "jsonl" else f"{json.dumps(values, ensure_ascii=False, indent=2)}\n"
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photism.errors import InputError
+from photism.errors import InputError, warning_field
 from photism.files import atomic_text, check_writable
 from photism.listening.joint_file import joint_file
 from photism.listening.label_formats import as_json
@@ -115,15 +115,17 @@ class TranscriptWriter:
         if self._is_joint_written and not self.prints_json:
             echo(f"{self._path}\n")
 
-    def write(self, number: int, transcript: Transcript) -> None:
+    def write(self, number: int, transcript: Transcript, *, warnings: Sequence[str] = ()) -> None:
         """Write or print the transcript of a recording, within the block of `open`.
 
         Args:
             number: index of the recording.
             transcript: its transcript.
+            warnings: what is missing in the recording, for JSON.
         """
         recording, words = self._recordings[number], self._output.words
-        text = write_transcript(transcript, self._format, words=words, file=recording, name=self._names[number])
+        name = self._names[number]
+        text = write_transcript(transcript, self._format, words=words, file=recording, name=name, warnings=warnings)
         path = self._path
         if self._files is not None:
             path = self._files[number]
@@ -134,7 +136,8 @@ class TranscriptWriter:
             self._is_joint_written = True
         if self.prints_json:
             written = {} if path is None else {"output": str(path)}
-            self._echo(as_json({"file": recording} | transcript.as_dict(characters=words) | written))
+            fields = transcript.as_dict(characters=words) | warning_field(warnings)
+            self._echo(as_json({"file": recording} | fields | written))
         elif self._files is not None:
             self._echo(f"{printable(str(path))}\n")
         elif self._path is None:
