@@ -317,8 +317,8 @@ class AudioPromptEncoder(PreTrainedModel):
             batch = [load_recording(each) for each in recordings[start : start + batch_size]]
             prompts = concatenate(encoder._encode_batch(batch, on_progress))
             known = prompts.known or (None,) * len(batch)
-            heard = [not recording.level.is_silent for recording in batch]
-            encoded.append(prompts._replace(known=tuple(each and one for each, one in zip(heard, known, strict=True))))
+            known = [False if each.level.is_silent else one for each, one in zip(batch, known, strict=True)]
+            encoded.append(prompts._replace(known=tuple(known)))
         prompts = concatenate(encoded)
         for name, embeddings in (
             ("prompt_embeds", prompts.prompt_embeds),
