@@ -28,6 +28,7 @@ def test_a_mutant_is_the_same_each_time_and_every_mutation_is_used():
     assert all(any(each.__name__ in mutant.name for mutant in mutants) for each in MUTATIONS)
 
 
+@pytest.mark.slow
 def test_other_outcomes_are_noticed(tmp_path, monkeypatch):
     """What is read crashes, waits, takes memory, or raises something else."""
     from photism.audio import waveform
@@ -55,5 +56,5 @@ def test_other_outcomes_are_noticed(tmp_path, monkeypatch):
             "child.read = faulty\nchild.main()\n"
         )
         monkeypatch.setattr(child, "command", lambda seed, memory_mb: [sys.executable, str(program)])
-        (outcome,) = child.read_mutants([1], seed=0, timeout_s=0.5, memory_mb=100)
+        (outcome,) = child.read_mutants([1], seed=0, timeout_s=0.5 if kind == "timeout" else 60, memory_mb=100)
         assert outcome.kind == kind
