@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from photism.errors import InputError
 
 if TYPE_CHECKING:
+    from photism.audio.long_recording import Recording
     from photism.audio.waveform import AudioSource, Waveform
     from photism.prompts.audio_prompt import AudioPrompt
     from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
@@ -69,7 +70,7 @@ def negative_name(negative: Negative | None) -> str | None:
     return str(negative) if isinstance(negative, str | Path) else None
 
 
-def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Waveform:
+def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Recording:
     """Decode a negative prompt that is a recording, so that errors are found before a model is loaded.
 
     Raises:
@@ -77,17 +78,17 @@ def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Waveform:
     """
     if isinstance(negative, TextPrompt) or (isinstance(negative, str) and negative in NEGATIVE_WORDS):
         return negative
-    from photism.audio.waveform import load_waveform
+    from photism.audio.long_recording import load_recording
 
     try:
-        return load_waveform(negative)
+        return load_recording(negative)
     except InputError as error:
         words = ", ".join(NEGATIVE_WORDS)
         raise InputError(f"negative must be one of {words}, a TextPrompt or a recording: {error}") from None
 
 
 def encode_negative(
-    negative: NegativeWord | TextPrompt | Waveform, encoder: AudioPromptEncoder, diffusion: Any
+    negative: NegativeWord | TextPrompt | Recording, encoder: AudioPromptEncoder, diffusion: Any
 ) -> AudioPrompt | None:
     """Encode a negative prompt into one row of the length of the encoder's prompts; None for "none".
 

@@ -141,7 +141,7 @@ class CaptionRanker:
             sampling_rate: rate in Hz of arrays that come without one.
             max_duration_s: maximum duration; longer recordings are an error. None for no limit.
             on_error: called for each unreadable recording, which is then skipped; by default it is an error.
-            on_progress: called after each batch.
+            on_progress: called after each batch, and while a long recording is scored.
             settings: settings of `HearSettings`.
 
         Raises:
