@@ -276,6 +276,9 @@ def test_a_transcript_gets_times(transcribe, sounds, script, tmp_path):
     values = json.loads(target.read_text())
     assert [cue["text"] for cue in values["cues"]] == ["The lion", "has 2 trees."]
     assert [word["text"] for word in values["words"]] == ["The", "lion", "has", "2", "trees."]
+    target = tmp_path / "talk.TextGrid"
+    transcribe(sounds[0], "--transcript", script, "-o", target)
+    assert 'text = "has 2 trees."' in target.read_text()
     target = tmp_path / "talk.vtt"
     subtitles = tmp_path / "script.srt"
     subtitles.write_text("1\n00:00:00,000 --> 00:00:09,000\n<i>The</i> lion &\n", encoding="utf8")

@@ -1,5 +1,6 @@
 """Transcriber compared with transformers' pipeline; batches, padding and windows change no text."""
 
+import statistics
 import wave
 
 import numpy as np
@@ -9,6 +10,7 @@ import transformers
 
 from photism import InputError, Transcriber, Waveform
 from photism.audio.long_recording import load_recording
+from photism.errors import RecordingWarning
 from photism.listening.transcription import emissions
 from tests.support.long_recordings import read_in_blocks
 from tests.support.tiny_ctc import SPECIAL, TOKENS
@@ -262,12 +264,13 @@ def test_the_text_of_the_best_path_is_aligned_with_its_own_times_and_words_begin
             assert [each.start_s for each in word.characters[1:]] == [each.start_s for each in other.characters[1:]]
             end_s = word.end_s
         assert aligned.cues == aligned.missing == ()
-        assert [w.confidence for w in aligned.words] == pytest.approx([w.confidence for w in transcript.words])
+        means = [statistics.geometric_mean(c.confidence for c in word.characters) for word in transcript.words]
+        assert [word.confidence for word in aligned.words] == pytest.approx(means)
 
 
 def test_lines_become_cues_and_what_is_not_spelled_gets_times(transcribers, speech):
     transcriber = transcribers["wav2vec2"]
-    with pytest.warns(UserWarning, match="does not fit the recording"):
+    with pytest.warns(RecordingWarning, match="does not fit the recording"):
         aligned = transcriber.align(speech, "The lion,\n— has 23 teeth.")
     assert [word.text for word in aligned.words] == ["The", "lion,", "has", "23", "teeth."]
     ends = [0.0, *(word.end_s for word in aligned.words)]
@@ -279,7 +282,7 @@ def test_lines_become_cues_and_what_is_not_spelled_gets_times(transcribers, spee
 
 
 def test_words_for_which_there_is_no_time_are_missing(transcribers, speech):
-    with pytest.warns(UserWarning, match="words were not found in the recording"):
+    with pytest.warns(RecordingWarning, match="words were not found in the recording"):
         aligned = transcribers["wav2vec2"].align(speech[:4000], "the rain in the\nroad " * 20)
     assert len(aligned.words) + len(aligned.missing) == 100
     assert aligned.as_dict()["missing"][0].keys() == {"index", "text"}

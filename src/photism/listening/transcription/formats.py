@@ -101,6 +101,8 @@ def _ctm(transcript: Transcript, name: str) -> str:
 
 def _textgrid(transcript: Transcript, *, characters: bool) -> str:
     tiers = {"words": [Interval(word.start_s, word.end_s, word.text) for word in transcript.words]}
+    if transcript.cues:
+        tiers["cues"] = [Interval(cue.start_s, cue.end_s, " ".join(cue.lines)) for cue in transcript.cues]
     if characters:
         tiers["characters"] = [
             Interval(each.start_s, each.end_s, each.text) for word in transcript.words for each in word.characters

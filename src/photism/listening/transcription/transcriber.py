@@ -12,7 +12,7 @@ import torch
 from photism.audio.long_recording import Recording
 from photism.audio.voice_activity import merge_segments, speech_segments
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.errors import InputError, ModelWarning
+from photism.errors import InputError, ModelWarning, RecordingWarning
 from photism.finite import NotFiniteError, each_finite
 from photism.listening.batching import (
     SORTED_BATCHES,
@@ -371,5 +371,5 @@ class Transcriber:
 def _warned(transcript: Transcript) -> Transcript:
     """Return a transcript that was aligned, with a warning if it does not fit the recording."""
     if problem := describe_mismatch(transcript):
-        warnings.warn(problem, stacklevel=3)
+        warnings.warn(problem, RecordingWarning, stacklevel=3)
     return transcript

@@ -18,7 +18,7 @@ APOSTROPHE = "'"
 PUNCTUATION = (".", "?", "!", ",")
 JOINED_STARTS = (*PUNCTUATION, "n't", "'m", "'s", "'ve", "'re")
 """Beginnings of words that are joined to the word before."""
-MIN_FIT = 0.25
+MIN_FIT = 0.15
 """Mean confidence of the words of a given text below which it is probably of another recording."""
 SHOWN_WORDS = 8
 """Number of missing words that a message names."""
@@ -55,7 +55,7 @@ class Word:
     Attributes:
         text: the text, without spaces.
         start_s, end_s: start of the first character and end of the last one, in seconds.
-        confidence: mean confidence of the characters.
+        confidence: mean confidence of the characters, 0 to 1; for a word of a given text their geometric mean.
         characters: at least one.
     """
 
