@@ -1,5 +1,8 @@
 """Soundtrack of a film: exact to the sample for every codec, rate and layout."""
 
+from fractions import Fraction
+from itertools import islice
+
 import av
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ import pytest
 from photism import InputError
 from photism.audio.decoding import decoded_blocks
 from photism.audio.sources import SoundFile
+from photism.drawing.video.audio_features import audio_envelopes, measure_recording
 from photism.drawing.video.soundtrack import write_soundtrack
 from tests.drawing.video.recordings import tone
 from tests.support.recordings import click_times, clicks, encode
@@ -137,3 +141,19 @@ def test_the_soundtrack_begins_at_0_and_has_no_hole(tmp_path, name, form, codec,
     ends = [frame.pts + frame.samples for frame in frames]
     assert [frame.pts for frame in frames] == [0, *ends[:-1]]
     assert click_times(decoded(tmp_path / "soundtrack.mp4")[1][0], 48_000) == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("form", "given"),
+    [("mp4", {"late_s": 0.5}), ("matroska", {"gap": (1.5, 1.0)}), ("mpegts", {"late_s": 0.5, "video_s": 4})],
+)
+def test_the_pictures_agree_with_the_sound_to_a_frame(tmp_path, form, given):
+    source, frame_rate = encode(form, "aac", clicks(), **given), Fraction(25)
+    measured = measure_recording(source)
+    envelopes = audio_envelopes(measured, frame_rate, attack_s=0, release_s=0.05)
+    onsets = [each.onset_integral for each in islice(envelopes, int(25 * measured.duration_s))]
+    strong = np.diff(onsets, prepend=0) > 0.004
+    seen = (1 + np.flatnonzero(strong[1:] & ~strong[:-1])) / 25
+    write_soundtrack(SoundFile(source), tmp_path / "soundtrack.mp4")
+    heard = [each for each in click_times(decoded(tmp_path / "soundtrack.mp4")[1][0], 48_000) if each > 0.1]
+    assert seen == pytest.approx(heard, abs=1 / 25)
