@@ -24,6 +24,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     # Mel filters, names of classes and noise levels are allocated as soon as the libraries read their numbers.
     "feature_size": (1, 2**12),
     "fft_window_size": (1, 2**16),
+    "hop_length": (1, 2**16),
+    "max_length_s": (1, 3600),
     "model_max_length": (1, math.inf),
     "n_fft": (1, 2**16),
     "num_labels": (0, 10**6),

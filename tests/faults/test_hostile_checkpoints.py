@@ -10,6 +10,7 @@ from photism import (
     AudioClassifier,
     AudioLDM2Pipeline,
     AudioToImagePipeline,
+    AutoFeatureExtractor,
     InputError,
     SpeakerTimeline,
     SpeakerVerifier,
@@ -39,6 +40,7 @@ CHECKPOINTS = {
     "verify": ("config.json", "preprocessor_config.json"),
     "sound": ("model_index.json", "unet/config.json", "text_encoder/config.json", "tokenizer/tokenizer_config.json"),
     "align": ("config.json",),
+    "auto": ("config.json", "preprocessor_config.json"),
 }
 DAMAGES = {
     "nested": b"[" * 5000 + b"]" * 5000,
@@ -64,6 +66,7 @@ def sources(models, parts, ctc_checkpoints, sound_models, bare_encoder, tmp_path
         "verify": make_speaker_model(folder / "verify", "XVector"),
         "sound": sound_models / "sound",
         "align": bare_encoder,
+        "auto": folder / "label",
     }
 
 
@@ -84,6 +87,7 @@ def load(sources, models, tmp_path, monkeypatch):
         "verify": lambda folder: SpeakerVerifier.from_pretrained(folder, device="cpu"),
         "sound": lambda folder: AudioLDM2Pipeline.from_pretrained(folder, device="cpu")("rain", num_inference_steps=1),
         "align": lambda folder: load_pretrained_encoder(str(folder)),
+        "auto": lambda folder: AutoFeatureExtractor.from_pretrained(folder),
     }
 
     def load(name, file, content):

@@ -111,6 +111,8 @@ class AutoFeatureExtractor:
         """
         _check_model_type(cls.__name__, pretrained_model_name_or_path, kwargs)
         kwargs = {name: value for name, value in kwargs.items() if name not in ("config", "trust_remote_code")}
+        if path := _find(pretrained_model_name_or_path, "preprocessor_config.json", kwargs):
+            read_json_object(Path(path), f"checkpoint {pretrained_model_name_or_path}")
         settings, _ = Wav2Vec2BertFeatureExtractor.get_feature_extractor_dict(
             pretrained_model_name_or_path, **_hub_arguments(kwargs)
         )
