@@ -1,6 +1,6 @@
 """Measure forced alignment with the model of `recipes.listening.characters` on synthetic speech with known word times.
 
-    python -m recipes.listening.alignment [--sentences N]
+    python -m recipes.listening.alignment [--sentences N] [--long N]
 
 Neither the sentences nor the voices occur in the training of the model.
 """
@@ -75,8 +75,7 @@ def with_other_sentences(spoken: Sequence[Spoken]) -> tuple[Spoken, list[str], l
 
     The time of a word that is only in the text is False.
     """
-    heard = [each for number, each in enumerate(spoken) if number % 10 != ADDED]
-    recording = join(heard)
+    recording = join([each for number, each in enumerate(spoken) if number % 10 != ADDED])
     words: list[str] = []
     times_s: list[Times | bool] = []
     place = 0
@@ -92,15 +91,14 @@ def with_other_sentences(spoken: Sequence[Spoken]) -> tuple[Spoken, list[str], l
     return recording, words, times_s
 
 
-def found_words(transcript: Transcript, count: int) -> list[tuple[float, float, float] | None]:
+def found_words(transcript: Transcript) -> list[tuple[float, float, float] | None]:
     """Return the start, end and confidence of each word of a text; None for a missing one."""
-    missing = {each.index for each in transcript.missing}
-    words = iter(transcript.words)
-    return [
-        None if index in missing else (each.start_s, each.end_s, each.confidence)
-        for index in range(count)
-        if index in missing or (each := next(words))
+    found: list[tuple[float, float, float] | None] = [
+        (word.start_s, word.end_s, word.confidence) for word in transcript.words
     ]
+    for each in transcript.missing:  # ascending
+        found.insert(each.index, None)
+    return found
 
 
 class Errors:
@@ -143,7 +141,7 @@ def measure_sentences(transcriber: Transcriber, spoken: Sequence[Spoken]) -> dic
         numbered = [*each.words]
         numbered[place] = NUMBER
         for words, kind in ((each.words, "plain"), (replaced, "replaced"), (numbered, "numbered")):
-            found = found_words(align(transcriber, each.samples, words), len(words))
+            found = found_words(align(transcriber, each.samples, words))
             for index, (word, times_s) in enumerate(zip(found, each.times_s, strict=True)):
                 if kind == "replaced":
                     (wrong if index == place else right).append(word[2] if word else 0.0)
@@ -171,14 +169,14 @@ def measure_long(transcriber: Transcriber, spoken: Sequence[Spoken]) -> dict[str
     whole = join(spoken)
     started = time.process_time()
     errors = Errors()
-    found = found_words(align(transcriber, whole.samples, whole.words), len(whole.words))
+    found = found_words(align(transcriber, whole.samples, whole.words))
     for word, times_s in zip(found, whole.times_s, strict=True):
         if times_s:
             errors.add(word, times_s)
     duration_s = time.process_time() - started
     recording, words, times = with_other_sentences(spoken)
     differing, kept, removed = Errors(), 0, 0
-    for word, times_s in zip(found_words(align(transcriber, recording.samples, words), len(words)), times, strict=True):
+    for word, times_s in zip(found_words(align(transcriber, recording.samples, words)), times, strict=True):
         if times_s is False:
             kept, removed = kept + (word is not None), removed + (word is None)
         elif isinstance(times_s, tuple):
