@@ -26,9 +26,14 @@ def test_damaged_pages_are_skipped(parts):
     assert links(io.BytesIO(bytes(data)))[1] == (len(parts[0]), len(data))
 
 
-def test_truncated_and_other_files_are_one_link(parts):
-    for data in (parts[0][:10], parts[0][:1000], b"", b"RIFF" + parts[0]):
+def test_other_files_are_one_link(parts):
+    for data in (parts[0][:10], b"", b"RIFF" + parts[0]):
         assert links(io.BytesIO(data)) == [(0, len(data))]
+
+
+def test_a_truncated_file_ends_where_its_last_page_should(parts):
+    last_page = parts[0].rfind(b"OggS")
+    assert links(io.BytesIO(parts[0][: last_page + 100])) == [(0, len(parts[0]))]
 
 
 def test_a_section_is_a_file_of_its_own():
