@@ -111,6 +111,17 @@ def sound_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def little_space() -> Iterator[None]:
+    """Let no file of this process grow beyond 8 kB, as if the disk were full."""
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture
 def sounds(tmp_path: Path) -> list[Path]:
     """Return three wav files of noise, of 0.5, 1 and 1.5 s."""
     import numpy as np

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -63,21 +64,43 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Return whether an error says that a disk is full, a quota is used up or a file grew larger than allowed.
+    """Return whether an error says that a disk is full, a quota is used up or a file grew larger than allowed."""
+    return _full_disk_code(error) is not None
+
+
+@contextmanager
+def name_full_disk(target: Path) -> Generator[None]:
+    """Let the error of a full disk name what is written, whichever library raises it.
+
+    Raises:
+        OSError: the disk is full.
+    """
+    try:
+        yield
+    except Exception as error:
+        code = _full_disk_code(error)
+        if code is None:
+            raise
+        raise OSError(code, os.strerror(code), str(target)) from error
+
+
+def _full_disk_code(error: BaseException) -> int | None:
+    """Return the number of the system's error if it means that a disk is full, otherwise None.
 
     safetensors has an error of its own, which ends in the words of Rust's standard library.
     """
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if isinstance(error, OSError):
-        return error.errno in codes
-    return any(f"(os error {code})" in str(error) for code in codes)
+        return error.errno if error.errno in codes else None
+    return next((code for code in codes if f"(os error {code})" in str(error)), None)
 
 
 def os_error_message(error: OSError) -> str:
     """Return the file and the reason, such as "x.txt: no such file or directory", without the number of the error."""
-    if error.filename is None or not error.strerror:
+    if not error.strerror:
         return str(error)
-    return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    reason = f"{error.strerror[0].lower()}{error.strerror[1:]}"
+    return reason if error.filename is None else f"{error.filename}: {reason}"
 
 
 @contextmanager

@@ -14,14 +14,14 @@ from pathlib import Path
 from stat import S_IMODE
 from typing import TextIO
 
-from photism.errors import InputError
+from photism.errors import InputError, name_full_disk
 
 PART = ".part"
 """Suffix of a file or folder that is being written."""
 OLD = ".old"
 """Suffix of a folder that is being replaced."""
 LEFT_BEHIND = re.compile(r"\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]+)" + re.escape(PART) + "$")
-"""End of the name of a temporary file that several processes may write next to the same target."""
+"""End of the name of a temporary file or folder that is of one process."""
 MAX_NAME_BYTES = 100
 """Longest name to which a suffix is appended; file systems allow 143 to 255 bytes."""
 
@@ -41,6 +41,7 @@ def check_writable(path: Path, option: str, *, force: bool) -> None:
         raise InputError(f"{option}: the folder {path.parent} does not exist; create it")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise InputError(f"{option}: the folder {path.parent} is not writable; choose another one")
+    sweep(path.parent)
     if path.is_dir():
         raise InputError(f"{option}: {path} is a folder; give the name of a file")
     if path.exists() and not force:
@@ -91,20 +92,28 @@ def atomic_path(target: Path, *, sole_writer: bool = False) -> Generator[Path]:
             one that a killed process has left is overwritten.
     """
     sweep(target.parent)
-    unfinished = sibling(target, PART if sole_writer else f".{_host()}-{os.getpid()}{PART}", prefix=".")
+    unfinished = sibling(target, PART if sole_writer else _own_part(), prefix=".")
     try:
         unfinished.unlink(missing_ok=True)
-        unfinished.touch()
-        mode = _mode(unfinished)
-        yield unfinished
-        unfinished.chmod(mode)
-        unfinished.replace(target)
+        with name_full_disk(target):
+            unfinished.touch()
+            mode = _mode(unfinished)
+            yield unfinished
+            unfinished.chmod(mode)
+            unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
+def discard_folder(folder: Path) -> None:
+    """Delete a folder at once: if the process is killed meanwhile, nothing of that name is left."""
+    sweep(folder.parent)
+    folder = folder.replace(sibling(folder, _own_part(), prefix="."))
+    shutil.rmtree(folder)
+
+
 def sweep(folder: Path) -> None:
-    """Delete the temporary files of killed processes of this machine in a folder; once a folder, since it is listed."""
+    """Delete what killed processes of this machine were writing to a folder; once a folder, since it is listed."""
     folder = folder.absolute()
     if os.name != "posix" or folder in _swept:  # os.kill ends a process on Windows, whatever the signal
         return
@@ -112,7 +121,10 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(f".*{PART}"):
         found = LEFT_BEHIND.search(path.name)
         if found and found["host"] == _host() and not _is_running(int(found["process"])):
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -140,13 +152,14 @@ def atomic_folder(target: Path) -> Generator[Path]:
         old.replace(target)
     for left in (part, old):
         shutil.rmtree(left, ignore_errors=True)
-    part.mkdir(parents=True)
     try:
-        yield part
-        _complete(part)
-        if target.exists():
-            target.replace(old)
-        part.replace(target)
+        with name_full_disk(target):
+            part.mkdir(parents=True)
+            yield part
+            _complete(part)
+            if target.exists():
+                target.replace(old)
+            part.replace(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
     shutil.rmtree(old, ignore_errors=True)
@@ -156,21 +169,22 @@ def atomic_folder(target: Path) -> Generator[Path]:
 def atomic_files(folder: Path, *, name: str = "") -> Generator[Path]:
     """Yield an empty folder in a folder; at the end of the block its files replace those of the same names there.
 
-    Each file is replaced atomically, but not all of them together. One process at a time may write files to a folder
-    under a name.
+    Each file is replaced atomically, but not all of them together.
 
     Args:
-        folder: folder of the files.
+        folder: folder of the files. One process at a time may write to it without a name.
         name: name of what is written, if other processes may write to the folder at the same time.
     """
-    part = folder / f".{name}{PART}" if name else folder / PART
+    sweep(folder)
+    part = sibling(folder / name, _own_part(), prefix=".") if name else folder / PART
     shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
     try:
-        yield part
-        _complete(part)
-        for path in part.iterdir():
-            path.replace(folder / path.name)
+        with name_full_disk(folder / name):
+            part.mkdir(parents=True)
+            yield part
+            _complete(part)
+            for path in part.iterdir():
+                path.replace(folder / path.name)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -181,7 +195,7 @@ def apply_umask(paths: Iterable[Path]) -> None:
     safetensors creates its files with mode 0600, so that nobody but their owner can read a saved model.
     """
     for path in paths:
-        probe = sibling(path, f".mode.{_host()}-{os.getpid()}{PART}", prefix=".")
+        probe = sibling(path, f".mode{_own_part()}", prefix=".")
         try:
             probe.touch()
             path.chmod(_mode(probe))
@@ -199,6 +213,11 @@ def _complete(part: Path) -> None:
 
 
 _swept: set[Path] = set()
+
+
+def _own_part() -> str:
+    """Return the end of the name of a temporary file or folder of this process, which `LEFT_BEHIND` matches."""
+    return f".{_host()}-{os.getpid()}{PART}"
 
 
 @cache

@@ -116,6 +116,11 @@ def test_an_interruption_is_status_130_and_prints_nothing(monkeypatch, capsys, f
             "photism: a.png: no space left on device; free disk space, or write to another disk\n",
         ),
         (
+            OSError(28, "No space left on device"),
+            71,
+            "photism: no space left on device; free disk space, or write to another disk\n",
+        ),
+        (
             SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
             71,
             "photism: SafetensorError: Error while serializing: I/O error: No space left on device (os error 28); free "

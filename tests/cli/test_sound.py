@@ -1,6 +1,7 @@
 """photism sound: its files, its output, and what it refuses before a model is loaded."""
 
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -43,6 +44,13 @@ def test_max_new_tokens(run, folder):
     result = run("rain", *QUICK, "--max-new-tokens", 100)
     assert isinstance(result.exception, InputError)
     assert "--max-new-tokens must be at most 90 for a text of 2 tokens" in str(result.exception)
+
+
+def test_a_corpus_that_cannot_be_written_is_reported_before_a_model_is_loaded(run, folder, no_model, monkeypatch):
+    (folder / "captions.txt").write_text("rain\n")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folder)
+    result = run("--captions", "captions.txt", "--out", "corpus", *QUICK)
+    assert str(result.exception) == f"--out: the folder {folder} is not writable; choose another one"
 
 
 def test_a_file_holds_its_text_and_settings(run, folder, sound_models):

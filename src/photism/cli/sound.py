@@ -15,6 +15,7 @@ from photism.cli.exit_status import interrupted
 from photism.cli.progress import progress_bar
 from photism.cli.startup import quieten, startup
 from photism.errors import InputError
+from photism.files import check_folder
 from photism.output_files import plan_files
 
 if TYPE_CHECKING:
@@ -98,11 +99,12 @@ def _generate_corpus(
 ) -> None:
     if output is None:
         raise InputError("--out is missing: name the folder of the corpus")
+    folder = Path(output)
+    check_folder(folder, "--out")
     lines = option.read_captions(captions)
     _ = load_pipeline(pipeline_settings)  # reports a wrong model before processes start
     from photism.audioldm2.dataset import generate_dataset
 
-    folder = Path(output)
     try:
         with progress_bar("generating") as bar:
             metadata = generate_dataset(

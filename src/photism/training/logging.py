@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from photism.errors import name_full_disk
 from photism.files import atomic_text
 from photism.training.task import Evaluation
 from photism.training.trainer import Progress
@@ -97,7 +98,7 @@ class TrainingLogger:
 
 def append_log(path: Path, step: int, values: Mapping[str, float]) -> None:
     """Append a line."""
-    with path.open("a", encoding="utf8") as file:
+    with name_full_disk(path), path.open("a", encoding="utf8") as file:
         file.write(json.dumps({"step": step, **values}) + "\n")
 
 

@@ -47,7 +47,9 @@ def check_output(settings: TrainingSettings, *, resume: bool) -> None:
         raise InputError(f"output {output} is a file; choose a folder")
     check_folder(output, "output")
     files = sorted(path.name for path in output.glob("[!.]*") if path.is_file())
-    if last_checkpoint(output / CHECKPOINTS) is not None:
+    # Before its first checkpoint a training leaves best weights next to an empty folder of checkpoints.
+    is_begun = BEST in files and MODEL not in files and (output / CHECKPOINTS).is_dir()
+    if is_begun or last_checkpoint(output / CHECKPOINTS) is not None:
         if not resume:
             if MODEL in files:
                 raise InputError(f"output {output} holds a finished model; choose another folder")
@@ -55,8 +57,7 @@ def check_output(settings: TrainingSettings, *, resume: bool) -> None:
     elif MODEL in files:
         advice = "there is no checkpoint to resume from; " if resume else ""
         raise InputError(f"output {output} holds a finished model; {advice}choose another folder")
-    elif BEST in files and not (resume and (output / CHECKPOINTS).is_dir()):
-        # Before its first checkpoint a training leaves best weights next to an empty folder of checkpoints.
+    elif BEST in files:
         raise InputError(
             f"output {output} holds {BEST} of a training whose checkpoints are gone; choose another folder, or move "
             "that file away to start again"
@@ -64,7 +65,7 @@ def check_output(settings: TrainingSettings, *, resume: bool) -> None:
     elif files and settings.file not in files:
         raise InputError(f"output {output} is not empty and was not created by this verb (it holds {files[0]}); "
                          "choose a new or empty folder")  # fmt: skip
-    elif BEST not in files:
+    else:
         return  # nothing that a new training could lose
     if not begun.is_file():
         raise InputError(f"{begun} is missing, which holds the settings of the training; it cannot be resumed")

@@ -12,6 +12,7 @@ from photism.audio.decoding import decoded_blocks
 from photism.audio.sources import SoundFile
 from photism.drawing.video.audio_features import audio_envelopes, measure_recording
 from photism.drawing.video.soundtrack import write_soundtrack
+from photism.errors import is_disk_full
 from tests.drawing.video.recordings import tone
 from tests.support.recordings import click_times, clicks, encode
 
@@ -157,3 +158,11 @@ def test_the_pictures_agree_with_the_sound_to_a_frame(tmp_path, form, given):
     write_soundtrack(SoundFile(source), tmp_path / "soundtrack.mp4")
     heard = [each for each in click_times(decoded(tmp_path / "soundtrack.mp4")[1][0], 48_000) if each > 0.1]
     assert seen == pytest.approx(heard, abs=1 / 25)
+
+
+def test_a_full_disk_is_not_taken_for_audio_that_mp4_cannot_hold(tmp_path, request):
+    sound = write(tmp_path / "a.mp3", "libmp3lame")
+    request.getfixturevalue("little_space")
+    with pytest.raises(OSError, match="File too large") as caught:
+        write_soundtrack(SoundFile.of(sound), tmp_path / "sound.mp4")
+    assert is_disk_full(caught.value)

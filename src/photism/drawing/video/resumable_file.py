@@ -9,7 +9,6 @@ film.mp4.part/             an unfinished film, next to its target
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from itertools import islice
 from math import ceil
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from photism.drawing.video.encoding import count_video_frames, encode_segment, mux
 from photism.errors import InputError
-from photism.files import PART, atomic_path, check_writable, sibling
+from photism.files import PART, atomic_path, check_writable, discard_folder, sibling
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -116,7 +115,7 @@ def write_film(
     muxed = folder / MUXED_NAME
     mux(segments, folder / SOUND_NAME, muxed, frame_rate=frame_rate, metadata=about)
     muxed.replace(target)
-    shutil.rmtree(folder)
+    discard_folder(folder)
 
 
 def _images(film: Film, first: int, callback_on_frame: Callable[[int, int], None] | None) -> Iterator[Image]:
@@ -138,7 +137,7 @@ def _segment_frames(film: Film) -> int:
 def _open_folder(folder: Path, about: dict[str, Any], segment_frames: int, *, restart: bool) -> int:
     """Create the folder of an unfinished film, or check an existing one, and return the frames of its segments."""
     if restart and folder.exists():
-        shutil.rmtree(folder)
+        discard_folder(folder)
     stored = _stored_settings(folder)
     if stored is None:
         folder.mkdir(exist_ok=True)

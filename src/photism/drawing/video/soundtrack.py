@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from photism.audio.container_clock import frame_samples, time_zero_s
 from photism.audio.decoding import decoded_blocks, decoded_frames, open_sound
 from photism.audio.sources import SoundFile
-from photism.errors import InputError
+from photism.errors import InputError, is_disk_full
 
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream
@@ -123,7 +123,9 @@ def _try(write: Callable[[SoundFile, Path], None], sound: SoundFile, target: Pat
 
     try:
         write(sound, target)
-    except (FFmpegError, ValueError, IndexError):  # IndexError of PyAV for planes of more than 8 channels
+    except (FFmpegError, ValueError, IndexError) as error:  # IndexError of PyAV for planes of more than 8 channels
+        if is_disk_full(error):
+            raise
         return False
     return True
 

@@ -26,7 +26,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from photism.errors import InputError
+from photism.errors import InputError, name_full_disk
 from photism.files import atomic_path
 from photism.prompts.prompt_space import PromptSpace
 from photism.prompts.text import encode_text
@@ -192,7 +192,7 @@ def _read_index(folder: Path) -> dict[str, tuple[int, bool]]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with path.open("ab") as file:
+    with name_full_disk(path), path.open("ab") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
