@@ -32,8 +32,7 @@ def test_other_files_are_one_link(parts):
 
 
 def test_a_truncated_file_ends_where_its_last_page_should(parts):
-    last_page = parts[0].rfind(b"OggS")
-    assert links(io.BytesIO(parts[0][: last_page + 100])) == [(0, len(parts[0]))]
+    assert links(io.BytesIO(parts[0][:-10])) == [(0, len(parts[0]))]
 
 
 def test_a_section_is_a_file_of_its_own():
