@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from photism.errors import InputError
 
 if TYPE_CHECKING:
-    from photism.audio.long_recording import Recording
+    from photism.audio.long_recording import LongRecording, Recording
     from photism.audio.waveform import AudioSource, Waveform
     from photism.prompts.audio_prompt import AudioPrompt
     from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
@@ -33,7 +33,7 @@ class TextPrompt:
     text: str
 
 
-Negative: TypeAlias = "NegativeWord | TextPrompt | AudioSource"
+Negative: TypeAlias = "NegativeWord | TextPrompt | AudioSource | LongRecording"
 """A negative prompt.
 
 "empty": the empty text, which diffusion pipelines use by default.
