@@ -285,7 +285,7 @@ def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loa
 def test_wrong_settings_are_reported_before_a_model_is_loaded(folder, sounds, monkeypatch, capsys, arguments, message):
     monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
     (folder / "a.wav").write_bytes(sounds[0].read_bytes())
-    (folder / "short.wav").write_bytes(sounds[0].read_bytes()[: 44 + 400])
+    write_wav(folder / "short.wav", silence(0.0125))
     (folder / "text.wav").write_text("not a sound")
     (folder / "taken.mp4").write_text("mine")
     write_changing_rate(folder / "changing.mp3")

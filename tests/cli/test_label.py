@@ -84,6 +84,9 @@ def test_a_recording_without_sound_is_reported(label, tmp_path):
     assert about["silent"] is True
     assert len(about["labels"]) == 5
     assert json.loads(label("--json", "--window", 0.5, on=[quiet]).stdout)["silent"] is True
+    for given in ((), ("--window", 0.5)):
+        shown = label(*given, on=[quiet]).stdout
+        assert re.fullmatch(rf"{re.escape(str(quiet))}\n  Nothing to hear \(closest: \S+\)\n", shown), shown
 
 
 def test_json_is_one_object_per_recording(label, sounds):

@@ -35,6 +35,8 @@ def prompt_encoder(adapter: str) -> AudioPromptEncoder:
             space_length=12,
             space_width=16,
             space_pooled_width=8,
+            num_mel_bins=10,  # the encoder takes 20 numbers, of two frames
+            feature_stride=2,
         )
     )
 

@@ -39,8 +39,12 @@ def format_labels(
     if format == "audacity":
         return as_audacity(labels.segments)
     if format == "table":
-        unknown = f"  {unknown_text(labels.closest['label'])}\n" if labels.known is False else ""
-        return as_table(file, labels.segments, with_times=with_times) + unknown
+        closest = labels.closest["label"]
+        if labels.known is False:
+            return as_table(file, labels.segments, with_times=with_times) + f"  {unknown_text(closest)}\n"
+        if labels.silent:
+            return as_table(file, (), with_times=with_times) + f"  Nothing to hear (closest: {closest})\n"
+        return as_table(file, labels.segments, with_times=with_times)
     return as_json({"file": file} | dict(fields))
 
 

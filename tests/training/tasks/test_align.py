@@ -52,6 +52,7 @@ def test_from_recordings_to_a_model_that_draws_and_ranks_captions(aligned, capti
         "cut_captions",
         "batch_size",
         "negatives",
+        "notes",
     }
     assert (output / "worst.jsonl").is_file()
     assert json.loads((output / "versions.json").read_text())["torch"] == torch.__version__

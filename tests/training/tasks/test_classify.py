@@ -55,7 +55,7 @@ def test_from_folders_to_a_model_with_a_card(trained):
     card = (trained / "README.md").read_text()
     for text in ("pipeline_tag: audio-classification", "bell 6, drum 6, horn 6", "| accuracy |", "(confusion.png)"):
         assert text in card
-    assert set(json.loads((trained / "report.json").read_text())) == {"sounds", "task"}
+    assert set(json.loads((trained / "report.json").read_text())) == {"sounds", "task", "notes"}
     assert Image.open(trained / "confusion.png").size[0] > 300
     assert json.loads((trained / "config.json").read_text())["id2label"] == {"0": "bell", "1": "drum", "2": "horn"}
 
