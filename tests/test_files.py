@@ -23,6 +23,7 @@ from photism.files import (
     atomic_text,
     check_folder,
     check_writable,
+    sweep,
 )
 from photism.listening.embeddings import save_embeddings
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
@@ -261,6 +262,14 @@ def test_a_folder_whose_deletion_is_killed_is_gone_and_deleted_by_the_next_proce
     with atomic_text(tmp_path / "another.json"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["another.json"]
+
+
+def test_a_file_of_another_user_that_cannot_be_deleted_is_left(tmp_path, monkeypatch):
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "x.json")], check=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(PermissionError(1, "not permitted")))
+        sweep(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_the_file_of_a_running_process_is_kept(tmp_path):

@@ -8,7 +8,16 @@ from safetensors.torch import save_file
 from torch import nn
 
 from photism.errors import InputError
-from photism.weights import LARGEST_WEIGHT, SPARE_WEIGHTS, TensorHeader, check_fit, check_values, read_headers
+from photism.weights import (
+    LARGEST_WEIGHT,
+    SPARE_WEIGHTS,
+    TensorHeader,
+    check_fit,
+    check_floats,
+    check_values,
+    default_files,
+    read_headers,
+)
 
 
 class Net(nn.Module):
@@ -59,6 +68,17 @@ def test_a_tensor_of_another_shape_is_named_with_both(tmp_path, prefix):
 def test_integers_in_place_of_floats_are_named(tmp_path, dtype, name):
     headers = saved(tmp_path, **{"linear.weight": torch.zeros(3, 2, dtype=dtype)})
     refused(headers, f"model talk is quantised: linear.weight is of type {name}, not a float; give it in")
+
+
+def test_a_single_integer_is_no_quantised_weight():
+    check_floats({"lora_unet.alpha": TensorHeader((), "I64")}, "lora a")
+
+
+def test_variants_are_not_read_unless_they_are_named(tmp_path):
+    names = ["model-00001-of-00002.safetensors", "model.fp16.safetensors", "model.safetensors", "adapter.safetensors"]
+    for name in names:
+        (tmp_path / name).touch()
+    assert [path.name for path in default_files(tmp_path)] == [names[0], names[2]]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import platform
 import re
 import shutil
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from stat import S_IMODE
@@ -124,7 +124,8 @@ def sweep(folder: Path) -> None:
             if path.is_dir():
                 shutil.rmtree(path, ignore_errors=True)
             else:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # of another user, in a folder that all may write to
+                    path.unlink()
 
 
 @contextmanager
@@ -222,8 +223,14 @@ def _own_part() -> str:
 
 @cache
 def _host() -> str:
-    """Return a short name of this machine: its processes have nothing to do with those of others on a shared disk."""
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    """Return a short name of this machine: its processes have nothing to do with those of others on a shared disk.
+
+    Containers may have the name of their host, or of each other, but have processes of their own.
+    """
+    name = platform.node()
+    with suppress(OSError):  # only Linux has it
+        name += os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
 def _is_running(process: int) -> bool:

@@ -111,6 +111,8 @@ def check_library_files(folder: Path, owner: str) -> None:
     """
     for path in sorted({path for pattern in LIBRARY_FILES for path in folder.glob(pattern)}):
         content = read_json_object(path, owner)
+        if not path.name.endswith("config.json"):  # words of a vocabulary, not settings
+            continue
         # A processor, or a model of several parts, has the configurations of its parts as values.
         for part in (content, *(value for value in content.values() if isinstance(value, dict))):
             _check_limits(cast("dict[str, Any]", part), path, owner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import prod
 from pathlib import Path
@@ -12,7 +13,10 @@ from torch import nn
 
 from photism.errors import InputError, as_input_error
 from photism.json_files import read_json_object
+from photism.library_logging import quiet_libraries
 
+DEFAULT_FILES = re.compile(r"(diffusion_pytorch_model|model)(-[0-9]+-of-[0-9]+)?\.safetensors")
+"""Names of the weights, in one file or in shards, that diffusers and transformers load unless a variant is named."""
 FLOATS = ("F", "BF")
 """Beginnings of the names that safetensors has for floating-point types."""
 LARGEST_WEIGHT = 1e18
@@ -30,6 +34,11 @@ class TensorHeader(NamedTuple):
 
     shape: tuple[int, ...]
     dtype: str
+
+
+def default_files(folder: Path) -> list[Path]:
+    """Return the weights in a folder that are loaded unless a variant is named; a variant such as fp16 is not."""
+    return sorted(path for path in folder.glob("*.safetensors") if DEFAULT_FILES.fullmatch(path.name))
 
 
 def read_headers(files: Iterable[Path], owner: str) -> dict[str, TensorHeader]:
@@ -101,7 +110,7 @@ def check_fit(
 
 
 def check_floats(headers: Mapping[str, TensorHeader], owner: str) -> None:
-    """Check that tensors are floats, as all weights are that are not quantised.
+    """Check that tensors are floats, as all weights are that are not quantised. Single numbers may be integers.
 
     Args:
         headers: headers of the tensors, by name.
@@ -110,8 +119,8 @@ def check_floats(headers: Mapping[str, TensorHeader], owner: str) -> None:
     Raises:
         InputError: one holds integers or truth values.
     """
-    for name, (_, dtype) in headers.items():
-        if not dtype.startswith(FLOATS):
+    for name, (shape, dtype) in headers.items():
+        if shape and not dtype.startswith(FLOATS):  # the scale of a LoRA may be an integer
             raise InputError(
                 f"{owner} is quantised: {name} is of type {dtype}, not a float; give it in float32, float16 or bfloat16"
             )
@@ -144,7 +153,7 @@ def check_component(model_class: Any, folder: Path, files: Iterable[Path], owner
             return model_class.from_config(config)
         return model_class(model_class.config_class.from_pretrained(folder))
 
-    with as_input_error(f"{owner} cannot be loaded"):
+    with as_input_error(f"{owner} cannot be loaded"), quiet_libraries:
         check_fit(build, config, headers, owner)
 
 

@@ -1,9 +1,12 @@
 """Tracks and channels: the right one is read, others are an error, and channels that cancel out are reported."""
 
+from io import BytesIO
+
 import numpy as np
 import pytest
 
 from photism import InputError, load_waveform
+from photism.audio.live_input import pipe_samples
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
 from photism.audio.streaming import stream_samples
@@ -33,6 +36,20 @@ def test_a_channel(channel, expected):
     np.testing.assert_allclose(read(wav(LEFT, RIGHT), channel=channel), expected, atol=1e-6)
     array = np.stack([LEFT, RIGHT])
     np.testing.assert_array_equal(load_waveform(array, sampling_rate=RATE, channel=channel).samples, expected)
+
+
+def test_the_settings_of_a_sound_file_are_its_own():
+    sound = SoundFile(wav(LEFT, -LEFT), reading=ReadingSettings(channel="left"))
+    np.testing.assert_allclose(load_waveform(sound).samples, LEFT, atol=1e-6)
+    with pytest.raises(InputError, match=r"^a SoundFile has its own track, channel, strict"):
+        load_waveform(sound, channel="right")
+
+
+def test_a_channel_of_a_pipe():
+    blocks = pipe_samples(BytesIO(wav(LEFT, -LEFT)), reading=ReadingSettings(channel="left"))
+    np.testing.assert_allclose(np.concatenate(list(blocks)), LEFT, atol=1e-6)
+    with pytest.warns(RecordingWarning, match="^the pipe: its channels cancel out in their mean"):
+        assert not np.concatenate(list(pipe_samples(BytesIO(wav(LEFT, -LEFT))))).any()
 
 
 def test_a_channel_that_does_not_exist():

@@ -331,7 +331,7 @@ class TestFiles:
 
     def test_max_download_bytes_applies_to_file_objects(self):
         assert load_waveform(io.BytesIO(WAV), max_download_bytes=len(WAV)).duration_s == 1
-        with pytest.raises(InputError, match=f": larger than max_download_bytes={len(WAV) - 1}; raise the limit"):
+        with pytest.raises(InputError, match=f": larger than max_download_bytes={len(WAV) - 1}; save it to a file"):
             load_waveform(io.BytesIO(WAV), max_download_bytes=len(WAV) - 1)
 
 

@@ -33,6 +33,9 @@ class TestPlaceFrames:
         placed = place([0.0] * 50 + [0.5] * 50)
         np.testing.assert_array_equal(placed, np.repeat([1, 0, 1], [1000, 500, 1000]))
 
+    def test_a_wrong_time_of_the_last_frame_is_not_a_hole(self):
+        assert len(place([0.0] * 99 + [3000.0])) == 2000
+
     def test_a_hole_of_several_seconds_in_unsigned_samples(self):
         frames = [TimedFrame(start, 10, np.full((2, 5), 130, np.uint8)) for start in (0.0, 4.0)]
         blocks = [samples for _, samples in place_frames(iter(frames))]

@@ -217,7 +217,7 @@ def test_standard_input_to_subtitles(piped, sounds, tmp_path, capsys):
 def test_the_microphone_is_transcribed_until_ctrl_c(transcribe, sounds, monkeypatch):
     from photism.audio import live_input as audio
 
-    def microphone(device):
+    def microphone(device, reading):
         assert device == "hw:1"
         yield load_waveform(sounds[2]).samples
         raise KeyboardInterrupt

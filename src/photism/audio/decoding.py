@@ -140,7 +140,9 @@ def audio_stream(container: "InputContainer", name: str, *, track: int | str | N
         if track is None:
             stream = cast("AudioStream | None", container.streams.best("audio"))
         else:
-            stream = next((each for number, each in enumerate(streams, 1) if track in (number, _language(each))), None)
+            stream = next(
+                (each for number, each in enumerate(streams, 1) if str(track) in (str(number), _language(each))), None
+            )
             if stream is None:
                 raise InputError(f"{name}: there is no audio track {track}; it has {_described_tracks(container)}")
         # PyAV has no type for a stream without a decoder, and FFmpeg does not choose one that it cannot decode.

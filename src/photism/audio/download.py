@@ -12,7 +12,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from io import BytesIO
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from photism.errors import InputError
@@ -127,12 +127,16 @@ def _parse(url: str) -> _Url:
         raise InputError(f"not an http, https or file URL, but {parts.scheme or 'none'}; download it first")
     if not host:
         raise InputError("cannot be downloaded (the URL has no host); check the address")
-    authorization = ""
-    if parts.username is not None:
-        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = f"Basic {b64encode(user.encode()).decode()}"
     path = quote(parts.path or "/", safe=SAFE) + (f"?{quote(parts.query, safe=SAFE)}" if parts.query else "")
-    return _Url(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path, authorization)
+    return _Url(parts.scheme, host, port or (443 if parts.scheme == "https" else 80), path, _authorization(parts))
+
+
+def _authorization(parts: SplitResult) -> str:
+    """Return the header for the user and password in a URL; empty without a user."""
+    if parts.username is None:
+        return ""
+    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return f"Basic {b64encode(user.encode()).decode()}"
 
 
 def _open(url: _Url, limit: _TimeLimit, timeout_s: float, *, allow_private_urls: bool) -> HTTPResponse:
@@ -143,6 +147,8 @@ def _open(url: _Url, limit: _TimeLimit, timeout_s: float, *, allow_private_urls:
         if url.authorization:
             headers["Authorization"] = url.authorization
         is_proxied = connection.host != url.host and url.scheme == "http"
+        if is_proxied:
+            headers |= _proxy_headers(_proxy(url))
         connection.request("GET", url.origin + url.path if is_proxied else url.path, headers=headers)
         response = connection.getresponse()
         if 200 <= response.status < 300:
@@ -159,18 +165,29 @@ def _open(url: _Url, limit: _TimeLimit, timeout_s: float, *, allow_private_urls:
     raise OSError(f"more than {MAX_REDIRECTS} redirects")
 
 
+def _proxy(url: _Url) -> SplitResult | None:
+    """Return the proxy that the environment names for a URL."""
+    proxy = getproxies().get(url.scheme)
+    if not proxy or proxy_bypass(url.host):
+        return None
+    return urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+
+
+def _proxy_headers(proxy: SplitResult | None) -> dict[str, str]:
+    return {"Proxy-Authorization": _authorization(proxy)} if proxy and proxy.username else {}
+
+
 def _connect(url: _Url, limit: _TimeLimit, timeout_s: float, *, allow_private_urls: bool) -> HTTPConnection:
     """Connect to the host of a URL, or to the proxy that the environment names for it."""
     connection_type = HTTPSConnection if url.scheme == "https" else HTTPConnection
-    proxy = getproxies().get(url.scheme)
-    if proxy and not proxy_bypass(url.host):
+    through = _proxy(url)
+    if through is not None:
         if not allow_private_urls:
             with suppress(socket.gaierror):  # a name that only the proxy knows
                 _public_addresses(url)
-        through = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         connection = connection_type(through.hostname or "", through.port or 80, timeout=timeout_s)
         if url.scheme == "https":
-            connection.set_tunnel(url.host, url.port)
+            connection.set_tunnel(url.host, url.port, headers=_proxy_headers(through))
         connection.connect()
         limit.watch(connection.sock)
         return connection
@@ -230,7 +247,9 @@ def _read(response: HTTPResponse, max_bytes: int, limit: _TimeLimit, warnings: l
         while data := response.read1(READ_BYTES):
             held.write(data)
             if held.tell() > max_bytes:
-                raise InputError(f"larger than max_download_bytes={max_bytes}; raise the limit if you trust the source")
+                raise InputError(
+                    f"larger than max_download_bytes={max_bytes}; save it to a file first, or raise the limit"
+                )
             if limit.is_over:
                 raise InputError(limit.message)
         if limit.is_over:

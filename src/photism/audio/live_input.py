@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from photism.audio.reading_settings import ReadingSettings
 from photism.audio.waveform import HIGHEST_RATE, LOWEST_RATE, check_range, mono_16khz
 from photism.errors import InputError
 
@@ -30,13 +31,16 @@ MICROPHONES = {"linux": ("alsa", "default"), "darwin": ("avfoundation", ":0"), "
 """FFmpeg's input format and default device for each `sys.platform`."""
 
 
-def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Generator[NDArray[np.float32]]:
+def pipe_samples(
+    file: BinaryIO, *, raw_rate: float | None = None, reading: ReadingSettings | None = None
+) -> Generator[NDArray[np.float32]]:
     """Decode a pipe without waiting for its end.
 
     Args:
         file: open for reading, such as `sys.stdin.buffer`; it need not be seekable.
         raw_rate: sampling rate in Hz of raw samples: signed 16-bit, little-endian, mono. None for a file in a format
             that can be read from its beginning, such as WAV, MP3, Ogg, FLAC or Matroska.
+        reading: track and channel; by default FFmpeg's choice and the mean of all channels.
 
     Yields:
         (T,) float32 at 16 kHz, of any length including 0.
@@ -51,10 +55,12 @@ def pipe_samples(file: BinaryIO, *, raw_rate: float | None = None) -> Generator[
         return mono_16khz(_raw_blocks(file, raw_rate), "the pipe")
     # By default FFmpeg reads seconds of a file before it returns the first sample, and follows links in playlists.
     options = {"probesize": str(PROBE_BYTES), "analyzeduration": "0", "protocol_whitelist": "none"}
-    return _decode_pipe(_Pipe(file), container_options=options, buffer_size=READ_BYTES)
+    return _decode_pipe(_Pipe(file), reading, container_options=options, buffer_size=READ_BYTES)
 
 
-def microphone_samples(device: str | None = None, *, system: str | None = None) -> Generator[NDArray[np.float32]]:
+def microphone_samples(
+    device: str | None = None, *, system: str | None = None, reading: ReadingSettings | None = None
+) -> Generator[NDArray[np.float32]]:
     """Record from a microphone until the generator is closed.
 
     On Linux FFmpeg uses ALSA, whose `hw:0` is the first sound card. If the desktop's sound server has reserved it,
@@ -64,6 +70,7 @@ def microphone_samples(device: str | None = None, *, system: str | None = None) 
         device: FFmpeg's name of the device: on Linux as `arecord -L` lists it, on macOS `:0`, `:1`, …, on Windows
             `audio=NAME`. By default the system's default device.
         system: FFmpeg's input format; by default the one that `MICROPHONES` has for this platform.
+        reading: the channel; by default the mean of all.
 
     Yields:
         (T,) float32 at 16 kHz, of any length including 0.
@@ -78,12 +85,12 @@ def microphone_samples(device: str | None = None, *, system: str | None = None) 
         os.environ.setdefault("ALSA_CONFIG_PATH", str(ALSA_CONFIG))
     if not chosen:
         raise InputError("device is required on Windows; give audio=NAME, with the microphone's name in the settings")
-    return _decode(chosen, f"the microphone {chosen}", format=system or name)
+    return _decode(chosen, f"the microphone {chosen}", reading, format=system or name)
 
 
-def _decode_pipe(pipe: _Pipe, **settings: Any) -> Generator[NDArray[np.float32]]:
+def _decode_pipe(pipe: _Pipe, reading: ReadingSettings | None, **settings: Any) -> Generator[NDArray[np.float32]]:
     try:
-        yield from _decode(pipe, "the pipe", **settings)
+        yield from _decode(pipe, "the pipe", reading, **settings)
     except InputError:
         if pipe.has_atoms:
             raise InputError(
@@ -93,16 +100,21 @@ def _decode_pipe(pipe: _Pipe, **settings: Any) -> Generator[NDArray[np.float32]]
         raise
 
 
-def _decode(source: Any, name: str, **settings: Any) -> Generator[NDArray[np.float32]]:
-    for samples in mono_16khz(_blocks(source, name, settings), name):
+def _decode(source: Any, name: str, reading: ReadingSettings | None, **settings: Any) -> Generator[NDArray[np.float32]]:
+    reading, warnings = reading or ReadingSettings(), list[str]()
+    blocks = _blocks(source, name, reading.track, settings)
+    for samples in mono_16khz(blocks, name, channel=reading.channel_number, warnings=warnings):
         try:
             check_range(samples)
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
         yield samples
+    reading.report(name, warnings)
 
 
-def _blocks(source: Any, name: str, settings: dict[str, Any]) -> Iterator[tuple[float, NDArray[Any]]]:
+def _blocks(
+    source: Any, name: str, track: int | str | None, settings: dict[str, Any]
+) -> Iterator[tuple[float, NDArray[Any]]]:
     import av
 
     from photism.audio.container_clock import frame_samples
@@ -111,7 +123,7 @@ def _blocks(source: Any, name: str, settings: dict[str, Any]) -> Iterator[tuple[
     with ffmpeg_errors(f"{name} is not audio that FFmpeg can read"):
         container = cast("InputContainer", av.open(source, "r", metadata_errors="ignore", **settings))
     with container:
-        for frame in decoded_frames(container, audio_stream(container, name), name):
+        for frame in decoded_frames(container, audio_stream(container, name, track=track), name):
             yield frame.sample_rate, frame_samples(frame)
 
 

@@ -165,7 +165,7 @@ def _read(stream: Any, name: str, max_bytes: int) -> BytesIO:
         held.write(data)
         if held.tell() > max_bytes:
             raise InputError(
-                f"{name}: larger than max_download_bytes={max_bytes}; raise the limit if you trust the source"
+                f"{name}: larger than max_download_bytes={max_bytes}; save it to a file first, or raise the limit"
             )
     return held
 

@@ -72,6 +72,8 @@ def place_frames(
         if not waiting:
             return
         change_s = _confirmed_change(waiting, shift_s)
+        if len(waiting) < CONFIRMING_FRAMES and placed_s and change_s > LONGEST_OVERLAP_S:
+            change_s = 0.0  # the last frames are too few to confirm a long hole
         _, frame = waiting.popleft()
         if change_s and on_shift is not None:
             on_shift(placed_s, change_s)

@@ -80,10 +80,11 @@ def embed(
 
     check_suffix(output)
     check_writable(output, "-o", force=force)
-    repeated = next((each for index, each in enumerate(recordings) if each in recordings[:index]), None)
+    files = open_recordings(recordings, reading)
+    names = [file.name for file in files]
+    repeated = next((name for index, name in enumerate(names) if name in names[:index]), None)
     if repeated is not None:
         raise InputError(f"{repeated} is given twice; give it once, since embeddings are stored by file name")
-    files = open_recordings(recordings, reading)
     verifier = _load_verifier(model, settings)
     embeddings: dict[str, Embedding] = {}
     with recordings_bar("embedding", len(files)) as bar:

@@ -70,6 +70,8 @@ def transcribe(
     recordings = recordings or []
     is_live = microphone or (recordings == [STANDARD_INPUT] and transcript is None)
     _check_source(recordings, is_live=is_live, microphone=microphone, raw=raw, input_device=input_device)
+    if is_live and reading.strict:
+        raise InputError("--strict is for files: of a live recording it is not known how long it should be")
     files = open_recordings(recordings, reading)
     references: list[ReferenceText] | None = None
     if transcript is not None:
@@ -83,7 +85,10 @@ def transcribe(
     if is_live:
         from photism.audio.live_input import microphone_samples, pipe_samples
 
-        blocks = microphone_samples(input_device) if microphone else pipe_samples(sys.stdin.buffer, raw_rate=raw)
+        if microphone:
+            blocks = microphone_samples(input_device, reading=reading)
+        else:
+            blocks = pipe_samples(sys.stdin.buffer, raw_rate=raw, reading=reading)
         transcribe_live(transcriber.stream(streaming, settings), blocks, writer)
         return
     with recordings_bar("transcribing", len(files)) as bar, writer.open(bar.echo):

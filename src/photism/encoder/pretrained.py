@@ -23,7 +23,7 @@ from photism.errors import InputError, as_input_error
 from photism.hub import fetch_files
 from photism.json_files import check_library_files, read_json_object
 from photism.library_logging import quiet_libraries
-from photism.weights import TensorHeader, check_fit, check_values, misfit, read_headers
+from photism.weights import TensorHeader, check_fit, check_values, default_files, misfit, read_headers
 
 CONFIG_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
 """File patterns fetched from the hub before the weights."""
@@ -243,7 +243,7 @@ def resolve_dtype(dtype: str | torch.dtype, checkpoint: Checkpoint) -> torch.dty
 
         folder = checkpoint.fetch_weights()
         read_tensor_headers(folder, checkpoint.name)  # raises an error if there are no weights
-        with safe_open(next(folder.glob(WEIGHT_FILES)), framework="pt") as file:
+        with safe_open(default_files(folder)[0], framework="pt") as file:
             saved = file.get_tensor(next(iter(file.keys()))).dtype
     return choose_dtype(saved)
 
@@ -258,7 +258,7 @@ def read_tensor_headers(folder: Path, name: str) -> dict[str, TensorHeader]:
     Raises:
         InputError: there are no safetensors, or a file is damaged.
     """
-    files = sorted(folder.glob(WEIGHT_FILES))
+    files = default_files(folder)
     if not files:
         raise InputError(
             f"{name} has no safetensors weights, and pickled weights are not read; convert them, for a hub model with "

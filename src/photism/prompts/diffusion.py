@@ -21,7 +21,7 @@ from photism.library_logging import quiet_libraries, without_onnxruntime
 from photism.prompts.settings import PipelineSettings
 from photism.schedulers import SCHEDULERS
 from photism.settings import SettingError
-from photism.weights import check_component, check_floats, check_values, read_headers
+from photism.weights import check_component, check_floats, check_values, default_files, read_headers
 
 UNET_CONFIG = "unet/config.json"
 CONTROLNET_CLASS = "ControlNetModel"
@@ -205,7 +205,7 @@ def _check_components(location: str, *, skipped: Container[str]) -> None:
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         check_library_files(path, f"{path.name} of {name}")
     for component, entry in read_json_object(folder / "model_index.json", name).items():
-        files = sorted((folder / component).glob("*.safetensors"))
+        files = default_files(folder / component)
         if component in skipped or not files or not (folder / component / "config.json").is_file():
             continue
         model_class = _component_class(entry)
@@ -264,7 +264,7 @@ def _load_controlnet(controlnet: Any, settings: Mapping[str, Any]) -> Any:
     if not isinstance(controlnet, str | Path):
         return controlnet
     name, folder = f"controlnet {controlnet}", Path(controlnet)
-    if files := sorted(folder.glob("*.safetensors")):
+    if files := default_files(folder):
         check_component(ControlNetModel, folder, files, name)
     with as_input_error(f"{name} cannot be loaded"):
         return ControlNetModel.from_pretrained(str(controlnet), **settings)

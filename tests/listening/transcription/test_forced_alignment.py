@@ -150,6 +150,16 @@ def test_a_window_of_states_that_moves_finds_the_same_path(alphabet, monkeypatch
     assert align_words(log_probs, words, alphabet) == whole
 
 
+def test_the_words_after_a_recording_that_ends_early_are_omitted(alphabet, monkeypatch):
+    generator = np.random.default_rng(1)
+    words = [generator.integers(2, len(alphabet), 5).tolist() for _ in range(300)]
+    log_probs, _ = synthetic(words[:40], alphabet, generator)
+    expected = align_words(log_probs, words, alphabet)
+    assert [bool(word) for word in expected] == [True] * 40 + [False] * 260
+    monkeypatch.setattr(forced_alignment, "WINDOW_STATES", 700)
+    assert align_words(log_probs, words, alphabet) == expected
+
+
 def test_speech_that_is_not_in_the_text_and_words_that_are_not_spoken_leave_the_other_words_in_place(alphabet):
     generator = np.random.default_rng(2)
     words, others = random_words(generator, 60), random_words(generator, 30)

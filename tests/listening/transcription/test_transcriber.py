@@ -295,7 +295,7 @@ def test_a_text_that_cannot_be_aligned_is_an_error(transcribers, speech):
         transcriber.align(speech, "…")
     with pytest.raises(InputError, match="no character of the transcript is in the vocabulary of the model"):
         transcriber.align(speech, "слон")
-    with pytest.raises(InputError, match="there are 1 transcripts, but more recordings"):
+    with pytest.raises(InputError, match="there must be a transcript for each recording; got 1 for 2"):
         list(transcriber.align([speech, speech], ["one"]))
 
 

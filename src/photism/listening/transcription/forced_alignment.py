@@ -123,7 +123,7 @@ def align_words(
     trellis = _make_trellis(tokens, gaps, firsts, vocabulary, costs)
     spans = _spans(tokens, _best_path(_Emissions(log_probs, vocabulary, costs), trellis))
     found = [spans[start:stop] for start, stop in pairwise(firsts)]
-    return [word if word[0].stop else [] for word in found]
+    return [word if all(span.stop for span in word) else [] for word in found]
 
 
 class _Emissions:
@@ -186,12 +186,28 @@ def _best_path(emissions: _Emissions, trellis: _Trellis) -> NDArray[np.intp]:
         blocks.append(_Block(slice(first, first + BLOCK_FRAMES), slice(low, low + width), scores))
         scores, _ = _advance(blocks[-1], emissions, trellis)
     path = np.zeros(len(emissions), np.intp)
-    state = low + len(scores) - 1
-    if len(scores) > 1 and scores[-2] > scores[-1]:
-        state -= 1
+    state = _last_state(scores, low, trellis)
     for block in reversed(blocks):
         state = _trace_back(block, emissions, trellis, state, path)
     return path
+
+
+def _last_state(scores: NDArray[np.float64], low: int, trellis: _Trellis) -> int:
+    """Return the state in which the best path ends, by the scores after the last frame.
+
+    Args:
+        scores: (W,) scores of the states in the window.
+        low: first state of the window.
+        trellis: states of all paths. If the window does not reach the last one, the words after it are omitted.
+    """
+    ends = np.array([len(trellis) - 1]) if low + len(scores) == len(trellis) else trellis.entries
+    ends = ends[(ends >= low) & (ends < low + len(scores))] - low
+    if not len(ends):
+        return low + len(scores) - 1
+    states = np.concatenate([ends, ends - 1])  # a path may also end in the token before
+    states = states[states >= 0]
+    costs = trellis.costs.token * (states // 2) if len(trellis.entries) else np.zeros(len(states))
+    return low + int(states[(scores[states] + costs).argmax()])
 
 
 class _Steps(NamedTuple):

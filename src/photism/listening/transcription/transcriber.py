@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import Any, cast
 
@@ -250,6 +250,9 @@ class Transcriber:
         """
         model = self.acoustic_model
         words = [spell_text(each, model.vocabulary) for each in references]
+        count = 1 if is_single(recordings) else len(recordings) if isinstance(recordings, Sized) else None
+        if count is not None and count != len(words):
+            raise InputError(f"there must be a transcript for each recording; got {len(words)} for {count}")
 
         def align(number: int, recording: Recording, emissions: Emissions) -> Transcript:
             """Align a recording with its text."""
