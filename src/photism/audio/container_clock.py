@@ -86,9 +86,10 @@ def packet_s(packet: "Packet[AudioStream]") -> float:
 
 
 def _start_s(timed: "AudioFrame | Packet[AudioStream]", zero_s: float | None) -> float | None:
-    if zero_s is None or timed.pts is None or not timed.time_base:
+    base = timed.time_base
+    if zero_s is None or timed.pts is None or not base:
         return None
-    return float(timed.pts * timed.time_base) - zero_s
+    return timed.pts * base.numerator / base.denominator - zero_s
 
 
 def _silent_frame(start_s: float | None, seconds: float, like: TimedFrame) -> TimedFrame:

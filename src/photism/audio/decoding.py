@@ -4,8 +4,10 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from errno import EINVAL
 from io import SEEK_END, SEEK_SET
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from photism.audio import ogg_chain
@@ -55,7 +57,7 @@ def decoded_blocks(
                 declared = read_declared_length(section, min(end, size) - start)
             try:
                 with open_sound(section, name, track=track) as (container, stream):
-                    yield from _placed_blocks(container, stream, name, declared, found)
+                    yield from _joined(_placed_blocks(container, stream, name, declared, found))
             except InputError:
                 if not number:
                     raise
@@ -183,6 +185,21 @@ def _placed_blocks(
         placed_s += samples.shape[1] / rate
         yield rate, samples
     warnings += losses.describe(placed_s)
+
+
+def _joined(blocks: Iterator[tuple[float, NDArray[Any]]]) -> Iterator[tuple[float, NDArray[Any]]]:
+    """Join frames of the same kind to blocks of about a second: the steps that follow cost as much for a short one."""
+    for (rate, _, _), group in groupby(blocks, key=lambda block: (block[0], len(block[1]), block[1].dtype)):
+        held: list[NDArray[Any]] = []
+        count = 0
+        for _, samples in group:
+            held.append(samples)
+            count += samples.shape[1]
+            if count >= rate:
+                yield rate, np.concatenate(held, axis=1)
+                held, count = [], 0
+        if held:
+            yield rate, np.concatenate(held, axis=1)
 
 
 def decoded_frames(container: "InputContainer", stream: "AudioStream", name: str) -> "Iterator[AudioFrame]":

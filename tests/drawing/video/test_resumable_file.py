@@ -240,7 +240,7 @@ def test_a_folder_that_is_not_an_unfinished_film_is_not_touched(pipeline, sound,
 def test_memory_does_not_grow_with_the_length(request, name, tmp_path, target):
     pipeline = request.getfixturevalue(name)
     peaks = []
-    for seconds in (20, 20, 120):  # the first run also fills caches
+    for seconds in (30, 30, 120):  # the first run also fills caches
         sound = write_wav(tmp_path / "a.wav", tone(seconds))
         made = film(pipeline, sound, fps=1, height=16, width=16, hop_s=2.0)
         tracemalloc.start()
