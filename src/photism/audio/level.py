@@ -40,7 +40,7 @@ class SignalLevel:
 
     @property
     def is_silent(self) -> bool:
-        """Whether there is nothing to hear: no sound, or no more than a click."""
+        """True if there is nothing to hear: no sound, or no more than a click."""
         return self.sound_s < min(SHORTEST_SOUND_S, self.duration_s / 2)
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from photism.audio.decoding import MAX_READ_BYTES
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.waveform import HIGHEST_RATE, LOWEST_RATE, check_range, mono_16khz
 from photism.errors import InputError
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 READ_BYTES = 4096
 """Bytes read at a time: 128 ms of 16-bit samples at 16 kHz."""
-MAX_READ_BYTES = 1 << 20
-"""Most bytes that FFmpeg gets at a time. Python allocates what is asked for, and damaged headers ask for gigabytes."""
 PROBE_BYTES = 1 << 15
 """Bytes from which FFmpeg may determine the format: 1 s of 16-bit samples at 16 kHz."""
 ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide")

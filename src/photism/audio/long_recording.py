@@ -44,7 +44,7 @@ class LongRecording:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is missing in the recording."""
+        """Sentences that say what is missing in the recording, as in `Waveform.warnings`."""
         return self.source.warnings
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:

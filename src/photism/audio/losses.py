@@ -77,7 +77,7 @@ class Losses:
         messages: list[str] = []
         if self._jump_s:
             messages.append(f"its timestamps jump by {self._jump_s:.4g} s, which was ignored; later times may be wrong")
-        if tail_s and self._container.format.name == "ogg":  # which tells no more than the size of its last page
+        if tail_s and self._container.format.name == "ogg":  # without a total length: only its last page is known
             messages.append(f"at least {missing_s:.1f} s are missing, {reason}")
         elif missing_s >= TOLERANCE_S:
             messages.append(f"{missing_s:.1f} of {decoded_s + tail_s:.1f} s are missing, {reason}")

@@ -76,7 +76,7 @@ class Labels:
 
     @property
     def known(self) -> bool | None:
-        """Whether the model knows the sound of any window; None if it cannot tell."""
+        """True if the model knows the sound of any window; None if it cannot tell."""
         decisions = [window.known for window in self.windows if window.known is not None]
         return any(decisions) if decisions else None
 
