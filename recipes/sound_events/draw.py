@@ -21,7 +21,7 @@ from PIL import Image
 
 from photism import AudioPromptEncoder, AudioToImagePipeline
 from photism.drawing.pipeline import BUNDLED_GUIDANCE_SCALE
-from photism.prompts.diffusion import load_diffusion
+from photism.prompts.diffusion.loading import load_diffusion
 from photism.training.data.captions import captions_of_labels
 from recipes.sound_events.captions import ANNOTATIONS, PLAIN, TEMPLATES, fill, label_list
 from recipes.sound_events.corpus import FOLDS, STAMPS, Recording

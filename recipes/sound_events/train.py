@@ -29,7 +29,7 @@ from photism import AudioPromptEncoder, CaptionRanker
 from photism.files import atomic_files
 from photism.hub import bundled_model
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoderConfig
-from photism.prompts.diffusion import load_diffusion
+from photism.prompts.diffusion.loading import load_diffusion
 from photism.training.logging import Listener
 from photism.training.run import train
 from photism.training.settings import AlignSettings

@@ -8,7 +8,7 @@ import torch
 from accelerate import Accelerator
 from torch.nn import functional
 
-from photism.prompts.diffusion import load_diffusion
+from photism.prompts.diffusion.loading import load_diffusion
 from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
 from photism.training.data.readers import read_examples
 from photism.training.data.text_embeddings import prepare_text_embeddings

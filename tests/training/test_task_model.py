@@ -8,7 +8,7 @@ from accelerate import Accelerator
 
 from photism.hub import bundled_model
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
-from photism.prompts.diffusion import load_diffusion
+from photism.prompts.diffusion.loading import load_diffusion
 from photism.training.cost import measure_cost
 from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
 from photism.training.data.readers import read_examples

@@ -20,7 +20,9 @@ from photism.hub import bundled_model, fetch_files
 from photism.json_files import check_library_files, read_json_object, read_texts
 from photism.prompts.audio2img import audio2img_config, is_audio2img, load_audio2img
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
-from photism.prompts.diffusion import UNET_CONFIG, find_diffusion, finish_diffusion, load_weights, suggestion
+from photism.prompts.diffusion.finishing import finish_diffusion
+from photism.prompts.diffusion.loading import load_weights
+from photism.prompts.diffusion.source import UNET_CONFIG, find_diffusion, suggestion
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from photism.errors import InputError
-from photism.prompts.diffusion import load_diffusion
+from photism.prompts.diffusion.loading import load_diffusion
 from photism.prompts.text import encode_text
 from photism.training.data import text_embeddings
 from photism.training.data.text_embeddings import prepare_text_embeddings, text_encoder_digest

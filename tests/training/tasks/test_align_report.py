@@ -3,7 +3,7 @@ import shutil
 import pytest
 import torch
 
-from photism.prompts.diffusion import load_diffusion
+from photism.prompts.diffusion.loading import load_diffusion
 from photism.training.data.example import Columns, Example
 from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
 from photism.training.data.feature_dataset import FeatureSettings

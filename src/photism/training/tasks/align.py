@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from photism.prompts.diffusion import load_diffusion
+from photism.prompts.diffusion.loading import load_diffusion
 from photism.prompts.losses import LearnedTemperature
 from photism.prompts.metrics import (
     cosine_similarity,

