@@ -117,6 +117,24 @@ def test_a_mistake_names_the_flag(run, arguments, message):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--steps 3 --steps=4", "--steps must be given once; got it 2 times"),
+        ("--mode slow b.wav --mode slow --mode fast", "--mode must be given once; got it 3 times"),
+        ("--overlap --no-overlap", "--overlap must be given once; got it 2 times"),
+    ],
+)
+def test_a_flag_of_one_value_is_not_given_twice(run, arguments, message):
+    with pytest.raises(InputError) as error:
+        run("draw", "a.wav", *arguments.split())
+    assert str(error.value) == message
+
+
+def test_a_switch_may_be_repeated(run):
+    assert run("draw", "a.wav", "--force", "--quick", "--force") == (Drawing(sounds=["a.wav"], quick=True), True)
+
+
+@pytest.mark.parametrize(
     "arguments", ["draw", "draw a.wav --steps many", "draw a.wav --hidden 3", "draw a.wav --no-quick"]
 )
 def test_what_typer_refuses(run, arguments):

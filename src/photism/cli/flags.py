@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional, get_args, get_origin, get_type_hints
 
 import typer
+from typer.core import TyperCommand, TyperOption
 
 from photism.errors import InputError
 from photism.settings import REQUIRED, Declaration, SettingError, declarations, read_settings, value_type
@@ -44,7 +46,21 @@ def add_verb(
     """
     text, _, examples = inspect.cleandoc(verb.__doc__ or "").partition("\n\nExamples:\n")
     epilog = f"\b\nExamples:\n{examples}" if examples else None
-    app.command(verb.__name__, help=text, epilog=epilog)(_flat(verb, settings_file, recipes or {}))
+    decorate = app.command(verb.__name__, cls=_Command, help=text, epilog=epilog)
+    decorate(_flat(verb, settings_file, recipes or {}))
+
+
+class _Command(TyperCommand):
+    """A verb that refuses a flag given twice if it takes one value; typer would use the last and drop the others."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter, count in Counter(order).items():
+            if isinstance(parameter, TyperOption) and count > 1 and not parameter.multiple:
+                is_switch = parameter.is_flag and not parameter.secondary_opts
+                if not is_switch:  # which cannot contradict itself
+                    raise InputError(f"{parameter.opts[0]} must be given once; got it {count} times")
+        return super().parse_args(ctx, args)
 
 
 def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) -> Verb:
