@@ -57,11 +57,14 @@ def test_normalization_by_hand():
 
 
 def test_distance_from_the_recording_grows_with_strength(ours, recording):
-    """Measured from the reconstruction by the VAE alone."""
-    reconstruction = generate(ours, recording, strength=0.125, guidance_scale=1.0)
-    distances = [np.abs(generate(ours, recording, strength=each) - reconstruction).mean() for each in (0.25, 0.5, 0.9)]
+    """Measured in latents, which no loudness is matched in."""
+    start, *others = (
+        generate(ours, recording, strength=each, guidance_scale=1.0, output_type="latent")
+        for each in (0.125, 0.25, 0.5, 0.9)
+    )
+    distances = [float((each - start).abs().mean()) for each in others]
     assert distances == sorted(distances)
-    assert reconstruction.shape == recording.shape
+    assert generate(ours, recording).shape == recording.shape
 
 
 def test_full_strength_does_not_depend_on_the_recording(ours, recording):
@@ -84,21 +87,75 @@ def test_strength_is_the_fraction_of_the_steps(ours, recording):
 def test_the_sound_is_scaled_to_the_level_of_the_recording(ours, recording):
     soft, loud = (generate(ours, recording * factor) for factor in (0.1, 1.0))
     assert apart(soft * 10, loud) < 1e-3
+    assert loud.std() == pytest.approx(recording.std(), rel=1e-3)
 
 
 def test_samples_outside_of_the_span_do_not_change(ours, recording):
     found = generate(ours, recording, span_s=(0.4, 0.6))
-    fade = RATE // 100
     start, stop = int(0.4 * RATE), int(0.6 * RATE)
-    assert np.array_equal(found[: start - fade], recording[: start - fade])
-    assert np.array_equal(found[stop + fade :], recording[stop + fade :])
+    assert found.dtype == np.float32
+    assert np.array_equal(found[:start], recording[:start])
+    assert np.array_equal(found[stop:], recording[stop:])
     assert np.abs(found[start:stop] - recording[start:stop]).max() > 1e-4
-    steps = np.abs(np.diff(found))
+    fade, steps = RATE // 100, np.abs(np.diff(found))
     for edge in (start, stop):  # no click at the edges
         assert steps[edge - fade - 2 : edge + fade + 2].max() < 4 * max(
             np.abs(np.diff(recording)).max(), steps[start:stop].max()
         )
     assert apart(found, generate(ours, recording, span_s=(0.4, 0.6), seed=1)) > 1e-3
+
+
+@pytest.fixture(scope="module")
+def stereo():
+    """Noise of 44.1 kHz, whose right channel is a quarter as loud: (2, T) within ±1."""
+    return np.random.default_rng(0).standard_normal((2, 44_100)) * [[0.02], [0.005]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "found_type"),
+    [
+        (np.int16, 2**15, np.float32),
+        (np.int32, 2**31, np.float64),
+        (np.float32, None, np.float32),
+        (np.float64, None, np.float64),
+    ],
+)
+def test_a_span_keeps_rate_channels_and_samples_of_the_rest(ours, stereo, kind, scale, found_type):
+    stored = (stereo if scale is None else np.rint(stereo * scale)).astype(kind)
+    output = ours(
+        "rain",
+        audio={"array": stored, "sampling_rate": 44_100},
+        span_s=(0.3, 0.6),
+        num_inference_steps=2,
+        num_waveforms_per_prompt=2,
+        seed=0,
+    )
+    assert (output.audios.shape, output.audios.dtype, output.sampling_rate) == ((2, 2, 44_100), found_type, 44_100)
+    exact = stored if scale is None else stored.astype(np.float64) / scale
+    start, stop = int(0.3 * 44_100), int(0.6 * 44_100)
+    for found in output.audios:
+        assert np.array_equal(found[:, :start], exact[:, :start])
+        assert np.array_equal(found[:, stop:], exact[:, stop:])
+        left, right = found[:, start:stop].std(1)
+        assert left / right == pytest.approx(4, rel=0.1)
+    assert output.waveforms[0].duration_s == 1.0
+    again = ours("rain", settings=output.settings)
+    assert np.array_equal(again.audios, output.audios)
+
+
+def test_what_replaces_a_pause_is_as_loud_as_the_recording(ours, recording):
+    pause = recording.copy()
+    pause[6000:12_000] *= 1e-3
+    for source, level in ((pause, pause.std()), (recording, recording[8000:11_200].std())):
+        found = generate(ours, source, span_s=(0.5, 0.7))[8000:11_200]
+        assert found.std() == pytest.approx(level, rel=0.1)
+
+
+def test_sound_in_a_silent_recording_is_as_loud_as_the_model_makes_it(ours):
+    silence = np.zeros((2, RATE), np.float32)
+    found = ours("rain", audio={"array": silence, "sampling_rate": RATE}, span_s=(0.2, 0.8), seed=0).audios[0]
+    assert not found[:, : int(0.2 * RATE)].any()
+    assert found[:, int(0.3 * RATE) : int(0.7 * RATE)].std() > 1e-4
 
 
 def test_an_inpainted_span_depends_on_its_context(ours, recording):
@@ -112,8 +169,9 @@ def test_an_inpainted_span_depends_on_its_context(ours, recording):
 def test_a_span_past_the_end_continues_the_recording(ours, recording):
     found = generate(ours, recording, span_s=(1.0, 1.8))
     assert len(found) == int(1.8 * RATE)
-    assert np.array_equal(found[: RATE - RATE // 100], recording[: RATE - RATE // 100])
+    assert np.array_equal(found[:RATE], recording)
     assert found[RATE:].std() > 0
+    assert np.abs(np.diff(found))[RATE - 2 : RATE + 160].max() < 0.1  # no click
 
 
 def test_a_continuation_does_not_start_from_silence(ours):

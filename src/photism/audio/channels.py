@@ -33,10 +33,10 @@ def mixed_down(
         if channel is not None:
             if channel > len(samples):
                 raise InputError(f"{name}: there is no channel {channel}; choose one from 1 to {len(samples)}")
-            yield rate, _scaled(samples[channel - 1])
+            yield rate, scale_samples(samples[channel - 1])
             continue
         with np.errstate(over="ignore", invalid="ignore"):  # Waveform rejects what is not finite
-            scaled = _scaled(samples)
+            scaled = scale_samples(samples)
             mixed = scaled.mean(0)
             if len(samples) > 1:
                 mixed_energy += float(np.vdot(mixed, mixed))
@@ -46,9 +46,9 @@ def mixed_down(
         warnings.append("its channels cancel out in their mean; choose one of them, such as --channel left")
 
 
-def _scaled(samples: NDArray[Any]) -> NDArray[np.float32]:
+def scale_samples(samples: NDArray[Any], dtype: type[np.floating[Any]] = np.float32) -> NDArray[Any]:
     """Scale integers to floats within ±1; the zero of unsigned integers is in the middle of their range."""
     if samples.dtype.kind == "f":
-        return samples.astype(np.float32, copy=False)
-    scaled = samples.astype(np.float32) / 2.0 ** (8 * samples.dtype.itemsize - 1)
+        return samples.astype(dtype, copy=False)
+    scaled = samples.astype(dtype) / 2.0 ** (8 * samples.dtype.itemsize - 1)
     return scaled - 1.0 if samples.dtype.kind == "u" else scaled

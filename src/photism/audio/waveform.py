@@ -160,7 +160,14 @@ def load_waveform(
         max_download_s=max_download_s,
         allow_private_urls=reading.allow_private_urls,
     )
-    name, blocks = _blocks(source, sampling_rate, channel_axis, reading, warnings, open_file)
+    name, blocks = read_blocks(
+        source,
+        reading,
+        warnings,
+        sampling_rate=sampling_rate,
+        channel_axis=channel_axis,
+        open_file=open_file,
+    )
     mono = mono_16khz(blocks, name, channel=reading.channel_number, warnings=warnings)
     samples = _concatenate(mono, name, max_duration_s)
     try:
@@ -194,7 +201,7 @@ def load_samples(source: AudioSource, target_rate: int, *, sampling_rate: float 
         source, sampling_rate = source.samples, SAMPLING_RATE
     reading = source.reading if isinstance(source, SoundFile) else ReadingSettings()
     warnings: list[str] = []
-    name, blocks = _blocks(source, sampling_rate, None, reading, warnings)
+    name, blocks = read_blocks(source, reading, warnings, sampling_rate=sampling_rate)
     mono = to_mono(blocks, name, target_rate, channel=reading.channel_number, warnings=warnings)
     samples = np.concatenate(list(mono))
     reading.report(name, warnings)
@@ -223,15 +230,28 @@ def recording_in(source: Any) -> Any:
     return source
 
 
-def _blocks(
+def read_blocks(
     source: Any,
-    sampling_rate: float | None,
-    channel_axis: int | None,
     reading: ReadingSettings,
     warnings: list[str],
+    *,
+    sampling_rate: float | None = None,
+    channel_axis: int | None = None,
     open_file: Callable[..., BinaryIO] = open_source,
 ) -> tuple[str, Iterator[tuple[float, NDArray[Any]]]]:
-    """Return the name of a source for error messages, and its blocks for ``to_mono``."""
+    """Return the name of a source for error messages, and its blocks as ``to_mono`` takes them.
+
+    Args:
+        source: source of ``load_waveform``, from ``recording_in``, other than a ``Waveform``.
+        reading: how a file is read.
+        warnings: list to which is added what is missing, at the end of the blocks.
+        sampling_rate: as in ``load_waveform``.
+        channel_axis: as in ``load_waveform``.
+        open_file: opens a file.
+
+    Raises:
+        InputError: the source cannot be opened, or it is no recording.
+    """
     array, rate = _array_and_rate(source, sampling_rate)
     if array is not None:
         name = f"source {array.dtype} {array.shape}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,33 @@ from photism.files import atomic_path, check_writable
 if TYPE_CHECKING:
     from av import AudioStream
 
+SampleType: TypeAlias = Literal["int16", "int24", "int32", "float32", "float64"]
+
 CODECS = {".wav": ("wav", "pcm_s16le"), ".flac": ("flac", "flac"), ".ogg": ("ogg", "libopus"), ".mp3": ("mp3", "mp3")}
 """Container and codec for each file suffix; the first two are lossless."""
-FULL_SCALE = 32_767
+WAV_CODECS: dict[SampleType, str] = {
+    "int16": "pcm_s16le",
+    "int24": "pcm_s24le",
+    "int32": "pcm_s32le",
+    "float32": "pcm_f32le",
+    "float64": "pcm_f64le",
+}
+"""Codec of a WAV file for each type of samples."""
+LOSSY_RATES = {
+    ".ogg": (8_000, 12_000, 16_000, 24_000, 48_000),
+    ".mp3": (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
+}
+"""Sampling rates of the codecs that have no others, in Hz."""
+LAYOUTS = ("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1")
+"""FFmpeg's names of the layouts of 1 to 8 channels."""
+FRAME_FORMATS: dict[SampleType, str] = {
+    "int16": "s16",
+    "int24": "s32",
+    "int32": "s32",
+    "float32": "flt",
+    "float64": "dbl",
+}
+"""FFmpeg's names of the sample formats, interleaved."""
 BLOCK_SAMPLES = 65_536
 
 
@@ -39,27 +63,48 @@ def check_audio_target(path: Path, option: str, *, force: bool) -> None:
     check_writable(path, option, force=force)
 
 
-def write_waveform(
-    samples: NDArray[np.float32], target: Path, *, sampling_rate: int, title: str, about: Mapping[str, object]
-) -> None:
-    """Write 16-bit audio to a file, atomically: an interruption leaves no incomplete file.
-
-    Args:
-        samples: (T,) within ±1; values beyond are clipped.
-        target: a file whose suffix is in `CODECS`.
-        sampling_rate: in Hz.
-        title: value of the tag "title".
-        about: names and values for the tag "comment", written as JSON without those that are None.
+def check_channels(path: Path, channels: int) -> None:
+    """Raise an error unless a file can hold a number of channels.
 
     Raises:
-        InputError: samples are not finite, as those of a model can be in too small a dtype.
+        InputError: it cannot.
     """
+    most = 2 if path.suffix.lower() == ".mp3" else len(LAYOUTS)
+    if channels > most:
+        raise InputError(f"{path} can hold at most {most} channels, and the recording has {channels}; write a WAV file")
+
+
+def write_waveform(
+    samples: NDArray[np.floating[Any]],
+    target: Path,
+    *,
+    sampling_rate: int,
+    title: str,
+    about: Mapping[str, object],
+    sample_type: SampleType = "int16",
+) -> None:
+    """Write audio to a file, atomically: an interruption leaves no incomplete file.
+
+    Args:
+        samples: (T,) or (C, T) within ±1; integer types clip values beyond.
+        target: a file whose suffix is in `CODECS`.
+        sampling_rate: in Hz. A lossy format that does not have it is written at the next higher one that it has.
+        title: value of the tag "title".
+        about: names and values for the tag "comment", written as JSON without those that are None.
+        sample_type: type of the samples in a WAV file. FLAC has 16 bits for int16, and 24 for all others.
+
+    Raises:
+        InputError: samples are not finite, as those of a model can be in too small a dtype, or the format cannot hold
+            as many channels.
+    """
+    samples = np.atleast_2d(samples)
+    check_channels(target, len(samples))
     if not np.isfinite(samples).all():
         raise InputError(f"{target} was not written: samples must be finite; choose another dtype, such as float32")
     known = {name: value for name, value in about.items() if value is not None}
     tags = {"title": title, "comment": json.dumps(known, ensure_ascii=False), "encoder": f"photism {__version__}"}
     with atomic_path(target) as unfinished:
-        _encode(_to_16_bits(samples), unfinished, CODECS[target.suffix.lower()], sampling_rate, tags)
+        _encode(samples, unfinished, target.suffix.lower(), sampling_rate, tags, sample_type)
 
 
 def read_tags(path: Path) -> dict[str, Any]:
@@ -84,23 +129,45 @@ def read_tags(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", about) if isinstance(about, dict) else {}
 
 
-def _to_16_bits(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    return np.rint(samples.clip(-1, 1) * FULL_SCALE).astype(np.int16)
-
-
 def _encode(
-    samples: NDArray[np.int16], path: Path, codec: tuple[str, str], sampling_rate: int, tags: Mapping[str, str]
+    samples: NDArray[np.floating[Any]],
+    path: Path,
+    suffix: str,
+    sampling_rate: int,
+    tags: Mapping[str, str],
+    sample_type: SampleType,
 ) -> None:
+    """Encode samples (C, T) block by block."""
     import av
 
-    container_format, encoder = codec
+    container_format, codec = CODECS[suffix]
+    if suffix == ".wav":
+        codec = WAV_CODECS[sample_type]
+    elif suffix == ".flac" and sample_type != "int16":
+        sample_type = "int24"
+    rates = LOSSY_RATES.get(suffix, (sampling_rate,))
+    rate = next((each for each in rates if each >= sampling_rate), rates[-1])
+    layout = LAYOUTS[len(samples) - 1]
     with av.open(str(path), "w", format=container_format) as container:
         container.metadata.update(tags)
-        stream = cast("AudioStream", container.add_stream(encoder, rate=sampling_rate, layout="mono"))
+        stream = cast("AudioStream", container.add_stream(codec, rate=rate, layout=layout))
         stream.metadata.update(tags)  # Ogg has its tags in the stream
-        for start in range(0, len(samples), BLOCK_SAMPLES):
-            block = samples[None, start : start + BLOCK_SAMPLES]
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="s16", layout="mono")
+        if suffix == ".flac":
+            stream.codec_context.format = FRAME_FORMATS[sample_type]
+        for start in range(0, samples.shape[1], BLOCK_SAMPLES):
+            block = _quantized(samples[:, start : start + BLOCK_SAMPLES], sample_type)
+            interleaved = np.ascontiguousarray(block.T).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(interleaved, format=FRAME_FORMATS[sample_type], layout=layout)
             frame.sample_rate, frame.pts = sampling_rate, start
-            container.mux(stream.encode(frame))
+            container.mux(stream.encode(frame))  # which resamples to the rate and the format of the codec
         container.mux(stream.encode(None))
+
+
+def _quantized(samples: NDArray[np.floating[Any]], sample_type: SampleType) -> NDArray[Any]:
+    """Return samples in the type of FFmpeg's frames, in which integers of 24 bits are the upper ones of 32."""
+    if sample_type in ("float32", "float64"):
+        return samples.astype(sample_type)
+    bits = int(sample_type.removeprefix("int"))
+    limit = 2.0 ** (bits - 1)
+    whole = np.rint(samples.astype(np.float64) * limit).clip(-limit, limit - 1)
+    return whole.astype(np.int16) if bits == 16 else whole.astype(np.int32) << (32 - bits)

@@ -137,6 +137,7 @@ def read_request(
         guidance_scale=guidance_scale,
         max_new_tokens=texts.new_tokens,
         seed=None if generator is not None else expand_seeds(settings.seed, settings.num_waveforms_per_prompt),
+        audio=None if source is None else source.original,
         strength=None if source is None else source.strength,
     )
     return SoundRequest(

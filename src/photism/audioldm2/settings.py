@@ -167,8 +167,8 @@ class SoundSettings:
     )
     span_s: str | Sequence[float] | None = setting(
         None,
-        "Span of the recording to regenerate, in seconds, such as 1.5:3; the rest stays. A span that ends after the "
-        "recording continues it.",
+        "Span of the recording to regenerate, in seconds, such as 1.5:3; the rest stays as it is, with its sampling "
+        "rate and channels. A span that ends after the recording continues it.",
         flag="--span",
         metavar="START:STOP",
         parse=parse_span,

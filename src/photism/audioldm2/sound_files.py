@@ -61,7 +61,7 @@ def write_sounds(
         "negative": used.negative_prompt,
         "transcription": used.transcription,
         "max_new_tokens": None if used.max_new_tokens == default_new_tokens else used.max_new_tokens,
-        "from": used.audio,
+        "from": None if used.audio is None else used.audio.name,
         "strength": used.strength,
         "span": used.span_s,
         "loop": used.loop or None,
@@ -73,6 +73,13 @@ def write_sounds(
         if generated.scores is not None:
             entry["score"] = generated.scores[row][rank]
         tags = {"text": text, **entry, **about}
-        write_waveform(generated.audios[number], path, sampling_rate=generated.sampling_rate, title=text, about=tags)
+        write_waveform(
+            generated.audios[number],
+            path,
+            sampling_rate=generated.sampling_rate,
+            title=text,
+            about=tags,
+            sample_type=generated.sample_type,
+        )
         files.append({"file": str(path), **entry, "seconds": used.audio_length_in_s})
     return SoundFiles(text, files)

@@ -32,7 +32,7 @@ def make_output(
     Raises:
         NotFiniteError: the latents, or what is decoded from them, are not finite.
     """
-    rate, seeds, scores = components.checkpoint.sampling_rate, request.seeds, None
+    rate, seeds, scores, source = components.checkpoint.sampling_rate, request.seeds, None, request.source
     check_finite(latents, "latents", components.loader.dtypes["default"])
     if output_type == "latent":
         return SoundOutput(latents, None, seeds, rate, request.settings)
@@ -41,12 +41,16 @@ def make_output(
         ranked, order = rank_waveforms(clap_embeds, clap_embed(waveforms, components))
         waveforms, scores = waveforms[order], ranked.tolist()
         seeds = None if seeds is None else [seeds[index] for index in order.tolist()]
+    if source is None:
+        sample_type = "int16"
+    else:
+        waveforms, rate, sample_type = source.finish(waveforms), source.output_rate, source.output_type
     audios = waveforms.numpy() if output_type == "np" else waveforms
-    return SoundOutput(audios, scores, seeds, rate, request.settings)
+    return SoundOutput(audios, scores, seeds, rate, request.settings, sample_type)
 
 
 def decode_waveforms(components: Components, request: SoundRequest, latents: Tensor) -> Tensor:
-    """Return the waveforms (B * n, T) of latents, float32 on the CPU."""
+    """Return the waveforms (B * n, T) of latents at the checkpoint's sampling rate, float32 on the CPU."""
     checkpoint, is_loop = components.checkpoint, request.settings.loop
     waveforms: list[Tensor] = []
     with components.on_device("vae", "vocoder") as (vae, vocoder):
@@ -54,5 +58,4 @@ def decode_waveforms(components: Components, request: SoundRequest, latents: Ten
             mel = check_finite(decode_latents(vae, some, checkpoint, is_loop=is_loop), "mel spectrograms", vae.dtype)
             waveform = vocode(vocoder, mel, checkpoint, samples=request.samples, is_loop=is_loop)
             waveforms.append(check_finite(waveform, "waveforms", vocoder.dtype))
-    decoded = torch.cat(waveforms)
-    return decoded if request.source is None else request.source.splice(decoded, checkpoint.sampling_rate)
+    return torch.cat(waveforms)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from photism.audio.reading_settings import ReadingSettings
 from photism.audioldm2.settings import CorpusSettings, SeededSoundSettings, SoundPipelineSettings, SoundSettings
 from photism.cli import options as option
 from photism.cli.exit_status import interrupted
 from photism.cli.progress import progress_bar
+from photism.cli.recordings import open_recordings
 from photism.cli.startup import quieten, startup
 from photism.errors import InputError
 from photism.files import check_folder
@@ -66,6 +69,7 @@ def sound(
     targets = plan_files(
         texts, output, ".wav", flag="-o", force=force, count=count, stem=caption_name, check=check_audio_target
     )
+    generation = _with_recording(generation, [path for paths in targets for path in paths])
     if pipeline_settings.offload is None and not pipeline_settings.compile:
         pipeline_settings = replace(pipeline_settings, offload="disk")  # each stage runs once: nothing is read twice
     pipeline = load_pipeline(pipeline_settings)
@@ -74,6 +78,25 @@ def sound(
     for row, (text, paths) in enumerate(zip(texts, targets, strict=True)):
         written = write_sounds(text, row, paths, generated, pipeline)
         typer.echo(option.format_result(written, as_json=as_json))
+
+
+def _with_recording(generation: SeededSoundSettings, targets: Sequence[Path]) -> SeededSoundSettings:
+    """Read the recording that the sound starts from, if there is one.
+
+    Raises:
+        InputError: it cannot be read, or a file cannot hold its channels.
+    """
+    if generation.audio is None:
+        return generation
+    from photism.audio.original import load_original
+    from photism.audio.writing import check_channels
+
+    (file,) = open_recordings([generation.audio], ReadingSettings())
+    original = load_original(file)
+    if generation.span_s is not None:
+        for target in targets:
+            check_channels(target, len(original.samples))
+    return replace(generation, audio=original)
 
 
 def load_pipeline(pipeline_settings: SoundPipelineSettings) -> AudioLDM2Pipeline:
