@@ -37,6 +37,13 @@ class RecordingWarning(UserWarning):
     """
 
 
+class ImageWarning(UserWarning):
+    """Something about a given image that its user should know, such as that only its first frame is used.
+
+    The command line prints it as one line.
+    """
+
+
 class ModelWarning(UserWarning):
     """Something about a model that its user should know, such as that a part of it is not used.
 

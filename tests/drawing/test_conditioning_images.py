@@ -48,19 +48,6 @@ def test_another_size_can_be_requested(inpaint, sounds):
         generate(inpaint, sounds[0], image=RED.resize((16, 7)), mask_image=WHITE.resize((16, 7)))
 
 
-def test_files_are_read_by_their_exif_orientation_and_without_alpha(redraw, sounds, tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (16, 24, 4), dtype=np.uint8)
-    image = Image.fromarray(pixels)
-    image.save(tmp_path / "image.png")
-    sideways = image.convert("RGB").rotate(90, expand=True)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: rotate by 90 degrees clockwise
-    sideways.save(tmp_path / "rotated.png", exif=exif)
-    expected = generate(redraw, sounds[0], image=image.convert("RGB"))
-    for path in (tmp_path / "image.png", str(tmp_path / "rotated.png")):
-        assert max_difference(generate(redraw, sounds[0], image=path), expected) == 0
-
-
 def test_black_areas_of_the_mask_are_kept(inpaint, sounds):
     """Compare with an image that went through the autoencoder: latents are kept, not pixels."""
     image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8))

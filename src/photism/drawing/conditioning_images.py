@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from photism.drawing.image_reading import ImageSource, read_image, read_mask
 from photism.errors import InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-ImageSource: TypeAlias = "Image | str | Path"
-"""An image or its file. A file is rotated as its EXIF orientation says, and its alpha channel is dropped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +50,18 @@ def read_conditioning_images(
     mask_image: ImageSource | None,
     control_image: ImageSource | list[ImageSource] | None,
 ) -> ConditioningImages:
-    """Open conditioning images and convert them to RGB, the mask to greyscale.
+    """Read conditioning images.
 
     Raises:
         InputError: an image cannot be read, or the mask has no image or another size.
     """
     if isinstance(control_image, list):
-        control = [_read("control_image", each) for each in control_image]
+        control = [read_image("control_image", each) for each in control_image]
     else:
-        control = None if control_image is None else _read("control_image", control_image)
+        control = None if control_image is None else read_image("control_image", control_image)
     images = ConditioningImages(
-        None if image is None else _read("image", image),
-        None if mask_image is None else _read("mask_image", mask_image).convert("L"),
+        None if image is None else read_image("image", image),
+        None if mask_image is None else read_mask("mask_image", mask_image),
         control,
     )
     if images.mask_image is not None:
@@ -76,17 +73,3 @@ def read_conditioning_images(
                 f"it has {'×'.join(map(str, images.mask_image.size))}"
             )
     return images
-
-
-def _read(name: str, source: ImageSource) -> Image:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    if isinstance(source, Image.Image):
-        return source.convert("RGB")
-    try:
-        with Image.open(source) as image:
-            return ImageOps.exif_transpose(image).convert("RGB")
-    except UnidentifiedImageError:
-        raise InputError(f"{name} must be an image or the file of one; {source} is not an image") from None
-    except OSError as error:
-        raise InputError(f"{name} {source} cannot be read: {error.strerror or error}") from None

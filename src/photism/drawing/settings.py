@@ -16,7 +16,7 @@ from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
-    from photism.drawing.conditioning_images import ImageSource
+    from photism.drawing.image_reading import ImageSource
     from photism.drawing.negative_prompt import Negative
 else:
     ImageSource = Negative = Any  # types of numpy and Pillow, which are not imported for a declaration
