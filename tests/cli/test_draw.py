@@ -352,7 +352,7 @@ def test_all_conditioning_images_and_all_models(draw, folder, sounds, models, pa
         models / "sd",
         task="inpainting",
         controlnet=parts / "controlnet-sd",
-        lora={parts / "lora-sd": 0.4},
+        lora=((str(parts / "lora-sd"), 0.4),),
         scheduler="dpm++",
         dtype=torch.bfloat16,
         attention_slicing=True,
@@ -383,18 +383,18 @@ def test_all_conditioning_images_and_all_models(draw, folder, sounds, models, pa
 @pytest.mark.parametrize(
     ("option", "expected"),
     [
-        ("a.safetensors", {"a.safetensors": 1.0}),
-        ("a.safetensors:0.5", {"a.safetensors": 0.5}),
-        ("owner/name:-1", {"owner/name": -1.0}),
-        (r"C:\loras\a", {r"C:\loras\a": 1.0}),
-        (r"C:\loras\a:2", {r"C:\loras\a": 2.0}),
+        ("a.safetensors", ("a.safetensors", 1.0)),
+        ("a.safetensors:0.5", ("a.safetensors", 0.5)),
+        ("owner/name:-1", ("owner/name", -1.0)),
+        (r"C:\loras\a", (r"C:\loras\a", 1.0)),
+        (r"C:\loras\a:2", (r"C:\loras\a", 2.0)),
     ],
 )
 def test_a_lora_may_have_a_weight(draw, sounds, monkeypatch, option, expected):
     asked = []
     monkeypatch.setattr(LOAD, lambda settings: asked.append(settings.lora) or 1 / 0)
     assert isinstance(draw(sounds[0], "--lora", option).exception, ZeroDivisionError)
-    assert asked == [expected]
+    assert asked == [(expected,)]
 
 
 def test_flags_of_the_models_reach_the_pipeline(draw, sounds, models, monkeypatch):

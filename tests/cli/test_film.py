@@ -210,7 +210,7 @@ def test_flags_of_the_models_reach_the_pipeline(run, folder, models, sounds, mon
     assert asked == [
         PipelineSettings(
             model=str(models / "sd"),
-            lora={"a": 0.5, "b": 1.0},
+            lora=(("a", 0.5), ("b", 1.0)),
             scheduler="lcm",
             device="cuda",
             dtype="bfloat16",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def describe_models(settings: PipelineSettings) -> dict[str, Any]:
     """Return which models generated an image, as PNG metadata; None for what is not named there."""
-    loras = [f"{source}:{weight:g}" if weight != 1 else str(source) for source, weight in settings.loras.items()]
+    loras = [f"{source}:{weight:g}" if weight != 1 else str(source) for source, weight in settings.loras]
     dtype = str(settings.dtype).removeprefix("torch.")
     return {
         "model": settings.model or "tiny",

@@ -19,16 +19,16 @@ Task: TypeAlias = Literal["text-to-image", "image-to-image", "inpainting"]
 Offload: TypeAlias = Literal["model", "sequential"]
 
 
-def parse_loras(values: Sequence[str]) -> dict[str | Path, float]:
-    """Return the weight of each LoRA from strings PATH:WEIGHT, or a path alone, which may contain colons."""
-    loras: dict[str | Path, float] = {}
+def parse_loras(values: Sequence[str]) -> tuple[tuple[str | Path, float], ...]:
+    """Return each LoRA and its weight from strings PATH:WEIGHT, or a path alone, which may contain colons."""
+    loras: list[tuple[str | Path, float]] = []
     for value in values:
         path, _, weight = value.rpartition(":")
         try:
-            loras[path or value] = float(weight) if path else 1.0
+            loras.append((path or value, float(weight) if path else 1.0))
         except ValueError:
-            loras[value] = 1.0
-    return loras
+            loras.append((value, 1.0))
+    return tuple(loras)
 
 
 @settings
@@ -58,10 +58,10 @@ class PipelineSettings:
         metavar="FOLDER|ID",
         is_flag=False,
     )
-    lora: Mapping[str | Path, float] | str | Path | None = setting(
+    lora: Mapping[str | Path, float] | Sequence[tuple[str | Path, float]] | str | Path | None = setting(
         None,
         "LoRA weights: a file, folder, hub id or OWNER/NAME/FILE.safetensors, and the factor they are scaled by, "
-        "1 if omitted. May be given several times.",
+        "1 if omitted. May be given several times; the factors of one that is repeated are added.",
         metavar="PATH[:WEIGHT]",
         parse=parse_loras,
     )
@@ -90,7 +90,7 @@ class PipelineSettings:
             SettingError: one cannot be used.
         """
         dtype_name(self.dtype)
-        for source, weight in self.loras.items():
+        for source, weight in self.loras:
             if not math.isfinite(weight):
                 raise SettingError("lora", f"must have finite weights; got {weight} for {source}")
         if self.compile and self.offload == "sequential":
@@ -99,11 +99,13 @@ class PipelineSettings:
             )
 
     @property
-    def loras(self) -> Mapping[str | Path, float]:
+    def loras(self) -> tuple[tuple[str | Path, float], ...]:
         """Sources of LoRA weights and the factor of each."""
         if self.lora is None:
-            return {}
-        return {self.lora: 1.0} if isinstance(self.lora, str | Path) else self.lora
+            return ()
+        if isinstance(self.lora, str | Path):
+            return ((self.lora, 1.0),)
+        return tuple(self.lora.items() if isinstance(self.lora, Mapping) else self.lora)
 
 
 @settings

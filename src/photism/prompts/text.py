@@ -12,11 +12,11 @@ from photism.errors import InputError
 from photism.finite import check_finite
 from photism.library_logging import quiet_libraries
 from photism.prompts.audio_prompt import AudioPrompt
+from photism.prompts.plain_text import plain_text, user_text
 
 
-@torch.no_grad()
 def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:
-    """Encode captions with a diffusion pipeline's text encoder, without gradients.
+    """Encode captions with a diffusion pipeline's text encoder, without its LoRA weights and without gradients.
 
     Args:
         pipeline: a diffusers pipeline with `encode_prompt`.
@@ -28,9 +28,16 @@ def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor 
     Raises:
         NotFiniteError: the text encoder returns NaN or infinity.
     """
+    with plain_text(pipeline):
+        return _encode(pipeline, captions)
+
+
+@torch.no_grad()
+def _encode(pipeline: Any, texts: Sequence[str]) -> tuple[Tensor, Tensor | None]:
+    """Encode texts as the pipeline itself would."""
     with quiet_libraries:
         encoded = pipeline.encode_prompt(
-            list(captions),
+            list(texts),
             device=pipeline._execution_device,  # with offloading, not the device that holds the weights
             num_images_per_prompt=1,
             do_classifier_free_guidance=False,
@@ -47,6 +54,8 @@ def encode_text_prompt(
 ) -> AudioPrompt:
     """Encode texts into prompts that can replace the prompts of recordings or be mixed with them.
 
+    LoRA weights of the text encoder have their effect, as in the pipeline's own call.
+
     Args:
         pipeline: a diffusers pipeline with a text encoder.
         texts: B texts.
@@ -60,7 +69,8 @@ def encode_text_prompt(
     """
     if getattr(pipeline, "text_encoder", None) is None:
         raise InputError(f"{name} needs a text encoder, which this diffusion pipeline lacks; load it with one")
-    tokens, pooled = encode_text(pipeline, texts)
+    with user_text():
+        tokens, pooled = _encode(pipeline, texts)
     return AudioPrompt(tokens[:, :length].to(dtype), None if pooled is None else pooled.to(dtype))
 
 

@@ -10,9 +10,6 @@ from photism import AudioToImagePipeline, InputError
 
 
 def test_pickled_weights_are_not_loaded(models, tmp_path, parts):
-    torch.save({"unet.a.lora_A.weight": torch.zeros(2, 2)}, tmp_path / "lora.bin")
-    with pytest.raises(InputError, match=r"lora .*lora\.bin cannot be loaded"):
-        AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", lora=tmp_path / "lora.bin")
     controlnet = shutil.copytree(parts / "controlnet-sd", tmp_path / "controlnet")
     weights = controlnet / "diffusion_pytorch_model.safetensors"
     torch.save({}, weights.with_suffix(".bin"))

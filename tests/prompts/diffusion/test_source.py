@@ -86,6 +86,6 @@ def test_a_unet_must_have_the_channels_of_the_task(load, models, tmp_path, chann
 
 def test_the_defaults_change_nothing():
     settings = PipelineSettings()
-    assert settings.loras == {}
+    assert settings.loras == ()
     for name in ("task", "controlnet", "scheduler", "attention_slicing", "compile", "offload"):
         assert not getattr(settings, name)

@@ -18,7 +18,7 @@ def finish_diffusion(pipeline: Any, source: DiffusionSource, *, device: torch.de
         InputError: LoRA weights are not for this pipeline.
     """
     settings = source.settings
-    add_loras(pipeline, source.lora)
+    add_loras(pipeline, source.loras)
     if settings.scheduler is not None:
         import diffusers
 

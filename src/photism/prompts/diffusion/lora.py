@@ -2,55 +2,67 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from photism.errors import InputError, as_input_error
-from photism.hub import fetch_file, fetch_files
-from photism.weights import check_floats, check_values, read_headers
+from photism.errors import as_input_error
+from photism.library_logging import quiet_libraries
+from photism.prompts.diffusion.adapter_file import adapter_file
+from photism.prompts.diffusion.lora_check import check_lora
+from photism.prompts.settings import PipelineSettings
+from photism.weights import check_values
 
 
-def lora_file(source: str) -> Path:
-    """Return the file of LoRA weights: the only one of a folder or hub repository, or the one that is named in it.
+@dataclass(frozen=True)
+class Lora:
+    """LoRA weights that were checked and fit a UNet.
+
+    Attributes:
+        path: their file.
+        weight: factor that they are scaled by.
+        metadata: texts that the file carries.
+    """
+
+    path: Path
+    weight: float
+    metadata: Mapping[str, str]
+
+
+def find_loras(settings: PipelineSettings, unet_config: Mapping[str, Any]) -> tuple[Lora, ...]:
+    """Find LoRA files and check that they fit a UNet.
+
+    A file that is given several times has the sum of its weights.
+
+    Args:
+        settings: of the pipeline.
+        unet_config: configuration of the UNet.
 
     Raises:
-        InputError: it cannot be found, or a folder holds several.
+        InputError: a file cannot be found or read, is for another model or of another kind, or changes no image.
     """
-    path = Path(source)
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        parts = source.split("/")
-        if len(parts) > 2:
-            return fetch_file(f"lora {source}", "/".join(parts[:2]), "/".join(parts[2:]))[1]
-        path = fetch_files("lora", source, ["*.safetensors"])
-    files = sorted(path.glob("*.safetensors"))
-    if len(files) != 1:
-        found = ", ".join(file.name for file in files) or "none"
-        raise InputError(f"lora {source} must contain one .safetensors file, or name one of them; it contains {found}")
-    return files[0]
+    weights: dict[Path, float] = {}
+    for source, weight in settings.loras:
+        path = adapter_file("lora", str(source))
+        weights[path.resolve()] = weights.get(path.resolve(), 0.0) + weight
+    return tuple(Lora(path, weight, check_lora(path, unet_config)) for path, weight in weights.items())
 
 
-def add_loras(pipeline: Any, loras: tuple[tuple[Path, float], ...]) -> None:
-    """Load LoRA weights into a pipeline and scale each.
+def add_loras(pipeline: Any, loras: tuple[Lora, ...]) -> None:
+    """Load LoRA weights into the UNet and the text encoders of a pipeline, and scale each.
 
     Raises:
-        InputError: they cannot be loaded, or are for another model.
+        InputError: they cannot be loaded.
     """
-    names: list[str] = []
-    for number, (path, _) in enumerate(loras):
-        name = f"lora-{number}"
-        check_floats(read_headers([path], f"lora {path}"), f"lora {path}")
-        with as_input_error(f"lora {path} cannot be loaded"):
-            pipeline.load_lora_weights(str(path), adapter_name=name, use_safetensors=True)
-        # From the weights of another model, diffusers loads nothing and raises nothing.
-        if not any(name in adapters for adapters in pipeline.get_list_adapters().values()):
-            raise InputError(f"lora {path} contains no weights for {type(pipeline).__name__}")
-        names.append(name)
+    if not loras:
+        return
+    names = [f"lora-{number}" for number in range(len(loras))]
+    for name, lora in zip(names, loras, strict=True):
+        with as_input_error(f"lora {lora.path} cannot be loaded"), quiet_libraries:
+            pipeline.load_lora_weights(str(lora.path), adapter_name=name, use_safetensors=True)
     for component in ("unet", "text_encoder", "text_encoder_2"):
-        if names and getattr(pipeline, component, None) is not None:
-            check_values(
-                getattr(pipeline, component), f"{component} with lora {', '.join(str(path) for path, _ in loras)}"
-            )
-    if names:
-        pipeline.set_adapters(names, [weight for _, weight in loras])
+        if getattr(pipeline, component, None) is not None:
+            sources = ", ".join(str(lora.path) for lora in loras)
+            check_values(getattr(pipeline, component), f"{component} with lora {sources}")
+    pipeline.set_adapters(names, [lora.weight for lora in loras])

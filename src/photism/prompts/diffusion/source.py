@@ -17,7 +17,7 @@ from photism.errors import InputError
 from photism.hub import fetch_file
 from photism.json_files import read_json_object
 from photism.prompts.diffusion.controlnet import controlnet_config
-from photism.prompts.diffusion.lora import lora_file
+from photism.prompts.diffusion.lora import Lora, find_loras
 from photism.prompts.settings import PipelineSettings
 from photism.settings import SettingError
 
@@ -43,14 +43,14 @@ class DiffusionSource:
         location: its folder or hub id.
         unet: configuration of its UNet.
         controlnet: configuration of the ControlNet, if there is one.
-        lora: file of each LoRA, and its weight.
+        loras: LoRA weights, which fit the UNet.
         settings: of the pipeline.
     """
 
     location: str
     unet: Mapping[str, Any]
     controlnet: Mapping[str, Any] | None
-    lora: tuple[tuple[Path, float], ...]
+    loras: tuple[Lora, ...]
     settings: PipelineSettings
 
 
@@ -68,14 +68,13 @@ def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.d
     _check_machine(settings, device)
     location, unet = _unet_config(location)
     controlnet = None if settings.controlnet is None else controlnet_config(settings.controlnet)
-    lora = tuple((lora_file(str(source)), weight) for source, weight in settings.loras.items())
     _check_task(location, unet, settings)
     if controlnet is not None and controlnet["cross_attention_dim"] != unet.get("cross_attention_dim"):
         raise InputError(
             f"controlnet must take prompts of diffusion's width, {unet.get('cross_attention_dim')} "
             f"(cross_attention_dim); it takes {controlnet['cross_attention_dim']}"
         )
-    return DiffusionSource(location, unet, controlnet, lora, settings)
+    return DiffusionSource(location, unet, controlnet, find_loras(settings, unet), settings)
 
 
 def suggestion(width: int) -> str:

@@ -1,0 +1,48 @@
+"""Encode captions as the audio encoder's training did: by the text encoder without what a user has added to it.
+
+LoRA weights for a text encoder change the words that a user gives, `--text` and `--negative`. The captions that a
+recording is compared with are those of training, so that what is recognised does not depend on the style of an image.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import RLock
+from typing import Any
+
+TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
+
+_lock = RLock()
+
+
+@contextmanager
+def user_text() -> Generator[None]:
+    """Encode a user's words within this block: no thread switches off LoRA weights meanwhile."""
+    with _lock:
+        yield
+
+
+@contextmanager
+def plain_text(pipeline: Any) -> Generator[None]:
+    """Switch off the LoRA weights of a pipeline's text encoders within this block; other threads wait for its end."""
+    with _lock:
+        layers = [layer for layer in _lora_layers(pipeline) if not layer.disable_adapters]
+        for layer in layers:
+            layer.enable_adapters(False)
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.enable_adapters(True)
+
+
+def _lora_layers(pipeline: Any) -> list[Any]:
+    if "peft" not in sys.modules:  # without which there are none
+        return []
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    encoders = [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
+    modules = [module for encoder in encoders if encoder is not None for module in encoder.modules()]
+    return [module for module in modules if isinstance(module, BaseTunerLayer)]
