@@ -42,7 +42,7 @@ def test_schedulers_agree_with_diffusers(sound_models, reference, name, monkeypa
 
 def test_second_order_schedulers_take_few_steps_by_default(sound_models):
     counts = {name: SoundPipelineSettings(scheduler=name).num_inference_steps for name in SCHEDULERS}
-    assert counts == {"ddim": 200, "euler": 200, "euler-a": 200, "dpm++": 25, "unipc": 25, "lcm": 200}
+    assert counts == {"ddim": 200, "euler": 200, "euler-a": 200, "dpm++": 25, "unipc": 25, "lcm": 4, "tcd": 4}
     assert SoundPipelineSettings(scheduler=None).num_inference_steps == 200
     steps = []
     load_ours(sound_models / "sound", scheduler="dpm++")(

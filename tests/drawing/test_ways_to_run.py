@@ -39,13 +39,22 @@ def levels_apart(one, other):
     return int(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max())
 
 
-@pytest.mark.parametrize("model", ["sd", "sd2"])
-@pytest.mark.parametrize("name", SCHEDULERS)
+OPTIONS = {
+    "dpm++:karras": {"use_karras_sigmas": True},
+    "euler:exponential:trailing": {"use_exponential_sigmas": True, "timestep_spacing": "trailing"},
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [*((model, name) for model in ("sd", "sd2") for name in SCHEDULERS), *(("sd", name) for name in OPTIONS)],
+)
 def test_schedulers_generate_the_images_of_diffusers(models, parts, sounds, model, name):
     folder = models / "sd/diffusion" if model == "sd" else parts / model
     ours = load(models, diffusion=folder, scheduler=name)
     theirs = diffusers.StableDiffusionPipeline.from_pretrained(folder)
-    theirs.scheduler = getattr(diffusers, SCHEDULERS[name]).from_config(theirs.scheduler.config)
+    scheduler_class = getattr(diffusers, SCHEDULERS[name.partition(":")[0]])
+    theirs.scheduler = scheduler_class.from_config(theirs.scheduler.config, **OPTIONS.get(name, {}))
     assert ours.diffusion.scheduler.config.prediction_type == ("epsilon" if model == "sd" else "v_prediction")
     together = ours(sounds[:2], num_inference_steps=STEPS, images_per_sound=2)
     for row, sound in enumerate(sounds[:2]):  # the noise that a scheduler adds comes from the seed of the image

@@ -22,7 +22,7 @@ from photism.audioldm2.settings import FEW_STEP_SCHEDULERS, SoundPipelineSetting
 from photism.device import choose_device, choose_dtype
 from photism.errors import InputError, as_input_error
 from photism.library_logging import quiet_libraries
-from photism.schedulers import SCHEDULERS
+from photism.schedulers import SCHEDULERS, SIGMAS, parse_scheduler
 from photism.settings import SettingError
 from photism.weights import check_component, check_values
 
@@ -237,26 +237,41 @@ def keeps_scheduler(checkpoint: AudioLDM2Checkpoint) -> bool:
 
 
 def make_scheduler(checkpoint: AudioLDM2Checkpoint, chosen: str | None) -> Any:
-    """Return the scheduler of a short name with the configuration of the checkpoint's own; None is the checkpoint's."""
-    import diffusers
+    """Return a chosen scheduler with the configuration of the checkpoint's own; None is the checkpoint's.
 
+    Args:
+        checkpoint: checkpoint whose scheduler is replaced.
+        chosen: a scheduler as `parse_scheduler` takes it.
+
+    Raises:
+        InputError: the checkpoint's scheduler cannot be used.
+    """
     config = dict(checkpoint.configs["scheduler"])
-    name = str(config["_class_name"] if chosen is None else SCHEDULERS[chosen])
-    scheduler_class = getattr(diffusers, name, None)
-    if scheduler_class is None:
-        raise InputError(f"the scheduler of model {checkpoint.location} must be one of diffusers; got {name:.40}")
+    if chosen is None:
+        return _own_scheduler(config, f"the scheduler of model {checkpoint.location}")
+    choice = parse_scheduler(chosen)
     with as_input_error(f"the scheduler of model {checkpoint.location} cannot be used"):
-        scheduler_class.from_config(config)
-    if chosen not in FEW_STEP_SCHEDULERS:
-        return scheduler_class.from_config(config)
+        scheduler = choice.apply(config)
+    if choice.name not in FEW_STEP_SCHEDULERS or choice.has_sigmas:
+        return scheduler
     # Steps spaced evenly in log sigma, with which these solvers converge: where the noise is known exactly, 25 of them
     # are about as close to the solution as 200 of DDIM, and 25 spaced evenly in time five times as far.
-    spacing = {"use_exponential_sigmas": True, "use_karras_sigmas": False, "use_beta_sigmas": False}
-    scheduler = scheduler_class.from_config(config, **spacing)
+    spacing = {key: option == "exponential" for option, key in SIGMAS.items()}
+    scheduler = parse_scheduler(f"{chosen}:exponential").apply(config)
     # Another scheduler that is made from this configuration gets the values of the checkpoint, and its own defaults.
     defaults = scheduler.config.get("_use_default_values", [])
     scheduler.register_to_config(_use_default_values=[*defaults, *spacing])
     return scheduler
+
+
+def _own_scheduler(config: Mapping[str, Any], name: str) -> Any:
+    import diffusers
+
+    scheduler_class = getattr(diffusers, str(config["_class_name"]), None)
+    if scheduler_class is None:
+        raise InputError(f"{name} must be one of diffusers; got {config['_class_name']!s:.40}")
+    with as_input_error(f"{name} cannot be used"):
+        return scheduler_class.from_config(config)
 
 
 def _diffusers_model(folder: Path, class_name: str, **settings: Any) -> tuple[Any, Mapping[str, Any]]:

@@ -45,6 +45,7 @@ from photism.audioldm2.text_inputs import encode_inputs
 from photism.audioldm2.waveforms import make_output
 from photism.device import choose_device
 from photism.errors import InputError, as_input_error
+from photism.schedulers import DISTILLED_STEPS, is_distilled
 from photism.settings import accepts, changed
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
@@ -138,8 +139,10 @@ class AudioLDM2Pipeline(PipelineStages):
 
     @property
     def num_inference_steps(self) -> int:
-        """Default number of steps of a call: that of the settings, or 200 with a scheduler that was given or set."""
-        return self.settings.num_inference_steps if self.scheduler is self._default_scheduler else MANY_STEPS
+        """Default number of steps of a call: that of the settings; of a scheduler that was given or set, 4 or 200."""
+        if self.scheduler is self._default_scheduler and self.settings.scheduler is not None:
+            return self.settings.num_inference_steps
+        return DISTILLED_STEPS if is_distilled(self.scheduler) else MANY_STEPS
 
     @torch.no_grad()
     @accepts(SoundSettings)
@@ -226,6 +229,7 @@ class AudioLDM2Pipeline(PipelineStages):
         request = read_request(
             changed(SoundSettings, settings, changes),
             models.checkpoint,
+            scheduler=self.scheduler,
             default_steps=self.num_inference_steps,
             prompt=prompt,
             prompt_embeds=(prompt_embeds, attention_mask, generated_prompt_embeds),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from inspect import signature
 from math import ceil
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -15,6 +16,7 @@ from photism.audioldm2.inpainting import SourceRecording, read_source
 from photism.audioldm2.settings import SoundSettings
 from photism.audioldm2.text_inputs import GivenEmbeds, TextInputs, read_text_inputs
 from photism.errors import InputError
+from photism.schedulers import check_steps
 from photism.seeds import expand_seeds
 from photism.settings import SettingError
 
@@ -90,6 +92,7 @@ def read_request(
     settings: SoundSettings,
     checkpoint: AudioLDM2Checkpoint,
     *,
+    scheduler: Any,
     default_steps: int,
     prompt: Any,
     prompt_embeds: GivenEmbeds,
@@ -102,6 +105,7 @@ def read_request(
     Args:
         settings: settings as they are given.
         checkpoint: checkpoint that generates.
+        scheduler: scheduler of diffusers that takes the steps.
         default_steps: number of steps if the settings have none.
         prompt: text or texts; None with `prompt_embeds`.
         prompt_embeds: embeddings of the prompts.
@@ -113,7 +117,9 @@ def read_request(
         InputError: an argument cannot be used, or two do not go together.
     """
     steps = default_steps if settings.num_inference_steps is None else settings.num_inference_steps
-    _check_steps(steps, checkpoint)
+    check_steps(scheduler, steps)
+    if settings.eta and "eta" not in signature(scheduler.step).parameters:
+        raise SettingError("eta", f"cannot be used: {type(scheduler).__name__} does not take it; ddim and tcd do")
     guidance_scale = checkpoint.guidance_scale if settings.guidance_scale is None else settings.guidance_scale
     texts = read_text_inputs(
         prompt,
@@ -151,12 +157,6 @@ def read_request(
         latents=latents,
         source=source,
     )
-
-
-def _check_steps(steps: int, checkpoint: AudioLDM2Checkpoint) -> None:
-    limit = checkpoint.configs["scheduler"].get("num_train_timesteps") or 1000
-    if steps > limit:
-        raise SettingError("num_inference_steps", f"must be at most {limit}, the steps of training; got {steps}")
 
 
 def _check_generator(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from photism import schedulers
 from photism.device import device_setting, dtype_setting
-from photism.schedulers import SCHEDULERS
 from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
 
@@ -59,8 +59,8 @@ class SoundPipelineSettings:
     )
     scheduler: str | None = setting(
         "dpm++",
-        "Noise scheduler of the denoising steps.",
-        choices=tuple(SCHEDULERS),
+        schedulers.DESCRIPTION,
+        metavar=schedulers.METAVAR,
     )
     device: str | None = device_setting()
     dtype: str = dtype_setting()
@@ -86,19 +86,24 @@ class SoundPipelineSettings:
     )
 
     def check(self) -> None:
-        """Refuse to compile a model whose weights come and go.
+        """Check the scheduler, and refuse to compile a model whose weights come and go.
 
         Raises:
-            SettingError: `compile` and `offload` exclude each other.
+            SettingError: there is no such scheduler, or `compile` and `offload` exclude each other.
         """
+        if self.scheduler is not None:
+            schedulers.parse_scheduler(self.scheduler)
         if self.compile and self.offload in ("sequential", "disk"):
             problem = f"cannot be combined with {{}} {self.offload}, which moves weights away"
             raise SettingError("compile", problem, "offload")
 
     @property
     def num_inference_steps(self) -> int:
-        """Default number of denoising steps: 25 with the second-order solvers, else 200."""
-        return FEW_STEPS if self.scheduler in FEW_STEP_SCHEDULERS else MANY_STEPS
+        """Default number of denoising steps: 25 with the second-order solvers, 4 with lcm and tcd, else 200."""
+        name = None if self.scheduler is None else schedulers.parse_scheduler(self.scheduler).name
+        if name in FEW_STEP_SCHEDULERS:
+            return FEW_STEPS
+        return schedulers.DISTILLED_STEPS if name in schedulers.DISTILLED else MANY_STEPS
 
 
 @settings
@@ -116,7 +121,7 @@ class SoundSettings:
     )
     num_inference_steps: int | None = setting(
         None,
-        "Number of denoising steps. Default: 25 with the schedulers dpm++ and unipc, else 200.",
+        "Number of denoising steps. Default: 25 with the schedulers dpm++ and unipc, 4 with lcm and tcd, else 200.",
         minimum=1,
         flag="--steps",
     )

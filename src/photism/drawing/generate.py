@@ -12,44 +12,19 @@ import torch
 from torch import Tensor
 
 from photism.drawing.conditioning_images import ConditioningImages, read_conditioning_images
+from photism.drawing.diffusion_arguments import Parameters, check_diffusion_arguments
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
 from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt
+from photism.schedulers import check_steps
 from photism.settings import SettingError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Parameters: TypeAlias = "Mapping[str, inspect.Parameter]"
 StepCallback: TypeAlias = "Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor]]"
 """A `callback_on_step_end` of diffusers."""
-
-RESERVED = frozenset(
-    {
-        "prompt",
-        "prompt_embeds",
-        "pooled_prompt_embeds",
-        "negative_prompt",
-        "negative_prompt_embeds",
-        "negative_pooled_prompt_embeds",
-        "num_images_per_prompt",
-        "num_inference_steps",
-        "guidance_scale",
-        "image",
-        "mask_image",
-        "control_image",
-        "strength",
-        "height",
-        "width",
-        "generator",
-        "latents",
-        "output_type",
-        "return_dict",
-        "callback_on_step_end",
-    }
-)
-"""Arguments of a diffusers pipeline that Photism sets, and that `diffusion_arguments` must not contain."""
 
 
 class GeneratedImage(NamedTuple):
@@ -166,7 +141,9 @@ def prepare_generator(
     given_size = _read_size(settings, conditioning, diffusion, parameters)
     height, width = size = given_size or _default_size(conditioning, diffusion)
     settings = replace(settings, strength=strength, height=height, width=width)
-    _check_further(diffusion_arguments, diffusion, parameters)
+    check_diffusion_arguments(diffusion_arguments, diffusion, parameters, is_guided=is_guided(settings, diffusion))
+    steps = settings.num_inference_steps or parameters["num_inference_steps"].default
+    check_steps(diffusion.scheduler, steps, strength=strength)
     scale = settings.controlnet_conditioning_scale
     return ImageGenerator(
         diffusion=diffusion,
@@ -196,6 +173,15 @@ def call_parameters(diffusion: Any) -> Parameters:
             f"diffusion must be a diffusers pipeline with a UNet that takes prompt_embeds; got {_name(diffusion)}"
         )
     return parameters
+
+
+def is_guided(settings: DrawSettings, diffusion: Any) -> bool:
+    """Return whether a pipeline uses classifier-free guidance, and with it a negative prompt.
+
+    A UNet with an embedding of the guidance scale, as those of latent consistency models, has guidance built in.
+    """
+    scale, embedded = settings.guidance_scale, diffusion.unet.config.get("time_cond_proj_dim")
+    return scale is not None and scale > 1 and embedded is None
 
 
 def control_name(parameters: Parameters) -> str:
@@ -256,14 +242,6 @@ def _check_decoded(diffusion: Any) -> None:
 
     processor.postprocess = checked
     diffusion.image_processor = processor
-
-
-def _check_further(arguments: Mapping[str, Any], diffusion: Any, parameters: Parameters) -> None:
-    for name in arguments:
-        if name in RESERVED:
-            raise InputError(f"diffusion_arguments must not contain {name}, which Photism sets")
-        if name not in parameters:
-            raise InputError(f"diffusion_arguments contains {name}, which {_name(diffusion)} does not take")
 
 
 def _read_size(

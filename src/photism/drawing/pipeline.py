@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from photism.audio.long_recording import Recording, load_recording
 from photism.audio.waveform import AudioSource
 from photism.device import choose_device
+from photism.drawing.diffusion_arguments import count_steps
 from photism.drawing.generate import (
     GeneratedImage,
     ImageGenerator,
@@ -248,9 +249,11 @@ class AudioToImagePipeline:
         scale = resolve_guidance_scale(
             settings.guidance_scale, default=self.guidance_scale, has_negative=decoded != "none"
         )
+        arguments = diffusion_arguments or {}
+        steps = count_steps(arguments, settings.num_inference_steps, self.num_inference_steps)
         settings = replace(
             settings,
-            num_inference_steps=settings.num_inference_steps or self.num_inference_steps,
+            num_inference_steps=steps,
             guidance_scale=scale,
             negative=negative,
             sound_strength=settings.resolved_sound_strength,
@@ -259,7 +262,7 @@ class AudioToImagePipeline:
             self.diffusion,
             settings,
             lambda: encode_negative(decoded, self.encoder, self.diffusion),
-            diffusion_arguments or {},
+            arguments,
         )
 
     def encode_text(self, texts: Sequence[str]) -> AudioPrompt:

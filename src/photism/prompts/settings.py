@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+from photism import schedulers
 from photism.device import DTYPES, device_setting, dtype_name
 from photism.errors import InputError
-from photism.schedulers import SCHEDULERS
 from photism.settings import SettingError, setting, settings
 
 Task: TypeAlias = Literal["text-to-image", "image-to-image", "inpainting"]
@@ -67,8 +67,8 @@ class PipelineSettings:
     )
     scheduler: str | None = setting(
         None,
-        "Noise scheduler of the denoising steps. Default: the diffusers pipeline's own.",
-        choices=tuple(SCHEDULERS),
+        f"{schedulers.DESCRIPTION} Default: the diffusers pipeline's own.",
+        metavar=schedulers.METAVAR,
     )
     device: Any = device_setting()
     dtype: Any = setting("float32", "Data type of the weights of all models.", metavar="|".join(DTYPES))
@@ -84,12 +84,14 @@ class PipelineSettings:
     )
 
     def check(self) -> None:
-        """Check the dtype, the weights of LoRAs, and settings that exclude each other.
+        """Check the dtype, the scheduler, the weights of LoRAs, and settings that exclude each other.
 
         Raises:
             SettingError: one cannot be used.
         """
         dtype_name(self.dtype)
+        if self.scheduler is not None:
+            schedulers.parse_scheduler(self.scheduler)
         for source, weight in self.loras:
             if not math.isfinite(weight):
                 raise SettingError("lora", f"must have finite weights; got {weight} for {source}")

@@ -8,7 +8,7 @@ import torch
 
 from photism.prompts.diffusion.lora import add_loras
 from photism.prompts.diffusion.source import DiffusionSource
-from photism.schedulers import SCHEDULERS
+from photism.schedulers import parse_scheduler
 
 
 def finish_diffusion(pipeline: Any, source: DiffusionSource, *, device: torch.device) -> None:
@@ -20,10 +20,7 @@ def finish_diffusion(pipeline: Any, source: DiffusionSource, *, device: torch.de
     settings = source.settings
     add_loras(pipeline, source.loras)
     if settings.scheduler is not None:
-        import diffusers
-
-        scheduler = getattr(diffusers, SCHEDULERS[settings.scheduler])
-        pipeline.scheduler = scheduler.from_config(pipeline.scheduler.config)
+        pipeline.scheduler = parse_scheduler(settings.scheduler).apply(pipeline.scheduler.config)
     if settings.attention_slicing:
         pipeline.enable_attention_slicing()
     if settings.compile:
