@@ -25,6 +25,7 @@ from photism.errors import InputError
 from photism.prompts.audio2img import audio2img_encoder
 from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.diffusion.lcm import GUIDANCE_SCALE
 from photism.prompts.mixing import place, token_range, with_strength
 from photism.prompts.model_folder import load_models
 from photism.prompts.prompt_space import check_widths
@@ -148,14 +149,18 @@ class AudioToImagePipeline:
         if model is not None:
             changes["model"] = model
         settings = changed(PipelineSettings, settings, changes)
-        encoder, diffusion, captions = load_models(settings)
-        is_bundled = settings.model is None and settings.diffusion is None
+        models = load_models(settings)
+        steps = scale = None
+        if models.lcm is not None:
+            steps, scale = models.lcm.num_inference_steps, GUIDANCE_SCALE
+        elif settings.model is None and settings.diffusion is None:
+            steps, scale = BUNDLED_STEPS, BUNDLED_GUIDANCE_SCALE
         return cls(
-            encoder,
-            diffusion,
-            num_inference_steps=BUNDLED_STEPS if is_bundled else None,
-            guidance_scale=BUNDLED_GUIDANCE_SCALE if is_bundled else None,
-            captions=captions,
+            models.encoder,
+            models.diffusion,
+            num_inference_steps=steps,
+            guidance_scale=scale,
+            captions=models.captions,
             settings=settings,
         )
 

@@ -91,7 +91,8 @@ class CaptionRanker:
             InputError: a model does not exist, is damaged, or does not match the other.
         """
         settings = PipelineSettings(model=model, diffusion=diffusion, device=device)
-        return cls(*load_models(settings, text_only=True))
+        models = load_models(settings, text_only=True)
+        return cls(models.encoder, models.diffusion, models.captions)
 
     @accepts(RankSettings)
     def rank(

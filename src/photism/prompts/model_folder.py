@@ -3,6 +3,7 @@
 config.json, model.safetensors    the AudioPromptEncoder, or a checkpoint of audio2img
 diffusion/                        a diffusers pipeline of the same prompt space; may be elsewhere
 captions.json                     list of the captions that the model recognises; may be missing
+lcm/                              an LCM-LoRA of diffusion/, for the scheduler lcm; may be missing
 """
 
 from __future__ import annotations
@@ -21,24 +22,34 @@ from photism.json_files import check_library_files, read_json_object, read_texts
 from photism.prompts.audio2img import audio2img_config, is_audio2img, load_audio2img
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.diffusion.finishing import finish_diffusion
+from photism.prompts.diffusion.lcm import Lcm, merge_lcm, read_lcm
 from photism.prompts.diffusion.loading import load_weights
 from photism.prompts.diffusion.source import UNET_CONFIG, find_diffusion, suggestion
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
 
 CAPTIONS = "captions.json"
+DIFFUSION = "diffusion"
 PARTS = ("*.json", "*.safetensors", "*.txt")
 """Files of a model on the hub that are fetched: no pickled weights, no images."""
-CONFIGS = ("config.json", "preprocessor_config.json", f"diffusion/{UNET_CONFIG}")
+CONFIGS = ("config.json", "preprocessor_config.json", f"{DIFFUSION}/{UNET_CONFIG}")
 """Files that are fetched first, to check whether the model fits the diffusion model."""
 
 
 class LoadedModels(NamedTuple):
-    """The models of an audio-to-image pipeline."""
+    """The models of an audio-to-image pipeline.
+
+    Attributes:
+        encoder: makes the prompts.
+        diffusion: a diffusers pipeline.
+        captions: captions that the encoder recognises.
+        lcm: what `diffusion` was merged with to draw in a few steps.
+    """
 
     encoder: AudioPromptEncoder
     diffusion: Any
     captions: tuple[str, ...]
+    lcm: Lcm | None
 
 
 def find_model(model: str | Path | None, *, configs_only: bool = False) -> Path:
@@ -79,10 +90,14 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False) -> Loade
     check_widths(source.unet, space=config.space_name, width=config.space_width, pooled_width=config.space_pooled_width)
     folder = find_model(settings.model)
     captions = load_captions(folder)
+    is_own = location == str(folder / DIFFUSION)
+    lcm = read_lcm(folder) if is_own and settings.scheduler == "lcm" and not text_only else None
     pipeline = load_weights(source, device=device, dtype=dtype, text_only=text_only)
     encoder = _load_encoder(folder, config, pipeline, device=device, dtype=dtype)
+    if lcm is not None:
+        merge_lcm(pipeline.unet, lcm)
     finish_diffusion(pipeline, source, device=device)
-    return LoadedModels(encoder, pipeline, captions)
+    return LoadedModels(encoder, pipeline, captions, lcm)
 
 
 def load_captions(folder: Path) -> tuple[str, ...]:
@@ -123,7 +138,7 @@ def _load_encoder(
 
 
 def _diffusion_location(folder: Path, diffusion: str | Path | None, config: AudioPromptEncoderConfig) -> str:
-    own = folder / "diffusion"
+    own = folder / DIFFUSION
     chosen = diffusion or (own if own.is_dir() else config.default_diffusion)
     if chosen is None:
         raise InputError(

@@ -1,0 +1,74 @@
+"""The LCM-LoRA of a Photism model: with the scheduler lcm, its own diffusers pipeline draws in a few steps.
+
+    lcm/pytorch_lora_weights.safetensors    of the UNet, as diffusers' `save_lora_weights` writes it
+
+It is added to the UNet's weights once, so that a step costs no more than without it and needs no PEFT. The file's
+metadata has the number of steps that it was trained for; classifier-free guidance is a part of what it learnt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from photism.errors import InputError
+from photism.weights import check_floats, read_headers
+
+FILE = Path("lcm/pytorch_lora_weights.safetensors")
+STEPS = "num_inference_steps"
+"""Key of the file's metadata."""
+DEFAULT_STEPS = 4
+GUIDANCE_SCALE = 1.0
+
+
+@dataclass(frozen=True)
+class Lcm:
+    """An LCM-LoRA that was read.
+
+    Attributes:
+        path: its file.
+        num_inference_steps: the number of steps that it was trained for.
+    """
+
+    path: Path
+    num_inference_steps: int
+
+
+def read_lcm(folder: Path) -> Lcm | None:
+    """Return the LCM-LoRA in the folder of a Photism model, if there is one; its weights are not read.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    from safetensors import safe_open
+
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    check_floats(read_headers([path], f"the LCM-LoRA {path}"), f"the LCM-LoRA {path}")
+    with safe_open(path, framework="pt") as file:
+        steps = (file.metadata() or {}).get(STEPS, DEFAULT_STEPS)
+    return Lcm(path, int(steps))
+
+
+@torch.no_grad()
+def merge_lcm(unet: nn.Module, lcm: Lcm) -> None:
+    """Add an LCM-LoRA to the weights of a UNet, in place.
+
+    Raises:
+        InputError: it is for another UNet.
+    """
+    from safetensors.torch import load_file
+
+    tensors = load_file(lcm.path)
+    for name in sorted({key.rpartition(".lora_")[0] for key in tensors}):
+        try:
+            weight = unet.get_parameter(f"{name.removeprefix('unet.')}.weight")
+            down, up = (tensors[f"{name}.lora_{half}.weight"].to(weight.device, torch.float32) for half in "AB")
+            # (out, rank) by (rank, in · height · width); a convolution's second matrix is one of 1×1.
+            weight += (up.flatten(1) @ down.flatten(1)).view_as(weight).to(weight.dtype)
+        except (AttributeError, KeyError, RuntimeError) as error:
+            raise InputError(f"the LCM-LoRA {lcm.path} does not fit the UNet: {name}: {error}") from error
