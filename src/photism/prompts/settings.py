@@ -16,6 +16,7 @@ from photism.errors import InputError
 from photism.settings import SettingError, setting, settings
 
 Task: TypeAlias = Literal["text-to-image", "image-to-image", "inpainting"]
+PredictionType: TypeAlias = Literal["epsilon", "v_prediction"]
 Offload: TypeAlias = Literal["model", "sequential"]
 
 
@@ -42,9 +43,9 @@ class PipelineSettings:
     )
     diffusion: str | Path | None = setting(
         None,
-        "Folder or hub id of a diffusers pipeline that generates the images. Default: the one that the model contains "
-        "or names.",
-        metavar="FOLDER|ID",
+        "Diffusion model that generates the images: a single .safetensors file of Stable Diffusion 1.x, 2.x or XL, or "
+        "the folder or hub id of a diffusers pipeline. Default: the one that the model contains or names.",
+        metavar="FILE|FOLDER|ID",
     )
     task: Task | None = setting(
         None,
@@ -54,9 +55,28 @@ class PipelineSettings:
     )
     controlnet: Any = setting(
         None,
-        "Folder or hub id of a ControlNet, given together with a control image; in Python also the model itself.",
-        metavar="FOLDER|ID",
+        "ControlNet, given together with a control image: a .safetensors file, folder or hub id; in Python also the "
+        "model itself.",
+        metavar="FILE|FOLDER|ID",
         is_flag=False,
+    )
+    vae: Any = setting(
+        None,
+        "VAE that decodes the images: a .safetensors file, folder or hub id; in Python also the model itself. Default: "
+        "that of the diffusion model.",
+        metavar="FILE|FOLDER|ID",
+    )
+    variant: str | None = setting(
+        None,
+        "Variant of the weights to load from a folder or the hub, such as fp16. Default: the weights without a variant "
+        "if there are any, or else the variant that there is.",
+        metavar="NAME",
+    )
+    prediction_type: PredictionType | None = setting(
+        None,
+        "What the UNet was trained to predict. Default: as the diffusion model says; of a single file of Stable "
+        "Diffusion 2.x, as its weights show.",
+        choices=get_args(PredictionType),
     )
     lora: Mapping[str | Path, float] | Sequence[tuple[str | Path, float]] | str | Path | None = setting(
         None,

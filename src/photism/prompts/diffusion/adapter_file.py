@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from photism.errors import InputError
-from photism.hub import fetch_file, fetch_files
+from photism.hub import fetch_files, find_file
 
 SUFFIX = ".safetensors"
 PICKLED = (".bin", ".ckpt", ".pt", ".pth")
@@ -31,12 +31,10 @@ def adapter_file(name: str, source: str, *, tensors: str = "w") -> Path:
             f"{name} {source} is pickled, and reading it would run the code in it; if you trust it, convert it: "
             f"{conversion_command(source, tensors)}"
         )
-    if path.is_file():
-        return path
+    file = find_file(name, source)
+    if file is not None:
+        return file
     if not path.is_dir():
-        parts = source.split("/")
-        if len(parts) > 2:
-            return fetch_file(f"{name} {source}", "/".join(parts[:2]), "/".join(parts[2:]))[1]
         path = fetch_files(name, source, [f"*{SUFFIX}"])
     files = sorted(path.glob(f"*{SUFFIX}"))
     if len(files) != 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,23 @@ from photism.errors import as_input_error
 from photism.json_files import check_library_files, read_json_object
 from photism.library_logging import quiet_libraries, without_onnxruntime
 from photism.prompts.diffusion.controlnet import load_controlnet
+from photism.prompts.diffusion.single_file import load_single_file
 from photism.prompts.diffusion.source import DiffusionSource, find_diffusion
 from photism.prompts.settings import PipelineSettings
 from photism.weights import check_component, check_values, default_files
+
+FROM_PRETRAINED = {
+    "use_safetensors": True,
+    "low_cpu_mem_usage": False,  # the only way without accelerate; diffusers would warn
+}
+"""Arguments of diffusers' `from_pretrained`."""
 
 
 def load_diffusion(diffusion: str | Path, *, device: torch.device, dtype: torch.dtype, text_only: bool = False) -> Any:
     """Load a diffusers pipeline as it was saved.
 
     Args:
-        diffusion: folder or hub id.
+        diffusion: file, folder or hub id.
         device: where it is loaded to.
         dtype: of its weights.
         text_only: load neither UNet nor VAE.
@@ -46,25 +53,29 @@ def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.
     Raises:
         InputError: it is damaged, or diffusers has no pipeline of its kind for the task.
     """
-    arguments: dict[str, Any] = {
-        "dtype": dtype,
-        "use_safetensors": True,
-        "low_cpu_mem_usage": False,  # the only way without accelerate; diffusers would warn
-    }
-    settings = source.settings
-    if settings.controlnet is not None:
-        arguments |= {"controlnet": load_controlnet(settings.controlnet, arguments)}
-    if text_only:
-        arguments |= {"unet": None, "vae": None}
     with quiet_libraries:
         import_module("diffusers")  # it warns of what is not installed
-    _check_components(source.location, skipped=arguments)
-    with as_input_error(f"diffusion {source.location} cannot be loaded"), quiet_libraries, without_onnxruntime():
-        pipeline = _pipeline_class(settings).from_pretrained(source.location, **arguments)
+    settings = source.settings
+    given: dict[str, Any] = {"unet": None, "vae": None} if text_only else {}
+    if settings.controlnet is not None:
+        given["controlnet"] = load_controlnet(settings.controlnet, {**FROM_PRETRAINED, "dtype": dtype})
+    if source.single_file is not None:
+        pipeline = load_single_file(source.single_file, settings, dtype=dtype, given=given)
+    else:
+        pipeline = _load_folder(source, dtype=dtype, given=given)
     for name, component in pipeline.components.items():
         if isinstance(component, torch.nn.Module):
             check_values(component, f"{name} of diffusion {source.location}")
     return pipeline if settings.offload else pipeline.to(device)
+
+
+def _load_folder(source: DiffusionSource, *, dtype: torch.dtype, given: Mapping[str, Any]) -> Any:
+    """Load the pipeline in a folder or hub repository, with given models instead of its own."""
+    _check_components(source.location, skipped=given)
+    with as_input_error(f"diffusion {source.location} cannot be loaded"), quiet_libraries, without_onnxruntime():
+        return _pipeline_class(source.settings).from_pretrained(
+            source.location, **FROM_PRETRAINED, dtype=dtype, **given
+        )
 
 
 def _check_components(location: str, *, skipped: Container[str]) -> None:

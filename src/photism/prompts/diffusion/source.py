@@ -14,10 +14,11 @@ from typing import Any
 import torch
 
 from photism.errors import InputError
-from photism.hub import fetch_file
+from photism.hub import fetch_file, find_file
 from photism.json_files import read_json_object
 from photism.prompts.diffusion.controlnet import controlnet_config
 from photism.prompts.diffusion.lora import Lora, find_loras
+from photism.prompts.diffusion.single_file import SingleFile, read_single_file
 from photism.prompts.settings import PipelineSettings
 from photism.settings import SettingError
 
@@ -40,11 +41,12 @@ class DiffusionSource:
     """A diffusers pipeline whose configurations were checked and whose weights are not loaded yet.
 
     Attributes:
-        location: its folder or hub id.
+        location: its file, folder or hub id.
         unet: configuration of its UNet.
         controlnet: configuration of the ControlNet, if there is one.
         loras: LoRA weights, which fit the UNet.
         settings: of the pipeline.
+        single_file: the file, if it is one.
     """
 
     location: str
@@ -52,13 +54,14 @@ class DiffusionSource:
     controlnet: Mapping[str, Any] | None
     loras: tuple[Lora, ...]
     settings: PipelineSettings
+    single_file: SingleFile | None = None
 
 
 def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.device) -> DiffusionSource:
     """Find what a pipeline is loaded from; only configurations and LoRA files are fetched from the hub.
 
     Args:
-        location: folder or hub id of a diffusers pipeline.
+        location: file, folder or hub id of a diffusers pipeline.
         settings: of the pipeline.
         device: where it will run.
 
@@ -66,7 +69,12 @@ def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.d
         InputError: something is missing, does not fit together, or cannot be done on this machine.
     """
     _check_machine(settings, device)
-    location, unet = _unet_config(location)
+    file = find_file("diffusion", location)
+    single_file = None if file is None else read_single_file(file, settings)
+    if single_file is None:
+        location, unet = _unet_config(location)
+    else:
+        unet = single_file.configs["unet"]
     controlnet = None if settings.controlnet is None else controlnet_config(settings.controlnet)
     _check_task(location, unet, settings)
     if controlnet is not None and controlnet["cross_attention_dim"] != unet.get("cross_attention_dim"):
@@ -74,7 +82,7 @@ def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.d
             f"controlnet must take prompts of diffusion's width, {unet.get('cross_attention_dim')} "
             f"(cross_attention_dim); it takes {controlnet['cross_attention_dim']}"
         )
-    return DiffusionSource(location, unet, controlnet, find_loras(settings, unet), settings)
+    return DiffusionSource(location, unet, controlnet, find_loras(settings, unet), settings, single_file)
 
 
 def suggestion(width: int) -> str:

@@ -1,0 +1,1 @@
+"""The vocabulary of CLIP that the package carries."""
