@@ -21,6 +21,7 @@ from photism.prompts.audio_prompt import select_rows
 from photism.prompts.mixing import blend
 from photism.prompts.settings import PipelineSettings
 from tests.drawing.video.recordings import silence, write_wav
+from tests.support.command_lines import with_defaults
 
 LOAD = "photism.cli.draw.load_pipeline"
 
@@ -37,7 +38,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def draw(models):
     def run(*arguments):
-        return CliRunner().invoke(app, ["draw", "--model", str(models / "sd"), "--steps", "1", *map(str, arguments)])
+        return CliRunner().invoke(app, with_defaults("draw", {"--model": models / "sd", "--steps": 1}, arguments))
 
     return run
 

@@ -21,8 +21,9 @@ from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import storyboard
 from photism.prompts.settings import PipelineSettings
 from tests.drawing.video.recordings import silence, write_wav
+from tests.support.command_lines import with_defaults
 
-SMALL = ("--steps", "1", "--fps", "6")
+SMALL = {"--steps": 1, "--fps": 6}
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture
 def run(models):
     def run(*arguments):
-        return CliRunner().invoke(app, ["film", "--model", str(models / "sd"), *SMALL, *map(str, arguments)])
+        return CliRunner().invoke(app, with_defaults("film", {"--model": models / "sd", **SMALL}, arguments))
 
     return run
 
