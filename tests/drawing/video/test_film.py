@@ -1,22 +1,25 @@
 """Frames of a film: prompts, noise, zoom, settings and storyboard."""
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
+import torch
 from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionImg2ImgPipeline
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 from photism import AudioToImagePipeline, InputError, Waveform
 from photism.audio.streaming import stream_samples
-from photism.drawing.video.audio_features import MeasuredRecording, measure_recording
+from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes, measure_recording
 from photism.drawing.video.film import Film, count_frames
+from photism.drawing.video.motion import BAND_NOISE, NOISE_DRIFT
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import clock, storyboard
 from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
 
 STEPS = 2
+TARGETS = "zoom, noise, colour, prompt"
 LEVELS = 1  # of 255: another batch size rounds differently
 
 
@@ -95,7 +98,7 @@ def test_silence_moves_slowly(pipeline, tmp_path):
         for sound in (silence(4), beats(4))
     )
     steps = [np.mean([difference(one, other) for one, other in pairwise(each)]) for each in (quiet, loud)]
-    assert 0 < steps[0] < 0.2
+    assert 0 < steps[0] < 0.3
     assert steps[1] > 5 * steps[0]
 
 
@@ -110,12 +113,71 @@ def test_noise_moves_with_its_setting(pipeline, moving):
     assert 0 < drifted[0] < drifted[1]
 
 
-def test_loudness_zooms_in(pipeline, moving):
-    plain, zoomed = (list(film(pipeline, moving, zoom=zoom, attack_s=0).frames([0, 29])) for zoom in (0, 1))
-    assert plain[0].image != zoomed[0].image  # the recording begins with a beat
-    # At full loudness, zoom 1 enlarges the middle half to the full size.
-    middle = plain[1].image.resize((16, 16), Image.Resampling.BICUBIC, box=(4, 4, 12, 12))
-    np.testing.assert_allclose(np.asarray(zoomed[1].image, np.int16), np.asarray(middle, np.int16), atol=3)
+def zooms(made):
+    return np.array([each.motion.zoom for each in made._inputs(range(made.frame_count))])
+
+
+def test_loudness_and_onsets_zoom_in(pipeline, moving):
+    made, still = film(pipeline, moving, fps=50, zoom=1), film(pipeline, moving, fps=50, zoom=0)
+    zoom = zooms(made)
+    loudest = int(zoom[:100].argmax())  # a beat
+    assert zoom[loudest] > 1.8
+    plain, zoomed = (next(each.frames([loudest])).image for each in (still, made))
+    margin = 8 - 8 / zoom[loudest]
+    middle = plain.resize((16, 16), Image.Resampling.BICUBIC, box=(margin, margin, 16 - margin, 16 - margin))
+    np.testing.assert_allclose(np.asarray(zoomed, np.int16), np.asarray(middle, np.int16), atol=LEVELS)
+    assert (zooms(still) == 1).all()
+
+
+def test_zoom_pulses_with_a_limited_drum_loop(pipeline, tmp_path):
+    """Before, the margin that a zoom of 0.1 cuts off at 128 pixels moved by .4 pixels."""
+    loop = np.tanh(3 * (beats(4) + noise(4, gain=0.05, seed=1)))
+    made = film(pipeline, measure_recording(write_wav(tmp_path / "a.wav", 0.9 * loop)), fps=25)
+    margins = 64 - 64 / zooms(made)
+    assert np.diff(np.percentile(margins, [5, 95])) > 2
+
+
+def test_frames_change_most_at_onsets(pipeline, tmp_path):
+    """Frame differences correlate with onset strength."""
+    recording = measure_recording(write_wav(tmp_path / "a.wav", np.r_[beats(1), beats(1, every_s=0.25)]))
+    ours = images(film(pipeline, recording, fps=25))
+    differences = [difference(one, other) for one, other in pairwise(ours)]
+    onsets = np.diff([each.onset_integral for each in islice(film_envelopes(recording), len(ours))])
+    assert np.corrcoef(differences, onsets)[0, 1] >= 0.7
+
+
+def film_envelopes(recording):
+    defaults = FilmSettings()
+    times = {"attack_s": defaults.attack_s, "release_s": defaults.release_s, "pulse_s": defaults.pulse_s}
+    return audio_envelopes(recording, Fraction(25), **times)
+
+
+@pytest.mark.parametrize(("band", "hertz"), [("low", 80), ("mid", 600), ("high", 4000)])
+def test_bands_drive_what_the_settings_say(pipeline, tmp_path, band, hertz):
+    sound = np.r_[tone(1, hertz=80), tone(1, hertz=600), tone(1, hertz=4000)]
+    recording = measure_recording(write_wav(tmp_path / "a.wav", sound))
+    made = film(pipeline, recording, zoom=0.2, **{band: "zoom:2,noise,colour:0.5,prompt"})
+    found = list(made._inputs([5, 15, 25]))
+    at = [80, 600, 4000].index(hertz)
+    np.testing.assert_allclose([each.motion.zoom for each in found], 1 + 0.4 * np.eye(3)[at], atol=0.02)
+    np.testing.assert_allclose([each.motion.saturation for each in found], 1 + 0.5 * np.eye(3)[at], atol=0.03)
+    np.testing.assert_allclose([each.motion.prompt for each in found], np.eye(3)[at], atol=0.05)
+    drift = NOISE_DRIFT * np.array([0.5, 1.5, 2.5])
+    seconds = np.clip([0.5 - at, 1.5 - at, 2.5 - at], 0, 1)
+    np.testing.assert_allclose([each.motion.noise for each in found], drift + BAND_NOISE * seconds, atol=0.05)
+    empty = pipeline.encoder.empty_prompt.prompt_embeds
+    for each in found:
+        assert torch.allclose(each.prompt.prompt_embeds, empty, atol=0.2) == (each.motion.prompt < 0.05)
+
+
+def test_colour_is_saturated_by_a_band(pipeline, tmp_path):
+    recording = measure_recording(write_wav(tmp_path / "a.wav", np.r_[tone(1, hertz=80), tone(1, hertz=4000)]))
+    plain, coloured = (film(pipeline, recording, zoom=0, noise=0, low=low) for low in (None, "colour"))
+    low, high = zip(plain.frames([5, 15]), coloured.frames([5, 15]), strict=True)
+    saturation = next(coloured._inputs([5])).motion.saturation
+    assert saturation == pytest.approx(2, abs=0.01)
+    assert low[1].image == ImageEnhance.Color(low[0].image).enhance(saturation)
+    np.testing.assert_allclose(np.asarray(high[1].image, np.int16), np.asarray(high[0].image, np.int16), atol=LEVELS)
 
 
 def test_width_and_height_set_the_size(pipeline, xl, moving):
@@ -204,6 +266,11 @@ def test_another_pipeline_than_text_to_image_is_refused(pipeline, moving):
         ({"zoom": float("nan")}, "zoom must be at least 0; got nan"),
         ({"attack_s": -1}, "attack_s must be at least 0; got -1"),
         ({"release_s": float("inf")}, "release_s must be at least 0; got inf"),
+        ({"pulse_s": -1}, "pulse_s must be at least 0; got -1"),
+        ({"low": "zoom:x"}, "low must give zoom a number of at least 0, such as zoom:0.5; got zoom:x"),
+        ({"mid": "zoom,noise:-1"}, "mid must give noise a number of at least 0, such as noise:0.5; got zoom,noise:-1"),
+        ({"high": "hue"}, f"high must name targets out of {TARGETS}, each once, such as zoom:0.5; got hue"),
+        ({"high": "zoom,zoom"}, f"high must name targets out of {TARGETS}, each once, such as zoom:0.5; got zoom,zoom"),
         ({"seed": -1}, "seed must be at least 0; got -1"),
         ({"seed": 2**63}, "seed must be at least 0 and below 2**63; got 9223372036854775808"),
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),

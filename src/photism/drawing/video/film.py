@@ -18,12 +18,15 @@ from photism.drawing.negative_prompt import read_negative
 from photism.drawing.settings import DrawSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
 from photism.drawing.video.fingerprint import describe_settings
+from photism.drawing.video.frame_effects import saturated, zoomed
 from photism.drawing.video.keyframes import KeyframeInterpolator
+from photism.drawing.video.motion import Motion, frame_motion
 from photism.drawing.video.noise_path import NoisePath
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import clock
 from photism.errors import InputError
 from photism.prompts.audio_prompt import AudioPrompt, concatenate
+from photism.prompts.mixing import with_strength
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,10 +34,6 @@ if TYPE_CHECKING:
     from photism.drawing.pipeline import AudioToImagePipeline
 
 logger = logging.getLogger(__name__)
-
-# Speed along the noise path, in seeds per second. In a minute of silence it moves to the noise of the next seed.
-NOISE_DRIFT = 1 / 60
-NOISE_PUSH = 0.4  # added at full onset strength
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +49,8 @@ class Film:
     """A film of a recording, whose frames are generated when they are requested.
 
     Audio windows are encoded into prompts at keyframes, and the prompts of other frames are interpolated. The latent
-    noise moves slowly from that of one seed to that of the next, and faster at onsets. Loudness controls the zoom. The
-    first frame, without zoom, is the image that `pipeline` generates from the first window with the same seed.
+    noise moves slowly from that of one seed to that of the next, and faster at onsets. Loudness and onsets control the
+    zoom. Without zoom, the first frame is the image that `pipeline` generates from the first window with the same seed.
 
     A frame depends on the recording, the settings and its number. It does not depend on which other frames are
     requested, except for rounding with another batch size.
@@ -142,11 +141,15 @@ class Film:
                 if is_flagged and not warned:
                     logger.warning("the safety checker flagged frame %d, which is black", each.index)
                     warned = True  # once, not for each of a thousand frames that follow
-                yield FilmFrame(each.index, each.time_s, _zoomed(image, each.zoom))
+                yield FilmFrame(
+                    each.index, each.time_s, saturated(zoomed(image, each.motion.zoom), each.motion.saturation)
+                )
 
     def _inputs(self, indices: Iterable[int]) -> Iterator[_FrameInput]:
         settings, frame_rate, encoder = self.settings, self.settings.frame_rate, self.encoder
-        envelopes = audio_envelopes(self.sound, frame_rate, attack_s=settings.attack_s, release_s=settings.release_s)
+        envelopes = audio_envelopes(
+            self.sound, frame_rate, attack_s=settings.attack_s, release_s=settings.release_s, pulse_s=settings.pulse_s
+        )
         prompts = KeyframeInterpolator(self.sound.sound, encoder, window_s=settings.window_s, hop_s=settings.hop_s)
         noise = NoisePath(settings.seed, self.generator.latent_shape, device=encoder.device, dtype=encoder.dtype)
         next_index = 0
@@ -154,13 +157,9 @@ class Film:
             envelope = next(islice(envelopes, index - next_index, None))
             next_index = index + 1
             time_s = float(index / frame_rate)
-            yield _FrameInput(
-                index,
-                time_s,
-                prompts.at(time_s),
-                noise.at(settings.noise * (NOISE_DRIFT * time_s + NOISE_PUSH * envelope.onset_integral)),
-                1 + settings.zoom * envelope.loudness,
-            )
+            motion = frame_motion(envelope, time_s, settings)
+            prompt = with_strength(prompts.at(time_s), encoder.empty_prompt, motion.prompt)
+            yield _FrameInput(index, time_s, prompt, noise.at(motion.noise), motion)
 
 
 def count_frames(sound: MeasuredRecording, settings: FilmSettings) -> int:
@@ -177,16 +176,4 @@ class _FrameInput:
     time_s: float
     prompt: AudioPrompt  # one row
     latents: Tensor  # (1, C, H, W) noise, H and W of the latents
-    zoom: float
-
-
-def _zoomed(image: Image, zoom: float) -> Image:
-    """Enlarge the centre of an image to its full size. The crop is not rounded to pixels, so that motion is smooth."""
-    if zoom == 1:
-        return image
-    from PIL.Image import Resampling
-
-    width, height = image.size
-    margin_x, margin_y = (width - width / zoom) / 2, (height - height / zoom) / 2
-    box = (margin_x, margin_y, width - margin_x, height - margin_y)
-    return image.resize(image.size, Resampling.BICUBIC, box=box)
+    motion: Motion

@@ -14,6 +14,7 @@ from photism import __version__
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import Waveform
 from photism.drawing.negative_prompt import NEGATIVE_WORDS, Negative, TextPrompt
+from photism.drawing.video.motion import BANDS
 
 if TYPE_CHECKING:
     from photism.drawing.video.audio_features import MeasuredRecording
@@ -57,8 +58,10 @@ def describe_settings(settings: FilmSettings) -> dict[str, Any]:
         "hop_s": settings.hop_s,
         "noise": settings.noise,
         "zoom": settings.zoom,
+        **{band: settings.drives[band] or None for band in BANDS},
         "attack_s": settings.attack_s,
         "release_s": settings.release_s,
+        "pulse_s": settings.pulse_s,
         "num_inference_steps": settings.num_inference_steps,
         "guidance_scale": settings.guidance_scale,
         "negative": _negative(settings.negative),

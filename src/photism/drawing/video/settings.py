@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from photism.drawing.settings import ImageSettings
+from photism.drawing.video.motion import BANDS, read_drives
 from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
 
@@ -59,28 +60,45 @@ class FilmSettings(ImageSettings):
     )
     noise: float = setting(
         1.0,
-        "Speed at which the initial noise drifts, and is pushed by onsets: 1 gives another image after a minute of "
-        "silence or 2.5 seconds of strong onsets, 0 keeps the noise fixed.",
+        "Speed at which the initial noise drifts, and is pushed by onsets: 1 gives another image after half a minute "
+        "of silence or about seven strong beats, 0 keeps the noise fixed.",
         minimum=0,
     )
     zoom: float = setting(
         0.1,
-        "Zoom at the highest loudness, as a fraction: 0.1 enlarges the image by a tenth, 0 disables it.",
+        "Zoom at the highest loudness and the strongest pulse of onsets, as a fraction: 0.1 enlarges the image by a "
+        "tenth, 0 disables it.",
         minimum=0,
     )
+    low: str | None = setting(
+        None,
+        "What frequencies up to 200 Hz drive: zoom, noise, colour (its saturation) or prompt (how strongly the sound "
+        "is drawn), several with commas, each with a factor after a colon, such as zoom:2,colour. A band that drives "
+        "zoom or noise does so in place of loudness and onsets.",
+        metavar="TARGETS",
+    )
+    mid: str | None = setting(None, "What frequencies from 200 to 2000 Hz drive, as in --low.", metavar="TARGETS")
+    high: str | None = setting(None, "What frequencies above 2000 Hz drive, as in --low.", metavar="TARGETS")
     attack_s: float = setting(
-        0.05,
-        "Time constant with which the loudness and onset envelopes rise; 0 follows without delay.",
+        0.01,
+        "Time constant with which loudness and bands rise; 0 follows without delay.",
         unit="seconds",
         minimum=0,
         flag="--attack",
     )
     release_s: float = setting(
-        0.5,
-        "Time constant with which the loudness and onset envelopes fall; 0 follows without delay.",
+        0.05,
+        "Time constant with which loudness and bands fall; 0 follows without delay.",
         unit="seconds",
         minimum=0,
         flag="--release",
+    )
+    pulse_s: float = setting(
+        0.25,
+        "Time constant with which the pulse of an onset, which moves the zoom, decays.",
+        unit="seconds",
+        minimum=0,
+        flag="--pulse",
     )
     seed: int = setting(0, "Random seed of the initial noise; the same seed gives the same film.", minimum=0)
 
@@ -100,11 +118,18 @@ class FilmSettings(ImageSettings):
                 "window_s",
             )
         expand_seeds(self.seed, 1)
+        for band in BANDS:
+            read_drives(band, getattr(self, band))
 
     @property
     def frame_rate(self) -> Fraction:
         """Frames per second."""
         return read_frame_rate(self.fps)
+
+    @property
+    def drives(self) -> dict[str, dict[str, float]]:
+        """What each band drives: the amount of each target."""
+        return {band: read_drives(band, getattr(self, band)) for band in BANDS}
 
 
 @settings
