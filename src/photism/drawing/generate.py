@@ -17,6 +17,7 @@ from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
 from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt
+from photism.prompts.diffusion.sampling_defaults import has_embedded_guidance
 from photism.schedulers import check_steps
 from photism.settings import SettingError
 
@@ -141,14 +142,15 @@ def prepare_generator(
     given_size = _read_size(settings, conditioning, diffusion, parameters)
     height, width = size = given_size or _default_size(conditioning, diffusion)
     settings = replace(settings, strength=strength, height=height, width=width)
-    check_diffusion_arguments(diffusion_arguments, diffusion, parameters, is_guided=is_guided(settings, diffusion))
+    is_guided = (settings.guidance_scale or 0) > 1 and not has_embedded_guidance(diffusion)
+    check_diffusion_arguments(diffusion_arguments, diffusion, parameters, is_guided=is_guided)
     steps = settings.num_inference_steps or parameters["num_inference_steps"].default
     check_steps(diffusion.scheduler, steps, strength=strength)
     scale = settings.controlnet_conditioning_scale
     return ImageGenerator(
         diffusion=diffusion,
         settings=settings,
-        negative_prompt=encode_negative(),
+        negative_prompt=encode_negative() if is_guided else None,
         conditioning=conditioning,
         size=size,
         arguments={
@@ -167,21 +169,16 @@ def call_parameters(diffusion: Any) -> Parameters:
         InputError: it does not take prompt embeddings.
     """
     parameters = inspect.signature(diffusion.__call__).parameters
-    takes_prompts = {"prompt_embeds", "negative_prompt_embeds"} <= parameters.keys()
-    if getattr(diffusion, "unet", None) is None or not takes_prompts:
+    unet = getattr(diffusion, "unet", None)
+    # Pipelines of latent consistency models, which have no guidance of their own, take no negative prompt.
+    needed = {"prompt_embeds"} | (
+        set() if unet is None or has_embedded_guidance(diffusion) else {"negative_prompt_embeds"}
+    )
+    if unet is None or not needed <= parameters.keys():
         raise InputError(
             f"diffusion must be a diffusers pipeline with a UNet that takes prompt_embeds; got {_name(diffusion)}"
         )
     return parameters
-
-
-def is_guided(settings: DrawSettings, diffusion: Any) -> bool:
-    """Return whether a pipeline uses classifier-free guidance, and with it a negative prompt.
-
-    A UNet with an embedding of the guidance scale, as those of latent consistency models, has guidance built in.
-    """
-    scale, embedded = settings.guidance_scale, diffusion.unet.config.get("time_cond_proj_dim")
-    return scale is not None and scale > 1 and embedded is None
 
 
 def control_name(parameters: Parameters) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,14 +26,14 @@ from photism.errors import InputError
 from photism.prompts.audio2img import audio2img_encoder
 from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
-from photism.prompts.diffusion.lcm import GUIDANCE_SCALE
+from photism.prompts.diffusion.sampling_defaults import has_embedded_guidance, sampling_defaults
 from photism.prompts.mixing import place, token_range, with_strength
 from photism.prompts.model_folder import load_models
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
 from photism.prompts.text import count_tokens, encode_text_prompt
 from photism.seeds import expand_seeds
-from photism.settings import accepts, changed
+from photism.settings import SettingError, accepts, changed
 
 if TYPE_CHECKING:
     import torch
@@ -86,8 +87,8 @@ class AudioToImagePipeline:
         feature_extractor: the feature extractor of `audio_encoder`.
         diffusion_pipeline: `diffusion` by the name of audio2img.
         device: device to move the diffusers pipeline to; by default it stays where it is.
-        num_inference_steps: default of a call; by default that of `diffusion`.
-        guidance_scale: default of a call; by default that of `diffusion`.
+        num_inference_steps: default of a call; by default that of `diffusion`, or what it was distilled to.
+        guidance_scale: default of a call; by default that of `diffusion`, or what it was distilled with.
         captions: captions that the encoder recognises.
         settings: the settings it was loaded with.
 
@@ -123,10 +124,12 @@ class AudioToImagePipeline:
         check_widths(diffusion.unet.config, space=space.name, width=space.width, pooled_width=space.pooled_width)
         self.encoder = encoder.to(diffusion._execution_device)  # where offloaded weights compute, not where they wait
         self.diffusion = diffusion
-        self.num_inference_steps: int = num_inference_steps or parameters["num_inference_steps"].default
-        default_scale = parameters["guidance_scale"].default
-        self.guidance_scale: float = default_scale if guidance_scale is None else guidance_scale
-        self.negative = default_negative(encoder)
+        steps, scale, _ = sampling_defaults(diffusion)
+        steps = num_inference_steps or steps
+        scale = scale if guidance_scale is None else guidance_scale
+        self.num_inference_steps: int = steps or parameters["num_inference_steps"].default
+        self.guidance_scale: float = parameters["guidance_scale"].default if scale is None else scale
+        self.negative = "none" if has_embedded_guidance(diffusion) else default_negative(encoder)
         self.captions = tuple(captions)
         self.settings = settings
 
@@ -149,18 +152,17 @@ class AudioToImagePipeline:
         if model is not None:
             changes["model"] = model
         settings = changed(PipelineSettings, settings, changes)
-        models = load_models(settings)
-        steps = scale = None
-        if models.lcm is not None:
-            steps, scale = models.lcm.num_inference_steps, GUIDANCE_SCALE
-        elif settings.model is None and settings.diffusion is None:
-            steps, scale = BUNDLED_STEPS, BUNDLED_GUIDANCE_SCALE
+        encoder, diffusion, captions, (steps, scale, _) = load_models(settings)
+        if settings.model is None and settings.diffusion is None:
+            steps = steps or BUNDLED_STEPS
+            scale = BUNDLED_GUIDANCE_SCALE if scale is None else scale
+        parameters = call_parameters(diffusion)
         return cls(
-            models.encoder,
-            models.diffusion,
-            num_inference_steps=steps,
-            guidance_scale=scale,
-            captions=models.captions,
+            encoder,
+            diffusion,
+            num_inference_steps=steps or parameters["num_inference_steps"].default,
+            guidance_scale=parameters["guidance_scale"].default if scale is None else scale,
+            captions=captions,
             settings=settings,
         )
 
@@ -251,11 +253,20 @@ class AudioToImagePipeline:
         """
         negative = self.negative if settings.negative is None else settings.negative
         decoded = read_negative(negative)
+        is_embedded = has_embedded_guidance(self.diffusion)
+        if is_embedded and decoded != "none":
+            raise SettingError("negative", "cannot be used: the UNet of this model has its guidance built in")
         scale = resolve_guidance_scale(
-            settings.guidance_scale, default=self.guidance_scale, has_negative=decoded != "none"
+            settings.guidance_scale, default=self.guidance_scale, has_negative=is_embedded or decoded != "none"
         )
+        if settings.negative is not None and decoded != "none" and settings.guidance_scale is None and scale <= 1:
+            problem = "needs a {} above 1: this model was distilled to generate without guidance"
+            raise SettingError("negative", problem, "guidance_scale")
         arguments = diffusion_arguments or {}
-        steps = count_steps(arguments, settings.num_inference_steps, self.num_inference_steps)
+        parameters = call_parameters(self.diffusion)
+        strength = settings.strength or (parameters["strength"].default if "strength" in parameters else 1.0)
+        default_steps = max(self.num_inference_steps, ceil(1 / strength))  # at least one of them is taken
+        steps = count_steps(arguments, settings.num_inference_steps, default_steps)
         settings = replace(
             settings,
             num_inference_steps=steps,

@@ -22,8 +22,9 @@ from photism.json_files import check_library_files, read_json_object, read_texts
 from photism.prompts.audio2img import audio2img_config, is_audio2img, load_audio2img
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.diffusion.finishing import finish_diffusion
-from photism.prompts.diffusion.lcm import Lcm, merge_lcm, read_lcm
+from photism.prompts.diffusion.lcm import GUIDANCE_SCALE, merge_lcm, read_lcm
 from photism.prompts.diffusion.loading import load_weights
+from photism.prompts.diffusion.sampling_defaults import SamplingDefaults
 from photism.prompts.diffusion.source import UNET_CONFIG, find_diffusion, suggestion
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
@@ -43,13 +44,13 @@ class LoadedModels(NamedTuple):
         encoder: makes the prompts.
         diffusion: a diffusers pipeline.
         captions: captions that the encoder recognises.
-        lcm: what `diffusion` was merged with to draw in a few steps.
+        sampling: steps and guidance that `diffusion` was distilled to, if it was.
     """
 
     encoder: AudioPromptEncoder
     diffusion: Any
     captions: tuple[str, ...]
-    lcm: Lcm | None
+    sampling: SamplingDefaults
 
 
 def find_model(model: str | Path | None, *, configs_only: bool = False) -> Path:
@@ -96,8 +97,10 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False) -> Loade
     encoder = _load_encoder(folder, config, pipeline, device=device, dtype=dtype)
     if lcm is not None:
         merge_lcm(pipeline.unet, lcm)
-    finish_diffusion(pipeline, source, device=device)
-    return LoadedModels(encoder, pipeline, captions, lcm)
+    sampling = finish_diffusion(pipeline, source, device=device)
+    if lcm is not None:
+        sampling = SamplingDefaults(lcm.num_inference_steps, GUIDANCE_SCALE)
+    return LoadedModels(encoder, pipeline, captions, sampling)
 
 
 def load_captions(folder: Path) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class Film:
                 guidance_scale=settings.guidance_scale,
                 height=settings.height,
                 width=settings.width,
-                negative=negative,
+                negative=None if settings.negative is None else negative,
             )
         )
         used, (width, height) = self.generator.settings, self.size
