@@ -13,7 +13,8 @@ from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
 
 HOP_SAMPLES = SAMPLING_RATE // 100  # 160 samples, 10 ms
 HOP_S = HOP_SAMPLES / SAMPLING_RATE
-MIN_POWER = 1e-12  # -120 dBFS, in place of the logarithm of 0
+MIN_POWER = 1e-12  # in place of the logarithm of 0
+MIN_DB = 10 * math.log10(MIN_POWER)  # -120 dBFS
 QUIETEST_SOUND_DB = -65.0
 """Level in dBFS up to which a hop is silent. Dither of 16 bits is at -96 and idle noise of a telephone line at -68.
 Speech whose peak is at -50 has at least 50 ms above this level; 206 recordings of single words were tried."""

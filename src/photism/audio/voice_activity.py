@@ -52,16 +52,29 @@ def speech_segments(recording: Recording) -> list[tuple[float, float]]:
     return segments_from_probabilities(speech_probabilities(recording), recording.duration_s)
 
 
-@torch.inference_mode()
 def speech_probabilities(recording: Recording) -> NDArray[np.float32]:
     """Return the probability of speech for each 32 ms, the last of them padded with zeros: (T / 512,)."""
+    return np.concatenate(list(stream_speech_probabilities(sample_blocks(recording))))
+
+
+@torch.inference_mode()
+def stream_speech_probabilities(blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Compute the probability of speech for each 32 ms of a recording that arrives in blocks.
+
+    Args:
+        blocks: samples (T,) at 16 kHz, in blocks of any length.
+
+    Yields:
+        (N,) for some of the 32 ms, in order; the last of them is padded with zeros.
+
+    Raises:
+        InputError: the library silero-vad is not installed.
+    """
     network = _network()
     state = None
-    parts: list[Tensor] = []
-    for blocks in _with_context(sample_blocks(recording)):
-        probabilities, state = network(blocks, state)
-        parts.append(probabilities)
-    return torch.cat(parts).numpy()
+    for some in _with_context(blocks):
+        probabilities, state = network(some, state)
+        yield probabilities.numpy()
 
 
 def _with_context(samples: Iterable[NDArray[np.float32]]) -> Iterator[Tensor]:
@@ -78,6 +91,14 @@ def _with_context(samples: Iterable[NDArray[np.float32]]) -> Iterator[Tensor]:
         yield pad(held, (0, missing))[None]
 
 
+def follow_speech(probabilities: Iterable[float]) -> Iterator[bool]:
+    """Yield whether there is speech at each probability: it starts above one threshold and ends below a lower one."""
+    is_speech = False
+    for probability in probabilities:
+        is_speech = probability >= (SILENCE_BELOW if is_speech else SPEECH_ABOVE)
+        yield is_speech
+
+
 def segments_from_probabilities(probabilities: NDArray[np.float32], duration_s: float) -> list[tuple[float, float]]:
     """Return the start and end of each segment of speech in seconds.
 
@@ -90,9 +111,7 @@ def segments_from_probabilities(probabilities: NDArray[np.float32], duration_s: 
     """
     block_s = BLOCK_SAMPLES / SAMPLING_RATE
     segments: list[list[float]] = []
-    is_speech = False
-    for number, probability in enumerate(probabilities.tolist()):
-        is_speech = probability >= (SILENCE_BELOW if is_speech else SPEECH_ABOVE)
+    for number, is_speech in enumerate(follow_speech(probabilities.tolist())):
         if not is_speech:
             continue
         start_s, stop_s = number * block_s, (number + 1) * block_s
@@ -151,7 +170,7 @@ def _network() -> _Silero:
     folders = spec.submodule_search_locations if spec is not None else None
     path = Path(folders[0], "data", WEIGHTS) if folders else None
     if path is None or not path.is_file():
-        raise InputError("vad needs the library silero-vad 6.2 or newer; pip install 'photism[transcribe]'")
+        raise InputError("voice activity detection needs the library silero-vad 6.2 or newer; pip install silero-vad")
     with catch_warnings():
         simplefilter("ignore", DeprecationWarning)
         weights: dict[str, Tensor] = torch.jit.load(path, map_location="cpu").state_dict()

@@ -82,9 +82,7 @@ class DecodingSettings:
 class EmissionSettings:
     """Settings of the model's computation on whole recordings."""
 
-    vad: bool = setting(
-        False, "Process detected speech only, and cut long recordings in silences. Needs photism[transcribe]."
-    )
+    vad: bool = setting(False, "Process detected speech only, and cut long recordings in silences.")
     window_s: float | None = setting(
         None,
         "Length of the overlapping windows of a longer recording. Default: windows of 60 s with Wav2Vec2-BERT and 30 s "
