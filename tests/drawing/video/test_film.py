@@ -30,7 +30,7 @@ def moving(tmp_path):
 
 
 def film(pipeline, sound, **settings):
-    defaults = {"fps": 10, "window_s": 2.0, "hop_s": 0.5, "num_inference_steps": STEPS}
+    defaults = {"fps": 10, "sync": "fixed", "window_s": 2.0, "hop_s": 0.5, "num_inference_steps": STEPS}
     return Film(pipeline, sound, FilmSettings(**{**defaults, **settings}))
 
 
@@ -262,6 +262,9 @@ def test_another_pipeline_than_text_to_image_is_refused(pipeline, moving):
         ({"window_s": 0.09}, "window_s must be at least 0.1; got 0.09"),
         ({"hop_s": 0.009}, "hop_s must be at least 0.01; got 0.009"),
         ({"hop_s": 3.1}, "hop_s must be at most window_s, 3, or audio between windows is skipped; got 3.1"),
+        ({"hop_s": 1.0, "sync": "onsets"}, "hop_s is for fixed windows; with sync onsets, windows have no hop"),
+        ({"sync": "words"}, "sync must be one of auto, speech, onsets, fixed; got words"),
+        ({"fade_s": -0.1}, "fade_s must be at least 0; got -0.1"),
         ({"noise": -0.1}, "noise must be at least 0; got -0.1"),
         ({"zoom": float("nan")}, "zoom must be at least 0; got nan"),
         ({"attack_s": -1}, "attack_s must be at least 0; got -1"),

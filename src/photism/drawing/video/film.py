@@ -19,7 +19,7 @@ from photism.drawing.settings import DrawSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
 from photism.drawing.video.fingerprint import describe_settings
 from photism.drawing.video.frame_effects import saturated, zoomed
-from photism.drawing.video.keyframes import KeyframeInterpolator
+from photism.drawing.video.keyframes import KeyframeInterpolator, recording_keyframes
 from photism.drawing.video.motion import Motion, frame_motion
 from photism.drawing.video.noise_path import NoisePath
 from photism.drawing.video.settings import FilmSettings
@@ -150,7 +150,7 @@ class Film:
         envelopes = audio_envelopes(
             self.sound, frame_rate, attack_s=settings.attack_s, release_s=settings.release_s, pulse_s=settings.pulse_s
         )
-        prompts = KeyframeInterpolator(self.sound.sound, encoder, window_s=settings.window_s, hop_s=settings.hop_s)
+        prompts = KeyframeInterpolator(recording_keyframes(self.sound, encoder, settings))
         noise = NoisePath(settings.seed, self.generator.latent_shape, device=encoder.device, dtype=encoder.dtype)
         next_index = 0
         for index in indices:

@@ -54,6 +54,8 @@ def describe_settings(settings: FilmSettings) -> dict[str, Any]:
     """Return the settings that determine the frames of a film, as JSON values; None for a default of the pipeline."""
     return {
         "fps": str(settings.frame_rate),
+        "sync": settings.sync,
+        "fade_s": settings.fade_s,
         "window_s": settings.window_s,
         "hop_s": settings.hop_s,
         "noise": settings.noise,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal, TypeAlias, get_args
 
 from photism.drawing.settings import ImageSettings
 from photism.drawing.video.motion import BANDS, read_drives
 from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
+
+Sync: TypeAlias = Literal["auto", "speech", "onsets", "fixed"]
 
 MAX_FPS = 1000
 MAX_DENOMINATOR = 1001  # of a frame rate: 30000/1001 is that of NTSC
@@ -44,16 +47,31 @@ class FilmSettings(ImageSettings):
         metavar="RATE",
         parse=read_frame_rate,
     )
+    sync: Sync = setting(
+        "auto",
+        "What the picture changes with: words (speech, by voice activity), musical events (onsets), or windows of a "
+        "fixed length (fixed). auto is speech where at least half of the sound is, or else onsets; with --hop, fixed.",
+        choices=get_args(Sync),
+    )
+    fade_s: float = setting(
+        0.1,
+        "Duration of the cross-fade of prompts, from the time at which a word or event begins.",
+        unit="seconds",
+        minimum=0,
+        flag="--fade",
+    )
     window_s: float = setting(
         3.0,
-        "Length of the audio windows, each of which is encoded into one prompt.",
+        "Length of the fixed windows, and the longest part of speech or music, each of which is encoded into one "
+        "prompt.",
         unit="seconds",
         minimum=0.1,
         flag="--window",
     )
-    hop_s: float = setting(
-        1.0,
-        "Time from the start of one audio window to the start of the next, at most the length of a window.",
+    hop_s: float | None = setting(
+        None,
+        "Time from the start of one fixed window to the start of the next, at most the length of a window. Default: 1, "
+        "or the length of a shorter window.",
         unit="seconds",
         minimum=0.01,
         flag="--hop",
@@ -106,12 +124,14 @@ class FilmSettings(ImageSettings):
         """Check the settings that depend on one another.
 
         Raises:
-            InputError: the frame rate or the seed is out of range, the hop exceeds the window, or only one of width
-                and height is given.
+            InputError: the frame rate or the seed is out of range, the hop exceeds the window or there are no fixed
+                windows, or only one of width and height is given.
         """
         super().check()
         read_frame_rate(self.fps)
-        if self.hop_s > self.window_s:
+        if self.hop_s is not None and self.sync not in ("auto", "fixed"):
+            raise SettingError("hop_s", f"is for fixed windows; with {{}} {self.sync}, windows have no hop", "sync")
+        if self.hop_s is not None and self.hop_s > self.window_s:
             raise SettingError(
                 "hop_s",
                 f"must be at most {{}}, {self.window_s:g}, or audio between windows is skipped; got {self.hop_s:g}",

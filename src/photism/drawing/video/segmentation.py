@@ -1,0 +1,169 @@
+"""Segments of a recording, each of which becomes one prompt: words and utterances, or musical events.
+
+A segment begins where the picture should change: where a word begins, or at a strong onset. Sound that goes on for
+longer than a given time is cut, at a pause or at an onset, so that the prompts follow it. Nothing begins in silence.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photism.audio.level import HOP_S, MIN_DB, frame_blocks, frame_power, power_to_db
+from photism.audio.onsets import OnsetStrength
+from photism.audio.sampling import SAMPLING_RATE
+from photism.audio.streaming import stream_samples
+from photism.audio.voice_activity import BLOCK_SAMPLES, follow_speech, stream_speech_probabilities
+from photism.drawing.video.audio_features import LEVEL_RANGE_DB, MIN_PEAK_DB, MeasuredRecording
+
+BLOCK_S = BLOCK_SAMPLES / SAMPLING_RATE  # 32 ms
+STREAM_SAMPLES = 256 * BLOCK_SAMPLES  # about 8 s
+SHORTEST_SILENCE_S = 0.2
+"""Pause that ends a segment. The closure of a stop within a word is shorter."""
+SHORTEST_SOUND_S = 0.1
+"""Shortest segment; a shorter sound is skipped."""
+SPEECH_FRACTION = 0.5
+"""Fraction of the sound that is speech, from which on the windows of a recording follow its speech."""
+
+
+class Segment(NamedTuple):
+    """A part of a recording that becomes one prompt, in seconds."""
+
+    start_s: float
+    stop_s: float
+
+
+class _Frame(NamedTuple):
+    """Whether there is sound in a frame of a recording, and how well a segment could begin with it."""
+
+    is_active: bool
+    cut_score: float
+
+
+def find_segments(
+    recording: MeasuredRecording, sync: Literal["speech", "onsets"], *, longest_s: float
+) -> Iterator[Segment]:
+    """Find the segments of a recording, at least one.
+
+    Args:
+        recording: the recording, which is read in blocks.
+        sync: what segments follow.
+        longest_s: longest segment in seconds.
+
+    Yields:
+        The segments, ascending. They do not overlap.
+
+    Raises:
+        InputError: the library silero-vad is not installed.
+    """
+    find = speech_segments if sync == "speech" else onset_segments
+    segments = find(recording, longest_s=longest_s)
+    yield next(segments, Segment(0.0, min(longest_s, recording.duration_s)))
+    yield from segments
+
+
+def speech_segments(recording: MeasuredRecording, *, longest_s: float) -> Iterator[Segment]:
+    """Find words and utterances by voice activity detection, which pauses separate.
+
+    Args:
+        recording: the recording, which is read in blocks.
+        longest_s: longest segment in seconds; longer speech is cut at its longest pause, or else where it is quietest.
+
+    Yields:
+        The segments, ascending. They do not overlap.
+
+    Raises:
+        InputError: the library silero-vad is not installed.
+    """
+    return _segments(_speech_frames(recording), frame_s=BLOCK_S, longest_s=longest_s)
+
+
+def onset_segments(recording: MeasuredRecording, *, longest_s: float) -> Iterator[Segment]:
+    """Find musical events: sound between silences, cut at its strongest onsets.
+
+    Args:
+        recording: the recording, which is read in blocks.
+        longest_s: longest segment in seconds. From a third of it on, a segment ends at the strongest onset.
+
+    Yields:
+        The segments, ascending. They do not overlap.
+    """
+    return _segments(_onset_frames(recording), frame_s=HOP_S, longest_s=longest_s)
+
+
+def is_mostly_speech(recording: MeasuredRecording) -> bool:
+    """Return whether at least half of the sound of a recording is speech.
+
+    Raises:
+        InputError: the library silero-vad is not installed.
+    """
+    speech = sum(frame.is_active for frame in _speech_frames(recording)) * BLOCK_S
+    sound = sum(frame.is_active for frame in _onset_frames(recording)) * HOP_S
+    return speech > 0 and speech >= SPEECH_FRACTION * sound
+
+
+def _speech_frames(recording: MeasuredRecording) -> Iterator[_Frame]:
+    """Yield the frames of 32 ms. A cut is best after a long pause, or else where it is quiet."""
+    levels_db: deque[float] = deque()
+
+    def blocks() -> Iterator[NDArray[np.float32]]:
+        for block in stream_samples(recording.sound, block_samples=STREAM_SAMPLES, warnings=[]):
+            levels_db.extend(_levels_db(block))
+            yield block
+
+    pause_s = 0.0
+    for is_speech in follow_speech(chain.from_iterable(stream_speech_probabilities(blocks()))):
+        level_db = levels_db.popleft()
+        yield _Frame(is_speech, pause_s if is_speech and pause_s else MIN_DB - level_db)
+        pause_s = 0.0 if is_speech else pause_s + BLOCK_S
+
+
+def _levels_db(samples: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Compute the level in dBFS of each 32 ms, the last of them padded with zeros: (T,) -> (T / 512,)."""
+    padded = np.pad(samples, (0, -len(samples) % BLOCK_SAMPLES))
+    return power_to_db(np.square(padded.reshape(-1, BLOCK_SAMPLES), dtype=np.float64).mean(axis=1))
+
+
+def _onset_frames(recording: MeasuredRecording) -> Iterator[_Frame]:
+    """Yield the frames of 25 ms, every 10 ms. A cut is best at a strong onset."""
+    peak_db = max(recording.peak_db, MIN_PEAK_DB)
+    onset_strength = OnsetStrength(peak_db)
+    for block in frame_blocks(stream_samples(recording.sound, warnings=[])):
+        is_active = power_to_db(frame_power(block)) > peak_db - LEVEL_RANGE_DB
+        yield from map(_Frame, is_active.tolist(), onset_strength(block).tolist())
+
+
+def _segments(frames: Iterable[_Frame], *, frame_s: float, longest_s: float) -> Iterator[Segment]:
+    """Join active frames that short pauses separate, and cut what is longer than `longest_s`.
+
+    No more frames are held than a segment and a third of one have.
+    """
+    longest = max(2, round(longest_s / frame_s))
+    shortest = max(1, longest // 3)
+    pause = round(SHORTEST_SILENCE_S / frame_s)
+    scores: list[float] = []  # of the frames since the start of a segment
+    silent = 0  # the last of them that are not active
+    start = 0
+    for index, frame in enumerate(chain(frames, repeat(_Frame(False, 0.0), pause))):
+        if not (scores or frame.is_active):
+            continue
+        start = start if scores else index
+        silent = 0 if frame.is_active else silent + 1
+        scores.append(frame.cut_score)
+        length = len(scores) - silent
+        is_ended = silent == pause
+        if length > longest and (is_ended or length == longest + shortest):
+            # Both parts have at least the shortest and at most the longest length.
+            first = max(shortest, length - longest)
+            cut = first + int(np.argmax(scores[first : min(longest, length - shortest) + 1]))
+            yield Segment(start * frame_s, (start + cut) * frame_s)
+            start, scores, length = start + cut, scores[cut:], length - cut
+        if is_ended:
+            if length * frame_s >= SHORTEST_SOUND_S:
+                yield Segment(start * frame_s, (start + length) * frame_s)
+            scores = []

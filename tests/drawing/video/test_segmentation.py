@@ -1,0 +1,103 @@
+"""Segments of a recording: words between pauses, musical events, and their longest length."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from photism import load_waveform
+from photism.audio.streaming import stream_samples
+from photism.drawing.video.audio_features import measure_recording
+from photism.drawing.video.segmentation import find_segments, is_mostly_speech, onset_segments, speech_segments
+from photism.hub import bundled_model
+from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
+
+WORDS = ("elephant.en", "banana.es", "dolphin.ro")
+
+
+@pytest.fixture(scope="module")
+def words():
+    """Return the samples of three spoken words, without the silence around them."""
+    waveforms = [load_waveform(bundled_model() / "examples" / f"{name}.ogg").samples for name in WORDS]
+    loud = [np.flatnonzero(np.abs(samples) > 0.05 * np.abs(samples).max()) for samples in waveforms]
+    return [samples[first : last + 1] for samples, (first, *_, last) in zip(waveforms, loud, strict=True)]
+
+
+@pytest.fixture
+def measured(tmp_path):
+    return lambda *parts: measure_recording(write_wav(tmp_path / "a.wav", np.concatenate(parts)))
+
+
+def assert_segments(segments, expected, tolerance_s):
+    assert len(segments) == len(expected), segments
+    for segment, (start_s, stop_s) in zip(segments, expected, strict=True):
+        assert segment.start_s == pytest.approx(start_s, abs=tolerance_s)
+        assert segment.stop_s == pytest.approx(stop_s, abs=tolerance_s)
+
+
+def test_each_word_is_a_segment(words, measured):
+    one, two, three = words
+    recording = measured(silence(0.7), one, silence(0.3), two, silence(2), three, silence(0.5))
+    starts = np.cumsum([0.7, len(one) / RATE + 0.3, len(two) / RATE + 2])
+    expected = [(start, start + len(word) / RATE) for start, word in zip(starts, words, strict=True)]
+    assert_segments(list(speech_segments(recording, longest_s=3)), expected, 0.12)
+    assert list(find_segments(recording, "speech", longest_s=3)) == list(speech_segments(recording, longest_s=3))
+
+
+def test_long_speech_is_cut_at_pauses_and_by_its_length(words, measured):
+    one, two, _ = words
+    recording = measured(*[one, silence(0.1), two, silence(0.1)] * 4)
+    segments = list(speech_segments(recording, longest_s=2))
+    assert segments[0].start_s < 0.1
+    assert all(0.6 <= segment.stop_s - segment.start_s <= 2.01 for segment in segments)
+    assert all(one.stop_s == two.start_s for one, two in pairwise(segments))
+    assert segments[-1].stop_s == pytest.approx(recording.duration_s, abs=0.3)
+
+
+def test_silence_separates_sounds(measured):
+    recording = measured(silence(0.5), tone(1), silence(0.4), tone(0.8, hertz=880), silence(2), tone(0.05), silence(1))
+    assert_segments(list(onset_segments(recording, longest_s=3)), [(0.5, 1.5), (1.9, 2.7)], 0.03)
+
+
+def test_short_pauses_do_not(measured):
+    recording = measured(tone(0.4), silence(0.15), tone(0.4))
+    assert_segments(list(onset_segments(recording, longest_s=3)), [(0, 0.95)], 0.03)
+
+
+def test_a_steady_sound_is_cut_into_segments_of_the_longest_length(measured):
+    segments = list(onset_segments(measured(tone(10)), longest_s=3))
+    assert sum(segment.stop_s - segment.start_s for segment in segments) == pytest.approx(10, abs=0.05)
+    assert all(0.99 <= segment.stop_s - segment.start_s <= 3.01 for segment in segments)
+
+
+def test_music_is_cut_at_its_strongest_onsets(measured):
+    bed = noise(12, gain=0.01)
+    quiet, strong = 0.1 * beats(12, every_s=0.5), beats(12, every_s=2)
+    segments = list(onset_segments(measured(bed + quiet + strong), longest_s=3))
+    assert_segments(segments, [(start, start + 2) for start in range(0, 12, 2)], 0.03)
+
+
+@pytest.mark.parametrize("sync", ["speech", "onsets"])
+def test_a_recording_without_sound_is_one_segment(measured, sync):
+    assert list(find_segments(measured(silence(5)), sync, longest_s=3)) == [(0, 3)]
+    assert list(find_segments(measured(silence(0.5)), sync, longest_s=3)) == [(0, 0.5)]
+
+
+def test_speech_and_music_are_distinguished(words, measured):
+    one, two, three = words
+    assert is_mostly_speech(measured(one, silence(3), two, silence(1), three))
+    assert is_mostly_speech(measured(one, silence(1), tone(0.3), silence(1), two))
+    assert not is_mostly_speech(measured(one, silence(1), beats(9)))
+    assert not is_mostly_speech(measured(tone(3)))
+    assert not is_mostly_speech(measured(silence(3)))
+
+
+@pytest.mark.parametrize("find", [speech_segments, onset_segments])
+def test_segments_do_not_depend_on_the_block_size(words, measured, monkeypatch, find):
+    recording = measured(*words, beats(3))
+    expected = list(find(recording, longest_s=1))
+    monkeypatch.setattr(
+        "photism.drawing.video.segmentation.stream_samples",
+        lambda sound, **given: stream_samples(sound, **{**given, "block_samples": 4096}),
+    )
+    assert list(find(recording, longest_s=1)) == expected
