@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionInpaintPipeline
+from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionInpaintPipeline
 from PIL import Image
 
 from photism import AudioPromptEncoder, AudioToImagePipeline, InputError
@@ -97,18 +97,54 @@ def test_the_conditioning_scale_of_a_controlnet(control, pipeline, sounds):
     assert max_difference(scaled(1.0), generate(control, sounds[0], control_image=RED)) == 0
 
 
-def test_several_controlnets_have_one_image_each(control, pipeline, sounds):
-    from diffusers import StableDiffusionControlNetPipeline
+@pytest.fixture(scope="module")
+def controlnets(parts, tmp_path_factory):
+    """Return the folders of two ControlNets for sd."""
+    other = ControlNetModel.from_pretrained(parts / "controlnet-sd")
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter *= 0.7
+    folder = tmp_path_factory.mktemp("controlnets") / "other"
+    other.save_pretrained(folder)
+    return [parts / "controlnet-sd", folder]
 
-    parts = {**control.diffusion.components, "controlnet": [control.diffusion.controlnet] * 2}
-    both = AudioToImagePipeline(
-        control.encoder, StableDiffusionControlNetPipeline(**parts, requires_safety_checker=False)
-    )
+
+def test_several_controlnets_are_all_used_as_in_diffusers(models, controlnets, sounds):
+    ours = AudioToImagePipeline.from_pretrained(models / "sd", controlnet=controlnets, device="cpu")
     blue = Image.new("RGB", (16, 16), "blue")
-    one, other = (generate(both, sounds[0], control_image=images) for images in ([RED, blue], [blue, blue]))
-    assert max_difference(one, other) > LEVELS
-    with pytest.raises(InputError, match="control_image must be a list of 2 images, one for each ControlNet; got 1"):
-        generate(both, sounds[0], control_image=RED)
+    theirs = StableDiffusionControlNetPipeline.from_pretrained(
+        models / "sd/diffusion", controlnet=[ControlNetModel.from_pretrained(folder) for folder in controlnets]
+    )
+    given = {"controlnet_conditioning_scale": [0.9, 0.4], "num_inference_steps": STEPS}
+    output = ours(sounds[:2], control_image=[RED, blue], seed=4, **given)
+    for row, (image,) in enumerate(output.images):
+        expected = theirs(
+            image=[RED, blue],
+            prompt_embeds=output.prompts.prompt_embeds[row, None],
+            negative_prompt_embeds=ours.encoder.empty_prompt.prompt_embeds,
+            guidance_scale=output.settings.guidance_scale,
+            generator=torch.Generator().manual_seed(4),
+            **given,
+        )
+        assert max_difference(image, expected.images[0]) <= LEVELS
+    last = generate(ours, sounds[0], control_image=[blue, blue], controlnet_conditioning_scale=[0.9, 0.4], seed=4)
+    assert max_difference(output.images[0][0], last) > LEVELS  # the first is used as well
+    for settings, message in (
+        ({"control_image": RED}, "control_image must be a list of 2, one for each ControlNet; got 1"),
+        (
+            {"control_image": [RED, blue], "controlnet_conditioning_scale": [1.0]},
+            "controlnet_conditioning_scale must be a list of 2, one for each ControlNet; got 1",
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            generate(ours, sounds[0], **settings)
+
+
+def test_a_list_of_one_control_image_is_that_image(control, sounds):
+    one, listed = (generate(control, sounds[0], control_image=image) for image in (RED, [RED]))
+    assert max_difference(one, listed) == 0
+    with pytest.raises(InputError, match="control_image must be one for each ControlNet; got 2"):
+        generate(control, sounds[0], control_image=[RED, RED])
 
 
 @pytest.mark.parametrize(

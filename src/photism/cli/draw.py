@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import islice
 from typing import Annotated
 from warnings import warn
@@ -33,10 +32,7 @@ def draw(
     models: PipelineSettings,
     spoken: TextSound,
     mixing: MixSettings,
-    controlnet: Annotated[
-        str | None,
-        typer.Option(metavar="FOLDER|ID", help="ControlNet, folder or hub id, given together with --control-image."),
-    ] = None,
+    controlnet: option.ControlNet = None,
     force: option.Force = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each recording; for all with --mix or --morph.")
@@ -51,9 +47,7 @@ def draw(
         photism draw elephant.ogg
         photism draw elephant.ogg banana.ogg --images 4 --seed 7
     """
-    if (controlnet is None) != (settings.control_image is None):
-        raise InputError("--controlnet and --control-image must be given together")
-    models = replace(models, task=settings.task, controlnet=controlnet)
+    models = option.with_controlnet(models, controlnet, settings)
     generated = spoken.plan(sounds, output, force=force)
     files = open_recordings([str(generated)] if generated else sounds or [], reading)
     if not files:

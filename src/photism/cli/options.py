@@ -2,24 +2,55 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Protocol
 
 import typer
 
+from photism.drawing.settings import DrawSettings
 from photism.errors import InputError, warning_field
+from photism.prompts.settings import PipelineSettings
 
 _RECORDINGS = typer.Argument(
     metavar="SOUND", help="Recordings: files or URLs of any format with audio; - for standard input."
 )
 Recordings = Annotated[list[str], _RECORDINGS]
 OptionalRecordings = Annotated[list[str] | None, _RECORDINGS]
+ControlNet = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE|FOLDER|ID",
+        help="ControlNet: a .safetensors file, folder or hub id. May be given several times; each has its "
+        "--control-image, in the same order.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 
 def output(help: str, *names: str) -> Any:
     """Return the flag -o with its help, and with further names."""
     return typer.Option("--output", "-o", *names, metavar="FILE|FOLDER", help=help)
+
+
+def with_controlnet(
+    models: PipelineSettings, controlnet: Sequence[str] | None, settings: DrawSettings
+) -> PipelineSettings:
+    """Return the models that images of these settings need: with the ControlNets, and for their task.
+
+    Raises:
+        InputError: there are not as many images, or scales other than one for all, as ControlNets.
+    """
+    count = len(controlnet or ())
+    images, scales = settings.control_image, settings.controlnet_conditioning_scale
+    given = 0 if images is None else len(images) if isinstance(images, list) else 1
+    if bool(count) != bool(given):
+        raise InputError("--controlnet and --control-image must be given together")
+    if count != given:
+        raise InputError(f"--control-image must be given as often as --controlnet, {count} times; got it {given} times")
+    if isinstance(scales, list) and len(scales) != count:
+        raise InputError(f"--control-scale must be given once, or {count} times; got it {len(scales)} times")
+    return replace(models, task=settings.task, controlnet=list(controlnet) if controlnet else None)
 
 
 class Result(Protocol):

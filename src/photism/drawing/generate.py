@@ -146,7 +146,12 @@ def prepare_generator(
     check_diffusion_arguments(diffusion_arguments, diffusion, parameters, is_guided=is_guided)
     steps = settings.num_inference_steps or parameters["num_inference_steps"].default
     check_steps(diffusion.scheduler, steps, strength=strength)
+    if conditioning.control_image is not None:
+        images = per_controlnet("control_image", conditioning.control_image, diffusion)
+        conditioning = replace(conditioning, control_image=images)
     scale = settings.controlnet_conditioning_scale
+    if isinstance(scale, list | tuple):
+        scale = per_controlnet("controlnet_conditioning_scale", scale, diffusion)
     return ImageGenerator(
         diffusion=diffusion,
         settings=settings,
@@ -184,6 +189,26 @@ def call_parameters(diffusion: Any) -> Parameters:
 def control_name(parameters: Parameters) -> str:
     """Return what a pipeline calls its ControlNet's image: `image`, unless it also starts from an image."""
     return "control_image" if "control_image" in parameters else "image"
+
+
+def per_controlnet(name: str, values: Any, diffusion: Any) -> Any:
+    """Return a list with a value for each of several ControlNets, and the value itself for a single one.
+
+    Args:
+        name: setting that the values come from.
+        values: a list, or a single value.
+        diffusion: a pipeline with a ControlNet.
+
+    Raises:
+        SettingError: there are more or fewer values than ControlNets.
+    """
+    listed = list(values) if isinstance(values, list | tuple) else [values]
+    nets = getattr(diffusion.controlnet, "nets", None)
+    count = 1 if nets is None else len(nets)
+    if len(listed) != count:
+        wanted = "one" if count == 1 else f"a list of {count}, one"
+        raise SettingError(name, f"must be {wanted} for each ControlNet; got {len(listed)}")
+    return listed[0] if nets is None else listed
 
 
 def resolve_guidance_scale(guidance_scale: float | None, *, default: float, has_negative: bool) -> float:
@@ -297,10 +322,6 @@ def _check_conditioning(conditioning: ConditioningImages, diffusion: Any, parame
             raise SettingError(name, f"is missing: {_name(diffusion)} needs one")
         if image is not None and not is_taken:
             raise SettingError(name, f"cannot be used: {_name(diffusion)} takes none; load it with {remedy}")
-    nets = len(getattr(diffusion.controlnet, "nets", (None,))) if has_controlnet else 1
-    images = len(conditioning.control_image) if isinstance(conditioning.control_image, list) else 1
-    if images != nets:
-        raise SettingError("control_image", f"must be a list of {nets} images, one for each ControlNet; got {images}")
 
 
 def _name(diffusion: Any) -> str:

@@ -26,7 +26,7 @@ def describe_models(settings: PipelineSettings) -> dict[str, Any]:
         "lora": ", ".join(loras) or None,
         "scheduler": settings.scheduler,
         "dtype": None if dtype == "float32" else dtype,
-        "controlnet": settings.controlnet,
+        "controlnet": ", ".join(map(str, settings.controlnets)) or None,
     }
 
 
@@ -48,9 +48,14 @@ def describe_settings(given: DrawSettings, used: DrawSettings) -> dict[str, Any]
         "image": given.image,
         "image_strength": given.strength,
         "mask": given.mask_image,
-        "control_image": given.control_image,
-        "control_scale": given.controlnet_conditioning_scale,
+        "control_image": _listed(given.control_image),
+        "control_scale": _listed(given.controlnet_conditioning_scale),
     }
+
+
+def _listed(value: Any) -> Any:
+    """Return a list as text, and anything else as it is."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def write_png(image: Image, target: Path, about: Mapping[str, object]) -> None:

@@ -5,6 +5,7 @@ Nothing here imports torch, so that the command line checks a setting before it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,26 @@ else:
 
 BLENDED_STRENGTH = 0.5
 """Strength of a recording that a text is blended with."""
+
+
+def one_or_list(values: Sequence[Any]) -> Any:
+    """Return the value of a flag that was given once, or the list of those of one that was given several times."""
+    return values[0] if len(values) == 1 else list(values)
+
+
+def parse_scales(values: Sequence[str]) -> float | list[float]:
+    """Return the numbers of a flag as `one_or_list` does.
+
+    Raises:
+        ValueError: one is not a finite number.
+    """
+    try:
+        scales = [float(value) for value in values]
+    except ValueError:
+        scales = [math.nan]
+    if not all(math.isfinite(scale) for scale in scales):
+        raise ValueError(f"must be a finite number; got {', '.join(values)}")
+    return one_or_list(scales)
 
 
 @settings
@@ -108,14 +129,19 @@ class DrawSettings(ImageSettings):
         metavar="FILE",
         flag="--mask",
     )
-    control_image: ImageSource | list[ImageSource] | None = setting(
-        None, "Image that the ControlNet makes the generated images follow.", metavar="FILE"
-    )
-    controlnet_conditioning_scale: float | Sequence[float] | None = setting(
+    control_image: list[ImageSource] | ImageSource | None = setting(
         None,
-        "Weight of the ControlNet: 0 ignores its image, 1 is the weight that it was trained with. Default: the "
-        "diffusers pipeline's.",
+        "Image that the ControlNet makes the generated images follow; a list, or the flag again, for each of several.",
+        metavar="FILE",
+        parse=one_or_list,
+    )
+    controlnet_conditioning_scale: Sequence[float] | float | None = setting(
+        None,
+        "Weight of the ControlNet: 0 ignores its image, 1 is the weight that it was trained with; one for all of "
+        "several ControlNets, or one for each. Default: the diffusers pipeline's.",
+        metavar="NUMBER",
         flag="--control-scale",
+        parse=parse_scales,
     )
 
     def check(self) -> None:

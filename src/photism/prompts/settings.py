@@ -56,7 +56,7 @@ class PipelineSettings:
     controlnet: Any = setting(
         None,
         "ControlNet, given together with a control image: a .safetensors file, folder or hub id; in Python also the "
-        "model itself.",
+        "model itself. Or a list of several, which are used together and have a control image each.",
         metavar="FILE|FOLDER|ID",
         is_flag=False,
     )
@@ -119,6 +119,13 @@ class PipelineSettings:
             raise SettingError(
                 "compile", "cannot be combined with {} sequential, which moves layers one by one", "offload"
             )
+
+    @property
+    def controlnets(self) -> tuple[Any, ...]:
+        """All ControlNets."""
+        if self.controlnet is None:
+            return ()
+        return tuple(self.controlnet) if isinstance(self.controlnet, list | tuple) else (self.controlnet,)
 
     @property
     def loras(self) -> tuple[tuple[str | Path, float], ...]:

@@ -57,8 +57,10 @@ def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.
         import_module("diffusers")  # it warns of what is not installed
     settings = source.settings
     given: dict[str, Any] = {"unet": None, "vae": None} if text_only else {}
-    if settings.controlnet is not None:
-        given["controlnet"] = load_controlnet(settings.controlnet, {**FROM_PRETRAINED, "dtype": dtype})
+    if settings.controlnets:
+        arguments = {**FROM_PRETRAINED, "dtype": dtype}
+        loaded = [load_controlnet(each, arguments) for each in settings.controlnets]
+        given["controlnet"] = loaded if len(loaded) > 1 else loaded[0]
     if source.single_file is not None:
         pipeline = load_single_file(source.single_file, settings, dtype=dtype, given=given)
     else:
@@ -117,7 +119,7 @@ def _component_class(entry: Any) -> Any:
 
 def _pipeline_class(settings: PipelineSettings) -> Any:
     """Return the class to load with: the one that the folder names, or diffusers' choice for a task."""
-    if settings.task is None and settings.controlnet is None:
+    if settings.task is None and not settings.controlnets:
         from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
         return DiffusionPipeline

@@ -188,7 +188,7 @@ def _class_name(single: SingleFile, settings: PipelineSettings) -> str:
     default = "text-to-image" if unet["in_channels"] == unet["out_channels"] else "inpainting"
     task = {"text-to-image": "", "image-to-image": "Img2Img", "inpainting": "Inpaint"}[settings.task or default]
     family = "StableDiffusionXL" if single.kind == STABLE_DIFFUSION_XL else "StableDiffusion"
-    return f"{family}{'' if settings.controlnet is None else 'ControlNet'}{task}Pipeline"
+    return f"{family}{'ControlNet' if settings.controlnets else ''}{task}Pipeline"
 
 
 def _write_configs(folder: Path, single: SingleFile, class_name: str) -> None:

@@ -43,7 +43,7 @@ class DiffusionSource:
     Attributes:
         location: its file, folder or hub id.
         unet: configuration of its UNet.
-        controlnet: configuration of the ControlNet, if there is one.
+        controlnets: configurations of the ControlNets.
         loras: LoRA weights, which fit the UNet.
         settings: of the pipeline.
         single_file: the file, if it is one.
@@ -51,7 +51,7 @@ class DiffusionSource:
 
     location: str
     unet: Mapping[str, Any]
-    controlnet: Mapping[str, Any] | None
+    controlnets: tuple[Mapping[str, Any], ...]
     loras: tuple[Lora, ...]
     settings: PipelineSettings
     single_file: SingleFile | None = None
@@ -75,14 +75,15 @@ def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.d
         location, unet = _unet_config(location)
     else:
         unet = single_file.configs["unet"]
-    controlnet = None if settings.controlnet is None else controlnet_config(settings.controlnet)
+    controlnets = tuple(controlnet_config(each) for each in settings.controlnets)
     _check_task(location, unet, settings)
-    if controlnet is not None and controlnet["cross_attention_dim"] != unet.get("cross_attention_dim"):
-        raise InputError(
-            f"controlnet must take prompts of diffusion's width, {unet.get('cross_attention_dim')} "
-            f"(cross_attention_dim); it takes {controlnet['cross_attention_dim']}"
-        )
-    return DiffusionSource(location, unet, controlnet, find_loras(settings, unet), settings, single_file)
+    for controlnet in controlnets:
+        if controlnet["cross_attention_dim"] != unet.get("cross_attention_dim"):
+            raise InputError(
+                f"controlnet must take prompts of diffusion's width, {unet.get('cross_attention_dim')} "
+                f"(cross_attention_dim); it takes {controlnet['cross_attention_dim']}"
+            )
+    return DiffusionSource(location, unet, controlnets, find_loras(settings, unet), settings, single_file)
 
 
 def suggestion(width: int) -> str:
@@ -126,7 +127,7 @@ def _check_task(location: str, unet: Mapping[str, Any], settings: PipelineSettin
         InputError: it cannot, such as a UNet for inpainting in another task.
     """
     given, generated = unet.get("in_channels"), unet.get("out_channels")
-    task = settings.task or ("text-to-image" if settings.controlnet is not None else None)
+    task = settings.task or ("text-to-image" if settings.controlnets else None)
     fitting = INPAINTING_CHANNELS if task == "inpainting" else (generated,)
     if task is not None and given not in fitting:
         remedy = "give a mask, or another diffusion" if given == INPAINTING_CHANNELS[1] else "give another diffusion"
