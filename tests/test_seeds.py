@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from photism.seeds import RANDOM_SEED_LIMIT, SEED_LIMIT, expand_seeds
+from photism.seeds import RANDOM_SEED_LIMIT, SEED_LIMIT, check_seeds, expand_seeds, seeds_of_prompts
 from photism.settings import SettingError
 
 
@@ -34,3 +34,19 @@ def test_random_seeds_are_short_and_differ():
 def test_a_seed_that_cannot_be_used(seed, message):
     with pytest.raises(SettingError, match=f"^{message}$"):
         expand_seeds(seed, 2, count_name="images")
+
+
+@pytest.mark.parametrize("seed", [7, [7, 8]])
+def test_prompts_have_the_same_seeds(seed):
+    assert seeds_of_prompts(seed, 3, 2, count_name="images") == [(7, 8)] * 3
+    check_seeds(seed, 2, count_name="images")
+
+
+def test_a_list_holds_the_seeds_of_all_prompts():
+    seeds = [1, 2, 9, 8, 5, 5]
+    assert seeds_of_prompts(seeds, 3, 2, count_name="images") == [(1, 2), (9, 8), (5, 5)]
+    check_seeds(seeds, 2, count_name="images")
+    with pytest.raises(SettingError, match="a list of as many as images, 2, or of 4 for all prompts; got 6"):
+        seeds_of_prompts(seeds, 2, 2, count_name="images")
+    with pytest.raises(SettingError, match="a list of as many as images, 4; got 6"):
+        check_seeds(seeds, 4, count_name="images")

@@ -42,3 +42,37 @@ def expand_seeds(seed: int | Sequence[int] | None, count: int, *, count_name: st
         if not 0 <= each < SEED_LIMIT:
             raise SettingError("seed", f"must be at least 0 and below 2**63; got {each}")
     return seeds
+
+
+def check_seeds(seed: int | Sequence[int] | None, count: int, *, count_name: str) -> None:
+    """Check seeds as `seeds_of_prompts` takes them, before the number of prompts is known.
+
+    Raises:
+        SettingError: as in `expand_seeds`.
+    """
+    if isinstance(seed, Sequence) and len(seed) > count and len(seed) % count == 0:
+        count = len(seed)
+    expand_seeds(seed, count, count_name=count_name)
+
+
+def seeds_of_prompts(
+    seed: int | Sequence[int] | None, prompts: int, count: int, *, count_name: str
+) -> list[tuple[int, ...]]:
+    """Return the seeds of the images or waveforms of each prompt.
+
+    Args:
+        seed: as in `expand_seeds`, the same for each prompt; or a list of those of all prompts, in order.
+        prompts: number of prompts.
+        count: number of images or waveforms of each prompt.
+        count_name: name of the setting that is the number.
+
+    Raises:
+        SettingError: as in `expand_seeds`.
+    """
+    if not isinstance(seed, Sequence) or len(seed) == count:
+        return [expand_seeds(seed, count, count_name=count_name)] * prompts
+    if len(seed) != prompts * count:
+        problem = f"must be one number, or a list of as many as {{}}, {count}, or of {prompts * count} for all prompts"
+        raise SettingError("seed", f"{problem}; got {len(seed)}", count_name)
+    seeds = expand_seeds(seed, len(seed), count_name=count_name)
+    return [seeds[start : start + count] for start in range(0, len(seeds), count)]

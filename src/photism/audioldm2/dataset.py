@@ -4,8 +4,8 @@ metadata.jsonl            a row for each recording: file_name, text, seed, score
 sounds/000017-rain.flac   recording of the 17th caption
 sound.json                settings of the corpus: it is continued with the same settings only
 
-A recording depends on its caption, its line number and the settings, so that an interrupted run is completed to the
-same files, by any number of processes.
+A recording depends on its caption, its seed and the settings. An interrupted run is completed to the same files to the
+bit, by any number of processes: the same captions are generated together, with the same number of threads.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -37,7 +38,9 @@ WORDS_IN_NAME = 6
 LOADING = ("dtype", "scheduler", "compile", "offload", "vae_slicing", "vae_tiling")
 """Settings of the pipeline in sound.json; another device may continue a corpus."""
 NOT_GENERATION = ("seed", "num_waveforms_per_prompt", "batch_size")
-"""Settings that sound.json holds by other names, or that may differ when a corpus is continued."""
+"""Settings that sound.json holds by other names."""
+THREADS = "threads"
+"""Name in sound.json of the number of threads of each process, which determines how sums are rounded."""
 
 
 class Item(NamedTuple):
@@ -45,12 +48,21 @@ class Item(NamedTuple):
 
     number: position of its caption, from 0.
     caption: text that is generated.
+    seed: seed of its first candidate.
     target: file that is written.
     """
 
     number: int
     caption: str
+    seed: int
     target: Path
+
+
+class Batch(NamedTuple):
+    """Recordings that are generated together, and the numbers of those that are written."""
+
+    items: Sequence[Item]
+    missing: Sequence[int]
 
 
 def generate_dataset(
@@ -71,9 +83,9 @@ def generate_dataset(
         folder: folder of the corpus; it is created if it does not exist.
         pipeline_settings: settings to load the pipeline with. Without a device, each process takes one of several GPUs
             in turn.
-        settings: settings of each recording. `seed` is that of the first caption, 0 if there is none; the next caption
-            has the next seeds. The best of several candidates is kept. `batch_size` captions are generated at once,
-            by default one.
+        settings: settings of each recording. `seed`, by default 0, has the meaning of a call of the pipeline: it is
+            that of the first candidate of each caption. A caption that is repeated has the next seeds. The best of
+            several candidates is kept. `batch_size` captions are generated at once, by default one.
         suffix: suffix of the files, which selects their format.
         processes: number of processes, each of which loads the pipeline.
         before_loading: called first in each of several processes.
@@ -93,17 +105,18 @@ def generate_dataset(
     if settings.seed is None:
         settings = replace(settings, seed=0)
     if not isinstance(settings.seed, int):
-        raise SettingError("seed", f"must be one number for a corpus, that of its first caption; got {settings.seed}")
-    _write_settings(folder, _as_json(pipeline_settings, settings, suffix))
-    items = [
-        Item(number, caption, folder / FOLDER / f"{number + 1:06d}-{caption_name(caption)}{suffix}")
-        for number, caption in enumerate(captions)
-    ]
-    missing = [item for item in items if not _is_generated(item)]
+        raise SettingError("seed", f"must be one number for a corpus; got {settings.seed}")
+    threads = _write_settings(folder, _as_json(pipeline_settings, settings, suffix), processes)
+    items = _items(captions, folder / FOLDER, settings.seed, settings.num_waveforms_per_prompt, suffix)
     size = settings.batch_size or 1
-    batches = [missing[start : start + size] for start in range(0, len(missing), size)]
-    done = len(items) - len(missing)
-    counts = _run(batches, (pipeline_settings, settings), processes, before_loading)
+    # A batch with a missing recording is generated as a whole: what is alone in a batch is rounded differently.
+    batches = [
+        Batch(items[start : start + size], missing)
+        for start in range(0, len(items), size)
+        if (missing := [item.number for item in items[start : start + size] if not _is_generated(item)])
+    ]
+    done = len(items) - sum(len(batch.missing) for batch in batches)
+    counts = _run(batches, (pipeline_settings, settings), processes, threads, before_loading)
     try:
         for count in chain([0], counts):
             done += count
@@ -119,9 +132,23 @@ def caption_name(caption: str) -> str:
     return "-".join(re.findall(r"\w+", caption.lower())[:WORDS_IN_NAME])[:60] or "sound"
 
 
+def _items(captions: Sequence[str], folder: Path, seed: int, candidates: int, suffix: str) -> list[Item]:
+    """Return the recordings of captions; a caption that is repeated has the next seeds."""
+    seen: Counter[str] = Counter()
+    items: list[Item] = []
+    for number, caption in enumerate(captions):
+        target = folder / f"{number + 1:06d}-{caption_name(caption)}{suffix}"
+        items.append(Item(number, caption, seed + seen[caption] * candidates, target))
+        seen[caption] += 1
+    return items
+
+
 def _is_generated(item: Item) -> bool:
-    """Return whether the file exists, and is not that of another caption with the same first words."""
-    return item.target.exists() and read_tags(item.target).get("text") == item.caption
+    """Return whether the file exists, and is not that of another caption with the same first words or another seed."""
+    if not item.target.exists():
+        return False
+    tags = read_tags(item.target)
+    return (tags.get("text"), tags.get("seed")) == (item.caption, item.seed)
 
 
 def _as_json(pipeline_settings: SoundPipelineSettings, settings: SoundSettings, suffix: str) -> dict[str, Any]:
@@ -135,6 +162,7 @@ def _as_json(pipeline_settings: SoundPipelineSettings, settings: SoundSettings, 
         "model": pipeline_settings.model,
         "seed": settings.seed,
         "candidates": settings.num_waveforms_per_prompt,
+        "batch_size": settings.batch_size or 1,
         "suffix": suffix,
         "loading": {name: getattr(pipeline_settings, name) for name in LOADING},
         "making": generation,
@@ -142,8 +170,18 @@ def _as_json(pipeline_settings: SoundPipelineSettings, settings: SoundSettings, 
     return json.loads(json.dumps(content, default=str))
 
 
-def _write_settings(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write sound.json, if the folder is new or holds a corpus with the same settings."""
+def _write_settings(folder: Path, content: Mapping[str, Any], processes: int) -> int:
+    """Write sound.json, if the folder is new or holds a corpus with the same settings.
+
+    Returns:
+        the number of threads of each process: that of the first run.
+
+    Raises:
+        InputError: the folder holds something else.
+    """
+    import torch
+
+    threads = max(1, (os.cpu_count() or 1) // processes) if processes > 1 else torch.get_num_threads()
     path = folder / SETTINGS_FILE
     has_recordings = any((folder / FOLDER).glob("[!.]*"))  # the temporary file of a killed run begins with a dot
     if path.is_file():
@@ -154,28 +192,39 @@ def _write_settings(folder: Path, content: Mapping[str, Any]) -> None:
                 f"{folder} holds a corpus with other settings ({differing}): to continue it, use those in "
                 f"{SETTINGS_FILE}; to generate another corpus, choose another folder"
             )
+        if has_recordings and isinstance(found.get(THREADS), int):
+            threads = found[THREADS]
     elif has_recordings or any(other.name != FOLDER for other in folder.glob("[!.]*")):
         raise InputError(f"{folder} is not empty and was not created by an unfinished run; choose another folder")
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     with atomic_text(path) as file:
-        file.write(json.dumps(content, indent=1, ensure_ascii=False))
+        file.write(json.dumps({**content, THREADS: threads}, indent=1, ensure_ascii=False))
+    return threads
 
 
 def _run(
-    batches: Sequence[Sequence[Item]],
+    batches: Sequence[Batch],
     settings: tuple[SoundPipelineSettings, SoundSettings],
     processes: int,
+    threads: int,
     before_loading: Callable[[], None] | None,
 ) -> Iterator[int]:
-    """Yield the number of recordings of each batch when it is done."""
+    """Yield the number of recordings of each batch when it is written."""
     if processes == 1 or len(batches) < 2:
-        _load(*settings)
-        yield from map(_generate, batches)
+        import torch
+
+        own_threads = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            _load(*settings)
+            yield from map(_generate, batches)
+        finally:
+            torch.set_num_threads(own_threads)
         return
     context = multiprocessing.get_context("spawn")
     started = context.Value("i", 0)
     workers = min(processes, len(batches))
-    arguments = (*settings, processes, started, before_loading)
+    arguments = (*settings, threads, started, before_loading)
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=arguments) as pool:
         futures = [pool.submit(_generate, batch) for batch in batches]
         try:
@@ -197,7 +246,7 @@ _worker: tuple[AudioLDM2Pipeline, SoundSettings] | None = None
 def _start_worker(
     pipeline_settings: SoundPipelineSettings,
     settings: SoundSettings,
-    processes: int,
+    threads: int,
     started: Any,
     before_loading: Callable[[], None] | None,
 ) -> None:
@@ -211,7 +260,7 @@ def _start_worker(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process stops the others
     with started.get_lock():
         number, started.value = started.value, started.value + 1
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // processes))
+    torch.set_num_threads(threads)
     if pipeline_settings.device is None and torch.cuda.device_count() > 1:
         pipeline_settings = replace(pipeline_settings, device=f"cuda:{number % torch.cuda.device_count()}")
     _load(pipeline_settings, settings)
@@ -226,32 +275,27 @@ def _load(pipeline_settings: SoundPipelineSettings, settings: SoundSettings) -> 
     _worker = pipeline, settings
 
 
-def _generate(batch: Sequence[Item]) -> int:
-    """Generate and write the recordings of a batch; return their number."""
-    import torch
-
+def _generate(batch: Batch) -> int:
+    """Generate the recordings of a batch and write those that are missing; return their number."""
     if _worker is None:
         raise RuntimeError("_load must be called before _generate")
     pipeline, settings = _worker
     count = settings.num_waveforms_per_prompt
-    first_seeds = [(settings.seed if isinstance(settings.seed, int) else 0) + item.number * count for item in batch]
-    seeds = [seed + candidate for seed in first_seeds for candidate in range(count)]
-    arguments: dict[str, Any] = {**vars(settings), "seed": None, "batch_size": None}
-    output = pipeline(
-        [item.caption for item in batch],
-        generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-        **arguments,
-    )
+    seeds = [item.seed + candidate for item in batch.items for candidate in range(count)]
+    arguments: dict[str, Any] = {**vars(settings), "seed": seeds, "batch_size": None}
+    output = pipeline([item.caption for item in batch.items], **arguments)
     used = {
         each.name: getattr(output.settings, each.name)
         for each in fields(settings)
         if each.name not in NOT_GENERATION and each.name != "audio"
     }
-    for row, (item, seed) in enumerate(zip(batch, first_seeds, strict=True)):
+    for row, item in enumerate(batch.items):
+        if item.number not in batch.missing:
+            continue
         about = {
             "text": item.caption,
             "model": pipeline.settings.model or "tiny",
-            "seed": seed,
+            "seed": item.seed,
             "candidates": count,
             "score": None if output.scores is None else output.scores[row][0],
         }
@@ -262,7 +306,7 @@ def _generate(batch: Sequence[Item]) -> int:
             title=item.caption,
             about={**about, **used},
         )
-    return len(batch)
+    return len(batch.missing)
 
 
 def _write_metadata(folder: Path, items: Sequence[Item]) -> None:

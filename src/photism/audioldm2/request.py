@@ -17,7 +17,7 @@ from photism.audioldm2.settings import SoundSettings
 from photism.audioldm2.text_inputs import GivenEmbeds, TextInputs, read_text_inputs
 from photism.errors import InputError
 from photism.schedulers import check_steps
-from photism.seeds import expand_seeds
+from photism.seeds import seeds_of_prompts
 from photism.settings import SettingError
 
 Generators: TypeAlias = "torch.Generator | list[torch.Generator]"
@@ -65,7 +65,9 @@ class SoundRequest:
     @property
     def seeds(self) -> list[int] | None:
         """Seed of each waveform; None if generators are given."""
-        return None if self.generator is not None else list(self.settings.seeds or ()) * self.texts.rows
+        if self.generator is not None:
+            return None
+        return [seed for seeds in _seeds(self.settings, self.texts.rows) for seed in seeds]
 
     def batches(self) -> Iterator[tuple[slice, list[int]]]:
         """Yield the prompts of each batch, and the indices of its waveforms among all."""
@@ -142,7 +144,7 @@ def read_request(
         num_inference_steps=steps,
         guidance_scale=guidance_scale,
         max_new_tokens=texts.new_tokens,
-        seed=None if generator is not None else expand_seeds(settings.seed, settings.num_waveforms_per_prompt),
+        seed=None if generator is not None else _used_seeds(settings, texts.rows),
         audio=None if source is None else source.original,
         strength=None if source is None else source.strength,
     )
@@ -157,6 +159,17 @@ def read_request(
         latents=latents,
         source=source,
     )
+
+
+def _seeds(settings: SoundSettings, prompts: int) -> list[tuple[int, ...]]:
+    count = settings.num_waveforms_per_prompt
+    return seeds_of_prompts(settings.seed, prompts, count, count_name="num_waveforms_per_prompt")
+
+
+def _used_seeds(settings: SoundSettings, prompts: int) -> tuple[int, ...]:
+    """Return the seeds of the candidates of a prompt if they are the same for all, or else those of all prompts."""
+    rows = _seeds(settings, prompts)
+    return rows[0] if len(set(rows)) == 1 else tuple(seed for row in rows for seed in row)
 
 
 def _check_generator(

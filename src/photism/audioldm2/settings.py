@@ -8,7 +8,7 @@ from typing import Any
 
 from photism import schedulers
 from photism.device import device_setting, dtype_setting
-from photism.seeds import expand_seeds
+from photism.seeds import check_seeds
 from photism.settings import SettingError, setting, settings
 
 CHECKPOINTS = ("cvssp/audioldm2", "cvssp/audioldm2-large", "cvssp/audioldm2-music")
@@ -148,7 +148,7 @@ class SoundSettings:
     seed: int | Sequence[int] | None = setting(
         None,
         "Random seed of the first candidate of each text; the next candidates have the next seeds. A list holds the "
-        "seed of each candidate. Default: random seeds.",
+        "seed of each candidate, of one text or of all. Default: random seeds.",
     )
     max_new_tokens: int | None = setting(
         None,
@@ -192,7 +192,7 @@ class SoundSettings:
             SettingError: seeds are out of range or not as many as the waveforms, the span is not two times, or a
                 setting needs or excludes another one.
         """
-        _ = self.seeds
+        check_seeds(self.seed, self.num_waveforms_per_prompt, count_name="num_waveforms_per_prompt")
         if self.span_s is not None:
             parse_span(self.span_s)
             if self.loop:
@@ -201,13 +201,6 @@ class SoundSettings:
             for name, value in (("strength", self.strength), ("span_s", self.span_s)):
                 if value is not None:
                     raise SettingError(name, "needs a recording to start from: give {}", "audio")
-
-    @property
-    def seeds(self) -> tuple[int, ...] | None:
-        """Seed of each waveform of a prompt; None if they are to be drawn at random."""
-        if self.seed is None:
-            return None
-        return expand_seeds(self.seed, self.num_waveforms_per_prompt, count_name="num_waveforms_per_prompt")
 
 
 @settings

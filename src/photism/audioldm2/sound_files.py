@@ -33,7 +33,7 @@ class SoundFiles:
         """Return the text, and a line for each file."""
         lines = [
             f"  {each['file']}  {each['seconds']:.2f} s  seed {each['seed']}"
-            + (f"  score {each['score']:.2f}" if "score" in each else "")
+            + (f"  score {each['score']:.3f}" if "score" in each else "")
             for each in self.files
         ]
         return "\n".join([self.text, *lines])

@@ -123,31 +123,34 @@ class TextEncoder:
         components = self.components
         device, is_speech = components.device, components.checkpoint.is_speech
         clap = encode_clap(components, texts.clap)
-        ids, mask = texts.second["input_ids"].to(device), texts.second["attention_mask"].to(device)
+        rows = _rows(texts.second, device, is_padded=is_speech)
+        embeds: list[Tensor] = []
         with components.on_device("vits" if is_speech else "t5") as (second,):
-            embeds = _encode_speech(second, ids, mask) if is_speech else second(ids, attention_mask=mask)[0]
+            for ids, row in rows:
+                embeds.append(_encode_speech(second, ids, row) if is_speech else second(ids, attention_mask=row)[0])
+        generated: list[Tensor] = []
         with components.on_device("projection_model", "language_model") as (projection, language_model):
-            joined = projection(
-                hidden_states=clap.to(projection.dtype)[:, None],
-                hidden_states_1=embeds.to(projection.dtype),
-                attention_mask=mask.new_ones(len(mask), 1),
-                attention_mask_1=mask,
-            )
-            states = joined.hidden_states.to(language_model.dtype)
-            generated: dict[TextKey, Tensor] = {}
-            for count in {key.new_tokens for key in texts.keys}:
-                rows = generate_hidden_states(
-                    language_model, states, joined.attention_mask, count=count, skip_padding=not is_speech
+            for key, of_clap, states, (_, row) in zip(texts.keys, clap, embeds, rows, strict=True):
+                joined = projection(
+                    hidden_states=of_clap.to(projection.dtype)[None, None],
+                    hidden_states_1=states.to(projection.dtype),
+                    attention_mask=row.new_ones(1, 1),
+                    attention_mask_1=row,
                 )
-                generated |= {key: row for key, row in zip(texts.keys, rows, strict=True) if key.new_tokens == count}
+                generated += generate_hidden_states(
+                    language_model,
+                    joined.hidden_states.to(language_model.dtype),
+                    joined.attention_mask,
+                    count=key.new_tokens,
+                    skip_padding=not is_speech,
+                )
         check_finite(clap, "CLAP embeddings", clap.dtype)
-        check_finite(embeds, "text embeddings", embeds.dtype)
-        for row in generated.values():
+        for states, row in zip(embeds, generated, strict=True):
+            check_finite(states, "text embeddings", states.dtype)
             check_finite(row[None], "states of the language model", row.dtype)
-        lengths = [None if is_speech else int(row.sum()) for row in mask]
         return [
-            EncodedText(states[:length], row[:length], generated[key], of_clap)
-            for key, states, row, length, of_clap in zip(texts.keys, embeds, mask, lengths, clap, strict=True)
+            EncodedText(states[0], row[0], of_generated, of_clap)
+            for states, (_, row), of_generated, of_clap in zip(embeds, rows, generated, clap, strict=True)
         ]
 
 
@@ -160,10 +163,29 @@ def tokenize_clap(components: Components, texts: Sequence[str]) -> dict[str, Ten
 
 @torch.no_grad()
 def encode_clap(components: Components, tokenized: Mapping[str, Tensor]) -> Tensor:
-    """Return the CLAP embeddings (B, P) of texts, of length 1."""
-    ids = {name: tensor.to(components.device) for name, tensor in tokenized.items()}
+    """Return the CLAP embeddings (B, P) of texts, of length 1; each is that of the text alone."""
+    pooled: list[Tensor] = []
     with components.on_device("text_tower") as (clap,):
-        return torch.nn.functional.normalize(clap.text_projection(clap.text_model(**ids).pooler_output), dim=-1)
+        for ids, mask in _rows(tokenized, components.device):
+            pooled.append(clap.text_projection(clap.text_model(input_ids=ids, attention_mask=mask).pooler_output))
+    return torch.nn.functional.normalize(torch.cat(pooled), dim=-1)
+
+
+def _rows(
+    tokenized: Mapping[str, Tensor], device: torch.device, *, is_padded: bool = False
+) -> list[tuple[Tensor, Tensor]]:
+    """Return the token ids and the mask, both (1, S), of each text.
+
+    Texts are encoded one by one: an encoding is kept, and in a batch it would be rounded in another way.
+
+    Args:
+        tokenized: `input_ids` and `attention_mask` (B, S).
+        device: device of the result.
+        is_padded: keep the padding.
+    """
+    rows = zip(tokenized["input_ids"].to(device), tokenized["attention_mask"].to(device), strict=True)
+    lengths = [len(row) if is_padded else int(row.sum()) for row in tokenized["attention_mask"]]
+    return [(ids[None, :length], mask[None, :length]) for (ids, mask), length in zip(rows, lengths, strict=True)]
 
 
 def join_encodings(

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
 
+CANDIDATES_ARE_ALIKE = (
+    "the candidates of the bundled model are nearly alike, and their scores do not tell which is better"
+)
+
+
 def sound(
     pipeline_settings: SoundPipelineSettings,
     generation: SeededSoundSettings,
@@ -73,6 +78,8 @@ def sound(
     if pipeline_settings.offload is None and not pipeline_settings.compile:
         pipeline_settings = replace(pipeline_settings, offload="disk")  # each stage runs once: nothing is read twice
     pipeline = load_pipeline(pipeline_settings)
+    if pipeline_settings.model is None and generation.num_waveforms_per_prompt > 1:
+        typer.echo(CANDIDATES_ARE_ALIKE, err=True)
     with progress_bar("generating") as bar:
         generated = pipeline(texts, callback_on_step=bar.update, **vars(generation))
     for row, (text, paths) in enumerate(zip(texts, targets, strict=True)):

@@ -32,7 +32,7 @@ from photism.prompts.model_folder import load_models
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
 from photism.prompts.text import count_tokens, encode_text_prompt
-from photism.seeds import expand_seeds
+from photism.seeds import seeds_of_prompts
 from photism.settings import SettingError, accepts, changed
 
 if TYPE_CHECKING:
@@ -233,6 +233,8 @@ class AudioToImagePipeline:
         """
         settings = changed(DrawSettings, settings, changes)
         prompts = self.encoder.check_prompts(recordings) if isinstance(recordings, AudioPrompt) else _load(recordings)
+        rows = len(prompts.prompt_embeds) if isinstance(prompts, AudioPrompt) else len(prompts)
+        seeds = seeds_of_prompts(settings.seed, rows, settings.images_per_sound, count_name="images_per_sound")
         generator = self.image_generator(settings, diffusion_arguments=diffusion_arguments)
         text = self.encoder.empty_prompt if settings.text is None else self.encode_text([settings.text])
         tokens = count_tokens(settings.text, self.diffusion) if settings.text else 0
@@ -241,7 +243,7 @@ class AudioToImagePipeline:
             prompts = self.encoder.encode(prompts, batch_size=settings.batch_size)
         placed = place(prompts, text, *replaced) if replaced else prompts
         mixed = with_strength(placed, text, settings.resolved_sound_strength)
-        return self._generate(mixed, generator, callback_on_step)
+        return self._generate(mixed, seeds, generator, callback_on_step)
 
     def image_generator(
         self, settings: DrawSettings, *, diffusion_arguments: Mapping[str, Any] | None = None
@@ -292,11 +294,13 @@ class AudioToImagePipeline:
         return encode_text_prompt(self.diffusion, texts, length=self.encoder.prompt_length, dtype=self.encoder.dtype)
 
     def _generate(
-        self, prompts: AudioPrompt, generator: ImageGenerator, callback: Callable[[int, int], None] | None
+        self,
+        prompts: AudioPrompt,
+        seeds: Sequence[Sequence[int]],
+        generator: ImageGenerator,
+        callback: Callable[[int, int], None] | None,
     ) -> Iterator[AudioToImageOutput]:
         settings, count = generator.settings, generator.settings.images_per_sound
-        rows = range(len(prompts.prompt_embeds))
-        seeds = [expand_seeds(settings.seed, count, count_name="images_per_sound") for _ in rows]
         jobs = [(row, each) for row, row_seeds in enumerate(seeds) for each in row_seeds]
         size = generator.max_batch_size
         batches = [jobs[start : start + size] for start in range(0, len(jobs), size)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from photism.drawing.negative_prompt import parse_negative, read_negative
 from photism.prompts.settings import Task
 from photism.prompts.text_place import TextPlace, read_text_place
-from photism.seeds import expand_seeds
+from photism.seeds import check_seeds
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
@@ -95,7 +95,10 @@ class DrawSettings(ImageSettings):
     """Settings of an image generation."""
 
     seed: int | Sequence[int] | None = setting(
-        0, "Random seed of the first image of each recording; the next image has the next seed.", minimum=0
+        0,
+        "Random seed of the first image of each recording; the next image has the next seed. A list in Python holds "
+        "the seed of each image, of one recording or of all.",
+        minimum=0,
     )
     images_per_sound: int = setting(1, "Number of images per recording.", minimum=1, flag="--images")
     text: str | None = setting(None, "Text prompt that is mixed into the prompt of each recording.", metavar="WORDS")
@@ -164,7 +167,7 @@ class DrawSettings(ImageSettings):
             raise SettingError(
                 "strength", f"{strength:g} leaves none of {steps} {{}}; raise one of them", "num_inference_steps"
             )
-        expand_seeds(self.seed, self.images_per_sound, count_name="images_per_sound")
+        check_seeds(self.seed, self.images_per_sound, count_name="images_per_sound")
 
     def decoded(self) -> DrawSettings:
         """Return the settings with their files read, so that errors are found before a model is loaded.
