@@ -112,8 +112,8 @@ def test_images_are_named_after_their_recordings(draw, folder, sounds):
     assert files(folder) == ["elephant.png", "koala.png"]
     lines = result.stdout.splitlines()
     assert re.fullmatch(rf"{sounds[0]}: \w.*\. \(-?\d\.\d\d\)", lines[0])
-    assert lines[1] == "  elephant.png  seed 0"
-    assert lines[3] == "  koala.png  seed 0"
+    assert lines[1] == "  elephant.png  16×16  seed 0"
+    assert lines[3] == "  koala.png  16×16  seed 0"
     assert result.stderr == ""
 
 
@@ -151,7 +151,9 @@ def test_json_is_one_object_for_each_recording(draw, sounds, tmp_path):
         assert about["file"] == str(sound)
         assert [each.keys() for each in about["heard"]] == [{"caption", "score"}] * 5
         paths = [tmp_path / f"out/{sound.stem}-{number}.png" for number in (1, 2)]
-        assert about["pictures"] == [{"file": str(path), "seed": seed} for seed, path in enumerate(paths)]
+        assert about["pictures"] == [
+            {"file": str(path), "width": 16, "height": 16, "seed": seed} for seed, path in enumerate(paths)
+        ]
         assert all(path.exists() for path in paths)
 
 
@@ -182,7 +184,7 @@ def test_a_recording_that_is_not_known_is_reported_and_drawn(draw, folder, sound
 
 def test_without_captions_none_is_printed(draw, folder, sounds, monkeypatch):
     monkeypatch.setattr("photism.prompts.model_folder.load_captions", lambda _: ())
-    assert draw(sounds[0]).stdout.splitlines() == [str(sounds[0]), "  elephant.png  seed 0"]
+    assert draw(sounds[0]).stdout.splitlines() == [str(sounds[0]), "  elephant.png  16×16  seed 0"]
     assert "heard" not in Image.open(folder / "elephant.png").info
 
 
@@ -217,7 +219,7 @@ def test_strength_without_a_text(draw, folder, sounds, models):
 
 def test_several_recordings_are_mixed_into_one_image(draw, folder, sounds, models):
     lines = draw(*sounds, "--mix", "2,1,0", "--seed", 3).stdout.splitlines()
-    assert [line.partition(": ")[0] for line in lines] == [*map(str, sounds), "  mix.png  seed 3"]
+    assert [line.partition(": ")[0] for line in lines] == [*map(str, sounds), "  mix.png  16×16  seed 3"]
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
     prompts = pipeline.encoder.encode(sounds)
     mixed = blend([select_rows(prompts, [row]) for row in range(3)], [2, 1, 0])
@@ -237,7 +239,9 @@ def test_a_morph_is_a_strip_of_images(draw, folder, sounds):
     about = json.loads(draw(*sounds[:2], "--morph", 3, "--images", 2, "--json").stdout)
     assert [each["file"] for each in about["sounds"]] == [*map(str, sounds[:2])]
     assert [len(each["heard"]) for each in about["sounds"]] == [5, 5]
-    assert about["pictures"] == [{"file": f"morph-{number}.png", "seed": number - 1} for number in (1, 2)]
+    assert about["pictures"] == [
+        {"file": f"morph-{number}.png", "width": 48, "height": 16, "seed": number - 1} for number in (1, 2)
+    ]
     draw(*sounds[:2], "--seed", 1)
     strip = pixels(folder / "morph-2.png").astype(int)
     assert strip.shape == (16, 48, 3)
@@ -340,6 +344,21 @@ def test_an_image_to_start_from(draw, folder, sounds, models, given):
     assert not {"mask", "controlnet", "control_image", "lora", "scheduler", "dtype"} & about.keys()
 
 
+def test_sizes_seam_and_background(draw, folder, sounds, models, given):
+    Image.new("RGBA", (24, 16), (255, 0, 0, 128)).save(given["image"])
+    arguments = "--image", given["image"], "--mask", given["mask"], "--background", "#000080", "--seam", 2
+    for size, expected in (((), "16×16"), (("--image-size",), "24×16"), (("--width", 30, "--height", 18), "32×16")):
+        result = draw(sounds[0], *arguments, *size, "--steps", 4, "--force")
+        assert result.stdout.splitlines()[1] == f"  elephant.png  {expected}  seed 0", result.output
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", task="inpainting", device="cpu")
+    mixed = Image.new("RGB", (24, 16), (128, 0, 64))
+    images = {"image": mixed, "mask_image": given["mask"], "seam": 2, "height": 18, "width": 30}
+    expected = pipeline(sounds[0], num_inference_steps=4, **images).images[0][0]
+    assert np.abs(pixels(folder / "elephant.png").astype(int) - np.asarray(expected)).max() <= 2
+    about = Image.open(folder / "elephant.png").info
+    assert (about["background"], about["seam"]) == ("#000080", "2")
+
+
 def test_all_conditioning_images_and_all_models(draw, folder, sounds, models, parts, given):
     result = draw(
         sounds[0],
@@ -412,12 +431,14 @@ def test_flags_of_the_models_reach_the_pipeline(draw, sounds, models, monkeypatc
 
 def test_images_flagged_by_the_safety_checker_are_reported(draw, folder, sounds, parts):
     assert draw(sounds[0], "--diffusion", parts / "flagging").stdout.splitlines()[1] == (
-        "  elephant.png  seed 0  black: the safety checker found it unsafe"
+        "  elephant.png  16×16  seed 0  black: the safety checker found it unsafe"
     )
     assert pixels(folder / "elephant.png").max() == 0
     for name, flagged in (("flagging", {"nsfw_content_detected": True}), ("passing", {})):
         result = draw(sounds[0], "--diffusion", parts / name, "--json", "--force")
-        assert json.loads(result.stdout)["pictures"] == [{"file": "elephant.png", "seed": 0, **flagged}]
+        assert json.loads(result.stdout)["pictures"] == [
+            {"file": "elephant.png", "width": 16, "height": 16, "seed": 0, **flagged}
+        ]
 
 
 @pytest.mark.usefixtures("no_model")
@@ -425,6 +446,7 @@ def test_images_flagged_by_the_safety_checker_are_reported(draw, folder, sounds,
     ("arguments", "message"),
     [
         (["--mask", "{mask}"], "--mask must be given together with --image"),
+        (["--seam", "2"], "--seam must be given together with --mask"),
         (["--image-strength", "0.5"], "--image-strength must be given together with --image"),
         (["--controlnet", "c"], "--controlnet and --control-image must be given together"),
         (["--control-image", "{control}"], "--controlnet and --control-image must be given together"),

@@ -37,25 +37,80 @@ def max_difference(one, other):
     return int(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max())
 
 
-@pytest.mark.parametrize(("given", "size"), [((16, 24), (16, 24)), ((31, 17), (24, 16)), ((8, 8), (8, 8))])
-def test_the_size_is_that_of_the_image_to_start_from(inpaint, sounds, given, size):
-    assert generate(inpaint, sounds[0], image=RED.resize(given), mask_image=WHITE.resize(given)).size == size
+@pytest.mark.parametrize(
+    ("given", "settings", "size"),
+    [
+        ((16, 16), {}, (16, 16)),
+        ((8, 16), {}, (8, 16)),  # smaller than the model's 16×16 pixels
+        ((32, 32), {}, (16, 16)),
+        ((48, 12), {}, (32, 8)),  # of the area of 16×16
+        ((48, 12), {"keep_image_size": True}, (48, 16)),
+        ((15, 9), {}, (16, 8)),
+        ((9, 9), {"height": 17, "width": 26}, (24, 16)),
+        ((4, 4), {"height": 8, "width": 8}, (8, 8)),
+    ],
+)
+@pytest.mark.parametrize("task", ["redraw", "inpaint", "control"])
+def test_the_size_is_given_or_that_of_the_image_up_to_the_models(request, sounds, task, given, settings, size):
+    pipeline, image = request.getfixturevalue(task), RED.resize(given)
+    images = {
+        "redraw": {"image": image},
+        "inpaint": {"image": image, "mask_image": WHITE.resize(given)},
+        "control": {"control_image": image},
+    }[task]
+    output = pipeline(sounds[0], num_inference_steps=2, **images, **settings)
+    assert output.images[0][0].size == (output.settings.width, output.settings.height) == size
 
 
-def test_another_size_can_be_requested(inpaint, sounds):
-    assert generate(inpaint, sounds[0], image=RED, mask_image=WHITE, height=8, width=24).size == (24, 8)
-    with pytest.raises(InputError, match="height must be a multiple of 8 pixels; got 0"):
-        generate(inpaint, sounds[0], image=RED.resize((16, 7)), mask_image=WHITE.resize((16, 7)))
+def test_a_large_image_is_scaled_with_the_filter_of_diffusers(redraw, control, sounds):
+    large = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8))
+    small = large.resize((24, 16), Image.Resampling.LANCZOS)
+    for pipeline, name in ((redraw, "image"), (control, "control_image")):
+        one = generate(pipeline, sounds[0], **{name: large}, height=16, width=24)
+        assert max_difference(one, generate(pipeline, sounds[0], **{name: small}, keep_image_size=True)) == 0
 
 
-def test_black_areas_of_the_mask_are_kept(inpaint, sounds):
-    """Compare with an image that went through the autoencoder: latents are kept, not pixels."""
-    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8))
-    black = Image.new("L", (16, 16), 0)
-    kept = generate(inpaint, sounds[0], image=image, mask_image=black)
-    for sound in sounds[:2]:
-        assert max_difference(generate(inpaint, sound, image=image, mask_image=black, seed=0), kept) <= LEVELS
-    assert max_difference(generate(inpaint, sounds[0], image=image, mask_image=WHITE), kept) > LEVELS
+def noise(width, height):
+    return Image.fromarray(np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def left_black(width, height):
+    """Return a mask whose left half is kept."""
+    mask = Image.new("L", (width, height), 255)
+    mask.paste(0, (0, 0, width // 2, height))
+    return mask
+
+
+@pytest.mark.parametrize("size", [(16, 16), (40, 24)])
+def test_black_areas_of_the_mask_are_kept_to_the_last_bit(inpaint, sounds, size):
+    image, mask = noise(*size), left_black(*size)
+    output = inpaint(sounds[:2], image=image, mask_image=mask, images_per_sound=2, num_inference_steps=STEPS)
+    used = output.settings.width, output.settings.height
+    given = np.asarray(image.resize(used, Image.Resampling.LANCZOS))
+    for images in output.images:
+        for generated in images:
+            levels = np.asarray(generated)
+            assert generated.size == used
+            np.testing.assert_array_equal(levels[:, : used[0] // 2], given[:, : used[0] // 2])
+            assert max_difference(levels[:, used[0] // 2 :], given[:, used[0] // 2 :]) > LEVELS
+
+
+def test_a_mask_of_16_bits_keeps_what_is_nearly_black(inpaint, sounds):
+    image, mask = noise(16, 16), np.full((16, 16), 600, np.uint16)
+    mask[:, 8:] = 65_535
+    generated = generate(inpaint, sounds[0], image=image, mask_image=mask)
+    assert max_difference(np.asarray(generated)[:, :8], np.asarray(image)[:, :8]) == 0
+    assert max_difference(generated, generate(inpaint, sounds[0], image=image, mask_image=left_black(16, 16))) == 0
+
+
+def test_the_generated_image_fades_in_over_the_seam(inpaint, sounds):
+    given = {"image": noise(16, 16), "mask_image": left_black(16, 16)}
+    hard, soft = (np.asarray(generate(inpaint, sounds[0], seam=seam, **given), float) for seam in (0, 3))
+    original = np.asarray(given["image"], float)
+    np.testing.assert_array_equal(soft[:, :8], original[:, :8])
+    np.testing.assert_array_equal(soft[:, 11:], hard[:, 11:])
+    weights = np.array([1, 2, 3])[None, :, None] / 4
+    np.testing.assert_allclose(soft[:, 8:11], original[:, 8:11] + weights * (hard - original)[:, 8:11], atol=1)
 
 
 def test_an_inpainting_unet_gives_the_images_of_diffusers(models, parts, sounds):
@@ -81,9 +136,12 @@ def test_images_with_a_cropped_mask_are_generated_one_by_one(inpaint, sounds):
     mask.paste(255, (8, 8, 16, 16))
     given = {"image": image, "mask_image": mask, "diffusion_arguments": {"padding_mask_crop": 4}}
     output = inpaint(sounds[:2], num_inference_steps=STEPS, **given)
+    assert (output.settings.width, output.settings.height) == (16, 16)  # of the crop
     for (generated,), sound in zip(output.images, sounds, strict=False):
         assert max_difference(generated, generate(inpaint, sound, **given)) == 0
-        assert max_difference(np.asarray(generated)[:4], np.asarray(image)[:4]) == 0  # pixels outside the crop are kept
+        assert max_difference(Image.composite(image, generated, mask), image) == 0
+    with pytest.raises(InputError, match="padding_mask_crop needs a mask with a white area"):
+        generate(inpaint, sounds[0], **{**given, "mask_image": Image.new("L", (32, 32))})
 
 
 def test_the_conditioning_scale_of_a_controlnet(control, pipeline, sounds):
@@ -159,6 +217,15 @@ def test_a_list_of_one_control_image_is_that_image(control, sounds):
         (
             {"image": RED, "mask_image": WHITE.resize((16, 8))},
             "mask_image must have the size of image, 16×16 pixels; it has 16×8",
+        ),
+        (
+            {"image": RED.resize((16, 7)), "mask_image": WHITE.resize((16, 7))},
+            "image must have at least 8×8 pixels; it has 16×7: give a larger one, or a height and width",
+        ),
+        ({"seam": 2}, "seam must be given together with mask_image"),
+        (
+            {"background": "blanc"},
+            r"background must be a colour, such as white, #ff8000 or rgb\(255,128,0\); got blanc",
         ),
         ({"image": RED}, "mask_image is missing: StableDiffusionInpaintPipeline needs one"),
         ({"strength": 0.0}, "strength must be above 0 and at most 1; got 0"),

@@ -163,8 +163,6 @@ def test_a_diffusers_pipeline_of_another_task_is_used_as_it_is(pipeline, sounds)
     ).images[0]
     assert_same_image(drawn.images[0][0], theirs)
     assert steps == [(1, 2), (2, 2)]  # strength .5 leaves half of them
-    with pytest.raises(InputError, match="height cannot be used: StableDiffusionImg2ImgPipeline"):
-        redraw(sounds[0], height=16, width=16, **given)
 
 
 def test_settings_can_be_one_object_or_keywords(pipeline, sounds):
@@ -177,7 +175,7 @@ def test_settings_can_be_one_object_or_keywords(pipeline, sounds):
     assert changed.settings.guidance_scale == 2.0
     for function in (pipeline, pipeline.stream):
         assert {"seed", "image", "sound_strength", "batch_size"} <= inspect.signature(function).parameters.keys()
-    with pytest.raises(TypeError, match="has no argument 'sed'; it takes batch_size, "):
+    with pytest.raises(TypeError, match="has no argument 'sed'; it takes background, "):
         pipeline(sounds[0], sed=7)
 
 
@@ -249,8 +247,8 @@ def test_the_callers_pipeline_is_not_changed(pipeline, sounds, capsys):
         ({"seed": 2**63}, r"seed must be at least 0 and below 2\*\*63; got 9223372036854775808"),
         ({"seed": [1, 2]}, "seed must be one number, or a list of as many as images_per_sound, 1; got 2"),
         ({"height": 16}, "height must be given together with width"),
-        ({"height": 16, "width": 12}, "width must be a multiple of 8 pixels; got 12"),
-        ({"height": 0, "width": 16}, "height must be a multiple of 8 pixels; got 0"),
+        ({"height": 16, "width": 7}, "width must be at least 8 pixels; got 7"),
+        ({"height": 0, "width": 16}, "height must be at least 8 pixels; got 0"),
         ({"negative": "nothing"}, "negative must be one of empty, silence, noise, none, a TextPrompt or a recording: "),
         ({"diffusion_arguments": {"imge": 1}}, "contains imge, which StableDiffusionPipeline does not take"),
         ({"diffusion_arguments": {"latents": 1}}, "must not contain latents, which Photism sets"),

@@ -58,7 +58,7 @@ class Case:
     given: dict[str, Any]
 
     def draw(self, sounds: Any, **settings: Any) -> Any:
-        return self.ours(sounds, num_inference_steps=STEPS, **{**self.given, **settings})
+        return self.ours(sounds, num_inference_steps=STEPS, keep_image_size=True, **{**self.given, **settings})
 
     def call_diffusers(self, prompts: Any, row: int, seed: int, guidance_scale: float) -> Image.Image:
         given = dict(self.given)
@@ -76,13 +76,15 @@ class Case:
         if prompts.pooled_prompt_embeds is not None:
             embeds["pooled_prompt_embeds"] = prompts.pooled_prompt_embeds[row, None]
             embeds["negative_pooled_prompt_embeds"] = space.pooled_negative[None]
-        return self.theirs(
+        image = self.theirs(
             **embeds,
             **given,
             num_inference_steps=STEPS,
             guidance_scale=guidance_scale,
             generator=torch.Generator().manual_seed(seed),
         ).images[0]
+        mask = self.given.get("mask_image")
+        return image if mask is None else Image.composite(image, self.given["image"], mask)  # black areas are kept
 
 
 @pytest.fixture(scope="module", params=CASES, ids=[f"{name} {task}" for name, task in CASES])

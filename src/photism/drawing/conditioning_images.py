@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from photism.drawing.image_reading import ImageSource, read_image, read_mask
+from PIL.Image import Image, Resampling
+
+from photism.drawing.image_reading import ImageSource, binarize, read_image, read_mask
 from photism.errors import InputError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +17,7 @@ class ConditioningImages:
 
     Attributes:
         image: RGB image to start from.
-        mask_image: greyscale image of the size of `image`: white areas are generated, black areas are kept.
+        mask_image: greyscale image of the size of `image`: white areas (255) are generated, black areas (0) are kept.
         control_image: RGB image for the ControlNet, or a list with one image per ControlNet.
     """
 
@@ -44,23 +43,45 @@ class ConditioningImages:
             arguments[control_name] = self.control_image
         return arguments
 
+    def resized(self, height: int, width: int) -> ConditioningImages:
+        """Return all images in one size, in pixels; a pixel of the mask is white if at least half of its area was."""
+        size = width, height
+        image, mask, control = self.image, self.mask_image, self.control_image
+        if image is not None:
+            image = image.resize(size, Resampling.LANCZOS)
+        if mask is not None:
+            mask = binarize(mask.resize(size, Resampling.BOX))
+        if isinstance(control, list):
+            control = [each.resize(size, Resampling.LANCZOS) for each in control]
+        elif control is not None:
+            control = control.resize(size, Resampling.LANCZOS)
+        return ConditioningImages(image, mask, control)
+
 
 def read_conditioning_images(
     image: ImageSource | None,
     mask_image: ImageSource | None,
     control_image: ImageSource | list[ImageSource] | None,
+    *,
+    background: str = "white",
 ) -> ConditioningImages:
     """Read conditioning images.
+
+    Args:
+        image: image to start from.
+        mask_image: its mask.
+        control_image: image of the ControlNet, or a list with one image per ControlNet.
+        background: colour that is seen through transparent areas of `image` and `control_image`.
 
     Raises:
         InputError: an image cannot be read, or the mask has no image or another size.
     """
     if isinstance(control_image, list):
-        control = [read_image("control_image", each) for each in control_image]
+        control = [read_image("control_image", each, background=background) for each in control_image]
     else:
-        control = None if control_image is None else read_image("control_image", control_image)
+        control = None if control_image is None else read_image("control_image", control_image, background=background)
     images = ConditioningImages(
-        None if image is None else read_image("image", image),
+        None if image is None else read_image("image", image, background=background),
         None if mask_image is None else read_mask("mask_image", mask_image),
         control,
     )

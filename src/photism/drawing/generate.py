@@ -6,13 +6,16 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from photism.drawing.conditioning_images import ConditioningImages, read_conditioning_images
 from photism.drawing.diffusion_arguments import Parameters, check_diffusion_arguments
+from photism.drawing.image_size import choose_size
+from photism.drawing.inpainting import seam_weights
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
 from photism.finite import check_finite
@@ -21,9 +24,6 @@ from photism.prompts.diffusion.sampling_defaults import has_embedded_guidance
 from photism.schedulers import check_steps
 from photism.settings import SettingError
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 StepCallback: TypeAlias = "Callable[[Any, int, Tensor, dict[str, Tensor]], dict[str, Tensor]]"
 """A `callback_on_step_end` of diffusers."""
 
@@ -31,7 +31,7 @@ StepCallback: TypeAlias = "Callable[[Any, int, Tensor, dict[str, Tensor]], dict[
 class GeneratedImage(NamedTuple):
     """An image, and whether the safety checker, if there is one, found it unsafe and blacked it out."""
 
-    image: Image
+    image: Image.Image
     is_flagged: bool
 
 
@@ -44,7 +44,9 @@ class ImageGenerator:
         settings: the settings that are used: defaults are replaced by their values.
         negative_prompt: one row that guidance leads away from; None for images without guidance.
         conditioning: the images that every generation starts from or follows.
-        size: height and width of the images, in pixels.
+        size: height and width in pixels, at which images are generated.
+        weights: how much of the generated image replaces the one to start from at each pixel, as greyscale; None
+            without a mask.
         arguments: further ones of the diffusers pipeline.
     """
 
@@ -53,6 +55,7 @@ class ImageGenerator:
     negative_prompt: AudioPrompt | None
     conditioning: ConditioningImages
     size: tuple[int, int]
+    weights: Image.Image | None
     arguments: Mapping[str, Any]
 
     def __call__(
@@ -100,7 +103,10 @@ class ImageGenerator:
             generator=generators,
         )
         flags = getattr(output, "nsfw_content_detected", None) or [False] * count  # SD XL has no safety checker
-        return [GeneratedImage(image, is_flagged) for image, is_flagged in zip(output.images, flags, strict=True)]
+        return [
+            GeneratedImage(image if is_flagged else self._keep_black(image), is_flagged)
+            for image, is_flagged in zip(output.images, flags, strict=True)
+        ]
 
     @property
     def max_batch_size(self) -> int:
@@ -112,6 +118,11 @@ class ImageGenerator:
         """Channels, height and width of the latents of an image."""
         height, width = (side // self.diffusion.vae_scale_factor for side in self.size)
         return self.diffusion.vae.config.latent_channels, height, width
+
+    def _keep_black(self, image: Image.Image) -> Image.Image:
+        """Put the pixels that the mask keeps back into an image: the VAE does not reproduce them exactly."""
+        given = self.conditioning.image
+        return image if given is None or self.weights is None else Image.composite(image, given, self.weights)
 
 
 def prepare_generator(
@@ -132,15 +143,22 @@ def prepare_generator(
         InputError: a setting cannot be used with this pipeline, or one that it needs is missing.
     """
     parameters = call_parameters(diffusion)
-    conditioning = read_conditioning_images(settings.image, settings.mask_image, settings.control_image)
+    conditioning = read_conditioning_images(
+        settings.image, settings.mask_image, settings.control_image, background=settings.background
+    )
     _check_conditioning(conditioning, diffusion, parameters)
     strength = settings.strength
     if "strength" in parameters:
         strength = parameters["strength"].default if strength is None else strength
     elif strength is not None:
         raise SettingError("strength", f"cannot be used: {_name(diffusion)} starts from noise")
-    given_size = _read_size(settings, conditioning, diffusion, parameters)
-    height, width = size = given_size or _default_size(conditioning, diffusion)
+    height, width = size = choose_size(
+        diffusion,
+        conditioning,
+        height=settings.height,
+        width=settings.width,
+        keep_image_size=settings.keep_image_size,
+    )
     settings = replace(settings, strength=strength, height=height, width=width)
     is_guided = (settings.guidance_scale or 0) > 1 and not has_embedded_guidance(diffusion)
     check_diffusion_arguments(diffusion_arguments, diffusion, parameters, is_guided=is_guided)
@@ -149,6 +167,7 @@ def prepare_generator(
     if conditioning.control_image is not None:
         images = per_controlnet("control_image", conditioning.control_image, diffusion)
         conditioning = replace(conditioning, control_image=images)
+    conditioning = _resized(conditioning, size, crops=diffusion_arguments.get("padding_mask_crop") is not None)
     scale = settings.controlnet_conditioning_scale
     if isinstance(scale, list | tuple):
         scale = per_controlnet("controlnet_conditioning_scale", scale, diffusion)
@@ -158,9 +177,10 @@ def prepare_generator(
         negative_prompt=encode_negative() if is_guided else None,
         conditioning=conditioning,
         size=size,
+        weights=None if conditioning.mask_image is None else seam_weights(conditioning.mask_image, settings.seam),
         arguments={
             **({} if strength is None else {"strength": strength}),
-            **({"height": height, "width": width} if given_size else {}),
+            **({"height": height, "width": width} if "height" in parameters else {}),
             **({} if scale is None else {"controlnet_conditioning_scale": scale}),
             **diffusion_arguments,
         },
@@ -266,43 +286,18 @@ def _check_decoded(diffusion: Any) -> None:
     diffusion.image_processor = processor
 
 
-def _read_size(
-    settings: DrawSettings, conditioning: ConditioningImages, diffusion: Any, parameters: Parameters
-) -> tuple[int, int] | None:
-    """Return the height and width that the pipeline is given, or None.
+def _resized(conditioning: ConditioningImages, size: tuple[int, int], *, crops: bool) -> ConditioningImages:
+    """Resize given images to the height and width that are generated.
 
-    Without a size that is the one of the image to start from, which inpainting pipelines would squeeze into the size
-    that their UNet was trained on.
+    With `padding_mask_crop`, diffusers resizes a crop around the mask, and puts what it generates back into the whole
+    image, which therefore keeps its size.
     """
-    if settings.height is not None and settings.width is not None:
-        size = settings.height, settings.width
-    elif conditioning.image is not None and "height" in parameters:
-        size = _default_size(conditioning, diffusion)
-    else:
-        return None
-    unit = _size_unit(diffusion)
-    for name, side in zip(("height", "width"), size, strict=True):
-        if side < unit or side % unit:
-            raise SettingError(name, f"must be a multiple of {unit} pixels; got {side}")
-        if name not in parameters:
-            raise SettingError(name, f"cannot be used: {_name(diffusion)} takes the size of its image")
-    return size
-
-
-def _default_size(conditioning: ConditioningImages, diffusion: Any) -> tuple[int, int]:
-    """Return the height and width of images if none are given: those of a conditioning image, or else the UNet's."""
-    control = conditioning.control_image
-    image = conditioning.image or (control[0] if isinstance(control, list) else control)
-    if image is not None:
-        unit = _size_unit(diffusion)
-        return image.height // unit * unit, image.width // unit * unit
-    size = diffusion.unet.config.sample_size
-    height, width = (size, size) if isinstance(size, int) else size
-    return height * diffusion.vae_scale_factor, width * diffusion.vae_scale_factor
-
-
-def _size_unit(diffusion: Any) -> int:
-    return max(8, diffusion.vae_scale_factor)  # pixels
+    image, mask = conditioning.image, conditioning.mask_image
+    if not crops or image is None or mask is None:
+        return conditioning.resized(*size)
+    if mask.getbbox() is None:
+        raise InputError("padding_mask_crop needs a mask with a white area, around which the image is cropped")
+    return conditioning.resized(image.height, image.width)
 
 
 def _check_conditioning(conditioning: ConditioningImages, diffusion: Any, parameters: Parameters) -> None:

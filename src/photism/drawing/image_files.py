@@ -40,6 +40,8 @@ class ImageFile(NamedTuple):
     """An image file."""
 
     path: Path
+    width: int
+    height: int
     seed: int
     is_flagged: bool  # by the safety checker, which blacks the image out
 
@@ -68,8 +70,14 @@ class ImageFiles:
             for each in self.recordings
         ]
         files = [
-            {"file": str(path), "seed": seed, **({"nsfw_content_detected": True} if is_flagged else {})}
-            for path, seed, is_flagged in self.images
+            {
+                "file": str(path),
+                "width": width,
+                "height": height,
+                "seed": seed,
+                **({"nsfw_content_detected": True} if is_flagged else {}),
+            }
+            for path, width, height, seed, is_flagged in self.images
         ]
         about = recordings[0] if len(recordings) == 1 else {"sounds": recordings}
         return {**about, "pictures": files}
@@ -78,8 +86,9 @@ class ImageFiles:
         """Return a line for each recording, with its nearest caption, and for each file."""
         titles = [str(recording) for recording in self.recordings]
         lines = [
-            f"  {printable(str(path))}  seed {seed}" + ("  black: the safety checker found it unsafe" * is_flagged)
-            for path, seed, is_flagged in self.images
+            f"  {printable(str(path))}  {width}×{height}  seed {seed}"
+            + ("  black: the safety checker found it unsafe" * is_flagged)
+            for path, width, height, seed, is_flagged in self.images
         ]
         return "\n".join([*titles, *lines])
 
@@ -101,8 +110,9 @@ def write_images(
     metadata = {**about, **_describe_recordings(recordings)}
     images: list[ImageFile] = []
     for number, (path, seed) in enumerate(zip(paths, rows[0].seeds[0], strict=True)):
-        write_png(_side_by_side([row.images[0][number] for row in rows]), path, {"seed": seed, **metadata})
-        images.append(ImageFile(path, seed, any(row.nsfw_content_detected[0][number] for row in rows)))
+        image = _side_by_side([row.images[0][number] for row in rows])
+        write_png(image, path, {"seed": seed, **metadata})
+        images.append(ImageFile(path, *image.size, seed, any(row.nsfw_content_detected[0][number] for row in rows)))
     return ImageFiles(recordings, images)
 
 

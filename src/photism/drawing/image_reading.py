@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from photism.errors import ImageWarning, InputError, as_input_error
+from photism.settings import SettingError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,7 +70,24 @@ def read_mask(name: str, source: ImageSource) -> Image.Image:
         alpha = image.getchannel("A")
         lowest, highest = alpha.getextrema()
         image = alpha if lowest != highest or highest == 0 else image.convert("RGB")
-    return image.convert("L").point([255 if level >= WHITE_LEVEL else 0 for level in range(256)])
+    return binarize(image.convert("L"))
+
+
+def binarize(mask: Image.Image) -> Image.Image:
+    """Return a greyscale image that is 255 where another is at least half as light, and 0 elsewhere."""
+    return mask.point([255 if level >= WHITE_LEVEL else 0 for level in range(256)])
+
+
+def check_colour(name: str, colour: str) -> None:
+    """Check that Pillow knows a colour.
+
+    Raises:
+        SettingError: it does not.
+    """
+    try:
+        ImageColor.getrgb(colour)
+    except ValueError:
+        raise SettingError(name, f"must be a colour, such as white, #ff8000 or rgb(255,128,0); got {colour}") from None
 
 
 def _read(name: str, source: ImageSource, *, is_mask: bool = False) -> Image.Image:

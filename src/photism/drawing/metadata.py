@@ -46,8 +46,10 @@ def describe_settings(given: DrawSettings, used: DrawSettings) -> dict[str, Any]
         "text_place": None if given.text is None else place,
         "sound_strength": None if given.text is None and given.sound_strength is None else used.sound_strength,
         "image": given.image,
+        "background": None if given.background == "white" else given.background,
         "image_strength": given.strength,
         "mask": given.mask_image,
+        "seam": given.seam or None,
         "control_image": _listed(given.control_image),
         "control_scale": _listed(given.controlnet_conditioning_scale),
     }

@@ -67,10 +67,13 @@ class ImageSettings:
         parse=parse_negative,
     )
     height: int | None = setting(
-        None, "Height in pixels, given together with the width. Default: the diffusion model's.", unit="pixels"
+        None,
+        "Height in pixels, given together with the width, and rounded to a multiple of 8, or of the VAE's downsampling "
+        "factor if that is larger. Default: that of the image to start from or follow, or the diffusion model's.",
+        unit="pixels",
     )
     width: int | None = setting(
-        None, "Width in pixels, given together with the height. Default: the diffusion model's.", unit="pixels"
+        None, "Width in pixels, given together with the height, and rounded and chosen like it.", unit="pixels"
     )
     batch_size: int = setting(
         4,
@@ -117,7 +120,20 @@ class DrawSettings(ImageSettings):
         minimum=0,
         flag="--strength",
     )
-    image: ImageSource | None = setting(None, "Image to start from, instead of noise.", metavar="FILE")
+    image: ImageSource | None = setting(
+        None,
+        "Image to start from, instead of noise. It is scaled to the width and height, or else down to the area that "
+        "the diffusion model was trained with, if it is larger.",
+        metavar="FILE",
+    )
+    keep_image_size: bool = setting(
+        False, "Generate at the size of a given image even if it is larger than the model's.", flag="--image-size"
+    )
+    background: str = setting(
+        "white",
+        "Colour that is seen through transparent areas of given images, by name or as #rrggbb.",
+        metavar="COLOUR",
+    )
     strength: float | None = setting(
         None,
         "How much of the image to start from is changed, as the fraction of the denoising steps that is done; 1 keeps "
@@ -128,9 +144,16 @@ class DrawSettings(ImageSettings):
     )
     mask_image: ImageSource | None = setting(
         None,
-        "Mask of the size of the image to start from: only its white area is generated.",
+        "Mask of the size of the image to start from: only its white area is generated, or if its opacity varies, its "
+        "opaque area. All else is kept exactly.",
         metavar="FILE",
         flag="--mask",
+    )
+    seam: int = setting(
+        0,
+        "Width of the soft edge within the white area of the mask, over which the generated image fades in.",
+        minimum=0,
+        unit="pixels",
     )
     control_image: list[ImageSource] | ImageSource | None = setting(
         None,
@@ -156,6 +179,7 @@ class DrawSettings(ImageSettings):
         super().check()
         for name, value, other, other_value in (
             ("mask_image", self.mask_image, "image", self.image),
+            ("seam", self.seam or None, "mask_image", self.mask_image),
             ("strength", self.strength, "image", self.image),
             ("controlnet_conditioning_scale", self.controlnet_conditioning_scale, "control_image", self.control_image),
             ("text_place", None if self.text_place == "blend" else self.text_place, "text", self.text),
@@ -168,6 +192,10 @@ class DrawSettings(ImageSettings):
                 "strength", f"{strength:g} leaves none of {steps} {{}}; raise one of them", "num_inference_steps"
             )
         check_seeds(self.seed, self.images_per_sound, count_name="images_per_sound")
+        if self.background != "white":
+            from photism.drawing.image_reading import check_colour
+
+            check_colour("background", self.background)
 
     def decoded(self) -> DrawSettings:
         """Return the settings with their files read, so that errors are found before a model is loaded.
@@ -179,7 +207,9 @@ class DrawSettings(ImageSettings):
 
         return replace(
             self,
-            **vars(read_conditioning_images(self.image, self.mask_image, self.control_image)),
+            **vars(
+                read_conditioning_images(self.image, self.mask_image, self.control_image, background=self.background)
+            ),
             negative=None if self.negative is None else read_negative(self.negative),
         )
 
