@@ -126,6 +126,7 @@ def test_flags_reach_the_film(run, folder, sounds, models, monkeypatch):
             1,
         ),
         *("--width", 32, "--height", 24, "--guidance-scale", 2, "--negative", "noise", "--batch-size", 3),
+        *("--text", "a rose", "--text-place", "1:3", "--strength", 0.7),
     )
     expected = FilmSettings(
         fps=Fraction(6),
@@ -143,8 +144,32 @@ def test_flags_reach_the_film(run, folder, sounds, models, monkeypatch):
         height=24,
         width=32,
         batch_size=3,
+        text="a rose",
+        text_place=(1, 3),
+        sound_strength=0.7,
     )
     assert made == [expected]
+
+
+def test_pictures_reach_the_film(run, folder, sounds, models, parts):
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8))
+    picture.save(folder / "a.png")
+    control = ("--controlnet", parts / "controlnet-sd", "--control-image", "a.png", "--control-scale", 0.5)
+    result = run(sounds[0], "--image", "a.png", "--image-strength", 1, *control, "--json")
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert (printed["width"], printed["height"], printed["image_strength"], printed["control_scale"]) == (
+        24,
+        16,
+        1,
+        0.5,
+    )
+    assert len(printed["image"]) == len(printed["control_image"]) == 64  # digests
+    run(sounds[0], "--image", "a.png", "--storyboard", "board.png", "--stills", 1, "--image-strength", 1, "--zoom", 0)
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", task="image-to-image", device="cpu")
+    expected = pipeline(sounds[0], image=picture, strength=1, num_inference_steps=1).images[0][0]
+    shown = np.asarray(Image.open(folder / "board.png"), int)[8:24, 8:32]
+    assert np.abs(shown - np.asarray(expected, int)).mean() < 1  # the noise has moved a little
 
 
 def test_the_defaults_are_those_of_the_settings(models, folder, sounds, monkeypatch):
@@ -267,6 +292,7 @@ def test_a_storyboard_holds_the_names_of_its_models(run, folder, sounds, parts):
         (["--guidance-scale", "3"], "guidance_scale 7.5 there, 3.0 now"),
         (["--negative", "none"], "negative empty there, none now"),
         (["--width", "32", "--height", "16"], "width 16 there, 32 now"),
+        (["--strength", "0.5"], "sound_strength none there, 0.5 now"),
     ],
 )
 def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loaded(
@@ -302,12 +328,15 @@ def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loa
         (["a.wav", "--storyboard", "no/a.png"], "--storyboard: the folder no does not exist; create it"),
         (["a.wav", "--storyboard", "a.png", "-o", "a.mp4"], "--storyboard and -o cannot be given together"),
         (["a.wav", "--negative", "missing.wav"], "negative must be one of empty, silence, noise, none, "),
+        (["a.wav", "--text-place", "before"], "--text-place must be given together with --text"),
+        (["a.wav", "--image", "missing.png"], "image missing.png cannot be read: No such file or directory"),
+        (["a.wav", "--control-image", "a.png"], "--controlnet and --control-image must be given together"),
         (["a.wav", "--width", "64"], "--width must be given together with --height"),
         (["a.wav", "--steps", "0"], "--steps must be at least 1; got 0"),
         (["a.wav", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
         (
             ["a.wav", "--scheduler", "best"],
-            "--scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got ",
+            "--scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm, tcd, ",
         ),
         (["changing.mp3"], "changing.mp3 must have one sampling rate; it has "),
     ],

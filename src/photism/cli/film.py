@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from warnings import warn
@@ -40,6 +39,7 @@ def film(
     settings: FilmSettings,
     reading: ReadingSettings,
     models: PipelineSettings,
+    controlnet: option.ControlNet = None,
     force: option.Force = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Delete what is drawn of an unfinished film and start again.")
@@ -54,18 +54,17 @@ def film(
         photism film song.mp3 --storyboard song.png
         photism film song.mp3 --fps 24 --hop 0.5 -o song.mp4
     """
-    from photism.drawing.negative_prompt import read_negative
     from photism.drawing.video.audio_features import measure_recording
     from photism.drawing.video.resumable_file import check_unfinished
 
+    models = option.with_controlnet(models, controlnet, settings)
     (file,) = open_recordings([sound], reading)
     sound = file.name
     target = _target(sound, output, board.storyboard, force=force)
     measured = measure_recording(file)
     for warning in measured.level.warnings:
         warn(f"{sound}: {warning}", RecordingWarning, stacklevel=2)
-    if settings.negative is not None:
-        settings = replace(settings, negative=read_negative(settings.negative))
+    settings = settings.decoded()
     if board.storyboard is None and not restart:
         check_unfinished(target, measured, settings)
 

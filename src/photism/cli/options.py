@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
-from photism.drawing.settings import DrawSettings
+from photism.drawing.settings import ImageSettings
 from photism.errors import InputError, warning_field
 from photism.prompts.settings import PipelineSettings
 
@@ -34,7 +34,7 @@ def output(help: str, *names: str) -> Any:
 
 
 def with_controlnet(
-    models: PipelineSettings, controlnet: Sequence[str] | None, settings: DrawSettings
+    models: PipelineSettings, controlnet: Sequence[str] | None, settings: ImageSettings
 ) -> PipelineSettings:
     """Return the models that images of these settings need: with the ControlNets, and for their task.
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from photism.drawing.conditioning_images import ConditioningImages, read_conditioning_images
 from photism.drawing.diffusion_arguments import Parameters, check_diffusion_arguments
 from photism.drawing.image_size import choose_size
+from photism.drawing.initial_noise import draw_added_noise, replace_added_noise
 from photism.drawing.inpainting import seam_weights
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
@@ -63,7 +64,7 @@ class ImageGenerator:
         prompts: AudioPrompt,
         seeds: Sequence[int],
         *,
-        latents: Tensor | None = None,
+        noise: Tensor | None = None,
         callback_on_step_end: StepCallback | None = None,
     ) -> list[GeneratedImage]:
         """Generate a batch of images.
@@ -72,12 +73,48 @@ class ImageGenerator:
             prompts: B rows, as the encoder makes them.
             seeds: B seeds of the noise of each image: of the initial noise, and of the noise that the steps of some
                 schedulers add.
-            latents: (B, *latent_shape) of variance 1, to start from instead of noise.
+            noise: (B, *latent_shape) standard normal noise, in place of the initial noise of the seeds.
             callback_on_step_end: of the diffusers pipeline.
 
         Raises:
             NotFiniteError: a decoded image is not finite; diffusers would make it black.
         """
+        diffusion = copy(self.diffusion)  # shares the models; what the next lines and a call set stays off the original
+        _check_decoded(diffusion)
+        if noise is not None and self.conditioning.image is not None:
+            replace_added_noise(diffusion, noise)
+            noise = None
+        output = self._call(diffusion, prompts, seeds, latents=noise, callback_on_step_end=callback_on_step_end)
+        # SD XL has no safety checker.
+        flags = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
+        return [
+            GeneratedImage(image if is_flagged else self._keep_black(image), is_flagged)
+            for image, is_flagged in zip(output.images, flags, strict=True)
+        ]
+
+    def noise(self, seed: int, prompt: AudioPrompt) -> Tensor:
+        """Return the initial noise (1, *latent_shape) of the image of a seed.
+
+        Args:
+            seed: the seed.
+            prompt: any prompt of one row, on which the noise does not depend.
+        """
+        if self.conditioning.image is not None:
+            diffusion = copy(self.diffusion)
+            return draw_added_noise(diffusion, lambda: self._call(diffusion, prompt, [seed]))
+        shape, generator = (1, *self.latent_shape), torch.Generator("cpu").manual_seed(seed)
+        return torch.randn(shape, generator=generator, dtype=prompt.prompt_embeds.dtype)
+
+    def _call(
+        self,
+        diffusion: Any,
+        prompts: AudioPrompt,
+        seeds: Sequence[int],
+        *,
+        latents: Tensor | None = None,
+        callback_on_step_end: StepCallback | None = None,
+    ) -> Any:
+        """Call a shallow copy of the diffusers pipeline with all its arguments."""
         count = len(seeds)
         optional = {
             "prompt_embeds": prompts.prompt_embeds,
@@ -91,10 +128,8 @@ class ImageGenerator:
             optional["negative_pooled_prompt_embeds"] = None if pooled is None else pooled.expand(count, -1)
         # A generator for each image, on the CPU: its noise is the same in any batch and on any device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        diffusion = copy(self.diffusion)  # shares the models; what the next line and a call set stays off the original
         diffusion.set_progress_bar_config(disable=True)
-        _check_decoded(diffusion)
-        output = diffusion(
+        return diffusion(
             **{name: value for name, value in optional.items() if value is not None},
             **self.conditioning.arguments(count, control_name=control_name(call_parameters(self.diffusion))),
             **self.arguments,
@@ -102,11 +137,6 @@ class ImageGenerator:
             guidance_scale=self.settings.guidance_scale,
             generator=generators,
         )
-        flags = getattr(output, "nsfw_content_detected", None) or [False] * count  # SD XL has no safety checker
-        return [
-            GeneratedImage(image if is_flagged else self._keep_black(image), is_flagged)
-            for image, is_flagged in zip(output.images, flags, strict=True)
-        ]
 
     @property
     def max_batch_size(self) -> int:

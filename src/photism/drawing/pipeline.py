@@ -21,7 +21,7 @@ from photism.drawing.generate import (
     resolve_guidance_scale,
 )
 from photism.drawing.negative_prompt import default_negative, encode_negative, read_negative
-from photism.drawing.settings import DrawSettings
+from photism.drawing.settings import DrawSettings, ImageSettings
 from photism.errors import InputError
 from photism.prompts.audio2img import audio2img_encoder
 from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
@@ -236,14 +236,26 @@ class AudioToImagePipeline:
         rows = len(prompts.prompt_embeds) if isinstance(prompts, AudioPrompt) else len(prompts)
         seeds = seeds_of_prompts(settings.seed, rows, settings.images_per_sound, count_name="images_per_sound")
         generator = self.image_generator(settings, diffusion_arguments=diffusion_arguments)
+        mix_text = self.text_mixing(settings)
+        if not isinstance(prompts, AudioPrompt):
+            prompts = self.encoder.encode(prompts, batch_size=settings.batch_size)
+        return self._generate(mix_text(prompts), seeds, generator, callback_on_step)
+
+    def text_mixing(self, settings: ImageSettings) -> Callable[[AudioPrompt], AudioPrompt]:
+        """Encode the text of the settings, and return a function that mixes it into prompts of recordings.
+
+        Raises:
+            InputError: the diffusers pipeline has no text encoder, or the text does not fit into its place.
+        """
         text = self.encoder.empty_prompt if settings.text is None else self.encode_text([settings.text])
         tokens = count_tokens(settings.text, self.diffusion) if settings.text else 0
         replaced = token_range(settings.text_place, length=self.encoder.prompt_length, text_tokens=tokens)
-        if not isinstance(prompts, AudioPrompt):
-            prompts = self.encoder.encode(prompts, batch_size=settings.batch_size)
-        placed = place(prompts, text, *replaced) if replaced else prompts
-        mixed = with_strength(placed, text, settings.resolved_sound_strength)
-        return self._generate(mixed, seeds, generator, callback_on_step)
+
+        def mix_text(prompts: AudioPrompt) -> AudioPrompt:
+            placed = place(prompts, text, *replaced) if replaced else prompts
+            return with_strength(placed, text, settings.resolved_sound_strength)
+
+        return mix_text
 
     def image_generator(
         self, settings: DrawSettings, *, diffusion_arguments: Mapping[str, Any] | None = None

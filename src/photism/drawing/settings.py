@@ -17,6 +17,8 @@ from photism.seeds import check_seeds
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from photism.drawing.image_reading import ImageSource
     from photism.drawing.negative_prompt import Negative
 else:
@@ -80,30 +82,6 @@ class ImageSettings:
         "Number of images generated at once, also of several recordings; a smaller batch needs less memory.",
         minimum=1,
     )
-
-    def check(self) -> None:
-        """Check the settings that depend on one another.
-
-        Raises:
-            SettingError: only one of height and width is given.
-        """
-        if self.height is None and self.width is not None:
-            raise SettingError("width", "must be given together with {}", "height")
-        if self.width is None and self.height is not None:
-            raise SettingError("height", "must be given together with {}", "width")
-
-
-@settings
-class DrawSettings(ImageSettings):
-    """Settings of an image generation."""
-
-    seed: int | Sequence[int] | None = setting(
-        0,
-        "Random seed of the first image of each recording; the next image has the next seed. A list in Python holds "
-        "the seed of each image, of one recording or of all.",
-        minimum=0,
-    )
-    images_per_sound: int = setting(1, "Number of images per recording.", minimum=1, flag="--images")
     text: str | None = setting(None, "Text prompt that is mixed into the prompt of each recording.", metavar="WORDS")
     text_place: TextPlace = setting(
         "blend",
@@ -142,19 +120,6 @@ class DrawSettings(ImageSettings):
         maximum=1,
         flag="--image-strength",
     )
-    mask_image: ImageSource | None = setting(
-        None,
-        "Mask of the size of the image to start from: only its white area is generated, or if its opacity varies, its "
-        "opaque area. All else is kept exactly.",
-        metavar="FILE",
-        flag="--mask",
-    )
-    seam: int = setting(
-        0,
-        "Width of the soft edge within the white area of the mask, over which the generated image fades in.",
-        minimum=0,
-        unit="pixels",
-    )
     control_image: list[ImageSource] | ImageSource | None = setting(
         None,
         "Image that the ControlNet makes the generated images follow; a list, or the flag again, for each of several.",
@@ -174,12 +139,13 @@ class DrawSettings(ImageSettings):
         """Check the settings that depend on one another.
 
         Raises:
-            SettingError: one is given without another that it needs, no denoising step is left, or a seed is wrong.
+            SettingError: one is given without another that it needs, or no denoising step is left.
         """
-        super().check()
+        if self.height is None and self.width is not None:
+            raise SettingError("width", "must be given together with {}", "height")
+        if self.width is None and self.height is not None:
+            raise SettingError("height", "must be given together with {}", "width")
         for name, value, other, other_value in (
-            ("mask_image", self.mask_image, "image", self.image),
-            ("seam", self.seam or None, "mask_image", self.mask_image),
             ("strength", self.strength, "image", self.image),
             ("controlnet_conditioning_scale", self.controlnet_conditioning_scale, "control_image", self.control_image),
             ("text_place", None if self.text_place == "blend" else self.text_place, "text", self.text),
@@ -191,13 +157,12 @@ class DrawSettings(ImageSettings):
             raise SettingError(
                 "strength", f"{strength:g} leaves none of {steps} {{}}; raise one of them", "num_inference_steps"
             )
-        check_seeds(self.seed, self.images_per_sound, count_name="images_per_sound")
         if self.background != "white":
             from photism.drawing.image_reading import check_colour
 
             check_colour("background", self.background)
 
-    def decoded(self) -> DrawSettings:
+    def decoded(self) -> Self:
         """Return the settings with their files read, so that errors are found before a model is loaded.
 
         Raises:
@@ -205,18 +170,18 @@ class DrawSettings(ImageSettings):
         """
         from photism.drawing.conditioning_images import read_conditioning_images
 
+        images = read_conditioning_images(self.image, None, self.control_image, background=self.background)
         return replace(
             self,
-            **vars(
-                read_conditioning_images(self.image, self.mask_image, self.control_image, background=self.background)
-            ),
+            image=images.image,
+            control_image=images.control_image,
             negative=None if self.negative is None else read_negative(self.negative),
         )
 
     @property
     def task(self) -> Task | None:
         """The task of the diffusers pipeline; None for the one it was saved for."""
-        return "inpainting" if self.mask_image is not None else "image-to-image" if self.image is not None else None
+        return None if self.image is None else "image-to-image"
 
     @property
     def resolved_sound_strength(self) -> float:
@@ -224,3 +189,60 @@ class DrawSettings(ImageSettings):
         if self.sound_strength is not None:
             return self.sound_strength
         return BLENDED_STRENGTH if self.text is not None and self.text_place == "blend" else 1.0
+
+
+@settings
+class DrawSettings(ImageSettings):
+    """Settings of an image generation."""
+
+    seed: int | Sequence[int] | None = setting(
+        0,
+        "Random seed of the first image of each recording; the next image has the next seed. A list in Python holds "
+        "the seed of each image, of one recording or of all.",
+        minimum=0,
+    )
+    images_per_sound: int = setting(1, "Number of images per recording.", minimum=1, flag="--images")
+    mask_image: ImageSource | None = setting(
+        None,
+        "Mask of the size of the image to start from: only its white area is generated, or if its opacity varies, its "
+        "opaque area. All else is kept exactly.",
+        metavar="FILE",
+        flag="--mask",
+    )
+    seam: int = setting(
+        0,
+        "Width of the soft edge within the white area of the mask, over which the generated image fades in.",
+        minimum=0,
+        unit="pixels",
+    )
+
+    def check(self) -> None:
+        """Check the settings that depend on one another.
+
+        Raises:
+            SettingError: one is given without another that it needs, no denoising step is left, or a seed is wrong.
+        """
+        super().check()
+        for name, value, other, other_value in (
+            ("mask_image", self.mask_image, "image", self.image),
+            ("seam", self.seam or None, "mask_image", self.mask_image),
+        ):
+            if value is not None and other_value is None:
+                raise SettingError(name, "must be given together with {}", other)
+        check_seeds(self.seed, self.images_per_sound, count_name="images_per_sound")
+
+    def decoded(self) -> DrawSettings:
+        """Return the settings with their files read, so that errors are found before a model is loaded.
+
+        Raises:
+            InputError: a file cannot be read, or the mask has another size than the image.
+        """
+        from photism.drawing.conditioning_images import read_conditioning_images
+
+        decoded = super().decoded()
+        return replace(decoded, **vars(read_conditioning_images(decoded.image, self.mask_image, decoded.control_image)))
+
+    @property
+    def task(self) -> Task | None:
+        """The task of the diffusers pipeline; None for the one it was saved for."""
+        return "inpainting" if self.mask_image is not None else super().task

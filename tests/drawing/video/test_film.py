@@ -6,11 +6,16 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 import torch
-from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionImg2ImgPipeline
+from diffusers import (
+    EulerAncestralDiscreteScheduler,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
+)
 from PIL import Image, ImageEnhance
 
 from photism import AudioToImagePipeline, InputError, Waveform
 from photism.audio.streaming import stream_samples
+from photism.drawing.settings import DrawSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes, measure_recording
 from photism.drawing.video.film import Film, count_frames
 from photism.drawing.video.motion import BAND_NOISE, NOISE_DRIFT
@@ -245,9 +250,79 @@ def test_the_frames_cover_the_recording(samples, fps, frames):
     assert 0 <= frames / settings.frame_rate - Fraction(samples - 1, RATE) < 1 / settings.frame_rate
 
 
-def test_another_pipeline_than_text_to_image_is_refused(pipeline, moving):
-    other = AudioToImagePipeline(pipeline.encoder, StableDiffusionImg2ImgPipeline(**pipeline.diffusion.components))
-    with pytest.raises(InputError, match="text-to-image pipeline of diffusers; got StableDiffusionImg2ImgPipeline"):
+PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8))
+
+
+@pytest.fixture(scope="module")
+def with_images(models, parts):
+    """Return pipelines that start from an image, that follow a ControlNet's, or both, by their names."""
+    loaded = {}
+
+    def load(name, task, controlnet):
+        if (name, task, controlnet) not in loaded:
+            loaded[name, task, controlnet] = AudioToImagePipeline.from_pretrained(
+                models / name, task=task, controlnet=parts / f"controlnet-{name}" if controlnet else None, device="cpu"
+            )
+        return loaded[name, task, controlnet]
+
+    return load
+
+
+@pytest.mark.parametrize("name", ["sd", "xl"])
+@pytest.mark.parametrize(
+    ("task", "given"),
+    [
+        ("image-to-image", {"image": PICTURE, "strength": 0.8}),
+        (None, {"control_image": PICTURE, "controlnet_conditioning_scale": 0.7}),
+        ("image-to-image", {"image": PICTURE, "control_image": PICTURE}),
+    ],
+)
+def test_the_first_frame_with_a_picture_is_the_image_that_draw_generates(with_images, moving, name, task, given):
+    pipeline = with_images(name, task, "control_image" in given)
+    first = Waveform(np.concatenate(list(stream_samples(moving.sound)))[: 2 * RATE])
+    expected = pipeline(first, seed=5, num_inference_steps=4, **given).images[0][0]
+    made = film(pipeline, moving, seed=5, num_inference_steps=4, zoom=0, **given)
+    assert made.size == (24, 16)
+    frames = images(made, [0, 1, 49])
+    np.testing.assert_allclose(frames[0], np.asarray(expected, np.int16), atol=LEVELS)
+    assert 0 < difference(frames[0], frames[1]) < difference(frames[0], frames[2])  # the noise moves
+
+
+def test_frames_that_start_from_a_picture_do_not_flicker(with_images, moving):
+    still = film(with_images("sd", "image-to-image", False), moving, image=PICTURE, noise=0, zoom=0)
+    frames = images(still, range(4))  # within the first window
+    assert np.ptp(frames, axis=0).max() <= LEVELS
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"text": "a red rose"},
+        {"text": "a red rose", "text_place": "before"},
+        {"text": "a red rose", "text_place": (2, 5), "sound_strength": 1.2},
+        {"sound_strength": 0.3},
+    ],
+)
+def test_a_text_is_mixed_into_every_frame_as_into_an_image(pipeline, moving, given):
+    first = Waveform(np.concatenate(list(stream_samples(moving.sound)))[: 2 * RATE])
+    expected = pipeline(first, num_inference_steps=STEPS, **given).images[0][0]
+    made = film(pipeline, moving, zoom=0, noise=0, **given)
+    frames = images(made, [0, 40])
+    np.testing.assert_allclose(frames[0], np.asarray(expected, np.int16), atol=LEVELS)
+    assert difference(frames, images(film(pipeline, moving, zoom=0, noise=0), [0, 40])) > 0.5
+    assert made.settings.sound_strength == DrawSettings(**given).resolved_sound_strength
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (StableDiffusionInpaintPipeline, "pipeline must not be for inpainting, since a film has no mask; got "),
+        (StableDiffusionImg2ImgPipeline, "image is missing: StableDiffusionImg2ImgPipeline needs one"),
+    ],
+)
+def test_a_pipeline_that_needs_what_a_film_does_not_give_is_refused(pipeline, moving, kind, message):
+    other = AudioToImagePipeline(pipeline.encoder, kind(**pipeline.diffusion.components))
+    with pytest.raises(InputError, match=message):
         film(other, moving)
 
 

@@ -13,7 +13,7 @@ SHAPE = (4, 32, 32)
 
 
 def path(seed=3, dtype=torch.float32):
-    return NoisePath(seed, SHAPE, device=torch.device("cpu"), dtype=dtype)
+    return NoisePath(seed, lambda each: noise_of(each, dtype), device=torch.device("cpu"), dtype=dtype)
 
 
 def noise_of(seed, dtype=torch.float32):

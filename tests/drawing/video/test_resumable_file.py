@@ -205,6 +205,13 @@ def test_other_settings_are_refused_and_nothing_is_deleted(pipeline, sound, targ
     assert len(frames(target)) == film(pipeline, sound, **changes).frame_count
 
 
+def test_a_setting_that_is_no_longer_given_is_refused(pipeline, sound, target):
+    with pytest.raises(Stopped):
+        write_film(film(pipeline, sound, text="rose"), target, callback_on_frame=stop_at(15))
+    with pytest.raises(InputError, match=r"\(text rose there, none now, text_place blend there, none now, sound_str"):
+        write_film(film(pipeline, sound), target)
+
+
 def test_another_recording_or_model_is_refused(pipeline, xl, sound, tmp_path, target):
     with pytest.raises(Stopped):
         write_film(film(pipeline, sound), target, callback_on_frame=stop_at(15))

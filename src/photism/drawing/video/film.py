@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from torch import Tensor
 from photism.audio.waveform import SAMPLING_RATE
 from photism.drawing.generate import call_parameters
 from photism.drawing.negative_prompt import read_negative
-from photism.drawing.settings import DrawSettings
+from photism.drawing.settings import DrawSettings, ImageSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
 from photism.drawing.video.fingerprint import describe_settings
 from photism.drawing.video.frame_effects import saturated, zoomed
@@ -56,7 +57,7 @@ class Film:
     requested, except for rounding with another batch size.
 
     Args:
-        pipeline: image generation pipeline; its diffusion pipeline must be text-to-image.
+        pipeline: image generation pipeline; its diffusion pipeline must not be for inpainting.
         sound: recording, from `measure_recording`.
         settings: settings of the film; by default `FilmSettings()`.
 
@@ -71,29 +72,24 @@ class Film:
     def __init__(
         self, pipeline: AudioToImagePipeline, sound: MeasuredRecording, settings: FilmSettings | None = None
     ) -> None:
-        parameters = call_parameters(pipeline.diffusion)
-        if "latents" not in parameters or "image" in parameters:
+        if "mask_image" in call_parameters(pipeline.diffusion):
             name = type(pipeline.diffusion).__name__
-            raise InputError(f"pipeline must have a text-to-image pipeline of diffusers; got {name}")
-        settings = settings or FilmSettings()
+            raise InputError(f"pipeline must not be for inpainting, since a film has no mask; got {name}")
+        settings = (settings or FilmSettings()).decoded()
         negative = read_negative(pipeline.negative if settings.negative is None else settings.negative)
+        shared: dict[str, Any] = {each.name: getattr(settings, each.name) for each in fields(ImageSettings)}
         self.sound = sound
         self.encoder = pipeline.encoder
-        self.generator = pipeline.image_generator(
-            DrawSettings(
-                num_inference_steps=settings.num_inference_steps,
-                guidance_scale=settings.guidance_scale,
-                height=settings.height,
-                width=settings.width,
-                negative=None if settings.negative is None else negative,
-            )
-        )
+        self.generator = pipeline.image_generator(DrawSettings(**shared))
+        self._mix_text = pipeline.text_mixing(settings)
         used, (width, height) = self.generator.settings, self.size
         self.settings = replace(
             settings,
             num_inference_steps=used.num_inference_steps,
             guidance_scale=used.guidance_scale,
             negative=negative,
+            sound_strength=used.sound_strength,
+            strength=used.strength,
             width=width,
             height=height,
         )
@@ -136,7 +132,7 @@ class Film:
             prompts = concatenate([each.prompt for each in batch])
             # Schedulers that add noise in each step add the same to every frame. Otherwise the film would flicker.
             seeds = [self.settings.seed] * len(batch)
-            generated = self.generator(prompts, seeds, latents=torch.cat([each.latents for each in batch]))
+            generated = self.generator(prompts, seeds, noise=torch.cat([each.noise for each in batch]))
             for each, (image, is_flagged) in zip(batch, generated, strict=True):
                 if is_flagged and not warned:
                     logger.warning("the safety checker flagged frame %d, which is black", each.index)
@@ -151,7 +147,8 @@ class Film:
             self.sound, frame_rate, attack_s=settings.attack_s, release_s=settings.release_s, pulse_s=settings.pulse_s
         )
         prompts = KeyframeInterpolator(recording_keyframes(self.sound, encoder, settings))
-        noise = NoisePath(settings.seed, self.generator.latent_shape, device=encoder.device, dtype=encoder.dtype)
+        noise_of = partial(self.generator.noise, prompt=encoder.empty_prompt)
+        noise = NoisePath(settings.seed, noise_of, device=encoder.device, dtype=encoder.dtype)
         next_index = 0
         for index in indices:
             envelope = next(islice(envelopes, index - next_index, None))
@@ -159,7 +156,7 @@ class Film:
             time_s = float(index / frame_rate)
             motion = frame_motion(envelope, time_s, settings)
             prompt = with_strength(prompts.at(time_s), encoder.empty_prompt, motion.prompt)
-            yield _FrameInput(index, time_s, prompt, noise.at(motion.noise), motion)
+            yield _FrameInput(index, time_s, self._mix_text(prompt), noise.at(motion.noise), motion)
 
 
 def count_frames(sound: MeasuredRecording, settings: FilmSettings) -> int:
@@ -175,5 +172,5 @@ class _FrameInput:
     index: int
     time_s: float
     prompt: AudioPrompt  # one row
-    latents: Tensor  # (1, C, H, W) noise, H and W of the latents
+    noise: Tensor  # (1, C, H, W), H and W of the latents
     motion: Motion

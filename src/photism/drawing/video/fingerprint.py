@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -67,10 +67,41 @@ def describe_settings(settings: FilmSettings) -> dict[str, Any]:
         "num_inference_steps": settings.num_inference_steps,
         "guidance_scale": settings.guidance_scale,
         "negative": _negative(settings.negative),
+        **_describe_text(settings),
+        **_describe_images(settings),
         "seed": settings.seed,
         "height": settings.height,
         "width": settings.width,
     }
+
+
+def _describe_text(settings: FilmSettings) -> dict[str, Any]:
+    """Return the text and its place, where there is a text, and the strength of the recording unless it is 1."""
+    place = settings.text_place if isinstance(settings.text_place, str) else ":".join(map(str, settings.text_place))
+    strength = settings.resolved_sound_strength
+    return {
+        **({} if settings.text is None else {"text": settings.text, "text_place": place}),
+        **({} if strength == 1 else {"sound_strength": strength}),
+    }
+
+
+def _describe_images(settings: FilmSettings) -> dict[str, Any]:
+    """Return the digests of the images that are given, which have been read, and their strengths."""
+    control = settings.control_image
+    scale = settings.controlnet_conditioning_scale
+    described = {
+        "image": _image_digest(settings.image),
+        "image_strength": settings.strength,
+        "control_image": [_image_digest(each) for each in control]
+        if isinstance(control, list)
+        else _image_digest(control),
+        "control_scale": list(scale) if isinstance(scale, Sequence) else scale,
+    }
+    return {name: value for name, value in described.items() if value is not None}
+
+
+def _image_digest(image: Any) -> str | None:
+    return None if image is None else hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
 
 
 def _describe_sound(sound: SoundFile) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -19,13 +19,15 @@ class NoisePath:
 
     Args:
         seed: seed of the noise at position 0.
-        shape: shape of the latents of one image, (C, H, W).
+        noise_of: returns the noise (1, C, H, W) of a seed.
         device: device of the result.
         dtype: dtype of the result.
     """
 
-    def __init__(self, seed: int, shape: Sequence[int], *, device: torch.device, dtype: torch.dtype) -> None:
-        self.seed, self.shape, self.device, self.dtype = seed, (1, *shape), device, dtype
+    def __init__(
+        self, seed: int, noise_of: Callable[[int], Tensor], *, device: torch.device, dtype: torch.dtype
+    ) -> None:
+        self.seed, self.noise_of, self.device, self.dtype = seed, noise_of, device, dtype
         self._ends: dict[int, Tensor] = {}
 
     def at(self, position: float) -> Tensor:
@@ -38,5 +40,4 @@ class NoisePath:
         return noise.to(self.device, self.dtype)
 
     def _noise(self, number: int) -> Tensor:
-        generator = torch.Generator("cpu").manual_seed((self.seed + number) % SEED_LIMIT)
-        return torch.randn(self.shape, generator=generator, dtype=self.dtype).float()
+        return self.noise_of((self.seed + number) % SEED_LIMIT).float().cpu()

@@ -9,7 +9,7 @@ film.mp4.part/             an unfinished film, next to its target
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from math import ceil
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SEGMENT_S = 2  # minimum length: what an interruption can lose, and the distance between the frames to seek to
 SUFFIX = ".mp4"
+DIGESTS = frozenset({"sound", "encoder", "diffusion", "image", "control_image"})
 SETTINGS_NAME, SOUND_NAME, MUXED_NAME = "settings.json", "sound.mp4", "whole.mp4"
 
 
@@ -66,7 +67,8 @@ def check_unfinished(target: Path, sound: MeasuredRecording, settings: FilmSetti
     if stored is not None:
         from photism.drawing.video.fingerprint import requested_fingerprint
 
-        _check_equal(part_folder(target), stored["about"], requested_fingerprint(sound, settings))
+        requested = requested_fingerprint(sound, settings)
+        _check_equal(part_folder(target), stored["about"], requested, requested)
 
 
 def write_film(
@@ -145,12 +147,13 @@ def _open_folder(folder: Path, about: dict[str, Any], segment_frames: int, *, re
             content = json.dumps({"piece_length": segment_frames, "about": about}, indent=1)
             unfinished.write_text(content, encoding="utf8")
         return segment_frames
-    _check_equal(folder, stored["about"], about)
+    _check_equal(folder, stored["about"], about, about | stored["about"])
     return stored["piece_length"]
 
 
-def _check_equal(folder: Path, stored: dict[str, Any], given: dict[str, Any]) -> None:
-    changes = [_change(name, stored.get(name), given[name]) for name in given if stored.get(name) != given[name]]
+def _check_equal(folder: Path, stored: dict[str, Any], given: dict[str, Any], names: Iterable[str]) -> None:
+    pairs = [(name, stored.get(name), given.get(name)) for name in names]
+    changes = [_change(name, there, now) for name, there, now in pairs if there != now]
     if changes:
         raise InputError(
             f"{folder} holds an unfinished film with other settings ({', '.join(changes)}). Repeat its settings to "
@@ -160,8 +163,9 @@ def _check_equal(folder: Path, stored: dict[str, Any], given: dict[str, Any]) ->
 
 def _change(name: str, stored: object, given: object) -> str:
     """Describe how a setting differs; digests are not shown."""
-    is_digest = name in ("sound", "encoder", "diffusion") or " " in f"{stored}{given}"
-    return f"another {name}" if is_digest else f"{name} {stored} there, {given} now"
+    is_digest = name in DIGESTS or " " in f"{stored}{given}"
+    there, now = ("none" if value is None else value for value in (stored, given))
+    return f"another {name}" if is_digest else f"{name} {there} there, {now} now"
 
 
 def _is_unfinished_film(folder: Path) -> bool:
