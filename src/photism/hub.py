@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 
-from photism.errors import InputError
+from photism.errors import InputError, is_fault_of_input
 
 logger = logging.getLogger(__name__)
 
@@ -99,6 +99,27 @@ def find_file(name: str, source: str) -> Path | None:
         return fetch_file(name, "/".join(parts[:2]), "/".join(parts[2:]))[1]
     except InputError as error:
         raise InputError(f"{name} {source}: no such file; and {error}") from None
+
+
+def list_files(hub_id: str, cached: Path) -> list[str]:
+    """Return the paths of the files in a hub repository; if weights are cached or there is no network, of those cached.
+
+    Args:
+        hub_id: id of the repository.
+        cached: a file of the repository in the cache, in any folder of it.
+    """
+    from huggingface_hub import list_repo_files
+
+    snapshot = next((parent for parent in cached.parents if parent.parent.name == "snapshots"), cached.parent)
+    names = [path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*")]
+    if any(name.endswith(".safetensors") for name in names):
+        return names
+    try:
+        return list_repo_files(hub_id)
+    except Exception as error:  # of the HTTP library, which changes with the version of huggingface_hub
+        if not is_fault_of_input(error):
+            raise
+        return names
 
 
 def is_path(source: str) -> bool:

@@ -13,6 +13,7 @@ LIBRARY_FILES = (
     "config.json",
     "*_config.json",
     "*.index.json",
+    "*.index.*.json",
     "model_index.json",
     "special_tokens_map.json",
     "added_tokens.json",

@@ -15,8 +15,10 @@ from photism.errors import InputError, as_input_error
 from photism.json_files import read_json_object
 from photism.library_logging import quiet_libraries
 
-DEFAULT_FILES = re.compile(r"(diffusion_pytorch_model|model)(-[0-9]+-of-[0-9]+)?\.safetensors")
-"""Names of the weights, in one file or in shards, that diffusers and transformers load unless a variant is named."""
+WEIGHTS = re.compile(
+    r"(diffusion_pytorch_model|model)(-\d+-of-\d+)?(\.(?P<variant>[^.]+?))?(-\d+-of-\d+)?\.safetensors"
+)
+"""Names of the weights, in one file or in shards, of diffusers and transformers; a variant, such as fp16, is named."""
 FLOATS = ("F", "BF")
 """Beginnings of the names that safetensors has for floating-point types."""
 LARGEST_WEIGHT = 1e18
@@ -36,9 +38,14 @@ class TensorHeader(NamedTuple):
     dtype: str
 
 
-def default_files(folder: Path) -> list[Path]:
-    """Return the weights in a folder that are loaded unless a variant is named; a variant such as fp16 is not."""
-    return sorted(path for path in folder.glob("*.safetensors") if DEFAULT_FILES.fullmatch(path.name))
+def variants(names: Iterable[str]) -> set[str | None]:
+    """Return the variants of the weights among files of these names; None stands for weights without a variant."""
+    return {match["variant"] for match in map(WEIGHTS.fullmatch, names) if match}
+
+
+def default_files(folder: Path, variant: str | None = None) -> list[Path]:
+    """Return the weights in a folder that are loaded in a variant; those without one unless it is named."""
+    return [path for path in sorted(folder.glob("*.safetensors")) if variant in variants([path.name])]
 
 
 def read_headers(files: Iterable[Path], owner: str) -> dict[str, TensorHeader]:

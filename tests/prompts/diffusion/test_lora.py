@@ -208,6 +208,7 @@ def test_layers_that_the_unet_lacks_are_reported(models, loras, tmp_path):
 
 def test_a_pickled_lora_is_refused_with_the_command_that_converts_it(load, tmp_path):
     for suffix in (".bin", ".pt"):
+        (tmp_path / f"a{suffix}").touch()
         with pytest.raises(
             InputError, match=rf'a{suffix} is pickled, .*convert it: python -c ".*" .*a{suffix} .*a.saf'
         ):

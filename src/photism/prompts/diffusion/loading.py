@@ -10,14 +10,18 @@ from typing import Any
 import torch
 
 from photism.errors import as_input_error
+from photism.hub import fetch_file
 from photism.json_files import check_library_files, read_json_object
 from photism.library_logging import quiet_libraries, without_onnxruntime
 from photism.prompts.diffusion.controlnet import load_controlnet
 from photism.prompts.diffusion.single_file import load_single_file
 from photism.prompts.diffusion.source import DiffusionSource, find_diffusion
+from photism.prompts.diffusion.vae import load_vae
+from photism.prompts.diffusion.variants import choose_variant
 from photism.prompts.settings import PipelineSettings
 from photism.weights import check_component, check_values, default_files
 
+INDEX = "model_index.json"
 FROM_PRETRAINED = {
     "use_safetensors": True,
     "low_cpu_mem_usage": False,  # the only way without accelerate; diffusers would warn
@@ -57,10 +61,13 @@ def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.
         import_module("diffusers")  # it warns of what is not installed
     settings = source.settings
     given: dict[str, Any] = {"unet": None, "vae": None} if text_only else {}
-    if settings.controlnets:
-        arguments = {**FROM_PRETRAINED, "dtype": dtype}
-        loaded = [load_controlnet(each, arguments) for each in settings.controlnets]
+    arguments: dict[str, Any] = {"variant": settings.variant, "dtype": dtype, "arguments": FROM_PRETRAINED}
+    if source.controlnets:
+        pairs = zip(settings.controlnets, source.controlnets, strict=True)
+        loaded = [load_controlnet(controlnet, config, **arguments) for controlnet, config in pairs]
         given["controlnet"] = loaded if len(loaded) > 1 else loaded[0]
+    if source.vae is not None and not text_only:
+        given["vae"] = load_vae(settings.vae, source.vae, **arguments)
     if source.single_file is not None:
         pipeline = load_single_file(source.single_file, settings, dtype=dtype, given=given)
     else:
@@ -73,18 +80,29 @@ def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.
 
 def _load_folder(source: DiffusionSource, *, dtype: torch.dtype, given: Mapping[str, Any]) -> Any:
     """Load the pipeline in a folder or hub repository, with given models instead of its own."""
-    _check_components(source.location, skipped=given)
+    variant = _variant(source)
+    _check_components(source.location, variant, skipped=given)
     with as_input_error(f"diffusion {source.location} cannot be loaded"), quiet_libraries, without_onnxruntime():
         return _pipeline_class(source.settings).from_pretrained(
-            source.location, **FROM_PRETRAINED, dtype=dtype, **given
+            source.location, **FROM_PRETRAINED, variant=variant, dtype=dtype, **given
         )
 
 
-def _check_components(location: str, *, skipped: Container[str]) -> None:
+def _variant(source: DiffusionSource) -> str | None:
+    """Return the variant of the weights in a folder or hub repository."""
+    location, name = source.location, f"diffusion {source.location}"
+    index = Path(location, INDEX) if Path(location).is_dir() else fetch_file("diffusion", location, INDEX)[1]
+    entries = read_json_object(index, name)
+    parts = [part for part, entry in entries.items() if isinstance(entry, list) and None not in entry]
+    return choose_variant(name, location, index, parts=parts, asked=source.settings.variant, is_required=True)
+
+
+def _check_components(location: str, variant: str | None, *, skipped: Container[str]) -> None:
     """Check that the configurations in a local folder describe its weights, before memory is allocated for these.
 
     Args:
         location: folder of a diffusers pipeline; nothing is checked for a hub id, whose weights are not fetched yet.
+        variant: of the weights; a component that lacks it has weights without one.
         skipped: components that are not loaded from there.
 
     Raises:
@@ -97,8 +115,8 @@ def _check_components(location: str, *, skipped: Container[str]) -> None:
     check_library_files(folder, name)
     for path in sorted(path for path in folder.iterdir() if path.is_dir()):
         check_library_files(path, f"{path.name} of {name}")
-    for component, entry in read_json_object(folder / "model_index.json", name).items():
-        files = default_files(folder / component)
+    for component, entry in read_json_object(folder / INDEX, name).items():
+        files = default_files(folder / component, variant) or default_files(folder / component)
         if component in skipped or not files or not (folder / component / "config.json").is_file():
             continue
         model_class = _component_class(entry)

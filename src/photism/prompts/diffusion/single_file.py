@@ -7,19 +7,17 @@ for it, configurations and a tokenizer, comes from the file's own shapes and fro
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-from photism.errors import InputError, as_input_error
-from photism.library_logging import quiet_libraries
+from photism.errors import as_input_error
 from photism.prompts.diffusion.clip_tokenizer import clip_tokenizer
+from photism.prompts.diffusion.conversion import as_conversion, check_accelerate
 from photism.prompts.diffusion.file_kinds import (
     STABLE_DIFFUSION,
     STABLE_DIFFUSION_1,
@@ -35,7 +33,8 @@ from photism.prompts.diffusion.single_file_configs import (
     Config,
     text_encoder_configs,
     unet_config,
-    vae_config,
+    vae_constants,
+    vae_sizes,
 )
 from photism.prompts.settings import PipelineSettings
 from photism.settings import SettingError
@@ -92,8 +91,7 @@ def read_single_file(path: Path, settings: PipelineSettings) -> SingleFile:
     kind = recognise(headers)
     if kind not in STABLE_DIFFUSION:
         raise refuse("diffusion", path, kind)
-    if find_spec("accelerate") is None:
-        raise InputError("a single file needs accelerate, which is not installed: pip install 'photism[diffusion]'")
+    check_accelerate()
     check_floats({key: header for key, header in headers.items() if key.startswith(UNET_PREFIX)}, name)
     shapes = {key: header.shape for key, header in headers.items()}
     with as_input_error(f"{name} lacks tensors of {kind.description}"):
@@ -101,7 +99,7 @@ def read_single_file(path: Path, settings: PipelineSettings) -> SingleFile:
         configs = {"unet": unet_config(shapes, kind, prediction_type=prediction_type)}
         configs |= text_encoder_configs(shapes, kind)
         if any(key.startswith(VAE_PREFIXES) for key in headers):
-            configs["vae"] = vae_config(shapes, kind)
+            configs["vae"] = {**vae_constants(kind), **vae_sizes(shapes)}
         elif settings.vae is None:
             raise SettingError("vae", f"is missing: {path} contains none; give the one that it was made for")
     scheduler = {**SCHEDULERS[kind], "prediction_type": prediction_type}
@@ -146,25 +144,6 @@ def load_single_file(
             **given,
         )
         return pipeline.to("cpu")  # raises an error if a tensor is missing
-
-
-@contextmanager
-def as_conversion(owner: str) -> Generator[None]:
-    """Turn what diffusers raises at a file that it cannot convert into an InputError.
-
-    Args:
-        owner: how error messages refer to the file, such as "diffusion x.safetensors".
-
-    Raises:
-        InputError: the file is damaged; or it lacks tensors, which then stay on the meta device and cannot be copied.
-    """
-    try:
-        with as_input_error(f"{owner} cannot be loaded"), quiet_libraries:
-            yield
-    except InputError as error:
-        if isinstance(error.__cause__, NotImplementedError):
-            raise InputError(f"{owner} is incomplete: it lacks tensors of its model; fetch it again") from None
-        raise
 
 
 def _prediction_type(path: Path, headers: Mapping[str, TensorHeader], kind: FileKind) -> str:

@@ -107,18 +107,12 @@ def controlnet_sizes(shapes: Shapes) -> Config:
     }
 
 
-def vae_config(shapes: Shapes, kind: FileKind) -> Config:
-    """Return the configuration of the VAE in a single file.
-
-    Args:
-        shapes: of the tensors of a single file.
-        kind: of Stable Diffusion.
-    """
-    config = {"_class_name": "AutoencoderKL", "sample_size": 512, **vae_sizes(shapes)}
+def vae_constants(kind: FileKind) -> Config:
+    """Return what no shape shows of the VAE of a kind of Stable Diffusion."""
     if kind == STABLE_DIFFUSION_XL:
         # Its decoder overflows in float16.
-        config |= {"sample_size": 1024, "scaling_factor": XL_SCALING_FACTOR, "force_upcast": True}
-    return config
+        return {"sample_size": 1024, "scaling_factor": XL_SCALING_FACTOR, "force_upcast": True}
+    return {"sample_size": 512}
 
 
 def vae_sizes(shapes: Shapes) -> Config:

@@ -14,15 +14,18 @@ from typing import Any
 import torch
 
 from photism.errors import InputError
-from photism.hub import fetch_file, find_file
+from photism.hub import fetch_file
 from photism.json_files import read_json_object
 from photism.prompts.diffusion.controlnet import controlnet_config
 from photism.prompts.diffusion.lora import Lora, find_loras
+from photism.prompts.diffusion.pickled import weights_file
 from photism.prompts.diffusion.single_file import SingleFile, read_single_file
+from photism.prompts.diffusion.single_file_configs import Config, vae_constants
+from photism.prompts.diffusion.vae import vae_config
 from photism.prompts.settings import PipelineSettings
 from photism.settings import SettingError
 
-UNET_CONFIG = "unet/config.json"
+UNET_CONFIG, VAE_CONFIG = "unet/config.json", "vae/config.json"
 
 INPAINTING_CHANNELS = (4, 9)
 """Input channels of the UNets that diffusers' inpainting pipelines take: latents of 4 channels; or, for a UNet trained
@@ -47,14 +50,16 @@ class DiffusionSource:
         loras: LoRA weights, which fit the UNet.
         settings: of the pipeline.
         single_file: the file, if it is one.
+        vae: configuration of the VAE that replaces the pipeline's own, if there is one.
     """
 
     location: str
     unet: Mapping[str, Any]
-    controlnets: tuple[Mapping[str, Any], ...]
+    controlnets: tuple[Config, ...]
     loras: tuple[Lora, ...]
     settings: PipelineSettings
-    single_file: SingleFile | None = None
+    single_file: SingleFile | None
+    vae: Config | None
 
 
 def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.device) -> DiffusionSource:
@@ -69,13 +74,14 @@ def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.d
         InputError: something is missing, does not fit together, or cannot be done on this machine.
     """
     _check_machine(settings, device)
-    file = find_file("diffusion", location)
-    single_file = None if file is None else read_single_file(file, settings)
-    if single_file is None:
-        location, unet = _unet_config(location)
-    else:
+    file, single_file = weights_file("diffusion", location), None
+    if file is not None:
+        single_file = read_single_file(file, settings)
         unet = single_file.configs["unet"]
-    controlnets = tuple(controlnet_config(each) for each in settings.controlnets)
+    else:
+        location, path = _unet_config_path(location)
+        unet = read_json_object(path, f"the UNet of diffusion {location}")
+    controlnets = tuple(controlnet_config(each, unet) for each in settings.controlnets)
     _check_task(location, unet, settings)
     for controlnet in controlnets:
         if controlnet["cross_attention_dim"] != unet.get("cross_attention_dim"):
@@ -83,7 +89,11 @@ def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.d
                 f"controlnet must take prompts of diffusion's width, {unet.get('cross_attention_dim')} "
                 f"(cross_attention_dim); it takes {controlnet['cross_attention_dim']}"
             )
-    return DiffusionSource(location, unet, controlnets, find_loras(settings, unet), settings, single_file)
+    vae = None
+    if settings.vae is not None:
+        own = _own_vae_config(location, single_file)
+        vae = vae_config(settings.vae, own, latent_channels=unet.get("out_channels"))
+    return DiffusionSource(location, unet, controlnets, find_loras(settings, unet), settings, single_file, vae)
 
 
 def suggestion(width: int) -> str:
@@ -110,14 +120,26 @@ def _check_machine(settings: PipelineSettings, device: torch.device) -> None:
             raise SettingError("compile", f"needs a C++ compiler; {compiler} was not found: install it, or set CXX")
 
 
-def _unet_config(location: str) -> tuple[str, Mapping[str, Any]]:
+def _unet_config_path(location: str) -> tuple[str, Path]:
     """Return where a pipeline is, which may be a mirror of a hub repository, and the configuration of its UNet."""
     path = Path(location, UNET_CONFIG)
     if not Path(location).is_dir():
-        location, path = fetch_file("diffusion", location, UNET_CONFIG)
+        return fetch_file("diffusion", location, UNET_CONFIG)
     if not path.exists():
-        raise InputError(f"diffusion must be a diffusers pipeline with a UNet; {location} has no {UNET_CONFIG}")
-    return location, read_json_object(path, f"the UNet of diffusion {location}")
+        files = sorted(each.name for each in Path(location).glob("*.safetensors"))
+        remedy = f"; or give one of its files, such as {Path(location, files[0])}" if files else ""
+        raise InputError(f"diffusion must be a diffusers pipeline with a UNet; {location} has no {UNET_CONFIG}{remedy}")
+    return location, path
+
+
+def _own_vae_config(location: str, single_file: SingleFile | None) -> Mapping[str, Any]:
+    """Return the configuration of the VAE of a pipeline, or the constants of one that a single file lacks."""
+    if single_file is not None:
+        return single_file.configs.get("vae") or vae_constants(single_file.kind)
+    path = Path(location, VAE_CONFIG)
+    if not Path(location).is_dir():
+        path = fetch_file("diffusion", location, VAE_CONFIG)[1]
+    return read_json_object(path, f"the VAE of diffusion {location}") if path.exists() else {}
 
 
 def _check_task(location: str, unet: Mapping[str, Any], settings: PipelineSettings) -> None:
