@@ -49,9 +49,22 @@ def test_long_speech_is_cut_at_pauses_and_by_its_length(words, measured):
     recording = measured(*[one, silence(0.1), two, silence(0.1)] * 4)
     segments = list(speech_segments(recording, longest_s=2))
     assert segments[0].start_s < 0.1
-    assert all(0.6 <= segment.stop_s - segment.start_s <= 2.01 for segment in segments)
+    assert all(0.6 <= segment.stop_s - segment.start_s <= 2.7 for segment in segments)
     assert all(one.stop_s == two.start_s for one, two in pairwise(segments))
     assert segments[-1].stop_s == pytest.approx(recording.duration_s, abs=0.3)
+
+
+def test_a_weak_start_and_end_belong_to_a_word(words, measured):
+    (word, *_), hiss = words, noise(0.2, gain=0.02)
+    for background in (silence(1), noise(1, gain=0.0005)):
+        recording = measured(background, hiss, word, hiss[: RATE // 10], background)
+        assert_segments(list(speech_segments(recording, longest_s=3)), [(1, 1.3 + len(word) / RATE)], 0.05)
+
+
+def test_a_word_in_steady_noise_does_not_begin_earlier(words, measured):
+    samples = np.concatenate([silence(1), words[0], silence(1)])
+    (segment,) = speech_segments(measured(samples + noise(len(samples) / RATE, gain=0.005)), longest_s=3)
+    assert 0.95 <= segment.start_s <= 1.1
 
 
 def test_silence_separates_sounds(measured):
@@ -64,17 +77,19 @@ def test_short_pauses_do_not(measured):
     assert_segments(list(onset_segments(recording, longest_s=3)), [(0, 0.95)], 0.03)
 
 
-def test_a_steady_sound_is_cut_into_segments_of_the_longest_length(measured):
+def test_a_steady_sound_is_cut_if_it_is_a_third_longer_than_the_longest_segment(measured):
+    assert_segments(list(onset_segments(measured(tone(3.9)), longest_s=3)), [(0, 3.9)], 0.03)
     segments = list(onset_segments(measured(tone(10)), longest_s=3))
+    assert len(segments) > 2
     assert sum(segment.stop_s - segment.start_s for segment in segments) == pytest.approx(10, abs=0.05)
-    assert all(0.99 <= segment.stop_s - segment.start_s <= 3.01 for segment in segments)
+    assert all(0.99 <= segment.stop_s - segment.start_s <= 4.01 for segment in segments)
 
 
 def test_music_is_cut_at_its_strongest_onsets(measured):
     bed = noise(12, gain=0.01)
     quiet, strong = 0.1 * beats(12, every_s=0.5), beats(12, every_s=2)
     segments = list(onset_segments(measured(bed + quiet + strong), longest_s=3))
-    assert_segments(segments, [(start, start + 2) for start in range(0, 12, 2)], 0.03)
+    assert_segments(segments, [(0, 2), (2, 4), (4, 6), (6, 8), (8, 12)], 0.03)
 
 
 @pytest.mark.parametrize("sync", ["speech", "onsets"])

@@ -28,7 +28,7 @@ Where = TypeVar("Where", Segment, Window)
 
 CUTS_PER_BATCH = 8
 DEFAULT_HOP_S = 1.0
-CONTEXT_S = 0.1
+CONTEXT_S = 0.05
 """Sound on either side of a segment that is encoded with it, at most to the middle of the pause."""
 
 

@@ -7,8 +7,8 @@ longer than a given time is cut, at a pause or at an onset, so that the prompts 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from itertools import chain, repeat
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, repeat, takewhile
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -27,6 +27,12 @@ SHORTEST_SILENCE_S = 0.2
 """Pause that ends a segment. The closure of a stop within a word is shorter."""
 SHORTEST_SOUND_S = 0.1
 """Shortest segment; a shorter sound is skipped."""
+LONGEST_WEAK_S = 0.4
+"""Longest weak start of a sound, such as a fricative that voice activity detection misses."""
+SOUND_RANGE_DB = 30.0
+"""Range of levels within a sound: weak frames next to it belong to it if they are at most this far below its peak."""
+NOISE_RANGE_DB = 10.0
+"""Distance from the quietest frame of a pause at which weak frames are more than its noise."""
 SPEECH_FRACTION = 0.5
 """Fraction of the sound that is speech, from which on the windows of a recording follow its speech."""
 
@@ -39,10 +45,11 @@ class Segment(NamedTuple):
 
 
 class _Frame(NamedTuple):
-    """Whether there is sound in a frame of a recording, and how well a segment could begin with it."""
+    """A frame of a recording."""
 
-    is_active: bool
-    cut_score: float
+    is_active: bool  # whether it is a part of a segment
+    level_db: float
+    cut_score: float  # how well a segment could begin with it
 
 
 def find_segments(
@@ -72,7 +79,8 @@ def speech_segments(recording: MeasuredRecording, *, longest_s: float) -> Iterat
 
     Args:
         recording: the recording, which is read in blocks.
-        longest_s: longest segment in seconds; longer speech is cut at its longest pause, or else where it is quietest.
+        longest_s: duration in seconds. Speech that goes on for a third longer is cut before this time, at its longest
+            pause, or else where it is quietest.
 
     Yields:
         The segments, ascending. They do not overlap.
@@ -88,7 +96,8 @@ def onset_segments(recording: MeasuredRecording, *, longest_s: float) -> Iterato
 
     Args:
         recording: the recording, which is read in blocks.
-        longest_s: longest segment in seconds. From a third of it on, a segment ends at the strongest onset.
+        longest_s: duration in seconds. Sound that goes on for a third longer is cut before this time, at its strongest
+            onset, but not in the first third.
 
     Yields:
         The segments, ascending. They do not overlap.
@@ -119,7 +128,7 @@ def _speech_frames(recording: MeasuredRecording) -> Iterator[_Frame]:
     pause_s = 0.0
     for is_speech in follow_speech(chain.from_iterable(stream_speech_probabilities(blocks()))):
         level_db = levels_db.popleft()
-        yield _Frame(is_speech, pause_s if is_speech and pause_s else MIN_DB - level_db)
+        yield _Frame(is_speech, level_db, pause_s if is_speech and pause_s else MIN_DB - level_db)
         pause_s = 0.0 if is_speech else pause_s + BLOCK_S
 
 
@@ -134,36 +143,53 @@ def _onset_frames(recording: MeasuredRecording) -> Iterator[_Frame]:
     peak_db = max(recording.peak_db, MIN_PEAK_DB)
     onset_strength = OnsetStrength(peak_db)
     for block in frame_blocks(stream_samples(recording.sound, warnings=[])):
-        is_active = power_to_db(frame_power(block)) > peak_db - LEVEL_RANGE_DB
-        yield from map(_Frame, is_active.tolist(), onset_strength(block).tolist())
+        levels_db = power_to_db(frame_power(block))
+        is_active = levels_db > peak_db - LEVEL_RANGE_DB
+        yield from map(_Frame, is_active.tolist(), levels_db.tolist(), onset_strength(block).tolist())
 
 
 def _segments(frames: Iterable[_Frame], *, frame_s: float, longest_s: float) -> Iterator[Segment]:
-    """Join active frames that short pauses separate, and cut what is longer than `longest_s`.
+    """Join active frames that short pauses separate, extend them by weak starts and ends, and cut what is too long.
 
-    No more frames are held than a segment and a third of one have.
+    Of all frames, only those of one segment and of the pause before it are held.
     """
     longest = max(2, round(longest_s / frame_s))
     shortest = max(1, longest // 3)
     pause = round(SHORTEST_SILENCE_S / frame_s)
-    scores: list[float] = []  # of the frames since the start of a segment
-    silent = 0  # the last of them that are not active
-    start = 0
-    for index, frame in enumerate(chain(frames, repeat(_Frame(False, 0.0), pause))):
-        if not (scores or frame.is_active):
+    before: deque[_Frame] = deque(maxlen=round(LONGEST_WEAK_S / frame_s))
+    run: list[_Frame] = []  # since the start of a segment
+    silent = 0  # number of frames at the end of the run that are not active
+    for stop, frame in enumerate(chain(frames, repeat(_Frame(False, MIN_DB, 0.0), pause)), start=1):
+        if not (run or frame.is_active):
+            before.append(frame)
             continue
-        start = start if scores else index
+        run.append(frame)
         silent = 0 if frame.is_active else silent + 1
-        scores.append(frame.cut_score)
-        length = len(scores) - silent
-        is_ended = silent == pause
-        if length > longest and (is_ended or length == longest + shortest):
-            # Both parts have at least the shortest and at most the longest length.
-            first = max(shortest, length - longest)
-            cut = first + int(np.argmax(scores[first : min(longest, length - shortest) + 1]))
-            yield Segment(start * frame_s, (start + cut) * frame_s)
-            start, scores, length = start + cut, scores[cut:], length - cut
-        if is_ended:
-            if length * frame_s >= SHORTEST_SOUND_S:
-                yield Segment(start * frame_s, (start + length) * frame_s)
-            scores = []
+        sound, after = run[: len(run) - silent], run[len(run) - silent :]
+        if silent == pause:
+            later = _count_weak(after, sound)
+            start_s = (stop - len(run) - _count_weak([*reversed(before)], sound)) * frame_s
+            if len(sound) * frame_s >= SHORTEST_SOUND_S:
+                yield Segment(start_s, (stop - len(after) + later) * frame_s)
+            before.extend(after[later:])
+            run = []
+        elif len(sound) == longest + shortest:
+            cut = shortest + int(np.argmax([each.cut_score for each in sound[shortest : longest + 1]]))
+            start_s = (stop - len(run) - _count_weak([*reversed(before)], sound)) * frame_s
+            yield Segment(start_s, (stop - len(run) + cut) * frame_s)
+            before.clear()
+            run = run[cut:]
+
+
+def _count_weak(silent: Sequence[_Frame], sound: Sequence[_Frame]) -> int:
+    """Count the frames next to a sound that belong to it, because their level is well above the noise.
+
+    Args:
+        silent: frames that are not active, from the sound on.
+        sound: frames of the sound.
+    """
+    if not silent:
+        return 0
+    audible_db = min(each.level_db for each in silent) + NOISE_RANGE_DB
+    threshold_db = max(audible_db, max(each.level_db for each in sound) - SOUND_RANGE_DB)
+    return sum(1 for _ in takewhile(lambda each: each.level_db > threshold_db, silent))
