@@ -24,6 +24,8 @@ def describe_models(settings: PipelineSettings) -> dict[str, Any]:
         "model": settings.model or "tiny",
         "diffusion": settings.diffusion,
         "lora": ", ".join(loras) or None,
+        "embedding": ", ".join(str(each) if token is None else f"{each}:{token}" for each, token in settings.embeddings)
+        or None,
         "scheduler": settings.scheduler,
         "dtype": None if dtype == "float32" else dtype,
         "controlnet": ", ".join(map(str, settings.controlnets)) or None,

@@ -1,7 +1,8 @@
 """Encode captions as the audio encoder's training did: by the text encoder without what a user has added to it.
 
-LoRA weights for a text encoder change the words that a user gives, `--text` and `--negative`. The captions that a
-recording is compared with are those of training, so that what is recognised does not depend on the style of an image.
+LoRA weights for a text encoder and tokens of textual inversion are for the words that a user gives, `--text` and
+`--negative`. The captions that a recording is compared with are those of training, so that what is recognised does not
+depend on the style of an image.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from copy import copy
 from threading import RLock
 from typing import Any
 
 TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
+
+PLAIN_TOKENIZERS = "plain_tokenizers"
+"""Attribute of a pipeline with its tokenizers by name, as they were before tokens were added to them."""
 
 _lock = RLock()
 
@@ -25,14 +30,20 @@ def user_text() -> Generator[None]:
 
 
 @contextmanager
-def plain_text(pipeline: Any) -> Generator[None]:
-    """Switch off the LoRA weights of a pipeline's text encoders within this block; other threads wait for its end."""
+def plain_text(pipeline: Any) -> Generator[Any]:
+    """Yield a copy of a pipeline that shares its models, without tokens of textual inversion and LoRA weights for text.
+
+    The LoRA weights of the shared text encoders are switched off within this block; other threads wait for its end.
+    """
+    plain = copy(pipeline)
+    for name, tokenizer in getattr(pipeline, PLAIN_TOKENIZERS, {}).items():
+        setattr(plain, name, tokenizer)
     with _lock:
         layers = [layer for layer in _lora_layers(pipeline) if not layer.disable_adapters]
         for layer in layers:
             layer.enable_adapters(False)
         try:
-            yield
+            yield plain
         finally:
             for layer in layers:
                 layer.enable_adapters(True)

@@ -32,6 +32,16 @@ def parse_loras(values: Sequence[str]) -> tuple[tuple[str | Path, float], ...]:
     return tuple(loras)
 
 
+def parse_embeddings(values: Sequence[str]) -> tuple[tuple[str | Path, str | None], ...]:
+    """Return each embedding and its token from strings PATH:TOKEN, or a path alone, which may contain colons."""
+    embeddings: list[tuple[str | Path, str | None]] = []
+    for value in values:
+        path, _, token = value.rpartition(":")
+        is_path = not path or not token or any(sign in token for sign in "/\\") or Path(token).suffix == ".safetensors"
+        embeddings.append((value, None) if is_path else (path, token))
+    return tuple(embeddings)
+
+
 @settings
 class PipelineSettings:
     """Settings of an audio-to-image pipeline: which models it is loaded from, and how they run."""
@@ -85,6 +95,14 @@ class PipelineSettings:
         metavar="PATH[:WEIGHT]",
         parse=parse_loras,
     )
+    embedding: Sequence[tuple[str | Path, str | None]] | Mapping[str | Path, str] | str | Path | None = setting(
+        None,
+        "Embedding of textual inversion: a .safetensors file, folder or hub id, and the token that stands for it in "
+        "the text prompts; by default the one that the file names, or else the file's own name. May be given several "
+        "times.",
+        metavar="PATH[:TOKEN]",
+        parse=parse_embeddings,
+    )
     scheduler: str | None = setting(
         None,
         f"{schedulers.DESCRIPTION} Default: the diffusers pipeline's own.",
@@ -126,6 +144,15 @@ class PipelineSettings:
         if self.controlnet is None:
             return ()
         return tuple(self.controlnet) if isinstance(self.controlnet, list | tuple) else (self.controlnet,)
+
+    @property
+    def embeddings(self) -> tuple[tuple[str | Path, str | None], ...]:
+        """Sources of embeddings and the token of each; None for the default."""
+        if self.embedding is None:
+            return ()
+        if isinstance(self.embedding, str | Path):
+            return ((self.embedding, None),)
+        return tuple(self.embedding.items() if isinstance(self.embedding, Mapping) else self.embedding)
 
     @property
     def loras(self) -> tuple[tuple[str | Path, float], ...]:

@@ -16,7 +16,7 @@ from photism.prompts.plain_text import plain_text, user_text
 
 
 def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor | None]:
-    """Encode captions with a diffusion pipeline's text encoder, without its LoRA weights and without gradients.
+    """Encode captions with a diffusion pipeline's text encoder, without what a user added to it.
 
     Args:
         pipeline: a diffusers pipeline with `encode_prompt`.
@@ -28,8 +28,8 @@ def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor 
     Raises:
         NotFiniteError: the text encoder returns NaN or infinity.
     """
-    with plain_text(pipeline):
-        return _encode(pipeline, captions)
+    with plain_text(pipeline) as plain:
+        return _encode(plain, captions)
 
 
 @torch.no_grad()
@@ -54,7 +54,7 @@ def encode_text_prompt(
 ) -> AudioPrompt:
     """Encode texts into prompts that can replace the prompts of recordings or be mixed with them.
 
-    LoRA weights of the text encoder have their effect, as in the pipeline's own call.
+    LoRA weights of the text encoder and tokens of textual inversion have their effect, as in the pipeline's own call.
 
     Args:
         pipeline: a diffusers pipeline with a text encoder.
@@ -76,4 +76,6 @@ def encode_text_prompt(
 
 def count_tokens(text: str, pipeline: Any) -> int:
     """Count the tokens of a text, without BOS, EOS and padding."""
+    if hasattr(pipeline, "maybe_convert_prompt"):  # a token of textual inversion may have several vectors
+        text = pipeline.maybe_convert_prompt(text, pipeline.tokenizer)
     return len(pipeline.tokenizer.tokenize(text))

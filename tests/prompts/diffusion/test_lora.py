@@ -185,7 +185,8 @@ def test_the_same_lora_twice_has_the_sum_of_its_weights(models, loras, tmp_path)
             {"unet.mid_block.no.lora_A.weight": (2, 9), "unet.mid_block.no.lora_B.weight": (8, 2)},
             "none of its 1 layers",
         ),
-        ({"something.weight": (2, 2)}, "has no weights for the UNet, which does not change how a recording is drawn"),
+        ({"a.weight": (2, 2), "b.weight": (2, 2)}, "has no weights for the UNet, which does not change how a record"),
+        ({"emb_params": (2, 2)}, "lora cannot use .*: it is a textual inversion; give it as embedding"),
     ],
 )
 def test_a_lora_of_another_kind_or_model_is_refused_in_one_line(load, tmp_path, keys, message):

@@ -9,6 +9,7 @@ import torch
 from photism.prompts.diffusion.lora import add_loras
 from photism.prompts.diffusion.sampling_defaults import SamplingDefaults, declared_sampling, sampling_defaults
 from photism.prompts.diffusion.source import DiffusionSource
+from photism.prompts.diffusion.textual_inversion import add_embeddings
 from photism.schedulers import is_distilled, parse_scheduler
 
 
@@ -23,6 +24,7 @@ def finish_diffusion(pipeline: Any, source: DiffusionSource, *, device: torch.de
     """
     settings = source.settings
     add_loras(pipeline, source.loras)
+    add_embeddings(pipeline, source.embeddings)
     defaults = _apply_scheduler(pipeline, source)
     if settings.attention_slicing:
         pipeline.enable_attention_slicing()

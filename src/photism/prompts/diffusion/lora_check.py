@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from photism.errors import InputError, ModelWarning, is_fault_of_input
 from photism.library_logging import quiet_libraries
+from photism.prompts.diffusion.file_kinds import LORA, recognise, refuse
 from photism.weights import TensorHeader, check_floats, read_headers
 
 MODELS = {
@@ -87,9 +88,12 @@ def check_lora(path: Path, unet_config: Mapping[str, Any]) -> Mapping[str, str]:
 
 def _check_kind(headers: Mapping[str, TensorHeader], unet_config: Mapping[str, Any], name: str) -> None:
     """Refuse a LoRA of another kind or for another model, by its keys and the width of its prompts."""
-    for part, kind in OTHER_KINDS.items():
+    kind = recognise(headers)
+    if kind.setting not in (None, LORA.setting):
+        raise refuse("lora", name.removeprefix("lora "), kind)
+    for part, other in OTHER_KINDS.items():
         if any(part in key for key in headers):
-            raise InputError(f"{name} is {kind}, which cannot be used; give a LoRA of down and up matrices")
+            raise InputError(f"{name} is {other}, which cannot be used; give a LoRA of down and up matrices")
     if not any(word in key for key in headers for word in UNET_WORDS):
         for part, model in TRANSFORMERS.items():
             if any(part in key for key in headers):

@@ -21,6 +21,7 @@ from photism.prompts.diffusion.lora import Lora, find_loras
 from photism.prompts.diffusion.pickled import weights_file
 from photism.prompts.diffusion.single_file import SingleFile, read_single_file
 from photism.prompts.diffusion.single_file_configs import Config, vae_constants
+from photism.prompts.diffusion.textual_inversion import Embedding, find_embeddings
 from photism.prompts.diffusion.vae import vae_config
 from photism.prompts.settings import PipelineSettings
 from photism.settings import SettingError
@@ -48,6 +49,7 @@ class DiffusionSource:
         unet: configuration of its UNet.
         controlnets: configurations of the ControlNets.
         loras: LoRA weights, which fit the UNet.
+        embeddings: embeddings of textual inversion, which fit its text encoders.
         settings: of the pipeline.
         single_file: the file, if it is one.
         vae: configuration of the VAE that replaces the pipeline's own, if there is one.
@@ -57,6 +59,7 @@ class DiffusionSource:
     unet: Mapping[str, Any]
     controlnets: tuple[Config, ...]
     loras: tuple[Lora, ...]
+    embeddings: tuple[Embedding, ...]
     settings: PipelineSettings
     single_file: SingleFile | None
     vae: Config | None
@@ -93,7 +96,16 @@ def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.d
     if settings.vae is not None:
         own = _own_vae_config(location, single_file)
         vae = vae_config(settings.vae, own, latent_channels=unet.get("out_channels"))
-    return DiffusionSource(location, unet, controlnets, find_loras(settings, unet), settings, single_file, vae)
+    return DiffusionSource(
+        location,
+        unet,
+        controlnets,
+        find_loras(settings, unet),
+        find_embeddings(settings, unet),
+        settings,
+        single_file,
+        vae,
+    )
 
 
 def suggestion(width: int) -> str:
