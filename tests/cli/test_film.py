@@ -319,7 +319,7 @@ def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loa
         (["a.wav", "--fps", "0"], "--fps must be above 0 and at most 1000; got 0"),
         (["a.wav", "--window", "0.01"], "--window must be at least 0.1; got 0.01"),
         (["a.wav", "--hop", "4"], "--hop must be at most --window, 3, or audio between windows is skipped; got 4"),
-        (["a.wav", "--sync", "music"], "--sync must be one of auto, speech, onsets, fixed; got music"),
+        (["a.wav", "--sync", "music"], "--sync must be one of auto, speech, onsets, beat, downbeat, fixed; got music"),
         (["a.wav", "--sync", "speech", "--hop", "1"], "--hop is for fixed windows; with --sync speech, windows have"),
         (["a.wav", "-o", "a.avi"], "target (-o) must be a file that ends in .mp4; got a.avi"),
         (["a.wav", "-o", "no/a.mp4"], "-o: the folder no does not exist; create it"),

@@ -42,13 +42,24 @@ class OnsetStrength:
         Returns:
             (F,), one value per frame of 25 ms.
         """
+        flux_db = self.rises_db(samples).mean(axis=1)
+        return ((flux_db - ONSET_MIN_DB) / (ONSET_MAX_DB - ONSET_MIN_DB)).clip(0, 1)
+
+    def rises_db(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Compute how much each mel band of each frame of the next block rose in the last 20 ms, in dB.
+
+        Args:
+            samples: (T,), as in a call.
+
+        Returns:
+            (F, 80), 0 for a band that fell.
+        """
         bands = _log_mel(samples).clip(min=self._floor)  # (F, 80)
         if self._previous is None:  # silence before the recording
             self._previous = np.full_like(bands[:1], self._floor).repeat(ONSET_LAG, axis=0)
         lagged = np.concatenate([self._previous, bands])  # (ONSET_LAG + F, 80)
         self._previous = lagged[-ONSET_LAG:]
-        flux_db = (bands - lagged[:-ONSET_LAG]).clip(min=0).mean(axis=1) / NEPERS_PER_DB
-        return ((flux_db - ONSET_MIN_DB) / (ONSET_MAX_DB - ONSET_MIN_DB)).clip(0, 1)
+        return np.asarray((bands - lagged[:-ONSET_LAG]).clip(min=0) / NEPERS_PER_DB, np.float32)
 
 
 def _log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -338,7 +338,7 @@ def test_a_pipeline_that_needs_what_a_film_does_not_give_is_refused(pipeline, mo
         ({"hop_s": 0.009}, "hop_s must be at least 0.01; got 0.009"),
         ({"hop_s": 3.1}, "hop_s must be at most window_s, 3, or audio between windows is skipped; got 3.1"),
         ({"hop_s": 1.0, "sync": "onsets"}, "hop_s is for fixed windows; with sync onsets, windows have no hop"),
-        ({"sync": "words"}, "sync must be one of auto, speech, onsets, fixed; got words"),
+        ({"sync": "words"}, "sync must be one of auto, speech, onsets, beat, downbeat, fixed; got words"),
         ({"fade_s": -0.1}, "fade_s must be at least 0; got -0.1"),
         ({"noise": -0.1}, "noise must be at least 0; got -0.1"),
         ({"zoom": float("nan")}, "zoom must be at least 0; got nan"),

@@ -9,6 +9,7 @@ from photism import load_waveform
 from photism.audio.streaming import stream_samples
 from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.segmentation import find_segments, is_mostly_speech, onset_segments, speech_segments
+from photism.errors import RecordingWarning
 from photism.hub import bundled_model
 from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
 
@@ -116,3 +117,28 @@ def test_segments_do_not_depend_on_the_block_size(words, measured, monkeypatch, 
         lambda sound, **given: stream_samples(sound, **{**given, "block_samples": 4096}),
     )
     assert list(find(recording, longest_s=1)) == expected
+
+
+@pytest.mark.parametrize(("sync", "every_s"), [("beat", 0.5), ("downbeat", 2.0)])
+def test_segments_of_music_begin_at_its_beats_or_bars(measured, sync, every_s):
+    kick = np.concatenate([tone(0.1, hertz=70, gain=0.5), silence(1.9)])
+    recording = measured(silence(0.25), 0.5 * beats(10) + np.tile(kick, 5))
+    segments = list(find_segments(recording, sync, longest_s=3))
+    assert segments[0].start_s == 0
+    assert segments[-1].stop_s == recording.duration_s
+    assert all(one.stop_s == two.start_s for one, two in pairwise(segments))
+    assert [each.start_s for each in segments[1:]] == pytest.approx(np.arange(0.25, 10.2, every_s), abs=0.05)
+
+
+def test_parts_without_a_beat_are_divided_evenly(measured):
+    recording = measured(beats(12), silence(10))
+    segments = list(find_segments(recording, "beat", longest_s=3))
+    assert max(each.stop_s - each.start_s for each in segments) <= 3
+    assert segments[-1].stop_s == 22
+
+
+def test_music_without_a_beat_follows_its_onsets(measured):
+    recording = measured(tone(1), silence(0.3), tone(2.1, hertz=880), silence(0.8), tone(1.3))
+    with pytest.warns(RecordingWarning, match="a.wav: no regular beat; pictures change at onsets"):
+        segments = list(find_segments(recording, "beat", longest_s=3))
+    assert segments == list(onset_segments(recording, longest_s=3))

@@ -1,25 +1,30 @@
 """Segments of a recording, each of which becomes one prompt: words and utterances, or musical events.
 
-A segment begins where the picture should change: where a word begins, or at a strong onset. Sound that goes on for
-longer than a given time is cut, at a pause or at an onset, so that the prompts follow it. Nothing begins in silence.
+A segment begins where the picture should change: where a word begins, at a strong onset, or at a beat. Sound that goes
+on for longer than a given time is cut, at a pause or at an onset, so that the prompts follow it. No word and no onset
+begins in silence.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, repeat, takewhile
+from itertools import chain, pairwise, repeat, takewhile
 from typing import Literal, NamedTuple
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from photism.audio.beats import measure_accents, track_beats
 from photism.audio.level import HOP_S, MIN_DB, frame_blocks, frame_power, power_to_db
 from photism.audio.onsets import OnsetStrength
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.streaming import stream_samples
 from photism.audio.voice_activity import BLOCK_SAMPLES, follow_speech, stream_speech_probabilities
 from photism.drawing.video.audio_features import LEVEL_RANGE_DB, MIN_PEAK_DB, MeasuredRecording
+from photism.errors import RecordingWarning
 
 BLOCK_S = BLOCK_SAMPLES / SAMPLING_RATE  # 32 ms
 STREAM_SAMPLES = 256 * BLOCK_SAMPLES  # about 8 s
@@ -53,13 +58,14 @@ class _Frame(NamedTuple):
 
 
 def find_segments(
-    recording: MeasuredRecording, sync: Literal["speech", "onsets"], *, longest_s: float
+    recording: MeasuredRecording, sync: Literal["speech", "onsets", "beat", "downbeat"], *, longest_s: float
 ) -> Iterator[Segment]:
     """Find the segments of a recording, at least one.
 
     Args:
         recording: the recording, which is read in blocks.
-        sync: what segments follow.
+        sync: what segments follow. Those of a recording without a regular beat follow its onsets, which is reported as
+            a `RecordingWarning`.
         longest_s: longest segment in seconds.
 
     Yields:
@@ -68,6 +74,9 @@ def find_segments(
     Raises:
         InputError: the library silero-vad is not installed.
     """
+    if sync in ("beat", "downbeat"):
+        yield from beat_segments(recording, longest_s=longest_s, bars=sync == "downbeat")
+        return
     find = speech_segments if sync == "speech" else onset_segments
     segments = find(recording, longest_s=longest_s)
     yield next(segments, Segment(0.0, min(longest_s, recording.duration_s)))
@@ -103,6 +112,33 @@ def onset_segments(recording: MeasuredRecording, *, longest_s: float) -> Iterato
         The segments, ascending. They do not overlap.
     """
     return _segments(_onset_frames(recording), frame_s=HOP_S, longest_s=longest_s)
+
+
+def beat_segments(recording: MeasuredRecording, *, longest_s: float, bars: bool = False) -> Iterator[Segment]:
+    """Cut a recording at its beats, or at its onsets if it has none, which is reported as a `RecordingWarning`.
+
+    Args:
+        recording: the recording, which is read in blocks; 3 MB are held for an hour.
+        longest_s: longest segment in seconds; parts without a beat are divided evenly.
+        bars: whether to cut at downbeats only.
+
+    Yields:
+        The segments, ascending, from the start of the recording to its end.
+    """
+    blocks = stream_samples(recording.sound, warnings=[])
+    beats = track_beats(measure_accents(blocks, max(recording.peak_db, MIN_PEAK_DB)))
+    times_s = beats.times_s[beats.is_downbeat] if bars else beats.times_s
+    if not len(times_s):
+        warn(f"{recording.sound.name}: no regular beat; pictures change at onsets", RecordingWarning, stacklevel=2)
+        yield from find_segments(recording, "onsets", longest_s=longest_s)
+        return
+    inner = [
+        float(time_s) for time_s in times_s if SHORTEST_SOUND_S <= time_s <= recording.duration_s - SHORTEST_SOUND_S
+    ]
+    for start_s, stop_s in pairwise([0.0, *inner, recording.duration_s]):
+        parts = math.ceil((stop_s - start_s) / longest_s)
+        edges_s = np.linspace(start_s, stop_s, parts + 1).tolist()
+        yield from (Segment(*edges) for edges in pairwise(edges_s))
 
 
 def is_mostly_speech(recording: MeasuredRecording) -> bool:

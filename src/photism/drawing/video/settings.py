@@ -11,7 +11,7 @@ from photism.drawing.video.motion import BANDS, read_drives
 from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
 
-Sync: TypeAlias = Literal["auto", "speech", "onsets", "fixed"]
+Sync: TypeAlias = Literal["auto", "speech", "onsets", "beat", "downbeat", "fixed"]
 
 MAX_FPS = 1000
 MAX_DENOMINATOR = 1001  # of a frame rate: 30000/1001 is that of NTSC
@@ -49,8 +49,9 @@ class FilmSettings(ImageSettings):
     )
     sync: Sync = setting(
         "auto",
-        "What the picture changes with: words (speech, by voice activity), musical events (onsets), or windows of a "
-        "fixed length (fixed). auto is speech where at least half of the sound is, or else onsets; with --hop, fixed.",
+        "What the picture changes with: words (speech, by voice activity), musical events (onsets), every beat of "
+        "music (beat) or the first of each bar (downbeat), or windows of a fixed length (fixed). auto is speech where "
+        "at least half of the sound is, or else onsets; with --hop, fixed.",
         choices=get_args(Sync),
     )
     fade_s: float = setting(
