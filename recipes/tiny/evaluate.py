@@ -38,7 +38,6 @@ ROOT = Path(__file__).parents[2]
 THUMBNAIL = 32
 GENERATED = 200
 STEPS = 20
-START, END = "<!-- evaluation:start -->", "<!-- evaluation:end -->"
 
 
 def evaluate_hear(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dict[str, dict[str, float]]:
@@ -92,6 +91,17 @@ def accuracy(pictures: Sequence[Image.Image], captions: Sequence[str]) -> float:
     return sum(correct) / len(correct)
 
 
+def drawn_recordings() -> list[Recording]:
+    """Return the test recordings that images are generated of: `GENERATED` of speakers seen in training."""
+    captions = set(read_pictures().captions)
+    seen = [
+        each
+        for each in read_recordings()
+        if each.is_test and each.language not in UNSEEN_LANGUAGES and each.caption in captions
+    ]
+    return [seen[i] for i in np.linspace(0, len(seen) - 1, GENERATED).round().astype(int)]
+
+
 def evaluate_draw(pipeline: AudioToImagePipeline, recordings: Sequence[Recording]) -> dict[str, float]:
     """Return the accuracy of images from sound and from text, with the default settings except for the steps."""
     captions = [recording.caption for recording in recordings]
@@ -141,12 +151,14 @@ def markdown(classification: dict[str, dict[str, float]], generation: dict[str, 
     return "\n".join(lines)
 
 
-def write_between_marks(path: Path, text: str) -> None:
-    before, _, rest = path.read_text().partition(START)
-    _, found, after = rest.partition(END)
+def write_between_marks(path: Path, text: str, *, name: str = "evaluation") -> None:
+    """Replace what is between the marks `<!-- NAME:start -->` and `<!-- NAME:end -->` of a file."""
+    start, end = f"<!-- {name}:start -->", f"<!-- {name}:end -->"
+    before, _, rest = path.read_text(encoding="utf8").partition(start)
+    _, found, after = rest.partition(end)
     if not found:
-        raise SystemExit(f"evaluate: {path} has no {START} … {END}")
-    path.write_text(f"{before}{START}\n{text}\n{END}{after}")
+        raise SystemExit(f"{path} has no {start} … {end}")
+    path.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf8")
 
 
 def main() -> None:
@@ -158,11 +170,7 @@ def main() -> None:
     pipeline = AudioToImagePipeline.from_pretrained()
     recordings = [recording for recording in read_recordings() if recording.is_test]
     classification = evaluate_hear(pipeline, recordings)
-    with_image = set(read_pictures().captions)
-    seen = [each for each in recordings if each.language not in UNSEEN_LANGUAGES and each.caption in with_image]
-    generation = evaluate_draw(
-        pipeline, [seen[i] for i in np.linspace(0, len(seen) - 1, GENERATED).round().astype(int)]
-    )
+    generation = evaluate_draw(pipeline, drawn_recordings())
     table = markdown(classification, generation)
     print(table)
     (FOLDER / "evaluation.json").write_text(json.dumps({"hear": classification, "draw": generation}, indent=1) + "\n")

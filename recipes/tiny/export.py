@@ -3,7 +3,7 @@
     python -m recipes.tiny.export
 
 Writes the AudioPromptEncoder and, in `diffusion/`, a pipeline in Stable Diffusion's layout, with float16 weights.
-Existing files are replaced.
+Existing files are replaced; `lcm/`, `language/` and `sound/` are those of other stages and recipes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def main() -> None:
     AudioPromptEncoder.from_pretrained(CAPTIONS).half().save_pretrained(FOLDER)
 
     (FOLDER / "captions.json").write_text(json.dumps(read_captions(), ensure_ascii=False, indent=0) + "\n")
-    size = sum(path.stat().st_size for path in FOLDER.rglob("*.safetensors"))
+    written = [FOLDER / "model.safetensors", *(FOLDER / "diffusion").rglob("*.safetensors")]
+    size = sum(path.stat().st_size for path in written)
     print(f"{FOLDER}: {size / 2**20:.1f} MiB of weights")
     if size > MAX_BYTES:
         sys.exit(f"the weights exceed the {MAX_BYTES / 2**20:.0f} MiB that the bundled model may have")

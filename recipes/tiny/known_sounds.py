@@ -27,6 +27,7 @@ from photism.prompts.known_sounds import KnownSounds, terms
 from photism.prompts.prompt_adapter import PhoneticPromptAdapter
 from recipes.listening.sounds import TELEPHONE_RATE, add_noise
 from recipes.tiny.corpus import UNSEEN_LANGUAGES, cache_folder, read_recordings
+from recipes.tiny.evaluate import write_between_marks
 from recipes.tiny.export import FOLDER
 from recipes.tiny.unknown_sounds import read_unknown
 
@@ -34,7 +35,6 @@ LONGEST_S = 20
 """Recordings are cut after this time."""
 MEASURED = cache_folder() / "known-sounds.pt"
 PLOT = Path(__file__).with_name("known_sounds.png")
-START, END = "<!-- known:start -->", "<!-- known:end -->"
 
 LOST = 0.035
 """Fraction that is refused of the known recordings whose caption is among the first five, on those of the fit."""
@@ -244,11 +244,7 @@ def write(regression: KnownSounds, evaluation: str) -> None:
     config = json.loads(path.read_text(encoding="utf8")) | {"known_sounds": regression.as_config()}
     path.write_text(json.dumps(dict(sorted(config.items())), indent=2) + "\n", encoding="utf8")
     for document in (Path(__file__).with_name("README.md"), FOLDER.parents[1] / "README.md"):
-        before, _, rest = document.read_text(encoding="utf8").partition(START)
-        _, marked, after = rest.partition(END)
-        if not marked:
-            raise SystemExit(f"known_sounds: {document} has no {START} … {END}")
-        document.write_text(f"{before}{START}\n{evaluation}\n{END}{after}", encoding="utf8")
+        write_between_marks(document, evaluation, name="known")
 
 
 def main() -> None:
