@@ -197,7 +197,8 @@ def test_draw_from_text_generates_a_recording_and_draws_it(run, folder, models, 
         (["rain", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
         (
             ["rain", "--scheduler", "heun"],
-            "--scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm; got heun",
+            "--scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm, tcd, with options as in dpm++:karras; "
+            "got heun",
         ),
         (["rain", "--processes", "2"], "--processes needs --captions"),
         (["rain", "--from", "a.wav", "--span", "3"], "--span must be START:STOP in seconds, such as 1.5:3; got 3"),

@@ -9,6 +9,8 @@ from diffusers import StableDiffusionPipeline
 
 from photism import AudioPromptEncoder, AudioToImagePipeline, InputError
 from photism.drawing.negative_prompt import TextPrompt
+from photism.drawing.settings import DrawSettings
+from photism.errors import ModelWarning
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.mixing import interpolate
 from photism.prompts.prompt_space import PromptSpace
@@ -158,3 +160,55 @@ def test_precomputed_prompts_must_have_the_shape_of_the_encoders_prompts(pipelin
 def test_precomputed_prompts_of_xl_must_have_pooled_embeddings(xl):
     with pytest.raises(InputError, match=r"the shapes \[\(1, 13, 32\), \(1, 16\)\]; got \[\(1, 13, 32\)\]"):
         xl(make_prompt(1, length=13, width=32, pooled=0))
+
+
+LONG = "rain and a dog on a cat in a hat"
+
+
+def test_a_long_text_is_mixed_in_whole_with_a_prompt_that_is_extended(pipeline, sounds):
+    empty, encoder = pipeline.encoder.empty_prompt.prompt_embeds, pipeline.encoder
+    output = pipeline(sounds[0], text=LONG, long_text=True, sound_strength=0.25, num_inference_steps=1)
+    text = pipeline.encode_text([LONG], long_text=True).prompt_embeds
+    chunks = text.shape[1] // encoder.prompt_length
+    assert chunks >= 2
+    sound = torch.cat([encoder.encode(sounds[:1]).prompt_embeds, *[empty] * (chunks - 1)], dim=1)
+    torch.testing.assert_close(output.prompts.prompt_embeds, torch.lerp(text, sound, 0.25))
+    with pytest.warns(ModelWarning, match="text is longer than 12 tokens; cut off: 'on a cat in a hat'; --long-text"):
+        short = pipeline(sounds[0], text=LONG, num_inference_steps=1)
+    assert short.prompts.prompt_embeds.shape[1] == encoder.prompt_length
+
+
+def test_prompt_and_negative_prompt_are_extended_to_the_same_length(models, pipeline, sounds):
+    negative = TextPrompt(LONG)
+    theirs = StableDiffusionPipeline.from_pretrained(models / "sd/diffusion")
+    theirs.set_progress_bar_config(disable=True)
+    empty = pipeline.encoder.empty_prompt.prompt_embeds
+    words = pipeline.encode_text([LONG], long_text=True).prompt_embeds
+    sound = pipeline.encoder.encode(sounds[:1]).prompt_embeds
+    sound = torch.cat([sound, *[empty] * (words.shape[1] // empty.shape[1] - 1)], dim=1)
+    expected = theirs(
+        prompt_embeds=sound,
+        negative_prompt_embeds=words,
+        num_inference_steps=2,
+        generator=torch.Generator().manual_seed(0),
+    ).images[0]
+    found = pipeline(sounds[0], negative=negative, long_text=True, num_inference_steps=2).images[0][0]
+    assert np.abs(np.asarray(found, np.int16) - np.asarray(expected, np.int16)).max() <= 1
+
+
+def test_a_text_that_is_longer_than_its_place_is_reported(pipeline, sounds):
+    with pytest.warns(ModelWarning, match="text is longer than 2 tokens; cut off: 'rain'"):
+        pipeline(sounds[0], text="rain", text_place=(1, 3), num_inference_steps=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"text": "a (cat:1.2)"}, r"text has a weight in another syntax, \(cat:1.2\); write \(cat\)1.2"),
+        ({"negative": TextPrompt("a (cat:1.2)")}, "negative has a weight in another syntax"),
+        ({"text": "a", "long_text": True, "text_place": "after"}, "long_text cannot be combined with text_place"),
+    ],
+)
+def test_texts_are_checked_with_the_settings(settings, message):
+    with pytest.raises(InputError, match=message):
+        DrawSettings(**settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,9 +14,8 @@ from photism.audioldm2.gpt2 import generate_hidden_states
 from photism.audioldm2.prompt_embeds import PromptEmbeds, TextEmbeds
 from photism.errors import InputError
 from photism.finite import check_finite
+from photism.prompts.cut_text import report_cut_texts
 from photism.settings import SettingError
-
-logger = logging.getLogger(__name__)
 
 PHONEMIZER = "pip install phonemizer, and espeak-ng from your system's packages"
 END_OF_SPEECH = 182
@@ -231,9 +229,7 @@ def _max_tokens(tokenizer: Any, config: Mapping[str, Any]) -> int:
 
 
 def _tokenize(tokenizer: Any, texts: Sequence[str], limit: int) -> dict[str, Tensor]:
-    for text, ids in zip(texts, tokenizer(list(texts)).input_ids, strict=True):
-        if len(ids) > limit:
-            logger.warning("truncated the prompt %r to the first %d of its %d tokens", text, limit, len(ids))
+    report_cut_texts(tokenizer, texts, limit=limit - tokenizer.num_special_tokens_to_add(), name="prompt")
     found = tokenizer(list(texts), padding="longest", truncation=True, max_length=limit, return_tensors="pt")
     return {"input_ids": found.input_ids, "attention_mask": found.attention_mask}
 

@@ -22,6 +22,7 @@ from photism.errors import InputError
 from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.diffusion.sampling_defaults import has_embedded_guidance
+from photism.prompts.mixing import extend
 from photism.schedulers import check_steps
 from photism.settings import SettingError
 
@@ -44,6 +45,7 @@ class ImageGenerator:
         diffusion: the diffusers pipeline, which is used and never changed.
         settings: the settings that are used: defaults are replaced by their values.
         negative_prompt: one row that guidance leads away from; None for images without guidance.
+        empty_prompt: prompt of the empty text, which shorter prompts are extended with.
         conditioning: the images that every generation starts from or follows.
         size: height and width in pixels, at which images are generated.
         weights: how much of the generated image replaces the one to start from at each pixel, as greyscale; None
@@ -54,6 +56,7 @@ class ImageGenerator:
     diffusion: Any
     settings: DrawSettings
     negative_prompt: AudioPrompt | None
+    empty_prompt: AudioPrompt
     conditioning: ConditioningImages
     size: tuple[int, int]
     weights: Image.Image | None
@@ -116,15 +119,19 @@ class ImageGenerator:
     ) -> Any:
         """Call a shallow copy of the diffusers pipeline with all its arguments."""
         count = len(seeds)
+        negative = self.negative_prompt
+        if negative is not None:  # a text in chunks is longer than other prompts
+            prompts = extend(prompts, self.empty_prompt, negative.prompt_embeds.shape[1])
+            negative = extend(negative, self.empty_prompt, prompts.prompt_embeds.shape[1])
         optional = {
             "prompt_embeds": prompts.prompt_embeds,
             "pooled_prompt_embeds": prompts.pooled_prompt_embeds,
             "latents": latents,
             "callback_on_step_end": callback_on_step_end,
         }
-        if self.negative_prompt is not None:
-            pooled = self.negative_prompt.pooled_prompt_embeds
-            optional["negative_prompt_embeds"] = self.negative_prompt.prompt_embeds.expand(count, -1, -1)
+        if negative is not None:
+            pooled = negative.pooled_prompt_embeds
+            optional["negative_prompt_embeds"] = negative.prompt_embeds.expand(count, -1, -1)
             optional["negative_pooled_prompt_embeds"] = None if pooled is None else pooled.expand(count, -1)
         # A generator for each image, on the CPU: its noise is the same in any batch and on any device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
@@ -159,6 +166,7 @@ def prepare_generator(
     diffusion: Any,
     settings: DrawSettings,
     encode_negative: Callable[[], AudioPrompt | None],
+    empty_prompt: AudioPrompt,
     diffusion_arguments: Mapping[str, Any],
 ) -> ImageGenerator:
     """Check settings against what a diffusers pipeline takes, and replace defaults by their values.
@@ -167,6 +175,7 @@ def prepare_generator(
         diffusion: a diffusers pipeline.
         settings: with the number of steps, the guidance scale and the negative prompt that are used.
         encode_negative: encodes the negative prompt, once all is checked.
+        empty_prompt: prompt of the empty text.
         diffusion_arguments: further arguments of the diffusers pipeline.
 
     Raises:
@@ -205,6 +214,7 @@ def prepare_generator(
         diffusion=diffusion,
         settings=settings,
         negative_prompt=encode_negative() if is_guided else None,
+        empty_prompt=empty_prompt,
         conditioning=conditioning,
         size=size,
         weights=None if conditioning.mask_image is None else seam_weights(conditioning.mask_image, settings.seam),

@@ -88,9 +88,19 @@ def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Recording:
 
 
 def encode_negative(
-    negative: NegativeWord | TextPrompt | Recording, encoder: AudioPromptEncoder, diffusion: Any
+    negative: NegativeWord | TextPrompt | Recording,
+    encoder: AudioPromptEncoder,
+    diffusion: Any,
+    *,
+    is_long: bool = False,
 ) -> AudioPrompt | None:
     """Encode a negative prompt into one row of the length of the encoder's prompts; None for "none".
+
+    Args:
+        negative: from `read_negative`.
+        encoder: encodes recordings.
+        diffusion: a diffusers pipeline, which encodes texts.
+        is_long: encode a text that is longer in chunks of that length, instead of cutting it.
 
     Raises:
         InputError: it is a text, and the diffusion pipeline has no text encoder.
@@ -102,8 +112,10 @@ def encode_negative(
     if isinstance(negative, TextPrompt):
         from photism.prompts.text import encode_text_prompt
 
-        texts = [negative.text]
-        return encode_text_prompt(diffusion, texts, length=encoder.prompt_length, dtype=encoder.dtype, name="negative")
+        length, dtype = encoder.prompt_length, encoder.dtype
+        return encode_text_prompt(
+            diffusion, [negative.text], length=length, dtype=dtype, name="negative", is_long=is_long
+        )
     return encoder.encode([_synthetic(negative) if isinstance(negative, str) else negative])
 
 

@@ -26,8 +26,9 @@ from photism.errors import InputError
 from photism.prompts.audio2img import audio2img_encoder
 from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.cut_text import report_cut_texts
 from photism.prompts.diffusion.sampling_defaults import has_embedded_guidance, sampling_defaults
-from photism.prompts.mixing import place, token_range, with_strength
+from photism.prompts.mixing import extend, place, token_range, with_strength
 from photism.prompts.model_folder import load_models
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
@@ -247,11 +248,15 @@ class AudioToImagePipeline:
         Raises:
             InputError: the diffusers pipeline has no text encoder, or the text does not fit into its place.
         """
-        text = self.encoder.empty_prompt if settings.text is None else self.encode_text([settings.text])
+        empty = self.encoder.empty_prompt
+        text = empty if settings.text is None else self.encode_text([settings.text], long_text=settings.long_text)
         tokens = count_tokens(settings.text, self.diffusion) if settings.text else 0
         replaced = token_range(settings.text_place, length=self.encoder.prompt_length, text_tokens=tokens)
+        if settings.text and replaced:
+            report_cut_texts(self.diffusion.tokenizer, [settings.text], limit=replaced[1] - replaced[0], name="text")
 
         def mix_text(prompts: AudioPrompt) -> AudioPrompt:
+            prompts = extend(prompts, empty, text.prompt_embeds.shape[1])
             placed = place(prompts, text, *replaced) if replaced else prompts
             return with_strength(placed, text, settings.resolved_sound_strength)
 
@@ -291,19 +296,25 @@ class AudioToImagePipeline:
         return prepare_generator(
             self.diffusion,
             settings,
-            lambda: encode_negative(decoded, self.encoder, self.diffusion),
+            lambda: encode_negative(decoded, self.encoder, self.diffusion, is_long=settings.long_text),
+            self.encoder.empty_prompt,
             arguments,
         )
 
-    def encode_text(self, texts: Sequence[str]) -> AudioPrompt:
+    def encode_text(self, texts: Sequence[str], *, long_text: bool = False) -> AudioPrompt:
         """Encode texts into prompts of the length of those of recordings, to generate from or to mix with them.
+
+        Args:
+            texts: B texts, whose words may have weights.
+            long_text: encode texts that are longer in chunks, into prompts of a multiple of that length.
 
         Raises:
             InputError: there are no texts, or the diffusers pipeline has no text encoder.
         """
         if isinstance(texts, str) or not len(texts):
             raise InputError(f"texts must be a list of at least one text; got {texts!r}")
-        return encode_text_prompt(self.diffusion, texts, length=self.encoder.prompt_length, dtype=self.encoder.dtype)
+        length, dtype = self.encoder.prompt_length, self.encoder.dtype
+        return encode_text_prompt(self.diffusion, texts, length=length, dtype=dtype, is_long=long_text)
 
     def _generate(
         self,

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from photism.drawing.negative_prompt import parse_negative, read_negative
+from photism.drawing.negative_prompt import TextPrompt, parse_negative, read_negative
+from photism.prompts.prompt_weights import check_weight_syntax
 from photism.prompts.settings import Task
 from photism.prompts.text_place import TextPlace, read_text_place
 from photism.seeds import check_seeds
@@ -64,9 +65,12 @@ class ImageSettings:
     negative: Negative | None = setting(
         None,
         "Negative prompt, which guidance leads away from: empty, silence, noise, none, text:WORDS, or a recording. "
-        "Default: the model's.",
+        "WORDS may have weights, as those of a text. Default: the model's.",
         metavar="PROMPT",
         parse=parse_negative,
+    )
+    long_text: bool = setting(
+        False, "Encode a text or negative text that is longer than a prompt in chunks, instead of cutting it."
     )
     height: int | None = setting(
         None,
@@ -82,7 +86,11 @@ class ImageSettings:
         "Number of images generated at once, also of several recordings; a smaller batch needs less memory.",
         minimum=1,
     )
-    text: str | None = setting(None, "Text prompt that is mixed into the prompt of each recording.", metavar="WORDS")
+    text: str | None = setting(
+        None,
+        "Text prompt that is mixed into the prompt of each recording. Words may have weights: (red cat)1.3, a dog++.",
+        metavar="WORDS",
+    )
     text_place: TextPlace = setting(
         "blend",
         "Where the text goes: blended into the whole prompt; or in place of the recording's first tokens, its last, or "
@@ -139,8 +147,16 @@ class ImageSettings:
         """Check the settings that depend on one another.
 
         Raises:
-            SettingError: one is given without another that it needs, or no denoising step is left.
+            SettingError: one is given without another that it needs, no step is left, or a text has the weights of
+                another program.
         """
+        if isinstance(self.negative, TextPrompt):
+            check_weight_syntax(self.negative.text, "negative")
+        if self.text is not None:
+            check_weight_syntax(self.text, "text")
+        if self.long_text and self.text_place != "blend":
+            problem = "cannot be combined with {}: there are more tokens than places"
+            raise SettingError("long_text", problem, "text_place")
         if self.height is None and self.width is not None:
             raise SettingError("width", "must be given together with {}", "height")
         if self.width is None and self.height is not None:

@@ -28,6 +28,7 @@ from photism.listening.settings import CAPTION_FIELD, HearSettings, RankSettings
 from photism.listening.windowed_scores import LabelPolicy, Labels, Scored, label_recordings
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.cut_text import report_cut_texts
 from photism.prompts.metrics import sequence_similarity
 from photism.prompts.model_folder import load_models
 from photism.prompts.settings import PipelineSettings
@@ -249,6 +250,8 @@ class CaptionRanker:
 
     def _encode(self, texts: tuple[str, ...]) -> Tensor:
         """Encode M texts: float32 (M, S, D)."""
+        tokenizer = self.diffusion.tokenizer
+        report_cut_texts(tokenizer, texts, limit=tokenizer.model_max_length - 2, name="caption")
         starts = range(0, len(texts), CAPTION_BATCH_SIZE)
         return torch.cat([encode_text(self.diffusion, texts[i : i + CAPTION_BATCH_SIZE])[0] for i in starts])
 

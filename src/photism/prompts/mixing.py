@@ -125,6 +125,24 @@ def with_strength(prompts: AudioPrompt, text: AudioPrompt, strength: float) -> A
     return prompts._replace(prompt_embeds=embeds, pooled_prompt_embeds=pooled, mixture_weights=mixture)
 
 
+def extend(prompts: AudioPrompt, empty: AudioPrompt, length: int) -> AudioPrompt:
+    """Append the prompt of the empty text to prompts, as often as needed for a length; longer ones stay as they are.
+
+    A text in chunks is a multiple of the length of a prompt, and what it is mixed with must be as long.
+
+    Args:
+        prompts: (B, S, D).
+        empty: prompt of the empty text, (1, S, D).
+        length: number of tokens of the result, a multiple of S.
+    """
+    rows, tokens, _ = prompts.prompt_embeds.shape
+    chunks = (length - tokens) // empty.prompt_embeds.shape[1]
+    if chunks <= 0:
+        return prompts
+    appended = empty.prompt_embeds.to(prompts.prompt_embeds).expand(rows, -1, -1)
+    return prompts._replace(prompt_embeds=torch.cat([prompts.prompt_embeds, *[appended] * chunks], dim=1))
+
+
 def token_range(where: TextPlace, *, length: int, text_tokens: int = 0) -> tuple[int, int] | None:
     """Return the range of tokens that a text replaces, start and stop; None for "blend".
 
