@@ -39,8 +39,11 @@ def with_controlnet(
     """Return the models that images of these settings need: with the ControlNets, and for their task.
 
     Raises:
-        InputError: there are not as many images, or scales other than one for all, as ControlNets.
+        InputError: there are not as many images, or scales other than one for all, as ControlNets; or only one of the
+            IP-Adapter and its style image is given.
     """
+    if (models.ip_adapter is None) != (settings.style is None):
+        raise InputError("--ip-adapter and --style must be given together")
     count = len(controlnet or ())
     images, scales = settings.control_image, settings.controlnet_conditioning_scale
     given = 0 if images is None else len(images) if isinstance(images, list) else 1

@@ -15,6 +15,8 @@ def serve(address: AddressSettings, models: PipelineSettings) -> None:
         photism serve
         photism serve --host 0.0.0.0 --port 8000 --device cuda
     """
+    if models.ip_adapter is not None:
+        raise InputError("--ip-adapter cannot be used in the studio, which takes no style image")
     address.check_free()
     try:
         from photism.server.studio import build_app, launch

@@ -58,6 +58,19 @@ class ConditioningImages:
         return ConditioningImages(image, mask, control)
 
 
+def read_images(
+    name: str, source: ImageSource | list[ImageSource] | None, *, background: str
+) -> Image | list[Image] | None:
+    """Read an image, or each image of a list.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    if isinstance(source, list):
+        return [read_image(name, each, background=background) for each in source]
+    return None if source is None else read_image(name, source, background=background)
+
+
 def read_conditioning_images(
     image: ImageSource | None,
     mask_image: ImageSource | None,
@@ -76,14 +89,10 @@ def read_conditioning_images(
     Raises:
         InputError: an image cannot be read, or the mask has no image or another size.
     """
-    if isinstance(control_image, list):
-        control = [read_image("control_image", each, background=background) for each in control_image]
-    else:
-        control = None if control_image is None else read_image("control_image", control_image, background=background)
     images = ConditioningImages(
         None if image is None else read_image("image", image, background=background),
         None if mask_image is None else read_mask("mask_image", mask_image),
-        control,
+        read_images("control_image", control_image, background=background),
     )
     if images.mask_image is not None:
         if images.image is None:

@@ -117,7 +117,7 @@ def _no_effect(
         return "the prompt comes from the audio encoder, not from layers of the text encoder"
     if argument == "eta" and "eta" not in inspect.signature(scheduler.step).parameters:
         return f"{type(scheduler).__name__} takes none; the schedulers ddim and tcd do"
-    if argument in IP_ADAPTER_ARGUMENTS and not _has_ip_adapter(diffusion):
+    if argument in IP_ADAPTER_ARGUMENTS and not has_ip_adapter(diffusion):
         return "no IP-Adapter is loaded"
     if (argument == "guidance_rescale" or argument.startswith("negative_")) and not is_guided:
         return "images are generated without guidance"
@@ -131,7 +131,8 @@ def _no_effect(
     return None
 
 
-def _has_ip_adapter(diffusion: Any) -> bool:
+def has_ip_adapter(diffusion: Any) -> bool:
+    """Return whether a pipeline has an IP-Adapter, which needs an image or its embedding for each call."""
     return hasattr(getattr(diffusion.unet, "encoder_hid_proj", None), "image_projection_layers")
 
 
@@ -146,7 +147,7 @@ def _check_attention_arguments(arguments: Mapping[str, Any], diffusion: Any) -> 
     taken -= {"attn", "hidden_states", "encoder_hidden_states", "attention_mask", "temb", "args", "kwargs", "scale"}
     if getattr(diffusion.unet, "peft_config", None):
         taken.add("scale")
-    if _has_ip_adapter(diffusion):
+    if has_ip_adapter(diffusion):
         taken |= {"ip_adapter_masks", "scale"}
     for name in arguments:
         if name not in taken:

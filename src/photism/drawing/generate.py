@@ -18,6 +18,7 @@ from photism.drawing.image_size import choose_size
 from photism.drawing.initial_noise import draw_added_noise, replace_added_noise
 from photism.drawing.inpainting import seam_weights
 from photism.drawing.settings import DrawSettings
+from photism.drawing.style_images import EMBEDS, check_style, encode_style
 from photism.errors import InputError
 from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt
@@ -201,6 +202,7 @@ def prepare_generator(
     settings = replace(settings, strength=strength, height=height, width=width)
     is_guided = (settings.guidance_scale or 0) > 1 and not has_embedded_guidance(diffusion)
     check_diffusion_arguments(diffusion_arguments, diffusion, parameters, is_guided=is_guided)
+    check_style(settings.style, diffusion, diffusion_arguments)
     steps = settings.num_inference_steps or parameters["num_inference_steps"].default
     check_steps(diffusion.scheduler, steps, strength=strength)
     if conditioning.control_image is not None:
@@ -210,6 +212,9 @@ def prepare_generator(
     scale = settings.controlnet_conditioning_scale
     if isinstance(scale, list | tuple):
         scale = per_controlnet("controlnet_conditioning_scale", scale, diffusion)
+    style: dict[str, Any] = {}
+    if settings.style is not None:
+        style[EMBEDS] = encode_style(settings.style, diffusion, is_guided=is_guided, background=settings.background)
     return ImageGenerator(
         diffusion=diffusion,
         settings=settings,
@@ -222,6 +227,7 @@ def prepare_generator(
             **({} if strength is None else {"strength": strength}),
             **({"height": height, "width": width} if "height" in parameters else {}),
             **({} if scale is None else {"controlnet_conditioning_scale": scale}),
+            **style,
             **diffusion_arguments,
         },
     )

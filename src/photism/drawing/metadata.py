@@ -26,6 +26,8 @@ def describe_models(settings: PipelineSettings) -> dict[str, Any]:
         "lora": ", ".join(loras) or None,
         "embedding": ", ".join(str(each) if token is None else f"{each}:{token}" for each, token in settings.embeddings)
         or None,
+        "ip_adapter": settings.ip_adapter,
+        "ip_adapter_scale": settings.ip_adapter_scale if settings.ip_adapter is not None else None,
         "scheduler": settings.scheduler,
         "dtype": None if dtype == "float32" else dtype,
         "controlnet": ", ".join(map(str, settings.controlnets)) or None,
@@ -52,6 +54,7 @@ def describe_settings(given: DrawSettings, used: DrawSettings) -> dict[str, Any]
         "image_strength": given.strength,
         "mask": given.mask_image,
         "seam": given.seam or None,
+        "style": _listed(given.style),
         "control_image": _listed(given.control_image),
         "control_scale": _listed(given.controlnet_conditioning_scale),
     }

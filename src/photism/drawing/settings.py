@@ -128,6 +128,13 @@ class ImageSettings:
         maximum=1,
         flag="--image-strength",
     )
+    style: list[ImageSource] | ImageSource | None = setting(
+        None,
+        "Image whose style the generated images have, read by the IP-Adapter; the recording gives the subject. A list, "
+        "or the flag again, for several.",
+        metavar="FILE",
+        parse=one_or_list,
+    )
     control_image: list[ImageSource] | ImageSource | None = setting(
         None,
         "Image that the ControlNet makes the generated images follow; a list, or the flag again, for each of several.",
@@ -184,13 +191,14 @@ class ImageSettings:
         Raises:
             InputError: a file cannot be read.
         """
-        from photism.drawing.conditioning_images import read_conditioning_images
+        from photism.drawing.conditioning_images import read_conditioning_images, read_images
 
         images = read_conditioning_images(self.image, None, self.control_image, background=self.background)
         return replace(
             self,
             image=images.image,
             control_image=images.control_image,
+            style=read_images("style", self.style, background=self.background),
             negative=None if self.negative is None else read_negative(self.negative),
         )
 

@@ -103,6 +103,21 @@ class PipelineSettings:
         metavar="PATH[:TOKEN]",
         parse=parse_embeddings,
     )
+    ip_adapter: str | Path | None = setting(
+        None,
+        "IP-Adapter, with which style images steer the images: a .safetensors file, folder, hub id or "
+        "OWNER/NAME/FILE.safetensors.",
+        metavar="FILE|FOLDER|ID",
+    )
+    ip_adapter_scale: float = setting(
+        0.6, "Weight of the style images: 0 ignores them, 1 is the weight of the IP-Adapter's training.", minimum=0
+    )
+    image_encoder: str | Path | None = setting(
+        None,
+        "CLIP vision model of the IP-Adapter: folder, hub id or OWNER/NAME/FOLDER. Default: the folder image_encoder "
+        "next to the IP-Adapter.",
+        metavar="FOLDER|ID",
+    )
     scheduler: str | None = setting(
         None,
         f"{schedulers.DESCRIPTION} Default: the diffusers pipeline's own.",
@@ -133,6 +148,10 @@ class PipelineSettings:
         for source, weight in self.loras:
             if not math.isfinite(weight):
                 raise SettingError("lora", f"must have finite weights; got {weight} for {source}")
+        if self.image_encoder is not None and self.ip_adapter is None:
+            raise SettingError("image_encoder", "must be given together with {}", "ip_adapter")
+        if self.attention_slicing and self.ip_adapter is not None:
+            raise SettingError("attention_slicing", "cannot be combined with {}, which it would remove", "ip_adapter")
         if self.compile and self.offload == "sequential":
             raise SettingError(
                 "compile", "cannot be combined with {} sequential, which moves layers one by one", "offload"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -87,20 +87,21 @@ def _describe_text(settings: FilmSettings) -> dict[str, Any]:
 
 def _describe_images(settings: FilmSettings) -> dict[str, Any]:
     """Return the digests of the images that are given, which have been read, and their strengths."""
-    control = settings.control_image
     scale = settings.controlnet_conditioning_scale
     described = {
         "image": _image_digest(settings.image),
         "image_strength": settings.strength,
-        "control_image": [_image_digest(each) for each in control]
-        if isinstance(control, list)
-        else _image_digest(control),
+        "style": _image_digest(settings.style),
+        "control_image": _image_digest(settings.control_image),
         "control_scale": list(scale) if isinstance(scale, Sequence) else scale,
     }
     return {name: value for name, value in described.items() if value is not None}
 
 
-def _image_digest(image: Any) -> str | None:
+def _image_digest(image: Any) -> Any:
+    """Return the digest of an image, or of each one of a list."""
+    if isinstance(image, list):
+        return [_image_digest(each) for each in cast("list[Any]", image)]
     return None if image is None else hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
 
 
@@ -136,6 +137,9 @@ def _model_digest(model: nn.Module) -> str:
         scaling = getattr(module, "scaling", None)
         if isinstance(scaling, dict):  # the scale of LoRA weights in a layer of peft, which no tensor holds
             digest.update(f"{name} {scaling}".encode())
+        scale = getattr(module, "scale", None)
+        if isinstance(scale, list):  # of the images of an IP-Adapter
+            digest.update(f"{name} {scale}".encode())
     return digest.hexdigest()
 
 

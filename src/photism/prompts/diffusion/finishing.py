@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from photism.prompts.diffusion.ip_adapter import add_ip_adapter
 from photism.prompts.diffusion.lora import add_loras
 from photism.prompts.diffusion.sampling_defaults import SamplingDefaults, declared_sampling, sampling_defaults
 from photism.prompts.diffusion.source import DiffusionSource
@@ -25,6 +26,7 @@ def finish_diffusion(pipeline: Any, source: DiffusionSource, *, device: torch.de
     settings = source.settings
     add_loras(pipeline, source.loras)
     add_embeddings(pipeline, source.embeddings)
+    add_ip_adapter(pipeline, source.ip_adapter)
     defaults = _apply_scheduler(pipeline, source)
     if settings.attention_slicing:
         pipeline.enable_attention_slicing()

@@ -17,6 +17,7 @@ from photism.errors import InputError
 from photism.hub import fetch_file
 from photism.json_files import read_json_object
 from photism.prompts.diffusion.controlnet import controlnet_config
+from photism.prompts.diffusion.ip_adapter import IpAdapter, find_ip_adapter
 from photism.prompts.diffusion.lora import Lora, find_loras
 from photism.prompts.diffusion.pickled import weights_file
 from photism.prompts.diffusion.single_file import SingleFile, read_single_file
@@ -50,6 +51,7 @@ class DiffusionSource:
         controlnets: configurations of the ControlNets.
         loras: LoRA weights, which fit the UNet.
         embeddings: embeddings of textual inversion, which fit its text encoders.
+        ip_adapter: IP-Adapter, which fits the UNet, if there is one.
         settings: of the pipeline.
         single_file: the file, if it is one.
         vae: configuration of the VAE that replaces the pipeline's own, if there is one.
@@ -60,6 +62,7 @@ class DiffusionSource:
     controlnets: tuple[Config, ...]
     loras: tuple[Lora, ...]
     embeddings: tuple[Embedding, ...]
+    ip_adapter: IpAdapter | None
     settings: PipelineSettings
     single_file: SingleFile | None
     vae: Config | None
@@ -102,6 +105,7 @@ def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.d
         controlnets,
         find_loras(settings, unet),
         find_embeddings(settings, unet),
+        find_ip_adapter(settings, unet),
         settings,
         single_file,
         vae,
