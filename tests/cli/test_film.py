@@ -79,7 +79,7 @@ def test_json(run, folder, sounds):
         "duration_s": 0.5,
         "silent": False,
         "fps": "2997/100",
-        "sync": "auto",
+        "sync": "onsets",
         "fade_s": 0.1,
         "window_s": 3.0,
         "hop_s": None,

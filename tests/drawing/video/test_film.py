@@ -232,6 +232,20 @@ def test_the_first_image_flagged_by_the_safety_checker_is_reported(models, parts
 
 
 @pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ({"sync": "auto", "hop_s": None}, ("onsets", None)),
+        ({"sync": "auto"}, ("fixed", 0.5)),
+        ({"sync": "fixed", "hop_s": None}, ("fixed", 1.0)),
+        ({"sync": "fixed", "hop_s": None, "window_s": 0.5}, ("fixed", 0.5)),
+    ],
+)
+def test_a_film_says_what_its_pictures_change_with(pipeline, moving, given, used):
+    settings = film(pipeline, moving, **{"sync": "auto", **given}).settings
+    assert (settings.sync, settings.hop_s) == used
+
+
+@pytest.mark.parametrize(
     ("samples", "fps", "frames"),
     [
         (160_000, 25, 250),

@@ -64,6 +64,9 @@ def test_sequential_offloading_does_not_change_the_fingerprint(models, sound):
         {"num_inference_steps": 3, "height": 24, "width": 32, "guidance_scale": 2.0, "negative": "noise"},
         {"negative": "none", "guidance_scale": 0.5},
         {"negative": TextPrompt("A cat."), "seed": 7},
+        {"hop_s": 0.5},
+        {"sync": "fixed"},
+        {"sync": "speech", "fade_s": 0.2},
     ],
 )
 def test_a_requested_fingerprint_is_part_of_the_fingerprint(pipeline, sound, settings):

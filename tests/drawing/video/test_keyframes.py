@@ -14,6 +14,7 @@ from photism.drawing.video.keyframes import (
     Keyframe,
     KeyframeInterpolator,
     recording_keyframes,
+    resolve_sync,
     segment_keyframes,
     window_keyframes,
 )
@@ -89,6 +90,31 @@ def test_only_the_windows_around_a_time_are_in_memory(pipeline, tmp_path, monkey
     assert len(made) == 119
 
 
+@pytest.mark.parametrize("sync", ["speech", "onsets"])
+def test_segments_stream_and_do_not_depend_on_where_a_film_is_resumed(pipeline, tmp_path, monkeypatch, sync):
+    word = load_waveform(bundled_model() / "examples" / f"{WORDS[0]}.ogg").samples
+    sound = measure_recording(write_wav(tmp_path / "a.wav", np.concatenate([word, silence(0.4)] * 40)))
+    blocks = []
+
+    def noted(sound, **given):
+        for block in stream_samples(sound, **given):
+            blocks.append(weakref.ref(block))
+            yield block
+
+    for module in ("keyframes", "segmentation"):
+        monkeypatch.setattr(f"photism.drawing.video.{module}.stream_samples", noted)
+
+    def prompts():
+        return KeyframeInterpolator(recording_keyframes(sound, pipeline.encoder, FilmSettings(sync=sync)))
+
+    from_start = prompts()
+    for time_s in range(int(sound.duration_s)):
+        expected = from_start.at(time_s)
+        assert sum(each() is not None for each in blocks) <= 4
+    assert len(blocks) > 10
+    torch.testing.assert_close(prompts().at(time_s).prompt_embeds, expected.prompt_embeds, atol=0, rtol=0)
+
+
 def sequence(*times, fade_s=0.2):
     """Return keyframes with prompts of seeds 0, 1, …, and a list of those that were encoded."""
     encoded = []
@@ -152,7 +178,7 @@ def test_a_segment_is_encoded_with_its_context_up_to_the_middle_of_a_pause(pipel
 )
 def test_keyframes_are_where_the_settings_say(pipeline, tmp_path, sync, settings, times):
     sound = measure_recording(write_wav(tmp_path / "a.wav", beats(5, every_s=2)))
-    keyframes = recording_keyframes(sound, pipeline.encoder, FilmSettings(sync=sync, **settings))
+    keyframes = recording_keyframes(sound, pipeline.encoder, resolve_sync(sound, FilmSettings(sync=sync, **settings)))
     assert [keyframe.time_s for keyframe in keyframes] == pytest.approx(times, abs=0.03)
 
 
@@ -165,7 +191,7 @@ def test_the_prompt_is_that_of_the_word_which_is_being_said(tmp_path):
         times.append((start_s + 0.35, start_s + len(word) / RATE + 0.5))
         samples += [word, silence(0.6)]
     sound = measure_recording(write_wav(tmp_path / "a.wav", np.concatenate(samples)))
-    prompts = KeyframeInterpolator(recording_keyframes(sound, encoder, FilmSettings()))
+    prompts = KeyframeInterpolator(recording_keyframes(sound, encoder, resolve_sync(sound, FilmSettings())))
     expected = encoder.encode([Waveform(word) for word in words]).mixture_weights.argmax(1).tolist()
     for word, (early_s, late_s) in zip(expected, times, strict=True):
         assert [prompts.at(time_s).mixture_weights.argmax().item() for time_s in (early_s, late_s)] == [word, word]

@@ -20,7 +20,7 @@ from photism.drawing.settings import DrawSettings, ImageSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
 from photism.drawing.video.fingerprint import describe_settings
 from photism.drawing.video.frame_effects import saturated, zoomed
-from photism.drawing.video.keyframes import KeyframeInterpolator, recording_keyframes
+from photism.drawing.video.keyframes import KeyframeInterpolator, recording_keyframes, resolve_sync
 from photism.drawing.video.motion import Motion, frame_motion
 from photism.drawing.video.noise_path import NoisePath
 from photism.drawing.video.settings import FilmSettings
@@ -49,9 +49,10 @@ class FilmFrame:
 class Film:
     """A film of a recording, whose frames are generated when they are requested.
 
-    Audio windows are encoded into prompts at keyframes, and the prompts of other frames are interpolated. The latent
-    noise moves slowly from that of one seed to that of the next, and faster at onsets. Loudness and onsets control the
-    zoom. Without zoom, the first frame is the image that `pipeline` generates from the first window with the same seed.
+    Words, musical events or windows of the recording are encoded into prompts. The picture changes to that of a
+    word when the word begins, and holds until the next one. The latent noise moves slowly from that of one seed to
+    that of the next, and faster at onsets. Loudness and onsets control the zoom. Without zoom, the first frame is
+    the image that `pipeline` generates from the first window with the same seed.
 
     A frame depends on the recording, the settings and its number. It does not depend on which other frames are
     requested, except for rounding with another batch size.
@@ -62,11 +63,11 @@ class Film:
         settings: settings of the film; by default `FilmSettings()`.
 
     Attributes:
-        settings: settings that are used: defaults of the pipeline are replaced by their values.
+        settings: settings that are used, with values in place of defaults that depend on the pipeline or recording.
         frame_count: number of frames.
 
     Raises:
-        InputError: a setting cannot be used with this pipeline.
+        InputError: a setting cannot be used with this pipeline or recording.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Film:
         if "mask_image" in call_parameters(pipeline.diffusion):
             name = type(pipeline.diffusion).__name__
             raise InputError(f"pipeline must not be for inpainting, since a film has no mask; got {name}")
-        settings = (settings or FilmSettings()).decoded()
+        settings = resolve_sync(sound, (settings or FilmSettings()).decoded())
         negative = read_negative(pipeline.negative if settings.negative is None else settings.negative)
         shared: dict[str, Any] = {each.name: getattr(settings, each.name) for each in fields(ImageSettings)}
         self.sound = sound

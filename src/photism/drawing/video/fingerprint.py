@@ -41,10 +41,12 @@ def fingerprint(film: Film) -> dict[str, Any]:
 def requested_fingerprint(sound: MeasuredRecording, settings: FilmSettings) -> dict[str, Any]:
     """Return the part of a fingerprint that is known before a model is loaded.
 
-    Settings that the pipeline decides are missing: defaults, and a guidance scale of at most 1, which becomes 1 without
-    a negative prompt.
+    Settings that the pipeline or the recording decides are missing: defaults, `sync` where it is "auto", and a guidance
+    scale of at most 1, which becomes 1 without a negative prompt.
     """
     known = {**_describe_sound(sound.sound), **describe_settings(settings)}
+    if settings.sync == "auto":
+        del known["sync"]
     if settings.guidance_scale is not None and settings.guidance_scale <= 1:
         del known["guidance_scale"]
     return {name: value for name, value in known.items() if value is not None}

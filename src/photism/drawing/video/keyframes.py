@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain, islice, pairwise, tee
 from typing import TypeVar
@@ -77,21 +77,36 @@ class KeyframeInterpolator:
         return with_strength(current.encode(), before.encode(), faded_s / fade_s)
 
 
+def resolve_sync(recording: MeasuredRecording, settings: FilmSettings) -> FilmSettings:
+    """Return settings with what `sync` and `hop_s` are for a recording, in place of their defaults.
+
+    Raises:
+        InputError: the library silero-vad is not installed, and `sync` is "auto".
+    """
+    sync, hop_s = settings.sync, settings.hop_s
+    if sync == "auto":
+        sync = "fixed" if hop_s is not None else "speech" if is_mostly_speech(recording) else "onsets"
+    if sync == "fixed" and hop_s is None:
+        hop_s = min(DEFAULT_HOP_S, settings.window_s)
+    return replace(settings, sync=sync, hop_s=hop_s)
+
+
 def recording_keyframes(
     recording: MeasuredRecording, encoder: AudioPromptEncoder, settings: FilmSettings
 ) -> Iterator[Keyframe]:
-    """Yield the keyframes of a recording, as `settings.sync` says.
+    """Return the keyframes of a recording.
+
+    Args:
+        recording: the recording.
+        encoder: encoder of its windows or segments.
+        settings: settings of the film, from `resolve_sync`.
 
     Raises:
         InputError: the library silero-vad is not installed, and the picture should change with words.
     """
-    sync = settings.sync
-    if sync == "auto":
-        sync = "fixed" if settings.hop_s else "speech" if is_mostly_speech(recording) else "onsets"
-    if sync == "fixed":
-        hop_s = settings.hop_s or min(DEFAULT_HOP_S, settings.window_s)
-        return window_keyframes(recording.sound, encoder, window_s=settings.window_s, hop_s=hop_s)
-    segments = find_segments(recording, sync, longest_s=settings.window_s)
+    if settings.hop_s is not None:
+        return window_keyframes(recording.sound, encoder, window_s=settings.window_s, hop_s=settings.hop_s)
+    segments = find_segments(recording, settings.sync, longest_s=settings.window_s)
     return segment_keyframes(recording.sound, encoder, segments, fade_s=settings.fade_s)
 
 

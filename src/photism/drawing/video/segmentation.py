@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise, repeat, takewhile
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from warnings import warn
 
 import numpy as np
@@ -24,6 +24,7 @@ from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.streaming import stream_samples
 from photism.audio.voice_activity import BLOCK_SAMPLES, follow_speech, stream_speech_probabilities
 from photism.drawing.video.audio_features import LEVEL_RANGE_DB, MIN_PEAK_DB, MeasuredRecording
+from photism.drawing.video.settings import Sync
 from photism.errors import RecordingWarning
 
 BLOCK_S = BLOCK_SAMPLES / SAMPLING_RATE  # 32 ms
@@ -57,15 +58,13 @@ class _Frame(NamedTuple):
     cut_score: float  # how well a segment could begin with it
 
 
-def find_segments(
-    recording: MeasuredRecording, sync: Literal["speech", "onsets", "beat", "downbeat"], *, longest_s: float
-) -> Iterator[Segment]:
+def find_segments(recording: MeasuredRecording, sync: Sync, *, longest_s: float) -> Iterator[Segment]:
     """Find the segments of a recording, at least one.
 
     Args:
         recording: the recording, which is read in blocks.
-        sync: what segments follow. Those of a recording without a regular beat follow its onsets, which is reported as
-            a `RecordingWarning`.
+        sync: what segments follow, other than "auto" and "fixed". Those of a recording without a regular beat follow
+            its onsets, which is reported as a `RecordingWarning`.
         longest_s: longest segment in seconds.
 
     Yields:
