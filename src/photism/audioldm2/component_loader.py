@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from threading import RLock, local
 from typing import Any, NamedTuple
 
 import torch
@@ -75,8 +76,9 @@ class ComponentLoader:
     Attributes:
         device: device that the models compute on.
         dtypes: data types of the weights.
-        is_paused: whether the pipeline shows None in place of a component that is not loaded.
         encodings: the last encodings of texts by the text encoders that are loaded here.
+        encoding_lock: held while texts are encoded, or `encodings` changes.
+        loading_lock: held while a component is loaded, so that several threads load it once.
     """
 
     def __init__(
@@ -90,8 +92,10 @@ class ComponentLoader:
         self.device = choose_device(settings.device)
         self.dtypes = {"default": choose_dtype(settings.dtype), **(dtypes or {})}
         _check_machine(settings, self.device)
-        self.is_paused = False
         self.encodings: dict[Any, Any] = {}
+        self.encoding_lock = RLock()
+        self.loading_lock = RLock()
+        self._pausing = local()
         self._loaded: dict[str, Any] = {}
 
     @property
@@ -104,14 +108,19 @@ class ComponentLoader:
         """True if there is a checkpoint to load from."""
         return self.checkpoint.folder is not None
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the pipeline shows None to this thread in place of a component that is not loaded."""
+        return getattr(self._pausing, "is_paused", False)
+
     @contextmanager
     def paused(self) -> Generator[None]:
-        """Let the pipeline show None for components that are not loaded, until the end of the block."""
-        was_paused, self.is_paused = self.is_paused, True
+        """Let the pipeline show None to this thread for components that are not loaded, until the end of the block."""
+        was_paused, self._pausing.is_paused = self.is_paused, True
         try:
             yield
         finally:
-            self.is_paused = was_paused
+            self._pausing.is_paused = was_paused
 
     @contextmanager
     def part(self, name: str) -> Generator[Any]:
@@ -142,6 +151,10 @@ class ComponentLoader:
         Raises:
             InputError: it is missing or damaged.
         """
+        with self.loading_lock:
+            return self._component(name)
+
+    def _component(self, name: str) -> Any:
         parts = {each: part.class_name for each, part in PARTS.items() if part.component == name}
         if not parts:
             component = self.processor(name)
@@ -158,7 +171,8 @@ class ComponentLoader:
         """Move what is loaded and what will be loaded to a device, and convert it to a dtype."""
         self.device = device or self.device
         self.dtypes = self.dtypes if dtype is None else {"default": dtype}
-        self.encodings.clear()
+        with self.encoding_lock:
+            self.encodings.clear()
         target = [each for each in (device, dtype) if each is not None]
         for model in self._loaded.values():
             if hasattr(model, "parameters"):  # a tokenizer has none
@@ -171,9 +185,10 @@ class ComponentLoader:
             raise InputError(f"the pipeline has no {component}: give it one") from None
 
     def _get(self, name: str, load: Callable[[], Any]) -> Any:
-        if name not in self._loaded:
-            self._loaded[name] = load()
-        return self._loaded[name]
+        with self.loading_lock:
+            if name not in self._loaded:
+                self._loaded[name] = load()
+            return self._loaded[name]
 
     def _load_processor(self, component: str) -> Any:
         import transformers

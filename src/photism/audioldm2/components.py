@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +15,7 @@ from photism.audioldm2.checkpoint import CLASSES, AudioLDM2Checkpoint
 from photism.audioldm2.component_loader import PARTS, ComponentLoader
 from photism.audioldm2.onednn_layout import use_onednn
 from photism.errors import InputError
+from photism.locks import lock_of
 
 COMPONENTS = (*CLASSES, "scheduler")
 """Names of the components of a pipeline."""
@@ -41,10 +43,10 @@ class Components:
         """Configurations of the components."""
         return self.loader.checkpoint.with_components(self.held)
 
-    @property
+    @cached_property
     def scheduler(self) -> Any:
-        """Scheduler of the denoising steps."""
-        return self.held["scheduler"]
+        """Copy of the pipeline's scheduler, which counts the steps of one call."""
+        return deepcopy(self.held["scheduler"])
 
     @property
     def tokenizers(self) -> tuple[Any, Any]:
@@ -82,6 +84,8 @@ class Components:
                 model = _held_model(component, self.held[component])
             else:
                 model = stack.enter_context(self.loader.part(name))
+            # What is put into a model for a call must be taken out before another thread computes with it.
+            stack.enter_context(lock_of(model))
             if self.loader.settings.offload == "model":
                 model.to(self.device)
                 stack.callback(model.to, "cpu")

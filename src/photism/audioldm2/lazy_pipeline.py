@@ -44,13 +44,15 @@ class LazyPipeline(DiffusionPipeline):
             return super().__getattr__(name)
         if loader.is_paused:
             return None
-        setattr(self, name, loader.component(name))
-        return vars(self)[name]
+        with loader.loading_lock:
+            if name not in vars(self):  # another thread may have loaded it meanwhile
+                setattr(self, name, loader.component(name))
+            return vars(self)[name]
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; diffusers records the class of a component that replaces another one."""
         if name in COMPONENTS:
-            vars(self).setdefault(name, None)
+            vars(self).setdefault(name, value)
         super().__setattr__(name, value)
 
     @property

@@ -238,7 +238,12 @@ class AudioLDM2Pipeline(PipelineStages):
             latents=latents,
         )
         after_step = combined_callback(
-            self, request, on_step_end=callback_on_step_end, callback=callback, callback_steps=callback_steps
+            self,
+            request,
+            models.scheduler,
+            on_step_end=callback_on_step_end,
+            callback=callback,
+            callback_steps=callback_steps,
         )
         embeds, clap_embeds = encode_inputs(models, request.texts)
         with step_progress(self, callback_on_step, steps=request.steps) as on_progress:

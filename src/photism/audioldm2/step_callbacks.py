@@ -21,6 +21,7 @@ OldCallback: TypeAlias = Callable[[int, Tensor, Tensor], None]
 def combined_callback(
     pipeline: Any,
     request: SoundRequest,
+    scheduler: Any,
     *,
     on_step_end: StepCallback | None,
     callback: OldCallback | None,
@@ -31,6 +32,7 @@ def combined_callback(
     Args:
         pipeline: pipeline that denoises.
         request: what it generates.
+        scheduler: copy of the pipeline's scheduler that takes the steps.
         on_step_end: called after each step.
         callback: called every `callback_steps` steps, of which a scheduler of second order evaluates two as one.
         callback_steps: number of steps from one call to the next.
@@ -43,8 +45,8 @@ def combined_callback(
 
     def after_step(step: int, timestep: Tensor, latents: Tensor) -> Tensor:
         """Call the callbacks and return the latents, which the newer one may change."""
-        order = pipeline.scheduler.order
-        evaluations = len(pipeline.scheduler.timesteps) - request.first_step * order
+        order = scheduler.order
+        evaluations = len(scheduler.timesteps) - request.first_step * order
         extra = evaluations - (request.steps - request.first_step) * order
         ends_step = step + 1 == evaluations or (step + 1 > extra and (step + 1) % order == 0)
         if callback is not None and ends_step and step % callback_steps == 0:

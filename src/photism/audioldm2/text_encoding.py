@@ -14,6 +14,7 @@ from photism.audioldm2.gpt2 import generate_hidden_states
 from photism.audioldm2.prompt_embeds import PromptEmbeds, TextEmbeds
 from photism.errors import InputError
 from photism.finite import check_finite
+from photism.locks import lock_of
 from photism.prompts.cut_text import report_cut_texts
 from photism.settings import SettingError
 
@@ -229,8 +230,9 @@ def _max_tokens(tokenizer: Any, config: Mapping[str, Any]) -> int:
 
 
 def _tokenize(tokenizer: Any, texts: Sequence[str], limit: int) -> dict[str, Tensor]:
-    report_cut_texts(tokenizer, texts, limit=limit - tokenizer.num_special_tokens_to_add(), name="prompt")
-    found = tokenizer(list(texts), padding="longest", truncation=True, max_length=limit, return_tensors="pt")
+    with lock_of(tokenizer):
+        report_cut_texts(tokenizer, texts, limit=limit - tokenizer.num_special_tokens_to_add(), name="prompt")
+        found = tokenizer(list(texts), padding="longest", truncation=True, max_length=limit, return_tensors="pt")
     return {"input_ids": found.input_ids, "attention_mask": found.attention_mask}
 
 
@@ -243,7 +245,8 @@ def _tokenize_speech(tokenizer: Any, transcriptions: Sequence[str | None], check
         if transcription is None:
             continue
         try:
-            phonemes: list[int] = tokenizer(transcription).input_ids
+            with lock_of(tokenizer):
+                phonemes: list[int] = tokenizer(transcription).input_ids
         except ImportError:
             raise InputError(f"transcription needs phonemizer, which is not installed: {PHONEMIZER}") from None
         if len(phonemes) > length:

@@ -149,7 +149,8 @@ def encode_inputs(components: Components, texts: TextInputs) -> tuple[PromptEmbe
         the embeddings of the prompts, and for prompts that are texts their CLAP embeddings (B, P) on the CPU.
     """
     encoder, keys = TextEncoder(components), [*texts.prompts, *texts.negatives]
-    encoded = encoder.encode(keys, encoder.tokenize(keys))
+    with components.loader.encoding_lock:  # the texts that are kept change between the two
+        encoded = encoder.encode(keys, encoder.tokenize(keys))
     prompts, negatives = encoded[: len(texts.prompts)], encoded[len(texts.prompts) :]
     embeds = join_encodings(texts.prompt_embeds or prompts, texts.negative_embeds or negatives)
     return embeds, torch.stack([text.clap for text in prompts]).float().cpu() if prompts else None

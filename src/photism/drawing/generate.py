@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from photism.drawing.concurrent_calls import copy_for_call, exclusive_models
 from photism.drawing.conditioning_images import ConditioningImages, read_conditioning_images
 from photism.drawing.diffusion_arguments import Parameters, check_diffusion_arguments
 from photism.drawing.image_size import choose_size
@@ -83,7 +84,7 @@ class ImageGenerator:
         Raises:
             NotFiniteError: a decoded image is not finite; diffusers would make it black.
         """
-        diffusion = copy(self.diffusion)  # shares the models; what the next lines and a call set stays off the original
+        diffusion = copy_for_call(self.diffusion)
         _check_decoded(diffusion)
         if noise is not None and self.conditioning.image is not None:
             replace_added_noise(diffusion, noise)
@@ -104,7 +105,7 @@ class ImageGenerator:
             prompt: any prompt of one row, on which the noise does not depend.
         """
         if self.conditioning.image is not None:
-            diffusion = copy(self.diffusion)
+            diffusion = copy_for_call(self.diffusion)
             return draw_added_noise(diffusion, lambda: self._call(diffusion, prompt, [seed]))
         shape, generator = (1, *self.latent_shape), torch.Generator("cpu").manual_seed(seed)
         return torch.randn(shape, generator=generator, dtype=prompt.prompt_embeds.dtype)
@@ -118,7 +119,7 @@ class ImageGenerator:
         latents: Tensor | None = None,
         callback_on_step_end: StepCallback | None = None,
     ) -> Any:
-        """Call a shallow copy of the diffusers pipeline with all its arguments."""
+        """Call a copy of the diffusers pipeline with all its arguments."""
         count = len(seeds)
         negative = self.negative_prompt
         if negative is not None:  # a text in chunks is longer than other prompts
@@ -136,15 +137,15 @@ class ImageGenerator:
             optional["negative_pooled_prompt_embeds"] = None if pooled is None else pooled.expand(count, -1)
         # A generator for each image, on the CPU: its noise is the same in any batch and on any device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        diffusion.set_progress_bar_config(disable=True)
-        return diffusion(
-            **{name: value for name, value in optional.items() if value is not None},
-            **self.conditioning.arguments(count, control_name=control_name(call_parameters(self.diffusion))),
-            **self.arguments,
-            num_inference_steps=self.settings.num_inference_steps,
-            guidance_scale=self.settings.guidance_scale,
-            generator=generators,
-        )
+        with exclusive_models(diffusion, self.arguments):
+            return diffusion(
+                **{name: value for name, value in optional.items() if value is not None},
+                **self.conditioning.arguments(count, control_name=control_name(call_parameters(self.diffusion))),
+                **self.arguments,
+                num_inference_steps=self.settings.num_inference_steps,
+                guidance_scale=self.settings.guidance_scale,
+                generator=generators,
+            )
 
     @property
     def max_batch_size(self) -> int:

@@ -79,12 +79,12 @@ def encode_text_prompt(
     weighted = [read_weights(text, name) for text in texts]
     plain = [text if weights is None else weights.text for text, weights in zip(texts, weighted, strict=True)]
     limit = min(pipeline.tokenizer.model_max_length - 2, length - 1)  # EOS may be cut off, as the last token
-    converted = [_converted(pipeline, text, pipeline.tokenizer) for text in plain]
-    in_chunks = [is_long and bool(cut_words(pipeline.tokenizer, text, limit)) for text in converted]
-    if not is_long:
-        remedy = "--long-text encodes it in chunks" if name in ("text", "negative") else ""
-        report_cut_texts(pipeline.tokenizer, converted, limit=limit, name=name, remedy=remedy)
-    with user_text():
+    with user_text():  # also for the tokenizers, which set padding and truncation for a call
+        converted = [_converted(pipeline, text, pipeline.tokenizer) for text in plain]
+        in_chunks = [is_long and bool(cut_words(pipeline.tokenizer, text, limit)) for text in converted]
+        if not is_long:
+            remedy = "--long-text encodes it in chunks" if name in ("text", "negative") else ""
+            report_cut_texts(pipeline.tokenizer, converted, limit=limit, name=name, remedy=remedy)
         tokens, pooled = _encode(pipeline, plain)
         rows = [tokens[row : row + 1, :length] for row in range(len(texts))]
         for row, (text, weights) in enumerate(zip(plain, weighted, strict=True)):
@@ -140,8 +140,8 @@ def _encode_weighted(pipeline: Any, weighted: WeightedText, chunk: int | None) -
 def count_tokens(text: str, pipeline: Any) -> int:
     """Count the tokens of a text, without BOS, EOS and padding."""
     weighted = read_weights(text, "text")
-    words = _converted(pipeline, text if weighted is None else weighted.text, pipeline.tokenizer)
-    with quiet_libraries:  # transformers warns of a long text, which `report_cut_texts` reports
+    with user_text(), quiet_libraries:  # transformers warns of a long text, which `report_cut_texts` reports
+        words = _converted(pipeline, text if weighted is None else weighted.text, pipeline.tokenizer)
         return len(pipeline.tokenizer.tokenize(words))
 
 
