@@ -69,7 +69,7 @@ def seeds_of_prompts(
     Raises:
         SettingError: as in `expand_seeds`.
     """
-    if not isinstance(seed, Sequence) or len(seed) == count:
+    if not isinstance(seed, Sequence) or len(seed) == count or prompts == 1:
         return [expand_seeds(seed, count, count_name=count_name)] * prompts
     if len(seed) != prompts * count:
         problem = f"must be one number, or a list of as many as {{}}, {count}, or of {prompts * count} for all prompts"
