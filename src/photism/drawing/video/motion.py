@@ -16,8 +16,9 @@ TARGETS = ("zoom", "noise", "colour", "prompt")
 
 # Speeds along the noise path, in seeds per second: how soon the noise is that of the next seed.
 NOISE_DRIFT = 1 / 30  # always, so that the film of a silent recording is not a still
-ONSET_NOISE = 4.0  # added at full onset strength: a struck note, whose strength lasts some 35 ms, moves by a seventh
+ONSET_NOISE = 8.0  # added at full onset strength: a struck note, whose strength lasts some 35 ms, moves by a quarter
 BAND_NOISE = 0.5  # added at the full level of a band, which lasts longer than an onset
+PULSE_ZOOM = 0.75  # share of the pulse in the zoom; the rest is loudness, so that sound without onsets moves as well
 BAND_SATURATION = 1.0  # added to the saturation of the colours, which is 1, at the full level of a band
 
 
@@ -58,7 +59,7 @@ def read_drives(name: str, text: str | None) -> dict[str, float]:
 def frame_motion(envelope: AudioEnvelope, time_s: float, settings: FilmSettings) -> Motion:
     """Return what a frame does at a time.
 
-    Zoom follows the mean of loudness and pulse, and onsets push the noise, unless a band drives them.
+    Zoom follows the pulse and the loudness, and onsets push the noise, unless a band drives them.
 
     Args:
         envelope: envelopes of the recording at that time.
@@ -75,7 +76,7 @@ def frame_motion(envelope: AudioEnvelope, time_s: float, settings: FilmSettings)
         ]
 
     zoom, noise, prompt = driven("zoom"), driven("noise", "_integral"), driven("prompt")
-    level = sum(zoom) if zoom else (envelope.loudness + envelope.pulse) / 2
+    level = sum(zoom) if zoom else PULSE_ZOOM * envelope.pulse + (1 - PULSE_ZOOM) * envelope.loudness
     push = BAND_NOISE * sum(noise) if noise else ONSET_NOISE * envelope.onset_integral
     full = sum(amounts.get("prompt", 0.0) for amounts in settings.drives.values())
     return Motion(

@@ -80,7 +80,7 @@ class FilmSettings(ImageSettings):
     noise: float = setting(
         1.0,
         "Speed at which the initial noise drifts, and is pushed by onsets: 1 gives another image after half a minute "
-        "of silence or about seven strong beats, 0 keeps the noise fixed.",
+        "of silence or about four strong beats, 0 keeps the noise fixed.",
         minimum=0,
     )
     zoom: float = setting(
