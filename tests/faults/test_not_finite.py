@@ -103,12 +103,9 @@ def test_a_vae_that_overflows_in_float16_draws_no_black_picture(models, tmp_path
     with pytest.raises(InputError, match=message):
         AudioToImagePipeline.from_pretrained(tmp_path / "sd", device="cpu", dtype="float16")
     drawing = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", dtype="float16")
-    with torch.no_grad():  # the weights fit, what is computed from them does not
+    with torch.no_grad():  # the weights fit, what is computed from them does not: it is decoded in float32
         drawing.diffusion.vae.decoder.conv_out.weight.fill_(60_000)
-    with pytest.raises(
-        NotFiniteError, match=r"the decoded images are not finite; float16 ends at 65,504: load the model"
-    ):
-        drawing(NOISE, num_inference_steps=1)
+    assert np.asarray(drawing(NOISE, num_inference_steps=1).images[0][0]).any()
 
 
 def test_sound(sound_models):

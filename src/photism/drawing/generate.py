@@ -20,6 +20,7 @@ from photism.drawing.initial_noise import draw_added_noise, replace_added_noise
 from photism.drawing.inpainting import seam_weights
 from photism.drawing.settings import DrawSettings
 from photism.drawing.style_images import EMBEDS, check_style, encode_style
+from photism.drawing.vae_dtype import keep_vae_dtype
 from photism.errors import InputError
 from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt
@@ -137,6 +138,7 @@ class ImageGenerator:
             optional["negative_pooled_prompt_embeds"] = None if pooled is None else pooled.expand(count, -1)
         # A generator for each image, on the CPU: its noise is the same in any batch and on any device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        keep_vae_dtype(diffusion)
         with exclusive_models(diffusion, self.arguments):
             return diffusion(
                 **{name: value for name, value in optional.items() if value is not None},

@@ -75,7 +75,10 @@ def load_weights(source: DiffusionSource, *, device: torch.device, dtype: torch.
     for name, component in pipeline.components.items():
         if isinstance(component, torch.nn.Module):
             check_values(component, f"{name} of diffusion {source.location}")
-    return pipeline if settings.offload else pipeline.to(device)
+    if settings.offload:
+        return pipeline
+    with quiet_libraries:  # diffusers would warn of float16 on a CPU, which works
+        return pipeline.to(device)
 
 
 def _load_folder(source: DiffusionSource, *, dtype: torch.dtype, given: Mapping[str, Any]) -> Any:
