@@ -34,12 +34,12 @@ def keep_vae_dtype(diffusion: Any) -> None:
     def decode_in_own_dtype(latents: Tensor, *args: Any, **kwargs: Any) -> Any:
         return _compute(vae, decode, latents, *args, **kwargs)
 
-    def stay(*_: Any, **__: Any) -> Any:
-        return vae
+    def to(*args: Any, **kwargs: Any) -> Any:
+        """Convert the weights as the pipelines of SD XL do, but not for good, and without diffusers' warning."""
+        return torch.nn.Module.to(vae, *args, **kwargs) if is_alike else vae
 
-    vae.encode, vae.decode = encode_in_own_dtype, decode_in_own_dtype
-    if vae.dtype != diffusion.unet.dtype:
-        vae.to = stay  # the pipelines of SD XL would convert the weights for good
+    is_alike = vae.dtype == diffusion.unet.dtype
+    vae.encode, vae.decode, vae.to = encode_in_own_dtype, decode_in_own_dtype, to
     diffusion.vae = vae
 
 

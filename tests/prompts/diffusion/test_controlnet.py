@@ -82,6 +82,9 @@ def test_files_that_do_not_fit(load, single_file, tmp_path):
     adapter = {"image_proj.norm.bias": torch.zeros(2)}
     with pytest.raises(InputError, match=r"controlnet cannot use .*: it is an IP-Adapter; give it as ip_adapter"):
         load(controlnet=save_single_file(tmp_path / "adapter.safetensors", adapter))
+    original = {"input_hint_block.0.weight": torch.zeros(2), "label_emb.0.0.weight": torch.zeros(2)}
+    with pytest.raises(InputError, match=r"controlnet .* is for Stable Diffusion XL in the original layout, which"):
+        load(controlnet=save_single_file(tmp_path / "xl.safetensors", original))
     with pytest.raises(InputError, match=r"controlnet cannot use .*: it is a checkpoint of Stable Diffusion 1\.x"):
         load(controlnet=model)
     with pytest.raises(InputError, match=r"diffusion cannot use .*: it is a ControlNet; give it as controlnet"):

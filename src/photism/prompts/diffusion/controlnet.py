@@ -20,6 +20,8 @@ from photism.prompts.diffusion.variants import choose_variant
 from photism.weights import check_component, default_files, read_headers
 
 CONTROLNET_CLASS = "ControlNetModel"
+XL_ORIGINAL = "label_emb.0.0.weight"
+"""End of the name of a tensor that only ControlNets for SD XL have, in the layout of the original implementation."""
 
 
 def controlnet_config(controlnet: Any, unet: Mapping[str, Any]) -> Config:
@@ -87,6 +89,11 @@ def _file_config(file: Path, name: str, unet: Mapping[str, Any]) -> Config:
     kind = recognise(headers)
     if kind != CONTROLNET:
         raise refuse("controlnet", file, kind)
+    if any(key.endswith(XL_ORIGINAL) for key in headers):
+        raise InputError(
+            f"{name} is for Stable Diffusion XL in the original layout, which diffusers does not convert; give it in "
+            "the layout of diffusers"
+        )
     check_accelerate()
     shared = {key: unet[key] for key in signature(ControlNetModel.__init__).parameters if key in unet}
     with as_input_error(f"{name} lacks tensors of a ControlNet"):
