@@ -160,8 +160,8 @@ class AlignSettings(TrainingSettings):
 
     diffusion: str = setting(
         "",
-        "Diffusers pipeline whose text encoder defines the targets: folder or hub id; by default that of the model to "
-        f"start from, or {DEFAULT_DIFFUSION}.",
+        "Diffusion model whose text encoder defines the targets: a single .safetensors file, or folder or hub id of a "
+        f"diffusers pipeline; by default that of the model to start from, or {DEFAULT_DIFFUSION}.",
     )
     adapter: str | None = setting(
         None,

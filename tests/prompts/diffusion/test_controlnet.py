@@ -12,7 +12,7 @@ from photism.prompts.settings import PipelineSettings
 from tests.support.single_files import make_pipeline, original_pipeline, original_unet, prefixed, save_single_file
 
 
-def test_a_controlnet_must_fit(load, models, parts, tmp_path):
+def test_a_controlnet_must_fit(load, models, parts, tmp_path, monkeypatch):
     message = r"controlnet must take prompts of diffusion's width, 16 \(cross_attention_dim\); it takes 32"
     for controlnet in (parts / "controlnet-xl", ControlNetModel.from_pretrained(parts / "controlnet-xl")):
         with pytest.raises(InputError, match=message):
@@ -21,6 +21,7 @@ def test_a_controlnet_must_fit(load, models, parts, tmp_path):
         load(controlnet=models / "sd/diffusion/unet")
     with pytest.raises(InputError, match=r"controlnet .* has an unreadable config\.json: .*no such file"):
         load(controlnet=tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # or it would try for half a minute
     with pytest.raises(
         InputError, match="controlnet must be a folder or the id of a hub repository; no/such is neither"
     ):

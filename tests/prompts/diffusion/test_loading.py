@@ -24,3 +24,9 @@ def test_a_task_that_diffusers_has_no_pipeline_for(models, tmp_path):
     (diffusion / "model_index.json").write_text(json.dumps(index | {"_class_name": "OtherPipeline"}))
     with pytest.raises(InputError, match=r"diffusion .*other cannot be loaded: AutoPipeline can't find a pipeline"):
         AudioToImagePipeline.from_pretrained(models / "sd", diffusion=diffusion, device="cpu", task="inpainting")
+
+
+def test_the_prediction_type_of_a_folder(models):
+    for given, expected in ((None, "epsilon"), ("v_prediction", "v_prediction")):
+        pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", prediction_type=given)
+        assert pipeline.diffusion.scheduler.config.prediction_type == expected

@@ -123,6 +123,7 @@ PUBLISHED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "family"), list(zip(KINDS, STABLE_DIFFUSION, strict=True)))
 def test_the_configuration_of_a_full_size_unet_is_the_published_one(kind, family):
     with torch.device("meta"):

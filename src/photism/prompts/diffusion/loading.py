@@ -86,9 +86,12 @@ def _load_folder(source: DiffusionSource, *, dtype: torch.dtype, given: Mapping[
     variant = _variant(source)
     _check_components(source.location, variant, skipped=given)
     with as_input_error(f"diffusion {source.location} cannot be loaded"), quiet_libraries, without_onnxruntime():
-        return _pipeline_class(source.settings).from_pretrained(
+        pipeline = _pipeline_class(source.settings).from_pretrained(
             source.location, **FROM_PRETRAINED, variant=variant, dtype=dtype, **given
         )
+    if source.settings.prediction_type is not None:
+        pipeline.scheduler.register_to_config(prediction_type=source.settings.prediction_type)
+    return pipeline
 
 
 def _variant(source: DiffusionSource) -> str | None:
