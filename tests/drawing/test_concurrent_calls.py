@@ -21,22 +21,20 @@ def test_a_call_has_its_own_scheduler_and_shares_the_models(pipeline):
     assert call.unet is diffusion.unet
 
 
-def fake(*, hooked=False, dtype=torch.float32, force_upcast=False):
+def fake(*, hooked=False, dtype=torch.float32):
     unet = torch.nn.Linear(1, 1, dtype=dtype)
     unet.dtype = dtype
     if hooked:
         unet._hf_hook = object()
-    vae = SimpleNamespace(config={"force_upcast": force_upcast})
-    return SimpleNamespace(unet=unet, vae=vae, components={"unet": unet, "scheduler": None})
+    return SimpleNamespace(unet=unet, components={"unet": unet, "scheduler": None})
 
 
 @pytest.mark.parametrize(
     ("made", "arguments", "is_locked"),
     [
         ({}, {}, False),
-        ({"force_upcast": True}, {"eta": 1.0}, False),
-        ({"dtype": torch.float16}, {}, False),
-        ({"dtype": torch.float16, "force_upcast": True}, {}, True),
+        ({}, {"eta": 1.0}, False),
+        ({"dtype": torch.float16}, {}, True),
         ({"hooked": True}, {}, True),
         ({}, {"cross_attention_kwargs": {"scale": 0.5}}, True),
     ],

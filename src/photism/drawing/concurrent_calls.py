@@ -35,6 +35,6 @@ def exclusive_models(diffusion: Any, arguments: Mapping[str, Any]) -> AbstractCo
     models = [each for each in diffusion.components.values() if isinstance(each, torch.nn.Module)]
     is_offloaded = any(hasattr(model, "_hf_hook") for model in models)  # moved to the GPU and back
     # A VAE that overflows is converted to float32 and back; its own dtype may be that of another call.
-    is_upcast = torch.float16 in (diffusion.unet.dtype, diffusion.vae.dtype)
+    is_half = diffusion.unet.dtype == torch.float16
     scales_lora = "scale" in (arguments.get("cross_attention_kwargs") or {})
-    return lock_of(diffusion.unet) if is_offloaded or is_upcast or scales_lora else nullcontext()
+    return lock_of(diffusion.unet) if is_offloaded or is_half or scales_lora else nullcontext()
