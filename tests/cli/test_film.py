@@ -56,7 +56,7 @@ def test_a_film_is_named_after_its_recording(run, folder, sounds):
     with av.open("rain.mp4") as container:
         assert sum(1 for _ in container.decode(video=0)) == 9
     with av.open("rain.mp4") as container:
-        assert sum(frame.samples for frame in container.decode(audio=0)) == 24_000
+        assert sum(frame.samples for frame in container.decode(audio=0)) == 24_576  # 24,000 in whole packets of 1024
 
 
 def test_a_recording_without_sound_is_reported_and_drawn(run, folder):
@@ -94,6 +94,7 @@ def test_json(run, folder, sounds):
         "num_inference_steps": 1,
         "guidance_scale": 7.5,
         "negative": "empty",
+        "audio": "aac",
         "seed": 4,
         "height": 16,
         "width": 16,
@@ -152,7 +153,7 @@ def test_flags_reach_the_film(run, folder, sounds, models, monkeypatch):
 
 
 def test_pictures_reach_the_film(run, folder, sounds, models, parts):
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8))
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8))
     picture.save(folder / "a.png")
     control = ("--controlnet", parts / "controlnet-sd", "--control-image", "a.png", "--control-scale", 0.5)
     result = run(sounds[0], "--image", "a.png", "--image-strength", 1, *control, "--json")
@@ -168,8 +169,16 @@ def test_pictures_reach_the_film(run, folder, sounds, models, parts):
     run(sounds[0], "--image", "a.png", "--storyboard", "board.png", "--stills", 1, "--image-strength", 1, "--zoom", 0)
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", task="image-to-image", device="cpu")
     expected = pipeline(sounds[0], image=picture, strength=1, num_inference_steps=1).images[0][0]
-    shown = np.asarray(Image.open(folder / "board.png"), int)[8:24, 8:32]
+    shown = np.asarray(Image.open(folder / "board.png"), int)[8:24, 8:24]
     assert np.abs(shown - np.asarray(expected, int)).mean() < 1  # the noise has moved a little
+
+
+def test_a_preview_is_a_file_of_its_own(run, folder, sounds):
+    result = run(sounds[2], "--preview", "--json", "--audio", "none")
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert (printed["file"], printed["frames"], printed["start_s"]) == ("rain.preview.mp4", 9, 0)
+    assert files(folder) == ["rain.preview.mp4"]
 
 
 def test_the_defaults_are_those_of_the_settings(models, folder, sounds, monkeypatch):
@@ -331,6 +340,8 @@ def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loa
         (["a.wav", "--text-place", "before"], "--text-place must be given together with --text"),
         (["a.wav", "--image", "missing.png"], "image missing.png cannot be read: No such file or directory"),
         (["a.wav", "--control-image", "a.png"], "--controlnet and --control-image must be given together"),
+        (["a.wav", "--audio", "mp3"], "--audio must be one of aac, copy, none; got mp3"),
+        (["a.wav", "--preview", "--storyboard", "a.png"], "--storyboard and --preview cannot be given together"),
         (["a.wav", "--width", "64"], "--width must be given together with --height"),
         (["a.wav", "--steps", "0"], "--steps must be at least 1; got 0"),
         (["a.wav", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),

@@ -44,6 +44,14 @@ def film(
     restart: Annotated[
         bool, typer.Option("--restart", help="Delete what is drawn of an unfinished film and start again.")
     ] = False,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview",
+            help="Draw only the five seconds in which most happens, as they are in the film. Default file: "
+            "SOUND.preview.mp4.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Generate a video that follows a recording, with its audio.
@@ -52,6 +60,7 @@ def film(
 
     Examples:
         photism film song.mp3 --storyboard song.png
+        photism film song.mp3 --preview --text "a watercolour"
         photism film song.mp3 --fps 24 --hop 0.5 -o song.mp4
     """
     from photism.drawing.video.audio_features import measure_recording
@@ -60,7 +69,9 @@ def film(
     models = option.with_controlnet(models, controlnet, settings)
     (file,) = open_recordings([sound], reading)
     sound = file.name
-    target = _target(sound, output, board.storyboard, force=force)
+    if preview and board.storyboard is not None:
+        raise InputError("--storyboard and --preview cannot be given together; draw one, then the other")
+    target = _target(sound, output, board.storyboard, suffix=".preview.mp4" if preview else ".mp4", force=force)
     measured = measure_recording(file)
     for warning in measured.level.warnings:
         warn(f"{sound}: {warning}", RecordingWarning, stacklevel=2)
@@ -70,21 +81,26 @@ def film(
 
     pipeline, _ = load_pipeline(models)
     from photism.drawing.video.film import Film
+    from photism.drawing.video.preview import preview_frames
 
     made = Film(pipeline, measured, settings)
+    frames = preview_frames(made) if preview else range(made.frame_count)
     if board.storyboard is None:
-        _write(made, target, force=force, restart=restart)
+        _write(made, target, frames if preview else None, force=force, restart=restart)
     else:
         from photism.drawing.video.fingerprint import describe_settings
         from photism.drawing.video.storyboard import storyboard as draw_storyboard
 
         about = {**describe_settings(made.settings), **describe_models(models), "sound": sound}
         write_png(draw_storyboard(made, board.stills), target, about)
-    about = {"file": str(target), **made.as_dict(), **warning_field(file.warnings)}
-    typer.echo(json.dumps(about, ensure_ascii=False) if as_json else f"{printable(str(target))}  {made.extent}")
+    drawn = {"frames": len(frames), "start_s": float(frames.start / made.settings.frame_rate)} if preview else {}
+    about = {"file": str(target), **made.as_dict(), **drawn, **warning_field(file.warnings)}
+    typer.echo(
+        json.dumps(about, ensure_ascii=False) if as_json else f"{printable(str(target))}  {made.extent_of(frames)}"
+    )
 
 
-def _target(sound: str, output: str | None, storyboard: Path | None, *, force: bool) -> Path:
+def _target(sound: str, output: str | None, storyboard: Path | None, *, suffix: str, force: bool) -> Path:
     """Return the file to write, which can be written."""
     from photism.drawing.video.resumable_file import check_target
 
@@ -97,22 +113,25 @@ def _target(sound: str, output: str | None, storyboard: Path | None, *, force: b
     def check(path: Path, option: str, *, force: bool) -> None:
         check_target(path, overwrite=force)
 
-    return plan_files([sound], output, ".mp4", flag="-o", force=force, check=check)[0][0]
+    return plan_files([sound], output, suffix, flag="-o", force=force, check=check)[0][0]
 
 
-def _write(made: Film, target: Path, *, force: bool, restart: bool) -> None:
-    from photism.drawing.video.resumable_file import part_folder, write_film
+def _write(made: Film, target: Path, frames: range | None, *, force: bool, restart: bool) -> None:
+    from photism.drawing.video.resumable_file import has_segments, part_folder, write_film
 
+    drawn = frames or range(made.frame_count)
     try:
-        with progress_bar("drawing", made.frame_count) as bar:
-            report = _reporter(made, target, bar)
-            write_film(made, target, overwrite=force, restart=restart, callback_on_frame=report)
+        with progress_bar("drawing", len(drawn)) as bar:
+            report = _reporter(made.extent_of(drawn), target, bar)
+            write_film(made, target, frames=frames, overwrite=force, restart=restart, callback_on_frame=report)
     except KeyboardInterrupt:
+        if not has_segments(target):
+            raise
         parts = part_folder(target)
         raise interrupted(f"; finished parts are in {parts}. Run the same command again to resume.") from None
 
 
-def _reporter(made: Film, target: Path, bar: ProgressBar) -> Callable[[int, int], None]:
+def _reporter(extent: str, target: Path, bar: ProgressBar) -> Callable[[int, int], None]:
     """Return a callback that prints what will be drawn when it is first called, and then moves the bar."""
     is_begun = False
 
@@ -121,7 +140,7 @@ def _reporter(made: Film, target: Path, bar: ProgressBar) -> Callable[[int, int]
         if not is_begun:
             is_begun = True
             resumed = f", resumed after frame {done}" if done else ""
-            bar.echo(f"{printable(str(target))}: {made.extent}{resumed}\n", err=True)
+            bar.echo(f"{printable(str(target))}: {extent}{resumed}\n", err=True)
             bar.restart(completed=done)  # frames that were drawn before would make it look faster than it is
         bar.update(done, total)
 

@@ -13,9 +13,10 @@ import av
 import numpy as np
 import pytest
 
-from photism import InputError
+from photism import AudioToImagePipeline, InputError
 from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.film import Film
+from photism.drawing.video.preview import preview_frames
 from photism.drawing.video.resumable_file import write_film
 from photism.drawing.video.settings import FilmSettings
 from tests.drawing.video.recordings import beats, noise, tone, write_wav
@@ -54,7 +55,7 @@ def names(folder):
 def test_video_and_audio_have_the_length_of_the_recording(pipeline, tmp_path, target, fps, rate):
     samples = np.tile(tone(1)[:, None], (2, 2))
     sound = write_wav(tmp_path / "a.wav", samples, rate=rate)
-    made = film(pipeline, sound, fps=fps)
+    made = film(pipeline, sound, fps=fps, audio="copy")
     write_film(made, target)
     step = 1 / made.settings.frame_rate
     shown = frames(target)
@@ -135,6 +136,7 @@ from photism import AudioToImagePipeline
 from photism.drawing.video.film import Film
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.audio_features import measure_recording
+from photism.drawing.video.preview import preview_frames
 from photism.drawing.video.resumable_file import write_film
 settings = FilmSettings(fps=20, window_s=2.0, num_inference_steps=1, height=64, width=64)
 pipeline = AudioToImagePipeline.from_pretrained({str(models / "sd")!r}, device="cpu")
@@ -255,3 +257,75 @@ def test_memory_does_not_grow_with_the_length(request, name, tmp_path, target):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < 1.2 * peaks[1]
+
+
+def test_a_film_without_a_finished_segment_leaves_nothing(pipeline, sound, target):
+    with pytest.raises(Stopped):
+        write_film(film(pipeline, sound), target, callback_on_frame=stop_at(3))
+    assert names(target.parent) == []
+
+
+def test_settings_of_a_killed_film_without_a_finished_segment_are_not_kept(pipeline, sound, target):
+    folder = Path(f"{target}.part")
+    folder.mkdir()
+    (folder / "settings.json").write_text(json.dumps({"piece_length": 12, "about": {"seed": 7}}))
+    (folder / "sound.mp4").write_text("another")
+    write_film(film(pipeline, sound), target)
+    assert names(target.parent) == ["film.mp4"]
+
+
+@pytest.mark.parametrize("broken", ["encode_segment", "mux"])
+def test_the_first_frame_is_written_before_the_second_batch_is_generated(pipeline, sound, target, monkeypatch, broken):
+    def fail(*_, **__):
+        raise InputError("cannot be written")
+
+    monkeypatch.setattr(f"photism.drawing.video.resumable_file.{broken}", fail)
+    done = []
+    with pytest.raises(InputError, match="cannot be written"):
+        write_film(film(pipeline, sound), target, callback_on_frame=lambda *numbers: done.append(numbers))
+    assert done == [(0, 31), (1, 31)]
+    assert names(target.parent) == []
+
+
+def test_a_film_whose_first_frame_is_black_is_refused(models, parts, sound, target):
+    checked = AudioToImagePipeline.from_pretrained(models / "sd", diffusion=parts / "flagging", device="cpu")
+    with pytest.raises(InputError, match=r"the first frame is black: a safety checker has replaced it, or"):
+        write_film(film(checked, sound), target)
+    assert names(target.parent) == []
+
+
+def test_the_folder_of_a_film_that_was_killed_when_it_was_complete_is_deleted(pipeline, sound, target, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("photism.drawing.video.resumable_file.discard_folder", lambda _: None)
+        write_film(film(pipeline, sound, fps=1), target)
+    assert names(target.parent) == ["film.mp4", "film.mp4.part"]
+    with pytest.raises(InputError, match="mp4 exists; give another name"):
+        write_film(film(pipeline, sound, fps=1), target)
+    assert names(target.parent) == ["film.mp4"]
+
+
+@pytest.mark.parametrize(("audio", "codecs"), [("aac", ["aac"]), ("copy", ["flac"]), ("none", [])])
+def test_the_soundtrack_is_the_one_of_the_settings(pipeline, sound, target, audio, codecs):
+    write_film(film(pipeline, sound, fps=1, audio=audio), target)
+    with av.open(str(target)) as container:
+        assert [stream.codec_context.name for stream in container.streams.audio] == codecs
+        assert [stream.start_time for stream in container.streams] == [0] * (1 + len(codecs))
+    assert len(frames(target)) == 7
+
+
+def test_a_preview_has_the_frames_and_the_sound_of_the_liveliest_seconds(pipeline, tmp_path, target):
+    samples = np.r_[noise(3, gain=0.001), beats(5), noise(3, gain=0.001)]
+    made = film(pipeline, write_wav(tmp_path / "a.wav", samples), batch_size=1, audio="copy")
+    part = preview_frames(made)
+    assert len(part) == 25
+    assert part.start == pytest.approx(15, abs=1)
+    write_film(made, target, frames=part)
+    generated = [_coarse(np.asarray(frame.image)) for frame in made.frames(part)]
+    errors = [
+        np.abs(_coarse(image) - other).mean() for (_, image), other in zip(frames(target), generated, strict=True)
+    ]
+    assert max(errors) < LOSS
+    with av.open(str(target)) as container:
+        decoded = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    start = round(part.start / 5 * 16_000)
+    np.testing.assert_array_equal(decoded, (samples[start : start + 80_000] * 32767).round())

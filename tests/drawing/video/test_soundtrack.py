@@ -93,6 +93,46 @@ def test_the_soundtrack_has_the_rate_and_channels(tmp_path, rate, layout):
     np.testing.assert_array_equal(found, samples)
 
 
+@pytest.mark.parametrize(
+    ("codec", "rate", "layout", "found"),
+    [
+        ("pcm_s16le", 44_100, "stereo", (44_100, 2)),
+        ("pcm_s16le", 8000, "mono", (8000, 1)),
+        ("pcm_s16le", 37_800, "mono", (44_100, 1)),  # the next rate that AAC has
+        ("pcm_s24le", 192_000, "stereo", (96_000, 2)),
+        ("pcm_s16le", 48_000, "5.1", (48_000, 6)),
+        ("libmp3lame", 44_100, "stereo", (44_100, 2)),
+    ],
+)
+def test_aac_begins_with_the_first_sample(tmp_path, codec, rate, layout, found):
+    source = write(tmp_path / ("a.mp3" if "mp3" in codec else "a.wav"), codec, rate=rate, layout=layout)
+    write_soundtrack(SoundFile.of(source), tmp_path / "soundtrack.mp4", "aac")
+    assert codec_of(tmp_path / "soundtrack.mp4") == "aac"
+    written_rate, written = decoded(tmp_path / "soundtrack.mp4")
+    assert (written_rate, len(written)) == found
+    _, samples = decoded(source)
+    assert 0 <= written.shape[1] - samples.shape[1] * written_rate / rate < 1024 + 1
+    if written_rate == rate and len(written) == len(samples):
+        part = samples[0, 4000:12_000]
+        errors = [np.abs(part - written[0, 4000 + lag : 12_000 + lag]).mean() for lag in range(-1500, 1500)]
+        assert int(np.argmin(errors)) - 1500 == 0
+        assert min(errors) < 0.02
+
+
+def test_aac_is_copied(tmp_path):
+    source = write(tmp_path / "a.m4a", "aac")
+    write_soundtrack(SoundFile.of(source), tmp_path / "soundtrack.mp4", "aac")
+    np.testing.assert_array_equal(decoded(tmp_path / "soundtrack.mp4")[1], decoded(source)[1])
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.m4a"])
+def test_a_part_of_the_soundtrack_is_that_of_its_time(tmp_path, name):
+    source = write(tmp_path / name, "aac" if name == "a.m4a" else "pcm_s16le")
+    write_soundtrack(SoundFile.of(source), tmp_path / "soundtrack.mp4", span_s=(0.25, 0.75))
+    found = decoded(tmp_path / "soundtrack.mp4")[1]
+    np.testing.assert_allclose(found, decoded(source)[1][:, 11_025:33_075], atol=2.0**-15)
+
+
 def test_the_video_stream_is_not_copied(tmp_path):
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         video, audio = container.add_stream("libx264", rate=5), container.add_stream("aac", rate=48_000)

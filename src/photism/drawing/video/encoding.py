@@ -8,9 +8,10 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
 
@@ -73,7 +74,7 @@ def count_video_frames(segment: Path) -> int:
 
 def mux(
     segments: Sequence[Path],
-    soundtrack: Path,
+    soundtrack: Path | None,
     target: Path,
     *,
     frame_rate: Fraction,
@@ -83,7 +84,7 @@ def mux(
 
     Args:
         segments: files from `encode_segment`, of one size and frame rate.
-        soundtrack: MP4 file with one audio stream.
+        soundtrack: MP4 file with one audio stream; None for a silent film.
         target: file that ends in .mp4.
         frame_rate: frames per second.
         metadata: values that are stored as JSON in the comment of the file.
@@ -93,21 +94,33 @@ def mux(
     """
     import av
 
-    with (
-        av.open(str(target), "w", format="mp4", container_options={"movflags": "+faststart"}) as container,
-        av.open(str(segments[0])) as first,
-        av.open(str(soundtrack)) as sound,
-    ):
+    with ExitStack() as files:
+        options = {"movflags": "+faststart"}
+        container = files.enter_context(av.open(str(target), "w", format="mp4", container_options=options))
         container.metadata["comment"] = json.dumps(metadata, ensure_ascii=False)
+        first = files.enter_context(av.open(str(segments[0])))
         video = container.add_stream_from_template(first.streams.video[0])
         video.time_base = 1 / frame_rate
-        audio = container.add_stream_from_template(sound.streams.audio[0])
+        tracks = [_video_packets(segments, video, frame_rate)]
+        if soundtrack is not None:
+            sound = files.enter_context(av.open(str(soundtrack)))
+            audio = container.add_stream_from_template(sound.streams.audio[0])
+            tracks.append(_audio_packets(sound.demux(audio=0), audio))
         # Interleaved by time, so that the muxer buffers little of either stream.
-        packets = heapq.merge(
-            _video_packets(segments, video, frame_rate), _audio_packets(sound.demux(audio=0), audio), key=_time
-        )
-        for packet in packets:
+        for packet in heapq.merge(*tracks, key=_time):
             container.mux(packet)
+
+
+def read_metadata(film: Path) -> Any:
+    """Return the values that `mux` stored in a film; None for another file."""
+    import av
+    from av.error import FFmpegError
+
+    try:
+        with av.open(str(film)) as container:
+            return json.loads(container.metadata.get("comment", "null"))
+    except (FFmpegError, ValueError, OSError):
+        return None
 
 
 def _add_video_stream(container: OutputContainer, frame_rate: Fraction, size: tuple[int, int]) -> VideoStream:

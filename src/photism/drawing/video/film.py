@@ -102,13 +102,14 @@ class Film:
         height, width = self.generator.size
         return width, height
 
-    @property
-    def extent(self) -> str:
-        """Number of frames, duration, frame rate and size, as a line of text."""
+    def extent_of(self, frames: range) -> str:
+        """Return the number of frames, their duration, frame rate and size, as a line of text."""
         width, height = self.size
         rate = self.settings.frame_rate
         shown = str(rate) if rate.denominator == 1 else f"{float(rate):.6g}"
-        return f"{self.frame_count} frames, {clock(self.sound.duration_s)} at {shown} frames/s, {width}×{height}"
+        duration_s = min(self.sound.duration_s, float(len(frames) / rate))
+        start = f" from {clock(float(frames.start / rate))}" if frames.start else ""
+        return f"{len(frames)} frames, {clock(duration_s)}{start} at {shown} frames/s, {width}×{height}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the number of frames, the duration and the settings for JSON."""

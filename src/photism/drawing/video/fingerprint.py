@@ -71,6 +71,7 @@ def describe_settings(settings: FilmSettings) -> dict[str, Any]:
         "negative": _negative(settings.negative),
         **_describe_text(settings),
         **_describe_images(settings),
+        "audio": settings.audio,
         "seed": settings.seed,
         "height": settings.height,
         "width": settings.width,

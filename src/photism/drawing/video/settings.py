@@ -12,6 +12,7 @@ from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
 
 Sync: TypeAlias = Literal["auto", "speech", "onsets", "beat", "downbeat", "fixed"]
+Audio: TypeAlias = Literal["aac", "copy", "none"]
 
 MAX_FPS = 1000
 MAX_DENOMINATOR = 1001  # of a frame rate: 30000/1001 is that of NTSC
@@ -118,6 +119,12 @@ class FilmSettings(ImageSettings):
         unit="seconds",
         minimum=0,
         flag="--pulse",
+    )
+    audio: Audio = setting(
+        "aac",
+        "Soundtrack of the film: aac, which every player plays; copy, the recording's own samples, copied if MP4 can "
+        "hold them as they are encoded (AAC, ALAC, FLAC), and otherwise as FLAC; or none.",
+        choices=get_args(Audio),
     )
     seed: int = setting(0, "Random seed of the initial noise; the same seed gives the same film.", minimum=0)
 

@@ -1,10 +1,10 @@
-"""Soundtrack of a film: the audio of the recording on its time axis, exact to the sample.
+"""Soundtrack of a film: the audio of the recording on its time axis, as AAC or exact to the sample.
 
 AAC, ALAC and FLAC keep their length when FFmpeg 8 copies their packets to an MP4 file (stream copy). MP3 and Opus
-decode to up to 2,127 samples more, because MP4 loses the encoder delay that their own files state, and newly encoded
-AAC is padded to whole packets of 1024 samples. Players treat holes and late starts in different ways. So packets are
-copied if they decode to the same samples without a hole, which is checked for each recording; all other audio is
-encoded with a lossless codec, and begins at 0.
+decode to up to 2,127 samples more, because MP4 loses the encoder delay that their own files state. Players treat holes
+and late starts in different ways. So packets are copied if they decode to the same samples without a hole, which is
+checked for each recording. Other audio is encoded, and begins at 0: as AAC, whose encoder delay the edit list of the
+file skips, and which is padded at its end to whole packets of 1024 samples; or with a lossless codec.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 COPIED = frozenset({"aac", "alac", "flac"})
 LOSSLESS = ("flac", "alac")  # Chrome and Firefox play FLAC in MP4; ALAC is tried if FLAC fails
-SAMPLE_FORMATS = {"flac": ("s16", "s32"), "alac": ("s16p", "s32p")}  # of 16 and 24 bits
+SAMPLE_FORMATS = {"flac": ("s16", "s32"), "alac": ("s16p", "s32p"), "aac": ("fltp", "fltp")}  # of 16 and 24 bits
+AAC_RATES = (7350, 8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000)
+AAC_CHANNEL_BITS = 96_000  # per second, at 44.1 kHz and above; less in proportion at lower rates
+USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 8: "7.1"}  # by channel count
 PLANAR_FORMATS = {"u1": "u8p", "i2": "s16p", "i4": "s32p", "f4": "fltp", "f8": "dblp"}  # by NumPy's types
 
 
@@ -53,36 +56,65 @@ class _SourceFormat(NamedTuple):
     layout: AudioLayout
 
 
-def write_soundtrack(sound: SoundFile, target: Path) -> None:
-    """Write the audio of a recording to an MP4 file with one stream, at its own sampling rate and channel count.
+class _Encoding(NamedTuple):
+    """How audio is encoded; None for the rate and channels of the recording."""
 
-    The file decodes to exactly as many samples as the recording. They are equal, except that samples of more than 24
-    bits are rounded to 24, and those of lossy codecs that are not copied to 16.
+    codec: str
+    rate: int | None = None
+    layout: str | None = None
+    bit_rate: int | None = None
+
+
+def write_soundtrack(
+    sound: SoundFile, target: Path, audio: str = "copy", *, span_s: tuple[float, float] | None = None
+) -> None:
+    """Write the audio of a recording to an MP4 file with one stream.
 
     Args:
         sound: the recording.
         target: file that ends in .mp4; an existing one is replaced.
+        audio: "copy" keeps the sampling rate, the channels and every sample: the file decodes to exactly as many. They
+            are equal, except that samples of more than 24 bits are rounded to 24, and those of lossy codecs that are
+            not copied to 16. "aac" encodes other audio than AAC at 96 kbit/s a channel, at its own rate and with its
+            own channels if AAC has them, or else at the next rate and in stereo.
+        span_s: start and end in seconds of the part that is written; by default all. A part is never copied.
 
     Raises:
         InputError: the recording cannot be read, its rate or channels change within the file, or MP4 cannot hold its
             channels.
     """
-    expected = _content(_placed_blocks(sound))
+    expected = _content(_placed_blocks(sound, span_s))
     source = _source_format(sound)
     if len(expected.sampling_rates) == 1:
-        has_holes = source.codec not in COPIED or _content(_frame_blocks(sound)) != expected
-        copying: list[Callable[[SoundFile, Path], None]] = [] if has_holes else [_copy]
-        for write in [*copying, *(partial(_encode, source=source, codec=codec) for codec in LOSSLESS)]:
+        # Each way to write it, and how many fields of the content have to be equal.
+        writers: list[tuple[Callable[[SoundFile, Path], None], int]] = []
+        is_copied = span_s is None and source.codec in (COPIED if audio == "copy" else {"aac"})
+        if is_copied and _content(_frame_blocks(sound)) == expected:
+            writers.append((_copy, 4))
+        encodings = _aac_encodings(source, expected) if audio == "aac" else map(_Encoding, LOSSLESS)
+        for encoding in encodings:
+            write = partial(_encode, source=source, encoding=encoding, span_s=span_s)
+            writers.append((write, 0 if audio == "aac" else 3))
+        for write, fields in writers:
             if _try(write, sound, target):
-                written = SoundFile.of(target)
-                content = _content(_placed_blocks(written))
-                if content == expected or (write is not _copy and content[:3] == expected[:3]):
+                content = _content(_placed_blocks(SoundFile.of(target))) if fields else expected
+                if content[:fields] == expected[:fields]:
                     return
     rates = ", ".join(f"{rate} Hz" for rate in expected.sampling_rates)
     raise InputError(
         f"{sound.name}: its audio ({expected.channels} channels, {rates}) cannot be stored exactly in an MP4 file; "
         "convert it to stereo with one sampling rate"
     )
+
+
+def _aac_encodings(source: _SourceFormat, content: _Content) -> Iterator[_Encoding]:
+    """Yield the ways to encode as AAC: with the channels of the recording, and in stereo."""
+    rate = next((rate for rate in AAC_RATES if rate >= content.sampling_rates[0]), AAC_RATES[-1])
+    # The channels of a WAV file often have no names; the usual ones for their number are meant.
+    own = source.layout.name if "channels" not in source.layout.name else USUAL_LAYOUTS.get(content.channels, "stereo")
+    for layout, channels in ((own, content.channels), ("stereo", 2)):
+        bits = channels * min(AAC_CHANNEL_BITS, AAC_CHANNEL_BITS * rate // 44_100)
+        yield _Encoding("aac", rate=rate, layout=layout, bit_rate=bits)
 
 
 def _open(sound: SoundFile) -> AbstractContextManager[tuple[InputContainer, AudioStream]]:
@@ -100,8 +132,23 @@ def _content(blocks: Iterator[tuple[float, NDArray[Any]]]) -> _Content:
     return _Content(tuple(rates), channels, sample_count, checksum)
 
 
-def _placed_blocks(sound: SoundFile) -> Iterator[tuple[float, NDArray[Any]]]:
-    return decoded_blocks(sound.open(), sound.name, track=sound.reading.track)
+def _placed_blocks(sound: SoundFile, span_s: tuple[float, float] | None = None) -> Iterator[tuple[float, NDArray[Any]]]:
+    blocks = decoded_blocks(sound.open(), sound.name, track=sound.reading.track)
+    return blocks if span_s is None else _within(blocks, *span_s)
+
+
+def _within(
+    blocks: Iterator[tuple[float, NDArray[Any]]], start_s: float, stop_s: float
+) -> Iterator[tuple[float, NDArray[Any]]]:
+    """Yield the samples (C, T) between two times."""
+    count = 0
+    for rate, samples in blocks:
+        start, stop = round(start_s * rate) - count, round(stop_s * rate) - count
+        count += samples.shape[1]
+        if stop <= 0:
+            return
+        if start < samples.shape[1]:
+            yield rate, samples[:, max(start, 0) : stop]
 
 
 def _frame_blocks(sound: SoundFile) -> Iterator[tuple[float, NDArray[Any]]]:
@@ -143,27 +190,31 @@ def _copy(sound: SoundFile, target: Path) -> None:
                 container.mux(packet)
 
 
-def _encode(sound: SoundFile, target: Path, *, source: _SourceFormat, codec: str) -> None:
+def _encode(
+    sound: SoundFile, target: Path, *, source: _SourceFormat, encoding: _Encoding, span_s: tuple[float, float] | None
+) -> None:
     import av
 
     with av.open(str(target), "w", format="mp4") as container:
         encoder: AudioStream | None = None
-        for frame in _resampled(sound, source, codec):
+        for frame in _resampled(_placed_blocks(sound, span_s), source, encoding):
             if encoder is None:
-                encoder = _add_stream(container, frame, codec)
+                encoder = _add_stream(container, frame, encoding)
             container.mux(encoder.encode(frame))
         if encoder is not None:
             container.mux(encoder.encode(None))
 
 
-def _resampled(sound: SoundFile, source: _SourceFormat, codec: str) -> Iterator[AudioFrame]:
-    """Decode a recording to frames in a sample format of a codec, with PTS counted in samples."""
+def _resampled(
+    blocks: Iterator[tuple[float, NDArray[Any]]], source: _SourceFormat, encoding: _Encoding
+) -> Iterator[AudioFrame]:
+    """Convert samples to frames in a sample format of a codec, with PTS counted in samples."""
     import av
 
-    format_16, format_24 = SAMPLE_FORMATS[codec]
+    format_16, format_24 = SAMPLE_FORMATS[encoding.codec]
     resampler: av.AudioResampler | None = None
     count = 0
-    for rate, samples in _placed_blocks(sound):
+    for rate, samples in blocks:
         if samples.dtype == np.int64:
             samples = (samples >> 32).astype(np.int32)  # FFmpeg has frames of 64 bits, but PyAV makes none
         kind = samples.dtype.str[1:]
@@ -175,15 +226,19 @@ def _resampled(sound: SoundFile, source: _SourceFormat, codec: str) -> Iterator[
         if resampler is None:
             is_16_bit = kind in ("u1", "i2") or (source.is_lossy and kind == "f4")
             resampler = av.AudioResampler(
-                format=format_16 if is_16_bit else format_24, layout=frame.layout, rate=frame.sample_rate
+                format=format_16 if is_16_bit else format_24,
+                layout=encoding.layout or frame.layout,
+                rate=encoding.rate or frame.sample_rate,
             )
         yield from resampler.resample(frame)
     if resampler is not None:
         yield from resampler.resample(None)
 
 
-def _add_stream(container: OutputContainer, frame: AudioFrame, codec: str) -> AudioStream:
-    stream = cast("AudioStream", container.add_stream(codec, rate=frame.sample_rate))
+def _add_stream(container: OutputContainer, frame: AudioFrame, encoding: _Encoding) -> AudioStream:
+    stream = cast("AudioStream", container.add_stream(encoding.codec, rate=frame.sample_rate))
     stream.codec_context.format = frame.format
     stream.codec_context.layout = frame.layout
+    if encoding.bit_rate is not None:
+        stream.codec_context.bit_rate = encoding.bit_rate
     return stream
