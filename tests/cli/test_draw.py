@@ -412,14 +412,14 @@ def test_all_conditioning_images_and_all_models(draw, folder, sounds, models, pa
 )
 def test_a_lora_may_have_a_weight(draw, sounds, monkeypatch, option, expected):
     asked = []
-    monkeypatch.setattr(LOAD, lambda settings: asked.append(settings.lora) or 1 / 0)
+    monkeypatch.setattr(LOAD, lambda settings, **_: asked.append(settings.lora) or 1 / 0)
     assert isinstance(draw(sounds[0], "--lora", option).exception, ZeroDivisionError)
     assert asked == [(expected,)]
 
 
 def test_flags_of_the_models_reach_the_pipeline(draw, sounds, models, monkeypatch):
     asked = []
-    monkeypatch.setattr(LOAD, lambda settings: asked.append(settings) or 1 / 0)
+    monkeypatch.setattr(LOAD, lambda settings, **_: asked.append(settings) or 1 / 0)
     draw(sounds[0], "--compile", "--offload", "model", "--attention-slicing")
     draw(sounds[0])
     model = str(models / "sd")

@@ -66,6 +66,13 @@ def test_a_lora_declares_scheduler_and_steps(models, parts, tmp_path):
     assert (plain.num_inference_steps, plain.guidance_scale) == (4, 1.0)
 
 
+@pytest.mark.parametrize(("scheduler", "steps"), [("lcm", 60), (None, 1001)])
+def test_steps_are_checked_before_weights_are_loaded(models, monkeypatch, scheduler, steps):
+    monkeypatch.setattr(diffusers.StableDiffusionPipeline, "__init__", lambda *_, **__: pytest.fail("loaded"))
+    with pytest.raises(InputError, match=f"num_inference_steps must be at most (50|1000), .*; got {steps}"):
+        load(models, scheduler=scheduler, num_inference_steps=steps)
+
+
 @pytest.mark.parametrize("kind", ["StableDiffusionPipeline", "LatentConsistencyModelPipeline"])
 def test_a_latent_consistency_model_has_its_guidance_built_in(models, pipeline, sounds, kind):
     torch.manual_seed(0)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from photism import CaptionRanker, InputError, Waveform, load_waveform
+from photism.errors import ModelWarning
 from photism.listening import zero_shot
 from photism.listening.zero_shot import MIXTURE_TEMPERATURE
 from photism.prompts.audio_prompt import AudioPrompt
@@ -142,8 +143,9 @@ def test_a_pipeline_without_a_text_encoder_is_refused(ranker, monkeypatch):
         CaptionRanker(ranker.encoder, ranker.diffusion)
 
 
-def test_a_long_caption_is_truncated_without_a_warning(ranker, sounds, capfd):
-    ranker.rank(sounds[0], captions=["A bird that sings " + "and sings " * 40])
+def test_a_long_caption_that_is_given_is_reported_with_what_is_cut_off(ranker, sounds, capfd):
+    with pytest.warns(ModelWarning, match="caption is longer than 18 tokens; cut off: '.*sings and sings"):
+        ranker.rank(sounds[0], captions=["A bird that sings " + "and sings " * 40])
     assert capfd.readouterr() == ("", "")
 
 

@@ -72,7 +72,7 @@ def draw(
         end_with_skipped(skipped, len(files))
     if skipped:
         groups, targets = [groups[number] for number in read], [targets[number] for number in read]
-    pipeline, ranker = load_pipeline(models)
+    pipeline, ranker = load_pipeline(models, steps=settings.num_inference_steps)
     from photism.drawing.image_files import RankedRecording, write_images
     from photism.prompts.mixing import mix_prompts
 

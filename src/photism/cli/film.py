@@ -79,7 +79,7 @@ def film(
     if board.storyboard is None and not restart:
         check_unfinished(target, measured, settings)
 
-    pipeline, _ = load_pipeline(models)
+    pipeline, _ = load_pipeline(models, steps=settings.num_inference_steps)
     from photism.drawing.video.film import Film
     from photism.drawing.video.preview import preview_frames
 

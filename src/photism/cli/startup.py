@@ -34,13 +34,20 @@ def startup() -> Generator[None]:
         gc.enable()
 
 
-def load_pipeline(settings: PipelineSettings) -> tuple[AudioToImagePipeline, CaptionRanker | None]:
-    """Load a pipeline and a ranker of its captions; None if it has no captions, or no text encoder to encode them."""
+def load_pipeline(
+    settings: PipelineSettings, *, steps: int | None = None
+) -> tuple[AudioToImagePipeline, CaptionRanker | None]:
+    """Load a pipeline and a ranker of its captions; None if it has no captions, or no text encoder to encode them.
+
+    Args:
+        settings: of the pipeline.
+        steps: number of denoising steps, which is checked before weights are loaded; None for the model's.
+    """
     with startup():
         from photism.drawing.pipeline import AudioToImagePipeline
         from photism.listening.zero_shot import CaptionRanker
 
-        pipeline = AudioToImagePipeline.from_pretrained(settings=settings)
+        pipeline = AudioToImagePipeline.from_pretrained(settings=settings, num_inference_steps=steps)
         has_ranker = pipeline.captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
         return pipeline, CaptionRanker(pipeline.encoder, pipeline.diffusion, pipeline.captions) if has_ranker else None
 

@@ -137,13 +137,19 @@ class AudioToImagePipeline:
     @classmethod
     @accepts(PipelineSettings)
     def from_pretrained(
-        cls, model: str | Path | None = None, *, settings: PipelineSettings | None = None, **changes: Any
+        cls,
+        model: str | Path | None = None,
+        *,
+        settings: PipelineSettings | None = None,
+        num_inference_steps: int | None = None,
+        **changes: Any,
     ) -> AudioToImagePipeline:
         """Load an audio prompt encoder and a diffusers pipeline.
 
         Args:
             model: folder or hub id of a Photism model, or of a checkpoint of audio2img; by default the bundled model.
             settings: all settings in one object, over which keyword arguments take precedence.
+            num_inference_steps: default of a call, which the scheduler has to be able to take.
             changes: settings by name.
 
         Raises:
@@ -153,7 +159,8 @@ class AudioToImagePipeline:
         if model is not None:
             changes["model"] = model
         settings = changed(PipelineSettings, settings, changes)
-        encoder, diffusion, captions, (steps, scale, _) = load_models(settings)
+        encoder, diffusion, captions, (steps, scale, _) = load_models(settings, steps=num_inference_steps)
+        steps = num_inference_steps or steps
         if settings.model is None and settings.diffusion is None:
             steps = steps or BUNDLED_STEPS
             scale = BUNDLED_GUIDANCE_SCALE if scale is None else scale

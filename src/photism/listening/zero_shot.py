@@ -251,7 +251,8 @@ class CaptionRanker:
     def _encode(self, texts: tuple[str, ...]) -> Tensor:
         """Encode M texts: float32 (M, S, D)."""
         tokenizer = self.diffusion.tokenizer
-        report_cut_texts(tokenizer, texts, limit=tokenizer.model_max_length - 2, name="caption")
+        given = [text for text in texts if text not in self.captions]  # its own captions are those of its training
+        report_cut_texts(tokenizer, given, limit=tokenizer.model_max_length - 2, name="caption")
         starts = range(0, len(texts), CAPTION_BATCH_SIZE)
         return torch.cat([encode_text(self.diffusion, texts[i : i + CAPTION_BATCH_SIZE])[0] for i in starts])
 

@@ -45,7 +45,7 @@ def report_cut_texts(tokenizer: Any, texts: Sequence[str], *, limit: int, name: 
     cut = [words for text in texts if (words := cut_words(tokenizer, text, limit))]
     if not cut:
         return
-    subject = f"{name} is" if len(texts) == 1 else f"{len(cut)} of {len(texts)} {name}s are"
+    subject = f"{name} is" if len(cut) == 1 else f"{len(cut)} of {len(texts)} {name}s are"
     shown = cut[0] if len(cut[0]) <= SHOWN_CHARACTERS else f"{cut[0][: SHOWN_CHARACTERS - 1]}…"
     message = f"{subject} longer than {limit} tokens; cut off: {shown!r}{remedy and f'; {remedy}'}"
     warnings.warn(message, ModelWarning, stacklevel=3)

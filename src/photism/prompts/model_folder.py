@@ -25,9 +25,11 @@ from photism.prompts.diffusion.finishing import finish_diffusion
 from photism.prompts.diffusion.lcm import GUIDANCE_SCALE, merge_lcm, read_lcm
 from photism.prompts.diffusion.loading import load_weights
 from photism.prompts.diffusion.sampling_defaults import SamplingDefaults
+from photism.prompts.diffusion.scheduler import find_scheduler
 from photism.prompts.diffusion.source import UNET_CONFIG, find_diffusion, suggestion
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
+from photism.schedulers import check_steps
 
 CAPTIONS = "captions.json"
 DIFFUSION = "diffusion"
@@ -71,16 +73,17 @@ def find_model(model: str | Path | None, *, configs_only: bool = False) -> Path:
     return folder
 
 
-def load_models(settings: PipelineSettings, *, text_only: bool = False) -> LoadedModels:
+def load_models(settings: PipelineSettings, *, text_only: bool = False, steps: int | None = None) -> LoadedModels:
     """Load the audio prompt encoder of a model and the diffusers pipeline of its prompt space.
 
     Args:
         settings: which models, and how they run.
         text_only: load neither UNet nor VAE of the diffusers pipeline.
+        steps: number of denoising steps that the scheduler has to be able to take.
 
     Raises:
-        InputError: a model is missing, of another kind or damaged; or they do not fit together, which their
-            configurations show before any weights are fetched or loaded.
+        InputError: a model is missing, of another kind or damaged; the scheduler has fewer steps; or they do not fit
+            together, which their configurations show before any weights are fetched or loaded.
     """
     device, dtype = choose_device(settings.device), choose_dtype(settings.dtype)
     folder = find_model(settings.model, configs_only=True)
@@ -89,6 +92,8 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False) -> Loade
     location = _diffusion_location(folder, settings.diffusion, config)
     source = find_diffusion(location, settings, device=device)
     check_widths(source.unet, space=config.space_name, width=config.space_width, pooled_width=config.space_pooled_width)
+    if steps is not None and (scheduler := find_scheduler(source)) is not None:
+        check_steps(scheduler, steps)
     folder = find_model(settings.model)
     captions = load_captions(folder)
     is_own = location == str(folder / DIFFUSION)
