@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
 
-from photism.errors import InputError
+from photism.errors import InputError, as_input_error
 from photism.weights import check_floats, read_headers
 
 FILE = Path("lcm/pytorch_lora_weights.safetensors")
@@ -49,14 +49,13 @@ def read_lcm(folder: Path) -> Lcm | None:
     if not path.is_file():
         return None
     check_floats(read_headers([path], f"the LCM-LoRA {path}"), f"the LCM-LoRA {path}")
-    with safe_open(path, framework="pt") as file:
-        steps = (file.metadata() or {}).get(STEPS, DEFAULT_STEPS)
-    return Lcm(path, int(steps))
+    with safe_open(path, framework="pt") as file, as_input_error(f"the LCM-LoRA {path} has metadata without a number"):
+        return Lcm(path, int((file.metadata() or {}).get(STEPS, DEFAULT_STEPS)))
 
 
 @torch.no_grad()
-def merge_lcm(unet: nn.Module, lcm: Lcm) -> None:
-    """Add an LCM-LoRA to the weights of a UNet, in place.
+def merge_lcm(pipeline: Any, lcm: Lcm) -> None:
+    """Add an LCM-LoRA to the weights of a pipeline's UNet, in place.
 
     Raises:
         InputError: it is for another UNet.
@@ -66,9 +65,11 @@ def merge_lcm(unet: nn.Module, lcm: Lcm) -> None:
     tensors = load_file(lcm.path)
     for name in sorted({key.rpartition(".lora_")[0] for key in tensors}):
         try:
-            weight = unet.get_parameter(f"{name.removeprefix('unet.')}.weight")
+            weight = pipeline.unet.get_parameter(f"{name.removeprefix('unet.')}.weight")
             down, up = (tensors[f"{name}.lora_{half}.weight"].to(weight.device, torch.float32) for half in "AB")
             # (out, rank) by (rank, in · height · width); a convolution's second matrix is one of 1×1.
             weight += (up.flatten(1) @ down.flatten(1)).view_as(weight).to(weight.dtype)
         except (AttributeError, KeyError, RuntimeError) as error:
             raise InputError(f"the LCM-LoRA {lcm.path} does not fit the UNet: {name}: {error}") from error
+    for model in (pipeline.unet, pipeline.vae):
+        model.to(memory_format=torch.channels_last)  # on a CPU an image takes a twelfth less time
