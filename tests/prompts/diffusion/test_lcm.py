@@ -77,6 +77,9 @@ def test_of_another_unet(model, tmp_path, name, shape, message):
     save_file({f"{name}.lora_A.weight": torch.ones(shape), f"{name}.lora_B.weight": torch.ones(8, 3)}, file)
     with pytest.raises(InputError, match=message):
         AudioToImagePipeline.from_pretrained(tmp_path / "model", device="cpu", scheduler="lcm")
+    save_file({"a": torch.ones(1)}, file, {"num_inference_steps": "few"})
+    with pytest.raises(InputError, match="must have a number as num_inference_steps in its metadata; it has 'few'"):
+        AudioToImagePipeline.from_pretrained(tmp_path / "model", device="cpu", scheduler="lcm")
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"pytorch_lora_weights\.safetensors is damaged"):
         AudioToImagePipeline.from_pretrained(tmp_path / "model", device="cpu", scheduler="lcm")

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from photism.errors import InputError, as_input_error
+from photism.errors import InputError
 from photism.weights import check_floats, read_headers
 
 FILE = Path("lcm/pytorch_lora_weights.safetensors")
@@ -49,8 +49,11 @@ def read_lcm(folder: Path) -> Lcm | None:
     if not path.is_file():
         return None
     check_floats(read_headers([path], f"the LCM-LoRA {path}"), f"the LCM-LoRA {path}")
-    with safe_open(path, framework="pt") as file, as_input_error(f"the LCM-LoRA {path} has metadata without a number"):
-        return Lcm(path, int((file.metadata() or {}).get(STEPS, DEFAULT_STEPS)))
+    with safe_open(path, framework="pt") as file:
+        steps = (file.metadata() or {}).get(STEPS, str(DEFAULT_STEPS))
+    if not steps.isdecimal():
+        raise InputError(f"the LCM-LoRA {path} must have a number as {STEPS} in its metadata; it has {steps!r}")
+    return Lcm(path, int(steps))
 
 
 @torch.no_grad()
