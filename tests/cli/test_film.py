@@ -80,7 +80,7 @@ def test_json(run, folder, sounds):
         "silent": False,
         "fps": "2997/100",
         "sync": "onsets",
-        "fade_s": 0.1,
+        "fade_s": 1.0,
         "window_s": 3.0,
         "hop_s": None,
         "noise": 1.0,

@@ -195,3 +195,12 @@ def test_the_prompt_is_that_of_the_word_which_is_being_said(tmp_path):
     expected = encoder.encode([Waveform(word) for word in words]).mixture_weights.argmax(1).tolist()
     for word, (early_s, late_s) in zip(expected, times, strict=True):
         assert [prompts.at(time_s).mixture_weights.argmax().item() for time_s in (early_s, late_s)] == [word, word]
+
+
+@pytest.mark.parametrize(
+    ("settings", "fade_s"), [({"sync": "onsets"}, 1.0), ({"fade_s": 0.3}, 0.3), ({"sync": "beat"}, 0.1)]
+)
+def test_music_fades_slowly_unless_it_changes_with_the_beat(pipeline, tmp_path, settings, fade_s):
+    sound = measure_recording(write_wav(tmp_path / "a.wav", beats(8)))
+    keyframes = recording_keyframes(sound, pipeline.encoder, resolve_sync(sound, FilmSettings(**settings)))
+    assert {keyframe.fade_s for keyframe in keyframes} == {fade_s}

@@ -28,6 +28,8 @@ Where = TypeVar("Where", Segment, Window)
 
 CUTS_PER_BATCH = 8
 DEFAULT_HOP_S = 1.0
+DEFAULT_FADES_S = {"speech": 0.1, "onsets": 1.0, "beat": 0.1, "downbeat": 0.1}
+"""Few of the onsets of music begin a segment. A prompt that changed at once would outshine the motion at all others."""
 CONTEXT_S = 0.05
 """Sound on either side of a segment that is encoded with it, at most to the middle of the pause."""
 
@@ -78,7 +80,7 @@ class KeyframeInterpolator:
 
 
 def resolve_sync(recording: MeasuredRecording, settings: FilmSettings) -> FilmSettings:
-    """Return settings with what `sync` and `hop_s` are for a recording, in place of their defaults.
+    """Return settings with what `sync`, `hop_s` and `fade_s` are for a recording, in place of their defaults.
 
     Raises:
         InputError: the library silero-vad is not installed, and `sync` is "auto".
@@ -88,7 +90,8 @@ def resolve_sync(recording: MeasuredRecording, settings: FilmSettings) -> FilmSe
         sync = "fixed" if hop_s is not None else "speech" if is_mostly_speech(recording) else "onsets"
     if sync == "fixed" and hop_s is None:
         hop_s = min(DEFAULT_HOP_S, settings.window_s)
-    return replace(settings, sync=sync, hop_s=hop_s)
+    fade_s = DEFAULT_FADES_S.get(sync) if settings.fade_s is None else settings.fade_s
+    return replace(settings, sync=sync, hop_s=hop_s, fade_s=fade_s)
 
 
 def recording_keyframes(
@@ -107,7 +110,7 @@ def recording_keyframes(
     if settings.hop_s is not None:
         return window_keyframes(recording.sound, encoder, window_s=settings.window_s, hop_s=settings.hop_s)
     segments = find_segments(recording, settings.sync, longest_s=settings.window_s)
-    return segment_keyframes(recording.sound, encoder, segments, fade_s=settings.fade_s)
+    return segment_keyframes(recording.sound, encoder, segments, fade_s=settings.fade_s or 0.0)
 
 
 def segment_keyframes(

@@ -55,9 +55,10 @@ class FilmSettings(ImageSettings):
         "at least half of the sound is, or else onsets; with --hop, fixed.",
         choices=get_args(Sync),
     )
-    fade_s: float = setting(
-        0.1,
-        "Duration of the cross-fade of prompts, from the time at which a word or event begins.",
+    fade_s: float | None = setting(
+        None,
+        "Duration of the cross-fade of prompts, from the time at which a word or event begins. Default: 0.1, or 1 for "
+        "onsets, which move noise and zoom at once.",
         unit="seconds",
         minimum=0,
         flag="--fade",
