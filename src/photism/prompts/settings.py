@@ -91,7 +91,8 @@ class PipelineSettings:
     lora: Mapping[str | Path, float] | Sequence[tuple[str | Path, float]] | str | Path | None = setting(
         None,
         "LoRA weights: a file, folder, hub id or OWNER/NAME/FILE.safetensors, and the factor they are scaled by, "
-        "1 if omitted. May be given several times; the factors of one that is repeated are added.",
+        "1 if omitted. Weights for a text encoder change the text prompts only. May be given several times; the "
+        "factors of one that is repeated are added.",
         metavar="PATH[:WEIGHT]",
         parse=parse_loras,
     )
