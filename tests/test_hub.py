@@ -8,7 +8,7 @@ import pytest
 
 from photism.cli.app import main
 from photism.errors import InputError
-from photism.hub import bundled_model
+from photism.hub import bundled_model, find_file, is_path
 
 MISSING = "the bundled model is not installed: pip install 'photism[tiny]', or name another model"
 
@@ -70,3 +70,46 @@ def test_doctor_names_the_distribution_to_install(monkeypatch, capsys):
     assert "no  bundled model photism-tiny is not installed: pip install 'photism[tiny]'\n" in printed
     assert "no  draw          needs bundled model: pip install 'photism[tiny]'\n" in printed
     assert "ok  align         ready\n" in printed
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("owner/name", False),
+        ("name", False),
+        ("owner/v1.5", False),
+        ("./name", True),
+        ("../name", True),
+        ("~/name", True),
+        ("/name", True),
+        ("owner/name/", True),
+        ("owner/name/file", True),
+        ("models\\name", True),
+        ("C:/name", True),
+        ("model.safetensors", True),
+        ("models/model.ckpt", True),
+    ],
+)
+def test_what_can_only_be_a_path(source, expected):
+    assert is_path(source) == expected
+
+
+def test_a_file_in_a_hub_repository(tmp_path, monkeypatch):
+    asked = []
+
+    def download(hub_id, path):
+        asked.append((hub_id, path))
+        if path == "b.safetensors":
+            raise OSError("404: no such entry\nmore")
+        return str(tmp_path / path)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    assert find_file("vae", "some/models/x/a.safetensors") == tmp_path / "x/a.safetensors"
+    assert asked == [("some/models", "x/a.safetensors")]
+    assert find_file("vae", "some/models") is None
+    with pytest.raises(InputError, match=r"^vae some/models/b\.safetensors: no such file; and .*404: no such entry$"):
+        find_file("vae", "some/models/b.safetensors")
+    (tmp_path / "some").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"^vae some/models/b\.safetensors: no such file or folder$"):
+        find_file("vae", "some/models/b.safetensors")
