@@ -159,12 +159,7 @@ def test_pictures_reach_the_film(run, folder, sounds, models, parts):
     result = run(sounds[0], "--image", "a.png", "--image-strength", 1, *control, "--json")
     assert result.exit_code == 0, result.output
     printed = json.loads(result.stdout)
-    assert (printed["width"], printed["height"], printed["image_strength"], printed["control_scale"]) == (
-        24,
-        16,
-        1,
-        0.5,
-    )
+    assert [printed[name] for name in ("width", "height", "image_strength", "control_scale")] == [16, 16, 1, 0.5]
     assert len(printed["image"]) == len(printed["control_image"]) == 64  # digests
     run(sounds[0], "--image", "a.png", "--storyboard", "board.png", "--stills", 1, "--image-strength", 1, "--zoom", 0)
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", task="image-to-image", device="cpu")
@@ -179,6 +174,13 @@ def test_a_preview_is_a_file_of_its_own(run, folder, sounds):
     printed = json.loads(result.stdout)
     assert (printed["file"], printed["frames"], printed["start_s"]) == ("rain.preview.mp4", 9, 0)
     assert files(folder) == ["rain.preview.mp4"]
+
+
+def test_key_moments_are_read_before_a_model_is_loaded(run, folder, sounds, monkeypatch):
+    (folder / "moments.csv").write_text("time,text\n0:00,a rose\n0:02,a wheel\n")
+    monkeypatch.setattr("photism.cli.film.load_pipeline", lambda *_, **__: pytest.fail("loaded a model"))
+    error = run(sounds[0], "--moments", "moments.csv").exception
+    assert str(error) == "moments.csv, line 3: 0:02 is after the end of the recording, at 0.5 s"
 
 
 def test_the_defaults_are_those_of_the_settings(models, folder, sounds, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from warnings import warn
@@ -64,6 +65,7 @@ def film(
         photism film song.mp3 --fps 24 --hop 0.5 -o song.mp4
     """
     from photism.drawing.video.audio_features import measure_recording
+    from photism.drawing.video.key_moments import read_key_moments
     from photism.drawing.video.resumable_file import check_unfinished
 
     models = option.with_controlnet(models, controlnet, settings)
@@ -76,6 +78,8 @@ def film(
     for warning in measured.level.warnings:
         warn(f"{sound}: {warning}", RecordingWarning, stacklevel=2)
     settings = settings.decoded()
+    if isinstance(settings.moments, str | Path):
+        settings = replace(settings, moments=read_key_moments(settings.moments, duration_s=measured.duration_s))
     if board.storyboard is None and not restart:
         check_unfinished(target, measured, settings)
 

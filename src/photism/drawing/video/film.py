@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +21,7 @@ from photism.drawing.settings import DrawSettings, ImageSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
 from photism.drawing.video.fingerprint import describe_settings
 from photism.drawing.video.frame_effects import saturated, zoomed
+from photism.drawing.video.key_moments import KeyMomentPrompts, read_key_moments
 from photism.drawing.video.keyframes import KeyframeInterpolator, recording_keyframes, resolve_sync
 from photism.drawing.video.motion import Motion, frame_motion
 from photism.drawing.video.noise_path import NoisePath
@@ -83,6 +85,9 @@ class Film:
         self.encoder = pipeline.encoder
         self.generator = pipeline.image_generator(DrawSettings(**shared))
         self._mix_text = pipeline.text_mixing(settings)
+        if isinstance(settings.moments, str | Path):
+            settings = replace(settings, moments=read_key_moments(settings.moments, duration_s=sound.duration_s))
+        self._moments = KeyMomentPrompts(settings.moments, pipeline) if settings.moments else None
         used, (width, height) = self.generator.settings, self.size
         self.settings = replace(
             settings,
@@ -158,6 +163,8 @@ class Film:
             time_s = float(index / frame_rate)
             motion = frame_motion(envelope, time_s, settings)
             prompt = with_strength(prompts.at(time_s), encoder.empty_prompt, motion.prompt)
+            if self._moments is not None:
+                prompt = self._moments.at(time_s, prompt)
             yield _FrameInput(index, time_s, self._mix_text(prompt), noise.at(motion.noise), motion)
 
 

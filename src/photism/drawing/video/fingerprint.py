@@ -19,6 +19,7 @@ from photism.drawing.video.motion import BANDS
 if TYPE_CHECKING:
     from photism.drawing.video.audio_features import MeasuredRecording
     from photism.drawing.video.film import Film
+    from photism.drawing.video.key_moments import KeyMoment
     from photism.drawing.video.settings import FilmSettings
 
 READ_BYTES = 2**20
@@ -71,6 +72,7 @@ def describe_settings(settings: FilmSettings) -> dict[str, Any]:
         "negative": _negative(settings.negative),
         **_describe_text(settings),
         **_describe_images(settings),
+        **({} if settings.moments is None else {"moments": [_moment(each) for each in settings.moments]}),
         "audio": settings.audio,
         "seed": settings.seed,
         "height": settings.height,
@@ -99,6 +101,12 @@ def _describe_images(settings: FilmSettings) -> dict[str, Any]:
         "control_scale": list(scale) if isinstance(scale, Sequence) else scale,
     }
     return {name: value for name, value in described.items() if value is not None}
+
+
+def _moment(moment: KeyMoment) -> list[Any]:
+    """Return the time, text or digest, and strength of a key moment."""
+    sound = None if moment.sound is None else _negative(moment.sound)
+    return [moment.time_s, moment.text or sound, moment.strength]
 
 
 def _image_digest(image: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from photism.drawing.settings import ImageSettings
 from photism.drawing.video.motion import BANDS, read_drives
@@ -120,6 +120,13 @@ class FilmSettings(ImageSettings):
         unit="seconds",
         minimum=0,
         flag="--pulse",
+    )
+    moments: Any = setting(
+        None,
+        "Key moments: a CSV table whose first line is time,text,sound,strength, with a row for each time at which a "
+        "text or another recording is drawn; prompts are interpolated between them. A row with a time alone returns "
+        "to the recording. In Python also a list of KeyMoment.",
+        metavar="FILE",
     )
     audio: Audio = setting(
         "aac",
