@@ -48,6 +48,7 @@ def describe_settings(given: DrawSettings, used: DrawSettings) -> dict[str, Any]
         "negative": negative_name(given.negative or used.negative),
         "text": given.text,
         "text_place": None if given.text is None else place,
+        "long_text": given.long_text or None,
         "sound_strength": None if given.text is None and given.sound_strength is None else used.sound_strength,
         "image": given.image,
         "background": None if given.background == "white" else given.background,

@@ -7,7 +7,7 @@ from photism import AudioToImagePipeline
 from photism.drawing.negative_prompt import TextPrompt
 from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.film import Film
-from photism.drawing.video.fingerprint import fingerprint, requested_fingerprint
+from photism.drawing.video.fingerprint import describe_settings, fingerprint, requested_fingerprint
 from photism.drawing.video.settings import FilmSettings
 
 
@@ -75,3 +75,9 @@ def test_a_requested_fingerprint_is_part_of_the_fingerprint(pipeline, sound, set
     found = fingerprint(Film(pipeline, sound, settings))
     assert {name: found[name] for name in known} == known
     assert {"sound", "fps", "seed"} <= known.keys()
+
+
+def test_a_film_is_not_resumed_with_a_text_in_chunks():
+    short, long = (describe_settings(FilmSettings(text="rain", long_text=each)) for each in (False, True))
+    assert "long_text" not in short
+    assert long["long_text"] is True

@@ -81,12 +81,13 @@ def describe_settings(settings: FilmSettings) -> dict[str, Any]:
 
 
 def _describe_text(settings: FilmSettings) -> dict[str, Any]:
-    """Return the text and its place, where there is a text, and the strength of the recording unless it is 1."""
+    """Return the text and its place, where there is a text, and what else is not as by default."""
     place = settings.text_place if isinstance(settings.text_place, str) else ":".join(map(str, settings.text_place))
     strength = settings.resolved_sound_strength
     return {
         **({} if settings.text is None else {"text": settings.text, "text_place": place}),
         **({} if strength == 1 else {"sound_strength": strength}),
+        **({"long_text": True} if settings.long_text else {}),
     }
 
 
