@@ -26,7 +26,7 @@ def fake(*, hooked=False, dtype=torch.float32):
     unet.dtype = dtype
     if hooked:
         unet._hf_hook = object()
-    return SimpleNamespace(unet=unet, components={"unet": unet, "scheduler": None})
+    return SimpleNamespace(unet=unet)
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,7 @@ def exclusive_models(diffusion: Any, arguments: Mapping[str, Any]) -> AbstractCo
         diffusion: a diffusers pipeline.
         arguments: further arguments of its call.
     """
-    models = [each for each in diffusion.components.values() if isinstance(each, torch.nn.Module)]
-    is_offloaded = any(hasattr(model, "_hf_hook") for model in models)  # moved to the GPU and back
+    is_offloaded = hasattr(diffusion.unet, "_hf_hook")  # moved to the GPU and back, as all models then
     # A VAE that overflows is converted to float32 and back; its own dtype may be that of another call.
     is_half = diffusion.unet.dtype == torch.float16
     scales_lora = "scale" in (arguments.get("cross_attention_kwargs") or {})
