@@ -1,6 +1,6 @@
 """Measure how well films follow their recordings, with the bundled model.
 
-    python -m benchmarks.film [--films 10] [--fps 12.5] [--steps 12] [--sync fixed auto] [--sheets FOLDER]
+    python -m benchmarks.film [--films 10] [--fps 25] [--scheduler lcm] [--sync fixed auto] [--sheets FOLDER]
     python -m benchmarks.film --music loop_amen.flac song.ogg [--fps 25] [--steps 4] [--seconds 5]
 
 Words: films of three spoken words each in seven seconds, with random pauses, made of recordings of the Tux Paint corpus
@@ -217,15 +217,18 @@ def fraction(seconds: Sequence[float], words: Sequence[Word]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--films", type=int, default=10)
-    parser.add_argument("--fps", default="12.5", help="frames per second; fewer delay each change by half a frame more")
+    parser.add_argument(
+        "--fps", default="25", help="frames per second; with fewer, each change is later by half of a longer frame"
+    )
     parser.add_argument("--steps", type=int, help="denoising steps; default: the model's")
+    parser.add_argument("--scheduler", help="default: that of the model; lcm draws in fewer steps")
     parser.add_argument("--sync", nargs="+", default=["fixed", "auto"], help="settings to compare")
     parser.add_argument("--music", nargs="+", metavar="FILE", help="recordings of music to measure in place of words")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each recording of music")
     parser.add_argument("--sheets", type=Path, help="folder for a storyboard of each film")
     chosen = parser.parse_args()
 
-    pipeline = AudioToImagePipeline.from_pretrained()
+    pipeline = AudioToImagePipeline.from_pretrained(scheduler=chosen.scheduler)
     if chosen.music:
         measure_music(pipeline, chosen)
         return
