@@ -42,6 +42,10 @@ def test_prompts_have_the_same_seeds(seed):
     check_seeds(seed, 2, count_name="images")
 
 
+def test_random_seeds_differ_from_prompt_to_prompt():
+    assert len({seed for row in seeds_of_prompts(None, 3, 2, count_name="images") for seed in row}) > 3
+
+
 def test_a_list_holds_the_seeds_of_all_prompts():
     seeds = [1, 2, 9, 8, 5, 5]
     assert seeds_of_prompts(seeds, 3, 2, count_name="images") == [(1, 2), (9, 8), (5, 5)]

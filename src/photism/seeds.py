@@ -61,7 +61,7 @@ def seeds_of_prompts(
     """Return the seeds of the images or waveforms of each prompt.
 
     Args:
-        seed: as in `expand_seeds`, the same for each prompt; or a list of those of all prompts, in order.
+        seed: as in `expand_seeds`, for each prompt; or a list of the seeds of all prompts, in order.
         prompts: number of prompts.
         count: number of images or waveforms of each prompt.
         count_name: name of the setting that is the number.
@@ -70,7 +70,7 @@ def seeds_of_prompts(
         SettingError: as in `expand_seeds`.
     """
     if not isinstance(seed, Sequence) or len(seed) == count or prompts == 1:
-        return [expand_seeds(seed, count, count_name=count_name)] * prompts
+        return [expand_seeds(seed, count, count_name=count_name) for _ in range(prompts)]
     if len(seed) != prompts * count:
         problem = f"must be one number, or a list of as many as {{}}, {count}, or of {prompts * count} for all prompts"
         raise SettingError("seed", f"{problem}; got {len(seed)}", count_name)
