@@ -15,8 +15,9 @@ from photism import AudioToImagePipeline, InputError
 from photism.cli import app as command
 from photism.cli.app import app
 from photism.drawing.video.audio_features import measure_recording
+from photism.drawing.video.encoding import mux
 from photism.drawing.video.film import Film
-from photism.drawing.video.resumable_file import encode_segment
+from photism.drawing.video.resumable_file import TRIAL_NAME, encode_segment
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import storyboard
 from photism.prompts.settings import PipelineSettings
@@ -235,12 +236,16 @@ def test_an_interrupted_film_can_be_resumed(folder, sounds, models, monkeypatch,
     assert "rain.mp4: 30 frames, 0:01.5 at 20 frames/s, 16×16, resumed after frame 16\n" in capsys.readouterr().err
 
 
-def test_an_unfinished_film_with_other_settings_needs_restart(run, folder, sounds, monkeypatch):
-    def full(*_, **__):
+def mux_no_film(segments, *arguments, **keywords):
+    """Mux the trial of the first frame, and no film."""
+    if segments[0].name != TRIAL_NAME:
         raise OSError("No space left on device")
+    mux(segments, *arguments, **keywords)
 
+
+def test_an_unfinished_film_with_other_settings_needs_restart(run, folder, sounds, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.video.resumable_file.mux", full)
+        patched.setattr("photism.drawing.video.resumable_file.mux", mux_no_film)
         assert str(run(sounds[2]).exception) == "No space left on device"
     assert files(folder) == ["rain.mp4.part"]
     error = run(sounds[2], "--seed", 1).exception
@@ -311,7 +316,7 @@ def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loa
     run, folder, sounds, monkeypatch, changes, difference
 ):
     with monkeypatch.context() as patched:
-        patched.setattr("photism.drawing.video.resumable_file.mux", lambda *_, **__: 1 / 0)
+        patched.setattr("photism.drawing.video.resumable_file.mux", mux_no_film)
         run(sounds[0])
     assert files(folder) == ["elephant.mp4.part"]
     with monkeypatch.context() as patched:
