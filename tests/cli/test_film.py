@@ -271,7 +271,7 @@ def write_changing_rate(path):
 
 def test_flags_of_the_models_reach_the_pipeline(run, folder, models, sounds, monkeypatch):
     asked = []
-    monkeypatch.setattr("photism.cli.film.load_pipeline", lambda settings: asked.append(settings) or 1 / 0)
+    monkeypatch.setattr("photism.cli.film.load_pipeline", lambda settings, **_: asked.append(settings) or 1 / 0)
     run(
         *(sounds[0], "--dtype", "bfloat16", "--scheduler", "lcm", "--lora", "a:0.5", "--lora", "b"),
         *("--compile", "--offload", "model", "--attention-slicing", "--device", "cuda"),
