@@ -62,6 +62,7 @@ def test_sequential_offloading_does_not_change_the_fingerprint(models, sound):
     [
         {},
         {"num_inference_steps": 3, "height": 24, "width": 32, "guidance_scale": 2.0, "negative": "noise"},
+        {"height": 25, "width": 33},
         {"negative": "none", "guidance_scale": 0.5},
         {"negative": TextPrompt("A cat."), "seed": 7},
         {"hop_s": 0.5},

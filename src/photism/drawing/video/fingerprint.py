@@ -42,10 +42,11 @@ def fingerprint(film: Film) -> dict[str, Any]:
 def requested_fingerprint(sound: MeasuredRecording, settings: FilmSettings) -> dict[str, Any]:
     """Return the part of a fingerprint that is known before a model is loaded.
 
-    Settings that the pipeline or the recording decides are missing: defaults, `sync` where it is "auto", and a guidance
-    scale of at most 1, which becomes 1 without a negative prompt.
+    Settings that the pipeline or the recording decides are missing: defaults, `sync` where it is "auto", a guidance
+    scale of at most 1, which becomes 1 without a negative prompt, and the size, which is rounded.
     """
     known = {**_describe_sound(sound.sound), **describe_settings(settings)}
+    del known["height"], known["width"]
     if settings.sync == "auto":
         del known["sync"]
     if settings.guidance_scale is not None and settings.guidance_scale <= 1:
