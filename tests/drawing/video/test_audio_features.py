@@ -12,14 +12,16 @@ from photism.audio.streaming import stream_samples
 from photism.drawing.video.audio_features import AudioEnvelope, audio_envelopes, measure_recording
 from photism.drawing.video.settings import FilmSettings
 from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
+from tests.support.recordings import encode
 
 
 @pytest.fixture
 def envelope(tmp_path):
-    """Return a function that computes the envelopes of samples: the value of each frame, (N,), by name."""
+    """Return a function that computes the envelopes of samples or a file: the value of each frame, (N,), by name."""
 
     def compute(samples, *, fps=100, attack_s=0.0, release_s=0.0, pulse_s=0.15):
-        recording = measure_recording(write_wav(tmp_path / "a.wav", samples))
+        source = samples if isinstance(samples, bytes) else write_wav(tmp_path / "a.wav", samples)
+        recording = measure_recording(source)
         envelopes = audio_envelopes(recording, Fraction(fps), attack_s=attack_s, release_s=release_s, pulse_s=pulse_s)
         values = islice(envelopes, math.ceil(recording.duration_s * fps))
         return AudioEnvelope(*np.array(list(values)).T)
@@ -107,6 +109,13 @@ def test_an_inaudible_band_does_not_move(envelope):
 def test_gain_does_not_change_the_envelopes(envelope):
     sound = beats(3)
     np.testing.assert_allclose(envelope(0.25 * sound), envelope(sound), atol=0.03)
+
+
+@pytest.mark.parametrize("scale", [10_000, 2.0**31])
+def test_integers_that_are_stored_as_floats_have_the_same_envelopes(envelope, scale):
+    sound = beats(3)
+    loud = encode("wav", "pcm_f32le", (scale * sound).astype(np.float32)[None], rate=RATE)
+    np.testing.assert_allclose(envelope(loud), envelope(sound), atol=0.03)
 
 
 def test_attack_and_release_are_time_constants(envelope):

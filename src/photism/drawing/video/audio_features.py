@@ -38,7 +38,7 @@ QUIET_AND_LOUD = (0.05, 0.95)  # fractions of the other frames below level 0 and
 MIN_RANGE_DB = 6.0  # from level 0 to level 1: a steady sound, whose level varies by 1 dB, hardly moves
 SILENCE_DB = -85.0  # dBFS; dither of 16 bits is at -96
 INAUDIBLE_DB = -50.0  # of a band, relative to the peak of the recording
-LEVEL_EDGES_DB = np.arange(-1205, 205) / 10  # steps of the histograms of levels
+LEVEL_EDGES_DB = np.arange(-1205, 2005) / 10  # steps of the histograms of levels, beyond samples of ±2³¹ (187 dBFS)
 MIN_PULSE = 0.01  # seconds of full onset strength that are a full pulse, at least; a struck note has .035
 MIN_PEAK_DB = -36.0  # dBFS: a quieter recording is measured against this level, so that noise alone moves little
 
