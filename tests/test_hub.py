@@ -8,7 +8,7 @@ import pytest
 
 from photism.cli.app import main
 from photism.errors import InputError
-from photism.hub import bundled_model, find_file, is_path
+from photism.hub import bundled_model, find_file, is_path, list_top_files
 
 MISSING = "the bundled model is not installed: pip install 'photism[tiny]', or name another model"
 
@@ -92,6 +92,20 @@ def test_doctor_names_the_distribution_to_install(monkeypatch, capsys):
 )
 def test_what_can_only_be_a_path(source, expected):
     assert is_path(source) == expected
+
+
+def test_without_a_network_the_cached_files_of_a_repository_are_listed(tmp_path, monkeypatch):
+    def unreachable(hub_id):
+        raise ConnectionError("no network")
+
+    def cached(hub_id, *, allow_patterns, revision, token):
+        assert (hub_id, allow_patterns) == ("some/lora", [])
+        return str(tmp_path)
+
+    (tmp_path / "a.safetensors").touch()
+    monkeypatch.setattr("huggingface_hub.list_repo_files", unreachable)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", cached)
+    assert list_top_files("lora", "some/lora") == ["a.safetensors"]
 
 
 def test_a_file_in_a_hub_repository(tmp_path, monkeypatch):

@@ -122,6 +122,27 @@ def list_files(hub_id: str, cached: Path) -> list[str]:
         return names
 
 
+def list_top_files(name: str, hub_id: str) -> list[str]:
+    """Return the names of the files at the top of a hub repository; without a network, of those that are cached.
+
+    Args:
+        name: the parameter that an error names.
+        hub_id: id of the repository.
+
+    Raises:
+        InputError: the repository does not exist, or cannot be reached and is not cached.
+    """
+    from huggingface_hub import list_repo_files
+
+    try:
+        paths = list_repo_files(hub_id)
+    except Exception as error:  # of the HTTP library, which changes with the version of huggingface_hub
+        if not is_fault_of_input(error):
+            raise
+        paths = [path.name for path in fetch_files(name, hub_id, []).iterdir()]  # the cached folder, or the reason
+    return [path for path in paths if "/" not in path]
+
+
 def is_path(source: str) -> bool:
     """Return whether a string can be no id of a hub repository, but only a path."""
     owner, slash, name = source.partition("/")

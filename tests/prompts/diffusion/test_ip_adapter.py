@@ -144,7 +144,14 @@ def test_an_ip_adapter_that_does_not_fit_is_refused_before_anything_is_loaded(lo
         load(ip_adapter=adapters["sd", "plus"], image_encoder=tmp_path / "other")
 
 
-def test_the_files_of_an_ip_adapter_on_the_hub(models, adapters, monkeypatch):
+@pytest.mark.parametrize(
+    ("source", "weights", "encoder"),
+    [
+        ("some/adapter/models/plain.safetensors", "models/plain.safetensors", "models/image_encoder"),
+        ("some/adapter", "plain.safetensors", "image_encoder"),
+    ],
+)
+def test_the_files_of_an_ip_adapter_on_the_hub(models, adapters, tmp_path, monkeypatch, source, weights, encoder):
     asked = []
 
     def download(hub_id, path):
@@ -153,17 +160,14 @@ def test_the_files_of_an_ip_adapter_on_the_hub(models, adapters, monkeypatch):
 
     def fetch(hub_id, *, allow_patterns, revision, token):
         asked.append((hub_id, *allow_patterns))
-        (root / "models").mkdir()
-        (root / "models/image_encoder").symlink_to(adapters["sd", "plain"].parent / "image_encoder")
-        return str(root)
+        (tmp_path / encoder).parent.mkdir(exist_ok=True)
+        (tmp_path / encoder).symlink_to(adapters["sd", "plain"].parent / "image_encoder")
+        return str(tmp_path)
 
-    root = adapters["sd", "plain"].parent / "hub"
-    root.mkdir()
+    monkeypatch.setattr("huggingface_hub.list_repo_files", lambda hub_id: ["README.md", "plain.safetensors"])
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
-    source = "some/adapter/models/plain.safetensors"
     ours = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", ip_adapter=source)
-    encoder = "models/image_encoder"
     files = (f"{encoder}/config.json", f"{encoder}/model.safetensors")
-    assert asked == [("some/adapter", "models/plain.safetensors"), ("some/adapter", *files)]
+    assert asked == [("some/adapter", weights), ("some/adapter", *files)]
     assert describe_models(ours.settings)["ip_adapter"] == source

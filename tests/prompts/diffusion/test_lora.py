@@ -36,16 +36,25 @@ def test_a_lora_on_the_hub(models, parts, monkeypatch):
         asked.append((hub_id, path))
         return str(parts / "lora-sd/pytorch_lora_weights.safetensors")
 
-    def fetch_folder(hub_id, *, allow_patterns, revision, token):
-        asked.append((hub_id, allow_patterns))
-        return str(parts / "lora-sd")
-
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch_file)
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch_folder)
+    names = ["README.md", "styles/b.safetensors", "weights.safetensors"]
+    monkeypatch.setattr("huggingface_hub.list_repo_files", lambda hub_id: names)
     loras = {"some/lora": 0.5, "some/loras/styles/a.safetensors": 0.5}
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", lora=loras)
-    assert asked == [("some/lora", ["*.safetensors"]), ("some/loras", "styles/a.safetensors")]
+    assert asked == [("some/lora", "weights.safetensors"), ("some/loras", "styles/a.safetensors")]
     assert pipeline.diffusion.get_list_adapters() == {"unet": ["lora-0"]}  # of the same file, with the sum of weights
+
+
+def test_only_one_file_of_a_hub_repository_is_fetched(load, monkeypatch):
+    def fetch(*args, **given):
+        pytest.fail("fetched")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
+    for names, found in ((["a/b.safetensors", "c.bin"], "none"), (["b.safetensors", "a.safetensors"], "a.*, b.*")):
+        monkeypatch.setattr("huggingface_hub.list_repo_files", lambda hub_id, names=names: names)
+        with pytest.raises(InputError, match=rf"lora some/lora must contain one .* file, .*; it contains {found}$"):
+            load(lora="some/lora")
 
 
 def make_lora(pipeline, folder, *, parts, **config):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from photism.errors import InputError
-from photism.hub import fetch_files
+from photism.hub import fetch_file, list_top_files
 from photism.prompts.diffusion.pickled import weights_file
 
 SUFFIX = ".safetensors"
@@ -26,11 +26,11 @@ def adapter_file(name: str, source: str, *, tensors: str = "w") -> Path:
     file = weights_file(name, source, tensors=tensors)
     if file is not None:
         return file
-    path = Path(source)
-    if not path.is_dir():
-        path = fetch_files(name, source, [f"*{SUFFIX}"])
-    files = sorted(path.glob(f"*{SUFFIX}"))
+    folder = Path(source)
+    is_local = folder.is_dir()
+    paths = [each.name for each in folder.iterdir()] if is_local else list_top_files(name, source)
+    files = sorted(each for each in paths if each.endswith(SUFFIX))
     if len(files) != 1:
-        found = ", ".join(file.name for file in files) or "none"
+        found = ", ".join(files) or "none"
         raise InputError(f"{name} {source} must contain one {SUFFIX} file, or name one of them; it contains {found}")
-    return files[0]
+    return folder / files[0] if is_local else fetch_file(name, source, files[0])[1]

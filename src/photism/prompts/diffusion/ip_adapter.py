@@ -17,7 +17,7 @@ from photism.errors import InputError, as_input_error
 from photism.hub import fetch_files
 from photism.json_files import read_json_object
 from photism.library_logging import quiet_libraries
-from photism.prompts.diffusion.adapter_file import adapter_file
+from photism.prompts.diffusion.adapter_file import SUFFIX, adapter_file
 from photism.prompts.diffusion.file_kinds import IP_ADAPTER, recognise, refuse
 from photism.prompts.diffusion.lora_check import MODELS
 from photism.prompts.settings import PipelineSettings
@@ -152,8 +152,9 @@ def _check_layers(headers: Mapping[str, TensorHeader], unet_config: Mapping[str,
 def _encoder_folder(settings: PipelineSettings, source: str, path: Path) -> Path:
     """Return the folder of the image encoder: the one of the settings, or the one next to the weights."""
     given = settings.image_encoder
-    if given is None and not Path(source).exists():  # OWNER/NAME/…/FILE.safetensors
-        given = f"{source.rpartition('/')[0]}/{IMAGE_ENCODER}"
+    if given is None and not Path(source).exists():  # OWNER/NAME/…/FILE.safetensors, or a hub id alone
+        parent = source.rpartition("/")[0] if source.endswith(SUFFIX) else source
+        given = f"{parent}/{IMAGE_ENCODER}"
     folder = path.parent / IMAGE_ENCODER if given is None else Path(given)
     if not folder.is_dir() and given is not None and len(parts := str(given).split("/")) > 1:
         inner = "/".join(parts[2:])
