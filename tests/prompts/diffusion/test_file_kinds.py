@@ -53,6 +53,7 @@ FURTHER = [
     ("LoRA weights", "lora_te1_text_model_encoder_layers_0_mlp_fc1.hada_w1_a"),
     ("a ControlNet", "input_hint_block.0.bias"),
     ("a ControlNet", "controlnet_cond_embedding.conv_in.bias"),
+    ("an IP-Adapter", "ip_adapter.0.to_q_lora.down.weight"),
     ("a VAE", "first_stage_model.decoder.mid.attn_1.k.bias"),
     ("a VAE", "decoder.up_blocks.0.resnets.0.conv1.bias"),
     ("a textual inversion", "<cat-toy>"),

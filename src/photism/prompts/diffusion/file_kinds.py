@@ -35,11 +35,12 @@ UNET = FileKind("a UNet without its text encoder", None)
 UNKNOWN = FileKind("a model that Photism does not know", None)
 
 PATTERNS: tuple[tuple[FileKind, str], ...] = (
-    # Files that hold parts of others come first: a LoRA names the layers of its model.
+    # Files that hold parts of others come first: a LoRA names the layers of its model, and
+    # an IP-Adapter for faces has LoRA weights of its own.
     (FileKind("a ControlNet-LLLite", None), r"lllite_"),
     (FileKind("a Control-LoRA", None), r"lora_controlnet$"),
-    (LORA, r"(lora_(unet|te\d?)_)|(.*[._](lora[._](A|B|up|down)|lora_linear_layer|hada_w1_a|lokr_w1|oft_blocks)\b)"),
     (IP_ADAPTER, r"(ip_adapter|image_proj)\."),
+    (LORA, r"(lora_(unet|te\d?)_)|(.*[._](lora[._](A|B|up|down)|lora_linear_layer|hada_w1_a|lokr_w1|oft_blocks)\b)"),
     (FileKind("a ControlNet-Union", None), r"(task_embedding|control_add_embedding\..*)$"),
     (CONTROLNET, r"(control_model\.|input_hint_block\.|controlnet_cond_embedding\.)"),
     (FileKind("a T2I-Adapter", None), r"(adapter\.)?body\.\d+\.(block|resnets|in_conv)"),
