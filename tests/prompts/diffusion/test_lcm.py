@@ -64,6 +64,15 @@ def test_an_image_without_guidance(model, sounds):
     assert (output.settings.num_inference_steps, output.settings.guidance_scale) == (3, 1.0)
 
 
+def test_a_lack_of_memory_is_not_reported_as_a_wrong_file(model, monkeypatch):
+    def get_parameter(self, name):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.nn.Module, "get_parameter", get_parameter)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        AudioToImagePipeline.from_pretrained(model, device="cpu", scheduler="lcm")
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [

@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from photism.errors import InputError
-from photism.weights import check_floats, read_headers
+from photism.errors import InputError, as_input_error
+from photism.schedulers import DISTILLED_STEPS
+from photism.weights import check_floats, read_headers, read_metadata
 
 FILE = Path("lcm/pytorch_lora_weights.safetensors")
 STEPS = "num_inference_steps"
 """Key of the file's metadata."""
-DEFAULT_STEPS = 4
 GUIDANCE_SCALE = 1.0
 
 
@@ -43,14 +43,11 @@ def read_lcm(folder: Path) -> Lcm | None:
     Raises:
         InputError: the file is damaged.
     """
-    from safetensors import safe_open
-
     path = folder / FILE
     if not path.is_file():
         return None
     check_floats(read_headers([path], f"the LCM-LoRA {path}"), f"the LCM-LoRA {path}")
-    with safe_open(path, framework="pt") as file:
-        steps = (file.metadata() or {}).get(STEPS, str(DEFAULT_STEPS))
+    steps = read_metadata(path).get(STEPS, str(DISTILLED_STEPS))
     if not steps.isdecimal():
         raise InputError(f"the LCM-LoRA {path} must have a number as {STEPS} in its metadata; it has {steps!r}")
     return Lcm(path, int(steps))
@@ -67,12 +64,10 @@ def merge_lcm(pipeline: Any, lcm: Lcm) -> None:
 
     tensors = load_file(lcm.path)
     for name in sorted({key.rpartition(".lora_")[0] for key in tensors}):
-        try:
+        with as_input_error(f"the LCM-LoRA {lcm.path} does not fit the UNet: {name}"):
             weight = pipeline.unet.get_parameter(f"{name.removeprefix('unet.')}.weight")
             down, up = (tensors[f"{name}.lora_{half}.weight"].to(weight.device, torch.float32) for half in "AB")
             # (out, rank) by (rank, in · height · width); a convolution's second matrix is one of 1×1.
             weight += (up.flatten(1) @ down.flatten(1)).view_as(weight).to(weight.dtype)
-        except (AttributeError, KeyError, RuntimeError) as error:
-            raise InputError(f"the LCM-LoRA {lcm.path} does not fit the UNet: {name}: {error}") from error
     for model in (pipeline.unet, pipeline.vae):
         model.to(memory_format=torch.channels_last)  # on a CPU an image takes a twelfth less time
