@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import shutil
 import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -53,6 +55,17 @@ def choose_device(device: int | str | torch.device | None) -> torch.device:
     except (AssertionError, NotImplementedError, RuntimeError) as error:  # which one depends on the build of torch
         reason = str(error).partition("\n")[0]
         raise InputError(f"device must be one of this machine, such as cpu or cuda; got {device!s}: {reason}") from None
+
+
+def check_compiler() -> None:
+    """Check that this machine has the C++ compiler with which torch compiles a model for the CPU.
+
+    Raises:
+        SettingError: it has none.
+    """
+    compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # what torch calls
+    if shutil.which(compiler) is None:
+        raise SettingError("compile", f"needs a C++ compiler; {compiler} was not found: install it, or set CXX")
 
 
 def dtype_name(dtype: str | torch.dtype) -> str:

@@ -124,7 +124,7 @@ def test_a_compiled_unet_gives_the_same(sound_models, ours, monkeypatch):
 
 def test_compiling_needs_a_compiler(sound_models, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(InputError, match=r"compile needs a C\+\+ compiler, but no-such-compiler is not installed"):
+    with pytest.raises(InputError, match=r"compile needs a C\+\+ compiler; no-such-compiler was not found"):
         load_ours(sound_models / "sound", compile=True)
 
 

@@ -6,9 +6,6 @@ used.
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -20,7 +17,7 @@ import torch
 
 from photism.audioldm2.checkpoint import AudioLDM2Checkpoint, weight_files
 from photism.audioldm2.settings import FEW_STEP_SCHEDULERS, SoundPipelineSettings
-from photism.device import choose_device, choose_dtype
+from photism.device import check_compiler, choose_device, choose_dtype
 from photism.errors import InputError, as_input_error
 from photism.library_logging import quiet_libraries
 from photism.schedulers import SCHEDULERS, SIGMAS, parse_scheduler
@@ -320,6 +317,4 @@ def _check_machine(settings: SoundPipelineSettings, device: torch.device) -> Non
     if settings.offload == "sequential" and find_spec("accelerate") is None:
         raise InputError("offload needs accelerate, which is not installed: pip install 'photism[diffusion]'")
     if settings.compile and device.type == "cpu":
-        compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # what torch calls
-        if shutil.which(compiler) is None:
-            raise InputError(f"compile needs a C++ compiler, but {compiler} is not installed; install it, or set CXX")
+        check_compiler()

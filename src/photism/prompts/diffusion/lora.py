@@ -11,6 +11,7 @@ from photism.errors import as_input_error
 from photism.library_logging import quiet_libraries
 from photism.prompts.diffusion.adapter_file import adapter_file
 from photism.prompts.diffusion.lora_check import check_lora
+from photism.prompts.plain_text import TEXT_ENCODERS
 from photism.prompts.settings import PipelineSettings
 from photism.weights import check_values
 
@@ -61,7 +62,7 @@ def add_loras(pipeline: Any, loras: tuple[Lora, ...]) -> None:
     for name, lora in zip(names, loras, strict=True):
         with as_input_error(f"lora {lora.path} cannot be loaded"), quiet_libraries:
             pipeline.load_lora_weights(str(lora.path), adapter_name=name, use_safetensors=True)
-    for component in ("unet", "text_encoder", "text_encoder_2"):
+    for component in ("unet", *TEXT_ENCODERS):
         if getattr(pipeline, component, None) is not None:
             sources = ", ".join(str(lora.path) for lora in loras)
             check_values(getattr(pipeline, component), f"{component} with lora {sources}")

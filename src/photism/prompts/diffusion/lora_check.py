@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from photism.errors import InputError, ModelWarning, is_fault_of_input
 from photism.library_logging import quiet_libraries
 from photism.prompts.diffusion.file_kinds import LORA, recognise, refuse
-from photism.weights import TensorHeader, check_floats, read_headers
+from photism.weights import TensorHeader, check_floats, read_headers, read_metadata
 
 MODELS = {
     768: "Stable Diffusion 1.x",
@@ -83,7 +83,7 @@ def check_lora(path: Path, unet_config: Mapping[str, Any]) -> Mapping[str, str]:
     if len(fitting) < len(layers):
         count = len(layers) - len(fitting)
         warn(f"{name}: ignored {count} of {len(layers)} layers, which the UNet lacks", ModelWarning, stacklevel=2)
-    return _read_metadata(path)
+    return read_metadata(path)
 
 
 def _check_kind(headers: Mapping[str, TensorHeader], unet_config: Mapping[str, Any], name: str) -> None:
@@ -168,10 +168,3 @@ def _fitting_layers(layers: Mapping[str, Matrices], unet_config: Mapping[str, An
                 f"{tuple(up.shape)}, but the layer of diffusion has the shape {described}"
             )
     return fitting
-
-
-def _read_metadata(path: Path) -> Mapping[str, str]:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as file:
-        return file.metadata() or {}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -13,6 +10,7 @@ from typing import Any
 
 import torch
 
+from photism.device import check_compiler
 from photism.errors import InputError
 from photism.hub import fetch_file
 from photism.json_files import read_json_object
@@ -131,9 +129,7 @@ def _check_machine(settings: PipelineSettings, device: torch.device) -> None:
         if find_spec("accelerate") is None:
             raise InputError("offload needs accelerate, which is not installed: pip install 'photism[diffusion]'")
     if settings.compile and device.type == "cpu":
-        compiler = os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")  # what torch calls
-        if shutil.which(compiler) is None:
-            raise SettingError("compile", f"needs a C++ compiler; {compiler} was not found: install it, or set CXX")
+        check_compiler()
 
 
 def _unet_config_path(location: str) -> tuple[str, Path]:

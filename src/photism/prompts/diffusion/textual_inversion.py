@@ -19,7 +19,7 @@ from photism.library_logging import quiet_libraries
 from photism.prompts.diffusion.adapter_file import adapter_file
 from photism.prompts.diffusion.file_kinds import TEXTUAL_INVERSION, recognise, refuse
 from photism.prompts.diffusion.lora_check import MODELS
-from photism.prompts.plain_text import PLAIN_TOKENIZERS
+from photism.prompts.plain_text import PLAIN_TOKENIZERS, TEXT_ENCODERS
 from photism.prompts.settings import PipelineSettings
 from photism.weights import check_floats, read_headers
 
@@ -74,7 +74,7 @@ def add_embeddings(pipeline: Any, embeddings: tuple[Embedding, ...]) -> None:
     """
     if not embeddings:
         return
-    encoders = [name for name in ("text_encoder", "text_encoder_2") if getattr(pipeline, name, None) is not None]
+    encoders = [name for name in TEXT_ENCODERS if getattr(pipeline, name, None) is not None]
     tokenizers = [name.replace("text_encoder", "tokenizer") for name in encoders]
     setattr(pipeline, PLAIN_TOKENIZERS, {name: deepcopy(getattr(pipeline, name)) for name in tokenizers})
     for embedding in embeddings:
