@@ -91,3 +91,10 @@ def test_blocks_give_the_beats_of_the_whole_recording():
     whole, parts = tracked(samples, block_samples=len(samples)), tracked(samples, block_samples=4001)
     np.testing.assert_array_equal(parts.times_s, whole.times_s)
     np.testing.assert_array_equal(parts.is_downbeat, whole.is_downbeat)
+
+
+@pytest.mark.parametrize("seconds", [1.4, 2.0, 3.0, 4.0])
+@pytest.mark.parametrize("bpm", [60, 75, 100])
+def test_a_recording_of_a_few_beats_has_none_or_some(bpm, seconds):
+    found = tracked(clicks(np.arange(0.2, seconds, 60 / bpm)))
+    assert len(found.times_s) == len(found.is_downbeat) <= seconds * bpm / 60 + 2

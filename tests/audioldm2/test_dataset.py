@@ -169,6 +169,17 @@ def test_a_recording_is_generated_again_when_its_caption_changes(generate, tmp_p
         assert row["text"] == read_tags(tmp_path / "a" / row["file_name"])["text"] == caption
 
 
+def test_an_interrupted_run_lists_no_recording_of_another_caption(generate, tmp_path):
+    generate(["Rain.", "A dog barks in the small yard."], tmp_path / "a")
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(["Rain.", "A dog barks in the small hours."], tmp_path / "a", callback_on_recording=stop)
+    assert [row["text"] for row in read_rows(tmp_path / "a/metadata.jsonl")] == ["Rain."]
+
+
 def test_a_run_that_failed_at_once_leaves_no_settings_behind(generate, tmp_path):
     with pytest.raises(InputError, match="num_inference_steps must be at most 1000"):
         generate(CAPTIONS[:1], tmp_path / "a", settings={"num_inference_steps": 5000})

@@ -105,6 +105,11 @@ def test_samples_outside_of_the_span_do_not_change(ours, recording):
     assert apart(found, generate(ours, recording, span_s=(0.4, 0.6), seed=1)) > 1e-3
 
 
+def test_a_recording_that_is_used_up_to_its_first_sound(ours, recording):
+    later = np.concatenate([np.zeros(RATE, np.float32), recording])
+    assert generate(ours, later, audio_length_in_s=0.5).std() > 1e-4
+
+
 @pytest.fixture(scope="module")
 def stereo():
     """Noise of 44.1 kHz, whose right channel is a quarter as loud: (2, T) within ±1."""

@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 from photism.audio.level import HOP_SAMPLES
 from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
 
-BAND_EDGES_HZ = {"low": (20, 200), "mid": (200, 2000), "high": (2000, 8000)}
-"""Bass drum and bass; voices and most instruments; cymbals, consonants and overtones. 8000 Hz is half of 16 kHz."""
-FFT_SAMPLES = 512  # 31 Hz a bin, so that the lowest band has six
+BAND_STARTS_HZ = {"low": 20, "mid": 200, "high": 2000}
+"""Bass drum and bass; voices and most instruments; cymbals, consonants and overtones. A band ends where the next one
+begins, the last one at 8000 Hz, half of 16 kHz."""
+FFT_SAMPLES = 512  # 31 Hz a bin, so that the lowest band has five
 
 
 def band_power(samples: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Compute the mean square of each frame in each band of `BAND_EDGES_HZ`.
+    """Compute the mean square of each frame in each band of `BAND_STARTS_HZ`.
 
     Args:
         samples: (T,) at 16 kHz, a block of `photism.audio.level.frame_blocks`.
@@ -28,5 +29,5 @@ def band_power(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     spectrum = np.abs(np.fft.rfft(frames * window, FFT_SAMPLES)) ** 2  # (F, 257)
     # Parseval: a frame's mean square is its spectrum's sum over both halves, by FFT_SAMPLES and the window's energy.
     spectrum *= 2 / (FFT_SAMPLES * np.square(window).sum())
-    edges = [round(low * FFT_SAMPLES / SAMPLING_RATE) for low, _ in BAND_EDGES_HZ.values()]
+    edges = [round(low * FFT_SAMPLES / SAMPLING_RATE) for low in BAND_STARTS_HZ.values()]
     return np.add.reduceat(spectrum, edges, axis=1)

@@ -9,7 +9,7 @@ musical audio, 2006).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
 FASTEST_BPM, SLOWEST_BPM = 220.0, 50.0
 LIKELY_BPM, TEMPO_OCTAVES = 130.0, 0.7  # mean and standard deviation of the tempo that listeners tap, in octaves
 PERIODS = np.arange(round(60 / FASTEST_BPM / HOP_S), round(60 / SLOWEST_BPM / HOP_S) + 1)  # audio frames a beat
+LAGS = int(2 * PERIODS[-1] + 2)  # of the autocorrelation that are used
 WINDOW_FRAMES, WINDOW_HOP_FRAMES = 800, 100  # 8 s every second: at the slowest tempo a window holds six beats
 TEMPO_INERTIA = 20.0  # cost of a change of tempo from window to window, by its square in octaves
 TIGHTNESS = 100.0  # cost of a beat that is early or late, by the square of its relative error
@@ -32,7 +33,7 @@ LONGEST_REST = 2  # beats without an onset before the first and after the last o
 QUIET_VARIANCE = 0.25  # of the accents of a window, relative to the recording: what is left of a pause
 MIN_NOVELTY_DB = 0.1  # standard deviation of the accents of a recording with beats; a steady tone has less
 BASS_BANDS = 7  # mel bands below 200 Hz
-MIN_ACCENT_DB = 1.0  # standard deviation of the bass at beats, below which all beats are alike
+MIN_ACCENT_DB = 1.0  # standard deviation of the bass at beats, below which no beat differs from the others
 MIN_EVIDENCE = 1.2  # factor by which bars of three must have stronger first beats than bars of four
 BAR_SLIP = 4.0  # cost of a beat that is not the next of its bar, in standard deviations of the accents
 
@@ -41,7 +42,7 @@ class Accents(NamedTuple):
     """How strongly each audio frame is accented, one every 10 ms: 3 MB for an hour."""
 
     spectrum: NDArray[np.float32]  # (F,), mean rise of the mel bands in dB
-    bass: NDArray[np.float32]  # (F,), that of the bands below 200 Hz, which tells downbeats from other beats
+    bass: NDArray[np.float32]  # (F,), that of the bands below 200 Hz, which distinguishes downbeats from other beats
 
 
 class Beats(NamedTuple):
@@ -85,9 +86,9 @@ def track_beats(accents: Accents) -> Beats:
     window = (np.arange(frames) // WINDOW_HOP_FRAMES).clip(max=len(periods) - 1)
     beats = _beat_frames(novelty, periods[window])
     is_accented = novelty[_near(beats, frames)].max(axis=1) > ACCENT
-    beats = beats[is_periodic[window[beats]] & (np.convolve(is_accented, np.ones(2 * LONGEST_REST + 1), "same") > 0)]
     if is_accented.sum() < MIN_ACCENTED:
         return none
+    beats = beats[is_periodic[window[beats]] & (np.convolve(is_accented, np.ones(2 * LONGEST_REST + 1), "same") > 0)]
     times_s = beats.astype(np.float64) * HOP_S + FRAME_SAMPLES / 2 / SAMPLING_RATE
     return Beats(times_s, _downbeats(accents.bass, beats))
 
@@ -99,12 +100,14 @@ def _smoothed(accents: NDArray[np.float32]) -> NDArray[np.float64]:
     return (smoothed - smoothed.mean()) / smoothed.std()
 
 
-def _tempo(novelty: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _tempo(novelty: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
     """Return the period of the beat in frames and the autocorrelation at it, (W,) each, second by second."""
     half = WINDOW_FRAMES // 2
     padded = np.pad(novelty, half, mode="reflect")
     windows = np.lib.stride_tricks.sliding_window_view(padded, WINDOW_FRAMES)[half // 8 :: WINDOW_HOP_FRAMES]
-    correlations = np.array([_autocorrelation(each) for each in windows])  # (W, lags)
+    correlations = np.empty((len(windows), LAGS), np.float32)
+    for row, each in zip(correlations, windows, strict=True):
+        row[:] = _autocorrelation(each)
     octaves = np.log2(PERIODS)
     likely = np.exp(-0.5 * ((octaves - np.log2(60 / LIKELY_BPM / HOP_S)) / TEMPO_OCTAVES) ** 2)
     # A beat repeats after two of its periods too, and half a beat does not always repeat after half a beat. Twice a
@@ -118,10 +121,10 @@ def _tempo(novelty: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def _autocorrelation(window: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the autocorrelation of a window, unbiased by the lag, and 1 at lag 0 unless the window is quiet."""
+    """Return the autocorrelation of a window at `LAGS` lags, unbiased, and 1 at lag 0 unless the window is quiet."""
     centred = window - window.mean()
     spectrum = np.abs(np.fft.rfft(centred, 2 * WINDOW_FRAMES)) ** 2
-    correlation = np.fft.irfft(spectrum)[:WINDOW_FRAMES] / (WINDOW_FRAMES - np.arange(WINDOW_FRAMES))
+    correlation = np.fft.irfft(spectrum)[:LAGS] / (WINDOW_FRAMES - np.arange(LAGS))
     return correlation / max(correlation[0], QUIET_VARIANCE)
 
 

@@ -69,9 +69,10 @@ def check_channels(path: Path, channels: int) -> None:
     Raises:
         InputError: it cannot.
     """
-    most = 2 if path.suffix.lower() == ".mp3" else len(LAYOUTS)
-    if channels > most:
-        raise InputError(f"{path} can hold at most {most} channels, and the recording has {channels}; write a WAV file")
+    if path.suffix.lower() == ".mp3" and channels > 2:
+        raise InputError(f"{path} can hold at most 2 channels, and the recording has {channels}; write a WAV file")
+    if channels > len(LAYOUTS):
+        raise InputError(f"{path} can hold at most {len(LAYOUTS)} channels, and the recording has {channels}")
 
 
 def write_waveform(

@@ -310,10 +310,10 @@ def _generate(batch: Batch) -> int:
 
 
 def _write_metadata(folder: Path, items: Sequence[Item]) -> None:
-    """Write metadata.jsonl with a row for each recording that exists."""
+    """Write metadata.jsonl with a row for each recording that exists and is that of its caption."""
     rows: list[str] = []
     for item in items:
-        if item.target.exists():
+        if _is_generated(item):
             about = {name: value for name, value in read_tags(item.target).items() if name in ("seed", "score")}
             row = {"file_name": f"{FOLDER}/{item.target.name}", "text": item.caption, **about}
             rows.append(json.dumps(row, ensure_ascii=False))

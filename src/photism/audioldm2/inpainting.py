@@ -134,9 +134,9 @@ class SourceRecording:
         """
         made = made - made.mean()
         level = made.std(correction=0)
-        if self.is_silent or not level:
-            return made.expand(len(recording), -1)
         target = recording.std(1, correction=0)
+        if self.is_silent or not level or not target.any():
+            return made.expand(len(recording), -1)
         if replaced is not None and replaced.shape[1]:
             of_replaced = replaced.std(1, correction=0)
             target = torch.where(of_replaced > 10 ** (PAUSE_DB / 20) * target, of_replaced, target)

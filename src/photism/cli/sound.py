@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from warnings import warn
 
 import typer
 
@@ -17,7 +18,7 @@ from photism.cli.exit_status import interrupted
 from photism.cli.progress import progress_bar
 from photism.cli.recordings import open_recordings
 from photism.cli.startup import quieten, startup
-from photism.errors import InputError
+from photism.errors import InputError, ModelWarning
 from photism.files import check_folder
 from photism.output_files import plan_files
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
 
-CANDIDATES_ARE_ALIKE = (
-    "the candidates of the bundled model are nearly alike, and their scores do not tell which is better"
+CANDIDATES_HARDLY_DIFFER = (
+    "the candidates of the bundled model hardly differ, and their CLAP scores do not rank them; omit --candidates, or "
+    "give another --model"
 )
 
 
@@ -79,7 +81,7 @@ def sound(
         pipeline_settings = replace(pipeline_settings, offload="disk")  # each stage runs once: nothing is read twice
     pipeline = load_pipeline(pipeline_settings)
     if pipeline_settings.model is None and generation.num_waveforms_per_prompt > 1:
-        typer.echo(CANDIDATES_ARE_ALIKE, err=True)
+        warn(CANDIDATES_HARDLY_DIFFER, ModelWarning, stacklevel=2)
     with progress_bar("generating") as bar:
         generated = pipeline(texts, callback_on_step=bar.update, **vars(generation))
     for row, (text, paths) in enumerate(zip(texts, targets, strict=True)):
