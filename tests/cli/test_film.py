@@ -178,6 +178,21 @@ def test_a_preview_is_a_file_of_its_own(run, folder, sounds):
     assert files(folder) == ["rain.preview.mp4"]
 
 
+def test_several_recordings_are_blended(run, folder, sounds, models):
+    result = run(sounds[2], sounds[0], "--mix", "2,1", "--json")
+    assert result.exit_code == 0, result.output
+    printed = json.loads(result.stdout)
+    assert (printed["file"], printed["frames"], printed["mix"]) == ("rain.mp4", 9, "2,1")
+    assert files(folder) == ["rain.mp4"]
+    run(sounds[2], sounds[0], "--mix", "2,1", "--storyboard", "board.png", "--stills", 2)
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
+    first, other = (measure_recording(sounds[number]) for number in (2, 0))
+    made = Film(pipeline, first, FilmSettings(fps=6, num_inference_steps=1, mix="2,1"), [other])
+    board = Image.open(folder / "board.png")
+    np.testing.assert_array_equal(np.asarray(board), np.asarray(storyboard(made, 2)))
+    assert (board.info["sound"], board.info["mix"]) == (f"{sounds[2]}, {sounds[0]}", "2,1")
+
+
 def test_key_moments_are_read_before_a_model_is_loaded(run, folder, sounds, monkeypatch):
     (folder / "moments.csv").write_text("time,text\n0:00,a rose\n0:02,a wheel\n")
     monkeypatch.setattr("photism.cli.film.load_pipeline", lambda *_, **__: pytest.fail("loaded a model"))
@@ -269,6 +284,15 @@ def write_changing_rate(path):
             file.write(buffer.getvalue())
 
 
+def test_other_weights_of_an_unfinished_blend_are_reported_before_a_model_is_loaded(run, folder, sounds, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr("photism.drawing.video.resumable_file.mux", mux_no_film)
+        run(sounds[0], sounds[1], "--mix", "2,1")
+    monkeypatch.setattr("photism.cli.film.load_pipeline", lambda *_, **__: pytest.fail("loaded a model"))
+    assert "(mix 2,1 there, 1,1 now)" in str(run(sounds[0], sounds[1], "--mix", "1,1").exception)
+    assert "(another mixed_sound)" in str(run(sounds[0], sounds[2], "--mix", "2,1").exception)
+
+
 def test_flags_of_the_models_reach_the_pipeline(run, folder, models, sounds, monkeypatch):
     asked = []
     monkeypatch.setattr("photism.cli.film.load_pipeline", lambda settings, **_: asked.append(settings) or 1 / 0)
@@ -357,6 +381,11 @@ def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loa
             ["a.wav", "--scheduler", "best"],
             "--scheduler must be one of ddim, euler, euler-a, dpm++, unipc, lcm, tcd, ",
         ),
+        (["a.wav", "short.wav"], "--mix must give a weight for each of several recordings, such as 2,1; got 2"),
+        (["a.wav", "a.wav", "--mix", "1,1,1"], "weights must be one for each recording, 2; got 3"),
+        (["a.wav", "--mix", "2,1"], "weights must be one for each recording, 1; got 2"),
+        (["a.wav", "a.wav", "--mix", "1;1"], "--mix must be numbers separated by commas, such as 2,1; got 1;1"),
+        (["a.wav", "short.wav", "--mix", "2,1"], "short.wav must be at least 25 ms long, not 12.5 ms"),
         (["changing.mp3"], "changing.mp3 must have one sampling rate; it has "),
     ],
 )

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 
 def film(
     *,
-    sound: Annotated[
-        str,
+    sounds: Annotated[
+        list[str],
         typer.Argument(
-            metavar="SOUND", help="Recording of any length: a file or URL with audio; - for standard input."
+            metavar="SOUND",
+            help="Recording of any length: a file or URL with audio; - for standard input. Several are blended by the "
+            "weights of --mix.",
         ),
     ],
     output: Annotated[str | None, option.output("MP4 file, or an existing folder. Default: SOUND.mp4.")] = None,
@@ -61,33 +63,34 @@ def film(
 
     Examples:
         photism film song.mp3 --storyboard song.png
-        photism film song.mp3 --preview --text "a watercolour"
-        photism film song.mp3 --fps 24 --hop 0.5 -o song.mp4
+        photism film song.mp3 rain.ogg --mix 2,1 --fps 24 -o song.mp4
     """
     from photism.drawing.video.audio_features import measure_recording
     from photism.drawing.video.key_moments import read_key_moments
     from photism.drawing.video.resumable_file import check_unfinished
 
     models = option.with_controlnet(models, controlnet, settings)
-    (file,) = open_recordings([sound], reading)
-    sound = file.name
+    settings.weights(len(sounds))
+    files = open_recordings(sounds, reading)
+    sound = files[0].name
     if preview and board.storyboard is not None:
         raise InputError("--storyboard and --preview cannot be given together; draw one, then the other")
     target = _target(sound, output, board.storyboard, suffix=".preview.mp4" if preview else ".mp4", force=force)
-    measured = measure_recording(file)
-    for warning in measured.level.warnings:
-        warn(f"{sound}: {warning}", RecordingWarning, stacklevel=2)
+    measured, *others = [measure_recording(file) for file in files]
+    for each in (measured, *others):
+        for warning in each.level.warnings:
+            warn(f"{each.sound.name}: {warning}", RecordingWarning, stacklevel=2)
     settings = settings.decoded()
     if isinstance(settings.moments, str | Path):
         settings = replace(settings, moments=read_key_moments(settings.moments, duration_s=measured.duration_s))
     if board.storyboard is None and not restart:
-        check_unfinished(target, measured, settings)
+        check_unfinished(target, measured, settings, others)
 
     pipeline, _ = load_pipeline(models, steps=settings.num_inference_steps)
     from photism.drawing.video.film import Film
     from photism.drawing.video.preview import preview_frames
 
-    made = Film(pipeline, measured, settings)
+    made = Film(pipeline, measured, settings, others)
     frames = preview_frames(made) if preview else range(made.frame_count)
     if board.storyboard is None:
         _write(made, target, frames if preview else None, force=force, restart=restart)
@@ -95,10 +98,12 @@ def film(
         from photism.drawing.video.fingerprint import describe_settings
         from photism.drawing.video.storyboard import storyboard as draw_storyboard
 
-        about = {**describe_settings(made.settings), **describe_models(models), "sound": sound}
+        names = ", ".join(file.name for file in files)
+        about = {**describe_settings(made.settings), **describe_models(models), "sound": names}
         write_png(draw_storyboard(made, board.stills), target, about)
     drawn = {"frames": len(frames), "start_s": float(frames.start / made.settings.frame_rate)} if preview else {}
-    about = {"file": str(target), **made.as_dict(), **drawn, **warning_field(file.warnings)}
+    warnings = [warning for file in files for warning in file.warnings]
+    about = {"file": str(target), **made.as_dict(), **drawn, **warning_field(warnings)}
     typer.echo(
         json.dumps(about, ensure_ascii=False) if as_json else f"{printable(str(target))}  {made.extent_of(frames)}"
     )

@@ -214,10 +214,7 @@ class MixSettings:
     @property
     def weights(self) -> list[float] | None:
         """Weight of each recording in the blend of all."""
-        try:
-            return None if self.mix is None else [float(weight) for weight in self.mix.split(",")]
-        except ValueError:
-            raise SettingError("mix", f"must be numbers separated by commas, such as 2,1; got {self.mix}") from None
+        return None if self.mix is None else parse_weights(self.mix)
 
     @property
     def name(self) -> str | None:
@@ -235,6 +232,18 @@ class MixSettings:
         if self.weights is not None:
             normalize_weights(self.weights, len(recordings))
         return [list(recordings)] if self.name else [[recording] for recording in recordings]
+
+
+def parse_weights(mix: str) -> list[float]:
+    """Return the weights that the setting `mix` lists, such as "2,1".
+
+    Raises:
+        SettingError: they are not numbers separated by commas.
+    """
+    try:
+        return [float(weight) for weight in mix.split(",")]
+    except ValueError:
+        raise SettingError("mix", f"must be numbers separated by commas, such as 2,1; got {mix}") from None
 
 
 def normalize_weights(weights: Sequence[float], count: int) -> list[float]:

@@ -18,10 +18,14 @@ from photism.audio.streaming import stream_samples
 from photism.drawing.settings import DrawSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes, measure_recording
 from photism.drawing.video.film import Film, count_frames
+from photism.drawing.video.keyframes import KeyframeInterpolator, recording_keyframes
 from photism.drawing.video.motion import BAND_NOISE, NOISE_DRIFT
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import clock, storyboard
+from photism.hub import bundled_model
+from photism.prompts.mixing import blend
 from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
+from tests.support.prompts import assert_equal
 
 STEPS = 2
 TARGETS = "zoom, noise, colour, prompt"
@@ -34,9 +38,9 @@ def moving(tmp_path):
     return measure_recording(write_wav(tmp_path / "a.wav", np.r_[beats(2), tone(1), noise(2, gain=0.02)]))
 
 
-def film(pipeline, sound, **settings):
+def film(pipeline, sound, *, others=(), **settings):
     defaults = {"fps": 10, "sync": "fixed", "window_s": 2.0, "hop_s": 0.5, "num_inference_steps": STEPS}
-    return Film(pipeline, sound, FilmSettings(**{**defaults, **settings}))
+    return Film(pipeline, sound, FilmSettings(**{**defaults, **settings}), others)
 
 
 def images(made, indices=None):
@@ -116,6 +120,50 @@ def test_noise_moves_with_its_setting(pipeline, moving):
     at_rest = images(film(pipeline, moving, noise=0, zoom=0), [19])
     drifted = [difference(images(film(pipeline, moving, noise=noise, zoom=0), [19]), at_rest) for noise in (0.3, 1)]
     assert 0 < drifted[0] < drifted[1]
+
+
+@pytest.mark.parametrize("name", ["pipeline", "xl"])
+def test_the_prompts_of_other_recordings_are_blended_in_at_each_time(request, name, moving, tmp_path):
+    pipeline = request.getfixturevalue(name)
+    short = measure_recording(write_wav(tmp_path / "b.wav", noise(2.6)))
+    one, mixed = film(pipeline, moving), film(pipeline, moving, others=[short], mix="2,1")
+    assert mixed.frame_count == one.frame_count
+    other = KeyframeInterpolator(recording_keyframes(short, pipeline.encoder, one.settings))
+    indices = range(0, 50, 3)
+    for ours, first in zip(mixed._inputs(indices), one._inputs(indices), strict=True):
+        assert_equal(ours.prompt, blend([first.prompt, other.at(first.time_s)], [2, 1]))
+        assert ours.motion == first.motion
+        assert torch.equal(ours.noise, first.noise)
+
+
+def test_a_recording_with_all_of_the_weight_gives_the_film_of_it_alone(pipeline, moving, tmp_path):
+    other = measure_recording(write_wav(tmp_path / "b.wav", noise(1)))
+    ours = images(film(pipeline, moving, others=[other], mix="3,0"), [0, 20, 49])
+    np.testing.assert_array_equal(ours, images(film(pipeline, moving), [0, 20, 49]))
+
+
+def test_each_recording_has_the_sync_that_fits_it(pipeline, moving):
+    word = measure_recording(bundled_model() / "examples/elephant.en.ogg")
+    made = film(pipeline, moving, others=[word], mix="1,1", sync="auto", hop_s=None)
+    assert [(each.sync, each.fade_s) for each in (made.settings, *made.other_settings)] == [
+        ("onsets", 1.0),
+        ("speech", 0.1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mix", "count", "message"),
+    [
+        (None, 1, "mix must give a weight for each of several recordings, such as 2,1; got 2"),
+        ("1,1", 2, "weights must be one for each recording, 3; got 2"),
+        ("1,1", 0, "weights must be one for each recording, 1; got 2"),
+        ("0,0", 1, "weights must be at least 0, finite and not all 0; got 0.0, 0.0"),
+    ],
+)
+def test_weights_that_do_not_fit_the_recordings_are_refused(pipeline, moving, mix, count, message):
+    with pytest.raises(InputError) as error:
+        film(pipeline, moving, others=[moving] * count, mix=mix)
+    assert str(error.value) == message
 
 
 def zooms(made):

@@ -78,6 +78,16 @@ def test_a_requested_fingerprint_is_part_of_the_fingerprint(pipeline, sound, set
     assert {"sound", "fps", "seed"} <= known.keys()
 
 
+def test_other_recordings_and_their_weights_are_part_of_the_fingerprint(pipeline, sound, sounds):
+    others, settings = [measure_recording(each) for each in sounds[1:3]], FilmSettings(mix="2,1,1")
+    known, found = requested_fingerprint(sound, settings, others), fingerprint(Film(pipeline, sound, settings, others))
+    assert {name: found[name] for name in known} == known
+    assert known["mix"] == "2,1,1"
+    assert known["mixed_sound"] == [{"sound": requested_fingerprint(each, settings)["sound"]} for each in others]
+    plain = fingerprint(Film(pipeline, sound))
+    assert found.keys() - plain.keys() == {"mix", "mixed_sound", "mixed_sync"}
+
+
 def test_a_film_is_not_resumed_with_a_text_in_chunks():
     short, long = (describe_settings(FilmSettings(text="rain", long_text=each)) for each in (False, True))
     assert "long_text" not in short

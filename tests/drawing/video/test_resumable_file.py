@@ -36,9 +36,10 @@ def target(tmp_path):
     return tmp_path / "out/film.mp4"
 
 
-def film(pipeline, sound, **settings):
+def film(pipeline, sound, *, others=(), **settings):
     defaults = {"fps": 5, "window_s": 2.0, "num_inference_steps": 1, "height": 64, "width": 64}
-    return Film(pipeline, measure_recording(sound), FilmSettings(**{**defaults, **settings}))
+    others = [measure_recording(other) for other in others]
+    return Film(pipeline, measure_recording(sound), FilmSettings(**{**defaults, **settings}), others)
 
 
 def frames(path):
@@ -222,6 +223,20 @@ def test_another_recording_or_model_is_refused(pipeline, xl, sound, tmp_path, ta
         write_film(film(pipeline, other), target)
     with pytest.raises(InputError, match=r"with other settings \(another encoder, another diffusion"):
         write_film(film(xl, sound), target)
+
+
+def test_other_weights_or_recordings_of_a_blend_are_refused(pipeline, sound, tmp_path, target):
+    one, other = (write_wav(tmp_path / name, noise(1, seed=seed)) for seed, name in enumerate(("b.wav", "c.wav")))
+    with pytest.raises(Stopped):
+        write_film(film(pipeline, sound, others=[one], mix="2,1"), target, callback_on_frame=stop_at(15))
+    with pytest.raises(InputError, match=r"with other settings \(mix 2,1 there, 1,1 now\)\. Repeat"):
+        write_film(film(pipeline, sound, others=[one], mix="1,1"), target)
+    with pytest.raises(InputError, match=r"with other settings \(another mixed_sound\)\. Repeat"):
+        write_film(film(pipeline, sound, others=[other], mix="2,1"), target)
+    with pytest.raises(InputError, match=r"with other settings \(.*another mixed_sound.*mix 2,1 there, none now"):
+        write_film(film(pipeline, sound), target)
+    write_film(film(pipeline, sound, others=[one], mix="2,1"), target)
+    assert len(frames(target)) == 31
 
 
 def test_a_file_is_overwritten_only_on_request(pipeline, sound, target):

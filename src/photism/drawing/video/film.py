@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
@@ -29,7 +29,7 @@ from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import clock
 from photism.errors import InputError
 from photism.prompts.audio_prompt import AudioPrompt, concatenate
-from photism.prompts.mixing import with_strength
+from photism.prompts.mixing import blend, with_strength
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -54,31 +54,43 @@ class Film:
     Words, musical events or windows of the recording are encoded into prompts. The picture changes to that of a
     word when the word begins, and holds until the next one. The latent noise moves slowly from that of one seed to
     that of the next, and faster at onsets. Loudness and onsets control the zoom. Without zoom, the first frame is
-    the image that `pipeline` generates from the first window with the same seed.
+    the image that `pipeline` generates from the first window with the same seed. Other recordings may be blended in:
+    each has keyframes of its own, and each frame the weighted mean of the prompts of all at its time.
 
-    A frame depends on the recording, the settings and its number. It does not depend on which other frames are
+    A frame depends on the recordings, the settings and its number. It does not depend on which other frames are
     requested, except for rounding with another batch size.
 
     Args:
         pipeline: image generation pipeline; its diffusion pipeline must not be for inpainting.
         sound: recording, from `measure_recording`.
         settings: settings of the film; by default `FilmSettings()`.
+        others: recordings whose prompts are blended with those of `sound`, by the weights of `settings.mix`, the first
+            of which is that of `sound`. After its end, a recording keeps its last prompt.
 
     Attributes:
         settings: settings that are used, with values in place of defaults that depend on the pipeline or recording.
+        other_settings: the same for each other recording, whose `sync` and `fade_s` may differ.
         frame_count: number of frames.
 
     Raises:
-        InputError: a setting cannot be used with this pipeline or recording.
+        InputError: a setting cannot be used with this pipeline or recording, or the weights do not fit the recordings.
     """
 
     def __init__(
-        self, pipeline: AudioToImagePipeline, sound: MeasuredRecording, settings: FilmSettings | None = None
+        self,
+        pipeline: AudioToImagePipeline,
+        sound: MeasuredRecording,
+        settings: FilmSettings | None = None,
+        others: Sequence[MeasuredRecording] = (),
     ) -> None:
         if "mask_image" in call_parameters(pipeline.diffusion):
             name = type(pipeline.diffusion).__name__
             raise InputError(f"pipeline must not be for inpainting, since a film has no mask; got {name}")
-        settings = resolve_sync(sound, (settings or FilmSettings()).decoded())
+        settings = (settings or FilmSettings()).decoded()
+        self._weights = settings.weights(1 + len(others))
+        self.others = others
+        self.other_settings = [resolve_sync(other, settings) for other in others]
+        settings = resolve_sync(sound, settings)
         negative = read_negative(pipeline.negative if settings.negative is None else settings.negative)
         shared: dict[str, Any] = {each.name: getattr(settings, each.name) for each in fields(ImageSettings)}
         self.sound = sound
@@ -153,7 +165,8 @@ class Film:
         envelopes = audio_envelopes(
             self.sound, frame_rate, attack_s=settings.attack_s, release_s=settings.release_s, pulse_s=settings.pulse_s
         )
-        prompts = KeyframeInterpolator(recording_keyframes(self.sound, encoder, settings))
+        recordings = zip([self.sound, *self.others], [settings, *self.other_settings], strict=True)
+        prompts = [KeyframeInterpolator(recording_keyframes(each, encoder, used)) for each, used in recordings]
         noise_of = partial(self.generator.noise, prompt=encoder.empty_prompt)
         noise = NoisePath(settings.seed, noise_of, device=encoder.device, dtype=encoder.dtype)
         next_index = 0
@@ -162,7 +175,8 @@ class Film:
             next_index = index + 1
             time_s = float(index / frame_rate)
             motion = frame_motion(envelope, time_s, settings)
-            prompt = with_strength(prompts.at(time_s), encoder.empty_prompt, motion.prompt)
+            mixed = blend([each.at(time_s) for each in prompts], self._weights)
+            prompt = with_strength(mixed, encoder.empty_prompt, motion.prompt)
             if self._moments is not None:
                 prompt = self._moments.at(time_s, prompt)
             yield _FrameInput(index, time_s, self._mix_text(prompt), noise.at(motion.noise), motion)

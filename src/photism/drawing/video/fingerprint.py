@@ -34,18 +34,21 @@ def fingerprint(film: Film) -> dict[str, Any]:
         "diffusion": _diffusion_digest(film.generator.diffusion),
         "device": film.encoder.device.type,
         "dtype": str(film.encoder.dtype).removeprefix("torch."),
-        **_describe_sound(film.sound.sound),
+        **_describe_sounds(film.sound, film.others),
         **describe_settings(film.settings),
+        **({"mixed_sync": [[each.sync, each.fade_s] for each in film.other_settings]} if film.others else {}),
     }
 
 
-def requested_fingerprint(sound: MeasuredRecording, settings: FilmSettings) -> dict[str, Any]:
+def requested_fingerprint(
+    sound: MeasuredRecording, settings: FilmSettings, others: Sequence[MeasuredRecording] = ()
+) -> dict[str, Any]:
     """Return the part of a fingerprint that is known before a model is loaded.
 
     Settings that the pipeline or the recording decides are missing: defaults, `sync` where it is "auto", a guidance
     scale of at most 1, which becomes 1 without a negative prompt, and the size, which is rounded.
     """
-    known = {**_describe_sound(sound.sound), **describe_settings(settings)}
+    known = {**_describe_sounds(sound, others), **describe_settings(settings)}
     del known["height"], known["width"]
     if settings.sync == "auto":
         del known["sync"]
@@ -73,6 +76,7 @@ def describe_settings(settings: FilmSettings) -> dict[str, Any]:
         "negative": _negative(settings.negative),
         **_describe_text(settings),
         **_describe_images(settings),
+        **({} if settings.mix is None else {"mix": settings.mix}),
         **({} if settings.moments is None else {"moments": [_moment(each) for each in settings.moments]}),
         "audio": settings.audio,
         "seed": settings.seed,
@@ -116,6 +120,12 @@ def _image_digest(image: Any) -> Any:
     if isinstance(image, list):
         return [_image_digest(each) for each in cast("list[Any]", image)]
     return None if image is None else hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
+
+
+def _describe_sounds(sound: MeasuredRecording, others: Sequence[MeasuredRecording]) -> dict[str, Any]:
+    """Return what `_describe_sound` does of the recording, and of those that are blended with it if there are any."""
+    mixed = {"mixed_sound": [_describe_sound(each.sound) for each in others]} if others else {}
+    return {**_describe_sound(sound.sound), **mixed}
 
 
 def _describe_sound(sound: SoundFile) -> dict[str, Any]:

@@ -9,7 +9,7 @@ film.mp4.part/             an unfinished film, next to its target
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from math import ceil
 from pathlib import Path
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SEGMENT_S = 2  # minimum length: what an interruption can lose, and the distance between the frames to seek to
 SUFFIX = ".mp4"
-DIGESTS = frozenset({"sound", "encoder", "diffusion", "image", "control_image"})
+DIGESTS = frozenset({"sound", "encoder", "diffusion", "image", "control_image", "mixed_sound"})
 SETTINGS_NAME, SOUND_NAME, MUXED_NAME = "settings.json", "sound.mp4", "whole.mp4"
 TRIAL_NAME = "trial.mp4"
 SEGMENT_NAMES = f"{'[0-9]' * 8}{SUFFIX}"
@@ -60,19 +60,21 @@ def check_target(target: Path, *, overwrite: bool = False) -> None:
         raise InputError(f"{folder} exists and is not an unfinished film; move it away or choose another file with -o")
 
 
-def check_unfinished(target: Path, sound: MeasuredRecording, settings: FilmSettings) -> None:
-    """Check, before a model is loaded, that an unfinished film can be resumed with this recording and these settings.
+def check_unfinished(
+    target: Path, sound: MeasuredRecording, settings: FilmSettings, others: Sequence[MeasuredRecording] = ()
+) -> None:
+    """Check, before a model is loaded, that an unfinished film can be resumed with these recordings and settings.
 
     `write_film` also checks the models.
 
     Raises:
-        InputError: the unfinished film was started from another recording or with other settings.
+        InputError: the unfinished film was started from other recordings or with other settings.
     """
     stored = _stored_settings(part_folder(target))
     if stored is not None and has_segments(target):
         from photism.drawing.video.fingerprint import requested_fingerprint
 
-        requested = requested_fingerprint(sound, settings)
+        requested = requested_fingerprint(sound, settings, others)
         _check_equal(part_folder(target), stored["about"], requested, requested)
 
 

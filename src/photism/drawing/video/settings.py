@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from photism.drawing.settings import ImageSettings
 from photism.drawing.video.motion import BANDS, read_drives
+from photism.prompts.settings import normalize_weights, parse_weights
 from photism.seeds import expand_seeds
 from photism.settings import SettingError, setting, settings
 
@@ -121,6 +122,12 @@ class FilmSettings(ImageSettings):
         minimum=0,
         flag="--pulse",
     )
+    mix: str | None = setting(
+        None,
+        "Blend the prompts of all recordings, weighted as in 2,1. The first recording gives the sound, the length and "
+        "the motion of the film; a shorter one keeps its last prompt.",
+        metavar="WEIGHTS",
+    )
     moments: Any = setting(
         None,
         "Key moments: a CSV table whose first line is time,text,sound,strength, with a row for each time at which a "
@@ -141,7 +148,7 @@ class FilmSettings(ImageSettings):
 
         Raises:
             InputError: the frame rate or the seed is out of range, the hop exceeds the window or there are no fixed
-                windows, or only one of width and height is given.
+                windows, weights are not numbers, or only one of width and height is given.
         """
         super().check()
         read_frame_rate(self.fps)
@@ -156,6 +163,18 @@ class FilmSettings(ImageSettings):
         expand_seeds(self.seed, 1)
         for band in BANDS:
             read_drives(band, getattr(self, band))
+        if self.mix is not None:
+            parse_weights(self.mix)
+
+    def weights(self, count: int) -> list[float]:
+        """Return the weights of `count` recordings in the prompts of the film, with a sum of 1.
+
+        Raises:
+            InputError: there are several recordings and no weights, or the weights do not fit.
+        """
+        if self.mix is None and count > 1:
+            raise SettingError("mix", f"must give a weight for each of several recordings, such as 2,1; got {count}")
+        return normalize_weights([1.0] if self.mix is None else parse_weights(self.mix), count)
 
     @property
     def frame_rate(self) -> Fraction:
