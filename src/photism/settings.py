@@ -22,6 +22,7 @@ import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from itertools import chain, zip_longest
 from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
@@ -43,7 +44,7 @@ class SettingError(InputError):
     Attributes:
         name: of the setting, as in Python; the command line names its flag instead.
         problem: what is allowed and what was given, a sentence without its subject.
-        others: names of further settings, which stand for {} in `problem`.
+        others: names of further settings, and words of the user's, which stand for {} in `problem`.
     """
 
     def __init__(self, name: str, problem: str, *others: str) -> None:
@@ -53,7 +54,8 @@ class SettingError(InputError):
     def message(self, names: Mapping[str, str]) -> str:
         """Return the message, with settings called as `names` says, or else by their own names."""
         name, *others = (names.get(each, each) for each in (self.name, *self.others))
-        return f"{name} {self.problem.format(*others) if others else self.problem}"
+        parts = self.problem.split("{}", len(others))  # what follows the last {} may quote braces of the user's
+        return f"{name} {''.join(chain.from_iterable(zip_longest(parts, others, fillvalue='')))}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from photism.settings import SettingError
         ("a (red cat)1.3, dog-", ["a", "red cat", ", dog"], None),
         ("(all of it)0.5", ["all of it"], [0.5]),
         ("((cat)1.2)1.2", ["cat"], [1.44]),
+        ("(cat).5", ["cat"], [0.5]),
     ],
 )
 def test_weights_are_those_of_compel(text, parts, weights):
@@ -37,6 +38,8 @@ def test_weights_are_those_of_compel(text, parts, weights):
         "a cat (asleep)",
         "(unbalanced",
         "cat)",
+        "a cat (sleeping).",
+        "a cat (sleeping)... and a dog",
         "a+b",
         "1 + 2",
     ],
@@ -51,6 +54,8 @@ def test_a_text_without_weights_stays_as_it_is(text, monkeypatch):
     [
         ("a (red cat:1.3)", r"text has a weight in another syntax, \(red cat:1.3\); write \(red cat\)1.3"),
         ("a cat <lora:ink:0.8>", "text cannot load <lora:ink:0.8>; give lora ink"),
+        ("<lora:{style}:0.8>", "text cannot load <lora:{style}:0.8>; give lora {style}"),
+        ("<lora:{}>", "text cannot load <lora:{}>; give lora {}"),
     ],
 )
 def test_the_syntax_of_other_programs(text, message):

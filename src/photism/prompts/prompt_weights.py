@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from photism.errors import InputError
 from photism.settings import SettingError
 
-MAY_HAVE_WEIGHTS = re.compile(r"[^\s+\-][+-]+(?![\w+\-])|\)[\d.+-]|\.(?:and|blend|swap)\(")
+MAY_HAVE_WEIGHTS = re.compile(r"[^\s+\-][+-]+(?![\w+\-])|\)(?:[+\-]|\.?\d)|\.(?:and|blend|swap)\(")
 """Signs at the end of a word, and what follows a bracket; compel decides whether it is a weight."""
 OTHER_WEIGHT = re.compile(r"\(([^():]*):\s*(\d*\.?\d+)\s*\)")
 OTHER_LORA = re.compile(r"<lora:([^:>]*)[^>]*>")
@@ -50,7 +50,7 @@ def check_weight_syntax(text: str, name: str) -> None:
         words, weight = found.groups()
         raise SettingError(name, f"has a weight in another syntax, {found[0]}; write ({words.strip()}){weight}")
     if found := OTHER_LORA.search(text):
-        raise SettingError(name, f"cannot load {found[0]}; give {{}} {found[1]}", "lora")
+        raise SettingError(name, f"cannot load {{}}; give {{}} {found[1]}", found[0], "lora")
     if MAY_HAVE_WEIGHTS.search(text) and find_spec("compel") is None:
         raise InputError(f"{name} with weights needs compel, which is not installed: pip install 'photism[diffusion]'")
 

@@ -73,8 +73,7 @@ def recognise(names: Iterable[str]) -> FileKind:
 
 def refuse(setting: str, source: object, kind: FileKind) -> SettingError:
     """Return the error for a file that a setting cannot use, which names the setting that can."""
-    problem = f"cannot use {source}: it is {kind.description}"
+    problem = f"cannot use {{}}: it is {kind.description}"
     if kind.setting is None:
-        return SettingError(setting, problem)
-    escaped = problem.replace("{", "{{").replace("}", "}}")
-    return SettingError(setting, f"{escaped}; give it as {{}}", kind.setting)
+        return SettingError(setting, problem, str(source))
+    return SettingError(setting, f"{problem}; give it as {{}}", str(source), kind.setting)
