@@ -39,6 +39,7 @@ def test_turbo_takes_one_step_without_guidance(models, turbo_folder, sounds):
     assert (given.num_inference_steps, given.guidance_scale) == (2, 1.5)
     with pytest.raises(InputError, match="negative needs a guidance_scale above 1: this model was distilled"):
         pipeline(sounds[0], negative="silence")
+    pipeline.image_generator(used)
 
 
 def test_turbo_stays_distilled_with_another_scheduler(models, turbo_folder):

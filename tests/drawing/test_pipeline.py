@@ -243,6 +243,7 @@ def test_the_callers_pipeline_is_not_changed(pipeline, sounds, capsys):
         ({"guidance_scale": -1.0}, "guidance_scale must be at least 0; got -1"),
         ({"guidance_scale": math.inf}, "guidance_scale must be at least 0; got inf"),
         ({"guidance_scale": 1.1, "negative": "none"}, "guidance_scale must be at most 1 with negative none; got 1.1"),
+        ({"guidance_scale": 1.0, "negative": "noise"}, "negative needs a guidance_scale above 1; got 1"),
         ({"seed": -1}, "seed must be at least 0; got -1"),
         ({"seed": 2**63}, r"seed must be at least 0 and below 2\*\*63; got 9223372036854775808"),
         ({"seed": [1, 2]}, "seed must be one number, or a list of as many as images_per_sound, 1; got 2"),

@@ -148,7 +148,7 @@ def _check_attention_arguments(arguments: Mapping[str, Any], diffusion: Any) -> 
     if getattr(diffusion.unet, "peft_config", None):
         taken.add("scale")
     if has_ip_adapter(diffusion):
-        taken |= {"ip_adapter_masks", "scale"}
+        taken.add("ip_adapter_masks")
     for name in arguments:
         if name not in taken:
             known = f"they take {', '.join(sorted(taken))}" if taken else "they take none"

@@ -285,9 +285,10 @@ class AudioToImagePipeline:
         scale = resolve_guidance_scale(
             settings.guidance_scale, default=self.guidance_scale, has_negative=is_embedded or decoded != "none"
         )
-        if settings.negative is not None and decoded != "none" and settings.guidance_scale is None and scale <= 1:
-            problem = "needs a {} above 1: this model was distilled to generate without guidance"
-            raise SettingError("negative", problem, "guidance_scale")
+        if scale <= 1 and decoded not in ("none", self.negative):
+            is_given = settings.guidance_scale is not None
+            reason = f"; got {scale:g}" if is_given else ": this model was distilled to generate without guidance"
+            raise SettingError("negative", f"needs a {{}} above 1{reason}", "guidance_scale")
         arguments = diffusion_arguments or {}
         parameters = call_parameters(self.diffusion)
         strength = settings.strength or (parameters["strength"].default if "strength" in parameters else 1.0)

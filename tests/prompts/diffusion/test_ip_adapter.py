@@ -107,6 +107,8 @@ def test_arguments_of_diffusers_have_the_effect_of_a_style(ours, sounds):
         assert difference(draw(ours, sounds[0], diffusion_arguments=given), expected) == 0
     with pytest.raises(InputError, match="style and diffusion_arguments ip_adapter_image cannot be given together"):
         draw(ours, sounds[0], style=picture(0), diffusion_arguments=image)
+    with pytest.raises(InputError, match="contains scale, which the UNet's processors ignore"):
+        draw(ours, sounds[0], style=picture(0), diffusion_arguments={"cross_attention_kwargs": {"scale": 0.5}})
 
 
 def test_a_style_and_an_ip_adapter_need_each_other(models, ours, sounds):
