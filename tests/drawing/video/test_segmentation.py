@@ -1,5 +1,6 @@
 """Segments of a recording: words between pauses, musical events, and their longest length."""
 
+import time
 from itertools import pairwise
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from photism import load_waveform
 from photism.audio.streaming import stream_samples
+from photism.drawing.video import segmentation
 from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.segmentation import find_segments, is_mostly_speech, onset_segments, speech_segments
 from photism.errors import RecordingWarning
@@ -73,6 +75,12 @@ def test_silence_separates_sounds(measured):
     assert_segments(list(onset_segments(recording, longest_s=3)), [(0.5, 1.5), (1.9, 2.7)], 0.03)
 
 
+def test_a_weak_start_does_not_reach_into_the_sound_before(measured):
+    loud, weak = tone(0.3, gain=0.9, hertz=880), noise(0.25, gain=0.003)
+    recording = measured(silence(0.95), weak[: RATE // 20], loud, weak, tone(0.7, gain=0.09), silence(1))
+    assert_segments(list(onset_segments(recording, longest_s=3)), [(1, 1.3), (1.55, 2.25)], 0.03)
+
+
 def test_short_pauses_do_not(measured):
     recording = measured(tone(0.4), silence(0.15), tone(0.4))
     assert_segments(list(onset_segments(recording, longest_s=3)), [(0, 0.95)], 0.03)
@@ -91,6 +99,14 @@ def test_music_is_cut_at_its_strongest_onsets(measured):
     quiet, strong = 0.1 * beats(12, every_s=0.5), beats(12, every_s=2)
     segments = list(onset_segments(measured(bed + quiet + strong), longest_s=3))
     assert_segments(segments, [(0, 2), (2, 4), (4, 6), (6, 8), (8, 12)], 0.03)
+
+
+def test_the_time_does_not_grow_with_the_square_of_the_longest_segment():
+    frames = [segmentation._Frame(True, -20.0, 0.0)] * 60_000
+    started_s = time.process_time()
+    segments = list(segmentation._segments(frames, frame_s=0.01, longest_s=1000))
+    assert segments == [(0, 600)]
+    assert time.process_time() - started_s < 1
 
 
 @pytest.mark.parametrize("sync", ["speech", "onsets"])

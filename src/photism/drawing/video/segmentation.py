@@ -200,17 +200,19 @@ def _segments(frames: Iterable[_Frame], *, frame_s: float, longest_s: float) -> 
             continue
         run.append(frame)
         silent = 0 if frame.is_active else silent + 1
-        sound, after = run[: len(run) - silent], run[len(run) - silent :]
+        length = len(run) - silent  # of the sound
         if silent == pause:
+            sound, after = run[:length], run[length:]
             later = _count_weak(after, sound)
             start_s = (stop - len(run) - _count_weak([*reversed(before)], sound)) * frame_s
-            if len(sound) * frame_s >= SHORTEST_SOUND_S:
-                yield Segment(start_s, (stop - len(after) + later) * frame_s)
+            if length * frame_s >= SHORTEST_SOUND_S:
+                yield Segment(start_s, (stop - silent + later) * frame_s)
+            before.clear()  # frames before this sound are not next to the one that follows
             before.extend(after[later:])
             run = []
-        elif len(sound) == longest + shortest:
-            cut = shortest + int(np.argmax([each.cut_score for each in sound[shortest : longest + 1]]))
-            start_s = (stop - len(run) - _count_weak([*reversed(before)], sound)) * frame_s
+        elif length == longest + shortest:  # and the last frame is active
+            cut = shortest + int(np.argmax([each.cut_score for each in run[shortest : longest + 1]]))
+            start_s = (stop - len(run) - _count_weak([*reversed(before)], run)) * frame_s
             yield Segment(start_s, (stop - len(run) + cut) * frame_s)
             before.clear()
             run = run[cut:]
