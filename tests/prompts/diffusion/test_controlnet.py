@@ -1,5 +1,7 @@
 """ControlNets."""
 
+import json
+
 import pytest
 import torch
 from diffusers import ControlNetModel
@@ -21,6 +23,14 @@ def test_a_controlnet_must_fit(load, models, parts, tmp_path, monkeypatch):
         load(controlnet=models / "sd/diffusion/unet")
     with pytest.raises(InputError, match=r"controlnet .* has an unreadable config\.json: .*no such file"):
         load(controlnet=tmp_path)
+    with pytest.raises(InputError, match="controlnet must be a ControlNetModel; got a Linear"):
+        load(controlnet=torch.nn.Linear(1, 1))
+    config = json.loads((parts / "controlnet-sd/config.json").read_text())
+    del config["cross_attention_dim"]
+    (tmp_path / "unnamed").mkdir()
+    (tmp_path / "unnamed/config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"prompts of diffusion's width, 16 .*; it takes 1280"):
+        load(controlnet=tmp_path / "unnamed")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # or it would try for half a minute
     with pytest.raises(
         InputError, match="controlnet must be a folder or the id of a hub repository; no/such is neither"
@@ -90,6 +100,18 @@ def test_files_that_do_not_fit(load, single_file, tmp_path):
         load(controlnet=model)
     with pytest.raises(InputError, match=r"diffusion cannot use .*: it is a ControlNet; give it as controlnet"):
         load(diffusion=path)
+
+
+def test_a_variant_with_a_single_file(single_file, tmp_path):
+    model, controlnet = single_file
+    path = save_single_file(tmp_path / "controlnet.safetensors", original_unet(controlnet))
+    cpu = torch.device("cpu")
+    for given in (None, path, controlnet):
+        with pytest.raises(InputError, match="variant cannot be used: diffusion is a single file, which has one set"):
+            find_diffusion(str(model), PipelineSettings(variant="fp16", controlnet=given), device=cpu)
+    controlnet.save_pretrained(tmp_path / "folder", variant="fp16")
+    settings = PipelineSettings(variant="fp16", controlnet=[path, tmp_path / "folder"])
+    assert len(find_diffusion(str(model), settings, device=cpu).controlnets) == 2
 
 
 def test_the_only_variant_is_used(models, parts, tmp_path):

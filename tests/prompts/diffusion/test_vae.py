@@ -92,6 +92,10 @@ def test_what_is_no_vae_of_these_latents(vae, models, parts, tmp_path):
     diffusion = models / "sd/diffusion"
     with pytest.raises(InputError, match=r"vae must be a VAE of diffusers, .* holds UNet2DConditionModel"):
         load(diffusion, diffusion / "unet")
+    with pytest.raises(InputError, match=r"vae must be a VAE of diffusers, AutoencoderKL or .*; got a Linear"):
+        load(diffusion, torch.nn.Linear(1, 1))
+    with pytest.raises(InputError, match=r"vae must have latents of 4 channels, .*; those of AutoencoderKL have 16"):
+        load(diffusion, AutoencoderKL(latent_channels=16))
     with pytest.raises(InputError, match=r"vae cannot use .*: it is a ControlNet; give it as controlnet"):
         load(diffusion, parts / "controlnet-sd/diffusion_pytorch_model.safetensors")
     with pytest.raises(InputError, match=r"^vae .*none\.safetensors: no such file or folder$"):

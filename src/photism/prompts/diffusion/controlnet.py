@@ -35,7 +35,7 @@ def controlnet_config(controlnet: Any, unet: Mapping[str, Any]) -> Config:
         InputError: it is not a ControlNet, or cannot be found.
     """
     if not isinstance(controlnet, str | Path):
-        return dict(controlnet.config)
+        return _model_config(controlnet)
     name, file = f"controlnet {controlnet}", weights_file("controlnet", str(controlnet))
     if file is not None:
         return _file_config(file, name, unet)
@@ -72,6 +72,14 @@ def load_controlnet(
         check_component(ControlNetModel, folder, files, name)
     with as_input_error(f"{name} cannot be loaded"):
         return ControlNetModel.from_pretrained(str(controlnet), variant=variant, dtype=dtype, **arguments)
+
+
+def _model_config(controlnet: Any) -> Config:
+    from diffusers.models.controlnets.controlnet import ControlNetModel
+
+    if not isinstance(controlnet, ControlNetModel):
+        raise InputError(f"controlnet must be a {CONTROLNET_CLASS}; got a {type(controlnet).__name__}")
+    return dict(controlnet.config)
 
 
 def _config_path(controlnet: str) -> Path:

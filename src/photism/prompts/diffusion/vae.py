@@ -38,13 +38,14 @@ def vae_config(vae: Any, own: Mapping[str, Any], *, latent_channels: int | None)
         InputError: it is not a VAE of such latents, or cannot be found.
     """
     if not isinstance(vae, str | Path):
-        return dict(vae.config)
-    file = weights_file("vae", str(vae))
-    config = _folder_config(str(vae)) if file is None else _file_config(file, own)
+        config, source = _model_config(vae), type(vae).__name__
+    else:
+        file, source = weights_file("vae", str(vae)), str(vae)
+        config = _folder_config(source) if file is None else _file_config(file, own)
     if config.get("latent_channels", 4) != latent_channels:
         raise InputError(
-            f"vae must have latents of {latent_channels} channels, as the UNet of diffusion has; those of {vae} have "
-            f"{config.get('latent_channels', 4)}"
+            f"vae must have latents of {latent_channels} channels, as the UNet of diffusion has; those of {source} "
+            f"have {config.get('latent_channels', 4)}"
         )
     return config
 
@@ -76,6 +77,14 @@ def load_vae(vae: Any, config: Config, *, variant: str | None, dtype: torch.dtyp
         check_component(model_class, path.parent, files, name)
     with as_input_error(f"{name} cannot be loaded"):
         return model_class.from_pretrained(str(vae), subfolder=part, variant=variant, dtype=dtype, **arguments)
+
+
+def _model_config(vae: Any) -> Config:
+    import diffusers
+
+    if not isinstance(vae, tuple(getattr(diffusers, name) for name in CLASSES)):
+        raise InputError(f"vae must be a VAE of diffusers, {' or '.join(CLASSES)}; got a {type(vae).__name__}")
+    return dict(vae.config)
 
 
 def _folder_config(vae: str) -> Config:
