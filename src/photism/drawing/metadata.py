@@ -27,7 +27,7 @@ def describe_models(settings: PipelineSettings) -> dict[str, Any]:
         "embedding": ", ".join(str(each) if token is None else f"{each}:{token}" for each, token in settings.embeddings)
         or None,
         "ip_adapter": settings.ip_adapter,
-        "ip_adapter_scale": settings.ip_adapter_scale if settings.ip_adapter is not None else None,
+        "ip_adapter_scale": settings.style_scale if settings.ip_adapter is not None else None,
         "scheduler": settings.scheduler,
         "dtype": None if dtype == "float32" else dtype,
         "controlnet": ", ".join(map(str, settings.controlnets)) or None,

@@ -19,6 +19,9 @@ Task: TypeAlias = Literal["text-to-image", "image-to-image", "inpainting"]
 PredictionType: TypeAlias = Literal["epsilon", "v_prediction"]
 Offload: TypeAlias = Literal["model", "sequential"]
 
+IP_ADAPTER_SCALE = 0.6
+"""Default weight of the style images."""
+
 
 def parse_loras(values: Sequence[str]) -> tuple[tuple[str | Path, float], ...]:
     """Return each LoRA and its weight from strings PATH:WEIGHT, or a path alone, which may contain colons."""
@@ -110,8 +113,11 @@ class PipelineSettings:
         "OWNER/NAME/FILE.safetensors.",
         metavar="FILE|FOLDER|ID",
     )
-    ip_adapter_scale: float = setting(
-        0.6, "Weight of the style images: 0 ignores them, 1 is the weight of the IP-Adapter's training.", minimum=0
+    ip_adapter_scale: float | None = setting(
+        None,
+        "Weight of the style images: 0 ignores them, 1 is the weight of the IP-Adapter's training. "
+        f"Default: {IP_ADAPTER_SCALE}.",
+        minimum=0,
     )
     image_encoder: str | Path | None = setting(
         None,
@@ -149,8 +155,9 @@ class PipelineSettings:
         for source, weight in self.loras:
             if not math.isfinite(weight):
                 raise SettingError("lora", f"must have finite weights; got {weight} for {source}")
-        if self.image_encoder is not None and self.ip_adapter is None:
-            raise SettingError("image_encoder", "must be given together with {}", "ip_adapter")
+        for name in ("ip_adapter_scale", "image_encoder"):
+            if getattr(self, name) is not None and self.ip_adapter is None:
+                raise SettingError(name, "must be given together with {}", "ip_adapter")
         if self.attention_slicing and self.ip_adapter is not None:
             raise SettingError("attention_slicing", "cannot be combined with {}, which it would remove", "ip_adapter")
         if self.compile and self.offload == "sequential":
@@ -164,6 +171,11 @@ class PipelineSettings:
         if self.controlnet is None:
             return ()
         return tuple(self.controlnet) if isinstance(self.controlnet, list | tuple) else (self.controlnet,)
+
+    @property
+    def style_scale(self) -> float:
+        """Weight of the style images."""
+        return IP_ADAPTER_SCALE if self.ip_adapter_scale is None else self.ip_adapter_scale
 
     @property
     def embeddings(self) -> tuple[tuple[str | Path, str | None], ...]:

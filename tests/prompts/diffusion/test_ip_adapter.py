@@ -121,6 +121,9 @@ def test_a_style_and_an_ip_adapter_need_each_other(models, ours, sounds):
         PipelineSettings(ip_adapter="a", attention_slicing=True)
     with pytest.raises(InputError, match="image_encoder must be given together with ip_adapter"):
         PipelineSettings(image_encoder="a")
+    with pytest.raises(InputError, match="ip_adapter_scale must be given together with ip_adapter"):
+        PipelineSettings(ip_adapter_scale=0.6)
+    assert PipelineSettings(ip_adapter="a").style_scale == 0.6
 
 
 def test_an_ip_adapter_that_does_not_fit_is_refused_before_anything_is_loaded(load, adapters, tmp_path):

@@ -85,7 +85,7 @@ def find_ip_adapter(settings: PipelineSettings, unet_config: Mapping[str, Any]) 
             f"{name} was trained with an image encoder of {width_name} {headers[projection].shape[axis]}; that of "
             f"{folder} has {made}: give the right one as image_encoder"
         )
-    return IpAdapter(path, folder, settings.ip_adapter_scale)
+    return IpAdapter(path, folder, settings.style_scale)
 
 
 def add_ip_adapter(pipeline: Any, adapter: IpAdapter | None) -> None:
