@@ -157,6 +157,7 @@ def test_5_durations_of_all_hundredths_of_a_second(ours):
         request = read_request(
             SoundSettings(audio_length_in_s=hundredths / 100),
             ours.checkpoint,
+            scheduler=ours.scheduler,
             default_steps=1,
             prompt="rain",
             prompt_embeds=(None, None, None),

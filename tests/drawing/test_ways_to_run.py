@@ -11,6 +11,7 @@ from photism import AudioToImagePipeline, CaptionRanker, InputError
 from photism.schedulers import SCHEDULERS
 
 STEPS = 4
+GUIDANCE_SCALE = 7.5  # the default of diffusers
 LEVELS = 1  # of 255
 HALF_LEVELS = {torch.bfloat16: 16, torch.float16: 4}  # of 255
 
@@ -31,6 +32,7 @@ def diffusers_image(diffusion, pipeline, sound):
         prompt_embeds=prompt,
         negative_prompt_embeds=pipeline.encoder.negative[None, : prompt.shape[1]],
         num_inference_steps=STEPS,
+        guidance_scale=GUIDANCE_SCALE,
         generator=torch.Generator().manual_seed(0),
     ).images[0]
 
@@ -56,7 +58,7 @@ def test_schedulers_generate_the_images_of_diffusers(models, parts, sounds, mode
     scheduler_class = getattr(diffusers, SCHEDULERS[name.partition(":")[0]])
     theirs.scheduler = scheduler_class.from_config(theirs.scheduler.config, **OPTIONS.get(name, {}))
     assert ours.diffusion.scheduler.config.prediction_type == ("epsilon" if model == "sd" else "v_prediction")
-    together = ours(sounds[:2], num_inference_steps=STEPS, images_per_sound=2)
+    together = ours(sounds[:2], num_inference_steps=STEPS, guidance_scale=GUIDANCE_SCALE, images_per_sound=2)
     for row, sound in enumerate(sounds[:2]):  # the noise that a scheduler adds comes from the seed of the image
         assert levels_apart(together.images[row][0], diffusers_image(theirs, ours, sound)) <= LEVELS
 
