@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from contextlib import AbstractContextManager, nullcontext
 from threading import Lock, RLock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,3 +21,17 @@ def lock_of(shared: Any) -> Any:
     """
     with _locks_lock:
         return _locks.setdefault(shared, RLock())
+
+
+def lock_of_models(diffusion: Any) -> AbstractContextManager[Any]:
+    """Return a context in which no other thread uses models of a diffusers pipeline that any use changes in place.
+
+    Offloaded models are moved to the GPU when they are called, and others back to the CPU. LoRA layers are shared, and
+    diffusers multiplies their weights for the time of a call with a `scale`.
+
+    Args:
+        diffusion: a diffusers pipeline.
+    """
+    unet = getattr(diffusion, "unet", None)
+    is_changed = hasattr(unet, "_hf_hook") or bool(getattr(unet, "peft_config", None))
+    return lock_of(unet) if is_changed else nullcontext()

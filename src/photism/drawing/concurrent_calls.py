@@ -7,14 +7,14 @@ place is locked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from copy import copy, deepcopy
 from typing import Any
 
 import torch
 
-from photism.locks import lock_of
+from photism.locks import lock_of, lock_of_models
 
 
 def copy_for_call(diffusion: Any) -> Any:
@@ -25,15 +25,19 @@ def copy_for_call(diffusion: Any) -> Any:
     return call
 
 
-def exclusive_models(diffusion: Any, arguments: Mapping[str, Any]) -> AbstractContextManager[Any]:
-    """Return a context in which no other thread changes the models that a call changes in place.
+@contextmanager
+def exclusive_models(diffusion: Any) -> Generator[None]:
+    """Within this block, let no other thread change or use the models that a call changes in place.
+
+    A float16 VAE that overflows is converted to float32 and back. While another call does that, its dtype is not its
+    own, so that it is read under the lock.
 
     Args:
-        diffusion: a diffusers pipeline.
-        arguments: further arguments of its call.
+        diffusion: a diffusers pipeline with its own VAE.
     """
-    is_offloaded = hasattr(diffusion.unet, "_hf_hook")  # moved to the GPU and back, as all models then
-    # A VAE that overflows is converted to float32 and back; its own dtype may be that of another call.
-    is_half = diffusion.unet.dtype == torch.float16
-    scales_lora = "scale" in (arguments.get("cross_attention_kwargs") or {})
-    return lock_of(diffusion.unet) if is_offloaded or is_half or scales_lora else nullcontext()
+    with ExitStack() as held:
+        held.enter_context(lock_of_models(diffusion))
+        with lock_of(diffusion.vae):
+            if diffusion.vae.dtype == torch.float16:
+                held.enter_context(lock_of(diffusion.vae))
+        yield

@@ -138,7 +138,7 @@ class ImageGenerator:
             optional["negative_pooled_prompt_embeds"] = None if pooled is None else pooled.expand(count, -1)
         # A generator for each image, on the CPU: its noise is the same in any batch and on any device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        with exclusive_models(diffusion, self.arguments):
+        with exclusive_models(diffusion):
             keep_vae_dtype(diffusion)
             return diffusion(
                 **{name: value for name, value in optional.items() if value is not None},

@@ -11,6 +11,7 @@ from torch import Tensor
 from photism.drawing.conditioning_images import read_images
 from photism.drawing.diffusion_arguments import IP_ADAPTER_ARGUMENTS, has_ip_adapter
 from photism.errors import InputError
+from photism.locks import lock_of_models
 from photism.settings import SettingError
 
 if TYPE_CHECKING:
@@ -65,4 +66,5 @@ def encode_style(
     images = cast("list[Image]", read)
     adapters = len(diffusion.unet.encoder_hid_proj.image_projection_layers)
     per_adapter = [images] if adapters == 1 else [[image] for image in images]
-    return diffusion.prepare_ip_adapter_image_embeds(per_adapter, None, diffusion._execution_device, 1, is_guided)
+    with lock_of_models(diffusion):
+        return diffusion.prepare_ip_adapter_image_embeds(per_adapter, None, diffusion._execution_device, 1, is_guided)

@@ -12,6 +12,7 @@ from torch import Tensor
 from photism.errors import InputError
 from photism.finite import check_finite
 from photism.library_logging import quiet_libraries
+from photism.locks import lock_of_models
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.cut_text import cut_words, report_cut_texts
 from photism.prompts.plain_text import plain_text, user_text
@@ -31,7 +32,7 @@ def encode_text(pipeline: Any, captions: Sequence[str]) -> tuple[Tensor, Tensor 
     Raises:
         NotFiniteError: the text encoder returns NaN or infinity.
     """
-    with plain_text(pipeline) as plain:
+    with lock_of_models(pipeline), plain_text(pipeline) as plain:
         return _encode(plain, captions)
 
 
@@ -79,7 +80,7 @@ def encode_text_prompt(
     weighted = [read_weights(text, name) for text in texts]
     plain = [text if weights is None else weights.text for text, weights in zip(texts, weighted, strict=True)]
     limit = min(pipeline.tokenizer.model_max_length - 2, length - 1)  # EOS may be cut off, as the last token
-    with user_text():  # also for the tokenizers, which set padding and truncation for a call
+    with lock_of_models(pipeline), user_text():  # also for the tokenizers, which set padding and truncation for a call
         converted = [_converted(pipeline, text, pipeline.tokenizer) for text in plain]
         in_chunks = [is_long and bool(cut_words(pipeline.tokenizer, text, limit)) for text in converted]
         if not is_long:
