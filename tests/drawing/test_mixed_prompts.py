@@ -1,6 +1,7 @@
 """Images generated from mixed prompts: precomputed ones, and recordings mixed with a text."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -173,9 +174,25 @@ def test_a_long_text_is_mixed_in_whole_with_a_prompt_that_is_extended(pipeline, 
     assert chunks >= 2
     sound = torch.cat([encoder.encode(sounds[:1]).prompt_embeds, *[empty] * (chunks - 1)], dim=1)
     torch.testing.assert_close(output.prompts.prompt_embeds, torch.lerp(text, sound, 0.25))
-    with pytest.warns(ModelWarning, match="text is longer than 12 tokens; cut off: 'on a cat in a hat'; --long-text"):
+    with pytest.warns(ModelWarning, match="text is longer than 12 tokens; cut off: 'on a cat in a hat'; long_text"):
         short = pipeline(sounds[0], text=LONG, num_inference_steps=1)
     assert short.prompts.prompt_embeds.shape[1] == encoder.prompt_length
+
+
+@pytest.mark.parametrize(
+    ("text", "text_place", "expected"),
+    [
+        ("red cat++", "before", []),
+        ("red cat++", "after", []),
+        ("(red cat)1.2", (2, 8), []),
+        ("red cat++", (2, 5), ["text is longer than 3 tokens; cut off: 'cat'"]),
+        ("rain", (2, 5), ["text is longer than 3 tokens; cut off: 'rain'"]),
+    ],
+)
+def test_words_that_do_not_fit_into_their_place_are_reported(pipeline, text, text_place, expected):
+    with warnings.catch_warnings(record=True, action="always", category=ModelWarning) as caught:
+        pipeline.text_mixing(DrawSettings(text=text, text_place=text_place))
+    assert [str(each.message) for each in caught if each.category is ModelWarning] == expected
 
 
 def test_prompt_and_negative_prompt_are_extended_to_the_same_length(models, pipeline, sounds):

@@ -89,7 +89,7 @@ def test_a_text_without_weights_is_encoded_to_the_same_bits(diffusion, text):
 
 
 def test_words_that_are_cut_off_are_reported(diffusion):
-    with pytest.warns(ModelWarning, match="negative is longer than 9 tokens; cut off: 'asleep'; --long-text"):
+    with pytest.warns(ModelWarning, match="negative is longer than 9 tokens; cut off: 'asleep'; long_text"):
         encode_text_prompt(diffusion, ["a cat a dog asleep"], length=10, dtype=torch.float32, name="negative")
 
 

@@ -26,7 +26,6 @@ from photism.errors import InputError
 from photism.prompts.audio2img import audio2img_encoder
 from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
-from photism.prompts.cut_text import report_cut_texts
 from photism.prompts.diffusion.sampling_defaults import has_embedded_guidance, sampling_defaults
 from photism.prompts.mixing import extend, place, token_range, with_strength
 from photism.prompts.model_folder import load_models
@@ -256,11 +255,15 @@ class AudioToImagePipeline:
             InputError: the diffusers pipeline has no text encoder, or the text does not fit into its place.
         """
         empty = self.encoder.empty_prompt
-        text = empty if settings.text is None else self.encode_text([settings.text], long_text=settings.long_text)
+        length, dtype = self.encoder.prompt_length, self.encoder.dtype
         tokens = count_tokens(settings.text, self.diffusion) if settings.text else 0
-        replaced = token_range(settings.text_place, length=self.encoder.prompt_length, text_tokens=tokens)
-        if settings.text and replaced:
-            report_cut_texts(self.diffusion.tokenizer, [settings.text], limit=replaced[1] - replaced[0], name="text")
+        replaced = token_range(settings.text_place, length=length, text_tokens=tokens)
+        text = empty
+        if settings.text is not None:
+            places = None if replaced is None else replaced[1] - replaced[0]
+            text = encode_text_prompt(
+                self.diffusion, [settings.text], length=length, dtype=dtype, is_long=settings.long_text, places=places
+            )
 
         def mix_text(prompts: AudioPrompt) -> AudioPrompt:
             prompts = extend(prompts, empty, text.prompt_embeds.shape[1])

@@ -54,7 +54,14 @@ def _encode(pipeline: Any, texts: Sequence[str]) -> tuple[Tensor, Tensor | None]
 
 
 def encode_text_prompt(
-    pipeline: Any, texts: Sequence[str], *, length: int, dtype: torch.dtype, name: str = "text", is_long: bool = False
+    pipeline: Any,
+    texts: Sequence[str],
+    *,
+    length: int,
+    dtype: torch.dtype,
+    name: str = "text",
+    is_long: bool = False,
+    places: int | None = None,
 ) -> AudioPrompt:
     """Encode texts into prompts that can replace the prompts of recordings or be mixed with them.
 
@@ -68,6 +75,7 @@ def encode_text_prompt(
         dtype: dtype of the result.
         name: what an error message calls the texts.
         is_long: encode texts that are longer in chunks of S tokens, each with BOS and EOS, instead of cutting them.
+        places: number of tokens of a recording's prompt that a text replaces; words that do not fit are reported.
 
     Returns:
         Prompts of S tokens; with `is_long` of the same multiple of S for all texts.
@@ -75,16 +83,16 @@ def encode_text_prompt(
     Raises:
         InputError: the pipeline has no text encoder, or compel is needed and not installed.
     """
-    if getattr(pipeline, "text_encoder", None) is None:
-        raise InputError(f"{name} needs a text encoder, which this diffusion pipeline lacks; load it with one")
+    _check_text_encoder(pipeline, name)
     weighted = [read_weights(text, name) for text in texts]
     plain = [text if weights is None else weights.text for text, weights in zip(texts, weighted, strict=True)]
     limit = min(pipeline.tokenizer.model_max_length - 2, length - 1)  # EOS may be cut off, as the last token
+    limit = limit if places is None else min(limit, places)
     with lock_of_models(pipeline), user_text():  # also for the tokenizers, which set padding and truncation for a call
         converted = [_converted(pipeline, text, pipeline.tokenizer) for text in plain]
         in_chunks = [is_long and bool(cut_words(pipeline.tokenizer, text, limit)) for text in converted]
         if not is_long:
-            remedy = "--long-text encodes it in chunks" if name in ("text", "negative") else ""
+            remedy = "long_text (--long-text) encodes it in chunks" if places is None else ""
             report_cut_texts(pipeline.tokenizer, converted, limit=limit, name=name, remedy=remedy)
         tokens, pooled = _encode(pipeline, plain)
         rows = [tokens[row : row + 1, :length] for row in range(len(texts))]
@@ -139,11 +147,21 @@ def _encode_weighted(pipeline: Any, weighted: WeightedText, chunk: int | None) -
 
 
 def count_tokens(text: str, pipeline: Any) -> int:
-    """Count the tokens of a text, without BOS, EOS and padding."""
+    """Count the tokens of a text, without its weights, BOS, EOS and padding.
+
+    Raises:
+        InputError: the pipeline has no text encoder.
+    """
+    _check_text_encoder(pipeline, "text")
     weighted = read_weights(text, "text")
     with user_text(), quiet_libraries:  # transformers warns of a long text, which `report_cut_texts` reports
         words = _converted(pipeline, text if weighted is None else weighted.text, pipeline.tokenizer)
         return len(pipeline.tokenizer.tokenize(words))
+
+
+def _check_text_encoder(pipeline: Any, name: str) -> None:
+    if getattr(pipeline, "text_encoder", None) is None:
+        raise InputError(f"{name} needs a text encoder, which this diffusion pipeline lacks; load it with one")
 
 
 def _converted(pipeline: Any, text: str, tokenizer: Any) -> str:
