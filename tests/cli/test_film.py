@@ -114,8 +114,6 @@ def test_flags_reach_the_film(run, folder, sounds, models, monkeypatch):
             1,
             "--hop",
             0.25,
-            "--fade",
-            0.4,
             "--sync",
             "fixed",
             "--noise",
@@ -133,7 +131,6 @@ def test_flags_reach_the_film(run, folder, sounds, models, monkeypatch):
     expected = FilmSettings(
         fps=Fraction(6),
         sync="fixed",
-        fade_s=0.4,
         window_s=1,
         hop_s=0.25,
         noise=2,

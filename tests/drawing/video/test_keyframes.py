@@ -10,6 +10,7 @@ from photism import Waveform, load_waveform
 from photism.audio.sources import SoundFile
 from photism.audio.streaming import stream_samples
 from photism.drawing.video.audio_features import measure_recording
+from photism.drawing.video.fingerprint import requested_fingerprint
 from photism.drawing.video.keyframes import (
     Keyframe,
     KeyframeInterpolator,
@@ -20,10 +21,11 @@ from photism.drawing.video.keyframes import (
 )
 from photism.drawing.video.segmentation import Segment
 from photism.drawing.video.settings import FilmSettings
+from photism.errors import InputError, RecordingWarning
 from photism.hub import bundled_model
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.mixing import with_strength
-from tests.drawing.video.recordings import RATE, beats, noise, silence, write_wav
+from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
 from tests.support.prompts import assert_equal, make_prompt
 
 WORDS = ("elephant.en", "banana.es", "dolphin.ro")
@@ -204,3 +206,19 @@ def test_music_fades_slowly_unless_it_changes_with_the_beat(pipeline, tmp_path, 
     sound = measure_recording(write_wav(tmp_path / "a.wav", beats(8)))
     keyframes = recording_keyframes(sound, pipeline.encoder, resolve_sync(sound, FilmSettings(**settings)))
     assert {keyframe.fade_s for keyframe in keyframes} == {fade_s}
+
+
+@pytest.mark.parametrize("sync", ["beat", "downbeat"])
+def test_music_without_a_beat_follows_its_onsets_and_fades_like_them(tmp_path, sync):
+    parts = [tone(1), silence(0.3), tone(2.1, hertz=880), silence(0.8), tone(1.3)]
+    sound = measure_recording(write_wav(tmp_path / "a.wav", np.concatenate(parts)))
+    with pytest.warns(RecordingWarning, match="a.wav: no regular beat; pictures change at onsets"):
+        settings = resolve_sync(sound, FilmSettings(sync=sync))
+    assert (settings.sync, settings.fade_s) == ("onsets", 1.0)
+    assert not requested_fingerprint(sound, FilmSettings(sync=sync)).keys() & {"sync", "fade_s"}
+
+
+@pytest.mark.parametrize(("settings", "shown"), [({"sync": "fixed"}, "sync"), ({"hop_s": 0.5}, "hop_s")])
+def test_a_fade_is_refused_where_windows_are_fixed(settings, shown):
+    with pytest.raises(InputError, match=f"fade_s has no effect with {shown}: prompts of fixed windows always fade"):
+        FilmSettings(fade_s=0.2, **settings)

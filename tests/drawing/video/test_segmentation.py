@@ -11,7 +11,6 @@ from photism.audio.streaming import stream_samples
 from photism.drawing.video import segmentation
 from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.segmentation import find_segments, is_mostly_speech, onset_segments, speech_segments
-from photism.errors import RecordingWarning
 from photism.hub import bundled_model
 from tests.drawing.video.recordings import RATE, beats, noise, silence, tone, write_wav
 
@@ -151,10 +150,3 @@ def test_parts_without_a_beat_are_divided_evenly(measured):
     segments = list(find_segments(recording, "beat", longest_s=3))
     assert max(each.stop_s - each.start_s for each in segments) <= 3
     assert segments[-1].stop_s == 22
-
-
-def test_music_without_a_beat_follows_its_onsets(measured):
-    recording = measured(tone(1), silence(0.3), tone(2.1, hertz=880), silence(0.8), tone(1.3))
-    with pytest.warns(RecordingWarning, match="a.wav: no regular beat; pictures change at onsets"):
-        segments = list(find_segments(recording, "beat", longest_s=3))
-    assert segments == list(onset_segments(recording, longest_s=3))

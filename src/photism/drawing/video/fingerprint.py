@@ -45,12 +45,12 @@ def requested_fingerprint(
 ) -> dict[str, Any]:
     """Return the part of a fingerprint that is known before a model is loaded.
 
-    Settings that the pipeline or the recording decides are missing: defaults, `sync` where it is "auto", a guidance
-    scale of at most 1, which becomes 1 without a negative prompt, and the size, which is rounded.
+    Settings that the pipeline or the recording decides are missing: defaults, `sync` where it is "auto" or beats, a
+    guidance scale of at most 1, which becomes 1 without a negative prompt, and the size, which is rounded.
     """
     known = {**_describe_sounds(sound, others), **describe_settings(settings)}
     del known["height"], known["width"]
-    if settings.sync == "auto":
+    if settings.sync in ("auto", "beat", "downbeat"):
         del known["sync"]
     if settings.guidance_scale is not None and settings.guidance_scale <= 1:
         del known["guidance_scale"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain, islice, pairwise, tee
 from typing import TypeVar
+from warnings import warn
 
 import numpy as np
 import torch
@@ -18,8 +19,9 @@ from photism.audio.streaming import stream_samples
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.audio.windowing import Window, stream_slices, stream_windows
 from photism.drawing.video.audio_features import MeasuredRecording
-from photism.drawing.video.segmentation import Segment, find_segments, is_mostly_speech
+from photism.drawing.video.segmentation import Segment, find_beats, find_segments, is_mostly_speech
 from photism.drawing.video.settings import FilmSettings
+from photism.errors import RecordingWarning
 from photism.prompts.audio_prompt import AudioPrompt, select_rows
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.mixing import with_strength
@@ -82,6 +84,9 @@ class KeyframeInterpolator:
 def resolve_sync(recording: MeasuredRecording, settings: FilmSettings) -> FilmSettings:
     """Return settings with what `sync`, `hop_s` and `fade_s` are for a recording, in place of their defaults.
 
+    The picture changes with the onsets of a recording that has no regular beat, which is reported as a
+    `RecordingWarning`.
+
     Raises:
         InputError: the library silero-vad is not installed, and `sync` is "auto".
     """
@@ -90,6 +95,9 @@ def resolve_sync(recording: MeasuredRecording, settings: FilmSettings) -> FilmSe
         sync = "fixed" if hop_s is not None else "speech" if is_mostly_speech(recording) else "onsets"
     if sync == "fixed" and hop_s is None:
         hop_s = min(DEFAULT_HOP_S, settings.window_s)
+    if sync in ("beat", "downbeat") and not len(find_beats(recording, bars=sync == "downbeat")):
+        warn(f"{recording.sound.name}: no regular beat; pictures change at onsets", RecordingWarning, stacklevel=2)
+        sync = "onsets"
     fade_s = DEFAULT_FADES_S.get(sync) if settings.fade_s is None else settings.fade_s
     return replace(settings, sync=sync, hop_s=hop_s, fade_s=fade_s)
 

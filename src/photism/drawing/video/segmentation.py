@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, pairwise, repeat, takewhile
 from typing import NamedTuple
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,6 @@ from photism.audio.streaming import stream_samples
 from photism.audio.voice_activity import BLOCK_SAMPLES, follow_speech, stream_speech_probabilities
 from photism.drawing.video.audio_features import LEVEL_RANGE_DB, MIN_PEAK_DB, MeasuredRecording
 from photism.drawing.video.settings import Sync
-from photism.errors import RecordingWarning
 
 BLOCK_S = BLOCK_SAMPLES / SAMPLING_RATE  # 32 ms
 STREAM_SAMPLES = 256 * BLOCK_SAMPLES  # about 8 s
@@ -63,9 +61,9 @@ def find_segments(recording: MeasuredRecording, sync: Sync, *, longest_s: float)
 
     Args:
         recording: the recording, which is read in blocks.
-        sync: what segments follow, other than "auto" and "fixed". Those of a recording without a regular beat follow
-            its onsets, which is reported as a `RecordingWarning`.
-        longest_s: longest segment in seconds.
+        sync: what segments follow, other than "auto" and "fixed".
+        longest_s: duration in seconds at which longer speech or music is cut; up to a third more stays whole. Between
+            beats, longest segment.
 
     Yields:
         The segments, ascending. They do not overlap.
@@ -114,7 +112,7 @@ def onset_segments(recording: MeasuredRecording, *, longest_s: float) -> Iterato
 
 
 def beat_segments(recording: MeasuredRecording, *, longest_s: float, bars: bool = False) -> Iterator[Segment]:
-    """Cut a recording at its beats, or at its onsets if it has none, which is reported as a `RecordingWarning`.
+    """Cut a recording at its beats.
 
     Args:
         recording: the recording, which is read in blocks; 3 MB are held for an hour.
@@ -124,20 +122,22 @@ def beat_segments(recording: MeasuredRecording, *, longest_s: float, bars: bool 
     Yields:
         The segments, ascending, from the start of the recording to its end.
     """
-    blocks = stream_samples(recording.sound, warnings=[])
-    beats = track_beats(measure_accents(blocks, max(recording.peak_db, MIN_PEAK_DB)))
-    times_s = beats.times_s[beats.is_downbeat] if bars else beats.times_s
-    if not len(times_s):
-        warn(f"{recording.sound.name}: no regular beat; pictures change at onsets", RecordingWarning, stacklevel=2)
-        yield from find_segments(recording, "onsets", longest_s=longest_s)
-        return
     inner = [
-        float(time_s) for time_s in times_s if SHORTEST_SOUND_S <= time_s <= recording.duration_s - SHORTEST_SOUND_S
+        float(time_s)
+        for time_s in find_beats(recording, bars=bars)
+        if SHORTEST_SOUND_S <= time_s <= recording.duration_s - SHORTEST_SOUND_S
     ]
     for start_s, stop_s in pairwise([0.0, *inner, recording.duration_s]):
         parts = math.ceil((stop_s - start_s) / longest_s)
         edges_s = np.linspace(start_s, stop_s, parts + 1).tolist()
         yield from (Segment(*edges) for edges in pairwise(edges_s))
+
+
+def find_beats(recording: MeasuredRecording, *, bars: bool = False) -> NDArray[np.float64]:
+    """Find the beats of a recording, or only the first one of each bar: times (N,) in seconds, none without a beat."""
+    blocks = stream_samples(recording.sound, warnings=[])
+    beats = track_beats(measure_accents(blocks, max(recording.peak_db, MIN_PEAK_DB)))
+    return beats.times_s[beats.is_downbeat] if bars else beats.times_s
 
 
 def is_mostly_speech(recording: MeasuredRecording) -> bool:

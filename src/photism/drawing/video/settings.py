@@ -66,8 +66,8 @@ class FilmSettings(ImageSettings):
     )
     window_s: float = setting(
         3.0,
-        "Length of the fixed windows, and the longest part of speech or music, each of which is encoded into one "
-        "prompt.",
+        "Length of the fixed windows, and the length at which longer speech or music is cut; up to a third more stays "
+        "whole. Each is encoded into one prompt.",
         unit="seconds",
         minimum=0.1,
         flag="--window",
@@ -154,6 +154,9 @@ class FilmSettings(ImageSettings):
         read_frame_rate(self.fps)
         if self.hop_s is not None and self.sync not in ("auto", "fixed"):
             raise SettingError("hop_s", f"is for fixed windows; with {{}} {self.sync}, windows have no hop", "sync")
+        if self.fade_s is not None and (self.sync == "fixed" or self.hop_s is not None):
+            other = "sync" if self.sync == "fixed" else "hop_s"
+            raise SettingError("fade_s", "has no effect with {}: prompts of fixed windows always fade", other)
         if self.hop_s is not None and self.hop_s > self.window_s:
             raise SettingError(
                 "hop_s",
