@@ -268,7 +268,8 @@ class AudioToImagePipeline:
         def mix_text(prompts: AudioPrompt) -> AudioPrompt:
             prompts = extend(prompts, empty, text.prompt_embeds.shape[1])
             placed = place(prompts, text, *replaced) if replaced else prompts
-            return with_strength(placed, text, settings.resolved_sound_strength)
+            extended = extend(text, empty, placed.prompt_embeds.shape[1])
+            return with_strength(placed, extended, settings.resolved_sound_strength)
 
         return mix_text
 

@@ -21,7 +21,7 @@ from photism.drawing.settings import DrawSettings, ImageSettings
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
 from photism.drawing.video.fingerprint import describe_settings
 from photism.drawing.video.frame_effects import saturated, zoomed
-from photism.drawing.video.key_moments import KeyMomentPrompts, read_key_moments
+from photism.drawing.video.key_moments import KeyMomentPrompts, check_key_moments, read_key_moments
 from photism.drawing.video.keyframes import KeyframeInterpolator, recording_keyframes, resolve_sync
 from photism.drawing.video.motion import Motion, frame_motion
 from photism.drawing.video.noise_path import NoisePath
@@ -99,7 +99,9 @@ class Film:
         self._mix_text = pipeline.text_mixing(settings)
         if isinstance(settings.moments, str | Path):
             settings = replace(settings, moments=read_key_moments(settings.moments, duration_s=sound.duration_s))
-        self._moments = KeyMomentPrompts(settings.moments, pipeline) if settings.moments else None
+        moments = settings.moments or []
+        check_key_moments(moments, duration_s=sound.duration_s)
+        self._moments = KeyMomentPrompts(moments, pipeline, long_text=settings.long_text) if moments else None
         used, (width, height) = self.generator.settings, self.size
         self.settings = replace(
             settings,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
+from photism.prompts.prompt_weights import check_weight_syntax
 
 if TYPE_CHECKING:
     from photism.audio.long_recording import Recording
@@ -67,29 +68,64 @@ def read_key_moments(path: str | Path, *, duration_s: float) -> list[KeyMoment]:
     moments: list[KeyMoment] = []
     for where, row in rows:
         moment = _read_row(where, row, path.parent)
-        if moments and moment.time_s <= moments[-1].time_s:
-            raise InputError(f"{where}: times must ascend; {row['time']} follows {moments[-1].time_s:g} s")
-        if moment.time_s > duration_s:
-            raise InputError(f"{where}: {row['time']} is after the end of the recording, at {duration_s:.1f} s")
+        _check_time(where, moment.time_s, moments[-1].time_s if moments else None, duration_s)
         moments.append(moment)
     if not moments:
         raise InputError(f"{path}: there are no rows below the names of the columns")
     return moments
 
 
+def check_key_moments(moments: Sequence[Any], *, duration_s: float) -> None:
+    """Check a list of key moments, as `read_key_moments` checks a table.
+
+    Args:
+        moments: key moments.
+        duration_s: duration of the film, which no time exceeds.
+
+    Raises:
+        InputError: one is not a `KeyMoment`, or is wrong; the message has its number.
+    """
+    previous_s = None
+    for number, moment in enumerate(moments):
+        where = f"moments[{number}]"
+        if not isinstance(moment, KeyMoment):
+            raise InputError(f"{where} must be a KeyMoment; got {moment!r}")
+        _check_values(where, moment.text, moment.sound, moment.strength)
+        _check_time(where, moment.time_s, previous_s, duration_s)
+        previous_s = moment.time_s
+
+
+def _check_values(where: str, text: str | None, sound: object, strength: float) -> None:
+    if text is not None and sound is not None:
+        raise InputError(f"{where}: text and sound cannot be given together; give each a time of its own")
+    if not 0 <= strength <= 1:
+        raise InputError(f"{where}: strength must be a number from 0 to 1; got {strength:g}")
+    if text is not None:
+        try:
+            check_weight_syntax(text, "text")
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from None
+
+
+def _check_time(where: str, time_s: float, previous_s: float | None, duration_s: float) -> None:
+    if not 0 <= time_s < math.inf:
+        raise InputError(f"{where}: time must be at least 0 s; got {time_s:g}")
+    if previous_s is not None and time_s <= previous_s:
+        raise InputError(f"{where}: times must ascend; {time_s:g} follows {previous_s:g} s")
+    if time_s > duration_s:
+        raise InputError(f"{where}: {time_s:g} is after the end of the recording, at {duration_s:.1f} s")
+
+
 def _read_row(where: str, row: dict[Any, Any], folder: Path) -> KeyMoment:
     if None in row or None in row.values():
         raise InputError(f"{where}: the row has more or fewer values than there are columns; quote texts with commas")
     text, sound = (row.get(name, "").strip() or None for name in ("text", "sound"))
-    if text and sound:
-        raise InputError(f"{where}: text and sound cannot be given together; give each a time of its own")
     strength = row.get("strength", "").strip() or ("1" if text or sound else "0")
     try:
         weight = float(strength)
     except ValueError:
-        weight = math.nan
-    if not 0 <= weight <= 1:
-        raise InputError(f"{where}: strength must be a number from 0 to 1; got {strength}")
+        raise InputError(f"{where}: strength must be a number from 0 to 1; got {strength}") from None
+    _check_values(where, text, sound, weight)
     if weight and not (text or sound):
         raise InputError(f"{where}: a strength needs a text or a sound")
     time_s = _read_time(where, row["time"].strip())
@@ -126,24 +162,33 @@ class KeyMomentPrompts:
     Args:
         moments: at least one, with ascending times.
         pipeline: encodes the texts and recordings.
+        long_text: encode texts that are longer than a prompt in chunks, instead of cutting them.
 
     Raises:
         InputError: there is a text, and the diffusers pipeline has no text encoder.
     """
 
-    def __init__(self, moments: Sequence[KeyMoment], pipeline: AudioToImagePipeline) -> None:
+    def __init__(
+        self, moments: Sequence[KeyMoment], pipeline: AudioToImagePipeline, *, long_text: bool = False
+    ) -> None:
+        from photism.prompts.mixing import extend
+
         self.moments = moments
-        self._prompts = [_encode(moment, pipeline) for moment in moments]
+        self._empty = pipeline.encoder.empty_prompt
+        prompts = [_encode(moment, pipeline, long_text=long_text) for moment in moments]
+        self._length = max((each.prompt_embeds.shape[1] for each in prompts if each is not None), default=0)
+        self._prompts = [None if each is None else extend(each, self._empty, self._length) for each in prompts]
 
     def at(self, time_s: float, prompt: AudioPrompt) -> AudioPrompt:
-        """Return the prompt at a time, one row.
+        """Return the prompt at a time, one row, as long as the longest of all moments.
 
         Args:
             time_s: time in seconds.
             prompt: prompt of the film's recording at this time, one row.
         """
-        from photism.prompts.mixing import with_strength
+        from photism.prompts.mixing import extend, with_strength
 
+        prompt = extend(prompt, self._empty, self._length)
         after = next((number for number, each in enumerate(self.moments) if each.time_s > time_s), len(self.moments))
         if after in (0, len(self.moments)):
             return self._at_moment(max(after - 1, 0), prompt)
@@ -158,7 +203,7 @@ class KeyMomentPrompts:
         return prompt if own is None else with_strength(own, prompt, self.moments[number].strength)
 
 
-def _encode(moment: KeyMoment, pipeline: AudioToImagePipeline) -> AudioPrompt | None:
+def _encode(moment: KeyMoment, pipeline: AudioToImagePipeline, *, long_text: bool) -> AudioPrompt | None:
     if moment.sound is not None:
         return pipeline.encoder.encode([moment.sound])
-    return None if moment.text is None else pipeline.encode_text([moment.text])
+    return None if moment.text is None else pipeline.encode_text([moment.text], long_text=long_text)
