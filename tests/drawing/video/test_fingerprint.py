@@ -3,11 +3,14 @@
 import accelerate
 import pytest
 
-from photism import AudioToImagePipeline
+from photism import AudioToImagePipeline, load_waveform
+from photism.audio.long_recording import LongRecording
+from photism.audio.sources import SoundFile
 from photism.drawing.negative_prompt import TextPrompt
 from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.film import Film
 from photism.drawing.video.fingerprint import describe_settings, fingerprint, requested_fingerprint
+from photism.drawing.video.key_moments import KeyMoment
 from photism.drawing.video.settings import FilmSettings
 
 
@@ -92,3 +95,17 @@ def test_a_film_is_not_resumed_with_a_text_in_chunks():
     short, long = (describe_settings(FilmSettings(text="rain", long_text=each)) for each in (False, True))
     assert "long_text" not in short
     assert long["long_text"] is True
+
+
+@pytest.mark.parametrize("source", [SoundFile.of, load_waveform])
+def test_long_recordings_are_distinguished_by_their_sound(sounds, source):
+    def described(path):
+        read = source(path)
+        long = LongRecording(read, 16_000, load_waveform(path).level)
+        found = describe_settings(FilmSettings(negative=long, moments=[KeyMoment(0, sound=long)]))
+        return found["negative"], found["moments"][0][1]
+
+    one, same, other = (described(sounds[number]) for number in (0, 0, 1))
+    assert one == same
+    assert None not in one
+    assert not set(one) & set(other)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from photism import AudioToImagePipeline, InputError
+from photism.drawing.video import resumable_file
 from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.film import Film
 from photism.drawing.video.preview import preview_frames
@@ -206,6 +207,21 @@ def test_other_settings_are_refused_and_nothing_is_deleted(pipeline, sound, targ
     assert names(Path(f"{target}.part")) == before
     write_film(film(pipeline, sound, **changes), target, restart=True)
     assert len(frames(target)) == film(pipeline, sound, **changes).frame_count
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "now", "shown"),
+    [
+        ("style", "0a", "0b", "another style"),
+        ("negative", "text:a cat", "none", "another negative"),
+        ("frames", [0, 75], None, "other settings for frames"),
+        ("low", None, {"zoom": 2.0}, "other settings for low"),
+        ("seed", 0, 1, "seed 0 there, 1 now"),
+        ("text", "rose", None, "text rose there, none now"),
+    ],
+)
+def test_a_change_is_described(name, there, now, shown):
+    assert resumable_file._change(name, there, now) == shown
 
 
 def test_a_setting_that_is_no_longer_given_is_refused(pipeline, sound, target):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from photism import __version__
+from photism.audio.long_recording import LongRecording
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import Waveform
 from photism.drawing.negative_prompt import NEGATIVE_WORDS, Negative, TextPrompt
@@ -179,6 +180,9 @@ def _negative(negative: Negative | None) -> str | None:
     """Return a negative prompt as text or digest; None for the default, and for a recording that was not read yet."""
     if isinstance(negative, TextPrompt):
         return f"text:{negative.text}"
+    if isinstance(negative, LongRecording):
+        source = negative.source
+        return _negative(source) if isinstance(source, Waveform) else f"sound {json.dumps(_describe_sound(source))}"
     if isinstance(negative, Waveform):
         return f"sound {hashlib.sha256(negative.samples.tobytes()).hexdigest()}"
     return negative if isinstance(negative, str) and negative in NEGATIVE_WORDS else None

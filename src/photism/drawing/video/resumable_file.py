@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SEGMENT_S = 2  # minimum length: what an interruption can lose, and the distance between the frames to seek to
 SUFFIX = ".mp4"
-DIGESTS = frozenset({"sound", "encoder", "diffusion", "image", "control_image", "mixed_sound"})
+DIGESTS = frozenset({"sound", "encoder", "diffusion", "image", "style", "control_image", "mixed_sound"})
 SETTINGS_NAME, SOUND_NAME, MUXED_NAME = "settings.json", "sound.mp4", "whole.mp4"
 TRIAL_NAME = "trial.mp4"
 SEGMENT_NAMES = f"{'[0-9]' * 8}{SUFFIX}"
@@ -214,10 +214,13 @@ def _check_equal(folder: Path, stored: dict[str, Any], given: dict[str, Any], na
 
 
 def _change(name: str, stored: object, given: object) -> str:
-    """Describe how a setting differs; digests are not shown."""
-    is_digest = name in DIGESTS or " " in f"{stored}{given}"
+    """Describe how a setting differs; digests, texts of several words, lists and tables are not shown."""
+    if name in DIGESTS or any(isinstance(value, str) and " " in value for value in (stored, given)):
+        return f"another {name}"
+    if isinstance(stored, list | dict) or isinstance(given, list | dict):
+        return f"other settings for {name}"
     there, now = ("none" if value is None else value for value in (stored, given))
-    return f"another {name}" if is_digest else f"{name} {there} there, {now} now"
+    return f"{name} {there} there, {now} now"
 
 
 def _is_unfinished_film(folder: Path) -> bool:
