@@ -67,7 +67,7 @@ def test_a_film_draws_its_key_moments(table, pipeline, tmp_path):
         ("time,text\nsoon,a", "line 2: time must be seconds, m:ss or h:mm:ss, such as 1:03.5; got soon"),
         ("time,text\n0:75,a", "line 2: time must be seconds"),
         ("time,text\n2,a\n1,b", "line 3: times must ascend; 1 follows 2 s"),
-        ("time,text\n6,a", "line 2: 6 is after the end of the recording, at 5.0 s"),
+        ("time,text\n0:06,a", "line 2: 0:06 is after the end of the recording, at 5.0 s"),
         ("time,text\n1,a,b", "line 2: the row has more or fewer values"),
         ("time,text,sound\n1,a,b.wav", "line 2: text and sound cannot be given together"),
         ("time,sound\n1,no.wav", "no such file"),

@@ -68,7 +68,7 @@ def read_key_moments(path: str | Path, *, duration_s: float) -> list[KeyMoment]:
     moments: list[KeyMoment] = []
     for where, row in rows:
         moment = _read_row(where, row, path.parent)
-        _check_time(where, moment.time_s, moments[-1].time_s if moments else None, duration_s)
+        _check_time(where, moment.time_s, moments[-1].time_s if moments else None, duration_s, shown=row["time"])
         moments.append(moment)
     if not moments:
         raise InputError(f"{path}: there are no rows below the names of the columns")
@@ -91,7 +91,7 @@ def check_key_moments(moments: Sequence[Any], *, duration_s: float) -> None:
         if not isinstance(moment, KeyMoment):
             raise InputError(f"{where} must be a KeyMoment; got {moment!r}")
         _check_values(where, moment.text, moment.sound, moment.strength)
-        _check_time(where, moment.time_s, previous_s, duration_s)
+        _check_time(where, moment.time_s, previous_s, duration_s, shown=f"{moment.time_s:g}")
         previous_s = moment.time_s
 
 
@@ -107,13 +107,13 @@ def _check_values(where: str, text: str | None, sound: object, strength: float) 
             raise InputError(f"{where}: {error}") from None
 
 
-def _check_time(where: str, time_s: float, previous_s: float | None, duration_s: float) -> None:
+def _check_time(where: str, time_s: float, previous_s: float | None, duration_s: float, *, shown: str) -> None:
     if not 0 <= time_s < math.inf:
-        raise InputError(f"{where}: time must be at least 0 s; got {time_s:g}")
+        raise InputError(f"{where}: time must be at least 0 s; got {shown}")
     if previous_s is not None and time_s <= previous_s:
-        raise InputError(f"{where}: times must ascend; {time_s:g} follows {previous_s:g} s")
+        raise InputError(f"{where}: times must ascend; {shown} follows {previous_s:g} s")
     if time_s > duration_s:
-        raise InputError(f"{where}: {time_s:g} is after the end of the recording, at {duration_s:.1f} s")
+        raise InputError(f"{where}: {shown} is after the end of the recording, at {duration_s:.1f} s")
 
 
 def _read_row(where: str, row: dict[Any, Any], folder: Path) -> KeyMoment:
