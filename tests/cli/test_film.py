@@ -329,7 +329,6 @@ def test_a_storyboard_holds_the_names_of_its_models(run, folder, sounds, parts):
         (["--steps", "2"], "num_inference_steps 1 there, 2 now"),
         (["--guidance-scale", "3"], "guidance_scale 7.5 there, 3.0 now"),
         (["--negative", "none"], "negative empty there, none now"),
-        (["--width", "32", "--height", "16"], "width 16 there, 32 now"),
         (["--strength", "0.5"], "sound_strength none there, 0.5 now"),
     ],
 )
