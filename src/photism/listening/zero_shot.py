@@ -31,6 +31,7 @@ from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.cut_text import report_cut_texts
 from photism.prompts.metrics import sequence_similarity
 from photism.prompts.model_folder import load_models
+from photism.prompts.plain_text import user_text
 from photism.prompts.settings import PipelineSettings
 from photism.prompts.text import encode_text
 from photism.settings import accepts
@@ -252,7 +253,8 @@ class CaptionRanker:
         """Encode M texts: float32 (M, S, D)."""
         tokenizer = self.diffusion.tokenizer
         given = [text for text in texts if text not in self.captions]  # its own captions are those of its training
-        report_cut_texts(tokenizer, given, limit=tokenizer.model_max_length - 2, name="caption")
+        with user_text():  # also for the tokenizer, which sets padding and truncation for a call
+            report_cut_texts(tokenizer, given, limit=tokenizer.model_max_length - 2, name="caption")
         starts = range(0, len(texts), CAPTION_BATCH_SIZE)
         return torch.cat([encode_text(self.diffusion, texts[i : i + CAPTION_BATCH_SIZE])[0] for i in starts])
 
