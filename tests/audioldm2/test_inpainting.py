@@ -223,6 +223,7 @@ def test_several_prompts_and_waveforms_start_from_one_recording(ours, recording)
         ({"strength": 1.1}, "strength must be above 0 and at most 1; got 1.1"),
         ({"strength": 0.1}, "strength must be at least 0.125, one of 8 steps; got 0.1"),
         ({"span_s": (0.5, 0.5)}, "span_s must be two times from 0 to 3600, the second one later; got 0.5:0.5"),
+        ({"span_s": (0.5, 0.5001)}, "span_s must be at least 0.01 s long; got 0.5:0.5001"),
         ({"span_s": (0.5,)}, r"span_s must be START:STOP in seconds, such as 1.5:3; got \(0.5,\)"),
         ({"span_s": (1.1, 1.2)}, "span_s must start within the recording, which is 1 s long, or at its end; got 1.1"),
         ({"span_s": (0.5, 1.5), "audio_length_in_s": 1.2}, "audio_length_in_s must reach the end of the span, 1.5"),

@@ -26,6 +26,7 @@ FEW_STEP_SCHEDULERS = ("dpm++", "unipc")
 """Second-order solvers, whose result after `FEW_STEPS` is close to that after `MANY_STEPS`."""
 
 MAX_LENGTH_S = 3600.0
+MIN_SPAN_S = 0.01
 
 
 def parse_span(span: str | Sequence[float]) -> tuple[float, float]:
@@ -35,7 +36,7 @@ def parse_span(span: str | Sequence[float]) -> tuple[float, float]:
         span: two times in seconds, or text such as "1.5:3".
 
     Raises:
-        SettingError: it is not two times, or does not end after it starts.
+        SettingError: it is not two times, or does not end at least 10 ms after it starts.
     """
     try:
         start, stop = map(float, span.split(":") if isinstance(span, str) else span)
@@ -45,6 +46,8 @@ def parse_span(span: str | Sequence[float]) -> tuple[float, float]:
         raise SettingError(
             "span_s", f"must be two times from 0 to {MAX_LENGTH_S:g}, the second one later; got {start:g}:{stop:g}"
         )
+    if stop - start < MIN_SPAN_S:
+        raise SettingError("span_s", f"must be at least {MIN_SPAN_S:g} s long; got {start:g}:{stop:g}")
     return start, stop
 
 
