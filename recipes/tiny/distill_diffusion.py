@@ -52,7 +52,7 @@ def add_lora(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     return unet.to(memory_format=torch.channels_last)
 
 
-def predict(unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, prompts: Tensor, shares: Tensor) -> Tensor:
+def predict(unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, prompts: Tensor, amounts: Tensor) -> Tensor:
     """Return the clean latents that the predicted velocity amounts to: float32 (B, C, H, W).
 
     Args:
@@ -60,11 +60,11 @@ def predict(unet: UNet2DConditionModel, latents: Tensor, timesteps: Tensor, prom
         latents: noisy latents, (B, C, H, W).
         timesteps: how noisy they are, (B,).
         prompts: prompt embeddings, (B, S, D).
-        shares: of signal and noise in `latents`, from `signal_and_noise`.
+        amounts: of signal and noise in `latents`, from `signal_and_noise`.
     """
     with autocast(latents.device):
         velocity = unet(latents, timesteps, prompts).sample
-    signal, noise = shares
+    signal, noise = amounts
     return signal * latents - noise * velocity.float()
 
 
@@ -105,9 +105,9 @@ def main() -> None:
         first = predict(student, start, timesteps, prompts, signal_and_noise(scheduler, timesteps))
 
         timesteps = torch.tensor(LATER)[torch.randint(len(LATER), (size,), generator=generator)].to(device)
-        signal, noise = shares = signal_and_noise(scheduler, timesteps)
+        signal, noise = amounts = signal_and_noise(scheduler, timesteps)
         fresh = torch.randn(start.shape, generator=generator).to(device)
-        second = predict(student, signal * first.detach() + noise * fresh, timesteps, prompts, shares)
+        second = predict(student, signal * first.detach() + noise * fresh, timesteps, prompts, amounts)
 
         losses = {"first": (first - end).square().mean(), "second": (second - end).square().mean()}
         return {"loss": losses["first"] + losses["second"], **losses}

@@ -4,7 +4,7 @@
 
 An image is correct if the nearest stamp has the right caption, as in `recipes.tiny.evaluate`, for the same recordings.
 The time is that of a call from a recording to its image, warm, the median of 15, in turns so that other load on the
-machine affects all alike. `--write` replaces the table in recipes/tiny/README.md and in the model card.
+machine affects all of them. `--write` replaces the table in recipes/tiny/README.md and in the model card.
 """
 
 from __future__ import annotations

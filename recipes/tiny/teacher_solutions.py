@@ -91,7 +91,7 @@ def solve(teacher: UNet2DConditionModel, prompts: Tensor, empty: Tensor, noise: 
 
 
 class TeacherSolutions:
-    """The chunks that were written; those that a run beside the training adds are read as they appear."""
+    """The chunks that were written; those that are computed during the training are read as they appear."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device

@@ -77,7 +77,7 @@ class SchedulerChoice:
 
     @property
     def has_sigmas(self) -> bool:
-        """Whether an option chooses the noise levels."""
+        """True if an option chooses the noise levels."""
         return any(key in self.config for key in SIGMAS.values())
 
     def apply(self, config: Mapping[str, Any]) -> Any:

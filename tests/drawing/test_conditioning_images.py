@@ -153,6 +153,9 @@ def test_the_conditioning_scale_of_a_controlnet(control, pipeline, sounds):
     assert max_difference(scaled(0.0), generate(pipeline, sounds[0])) <= LEVELS
     assert max_difference(scaled(1.0), scaled(0.5)) > LEVELS
     assert max_difference(scaled(1.0), generate(control, sounds[0], control_image=RED)) == 0
+    twice = {"controlnet_conditioning_scale": 0.5, "diffusion_arguments": {"controlnet_conditioning_scale": 1.0}}
+    with pytest.raises(InputError, match="must not contain controlnet_conditioning_scale, which is given already"):
+        generate(control, sounds[0], control_image=RED, **twice)
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ class ComponentLoader:
 
     @property
     def is_paused(self) -> bool:
-        """Whether the pipeline shows None to this thread in place of a component that is not loaded."""
+        """True while the pipeline shows None to this thread in place of a component that is not loaded."""
         return getattr(self._pausing, "is_paused", False)
 
     @contextmanager

@@ -213,6 +213,8 @@ def prepare_generator(
         conditioning = replace(conditioning, control_image=images)
     conditioning = _resized(conditioning, size, crops=diffusion_arguments.get("padding_mask_crop") is not None)
     scale = settings.controlnet_conditioning_scale
+    if scale is not None and "controlnet_conditioning_scale" in diffusion_arguments:
+        raise InputError("diffusion_arguments must not contain controlnet_conditioning_scale, which is given already")
     if isinstance(scale, list | tuple):
         scale = per_controlnet("controlnet_conditioning_scale", scale, diffusion)
     style: dict[str, Any] = {}

@@ -36,9 +36,9 @@ def keep_vae_dtype(diffusion: Any) -> None:
 
     def to(*args: Any, **kwargs: Any) -> Any:
         """Convert the weights as the pipelines of SD XL do, but not for good, and without diffusers' warning."""
-        return torch.nn.Module.to(vae, *args, **kwargs) if is_alike else vae
+        return torch.nn.Module.to(vae, *args, **kwargs) if has_unet_dtype else vae
 
-    is_alike = vae.dtype == diffusion.unet.dtype
+    has_unet_dtype = vae.dtype == diffusion.unet.dtype
     vae.encode, vae.decode, vae.to = encode_in_own_dtype, decode_in_own_dtype, to
     diffusion.vae = vae
 

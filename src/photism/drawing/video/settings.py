@@ -96,7 +96,7 @@ class FilmSettings(ImageSettings):
         None,
         "What frequencies up to 200 Hz drive: zoom, noise, colour (its saturation) or prompt (how strongly the sound "
         "is drawn), several with commas, each with a factor after a colon, such as zoom:2,colour. A band that drives "
-        "zoom or noise does so in place of loudness and onsets.",
+        "zoom or noise does so in place of loudness and onsets; its factor multiplies --zoom or --noise.",
         metavar="TARGETS",
     )
     mid: str | None = setting(None, "What frequencies from 200 to 2000 Hz drive, as in --low.", metavar="TARGETS")
@@ -186,7 +186,7 @@ class FilmSettings(ImageSettings):
 
     @property
     def drives(self) -> dict[str, dict[str, float]]:
-        """What each band drives: the amount of each target."""
+        """Amount of each target that each band drives."""
         return {band: read_drives(band, getattr(self, band)) for band in BANDS}
 
 
