@@ -8,7 +8,7 @@ import typer
 from rich import console
 
 from photism import InputError
-from photism.cli.progress import progress_bar, recordings_bar
+from photism.cli.progress import format_duration, format_speed, progress_bar, recordings_bar
 
 LINE = '{"file": "[b]a.wav[/b]", ' + "x" * 200 + "}\n"
 
@@ -24,9 +24,68 @@ def screen(monkeypatch):
 def test_without_a_terminal_there_is_no_bar(capsys):
     with recordings_bar("encoding", 2) as bar:
         bar.advance(0, 30, 90)
-        bar.advance(0, 90, 90)
+        bar.finish(0, 90)
         bar.echo(LINE)
     assert capsys.readouterr() == (LINE, "")
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now_s = 1000.0
+
+    def __call__(self):
+        return self.now_s
+
+
+def test_without_a_terminal_there_is_a_line_every_30_seconds(capsys):
+    clock = Clock()
+
+    def encode():
+        with recordings_bar("encoding", None, clock=clock) as bar:
+            clock.now_s += 100  # the model is loaded
+            bar.begin(4000, done=1000)
+            for second in range(1, 61):
+                clock.now_s += 1
+                for number in range(10 * second, 10 * second + 10):
+                    bar.advance(number, 12, 36)
+                    bar.finish(number, 36)
+            bar.advance(700, 18, 36)
+            bar.skip(701, InputError("701.wav: broken"))
+            clock.now_s += 30
+            bar.finish(700, 36)
+            # Nothing is held of a recording that is done.
+            assert not bar._in_progress
+
+    with pytest.raises(typer.Exit):
+        encode()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "photism: 1,290 of 4,000 recordings (32.2%), 2.9 h of audio, 0.097 h/s, about 4.7 min left",
+        "photism: 1,590 of 4,000 recordings (39.8%), 5.9 h of audio, 0.098 h/s, about 4.1 min left",
+        "photism: skipped 701.wav: broken",
+        "photism: 1,602 of 4,000 recordings (40.1%), 6.0 h of audio, 0.067 h/s, 1 error, about 6.0 min left",
+        "photism: 3,999 of 4,000 recordings were processed",
+    ]
+
+
+def test_a_line_of_an_unknown_number_of_recordings(capsys):
+    clock = Clock()
+    with recordings_bar("encoding", None, clock=clock) as bar:
+        clock.now_s += 30
+        bar.advance(0, 30, 60)
+    assert capsys.readouterr().err == "photism: 0 recordings, 30 s of audio, 0.00028 h/s\n"
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (59, "59 s"), (90, "1.5 min"), (5e6, "1,388.9 h")])
+def test_durations(seconds, text):
+    assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(("speed", "text"), [(0.36, "0.00010 h/s"), (101, "0.028 h/s"), (36000, "10 h/s")])
+def test_speeds(speed, text):
+    assert format_speed(speed) == text
 
 
 def test_output_on_a_terminal_is_printed_above_the_bar(screen, monkeypatch, capsys):
@@ -35,7 +94,7 @@ def test_output_on_a_terminal_is_printed_above_the_bar(screen, monkeypatch, caps
     def encode():
         with recordings_bar("encoding", 2) as bar:
             bar.advance(0, 30, 90)
-            bar.advance(0, 90, 90)
+            bar.finish(0, 90)
             bar.echo(LINE)
             bar.skip(1, InputError("it\nis broken"))
             # A skipped recording counts as done.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,12 @@ from photism.output_files import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+LINE_INTERVAL_S = 30.0
+"""Time between two lines of progress where there is no terminal."""
+SECONDS_PER_MINUTE, SECONDS_PER_HOUR = 60, 3600
+ROUNDING = 1e-6
+"""Most by which a sum of fractions of recordings is too small."""
 
 
 class ProgressBar:
@@ -64,12 +72,41 @@ class ProgressBar:
 
 
 class RecordingsBar(ProgressBar):
-    """A bar over recordings, the unreadable ones of which are reported and skipped; `recordings_bar` opens it."""
+    """A bar over recordings, the unreadable ones of which are reported and skipped; `recordings_bar` opens it.
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    Where there is no terminal, it prints a line every `LINE_INTERVAL_S` seconds instead. It holds something only of
+    the recordings that are being processed, so that there may be any number of them.
+
+    Attributes:
+        count: number of recordings; None if it is not known.
+        skipped: number of recordings that cannot be used.
+    """
+
+    def __init__(
+        self,
+        progress: Progress,
+        task: TaskID,
+        count: int | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__(progress, task)
-        self._processed_s: dict[int, float] = {}  # by the number of the recording
-        self.skipped = 0
+        self.count, self.skipped = count, 0
+        self._in_progress: dict[int, tuple[float, float]] = {}  # seconds processed and duration, by number
+        self._done_before, self._finished, self._finished_s = 0, 0, 0.0
+        self._clock, self._started, self._last_line = clock, clock(), clock()
+
+    def begin(self, count: int | None, done: int = 0) -> None:
+        """Start to measure the speed.
+
+        Args:
+            count: number of recordings; None if it is not known.
+            done: how many of them were processed by an earlier call, which say nothing about the speed.
+        """
+        self.count, self._done_before = count, done
+        self._started = self._last_line = self._clock()
+        self.restart(completed=done)
+        self.update(done, count)
 
     def advance(self, number: int, processed_s: float, duration_s: float) -> None:
         """Show how far a recording is processed.
@@ -79,16 +116,73 @@ class RecordingsBar(ProgressBar):
             processed_s: seconds of it that are processed.
             duration_s: its length in seconds.
         """
-        fraction = (processed_s - self._processed_s.get(number, 0.0)) / duration_s
-        self._processed_s[number] = processed_s
-        minutes = sum(self._processed_s.values()) / 60
-        self.update(self.completed + fraction, note=f"{minutes:.1f} min of audio")
+        self._in_progress[number] = processed_s, duration_s
+        self._show()
+
+    def finish(self, number: int, duration_s: float) -> None:
+        """Count a recording as processed, of which `advance` is not called again."""
+        self._in_progress.pop(number, None)
+        self._finished += 1
+        self._finished_s += duration_s
+        self._show()
 
     def skip(self, number: int, error: InputError) -> None:
         """Report a recording that cannot be used."""
+        self._in_progress.pop(number, None)
         self.skipped += 1
-        self.update(self.completed + 1)
         self.echo(f"{skipped_line(error)}\n", err=True)
+        self._show()
+
+    @property
+    def processed_s(self) -> float:
+        """Seconds of audio that were processed since `begin`."""
+        return self._finished_s + sum(processed_s for processed_s, _ in self._in_progress.values())
+
+    def summary(self) -> str:
+        """Return how much is done, how fast, and when the rest will be."""
+        done, count = math.floor(self.completed + ROUNDING), self.count
+        share = f"{done:,} recordings" if not count else f"{done:,} of {count:,} recordings ({done / count:.1%})"
+        left_s = self._left_s()
+        return ", ".join([share, *self._notes(), *([f"about {format_duration(left_s)} left"] if left_s else [])])
+
+    def _show(self) -> None:
+        partly = sum(processed_s / duration_s for processed_s, duration_s in self._in_progress.values())
+        done = self._done_before + self._finished + self.skipped + partly
+        self.update(done, self.count, note=", ".join(self._notes()))
+        now = self._clock()
+        if not self.is_shown and now - self._last_line >= LINE_INTERVAL_S:
+            self._last_line = now
+            self.echo(f"photism: {self.summary()}\n", err=True)
+
+    def _notes(self) -> list[str]:
+        """Return the amount of audio, the speed and the number of errors."""
+        elapsed_s, processed_s = self._clock() - self._started, self.processed_s
+        speed = [format_speed(processed_s / elapsed_s)] if elapsed_s > 0 and processed_s > 0 else []
+        errors = [f"{self.skipped:,} error{'s' * (self.skipped > 1)}"] if self.skipped else []
+        return [f"{format_duration(processed_s)} of audio", *speed, *errors]
+
+    def _left_s(self) -> float | None:
+        """Return the time in seconds that the rest will take at the speed so far; None if it cannot be said."""
+        new = self.completed - self._done_before
+        if not self.count or new <= 0:
+            return None
+        return (self.count - self.completed) * (self._clock() - self._started) / new
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in seconds, minutes or hours, such as "1.5 min"."""
+    if seconds < SECONDS_PER_MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < SECONDS_PER_HOUR:
+        return f"{seconds / SECONDS_PER_MINUTE:.1f} min"
+    return f"{seconds / SECONDS_PER_HOUR:,.1f} h"
+
+
+def format_speed(speed: float) -> str:
+    """Return a speed in seconds of audio per second as hours per second, with two digits, such as "0.028 h/s"."""
+    hours = speed / SECONDS_PER_HOUR
+    decimals = max(0, 1 - math.floor(math.log10(hours)))
+    return f"{hours:.{decimals}f} h/s"
 
 
 @contextmanager
@@ -105,20 +199,24 @@ def progress_bar(description: str, total: float | None = None, *, quiet: bool = 
 
 
 @contextmanager
-def recordings_bar(description: str, count: int) -> Generator[RecordingsBar]:
+def recordings_bar(
+    description: str, count: int | None, *, clock: Callable[[], float] = time.monotonic
+) -> Generator[RecordingsBar]:
     """Show a bar over recordings.
 
     Args:
         description: what is being done.
-        count: number of recordings.
+        count: number of recordings; None if it is not known.
+        clock: returns the time in seconds.
 
     Raises:
         typer.Exit: with status 2, at the end, if a recording was skipped.
     """
     with _progress(quiet=False) as progress:
-        bar = RecordingsBar(progress, progress.add_task(description, total=count, note=""))
+        task = progress.add_task(description, total=count, note="")
+        bar = RecordingsBar(progress, task, count, clock=clock)
         yield bar
-    end_with_skipped(bar.skipped, count)
+    end_with_skipped(bar.skipped, bar.count or 0)
 
 
 def skipped_line(error: InputError) -> str:
@@ -133,7 +231,7 @@ def end_with_skipped(skipped: int, count: int) -> None:
         typer.Exit: with status 2, if a recording was skipped.
     """
     if skipped:
-        typer.echo(f"photism: {count - skipped} of {count} recordings were processed", err=True)
+        typer.echo(f"photism: {count - skipped:,} of {count:,} recordings were processed", err=True)
         raise typer.Exit(ExitStatus.MISTAKE)
 
 
@@ -145,6 +243,7 @@ def _progress(*, quiet: bool) -> Progress:
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
+        progress.TaskProgressColumn(),
         progress.TextColumn("{task.fields[note]}"),
         progress.TimeElapsedColumn(),
         progress.TextColumn("left"),
