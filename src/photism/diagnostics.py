@@ -27,14 +27,19 @@ CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
 TRAINING_VERBS = dict.fromkeys(("align", "finetune"), (*LIBRARIES, *TRAINING_LIBRARIES))
 EXPORT_LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
-LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe"), LIBRARIES)
+COLLECTION_LIBRARIES = ("pyarrow", "lance", "sklearn")
+LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe", "embed"), LIBRARIES)
+COLLECTION_VERBS = dict.fromkeys(("index", "search"), (*LIBRARIES, MODEL, *COLLECTION_LIBRARIES))
 OTHER_VERBS = {
     "sound": (*LIBRARIES, SOUND_MODEL),
     "serve": (*LIBRARIES, MODEL, "gradio"),
     "export": (*LIBRARIES, *EXPORT_LIBRARIES),
+    "--ray": (*LIBRARIES, "ray"),
 }
 UNBUNDLED_VERBS = ("speakers", "transcribe")
-VERBS = CORE_VERBS | LISTENING_VERBS | OTHER_VERBS | TRAINING_VERBS
+VERBS = CORE_VERBS | LISTENING_VERBS | COLLECTION_VERBS | OTHER_VERBS | TRAINING_VERBS
+# Libraries whose package has another name than the module.
+PACKAGES = {"lance": "pylance", "sklearn": "scikit-learn"}
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ def diagnose(loading: Loading) -> Diagnosis:
     found += [_check_library("gradio", "pip install 'photism[studio]'")]
     found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
     found += [_check_library(name, "pip install 'photism[export]'") for name in EXPORT_LIBRARIES]
+    found += [_check_library(name, "pip install 'photism[collection]'") for name in COLLECTION_LIBRARIES]
+    found += [_check_library("ray", "pip install 'photism[cluster]'")]
     found += [_check_model(MODEL, _load_model, loading), _check_model(SOUND_MODEL, _load_sound_model, loading)]
     parts = {part.name: part for part in found}
     # The licence covers what is generated with them, so that it is shown before they are downloaded.
@@ -108,7 +115,7 @@ def _check_library(name: str, remedy: str) -> Check:
         import_module(name)
     except Exception as error:  # a broken library can raise anything
         return Check(name, False, _one_line(error), remedy)
-    return Check(name, True, version(name))
+    return Check(name, True, version(PACKAGES.get(name, name)))
 
 
 def _check_model(name: str, load: Callable[[], None], loading: Loading) -> Check:

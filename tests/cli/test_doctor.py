@@ -33,7 +33,7 @@ def test_everything_works():
     assert result.exit_code == 0
     assert f"ok  photism       {__version__}\n" in result.stdout
     assert re.search(r"^ok  device        .*cpu \(\d+ cores\)$", result.stdout, re.MULTILINE)
-    for verb in ("draw", "film", "hear", "sound", "serve", "align", "export"):
+    for verb in ("draw", "film", "hear", "embed", "index", "search", "sound", "serve", "align", "export", "--ray"):
         assert f"ok  {verb:14}ready\n" in result.stdout
     for verb in ("transcribe", "speakers"):
         assert f"ok  {verb:14}ready with --model: none is bundled\n" in result.stdout
@@ -72,6 +72,17 @@ def test_without_onnxscript_only_export_is_missing(monkeypatch):
     assert result.exit_code == 0
     assert "no  export        needs onnxscript: pip install 'photism[export]'\n" in result.stdout
     assert "ok  draw          ready\n" in result.stdout
+
+
+def test_without_the_libraries_for_collections_hear_still_works(monkeypatch):
+    for library in ("lance", "ray"):
+        monkeypatch.setitem(sys.modules, library, None)
+    result = doctor()
+    assert result.exit_code == 0
+    for verb in ("index", "search"):
+        assert f"no  {verb:14}needs lance: pip install 'photism[collection]'\n" in result.stdout
+    assert "no  --ray         needs ray: pip install 'photism[cluster]'\n" in result.stdout
+    assert "ok  hear          ready\n" in result.stdout
 
 
 def test_without_a_core_library_nothing_works(monkeypatch):
