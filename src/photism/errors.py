@@ -94,10 +94,11 @@ def name_full_disk(target: Path) -> Generator[None]:
 def _full_disk_code(error: BaseException) -> int | None:
     """Return the number of the system's error if it means that a disk is full, otherwise None.
 
-    safetensors has an error of its own, which ends in the words of Rust's standard library.
+    safetensors has an error of its own, and Lance an OSError without a number; both have the words of Rust's standard
+    library.
     """
     codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:
         return error.errno if error.errno in codes else None
     return next((code for code in codes if f"(os error {code})" in str(error)), None)
 

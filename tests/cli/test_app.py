@@ -127,6 +127,12 @@ def test_an_interruption_is_status_130_and_prints_nothing(monkeypatch, capsys, f
             "disk space, or write to another disk\n",
         ),
         (
+            OSError("LanceError(IO): No space left on device (os error 28)"),  # without a number
+            71,
+            "photism: LanceError(IO): No space left on device (os error 28); free disk space, or write to another "
+            "disk\n",
+        ),
+        (
             ModuleNotFoundError("No module named 'av'"),
             1,
             "photism: No module named 'av'; `photism doctor` says what is missing and how to install it\n",
