@@ -35,24 +35,25 @@ FORMATS = {
 @cache
 def make_corpus() -> dict[str, bytes]:
     """Return a file of 0.6 s of each format, by name; one more is a chain of two Ogg streams."""
-    files = {name: _encode(*settings, with_video=name.endswith("video")) for name, settings in FORMATS.items()}
+    files = {name: encode(name) for name in FORMATS}
     return files | {"ogg-chain": files["ogg-vorbis"] + files["ogg-opus"]}
 
 
-def _encode(
-    container_format: str, codec: str, rate: int, layout: str, options: dict[str, str], *, with_video: bool
-) -> bytes:
+@cache
+def encode(name: str, seconds: float = SECONDS) -> bytes:
+    """Return a tone of changing loudness in one of the `FORMATS`."""
+    container_format, codec, rate, layout, options = FORMATS[name]
     file = io.BytesIO()
     with av.open(file, "w", format=container_format, options={"fflags": "bitexact", **options}) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout, options={"strict": "experimental"})
         stream.codec_context.bit_rate = 64_000
-        time_s = np.arange(round(SECONDS * rate)) / rate
+        time_s = np.arange(round(seconds * rate)) / rate
         samples = (0.5 * np.sin(2 * np.pi * 440 * time_s) * (1 + np.sin(20 * time_s)) / 2).astype(np.float32)
         frame = av.AudioFrame.from_ndarray(
             np.repeat(samples, stream.codec_context.layout.nb_channels)[None], format="flt", layout=layout
         )
         frame.sample_rate = rate
-        if with_video:
+        if name.endswith("video"):
             _add_video(container)
         size = stream.codec_context.frame_size
         resampler = av.AudioResampler(stream.codec_context.codec.audio_formats[0], layout, rate, size or 1024)

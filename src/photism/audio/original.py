@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from photism.audio.channels import scale_samples
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sampling import SAMPLING_RATE
+from photism.audio.segment import segment_of
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import Waveform, mono_16khz, read_blocks, recording_in
 from photism.audio.writing import SampleType
@@ -98,5 +99,6 @@ def load_original(source: AudioSource | OriginalRecording) -> OriginalRecording:
         if duration_s > MAX_DURATION_S:
             raise InputError(f"{name} is longer than {MAX_DURATION_S:g} s; cut it")
     ((rate, _),) = kinds
+    samples = np.concatenate(list(segment_of(iter(held), source, round(rate), warnings)), axis=1)
     reading.report(name, warnings)
-    return OriginalRecording(name, round(rate), np.concatenate(held, axis=1))
+    return OriginalRecording(name, round(rate), samples)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, is_fault_of_input
@@ -24,24 +26,33 @@ class SoundFile:
     What can be read only once, such as a URL, a pipe or a file object, is read into memory when it is first opened.
 
     Args:
-        source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, or a binary file object.
+        source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, a binary file object, or a function that
+            opens one.
         name: name in error messages and files; by default that of the source.
         reading: how the recording is read.
+        start_s: start of the segment to read, in seconds.
+        end_s: end of the segment; None for the end of the recording.
+
+    Raises:
+        InputError: the segment starts before 0 s, or does not end after its start.
 
     Attributes:
         warnings: what is missing, once the recording was read to its end.
         download_warnings: what is missing of a download, once the file was opened.
     """
 
-    source: str | Path | bytes | BinaryIO
+    source: str | Path | bytes | BinaryIO | Callable[[], BinaryIO]
     name: str = ""
     reading: ReadingSettings = field(default_factory=ReadingSettings)
+    start_s: float = 0.0
+    end_s: float | None = None
     warnings: tuple[str, ...] = field(default=(), init=False)
     download_warnings: tuple[str, ...] = field(default=(), init=False)
     _held: bytes | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.name = self.name or source_name(self.source)
+        check_segment(self.start_s, self.end_s, self.name)
 
     @classmethod
     def of(cls, source: SoundFile | str | Path | bytes) -> SoundFile:
@@ -74,6 +85,22 @@ class SoundFile:
     def release(self) -> None:
         """Free the memory of a file that was read into it. A pipe and a file object cannot be read again then."""
         self._held = None
+
+
+def check_segment(start_s: float, end_s: float | None, name: str) -> None:
+    """Check the start and the end of a segment in seconds.
+
+    Args:
+        start_s: start of the segment.
+        end_s: its end; None for the end of the recording.
+        name: name of the recording in the error message.
+
+    Raises:
+        InputError: the segment starts before 0 s, or does not end after its start.
+    """
+    if not 0 <= start_s < (math.inf if end_s is None else end_s):
+        given = f"{start_s:g} s" if end_s is None else f"{start_s:g} to {end_s:g} s"
+        raise InputError(f"{name}: a segment must start at 0 s or later and end after its start; got {given}")
 
 
 def source_name(source: object) -> str:
@@ -136,6 +163,8 @@ def open_source(
             return _read(file, name, max_download_bytes)
     if hasattr(source, "read"):
         return _read(source, name, max_download_bytes)
+    if callable(source):
+        return cast("BinaryIO", source())
     raise InputError(
         f"{name} must be a path, URL, bytes, binary file object, array, tensor, list of floats, mapping or Waveform"
     )

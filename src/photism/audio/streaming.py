@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.audio.sources import SoundFile, open_source
-from photism.audio.waveform import SAMPLING_RATE, check_range, mono_16khz
+from photism.audio.sampling import SAMPLING_RATE
+from photism.audio.segment import segment_of
+from photism.audio.sources import SoundFile
+from photism.audio.waveform import check_range, mono_16khz, read_blocks
 from photism.errors import InputError
 
 BLOCK_SAMPLES = 10 * SAMPLING_RATE  # 10 s, 640 kB
@@ -25,7 +27,7 @@ def stream_samples(
     """Read the samples that ``load_waveform`` would return, in memory that does not grow with their number.
 
     Args:
-        sound: file to read.
+        sound: file to read, or a segment of it.
         block_samples: samples in each block.
         callback_on_rate: called with the file's own sampling rate in Hz, first and after each change.
         warnings: list to which what is missing is added, at the end; by default a `RecordingWarning` is given.
@@ -38,15 +40,13 @@ def stream_samples(
         InputError: the file is not audio, its rate is out of range, or samples are not finite or out of range; it has
             no such track or channel; or something is missing and `sound.reading` is strict.
     """
-    from photism.audio.decoding import decoded_blocks
-
     held: list[NDArray[np.float32]] = []
     count = 0
     found: list[str] = []
-    file = open_source(sound, sound.name, warnings=found)
-    decoded = decoded_blocks(file, sound.name, track=sound.reading.track, warnings=found)
+    _, decoded = read_blocks(sound, sound.reading, found)
     blocks = decoded if callback_on_rate is None else _reporting_rates(decoded, callback_on_rate)
-    for resampled in mono_16khz(blocks, sound.name, channel=sound.reading.channel_number, warnings=found):
+    mono = mono_16khz(blocks, sound.name, channel=sound.reading.channel_number, warnings=found)
+    for resampled in segment_of(mono, sound, SAMPLING_RATE, found):
         try:
             check_range(resampled)
         except InputError as error:

@@ -17,6 +17,7 @@ from photism.audio.channels import mixed_down
 from photism.audio.level import SignalLevel, measure_level
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
+from photism.audio.segment import segment_of, until_end
 from photism.audio.sources import MAX_DOWNLOAD_BYTES, MAX_DOWNLOAD_S, TIMEOUT_S, SoundFile, open_source, source_name
 from photism.errors import InputError, as_input_error
 
@@ -119,9 +120,9 @@ def load_waveform(
     Args:
         source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, binary file object (read from its current
             position), array, tensor or list of samples, mapping with ``"array"`` or ``"raw"`` and ``"sampling_rate"``,
-            ``SoundFile``, which has its own settings of reading, anything else that ``recording_in`` accepts, or
-            ``Waveform``, which is returned unchanged. Samples are floats within ±1, (T,) or with an axis of at most 8
-            channels before or after the time; uint8, int16 and int32 are scaled to ±1.
+            ``SoundFile``, which has its own settings of reading and its own segment, anything else that
+            ``recording_in`` accepts, or ``Waveform``, which is returned unchanged. Samples are floats within ±1, (T,)
+            or with an axis of at most 8 channels before or after the time; uint8, int16 and int32 are scaled to ±1.
         sampling_rate: sampling rate of an array in Hz, 1000 to 768,000. Mappings and files have their own.
         channel_axis: 0 or 1, the axis of an array's channels; needed only if the shape is ambiguous.
         track: audio track of a file, as its number from 1 or its language such as "fra"; by default FFmpeg's choice.
@@ -169,7 +170,7 @@ def load_waveform(
         open_file=open_file,
     )
     mono = mono_16khz(blocks, name, channel=reading.channel_number, warnings=warnings)
-    samples = _concatenate(mono, name, max_duration_s)
+    samples = _concatenate(segment_of(mono, source, SAMPLING_RATE, warnings), name, max_duration_s)
     try:
         waveform = Waveform(samples, tuple(warnings))
     except InputError as error:
@@ -203,7 +204,7 @@ def load_samples(source: AudioSource, target_rate: int, *, sampling_rate: float 
     warnings: list[str] = []
     name, blocks = read_blocks(source, reading, warnings, sampling_rate=sampling_rate)
     mono = to_mono(blocks, name, target_rate, channel=reading.channel_number, warnings=warnings)
-    samples = np.concatenate(list(mono))
+    samples = np.concatenate(list(segment_of(mono, source, target_rate, warnings)))
     reading.report(name, warnings)
     return samples
 
@@ -264,7 +265,7 @@ def read_blocks(
 
     name = source_name(source)
     file = open_file(source, name, warnings=warnings)
-    return name, decoded_blocks(file, name, track=reading.track, warnings=warnings)
+    return name, until_end(decoded_blocks(file, name, track=reading.track, warnings=warnings), source)
 
 
 def _array_and_rate(source: object, sampling_rate: float | None) -> tuple[NDArray[Any] | None, float]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from photism.errors import InputError
 
@@ -20,10 +20,6 @@ TRANSCRIPT_COLUMNS = tuple(dict.fromkeys(("text", "transcript", "transcription",
 LABEL_COLUMNS = ("labels", "label", "category")
 SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
 START_COLUMNS, END_COLUMNS = ("start", "start_s", "start_time"), ("end", "end_s", "end_time")
-SOUND_SUFFIXES = frozenset((
-    "aac", "ac3", "aif", "aiff", "amr", "au", "avi", "caf", "flac", "flv", "m4a", "m4v", "mka", "mkv", "mov", "mp2",
-    "mp3", "mp4", "mpeg", "mpg", "oga", "ogg", "ogv", "opus", "ts", "wav", "weba", "webm", "wma", "wmv", "wv",
-))  # fmt: skip
 SPLITS = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
@@ -147,17 +143,6 @@ class RowReader:
             group=self.read_group(row),
             columns=self.read_columns(row),
         )
-
-
-def checked_row(row: Any) -> Mapping[str, Any]:
-    """Return a row read from JSON if it is an object.
-
-    Raises:
-        InputError: it is something else.
-    """
-    if not isinstance(row, Mapping):
-        raise InputError(f"data must describe each recording by a JSON object; got {row!r}")
-    return cast("Mapping[str, Any]", row)
 
 
 def first_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:

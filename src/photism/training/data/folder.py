@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from photism.files import as_utf8
-from photism.training.data.example import SOUND_SUFFIXES, SPLITS, Example, RowReader
+from photism.manifest.recognition import SOUND_SUFFIXES
+from photism.training.data.example import SPLITS, Example, RowReader
 
 
 def recordings_in(folder: Path) -> list[Path]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
+from photism.manifest.tables import read_lines
 from photism.training.data.example import ListedRow, split_of_folder
-from photism.training.data.tables import read_lines
 
 RECORDINGS = "wav.scp"
 FILES = (RECORDINGS, "text", "utt2spk", "segments")

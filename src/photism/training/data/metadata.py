@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
+from photism.manifest.tables import read_json_lines, read_table
 from photism.training.data.example import Example, ListedRow, RowReader, columns_of, split_of_folder
-from photism.training.data.tables import read_json_lines, read_table
 
 METADATA = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 

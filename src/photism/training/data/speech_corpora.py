@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from photism.errors import InputError
-from photism.training.data.example import SOUND_SUFFIXES, ListedRow, split_of_folder
-from photism.training.data.tables import read_lines, read_table
+from photism.manifest.recognition import SOUND_SUFFIXES
+from photism.manifest.tables import read_lines, read_table
+from photism.training.data.example import ListedRow, split_of_folder
 
 COMMON_VOICE_SPLITS = ("train.tsv", "dev.tsv", "test.tsv")
 USUAL_SUFFIXES = (".wav", ".flac", ".mp3", ".opus", ".ogg")

@@ -9,7 +9,9 @@ from tarfile import TarError
 from typing import Any
 
 from photism.errors import InputError
-from photism.training.data.example import SOUND_SUFFIXES, Example, RowReader, checked_row
+from photism.manifest.recognition import SOUND_SUFFIXES
+from photism.manifest.tables import checked_row
+from photism.training.data.example import Example, RowReader
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 

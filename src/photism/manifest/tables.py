@@ -8,10 +8,9 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from photism.errors import InputError
-from photism.training.data.example import checked_row
 
 DELIMITERS = (",", ";", "\t", "|")
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -86,3 +85,14 @@ def read_table(path: Path, *, delimiter: str | None = None, quoted: bool = True)
 def delimiter_of(header: str) -> str:
     """Return the delimiter that is most frequent in the first line of a table."""
     return max(DELIMITERS, key=header.count)
+
+
+def checked_row(row: Any) -> Mapping[str, Any]:
+    """Return a row read from JSON if it is an object.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(row, Mapping):
+        raise InputError(f"data must describe each recording by a JSON object; got {row!r}")
+    return cast("Mapping[str, Any]", row)

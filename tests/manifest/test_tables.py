@@ -3,7 +3,7 @@ import json
 import pytest
 
 from photism.errors import InputError
-from photism.training.data.tables import read_json_lines, read_table
+from photism.manifest.tables import read_json_lines, read_table
 
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])

@@ -1,0 +1,166 @@
+"""List the recordings in a folder and in the folders in it, and those that match a pattern."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import NamedTuple
+
+from photism.errors import os_error_message
+from photism.manifest.entry import Entry
+from photism.manifest.files import file_entry
+from photism.manifest.recognition import HEADER_BYTES, has_sound_header, has_sound_suffix
+
+DATA_SET_SUFFIXES = (".lance", ".zarr")  # of folders whose files belong to one data set
+
+
+class Found(NamedTuple):
+    """A recording in a folder, or a folder that cannot be read.
+
+    Attributes:
+        path: its path.
+        name: its path relative to the folder that is listed.
+        entry: the recording; None for a folder.
+        problem: why the folder cannot be read.
+    """
+
+    path: str
+    name: str
+    entry: os.DirEntry[str] | None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class FolderListing:
+    """Recordings in a folder and in the folders in it, in the order of their names.
+
+    Hidden files and folders are skipped. A symbolic link to a folder is followed, unless that folder is in the one that
+    is listed, or was listed before.
+
+    Attributes:
+        folder: path of the folder.
+        prefix: beginning of each `Entry.name`: empty, or the name of the folder and a slash.
+    """
+
+    folder: str
+    prefix: str = ""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield an entry for each recording, and one with a problem for each folder that cannot be read."""
+        for found in _walk(self.folder):
+            name = self.prefix + found.name
+            yield Entry(found.path, "", name, problem=found.problem) if found.problem else file_entry(found.path, name)
+
+    def count(self) -> int:
+        """Return the number of entries, without looking at the files but for those with an unknown suffix."""
+        return sum(1 for _ in _walk(self.folder))
+
+
+def is_recording(path: str) -> bool:
+    """Return whether a local file is a recording, by its suffix or its first bytes; a hidden one is none."""
+    name = os.path.basename(path)
+    if name.startswith("."):
+        return False
+    is_sound = has_sound_suffix(name)
+    return _has_sound_header(path) if is_sound is None else is_sound
+
+
+def _has_sound_header(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return has_sound_header(file.read(HEADER_BYTES))
+    except OSError:
+        return False
+
+
+def _walk(folder: str) -> Iterator[Found]:
+    """Yield the recordings in a folder, sorted by name within each folder."""
+    root = os.path.realpath(folder)
+    visited: set[str] = {root}  # folders to which links led
+    stack = [_sorted_entries(folder, "")]
+    while stack:
+        found = next(stack[-1], None)
+        if found is None:
+            stack.pop()
+        elif found.problem or found.entry is None or not found.entry.is_dir():
+            yield found
+        elif not found.entry.is_symlink() or _is_new(found.path, root, visited):
+            stack.append(_sorted_entries(found.path, f"{found.name}/"))
+
+
+def _sorted_entries(folder: str, prefix: str) -> Iterator[Found]:
+    """Yield the recordings and folders of a folder, or the folder itself if it cannot be read."""
+    try:
+        with os.scandir(folder) as scanned:
+            entries = sorted((each for each in scanned if not each.name.startswith(".")), key=lambda each: each.name)
+    except OSError as error:
+        yield Found(folder, prefix.rstrip("/") or os.path.basename(folder), None, os_error_message(error))
+        return
+    for each in entries:
+        if each.is_dir():
+            is_wanted = not each.name.endswith(DATA_SET_SUFFIXES)
+        else:
+            # A link to a file that is missing is listed if its name is that of a recording, so that it is not lost.
+            is_wanted = (each.is_file() or each.is_symlink()) and is_recording(each.path)
+        if is_wanted:
+            yield Found(each.path, prefix + each.name, each)
+
+
+def _is_new(link: str, root: str, visited: set[str]) -> bool:
+    """Return whether a link leads to a folder that is not listed otherwise, and note it."""
+    target = os.path.realpath(link)
+    if target in visited or PurePath(target).is_relative_to(root):
+        return False
+    visited.add(target)
+    return True
+
+
+@dataclass(frozen=True)
+class GlobListing:
+    """Recordings that match a pattern, and those in the folders that match, in the order of their paths.
+
+    Attributes:
+        pattern: pattern with *, ? or [...]; ** matches any number of folders.
+    """
+
+    pattern: str
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield an entry for each recording."""
+        root = os.path.dirname(glob_root(self.pattern))
+        for path in self.paths():
+            name = os.path.relpath(path, root or ".")
+            if os.path.isdir(path):
+                yield from FolderListing(path, f"{name}/").entries()
+            else:
+                yield file_entry(path, name)
+
+    def paths(self) -> Iterator[str]:
+        """Yield the recordings and folders that match, sorted, and nothing that is in one of these folders."""
+        folders: set[str] = set()
+        for path in sorted(glob.iglob(self.pattern, recursive=True)):
+            parents = list(_parents(path))
+            if not folders.isdisjoint(parents) or any(each.endswith(DATA_SET_SUFFIXES) for each in [*parents, path]):
+                continue
+            if os.path.isdir(path):
+                folders.add(path.rstrip("/"))
+                yield path
+            elif is_recording(path):
+                yield path
+
+    def count(self) -> int:
+        """Return the number of entries."""
+        return sum(FolderListing(path).count() if os.path.isdir(path) else 1 for path in self.paths())
+
+
+def glob_root(pattern: str) -> str:
+    """Return the part of a pattern before its first *, ? or [."""
+    return pattern[: min((pattern.index(each) for each in "*?[" if each in pattern), default=len(pattern))]
+
+
+def _parents(path: str) -> Iterator[str]:
+    while (path := os.path.dirname(path)).strip("/"):
+        yield path

@@ -1,0 +1,48 @@
+"""Lists of recordings: text files with a path or URL a line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from photism.manifest.entry import Entry
+from photism.manifest.files import is_url, place_entry, relative_name
+from photism.manifest.folders import FolderListing
+from photism.manifest.tables import read_lines
+
+
+@dataclass(frozen=True)
+class ListListing:
+    """Recordings that a text file lists, a path or URL a line; empty lines are skipped.
+
+    Attributes:
+        path: path of the list.
+    """
+
+    path: str
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield an entry for each line, or for a folder one for each recording in it."""
+        for line in self._lines():
+            place, name = resolved(line, os.path.dirname(self.path)), relative_name(line)
+            if not is_url(place) and os.path.isdir(place):
+                yield from FolderListing(place, f"{name}/").entries()
+            else:
+                yield place_entry(place, name)
+
+    def count(self) -> int:
+        """Return the number of lines."""
+        return sum(1 for _ in self._lines())
+
+    def _lines(self) -> Iterator[str]:
+        return (line for line in read_lines(Path(self.path)) if line.strip())
+
+
+def resolved(place: str, folder: str) -> str:
+    """Return where a path in a list is: relative to the folder of the list, or else to the working folder."""
+    if is_url(place):
+        return place
+    beside_list = os.path.join(folder, place)
+    return beside_list if os.path.exists(beside_list) or not os.path.exists(place) else place

@@ -1,0 +1,147 @@
+"""Manifests: what a command was given, as entries in a stable order."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.errors import InputError, RecordingWarning
+from photism.manifest.read import read_manifest
+
+WAV = b"RIFF\x00\x00\x00\x00WAVEfmt "
+
+
+@pytest.fixture
+def sounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the working folder hold recordings and other files in `sounds`, of which only the header is audio."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.wav", "a/2.ogg", "a/10.flac", "noise", "c [1].mp3", "@x.wav"):
+        path = tmp_path / "sounds" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(WAV)
+    for name in (
+        ".hidden.wav",
+        ".git/x.wav",
+        "notes.txt",
+        "image.png",
+        "b.wav.part",
+        "app.ts",
+        "README",
+        "x.lance/1.wav",
+    ):
+        path = tmp_path / "sounds" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"import x from 'y';")
+    return tmp_path / "sounds"
+
+
+def locations(*given: str) -> list[str]:
+    return [entry.location for entry in read_manifest(given)]
+
+
+ALL = ["sounds/@x.wav", "sounds/a/10.flac", "sounds/a/2.ogg", "sounds/b.wav", "sounds/c [1].mp3", "sounds/noise"]
+
+
+def test_a_folder_gives_its_recordings_in_a_stable_order_any_number_of_times(sounds: Path):
+    manifest = read_manifest(["sounds"])
+    assert [entry.location for entry in manifest] == ALL
+    assert [entry.location for entry in manifest] == ALL
+    assert manifest.count == len(ALL)
+    assert manifest.is_collection
+    assert [entry.name for entry in manifest][:2] == ["@x.wav", "a/10.flac"]
+
+
+def test_names_begin_with_the_folder_if_there_are_several(sounds: Path):
+    (sounds.parent / "more").mkdir()
+    (sounds.parent / "more" / "b.wav").write_bytes(WAV)
+    names = [entry.name for entry in read_manifest(["sounds/a", "more"])]
+    assert names == ["a/10.flac", "a/2.ogg", "more/b.wav"]
+
+
+def test_patterns_give_what_a_folder_gives(sounds: Path):
+    assert locations("sounds/**/*.wav") == ["sounds/@x.wav", "sounds/b.wav"]
+    assert locations("sounds/**") == ["sounds/" + each.removeprefix("sounds/") for each in ALL]
+    assert locations("s*/?") == ["sounds/a/10.flac", "sounds/a/2.ogg"]
+    assert [entry.name for entry in read_manifest(["sounds/a/*"])] == ["10.flac", "2.ogg"]
+
+
+def test_files_whose_names_look_like_patterns_and_lists_are_files(sounds: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(sounds)
+    manifest = read_manifest(["c [1].mp3", "@x.wav", "https://user:secret@example.org/a/b.wav?token=1", "-"])
+    assert [entry.location for entry in manifest] == [
+        "c [1].mp3", "@x.wav", "https://example.org/a/b.wav?token=***", "-"
+    ]  # fmt: skip
+    assert [entry.name for entry in manifest] == ["c [1].mp3", "@x.wav", "b.wav", "stdin"]
+    assert not manifest.is_collection
+
+
+def test_a_list_is_relative_to_its_folder_or_else_to_the_working_folder(sounds: Path):
+    lines = ["a/2.ogg", "", "sounds/b.wav", "missing.wav", "../sounds/noise", str(sounds / "@x.wav"), "a"]
+    (sounds / "list.txt").write_text("\r\n".join(lines), encoding="utf-16")
+    with pytest.warns(RecordingWarning, match=r"sounds/a/2\.ogg: listed more than once"):
+        entries = list(read_manifest(["@sounds/list.txt"]))
+    assert [entry.location for entry in entries] == [
+        "sounds/a/2.ogg", "sounds/b.wav", "sounds/missing.wav", "sounds/../sounds/noise", str(sounds / "@x.wav"),
+        "sounds/a/10.flac",
+    ]  # fmt: skip
+    assert [entry.name for entry in entries] == [
+        "a/2.ogg", "sounds/b.wav", "missing.wav", "noise", "@x.wav", "a/10.flac"
+    ]  # fmt: skip
+    assert [entry.problem for entry in entries if entry.problem] == ["sounds/missing.wav: no such file"]
+    with pytest.raises(InputError, match=r"^sounds/missing\.wav: no such file$"):
+        entries[2].sound(ReadingSettings())
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["missing.wav"], "missing.wav: no such file"),
+        (["sounds/*.aac"], r"sounds/\*.aac: no recording matches this pattern"),
+        (["sounds/.git"], "sounds/.git: no recordings in this folder"),
+        (["@missing.txt"], "@missing.txt: no such file as missing.txt"),
+        (["-", "-"], "- is given twice"),
+    ],
+)
+def test_what_is_missing_is_an_error_at_once(sounds: Path, given: list[str], message: str):
+    (sounds / ".git" / "x.wav").unlink()
+    with pytest.raises(InputError, match=message):
+        read_manifest(given)
+
+
+def test_links_are_followed_once_and_loops_end(sounds: Path, tmp_path: Path):
+    outside = tmp_path / "outside"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "deep" / "o.wav").write_bytes(WAV)
+    (outside / "back").symlink_to(sounds)
+    for name, target in (("a/up", ".."), ("l1", outside), ("l2", outside), ("lost.wav", "nowhere"), ("same", "a")):
+        (sounds / name).symlink_to(target)
+    entries = {entry.name: entry for entry in read_manifest(["sounds"])}
+    assert sorted(set(entries) - {each.removeprefix("sounds/") for each in ALL}) == ["l1/deep/o.wav", "lost.wav"]
+    assert entries["lost.wav"].problem == "sounds/lost.wav: no such file"
+
+
+def test_a_folder_that_cannot_be_read_is_a_problem_and_the_others_go_on(sounds: Path, monkeypatch: pytest.MonkeyPatch):
+    scandir = os.scandir
+
+    def refusing(path: str) -> object:
+        if path == "sounds/a":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    entries = list(read_manifest(["sounds"]))
+    assert len(entries) == len(ALL) - 1
+    assert [entry.problem for entry in entries if entry.problem] == ["sounds/a: permission denied"]
+
+
+def test_the_key_depends_on_place_and_version_not_on_the_working_folder(sounds: Path, monkeypatch: pytest.MonkeyPatch):
+    before = next(iter(read_manifest(["sounds/b.wav"])))
+    monkeypatch.chdir(sounds)
+    same = next(iter(read_manifest(["b.wav"])))
+    assert pickle.loads(pickle.dumps(same)).key == same.key == before.key
+    os.utime("b.wav", ns=(1, 1))
+    changed = next(iter(read_manifest(["b.wav"])))
+    assert (changed.key[:16], len(changed.key)) == (before.key[:16], 24)
+    assert changed.key[16:] != before.key[16:]
