@@ -10,7 +10,7 @@ import pytest
 
 from photism import lance_table
 from photism.errors import InputError
-from photism.lance_table import LanceTable, is_table
+from photism.lance_table import LanceTable, is_table, sql_in
 
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("lance")
@@ -18,14 +18,14 @@ SCHEMA = pa.schema([("id", pa.string()), ("vector", pa.list_(pa.float32(), 4))])
 WRITER = """
 import sys
 import pyarrow as pa
-from photism.lance_table import LanceTable
+from photism.lance_table import LanceTable, sql_in
 
 table, writer = LanceTable.open(sys.argv[1]), sys.argv[2]
 sys.stdin.readline()  # both begin together
 for block in range(12):
     numbers = range(10 * block, 10 * block + 10)
     rows = {"id": [f"new-{number}" for number in numbers], "vector": [[float(writer)] * 4] * 10}
-    table.insert(pa.table(rows, schema=table.schema), replaces=[f"old-{number}" for number in numbers])
+    table.insert(pa.table(rows, schema=table.schema), replaces=sql_in("id", [f"old-{n}" for n in numbers]))
     if block % 4 == 3:
         table.compact()
 """
@@ -61,7 +61,7 @@ def test_the_same_rows_are_the_table_that_lancedb_opens(table: LanceTable):
 
 def test_an_id_is_inserted_once_and_replaced_rows_leave_with_the_same_commit(table: LanceTable):
     version = table.dataset.version
-    table.insert(rows("b", "c", value=1), replaces=["a", "it's none"])
+    table.insert(rows("b", "c", value=1), replaces=sql_in("id", ["a", "b"]))
     assert table.dataset.version == version + 1
     assert table.dataset.to_table().to_pylist() == [
         {"id": "b", "vector": [0] * 4},  # as it was
@@ -72,9 +72,10 @@ def test_an_id_is_inserted_once_and_replaced_rows_leave_with_the_same_commit(tab
 
 
 def test_delete(table: LanceTable):
-    table.delete(["a", "none"])
-    table.delete([])
-    assert list(table.column("id")) == ["b"]
+    table.insert(rows("it's\\n", "ä\n"))
+    assert table.delete(sql_in("id", ["a", "none", "ä\n"])) == 2
+    assert list(table.column("id")) == ["b", "it's\\n"]
+    assert table.delete(sql_in("id", ["it's\\n"])) == 1
 
 
 def test_added_columns_are_empty_in_the_rows_that_there_are(table: LanceTable):
@@ -85,7 +86,7 @@ def test_added_columns_are_empty_in_the_rows_that_there_are(table: LanceTable):
 
 
 def test_two_processes_that_insert_the_same_rows_insert_them_once(table: LanceTable):
-    table.delete(["a", "b"])
+    table.delete("true")
     table.insert(rows(*(f"old-{number}" for number in range(120))))
     command = [sys.executable, "-c", WRITER, table.uri]
     writers = [subprocess.Popen([*command, name], stdin=subprocess.PIPE) for name in "12"]
@@ -103,7 +104,7 @@ def test_daily_updates_do_not_let_the_folder_grow(table: LanceTable, monkeypatch
     def update(days: range) -> int:
         """Insert and delete a row each day; return the bytes of the folder."""
         for day in days:
-            table.insert(rows(f"day-{day}"), replaces=[f"day-{day - 1}"])
+            table.insert(rows(f"day-{day}"), replaces=f"id = 'day-{day - 1}'")
             table.compact()
         return sum(file.stat().st_size for file in Path(table.uri).rglob("*"))
 
@@ -117,7 +118,7 @@ def test_daily_updates_do_not_let_the_folder_grow(table: LanceTable, monkeypatch
 def test_a_reader_keeps_its_version_while_files_are_merged(table: LanceTable):
     reader = LanceTable.open(table.uri)._dataset
     for number in range(12):
-        table.insert(rows(f"c{number}"), replaces=["a"])
+        table.insert(rows(f"c{number}"), replaces="id = 'a'")
     table.compact()
     assert len(table.dataset.get_fragments()) == 1
     assert reader.to_table().column("id").to_pylist() == ["a", "b"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -127,32 +127,31 @@ class LanceTable:
         for batch in self.dataset.to_batches(columns=[name]):
             yield from batch.column(0).to_pylist()
 
-    def insert(self, rows: ArrowTable, *, replaces: Collection[str] = (), overwrite: bool = False) -> None:
+    def insert(self, rows: ArrowTable, *, replaces: str | None = None, overwrite: bool = False) -> None:
         """Insert rows whose id is new, and delete those that they replace, in one commit.
 
         Args:
             rows: rows with the columns of the data set, no id twice.
-            replaces: ids of rows to delete.
+            replaces: condition in SQL of the rows to delete, apart from those that have the id of one of `rows`.
             overwrite: also write the rows whose id is there already.
 
         Raises:
             OSError: the disk is full, or other processes wrote for many minutes without a pause.
         """
-        merge = self._merge().when_not_matched_insert_all()
+        merge = self.dataset.merge_insert("id").conflict_retries(CONFLICT_RETRIES).retry_timeout(RETRY_TIMEOUT)
+        merge = merge.when_not_matched_insert_all()
         if overwrite:
             merge = merge.when_matched_update_all()
-        if replaces:
-            merge = merge.when_not_matched_by_source_delete(f"id IN ({', '.join(map(_quote, replaces))})")
+        if replaces is not None:
+            merge = merge.when_not_matched_by_source_delete(replaces)
         with name_full_disk(Path(self.uri)):
             merge.execute(rows)
 
-    def delete(self, ids: Collection[str]) -> None:
-        """Delete the rows with these ids, in one commit."""
-        import pyarrow as pa
-
-        if ids:
-            with name_full_disk(Path(self.uri)):
-                self._merge().when_matched_delete().execute(pa.table({"id": pa.array(list(ids), pa.string())}))
+    def delete(self, where: str) -> int:
+        """Delete the rows that satisfy a condition in SQL, in one commit, and return their number."""
+        with name_full_disk(Path(self.uri)):
+            found = self.dataset.delete(where, conflict_retries=CONFLICT_RETRIES, retry_timeout=RETRY_TIMEOUT)
+        return found["num_deleted_rows"]
 
     def add_columns(self, columns: ArrowSchema) -> None:
         """Add columns, with no values in the rows that there are; columns that exist are left as they are."""
@@ -176,10 +175,6 @@ class LanceTable:
                 if "commit conflict" not in str(error):
                     raise
         self.dataset.cleanup_old_versions(older_than=VERSIONS_ARE_KEPT_FOR)
-
-    def _merge(self) -> Any:
-        merge = self.dataset.merge_insert("id").conflict_retries(CONFLICT_RETRIES)
-        return merge.retry_timeout(RETRY_TIMEOUT)
 
 
 def is_table(uri: str) -> bool:
@@ -208,6 +203,7 @@ def _reason(error: Exception) -> str:
     return re.split(r", /\S+\.rs:\d+", " ".join(str(error).split()))[0]
 
 
-def _quote(text: str) -> str:
-    escaped = text.replace("'", "''")
-    return f"'{escaped}'"
+def sql_in(expression: str, texts: Iterable[str]) -> str:
+    """Return the condition in SQL that an expression, such as the name of a column, is one of some texts."""
+    quoted = (text.replace("'", "''") for text in texts)
+    return f"{expression} IN (" + ", ".join(f"'{text}'" for text in quoted) + ")"
