@@ -7,7 +7,7 @@ import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
-from photism.cli.progress import recordings_bar
+from photism.cli.progress import end_with_skipped, recordings_bar
 from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
 from photism.errors import InputError, warning_field
@@ -59,3 +59,4 @@ def hear(
             fields |= warning_field(file.warnings)
             text = format_labels(file.name, labels, output.chosen_format, fields=fields, with_times=not is_whole)
             writer.write(labels.number, text, labels.segments, duration_s=labels.duration_s)
+    end_with_skipped(bar.skipped, len(files))

@@ -96,17 +96,21 @@ class RecordingsBar(ProgressBar):
         self._done_before, self._finished, self._finished_s = 0, 0, 0.0
         self._clock, self._started, self._last_line = clock, clock(), clock()
 
-    def begin(self, count: int | None, done: int = 0) -> None:
+    def begin(self, count: int | None) -> None:
         """Start to measure the speed.
 
         Args:
             count: number of recordings; None if it is not known.
-            done: how many of them were processed by an earlier call, which say nothing about the speed.
         """
-        self.count, self._done_before = count, done
+        self.count = count
         self._started = self._last_line = self._clock()
-        self.restart(completed=done)
-        self.update(done, count)
+        self.restart()
+        self.update(0, count)
+
+    def pass_done(self) -> None:
+        """Count a recording that an earlier call processed, which says nothing about the speed."""
+        self._done_before += 1
+        self._show()
 
     def advance(self, number: int, processed_s: float, duration_s: float) -> None:
         """Show how far a recording is processed.
@@ -142,8 +146,7 @@ class RecordingsBar(ProgressBar):
         """Return how much is done, how fast, and when the rest will be."""
         done, count = math.floor(self.completed + ROUNDING), self.count
         share = f"{done:,} recordings" if not count else f"{done:,} of {count:,} recordings ({done / count:.1%})"
-        left_s = self._left_s()
-        return ", ".join([share, *self._notes(), *([f"about {format_duration(left_s)} left"] if left_s else [])])
+        return ", ".join([share, *self._notes()])
 
     def _show(self) -> None:
         partly = sum(processed_s / duration_s for processed_s, duration_s in self._in_progress.values())
@@ -155,18 +158,15 @@ class RecordingsBar(ProgressBar):
             self.echo(f"photism: {self.summary()}\n", err=True)
 
     def _notes(self) -> list[str]:
-        """Return the amount of audio, the speed and the number of errors."""
+        """Return the amount of audio, the speed, the number of errors, and the time that is left."""
         elapsed_s, processed_s = self._clock() - self._started, self.processed_s
         speed = [format_speed(processed_s / elapsed_s)] if elapsed_s > 0 and processed_s > 0 else []
         errors = [f"{self.skipped:,} error{'s' * (self.skipped > 1)}"] if self.skipped else []
-        return [f"{format_duration(processed_s)} of audio", *speed, *errors]
-
-    def _left_s(self) -> float | None:
-        """Return the time in seconds that the rest will take at the speed so far; None if it cannot be said."""
         new = self.completed - self._done_before
-        if not self.count or new <= 0:
-            return None
-        return (self.count - self.completed) * (self._clock() - self._started) / new
+        left = []
+        if self.count and new > 0:
+            left = [f"about {format_duration((self.count - self.completed) * elapsed_s / new)} left"]
+        return [f"{format_duration(processed_s)} of audio", *speed, *errors, *left]
 
 
 def format_duration(seconds: float) -> str:
@@ -194,7 +194,7 @@ def progress_bar(description: str, total: float | None = None, *, quiet: bool = 
         total: amount that there is to do, if it is known.
         quiet: whether to show nothing.
     """
-    with _progress(quiet=quiet) as progress:
+    with _progress(quiet=quiet, has_estimate=True) as progress:
         yield ProgressBar(progress, progress.add_task(description, total=total, note=""))
 
 
@@ -208,15 +208,11 @@ def recordings_bar(
         description: what is being done.
         count: number of recordings; None if it is not known.
         clock: returns the time in seconds.
-
-    Raises:
-        typer.Exit: with status 2, at the end, if a recording was skipped.
     """
-    with _progress(quiet=False) as progress:
+    with _progress(quiet=False, has_estimate=False) as progress:
         task = progress.add_task(description, total=count, note="")
         bar = RecordingsBar(progress, task, count, clock=clock)
         yield bar
-    end_with_skipped(bar.skipped, bar.count or 0)
 
 
 def skipped_line(error: InputError) -> str:
@@ -235,19 +231,20 @@ def end_with_skipped(skipped: int, count: int) -> None:
         raise typer.Exit(ExitStatus.MISTAKE)
 
 
-def _progress(*, quiet: bool) -> Progress:
+def _progress(*, quiet: bool, has_estimate: bool) -> Progress:
+    """Return a bar, with an estimate of the time that is left at a constant speed."""
     from rich import console, progress
 
     errors = console.Console(stderr=True)
-    columns = (
+    columns = [
         progress.TextColumn("{task.description}"),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TaskProgressColumn(),
         progress.TextColumn("{task.fields[note]}"),
         progress.TimeElapsedColumn(),
-        progress.TextColumn("left"),
-        progress.TimeRemainingColumn(),
-    )
+    ]
+    if has_estimate:
+        columns += [progress.TextColumn("left"), progress.TimeRemainingColumn()]
     is_shown = errors.is_terminal and not quiet
     return progress.Progress(*columns, console=errors, transient=True, disable=not is_shown, redirect_stdout=False)

@@ -8,7 +8,7 @@ import typer
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
 from photism.cli.flags import add_verb
-from photism.cli.progress import recordings_bar
+from photism.cli.progress import end_with_skipped, recordings_bar
 from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
 from photism.errors import InputError
@@ -57,6 +57,7 @@ def timeline(
             file, name = files[result.number], writer.names[result.number]
             text = format_turns(file.name, result, output.chosen_format, name=name, warnings=file.warnings)
             writer.write(result.number, text, result.turns, duration_s=result.duration_s)
+    end_with_skipped(bar.skipped, len(files))
 
 
 def embed(
@@ -93,6 +94,7 @@ def embed(
             files[number].release()
         if embeddings:
             save_embeddings(embeddings, output)
+    end_with_skipped(bar.skipped, len(files))
 
 
 def enrol(
@@ -123,6 +125,7 @@ def enrol(
     with recordings_bar("embedding", len(files)) as bar:
         skip = skip_and_release(bar, files)
         verifier.enrol_into(output, name, files, force=force, on_error=skip, on_progress=bar.advance)
+    end_with_skipped(bar.skipped, len(files))
 
 
 def verify(
@@ -194,6 +197,7 @@ def calibrate(
         found = verifier.calibrate(of_files, on_error=skip, on_progress=bar.advance)
         found.save(output)
         typer.echo(str(found))
+    end_with_skipped(bar.skipped, len(files))
 
 
 speakers = typer.Typer(

@@ -11,7 +11,7 @@ import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli.live import transcribe_live
-from photism.cli.progress import recordings_bar
+from photism.cli.progress import end_with_skipped, recordings_bar
 from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
 from photism.errors import InputError
@@ -102,6 +102,7 @@ def transcribe(
             files[number].release()
             if references is not None and (problem := describe_mismatch(each)):
                 bar.echo(f"photism: {files[number].name}: {problem}\n", err=True)
+    end_with_skipped(bar.skipped, len(files))
 
 
 def _check_alignment(settings: TranscribeSettings, output: TranscriptOutput, *, is_live: bool) -> TranscriptOutput:
