@@ -145,6 +145,7 @@ def _prepare(
         read_group=lambda row: kind.group(row, settings),
         read_columns=lambda row: kind.columns(row, settings),
         sound_column=settings.sound_column,
+        named_columns=_named_columns(settings),
         dataset_config=settings.dataset_config,
         limit=settings.limit,
     )
@@ -161,6 +162,15 @@ def _prepare(
     listener.stage("reading the recordings")
     dataset: FeatureDataset = cached_dataset(source, key, preparation, on_hours=listener.prepared)
     return pretrained, settings, kind.create(settings, dataset, distributed.device, listener), source.notes
+
+
+def _named_columns(settings: TrainingSettings) -> Sequence[str]:
+    """Return the columns with targets and speakers that settings name."""
+    names = [getattr(settings, name, None) for name in ("label_column", "speaker_column")]
+    texts: str | None = getattr(settings, "text_column", None)
+    if isinstance(settings, AlignSettings) and texts:
+        return [*filter(None, names), *map(str.strip, texts.split(","))]
+    return [name for name in (*names, texts) if name]
 
 
 def _new_trainer(model: TaskModel, settings: TrainingSettings, patience: int) -> Trainer:

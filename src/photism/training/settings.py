@@ -38,7 +38,8 @@ class TrainingSettings:
 
     data: str = setting(
         "",
-        "Folder of recordings, WebDataset shards (.tar), or a data set of the Hugging Face hub or on disk.",
+        "Folder of recordings, Lance data set, Parquet file, WebDataset shards (.tar), or a data set of the Hugging "
+        "Face hub or on disk.",
         is_argument=True,
     )
     output: str = setting("", "Folder for the model, its checkpoints and logs.", short="-o")
@@ -50,7 +51,7 @@ class TrainingSettings:
 
     dataset_config: str | None = setting(None, "Configuration of a hub data set that has several.")
     sound_column: str | None = setting(
-        None, "Column with the recording; by default the first of audio, file_name, file, path, sound, video."
+        None, "Column with the recording; by default the first of audio, file_name, file, path, sound, video, location."
     )
     validation_share: float = setting(
         0.1, "Fraction of the clips without a given split to use for validation.", minimum=0, below=1

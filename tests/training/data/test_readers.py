@@ -214,7 +214,7 @@ def test_missing_data(tmp_path):
     with pytest.raises(InputError, match="shards that exist; no file matches"):
         read(tmp_path / "*.tar")
     (tmp_path / "sound.wav").write_bytes(b"")
-    with pytest.raises(InputError, match="is a file"):
+    with pytest.raises(InputError, match="is another file"):
         read(tmp_path / "sound.wav")
     for name in ("metadata.csv", "metadata.jsonl"):
         (tmp_path / name).write_text("")

@@ -14,7 +14,7 @@ from photism.errors import InputError
 if TYPE_CHECKING:
     from photism.audio.waveform import AudioSource
 
-SOUND_COLUMNS = ("audio", "file_name", "file", "path", "sound", "video")
+SOUND_COLUMNS = ("audio", "file_name", "file", "path", "sound", "video", "location")
 TEXT_COLUMNS = ("text", "caption", "captions", "texts", "sentence", "transcript", "transcription", "description")
 TRANSCRIPT_COLUMNS = tuple(dict.fromkeys(("text", "transcript", "transcription", "sentence", *TEXT_COLUMNS)))
 LABEL_COLUMNS = ("labels", "label", "category")

@@ -92,7 +92,7 @@ class _NamedSplit:
     def rows(self, data: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield rows; their own split and name take precedence, unless they are missing."""
         for index, row in zip(self.numbers, data, strict=False):
-            classes = {name: _class_names(feature, row[name]) for name, feature in self.classes.items()}
+            classes = {name: class_names(feature, row[name]) for name, feature in self.classes.items()}
             own = {"split": self.name} if is_missing(row.get("split")) else {}
             named = {"name": f"{self.name}/{index}"} if is_missing(row.get("name")) else {}
             yield {**row, **classes, **own, **named}
@@ -118,7 +118,7 @@ def _limited(splits: list[_NamedSplit], rows: RowReader, limit: int) -> list[_Na
     return splits
 
 
-def _class_names(feature: Any, numbers: Any) -> list[str]:
+def class_names(feature: Any, numbers: Any) -> list[str]:
     """Return the names of a class number or a list of them; a number below 0 means that there is none."""
     given = numbers if isinstance(numbers, list) else [numbers]
     return [feature.int2str(number) for number in given if number is not None and number >= 0]

@@ -4,6 +4,7 @@ metadata.csv, .tsv or .jsonl    a row a recording: file, text or labels, optiona
 clips, train.tsv, …             Common Voice, LJSpeech, LibriSpeech or MLS as they are unpacked
 wav.scp, text, …                a Kaldi data folder
 train/dog/1.wav                 recordings in folders that are named like labels, perhaps in those of splits
+sounds.lance, sounds.parquet    a row a recording, in any columns
 shard-{000..099}.tar            WebDataset
 name or path                    whatever `datasets.load_dataset` or `load_from_disk` reads, streamed
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from photism.errors import InputError
+from photism.training.data.arrow_data import is_arrow_data, read_arrow_data, version_of
 from photism.training.data.example import (
     NO_COLUMNS,
     SOUND_COLUMNS,
@@ -61,17 +63,20 @@ def read_examples(
     read_group: ReadGroup = lambda row: None,
     read_columns: ReadColumns = lambda row: NO_COLUMNS,
     sound_column: str | None = None,
+    named_columns: Sequence[str] = (),
     dataset_config: str | None = None,
     limit: int | None = None,
 ) -> DataSource:
     """Return the examples of a data set, in the same order whenever it is read.
 
     Args:
-        data: a folder, WebDataset shards (paths or URLs that end in .tar, with {000..099} or *), or a hub data set.
+        data: a folder, a Lance data set, a Parquet file, WebDataset shards (paths or URLs that end in .tar, with
+            {000..099} or *), or a hub data set.
         read_row: returns the targets of a row as texts.
         read_group: returns what keeps rows in one split together.
         read_columns: returns the columns that hold a row's targets.
         sound_column: column with a file, bytes, or the Audio feature of `datasets`; None for one of the usual ones.
+        named_columns: other columns that settings name.
         dataset_config: configuration of a hub data set that has several.
         limit: number of examples to choose, from all splits and classes; the first ones of a stream.
 
@@ -82,8 +87,14 @@ def read_examples(
     rows = RowReader(read_row, read_group, read_columns, (sound_column,) if sound_column else SOUND_COLUMNS)
     if data.endswith(TAR_SUFFIXES):
         return DataSource(read_shards(data, rows), _stream_notes(limit))
+    if is_arrow_data(data):
+        named = (*named_columns, sound_column) if sound_column else named_columns
+        return read_arrow_data(data, rows, named_columns=named, limit=limit)
     if folder.is_file():
-        raise InputError(f"data must be a folder, shards (.tar) or the name of a data set; {data} is a file")
+        raise InputError(
+            "data must be a folder, a Lance data set, a Parquet file, shards (.tar) or the name of a data set; "
+            f"{data} is another file"
+        )
     source = _read_lists(folder, rows)
     if source is None and folder.is_dir() and not is_saved_dataset(folder):
         recordings = recordings_in(folder)
@@ -155,6 +166,8 @@ def fingerprint(data: str, dataset_config: str | None = None) -> str:
     a list names are not looked at.
     """
     path = Path(data)
+    if is_arrow_data(data):
+        return version_of(data)
     if path.is_dir():
         files = sorted(path.rglob("*"))
     elif data.endswith(TAR_SUFFIXES):
