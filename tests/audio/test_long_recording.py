@@ -11,7 +11,9 @@ from photism.audio.level import measure_level
 from photism.audio.log_mel import log_mel
 from photism.audio.log_mel_stream import LogMelStream
 from photism.audio.long_recording import LongRecording, load_recording, sample_blocks
+from photism.audio.sources import SoundFile
 from photism.audio.writing import write_waveform
+from photism.errors import RecordingWarning
 from tests.support.long_recordings import read_in_blocks
 
 SAMPLES = (0.1 * np.random.default_rng(0).standard_normal(40_123)).astype(np.float32)
@@ -77,3 +79,14 @@ def test_features_in_blocks_are_those_of_the_whole_recording(stride):
         assert stream.token_count == int(mask.sum()) == len(found)
         torch.testing.assert_close(found, expected[0, : len(found)], atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(beginning, expected[0, : min(5, len(found))], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("load", [load_waveform, load_recording])
+def test_samples_that_another_process_decoded_are_taken_with_what_is_missing(path, load):
+    decoded = Waveform(SAMPLES[:16_000], ("1.5 s are missing",))
+    sound = SoundFile(path, decoded=decoded)
+    with pytest.warns(RecordingWarning, match="1.5 s are missing"):
+        assert load(sound) is decoded
+    assert sound.warnings == decoded.warnings
+    with pytest.raises(InputError, match="longer than max_duration_s"):
+        load(sound, max_duration_s=0.5)

@@ -113,6 +113,8 @@ def load_recording(
 
 def _read(sound: SoundFile, limit_s: float) -> Recording:
     """Read a file to its end, but keep at most an hour of it in memory."""
+    if (decoded := sound.decoded_within(limit_s)) is not None:
+        return decoded
     held: list[NDArray[np.float32]] = []
     count = 0
     meter = LevelMeter()

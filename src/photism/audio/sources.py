@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, is_fault_of_input
 from photism.output_files import without_credentials
+
+if TYPE_CHECKING:
+    from photism.audio.waveform import Waveform
 
 READ_BYTES = 2**20  # read at a time, so that the size limit stops reading within a megabyte
 MAX_DOWNLOAD_BYTES = 256 * 2**20
@@ -32,6 +35,7 @@ class SoundFile:
         reading: how the recording is read.
         start_s: start of the segment to read, in seconds.
         end_s: end of the segment; None for the end of the recording.
+        decoded: samples of the segment, if another process has decoded them.
 
     Raises:
         InputError: the segment starts before 0 s, or does not end after its start.
@@ -46,6 +50,7 @@ class SoundFile:
     reading: ReadingSettings = field(default_factory=ReadingSettings)
     start_s: float = 0.0
     end_s: float | None = None
+    decoded: Waveform | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = field(default=(), init=False)
     download_warnings: tuple[str, ...] = field(default=(), init=False)
     _held: bytes | None = field(default=None, init=False, repr=False)
@@ -81,6 +86,18 @@ class SoundFile:
         if isinstance(file, BytesIO):
             self._held = file.getvalue()
         return file
+
+    def decoded_within(self, limit_s: float) -> Waveform | None:
+        """Return the samples that were decoded before, and report what is missing, as reading the file would do.
+
+        Args:
+            limit_s: longest duration; samples that are longer are not returned, so that reading the file reports it.
+        """
+        if self.decoded is None or self.decoded.duration_s > limit_s:
+            return None
+        self.warnings = self.decoded.warnings
+        self.reading.report(self.name, self.warnings)
+        return self.decoded
 
     def release(self) -> None:
         """Free the memory of a file that was read into it. A pipe and a file object cannot be read again then."""

@@ -146,6 +146,8 @@ def load_waveform(
     source = recording_in(source)
     if isinstance(source, Waveform):
         return source
+    if isinstance(source, SoundFile) and (decoded := source.decoded_within(max_duration_s)) is not None:
+        return decoded
     if isinstance(source, SoundFile) and (track is not None or channel is not None or strict or allow_private_urls):
         raise InputError("a SoundFile has its own track, channel, strict and allow_private_urls: give them to it")
     reading = (
