@@ -1,0 +1,115 @@
+"""The recordings that are in error, as rows of JSON Lines next to an output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from photism.files import atomic_path, sibling
+from photism.jobs.done_rows import PLACE_DIGITS, DoneRows, parse_id
+from photism.jobs.outputs.appending import append
+from photism.jobs.rows import as_json_line, describe_recording
+
+if TYPE_CHECKING:
+    from photism.manifest.entry import Entry
+
+Stage: TypeAlias = Literal["listing", "reading", "model", "writing"]
+"""Where an error occurred: in the manifest, in the recording, in the output of the model, or in the file of rows."""
+
+
+FOLDER_ERRORS = "errors.jsonl"
+"""Name of the file of errors in a folder."""
+
+
+def errors_path(output: Path) -> Path:
+    """Return the file of errors of an output that is a file: next to it."""
+    return sibling(output.with_suffix(""), f".{FOLDER_ERRORS}")
+
+
+class ErrorsFile:
+    """File of the recordings that are in error; there is none as long as there are no errors.
+
+    Each run tries them again. Those of earlier runs stay until this run has processed them.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        count: number of errors of this run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.count = path, 0
+        self._file = None
+        self._places: set[str] = set()  # of recordings and rows in error in this run
+
+    def add(self, entry: Entry, row_id: str, where: Stage, error: Exception) -> None:
+        """Append an error of a recording."""
+        row = {**describe_recording(entry), "what": " ".join(str(error).split()), "where": where, "id": row_id}
+        if self._file is None:
+            _cut_incomplete(self.path)
+            self._file = self.path.open("ab", buffering=0)
+        append(self._file, as_json_line(row), self.path)
+        self._places.add(_place(row))
+        self.count += 1
+
+    def close(self, done: DoneRows) -> Path | None:
+        """Remove errors of earlier runs that were tried again, and return the file unless no error is left.
+
+        Args:
+            done: the recordings that the output has.
+        """
+        if self._file is not None:
+            self._file.close()
+        if not self.path.exists():
+            return None
+        done.sort()
+        earlier = sum(1 for _ in _read_rows(self.path)) - self.count
+        kept = 0
+        with atomic_path(self.path) as unfinished, unfinished.open("wb") as file:
+            for number, row in enumerate(_read_rows(self.path)):
+                if number < earlier and (_place(row) in self._places or _is_done(row, done)):
+                    continue
+                file.write(as_json_line(row))
+                kept += 1
+        if kept:
+            return self.path
+        self.path.unlink()
+        return None
+
+
+def _place(row: dict[str, Any]) -> str:
+    """Return what rows of the same recording, or of the same line of a manifest, have in common."""
+    found = parse_id(row.get("id"))
+    return str(row.get("file")) if found is None else found.key[:PLACE_DIGITS]
+
+
+def _is_done(row: dict[str, Any], done: DoneRows) -> bool:
+    found = parse_id(row.get("id"))
+    return found is not None and done.has_place(found.key)
+
+
+def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file, without an incomplete one at its end."""
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict):
+                yield row
+
+
+def _cut_incomplete(path: Path) -> None:
+    """End an incomplete last line, which is not read then."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        content_end = file.seek(0, 2)
+        if content_end:
+            file.seek(content_end - 1)
+            if file.read(1) != b"\n":
+                file.write(b"\n")

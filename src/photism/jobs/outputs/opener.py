@@ -1,0 +1,56 @@
+"""Choose the kind of an output by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from photism.errors import InputError
+from photism.files import check_folder, check_writable
+from photism.jobs.job import Job
+from photism.jobs.outputs.folder import Folder
+from photism.jobs.outputs.json_lines import JsonLines
+from photism.jobs.outputs.output import OpenOutput
+from photism.jobs.outputs.text_file import TextFile
+from photism.output_files import is_folder
+
+if TYPE_CHECKING:
+    from photism.manifest.entry import Entry
+
+JSON_LINES = "jsonl"
+
+
+def output_opener(
+    output: str | Path, job: Job, *, format: str | None = None, name_of: Callable[[Entry], str], force: bool = False
+) -> OpenOutput:
+    """Return a function that opens a file or folder, after checking what can be checked before the model is loaded.
+
+    Args:
+        output: file or folder; a folder that does not exist ends in a slash.
+        job: the job.
+        format: text format; by default the suffix of the file.
+        name_of: returns the relative path, without a suffix, of a recording's file in a folder.
+        force: replace an output that was computed with another model or settings.
+
+    Raises:
+        InputError: the format is unknown, or the output cannot be written.
+    """
+    path = Path(output)
+    if is_folder(str(output)):
+        check_folder(path, "-o")
+        text_format = job.text_format(format or JSON_LINES)
+        return lambda run: Folder(path, run, job.columns, text_format, name_of=name_of, force=force)
+    check_writable(path, "-o", force=True)  # an existing file is checked when it is opened
+    chosen = format or path.suffix[1:].lower()
+    if chosen == JSON_LINES or (chosen == "json" and path.suffix.lower() == ".jsonl"):
+        return lambda run: JsonLines(path, run, job.columns, force=force)
+    text_format = job.text_format(chosen)
+    if not text_format.is_joint:
+        raise InputError(f"-o {path}: {chosen} needs a file for each recording; give a folder")
+    return lambda run: TextFile(path, run, job.columns, text_format, name_of=name_of, force=force)
+
+
+def name_without_suffix(entry: Entry) -> str:
+    """Return the relative path of a recording without its suffix."""
+    return str(PurePosixPath(entry.name).with_suffix(""))
