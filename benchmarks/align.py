@@ -125,13 +125,13 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
     from transformers import Wav2Vec2BertConfig
 
     from photism.encoder.model import Wav2Vec2BertModel
+    from photism.prompts.pretrained_encoder import PretrainedEncoder
     from photism.prompts.prompt_space import PromptSpace
     from photism.training.data.example import Example
     from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
     from photism.training.data.feature_dataset import FeatureSettings
     from photism.training.data.text_embeddings import TextEmbeddings
     from photism.training.distributed import DistributedContext
-    from photism.training.pretrained import PretrainedEncoder
     from photism.training.settings import AlignSettings
     from photism.training.task_model import TaskModel
     from photism.training.tasks.align import AlignTask

@@ -16,7 +16,7 @@ from photism import (
     SpeakerVerifier,
     Transcriber,
 )
-from photism.training.pretrained import load_pretrained_encoder
+from photism.prompts.pretrained_encoder import load_pretrained_encoder
 from tests.support.classifiers import make_classifier
 from tests.support.speaker_models import make_speaker_model
 from tests.support.tiny_audio2img import make_audio2img

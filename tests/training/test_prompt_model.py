@@ -11,9 +11,9 @@ import transformers
 from photism import AudioToImagePipeline, Waveform
 from photism.audio.log_mel import log_mel
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.pretrained_encoder import load_pretrained_encoder
 from photism.prompts.prompt_space import PromptSpace
 from photism.settings import SettingError
-from photism.training.pretrained import load_pretrained_encoder
 from photism.training.prompt_model import PromptEncoderBuilder, choose_diffusion
 from photism.training.settings import DEFAULT_DIFFUSION, AlignSettings
 from tests.support.tiny_audio2img import make_audio2img

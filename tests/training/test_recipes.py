@@ -9,12 +9,12 @@ from accelerate import Accelerator
 from torch.nn import functional
 
 from photism.prompts.diffusion.loading import load_diffusion
+from photism.prompts.pretrained_encoder import load_pretrained_encoder
 from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
 from photism.training.data.readers import read_examples
 from photism.training.data.text_embeddings import prepare_text_embeddings
 from photism.training.distributed import DistributedContext
 from photism.training.optimizer import learning_rate_factor
-from photism.training.pretrained import load_pretrained_encoder
 from photism.training.recipes import RECIPES, read_recipe
 from photism.training.task_model import TaskModel
 from photism.training.tasks.align import AlignTask

@@ -9,12 +9,12 @@ from accelerate import Accelerator
 from photism.hub import bundled_model
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.diffusion.loading import load_diffusion
+from photism.prompts.pretrained_encoder import load_pretrained_encoder
 from photism.training.cost import measure_cost
 from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
 from photism.training.data.readers import read_examples
 from photism.training.data.text_embeddings import prepare_text_embeddings
 from photism.training.distributed import DistributedContext
-from photism.training.pretrained import load_pretrained_encoder
 from photism.training.prompt_model import PromptEncoderBuilder
 from photism.training.settings import (
     AlignSettings,

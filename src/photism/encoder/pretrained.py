@@ -20,6 +20,7 @@ from photism.device import choose_device, choose_dtype
 from photism.encoder.model import Wav2Vec2BertPreTrainedModel
 from photism.encoder.processor import SAVED_AS, Wav2Vec2BertFeatureExtractor
 from photism.errors import InputError, as_input_error
+from photism.fingerprint import TRAINING_ONLY
 from photism.hub import fetch_files
 from photism.json_files import check_library_files, read_json_object
 from photism.library_logging import quiet_libraries
@@ -30,8 +31,6 @@ CONFIG_FILES = ("config.json", "preprocessor_config.json", "processor_config.jso
 WEIGHT_FILES = "model*.safetensors"
 """File pattern of the weights, sharded or not; other safetensors in the folder, such as adapters, do not match."""
 EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
-TRAINING_ONLY = "masked_spec_embed"
-"""Name of the embedding that SpecAugment masks with; inference does not use it, and checkpoints may lack it."""
 TASKS = {
     "ForCTC": "it transcribes speech; use photism transcribe",
     "ForXVector": "it embeds speakers; use photism speakers embed or verify",

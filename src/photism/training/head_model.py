@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from photism.encoder.processor import Wav2Vec2BertFeatureExtractor
+from photism.prompts.pretrained_encoder import PretrainedEncoder
 from photism.training.data.example import speaker_of_row
 from photism.training.parameters import configure_dropout, merge_lora, prepare_encoder
-from photism.training.pretrained import PretrainedEncoder
 from photism.training.settings import FinetuneSettings
 from photism.training.task import CardSections
 

@@ -11,10 +11,10 @@ import torch
 
 from photism.errors import as_input_error
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
+from photism.prompts.pretrained_encoder import PretrainedEncoder, select
 from photism.prompts.prompt_space import PromptSpace
 from photism.settings import SettingError
 from photism.training.parameters import configure_dropout, merge_lora, prepare_encoder
-from photism.training.pretrained import PretrainedEncoder, select
 from photism.training.settings import DEFAULT_DIFFUSION, TRAINABLE_ADAPTERS, AlignSettings
 
 DEFAULT_ADAPTER = "resampler"

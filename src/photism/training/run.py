@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from photism.errors import InputError
 from photism.files import atomic_files, check_folder
+from photism.prompts.pretrained_encoder import PretrainedEncoder, load_pretrained_encoder
 from photism.settings import SettingError
 from photism.training.checkpoint import BEST, read_best
 from photism.training.cost import measure_cost
@@ -21,7 +22,6 @@ from photism.training.data.report import report_dataset
 from photism.training.distributed import DistributedContext, full_tensor, new_accelerator
 from photism.training.logging import METRICS, Listener, TrainingLogger, read_log
 from photism.training.output import check_output, create_repository, push_to_hub, write_provenance
-from photism.training.pretrained import PretrainedEncoder, load_pretrained_encoder
 from photism.training.result import Outcome, Preflight, published_files, write_result
 from photism.training.settings import (
     AlignSettings,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from photism import __version__
 from photism.audio.long_recording import LongRecording
@@ -16,6 +15,7 @@ from photism.audio.sources import SoundFile
 from photism.audio.waveform import Waveform
 from photism.drawing.negative_prompt import NEGATIVE_WORDS, Negative, TextPrompt
 from photism.drawing.video.motion import BANDS
+from photism.fingerprint import model_fingerprint
 
 if TYPE_CHECKING:
     from photism.drawing.video.audio_features import MeasuredRecording
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from photism.drawing.video.settings import FilmSettings
 
 READ_BYTES = 2**20
-DIGEST_VALUES = 64  # values of each tensor that enter a digest; other training changes nearly all of them
 
 
 def fingerprint(film: Film) -> dict[str, Any]:
     """Return the fingerprint of a film as JSON values: versions, digests of the models and recording, and settings."""
     return {
         "photism": __version__,
-        "encoder": _model_digest(film.encoder),
+        "encoder": model_fingerprint(film.encoder),
         "diffusion": _diffusion_digest(film.generator.diffusion),
         "device": film.encoder.device.type,
         "dtype": str(film.encoder.dtype).removeprefix("torch."),
@@ -146,34 +145,13 @@ def _file_digest(sound: SoundFile) -> str:
 def _diffusion_digest(diffusion: Any) -> str:
     scheduler_config = json.dumps(dict(diffusion.scheduler.config), sort_keys=True, default=str)
     models = [component for component in diffusion.components.values() if isinstance(component, nn.Module)]
-    parts = [scheduler_config, type(diffusion.scheduler).__name__, *map(_model_digest, models)]
+    parts = [scheduler_config, type(diffusion.scheduler).__name__, *map(_describe_model, models)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _model_digest(model: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(_tensors(model).items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        values = tensor.detach().flatten()
-        values = values[:: max(1, len(values) // DIGEST_VALUES)].to("cpu", torch.float64)
-        digest.update(values.numpy().tobytes())
-    for name, module in model.named_modules():
-        scaling = getattr(module, "scaling", None)
-        if isinstance(scaling, dict):  # the scale of LoRA weights in a layer of peft, which no tensor holds
-            digest.update(f"{name} {scaling}".encode())
-        scale = getattr(module, "scale", None)
-        if isinstance(scale, list):  # of the images of an IP-Adapter
-            digest.update(f"{name} {scale}".encode())
-    return digest.hexdigest()
-
-
-def _tensors(model: nn.Module) -> Mapping[str, Tensor]:
-    state = model.state_dict()
-    if any(tensor.is_meta for tensor in state.values()):  # sequential offloading
-        from accelerate.utils.modeling import get_state_dict_offloaded_model
-
-        return get_state_dict_offloaded_model(model)
-    return state
+def _describe_model(model: nn.Module) -> str:
+    dtypes = {str(tensor.dtype) for tensor in model.state_dict().values()}
+    return f"{model_fingerprint(model)} {sorted(dtypes)}"
 
 
 def _negative(negative: Negative | None) -> str | None:

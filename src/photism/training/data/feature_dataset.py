@@ -20,32 +20,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from photism.audio.log_mel import FRAMES_PER_S
+from photism.audio.feature_settings import FeatureSettings
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class FeatureSettings:
-    """Arguments of `log_mel` that an encoder expects.
-
-    Attributes:
-        num_mel_bins: mel bins of a frame.
-        stride: frames that are stacked to a token.
-    """
-
-    num_mel_bins: int = 80
-    stride: int = 2
-
-    @property
-    def width(self) -> int:
-        """Numbers in a token."""
-        return self.num_mel_bins * self.stride
-
-    @property
-    def tokens_per_s(self) -> float:
-        """Tokens per second of audio."""
-        return FRAMES_PER_S / self.stride
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Checkpoint that a training starts from: a Wav2Vec2-BERT, with or without a head, or a Photism model.
+"""The encoder of a checkpoint: of a Wav2Vec2-BERT, with or without a head, or of a Photism model.
 
-Only its configuration and its weights are read. The model that is trained is built once, and takes them over.
+Only its configuration and its weights are read. A model is built once by the caller, and takes them over.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import Wav2Vec2BertConfig
 
+from photism.audio.feature_settings import FeatureSettings
 from photism.encoder.model import Wav2Vec2BertModel
-from photism.encoder.pretrained import TRAINING_ONLY, WEIGHT_FILES, find_checkpoint, read_tensor_headers
+from photism.encoder.pretrained import WEIGHT_FILES, find_checkpoint, read_tensor_headers
 from photism.errors import InputError, as_input_error
+from photism.fingerprint import TRAINING_ONLY
 from photism.hub import bundled_model
 from photism.prompts.audio2img import audio2img_config, is_audio2img, name_in_prompt_encoder
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoderConfig
-from photism.training.data.feature_dataset import FeatureSettings
 from photism.weights import check_fit, check_values
 
 BUNDLED = "tiny"

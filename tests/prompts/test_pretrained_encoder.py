@@ -11,8 +11,8 @@ from transformers import Wav2Vec2BertConfig
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
+from photism.prompts.pretrained_encoder import load_pretrained_encoder
 from photism.training.head_model import HeadBuilder
-from photism.training.pretrained import load_pretrained_encoder
 from photism.training.settings import ClassifySettings
 from tests.support.tiny_audio2img import make_audio2img
 
