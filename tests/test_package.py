@@ -11,6 +11,7 @@ import photism
 
 OWN = [
     "AudioClassifier",
+    "AudioEmbedder",
     "AudioLDM2Pipeline",
     "AudioPromptEncoder",
     "AudioToImagePipeline",

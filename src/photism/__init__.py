@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 # The public names of Photism's own. Those of transformers are importable from here as well, but `import *` skips them.
 __all__ = [
     "AudioClassifier",
+    "AudioEmbedder",
     "AudioLDM2Pipeline",
     "AudioPromptEncoder",
     "AudioToImagePipeline",
@@ -56,6 +57,7 @@ if TYPE_CHECKING:  # the names below, for type checkers and editors
     from photism.encoder.processor import Wav2Vec2BertProcessor as Wav2Vec2BertProcessor
     from photism.encoder.x_vector import Wav2Vec2BertForXVector as Wav2Vec2BertForXVector
     from photism.errors import InputError
+    from photism.listening.audio_embedder import AudioEmbedder
     from photism.listening.classification import AudioClassifier
     from photism.listening.diarization import SpeakerTimeline
     from photism.listening.transcription.transcriber import Transcriber
@@ -76,6 +78,7 @@ if TYPE_CHECKING:  # the names below, for type checkers and editors
 # The module that defines each public name. It is imported when the name is first used, and torch with it.
 _MODULES = {
     "AudioClassifier": "photism.listening.classification",
+    "AudioEmbedder": "photism.listening.audio_embedder",
     "AudioLDM2Pipeline": "photism.audioldm2.pipeline",
     "AudioPromptEncoder": "photism.prompts.audio_prompt_encoder",
     "AudioToImagePipeline": "photism.drawing.pipeline",

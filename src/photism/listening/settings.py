@@ -10,6 +10,8 @@ from photism.settings import REQUIRED, SettingError, setting, settings
 
 ScoreFunction: TypeAlias = Literal["softmax", "sigmoid", "none"]
 
+VectorKind: TypeAlias = Literal["prompt", "mean", "xvector"]
+VECTOR_KINDS: tuple[VectorKind, ...] = get_args(VectorKind)
 SCORE_FUNCTIONS: tuple[ScoreFunction, ...] = get_args(ScoreFunction)
 FRAME_S = 0.025
 """Duration of a log-mel frame in seconds, the shortest window."""
@@ -172,6 +174,28 @@ class EmbeddingSettings:
 
 
 @settings
+class EmbedSettings(EmbeddingSettings):
+    """Settings of vectors of recordings."""
+
+    window_s: float | None = setting(
+        None,
+        "Length of overlapping windows that have a vector each. Default: one vector for the whole recording.",
+        unit="seconds",
+        minimum=FRAME_S,
+        flag="--window",
+    )
+    hop_s: float | None = _hop_s()
+
+    def check(self) -> None:
+        """Check the windows.
+
+        Raises:
+            SettingError: the hop exceeds the window.
+        """
+        _check_hop(self.window_s, self.hop_s)
+
+
+@settings
 class VerifySettings:
     """Settings of speaker verification."""
 
@@ -218,6 +242,44 @@ class DiarizationModelSettings:
     model: str = setting(REQUIRED, "Folder or hub id of a Wav2Vec2BertForAudioFrameClassification.")
     device: str | None = device_setting()
     dtype: str = dtype_setting()
+
+
+@settings
+class EmbedModelSettings:
+    """Model of vectors of recordings."""
+
+    model: str | None = setting(
+        None, "Folder or hub id of a Photism model or of any Wav2Vec2-BERT. Default: the bundled model."
+    )
+    kind: VectorKind | None = setting(
+        None,
+        "Kind of vectors: prompt compares recordings with texts, by a Photism model; mean is the mean over time of a "
+        "layer of any Wav2Vec2-BERT; xvector compares speakers. Default: by the model.",
+        choices=VECTOR_KINDS,
+    )
+    layer: int | None = setting(
+        None,
+        "Layer of the mean, as hidden_states are counted: 0 is the input of the first layer, -1 the output of the "
+        "last. Default: the last.",
+    )
+    diffusion: str | None = setting(
+        None,
+        "Folder or hub id of the diffusers pipeline whose text encoder compares texts with the vectors of a Photism "
+        "model. Default: the model's own.",
+    )
+    device: str | None = device_setting()
+    dtype: str = dtype_setting()
+
+    def check(self) -> None:
+        """Check that each setting is one of the kind.
+
+        Raises:
+            SettingError: there is a layer, or a diffusion pipeline, and the vectors are of another kind.
+        """
+        if self.layer is not None and self.kind not in (None, "mean"):
+            raise SettingError("layer", f"is of {{}} mean; got {self.kind}", "kind")
+        if self.diffusion is not None and self.kind not in (None, "prompt"):
+            raise SettingError("diffusion", f"is of {{}} prompt; got {self.kind}", "kind")
 
 
 @settings

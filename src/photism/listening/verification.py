@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import normalize
 
-from photism.audio.log_mel import FRAMES_PER_S
-from photism.audio.long_recording import LongRecording, Recording
 from photism.audio.sources import SoundFile, source_name
-from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
-from photism.encoder.chunked import max_exact_tokens
+from photism.audio.waveform import SAMPLING_RATE, AudioSource
 from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
-from photism.finite import check_finite, each_finite
+from photism.listening.audio_embedder import AudioEmbedder
 from photism.listening.batching import (
     OnError,
     OnProgress,
     Recordings,
-    in_batches,
     is_single,
-    read_ahead,
-    without_errors,
 )
 from photism.listening.calibration import Calibration
 from photism.listening.embeddings import load_others, save_embeddings
-from photism.listening.head_states import encode_recordings, stream_states
 from photism.listening.metrics import equal_error_rate, min_detection_cost
 from photism.listening.settings import EmbeddingSettings
-from photism.listening.windowed_scores import MAX_GROUP_SAMPLES
+from photism.listening.x_vectors import XVectors
 from photism.output_files import printable
 from photism.settings import accepts
 
@@ -149,41 +139,15 @@ class SpeakerVerifier:
         Raises:
             InputError: a recording is unreadable and there is no `on_error`, or there are no recordings.
         """
-        found = read_ahead(
+        embedder = AudioEmbedder(XVectors(self.model, self.extractor), kind="xvector", **vars(self.settings))
+        found = embedder.stream(
             recordings,
             sampling_rate=sampling_rate,
             max_duration_s=max_duration_s,
-            num_workers=self.settings.num_workers,
-            refuse_silence=True,
             on_error=on_error,
+            on_progress=on_progress,
         )
-
-        def report(number: int, duration_s: float, processed_s: float) -> None:
-            """Report the progress of a recording."""
-            if on_progress:
-                on_progress(number, processed_s, duration_s)
-
-        def embed_batch(batch: Sequence[tuple[int, Recording]]) -> list[Embedding]:
-            """Embed a batch and report the progress."""
-            short = [recording for _, recording in batch if isinstance(recording, Waveform)]
-            rows = iter(self._embed(short) if short else ())
-            embedded: list[Embedding] = []
-            for number, recording in batch:
-                progress = partial(report, number, recording.duration_s)
-                embedded.append(
-                    next(rows) if isinstance(recording, Waveform) else self._embed_long(recording, progress)
-                )
-                progress(recording.duration_s)
-            return embedded
-
-        embedded = in_batches(
-            found,
-            lambda batch: list(zip((number for number, _ in batch), each_finite(embed_batch, batch), strict=True)),
-            length=lambda item: item[1].sample_count,
-            batch_size=self.settings.batch_size,
-            max_group_length=MAX_GROUP_SAMPLES,
-        )
-        return without_errors(embedded, on_error)
+        return ((each.number, each.vectors[0]) for each in found)
 
     def embed(
         self,
@@ -364,25 +328,6 @@ class SpeakerVerifier:
                     f"speaker {name!r} must be an embedding of {width} numbers and unit length; got shape "
                     f"{speaker.shape}: enrol and compare with the same model"
                 )
-
-    @torch.no_grad()
-    def _embed(self, waveforms: Sequence[Waveform]) -> Embedding:
-        padded_s = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-        fits = padded_s * FRAMES_PER_S / self.extractor.stride <= max_exact_tokens(self.model.wav2vec2_bert)
-        groups = [waveforms] if fits else [[waveform] for waveform in waveforms]
-        rows = [self.model.embed(*encode_recordings(self.model, self.extractor, group)).float() for group in groups]
-        return self._normalized(torch.cat(rows))
-
-    @torch.no_grad()
-    def _embed_long(self, recording: LongRecording, on_progress: Callable[[float], None]) -> Embedding:
-        blocks = stream_states(self.model, self.extractor, recording, on_progress=on_progress)
-        return self._normalized(self.model.embed_blocks(blocks).float())[0]
-
-    def _normalized(self, embeddings: Tensor) -> Embedding:
-        """Scale embeddings (B, D) to unit length."""
-        # The norm of finite numbers may overflow too, and they would become zeros.
-        check_finite(embeddings.norm(dim=1, keepdim=True), "embeddings", self.model.dtype)
-        return normalize(embeddings, dim=1).cpu().numpy()
 
     def _is_speaker(self, one: Any) -> bool:
         width = self.model.config.xvector_output_dim

@@ -71,7 +71,7 @@ class CaptionRanker:
         self.encoder = encoder.to(diffusion._execution_device)
         self.diffusion = diffusion
         self.captions = tuple(captions)
-        self._encoded = lru_cache(maxsize=CACHED_LISTS)(self._encode)
+        self._encoded = lru_cache(maxsize=CACHED_LISTS)(self.encode_captions)
         self._memorised_cosines = lru_cache(maxsize=CACHED_LISTS)(self._compare_memorised)
 
     @classmethod
@@ -249,8 +249,8 @@ class CaptionRanker:
             raise InputError("captions must contain at least one text; the model has no default captions: give some")
         return choices
 
-    def _encode(self, texts: tuple[str, ...]) -> Tensor:
-        """Encode M texts: float32 (M, S, D)."""
+    def encode_captions(self, texts: Sequence[str]) -> Tensor:
+        """Encode M captions with the text encoder: float32 (M, S, D). Those that are cut off are reported."""
         tokenizer = self.diffusion.tokenizer
         given = [text for text in texts if text not in self.captions]  # its own captions are those of its training
         with user_text():  # also for the tokenizer, which sets padding and truncation for a call
