@@ -9,14 +9,14 @@ import argparse
 from html import escape
 from pathlib import Path
 
-WIDTH, HEIGHT = 1120, 582
+WIDTH, HEIGHT = 1120, 644
 BOX_WIDTH, BOX_HEIGHT = 172, 76
-TOP, COLUMNS = 226, (22, 248, 474, 700, 926)  # the row of boxes that a recording passes, and the left edge of each
-LOWER, LOWEST = 376, 470  # the rows of listening and audioldm2
+TOP, COLUMNS = 288, (22, 248, 474, 700, 926)  # the row of boxes that a recording passes, and the left edge of each
+LOWER, LOWEST = 438, 532  # the rows of listening and audioldm2
 FONT = "Helvetica, Arial, sans-serif"
 INK, SOFT, FILL, ACCENT = "#212529", "#5c636a", "#f1f3f5", "#dfe7f5"
 MAIN = (
-    ("recording", "file, URL, bytes,", "array, microphone"),
+    ("recordings", "files, URLs, arrays;", "listed by manifest/"),
     ("audio/", "decode, resample,", "log-mel features"),
     ("encoder/", "Wav2Vec2-BERT", "and its heads"),
     ("prompts/", "prompt adapter, BOS,", "prompt space"),
@@ -70,8 +70,11 @@ def picture() -> str:
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         wide(0, 4, 16, "cli/", "one module per command"),
         wide(0, 4, 78, "server/", "the studio in a browser"),
-        wide(1, 2, 140, "training/", "the trainer and its tasks"),
-        wide(3, 4, 140, "pipelines/", "as those of transformers"),
+        wide(0, 2, 140, "jobs/", "a command over any number of recordings"),
+        wide(3, 4, 140, "collection/", "index and search"),
+        wide(0, 1, 202, "training/", "the trainer and its tasks"),
+        wide(2, 2, 202, "export/", "ONNX"),
+        wide(3, 4, 202, "pipelines/", "as those of transformers"),
     ]
     for index, lines in enumerate(MAIN):
         parts.append(wide(index, index, TOP, *lines, height=BOX_HEIGHT, fill=ACCENT if index else "white"))
