@@ -55,5 +55,5 @@ def test_the_provenance_of_hear_is_the_model_and_what_changes_its_rows(models_of
 
 
 def test_a_format_that_hear_does_not_have_is_refused(models_of):
-    with pytest.raises(InputError, match="hear has no format rttm"):
+    with pytest.raises(InputError, match="the format must be one of table, json, csv, audacity, jsonl; got rttm"):
         HearJob(models_of).text_format("rttm")

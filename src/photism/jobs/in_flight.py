@@ -26,6 +26,9 @@ class InFlight(Generic[Item]):
             self._taken[number] = item
             yield item
 
+    def __getitem__(self, number: int) -> Item:
+        return self._taken[number]
+
     def pop(self, number: int) -> Item:
         """Return the item of an index, from 0, which is finished."""
         return self._taken.pop(number)

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
-from photism.errors import InputError, warning_field
+from photism.errors import warning_field
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome
 from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.text_formats import label_format
 from photism.listening.settings import HearSettings, RankerModelSettings
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ class HearJob:
         return {**determining(self.ranking), **determining(self.reading), "captions": captions}
 
     def text_format(self, name: str) -> TextFormat:
-        """Return a format of labels."""
-        raise InputError(f"hear has no format {name}")
+        """Return a format of captions."""
+        return label_format(name, with_times=self.ranking.window_s is not None)
 
     def load(self) -> HearWorker:
         """Load the encoder and the text encoder."""

@@ -16,7 +16,6 @@ from photism.audio.long_recording import LongRecording, Recording, load_recordin
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform, recording_in, source_name
 from photism.errors import InputError, RecordingWarning
-from photism.finite import NotFiniteError
 
 SORTED_BATCHES = 8
 """Number of batches that are sorted by length together."""
@@ -191,7 +190,7 @@ def in_batches(
 
 
 def without_errors(
-    results: Iterable[tuple[int, Result | NotFiniteError]], on_error: OnError | None
+    results: Iterable[tuple[int, Result | InputError]], on_error: OnError | None
 ) -> Iterator[tuple[int, Result]]:
     """Yield the results of recordings but for those that are errors.
 
@@ -200,10 +199,10 @@ def without_errors(
         on_error: called for each error; by default it is raised.
 
     Raises:
-        NotFiniteError: a result is an error, and there is no `on_error`.
+        InputError: a result is an error, such as a NotFiniteError, and there is no `on_error`.
     """
     for number, result in results:
-        if not isinstance(result, NotFiniteError):
+        if not isinstance(result, InputError):
             yield number, result
         elif on_error is None:
             raise result

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from photism.errors import InputError, warning_field
-from photism.listening.label_formats import as_json, as_table
+from photism.listening.label_formats import as_csv, as_json, as_table
 from photism.listening.recording_names import as_field
 from photism.listening.segments import Segment
 from photism.listening.textgrid import Interval, as_textgrid
@@ -21,17 +21,21 @@ from photism.listening.transcription.subtitles import Cue
 if TYPE_CHECKING:
     from photism.listening.diarization import Diarization
 
-TurnFormat: TypeAlias = Literal["table", "rttm", "json", "srt", "textgrid"]
+TurnFormat: TypeAlias = Literal["table", "rttm", "json", "csv", "srt", "textgrid"]
 
 TURN_FORMATS: tuple[TurnFormat, ...] = get_args(TurnFormat)
 SUFFIXES: Mapping[TurnFormat, str] = {
     "table": ".txt",
     "rttm": ".rttm",
     "json": ".jsonl",
+    "csv": ".csv",
     "srt": ".srt",
     "textgrid": ".TextGrid",
 }
 """File suffix of each format."""
+CSV_HEADER = "file,start_s,end_s,speaker,score\n"
+SINGLE_FORMATS = ("srt", "textgrid")
+"""Formats whose files hold a single recording."""
 NOT_APPLICABLE = "<NA>"
 SPEAKER = "SPEAKER"
 OTHER_TYPES = (
@@ -49,12 +53,14 @@ def format_turns(file: str, result: Diarization, format: TurnFormat, *, name: st
     Args:
         file: name of the recording.
         result: its turns.
-        format: one of `TURN_FORMATS`.
+        format: one of `TURN_FORMATS`. "csv" is without the header, `CSV_HEADER`.
         name: name of the recording in RTTM.
         warnings: what is missing in the recording, for JSON.
     """
     if format == "rttm":
         return as_rttm(name, result.turns)
+    if format == "csv":
+        return as_csv(file, result.turns)
     if format == "srt":
         return as_srt(result.turns)
     if format == "textgrid":

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from photism.errors import warning_field
-from photism.listening.label_formats import as_json
+from photism.listening.label_formats import as_csv, as_json
+from photism.listening.segments import Segment
 from photism.listening.textgrid import Interval, as_textgrid
 from photism.listening.transcription.subtitles import Cue, phrase_cues, word_cues
 
@@ -29,16 +32,17 @@ def write_transcript(
     name: str = "recording",
     warnings: Sequence[str] = (),
 ) -> str:
-    """Return a transcript in a format; those of several recordings can be joined in "ctm" and "jsonl".
+    """Return a transcript in a format; those of several recordings can be joined in "csv", "ctm" and "jsonl".
 
     Args:
         transcript: the transcript.
         format: one of `TRANSCRIPT_FORMATS`: "txt", the text in a line; "srt" or "vtt", subtitles; "tsv", a table of
-            start and end in milliseconds and text; "json" or "jsonl", the words with times and confidences; "ctm", a
+            start and end in milliseconds and text; "csv", a row for the recording without the header, one of
+            `CSV_HEADERS`; "json" or "jsonl", the words with times and confidences; "ctm", a
             line for each word; "textgrid", the words for Praat.
         words: make a subtitle, or a row of a table, for each word. JSON always has the words, and a TextGrid; this adds
             their characters.
-        file: name of the recording in JSON, if it has one.
+        file: name of the recording in JSON and CSV, if it has one.
         name: name of the recording in CTM, without spaces.
         warnings: what is missing in the recording, for JSON.
 
@@ -49,6 +53,8 @@ def write_transcript(
         return CUE_WRITERS[format](word_cues(transcript) if words else phrase_cues(transcript))
     if format == "txt":
         return f"{transcript.text}\n"
+    if format == "csv":
+        return _csv(transcript, file or name, words=words)
     if format == "ctm":
         return _ctm(transcript, name)
     if format == "textgrid":
@@ -86,7 +92,20 @@ def as_tsv(subtitles: Sequence[Cue]) -> str:
 
 
 CUE_WRITERS: dict[str, Callable[[Sequence[Cue]], str]] = {"srt": as_srt, "vtt": as_vtt, "tsv": as_tsv}
-TRANSCRIPT_FORMATS = ("txt", *CUE_WRITERS, "json", "jsonl", "ctm", "textgrid")
+TRANSCRIPT_FORMATS = ("txt", *CUE_WRITERS, "csv", "json", "jsonl", "ctm", "textgrid")
+CSV_HEADERS = {False: "file,duration_s,text\n", True: "file,start_s,end_s,word,confidence\n"}
+"""Header of CSV with a row for each recording, and of CSV with one for each word."""
+
+
+def _csv(transcript: Transcript, file: str, *, words: bool) -> str:
+    """Return a row of the text, or one for each word, in the columns of `CSV_HEADERS`."""
+    if words:
+        return as_csv(
+            file, [Segment(word.start_s, word.end_s, word.text, word.confidence) for word in transcript.words]
+        )
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow((file, round(transcript.duration_s, 3), transcript.text))
+    return text.getvalue()
 
 
 def _ctm(transcript: Transcript, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -52,6 +53,9 @@ class KenlmModel:
         path: the file. A binary file is mapped into memory.
         has_boundaries: score words after the beginning of a text, and its end.
 
+    Attributes:
+        path: the file. A pickled model is read from it again.
+
     Raises:
         InputError: kenlm is not installed, or cannot read the file.
     """
@@ -68,7 +72,10 @@ class KenlmModel:
         except (OSError, RuntimeError) as error:
             reason = str(error).partition("\n")[0]
             raise InputError(f"language model {path} cannot be read by kenlm: {reason}") from None
-        self._has_boundaries = has_boundaries
+        self.path, self._has_boundaries = Path(path), has_boundaries
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(KenlmModel, has_boundaries=self._has_boundaries), (self.path,)
 
     def begin(self) -> Any:
         """Return the state before the first word."""

@@ -6,6 +6,7 @@ import gzip
 import math
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,6 +46,10 @@ class ArpaModel:
             per n-gram.
         has_boundaries: score words after the beginning of a text, and its end.
 
+    Attributes:
+        path: the file. A pickled model is read from it again.
+        order: number of words in the longest n-grams.
+
     Raises:
         InputError: the file is not an ARPA file.
 
@@ -52,7 +57,7 @@ class ArpaModel:
     """
 
     def __init__(self, path: str | Path, *, has_boundaries: bool = True) -> None:
-        self.order = 0
+        self.path, self.order = Path(path), 0
         self._has_boundaries = has_boundaries
         self._n_grams: dict[
             str, tuple[float, float]
@@ -66,6 +71,9 @@ class ArpaModel:
             raise InputError(f"language model {path} must be an ARPA file, .arpa or .arpa.gz: {reason}") from None
         if not self._n_grams:
             raise InputError(f"language model {path} must be an ARPA file, .arpa or .arpa.gz; it has no n-grams")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(ArpaModel, has_boundaries=self._has_boundaries), (self.path,)
 
     def begin(self) -> tuple[str, ...]:
         """Return the state before the first word."""

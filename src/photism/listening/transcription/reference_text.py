@@ -83,6 +83,35 @@ class ReferenceText:
             raise InputError(f"{path}: {error}") from None
 
 
+def find_reference(transcript: str | Path, recording: str) -> Path:
+    """Return the file with the transcript of a recording.
+
+    Args:
+        transcript: the file itself, or a folder with files named after recordings, such as talk.txt for talk.wav. Where
+            the folder has folders as the recordings have, day-1/talk.txt is that of sounds/day-1/talk.wav.
+        recording: file or URL.
+
+    Raises:
+        InputError: there is none, or there are two.
+    """
+    folder = Path(transcript)
+    if not folder.is_dir():
+        return folder
+    stem = sound_stem(recording)
+    parents = [] if "://" in recording else [part for part in Path(recording).parts[:-1] if part not in ("/", "..")]
+    for depth in range(len(parents), -1, -1):
+        place = folder.joinpath(*parents[len(parents) - depth :])
+        found = [path for suffix in SUFFIXES if (path := place / f"{stem}{suffix}").is_file()]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            names = " and ".join(path.name for path in found)
+            raise InputError(f"{recording} needs one transcript, but the folder {place} has {names}")
+    raise InputError(
+        f"{recording} needs one transcript, but the folder {transcript} has no {stem}.txt, {stem}.srt or {stem}.vtt"
+    )
+
+
 def read_references(recordings: Sequence[str], transcript: str) -> list[ReferenceText]:
     """Read the transcripts of recordings.
 
@@ -93,22 +122,12 @@ def read_references(recordings: Sequence[str], transcript: str) -> list[Referenc
     Raises:
         InputError: a transcript is missing, or cannot be read, or a recording has two of them.
     """
-    folder = Path(transcript)
-    if not folder.is_dir():
-        if len(recordings) > 1:
-            raise InputError(
-                f"--transcript must be a folder for {len(recordings)} recordings, with a file named after each; "
-                f"{transcript} is not one"
-            )
-        return [ReferenceText.read(transcript)]
-    paths: list[Path] = []
-    for recording in recordings:
-        stem = sound_stem(recording)
-        found = [path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").is_file()]
-        if len(found) != 1:
-            names = " and ".join(path.name for path in found) or f"no {stem}.txt, {stem}.srt or {stem}.vtt"
-            raise InputError(f"{recording} needs one transcript, but the folder {transcript} has {names}")
-        paths += found
+    if len(recordings) > 1 and not Path(transcript).is_dir():
+        raise InputError(
+            f"--transcript must be a folder for {len(recordings)} recordings, with a file named after each; "
+            f"{transcript} is not one"
+        )
+    paths = [find_reference(transcript, recording) for recording in recordings]
     return [ReferenceText.read(path) for path in paths]
 
 

@@ -225,7 +225,7 @@ class Transcriber:
     def align_transcripts(
         self,
         recordings: Recordings,
-        references: Sequence[ReferenceText],
+        references: Sequence[ReferenceText] | Callable[[int], ReferenceText],
         settings: EmissionSettings | None = None,
         *,
         sampling_rate: float = SAMPLING_RATE,
@@ -237,7 +237,8 @@ class Transcriber:
 
         Args:
             recordings: one recording, or any number of them.
-            references: transcript of each recording.
+            references: transcript of each recording; or a function that returns that of the recording of an index,
+                whose InputErrors are errors of that recording.
             settings: settings; by default those of `EmissionSettings`.
             sampling_rate: rate in Hz of arrays that come without one.
             max_duration_s: maximum duration; longer recordings are an error. None for no limit.
@@ -249,19 +250,15 @@ class Transcriber:
                 model's vocabulary, or there are not as many texts as recordings.
         """
         model = self.acoustic_model
-        words = [spell_text(each, model.vocabulary) for each in references]
-        count = 1 if is_single(recordings) else len(recordings) if isinstance(recordings, Sized) else None
-        if count is not None and count != len(words):
-            raise InputError(f"there must be a transcript for each recording; got {len(words)} for {count}")
+        reference_of = references if callable(references) else self._checked_references(recordings, references)
 
         def align(number: int, recording: Recording, emissions: Emissions) -> Transcript:
             """Align a recording with its text."""
-            if number >= len(words):
-                raise InputError(f"there are {len(words)} transcripts, but more recordings")
+            reference = reference_of(number)
             return align_text(
                 emissions,
-                references[number],
-                words[number],
+                reference,
+                spell_text(reference, model.vocabulary),
                 model.vocabulary,
                 frame_s=model.frame_s,
                 duration_s=recording.duration_s,
@@ -295,6 +292,28 @@ class Transcriber:
             self.acoustic_model, streaming or StreamingSettings(), decoder, is_greedy=decoding.is_greedy
         )
 
+    def _checked_references(
+        self, recordings: Recordings, references: Sequence[ReferenceText]
+    ) -> Callable[[int], ReferenceText]:
+        """Return a function to the transcript of a recording, of which there are as many as recordings.
+
+        Raises:
+            InputError: there are not, or a text is in another script than the model's vocabulary.
+        """
+        for each in references:
+            spell_text(each, self.acoustic_model.vocabulary)
+        count = 1 if is_single(recordings) else len(recordings) if isinstance(recordings, Sized) else None
+        if count is not None and count != len(references):
+            raise InputError(f"there must be a transcript for each recording; got {len(references)} for {count}")
+
+        def reference_of(number: int) -> ReferenceText:
+            """Return the transcript of a recording."""
+            if number >= len(references):
+                raise InputError(f"there are {len(references)} transcripts, but more recordings")
+            return references[number]
+
+        return reference_of
+
     def _for_each(
         self,
         recordings: Recordings,
@@ -315,13 +334,17 @@ class Transcriber:
             on_error=on_error,
         )
 
-        def compute(batch: Sequence[tuple[int, Recording]]) -> list[tuple[int, Transcript | NotFiniteError]]:
+        def compute(batch: Sequence[tuple[int, Recording]]) -> list[tuple[int, Transcript | InputError]]:
             """Compute the transcripts of a batch of recordings."""
             emissions = each_finite(lambda some: self._emit(some, settings, on_progress), batch)
-            return [
-                (number, each if isinstance(each, NotFiniteError) else finish(number, recording, each))
-                for (number, recording), each in zip(batch, emissions, strict=True)
-            ]
+            results: list[tuple[int, Transcript | InputError]] = []
+            for (number, recording), each in zip(batch, emissions, strict=True):
+                try:
+                    transcript = each if isinstance(each, NotFiniteError) else finish(number, recording, each)
+                except InputError as error:
+                    transcript = error
+                results.append((number, transcript))
+            return results
 
         transcripts = in_batches(
             found,

@@ -1,0 +1,93 @@
+"""What is known of all recordings before any is read: a different name for each, and the columns of their manifests."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from photism.manifest.entry import Entry
+
+DIGEST_BYTES, MS_PER_S = 8, 1000
+KEY_DIGITS = 8
+"""Digits of a recording's key that distinguish it from others of the same name."""
+
+
+class Survey:
+    """Names and columns of listed recordings.
+
+    The name of a recording is its relative path without suffix, such as `birds/owl` of birds/owl.wav. A segment has its
+    times in milliseconds (`talk_1500-4000`). Where two recordings would have the same name, they keep their suffix
+    (`owl.wav`, `owl.mp3`), and where they have that in common as well, a part of their key follows. A name depends on
+    which recordings are listed, not on their order. Eight bytes are held of each while they are listed, and then only
+    those of the names that are shared.
+
+    Args:
+        entries: the recordings; none if they cannot be listed cheaply, in which case their names may be the same.
+
+    Attributes:
+        columns: names of the columns of their manifests.
+        has_segments: whether some are segments of a recording.
+    """
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        plain, with_suffix = array("Q"), array("Q")
+        columns: dict[str, None] = {}
+        self.has_segments = False
+        for entry in entries:
+            plain.append(_digest(_plain(entry)))
+            with_suffix.append(_digest(_with_suffix(entry)))
+            columns |= dict.fromkeys(entry.columns)
+            self.has_segments |= bool(_segment(entry))
+        self.columns = tuple(columns)
+        self._shared = _repeated(plain)
+        # 1.wav keeps its suffix next to 1.mp3, and is then called as 1.wav.mp3 is without its own.
+        self._shared_with_suffix = _repeated(with_suffix) | (self._shared and _common(plain, with_suffix))
+
+    def name_of(self, entry: Entry) -> str:
+        """Return the name of a recording, with slashes between folders."""
+        name = _plain(entry)
+        if _digest(name) not in self._shared:
+            return name
+        name = _with_suffix(entry)
+        if _digest(name) not in self._shared_with_suffix:
+            return name
+        return f"{name}-{entry.key[:KEY_DIGITS]}"
+
+
+def _plain(entry: Entry) -> str:
+    return str(PurePosixPath(entry.name).with_suffix("")) + _segment(entry)
+
+
+def _with_suffix(entry: Entry) -> str:
+    return entry.name + _segment(entry)
+
+
+def _segment(entry: Entry) -> str:
+    """Return the times of a segment in milliseconds, as the end of a name; nothing for a whole recording."""
+    if not entry.start_s and entry.end_s is None:
+        return ""
+    end = "end" if entry.end_s is None else round(entry.end_s * MS_PER_S)
+    return f"_{round(entry.start_s * MS_PER_S)}-{end}"
+
+
+def _digest(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode("utf8", "surrogateescape"), digest_size=DIGEST_BYTES).digest(), "little")
+
+
+def _repeated(digests: array[int]) -> frozenset[int]:
+    """Return the digests that occur more than once."""
+    import numpy as np
+
+    values = np.sort(np.array(digests, np.uint64))
+    return frozenset(values[1:][values[1:] == values[:-1]].tolist())
+
+
+def _common(some: array[int], others: array[int]) -> frozenset[int]:
+    """Return the digests that occur in both arrays."""
+    import numpy as np
+
+    return frozenset(np.intersect1d(np.array(some, np.uint64), np.array(others, np.uint64)).tolist())
