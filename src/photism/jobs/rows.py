@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from photism.errors import InputError
 from photism.jobs.done_rows import window_ids
 from photism.jobs.job import Outcome
 
@@ -17,6 +18,9 @@ OWN_COLUMNS = ("file", "start_s", "end_s", "id")
 """Columns that every job has: the recording, its segment, and the id of the row."""
 MANIFEST_PREFIX = "manifest_"
 """Prefix of a column of a manifest whose name a column of the job has."""
+
+Stage: TypeAlias = Literal["listing", "reading", "model", "writing"]
+"""Where an error occurred: in the manifest, in the recording, in the output of the model, or in the file of rows."""
 
 
 def make_rows(row_id: str, entry: Entry, outcome: Outcome, columns: Collection[str]) -> list[dict[str, Any]]:
@@ -47,6 +51,18 @@ def describe_recording(entry: Entry) -> dict[str, Any]:
     """Return the location of a recording, and the times of the segment if it is one."""
     is_segment = entry.start_s > 0 or entry.end_s is not None
     return {"file": entry.location, **({"start_s": entry.start_s, "end_s": entry.end_s} if is_segment else {})}
+
+
+def make_error(row_id: str, entry: Entry, where: Stage, error: Exception) -> dict[str, Any]:
+    """Return the row of a recording that is in error."""
+    return {**describe_recording(entry), "what": " ".join(str(error).split()), "where": where, "id": row_id}
+
+
+def stage_of(error: InputError) -> Stage:
+    """Return the stage in which the worker of a job found an error."""
+    from photism.finite import NotFiniteError  # imports torch, which a worker has imported
+
+    return "model" if isinstance(error, NotFiniteError) else "reading"
 
 
 def manifest_columns(entry: Entry, columns: Collection[str]) -> dict[str, Any]:

@@ -7,22 +7,24 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import time_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from photism.errors import InputError
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Job, Worker
-from photism.jobs.outputs.errors_file import ErrorsFile, Stage
+from photism.jobs.outputs.errors_file import ErrorsFile
 from photism.jobs.outputs.opener import name_without_suffix, output_opener
 from photism.jobs.outputs.output import OpenOutput, Output
 from photism.jobs.progress import NOT_READ, NoProgress, OnOutcome, Progress
 from photism.jobs.provenance import Provenance
+from photism.jobs.rows import Stage, stage_of
+from photism.jobs.rows_in_memory import Rows
+from photism.manifest.in_memory import Recordings, as_manifest
 from photism.output_files import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
     from photism.manifest.entry import Entry
-    from photism.manifest.read import Manifest
 
 
 @dataclass
@@ -56,9 +58,14 @@ class Summary:
         return f"{text}, {self.errors:,} error{'s' * (self.errors > 1)}{where}"
 
 
+@overload
+def run(job: Job, recordings: Recordings, output: None = None, *, worker: Worker | None = None) -> Rows: ...
+
+
+@overload
 def run(
     job: Job,
-    recordings: Manifest | Iterable[Entry],
+    recordings: Recordings,
     output: str | Path | OpenOutput,
     *,
     format: str | None = None,
@@ -67,8 +74,22 @@ def run(
     worker: Worker | None = None,
     progress: Progress | None = None,
     on_outcome: OnOutcome | None = None,
-) -> Summary:
-    """Process recordings and write the results as they are done.
+) -> Summary: ...
+
+
+def run(
+    job: Job,
+    recordings: Recordings,
+    output: str | Path | OpenOutput | None = None,
+    *,
+    format: str | None = None,
+    force: bool = False,
+    max_errors: int | None = None,
+    worker: Worker | None = None,
+    progress: Progress | None = None,
+    on_outcome: OnOutcome | None = None,
+) -> Summary | Rows:
+    """Process recordings and write the results as they are done, or return them.
 
     The same call again goes on where it was interrupted: recordings that the output has are not read again, and those
     that have changed since are processed again. Recordings in error are rows of a file of errors next to the output,
@@ -76,9 +97,9 @@ def run(
 
     Args:
         job: what is done with each recording, such as `HearJob`.
-        recordings: the recordings.
+        recordings: the recordings, as `as_manifest` takes them.
         output: file or folder, whose suffix says the format; or a function that opens an output for the provenance of
-            its rows.
+            its rows. Without one, nothing is written, and the rows are returned, which are computed as they are used.
         format: text format; by default the one that the suffix says.
         force: do everything again, and replace an output that was computed with another model or settings.
         max_errors: number of errors above which the run ends; None for no limit.
@@ -90,6 +111,9 @@ def run(
         InputError: the output was computed with another model or settings, is not of a job, or is being written by
             another process; or the model cannot be loaded.
     """
+    recordings = as_manifest(recordings)
+    if output is None:
+        return Rows(job, recordings, worker)
     if callable(output):
         open_target = output
     else:
@@ -170,11 +194,9 @@ class _Run:
 
     def _skip(self, number: int, error: InputError) -> None:
         """Report a recording that the model cannot use."""
-        from photism.finite import NotFiniteError  # imports torch, which a worker has imported
-
         entry, sound = self._in_flight.pop(number)
         sound.release()
-        self._report(number, entry, "model" if isinstance(error, NotFiniteError) else "reading", error)
+        self._report(number, entry, stage_of(error), error)
 
     def _report(self, number: int, entry: Entry, where: Stage, error: InputError) -> None:
         """Write an error, and end the run if there are more than allowed."""

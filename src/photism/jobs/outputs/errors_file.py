@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from photism.files import atomic_path, sibling
 from photism.jobs.done_rows import PLACE_DIGITS, DoneRows, parse_id
 from photism.jobs.outputs.appending import append
-from photism.jobs.rows import as_json_line, describe_recording
+from photism.jobs.rows import Stage, as_json_line, make_error
 
 if TYPE_CHECKING:
     from photism.manifest.entry import Entry
-
-Stage: TypeAlias = Literal["listing", "reading", "model", "writing"]
-"""Where an error occurred: in the manifest, in the recording, in the output of the model, or in the file of rows."""
-
 
 FOLDER_ERRORS = "errors.jsonl"
 """Name of the file of errors in a folder."""
@@ -47,7 +43,7 @@ class ErrorsFile:
 
     def add(self, entry: Entry, row_id: str, where: Stage, error: Exception) -> None:
         """Append an error of a recording."""
-        row = {**describe_recording(entry), "what": " ".join(str(error).split()), "where": where, "id": row_id}
+        row = make_error(row_id, entry, where, error)
         if self._file is None:
             _cut_incomplete(self.path)
             self._file = self.path.open("ab", buffering=0)
