@@ -13,6 +13,8 @@ from photism.jobs.outputs.folder import Folder
 from photism.jobs.outputs.json_lines import JsonLines
 from photism.jobs.outputs.output import OpenOutput
 from photism.jobs.outputs.text_file import TextFile
+from photism.jobs.outputs.vector_archive import SUFFIXES as VECTOR_SUFFIXES
+from photism.jobs.outputs.vector_archive import VECTOR, VectorArchive
 from photism.output_files import is_folder
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ def output_opener(
     chosen = format or path.suffix[1:].lower()
     if chosen == JSON_LINES or (chosen == "json" and path.suffix.lower() == ".jsonl"):
         return lambda run: JsonLines(path, run, job.columns, force=force)
+    if path.suffix.lower() in VECTOR_SUFFIXES and VECTOR in job.columns:
+        return lambda run: VectorArchive(path, run, job.columns, force=force)
     text_format = job.text_format(chosen)
     if not text_format.is_joint:
         raise InputError(f"-o {path}: {chosen} needs a file for each recording; give a folder")

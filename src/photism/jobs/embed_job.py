@@ -1,0 +1,116 @@
+"""The job of `photism embed`: vectors of recordings or of their windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.errors import InputError, warning_field
+from photism.jobs.in_flight import InFlight
+from photism.jobs.job import Outcome
+from photism.jobs.verbs import determining
+from photism.listening.settings import EmbedModelSettings, EmbedSettings
+
+if TYPE_CHECKING:
+    from photism.audio.sources import SoundFile
+    from photism.jobs.outputs.text_format import TextFormat
+    from photism.listening.audio_embedder import AudioEmbedder, Embedded
+    from photism.listening.batching import OnError, OnProgress
+
+FORMATS = (".jsonl", ".parquet", ".lance", ".npz", ".safetensors")
+"""Suffixes of the files that vectors are written to."""
+
+
+@dataclass(frozen=True)
+class EmbedJob:
+    """Compute vectors of recordings: `photism embed`.
+
+    Attributes:
+        models: model, kind of vectors, and layer.
+        embedding: windows and batches.
+        reading: how recordings are read.
+    """
+
+    models: EmbedModelSettings = field(default_factory=EmbedModelSettings)
+    embedding: EmbedSettings = field(default_factory=EmbedSettings)
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
+
+    verb: ClassVar[str] = "embed"
+    columns: ClassVar[Mapping[str, Any]] = {
+        "duration_s": float,
+        "silent": bool,
+        "known": bool,
+        "start_s": float,
+        "end_s": float,
+        "vector": [float],
+        "warnings": [str],
+    }
+
+    @property
+    def model(self) -> str | None:
+        """Folder or id of the model, with the kind and the layer that were chosen."""
+        chosen = [f"{name} {value}" for name in ("kind", "layer") if (value := getattr(self.models, name)) is not None]
+        return ", ".join([self.models.model or "the bundled one", *chosen]) if chosen else self.models.model
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that determine the rows; the kind and the layer are part of the worker's fingerprint."""
+        return {**determining(self.embedding), **determining(self.reading)}
+
+    def text_format(self, name: str) -> TextFormat:
+        """Return a format of vectors, of which none is a text.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"-o must be a file that ends in {', '.join(FORMATS)}; got the format {name!r}")
+
+    def load(self) -> EmbedWorker:
+        """Load the model."""
+        from photism.listening.audio_embedder import AudioEmbedder
+
+        return EmbedWorker(self, AudioEmbedder.from_pretrained(**vars(self.models)))
+
+
+class EmbedWorker:
+    """An embedder that makes rows.
+
+    Args:
+        job: the job.
+        embedder: the embedder.
+
+    Attributes:
+        fingerprint: fingerprint of the vectors.
+    """
+
+    def __init__(self, job: EmbedJob, embedder: AudioEmbedder) -> None:
+        self._job, self._embedder = job, embedder
+        self.fingerprint = embedder.fingerprint
+
+    def stream(
+        self, recordings: Iterable[SoundFile], *, on_error: OnError, on_progress: OnProgress | None = None
+    ) -> Iterator[Outcome]:
+        """Embed recordings, and yield the outcomes in order."""
+        files = InFlight(recordings)
+        for embedded in self._embedder.stream(
+            files, on_error=files.skipping(on_error), on_progress=on_progress, **vars(self._job.embedding)
+        ):
+            warned = warning_field(files.pop(embedded.number).warnings)
+            yield self._outcome(embedded, warned)
+
+    def _outcome(self, embedded: Embedded, warned: Mapping[str, Any]) -> Outcome:
+        """Return the fields of a recording, or those of each of its windows."""
+        fields = {"duration_s": embedded.duration_s, "silent": embedded.level.is_silent, **warned}
+        rows = [
+            {**({} if known is None else {"known": known}), "vector": vector}
+            for known, vector in zip(embedded.known, embedded.vectors, strict=True)
+        ]
+        if self._job.embedding.window_s is None:
+            return Outcome(embedded.number, {**fields, **rows[0]}, embedded.duration_s, embedded)
+        windows = [
+            {"start_s": start_s, "end_s": end_s, **row}
+            for (start_s, end_s), row in zip(embedded.windows, rows, strict=True)
+        ]
+        return Outcome(embedded.number, fields, embedded.duration_s, embedded, windows)
