@@ -16,7 +16,8 @@ SECRETS = re.compile(
     r"([?&](?:sig|[^=&#]*(?:token|key|secret|signature|password|passwd|auth|credential)[^=&#]*)=)[^&#]*", re.IGNORECASE
 )
 """Parameters of a URL's query that grant access, such as `sig=` and `X-Amz-Signature=`."""
-
+CHAIN = re.compile(r"::(?=[a-z][a-z0-9+.-]*(?:::|://))", re.IGNORECASE)
+"""What parts the URLs of a chain; an IPv6 address has the same colons."""
 
 STANDARD_INPUT = "-"
 """Name of standard input among recordings."""
@@ -43,7 +44,15 @@ def sound_stem(sound: str) -> str:
 
 
 def without_credentials(url: str) -> str:
-    """Return a URL without user, password and the secrets in its query, for messages and files; a path as it is."""
+    """Return a URL without user, password and the secrets in its query, for messages and files; a path as it is.
+
+    URLs of fsspec may be a chain, such as ``zip://a.wav::s3://bucket/a.zip``.
+    """
+    first, *rest = CHAIN.split(url)
+    return "::".join(map(_without_credentials, (first, *rest)))
+
+
+def _without_credentials(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return url

@@ -153,8 +153,10 @@ def test_malformed(url):
 
 
 def test_other_schemes():
-    with pytest.raises(InputError, match=r"^s3://bucket/tone.wav: not an http, https or file URL"):
-        load("s3://bucket/tone.wav")
+    with pytest.raises(
+        InputError, match=r"^nowhere://bucket/tone.wav: cannot be opened \(Protocol not known: nowhere\)"
+    ):
+        load("nowhere://bucket/tone.wav")
 
 
 @pytest.mark.parametrize("path", ["/ftp.wav", "/file.wav"])

@@ -80,7 +80,7 @@ def test_files_whose_names_look_like_patterns_and_lists_are_files(sounds: Path, 
 def test_a_list_is_relative_to_its_folder_or_else_to_the_working_folder(sounds: Path):
     lines = ["a/2.ogg", "", "sounds/b.wav", "missing.wav", "../sounds/noise", str(sounds / "@x.wav"), "a"]
     (sounds / "list.txt").write_text("\r\n".join(lines), encoding="utf-16")
-    with pytest.warns(RecordingWarning, match=r"sounds/a/2\.ogg: listed more than once"):
+    with pytest.warns(RecordingWarning, match=r"sounds/a/2\.ogg: listed more than once; read once"):
         entries = list(read_manifest(["@sounds/list.txt"]))
     assert [entry.location for entry in entries] == [
         "sounds/a/2.ogg", "sounds/b.wav", "sounds/missing.wav", "sounds/../sounds/noise", str(sounds / "@x.wav"),
@@ -108,6 +108,20 @@ def test_what_is_missing_is_an_error_at_once(sounds: Path, given: list[str], mes
     (sounds / ".git" / "x.wav").unlink()
     with pytest.raises(InputError, match=message):
         read_manifest(given)
+
+
+def test_a_missing_file_next_to_others_is_a_problem_of_its_own(sounds: Path):
+    entries = list(read_manifest(["gone.wav", "sounds/b.wav"]))
+    assert [entry.problem for entry in entries] == ["gone.wav: no such file", ""]
+
+
+def test_standard_input_is_another_recording_in_each_manifest():
+    first, again = (read_manifest(["-"]) for _ in range(2))
+    assert next(iter(first)).key == next(iter(first)).key != next(iter(again)).key
+
+
+def test_the_folders_that_were_given_are_known(sounds: Path):
+    assert read_manifest(["sounds", "sounds/b.wav"]).folders == (str(sounds),)
 
 
 def test_links_are_followed_once_and_loops_end(sounds: Path, tmp_path: Path):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import unquote_to_bytes, urlsplit
 
+from photism.audio.object_storage import is_object, open_object
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, is_fault_of_input
 from photism.output_files import without_credentials
@@ -29,8 +32,8 @@ class SoundFile:
     What can be read only once, such as a URL, a pipe or a file object, is read into memory when it is first opened.
 
     Args:
-        source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, a binary file object, or a function that
-            opens one.
+        source: path, ``http(s)://``, ``file://`` or fsspec URL such as ``s3://bucket/a.wav``, the bytes of a file, a
+            binary file object, or a function that opens one.
         name: name in error messages and files; by default that of the source.
         reading: how the recording is read.
         start_s: start of the segment to read, in seconds.
@@ -139,7 +142,7 @@ def open_source(
     allow_private_urls: bool = False,
     warnings: list[str] | None = None,
 ) -> BinaryIO:
-    """Open a path, URL, bytes, binary file object or ``SoundFile`` for reading and seeking.
+    """Open a path, URL, bytes, binary file object, function that opens one, or ``SoundFile`` for reading and seeking.
 
     Args:
         source: as in ``load_waveform``.
@@ -160,6 +163,8 @@ def open_source(
         return file
     if isinstance(source, bytes | bytearray | memoryview):
         return BytesIO(source)
+    if isinstance(source, str) and is_object(source):
+        return _seekable(open_object(source, name, allow_private_urls=allow_private_urls), name, max_download_bytes)
     if isinstance(source, str) and "://" in source and not source.lower().startswith("file://"):
         from photism.audio.download import download
 
@@ -173,11 +178,7 @@ def open_source(
             warnings=[] if warnings is None else warnings,
         )
     if isinstance(source, str | Path):
-        file = _open_path(source, name)
-        if file.seekable():
-            return file
-        with file:
-            return _read(file, name, max_download_bytes)
+        return _seekable(_open_path(source, name), name, max_download_bytes)
     if hasattr(source, "read"):
         return _read(source, name, max_download_bytes)
     if callable(source):
@@ -187,13 +188,20 @@ def open_source(
     )
 
 
+def path_of_file_url(url: str) -> str:
+    """Return the path of a ``file://`` URL, in which a name that is not UTF-8 is percent-encoded."""
+    path = urlsplit(url).path
+    if os.name != "nt":
+        return os.fsdecode(unquote_to_bytes(path))
+    from urllib.request import url2pathname
+
+    return url2pathname(path)
+
+
 def _open_path(source: str | Path, name: str) -> BinaryIO:
     path = str(source)
     if path.lower().startswith("file://"):
-        from urllib.parse import urlsplit
-        from urllib.request import url2pathname
-
-        path = url2pathname(urlsplit(path).path)
+        path = path_of_file_url(path)
     try:
         return open(path, "rb")
     except FileNotFoundError:
@@ -202,6 +210,14 @@ def _open_path(source: str | Path, name: str) -> BinaryIO:
         raise InputError(f"{name}: is a folder; give the files in it") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{name}: cannot be opened ({error}); give the path of a readable file") from None
+
+
+def _seekable(file: BinaryIO, name: str, max_bytes: int) -> BinaryIO:
+    """Return a file as it is if it can seek; otherwise read and close it."""
+    if file.seekable():
+        return file
+    with file:
+        return _read(file, name, max_bytes)
 
 
 def _read(stream: Any, name: str, max_bytes: int) -> BytesIO:

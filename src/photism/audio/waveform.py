@@ -118,11 +118,12 @@ def load_waveform(
     HQ.
 
     Args:
-        source: path, ``http(s)://`` or ``file://`` URL, the bytes of a file, binary file object (read from its current
-            position), array, tensor or list of samples, mapping with ``"array"`` or ``"raw"`` and ``"sampling_rate"``,
-            ``SoundFile``, which has its own settings of reading and its own segment, anything else that
-            ``recording_in`` accepts, or ``Waveform``, which is returned unchanged. Samples are floats within ±1, (T,)
-            or with an axis of at most 8 channels before or after the time; uint8, int16 and int32 are scaled to ±1.
+        source: path, ``http(s)://``, ``file://`` or fsspec URL such as ``s3://bucket/a.wav``, the bytes of a file,
+            binary file object (read from its current position), array, tensor or list of samples, mapping with
+            ``"array"`` or ``"raw"`` and ``"sampling_rate"``, ``SoundFile``, which has its own settings of reading and
+            its own segment, anything else that ``recording_in`` accepts, or ``Waveform``, which is returned unchanged.
+            Samples are floats within ±1, (T,) or with an axis of at most 8 channels before or after the time; uint8,
+            int16 and int32 are scaled to ±1.
         sampling_rate: sampling rate of an array in Hz, 1000 to 768,000. Mappings and files have their own.
         channel_axis: 0 or 1, the axis of an array's channels; needed only if the shape is ambiguous.
         track: audio track of a file, as its number from 1 or its language such as "fra"; by default FFmpeg's choice.

@@ -1,20 +1,20 @@
-"""Entries of single recordings: local files, URLs and standard input."""
+"""Entries of single recordings: local files, URLs, objects of object storage and standard input."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
+from time import time_ns
+from urllib.parse import unquote
 
-from photism.errors import os_error_message
+from photism.audio.object_storage import is_object, is_url, object_status, object_version
+from photism.audio.sources import path_of_file_url
+from photism.errors import InputError, os_error_message
 from photism.manifest.entry import Entry
-from photism.output_files import STANDARD_INPUT, without_credentials
-
-URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+from photism.output_files import CHAIN, STANDARD_INPUT, without_credentials
 
 
 @dataclass(frozen=True)
@@ -23,39 +23,43 @@ class SingleListing:
 
     Attributes:
         place: path, URL, or - for standard input.
+        stdin_version: version of standard input, whose content nobody knows before: another one in each manifest.
     """
 
     place: str
+    stdin_version: str = field(default_factory=lambda: str(time_ns()))
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entry."""
-        yield place_entry(self.place, file_name(self.place))
+        if self.place == STANDARD_INPUT:
+            yield Entry(self.place, self.stdin_version, "stdin")
+        else:
+            yield place_entry(self.place, file_name(self.place))
 
     def count(self) -> int:
         """Return the number of entries."""
         return 1
 
 
-def is_url(place: str) -> bool:
-    """Return whether a text is a URL rather than a path."""
-    return URL.match(place) is not None
-
-
 def place_entry(place: str, name: str) -> Entry:
-    """Return the entry of a path, a URL or standard input; a missing file is a problem of the entry.
+    """Return the entry of a path or a URL; a missing file is a problem of the entry, but for an http(s) URL.
 
     Args:
-        place: path, URL, or - for standard input.
+        place: path or URL.
         name: `Entry.name`.
     """
-    if place == STANDARD_INPUT:
-        return Entry(place, "", name)
     if not is_url(place):
         return file_entry(place, name)
     if place.lower().startswith("file://"):
-        entry = file_entry(url2pathname(urlsplit(place).path), name)
+        entry = file_entry(path_of_file_url(place), name)
         return Entry(place, entry.version, name, problem=entry.problem)
-    return Entry(without_credentials(place), "", name, source=place)
+    location = without_credentials(place)
+    if not is_object(place):
+        return Entry(location, "", name, source=place)
+    try:
+        return Entry(location, object_version(object_status(place)), name, source=place)
+    except InputError as error:
+        return Entry(location, "", name, source=place, problem=str(error))
 
 
 def file_entry(path: str, name: str) -> Entry:
@@ -76,11 +80,34 @@ def file_version(status: os.stat_result) -> str:
 
 def file_name(place: str) -> str:
     """Return the name of a file without its folders; for a URL the last part of its path, unquoted."""
-    if place == STANDARD_INPUT:
-        return "stdin"
     path = unquote(re.split("[?#]", place.partition("://")[2])[0]).replace("\0", "") if is_url(place) else place
     name = PurePath(path).name
     return name if name not in ("", "..") else "sound"
+
+
+def folder_of(place: str) -> str:
+    """Return the folder of a file, or the URL of the one that a URL is in."""
+    if not is_url(place):
+        return os.path.dirname(place)
+    first, *rest = CHAIN.split(place)
+    scheme, _, path = first.partition("://")
+    return "::".join([f"{scheme}://{re.split('[?#]', path)[0].rpartition('/')[0]}", *rest])
+
+
+def resolved(place: str, folder: str) -> str:
+    """Return where a path in a list is: relative to the folder of the list, or else to the working folder.
+
+    Args:
+        place: path or URL.
+        folder: folder of the list, or its URL.
+    """
+    if is_url(place):
+        return place
+    if is_url(folder):
+        first, *rest = CHAIN.split(folder)
+        return "::".join([f"{first.rstrip('/')}/{place.lstrip('/')}", *rest])
+    beside_list = os.path.join(folder, place)
+    return beside_list if os.path.exists(beside_list) or not os.path.exists(place) else place
 
 
 def relative_name(written: str) -> str:

@@ -12,9 +12,7 @@ from typing import NamedTuple
 from photism.errors import os_error_message
 from photism.manifest.entry import Entry
 from photism.manifest.files import file_entry
-from photism.manifest.recognition import HEADER_BYTES, has_sound_header, has_sound_suffix
-
-DATA_SET_SUFFIXES = (".lance", ".zarr")  # of folders whose files belong to one data set
+from photism.manifest.recognition import DATA_SET_SUFFIXES, HEADER_BYTES, has_sound_header, has_sound_suffix
 
 
 class Found(NamedTuple):
@@ -53,6 +51,11 @@ class FolderListing:
         for found in _walk(self.folder):
             name = self.prefix + found.name
             yield Entry(found.path, "", name, problem=found.problem) if found.problem else file_entry(found.path, name)
+
+    @property
+    def location(self) -> str:
+        """The path of the folder."""
+        return self.folder
 
     def count(self) -> int:
         """Return the number of entries, without looking at the files but for those with an unknown suffix."""

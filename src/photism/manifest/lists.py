@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from photism.audio.object_storage import is_url
 from photism.manifest.entry import Entry
-from photism.manifest.files import is_url, place_entry, relative_name
+from photism.manifest.files import folder_of, place_entry, relative_name, resolved
 from photism.manifest.folders import FolderListing
 from photism.manifest.tables import read_lines
 
@@ -26,7 +26,7 @@ class ListListing:
     def entries(self) -> Iterator[Entry]:
         """Yield an entry for each line, or for a folder one for each recording in it."""
         for line in self._lines():
-            place, name = resolved(line, os.path.dirname(self.path)), relative_name(line)
+            place, name = resolved(line, folder_of(self.path)), relative_name(line)
             if not is_url(place) and os.path.isdir(place):
                 yield from FolderListing(place, f"{name}/").entries()
             else:
@@ -37,12 +37,4 @@ class ListListing:
         return sum(1 for _ in self._lines())
 
     def _lines(self) -> Iterator[str]:
-        return (line for line in read_lines(Path(self.path)) if line.strip())
-
-
-def resolved(place: str, folder: str) -> str:
-    """Return where a path in a list is: relative to the folder of the list, or else to the working folder."""
-    if is_url(place):
-        return place
-    beside_list = os.path.join(folder, place)
-    return beside_list if os.path.exists(beside_list) or not os.path.exists(place) else place
+        return (line for line in read_lines(self.path) if line.strip())

@@ -23,6 +23,9 @@ OTHER_SUFFIXES = frozenset((
 ))  # fmt: skip
 """Suffixes of files that are never opened to find out whether they are recordings."""
 
+DATA_SET_SUFFIXES = (".lance", ".zarr")
+"""Suffixes of folders whose files belong to one data set."""
+
 HEADER_BYTES = 1024
 TRANSPORT_PACKET = 188  # bytes, each of which begins with "G"
 HEADERS = re.compile(

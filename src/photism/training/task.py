@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from photism.manifest.columns import NO_COLUMNS, Columns
 from photism.prompts.pretrained_encoder import PretrainedEncoder
-from photism.training.data.example import NO_COLUMNS, Columns
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.sampler import Crop, EpochSampler
 

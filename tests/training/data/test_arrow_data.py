@@ -12,7 +12,8 @@ import pytest
 from photism.audio.waveform import load_waveform
 from photism.errors import InputError
 from photism.lance_table import import_lance
-from photism.training.data.example import Columns, Example
+from photism.manifest.columns import Columns
+from photism.training.data.example import Example
 from photism.training.data.readers import fingerprint, read_examples
 from photism.training.settings import ClassifySettings
 from photism.training.tasks.classify import CLASSIFY

@@ -3,8 +3,9 @@ import shutil
 import pytest
 import torch
 
+from photism.manifest.columns import Columns
 from photism.prompts.diffusion.loading import load_diffusion
-from photism.training.data.example import Columns, Example
+from photism.training.data.example import Example
 from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
 from photism.training.data.feature_dataset import FeatureSettings
 from photism.training.data.report import report_dataset

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from photism.training.data.example import LABEL_COLUMNS, TEXT_COLUMNS, Columns, is_missing
+from photism.manifest.columns import Columns, is_missing
+from photism.training.data.example import LABEL_COLUMNS, TEXT_COLUMNS
 from photism.training.settings import ALL_LABELS, EACH_LABEL
 
 CAPTION_COLUMNS = ("labels", *TEXT_COLUMNS, *LABEL_COLUMNS[1:])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from photism.errors import InputError
+from photism.manifest.columns import NO_COLUMNS, Columns, first_of, is_missing, segment_of_row
 
 if TYPE_CHECKING:
     from photism.audio.waveform import AudioSource
 
-SOUND_COLUMNS = ("audio", "file_name", "file", "path", "sound", "video", "location")
 TEXT_COLUMNS = ("text", "caption", "captions", "texts", "sentence", "transcript", "transcription", "description")
 TRANSCRIPT_COLUMNS = tuple(dict.fromkeys(("text", "transcript", "transcription", "sentence", *TEXT_COLUMNS)))
 LABEL_COLUMNS = ("labels", "label", "category")
 SPEAKER_COLUMNS = ("speaker", "speaker_id", "client_id")
-START_COLUMNS, END_COLUMNS = ("start", "start_s", "start_time"), ("end", "end_s", "end_time")
 SPLITS = {
     "train": "train", "training": "train",
     "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
@@ -38,15 +36,6 @@ WebDataset, the .txt file is in `text` and the .cls file in `label`.
 ReadGroup: TypeAlias = "Callable[[Mapping[str, Any]], str | None]"
 """Returns what keeps rows in one split together, such as their speaker."""
 
-
-class Columns(NamedTuple):
-    """Columns of a row from which its targets are read, and others that hold some and are not used."""
-
-    used: tuple[str, ...] = ()
-    unused: tuple[str, ...] = ()
-
-
-NO_COLUMNS = Columns()
 
 ReadColumns: TypeAlias = "Callable[[Mapping[str, Any]], Columns]"
 """Returns the columns of a row that hold targets."""
@@ -133,35 +122,17 @@ class RowReader:
             name = sound
             if folder is not None and "://" not in sound:
                 sound = folder / sound
+        start_s, end_s = segment_of_row(row, name)
         return Example(
             name=name,
             sound=sound,
-            start_s=seconds_of(row, START_COLUMNS, name) or 0.0,
-            end_s=seconds_of(row, END_COLUMNS, name),
+            start_s=start_s,
+            end_s=end_s,
             texts=self.read_row(row),
             split=split_of(row.get("split")),
             group=self.read_group(row),
             columns=self.read_columns(row),
         )
-
-
-def first_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """Return the value of the first of some columns that is not empty, or None."""
-    columns = columns_of(row, names)
-    return row[columns.used[0]] if columns.used else None
-
-
-def columns_of(row: Mapping[str, Any], names: Sequence[str]) -> Columns:
-    """Return the first of some columns that is not empty as the one to use."""
-    filled = [name for name in names if not is_missing(row.get(name))]
-    return Columns(tuple(filled[:1]), tuple(filled[1:]))
-
-
-def is_missing(value: Any) -> bool:
-    """Return whether a row has no value in a column: null, NaN, or nothing but spaces."""
-    if isinstance(value, float):
-        return math.isnan(value)
-    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def speaker_of_row(row: Mapping[str, Any], column: str | None, *, or_label: bool = False) -> str | None:
@@ -200,24 +171,3 @@ def split_of(name: Any) -> str | None:
 def split_of_folder(name: str) -> str | None:
     """Return the split that the name of a folder or list begins with, such as train-clean-100 or dev; None for none."""
     return SPLITS.get(re.split("[^a-z]", name.strip().lower(), maxsplit=1)[0])
-
-
-def seconds_of(row: Mapping[str, Any], names: Sequence[str], recording: str) -> float | None:
-    """Return the number in the first of some columns that is not empty, or None.
-
-    Args:
-        row: row of a data set.
-        names: names of the columns.
-        recording: how an error message refers to the recording.
-
-    Raises:
-        InputError: the value is not a number.
-    """
-    value = first_of(row, names)
-    try:
-        seconds = math.nan if value is None else float(value)
-    except (TypeError, ValueError):
-        raise InputError(f"{names[0]} must be seconds; {recording} has {value!r}") from None
-    if math.isinf(seconds):
-        raise InputError(f"{names[0]} must be seconds; {recording} has {value!r}")
-    return None if math.isnan(seconds) else seconds

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
-from photism.training.data.example import DataSource, Example, RowReader, is_missing, split_of_folder
+from photism.manifest.columns import is_missing
+from photism.training.data.example import DataSource, Example, RowReader, split_of_folder
 from photism.training.data.report import first_names
 from photism.training.data.stratified import stratified_choice
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
+from photism.manifest.columns import columns_of
 from photism.manifest.tables import read_json_lines, read_table
-from photism.training.data.example import Example, ListedRow, RowReader, columns_of, split_of_folder
+from photism.training.data.example import Example, ListedRow, RowReader, split_of_folder
 
 METADATA = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 

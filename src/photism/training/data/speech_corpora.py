@@ -43,7 +43,7 @@ def find_ljspeech(folder: Path) -> list[Path]:
     path = folder / "metadata.csv"
     if not (folder / "wavs").is_dir() or not path.is_file():
         return []
-    name, *texts = read_lines(path)[0].split("|")
+    name, *texts = next(read_lines(path)).split("|")
     is_name = texts and _existing(folder, f"wavs/{name}", name) is not None
     return [path] if is_name else []
 

@@ -15,7 +15,7 @@ from photism.errors import InputError
 from photism.listening.recording_names import find_recording
 from photism.listening.segments import Segment
 from photism.listening.turn_formats import read_rttm
-from photism.training.data.example import END_COLUMNS, SOUND_COLUMNS, START_COLUMNS, first_of, seconds_of
+from photism.manifest.columns import SOUND_COLUMNS, first_of, segment_of_row
 from photism.training.data.readers import fingerprint
 from photism.training.settings import FramesSettings
 
@@ -39,8 +39,8 @@ def turns_of_row(row: Mapping[str, Any], settings: FramesSettings) -> tuple[str,
         if found is None:
             return ()
         turns = list(found)
-    start_s = seconds_of(row, START_COLUMNS, "a row") or 0.0
-    end_s = seconds_of(row, END_COLUMNS, "a row") or math.inf
+    start_s, last_s = segment_of_row(row, "a row")
+    end_s = last_s or math.inf
     parts = [(max(turn.start_s, start_s) - start_s, min(turn.end_s, end_s) - start_s, turn.label) for turn in turns]
     return tuple(f"{start!r} {end!r} {who}" for start, end, who in parts if start < end) or (NOBODY,)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from photism.encoder.head_losses import MULTI_LABEL, SINGLE_LABEL, classification_loss
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.errors import InputError
+from photism.manifest.columns import columns_of, first_of, is_missing
 from photism.settings import SettingError
 from photism.training.class_metrics import (
     confusion_figure,
@@ -22,7 +23,7 @@ from photism.training.class_metrics import (
     multi_label_metrics,
     single_label_metrics,
 )
-from photism.training.data.example import LABEL_COLUMNS, columns_of, first_of, is_missing
+from photism.training.data.example import LABEL_COLUMNS
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler

@@ -20,7 +20,8 @@ from photism.encoder.head_losses import IGNORED_LABEL, ctc_losses
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.errors import InputError
 from photism.listening.transcription.normalization import Normalizer
-from photism.training.data.example import TRANSCRIPT_COLUMNS, columns_of, first_of, is_missing
+from photism.manifest.columns import columns_of, first_of, is_missing
+from photism.training.data.example import TRANSCRIPT_COLUMNS
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler

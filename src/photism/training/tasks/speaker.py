@@ -15,7 +15,8 @@ from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
 from photism.listening.calibration import Calibration
 from photism.listening.metrics import equal_error_rate, min_detection_cost
-from photism.training.data.example import columns_of, speaker_columns, speaker_of_row
+from photism.manifest.columns import columns_of
+from photism.training.data.example import speaker_columns, speaker_of_row
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler

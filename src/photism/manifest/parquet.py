@@ -1,0 +1,44 @@
+"""Read the rows of Parquet files a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from photism.errors import InputError, as_input_error
+from photism.manifest.tables import NumberedRow, open_list
+
+BATCH_ROWS = 32  # few, since a row may hold the bytes of a recording
+
+
+def parquet_rows(path: str) -> Iterator[NumberedRow]:
+    """Yield the rows of a Parquet file; their lines are counted from 1.
+
+    Raises:
+        InputError: pyarrow is not installed, or the file cannot be read.
+    """
+    with _opened(path) as file:
+        batches = file.iter_batches(BATCH_ROWS)
+        for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
+            yield NumberedRow(number, row)
+
+
+def parquet_count(path: str) -> int:
+    """Return the number of rows of a Parquet file.
+
+    Raises:
+        InputError: as in `parquet_rows`.
+    """
+    with _opened(path) as file:
+        return file.metadata.num_rows
+
+
+@contextmanager
+def _opened(path: str) -> Generator[Any]:
+    try:
+        from pyarrow.parquet import ParquetFile
+    except ImportError:
+        raise InputError(f"{path}: reading Parquet needs pyarrow: pip install 'photism[collection]'") from None
+    with closing(open_list(path)) as opened, as_input_error(f"{path}: cannot be read as Parquet"):
+        yield ParquetFile(opened)
