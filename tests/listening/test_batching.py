@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 import torch
 from transformers.pipelines.pt_utils import KeyDataset
@@ -219,6 +220,13 @@ def test_a_group_ends_at_its_maximum_length():
     found = in_batches(items, compute, length=lambda item: item, batch_size=2, max_group_length=9)
     assert list(found) == items
     assert batches == [[1, 4], [5], [9], [1, 2], [3]]
+
+
+def test_a_column_of_a_dataframe_is_recordings_and_a_dataframe_is_an_error():
+    frame = pandas.DataFrame({"file": ["a.wav", "b.wav"]})
+    assert list(as_iterable(frame["file"])) == ["a.wav", "b.wav"]
+    with pytest.raises(InputError, match=r"recordings is a DataFrame; give the column with the recordings, such as"):
+        as_iterable(frame)
 
 
 def test_an_input_that_is_no_recording_is_an_error():

@@ -49,7 +49,7 @@ def as_iterable(recordings: Recordings) -> Iterable[AudioSource]:
     The decoding of a data set of `datasets`, which would need a decoder of its own, is switched off.
 
     Raises:
-        InputError: this is neither a recording nor an iterable, or it is an empty list.
+        InputError: this is neither a recording nor an iterable, or it is an empty list or a DataFrame.
     """
     if is_single(recordings):
         return cast("Iterable[AudioSource]", [recordings])
@@ -60,6 +60,8 @@ def as_iterable(recordings: Recordings) -> Iterable[AudioSource]:
             return (row[getattr(rows, column)] for row in of_data_set)
     if hasattr(rows, "cast_column"):
         return _undecoded(rows)
+    if hasattr(rows, "iterrows"):  # iterating over it gives the names of its columns
+        raise InputError("recordings is a DataFrame; give the column with the recordings, such as frame['file']")
     if not isinstance(recordings, Iterable):
         if hasattr(rows, "__getitem__") and hasattr(rows, "__len__"):  # a data set of torch
             return (rows[index] for index in range(len(rows)))
