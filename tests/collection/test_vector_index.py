@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from photism import InputError
+from photism.collection import search
+from photism.collection.search import search_rows
+from photism.collection.vector_index import build_vector_index, measure_recall, refresh_vector_index
+from tests.collection.conftest import unit_vectors, write_table
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory):
+    vectors = unit_vectors(5000, 16)
+    table = write_table(tmp_path_factory.mktemp("indexed") / "sounds.lance", vectors)
+    return table, vectors, build_vector_index(table)
+
+
+def locations(hits):
+    return [hit.location for hit in hits]
+
+
+def test_recall_is_measured_after_building(indexed):
+    _, _, report = indexed
+
+    assert report.rows == 5000
+    assert report.recall >= 0.99
+    assert f"recall@10 {report.recall:.3f}" in str(report)
+
+
+def test_recall_counts_what_is_not_found(indexed, monkeypatch):
+    table, *_ = indexed
+    nearest = search.nearest_rows
+    # Half of the eleven nearest rows, the query itself among them.
+    monkeypatch.setattr(
+        "photism.collection.vector_index.nearest_rows", lambda *args, **kwargs: nearest(*args, **kwargs).slice(0, 6)
+    )
+
+    assert measure_recall(table).recall == pytest.approx(0.5)
+
+
+def test_the_vector_index_is_used_where_it_pays_and_finds_the_same(indexed, monkeypatch):
+    table, vectors, _ = indexed
+    used = []
+    nearest = search.nearest_rows
+    monkeypatch.setattr(search, "nearest_rows", lambda *args, **kwargs: used.append(1) or nearest(*args, **kwargs))
+    exact = search_rows(table, vectors[7], exact=True)
+    assert locations(search_rows(table, vectors[7])) == locations(exact)
+    assert not used  # 5,000 rows are few
+
+    monkeypatch.setattr(search, "INDEX_VALUES", 1)
+    assert locations(search_rows(table, vectors[7])) == locations(exact)
+    assert used
+    used.clear()
+    search_rows(table, vectors[7], exact=True)
+    assert not used
+
+
+def test_a_condition_applies_before_a_search_by_the_vector_index(indexed, monkeypatch):
+    table, vectors, _ = indexed
+    monkeypatch.setattr(search, "INDEX_VALUES", 1)
+
+    hits = search_rows(table, vectors[4000], where="duration_s < 30", top_k=40)
+
+    scores = vectors[:30] @ vectors[4000]
+    assert locations(hits) == [f"/sounds/{index}.wav" for index in np.argsort(-scores)]
+
+
+def test_rows_that_are_newer_than_the_vector_index_are_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "INDEX_VALUES", 1)
+    table = write_table(tmp_path / "sounds.lance", unit_vectors(4200, 16))
+    build_vector_index(table)
+    new = unit_vectors(5, 16, seed=9)
+    more = write_table(tmp_path / "more.lance", new, location=[f"/new/{i}.wav" for i in range(5)])
+    table.insert(more.to_table())
+
+    def found():
+        return [search_rows(table, vector, top_k=1)[0].location for vector in new]
+
+    assert found() == [f"/new/{i}.wav" for i in range(5)]
+    refresh_vector_index(table)
+    assert table.stats.index_stats("vector_idx")["num_unindexed_rows"] == 0
+    assert found() == [f"/new/{i}.wav" for i in range(5)]
+    table.delete("location = '/new/3.wav'")
+    assert search_rows(table, new[3], top_k=1)[0].location != "/new/3.wav"
+
+
+def test_too_few_rows_need_no_vector_index(random_table):
+    with pytest.raises(InputError, match="at least 4,096 rows, and there are 3,000"):
+        build_vector_index(random_table[0])
