@@ -1,0 +1,67 @@
+"""Where the recordings of an index are: their files, how they are linked, and how they are shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from photism.files import as_utf8
+from photism.output_files import printable
+
+FILE_SCHEME = "file://"
+
+
+def local_path(location: str) -> Path | None:
+    """Return the path of a recording in a file of its own; None for a URL or a member of a shard or data set.
+
+    A name that is not UTF-8 is in a table as the URI of its file.
+    """
+    if location.lower().startswith(FILE_SCHEME):
+        return Path(os.fsdecode(unquote_to_bytes(urlsplit(location).path)))
+    if "://" in location or (is_member(location) and not Path(location).exists()):
+        return None
+    return Path(location)
+
+
+def is_member(location: str) -> bool:
+    """Return whether a location looks like a recording within a shard, such as shard-000.tar#key."""
+    return ".tar#" in location
+
+
+def link(location: str, folder: Path) -> str | None:
+    """Return the URL by which a file in a folder refers to a recording; None if it has none of its own.
+
+    A file is linked relative to the folder, so that both can be moved together.
+    """
+    if location.lower().startswith(("http://", "https://")):
+        return location
+    path = local_path(location)
+    if path is None:
+        return None
+    try:
+        relative = os.path.relpath(path.absolute(), folder.absolute())
+    except ValueError:  # on another drive of Windows
+        return path.absolute().as_uri()
+    return quote(os.fsencode(relative.replace(os.sep, "/")), safe="/")
+
+
+def shown(location: str) -> str:
+    """Return a location for a line of text: printable, and in UTF-8."""
+    path = local_path(location)
+    return printable(as_utf8(location if path is None else str(path)))
+
+
+def is_missing(location: str) -> bool:
+    """Return whether the file of a recording, if it has one on this machine, does not exist."""
+    path = local_path(location)
+    return path is not None and not path.is_file()
+
+
+def clock(seconds: float) -> str:
+    """Return a time as a person reads it: 3.2 s, 1:02.5 or 1:00:03."""
+    if seconds < 60:
+        return f"{round(seconds, 2):g} s"
+    minutes, rest = divmod(round(seconds, 1), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{rest:02.0f}" if hours else f"{minutes}:{rest:04.1f}"

@@ -1,0 +1,1 @@
+"""HTML pages of a collection that need no server: what a search found, and a map."""

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from photism import InputError
+from photism.audio.original import load_original
+from photism.audio.writing import write_waveform
+from photism.collection.copies import copy_hits
+from photism.collection.search import Hit
+
+RATE = 44_100
+
+
+@pytest.fixture(scope="module")
+def stereo(tmp_path_factory):
+    """Three seconds of noise in two channels, 24 bits."""
+    path = tmp_path_factory.mktemp("sounds") / "noise.wav"
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, (2, 3 * RATE))
+    write_waveform(samples, path, sampling_rate=RATE, title="", about={}, sample_type="int24")
+    return path
+
+
+def test_whole_files_are_copied_as_they_are_under_their_rank(stereo, tmp_path):
+    written = copy_hits([Hit(str(stereo), 0.0, None, 0.9, {}), Hit(str(stereo), 0.0, None, 0.8, {})], tmp_path / "new")
+
+    assert [path.name for path in written] == ["001-noise.wav", "002-noise.wav"]
+    assert all(path.read_bytes() == stereo.read_bytes() for path in written)
+    assert stereo.exists()
+
+
+def test_segments_keep_rate_channels_and_samples(stereo, tmp_path):
+    (written,) = copy_hits([Hit(str(stereo), 0.5, 1.25, 0.9, {})], tmp_path)
+
+    cut, whole = load_original(written), load_original(stereo)
+    assert written.name == "001-noise-0.5s.wav"
+    assert (cut.sampling_rate, cut.sample_type) == (RATE, "int24")
+    np.testing.assert_array_equal(cut.samples, whole.samples[:, RATE // 2 : RATE // 2 + round(0.75 * RATE)])
+
+
+def test_existing_files_are_not_overwritten(stereo, tmp_path):
+    hits = [Hit(str(stereo), 0.0, None, 0.9, {})]
+    (tmp_path / "001-noise.wav").write_bytes(b"mine")
+
+    with pytest.raises(InputError, match="exists"):
+        copy_hits(hits, tmp_path)
+    assert (tmp_path / "001-noise.wav").read_bytes() == b"mine"
+
+    copy_hits(hits, tmp_path, force=True)
+    assert (tmp_path / "001-noise.wav").read_bytes() == stereo.read_bytes()
+
+
+def test_a_missing_recording_is_reported_and_the_others_are_copied(stereo, tmp_path):
+    errors = []
+    hits = [Hit(str(tmp_path / "gone.wav"), 0.0, None, 0.9, {}), Hit(str(stereo), 0.0, None, 0.8, {})]
+
+    written = copy_hits(hits, tmp_path / "new", on_error=errors.append)
+
+    assert [path.name for path in written] == ["002-noise.wav"]
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["002-noise.wav"]
+    assert "gone.wav: no such file" in str(errors[0])
