@@ -89,7 +89,7 @@ def test_the_score_function_is_that_of_the_problem_type_or_the_given_one(
         np.testing.assert_allclose(in_full(classifier(recordings[:2], function_to_apply=other)), expected, **NEAR)
         made = AudioClassifier(classifier.model, classifier.extractor, top_k=None, function_to_apply=other)
         np.testing.assert_allclose(in_full(made(recordings[:2])), expected, **NEAR)
-    assert classifier._default_function == function
+    assert classifier.default_function == function
 
 
 def test_a_single_class_is_a_regression(checkpoints, recordings):

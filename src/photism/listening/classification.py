@@ -147,7 +147,7 @@ class AudioClassifier:
             SettingError: a setting is out of range.
         """
         settings = LabelSettings(**{**vars(self.settings), **changes})
-        function = settings.function_to_apply or self._default_function
+        function = settings.function_to_apply or self.default_function
         policy = LabelPolicy(
             names=self.names,
             problem_type=self._problem_type(function),
@@ -163,8 +163,8 @@ class AudioClassifier:
         )
         return label_recordings(
             found,
-            lambda batch: _apply(function, self.logits(batch)),
-            lambda recording, report: _apply(function, self.long_logits(recording, on_progress=report))[0],
+            lambda batch: apply_function(function, self.logits(batch)),
+            lambda recording, report: apply_function(function, self.long_logits(recording, on_progress=report))[0],
             policy,
             settings,
             check=self.transformers_classifier.check if self.transformers_classifier else None,
@@ -231,7 +231,7 @@ class AudioClassifier:
         yield group
 
     @property
-    def _default_function(self) -> ScoreFunction:
+    def default_function(self) -> ScoreFunction:
         """The function for the model's `problem_type`, as transformers' pipeline chooses it."""
         if self._is_regression:
             return "none"
@@ -249,8 +249,8 @@ class AudioClassifier:
         return PROBLEM_TYPES[function]
 
 
-def _apply(function: ScoreFunction, logits: Tensor) -> list[Scored]:
-    """Turn logits (B, C) into the scores (C,) of each row."""
+def apply_function(function: ScoreFunction, logits: Tensor) -> list[Scored]:
+    """Return the scores (C,) of each row of logits (B, C)."""
     scores = logits
     if function == "softmax":
         scores = logits.softmax(-1)

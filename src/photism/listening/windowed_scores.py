@@ -112,10 +112,14 @@ class LabelPolicy:
 
     def scored_window(self, window: Window, scored: Scored) -> ScoredWindow:
         """Return a window in samples with its best classes, best first."""
-        scores = scored.scores
-        order = np.argsort(-scores, kind="stable")[: self.top_k]
-        best = tuple(ClassScore(label=self.names[int(index)], score=float(scores[index])) for index in order)
+        best = best_classes(scored.scores, self.names, self.top_k)
         return ScoredWindow(window.start / SAMPLING_RATE, window.stop / SAMPLING_RATE, best, scored.known)
+
+
+def best_classes(scores: NDArray[np.floating], names: Sequence[str], top_k: int | None) -> tuple[ClassScore, ...]:
+    """Return the classes of the highest scores (C,), highest first; all of them if `top_k` is None."""
+    order = np.argsort(-scores, kind="stable")[:top_k]
+    return tuple(ClassScore(label=names[int(index)], score=float(scores[index])) for index in order)
 
 
 def label_recordings(
