@@ -67,22 +67,27 @@ class LanceTable:
         Raises:
             InputError: there is none at this place.
         """
-        lance, path = import_lance(), Path(uri)
-        if "://" not in uri and not path.is_dir():  # for a file, Lance retries for seconds
-            raise InputError(f"{uri} is not a Lance data set" if path.exists() else f"{uri}: no such Lance data set")
+        lance = import_lance()
+        if "://" not in uri and not Path(uri).is_dir():  # for a file, Lance retries for seconds
+            raise InputError(
+                f"{uri} is not a Lance data set" if Path(uri).exists() else f"{uri}: no such Lance data set"
+            )
         try:
             return cls(uri, lance.dataset(uri))
         except (OSError, ValueError) as error:
             raise InputError(f"{uri} is not a Lance data set: {_reason(error)}") from error
 
     @classmethod
-    def create(cls, uri: str, schema: ArrowSchema, metadata: Mapping[str, str]) -> LanceTable:
+    def create(
+        cls, uri: str, schema: ArrowSchema, metadata: Mapping[str, str], *, overwrite: bool = False
+    ) -> LanceTable:
         """Create a data set without rows; where another process is first, open its data set.
 
         Args:
             uri: path or URL.
             schema: columns; the one that is named `id` becomes the primary key.
             metadata: metadata of the schema.
+            overwrite: replace a data set, its columns and metadata; its readers keep its rows.
 
         Raises:
             InputError: the place is a file, another folder or a damaged data set, or cannot be written.
@@ -91,10 +96,10 @@ class LanceTable:
         number = schema.get_field_index("id")
         schema = schema.set(number, schema.field(number).with_nullable(False).with_metadata(PRIMARY_KEY))
         schema = schema.with_metadata(dict(metadata))
-        _check_place(uri)
+        check_place(uri)
         try:
             with name_full_disk(Path(uri)):
-                lance.write_dataset(schema.empty_table(), uri, mode="create")
+                lance.write_dataset(schema.empty_table(), uri, mode="overwrite" if overwrite else "create")
         except (OSError, ValueError) as error:
             if is_disk_full(error):
                 raise
@@ -189,8 +194,13 @@ def is_table(uri: str) -> bool:
     return True
 
 
-def _check_place(uri: str) -> None:
-    """Raise InputError where a data set would be written over a file, or into a folder with anything else in it."""
+def check_place(uri: str) -> None:
+    """Check that a data set is at a path or URL, or can be created there, as far as that can be said without trying.
+
+    Raises:
+        InputError: there is a file, or a folder with anything else in it, or pylance is not installed.
+    """
+    import_lance()
     path = Path(uri)
     if "://" in uri or not path.exists():
         return
