@@ -17,6 +17,7 @@ from photism.cli.film import film
 from photism.cli.finetune import app as finetune
 from photism.cli.flags import DEBUG, add_verb
 from photism.cli.hear import hear
+from photism.cli.index import index
 from photism.cli.label import label
 from photism.cli.serve import serve
 from photism.cli.sound import sound
@@ -48,6 +49,7 @@ add_verb(app, hear)
 add_verb(app, label)
 app.add_typer(speakers, name="speakers")
 add_verb(app, transcribe)
+add_verb(app, index)
 add_verb(app, sound)
 add_verb(app, align, settings_file=AlignSettings.file, recipes=RECIPES)
 app.add_typer(finetune, name="finetune")

@@ -124,8 +124,7 @@ def run(
         loop = _Run(job, target, provenance.run, max_errors, progress or NoProgress(), on_outcome)
         loop.progress.begin(getattr(recordings, "count", None))
         try:
-            for _ in loop.process(worker, recordings):
-                pass
+            loop.process(worker, recordings)
         except _TooManyErrors:
             loop.summary.stopped = True
         finally:
@@ -154,8 +153,8 @@ class _Run:
         self._max_errors, self._on_outcome = max_errors, on_outcome
         self._errors = None if output.errors_path is None else ErrorsFile(output.errors_path)
 
-    def process(self, worker: Worker, recordings: Iterable[Entry]) -> Iterator[None]:
-        """Process the recordings that the output does not have; each step writes one."""
+    def process(self, worker: Worker, recordings: Iterable[Entry]) -> None:
+        """Process the recordings that the output does not have."""
         self._in_flight = InFlight(self._to_do(recordings))
         sounds = (sound for _, sound in self._in_flight)
         for outcome in worker.stream(sounds, on_error=self._skip, on_progress=self.progress.advance):
@@ -171,7 +170,6 @@ class _Run:
                 self.summary.duration_s += outcome.duration_s
                 self.progress.finish(outcome.number, outcome.duration_s)
             sound.release()
-            yield
 
     def close(self) -> None:
         """Remove errors that are no longer there."""

@@ -1,0 +1,71 @@
+"""photism index: a table of a collection, to be searched by words and by sound."""
+
+from typing import Annotated
+
+import typer
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.cli import options as option
+from photism.cli.exit_status import ExitStatus, interrupted
+from photism.cli.progress import recordings_bar
+from photism.cli.startup import startup
+from photism.collection.settings import IndexSettings
+from photism.errors import InputError
+from photism.listening.settings import EmbedModelSettings
+from photism.manifest.read import read_manifest
+from photism.output_files import STANDARD_INPUT
+
+
+def index(
+    recordings: option.Recordings,
+    *,
+    output: Annotated[str, option.output("Index: a folder whose name ends in .lance, or a URL of object storage.")],
+    models: EmbedModelSettings,
+    settings: IndexSettings,
+    reading: ReadingSettings,
+    force: Annotated[
+        bool, typer.Option("--force", help="Process all recordings again, and replace an index of another model.")
+    ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Remove recordings that are gone even if more than half of a folder is."),
+    ] = False,
+    max_errors: Annotated[
+        int | None, typer.Option(metavar="INTEGER", min=0, help="Stop after more than this number of errors.")
+    ] = None,
+) -> None:
+    """Build a table of recordings that can be searched by words and by sound, or bring it up to date.
+
+    Each recording, or with --window each window, gets a row with its vector, the nearest captions, its loudness and its
+    duration. The same command again adds what is new in the folders, processes what has changed, and removes what is
+    gone. Several processes may write to one index.
+
+    Examples:
+        photism index sounds -o sounds.lance
+        photism index lectures -o lectures.lance --window 10 --hop 5
+    """
+    if STANDARD_INPUT in recordings:
+        raise InputError("- is standard input, which cannot be read again from an index; give a file")
+    manifest = read_manifest(recordings)
+    with startup():
+        from photism.collection.index import Index
+        from photism.collection.index_job import IndexJob
+        from photism.lance_table import check_place
+
+        check_place(output)
+        job = IndexJob(models, settings, reading)
+        table = Index.for_job(output, job, job.load(), force=force)
+    try:
+        with recordings_bar("indexing", manifest.count) as bar:
+            summary = table.add(manifest, force=force, prune=prune, max_errors=max_errors, progress=bar)
+    except KeyboardInterrupt:
+        raise interrupted(f" with {len(table):,} rows in {output}. Run the same command again to resume.") from None
+    typer.echo(f"photism: {output}: {summary}", err=True)
+    if summary.doubtful:
+        typer.echo(
+            f"photism: {summary.doubtful:,} recordings of the index are gone; they stay, since a disk may be missing: "
+            "--prune removes them",
+            err=True,
+        )
+    if summary.run.errors:
+        raise typer.Exit(ExitStatus.MISTAKE)
