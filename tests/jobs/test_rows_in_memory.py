@@ -1,7 +1,7 @@
 """Rows that are returned, not written."""
 
 import numpy as np
-import pytest
+import pandas
 
 from photism.jobs import run
 from photism.jobs.run import run as run_of_module
@@ -57,16 +57,7 @@ def test_pandas_and_datasets():
     assert dataset["age"][:] == [None, 5]
 
 
-def test_paths_are_arguments_of_a_command(tmp_path, captioned):
-    assert [row["file"] for row in run(NameJob(), captioned)][:2] == [
-        str(captioned / "0.wav"),
-        str(captioned / "1.wav"),
-    ]
-    paths = [captioned / "1.wav", str(captioned / "0.wav")]
-    assert [row["file"] for row in run(NameJob(), paths)] == list(map(str, paths))
-
-
-@pytest.mark.parametrize(("recordings", "message"), [([], "must not be empty"), ("missing.wav", "no such file")])
-def test_recordings_that_are_not_there(recordings, message):
-    with pytest.raises(ValueError, match=message):
-        run(NameJob(), recordings)
+def test_recordings_of_a_dataframe_keep_its_columns(captioned):
+    frame = pandas.DataFrame({"file": [str(captioned / "0.wav")], "speaker": ["Ann"]})
+    (row,) = run(NameJob(), frame)
+    assert (row["file"], row["speaker"]) == (str(captioned / "0.wav"), "Ann")

@@ -1,33 +1,98 @@
-"""Recordings that Python code gives."""
+"""Recordings that Python code gives: paths, rows, and tables such as a DataFrame."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from photism.errors import InputError
+from photism.manifest.columns import SOUND_COLUMNS
 from photism.manifest.entry import Entry
 from photism.manifest.read import Manifest, read_manifest
+from photism.manifest.table_listing import row_entry
 
-Recordings: TypeAlias = "Manifest | Iterable[Entry] | str | PathLike[str] | Sequence[str | PathLike[str]]"
-"""A path or a list of paths, each as an argument of a command; or entries."""
+if TYPE_CHECKING:
+    import pandas
+
+Row: TypeAlias = "Mapping[str, Any]"
+Place: TypeAlias = "str | PathLike[str]"
+Recordings: TypeAlias = "Manifest | Iterable[Entry] | Place | Sequence[Place] | Sequence[Row] | pandas.DataFrame"
+"""A path or URL, or a list of them, each as an argument of a command; rows as those of a manifest, in a list, a
+DataFrame or another table that pyarrow reads; or entries."""
 
 
 def as_manifest(recordings: Recordings) -> Manifest | Iterable[Entry]:
     """Return recordings as a manifest, or as the entries that they are.
 
     Raises:
-        InputError: as in `read_manifest`, or there are no recordings.
+        InputError: as in `read_manifest`, there are no recordings, or rows have no column with a recording.
     """
     if isinstance(recordings, str | PathLike):
         return read_manifest([os.fspath(recordings)])
-    if not isinstance(recordings, list | tuple):
-        return cast("Manifest | Iterable[Entry]", recordings)
-    if not recordings:
+    items = _rows_of_table(recordings) if _is_table(recordings) else recordings
+    if not isinstance(items, list | tuple):
+        return cast("Manifest | Iterable[Entry]", items)
+    given = cast("Sequence[Any]", items)
+    if not given:
         raise InputError("recordings must not be empty")
-    items = cast("Sequence[Any]", recordings)
-    if isinstance(items[0], Entry):
-        return items
-    return read_manifest([os.fspath(each) for each in items])
+    if isinstance(given[0], Entry):
+        return given
+    if isinstance(given[0], Mapping):
+        return Manifest([RowListing.of(given)])
+    return read_manifest([os.fspath(each) for each in given])
+
+
+@dataclass(frozen=True)
+class RowListing:
+    """Recordings of rows, whose other columns are kept. Paths are relative to the working folder.
+
+    Attributes:
+        rows: the rows.
+    """
+
+    rows: Sequence[Row]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> RowListing:
+        """Return a listing of rows.
+
+        Raises:
+            InputError: the first one has no column with a recording.
+        """
+        if not any(name in rows[0] for name in SOUND_COLUMNS):
+            expected, found = " or ".join(SOUND_COLUMNS), ", ".join(map(str, rows[0]))
+            raise InputError(f"recordings need a column {expected} with the recording; they have {found}")
+        return cls(rows)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield an entry for each row, with a problem for a row that cannot be used."""
+        for number, row in enumerate(self.rows):
+            plain = {str(name): _without_numpy(value) for name, value in row.items()}
+            yield row_entry(plain, f"rows#{number}", f"rows/{number}", "")
+
+    def count(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+
+def _is_table(recordings: Any) -> bool:
+    return hasattr(recordings, "iterrows") or hasattr(recordings, "__arrow_c_stream__")
+
+
+def _rows_of_table(table: Any) -> list[Row]:
+    """Return the rows of a DataFrame of pandas, or of any other table that pyarrow reads."""
+    if hasattr(table, "iterrows"):
+        return table.astype(object).where(table.notna(), None).to_dict("records")
+    import pyarrow
+
+    return pyarrow.table(table).to_pylist()
+
+
+def _without_numpy(value: Any) -> Any:
+    """Return a value without NumPy's types, and a path as text."""
+    if isinstance(value, PathLike):
+        return os.fspath(cast("PathLike[str]", value))
+    return value.tolist() if hasattr(value, "tolist") else value
