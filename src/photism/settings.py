@@ -72,6 +72,8 @@ class Declaration:
         short: one-letter flag, such as "-o".
         metavar: what the flag's value is called in the help; by default the unit or the choices.
         parse: turns a string, or for a repeatable flag a list of them, into the value.
+        alone: value of the flag where none follows it.
+        follows: regular expression of the values that may follow such a flag; anything else is another argument.
         is_argument: whether the command line takes it as a positional argument.
         is_flag: whether the command line offers it.
     """
@@ -87,6 +89,8 @@ class Declaration:
     short: str | None = None
     metavar: str | None = None
     parse: Callable[[Any], Any] | None = None
+    alone: str | None = None
+    follows: str = ""
     is_argument: bool = False
     is_flag: bool = True
 

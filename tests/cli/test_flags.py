@@ -31,6 +31,7 @@ class Drawing:
     words: tuple[str, ...] = setting((), "Hot words.", flag="--word")
     overlap: bool = setting(True, "Overlap windows.")
     quick: bool = setting(False, "Be quick.")
+    cluster: str | None = setting(None, "Where to run.", alone="here", follows=r"auto|[^/]+:\d+")
     hidden: int = setting(7, "Not on the command line.", is_flag=False)
 
 
@@ -99,6 +100,23 @@ def test_every_kind_of_flag_is_read(run):
         ),
         True,
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cluster"),
+    [
+        ("a.wav b.wav --cluster", "here"),
+        ("--cluster a.wav b.wav", "here"),
+        ("a.wav --cluster --quick b.wav", "here"),
+        ("--cluster auto a.wav b.wav", "auto"),
+        ("a.wav --cluster head:6379 b.wav", "head:6379"),
+        ("a.wav --cluster=other b.wav", "other"),
+        ("--cluster -- a.wav b.wav", "here"),
+    ],
+)
+def test_a_flag_whose_value_may_be_omitted_takes_no_recording_for_it(run, arguments, cluster):
+    settings, _ = run("draw", *arguments.split())
+    assert (settings.sounds, settings.cluster) == (["a.wav", "b.wav"], cluster)
 
 
 @pytest.mark.parametrize(

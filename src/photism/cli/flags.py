@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -46,14 +47,18 @@ def add_verb(
     """
     text, _, examples = inspect.cleandoc(verb.__doc__ or "").partition("\n\nExamples:\n")
     epilog = f"\b\nExamples:\n{examples}" if examples else None
-    decorate = app.command(verb.__name__, cls=_Command, help=text, epilog=epilog)
-    decorate(_flat(verb, settings_file, recipes or {}))
+    flat = _flat(verb, settings_file, recipes or {})
+    app.command(verb.__name__, cls=_Command, help=text, epilog=epilog)(flat)
 
 
 class _Command(TyperCommand):
-    """A verb that refuses a flag given twice if it takes one value; typer would use the last and drop the others."""
+    """A verb with flags whose value may be omitted, and which refuses a flag given twice if it takes one value.
+
+    typer has no such flags, and would use the last of several values and drop the others.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        args = _with_omitted_values(args, getattr(self.callback, OMITTABLE, {}))
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for parameter, count in Counter(order).items():
             if isinstance(parameter, TyperOption) and count > 1 and not parameter.multiple:
@@ -61,6 +66,22 @@ class _Command(TyperCommand):
                 if not is_switch:  # which cannot contradict itself
                     raise InputError(f"{parameter.opts[0]} must be given once; got it {count} times")
         return super().parse_args(ctx, args)
+
+
+OMITTABLE = "omittable_values"
+"""Attribute of the function of a verb: the declarations of its flags whose value may be omitted, by flag."""
+
+
+def _with_omitted_values(args: Sequence[str], omittable: Mapping[str, Declaration]) -> list[str]:
+    """Return arguments in which flags have the value that they stand for where none follows them."""
+    found = list(args)
+    end = found.index("--") if "--" in found else len(found)
+    for index, flag in enumerate(found[:end]):
+        declared = omittable.get(flag)
+        following = found[index + 1] if index + 1 < end else ""
+        if declared is not None and not re.fullmatch(declared.follows, following):
+            found[index] = f"{flag}={declared.alone}"
+    return found
 
 
 def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) -> Verb:
@@ -94,6 +115,8 @@ def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) ->
         except SettingError as error:
             raise InputError(error.message(flags)) from error
 
+    declared = [each for kind in groups.values() for each in declarations(kind).items()]
+    setattr(run, OMITTABLE, {_flag(name, each): each for name, each in declared if each.alone is not None})
     run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
