@@ -136,9 +136,11 @@ def test_a_folder_with_an_audacity_track_for_each(label, sounds, tmp_path):
     folder = tmp_path / "tracks"
     folder.mkdir()
     assert label("-o", folder, "--format", "audacity", "--window", 0.5).exit_code == 0
-    assert sorted(path.stem for path in folder.iterdir()) == sorted(sound.stem for sound in sounds)
-    for path in folder.iterdir():
+    tracks = sorted(folder.glob("[!.]*"))
+    assert [path.stem for path in tracks] == sorted(sound.stem for sound in sounds)
+    for path in tracks:
         assert all(re.fullmatch(r"\d\.\d{6}\t\d\.\d{6}\t\S.*", line) for line in path.read_text().splitlines())
+    (folder / ".journal").unlink()
     message = f"{folder}/elephant.txt exists; give another name with -o, or --force to overwrite it"
     assert str(label("-o", folder, "--format", "audacity").exception) == message
     assert label("-o", folder, "--format", "audacity", "--force").exit_code == 0
@@ -157,10 +159,11 @@ def test_an_unreadable_recording_is_reported_and_skipped(label, sounds, tmp_path
     result = label("--top-k", 1, on=[sounds[0], broken, "gone.ogg", sounds[1]])
     assert result.exit_code == 2
     assert [line for line in result.stdout.splitlines() if line.endswith(".wav")] == [str(sounds[0]), str(sounds[1])]
-    first, second, summary = result.stderr.splitlines()
+    *skipped, summary = result.stderr.splitlines()
     assert summary == "photism: 2 of 4 recordings were processed"
-    assert first.startswith(f"photism: skipped {broken}: not an audio or video file")
-    assert second.startswith("photism: skipped gone.ogg: no such file")
+    unreadable, missing = sorted(skipped)
+    assert unreadable.startswith(f"photism: skipped {broken}: not an audio or video file")
+    assert missing == "photism: skipped gone.ogg: no such file"
 
 
 def test_labels_are_plotted(label, sounds, tmp_path):

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from photism.cli.app import app
 from photism.listening.embeddings import load_embeddings
+from photism.manifest.entry import Entry
 
 SEEKS_BEFORE_THE_BEGINNING = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + bytes(37) + b"."  # ASF
 
@@ -138,10 +139,7 @@ def test_a_url_is_downloaded_once_if_its_address_is_allowed_and_shows_no_secret(
 
 
 def test_memory_of_what_was_read_is_freed(run, sounds, monkeypatch):
-    from photism.cli import label
-
-    opened = []
-    open_recordings = label.open_recordings
-    monkeypatch.setattr(label, "open_recordings", lambda *given: opened.extend(open_recordings(*given)) or opened)
+    opened, sound = [], Entry.sound
+    monkeypatch.setattr(Entry, "sound", lambda *given: opened.append(sound(*given)) or opened[-1])
     run("label", "-", stdin=sounds[0].read_bytes())
     assert [file._held for file in opened] == [None]

@@ -85,7 +85,7 @@ def test_turns_are_written_to_a_file_per_recording(timeline, sounds, tmp_path):
     folder = tmp_path / "turns"
     folder.mkdir()
     assert timeline("--format", "srt", "-o", folder, "--plot", folder, on=sounds[:2]).exit_code == 0
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert sorted(path.name for path in folder.glob("[!.]*")) == [
         "elephant.png",
         "elephant.srt",
         "koala.png",
@@ -220,7 +220,10 @@ def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["timeline", "a.wav", "--format", "xml"], "--format must be one of table, rttm, json, srt, textgrid; got xml"),
+        (
+            ["timeline", "a.wav", "--format", "xml"],
+            "--format must be one of table, rttm, json, csv, srt, textgrid; got xml",
+        ),
         (
             ["timeline", "a.wav", "b.wav", "--format", "srt"],
             "--format srt needs a file for each recording: give -o a folder",

@@ -14,7 +14,6 @@ from photism.cli.app import app, main
 from photism.listening.transcription.decoding_options import StreamingSettings, TranscribeSettings
 from photism.listening.transcription.streaming import StreamUpdate
 from photism.listening.transcription.transcript import Word
-from photism.listening.transcription.transcript_files import TranscriptOutput, TranscriptWriter
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_files_are_written(transcribe, sounds, texts, tmp_path):
     folder = tmp_path / "texts"
     folder.mkdir()
     result = transcribe(*sounds, "-o", folder, "--format", "vtt", "--json")
-    assert sorted(path.name for path in folder.iterdir()) == ["elephant.vtt", "koala.vtt", "rain.vtt"]
+    assert sorted(path.name for path in folder.glob("[!.]*")) == ["elephant.vtt", "koala.vtt", "rain.vtt"]
     assert [json.loads(line)["output"] for line in result.stdout.splitlines()] == [
         str(folder / f"{sound.stem}.vtt") for sound in sounds
     ]
@@ -104,7 +103,7 @@ def test_one_file_holds_several_recordings(transcribe, sounds, texts, tmp_path):
     folder = tmp_path / "grids"
     folder.mkdir()
     assert transcribe(*sounds[:2], "-o", folder, "--format", "textgrid").exit_code == 0
-    assert sorted(path.name for path in folder.iterdir()) == ["elephant.TextGrid", "koala.TextGrid"]
+    assert sorted(path.name for path in folder.glob("[!.]*")) == ["elephant.TextGrid", "koala.TextGrid"]
 
 
 @pytest.mark.usefixtures("no_model")
@@ -123,11 +122,11 @@ def test_one_file_holds_several_recordings(transcribe, sounds, texts, tmp_path):
         (["a.wav", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
         (
             ["a.wav", "--format", "ass"],
-            "--format must be one of txt, srt, vtt, tsv, json, jsonl, ctm, textgrid; got ass",
+            "--format must be one of txt, srt, vtt, tsv, csv, json, jsonl, ctm, textgrid; got ass",
         ),
         (
             ["a.wav", "-o", "text.doc"],
-            "--format must be one of txt, srt, vtt, tsv, json, jsonl, ctm, textgrid; got doc",
+            "--format must be one of txt, srt, vtt, tsv, csv, json, jsonl, ctm, textgrid; got doc",
         ),
         (["a.wav", "b.wav", "--format", "srt"], "--format srt of several recordings needs -o FOLDER, or --json"),
         (["a.wav", "b.wav", "-o", "text.txt"], "-o must be a folder for 2 inputs, but text.txt is not a folder"),
@@ -235,7 +234,7 @@ def test_partial_words_are_dim_on_a_terminal_and_replaced(monkeypatch, transcrib
     written = []
     monkeypatch.setattr(live.sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(live._Printer, "write", lambda self, text: written.append(text))
-    printer = live._Printer(TranscriptWriter(["-"], TranscriptOutput()))
+    printer = live._Printer("words")
     printer.show(StreamUpdate((), (word("HEL", 0.0),)))
     printer.show(StreamUpdate((word("HELLO", 0.0), word("THERE", 0.6)), (word("A", 1.2),)))
     printer.show(StreamUpdate((word("AFTER", 4.0),), ()))
@@ -255,7 +254,7 @@ def test_ctrl_c_closes_the_microphone():
             return StreamUpdate((), ())
 
     blocks = (np.zeros(1, np.float32) for _ in range(2))
-    live.transcribe_live(Stream(), blocks, TranscriptWriter(["-"], TranscriptOutput()))
+    live.transcribe_live(Stream(), blocks)
     assert list(blocks) == []
 
 

@@ -7,13 +7,14 @@ import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
-from photism.cli.progress import end_with_skipped, recordings_bar
-from photism.cli.recordings import open_recordings, skip_and_release
-from photism.cli.startup import startup
-from photism.errors import InputError, warning_field
-from photism.listening.label_formats import captions_as_dict, format_labels
-from photism.listening.segment_files import LabelOutput, SegmentWriter
+from photism.cli.output_settings import LabelOutput
+from photism.cli.outputs import OutputPlan
+from photism.cli.process import process
+from photism.errors import InputError
+from photism.jobs.settings import RunSettings
+from photism.jobs.verbs import HearJob
 from photism.listening.settings import HearSettings, RankerModelSettings
+from photism.manifest.read import read_manifest
 
 
 def hear(
@@ -30,6 +31,7 @@ def hear(
     settings: HearSettings,
     reading: ReadingSettings,
     output: LabelOutput,
+    running: RunSettings,
 ) -> None:
     """Print the captions nearest to recordings.
 
@@ -44,19 +46,7 @@ def hear(
     if label and captions:
         raise InputError("--label and --captions exclude each other; give one of them")
     choices = option.read_captions(captions) if captions else label
-    files = open_recordings(recordings, reading)
-    writer = SegmentWriter(files, output)
-    with startup():
-        from photism.listening.zero_shot import CaptionRanker
-
-        ranker = CaptionRanker.from_pretrained(**vars(model))
-    with recordings_bar("ranking captions", len(files)) as bar, writer.open(bar.echo):
-        callbacks = {"on_error": skip_and_release(bar, files), "on_progress": bar.advance}
-        for labels in ranker.stream(files, captions=choices, **callbacks, **vars(settings)):
-            is_whole = settings.window_s is None
-            fields = captions_as_dict(labels, threshold=settings.threshold, is_whole=is_whole)
-            file = files[labels.number]
-            fields |= warning_field(file.warnings)
-            text = format_labels(file.name, labels, output.chosen_format, fields=fields, with_times=not is_whole)
-            writer.write(labels.number, text, labels.segments, duration_s=labels.duration_s)
-    end_with_skipped(bar.skipped, len(files))
+    job = HearJob(model, settings, None if choices is None else tuple(choices), reading)
+    manifest = read_manifest(recordings, allow_missing=True)
+    plan = OutputPlan(job, manifest, output.choice)
+    process(job, manifest, plan, running, description="ranking captions", segments_of=lambda labels: labels.segments)

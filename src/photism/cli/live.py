@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
-
-from photism.listening.transcription.transcript_files import TranscriptWriter
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from photism.listening.transcription.streaming import StreamUpdate, TranscriptStream
-    from photism.listening.transcription.transcript import Word
+    from photism.listening.transcription.transcript import Transcript, Word
 
 MAX_LINE_LENGTH = 72  # characters
 PAUSE_S = 1.0
@@ -27,32 +25,38 @@ DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 SAVE_CURSOR, RESTORE_AND_CLEAR = "\x1b7", "\x1b8\x1b[J"
 
 
-def transcribe_live(stream: TranscriptStream, blocks: Generator[NDArray[np.float32]], writer: TranscriptWriter) -> None:
+def transcribe_live(
+    stream: TranscriptStream,
+    blocks: Generator[NDArray[np.float32]],
+    *,
+    updates: Literal["words", "json", "none"] = "words",
+    write: Callable[[Transcript], None] | None = None,
+) -> None:
     """Print final words and, on a terminal, the partial ones after them, until the source ends or Ctrl-C.
 
     Args:
         stream: a stream without samples yet.
         blocks: samples in blocks of any length.
-        writer: writes the whole transcript at the end.
+        updates: what is printed meanwhile: words, JSON objects, or nothing.
+        write: writes or prints the whole transcript at the end; None if its words are all that is wanted.
     """
     delay = f"each word becomes final about {stream.delay_s:g} s after it is spoken"
     typer.echo(f"Listening; {delay}. Press Ctrl-C to stop.", err=True)
-    printer = _Printer(writer)
+    printer = _Printer(updates)
     with suppress(KeyboardInterrupt), closing(blocks):  # closing stops the microphone
         for block in blocks:
             printer.show(stream.feed(block))
     printer.show(stream.finish())
     printer.end()
-    if not writer.prints_text:
-        with writer.open(printer.write):
-            writer.write(0, stream.transcript)
+    if write is not None:
+        write(stream.transcript)
 
 
 class _Printer:
     """Printer of updates: words in lines, or JSON."""
 
-    def __init__(self, writer: TranscriptWriter) -> None:
-        self._as_json, self._is_quiet = writer.prints_json, writer.prints_subtitles
+    def __init__(self, updates: str) -> None:
+        self._as_json, self._is_quiet = updates == "json", updates == "none"
         self._shows_partial = not self._as_json and not self._is_quiet and sys.stdout.isatty()
         self._shown = ""  # partial words on the terminal
         self._line_length = 0

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import typer
 
@@ -23,6 +23,14 @@ LINE_INTERVAL_S = 30.0
 SECONDS_PER_MINUTE, SECONDS_PER_HOUR = 60, 3600
 ROUNDING = 1e-6
 """Most by which a sum of fractions of recordings is too small."""
+
+
+class Echo(Protocol):
+    """Function that prints a text, which has its own line breaks."""
+
+    def __call__(self, text: str, /, *, err: bool = False) -> object:
+        """Print a text, on the error stream if `err`."""
+        ...
 
 
 class ProgressBar:

@@ -8,12 +8,16 @@ import typer
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
 from photism.cli.flags import add_verb
+from photism.cli.output_settings import TurnOutput
+from photism.cli.outputs import OutputPlan
+from photism.cli.process import process
 from photism.cli.progress import end_with_skipped, recordings_bar
 from photism.cli.recordings import open_recordings, skip_and_release
 from photism.cli.startup import startup
 from photism.errors import InputError
 from photism.files import check_writable
-from photism.listening.segment_files import SegmentWriter, TurnOutput
+from photism.jobs.settings import RunSettings
+from photism.jobs.timeline_job import TimelineJob
 from photism.listening.settings import (
     DiarizationModelSettings,
     EmbeddingSettings,
@@ -21,7 +25,7 @@ from photism.listening.settings import (
     VerifySettings,
     XVectorModelSettings,
 )
-from photism.listening.turn_formats import format_turns
+from photism.manifest.read import read_manifest
 
 if TYPE_CHECKING:
     from photism.listening.verification import Embedding, SpeakerVerifier
@@ -37,6 +41,7 @@ def timeline(
     settings: TimelineSettings,
     reading: ReadingSettings,
     output: TurnOutput,
+    running: RunSettings,
 ) -> None:
     """Print who spoke when, by a model that classifies frames.
 
@@ -46,18 +51,10 @@ def timeline(
         photism speakers timeline talk.wav --model turns
         photism speakers timeline talk.wav --model turns -o talk.rttm --plot talk.png
     """
-    files = open_recordings(recordings, reading)
-    writer = SegmentWriter(files, output)
-    with startup():
-        from photism.listening.diarization import SpeakerTimeline
-
-        diarizer = SpeakerTimeline.from_pretrained(**vars(model), **vars(settings))
-    with recordings_bar("diarizing", len(files)) as bar, writer.open(bar.echo):
-        for result in diarizer.stream(files, on_error=skip_and_release(bar, files), on_progress=bar.advance):
-            file, name = files[result.number], writer.names[result.number]
-            text = format_turns(file.name, result, output.chosen_format, name=name, warnings=file.warnings)
-            writer.write(result.number, text, result.turns, duration_s=result.duration_s)
-    end_with_skipped(bar.skipped, len(files))
+    job = TimelineJob(model, settings, reading)
+    manifest = read_manifest(recordings, allow_missing=True)
+    plan = OutputPlan(job, manifest, output.choice)
+    process(job, manifest, plan, running, description="diarizing", segments_of=lambda result: result.turns)
 
 
 def embed(

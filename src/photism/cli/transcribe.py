@@ -4,28 +4,44 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
-from typing import Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli.live import transcribe_live
-from photism.cli.progress import end_with_skipped, recordings_bar
-from photism.cli.recordings import open_recordings, skip_and_release
+from photism.cli.output_settings import TEXT, TranscriptOutput
+from photism.cli.outputs import OutputChoice, OutputPlan, row_without_id
+from photism.cli.process import process
 from photism.cli.startup import startup
 from photism.errors import InputError
+from photism.jobs.job import Outcome
+from photism.jobs.settings import RunSettings
+from photism.jobs.transcribe_job import TranscribeJob
+from photism.listening.label_formats import as_json
 from photism.listening.transcription.decoding_options import (
     RecognizerModelSettings,
     StreamingSettings,
     TranscribeSettings,
 )
-from photism.listening.transcription.reference_text import ReferenceText, read_references
+from photism.listening.transcription.reference_text import read_references
 from photism.listening.transcription.transcript import describe_mismatch
-from photism.listening.transcription.transcript_files import TEXT, TranscriptOutput, TranscriptWriter
-from photism.output_files import STANDARD_INPUT
+from photism.manifest.files import SingleListing
+from photism.manifest.read import Manifest, read_manifest
+from photism.output_files import STANDARD_INPUT, printable
+
+if TYPE_CHECKING:
+    from photism.cli.progress import Echo
+    from photism.jobs.run import Summary
+    from photism.listening.transcription.transcript import Transcript
+    from photism.manifest.entry import Entry
 
 MICROPHONE = "microphone"
+PRINTED_FORMATS = (TEXT, "csv", "json", "jsonl", "ctm")
+"""Formats in which several transcripts are printed."""
 
 
 def transcribe(
@@ -42,6 +58,7 @@ def transcribe(
     streaming: StreamingSettings,
     reading: ReadingSettings,
     output: TranscriptOutput,
+    running: RunSettings,
     microphone: Annotated[bool, typer.Option("--microphone", help="Transcribe the microphone until Ctrl-C.")] = False,
     input_device: Annotated[
         str | None, typer.Option(metavar="NAME", help="Microphone by its FFmpeg name. Default: the system's.")
@@ -67,42 +84,101 @@ def transcribe(
         photism transcribe interview.mp3 --model facebook/wav2vec2-base-960h --hot-word Photism -o interview.srt
         photism transcribe talk.mp4 --model facebook/wav2vec2-base-960h --transcript talk.txt -o talk.srt
     """
-    recordings = recordings or []
-    is_live = microphone or (recordings == [STANDARD_INPUT] and transcript is None)
-    _check_source(recordings, is_live=is_live, microphone=microphone, raw=raw, input_device=input_device)
+    given = recordings or []
+    is_live = microphone or (given == [STANDARD_INPUT] and transcript is None)
+    _check_source(given, is_live=is_live, microphone=microphone, raw=raw, input_device=input_device)
     if is_live and reading.strict:
         raise InputError("--strict is for files: of a live recording it is not known how long it should be")
-    files = open_recordings(recordings, reading)
-    references: list[ReferenceText] | None = None
     if transcript is not None:
         output = _check_alignment(settings, output, is_live=is_live)
-        references = read_references([file.name for file in files], transcript)
-    writer = TranscriptWriter([MICROPHONE] if microphone else [file.name for file in files], output)
-    with startup():
-        from photism.listening.transcription.transcriber import Transcriber
-
-        transcriber = Transcriber.from_pretrained(**vars(model))
-    if is_live:
-        from photism.audio.live_input import microphone_samples, pipe_samples
-
-        if microphone:
-            blocks = microphone_samples(input_device, reading=reading)
-        else:
-            blocks = pipe_samples(sys.stdin.buffer, raw_rate=raw, reading=reading)
-        transcribe_live(transcriber.stream(streaming, settings), blocks, writer)
+    manifest = Manifest([SingleListing(MICROPHONE)]) if microphone else read_manifest(given, allow_missing=True)
+    if transcript is not None and not manifest.is_collection:
+        read_references([entry.location for entry in manifest], transcript)  # raises an error before a model is loaded
+    job = TranscribeJob(model, settings, transcript, output.words, reading)
+    choice = _choose_output(output, manifest, is_live=is_live)
+    written = _Written(job, OutputPlan(job, manifest, choice), output)
+    if not is_live:
+        process(
+            job,
+            manifest,
+            written.plan,
+            running,
+            description="transcribing",
+            on_written=written.report,
+            on_end=None if manifest.is_collection else written.report_end,
+        )
         return
-    with recordings_bar("transcribing", len(files)) as bar, writer.open(bar.echo):
-        skip = skip_and_release(bar, files)
-        if references is None:
-            found = transcriber.transcribe(files, settings, on_error=skip, on_progress=bar.advance)
-        else:
-            found = transcriber.align_transcripts(files, references, settings, on_error=skip, on_progress=bar.advance)
-        for number, each in found:
-            writer.write(number, each, warnings=files[number].warnings)
-            files[number].release()
-            if references is not None and (problem := describe_mismatch(each)):
-                bar.echo(f"photism: {files[number].name}: {problem}\n", err=True)
-    end_with_skipped(bar.skipped, len(files))
+    with startup():
+        transcriber = job.load().transcriber
+    from photism.audio.live_input import microphone_samples, pipe_samples
+
+    if microphone:
+        blocks = microphone_samples(input_device, reading=reading)
+    else:
+        blocks = pipe_samples(sys.stdin.buffer, raw_rate=raw, reading=reading)
+    (entry,) = manifest
+    is_printed = output.output is None and not output.as_json
+    transcribe_live(
+        transcriber.stream(streaming, settings),
+        blocks,
+        updates="json" if output.as_json else "none" if is_printed and output.chosen_format != TEXT else "words",
+        write=None if is_printed and output.chosen_format == TEXT else lambda found: written.write(entry, found),
+    )
+
+
+class _Written:
+    """Reports of the transcripts that are written: a JSON object, or the name of their file, and what does not fit.
+
+    Args:
+        job: the job.
+        plan: where the transcripts go.
+        output: what is printed.
+    """
+
+    def __init__(self, job: TranscribeJob, plan: OutputPlan, output: TranscriptOutput) -> None:
+        self.plan, self._job, self._output = plan, job, output
+
+    def write(self, entry: Entry, transcript: Transcript) -> None:
+        """Write the transcript of a live recording, and report it."""
+        fields = transcript.as_dict(characters=self._output.words)
+        outcome = Outcome(0, fields, transcript.duration_s, transcript)
+        with closing(self.plan.open_plain(partial(typer.echo, nl=False))) as target:
+            target.write("", entry, outcome)
+        self.report(partial(typer.echo, nl=False), entry, outcome)
+
+    def report(self, echo: Echo, entry: Entry, outcome: Outcome) -> None:
+        """Report a transcript that is written."""
+        if self._output.output is not None and self._output.as_json:
+            path = self.plan.file_of(entry) if self.plan.file_of else self._output.output
+            row = row_without_id(entry, outcome, self._job.columns)
+            echo(as_json({**row, "output": str(path)}))
+        elif self.plan.file_of is not None:
+            echo(f"{printable(str(self.plan.file_of(entry)))}\n")
+        if self._job.transcript is not None and (problem := describe_mismatch(outcome.result)):
+            echo(f"photism: {entry.location}: {problem}\n", err=True)
+
+    def report_end(self, summary: Summary) -> None:
+        """Report the file of several recordings."""
+        is_joint = self._output.output is not None and self.plan.file_of is None
+        if is_joint and summary.processed and not self._output.as_json:
+            typer.echo(self._output.output)
+
+
+def _choose_output(output: TranscriptOutput, manifest: Manifest, *, is_live: bool) -> OutputChoice:
+    """Return where the transcripts go; plain texts of several recordings are printed with their names.
+
+    Raises:
+        InputError: the format cannot be printed for several recordings, or is not for a live one.
+    """
+    choice = output.choice
+    if is_live and choice.is_table:
+        raise InputError(f"-o {output.output} is for files; write a live transcript as a text, such as jsonl")
+    is_several = manifest.is_collection or manifest.count != 1
+    if not is_several or choice.path is not None:
+        return choice
+    if choice.format not in PRINTED_FORMATS:
+        raise InputError(f"--format {output.format} of several recordings needs -o FOLDER, or --json")
+    return replace(choice, format="table") if choice.format == TEXT else choice
 
 
 def _check_alignment(settings: TranscribeSettings, output: TranscriptOutput, *, is_live: bool) -> TranscriptOutput:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, warning_field
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 FORMATS = (".jsonl", ".parquet", ".lance", ".npz", ".safetensors")
 """Suffixes of the files that vectors are written to."""
+COLUMNS: Mapping[str, Any] = {
+    "duration_s": float,
+    "silent": bool,
+    "known": bool,
+    "start_s": float,
+    "end_s": float,
+    "vector": [float],
+    "warnings": [str],
+}
+"""Columns that rows may have, with their types."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +47,15 @@ class EmbedJob:
     embedding: EmbedSettings = field(default_factory=EmbedSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    verb: ClassVar[str] = "embed"
-    columns: ClassVar[Mapping[str, Any]] = {
-        "duration_s": float,
-        "silent": bool,
-        "known": bool,
-        "start_s": float,
-        "end_s": float,
-        "vector": [float],
-        "warnings": [str],
-    }
+    @property
+    def verb(self) -> str:
+        """Command that does the same."""
+        return "embed"
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Columns that rows may have, with their types."""
+        return COLUMNS
 
     @property
     def model(self) -> str | None:

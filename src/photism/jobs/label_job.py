@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import warning_field
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
     from photism.listening.batching import OnError, OnProgress
     from photism.listening.classification import AudioClassifier
+COLUMNS: Mapping[str, Any] = {
+    "duration_s": float,
+    "silent": bool,
+    "labels": [LABEL_COLUMN],
+    "segments": [SEGMENT_COLUMN],
+    "windows": [WINDOW_COLUMN],
+    "warnings": [str],
+}
+"""Columns that rows may have, with their types."""
 
 
 @dataclass(frozen=True)
@@ -35,15 +44,15 @@ class LabelJob:
     classification: LabelSettings = field(default_factory=LabelSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    verb: ClassVar[str] = "label"
-    columns: ClassVar[Mapping[str, Any]] = {
-        "duration_s": float,
-        "silent": bool,
-        "labels": [LABEL_COLUMN],
-        "segments": [SEGMENT_COLUMN],
-        "windows": [WINDOW_COLUMN],
-        "warnings": [str],
-    }
+    @property
+    def verb(self) -> str:
+        """Command that does the same."""
+        return "label"
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Columns that rows may have, with their types."""
+        return COLUMNS
 
     @property
     def model(self) -> str | None:

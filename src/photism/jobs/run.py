@@ -52,10 +52,10 @@ class Summary:
         done = self.processed + self.done_before
         earlier = f" ({self.done_before:,} before)" if self.done_before else ""
         text = f"{done:,} of {done + self.errors:,} recordings were processed{earlier}"
-        if not self.errors:
+        if self.errors_file is None:
             return text
-        where = f" in {self.errors_file}; the same command tries them again" if self.errors_file else ""
-        return f"{text}, {self.errors:,} error{'s' * (self.errors > 1)}{where}"
+        errors = f"{self.errors:,} error{'s' * (self.errors > 1)} in {self.errors_file}"
+        return f"{text}, {errors}; the same command tries them again"
 
 
 @overload

@@ -17,6 +17,7 @@ from photism.listening.label_formats import as_json, format_labels
 from photism.listening.recording_names import as_field
 from photism.listening.transcription.formats import CSV_HEADERS, TRANSCRIPT_FORMATS, write_transcript
 from photism.listening.turn_formats import format_turns
+from photism.output_files import printable
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome
@@ -74,7 +75,7 @@ def transcript_format(name: str, *, words: bool) -> TextFormat:
     """Return a format of transcripts.
 
     Args:
-        name: one of `TRANSCRIPT_FORMATS`.
+        name: one of `TRANSCRIPT_FORMATS`; or "table", the text of each recording below its name.
         words: make a subtitle or row for each word.
 
     Raises:
@@ -84,6 +85,8 @@ def transcript_format(name: str, *, words: bool) -> TextFormat:
         return _json_format(name)
     if name == "json":
         return TextFormat(".json", _as_document, is_list=True)
+    if name == "table":
+        return TextFormat(".txt", _as_named_text)
     if name not in TRANSCRIPT_FORMATS:
         raise _unknown(name, TRANSCRIPT_FORMATS)
 
@@ -124,6 +127,10 @@ def _json_format(name: str) -> TextFormat:
 
 def _as_line(row: Mapping[str, Any], outcome: Outcome, recording: str) -> str:
     return as_json(json_value(row))
+
+
+def _as_named_text(row: Mapping[str, Any], outcome: Outcome, recording: str) -> str:
+    return f"{printable(row['file'])}\n  {outcome.result.text}\n"
 
 
 def _as_document(row: Mapping[str, Any], outcome: Outcome, recording: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import warning_field
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
     from photism.listening.batching import OnError, OnProgress
     from photism.listening.diarization import SpeakerTimeline
+COLUMNS: Mapping[str, Any] = {
+    "duration_s": float,
+    "silent": bool,
+    "turns": [{"start_s": float, "end_s": float, "speaker": str, "score": float}],
+    "warnings": [str],
+}
+"""Columns that rows may have, with their types."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +42,15 @@ class TimelineJob:
     timeline: TimelineSettings = field(default_factory=TimelineSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    verb: ClassVar[str] = "speakers timeline"
-    columns: ClassVar[Mapping[str, Any]] = {
-        "duration_s": float,
-        "silent": bool,
-        "turns": [{"start_s": float, "end_s": float, "speaker": str, "score": float}],
-        "warnings": [str],
-    }
+    @property
+    def verb(self) -> str:
+        """Command that does the same."""
+        return "speakers timeline"
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Columns that rows may have, with their types."""
+        return COLUMNS
 
     @property
     def model(self) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import warning_field
@@ -30,6 +30,16 @@ DIGESTED_BYTES = 2**20
 """Bytes at each end of a language model by which it is recognised."""
 CHARACTER_COLUMN = {"text": str, "start_s": float, "end_s": float, "confidence": float}
 WORD_COLUMN = {**CHARACTER_COLUMN, "characters": [CHARACTER_COLUMN]}
+COLUMNS: Mapping[str, Any] = {
+    "text": str,
+    "duration_s": float,
+    "windows": int,
+    "words": [WORD_COLUMN],
+    "cues": [{"text": str, "start_s": float, "end_s": float}],
+    "missing": [{"index": int, "text": str}],
+    "warnings": [str],
+}
+"""Columns that rows may have, with their types."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +61,15 @@ class TranscribeJob:
     words: bool = False
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    verb: ClassVar[str] = "transcribe"
-    columns: ClassVar[Mapping[str, Any]] = {
-        "text": str,
-        "duration_s": float,
-        "windows": int,
-        "words": [WORD_COLUMN],
-        "cues": [{"text": str, "start_s": float, "end_s": float}],
-        "missing": [{"index": int, "text": str}],
-        "warnings": [str],
-    }
+    @property
+    def verb(self) -> str:
+        """Command that does the same."""
+        return "transcribe"
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Columns that rows may have, with their types."""
+        return COLUMNS
 
     @property
     def model(self) -> str | None:

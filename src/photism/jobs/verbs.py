@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import warning_field
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 LABEL_COLUMN = {"label": str, "score": float}
 SEGMENT_COLUMN = {"start_s": float, "end_s": float, **LABEL_COLUMN}
 WINDOW_COLUMN = {"start_s": float, "end_s": float, "known": bool, "scores": [LABEL_COLUMN]}
+COLUMNS: Mapping[str, Any] = {
+    "duration_s": float,
+    "silent": bool,
+    "known": bool,
+    "heard": [{"caption": str, "score": float}],
+    "segments": [SEGMENT_COLUMN],
+    "windows": [WINDOW_COLUMN],
+    "warnings": [str],
+}
+"""Columns that rows may have, with their types."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +50,15 @@ class HearJob:
     captions: tuple[str, ...] | None = None
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    verb: ClassVar[str] = "hear"
-    columns: ClassVar[Mapping[str, Any]] = {
-        "duration_s": float,
-        "silent": bool,
-        "known": bool,
-        "heard": [{"caption": str, "score": float}],
-        "segments": [SEGMENT_COLUMN],
-        "windows": [WINDOW_COLUMN],
-        "warnings": [str],
-    }
+    @property
+    def verb(self) -> str:
+        """Command that does the same."""
+        return "hear"
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Columns that rows may have, with their types."""
+        return COLUMNS
 
     @property
     def model(self) -> str | None:

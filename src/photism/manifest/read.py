@@ -90,22 +90,25 @@ class Manifest:
         return total
 
 
-def read_manifest(given: Sequence[str]) -> Manifest:
+def read_manifest(given: Sequence[str], *, allow_missing: bool = False) -> Manifest:
     """Return the recordings of paths, URLs, folders, patterns, lists and tables, after checking that they are there.
 
     Args:
         given: files, URLs, - for standard input, folders, patterns such as ``sounds/**/*.wav``, lists as ``@list.txt``,
             and tables that end in one of `TABLE_SUFFIXES`. Folders and patterns may be URLs of object storage. A file
             with such a name is that file.
+        allow_missing: accept that none of the files is there, as their entries say.
 
     Raises:
-        InputError: none of the files is there, a folder has no recordings, a pattern matches none, a list or table
-            cannot be used, or standard input is given twice.
+        InputError: none of the files is there and that is not allowed, a folder has no recordings, a pattern matches
+            none, a list or table cannot be used, or standard input is given twice.
     """
     if list(given).count(STANDARD_INPUT) > 1:
         raise InputError("- is given twice; standard input can be read once")
     has_several = len(given) > 1
     listings = [_listing_of(each, is_named=has_several) for each in given]
+    if allow_missing:
+        return Manifest(listings)
     missing = [
         entry.problem
         for listing in listings
