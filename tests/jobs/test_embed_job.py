@@ -65,7 +65,7 @@ def test_vectors_of_another_layer_or_of_windows_are_refused(job, manifest, tmp_p
 def test_what_is_known_and_silent_is_in_the_row(sounds, tmp_path):
     run(EmbedJob(EmbedModelSettings(device="cpu")), read_manifest([str(sounds[0])]), tmp_path / "x.jsonl")
     (row,) = json_rows(tmp_path / "x.jsonl")
-    assert (row["known"], row["silent"], len(row["vector"])) == (False, False, 775)
+    assert (row["known"], row["silent"], len(row["vector"])) == (False, False, 776)
 
 
 def test_a_job_can_be_sent_to_another_process(job):

@@ -109,6 +109,12 @@ def test_the_cosine_of_a_text_and_a_recording_is_the_score_of_the_caption_but_fo
     np.testing.assert_allclose(ratios * ratios[:1, :1], ratios[:, :1] * ratios[:1], rtol=1e-2)
 
 
+def test_the_vectors_of_a_mixture_of_775_prompts_are_padded_to_a_multiple_of_8(tiny, sounds):
+    assert tiny.width == 776
+    assert not tiny.embed(sounds)[:, 775:].any()
+    assert not tiny.embed_texts(["An owl."])[:, 775:].any()
+
+
 def test_a_memorised_caption_is_the_text_that_is_nearest_to_it(tiny):
     captions = ["An owl.", "A dog.", "A banana."]
     vectors = tiny.embed_texts(captions)
@@ -219,3 +225,19 @@ def test_texts_must_be_a_list(tiny, texts, message):
 def test_texts_are_compared_with_prompts_alone(embedders):
     with pytest.raises(InputError, match="cannot be compared with vectors of kind 'mean'"):
         embedders["mean"].embed_texts(["An owl."])
+
+
+def test_a_text_in_another_language_has_the_vector_of_the_caption_that_it_stands_for(tiny, embedders):
+    texts = ["un hibou", "сова", "an owl"]
+    meanings = tiny.find_meanings(texts)
+    assert [None if each is None else each.captions for each in meanings] == [("An owl.",), ("An owl.",), None]
+    vectors = tiny.embed_texts([*texts, "An owl."])
+    np.testing.assert_allclose(vectors[:2], vectors[[3, 3]], **NEAR)
+    assert embedders["prompt"].find_meanings(["un hibou"]) == [None]
+
+
+def test_a_text_that_stands_for_several_captions_has_the_mean_direction_of_theirs(tiny):
+    (meaning,) = tiny.find_meanings(["voiture rouge"])
+    assert len(meaning.captions) == 2
+    mean = tiny.embed_texts(meaning.captions).mean(0)
+    np.testing.assert_allclose(tiny.embed_texts(["voiture rouge"])[0], mean / np.linalg.norm(mean), **NEAR)

@@ -158,7 +158,7 @@ class AudioToImagePipeline:
         if model is not None:
             changes["model"] = model
         settings = changed(PipelineSettings, settings, changes)
-        encoder, diffusion, captions, (steps, scale, _) = load_models(settings, steps=num_inference_steps)
+        encoder, diffusion, captions, (steps, scale, _), _ = load_models(settings, steps=num_inference_steps)
         steps = num_inference_steps or steps
         if settings.model is None and settings.diffusion is None:
             steps = steps or BUNDLED_STEPS

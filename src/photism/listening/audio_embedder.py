@@ -21,6 +21,7 @@ from photism.listening.vector_models import load_vector_model
 from photism.listening.vectors import Vector, VectorModel, unit_vectors
 from photism.listening.windowed_results import WindowResults, summarise_recordings
 from photism.listening.zero_shot import RankedCaption
+from photism.prompts.caption_translations import Meaning
 from photism.settings import accepts
 
 
@@ -199,16 +200,33 @@ class AudioEmbedder:
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of texts, float32 (M, D) of unit length, comparable with those of recordings.
 
+        Texts are in the language of the model's text encoder. One in another language has the vector of the captions
+        that `find_meanings` returns for it.
+
         Raises:
             InputError: the vectors are of another kind than "prompt", or there are no texts.
         """
+        return unit_vectors(self._text_model(texts).embed_texts(texts), torch.float32)
+
+    def find_meanings(self, texts: Sequence[str]) -> list[Meaning | None]:
+        """Return for each text the captions of the model that it stands for, because it is a translation of them.
+
+        Without translations in the model's folder, and for any other text, it is None: the text is taken as it is.
+
+        Raises:
+            InputError: the vectors are of another kind than "prompt", or there are no texts.
+        """
+        return [self._text_model(texts).ranker.translations.find(text) for text in texts]
+
+    def _text_model(self, texts: Sequence[str]) -> PromptVectors:
+        """Return the model of prompts, after checking that there is one, and texts."""
         if not isinstance(self.model, PromptVectors):
             raise InputError(
                 f"texts cannot be compared with vectors of kind {self.kind!r}; use a Photism model and kind 'prompt'"
             )
         if isinstance(texts, str) or not texts:
             raise InputError(f"texts must be a list of at least one text; got {texts!r}")
-        return unit_vectors(self.model.embed_texts(texts), torch.float32)
+        return self.model
 
 
 def _join(windows: WindowResults[Vector]) -> Embedded:

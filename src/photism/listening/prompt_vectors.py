@@ -28,7 +28,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 from torch.linalg import solve_triangular
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
 from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import Waveform
@@ -40,6 +40,8 @@ from photism.prompts.metrics import sequence_similarity
 
 MAX_WIDTH = 2048
 """Largest number of memorised prompts whose kernel is used; a model of more has the means of its tokens as vectors."""
+WIDTH_MULTIPLE = 8
+"""Vectors are padded with zeros to a multiple of this width, which vector indices of Lance need."""
 RIDGE = 1e-6
 """Added to the diagonal of the kernel matrix, as a fraction of it, so that equal prompts do not make it singular."""
 
@@ -59,7 +61,7 @@ class PromptVectors:
         self.ranker, self.encoder, self.caption_count = ranker, ranker.encoder, caption_count
         self.fingerprint = fingerprint
         self._kernel = _Kernel.of(ranker)
-        self.width: int = self.encoder.config.space_width if self._kernel is None else len(self._kernel.factor)
+        self.width: int = self.encoder.config.space_width if self._kernel is None else self._kernel.width
 
     def embed(self, waveforms: Sequence[Waveform]) -> list[Vector]:
         """Return the vectors of waveforms of similar length."""
@@ -71,9 +73,19 @@ class PromptVectors:
 
     @torch.no_grad()
     def embed_texts(self, texts: Sequence[str]) -> Tensor:
-        """Return the vectors (M, D) of texts, not yet scaled to unit length. Texts that are cut off are reported."""
-        tokens = self.ranker.encode_captions(texts)[:, 1 : self.encoder.prompt_length]
-        return _mean_of_tokens(tokens) if self._kernel is None else self._kernel.embed(tokens)
+        """Return the vectors (M, D) of texts, not yet scaled to unit length.
+
+        A text in another language that stands for captions of the model has the mean direction of their vectors. Texts
+        that are cut off are reported.
+        """
+        rows: list[Tensor] = []
+        for text in texts:
+            meaning = self.ranker.translations.find(text)
+            tokens = self.ranker.encode_captions([text] if meaning is None else meaning.captions)
+            tokens = tokens[:, 1 : self.encoder.prompt_length]
+            embeddings = _mean_of_tokens(tokens) if self._kernel is None else self._kernel.embed(tokens)
+            rows.append(normalize(embeddings, dim=1).mean(0))
+        return torch.stack(rows)
 
     @torch.no_grad()
     def _vectors(self, prompts: AudioPrompt) -> list[Vector]:
@@ -94,6 +106,7 @@ class _Kernel:
     Attributes:
         prompts: their tokens without BOS, float32 (N, S, D).
         factor: Cholesky factor L of the kernel matrix, float64 (N, N) on the CPU.
+        width: D, N rounded up to a multiple of `WIDTH_MULTIPLE`.
     """
 
     def __init__(self, prompts: Tensor) -> None:
@@ -101,6 +114,8 @@ class _Kernel:
         matrix = self._values(prompts)
         matrix.diagonal().mul_(1 + RIDGE)
         self.factor = torch.linalg.cholesky(matrix)
+        self._padding = (0, -len(prompts) % WIDTH_MULTIPLE)
+        self.width = len(prompts) + self._padding[1]
 
     @classmethod
     def of(cls, ranker: CaptionRanker) -> _Kernel | None:
@@ -111,12 +126,13 @@ class _Kernel:
         return cls(ranker.encoder.memorised_prompts().prompt_embeds[:, 1:].float())
 
     def mix(self, weights: Tensor) -> Tensor:
-        """Return the vectors (B, N) of mixture weights (B, N)."""
-        return weights.cpu().double() @ self.factor
+        """Return the vectors (B, D) of mixture weights (B, N)."""
+        return pad(weights.cpu().double() @ self.factor, self._padding)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """Return the vectors (M, N) of the tokens of texts, (M, S, D)."""
-        return solve_triangular(self.factor, self._values(tokens.to(self.prompts)), upper=False).T
+        """Return the vectors (M, D) of the tokens of texts, (M, S, D_prompt)."""
+        vectors = solve_triangular(self.factor, self._values(tokens.to(self.prompts)), upper=False).T
+        return pad(vectors, self._padding)
 
     def _values(self, tokens: Tensor) -> Tensor:
         """Return k(p, text) of N memorised prompts and M texts, float64 (N, M) on the CPU."""

@@ -28,6 +28,7 @@ from photism.listening.settings import CAPTION_FIELD, HearSettings, RankSettings
 from photism.listening.windowed_scores import LabelPolicy, Labels, Scored, label_recordings
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.caption_translations import CaptionTranslations
 from photism.prompts.cut_text import report_cut_texts
 from photism.prompts.metrics import sequence_similarity
 from photism.prompts.model_folder import load_models
@@ -60,17 +61,26 @@ class CaptionRanker:
         diffusion: a diffusers pipeline of the same prompt space, of which only the text encoder and the tokenizer are
             used; its other models may be None.
         captions: default captions to rank.
+        translations: these captions in other languages; by default there are none.
 
     Raises:
         InputError: `diffusion` has no text encoder.
     """
 
-    def __init__(self, encoder: AudioPromptEncoder, diffusion: Any, captions: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        encoder: AudioPromptEncoder,
+        diffusion: Any,
+        captions: Sequence[str] = (),
+        *,
+        translations: CaptionTranslations | None = None,
+    ) -> None:
         if getattr(diffusion, "text_encoder", None) is None:
             raise InputError("diffusion must have a text encoder to encode captions; load the pipeline with one")
         self.encoder = encoder.to(diffusion._execution_device)
         self.diffusion = diffusion
         self.captions = tuple(captions)
+        self.translations = translations or CaptionTranslations(self.captions, {})
         self._encoded = lru_cache(maxsize=CACHED_LISTS)(self.encode_captions)
         self._memorised_cosines = lru_cache(maxsize=CACHED_LISTS)(self._compare_memorised)
 
@@ -94,7 +104,7 @@ class CaptionRanker:
         """
         settings = PipelineSettings(model=model, diffusion=diffusion, device=device)
         models = load_models(settings, text_only=True)
-        return cls(models.encoder, models.diffusion, models.captions)
+        return cls(models.encoder, models.diffusion, models.captions, translations=models.translations)
 
     @accepts(RankSettings)
     def rank(

@@ -3,6 +3,7 @@
 config.json, model.safetensors    the AudioPromptEncoder, or a checkpoint of audio2img
 diffusion/                        a diffusers pipeline of the same prompt space; may be elsewhere
 captions.json                     list of the captions that the model recognises; may be missing
+caption_translations.json         the same in other languages; may be missing
 lcm/                              an LCM-LoRA of diffusion/, for the scheduler lcm; may be missing
 """
 
@@ -21,6 +22,7 @@ from photism.hub import bundled_model, fetch_files
 from photism.json_files import check_library_files, read_json_object, read_texts
 from photism.prompts.audio2img import audio2img_config, is_audio2img, load_audio2img
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
+from photism.prompts.caption_translations import CaptionTranslations
 from photism.prompts.diffusion.finishing import finish_diffusion
 from photism.prompts.diffusion.lcm import GUIDANCE_SCALE, merge_lcm, read_lcm
 from photism.prompts.diffusion.loading import load_weights
@@ -47,12 +49,14 @@ class LoadedModels(NamedTuple):
         diffusion: a diffusers pipeline.
         captions: captions that the encoder recognises.
         sampling: steps and guidance that `diffusion` was distilled to, if it was.
+        translations: the captions in other languages.
     """
 
     encoder: AudioPromptEncoder
     diffusion: Any
     captions: tuple[str, ...]
     sampling: SamplingDefaults
+    translations: CaptionTranslations
 
 
 def find_model(model: str | Path | None, *, configs_only: bool = False) -> Path:
@@ -96,6 +100,7 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False, steps: i
         check_steps(scheduler, steps)
     folder = find_model(settings.model)
     captions = load_captions(folder)
+    translations = CaptionTranslations.read(folder, captions)
     is_own = location == str(folder / DIFFUSION)
     lcm = read_lcm(folder) if is_own and settings.scheduler == "lcm" and not text_only else None
     pipeline = load_weights(source, device=device, dtype=dtype, text_only=text_only)
@@ -105,7 +110,7 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False, steps: i
     sampling = finish_diffusion(pipeline, source, device=device)
     if lcm is not None:
         sampling = SamplingDefaults(lcm.num_inference_steps, GUIDANCE_SCALE)
-    return LoadedModels(encoder, pipeline, captions, sampling)
+    return LoadedModels(encoder, pipeline, captions, sampling, translations)
 
 
 def load_captions(folder: Path) -> tuple[str, ...]:
