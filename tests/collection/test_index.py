@@ -23,49 +23,9 @@ from photism.lance_table import LanceTable
 from photism.listening.settings import EmbedModelSettings
 from photism.manifest.entry import Entry
 from photism.manifest.read import read_manifest
+from tests.support.collections import WIDTH, Worker, open_index
 
 pytest.importorskip("lance")
-WIDTH = 4
-
-
-class Embedder:
-    """A model of vectors that is not called."""
-
-    kind, width = "prompt", WIDTH
-
-    def __init__(self, fingerprint: str) -> None:
-        self.fingerprint = fingerprint
-
-
-class Worker:
-    """Models that describe a recording by the number that is its content; -1 cannot be read."""
-
-    def __init__(self, window_s: float | None = None, fingerprint: str = "a" * 16) -> None:
-        self.fingerprint, self.embedder = fingerprint, Embedder(fingerprint)
-        self.window_s, self.processed = window_s, list[str]()
-
-    def stream(self, recordings, *, on_error, on_progress=None):
-        for number, sound in enumerate(recordings):
-            with sound.open() as file:
-                value = float(file.read())
-            if value < 0:
-                on_error(number, InputError(f"{sound.name}: no audio stream"))
-                continue
-            self.processed.append(Path(sound.name).name)
-            fields = {
-                "duration_s": value,
-                "vector": np.full(WIDTH, value, np.float32),
-                "captions": [{"caption": "an owl", "score": 0.5}],
-                "known": True,
-                "labels": None,
-                "loudness_lufs": -20.0,
-            }
-            if self.window_s is None:
-                yield Outcome(number, fields, value, None)
-            else:
-                starts = np.arange(0, value, self.window_s).tolist()
-                windows = [{"start_s": start, "end_s": start + self.window_s} for start in starts]
-                yield Outcome(number, fields, value, None, windows)
 
 
 @pytest.fixture
@@ -76,12 +36,6 @@ def sounds(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(str(number))
     return tmp_path / "sounds"
-
-
-def open_index(folder: Path, *, window_s: float | None = None, fingerprint: str = "a" * 16, force=False) -> Index:
-    """Return the index of a folder, as `photism index` opens it."""
-    job = IndexJob(rows=IndexSettings(window_s=window_s))
-    return Index.for_job(folder / "i.lance", job, Worker(window_s, fingerprint), force=force)
 
 
 def contents(index: Index) -> dict[str, float]:
