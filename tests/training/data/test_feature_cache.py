@@ -83,7 +83,17 @@ def test_segments_of_a_recording(captioned, tmp_path):
     found = torch.from_numpy(dataset.features(0).astype(np.float32))
     torch.testing.assert_close(found, expected[0, : int(mask.sum())], atol=2e-3, rtol=1e-3)
     assert [name for name, _ in dataset.unreadable] == ["outside", "turned"]
-    assert "within the 1.35 s of the recording; got 2 to 1.35" in dataset.unreadable[0][1]
+    assert "the segment starts at 2 s, but the recording ends at 1.35 s" in dataset.unreadable[0][1]
+
+
+def test_a_segment_has_all_its_samples(captioned, tmp_path):
+    (example,) = examples_of(captioned)[17:]
+    samples = load_waveform(example.sound).samples
+    to_end, from_array = replace(example, end_s=18197 / 16000), {"array": samples, "sampling_rate": 16000}
+    parts = [to_end, replace(to_end, sound=example.sound.read_bytes()), replace(to_end, sound=from_array)]
+    dataset = prepare(parts, tmp_path)
+    assert [clip.duration_s * 16000 for clip in dataset.clips] == [18197] * 3
+    assert len({clip.digest for clip in dataset.clips}) == 1
 
 
 def test_unreadable_recordings_are_listed_up_to_a_limit(captioned, tmp_path):

@@ -118,6 +118,7 @@ class RowReader:
         name = str(row.get("name") or row.get("id") or "")
         if isinstance(sound, Mapping):  # the Audio feature of datasets
             name = str(sound.get("path") or name)
+            sound = sound.get("bytes") or sound
         elif isinstance(sound, str):
             name = sound
             if folder is not None and "://" not in sound:

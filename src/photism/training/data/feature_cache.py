@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.audio.log_mel import log_mel
-from photism.audio.waveform import SAMPLING_RATE, Waveform, load_waveform
+from photism.audio.sources import SoundFile
+from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform
 from photism.errors import InputError
 from photism.files import as_utf8, atomic_path
 from photism.training.data.example import Example
@@ -220,7 +221,7 @@ def _extract_features(example: Example, settings: PreparationSettings) -> _Featu
     if settings.required and not example.texts:
         return f"it has no {settings.required}"
     try:
-        waveform = _segment(load_waveform(example.sound), example)
+        waveform = _load_segment(example.sound, example)
     except InputError as error:
         return str(error)
     kind = settings.features
@@ -229,17 +230,19 @@ def _extract_features(example: Example, settings: PreparationSettings) -> _Featu
     return _Features(features[0, : int(mask.sum())].half().numpy(), waveform.duration_s, digest)
 
 
-def _segment(waveform: Waveform, example: Example) -> Waveform:
-    """Return the segment of a recording that an example names."""
-    if example.start_s == 0 and example.end_s is None:
-        return waveform
+def _load_segment(sound: AudioSource, example: Example) -> Waveform:
+    """Return the segment of a recording that an example names. Of a file no more than that is decoded."""
+    if isinstance(sound, str | Path | bytes):
+        return load_waveform(SoundFile(sound, start_s=example.start_s, end_s=example.end_s))
+    waveform = load_waveform(sound)
     end_s = waveform.duration_s if example.end_s is None else example.end_s
     if not 0 <= example.start_s < min(end_s, waveform.duration_s):
         raise InputError(
             f"start and end must lie within the {waveform.duration_s:.2f} s of the recording; "
             f"got {example.start_s:g} to {end_s:g}"
         )
-    return Waveform(waveform.samples[int(example.start_s * SAMPLING_RATE) : int(end_s * SAMPLING_RATE)])
+    first, last = round(example.start_s * SAMPLING_RATE), round(end_s * SAMPLING_RATE)
+    return Waveform(waveform.samples[first:last])
 
 
 def _split_of(name: str, validation_share: float) -> str:
