@@ -148,9 +148,10 @@ class RayWorker:
             return
         import ray.util.queue
 
-        queue = ray.util.queue.Queue(QUEUED_BATCHES, actor_options={"num_cpus": 0})
+        here = _this_node(ray)  # which is not lost before this process is
+        queue = ray.util.queue.Queue(QUEUED_BATCHES, actor_options=here)
         with _data_settings(self._ray):
-            results = _Results(self._dataset(queue, alone=alone))
+            results = _Results(self._dataset(queue, here, alone=alone))
         results.start()
         try:
             for table in _exchange(chain([first], batches, [None]), queue, results.tables):
@@ -162,20 +163,14 @@ class RayWorker:
             queue.shutdown(force=True)
             results.stop()
 
-    def _dataset(self, queue: Any, *, alone: bool) -> Any:
+    def _dataset(self, queue: Any, here: dict[str, Any], *, alone: bool) -> Any:
         ray, layout = self._ray, self._layout()
         from ray.util.annotations import RayDeprecationWarning
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RayDeprecationWarning)  # there is no other way to limit retries yet
             return (
-                ray.data.read_datasource(
-                    _queue_source(ray, queue),
-                    override_num_blocks=1,
-                    ray_remote_args={"num_cpus": 0, "scheduling_strategy": here},
-                )
+                ray.data.read_datasource(_queue_source(ray, queue), override_num_blocks=1, ray_remote_args=here)
                 .map_batches(
                     read_batches, batch_size=None, batch_format="pyarrow", num_cpus=layout.reader_cpus, max_retries=2
                 )
@@ -253,6 +248,14 @@ def _exchange(batches: Iterator[Sequence[Numbered] | None], queue: Any, tables: 
         if table is None:
             return
         yield table
+
+
+def _this_node(ray: Any) -> dict[str, Any]:
+    """Return the options of a task or an actor that runs on the node of this process, and needs no CPU."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    node = ray.get_runtime_context().get_node_id()
+    return {"num_cpus": 0, "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False)}
 
 
 def _fingerprint(job: Job) -> str | Failure:
