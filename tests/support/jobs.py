@@ -12,7 +12,6 @@ import numpy as np
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError
-from photism.finite import NotFiniteError
 from photism.jobs.job import Outcome
 from photism.jobs.outputs.text_format import TextFormat
 from photism.manifest.entry import Entry
@@ -76,6 +75,8 @@ class NameWorker:
             if "broken" in sound.name and not self.job.mended:
                 on_error(number, InputError(f"{sound.name}: broken"))
             elif "infinite" in sound.name and not self.job.mended:
+                from photism.finite import NotFiniteError  # imports torch
+
                 on_error(number, NotFiniteError(f"{sound.name}: not finite"))
             else:
                 vector = np.full(4, len(sound.name), np.float32)
