@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from photism.finite import NotFiniteError, check_finite, each_finite
+from photism.errors import NotFiniteError
+from photism.finite import check_finite, each_finite
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])

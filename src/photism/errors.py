@@ -30,6 +30,10 @@ class InputError(ValueError):
     """
 
 
+class NotFiniteError(InputError):
+    """An output of a model contains NaN or infinity."""
+
+
 class RecordingWarning(UserWarning):
     """Something about a recording that its user should know, such as that there is nothing to hear.
 

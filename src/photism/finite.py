@@ -8,14 +8,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from photism.errors import InputError
+from photism.errors import NotFiniteError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-class NotFiniteError(InputError):
-    """An output of a model contains NaN or infinity."""
 
 
 def check_finite(output: Tensor, name: str, dtype: torch.dtype) -> Tensor:

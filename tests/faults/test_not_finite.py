@@ -19,7 +19,7 @@ from photism import (
     Waveform,
     pipeline,
 )
-from photism.finite import NotFiniteError
+from photism.errors import NotFiniteError
 from tests.support.classifiers import make_classifier
 from tests.support.speaker_models import make_speaker_model
 

@@ -19,7 +19,7 @@ def test_a_file_cut_anywhere_is_completed(tmp_path, windows):
     run(job, entries(*NAMES), path)
     whole = path.read_bytes()
     ends = [index for index, byte in enumerate(whole) if byte == ord("\n")]
-    for size in sorted({*range(0, len(whole), 20), *ends, *(end + 1 for end in ends[:-1])}):
+    for size in sorted({*range(0, len(whole), 40), *ends, *(end + 1 for end in ends[:-1])}):
         path.write_bytes(whole[:size])
         summary = run(job, entries(*NAMES), path)
         assert path.read_bytes() == whole, size

@@ -63,13 +63,6 @@ def test_a_changed_recording_replaces_its_row(path, job):
     assert len({row["id"] for row in json_rows(path)}) == 3
 
 
-def test_standard_input_is_another_recording_each_time(path, job, processed):
-    for _ in range(2):
-        run(job, entries("a.wav", "-"), path)
-    assert processed == ["a.wav", "-", "-"]
-    assert [row["file"] for row in json_rows(path)] == ["a.wav", "-"]
-
-
 def test_a_recording_that_is_gone_keeps_its_row(path, job):
     run(job, entries(*NAMES), path)
     run(job, entries("d.wav"), path)

@@ -51,7 +51,7 @@ def test_a_file_and_journal_cut_anywhere_are_completed(path, journal):
     ends = [0, *(json.loads(line)["end"] for line in lines[1:-1]), len(whole)]
     for count in range(len(lines) - 1):
         known = b"".join(lines[: count + 1])
-        for size in range(ends[count], ends[count + 1] + 1):
+        for size in {ends[count], (ends[count] + ends[count + 1]) // 2, ends[count + 1]}:
             for part in {0, 1, len(lines[count + 1]) - 1}:
                 path.write_bytes(whole[:size])
                 journal.write_bytes(known + lines[count + 1][:part])

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from photism.audio.reading_settings import ReadingSettings
-from photism.errors import InputError
-from photism.jobs.job import Outcome
+from photism.errors import InputError, NotFiniteError
+from photism.jobs.job import Outcome, Vector
 from photism.jobs.outputs.text_format import TextFormat
 from photism.manifest.entry import Entry
 
@@ -44,7 +44,7 @@ class NameJob:
         "duration_s": float,
         "letters": int,
         "parts": [{"text": str, "at": float}],
-        "vector": np.float32,
+        "vector": Vector,
     }
 
     @property
@@ -75,8 +75,6 @@ class NameWorker:
             if "broken" in sound.name and not self.job.mended:
                 on_error(number, InputError(f"{sound.name}: broken"))
             elif "infinite" in sound.name and not self.job.mended:
-                from photism.finite import NotFiniteError  # imports torch
-
                 on_error(number, NotFiniteError(f"{sound.name}: not finite"))
             else:
                 vector = np.full(4, len(sound.name), np.float32)

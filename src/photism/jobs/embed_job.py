@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, warning_field
 from photism.jobs.in_flight import InFlight
-from photism.jobs.job import Outcome
+from photism.jobs.job import Outcome, Vector
 from photism.jobs.verbs import determining
 from photism.listening.settings import EmbedModelSettings, EmbedSettings
 
@@ -27,7 +27,7 @@ COLUMNS: Mapping[str, Any] = {
     "known": bool,
     "start_s": float,
     "end_s": float,
-    "vector": [float],
+    "vector": Vector,
     "warnings": [str],
 }
 """Columns that rows may have, with their types."""

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from photism.listening.batching import OnError, OnProgress
 
 
+class Vector:
+    """Type of a column of vectors, float32 arrays (D,) that all have the same length."""
+
+
 class Outcome(NamedTuple):
     """Result of a recording.
 
@@ -78,7 +82,7 @@ class Job(Protocol):
 
     @property
     def columns(self) -> Mapping[str, Any]:
-        """Columns that rows may have, by name, with their types as `photism.jobs.outputs.schema` describes them."""
+        """Columns that rows may have, by name, with their types as `photism.jobs.outputs.table_rows` describes them."""
         ...
 
     def text_format(self, name: str) -> TextFormat:

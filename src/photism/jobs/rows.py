@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from photism.errors import InputError
+from photism.errors import InputError, NotFiniteError
 from photism.jobs.done_rows import window_ids
 from photism.jobs.job import Outcome
 
@@ -60,8 +60,6 @@ def make_error(row_id: str, entry: Entry, where: Stage, error: Exception) -> dic
 
 def stage_of(error: InputError) -> Stage:
     """Return the stage in which the worker of a job found an error."""
-    from photism.finite import NotFiniteError  # imports torch, which a worker has imported
-
     return "model" if isinstance(error, NotFiniteError) else "reading"
 
 

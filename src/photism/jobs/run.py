@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from time import time_ns
 from typing import TYPE_CHECKING, overload
 
 from photism.errors import InputError
@@ -20,7 +19,6 @@ from photism.jobs.provenance import Provenance
 from photism.jobs.rows import Stage, stage_of
 from photism.jobs.rows_in_memory import Rows
 from photism.manifest.in_memory import Recordings, as_manifest
-from photism.output_files import STANDARD_INPUT
 
 if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
@@ -179,8 +177,6 @@ class _Run:
     def _to_do(self, recordings: Iterable[Entry]) -> Iterator[tuple[Entry, SoundFile]]:
         """Yield the recordings that the output does not have."""
         for entry in recordings:
-            if entry.location == STANDARD_INPUT:
-                entry = replace(entry, version=str(time_ns()))  # another one each time
             if entry.key in self._output.done:
                 self.summary.done_before += 1
                 self.progress.pass_done()

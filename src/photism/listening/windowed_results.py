@@ -12,8 +12,8 @@ from photism.audio.level import SignalLevel
 from photism.audio.long_recording import LongRecording, Recording, sample_blocks
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.audio.windowing import Window, stream_windows
-from photism.errors import InputError
-from photism.finite import NotFiniteError, each_finite
+from photism.errors import InputError, NotFiniteError
+from photism.finite import each_finite
 from photism.listening.batching import OnError, OnProgress, in_batches
 
 MAX_GROUP_SAMPLES = 20 * 60 * SAMPLING_RATE

@@ -11,7 +11,9 @@ from photism.files import check_folder, check_writable
 from photism.jobs.job import Job
 from photism.jobs.outputs.folder import Folder
 from photism.jobs.outputs.json_lines import JsonLines
+from photism.jobs.outputs.lance import Lance
 from photism.jobs.outputs.output import OpenOutput
+from photism.jobs.outputs.parquet import Parquet
 from photism.jobs.outputs.text_file import TextFile
 from photism.jobs.outputs.vector_archive import SUFFIXES as VECTOR_SUFFIXES
 from photism.jobs.outputs.vector_archive import VECTOR, VectorArchive
@@ -39,15 +41,21 @@ def output_opener(
         InputError: the format is unknown, or the output cannot be written.
     """
     path = Path(output)
+    suffix = path.suffix.lower()
+    if suffix == ".lance":
+        check_folder(path.parent, "-o")
+        return lambda run: Lance(path, run, job.columns, force=force)
     if is_folder(str(output)):
         check_folder(path, "-o")
         text_format = job.text_format(format or JSON_LINES)
         return lambda run: Folder(path, run, job.columns, text_format, name_of=name_of, force=force)
     check_writable(path, "-o", force=True)  # an existing file is checked when it is opened
-    chosen = format or path.suffix[1:].lower()
-    if chosen == JSON_LINES or (chosen == "json" and path.suffix.lower() == ".jsonl"):
+    if suffix == ".parquet":
+        return lambda run: Parquet(path, run, job.columns, force=force)
+    chosen = format or suffix[1:]
+    if chosen == JSON_LINES or (chosen == "json" and suffix == ".jsonl"):
         return lambda run: JsonLines(path, run, job.columns, force=force)
-    if path.suffix.lower() in VECTOR_SUFFIXES and VECTOR in job.columns:
+    if suffix in VECTOR_SUFFIXES and VECTOR in job.columns:
         return lambda run: VectorArchive(path, run, job.columns, force=force)
     text_format = job.text_format(chosen)
     if not text_format.is_joint:

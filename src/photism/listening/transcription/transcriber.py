@@ -12,8 +12,8 @@ import torch
 from photism.audio.long_recording import Recording
 from photism.audio.voice_activity import merge_segments, speech_segments
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.errors import InputError, ModelWarning, RecordingWarning
-from photism.finite import NotFiniteError, each_finite
+from photism.errors import InputError, ModelWarning, NotFiniteError, RecordingWarning
+from photism.finite import each_finite
 from photism.listening.batching import (
     SORTED_BATCHES,
     OnError,
