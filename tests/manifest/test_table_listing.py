@@ -14,6 +14,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.audio.waveform import load_waveform
 from photism.errors import InputError
 from photism.manifest.entry import Entry
+from photism.manifest.places import sound_at
 from photism.manifest.read import read_manifest
 from tests.fuzz.corpus import encode
 
@@ -84,6 +85,7 @@ def test_parquet_with_paths_and_with_recordings():
     assert (inside.location, inside.name, beside.location) == ("a/sounds.parquet#0", "sounds/0", "a/1.wav")
     assert load_waveform(inside.sound(ReadingSettings())).duration_s == pytest.approx(0.6)
     assert inside.version != beside.version
+    assert load_waveform(sound_at("sounds.parquet#0", folder="a")).duration_s == pytest.approx(0.6)
     assert read_manifest(["a/sounds.parquet"]).count == 2
 
 
@@ -102,7 +104,7 @@ def test_each_row_that_cannot_be_used_is_a_problem_of_its_own_and_the_others_go_
     assert problems("list.jsonl") == [
         "a/1.wav: start must be seconds; the row has 'soon'",
         f"{segment} -1 s",
-        problems("list.jsonl")[2],
+        "list.jsonl#2: no recording in file",
         "list.jsonl, line 4, must be a JSON object; it cannot be read: Expecting property name enclosed in double "
         "quotes: line 1 column 2 (char 1)",
         f"{segment} 2 to 1 s",
@@ -111,7 +113,6 @@ def test_each_row_that_cannot_be_used_is_a_problem_of_its_own_and_the_others_go_
         "list.jsonl#7: no recording in file",
         "",
     ]
-    assert problems("list.jsonl")[2].startswith("list.jsonl#2: no recording in audio or file_name")
 
 
 def test_a_csv_line_with_a_wrong_quote_or_too_many_fields_is_a_problem():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -32,6 +32,21 @@ def parquet_count(path: str) -> int:
     """
     with _opened(path) as file:
         return file.metadata.num_rows
+
+
+def parquet_row(path: str, index: int) -> Mapping[str, Any] | None:
+    """Return a row of a Parquet file by its number from 0; None if there are fewer.
+
+    Raises:
+        InputError: as in `parquet_rows`.
+    """
+    with _opened(path) as file:
+        for group in range(file.num_row_groups):
+            count = file.metadata.row_group(group).num_rows
+            if index < count:
+                return file.read_row_group(group).slice(index, 1).to_pylist()[0]
+            index -= count
+    return None
 
 
 @contextmanager

@@ -6,32 +6,16 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 from warnings import warn
 
-from photism.audio.object_storage import is_object, is_url, object_status
-from photism.audio.sources import path_of_file_url
+from photism.audio.object_storage import is_object, is_url
 from photism.errors import InputError, RecordingWarning
+from photism.manifest.arguments import Listing, listing_of
 from photism.manifest.entry import Entry
-from photism.manifest.files import SingleListing, file_name
-from photism.manifest.folders import FolderListing, GlobListing
-from photism.manifest.lists import ListListing
-from photism.manifest.object_folder import WILDCARD, ObjectFolderListing
-from photism.manifest.recognition import suffix_of
-from photism.manifest.table_listing import TABLE_SUFFIXES, TableListing
-from photism.output_files import CHAIN, STANDARD_INPUT, without_credentials
-
-
-class Listing(Protocol):
-    """One argument that stands for any number of recordings."""
-
-    def entries(self) -> Iterator[Entry]:
-        """Yield an entry for each recording, in the same order each time."""
-        ...
-
-    def count(self) -> int | None:
-        """Return the number of entries; None if it is not known without reading recordings."""
-        ...
+from photism.manifest.files import SingleListing
+from photism.manifest.folders import FolderListing
+from photism.manifest.object_folder import ObjectFolderListing
+from photism.output_files import STANDARD_INPUT
 
 
 @dataclass(frozen=True)
@@ -91,99 +75,25 @@ class Manifest:
 
 
 def read_manifest(given: Sequence[str], *, allow_missing: bool = False) -> Manifest:
-    """Return the recordings of paths, URLs, folders, patterns, lists and tables, after checking that they are there.
+    """Return the recordings of the arguments of a command, after checking that they are there.
 
     Args:
-        given: files, URLs, - for standard input, folders, patterns such as ``sounds/**/*.wav``, lists as ``@list.txt``,
-            and tables that end in one of `TABLE_SUFFIXES`. Folders and patterns may be URLs of object storage. A file
-            with such a name is that file.
+        given: files, URLs and - for standard input; folders; patterns such as ``sounds/**/*.wav``; lists as
+            ``@list.txt``; tables that end in one of `TABLE_SUFFIXES`; WebDataset shards that end in one of
+            `TAR_SUFFIXES`, with {000..099} or *; and data sets: a folder of `datasets`, owner/name, owner/name/split or
+            owner/name:configuration. Any of them but the last may be a URL of object storage.
         allow_missing: accept that none of the files is there, as their entries say.
 
     Raises:
         InputError: none of the files is there and that is not allowed, a folder has no recordings, a pattern matches
-            none, a list or table cannot be used, or standard input is given twice.
+            none, a list, table or data set cannot be used, or standard input is given twice.
     """
     if list(given).count(STANDARD_INPUT) > 1:
         raise InputError("- is given twice; standard input can be read once")
-    has_several = len(given) > 1
-    listings = [_listing_of(each, is_named=has_several) for each in given]
-    if allow_missing:
-        return Manifest(listings)
-    missing = [
-        entry.problem
-        for listing in listings
-        if isinstance(listing, SingleListing)
-        for entry in listing.entries()
-        if entry.problem
-    ]
-    if listings and len(missing) == len(listings):
-        raise InputError(missing[0])
+    has_several_folders = sum(os.path.isdir(each) or is_object(each) for each in given) > 1
+    listings = [listing_of(each, is_named=has_several_folders) for each in given]
+    if not allow_missing and all(isinstance(each, SingleListing) for each in listings):
+        problems = [entry.problem for listing in listings for entry in listing.entries()]
+        if problems and all(problems):
+            raise InputError(problems[0])
     return Manifest(listings)
-
-
-def _listing_of(given: str, *, is_named: bool) -> Listing:
-    """Return the recordings of one argument.
-
-    Args:
-        given: the argument.
-        is_named: whether the names of the recordings in a folder begin with that of the folder.
-    """
-    if given == STANDARD_INPUT:
-        return SingleListing(given)
-    if is_url(given):
-        return _listing_of_url(given, is_named=is_named)
-    if os.path.isdir(given):
-        prefix = f"{os.path.basename(os.path.abspath(given))}/" if is_named else ""
-        return _checked(FolderListing(given, prefix), f"{given}: no recordings in this folder")
-    if os.path.lexists(given):
-        return _listing_of_file(given)
-    if given.startswith("@"):
-        if not is_url(given[1:]) and not os.path.isfile(given[1:]):
-            raise InputError(f"{given}: no such file as {given[1:]}; give @ and a text file with a path or URL a line")
-        return _checked(ListListing(given[1:]), f"{given}: the list is empty")
-    if any(each in given for each in "*?["):
-        return _checked(GlobListing(given), f"{given}: no recording matches this pattern")
-    return SingleListing(given)
-
-
-def _listing_of_file(place: str) -> Listing:
-    """Return the recordings that a file lists, or else the file itself."""
-    if suffix_of(file_name(place)) in TABLE_SUFFIXES:
-        table = TableListing(path_of_file_url(place) if place.lower().startswith("file://") else place)
-        table.check()
-        return table
-    return SingleListing(place)
-
-
-def _listing_of_url(url: str, *, is_named: bool) -> Listing:
-    if not is_object(url):
-        return _listing_of_file(url)
-    name = without_credentials(url)
-    try:
-        is_folder = object_status(url)["type"] == "directory"
-    except InputError:
-        if not WILDCARD.search(CHAIN.split(url)[0]):
-            return SingleListing(url)  # its entry says why it cannot be read
-        return _checked(ObjectFolderListing(url, is_pattern=True), f"{name}: no recording matches this pattern")
-    if not is_folder:
-        return _listing_of_file(url)
-    prefix = f"{file_name(url.rstrip('/'))}/" if is_named else ""
-    return _checked(ObjectFolderListing(url, prefix=prefix), f"{name}: no recordings in this folder")
-
-
-def _checked(listing: Listing, problem: str) -> Listing:
-    """Return a listing that is not empty.
-
-    Raises:
-        InputError: it is empty, or the folder that was given cannot be read.
-    """
-    first = next(listing.entries(), None)
-    if first is None:
-        raise InputError(problem)
-    if (
-        isinstance(listing, FolderListing | ObjectFolderListing)
-        and first.problem
-        and first.location == listing.location
-    ):
-        raise InputError(first.problem)
-    return listing

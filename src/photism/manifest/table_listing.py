@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from hashlib import blake2b
+from itertools import chain
 from pathlib import PurePath
 from typing import Any, cast
 
@@ -79,10 +80,11 @@ class TableListing:
         Raises:
             InputError: the table is empty, cannot be read or has no such column.
         """
-        first = next(self.rows(), None)
+        rows = self.rows()
+        first = next(rows, None)
         if first is None:
             raise InputError(f"{self.path}: the list is empty")
-        usable = next((row for row in (first, *self.rows()) if not row.problem), None)
+        usable = next((row for row in chain([first], rows) if not row.problem), None)
         if usable is None:
             raise InputError(first.problem)
         if not any(name in usable.values for name in SOUND_COLUMNS):
@@ -100,7 +102,9 @@ class TableListing:
         return _json_list(self.path) if suffix == "json" and _begins_with_bracket(self.path) else json_rows(self.path)
 
 
-def row_entry(row: Mapping[str, Any], location: str, name: str, folder: str) -> Entry:
+def row_entry(
+    row: Mapping[str, Any], location: str, name: str, folder: str, sound_columns: Sequence[str] = SOUND_COLUMNS
+) -> Entry:
     """Return the entry of a row of a table.
 
     Args:
@@ -108,8 +112,9 @@ def row_entry(row: Mapping[str, Any], location: str, name: str, folder: str) -> 
         location: location of the row, and of its recording if that is only bytes.
         name: `Entry.name` of such a recording.
         folder: folder or URL that the path of a recording is relative to.
+        sound_columns: columns that may hold the recording, the preferred one first.
     """
-    used = columns_of(row, SOUND_COLUMNS).used
+    used = columns_of(row, sound_columns).used
     sound: Any = row[used[0]] if used else None
     if isinstance(sound, Mapping):
         audio = cast("Mapping[str, Any]", sound)
@@ -119,7 +124,8 @@ def row_entry(row: Mapping[str, Any], location: str, name: str, folder: str) -> 
     elif isinstance(sound, str) and not is_missing(sound):
         entry = place_entry(resolved(sound, folder), relative_name(sound))
     else:
-        problem = f"{location}: no recording in {' or '.join(used or SOUND_COLUMNS)}"
+        named = used or [each for each in sound_columns if each in row] or sound_columns
+        problem = f"{location}: no recording in {' or '.join(named)}"
         return Entry(location, "", name, problem=problem)
     not_kept = {used[0], _column_in(row, START_COLUMNS), _column_in(row, END_COLUMNS), ""}
     columns = {name: plain_value(value) for name, value in row.items() if name not in not_kept}

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 from photism.errors import InputError
 from photism.lance_table import import_lance, is_table
 from photism.manifest.columns import columns_of
+from photism.manifest.hf_dataset import class_names
 from photism.training.data.example import DataSource, Example, ListedRow, RowReader
-from photism.training.data.hf_datasets import class_names
 from photism.training.data.metadata import merge_rows
 from photism.training.data.stratified import stratified_choice
 

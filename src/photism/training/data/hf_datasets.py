@@ -7,18 +7,11 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from photism.errors import InputError
 from photism.manifest.columns import is_missing
+from photism.manifest.hf_dataset import class_features, class_names, is_saved_dataset, open_splits, undecoded
 from photism.training.data.example import DataSource, Example, RowReader, split_of_folder
 from photism.training.data.report import first_names
 from photism.training.data.stratified import stratified_choice
-
-SAVED_FILES = ("dataset_dict.json", "state.json")
-
-
-def is_saved_dataset(folder: Path) -> bool:
-    """Return whether `datasets` has saved a data set to a folder."""
-    return any((folder / name).is_file() for name in SAVED_FILES)
 
 
 def read_hf_dataset(data: str, rows: RowReader, config: str | None, *, limit: int | None = None) -> DataSource:
@@ -33,19 +26,7 @@ def read_hf_dataset(data: str, rows: RowReader, config: str | None, *, limit: in
     Raises:
         InputError: datasets is not installed, or cannot load the data set.
     """
-    try:
-        import datasets
-    except ImportError:
-        raise InputError("reading a data set needs datasets: pip install 'photism[train]'") from None
-    try:
-        if is_saved_dataset(Path(data)):
-            loaded: Any = datasets.load_from_disk(data)
-        else:
-            loaded = datasets.load_dataset(data, config, streaming=True)
-    except Exception as error:  # datasets raises dozens of kinds of errors
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"data must be a folder of recordings or a data set; cannot load {data}: {reason}") from None
-    splits: Mapping[str, Any] = loaded if isinstance(loaded, Mapping) else {"": loaded}
+    splits = open_splits(data, config)
     known = {name: split for name, split in splits.items() if split_of_folder(name)}
     others = sorted(name for name in splits if known and name not in known)
     notes = [f"these splits are not read{first_names(others)}"] if others else []
@@ -77,17 +58,9 @@ class _NamedSplit:
     """
 
     def __init__(self, data: Any, name: str) -> None:
-        from datasets import Audio, ClassLabel
-
-        features: Mapping[str, Any] = data.features or {}
-        self.sounds = [name for name, feature in features.items() if isinstance(feature, Audio)]
-        for column in self.sounds:  # decoded by Photism: datasets would need FFmpeg on the system
-            data = data.cast_column(column, Audio(decode=False))
-        items = {
-            name: getattr(feature, "feature", feature) for name, feature in features.items()
-        }  # of a list, its items
-        self.classes = {name: feature for name, feature in items.items() if isinstance(feature, ClassLabel)}
-        self.data, self.name = data, name
+        self.data, self.sounds = undecoded(data)
+        self.classes = class_features(self.data)
+        self.name = name
         self.numbers: Iterable[int] = count()
 
     def rows(self, data: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -117,9 +90,3 @@ def _limited(splits: list[_NamedSplit], rows: RowReader, limit: int) -> list[_Na
         split.data = split.data.select(split.numbers)
         start = stop
     return splits
-
-
-def class_names(feature: Any, numbers: Any) -> list[str]:
-    """Return the names of a class number or a list of them; a number below 0 means that there is none."""
-    given = numbers if isinstance(numbers, list) else [numbers]
-    return [feature.int2str(number) for number in given if number is not None and number >= 0]

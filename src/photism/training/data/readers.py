@@ -19,10 +19,12 @@ from typing import TypeAlias
 
 from photism.errors import InputError
 from photism.manifest.columns import NO_COLUMNS, SOUND_COLUMNS
+from photism.manifest.hf_dataset import is_saved_dataset
+from photism.manifest.shards import TAR_SUFFIXES, expand_shards
 from photism.training.data.arrow_data import is_arrow_data, read_arrow_data, version_of
 from photism.training.data.example import DataSource, Example, ListedRow, ReadColumns, ReadGroup, ReadRow, RowReader
 from photism.training.data.folder import read_folder, recordings_in
-from photism.training.data.hf_datasets import hub_version, is_saved_dataset, read_hf_dataset
+from photism.training.data.hf_datasets import hub_version, read_hf_dataset
 from photism.training.data.kaldi import FILES, find_kaldi, read_kaldi
 from photism.training.data.metadata import find_metadata, merge_rows, read_metadata
 from photism.training.data.report import first_names
@@ -37,7 +39,7 @@ from photism.training.data.speech_corpora import (
     read_mls,
 )
 from photism.training.data.stratified import stratified_choice
-from photism.training.data.webdataset import TAR_SUFFIXES, expand_shards, read_shards
+from photism.training.data.webdataset import read_shards
 
 READERS_VERSION = 3
 """Part of the key of prepared data: raise it when a reader returns other examples of the same files."""

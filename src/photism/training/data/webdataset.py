@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import glob
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from tarfile import TarError
 from typing import Any
 
 from photism.errors import InputError
 from photism.manifest.recognition import SOUND_SUFFIXES
-from photism.manifest.tables import checked_row
+from photism.manifest.shards import TEXT_SUFFIXES, expand_shards, row_of_files
 from photism.training.data.example import Example, RowReader
-
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
-
-
-def expand_shards(pattern: str) -> list[str]:
-    """Return the paths or URLs of a pattern with * or {000..099}.
-
-    Raises:
-        InputError: webdataset is not installed.
-    """
-    try:
-        from webdataset.shardlists import expand_urls
-    except ImportError:
-        raise InputError("reading WebDataset shards needs webdataset: pip install 'photism[train]'") from None
-    return sorted(glob.glob(pattern)) if "*" in pattern else expand_urls(pattern)
 
 
 def read_shards(pattern: str, rows: RowReader) -> Iterator[Example]:
@@ -54,14 +37,10 @@ def _read(shards: Iterable[Mapping[str, Any]], pattern: str, rows: RowReader) ->
 
 def _row(files: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of the files with one key."""
-    row: dict[str, Any] = {"audio": None}
+    row: dict[str, Any] = {**row_of_files(files), "audio": None, "name": files["__key__"]}
+    if any(suffix in TEXT_SUFFIXES for suffix in files):
+        row["text"] = [line for line in row["text"].split("\n") if line.strip()]
     for suffix, content in files.items():
         if suffix.rpartition(".")[2].lower() in SOUND_SUFFIXES:
             row["audio"] = content
-        elif suffix in ("txt", "text", "caption"):
-            row["text"] = [line for line in content.decode("utf8").split("\n") if line.strip()]
-        elif suffix == "cls":
-            row["label"] = content.decode("utf8").strip()
-        elif suffix == "json":
-            row = {**checked_row(json.loads(content)), **row}
-    return {**row, "name": files["__key__"]}
+    return row

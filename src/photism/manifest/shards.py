@@ -1,0 +1,230 @@
+"""Recordings in WebDataset shards: files of one key in a tar file are one recording and what is known of it."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any, BinaryIO, cast
+
+from photism.audio.object_storage import is_url
+from photism.audio.ogg_chain import FileSection
+from photism.audio.sources import open_source
+from photism.errors import InputError, is_fault_of_input
+from photism.manifest.entry import Entry
+from photism.manifest.files import file_name, place_entry, relative_name
+from photism.manifest.recognition import HEADER_BYTES, has_sound_header, has_sound_suffix
+from photism.manifest.tables import checked_row, open_list
+from photism.output_files import without_credentials
+
+TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+TEXT_SUFFIXES = ("txt", "text", "caption")
+MAX_TEXT_BYTES = 2**20
+
+
+def expand_shards(pattern: str) -> list[str]:
+    """Return the paths or URLs of a pattern with * or {000..099}.
+
+    Raises:
+        InputError: webdataset is not installed.
+    """
+    try:
+        from webdataset.shardlists import expand_urls
+    except ImportError:
+        raise InputError("reading WebDataset shards needs webdataset: pip install 'photism[collection]'") from None
+    return sorted(glob.glob(pattern)) if "*" in pattern else expand_urls(pattern)
+
+
+def row_of_files(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return the columns in the files of one key, by their suffixes: fields of .json, text of .txt, label of .cls.
+
+    Raises:
+        ValueError: a file is not UTF-8 or JSON.
+    """
+    row: dict[str, Any] = {}
+    for suffix, content in files.items():
+        if suffix in TEXT_SUFFIXES:
+            row["text"] = content.decode("utf8").strip()
+        elif suffix == "cls":
+            row["label"] = content.decode("utf8").strip()
+        elif suffix == "json":
+            row = {**checked_row(json.loads(content)), **row}
+    return row
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """Part of a file that is opened as a file of its own, such as a member of a shard.
+
+    Attributes:
+        path: path or URL of the file.
+        start: position of the first byte.
+        size: number of bytes.
+    """
+
+    path: str
+    start: int
+    size: int
+
+    def __call__(self) -> BinaryIO:
+        """Open the part."""
+        name = without_credentials(self.path)
+        return cast("BinaryIO", _OwnSection(open_source(self.path, name), self.start, self.start + self.size))
+
+
+class _OwnSection(FileSection):
+    """Part of a file, which is closed with it."""
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._file.close()
+        super().close()
+
+
+@dataclass(frozen=True)
+class ShardListing:
+    """Recordings in shards, at locations such as "shard-000.tar#key".
+
+    The shards are read in the order of their names, and of a recording only its place: it is opened when it is needed.
+    Those in a compressed shard are held in memory one at a time.
+
+    Attributes:
+        shards: paths or URLs of the shards.
+    """
+
+    shards: Sequence[str]
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield an entry for each recording, and one with a problem for each shard that is damaged or missing."""
+        for shard in self.shards:
+            yield from _entries(shard)
+
+    def count(self) -> int | None:
+        """Return the number of entries; None if they are not all in local shards that are not compressed."""
+        is_quick = all(not is_url(shard) and shard.endswith(".tar") for shard in self.shards)
+        return sum(1 for _ in self.entries()) if is_quick else None
+
+
+@dataclass(frozen=True)
+class _Member:
+    """File in a shard.
+
+    Attributes:
+        name: its path in the shard.
+        version: what changes with it: the time, position and size that its header says.
+        source: what opens it.
+        content: all of a text, and the first bytes of any other file.
+    """
+
+    name: str
+    version: str
+    source: FilePart | bytes
+    content: bytes
+
+    @property
+    def key(self) -> str:
+        """The path up to the first dot of the name, which is the same for all files of a recording."""
+        folder, slash, name = self.name.rpartition("/")
+        return f"{folder}{slash}{name.partition('.')[0]}"
+
+    @property
+    def suffix(self) -> str:
+        """What follows the key, in lower case."""
+        return self.name[len(self.key) + 1 :].lower()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it is a recording, by its suffix or its first bytes."""
+        by_suffix = has_sound_suffix(self.name)
+        return has_sound_header(self.content) if by_suffix is None else by_suffix
+
+
+class _CheckedHeader(tarfile.TarInfo):
+    """Header of a member. A damaged one is an error, where tarfile takes it for the end of the shard."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _CheckedHeader:
+        """Parse a header, or raise the exception for the end of the shard."""
+        try:
+            return super().frombuf(buf, encoding, errors)  # pyright: ignore[reportReturnType]
+        except tarfile.HeaderError as error:
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise
+            raise InputError(f"damaged or truncated: {error}") from None
+
+
+def _entries(shard: str) -> Iterator[Entry]:
+    """Yield the recordings of a shard; then, if it is damaged, an entry with this problem."""
+    location, stem = without_credentials(shard), _stem(shard)
+    whole = place_entry(shard, stem)
+    if whole.problem:
+        yield whole
+        return
+    last = ""
+    try:
+        with closing(open_list(shard)) as file:
+            for key, group in groupby(_members(file, shard), lambda member: member.key):
+                for entry in _group_entries(list(group), location, stem, whole.version):
+                    last = key
+                    yield entry
+    except Exception as error:  # tarfile, zlib and file systems have errors of their own
+        if not is_fault_of_input(error):
+            raise
+        reason = str(error).partition("\n")[0]
+        where = f"after {last} " if last else ""
+        yield replace(whole, version="", problem=f"{location}: cannot be read {where}({reason})")
+        return
+    if not last:
+        yield replace(whole, problem=f"{location}: no recordings in this shard")
+
+
+def _members(file: BinaryIO, shard: str) -> Iterator[_Member]:
+    """Yield the files in a shard in their order, without hidden ones."""
+    with tarfile.open(fileobj=file, tarinfo=_CheckedHeader) as tar:
+        is_compressed = tar.fileobj is not file
+        while (header := tar.next()) is not None:
+            tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # it would keep them all
+            name = header.name.removeprefix("./")
+            if not header.isreg() or name.rpartition("/")[2].startswith("."):
+                continue
+            is_text = name.rpartition(".")[2].lower() in ("json", "cls", *TEXT_SUFFIXES)
+            opened = cast("BinaryIO", tar.extractfile(header))
+            # A compressed shard is read once, from its beginning to its end.
+            content = opened.read() if is_compressed else opened.read(MAX_TEXT_BYTES if is_text else HEADER_BYTES)
+            part = FilePart(shard if is_url(shard) else os.path.abspath(shard), header.offset_data, header.size)
+            version = f"{header.mtime}-{header.offset_data}-{header.size}"
+            yield _Member(name, version, content if is_compressed else part, content)
+
+
+def _group_entries(members: Sequence[_Member], location: str, stem: str, version: str) -> Iterator[Entry]:
+    """Yield the recordings among the files of one key."""
+    sounds = [member for member in members if member.is_sound]
+    problem = ""
+    try:
+        columns = row_of_files({member.suffix: member.content for member in members if not member.is_sound})
+    except ValueError as error:  # of UTF-8 and of JSON
+        columns, problem = {}, f"its text or JSON cannot be read: {error}"
+    for sound in sounds:
+        # Several recordings of one key are told apart by their suffixes, and so are those with two dots in their names.
+        is_only = len(sounds) == 1 and "." not in sound.suffix
+        place = f"{location}#{sound.key if is_only else sound.name}"
+        yield Entry(
+            place,
+            f"{version}-{sound.version}",
+            f"{stem}/{relative_name(sound.name)}",
+            columns=columns,
+            source=sound.source,
+            problem=problem and f"{place}: {problem}",
+        )
+
+
+def _stem(shard: str) -> str:
+    """Return the name of a shard without its suffix."""
+    return re.sub(r"\.(tar|tar\.gz|tgz)$", "", file_name(shard), flags=re.IGNORECASE)
