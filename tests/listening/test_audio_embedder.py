@@ -198,8 +198,8 @@ def test_fingerprints_differ_by_kind_and_layer(embedders, x_vectors):
     [
         ({"layer": 3}, "layer must be from -3 to 2 for this model; got 3"),
         ({"layer": -4}, "layer must be from -3 to 2 for this model; got -4"),
-        ({"layer": 1, "kind": "prompt"}, "layer is of kind mean; got prompt"),
-        ({"diffusion": "some"}, "diffusion is of kind prompt; the vectors are of kind mean"),
+        ({"layer": 1, "kind": "prompt"}, "layer needs kind mean; got prompt"),
+        ({"diffusion": "some"}, "diffusion needs kind prompt; the vectors are of kind mean"),
         ({"kind": "xvector"}, "not a Wav2Vec2BertForXVector"),
         ({"kind": "prompt"}, "must be an AudioPromptEncoder"),
         ({"kind": "words"}, "kind must be one of prompt, mean, xvector"),

@@ -32,3 +32,9 @@ def test_any_file_name_is_a_name_of_an_embedding(tmp_path, suffix):
 def test_another_suffix_is_refused():
     with pytest.raises(InputError, match=r"ends in \.safetensors or \.npz; got e\.csv"):
         save_embeddings(ROWS, "e.csv")
+
+
+def test_several_vectors_of_a_recording_are_refused(tmp_path):
+    np.savez(tmp_path / "e.npz", vectors=np.eye(3, dtype=np.float32), files=np.array(["a", "b", "a"]))
+    with pytest.raises(InputError, match="has several vectors of a; embed whole recordings"):
+        load_embeddings(tmp_path / "e.npz")

@@ -11,6 +11,7 @@ from photism import __version__
 from photism.cli.align import align
 from photism.cli.doctor import doctor
 from photism.cli.draw import draw
+from photism.cli.embed import embed
 from photism.cli.exit_status import ExitStatus, diagnose
 from photism.cli.export import export
 from photism.cli.film import film
@@ -48,6 +49,7 @@ add_verb(app, film)
 add_verb(app, hear)
 add_verb(app, label)
 app.add_typer(speakers, name="speakers")
+add_verb(app, embed)
 add_verb(app, transcribe)
 add_verb(app, index)
 add_verb(app, sound)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from photism.manifest.entry import Entry
     from photism.manifest.read import Manifest
 
-TABLE_SUFFIXES = (".parquet", ".lance")
+TABLE_SUFFIXES = (".parquet", ".lance", ".npz", ".safetensors")
 """Suffixes of outputs that are no text."""
 NAMED_FORMATS = ("rttm", "ctm")
 """Formats that distinguish recordings by their names."""
@@ -48,7 +48,7 @@ class OutputChoice:
 
     @property
     def is_table(self) -> bool:
-        """Whether the output is a Parquet file or a Lance data set, whatever the text format."""
+        """Whether the output is a table or a file of vectors, whatever the text format."""
         return self.path is not None and Path(self.path).suffix.lower() in TABLE_SUFFIXES
 
     @property

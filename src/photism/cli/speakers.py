@@ -67,8 +67,8 @@ def embed(
 ) -> None:
     """Write x-vectors of recordings to a file.
 
-    An x-vector is stored under the name of its recording. Unreadable recordings are reported and skipped; the exit
-    status is then 2.
+    An x-vector is stored under the name of its recording. photism embed writes those of whole folders to a table.
+    Unreadable recordings are reported and skipped; the exit status is then 2.
 
     Examples:
         photism speakers embed anna.wav ben.wav --model xvectors -o voices.npz

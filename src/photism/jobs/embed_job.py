@@ -10,16 +10,18 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, warning_field
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome, Vector
+from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.rows import as_json_line
 from photism.jobs.verbs import determining
 from photism.listening.settings import EmbedModelSettings, EmbedSettings
 
 if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
-    from photism.jobs.outputs.text_format import TextFormat
     from photism.listening.audio_embedder import AudioEmbedder, Embedded
     from photism.listening.batching import OnError, OnProgress
 
-FORMATS = (".jsonl", ".parquet", ".lance", ".npz", ".safetensors")
+JSON_LINES = "jsonl"
+SUFFIXES = (".jsonl", ".parquet", ".lance", ".npz", ".safetensors")
 """Suffixes of the files that vectors are written to."""
 COLUMNS: Mapping[str, Any] = {
     "duration_s": float,
@@ -68,13 +70,20 @@ class EmbedJob:
         """Settings that determine the rows; the kind and the layer are part of the worker's fingerprint."""
         return {**determining(self.embedding), **determining(self.reading)}
 
+    @property
+    def device(self) -> str | None:
+        """Device of the model."""
+        return self.models.device
+
     def text_format(self, name: str) -> TextFormat:
-        """Return a format of vectors, of which none is a text.
+        """Return the only text format of vectors, JSON Lines.
 
         Raises:
-            InputError: always.
+            InputError: another format was given.
         """
-        raise InputError(f"-o must be a file that ends in {', '.join(FORMATS)}; got the format {name!r}")
+        if name != JSON_LINES:
+            raise InputError(f"-o must be a file that ends in {', '.join(SUFFIXES)}; got the format {name!r}")
+        return TextFormat(f".{JSON_LINES}", _as_json_lines)
 
     def load(self) -> EmbedWorker:
         """Load the model."""
@@ -123,3 +132,13 @@ class EmbedWorker:
             for (start_s, end_s), row in zip(embedded.windows, rows, strict=True)
         ]
         return Outcome(embedded.number, fields, embedded.duration_s, embedded, windows)
+
+
+def _as_json_lines(row: Mapping[str, Any], outcome: Outcome, _: str) -> str:
+    """Return a line for the recording, or one for each window, with its times in the file."""
+    if outcome.windows is None:
+        return as_json_line(row).decode("utf8")
+    start_s = row.get("start_s", 0.0)
+    times = [{name: start_s + window[name] for name in ("start_s", "end_s")} for window in outcome.windows]
+    rows = [{**row, **window, **each} for window, each in zip(outcome.windows, times, strict=True)]
+    return b"".join(map(as_json_line, rows)).decode("utf8")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +13,9 @@ from numpy.typing import NDArray
 
 from photism.errors import InputError, as_input_error
 from photism.files import as_utf8, atomic_path
+
+TABLE = frozenset({"files", "vectors"})
+"""Arrays of a file that `photism embed` writes: names, and a row for each of them."""
 
 
 def save_embeddings(embeddings: Mapping[str, NDArray[np.float32]], target: str | Path) -> None:
@@ -38,19 +43,28 @@ def save_embeddings(embeddings: Mapping[str, NDArray[np.float32]], target: str |
 
 
 def load_embeddings(path: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Read what `save_embeddings` wrote.
+    """Read what `save_embeddings`, or `photism embed`, wrote.
 
     Raises:
-        InputError: the file is not one of embeddings.
+        InputError: the file is not one of embeddings, or has several of a recording.
     """
     check_suffix(Path(path))
     with as_input_error(f"{path} cannot be read as embeddings"):
         if Path(path).suffix == ".npz":
             with np.load(path) as archive:
-                return {name: archive[name] for name in archive.files}
-        from safetensors.numpy import load_file
+                arrays = {name: archive[name] for name in archive.files}
+            names = arrays["files"].tolist() if arrays.keys() >= TABLE else None
+        else:
+            from safetensors import safe_open
 
-        return load_file(path)
+            with safe_open(path, framework="numpy") as file:
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+                names = json.loads(file.metadata()["files"]) if {*arrays, *(file.metadata() or ())} >= TABLE else None
+    if names is None:
+        return arrays
+    if repeated := [name for name, count in Counter(names).items() if count > 1]:
+        raise InputError(f"{path} has several vectors of {repeated[0]}; embed whole recordings, once each")
+    return dict(zip(names, arrays["vectors"], strict=True))
 
 
 def check_suffix(path: Path) -> None:

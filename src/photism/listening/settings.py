@@ -277,9 +277,9 @@ class EmbedModelSettings:
             SettingError: there is a layer, or a diffusion pipeline, and the vectors are of another kind.
         """
         if self.layer is not None and self.kind not in (None, "mean"):
-            raise SettingError("layer", f"is of {{}} mean; got {self.kind}", "kind")
+            raise SettingError("layer", f"needs {{}} mean; got {self.kind}", "kind")
         if self.diffusion is not None and self.kind not in (None, "prompt"):
-            raise SettingError("diffusion", f"is of {{}} prompt; got {self.kind}", "kind")
+            raise SettingError("diffusion", f"needs {{}} prompt; got {self.kind}", "kind")
 
 
 @settings

@@ -50,7 +50,7 @@ def load_vector_model(
     chosen_device, chosen_dtype = choose_device(device), choose_dtype(dtype)
     kind = settings.kind or ("mean" if settings.layer is not None else _kind_of(settings.model))
     if settings.diffusion is not None and kind != "prompt":
-        raise SettingError("diffusion", f"is of {{}} prompt; the vectors are of kind {kind}", "kind")
+        raise SettingError("diffusion", f"needs {{}} prompt; the vectors are of kind {kind}", "kind")
     if kind == "prompt":
         return kind, _load_prompt(settings, chosen_device, chosen_dtype, caption_count)
     if kind == "mean":
