@@ -2,6 +2,7 @@
 
 import csv
 import json
+import resource
 
 import pytest
 
@@ -97,6 +98,20 @@ def test_an_interrupted_run_keeps_what_is_done(path):
 def test_an_output_that_another_process_writes_is_refused(path):
     with sole_writer(path), pytest.raises(InputError, match="another process is writing it; wait until it is done"):
         run(NameJob(), entries(*NAMES), path)
+
+
+def test_a_full_disk_loses_nothing(path):
+    """A limit to the size of files stands for a full disk."""
+    listed = entries(*(f"{number}.wav" for number in range(100)))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=f"File too large: .*{path.name}"):
+            run(NameJob(), listed, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    run(NameJob(), listed, path)
+    assert files_of(path) == [entry.location for entry in listed]
 
 
 def test_without_a_result_there_are_no_rows(path):

@@ -111,6 +111,19 @@ def test_a_recording_that_breaks_loses_its_row(path, job):
     assert [row["file"] for row in json_rows(path)] == ["a.wav"]
 
 
+def test_errors_of_another_folder_stay_and_those_of_files_that_are_gone_do_not(path, job, tmp_path):
+    gone, kept = (tmp_path / name for name in ("gone-broken.wav", "kept-broken.wav"))
+    kept.touch()
+    run(job, entries(str(gone), str(kept)), path)
+    run(job, entries("a.wav"), path)
+    assert [row["file"] for row in json_rows(path.with_name("rows.errors.jsonl"))] == [str(kept)]
+
+
+def test_recordings_of_one_name_have_different_files(job, tmp_path):
+    run(job, [*entries("x/a.wav"), *entries("y/a.wav"), *entries("a.mp3")], f"{tmp_path}/out/", format="srt")
+    assert len(list((tmp_path / "out").glob("*.srt"))) == 3
+
+
 def test_the_run_ends_above_the_number_of_errors(path, job, processed):
     listed = entries("broken1.wav", "a.wav", "broken2.wav", "b.wav")
     assert not run(job, listed[:3], path, max_errors=2).stopped

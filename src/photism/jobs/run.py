@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -12,12 +13,13 @@ from photism.errors import InputError
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Job, Worker
 from photism.jobs.outputs.errors_file import ErrorsFile
-from photism.jobs.outputs.opener import name_without_suffix, output_opener
+from photism.jobs.outputs.opener import output_opener
 from photism.jobs.outputs.output import OpenOutput, Output
 from photism.jobs.progress import NOT_READ, NoProgress, OnOutcome, Progress
 from photism.jobs.provenance import Provenance
 from photism.jobs.rows import Stage, stage_of
 from photism.jobs.rows_in_memory import Rows
+from photism.jobs.survey import Survey
 from photism.manifest.in_memory import Recordings, as_manifest
 
 if TYPE_CHECKING:
@@ -115,7 +117,9 @@ def run(
     if callable(output):
         open_target = output
     else:
-        open_target = output_opener(output, job, format=format, name_of=name_without_suffix, force=force)
+        survey = cache(lambda: Survey(recordings))  # of all recordings, which only some formats need
+        name_of: Callable[[Entry], str] = lambda entry: survey().name_of(entry)  # noqa: E731
+        open_target = output_opener(output, job, format=format, name_of=name_of, force=force)
     worker = worker or job.load()
     provenance = Provenance.of(job, worker)
     with closing(open_target(provenance)) as target:

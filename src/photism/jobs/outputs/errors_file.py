@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ def errors_path(output: Path) -> Path:
 class ErrorsFile:
     """File of the recordings that are in error; there is none as long as there are no errors.
 
-    Each run tries them again. Those of earlier runs stay until this run has processed them.
+    Each run tries them again. Those of earlier runs stay until a run has processed them, or their file is gone.
 
     Args:
         path: the file.
@@ -66,7 +67,7 @@ class ErrorsFile:
         kept = 0
         with atomic_path(self.path) as unfinished, unfinished.open("wb") as file:
             for number, row in enumerate(_read_rows(self.path)):
-                if number < earlier and (_place(row) in self._places or _is_done(row, done)):
+                if number < earlier and (_place(row) in self._places or _is_done(row, done) or _is_gone(row)):
                     continue
                 file.write(as_json_line(row))
                 kept += 1
@@ -85,6 +86,13 @@ def _place(row: dict[str, Any]) -> str:
 def _is_done(row: dict[str, Any], done: DoneRows) -> bool:
     found = parse_id(row.get("id"))
     return found is not None and done.has_place(found.key)
+
+
+def _is_gone(row: dict[str, Any]) -> bool:
+    """Return whether the file of a recording is no longer there, as far as that can be said of a path."""
+    file = str(row.get("file"))
+    is_path = "://" not in file and "#" not in file
+    return is_path and not os.path.lexists(file)
 
 
 def _read_rows(path: Path) -> Iterator[dict[str, Any]]:

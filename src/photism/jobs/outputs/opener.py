@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photism.errors import InputError
@@ -61,8 +61,3 @@ def output_opener(
     if not text_format.is_joint:
         raise InputError(f"-o {path}: {chosen} needs a file for each recording; give a folder")
     return lambda run: TextFile(path, run, job.columns, text_format, name_of=name_of, force=force)
-
-
-def name_without_suffix(entry: Entry) -> str:
-    """Return the relative path of a recording without its suffix."""
-    return str(PurePosixPath(entry.name).with_suffix(""))

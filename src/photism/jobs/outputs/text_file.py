@@ -66,7 +66,7 @@ class TextFile:
             if force:
                 for each in (path, self.errors_path):
                     each.unlink(missing_ok=True)
-            if path.exists():
+            if path.exists() and path.stat().st_size:
                 self._resume(provenance)
             else:
                 self._journal.begin(provenance)
