@@ -85,6 +85,16 @@ def test_added_columns_are_empty_in_the_rows_that_there_are(table: LanceTable):
     assert list(table.column("species")) == [None, None, "owl"]
 
 
+@pytest.mark.parametrize(
+    ("name", "allowed"), [("a b", "a b"), ("a.b", "a_b"), ("`", "column_"), ("", "column"), ("_rowid", "column_rowid")]
+)
+def test_names_of_columns_are_those_that_lance_allows(table: LanceTable, name: str, allowed: str):
+    assert lance_table.lance_column_name(name) == allowed
+    table.add_columns(pa.schema([(allowed, pa.int64())]))
+    table.insert(pa.table({"id": ["c"], "vector": [[0.0] * 4], allowed: [1]}, schema=table.schema))
+    assert list(table.column(allowed)) == [None, None, 1]
+
+
 def test_two_processes_that_insert_the_same_rows_insert_them_once(table: LanceTable):
     table.delete("true")
     table.insert(rows(*(f"old-{number}" for number in range(120))))

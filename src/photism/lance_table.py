@@ -194,6 +194,12 @@ def is_table(uri: str) -> bool:
     return True
 
 
+def lance_column_name(name: str) -> str:
+    """Return the name of a column as Lance allows it: not empty, without . and `, and unlike those of its own."""
+    allowed = re.sub("[.`]", "_", name) or "column"
+    return f"column{allowed}" if allowed.startswith("_") else allowed
+
+
 def check_place(uri: str) -> None:
     """Check that a data set is at a path or URL, or can be created there, as far as that can be said without trying.
 

@@ -65,6 +65,12 @@ def test_recordings_that_are_gone_are_reported_if_a_disk_may_be_missing(index, f
     assert "2 removed; 1 rows" in index(folder, "--prune").stderr
 
 
+def test_a_vector_index_needs_many_rows(index, folder, monkeypatch):
+    result = index(folder, "--vector-index")
+    assert "3 new; 3 rows" in result.stderr
+    assert str(result.exception).startswith("a vector index needs at least 4,096 rows, and there are 3")
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

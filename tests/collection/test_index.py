@@ -17,8 +17,9 @@ from photism.collection import index_rows
 from photism.collection.index import Index
 from photism.collection.index_job import IndexJob
 from photism.collection.settings import IndexSettings
-from photism.errors import InputError
+from photism.errors import InputError, RecordingWarning
 from photism.jobs.job import Outcome
+from photism.jobs.outputs import table_rows
 from photism.lance_table import LanceTable
 from photism.listening.settings import EmbedModelSettings
 from photism.manifest.entry import Entry
@@ -254,6 +255,22 @@ def test_what_is_no_index_is_refused(tmp_path: Path):
             make()
 
 
+def test_new_rows_enter_the_vector_index(tmp_path: Path):
+    folder = tmp_path / "sounds"
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"{number}.wav").write_text(str(number + 1))
+    index = open_index(tmp_path)
+    index.add(folder)
+    index.dataset.create_index("vector", "IVF_FLAT", metric="cosine", num_partitions=1)
+    (folder / "new.wav").write_text("400")
+    (folder / "3.wav").unlink()
+    index.add(folder)
+    (name,) = (each.name for each in index.dataset.describe_indices())
+    assert index.dataset.stats.index_stats(name)["num_unindexed_rows"] == 0
+    assert len(index) == 300
+
+
 def test_remove(sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     index = open_index(tmp_path)
     index.add(sounds)
@@ -267,21 +284,28 @@ def test_remove(sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_columns_of_a_manifest(sounds: Path, tmp_path: Path):
     rows = [
         {"species": "owl", "n": 3, "weight": 2, "night": True, "duration_s": "long", "a.b": 1, "": 5, "_rowid": 7},
-        {"species": None, "n": 4, "weight": 0.5, "tags": ["x", "y"], "nan": float("nan")},
+        {"species": None, "n": 4, "weight": 0.5, "tags": ["x", "y"]},
     ]
     files = [str(sounds / name) for name in ("a.wav", "b.wav")]
     entries = [Entry(file, "1", "a", columns=row) for file, row in zip(files, rows, strict=True)]
     index = open_index(tmp_path)
     index.add([entries[1], entries[0]])
-    columns = ["species", "n", "weight", "night", "manifest_duration_s", "a_b", "column", "manifest__rowid"]
+    columns = ["species", "n", "weight", "night", "manifest_duration_s", "a_b", "column", "column_rowid"]
     found = index.dataset.to_table(columns=[*columns, "tags"]).to_pylist()
     assert [list(row.values()) for row in found] == [
-        [None, 4, 0.5, None, None, None, None, None, '["x", "y"]'],
+        [None, 4, 0.5, None, None, None, None, None, ["x", "y"]],
         ["owl", 3, 2.0, True, "long", 1, 5, 7, None],
     ]
     wrong = replace(entries[0], version="2", columns={"n": "three"})
     assert index.add([wrong]).run.errors == 1
-    assert "column n has values of type int64, which 'three' is not" in (tmp_path / "i.errors.jsonl").read_text()
+    assert "column n must be int64, as in the first rows; got 'three'" in (tmp_path / "i.errors.jsonl").read_text()
+
+
+def test_a_recording_that_is_given_twice_is_one_row(sounds: Path, tmp_path: Path):
+    index = open_index(tmp_path)
+    with pytest.warns(RecordingWarning, match=r"a.wav: listed more than once"):
+        index.add([sounds / "a.wav", sounds, f"{sounds}/*.wav"])
+    assert sorted(contents(index)) == ["a.wav", "b.wav", "c.wav"]
 
 
 def test_a_name_that_is_not_utf8(sounds: Path, tmp_path: Path):
@@ -295,7 +319,7 @@ def test_a_name_that_is_not_utf8(sounds: Path, tmp_path: Path):
 
 
 def test_rows_are_committed_in_blocks(sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(index_rows, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(table_rows, "BLOCK_ROWS", 2)
     index = open_index(tmp_path)
     version = index.dataset.version
     index.add(sounds)

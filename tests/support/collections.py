@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from photism.audio.sources import SoundFile
-from photism.collection import index_rows
 from photism.collection.index import Index
 from photism.collection.index_job import IndexJob
 from photism.collection.settings import IndexSettings
 from photism.errors import InputError
 from photism.jobs.job import Outcome
+from photism.jobs.outputs import table_rows
 from photism.lance_table import import_lance
 
 WIDTH = 4
@@ -72,7 +72,7 @@ def open_index(folder: Path, *, window_s: float | None = None, fingerprint: str 
 
 
 if __name__ == "__main__":
-    index_rows.BLOCK_ROWS = 3
+    table_rows.BLOCK_ROWS = 3
     import_lance()
     sound_open = SoundFile.open
     SoundFile.open = lambda sound: time.sleep(0.05) or sound_open(sound)  # so that a kill comes between two commits

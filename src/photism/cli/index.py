@@ -11,6 +11,7 @@ from photism.cli.progress import recordings_bar
 from photism.cli.startup import startup
 from photism.collection.settings import IndexSettings
 from photism.errors import InputError
+from photism.jobs.settings import RunSettings
 from photism.listening.settings import EmbedModelSettings
 from photism.manifest.read import read_manifest
 from photism.output_files import STANDARD_INPUT
@@ -30,9 +31,11 @@ def index(
         bool,
         typer.Option("--prune", help="Remove recordings that are gone even if more than half of a folder is."),
     ] = False,
-    max_errors: Annotated[
-        int | None, typer.Option(metavar="INTEGER", min=0, help="Stop after more than this number of errors.")
-    ] = None,
+    vector_index: Annotated[
+        bool,
+        typer.Option("--vector-index", help="Build an index of the vectors, which makes searches of many rows fast."),
+    ] = False,
+    running: RunSettings,
 ) -> None:
     """Build a table of recordings that can be searched by words and by sound, or bring it up to date.
 
@@ -50,6 +53,8 @@ def index(
     with startup():
         from photism.collection.index import Index
         from photism.collection.index_job import IndexJob
+        from photism.collection.search import has_vector_index
+        from photism.collection.vector_index import build_vector_index
         from photism.lance_table import check_place
 
         check_place(output)
@@ -57,7 +62,7 @@ def index(
         table = Index.for_job(output, job, job.load(), force=force)
     try:
         with recordings_bar("indexing", manifest.count) as bar:
-            summary = table.add(manifest, force=force, prune=prune, max_errors=max_errors, progress=bar)
+            summary = table.add(manifest, force=force, prune=prune, max_errors=running.max_errors, progress=bar)
     except KeyboardInterrupt:
         raise interrupted(f" with {len(table):,} rows in {output}. Run the same command again to resume.") from None
     typer.echo(f"photism: {output}: {summary}", err=True)
@@ -67,5 +72,7 @@ def index(
             "--prune removes them",
             err=True,
         )
+    if vector_index and not has_vector_index(table.dataset):
+        typer.echo(f"photism: {build_vector_index(table.dataset)}", err=True)
     if summary.run.errors:
         raise typer.Exit(ExitStatus.MISTAKE)

@@ -15,6 +15,7 @@ from photism.collection.gone import GoneRecordings, ListedRecordings, find_gone
 from photism.collection.index_job import IndexJob
 from photism.collection.index_rows import IndexRows, index_schema, stored_location
 from photism.collection.settings import IndexSettings
+from photism.collection.vector_index import refresh_vector_index
 from photism.errors import InputError
 from photism.jobs.outputs.journal import check_same
 from photism.jobs.provenance import Provenance
@@ -221,6 +222,7 @@ class Index:
         removable = [*gone.removable, *(gone.doubtful if prune else ())]
         self._delete(removable)
         self.table.compact()
+        refresh_vector_index(self.dataset)
         doubtful = 0 if prune else len(gone.doubtful)
         return IndexSummary(summary, len(self), rows[0].replaced, len(removable), doubtful)
 

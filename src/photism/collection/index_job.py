@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from photism.audio.reading_settings import ReadingSettings
 from photism.collection.settings import TOP_K, IndexSettings
 from photism.errors import InputError
+from photism.jobs.job import Vector
 from photism.listening.settings import EmbedModelSettings
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = {
     "duration_s": float,
-    "vector": [float],
+    "vector": Vector,
     "captions": [{"caption": str, "score": float}],
     "known": bool,
     "labels": [{"label": str, "score": float}],

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from photism.errors import InputError
 from photism.jobs.done_rows import PLACE_DIGITS, DoneRows, RowId, parse_id, window_ids
-from photism.jobs.rows import json_value
-from photism.lance_table import LanceTable, sql_in
+from photism.jobs.outputs.table_rows import TableRows
+from photism.jobs.rows import MANIFEST_PREFIX
+from photism.lance_table import LanceTable, lance_column_name, sql_in
 from photism.output_files import STANDARD_INPUT
 
 if TYPE_CHECKING:
@@ -23,9 +20,26 @@ if TYPE_CHECKING:
     from photism.lance_table import ArrowSchema
     from photism.manifest.entry import Entry
 
-BLOCK_ROWS = 1000
-BLOCK_S = 20.0
-"""Rows, and seconds, after which a commit is made; a process that is killed loses no more than that."""
+OWN_COLUMNS = (
+    "id",
+    "location",
+    "start_s",
+    "end_s",
+    "duration_s",
+    "vector",
+    "captions",
+    "known",
+    "labels",
+    "loudness_lufs",
+    "warnings",
+    "fingerprint",
+    "version",
+)
+"""Columns that every index has.
+
+`start_s` and `end_s` are the times of the row within the file: of the recording, of the segment that a manifest lists,
+or of the window. `duration_s` is the duration of the recording or segment.
+"""
 PLACE = "left(id, 25)"
 """The beginning of an id that rows of a recording have in common, in SQL: the run and the place."""
 VERSION = "left(id, 33)"
@@ -33,32 +47,21 @@ VERSION = "left(id, 33)"
 
 
 def index_schema(width: int) -> ArrowSchema:
-    """Return the columns that every index has, for vectors of a width.
-
-    `start_s` and `end_s` are those of the row within the file: of the recording, of the segment that a manifest lists,
-    or of the window. `duration_s` is the duration of the recording or segment.
-    """
+    """Return the columns that every index has with their types, for vectors of a width."""
     import pyarrow as pa
 
     captions = pa.list_(pa.struct([("caption", pa.string()), ("score", pa.float32())]))
     labels = pa.list_(pa.struct([("label", pa.string()), ("score", pa.float32())]))
-    return pa.schema(
-        [
-            ("id", pa.string()),
-            ("location", pa.string()),
-            ("start_s", pa.float64()),
-            ("end_s", pa.float64()),
-            ("duration_s", pa.float64()),
-            ("vector", pa.list_(pa.float32(), width)),
-            ("captions", captions),
-            ("known", pa.bool_()),
-            ("labels", labels),
-            ("loudness_lufs", pa.float32()),
-            ("warnings", pa.list_(pa.string())),
-            ("fingerprint", pa.string()),
-            ("version", pa.string()),
-        ]
-    )
+    types = {
+        "vector": pa.list_(pa.float32(), width),
+        "captions": captions,
+        "known": pa.bool_(),
+        "labels": labels,
+        "loudness_lufs": pa.float32(),
+        "warnings": pa.list_(pa.string()),
+        **dict.fromkeys(("start_s", "end_s", "duration_s"), pa.float64()),
+    }
+    return pa.schema([(name, types.get(name, pa.string())) for name in OWN_COLUMNS])
 
 
 def stored_location(location: str) -> str:
@@ -88,16 +91,15 @@ class IndexRows:
     Attributes:
         done: the recordings that the index has.
         errors_path: file of the recordings that are in error.
-        replaced: number of recordings that were in the index in another version, or are computed again.
+        replaced: number of recordings whose rows were replaced.
     """
 
     def __init__(self, table: LanceTable, run: str, fingerprint: str, *, force: bool = False) -> None:
         self._table, self._run, self._fingerprint, self._force = table, run, fingerprint, force
-        self._schema = table.schema
-        self._rows: list[dict[str, Any]] = []
-        self._replaced_places: list[str] = []
-        self._discarded_places: list[str] = []
-        self._last_commit = monotonic()
+        self._rows = TableRows(dict.fromkeys(OWN_COLUMNS))
+        self._rows.types = _types(table)
+        self._replaced: list[str] = []
+        self._discarded: list[str] = []
         self.errors_path, self.replaced = errors_path(table.uri), 0
         self._indexed = _recordings_in(table)
         self.done = DoneRows() if force else self._indexed
@@ -110,23 +112,22 @@ class IndexRows:
         """
         if entry.location == STANDARD_INPUT:
             raise InputError("- is standard input, which cannot be read again from an index; give a file")
-        columns = self._manifest_columns(entry)
-        common = {
-            "location": stored_location(entry.absolute_location),
-            "fingerprint": self._fingerprint,
-            "version": entry.version,
-        }
+        common = {column_name(name): value for name, value in entry.columns.items()} | outcome.fields
+        common["location"] = stored_location(entry.absolute_location)
+        common["fingerprint"], common["version"] = self._fingerprint, entry.version
         whole = {"start_s": 0.0, "end_s": outcome.duration_s}
         windows = [whole] if outcome.windows is None else outcome.windows
         ids = [row_id] if outcome.windows is None else window_ids(row_id, len(windows))
+        rows: list[dict[str, Any]] = []
         for window, each in zip(windows, ids, strict=True):
             times = {name: entry.start_s + window[name] for name in ("start_s", "end_s")}
-            self._rows.append({**columns, **outcome.fields, **window, **common, **times, "id": each})
+            rows.append({**common, **window, **times, "id": each})
+        self._rows.add(rows)
         if self._indexed.has_place(entry.key):
-            self._replaced_places.append(self._place(entry))
+            self._replaced.append(self._place(entry))
             self.replaced += 1
         self.done.add(entry.key)
-        if len(self._rows) >= BLOCK_ROWS or monotonic() - self._last_commit > BLOCK_S:
+        if self._rows.is_block:
             self._commit()
 
     def discard(self, entry: Entry) -> None:
@@ -135,75 +136,38 @@ class IndexRows:
         Those of one that is not there stay: it may be on a disk that is missing.
         """
         if not entry.problem and self._indexed.has_place(entry.key):
-            self._discarded_places.append(self._place(entry))
+            self._discarded.append(self._place(entry))
 
     def close(self) -> None:
         """Write the last rows, and delete those of recordings that became unreadable."""
         self._commit()
-        if self._discarded_places:
-            self._table.delete(sql_in(PLACE, self._discarded_places))
+        if self._discarded:
+            self._table.delete(sql_in(PLACE, self._discarded))
 
     def _place(self, entry: Entry) -> str:
         """Return the beginning of the ids of all rows of a recording."""
         return f"{self._run}-{entry.key[:PLACE_DIGITS]}"
 
     def _commit(self) -> None:
-        if self._rows:
-            import pyarrow as pa
-
-            self._schema = self._table.schema  # another process may have added columns
-            rows = pa.table({name: self._array(name) for name in self._schema.names}, schema=self._schema)
-            replaces = sql_in(PLACE, self._replaced_places) if self._replaced_places else None
-            self._table.insert(rows, replaces=replaces, overwrite=self._force)
-        self._rows, self._replaced_places, self._last_commit = [], [], monotonic()
-
-    def _array(self, name: str) -> Any:
-        import pyarrow as pa
-
-        return pa.array([row.get(name) for row in self._rows], self._schema.field(name).type)
-
-    def _manifest_columns(self, entry: Entry) -> dict[str, Any]:
-        """Return the columns of the manifest as values of the types that the table has; new ones are added to it.
-
-        Raises:
-            InputError: a value is of another type than those of other recordings.
-        """
-        import pyarrow as pa
-
-        values = {column_name(name): plain_value(value) for name, value in entry.columns.items()}
-        values = {name: value for name, value in values.items() if value is not None}
-        new = {name: value for name, value in values.items() if name not in self._schema.names}
-        if new:
-            self._table.add_columns(pa.schema([(name, pa.scalar(value).type) for name, value in new.items()]))
-            self._schema = self._table.schema
-        for name, value in values.items():
-            try:
-                pa.scalar(value, self._schema.field(name).type)
-            except (pa.ArrowInvalid, pa.ArrowTypeError):
-                kind = self._schema.field(name).type
-                problem = f"column {name} has values of type {kind}, which {value!r} is not; change it in the list"
-                raise InputError(f"{entry.location}: {problem}") from None
-        return values
+        if not len(self._rows):
+            return
+        self._rows.types |= _types(self._table)  # another process may have added columns
+        rows = self._rows.take()
+        self._table.add_columns(rows.schema)
+        replaces = sql_in(PLACE, self._replaced) if self._replaced else None
+        self._table.insert(rows.select(self._table.schema.names), replaces=replaces, overwrite=self._force)
+        self._replaced = []
 
 
 def column_name(name: str) -> str:
-    """Return the name that a column of a manifest has in an index.
-
-    Lance does not allow every name, and the columns of the index have theirs.
-    """
-    allowed = re.sub("[.`]", "_", name) or "column"
-    is_taken = allowed in index_schema(1).names or allowed.startswith("_")
-    return f"manifest_{allowed}" if is_taken else allowed
+    """Return the name that a column of a manifest has in an index, the columns of which have theirs."""
+    allowed = lance_column_name(name)
+    return f"{MANIFEST_PREFIX}{allowed}" if allowed in OWN_COLUMNS else allowed
 
 
-def plain_value(value: Any) -> str | bool | int | float | None:
-    """Return a value of a manifest as text, number or truth value; None where there is none, and others as JSON."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    plain = json_value(value)
-    return json.dumps(plain, ensure_ascii=False) if isinstance(plain, list | dict) else plain
+def _types(table: LanceTable) -> dict[str, Any]:
+    """Return the types of the columns of a table by their names."""
+    return {each.name: each.type for each in table.schema}
 
 
 def _recordings_in(table: LanceTable) -> DoneRows:
