@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from photism.errors import InputError
-from photism.jobs.ray_cluster import Layout, check_address, environment, local_object_store, plan_layout
+from photism.jobs.ray_cluster import Layout, environment, local_object_store, plan_layout
 
 MB = 2**20
 
@@ -39,12 +39,6 @@ def test_a_cluster_without_cpus_is_refused():
 )
 def test_the_object_store_fits_into_shared_memory_or_is_on_disk(free_mb, memory_mb, expected_mb, is_shared):
     assert local_object_store(free_mb * MB, memory_mb * MB) == (expected_mb * MB, is_shared)
-
-
-def test_rays_client_is_refused():
-    with pytest.raises(InputError, match="ray job submit"):
-        check_address("ray://head:10001")
-    assert check_address("head:6379") == "head:6379"
 
 
 def test_variables_that_the_user_has_set_stay(monkeypatch):

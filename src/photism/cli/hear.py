@@ -49,4 +49,12 @@ def hear(
     job = HearJob(model, settings, None if choices is None else tuple(choices), reading)
     manifest = read_manifest(recordings, allow_missing=True)
     plan = OutputPlan(job, manifest, output.choice)
-    process(job, manifest, plan, running, description="ranking captions", segments_of=lambda labels: labels.segments)
+    process(
+        job,
+        manifest,
+        plan,
+        running,
+        description="ranking captions",
+        device=model.device,
+        segments_of=lambda labels: labels.segments,
+    )

@@ -48,6 +48,7 @@ def label(
         plan,
         running,
         description="classifying",
+        device=model.device,
         segments_of=lambda labels: labels.segments,
         on_load=ask if model.model is None else None,
     )

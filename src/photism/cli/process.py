@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import typer
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from photism.cli.outputs import OutputPlan
     from photism.cli.progress import Echo
     from photism.jobs.done_rows import DoneRows
-    from photism.jobs.job import Job, Outcome
+    from photism.jobs.job import Job, Outcome, Worker
     from photism.jobs.outputs.output import OpenOutput, Output
     from photism.jobs.settings import RunSettings
     from photism.listening.segments import Segment
@@ -37,6 +38,7 @@ def process(
     running: RunSettings,
     *,
     description: str,
+    device: object = None,
     segments_of: Callable[[Any], Sequence[Segment]] | None = None,
     on_load: Callable[[Any], None] | None = None,
     on_written: OnWritten | None = None,
@@ -50,8 +52,9 @@ def process(
         plan: where the results go.
         running: how the job runs.
         description: what the bar says is being done.
+        device: device that the user chose.
         segments_of: returns the segments of a result, for plots.
-        on_load: called with the worker of the job, once its model is loaded.
+        on_load: called with the worker of the job, once its model is loaded in this process.
         on_written: called after the results of a recording are written.
         on_end: called at the end, before anything is reported.
 
@@ -60,10 +63,6 @@ def process(
     """
     if not manifest.is_collection:
         _end_if_missing(manifest)
-    with startup():
-        worker = job.load()
-    if on_load is not None:
-        on_load(worker)
 
     def plot(entry: Entry, sound: SoundFile, outcome: Outcome) -> None:
         """Plot the segments of a recording."""
@@ -76,7 +75,10 @@ def process(
             segments, duration_s = segments_of(outcome.result), outcome.duration_s
             plot_segments(target, stream_samples(sound), segments, duration_s=duration_s, title=entry.location)
 
-    with recordings_bar(description, manifest.count) as bar:
+    with (
+        open_worker(job, running, device=device, on_load=on_load) as worker,
+        recordings_bar(description, manifest.count) as bar,
+    ):
         open_output = plan.opener(bar.echo)
         if on_written is not None:
             open_output = _reporting(open_output, lambda entry, outcome: on_written(bar.echo, entry, outcome))
@@ -97,6 +99,34 @@ def process(
     if on_end is not None:
         on_end(summary)
     _report(summary, plan, running, is_collection=manifest.is_collection)
+
+
+@contextmanager
+def open_worker(
+    job: Job, running: RunSettings, *, device: object = None, on_load: Callable[[Any], None] | None = None
+) -> Generator[Worker]:
+    """Load the model of a job in this process, or on a Ray cluster until the end of the block.
+
+    Args:
+        job: the job.
+        running: how it runs.
+        device: device that the user chose.
+        on_load: called with the worker, if it is in this process.
+
+    Raises:
+        InputError: the model cannot be loaded, or there is no such cluster.
+    """
+    if running.ray is not None:
+        from photism.jobs.ray_worker import ray_worker
+
+        with ray_worker(job, running.ray, device=device, workers=running.ray_workers) as worker:
+            yield worker
+        return
+    with startup():
+        worker = job.load()
+    if on_load is not None:
+        on_load(worker)
+    yield worker
 
 
 def _end_if_missing(manifest: Manifest) -> None:

@@ -54,7 +54,15 @@ def timeline(
     job = TimelineJob(model, settings, reading)
     manifest = read_manifest(recordings, allow_missing=True)
     plan = OutputPlan(job, manifest, output.choice)
-    process(job, manifest, plan, running, description="diarizing", segments_of=lambda result: result.turns)
+    process(
+        job,
+        manifest,
+        plan,
+        running,
+        description="diarizing",
+        device=model.device,
+        segments_of=lambda result: result.turns,
+    )
 
 
 def embed(

@@ -104,6 +104,7 @@ def transcribe(
             written.plan,
             running,
             description="transcribing",
+            device=model.device,
             on_written=written.report,
             on_end=None if manifest.is_collection else written.report_end,
         )

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
+from photism.jobs.settings import LOCAL
 
-LOCAL = "local"
-"""Address of a cluster that is started on this machine and ends with the job."""
 WORKER_THREADS = 4
 """CPUs of a worker without a GPU: more processes hold more copies of the model, more threads wait for each other."""
 READER_SHARE = 0.25
@@ -57,9 +56,7 @@ class Layout:
     reader_cpus: float
 
 
-def plan_layout(
-    nodes: Sequence[Mapping[str, float]], *, device: str | None = None, workers: int | None = None
-) -> Layout:
+def plan_layout(nodes: Sequence[Mapping[str, float]], *, device: object = None, workers: int | None = None) -> Layout:
     """Return a worker for each GPU or, without GPUs, for every `WORKER_THREADS` CPUs.
 
     Args:
@@ -70,7 +67,7 @@ def plan_layout(
     Raises:
         InputError: the nodes have neither GPUs nor CPUs.
     """
-    gpus = 0 if device == "cpu" else floor(sum(node.get("GPU", 0) for node in nodes))
+    gpus = 0 if str(device) == "cpu" else floor(sum(node.get("GPU", 0) for node in nodes))
     cpus = [floor(node.get("CPU", 0)) for node in nodes if node.get("CPU", 0) >= 1]
     if gpus:
         return Layout(workers or gpus, 1, worker_cpus=1, worker_gpus=1, reader_cpus=1)
@@ -116,7 +113,6 @@ def ray_cluster(address: str) -> Generator[Any]:
     Raises:
         InputError: Ray is not installed, there is no such cluster, or a node has another version of Photism.
     """
-    check_address(address)
     own = dict(ENVIRONMENT)
     if address == LOCAL:
         own["RAY_AUTH_TOKEN"] = random_token()
@@ -151,20 +147,6 @@ def import_ray() -> Any:
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return ray
-
-
-def check_address(address: str) -> str:
-    """Return an address that `ray_cluster` accepts.
-
-    Raises:
-        InputError: it is that of Ray's client, which Ray Data does not support.
-    """
-    if address.startswith("ray://"):
-        raise InputError(
-            f"--ray {address}: Ray Data does not run through Ray's client; start the command on a node of the cluster "
-            "with --ray auto, or submit it with `ray job submit`"
-        )
-    return address
 
 
 def alive_nodes(ray: Any) -> list[dict[str, Any]]:

@@ -50,9 +50,7 @@ STOPPED_S = 30.0
 
 
 @contextmanager
-def ray_worker(
-    job: Job, address: str, *, device: str | None = None, workers: int | None = None
-) -> Generator[RayWorker]:
+def ray_worker(job: Job, address: str, *, device: object = None, workers: int | None = None) -> Generator[RayWorker]:
     """Load the model of a job on a Ray cluster, which processes recordings until the end of the block.
 
     Args:
@@ -78,7 +76,7 @@ class RayWorker:
         fingerprint: fingerprint of the model, as a node of the cluster loads it.
     """
 
-    def __init__(self, ray: Any, job: Job, *, device: str | None, workers: int | None) -> None:
+    def __init__(self, ray: Any, job: Job, *, device: object, workers: int | None) -> None:
         self._ray, self._job, self._device, self._count = ray, job, device, workers
         self.fingerprint = self._load_fingerprint()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from photism.settings import setting, settings
+from photism.settings import SettingError, setting, settings
+
+LOCAL = "local"
+"""Address of a Ray cluster that is started on this machine and ends with the job."""
 
 
 @settings
@@ -14,3 +17,32 @@ class RunSettings:
         "Number of recordings in error above which the command ends; what is done stays. Default: no limit.",
         minimum=0,
     )
+    ray: str | None = setting(
+        None,
+        "Run on a Ray cluster: on one that is started on this machine, or with auto on the one that this machine is a "
+        "node of. Rows come in the order in which they are done.",
+        metavar="[auto|HOST:PORT]",
+        alone=LOCAL,
+        follows=r"auto|local|[^/\\\s]+:\d+|ray://\S+",
+    )
+    ray_workers: int | None = setting(
+        None,
+        "Number of processes of the Ray cluster that hold the model. Default: one for each GPU or, without GPUs, for "
+        "four CPUs.",
+        minimum=1,
+    )
+
+    def check(self) -> None:
+        """Refuse workers without a cluster, and Ray's client.
+
+        Raises:
+            SettingError: `ray_workers` needs `ray`, or `ray` is an address that Ray Data cannot use.
+        """
+        if self.ray_workers is not None and self.ray is None:
+            raise SettingError("ray_workers", "needs {}", "ray")
+        if self.ray is not None and self.ray.startswith("ray://"):
+            raise SettingError(
+                "ray",
+                f"must be auto or HOST:PORT; got {self.ray}: Ray Data does not run through Ray's client. Run the "
+                "command on a node of the cluster, or submit it with `ray job submit`",
+            )
