@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from photism.errors import InputError
 from photism.lance_table import import_lance, is_table
-from photism.manifest.columns import columns_of
 from photism.manifest.hf_dataset import class_names
+from photism.manifest.places import sound_at
 from photism.training.data.example import DataSource, Example, ListedRow, RowReader
 from photism.training.data.metadata import merge_rows
 from photism.training.data.stratified import stratified_choice
@@ -41,8 +41,9 @@ def read_arrow_data(
 ) -> DataSource:
     """Return the examples of a Lance data set or a Parquet file.
 
-    Relative paths are relative to its folder or, where there is no such file, to the working folder. Rows of the same
-    file and segment are one example with several texts. Recordings in a column of bytes are read when they are needed.
+    Recordings are places as in a manifest, such as paths, URLs and "shard.tar#key"; relative paths are relative to the
+    folder of the data or, where there is no such file, to the working folder. Rows of the same file and segment are one
+    example with several texts. Recordings in a column of bytes are read when they are needed.
 
     Args:
         data: path or URL.
@@ -58,10 +59,9 @@ def read_arrow_data(
     values = (columns.values(row) for batch in dataset.to_batches(columns=columns.read) for row in batch.to_pylist())
     if columns.sound is None:
         folder = Path(os.path.abspath(data)).parent
-        listed = (ListedRow(_with_path(row, rows.sound_columns, folder), folder) for row in values)
-        examples = merge_rows(listed, rows, folder)
-        chosen = _choose(examples, limit)
-        return DataSource([examples[index] for index in chosen], columns.notes)
+        examples = merge_rows((ListedRow(row, folder) for row in values), rows, folder)
+        chosen = (examples[index] for index in _choose(examples, limit))
+        return DataSource([_with_place(example, folder) for example in chosen], columns.notes)
     silent = [{"name": f"{Path(data).name}/{index}", **row} for index, row in enumerate(values)]
     chosen = _choose([rows.example({**row, columns.sound: None}) for row in silent], limit)
     return DataSource(_read_sounds(dataset, columns.sound, silent, frozenset(chosen), rows), columns.notes)
@@ -167,13 +167,9 @@ def _choose(examples: Sequence[Example], limit: int | None) -> Sequence[int]:
     return stratified_choice([(example.split, example.texts) for example in examples], limit)
 
 
-def _with_path(row: Mapping[str, Any], sound_columns: Sequence[str], folder: Path) -> Mapping[str, Any]:
-    """Return a row whose recording is found from the folder, although its path is relative to the working folder."""
-    for name in columns_of(row, sound_columns).used:
-        sound = row[name]
-        if isinstance(sound, str) and "://" not in sound and not (folder / sound).exists() and os.path.exists(sound):
-            return {**row, name: os.path.abspath(sound)}
-    return row
+def _with_place(example: Example, folder: Path) -> Example:
+    """Return an example whose recording may also be in a shard, a table or a data set."""
+    return example if example.sound is None else replace(example, sound=sound_at(example.name, folder=folder))
 
 
 def _computed(schema: ArrowSchema) -> Sequence[str]:

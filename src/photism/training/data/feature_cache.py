@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -233,7 +233,9 @@ def _extract_features(example: Example, settings: PreparationSettings) -> _Featu
 def _load_segment(sound: AudioSource, example: Example) -> Waveform:
     """Return the segment of a recording that an example names. Of a file no more than that is decoded."""
     if isinstance(sound, str | Path | bytes):
-        return load_waveform(SoundFile(sound, start_s=example.start_s, end_s=example.end_s))
+        sound = SoundFile(sound)
+    if isinstance(sound, SoundFile):
+        return load_waveform(replace(sound, start_s=example.start_s, end_s=example.end_s))
     waveform = load_waveform(sound)
     end_s = waveform.duration_s if example.end_s is None else example.end_s
     if not 0 <= example.start_s < min(end_s, waveform.duration_s):
