@@ -6,6 +6,7 @@ import numpy as np
 import pandas
 import pyarrow
 import pytest
+from datasets import Audio, ClassLabel, Dataset, DatasetDict
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.waveform import load_waveform
@@ -56,6 +57,23 @@ def test_recordings_as_bytes(captioned):
     read = load_waveform(entry.sound(ReadingSettings()))
     np.testing.assert_array_equal(read.samples, load_waveform(sound).samples)
     assert dict(entry.columns) == {"kind": "dog"}
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_data_sets(captioned, is_streamed):
+    sounds = [{"bytes": None, "path": str(captioned / "0.wav")}, {"bytes": (captioned / "1.wav").read_bytes()}]
+    whole = Dataset.from_dict({"audio": sounds, "label": [1, 0]}).cast_column("audio", Audio())
+    whole = whole.cast_column("label", ClassLabel(names=["dog", "cat"]))
+    dataset = whole.to_iterable_dataset() if is_streamed else whole
+    assert listed(dataset) == [
+        (str(captioned / "0.wav"), 0.0, None, {"label": "cat"}),
+        ("dataset/1", 0.0, None, {"label": "dog"}),
+    ]
+    assert as_manifest(dataset).count == (None if is_streamed else 2)
+    read = [load_waveform(entry.sound(ReadingSettings())).samples for entry in as_manifest(dataset)]
+    np.testing.assert_array_equal(read[1], load_waveform(captioned / "1.wav").samples)
+    (_, named) = listed(DatasetDict({"test": whole}))
+    assert named[0] == "dataset/test/1"
 
 
 def test_paths_are_arguments_and_entries_stay(captioned):

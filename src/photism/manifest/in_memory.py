@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from photism.errors import InputError
 from photism.manifest.columns import SOUND_COLUMNS
 from photism.manifest.entry import Entry
+from photism.manifest.hf_dataset import split_entries
 from photism.manifest.read import Manifest, read_manifest
 from photism.manifest.table_listing import row_entry
 
@@ -21,7 +22,7 @@ Row: TypeAlias = "Mapping[str, Any]"
 Place: TypeAlias = "str | PathLike[str]"
 Recordings: TypeAlias = "Manifest | Iterable[Entry] | Place | Sequence[Place] | Sequence[Row] | pandas.DataFrame"
 """A path or URL, or a list of them, each as an argument of a command; rows as those of a manifest, in a list, a
-DataFrame or another table that pyarrow reads; or entries."""
+DataFrame or another table that pyarrow reads; a data set of `datasets`, or a dict of its splits; or entries."""
 
 
 def as_manifest(recordings: Recordings) -> Manifest | Iterable[Entry]:
@@ -32,6 +33,9 @@ def as_manifest(recordings: Recordings) -> Manifest | Iterable[Entry]:
     """
     if isinstance(recordings, str | PathLike):
         return read_manifest([os.fspath(recordings)])
+    splits = _splits_of(recordings)
+    if splits is not None:
+        return Manifest([SplitListing(splits)])
     items = _rows_of_table(recordings) if _is_table(recordings) else recordings
     if not isinstance(items, list | tuple):
         return cast("Manifest | Iterable[Entry]", items)
@@ -76,6 +80,35 @@ class RowListing:
     def count(self) -> int:
         """Return the number of rows."""
         return len(self.rows)
+
+
+@dataclass(frozen=True)
+class SplitListing:
+    """Recordings of a data set of `datasets` in memory; the locations of rows with bytes are "dataset/split/17".
+
+    Attributes:
+        splits: the splits by their names; "" for one without a name.
+    """
+
+    splits: Mapping[str, Any]
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield an entry for each row, with a problem for a row without a recording."""
+        for name, split in self.splits.items():
+            yield from split_entries(split, "dataset", name)
+
+    def count(self) -> int | None:
+        """Return the number of rows; None if the data set is streamed."""
+        if not all(hasattr(split, "__len__") for split in self.splits.values()):
+            return None
+        return sum(map(len, self.splits.values()))
+
+
+def _splits_of(recordings: Any) -> Mapping[str, Any] | None:
+    """Return the splits of a data set of `datasets`; None for anything else."""
+    if not hasattr(recordings, "cast_column"):
+        return None
+    return recordings if isinstance(recordings, Mapping) else {str(recordings.split or ""): recordings}
 
 
 def _is_table(recordings: Any) -> bool:
