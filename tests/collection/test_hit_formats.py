@@ -18,15 +18,15 @@ OWL = {
 HITS = [
     Hit("/sounds/owl.ogg", 2.0, 4.5, 0.81234567, OWL),
     Hit("/sounds/\x1b[31mnoise.wav", 0.0, None, -0.1, {"known": False, "captions": OWL["captions"]}),
-    Hit("/sounds/talk.wav", 0.0, None, -0.2, {"labels": [{"label": "en", "score": np.float32(0.5)}]}),
+    Hit("s3://sounds/talk.wav", 0.0, None, -0.2, {"labels": [{"label": "en", "score": np.float32(0.5)}]}),
 ]
 
 
 def test_lines_have_score_file_segment_and_what_was_recognised():
     assert format_hits(HITS, "table").splitlines() == [
-        " 0.812  /sounds/owl.ogg  2 s to 4.5 s  An owl.",
-        "-0.100  /sounds/\\u001b[31mnoise.wav",
-        "-0.200  /sounds/talk.wav  en",
+        " 0.812  /sounds/owl.ogg  2 s to 4.5 s  An owl.  (the file is missing)",
+        "-0.100  /sounds/\\u001b[31mnoise.wav  (the file is missing)",
+        "-0.200  s3://sounds/talk.wav  en",
     ]
 
 

@@ -65,7 +65,7 @@ def test_a_row_of_each_recording(sounds: Path, tmp_path: Path):
     assert row == {
         "location": str(sounds / "sub" / "c.wav"),
         "start_s": 0,
-        "end_s": 3,
+        "end_s": None,
         "duration_s": 3,
         "vector": [3] * 4,
         "captions": [{"caption": "an owl", "score": 0.5}],

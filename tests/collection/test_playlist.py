@@ -1,11 +1,7 @@
 import os
-from pathlib import Path
 from urllib.parse import quote
 
-import pytest
-
-from photism import InputError
-from photism.collection.playlist import check_playlist, write_playlist
+from photism.collection.playlist import write_playlist
 from photism.collection.search import Hit
 
 
@@ -40,11 +36,3 @@ def test_a_playlist_has_the_times_of_segments_and_files_relative_to_it(tmp_path)
         not_utf8,
         "https://example.org/a.wav",
     ]
-
-
-def test_a_playlist_has_its_suffix(tmp_path):
-    with pytest.raises(InputError, match=r"--playlist must be a file that ends in \.m3u8; got found\.txt"):
-        check_playlist(Path("found.txt"), force=False)
-    (tmp_path / "found.m3u8").touch()
-    with pytest.raises(InputError, match="exists"):
-        check_playlist(tmp_path / "found.m3u8", force=False)

@@ -20,6 +20,7 @@ from photism.cli.flags import DEBUG, add_verb
 from photism.cli.hear import hear
 from photism.cli.index import index
 from photism.cli.label import label
+from photism.cli.search import search
 from photism.cli.serve import serve
 from photism.cli.sound import sound
 from photism.cli.speakers import speakers
@@ -52,6 +53,7 @@ app.add_typer(speakers, name="speakers")
 add_verb(app, embed)
 add_verb(app, transcribe)
 add_verb(app, index)
+add_verb(app, search)
 add_verb(app, sound)
 add_verb(app, align, settings_file=AlignSettings.file, recipes=RECIPES)
 app.add_typer(finetune, name="finetune")

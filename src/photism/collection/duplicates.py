@@ -21,14 +21,13 @@ from photism.collection.acoustic_similarity import COPY_CORRELATION, MAX_S, Acou
 from photism.collection.copies import open_segment
 from photism.collection.locations import local_path
 from photism.collection.search import VECTOR, Hit, vectors_of
+from photism.collection.search_settings import SIMILARITY
 from photism.collection.where import check_where, explain_where
 from photism.errors import InputError
 
 if TYPE_CHECKING:
     from lance import LanceDataset
 
-SIMILARITY = 0.9
-"""Cosine similarity of vectors from which on recordings are compared."""
 MIN_BLOCK_ROWS, BLOCK_VALUES = 16, 2**25
 """Fewest rows of a block, and the similarities that it holds at once: 128 MB."""
 MIN_LENGTH_RATIO = 0.8

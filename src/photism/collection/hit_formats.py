@@ -8,12 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from photism.collection.locations import clock, shown
+from photism.collection.locations import clock, is_missing, shown
 from photism.collection.search import Hit
 from photism.files import as_utf8
 from photism.jobs.rows import json_value
 
-HIT_FORMATS = ("table", "json", "csv")
 CSV_COLUMNS = ("file", "start_s", "end_s", "score", "caption")
 
 
@@ -58,5 +57,6 @@ def segment(start_s: float, end_s: float | None) -> str:
 
 
 def _line(hit: Hit) -> str:
-    parts = (f"{hit.score:6.3f}", shown(hit.location), segment(hit.start_s, hit.end_s), caption(hit.row))
+    missing = "(the file is missing)" if is_missing(hit.location) else ""
+    parts = (f"{hit.score:6.3f}", shown(hit.location), segment(hit.start_s, hit.end_s), caption(hit.row), missing)
     return "  ".join(part for part in parts if part)

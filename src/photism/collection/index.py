@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from photism.audio.reading_settings import ReadingSettings
 from photism.collection.gone import GoneRecordings, ListedRecordings, find_gone
 from photism.collection.index_job import IndexJob
 from photism.collection.index_rows import IndexRows, index_schema, stored_location
+from photism.collection.search import Hit
+from photism.collection.search_index import Sound, search_index
+from photism.collection.search_settings import SearchSettings
 from photism.collection.settings import IndexSettings
 from photism.collection.vector_index import refresh_vector_index
 from photism.errors import InputError
@@ -87,6 +93,7 @@ class Index:
     def __init__(self, table: LanceTable, job: IndexJob, *, worker: IndexWorker | None = None) -> None:
         self.table, self.job = table, job
         self._worker = worker
+        self._embedder: AudioEmbedder | None = None
         self._metadata = _read_metadata(table)
 
     @classmethod
@@ -238,6 +245,44 @@ class Index:
         locations = {each for each in self.table.column("location") if each == stored or each.startswith(prefix)}
         return self._delete(locations)
 
+    @accepts(SearchSettings)
+    def search(
+        self,
+        text: str | Sequence[str] = (),
+        *,
+        sound: Sound | Sequence[Sound] = (),
+        vector: NDArray[np.floating[Any]] | None = None,
+        not_: str | Sequence[str] = (),
+        not_sound: Sound | Sequence[Sound] = (),
+        model: str | None = None,
+        **settings: Any,
+    ) -> list[Hit]:
+        """Return the recordings that are the most similar to a query, the most similar first.
+
+        Args:
+            text: texts that describe what is wanted, with a model that compares recordings with texts.
+            sound: recordings that are similar to what is wanted.
+            vector: (D,) vector of the index's model.
+            not_: texts of what is not wanted.
+            not_sound: recordings of what is not wanted.
+            model: folder or hub id of the index's model, if it is not where it was.
+            settings: settings of `SearchSettings`.
+
+        Raises:
+            InputError: nothing is searched for, or something that is given cannot be used.
+            SettingError: a setting is out of range.
+        """
+        return search_index(
+            self,
+            SearchSettings(**settings),
+            text=text,
+            sound=sound,
+            vector=vector,
+            not_=not_,
+            not_sound=not_sound,
+            model=model,
+        )
+
     def to_pandas(self) -> pd.DataFrame:
         """Return the rows as a DataFrame; vectors are NumPy arrays."""
         return self.dataset.to_table().to_pandas()
@@ -253,6 +298,8 @@ class Index:
         """
         if self._worker is not None:
             return self._worker.embedder
+        if self._embedder is not None and model is None:
+            return self._embedder
         models = self.job.models if model is None else replace(self.job.models, model=model)
         embedder = replace(self.job, models=models, rows=IndexSettings()).load().embedder
         if embedder.fingerprint != self.fingerprint:
@@ -260,6 +307,7 @@ class Index:
             raise InputError(
                 f"{self.table.uri} was computed with another model than {name}: its own is {named}, as it was then"
             )
+        self._embedder = embedder
         return embedder
 
     def _load(self) -> IndexWorker:

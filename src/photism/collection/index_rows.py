@@ -38,7 +38,8 @@ OWN_COLUMNS = (
 """Columns that every index has.
 
 `start_s` and `end_s` are the times of the row within the file: of the recording, of the segment that a manifest lists,
-or of the window. `duration_s` is the duration of the recording or segment.
+or of the window. `end_s` is null for a recording that is no segment: its row reaches to the end of the file.
+`duration_s` is the duration of the recording or segment.
 """
 PLACE = "left(id, 25)"
 """The beginning of an id that rows of a recording have in common, in SQL: the run and the place."""
@@ -115,13 +116,13 @@ class IndexRows:
         common = {column_name(name): value for name, value in entry.columns.items()} | outcome.fields
         common["location"] = stored_location(entry.absolute_location)
         common["fingerprint"], common["version"] = self._fingerprint, entry.version
-        whole = {"start_s": 0.0, "end_s": outcome.duration_s}
-        windows = [whole] if outcome.windows is None else outcome.windows
-        ids = [row_id] if outcome.windows is None else window_ids(row_id, len(windows))
         rows: list[dict[str, Any]] = []
-        for window, each in zip(windows, ids, strict=True):
-            times = {name: entry.start_s + window[name] for name in ("start_s", "end_s")}
-            rows.append({**common, **window, **times, "id": each})
+        if outcome.windows is None:  # without an end, the row reaches to the end of the file
+            rows.append({**common, "start_s": entry.start_s, "end_s": entry.end_s, "id": row_id})
+        else:
+            for window, each in zip(outcome.windows, window_ids(row_id, len(outcome.windows)), strict=True):
+                times = {name: entry.start_s + window[name] for name in ("start_s", "end_s")}
+                rows.append({**common, **window, **times, "id": each})
         self._rows.add(rows)
         if self._indexed.has_place(entry.key):
             self._replaced.append(self._place(entry))

@@ -9,19 +9,7 @@ from pathlib import Path
 from photism.collection.hit_formats import caption, segment
 from photism.collection.locations import link, local_path, shown
 from photism.collection.search import Hit
-from photism.errors import InputError
-from photism.files import atomic_text, check_writable
-
-
-def check_playlist(path: Path, *, force: bool) -> None:
-    """Check that a playlist can be written.
-
-    Raises:
-        InputError: the name does not end in .m3u8 or .m3u, its folder is missing, or the file exists.
-    """
-    if path.suffix.lower() not in (".m3u8", ".m3u"):
-        raise InputError(f"--playlist must be a file that ends in .m3u8; got {path}")
-    check_writable(path, "--playlist", force=force)
+from photism.files import atomic_text
 
 
 def write_playlist(hits: Sequence[Hit], target: Path) -> None:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from photism.collection.search_settings import NOT_WEIGHT
 from photism.errors import InputError
 
 if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
     from photism.listening.audio_embedder import AudioEmbedder
-
-NOT_WEIGHT = 0.5
-"""Weight of the similarity to what is excluded: a row that is as similar to it as to the query loses half its score."""
 
 
 def query_vector(
@@ -46,16 +44,25 @@ def query_vector(
     Raises:
         InputError: nothing is wanted, a text is blank, a recording cannot be read, or a vector is zero or not finite.
     """
-    if not (texts or sounds or vectors):
-        raise InputError("nothing is searched for; give a text or --sound")
-    if any(not text.strip() for text in (*texts, *not_texts)):
-        raise InputError("a text to search for is blank; write what the recordings are of")
+    check_wanted([*texts, *sounds, *vectors], [*texts, *not_texts])
     wanted = [*(_unit(np.asarray(vector, np.float64)) for vector in vectors), *_embedded(embedder, texts, sounds)]
     excluded = _embedded(embedder, not_texts, not_sounds)
     if len({vector.shape for vector in wanted}) > 1:
         raise InputError(f"the vectors of a query must have one shape; got {[vector.shape for vector in wanted]}")
     query = _unit(np.mean(wanted, axis=0))
     return query - not_weight * _unit(np.mean(excluded, axis=0)) if excluded else query
+
+
+def check_wanted(wanted: Sequence[object], texts: Sequence[str]) -> None:
+    """Check that something is searched for, and that no text is blank.
+
+    Raises:
+        InputError: it is not so.
+    """
+    if not wanted:
+        raise InputError("nothing is searched for; give a text or --sound")
+    if any(not text.strip() for text in texts):
+        raise InputError("a text to search for is blank; write what the recordings are of")
 
 
 def _embedded(

@@ -45,5 +45,7 @@ def explain_where(dataset: LanceDataset, where: str | None) -> Generator[None]:
         if where is None or isinstance(error, InputError):
             raise
         reason = PREAMBLE.sub("", SOURCE_LINE.sub("", " ".join(str(error).split()))).rstrip(". ")
-        columns = ", ".join(f"{each.name} ({each.type})" for each in dataset.schema if each.name != "vector")
-        raise InputError(f"--where {where!r} cannot be used: {reason}. The columns are {columns}") from error
+        types = [(each.name, re.sub("<.*", "", str(each.type))) for each in dataset.schema if each.name != "vector"]
+        columns = ", ".join(f"{name} ({kind})" for name, kind in types)
+        reason += "" if reason.endswith("?") else "."
+        raise InputError(f"--where {where!r} cannot be used: {reason} The columns are {columns}") from error

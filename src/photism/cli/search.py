@@ -1,0 +1,192 @@
+"""photism search: find recordings of an index by words and by sound, its near-duplicates, and a map of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.audio.sources import SoundFile
+from photism.cli.exit_status import ExitStatus
+from photism.cli.progress import progress_bar, skipped_line
+from photism.cli.recordings import open_recordings
+from photism.cli.startup import startup
+from photism.collection.search_outputs import MAP_SUFFIXES, SearchOutput, check_suffix
+from photism.collection.search_settings import DuplicateSettings, QueryModelSettings, SearchSettings
+from photism.errors import InputError
+from photism.output_files import sound_stem
+
+if TYPE_CHECKING:
+    from photism.collection.index import Index
+    from photism.collection.search import Hit
+
+Several = list[str] | None
+
+
+def search(
+    index: Annotated[str, typer.Argument(metavar="INDEX", help="Index that was made by photism index.")],
+    text: Annotated[
+        Several, typer.Argument(metavar="TEXT", help="What the recordings are of; several texts are averaged.")
+    ] = None,
+    *,
+    sound: Annotated[
+        Several,
+        typer.Option(metavar="SOUND", help="Recording of what is wanted, alone or with a text. May be repeated."),
+    ] = None,
+    not_text: Annotated[
+        Several, typer.Option("--not", metavar="TEXT", help="Text of what is not wanted. May be repeated.")
+    ] = None,
+    not_sound: Annotated[
+        Several, typer.Option(metavar="SOUND", help="Recording of what is not wanted. May be repeated.")
+    ] = None,
+    settings: SearchSettings,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates", help="List groups of near-duplicates instead, with which one to keep.")
+    ] = False,
+    duplicate_settings: DuplicateSettings,
+    map: Annotated[
+        Several,
+        typer.Option(
+            metavar="FILE.png|FILE.html", help="Draw a map of the collection instead. May be repeated for both."
+        ),
+    ] = None,
+    output: SearchOutput,
+    reading: ReadingSettings,
+    query_model: QueryModelSettings,
+) -> None:
+    """Print the recordings of an index that are the most similar to texts or recordings.
+
+    The score is the cosine similarity of two vectors. What is searched for may be a text, a recording or both, without
+    what --not and --not-sound name. --duplicates and --map look at the whole collection instead.
+
+    Examples:
+        photism search sounds.lance "an owl at night" --not traffic --html owls.html
+        photism search lectures.lance --sound question.wav --where "duration_s > 60" --playlist found.m3u8
+    """
+    queries = [*(text or ()), *(sound or ()), *(not_text or ()), *(not_sound or ())]
+    if bool(queries) + duplicates + bool(map) != 1:
+        raise InputError("give either what to search for (a text or --sound), or --duplicates, or --map")
+    if output.writes_files and not queries:
+        raise InputError("--html, --playlist and --copy-to write the results of a search; give a text or --sound")
+    output.check_files()
+    maps = [Path(each) for each in map or ()]
+    for path in maps:
+        check_suffix(path, "--map", MAP_SUFFIXES, force=output.force)
+    with startup():
+        from photism.collection.index import Index
+
+        found = Index.open(index, device=query_model.device)
+    if maps:
+        _draw_maps(found, maps, settings)
+    elif duplicates:
+        _print_duplicates(found, settings, duplicate_settings, output)
+    else:
+        files = open_recordings([*(sound or ()), *(not_sound or ())], reading)
+        wanted, excluded = files[: len(sound or ())], files[len(sound or ()) :]
+        with startup():
+            from photism.collection.search_index import search_index
+
+            hits = search_index(
+                found,
+                settings,
+                text=text or (),
+                sound=wanted,
+                not_=not_text or (),
+                not_sound=excluded,
+                model=query_model.model,
+            )
+            meanings = _meanings(found, [*(text or ()), *(not_text or ())])
+        for line in meanings:
+            typer.echo(f"photism: {line}", err=True)
+        _print_hits(hits, _title(text or (), wanted, not_text or (), excluded), output)
+
+
+def _meanings(index: "Index", texts: Sequence[str]) -> list[str]:
+    """Return what texts in other languages than the model's were taken for, in a sentence each."""
+    if not texts:
+        return []
+    found = zip(texts, index.load_embedder().find_meanings(texts), strict=True)
+    return [
+        f"{text!r} is taken for {' and '.join(map(repr, meaning.captions))} ({meaning.language})"
+        for text, meaning in found
+        if meaning is not None
+    ]
+
+
+def _print_hits(hits: "Sequence[Hit]", title: str, output: SearchOutput) -> None:
+    """Print the results, and write them to files.
+
+    Raises:
+        typer.Exit: with status 2, if a recording could not be copied or played.
+    """
+    from photism.collection.hit_formats import format_hits
+
+    typer.echo(format_hits(hits, output.chosen_format), nl=False)
+    if not hits:
+        typer.echo("photism: no recording of the index satisfies --where", err=True)
+    skipped: list[InputError] = []
+
+    def skip(error: InputError) -> None:
+        """Report a recording that cannot be copied or played."""
+        skipped.append(error)
+        typer.echo(skipped_line(error), err=True)
+
+    output.write_files(hits, title, skip)
+    if skipped:
+        raise typer.Exit(ExitStatus.MISTAKE)
+
+
+def _print_duplicates(
+    index: "Index", settings: SearchSettings, duplicates: DuplicateSettings, output: SearchOutput
+) -> None:
+    """Print groups of near-duplicates.
+
+    Raises:
+        typer.Exit: with status 2, if a recording could not be read.
+    """
+    from photism.collection.duplicate_formats import format_duplicates
+    from photism.collection.duplicates import find_duplicates
+
+    skipped = 0
+    with progress_bar("comparing", len(index)) as bar:
+
+        def skip(error: InputError) -> None:
+            """Report a recording that cannot be read."""
+            nonlocal skipped
+            skipped += 1
+            bar.echo(f"{skipped_line(error)}\n", err=True)
+
+        groups = find_duplicates(
+            index.dataset, where=settings.where, **vars(duplicates), on_error=skip, on_progress=bar.update
+        )
+    typer.echo(format_duplicates(groups, output.chosen_format), nl=False)
+    if skipped:
+        raise typer.Exit(ExitStatus.MISTAKE)
+
+
+def _draw_maps(index: "Index", paths: Sequence[Path], settings: SearchSettings) -> None:
+    """Project the rows of an index, and draw them as images and pages."""
+    from photism.collection.map_image import check_matplotlib, write_map_image
+    from photism.collection.pages.map_page import write_map_page
+    from photism.collection.projection import project
+
+    if any(path.suffix.lower() == ".png" for path in paths):
+        check_matplotlib()
+    title = Path(index.table.uri).name
+    found = project(index.dataset, where=settings.where)
+    for path in paths:
+        if path.suffix.lower() == ".png":
+            write_map_image(found, path, title=title)
+        else:
+            write_map_page(found, path, title=title)
+    typer.echo(f"photism: map of {found.about}", err=True)
+
+
+def _title(
+    texts: Sequence[str], sounds: Sequence[SoundFile], not_texts: Sequence[str], not_sounds: Sequence[SoundFile]
+) -> str:
+    """Return what was searched for, in words."""
+    wanted = " + ".join([*texts, *(sound_stem(file.name) for file in sounds)])
+    excluded = ", ".join([*not_texts, *(sound_stem(file.name) for file in not_sounds)])
+    return f"{wanted}, not {excluded}" if excluded else wanted
