@@ -102,7 +102,7 @@ def test_an_output_that_another_process_writes_is_refused(path):
 
 def test_a_full_disk_loses_nothing(path):
     """A limit to the size of files stands for a full disk."""
-    listed = entries(*(f"{number}.wav" for number in range(100)))
+    listed = entries("broken.wav", *(f"{number}.wav" for number in range(100)))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
@@ -111,7 +111,7 @@ def test_a_full_disk_loses_nothing(path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     run(NameJob(), listed, path)
-    assert files_of(path) == [entry.location for entry in listed]
+    assert files_of(path) == [entry.location for entry in listed[1:]]
 
 
 def test_without_a_result_there_are_no_rows(path):

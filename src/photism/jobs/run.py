@@ -129,8 +129,10 @@ def run(
             loop.process(worker, recordings)
         except _TooManyErrors:
             loop.summary.stopped = True
-        finally:
+        except KeyboardInterrupt:
             loop.close()
+            raise
+        loop.close()
     return loop.summary
 
 
@@ -174,7 +176,7 @@ class _Run:
             sound.release()
 
     def close(self) -> None:
-        """Remove errors that are no longer there."""
+        """Remove errors that are no longer there; after a failure such as a full disk, the next run does that."""
         if self._errors is not None:
             self.summary.errors_file = self._errors.close(self._output.done)
 

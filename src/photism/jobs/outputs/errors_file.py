@@ -39,16 +39,15 @@ class ErrorsFile:
 
     def __init__(self, path: Path) -> None:
         self.path, self.count = path, 0
-        self._file = None
         self._places: set[str] = set()  # of recordings and rows in error in this run
 
     def add(self, entry: Entry, row_id: str, where: Stage, error: Exception) -> None:
         """Append an error of a recording."""
         row = make_error(row_id, entry, where, error)
-        if self._file is None:
-            _cut_incomplete(self.path)
-            self._file = self.path.open("ab", buffering=0)
-        append(self._file, as_json_line(row), self.path)
+        if not self.count:
+            _end_last_line(self.path)
+        with self.path.open("ab", buffering=0) as file:
+            append(file, as_json_line(row), self.path)
         self._places.add(_place(row))
         self.count += 1
 
@@ -58,8 +57,6 @@ class ErrorsFile:
         Args:
             done: the recordings that the output has.
         """
-        if self._file is not None:
-            self._file.close()
         if not self.path.exists():
             return None
         done.sort()
@@ -107,8 +104,8 @@ def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def _cut_incomplete(path: Path) -> None:
-    """End an incomplete last line, which is not read then."""
+def _end_last_line(path: Path) -> None:
+    """End a last line that a kill left incomplete, and which is not read."""
     if not path.exists():
         return
     with path.open("rb+") as file:
