@@ -93,6 +93,7 @@ class JsonLines:
         """Remove rows that were replaced, and close the file."""
         with self._resources:
             os.fsync(self._file.fileno())
+            self._file.close()
             if self.done.has_superseded:
                 self.done.sort()
                 _remove_superseded(self._path, self.done)

@@ -17,7 +17,7 @@ from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.outputs.table_rows import METADATA, TableRows, import_pyarrow, metadata_of
 from photism.jobs.provenance import RUN_DIGITS, Provenance
 from photism.jobs.rows import make_rows
-from photism.lance_table import LanceTable, import_lance, is_table, sql_in
+from photism.lance_table import LanceTable, import_lance, is_table, lance_column_name, sql_in
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome
@@ -67,7 +67,8 @@ class Lance:
         Raises:
             InputError: a column of the manifest has another type than before.
         """
-        self._rows.add(make_rows(row_id, entry, outcome, self._columns))
+        rows = make_rows(row_id, entry, outcome, self._columns)
+        self._rows.add([{lance_column_name(name): value for name, value in row.items()} for row in rows])
         self._replace(entry)
         self.done.add(entry.key)
         if self._rows.is_block:

@@ -1,5 +1,6 @@
 """Parquet and Lance: types of columns, vectors, windows, and kills between two writes."""
 
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -98,6 +99,14 @@ def test_many_blocks_become_one_file(path, small_blocks):
     assert not path.with_name(f".{path.name}.blocks").exists()
 
 
+def test_columns_of_a_manifest_may_have_any_name(path):
+    run(NameJob(), [with_columns("a.wav", **{"a.b": 1, "": 2, "id": 3, "_rowid": 4})], path)
+    (row,) = table_of(path).to_pylist()
+    names = ("a.b", "", "_rowid") if path.suffix == ".parquet" else ("a_b", "column", "column_rowid")
+    assert [row[name] for name in names] == [1, 2, 4]
+    assert row["manifest_id"] == 3
+
+
 def test_a_name_that_is_not_utf8_is_escaped(path):
     run(NameJob(), [with_columns("\udcff.wav", note="\udcff")], path)
     assert table_of(path).column("file").to_pylist() == ["\\udcff.wav"]
@@ -174,8 +183,6 @@ def test_types_of_arrow():
 
 
 def test_metadata_says_what_was_computed(path):
-    import json
-
     run(NameJob(), entries(*NAMES), path)
     metadata = json.loads(table_of(path).schema.metadata[b"photism"])
     assert (metadata["verb"], metadata["settings"]) == ("name", {"setting": 1})
