@@ -571,3 +571,42 @@ def test_the_examples_of_the_help_run(folder, capsys, monkeypatch):
             assert not exit_info.value.code
     numbered = [f"{name}-{number}.png" for name in ("elephant", "banana") for number in range(1, 5)]
     assert [name for name in files(folder) if name.endswith(".png")] == sorted([*numbered, "elephant.png"])
+
+
+def test_a_folder_is_drawn_into_a_folder_and_the_same_command_goes_on(draw, folder, recordings_folder):
+    result = draw(str(recordings_folder), "-o", "images/", "--seed", "3")
+    assert result.exit_code == 2
+    assert "2 of 3 recordings were processed, 1 error in images/errors.jsonl" in result.stderr
+    assert files(folder / "images")[-3:] == ["errors.jsonl", "one.png", "two.png"]
+    draw(str(recordings_folder / "one.wav"), "-o", "single.png", "--seed", "3")
+    assert_same_image(folder / "single.png", folder / "images/one.png")
+    assert Image.open(folder / "images/one.png").text["seed"] == "3"
+    (recordings_folder / "broken.wav").unlink()
+    again = draw(str(recordings_folder), "-o", "images/", "--seed", "3")
+    assert again.exit_code == 0
+    assert "2 of 2 recordings were processed (2 before)" in again.stderr
+
+
+@pytest.fixture
+def recordings_folder(tmp_path):
+    sounds = tmp_path / "sounds"
+    sounds.mkdir()
+    for number, name in enumerate(("one", "two")):
+        write_wav(sounds / f"{name}.wav", np.random.default_rng(number).standard_normal(8000) / 10)
+    (sounds / "broken.wav").write_text("no sound")
+    return sounds
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ([], "-o must be a folder"),
+        (["-o", "x.png"], "-o must be a folder"),
+        (["-o", "x/", "--json"], "--mix, --morph and --json are for single recordings"),
+        (["-o", "x/", "--ray-workers", "2"], "--ray-workers needs --ray"),
+    ],
+)
+def test_what_a_folder_of_recordings_cannot_have_is_refused(draw, folder, recordings_folder, no_model, flags, message):
+    result = draw(str(recordings_folder), *flags)
+    assert isinstance(result.exception, InputError)
+    assert message in str(result.exception)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 from typing import Annotated
 from warnings import warn
 
@@ -10,14 +11,21 @@ import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
-from photism.cli.progress import end_with_skipped, progress_bar
+from photism.cli.exit_status import ExitStatus, interrupted
+from photism.cli.process import open_worker
+from photism.cli.progress import end_with_skipped, progress_bar, recordings_bar
 from photism.cli.recordings import open_recordings, read_recordings
 from photism.cli.startup import load_pipeline
 from photism.cli.text_sound import TextSound
 from photism.drawing.metadata import describe_models, describe_settings
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError, RecordingWarning
-from photism.output_files import check_png, plan_files, sound_stem
+from photism.jobs.draw_job import DrawJob
+from photism.jobs.run import run
+from photism.jobs.settings import RunSettings
+from photism.jobs.survey import Survey
+from photism.manifest.read import Manifest, read_manifest
+from photism.output_files import check_png, is_folder, plan_files, sound_stem
 from photism.prompts.settings import MixSettings, PipelineSettings
 
 NOT_KNOWN = "no known sound recognised; the image is that of the closest captions"
@@ -26,12 +34,16 @@ NOT_KNOWN = "no known sound recognised; the image is that of the closest caption
 def draw(
     *,
     sounds: option.OptionalRecordings = None,
-    output: Annotated[str | None, option.output("Image file, or an existing folder. Default: SOUND.png.")] = None,
+    output: Annotated[
+        str | None,
+        option.output("Image file, or a folder, which a folder of recordings needs. Default: SOUND.png."),
+    ] = None,
     settings: DrawSettings,
     reading: ReadingSettings,
     models: PipelineSettings,
     spoken: TextSound,
     mixing: MixSettings,
+    running: RunSettings,
     controlnet: option.ControlNet = None,
     force: option.Force = False,
     as_json: Annotated[
@@ -41,13 +53,22 @@ def draw(
     """Generate images from recordings.
 
     The images are PNG files, which hold their seed, model and settings. Of several recordings, unreadable ones are
-    reported and skipped; the exit status is then 2.
+    reported and skipped; the exit status is then 2. Of a folder or a list of recordings, or with --ray, the images are
+    written as they are done, and the same command again goes on.
 
     Examples:
         photism draw elephant.ogg
         photism draw elephant.ogg banana.ogg --images 4 --seed 7
+        photism draw sounds -o images/ --seed 7
     """
     models = option.with_controlnet(models, controlnet, settings)
+    manifest = read_manifest(sounds, allow_missing=True) if sounds and spoken.from_text is None else None
+    if manifest is not None and (manifest.is_collection or running.ray is not None):
+        _check_collection(mixing, output, as_json=as_json)
+        _draw_collection(DrawJob(models, settings, reading), manifest, str(output), running, force=force)
+        return
+    if running != RunSettings():
+        raise InputError("--ray and --max-errors are for recordings; give a folder or a list of them")
     generated = spoken.plan(sounds, output, force=force)
     files = open_recordings([str(generated)] if generated else sounds or [], reading)
     if not files:
@@ -99,3 +120,44 @@ def draw(
             written = write_images([recordings[sound] for sound in group], rows, paths, about)
             bar.echo(option.format_result(written, as_json=as_json) + "\n")
     end_with_skipped(skipped, len(files))
+
+
+def _check_collection(mixing: MixSettings, output: str | None, *, as_json: bool) -> None:
+    """Check the flags of a collection of recordings.
+
+    Raises:
+        InputError: there is no folder for the images, or a flag is for single recordings.
+    """
+    if mixing != MixSettings() or as_json:
+        raise InputError("--mix, --morph and --json are for single recordings; name them without a folder and --ray")
+    if output is None or not is_folder(output):
+        raise InputError("-o must be a folder for the images, which ends in a slash if it does not exist: -o images/")
+
+
+def _draw_collection(job: DrawJob, manifest: Manifest, output: str, running: RunSettings, *, force: bool) -> None:
+    """Draw the recordings of a collection that a folder does not have yet, and print how many there are.
+
+    Raises:
+        typer.Exit: with status 2, if a recording could not be drawn; with status 130 after Ctrl-C.
+    """
+    from photism.jobs.outputs.image_folder import ImageFolder
+
+    count, name_of = job.drawing.images_per_sound, Survey(manifest).name_of
+    with (
+        open_worker(job, running, device=job.models.device) as worker,
+        recordings_bar("drawing", manifest.count) as bar,
+    ):
+        try:
+            summary = run(
+                job,
+                manifest,
+                lambda provenance: ImageFolder(Path(output), count, provenance, name_of=name_of, force=force),
+                max_errors=running.max_errors,
+                worker=worker,
+                progress=bar,
+            )
+        except KeyboardInterrupt:
+            raise interrupted(f" after {bar.summary()}. Run the same command again to resume.") from None
+    typer.echo(f"photism: {output}: {summary}", err=True)
+    if summary.errors:
+        raise typer.Exit(ExitStatus.MISTAKE)

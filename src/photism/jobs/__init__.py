@@ -1,5 +1,6 @@
 """Jobs: a command over any number of recordings, whose results are written as they are done."""
 
+from photism.jobs.draw_job import DrawJob as DrawJob
 from photism.jobs.embed_job import EmbedJob as EmbedJob
 from photism.jobs.label_job import LabelJob as LabelJob
 from photism.jobs.run import run as run

@@ -1,0 +1,163 @@
+"""Job of `photism draw`: generate images from recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.drawing.metadata import describe_models, describe_settings
+from photism.drawing.settings import DrawSettings
+from photism.errors import InputError
+from photism.jobs.in_flight import InFlight
+from photism.jobs.job import Outcome
+from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.verbs import determining
+from photism.prompts.settings import PipelineSettings
+
+if TYPE_CHECKING:
+    from photism.audio.long_recording import Recording
+    from photism.audio.sources import SoundFile
+    from photism.drawing.pipeline import AudioToImageOutput, AudioToImagePipeline
+    from photism.listening.batching import OnError, OnProgress
+    from photism.listening.zero_shot import CaptionRanker
+
+COLUMNS: Mapping[str, Any] = {
+    "known": bool,
+    "heard": [{"caption": str, "score": float}],
+    "pictures": [{"width": int, "height": int, "seed": int, "nsfw_content_detected": bool}],
+    "warnings": [str],
+}
+"""Columns that rows may have, with their types."""
+
+
+@dataclass(frozen=True)
+class DrawJob:
+    """Generate images from recordings: `photism draw`.
+
+    Attributes:
+        models: the models.
+        drawing: how images are generated. Without a seed, each recording has another one.
+        reading: how recordings are read.
+    """
+
+    models: PipelineSettings = field(default_factory=PipelineSettings)
+    drawing: DrawSettings = field(default_factory=DrawSettings)
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
+
+    @property
+    def verb(self) -> str:
+        """Command that does the same."""
+        return "draw"
+
+    @property
+    def columns(self) -> Mapping[str, Any]:
+        """Columns that rows may have, with their types."""
+        return COLUMNS
+
+    @property
+    def model(self) -> str | None:
+        """Folder or id of the model."""
+        return None if self.models.model is None else str(self.models.model)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Settings that determine the images."""
+        return {**determining(self.drawing), **determining(self.reading), **describe_models(self.models)}
+
+    def text_format(self, name: str) -> TextFormat:
+        """Raise an error: images have no text format."""
+        raise InputError(f"draw writes images, and has no format {name}; give a folder")
+
+    def load(self) -> DrawWorker:
+        """Load the models."""
+        from photism.drawing.pipeline import AudioToImagePipeline
+        from photism.listening.zero_shot import CaptionRanker
+
+        steps = self.drawing.num_inference_steps
+        pipeline = AudioToImagePipeline.from_pretrained(settings=self.models, num_inference_steps=steps)
+        has_ranker = pipeline.captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
+        ranker = CaptionRanker(pipeline.encoder, pipeline.diffusion, pipeline.captions) if has_ranker else None
+        return DrawWorker(self, pipeline, ranker)
+
+
+class Drawn(NamedTuple):
+    """Images of a recording.
+
+    Attributes:
+        images: the PNG files, which hold their seed, model and settings.
+    """
+
+    images: Sequence[bytes]
+
+
+class DrawWorker:
+    """A pipeline that makes images and rows.
+
+    Args:
+        job: the job.
+        pipeline: the pipeline.
+        ranker: ranks captions for recordings; None if the model has none.
+
+    Attributes:
+        fingerprint: fingerprint of the encoder and of all models of the diffusers pipeline.
+    """
+
+    def __init__(self, job: DrawJob, pipeline: AudioToImagePipeline, ranker: CaptionRanker | None) -> None:
+        from torch import nn
+
+        from photism.fingerprint import combine, model_fingerprint
+
+        self._job, self._pipeline, self._ranker = job, pipeline, ranker
+        self._drawing = job.drawing.decoded()
+        parts = sorted(pipeline.diffusion.components.items())
+        modules = [pipeline.encoder, *(part for _, part in parts if isinstance(part, nn.Module))]
+        self.fingerprint = combine(*map(model_fingerprint, modules))
+
+    def stream(
+        self, recordings: Iterable[SoundFile], *, on_error: OnError, on_progress: OnProgress | None = None
+    ) -> Iterator[Outcome]:
+        """Draw recordings in batches, and yield the outcomes in order."""
+        from photism.listening.batching import read_ahead
+
+        files = InFlight(recordings)
+        read = read_ahead(files, on_error=files.skipping(on_error))
+        while batch := list(islice(read, self._drawing.batch_size)):
+            prompts = self._pipeline.encoder.encode(
+                [recording for _, recording in batch], batch_size=self._drawing.batch_size
+            )
+            ranked = self._ranker.rank_prompts(prompts) if self._ranker else [[] for _ in batch]
+            outputs = self._pipeline.stream(prompts, self._drawing)
+            for (number, recording), captions, known, output in zip(batch, ranked, prompts.known, outputs, strict=True):
+                name = files.pop(number).name
+                nearest = [(each["caption"], each["score"]) for each in captions]
+                yield self._outcome(number, name, recording, nearest, known, output)
+                if on_progress is not None:
+                    on_progress(number, recording.duration_s, recording.duration_s)
+
+    def _outcome(
+        self,
+        number: int,
+        name: str,
+        recording: Recording,
+        captions: Sequence[tuple[str, float]],
+        known: bool | None,
+        output: AudioToImageOutput,
+    ) -> Outcome:
+        from photism.drawing.image_files import RankedRecording, write_images
+
+        job = self._job
+        about = {**describe_models(job.models), **describe_settings(job.drawing, output.settings)}
+        ranked = RankedRecording(name, captions, known, recording.warnings)
+        with TemporaryDirectory() as folder:
+            paths = [Path(folder, f"{index}.png") for index in range(len(output.seeds[0]))]
+            fields = write_images([ranked], [output], paths, about).as_dict()
+            images = [path.read_bytes() for path in paths]
+        del fields["file"]
+        for picture in fields["pictures"]:
+            del picture["file"]
+        return Outcome(number, fields, recording.duration_s, Drawn(images))
