@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.audio import ogg_chain
-from photism.audio.container_clock import is_joined, timed_frames
+from photism.audio.container_clock import is_joined, time_zero_s, timed_frames
 from photism.audio.declared_length import DeclaredLength, read_declared_length
 from photism.audio.losses import Losses
+from photism.audio.segment import Skip
 from photism.audio.time_axis import LONGEST_OVERLAP_S, place_frames
 from photism.errors import InputError, as_input_error, is_fault_of_input
 
@@ -28,7 +29,12 @@ JOINED_OVERLAP_S = 0.1  # longest overlap in a format whose timestamps may start
 
 
 def decoded_blocks(
-    file: BinaryIO, name: str, *, track: int | str | None = None, warnings: list[str] | None = None
+    file: BinaryIO,
+    name: str,
+    *,
+    track: int | str | None = None,
+    skip: Skip | None = None,
+    warnings: list[str] | None = None,
 ) -> Iterator[tuple[float, NDArray[Any]]]:
     """Decode the audio of an open file block by block, place it on the file's time axis, and close the file.
 
@@ -38,6 +44,7 @@ def decoded_blocks(
         file: file of any format.
         name: name of the file in error messages.
         track: audio track to decode, as its number from 1 or its language; by default FFmpeg's choice.
+        skip: beginning of the recording that is not needed; what of it is not decoded is noted there.
         warnings: list to which what is missing is added, at the end.
 
     Yields:
@@ -57,7 +64,10 @@ def decoded_blocks(
                 declared = read_declared_length(section, min(end, size) - start)
             try:
                 with open_sound(section, name, track=track) as (container, stream):
-                    yield from _joined(_placed_blocks(container, stream, name, declared, found))
+                    if skip is not None and len(links) == 1:
+                        _seek(container, stream, skip)
+                    skipped_s = 0.0 if skip is None or number else skip.skipped_s
+                    yield from _joined(_placed_blocks(container, stream, name, declared, found, skipped_s))
             except InputError:
                 if not number:
                     raise
@@ -170,13 +180,44 @@ def _described_tracks(container: "InputContainer") -> str:
     )
 
 
+def _seek(container: "InputContainer", stream: "AudioStream", skip: Skip) -> None:
+    """Begin to decode shortly before the end of what is skipped, where that gives the same samples.
+
+    This is so for PCM and FLAC in formats that count samples. What other codecs decode depends on what came before, and
+    most other formats know the time of a packet only roughly, so that they are decoded from the beginning.
+    """
+    codec = stream.codec_context.name
+    is_exact = (codec.startswith("pcm_") or codec == "flac") and time_zero_s(container) is None
+    if not skip.duration_s or not is_exact or not stream.time_base or not stream.rate:
+        return
+    offset, position = int(skip.duration_s / stream.time_base), None
+    with suppress(InputError, StopIteration), ffmpeg_errors("cannot seek"):
+        container.seek(offset, stream=stream)
+        packet = next(container.demux(stream))
+        if packet.pts is not None:
+            position = packet.pts * stream.time_base * stream.rate
+    if position is None or position.denominator != 1 or not 0 <= position <= skip.duration_s * stream.rate:
+        container.seek(0, stream=stream)
+        return
+    container.seek(offset, stream=stream)  # again, since a packet was read
+    skip.add(stream.rate, int(position))
+
+
 def _placed_blocks(
-    container: "InputContainer", stream: "AudioStream", name: str, declared: DeclaredLength, warnings: list[str]
+    container: "InputContainer",
+    stream: "AudioStream",
+    name: str,
+    declared: DeclaredLength,
+    warnings: list[str],
+    skipped_s: float,
 ) -> Iterator[tuple[float, NDArray[Any]]]:
-    """Decode an audio stream, place it on the time axis of its container, and add what is missing to the warnings."""
+    """Decode an audio stream, place it on the time axis of its container, and add what is missing to the warnings.
+
+    What was skipped before, `skipped_s`, is not missing.
+    """
     losses = Losses(container, stream, declared)
     frames = timed_frames(container, losses.watched(_packets(container, stream)))
-    placed_s = 0.0
+    placed_s = skipped_s
     for rate, samples in place_frames(
         _not_empty(frames, name),
         longest_overlap_s=JOINED_OVERLAP_S if is_joined(container) else LONGEST_OVERLAP_S,

@@ -86,7 +86,7 @@ def load_original(source: AudioSource | OriginalRecording) -> OriginalRecording:
         source = {"array": source.samples, "sampling_rate": SAMPLING_RATE}
     reading = source.reading if isinstance(source, SoundFile) else ReadingSettings()
     warnings: list[str] = []
-    name, blocks = read_blocks(source, reading, warnings)
+    name, skip, blocks = read_blocks(source, reading, warnings)
     kinds: set[tuple[float, int]] = set()
     held: list[NDArray[Any]] = []
     duration_s = 0.0
@@ -99,6 +99,6 @@ def load_original(source: AudioSource | OriginalRecording) -> OriginalRecording:
         if duration_s > MAX_DURATION_S:
             raise InputError(f"{name} is longer than {MAX_DURATION_S:g} s; cut it")
     ((rate, _),) = kinds
-    samples = np.concatenate(list(segment_of(iter(held), source, round(rate), warnings)), axis=1)
+    samples = np.concatenate(list(segment_of(iter(held), source, skip, round(rate), warnings)), axis=1)
     reading.report(name, warnings)
     return OriginalRecording(name, round(rate), samples)

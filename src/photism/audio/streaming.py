@@ -43,10 +43,10 @@ def stream_samples(
     held: list[NDArray[np.float32]] = []
     count = 0
     found: list[str] = []
-    _, decoded = read_blocks(sound, sound.reading, found)
+    _, skip, decoded = read_blocks(sound, sound.reading, found)
     blocks = decoded if callback_on_rate is None else _reporting_rates(decoded, callback_on_rate)
     mono = mono_16khz(blocks, sound.name, channel=sound.reading.channel_number, warnings=found)
-    for resampled in segment_of(mono, sound, SAMPLING_RATE, found):
+    for resampled in segment_of(mono, sound, skip, SAMPLING_RATE, found):
         try:
             check_range(resampled)
         except InputError as error:

@@ -17,7 +17,7 @@ from photism.audio.channels import mixed_down
 from photism.audio.level import SignalLevel, measure_level
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
-from photism.audio.segment import segment_of, until_end
+from photism.audio.segment import Skip, segment_of, until_end
 from photism.audio.sources import MAX_DOWNLOAD_BYTES, MAX_DOWNLOAD_S, TIMEOUT_S, SoundFile, open_source, source_name
 from photism.errors import InputError, as_input_error
 
@@ -164,7 +164,7 @@ def load_waveform(
         max_download_s=max_download_s,
         allow_private_urls=reading.allow_private_urls,
     )
-    name, blocks = read_blocks(
+    name, skip, blocks = read_blocks(
         source,
         reading,
         warnings,
@@ -173,7 +173,7 @@ def load_waveform(
         open_file=open_file,
     )
     mono = mono_16khz(blocks, name, channel=reading.channel_number, warnings=warnings)
-    samples = _concatenate(segment_of(mono, source, SAMPLING_RATE, warnings), name, max_duration_s)
+    samples = _concatenate(segment_of(mono, source, skip, SAMPLING_RATE, warnings), name, max_duration_s)
     try:
         waveform = Waveform(samples, tuple(warnings))
     except InputError as error:
@@ -205,9 +205,9 @@ def load_samples(source: AudioSource, target_rate: int, *, sampling_rate: float 
         source, sampling_rate = source.samples, SAMPLING_RATE
     reading = source.reading if isinstance(source, SoundFile) else ReadingSettings()
     warnings: list[str] = []
-    name, blocks = read_blocks(source, reading, warnings, sampling_rate=sampling_rate)
+    name, skip, blocks = read_blocks(source, reading, warnings, sampling_rate=sampling_rate)
     mono = to_mono(blocks, name, target_rate, channel=reading.channel_number, warnings=warnings)
-    samples = np.concatenate(list(segment_of(mono, source, target_rate, warnings)))
+    samples = np.concatenate(list(segment_of(mono, source, skip, target_rate, warnings)))
     reading.report(name, warnings)
     return samples
 
@@ -242,8 +242,8 @@ def read_blocks(
     sampling_rate: float | None = None,
     channel_axis: int | None = None,
     open_file: Callable[..., BinaryIO] = open_source,
-) -> tuple[str, Iterator[tuple[float, NDArray[Any]]]]:
-    """Return the name of a source for error messages, and its blocks as ``to_mono`` takes them.
+) -> tuple[str, Skip, Iterator[tuple[float, NDArray[Any]]]]:
+    """Return the name of a source for error messages, what is skipped of it, and its blocks as ``to_mono`` takes them.
 
     Args:
         source: source of ``load_waveform``, from ``recording_in``, other than a ``Waveform``.
@@ -261,14 +261,16 @@ def read_blocks(
         name = f"source {array.dtype} {array.shape}"
         if reading.track is not None:
             raise InputError("track is for files only; omit it, or give the array of one track")
-        return name, iter([(rate, _channels_first(array, channel_axis, name))])
+        return name, Skip(0), iter([(rate, _channels_first(array, channel_axis, name))])
     if sampling_rate is not None or channel_axis is not None:
         raise InputError("sampling_rate and channel_axis are for arrays only; omit them, the source has its own")
     from photism.audio.decoding import decoded_blocks
 
     name = source_name(source)
     file = open_file(source, name, warnings=warnings)
-    return name, until_end(decoded_blocks(file, name, track=reading.track, warnings=warnings), source)
+    skip = Skip.before(source)
+    blocks = decoded_blocks(file, name, track=reading.track, skip=skip, warnings=warnings)
+    return name, skip, until_end(skip.after(blocks), source, skip)
 
 
 def _array_and_rate(source: object, sampling_rate: float | None) -> tuple[NDArray[Any] | None, float]:
