@@ -81,6 +81,14 @@ def call_ranker(get):
     return lambda number: ranker.rank(photism.Waveform(noise(number)), captions=TEXTS[: 2 + number % 2])
 
 
+def call_embedder(get):
+    embedder = photism.AudioEmbedder.from_pretrained(get("models") / "sd", device="cpu")
+    return lambda number: (
+        embedder.embed(photism.Waveform(noise(number))),
+        embedder.embed_texts(TEXTS[: 1 + number % 4]),
+    )
+
+
 def caller_of(task, model):
     def call(get):
         return photism.pipeline(task, model=model(get), device="cpu")
@@ -165,6 +173,7 @@ CASES = {
     "AudioClassifier": on_recordings(
         lambda get: photism.AudioClassifier.from_pretrained(classifier(get), device="cpu")
     ),
+    "AudioEmbedder": call_embedder,
     "AudioLDM2Pipeline": call_sound,
     "AudioPromptEncoder": call_encoder,
     "AudioToImagePipeline": call_draw,

@@ -13,6 +13,7 @@ from photism.prompts.metrics import (
     cosine_similarity,
     cross_modal_retrieval,
     euclidean_distance,
+    mean_average_precision,
     mean_squared_error,
     retrieval,
     sequence_similarity,
@@ -64,6 +65,20 @@ def test_the_best_of_several_relevant_candidates_counts() -> None:
     relevance = torch.tensor([[False, True, True, False], [False, True, False, True]])
     assert retrieval(similarity, relevance).median_rank == 2.0
     assert retrieval(similarity[:, 1:], relevance[:, 1:]).recall_at_1 == 1.0
+
+
+def test_mean_average_precision_by_hand() -> None:
+    similarity = torch.tensor([[0.9, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]])
+    relevant = torch.tensor([[True, False, True, False], [False, True, False, False]])
+    # The relevant ones are first and third: (1/1 + 2/3) / 2; and third: 1/3.
+    assert mean_average_precision(similarity, relevant) == pytest.approx(((1 + 2 / 3) / 2 + 1 / 3) / 2)
+
+
+def test_a_tie_counts_against_the_average_precision() -> None:
+    for relevant in ([True, False], [False, True]):
+        assert mean_average_precision(torch.zeros(1, 2), torch.tensor([relevant])) == pytest.approx(1 / 2)
+    with pytest.raises(InputError, match="row 0 has none"):
+        mean_average_precision(torch.zeros(1, 2), torch.tensor([[False, False]]))
 
 
 def test_indices_and_a_relevance_mask_give_the_same_metrics() -> None:

@@ -78,14 +78,13 @@ class PromptVectors:
         A text in another language that stands for captions of the model has the mean direction of their vectors. Texts
         that are cut off are reported.
         """
-        rows: list[Tensor] = []
-        for text in texts:
-            meaning = self.ranker.translations.find(text)
-            tokens = self.ranker.encode_captions([text] if meaning is None else meaning.captions)
-            tokens = tokens[:, 1 : self.encoder.prompt_length]
-            embeddings = _mean_of_tokens(tokens) if self._kernel is None else self._kernel.embed(tokens)
-            rows.append(normalize(embeddings, dim=1).mean(0))
-        return torch.stack(rows)
+        meanings = [self.ranker.translations.find(text) for text in texts]
+        groups = [(text,) if each is None else each.captions for text, each in zip(texts, meanings, strict=True)]
+        captions = [caption for group in groups for caption in group]
+        tokens = self.ranker.encode_captions(captions, name="text")[:, 1 : self.encoder.prompt_length]
+        embeddings = _mean_of_tokens(tokens) if self._kernel is None else self._kernel.embed(tokens)
+        parts = normalize(embeddings, dim=1).split([len(group) for group in groups])
+        return torch.stack([part.mean(0) for part in parts])
 
     @torch.no_grad()
     def _vectors(self, prompts: AudioPrompt) -> list[Vector]:

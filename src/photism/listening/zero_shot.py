@@ -259,12 +259,17 @@ class CaptionRanker:
             raise InputError("captions must contain at least one text; the model has no default captions: give some")
         return choices
 
-    def encode_captions(self, texts: Sequence[str]) -> Tensor:
-        """Encode M captions with the text encoder: float32 (M, S, D). Those that are cut off are reported."""
+    def encode_captions(self, texts: Sequence[str], *, name: str = "caption") -> Tensor:
+        """Encode M captions with the text encoder: float32 (M, S, D).
+
+        Args:
+            texts: the captions.
+            name: what the warning of captions that are cut off calls them.
+        """
         tokenizer = self.diffusion.tokenizer
         given = [text for text in texts if text not in self.captions]  # its own captions are those of its training
         with user_text():  # also for the tokenizer, which sets padding and truncation for a call
-            report_cut_texts(tokenizer, given, limit=tokenizer.model_max_length - 2, name="caption")
+            report_cut_texts(tokenizer, given, limit=tokenizer.model_max_length - 2, name=name)
         starts = range(0, len(texts), CAPTION_BATCH_SIZE)
         return torch.cat([encode_text(self.diffusion, texts[i : i + CAPTION_BATCH_SIZE])[0] for i in starts])
 

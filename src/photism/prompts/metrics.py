@@ -51,6 +51,28 @@ def retrieval(similarity: Tensor, targets: Tensor) -> RetrievalMetrics:
     return _ranked(similarity, _relevance(similarity, targets))
 
 
+def mean_average_precision(similarity: Tensor, targets: Tensor) -> float:
+    """Compute the mean over the queries of the average precision, 0 to 1.
+
+    The average precision of a query is the mean over its relevant candidates of the fraction of relevant ones among the
+    candidates that are at least as similar. Of candidates that are equally similar, the irrelevant ones come first.
+
+    Args:
+        similarity: as in `retrieval`.
+        targets: as in `retrieval`.
+
+    Raises:
+        InputError: as in `retrieval`.
+    """
+    relevance = _relevance(similarity, targets)
+    _check_relevant(relevance)
+    first = relevance.int().argsort(dim=1, stable=True)  # the irrelevant ones first
+    order = first.gather(1, similarity.gather(1, first).argsort(dim=1, descending=True, stable=True))
+    is_relevant = relevance.gather(1, order).double()  # (N, M), by falling similarity
+    precision = is_relevant.cumsum(1) / torch.arange(1, order.shape[1] + 1, device=order.device)
+    return ((precision * is_relevant).sum(1) / is_relevant.sum(1)).mean().item()
+
+
 def cross_modal_retrieval(similarity: Tensor, targets: Tensor) -> CrossModalRetrieval:
     """Compute retrieval metrics from recordings to captions and from captions to recordings.
 
@@ -160,11 +182,16 @@ def _relevance(similarity: Tensor, targets: Tensor) -> Tensor:
 
 def _ranked(similarity: Tensor, relevance: Tensor) -> RetrievalMetrics:
     """Compute the metrics of the rows of a similarity matrix, (N, M), with their relevant candidates, (N, M) bool."""
-    has_relevant = relevance.any(dim=1)  # (N,)
-    if not bool(has_relevant.all()):
-        row = int(has_relevant.int().argmin())
-        raise InputError(f"targets must name a relevant candidate for every query; row {row} has none: remove it")
+    _check_relevant(relevance)
     best_relevant = similarity.masked_fill(~relevance, -torch.inf).amax(dim=1, keepdim=True)  # (N, M) -> (N, 1)
     rank = 1 + ((similarity >= best_relevant) & ~relevance).sum(dim=1)  # (N, M) -> (N,)
     recall_at_1, recall_at_5, recall_at_10 = ((rank <= k).double().mean().item() for k in (1, 5, 10))
     return RetrievalMetrics(recall_at_1, recall_at_5, recall_at_10, rank.double().quantile(0.5).item())
+
+
+def _check_relevant(relevance: Tensor) -> None:
+    """Check that each query has a relevant candidate, (N, M) bool."""
+    has_relevant = relevance.any(dim=1)  # (N,)
+    if not bool(has_relevant.all()):
+        row = int(has_relevant.int().argmin())
+        raise InputError(f"targets must name a relevant candidate for every query; row {row} has none: remove it")

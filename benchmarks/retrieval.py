@@ -1,0 +1,126 @@
+"""Retrieval by vectors: recordings for a text, and recordings of the same thing in another language.
+
+    python -m benchmarks.retrieval
+
+The recordings are the test recordings of the Tux Paint corpus (`recipes.tiny.corpus`): 625 of nine speakers, one a
+language, whose other recordings the bundled model was trained on, and 1,047 of three speakers (Greek, Danish and Dutch)
+whom it was not. All are candidates. A recording is relevant if its caption is that of the query, whatever the case of
+its letters. For a query that is a recording, those in its own language, and of the same bytes, are no candidates: what
+is left are other people in other languages.
+
+Texts are the English captions that have a recording, their translations, and these in lower case without their article
+and full stop. R@k is the fraction of the queries with a relevant recording among the first k, mAP the mean average
+precision, in per cent. `CaptionRanker` compares a text with the mixture of each recording, which vectors approximate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from photism import AudioEmbedder, CaptionRanker
+from photism.prompts.metrics import mean_average_precision, retrieval
+from recipes.tiny.corpus import UNSEEN_LANGUAGES, Recording, read_captions, read_recordings
+from recipes.tiny.evaluate import digest
+from recipes.tiny.translations import read_translations
+
+BATCH_SIZE = 32
+LANGUAGES = ("fr", "es", "ru", "de")
+ARTICLE = re.compile(r"^(un|une|le|la|les|des|du|l'|el|los|las|unos|unas|una|ein|eine|der|die|das)\s+", re.IGNORECASE)
+
+
+def print_row(name: str, similarity: Tensor, relevant: Tensor) -> None:
+    """Print the metrics of the queries, rows of (N, M), that have a relevant candidate."""
+    answerable = relevant.any(1)
+    similarity, relevant = similarity[answerable], relevant[answerable]
+    found = retrieval(similarity, relevant)
+    values = (found.recall_at_1, found.recall_at_5, found.recall_at_10, mean_average_precision(similarity, relevant))
+    print(f"| {name} | {len(relevant)} | {' | '.join(f'{100 * value:.1f}' for value in values)} |", flush=True)
+
+
+def print_head(kind: str) -> None:
+    print(f"\n| {kind} | queries | R@1 | R@5 | R@10 | mAP |\n|---|---|---|---|---|---|")
+
+
+def embed(embedder: AudioEmbedder, recordings: Sequence[Recording]) -> Tensor:
+    """Return the vectors (N, D) of recordings."""
+    rows = embedder.stream([each.path for each in recordings], batch_size=BATCH_SIZE)
+    return torch.stack([torch.from_numpy(each.vectors[0]) for each in rows])
+
+
+def compare_texts(embedder: AudioEmbedder, vectors: Tensor, recordings: Sequence[Recording]) -> None:
+    """Print the table of recordings for texts."""
+    distinct = {caption.lower(): index for index, caption in reversed(list(enumerate(read_captions())))}
+    indices = sorted(distinct.values())
+    captions = [read_captions()[index] for index in indices]
+    relevant = torch.tensor([[each.caption.lower() == text.lower() for each in recordings] for text in captions])
+
+    ranker = CaptionRanker.from_pretrained()
+    prompts = ranker.encoder.encode([each.path for each in recordings], batch_size=BATCH_SIZE)
+    tokens = normalize(normalize(prompts.prompt_embeds[:, 1:], dim=-1).mean(1), dim=-1)
+    texts = ranker.encode_captions(captions)[:, 1 : ranker.encoder.prompt_length]
+    mean_texts = normalize(normalize(texts, dim=-1).mean(1), dim=-1)
+
+    print_head("recordings for a text")
+    print_row("English, CaptionRanker", ranker.score_prompts(prompts, captions=captions).T, relevant)
+    print_row(f"English, vectors ({vectors.shape[1]})", text_vectors(embedder, captions) @ vectors.T, relevant)
+    print_row(f"English, mean of the tokens ({tokens.shape[1]})", mean_texts @ tokens.T, relevant)
+    for language, translations in read_translations().items():
+        if language in LANGUAGES:
+            chosen = [translations[index] for index in indices]
+            rows = torch.tensor([text is not None for text in chosen])
+            spelled = [text for text in chosen if text is not None]
+            bare = [ARTICLE.sub("", text).lower().strip(" .!") for text in spelled]
+            encoded = ranker.score_prompts(prompts, captions=spelled).T
+            print_row(f"{language}, by the text encoder", encoded, relevant[rows])
+            print_row(f"{language}, vectors", text_vectors(embedder, spelled) @ vectors.T, relevant[rows])
+            print_row(f"{language} without article, vectors", text_vectors(embedder, bare) @ vectors.T, relevant[rows])
+
+
+def text_vectors(embedder: AudioEmbedder, texts: Sequence[str]) -> Tensor:
+    return torch.from_numpy(embedder.embed_texts(texts))
+
+
+def compare_recordings(vectors: dict[str, Tensor], recordings: Sequence[Recording]) -> None:
+    """Print the table of recordings for a recording, by the name of the vectors."""
+    captions = [each.caption.lower() for each in recordings]
+    digests = [digest(each) for each in recordings]
+    is_other = torch.tensor(
+        [
+            [one.language != other.language and digests[i] != digests[j] for j, other in enumerate(recordings)]
+            for i, one in enumerate(recordings)
+        ]
+    )
+    relevant = is_other & torch.tensor([[one == other for other in captions] for one in captions])
+    unseen = torch.tensor([each.language in UNSEEN_LANGUAGES for each in recordings])
+    print_head("recordings in other languages for a recording")
+    for name, each in vectors.items():
+        similarity = (each @ each.T).masked_fill(~is_other, -torch.inf)
+        print_row(f"{name}, speakers seen in training", similarity[~unseen], relevant[~unseen])
+        print_row(f"{name}, not seen", similarity[unseen], relevant[unseen])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    recordings = [each for each in read_recordings() if each.is_test]
+    embedder = AudioEmbedder.from_pretrained()
+    start = time.perf_counter()
+    vectors = embed(embedder, recordings)
+    print(f"{len(recordings)} recordings, {time.perf_counter() - start:.0f} s")
+    compare_texts(embedder, vectors, recordings)
+    means = {
+        f"mean of layer {layer}": embed(AudioEmbedder.from_pretrained(kind="mean", layer=layer), recordings)
+        for layer in (0, 3, 6)
+    }
+    compare_recordings({"prompt": vectors, **means}, recordings)
+
+
+if __name__ == "__main__":
+    main()
