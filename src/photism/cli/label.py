@@ -7,7 +7,8 @@ from photism.cli import options as option
 from photism.cli.output_settings import LabelOutput
 from photism.cli.outputs import OutputPlan
 from photism.cli.process import process
-from photism.jobs.label_job import LabelJob, LabelWorker
+from photism.jobs.job import Worker
+from photism.jobs.label_job import LabelJob
 from photism.jobs.settings import RunSettings
 from photism.listening.settings import ClassifierModelSettings, LabelSettings
 from photism.manifest.read import read_manifest
@@ -35,11 +36,11 @@ def label(
     manifest = read_manifest(recordings, allow_missing=True)
     plan = OutputPlan(job, manifest, output.choice)
 
-    def ask(worker: LabelWorker) -> None:
+    def print_question(_: Worker) -> None:
         """Print which question the bundled classifier answers."""
-        from photism.listening.classifier_checkpoint import bundled_question
+        from photism.listening.classifier_checkpoint import bundled_names, bundled_question
 
-        question = bundled_question(worker.classifier.names)
+        question = bundled_question(bundled_names())
         typer.echo(f"photism: no --model was given, defaulted to the bundled classifier: {question}", err=True)
 
     process(
@@ -50,5 +51,5 @@ def label(
         description="classifying",
         device=model.device,
         segments_of=lambda labels: labels.segments,
-        on_load=ask if model.model is None else None,
+        on_load=print_question if model.model is None else None,
     )

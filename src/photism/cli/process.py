@@ -40,7 +40,7 @@ def process(
     description: str,
     device: object = None,
     segments_of: Callable[[Any], Sequence[Segment]] | None = None,
-    on_load: Callable[[Any], None] | None = None,
+    on_load: Callable[[Worker], None] | None = None,
     on_written: OnWritten | None = None,
     on_end: Callable[[Summary], None] | None = None,
 ) -> None:

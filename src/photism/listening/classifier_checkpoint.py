@@ -49,6 +49,12 @@ def bundled_question(names: Sequence[str]) -> str:
     return f"it answers which language is spoken, one of {', '.join(names)}"
 
 
+def bundled_names() -> tuple[str, ...]:
+    """Return the names of the bundled classifier's classes, without loading its weights."""
+    config: Any = Wav2Vec2BertConfig.from_pretrained(bundled_model() / BUNDLED)
+    return tuple(config.id2label[index] for index in range(config.num_labels))
+
+
 def load_classifier(
     model: str | Path | None,
     *,
