@@ -2,7 +2,7 @@
 
 import pytest
 
-from photism.jobs.survey import Survey
+from photism.jobs.survey import Survey, survey_for
 from photism.manifest.entry import Entry
 
 
@@ -41,4 +41,24 @@ def test_recordings_of_one_name_have_a_part_of_their_key():
 def test_the_columns_of_all_manifests_are_known():
     survey = Survey([*listed("1.wav", columns={"split": "train"}), *listed("2.wav", columns={"text": "a", "split": 1})])
     assert (survey.columns, survey.has_segments) == (("split", "text"), False)
-    assert Survey(listed("1.wav", end_s=1)).has_segments
+    assert survey.csv_columns({"text": str}) == {"split": "split", "manifest_text": "manifest_text"}
+    assert Survey(listed("1.wav", end_s=1)).csv_columns({}) == {"segment_start_s": "start_s", "segment_end_s": "end_s"}
+
+
+def test_recordings_are_listed_only_for_outputs_that_need_it(tmp_path):
+    class Listed(list):
+        count = 1
+
+    class Shards(Listed):
+        count = None
+
+    entries = Listed(listed("1.wav", "2.wav", "1.mp3", columns={"a": 1}))
+    assert survey_for("x.csv", None, entries).columns == ("a",)
+    assert survey_for(None, "csv", entries).columns == ("a",)
+    assert survey_for(None, "json", entries).columns == ()
+    assert survey_for("x.jsonl", None, entries).columns == ()
+    assert survey_for("out/", "srt", entries).name_of(entries[0]) == "1.wav"
+    assert survey_for(tmp_path, "srt", Shards(entries)).name_of(entries[0]) == "1"
+    iterator = iter(entries)
+    assert survey_for("x.csv", None, iterator).columns == ()
+    assert next(iterator) == entries[0]

@@ -8,7 +8,8 @@ import pytest
 
 from photism.errors import InputError
 from photism.jobs.job import Outcome
-from photism.jobs.text_formats import label_format, transcript_format, turn_format, with_columns
+from photism.jobs.outputs.text_format import with_columns
+from photism.jobs.text_formats import label_format, transcript_format, turn_format
 from photism.listening.diarization import Diarization
 from photism.listening.segments import Segment
 from photism.listening.transcription.transcript import Transcript, Word

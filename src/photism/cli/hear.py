@@ -41,7 +41,7 @@ def hear(
 
     Examples:
         photism hear elephant.ogg --top-k 3
-        photism hear street.wav --label "A dog." --label "Rain." --window 2 --plot street.png
+        photism hear sounds/ --label "A dog." --label "Rain." --window 2 -o captions.jsonl
     """
     if label and captions:
         raise InputError("--label and --captions exclude each other; give one of them")

@@ -30,7 +30,7 @@ def label(
 
     Examples:
         photism label speech.ogg
-        photism label street.wav --model superb/wav2vec2-base-superb-ks --window 2 --hop 1 -o street.csv
+        photism label sounds/ --model superb/wav2vec2-base-superb-ks --window 2 --hop 1 -o labels.csv
     """
     job = LabelJob(model, settings, reading)
     manifest = read_manifest(recordings, allow_missing=True)

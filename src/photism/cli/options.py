@@ -12,11 +12,14 @@ from photism.drawing.settings import ImageSettings
 from photism.errors import InputError, warning_field
 from photism.prompts.settings import PipelineSettings
 
-_RECORDINGS = typer.Argument(
-    metavar="SOUND", help="Recordings: files or URLs of any format with audio; - for standard input."
+FILES_HELP = "Recordings: files or URLs of any format with audio; - for standard input."
+COLLECTION_HELP = (
+    "Recordings of any format with audio: files, URLs, folders, patterns such as 'sounds/**/*.wav', @list.txt, tables "
+    "(.csv, .jsonl, .parquet) with a column file, WebDataset shards (.tar) or data sets; - for standard input."
 )
-Recordings = Annotated[list[str], _RECORDINGS]
-OptionalRecordings = Annotated[list[str] | None, _RECORDINGS]
+Files = Annotated[list[str], typer.Argument(metavar="SOUND", help=FILES_HELP)]
+Recordings = Annotated[list[str], typer.Argument(metavar="SOUND", help=COLLECTION_HELP)]
+OptionalRecordings = Annotated[list[str] | None, typer.Argument(metavar="SOUND", help=COLLECTION_HELP)]
 ControlNet = Annotated[
     list[str] | None,
     typer.Option(

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
 from photism.files import as_utf8, atomic_text, check_folder, check_writable, sibling
 from photism.jobs.done_rows import DoneRows
-from photism.jobs.outputs.opener import output_opener
+from photism.jobs.outputs.opener import choose_text_format, output_opener
 from photism.jobs.rows import make_row
-from photism.jobs.survey import Survey
+from photism.jobs.survey import Survey, survey_for
 from photism.listening.recording_names import recording_names
 from photism.output_files import FileCheck, check_png, is_folder, plan_files, sound_stem
 
@@ -81,15 +80,14 @@ class OutputPlan:
         self._job, self._manifest, self._choice = job, manifest, choice
         self.is_single = not manifest.is_collection and manifest.count == 1
         self.is_job = choice.path is not None and (choice.is_table or not self.is_single)
-        self._format = job.text_format("jsonl" if choice.is_table else choice.format)
+        survey = _survey(manifest, choice)
+        self._name_of = survey.name_of
+        self._format = choose_text_format(job, survey, "jsonl" if choice.is_table else choice.format)
         self._check_joint()
-        self._name_of = _name_function(manifest, choice)
         self.file_of = self.plot_of = None
         self._open_job = None
         if choice.path is not None and self.is_job:
-            self._open_job = output_opener(
-                choice.path, job, format=choice.format, name_of=self._name_of, force=choice.force
-            )
+            self._open_job = output_opener(choice.path, job, survey, format=choice.format, force=choice.force)
         is_resumed = choice.path is not None and self.is_job and _is_job_output(Path(choice.path))
         force = choice.force or is_resumed
         if choice.path is not None and not choice.is_table and (self.is_single or choice.is_folder):
@@ -187,18 +185,14 @@ def row_without_id(entry: Entry, outcome: Outcome, columns: Collection[str]) -> 
     return row
 
 
-def _name_function(manifest: Manifest, choice: OutputChoice) -> Callable[[Entry], str]:
-    """Return a function to a different name of each recording, for its files and for RTTM and CTM."""
+def _survey(manifest: Manifest, choice: OutputChoice) -> Survey:
+    """Return the names and columns of recordings; those that were given by their names are called by these."""
     if manifest.is_collection:
-        if not (choice.is_folder or choice.plot or choice.format in NAMED_FORMATS):
-            return Survey().name_of
-        # Where counting would read the recordings, as in shards, so would listing them.
-        return Survey(manifest if manifest.count is not None else islice(manifest, 1)).name_of
-    if choice.format in NAMED_FORMATS and not choice.is_folder:
-        locations = _given_locations(manifest)
-        names = dict(zip(locations, recording_names(locations), strict=True))
-        return lambda entry: names[entry.location]
-    return lambda entry: sound_stem(entry.location)
+        return survey_for(choice.plot or choice.path, choice.format, manifest)
+    locations = _given_locations(manifest)
+    is_named = choice.format in NAMED_FORMATS and not choice.is_folder
+    names = recording_names(locations) if is_named else map(sound_stem, locations)
+    return Survey(names=dict(zip(locations, names, strict=True)))
 
 
 def _given_locations(manifest: Manifest) -> list[str]:

@@ -95,7 +95,9 @@ def process(
         except KeyboardInterrupt:
             if not plan.is_job:
                 raise
-            raise interrupted(f" after {bar.summary()}. Run the same command again to resume.") from None
+            count = "" if bar.count is None else f" of {bar.count:,}"
+            message = f" after {bar.done:,}{count} recordings. Run the same command again to resume."
+            raise interrupted(message) from None
     if on_end is not None:
         on_end(summary)
     _report(summary, plan, running, is_collection=manifest.is_collection)

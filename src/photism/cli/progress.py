@@ -146,6 +146,11 @@ class RecordingsBar(ProgressBar):
         self._show()
 
     @property
+    def done(self) -> int:
+        """Number of recordings that are processed or skipped, now or by an earlier call."""
+        return self._done_before + self._finished + self.skipped
+
+    @property
     def processed_s(self) -> float:
         """Seconds of audio that were processed since `begin`."""
         return self._finished_s + sum(processed_s for processed_s, _ in self._in_progress.values())
@@ -158,8 +163,7 @@ class RecordingsBar(ProgressBar):
 
     def _show(self) -> None:
         partly = sum(processed_s / duration_s for processed_s, duration_s in self._in_progress.values())
-        done = self._done_before + self._finished + self.skipped + partly
-        self.update(done, self.count, note=", ".join(self._notes()))
+        self.update(self.done + partly, self.count, note=", ".join(self._notes()))
         now = self._clock()
         if not self.is_shown and now - self._last_line >= LINE_INTERVAL_S:
             self._last_line = now

@@ -48,8 +48,8 @@ def timeline(
     Unreadable recordings are reported and skipped; the exit status is then 2.
 
     Examples:
-        photism speakers timeline talk.wav --model turns
-        photism speakers timeline talk.wav --model turns -o talk.rttm --plot talk.png
+        photism speakers timeline talk.wav --model turns --plot talk.png
+        photism speakers timeline talks/ --model turns -o turns.rttm
     """
     job = TimelineJob(model, settings, reading)
     manifest = read_manifest(recordings, allow_missing=True)
@@ -66,7 +66,7 @@ def timeline(
 
 
 def embed(
-    recordings: option.Recordings,
+    recordings: option.Files,
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
     reading: ReadingSettings,
@@ -104,7 +104,7 @@ def embed(
 
 def enrol(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the speaker.")],
-    recordings: option.Recordings,
+    recordings: option.Files,
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
     reading: ReadingSettings,

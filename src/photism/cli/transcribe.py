@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from photism.audio.reading_settings import ReadingSettings
+from photism.cli import options as option
 from photism.cli.live import transcribe_live
 from photism.cli.output_settings import TEXT, TranscriptOutput
 from photism.cli.outputs import OutputChoice, OutputPlan, row_without_id
@@ -50,7 +51,7 @@ def transcribe(
         list[str] | None,
         typer.Argument(
             metavar="SOUND...",
-            help="Audio or video files, or URLs; - for standard input, which is transcribed live if it is alone.",
+            help=f"{option.COLLECTION_HELP} Standard input is transcribed live if it is alone.",
         ),
     ] = None,
     model: RecognizerModelSettings,
@@ -82,7 +83,7 @@ def transcribe(
 
     Examples:
         photism transcribe interview.mp3 --model facebook/wav2vec2-base-960h --hot-word Photism -o interview.srt
-        photism transcribe talk.mp4 --model facebook/wav2vec2-base-960h --transcript talk.txt -o talk.srt
+        photism transcribe talks/ --model facebook/wav2vec2-base-960h --format srt -o texts/
     """
     given = recordings or []
     is_live = microphone or (given == [STANDARD_INPUT] and transcript is None)

@@ -65,8 +65,12 @@ def stage_of(error: InputError) -> Stage:
 
 def manifest_columns(entry: Entry, columns: Collection[str]) -> dict[str, Any]:
     """Return the columns of the manifest; one whose name the job uses gets `MANIFEST_PREFIX`."""
-    taken = {*OWN_COLUMNS, *columns}
-    return {f"{MANIFEST_PREFIX}{name}" if name in taken else name: value for name, value in entry.columns.items()}
+    return {manifest_column(name, columns): value for name, value in entry.columns.items()}
+
+
+def manifest_column(name: str, columns: Collection[str]) -> str:
+    """Return the name that a column of a manifest has in a row, given the columns of the job."""
+    return f"{MANIFEST_PREFIX}{name}" if name in OWN_COLUMNS or name in columns else name
 
 
 def as_json_line(row: Mapping[str, Any]) -> bytes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -19,7 +18,7 @@ from photism.jobs.progress import NOT_READ, NoProgress, OnOutcome, Progress
 from photism.jobs.provenance import Provenance
 from photism.jobs.rows import Stage, stage_of
 from photism.jobs.rows_in_memory import Rows
-from photism.jobs.survey import Survey
+from photism.jobs.survey import survey_for
 from photism.manifest.in_memory import Recordings, as_manifest
 
 if TYPE_CHECKING:
@@ -117,9 +116,7 @@ def run(
     if callable(output):
         open_target = output
     else:
-        survey = cache(lambda: Survey(recordings))  # of all recordings, which only some formats need
-        name_of: Callable[[Entry], str] = lambda entry: survey().name_of(entry)  # noqa: E731
-        open_target = output_opener(output, job, format=format, name_of=name_of, force=force)
+        open_target = output_opener(output, job, survey_for(output, format, recordings), format=format, force=force)
     worker = worker or job.load()
     provenance = Provenance.of(job, worker)
     with closing(open_target(provenance)) as target:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import blake2b
-from pathlib import PurePosixPath
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
+
+from photism.jobs.rows import manifest_column
+from photism.output_files import is_folder
 
 if TYPE_CHECKING:
     from photism.manifest.entry import Entry
+    from photism.manifest.read import Manifest
 
 DIGEST_BYTES, MS_PER_S = 8, 1000
+SURVEYED_FORMATS = ("csv", "rttm", "ctm")
+"""Formats whose files have the columns of manifests, or the names of recordings."""
 KEY_DIGITS = 8
 """Digits of a recording's key that distinguish it from others of the same name."""
 
@@ -27,13 +34,15 @@ class Survey:
 
     Args:
         entries: the recordings; none if they cannot be listed cheaply, in which case their names may be the same.
+        names: names of recordings by their locations, in place of those.
 
     Attributes:
         columns: names of the columns of their manifests.
         has_segments: whether some are segments of a recording.
     """
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, entries: Iterable[Entry] = (), *, names: Mapping[str, str] | None = None) -> None:
+        self._names = names or {}
         plain, with_suffix = array("Q"), array("Q")
         columns: dict[str, None] = {}
         self.has_segments = False
@@ -49,6 +58,8 @@ class Survey:
 
     def name_of(self, entry: Entry) -> str:
         """Return the name of a recording, with slashes between folders."""
+        if entry.location in self._names:
+            return self._names[entry.location]
         name = _plain(entry)
         if _digest(name) not in self._shared:
             return name
@@ -56,6 +67,33 @@ class Survey:
         if _digest(name) not in self._shared_with_suffix:
             return name
         return f"{name}-{entry.key[:KEY_DIGITS]}"
+
+    def csv_columns(self, columns: Collection[str]) -> dict[str, str]:
+        """Return the further columns of CSV, each with the key of the row that has its values.
+
+        Args:
+            columns: names of columns that rows of the job may have.
+        """
+        keys = [manifest_column(name, columns) for name in self.columns]
+        times = {"segment_start_s": "start_s", "segment_end_s": "end_s"} if self.has_segments else {}
+        return {**{key: key for key in keys}, **times}
+
+
+def survey_for(output: str | Path | None, format: str | None, recordings: Manifest | Iterable[Entry]) -> Survey:
+    """Return what an output needs to know of recordings, which are listed only if it needs anything.
+
+    Args:
+        output: file or folder; None to print.
+        format: text format; by default the suffix of the file.
+        recordings: the recordings.
+    """
+    suffix = "" if output is None else Path(output).suffix[1:].lower()
+    needs_all = (format or suffix) in SURVEYED_FORMATS or (output is not None and is_folder(str(output)))
+    if not needs_all or isinstance(recordings, Iterator):
+        return Survey()
+    # Where counting would read the recordings, as in shards, so would listing them.
+    is_cheap = getattr(recordings, "count", 0) is not None
+    return Survey(recordings if is_cheap else islice(recordings, 1))
 
 
 def _plain(entry: Entry) -> str:

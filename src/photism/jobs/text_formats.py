@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
 from photism.jobs.outputs.text_format import TextFormat
-from photism.jobs.rows import MANIFEST_PREFIX, json_value
+from photism.jobs.rows import json_value
 from photism.listening import label_formats, turn_formats
 from photism.listening.label_formats import as_json, format_labels
 from photism.listening.recording_names import as_field
@@ -99,26 +96,6 @@ def transcript_format(name: str, *, words: bool) -> TextFormat:
     return TextFormat(suffix, as_text, CSV_HEADERS[words] if name == "csv" else "", is_joint=name in ("csv", "ctm"))
 
 
-def with_columns(csv_format: TextFormat, columns: Mapping[str, str]) -> TextFormat:
-    """Return a CSV format with further columns, such as those of a manifest.
-
-    Args:
-        csv_format: a CSV format.
-        columns: the key of the row of a recording for each name of a column. A name that the format has gets
-            `MANIFEST_PREFIX`.
-    """
-    taken = csv_format.header.rstrip("\n").split(",")
-    names = [f"{MANIFEST_PREFIX}{name}" if name in taken else name for name in columns]
-
-    def as_text(row: Mapping[str, Any], outcome: Outcome, recording: str) -> str:
-        """Return the rows of a recording with the further columns."""
-        more = [_as_cell(row.get(key)) for key in columns.values()]
-        rows = csv.reader(io.StringIO(csv_format.as_text(row, outcome, recording)))
-        return _as_csv([*each, *more] for each in rows)
-
-    return replace(csv_format, header=_as_csv([[*taken, *names]]), as_text=as_text)
-
-
 def _json_format(name: str) -> TextFormat:
     """Return the format of a JSON object for each recording: in a line, or as an element of a document."""
     suffix = ".json" if name == "json" else ".jsonl"
@@ -135,18 +112,6 @@ def _as_named_text(row: Mapping[str, Any], outcome: Outcome, recording: str) -> 
 
 def _as_document(row: Mapping[str, Any], outcome: Outcome, recording: str) -> str:
     return json.dumps(json_value(row), ensure_ascii=False, indent=2) + "\n"
-
-
-def _as_csv(rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
-
-
-def _as_cell(value: Any) -> Any:
-    """Return a value of a row as CSV has it: lists and objects as JSON."""
-    value = json_value(value)
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 
 def _unknown(name: str, formats: Sequence[str]) -> InputError:

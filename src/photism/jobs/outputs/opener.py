@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from photism.errors import InputError
 from photism.files import check_folder, check_writable
@@ -15,26 +13,25 @@ from photism.jobs.outputs.lance import Lance
 from photism.jobs.outputs.output import OpenOutput
 from photism.jobs.outputs.parquet import Parquet
 from photism.jobs.outputs.text_file import TextFile
+from photism.jobs.outputs.text_format import TextFormat, with_columns
 from photism.jobs.outputs.vector_archive import SUFFIXES as VECTOR_SUFFIXES
 from photism.jobs.outputs.vector_archive import VECTOR, VectorArchive
+from photism.jobs.survey import Survey
 from photism.output_files import is_folder
-
-if TYPE_CHECKING:
-    from photism.manifest.entry import Entry
 
 JSON_LINES = "jsonl"
 
 
 def output_opener(
-    output: str | Path, job: Job, *, format: str | None = None, name_of: Callable[[Entry], str], force: bool = False
+    output: str | Path, job: Job, survey: Survey, *, format: str | None = None, force: bool = False
 ) -> OpenOutput:
     """Return a function that opens a file or folder, after checking what can be checked before the model is loaded.
 
     Args:
         output: file or folder; a folder that does not exist ends in a slash.
         job: the job.
+        survey: names and columns of the recordings.
         format: text format; by default the suffix of the file.
-        name_of: returns the relative path, without a suffix, of a recording's file in a folder.
         force: replace an output that was computed with another model or settings.
 
     Raises:
@@ -47,8 +44,8 @@ def output_opener(
         return lambda run: Lance(path, run, job.columns, force=force)
     if is_folder(str(output)):
         check_folder(path, "-o")
-        text_format = job.text_format(format or JSON_LINES)
-        return lambda run: Folder(path, run, job.columns, text_format, name_of=name_of, force=force)
+        text_format = choose_text_format(job, survey, format or JSON_LINES)
+        return lambda run: Folder(path, run, job.columns, text_format, name_of=survey.name_of, force=force)
     check_writable(path, "-o", force=True)  # an existing file is checked when it is opened
     if suffix == ".parquet":
         return lambda run: Parquet(path, run, job.columns, force=force)
@@ -57,7 +54,17 @@ def output_opener(
         return lambda run: JsonLines(path, run, job.columns, force=force)
     if suffix in VECTOR_SUFFIXES and VECTOR in job.columns:
         return lambda run: VectorArchive(path, run, job.columns, force=force)
-    text_format = job.text_format(chosen)
+    text_format = choose_text_format(job, survey, chosen)
     if not text_format.is_joint:
         raise InputError(f"-o {path}: {chosen} needs a file for each recording; give a folder")
-    return lambda run: TextFile(path, run, job.columns, text_format, name_of=name_of, force=force)
+    return lambda run: TextFile(path, run, job.columns, text_format, name_of=survey.name_of, force=force)
+
+
+def choose_text_format(job: Job, survey: Survey, format: str) -> TextFormat:
+    """Return a text format of a job, as CSV with the columns of the manifest.
+
+    Raises:
+        InputError: the job has no such format.
+    """
+    text_format, columns = job.text_format(format), survey.csv_columns(job.columns)
+    return with_columns(text_format, columns) if format == "csv" and columns else text_format

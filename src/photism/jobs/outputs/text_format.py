@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from photism.jobs.rows import MANIFEST_PREFIX, json_value
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome
@@ -30,3 +35,35 @@ class TextFormat:
     header: str = ""
     is_joint: bool = True
     is_list: bool = False
+
+
+def with_columns(csv_format: TextFormat, columns: Mapping[str, str]) -> TextFormat:
+    """Return a CSV format with further columns, such as those of a manifest.
+
+    Args:
+        csv_format: a CSV format.
+        columns: the key of the row of a recording for each name of a column. A name that the format has gets
+            `MANIFEST_PREFIX`.
+    """
+    taken = csv_format.header.rstrip("\n").split(",")
+    names = [f"{MANIFEST_PREFIX}{name}" if name in taken else name for name in columns]
+
+    def as_text(row: Mapping[str, Any], outcome: Outcome, recording: str) -> str:
+        """Return the rows of a recording with the further columns."""
+        more = [_as_cell(row.get(key)) for key in columns.values()]
+        rows = csv.reader(io.StringIO(csv_format.as_text(row, outcome, recording)))
+        return _as_csv([*each, *more] for each in rows)
+
+    return replace(csv_format, header=_as_csv([[*taken, *names]]), as_text=as_text)
+
+
+def _as_csv(rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _as_cell(value: Any) -> Any:
+    """Return a value of a row as CSV has it: lists and objects as JSON."""
+    value = json_value(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
