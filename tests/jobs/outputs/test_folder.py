@@ -76,7 +76,7 @@ def test_files_of_something_else_are_errors_unless_forced(path):
     assert (summary.processed, summary.errors) == (2, 1)
     (error,) = json_rows(path / "errors.jsonl")
     assert error["where"] == "writing"
-    assert "exists and is not of this job" in error["what"]
+    assert "exists and is not of this recording" in error["what"]
     assert (path / "bb.srt").read_text() == "my work"
 
     def interrupt(name):

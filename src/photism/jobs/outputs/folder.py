@@ -75,13 +75,13 @@ class Folder:
         """Write the file of a recording.
 
         Raises:
-            InputError: a file of that name exists, and is not of this job.
+            InputError: a file of that name exists, and is not of this recording.
         """
         name = self._file_name(entry)
         path = self._path / name
         if path.exists():
             if not (self.done.has_place(entry.key) or self._journal.overwrites):
-                raise InputError(f"{path} exists and is not of this job; rename it, or --force to overwrite it")
+                raise InputError(f"{path} exists and is not of this recording; rename it, or --force to overwrite it")
             path.unlink()  # before the journal says that the file is of this version
         self._journal.add({"id": row_id, "output": name})
         path.parent.mkdir(parents=True, exist_ok=True)

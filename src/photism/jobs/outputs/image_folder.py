@@ -66,13 +66,14 @@ class ImageFolder:
         """Write the images of a recording.
 
         Raises:
-            InputError: a file of that name exists, and is not of this job.
+            InputError: a file of that name exists, and is not of this recording.
         """
         names = self._file_names(entry)
         may_replace = self.done.has_place(entry.key) or self._journal.overwrites
         for name in names:
-            if (self._path / name).exists() and not may_replace:
-                raise InputError(f"{self._path / name} exists and is not of this job; rename it, or --force")
+            path = self._path / name
+            if path.exists() and not may_replace:
+                raise InputError(f"{path} exists and is not of this recording; rename it, or --force to overwrite it")
         self._remove(names)  # before the journal says that they are of this version
         self._journal.add({"id": row_id, "outputs": names})
         for name, image in zip(names, outcome.result.images, strict=True):
