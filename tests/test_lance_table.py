@@ -135,7 +135,7 @@ def test_a_reader_keeps_its_version_while_files_are_merged(table: LanceTable):
 
 
 def test_what_is_no_table_is_named_and_left_as_it_is(tmp_path: Path):
-    file, folder = tmp_path / "notes.lance", tmp_path / "sounds"
+    file, folder = tmp_path / "notes.lance", tmp_path / "sounds.lance"
     file.write_text("mine")
     folder.mkdir()
     (folder / "a.wav").write_text("mine")
@@ -150,6 +150,10 @@ def test_what_is_no_table_is_named_and_left_as_it_is(tmp_path: Path):
         LanceTable.open("bad://x")
     with pytest.raises(InputError, match=r"none.lance: no such Lance data set$"):
         LanceTable.open("none.lance")
+    with pytest.raises(InputError, match=r"t.csv: the name of a Lance data set must end in .lance"):
+        LanceTable.create(str(tmp_path / "t.csv"), SCHEMA, {})
+    with pytest.raises(InputError, match=r"t.lance: the folder .*none does not exist; create it"):
+        LanceTable.create(str(tmp_path / "none" / "t.lance"), SCHEMA, {})
     with pytest.raises(InputError, match=r"/proc/t.lance cannot be created: .*No such file or directory .os error 2.$"):
         LanceTable.create("/proc/t.lance", SCHEMA, {})
 

@@ -31,6 +31,7 @@ MAX_SMALL_FRAGMENTS = 8
 """Number of smaller files, one for each write, from which on they are merged."""
 VERSIONS_ARE_KEPT_FOR = timedelta(days=1)
 """Age up to which replaced files stay, for those who are reading them."""
+SUFFIX = ".lance"
 OWN_FOLDERS = {"data", "_deletions", "_indices", "_transactions", "_versions"}
 """Folders in the folder of a data set."""
 
@@ -204,13 +205,18 @@ def check_place(uri: str) -> None:
     """Check that a data set is at a path or URL, or can be created there, as far as that can be said without trying.
 
     Raises:
-        InputError: there is a file, or a folder with anything else in it, or pylance is not installed.
+        InputError: the name does not end in .lance, without which LanceDB does not find the table; there is a file, or
+            a folder with anything else in it; its folder is missing; or pylance is not installed.
     """
     import_lance()
+    if not uri.rstrip("/").lower().endswith(SUFFIX):
+        raise InputError(f"{uri}: the name of a Lance data set must end in {SUFFIX}")
     path = Path(uri)
-    if "://" in uri or not path.exists():
+    if "://" in uri:
         return
-    if not path.is_dir() or {each.name for each in path.iterdir()} - OWN_FOLDERS:
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{uri}: the folder {path.parent} does not exist; create it")
+    if path.exists() and (not path.is_dir() or {each.name for each in path.iterdir()} - OWN_FOLDERS):
         raise InputError(f"{uri} is not a Lance data set, and is not overwritten; choose another name")
 
 

@@ -67,6 +67,7 @@ class Worker:
 
 def open_index(folder: Path, *, window_s: float | None = None, fingerprint: str = "a" * 16, force=False) -> Index:
     """Return the index of a folder, as `photism index` opens it."""
+    folder.mkdir(exist_ok=True)
     job = IndexJob(rows=IndexSettings(window_s=window_s))
     return Index.for_job(folder / "i.lance", job, Worker(window_s, fingerprint), force=force)
 

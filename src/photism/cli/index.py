@@ -1,5 +1,6 @@
 """photism index: a table of a collection, to be searched by words and by sound."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
 from photism.cli.exit_status import ExitStatus, interrupted
+from photism.cli.process import open_worker
 from photism.cli.progress import recordings_bar
 from photism.cli.startup import startup
 from photism.collection.settings import IndexSettings
@@ -61,8 +63,11 @@ def index(
         job = IndexJob(models, settings, reading)
         table = Index.for_job(output, job, job.load(), force=force)
     try:
-        with recordings_bar("indexing", manifest.count) as bar:
-            summary = table.add(manifest, force=force, prune=prune, max_errors=running.max_errors, progress=bar)
+        cluster = nullcontext() if running.ray is None else open_worker(job, running, device=models.device)
+        with cluster as worker, recordings_bar("indexing", manifest.count) as bar:
+            summary = table.add(
+                manifest, force=force, prune=prune, max_errors=running.max_errors, worker=worker, progress=bar
+            )
     except KeyboardInterrupt:
         raise interrupted(f" with {len(table):,} rows in {output}. Run the same command again to resume.") from None
     typer.echo(f"photism: {output}: {summary}", err=True)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from photism.collection.index_worker import IndexWorker
+    from photism.jobs.job import Worker
     from photism.jobs.progress import Progress
     from photism.listening.audio_embedder import AudioEmbedder
 
@@ -193,6 +194,7 @@ class Index:
         force: bool = False,
         prune: bool = False,
         max_errors: int | None = None,
+        worker: Worker | None = None,
         progress: Progress | None = None,
     ) -> IndexSummary:
         """Add recordings that are new, process those that changed again, and remove those that are gone.
@@ -207,13 +209,14 @@ class Index:
             force: process all recordings again.
             prune: remove recordings that are gone without any doubt.
             max_errors: number of unreadable recordings above which this ends; None for no limit.
+            worker: models of the job on other machines (`photism.jobs.ray_worker`); by default they are loaded here.
             progress: shows the progress.
 
         Raises:
             InputError: there are no recordings, or a model is not the one that the rows were computed with.
         """
         manifest = as_manifest(recordings)
-        worker = self._load()
+        worker = worker or self._load()
         listed = ListedRecordings(manifest)
         rows: list[IndexRows] = []
 
