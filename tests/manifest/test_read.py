@@ -110,6 +110,13 @@ def test_what_is_missing_is_an_error_at_once(sounds: Path, given: list[str], mes
         read_manifest(given)
 
 
+@pytest.mark.filterwarnings("ignore::photism.errors.RecordingWarning")
+def test_problems_are_yielded_once_too(sounds: Path):
+    (sounds / "lost.wav").symlink_to("nowhere")
+    problems = [entry.problem for entry in read_manifest(["sounds", "sounds/b.wav", "sounds"]) if entry.problem]
+    assert problems == ["sounds/lost.wav: no such file"]
+
+
 def test_a_missing_file_next_to_others_is_a_problem_of_its_own(sounds: Path):
     entries = list(read_manifest(["gone.wav", "sounds/b.wav"]))
     assert [entry.problem for entry in entries] == ["gone.wav: no such file", ""]

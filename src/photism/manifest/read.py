@@ -15,6 +15,7 @@ from photism.manifest.entry import Entry
 from photism.manifest.files import SingleListing
 from photism.manifest.folders import FolderListing
 from photism.manifest.object_folder import ObjectFolderListing
+from photism.manifest.seen import SeenEntries
 from photism.output_files import STANDARD_INPUT
 
 
@@ -43,21 +44,18 @@ class Manifest:
         return tuple(each.location if is_url(each.location) else os.path.abspath(each.location) for each in folders)
 
     def __iter__(self) -> Iterator[Entry]:
-        seen: set[str] = set()
+        seen = SeenEntries()
         repeated = 0
         first_repeated = ""
         # The recordings of a single folder are distinct: no need to remember them.
         is_distinct = len(self.listings) == 1 and isinstance(self.listings[0], SingleListing | FolderListing)
         for listing in self.listings:
             for entry in listing.entries():
-                if is_distinct or entry.problem:
+                if is_distinct or seen.add(entry):
                     yield entry
-                elif entry.key in seen:
+                else:
                     repeated += 1
                     first_repeated = first_repeated or entry.location
-                else:
-                    seen.add(entry.key)
-                    yield entry
         if repeated:
             others = f", and {repeated - 1} more recordings" if repeated > 1 else ""
             warn(f"{first_repeated}: listed more than once{others}; read once", RecordingWarning, stacklevel=2)

@@ -129,26 +129,26 @@ def row_entry(
         return Entry(location, "", name, problem=problem)
     not_kept = {used[0], _column_in(row, START_COLUMNS), _column_in(row, END_COLUMNS), ""}
     columns = {name: plain_value(value) for name, value in row.items() if name not in not_kept}
-    return _with_segment(replace(entry, columns=columns), row)
+    start_s, end_s, problem = _segment(row, entry.location)
+    return replace(entry, start_s=start_s, end_s=end_s, columns=columns, problem=entry.problem or problem)
+
+
+def _segment(row: Mapping[str, Any], location: str) -> tuple[float, float | None, str]:
+    """Return the start and the end of the segment that a row names, and what is wrong with it."""
+    try:
+        start_s, end_s = segment_of_row(row, "the row")
+    except InputError as error:
+        return 0.0, None, f"{location}: {error}"
+    try:
+        check_segment(start_s, end_s, location)
+    except InputError as error:
+        return start_s, end_s, str(error)
+    return start_s, end_s, ""
 
 
 def _column_in(row: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return which of some columns is used, or the first one that is there; none if there is none."""
     return next(iter((*columns_of(row, names).used, *(name for name in names if name in row))), "")
-
-
-def _with_segment(entry: Entry, row: Mapping[str, Any]) -> Entry:
-    """Return an entry with the segment that its row names, or with what is wrong with that."""
-    try:
-        start_s, end_s = segment_of_row(row, "the row")
-    except InputError as error:
-        return replace(entry, problem=entry.problem or f"{entry.location}: {error}")
-    problem = entry.problem
-    try:
-        check_segment(start_s, end_s, entry.location)
-    except InputError as error:
-        problem = problem or str(error)
-    return replace(entry, start_s=start_s, end_s=end_s, problem=problem)
 
 
 def _begins_with_bracket(path: str) -> bool:
