@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import warnings
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,7 +117,8 @@ def ray_cluster(address: str) -> Generator[Any]:
     own = dict(ENVIRONMENT)
     if address == LOCAL:
         own["RAY_AUTH_TOKEN"] = random_token()
-    with environment(own):
+    with environment(own), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"ray\.")  # advice for the authors of pipelines, from its threads
         ray = import_ray()
         if ray.is_initialized():  # the caller's connection, which stays
             check_versions(ray)

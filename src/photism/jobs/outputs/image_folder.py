@@ -46,6 +46,7 @@ class ImageFolder:
     ) -> None:
         check_folder(path, "-o")
         self.done, self.errors_path = DoneRows(), path / FOLDER_ERRORS
+        self._recorded = DoneRows()  # also those of which a kill or the user left only some images
         self._path, self._count, self._name_of = path, count, name_of
         path.mkdir(parents=True, exist_ok=True)
         self._journal = Journal(path / ".journal")
@@ -69,7 +70,7 @@ class ImageFolder:
             InputError: a file of that name exists, and is not of this recording.
         """
         names = self._file_names(entry)
-        may_replace = self.done.has_place(entry.key) or self._journal.overwrites
+        may_replace = self._recorded.has_place(entry.key) or self._journal.overwrites
         for name in names:
             path = self._path / name
             if path.exists() and not may_replace:
@@ -85,7 +86,7 @@ class ImageFolder:
 
     def discard(self, entry: Entry) -> None:
         """Remove the images of another version of a recording."""
-        if self.done.has_place(entry.key):
+        if self._recorded.has_place(entry.key):
             self._remove(self._file_names(entry))
 
     def close(self) -> None:
@@ -96,9 +97,13 @@ class ImageFolder:
         """Read which recordings have their images."""
         for record, _ in self._journal.records():
             row_id = parse_id(record["id"])
-            if row_id is not None and all((self._path / name).exists() for name in record["outputs"]):
+            if row_id is None:
+                continue
+            self._recorded.add(row_id.key)
+            if all((self._path / name).exists() for name in record["outputs"]):
                 self.done.add(row_id.key)
         self.done.sort()
+        self._recorded.sort()
 
     def _file_names(self, entry: Entry) -> list[str]:
         numbers = [""] if self._count == 1 else [f"-{number}" for number in range(1, self._count + 1)]
