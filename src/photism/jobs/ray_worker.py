@@ -43,8 +43,8 @@ ATTEMPTS = 3
 """Times that a recording is processed: with others, and twice alone."""
 QUEUED_BATCHES = 8
 """Batches that wait for Ray Data to read them, and results that wait to be written."""
-FULL_QUEUE_S = 0.05
-"""Longest time in seconds after which a batch is put into a queue that was full."""
+FULL_QUEUE_S = 0.5
+"""Longest time in seconds after which a batch is offered again to a queue that was full."""
 STOPPED_S = 30.0
 """Longest time in seconds until a batch that is processed when a job ends early is done."""
 
