@@ -1,6 +1,7 @@
 """photism transcribe: files, standard input and the microphone, and what is an error before a model is loaded."""
 
 import json
+import shutil
 import sys
 from io import BytesIO, TextIOWrapper
 
@@ -104,6 +105,21 @@ def test_one_file_holds_several_recordings(transcribe, sounds, texts, tmp_path):
     folder.mkdir()
     assert transcribe(*sounds[:2], "-o", folder, "--format", "textgrid").exit_code == 0
     assert sorted(path.name for path in folder.glob("[!.]*")) == ["elephant.TextGrid", "koala.TextGrid"]
+
+
+def test_the_recordings_of_a_folder(transcribe, sounds, texts, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "talks/a").mkdir(parents=True)
+    shutil.copy(sounds[0], "talks/a/1.wav")
+    assert transcribe("talks").stdout == f"talks/a/1.wav\n  {texts[0]}\n"
+    for _ in range(2):
+        result = transcribe("talks", "-o", "texts/")
+        assert (result.exit_code, result.stdout) == (0, "")
+    assert (tmp_path / "texts/a/1.txt").read_text() == f"{texts[0]}\n"
+    assert transcribe("talks", "-o", "rows.csv").stdout == ""
+    assert (tmp_path / "rows.csv").read_text() == f"file,duration_s,text\ntalks/a/1.wav,0.5,{texts[0]}\n"
+    (row,) = [json.loads(line) for line in transcribe("talks", "-o", "more/", "--json").stdout.splitlines()]
+    assert (row["file"], row["output"]) == ("talks/a/1.wav", "more/a/1.txt")
 
 
 @pytest.mark.usefixtures("no_model")

@@ -97,7 +97,7 @@ def transcribe(
         read_references([entry.location for entry in manifest], transcript)  # raises an error before a model is loaded
     job = TranscribeJob(model, settings, transcript, output.words, reading)
     choice = _choose_output(output, manifest, is_live=is_live)
-    written = _Written(job, OutputPlan(job, manifest, choice), output)
+    written = _Written(job, OutputPlan(job, manifest, choice), output, names_files=not manifest.is_collection)
     if not is_live:
         process(
             job,
@@ -107,7 +107,7 @@ def transcribe(
             description="transcribing",
             device=model.device,
             on_written=written.report,
-            on_end=None if manifest.is_collection else written.report_end,
+            on_end=written.report_end,
         )
         return
     with startup():
@@ -135,10 +135,11 @@ class _Written:
         job: the job.
         plan: where the transcripts go.
         output: what is printed.
+        names_files: print the name of each file, unless JSON is printed.
     """
 
-    def __init__(self, job: TranscribeJob, plan: OutputPlan, output: TranscriptOutput) -> None:
-        self.plan, self._job, self._output = plan, job, output
+    def __init__(self, job: TranscribeJob, plan: OutputPlan, output: TranscriptOutput, *, names_files: bool) -> None:
+        self.plan, self._job, self._output, self._names_files = plan, job, output, names_files
 
     def write(self, entry: Entry, transcript: Transcript) -> None:
         """Write the transcript of a live recording, and report it."""
@@ -154,7 +155,7 @@ class _Written:
             path = self.plan.file_of(entry) if self.plan.file_of else self._output.output
             row = row_without_id(entry, outcome, self._job.columns)
             echo(as_json({**row, "output": str(path)}))
-        elif self.plan.file_of is not None:
+        elif self.plan.file_of is not None and self._names_files:
             echo(f"{printable(str(self.plan.file_of(entry)))}\n")
         if self._job.transcript is not None and (problem := describe_mismatch(outcome.result)):
             echo(f"photism: {entry.location}: {problem}\n", err=True)
@@ -162,7 +163,7 @@ class _Written:
     def report_end(self, summary: Summary) -> None:
         """Report the file of several recordings."""
         is_joint = self._output.output is not None and self.plan.file_of is None
-        if is_joint and summary.processed and not self._output.as_json:
+        if is_joint and summary.processed and self._names_files and not self._output.as_json:
             typer.echo(self._output.output)
 
 
