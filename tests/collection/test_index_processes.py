@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import subprocess
@@ -53,6 +54,8 @@ def rows_of(folder: Path) -> list[dict[str, object]]:
 
 
 def test_processes_with_overlapping_folders_index_each_recording_once(sounds: list[Path], tmp_path: Path):
+    for folder in sounds:
+        (folder / "broken.wav").write_text("-1")
     processes = [start(tmp_path, sounds[number : number + 2]) for number in range(2)]
     go(processes)
     for process in processes:
@@ -62,6 +65,8 @@ def test_processes_with_overlapping_folders_index_each_recording_once(sounds: li
     open_index(one_pass).add(sounds)
     assert rows_of(tmp_path) == rows_of(one_pass)
     assert len(rows_of(tmp_path)) == 30
+    errors = [json.loads(line)["file"] for line in (tmp_path / "i.errors.jsonl").read_text().splitlines()]
+    assert sorted(errors) == [str(folder / "broken.wav") for folder in sounds]
 
 
 @pytest.mark.slow

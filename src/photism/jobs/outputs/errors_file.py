@@ -28,7 +28,8 @@ def errors_path(output: Path) -> Path:
 class ErrorsFile:
     """File of the recordings that are in error; there is none as long as there are no errors.
 
-    Each run tries them again. Those of earlier runs stay until a run has processed them, or their file is gone.
+    Several runs may write the file of an index at once: the last error of a recording counts. Each run tries them
+    again. Those of earlier runs stay until a run has processed them, or their file is gone.
 
     Args:
         path: the file.
@@ -60,17 +61,18 @@ class ErrorsFile:
         if not self.path.exists():
             return None
         done.sort()
-        earlier = sum(1 for _ in _read_rows(self.path)) - self.count
+        last = {_place(row): number for number, row in enumerate(_read_rows(self.path))}
         kept = 0
         with atomic_path(self.path) as unfinished, unfinished.open("wb") as file:
             for number, row in enumerate(_read_rows(self.path)):
-                if number < earlier and (_place(row) in self._places or _is_done(row, done) or _is_gone(row)):
-                    continue
-                file.write(as_json_line(row))
-                kept += 1
+                place = _place(row)
+                is_over = place not in self._places and (_is_done(row, done) or _is_gone(row))
+                if last.get(place) == number and not is_over:
+                    file.write(as_json_line(row))
+                    kept += 1
         if kept:
             return self.path
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
         return None
 
 
@@ -93,7 +95,9 @@ def _is_gone(row: dict[str, Any]) -> bool:
 
 
 def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file, without an incomplete one at its end."""
+    """Yield the rows of a file, without an incomplete one at its end; none if another run has deleted it."""
+    if not path.exists():
+        return
     with path.open("rb") as file:
         for line in file:
             try:
