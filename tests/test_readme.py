@@ -1,4 +1,4 @@
-"""The examples in the README and in docs/architecture.md run, and print what the README shows."""
+"""The examples in the README, docs/architecture.md and docs/guides/collections.md run, and print what is shown."""
 
 import re
 import shlex
@@ -14,11 +14,22 @@ from photism.cli.app import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf8")
-CONSOLE = re.findall(r"^```console\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-EXAMPLES = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", "".join(CONSOLE), re.MULTILINE)
-"""Each command and the output shown below it, which is empty where the README shows none."""
+COLLECTIONS = (ROOT / "docs/guides/collections.md").read_text(encoding="utf8")
+
+
+def console_examples(document: str) -> list[tuple[str, str]]:
+    """Return each command of a document and the output shown below it, which is empty where none is shown."""
+    blocks = re.findall(r"^```console\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+    return re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", "".join(blocks), re.MULTILINE)
+
+
+def python_examples(document: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
+
+
+EXAMPLES = console_examples(README)
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf8")
-PYTHON = re.findall(r"^```python\n(.*?)^```", README + ARCHITECTURE, re.MULTILINE | re.DOTALL)
+PYTHON = python_examples(README + ARCHITECTURE)
 
 
 def without_figures(text: str) -> str:
@@ -29,7 +40,9 @@ def without_figures(text: str) -> str:
 def run(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run one console command in the current folder; `source` is skipped, since the environment is active."""
     program, *arguments = shlex.split(command)
-    if program == "cp":
+    if program == "mkdir":
+        Path(arguments[0]).mkdir()
+    elif program == "cp":
         for path in ROOT.glob(arguments[0]):
             shutil.copy(path, arguments[1])
     elif program == "photism":
@@ -42,17 +55,35 @@ def run(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
         assert program == "source"
 
 
+def check_examples(
+    examples: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run commands in the current folder, which is the guides' /home/ann, and compare what they print."""
+    for command, shown in examples:
+        run(command, monkeypatch)
+        captured = capsys.readouterr()
+        messages = [line for line in captured.err.splitlines(keepends=True) if line.startswith("photism: ")]
+        printed = "".join(messages) + captured.out.replace(str(Path.cwd()), "/home/ann")
+        if shown:
+            assert without_figures(printed) == without_figures(shown), command
+
+
 def test_console_examples_run_in_order_and_print_what_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.chdir(tmp_path)
-    for command, shown in EXAMPLES:
-        run(command, monkeypatch)
-        captured = capsys.readouterr()
-        messages = [line for line in captured.err.splitlines(keepends=True) if line.startswith("photism: ")]
-        printed = "".join(messages) + captured.out
-        if shown:
-            assert without_figures(printed) == without_figures(shown), command
+    check_examples(EXAMPLES, monkeypatch, capsys)
+
+
+def test_the_guide_to_collections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+    check_examples(console_examples(COLLECTIONS), monkeypatch, capsys)
+    (code,) = python_examples(COLLECTIONS)
+    names: dict[str, Any] = {}
+    exec(compile(code, "example", "exec"), names)
+    assert str(names["summary"]) == "6 of 6 recordings were processed"
+    assert names["captions"]["kind"].tolist() == ["animal", "fruit"]
+    assert names["hit"].row["kind"] == "animal"
 
 
 @pytest.mark.parametrize("code", PYTHON)
@@ -72,6 +103,6 @@ def test_python_example_makes_an_image_or_labels(code: str, tmp_path: Path, monk
 
 
 def test_every_verb_without_required_downloads_has_an_example():
-    verbs = {"draw", "film", "hear", "label", "sound", "export", "serve", "doctor"}
+    verbs = {"draw", "film", "hear", "label", "embed", "index", "search", "sound", "export", "serve", "doctor"}
     assert {shlex.split(command)[1] for command, _ in EXAMPLES if command.startswith("photism ")} == verbs
     assert PYTHON

@@ -179,6 +179,11 @@ class Index:
         return self._metadata["fingerprint"]
 
     @property
+    def kind(self) -> str:
+        """Kind of the vectors: "prompt", "mean" or "xvector"."""
+        return self._metadata["models"]["kind"]
+
+    @property
     def dataset(self) -> lance.LanceDataset:
         """The newest version of the Lance data set."""
         return self.table.dataset
@@ -335,10 +340,9 @@ class Index:
 
 def _metadata(job: IndexJob, worker: IndexWorker, provenance: Provenance) -> dict[str, Any]:
     """Return what an index says about its rows: enough to compute more of them, and to search them."""
-    models = vars(job.models) | {"kind": worker.embedder.kind}
-    models = {name: _absolute(models[name]) for name in ("model", "kind", "layer", "diffusion")}
+    models = {name: _absolute(getattr(job.models, name)) for name in ("model", "diffusion")}
     return {
-        "models": models,
+        "models": {**models, "kind": worker.embedder.kind, "layer": job.models.layer},
         "rows": {name: _absolute(getattr(job.rows, name)) for name in ("window_s", "hop_s", "label_model")},
         "reading": job.reading_settings,
         "fingerprint": worker.embedder.fingerprint,

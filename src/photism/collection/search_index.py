@@ -53,10 +53,9 @@ def search_index(
     sounds, not_sounds = _as_files(sound), _as_files(not_sound)
     check_wanted([*texts, *sounds, *([] if vector is None else [vector])], [*texts, *not_texts])
     check_where(index.dataset, settings.where)
-    if (texts or not_texts) and index.job.models.kind != "prompt":
+    if (texts or not_texts) and index.kind != "prompt":
         raise InputError(
-            f"{index.table.uri} has {index.job.models.kind} vectors, which cannot be compared with texts; "
-            "search it by --sound"
+            f"{index.table.uri} has {index.kind} vectors, which cannot be compared with texts; search it by --sound"
         )
     if vector is not None:
         check_query(index.dataset, vector)
