@@ -6,6 +6,7 @@ import pytest
 
 from photism.errors import InputError
 from photism.jobs.run import run
+from photism.listening.settings import EmbedModelSettings
 from tests.support.jobs import LENGTH_S, NameJob, entries, json_rows, newer
 
 NAMES = ("a.wav", "bb.wav", "ccc.wav")
@@ -138,7 +139,7 @@ def test_the_run_ends_above_the_number_of_errors(path, job, processed):
     [
         (NameJob(setting=2), "setting 1 instead of 2"),
         (NameJob(weights="b"), "model the bundled one instead of the bundled one (other weights of that name)"),
-        (NameJob(weights="b", model="m"), "model the bundled one instead of m"),
+        (NameJob(weights="b", models=EmbedModelSettings(model="m")), "model the bundled one instead of m"),
         (NameJob(windows=2), "windows by default instead of 2"),
     ],
 )

@@ -14,6 +14,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, NotFiniteError
 from photism.jobs.job import Outcome, Vector
 from photism.jobs.outputs.text_format import TextFormat
+from photism.listening.settings import EmbedModelSettings
 from photism.manifest.entry import Entry
 
 LENGTH_S = 1.5
@@ -36,7 +37,7 @@ class NameJob:
     windows: int | None = None
     mended: bool = False
     weights: str = "a"
-    model: str | None = None
+    models: EmbedModelSettings = field(default_factory=EmbedModelSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
     on_recording: Callable[[str], None] = lambda _: None
     verb: ClassVar[str] = "name"

@@ -17,6 +17,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.audio.writing import write_waveform
 from photism.errors import InputError, RecordingWarning
 from photism.jobs.job import Outcome
+from photism.listening.settings import EmbedModelSettings
 
 RATE = 16_000
 
@@ -34,7 +35,7 @@ class LevelJob:
     deadly: str | None = None
     buggy: str | None = None
     unloadable: bool = False
-    model: str | None = None
+    models: EmbedModelSettings = field(default_factory=EmbedModelSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
     verb: ClassVar[str] = "level"
     settings: ClassVar[Mapping[str, Any]] = {}

@@ -11,8 +11,8 @@ from photism.cli.output_settings import LabelOutput
 from photism.cli.outputs import OutputPlan
 from photism.cli.process import process
 from photism.errors import InputError
+from photism.jobs.hear_job import HearJob
 from photism.jobs.settings import RunSettings
-from photism.jobs.verbs import HearJob
 from photism.listening.settings import HearSettings, RankerModelSettings
 from photism.manifest.read import read_manifest
 

@@ -24,7 +24,7 @@ from photism.collection.settings import IndexSettings
 from photism.collection.vector_index import refresh_vector_index
 from photism.errors import InputError
 from photism.jobs.outputs.journal import check_same
-from photism.jobs.provenance import Provenance
+from photism.jobs.provenance import BUNDLED, Provenance, determining
 from photism.jobs.run import Summary, run
 from photism.lance_table import LanceTable, is_table, sql_in
 from photism.listening.settings import EmbedModelSettings
@@ -311,7 +311,7 @@ class Index:
         models = self.job.models if model is None else replace(self.job.models, model=model)
         embedder = replace(self.job, models=models, rows=IndexSettings()).load().embedder
         if embedder.fingerprint != self.fingerprint:
-            name, named = models.model or "the bundled one", self.job.model or "the bundled one"
+            name, named = models.model or BUNDLED, self.job.models.model or BUNDLED
             raise InputError(
                 f"{self.table.uri} was computed with another model than {name}: its own is {named}, as it was then"
             )
@@ -344,7 +344,7 @@ def _metadata(job: IndexJob, worker: IndexWorker, provenance: Provenance) -> dic
     return {
         "models": {**models, "kind": worker.embedder.kind, "layer": job.models.layer},
         "rows": {name: _absolute(getattr(job.rows, name)) for name in ("window_s", "hop_s", "label_model")},
-        "reading": job.reading_settings,
+        "reading": determining(job.reading),
         "fingerprint": worker.embedder.fingerprint,
         "computed": COMPUTED,
         "provenance": provenance.as_dict(),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.collection.settings import TOP_K, IndexSettings
 from photism.errors import InputError
 from photism.jobs.job import Vector
+from photism.jobs.provenance import determining
 from photism.listening.settings import EmbedModelSettings
 
 if TYPE_CHECKING:
@@ -42,30 +43,13 @@ class IndexJob:
     rows: IndexSettings = field(default_factory=IndexSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    @property
-    def verb(self) -> str:
-        """The command that does this."""
-        return "index"
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """Columns that the rows may have."""
-        return COLUMNS
-
-    @property
-    def model(self) -> str | None:
-        """Folder or id of the model of the vectors."""
-        return self.models.model
+    verb: ClassVar[str] = "index"
+    columns: ClassVar[Mapping[str, Any]] = COLUMNS
 
     @property
     def settings(self) -> dict[str, Any]:
         """Settings that determine the rows; the models count by their fingerprint."""
-        return {"window_s": self.rows.window_s, "hop_s": self.rows.hop_s, **self.reading_settings}
-
-    @property
-    def reading_settings(self) -> dict[str, Any]:
-        """Settings that determine which samples are read."""
-        return {name: value for name, value in vars(self.reading).items() if name != "allow_private_urls"}
+        return {"window_s": self.rows.window_s, "hop_s": self.rows.hop_s, **determining(self.reading)}
 
     def text_format(self, name: str) -> TextFormat:
         """Raise an error, since an index is a table."""

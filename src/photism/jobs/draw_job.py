@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.drawing.metadata import describe_models, describe_settings
@@ -16,7 +16,7 @@ from photism.errors import InputError
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome
 from photism.jobs.outputs.text_format import TextFormat
-from photism.jobs.verbs import determining
+from photism.jobs.provenance import determining
 from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:
@@ -49,20 +49,8 @@ class DrawJob:
     drawing: DrawSettings = field(default_factory=DrawSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    @property
-    def verb(self) -> str:
-        """Command that does the same."""
-        return "draw"
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """Columns that rows may have, with their types."""
-        return COLUMNS
-
-    @property
-    def model(self) -> str | None:
-        """Folder or id of the model."""
-        return None if self.models.model is None else str(self.models.model)
+    verb: ClassVar[str] = "draw"
+    columns: ClassVar[Mapping[str, Any]] = COLUMNS
 
     @property
     def settings(self) -> dict[str, Any]:

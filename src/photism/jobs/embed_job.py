@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, warning_field
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome, Vector
 from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.provenance import determining
 from photism.jobs.rows import as_json_line
-from photism.jobs.verbs import determining
 from photism.listening.settings import EmbedModelSettings, EmbedSettings
 
 if TYPE_CHECKING:
@@ -49,31 +49,13 @@ class EmbedJob:
     embedding: EmbedSettings = field(default_factory=EmbedSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    @property
-    def verb(self) -> str:
-        """Command that does the same."""
-        return "embed"
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """Columns that rows may have, with their types."""
-        return COLUMNS
-
-    @property
-    def model(self) -> str | None:
-        """Folder or id of the model, with the kind and the layer that were chosen."""
-        chosen = [f"{name} {value}" for name in ("kind", "layer") if (value := getattr(self.models, name)) is not None]
-        return ", ".join([self.models.model or "the bundled one", *chosen]) if chosen else self.models.model
+    verb: ClassVar[str] = "embed"
+    columns: ClassVar[Mapping[str, Any]] = COLUMNS
 
     @property
     def settings(self) -> dict[str, Any]:
         """Settings that determine the rows; the kind and the layer are part of the worker's fingerprint."""
         return {**determining(self.embedding), **determining(self.reading)}
-
-    @property
-    def device(self) -> str | None:
-        """Device of the model."""
-        return self.models.device
 
     def text_format(self, name: str) -> TextFormat:
         """Return the only text format of vectors, JSON Lines.

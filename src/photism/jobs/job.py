@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from photism.audio.reading_settings import ReadingSettings
     from photism.audio.sources import SoundFile
     from photism.jobs.outputs.text_format import TextFormat
@@ -57,17 +59,30 @@ class Worker(Protocol):
         ...
 
 
-class Job(Protocol):
-    """What is done with each recording; it can be pickled and sent to another process."""
+class ModelChoice(Protocol):
+    """Settings that choose a model."""
 
     @property
-    def verb(self) -> str:
-        """Command that does the same, such as "hear"."""
+    def model(self) -> str | Path | None:
+        """Folder or id of the model; None for the bundled one."""
         ...
 
+
+class Job(Protocol):
+    """What is done with each recording; it can be pickled and sent to another process.
+
+    Attributes:
+        verb: command that does the same, such as "hear".
+        columns: columns that rows may have, by name, with their types as `photism.jobs.outputs.table_rows` describes
+            them.
+    """
+
+    verb: ClassVar[str]
+    columns: ClassVar[Mapping[str, Any]]
+
     @property
-    def model(self) -> str | None:
-        """Folder or id of the model, for messages; None for the bundled one."""
+    def models(self) -> ModelChoice:
+        """Settings of the models."""
         ...
 
     @property
@@ -78,11 +93,6 @@ class Job(Protocol):
     @property
     def reading(self) -> ReadingSettings:
         """How recordings are read."""
-        ...
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """Columns that rows may have, by name, with their types as `photism.jobs.outputs.table_rows` describes them."""
         ...
 
     def text_format(self, name: str) -> TextFormat:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import warning_field
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome
+from photism.jobs.label_columns import LABEL_COLUMN, SEGMENT_COLUMN, WINDOW_COLUMN
 from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.provenance import determining
 from photism.jobs.text_formats import label_format
-from photism.jobs.verbs import LABEL_COLUMN, SEGMENT_COLUMN, WINDOW_COLUMN, determining
 from photism.listening.settings import ClassifierModelSettings, LabelSettings
 
 if TYPE_CHECKING:
@@ -44,20 +45,8 @@ class LabelJob:
     classification: LabelSettings = field(default_factory=LabelSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    @property
-    def verb(self) -> str:
-        """Command that does the same."""
-        return "label"
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """Columns that rows may have, with their types."""
-        return COLUMNS
-
-    @property
-    def model(self) -> str | None:
-        """Folder or id of the model."""
-        return self.models.model
+    verb: ClassVar[str] = "label"
+    columns: ClassVar[Mapping[str, Any]] = COLUMNS
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -151,8 +151,8 @@ class Processor:
             self._worker = job.load()
             if self._worker.fingerprint != fingerprint:
                 raise InputError(
-                    f"model {job.model}: the nodes of the cluster have different weights under this name; give a path "
-                    "that all nodes share"
+                    f"model {job.models.model}: the nodes of the cluster have different weights under this name; "
+                    "give a path that all nodes share"
                 )
             if "torch" in sys.modules:  # otherwise the model does not use it
                 sys.modules["torch"].set_num_threads(threads)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import warning_field
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome
 from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.provenance import determining
 from photism.jobs.text_formats import turn_format
-from photism.jobs.verbs import determining
 from photism.listening.settings import DiarizationModelSettings, TimelineSettings
 
 if TYPE_CHECKING:
@@ -42,20 +42,8 @@ class TimelineJob:
     timeline: TimelineSettings = field(default_factory=TimelineSettings)
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    @property
-    def verb(self) -> str:
-        """Command that does the same."""
-        return "speakers timeline"
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """Columns that rows may have, with their types."""
-        return COLUMNS
-
-    @property
-    def model(self) -> str | None:
-        """Folder or id of the model."""
-        return self.models.model
+    verb: ClassVar[str] = "speakers timeline"
+    columns: ClassVar[Mapping[str, Any]] = COLUMNS
 
     @property
     def settings(self) -> dict[str, Any]:

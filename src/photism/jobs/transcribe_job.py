@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import warning_field
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome
 from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.provenance import determining
 from photism.jobs.text_formats import transcript_format
-from photism.jobs.verbs import determining
 from photism.listening.transcription.decoding_options import RecognizerModelSettings, TranscribeSettings
 from photism.listening.transcription.reference_text import ReferenceText, find_reference
 
@@ -61,20 +61,8 @@ class TranscribeJob:
     words: bool = False
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    @property
-    def verb(self) -> str:
-        """Command that does the same."""
-        return "transcribe"
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """Columns that rows may have, with their types."""
-        return COLUMNS
-
-    @property
-    def model(self) -> str | None:
-        """Folder or id of the model."""
-        return self.models.model
+    verb: ClassVar[str] = "transcribe"
+    columns: ClassVar[Mapping[str, Any]] = COLUMNS
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -1,13 +1,13 @@
-"""Jobs of the listening verbs: their rows are those that the classes of `photism.listening` make."""
+"""The job of `photism hear`: its rows are those that the caption ranker makes."""
 
 import pickle
 
 import pytest
 
 from photism.errors import InputError
+from photism.jobs.hear_job import HearJob
 from photism.jobs.provenance import Provenance
 from photism.jobs.run import run
-from photism.jobs.verbs import HearJob
 from photism.listening.settings import HearSettings, RankerModelSettings
 from photism.listening.zero_shot import CaptionRanker
 from photism.manifest.read import read_manifest

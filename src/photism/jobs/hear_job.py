@@ -1,16 +1,18 @@
-"""The jobs of the listening verbs."""
+"""Job of `photism hear`: rank captions for recordings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import warning_field
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome
+from photism.jobs.label_columns import SEGMENT_COLUMN, WINDOW_COLUMN
 from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.provenance import determining
 from photism.jobs.text_formats import label_format
 from photism.listening.settings import HearSettings, RankerModelSettings
 
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from photism.listening.batching import OnError, OnProgress
     from photism.listening.zero_shot import CaptionRanker
 
-LABEL_COLUMN = {"label": str, "score": float}
-SEGMENT_COLUMN = {"start_s": float, "end_s": float, **LABEL_COLUMN}
-WINDOW_COLUMN = {"start_s": float, "end_s": float, "known": bool, "scores": [LABEL_COLUMN]}
 COLUMNS: Mapping[str, Any] = {
     "duration_s": float,
     "silent": bool,
@@ -50,20 +49,8 @@ class HearJob:
     captions: tuple[str, ...] | None = None
     reading: ReadingSettings = field(default_factory=ReadingSettings)
 
-    @property
-    def verb(self) -> str:
-        """Command that does the same."""
-        return "hear"
-
-    @property
-    def columns(self) -> Mapping[str, Any]:
-        """Columns that rows may have, with their types."""
-        return COLUMNS
-
-    @property
-    def model(self) -> str | None:
-        """Folder or id of the model."""
-        return self.models.model
+    verb: ClassVar[str] = "hear"
+    columns: ClassVar[Mapping[str, Any]] = COLUMNS
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -118,12 +105,3 @@ class HearWorker:
             fields = captions_as_dict(labels, threshold=ranking.threshold, is_whole=is_whole)
             warned = warning_field(files.pop(labels.number).warnings)
             yield Outcome(labels.number, fields | warned, labels.duration_s, labels)
-
-
-NOT_DETERMINING = frozenset({"batch_size", "num_workers", "allow_private_urls"})
-"""Settings that change no row."""
-
-
-def determining(settings: Any) -> dict[str, Any]:
-    """Return the settings that determine rows, by name."""
-    return {name: value for name, value in vars(settings).items() if name not in NOT_DETERMINING}
