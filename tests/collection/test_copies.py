@@ -1,3 +1,5 @@
+import tarfile
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from photism.audio.original import load_original
 from photism.audio.writing import write_waveform
 from photism.collection.copies import copy_hits
 from photism.collection.search import Hit
+from photism.manifest.read import read_manifest
 
 RATE = 44_100
 
@@ -34,6 +37,16 @@ def test_segments_keep_rate_channels_and_samples(stereo, tmp_path):
     assert written.name == "001-noise-0.5s.wav"
     assert (cut.sampling_rate, cut.sample_type) == (RATE, "int24")
     np.testing.assert_array_equal(cut.samples, whole.samples[:, RATE // 2 : RATE // 2 + round(0.75 * RATE)])
+
+
+def test_a_recording_in_a_shard_is_written_as_a_file(stereo, tmp_path):
+    with tarfile.open(tmp_path / "shard.tar", "w") as shard:
+        shard.add(stereo, "noise.wav")
+    (location,) = [entry.absolute_location for entry in read_manifest([str(tmp_path / "shard.tar")])]
+
+    (written,) = copy_hits([Hit(location, 0.0, None, 0.9, {})], tmp_path / "new")
+
+    np.testing.assert_array_equal(load_original(written).samples, load_original(stereo).samples)
 
 
 def test_existing_files_are_not_overwritten(stereo, tmp_path):

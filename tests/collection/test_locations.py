@@ -18,6 +18,8 @@ NOT_UTF8 = "file://" + quote(b"/sounds/\xff.wav")
         ("https://example.org/a.wav", None),
         ("s3://bucket/a.wav", None),
         ("/sounds/shard-0.tar#key.wav", None),
+        ("/sounds/table.parquet#17", None),
+        ("/data/train/17", None),
     ],
 )
 def test_the_path_of_a_location(location, path):

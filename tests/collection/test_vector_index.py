@@ -25,6 +25,7 @@ def test_recall_is_measured_after_building(indexed):
     assert report.rows == 5000
     assert report.recall >= 0.99
     assert f"recall@10 {report.recall:.3f}" in str(report)
+    assert str(report).endswith("; it is used from 3,125,000 rows on, of fewer all are compared")
 
 
 def test_recall_counts_what_is_not_found(indexed, monkeypatch):
@@ -82,6 +83,12 @@ def test_rows_that_are_newer_than_the_vector_index_are_found(tmp_path, monkeypat
     assert found() == [f"/new/{i}.wav" for i in range(5)]
     table.delete("location = '/new/3.wav'")
     assert search_rows(table, new[3], top_k=1)[0].location != "/new/3.wav"
+
+
+def test_a_width_that_lance_cannot_index_is_refused(tmp_path):
+    table = write_table(tmp_path / "sounds.lance", unit_vectors(10, 12))
+    with pytest.raises(InputError, match="a multiple of 8, and these have 12"):
+        build_vector_index(table)
 
 
 def test_too_few_rows_need_no_vector_index(random_table):

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from photism.audio.original import load_original
-from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
 from photism.audio.writing import write_waveform
 from photism.collection.locations import local_path, shown
 from photism.collection.search import Hit
 from photism.errors import InputError
 from photism.files import MAX_NAME_BYTES, as_utf8, atomic_path, check_writable
+from photism.manifest.places import sound_at
 from photism.output_files import sound_stem
 
 
@@ -97,5 +97,5 @@ def _copy(hit: Hit, target: Path) -> None:
 def open_segment(hit: Hit) -> SoundFile:
     """Return the file of a hit, of which only its segment is read."""
     path = local_path(hit.location)
-    source = hit.location if path is None else path
-    return SoundFile(source, hit.location, ReadingSettings(), start_s=hit.start_s, end_s=hit.end_s)
+    source = sound_at(hit.location).source if path is None else path
+    return SoundFile(source, shown(hit.location), start_s=hit.start_s, end_s=hit.end_s)

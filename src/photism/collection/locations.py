@@ -7,26 +7,22 @@ from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from photism.files import as_utf8
+from photism.manifest.places import INSIDE
 from photism.output_files import printable
 
 FILE_SCHEME = "file://"
 
 
 def local_path(location: str) -> Path | None:
-    """Return the path of a recording in a file of its own; None for a URL or a member of a shard or data set.
+    """Return the path of a recording in a file of its own; None for a URL or what is in a shard, table or data set.
 
     A name that is not UTF-8 is in a table as the URI of its file.
     """
     if location.lower().startswith(FILE_SCHEME):
         return Path(os.fsdecode(unquote_to_bytes(urlsplit(location).path)))
-    if "://" in location or (is_member(location) and not Path(location).exists()):
-        return None
-    return Path(location)
-
-
-def is_member(location: str) -> bool:
-    """Return whether a location looks like a recording within a shard, such as shard-000.tar#key."""
-    return ".tar#" in location
+    path = Path(location)
+    is_inside = INSIDE.fullmatch(location) is not None or path.name.isdecimal()
+    return None if "://" in location or (is_inside and not path.exists()) else path
 
 
 def link(location: str, folder: Path) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.collection.search import SCAN_ROWS, VECTOR, has_vector_index, nearest_rows, vectors_of
+from photism.collection.search import INDEX_VALUES, SCAN_ROWS, VECTOR, has_vector_index, nearest_rows, pays, vectors_of
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 4096
 """Fewest rows of which an index is built: a partition of Lance's has as many."""
+RQ_WIDTH = 8
+"""Lance's IVF_RQ codes so many components in a byte."""
 QUERIES, NEIGHBOURS = 100, 10
 SAME_SCORE = 1e-6
 
@@ -32,6 +34,7 @@ class VectorIndexReport:
 
     Attributes:
         rows: number of rows in the index.
+        width: width of the vectors.
         seconds: time that it took to build.
         recall: recall@10 of 100 rows as queries, each without itself.
         milliseconds: median time of these queries.
@@ -39,16 +42,20 @@ class VectorIndexReport:
     """
 
     rows: int
+    width: int
     seconds: float
     recall: float
     milliseconds: float
     exact_milliseconds: float
 
     def __str__(self) -> str:
-        return (
+        built = (
             f"vector index of {self.rows:,} rows built in {self.seconds:.1f} s: recall@{NEIGHBOURS} {self.recall:.3f} "
             f"against an exact search, {self.milliseconds:.1f} ms a query instead of {self.exact_milliseconds:.0f} ms"
         )
+        if pays(self.rows, self.width):
+            return built
+        return f"{built}; it is used from {INDEX_VALUES // self.width:,} rows on, of fewer all are compared"
 
 
 def build_vector_index(dataset: LanceDataset) -> VectorIndexReport:
@@ -58,9 +65,14 @@ def build_vector_index(dataset: LanceDataset) -> VectorIndexReport:
         dataset: the newest version of a table.
 
     Raises:
-        InputError: the table has too few rows.
+        InputError: the table has too few rows, or vectors of a width that Lance cannot index.
     """
-    rows = dataset.count_rows()
+    rows, width = dataset.count_rows(), dataset.schema.field(VECTOR).type.list_size
+    if width % RQ_WIDTH:
+        raise InputError(
+            f"a vector index needs vectors whose width is a multiple of {RQ_WIDTH}, and these have {width}; index the "
+            "recordings again with another model, or search without"
+        )
     if rows < MIN_ROWS:
         raise InputError(
             f"a vector index needs at least {MIN_ROWS:,} rows, and there are {rows:,}; search does without"
@@ -101,7 +113,7 @@ def measure_recall(dataset: LanceDataset, *, seconds: float = 0.0, seed: int = 0
         own = np.sort(vectors_of(rows_found.column(VECTOR)) @ query)[::-1][1:]  # without the row itself
         found += int((own >= scores[-1] - SAME_SCORE).sum())
     recall = found / (len(queries) * min(NEIGHBOURS, rows - 1))
-    return VectorIndexReport(rows, seconds, recall, 1000 * float(np.median(times)), 1000 * exact_s)
+    return VectorIndexReport(rows, queries.shape[1], seconds, recall, 1000 * float(np.median(times)), 1000 * exact_s)
 
 
 def _exact_scores(dataset: LanceDataset, queries: NDArray[np.float32], count: int) -> NDArray[np.float32]:
