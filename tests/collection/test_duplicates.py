@@ -8,7 +8,7 @@ import pytest
 
 from photism import InputError
 from photism.audio.writing import write_waveform
-from photism.collection.acoustic_similarity import correlation, log_mel_energies
+from photism.collection.acoustic_similarity import correlation, log_mel_energies, signature
 from photism.collection.duplicate_formats import format_duplicates
 from photism.collection.duplicates import find_duplicates
 from tests.collection.conftest import unit_vectors, write_table
@@ -75,7 +75,7 @@ def test_copies_are_found_and_another_voice_is_none(table):
     assert names_of(group) == ["copy of word.wav", "quiet.wav", "word.wav", "word.mp3", "trimmed.wav"]
     by_name = dict(zip(names_of(group)[1:], group.duplicates, strict=True))
     assert [name for name, each in by_name.items() if each.is_identical] == ["word.wav"]
-    assert all(each.correlation >= 0.93 for each in group.duplicates)
+    assert all(each.found.score >= 0.93 for each in group.duplicates)
 
 
 def test_vectors_alone_group_what_the_model_does_not_distinguish(table):
@@ -83,7 +83,7 @@ def test_vectors_alone_group_what_the_model_does_not_distinguish(table):
 
     assert "other voice.wav" in names_of(group)
     assert "other thing.wav" not in names_of(group)
-    assert all(each.correlation is None for each in group.duplicates)
+    assert all(each.found.score == pytest.approx(1) for each in group.duplicates)
 
 
 def test_a_condition_restricts_what_is_compared(table):
@@ -121,11 +121,9 @@ def test_windows_that_follow_each_other_are_one_segment(tmp_path):
     save(tmp_path / "long.wav", first)
     save(tmp_path / "short.wav", second)
     starts = [(name, start) for name, count in (("long.wav", 7), ("short.wav", 6)) for start in range(count)]
-    vectors = unit_vectors(13, 64)
-    vectors[8:11] = vectors[2:5]  # the windows of the second from 1 to 5 s
     table = write_table(
         tmp_path / "sounds.lance",
-        vectors,
+        unit_vectors(13, 64),
         location=[str(tmp_path / name) for name, _ in starts],
         start_s=[float(start) for _, start in starts],
         end_s=[start + 2.0 for _, start in starts],
@@ -148,6 +146,21 @@ def test_correlation_does_not_depend_on_loudness_and_falls_for_other_sounds():
     assert correlation(one, shifted) > 0.95
     assert correlation(one, log_mel_energies(other)) < 0.8
     assert correlation(one, one[: len(one) // 2]) == 0
+
+
+def test_silent_recordings_are_like_each_other_and_like_no_other():
+    silence, word = (log_mel_energies(each) for each in (np.zeros(RATE, np.float32), babble(0, 1.0)))
+
+    assert correlation(silence, silence) == pytest.approx(1)
+    assert abs(correlation(silence, word)) < 0.1
+    assert signature(silence) @ signature(silence) == pytest.approx(1)
+
+
+def test_silence_around_a_recording_does_not_matter():
+    word = babble(0)
+    padded = np.concatenate([np.zeros(9600, np.float32), word, np.zeros(4800, np.float32)])
+
+    assert correlation(log_mel_energies(word), log_mel_energies(padded)) == pytest.approx(1, abs=0.02)
 
 
 def test_formats(table):

@@ -18,6 +18,8 @@ from photism.errors import InputError
 
 COPY_CORRELATION = 0.93
 """Correlation from which on two recordings are copies."""
+CANDIDATE_SIMILARITY = 0.55
+"""Similarity of signatures from which on two recordings are correlated."""
 MEL_BINS, BAND = 40, slice(2, 26)
 """Mel filters from 0 to 8 kHz, and those between 100 Hz and 3.5 kHz."""
 RANGE = 40 / 10 * float(np.log(10))
@@ -30,6 +32,7 @@ MIN_OVERLAP = 0.8
 """Fraction of the longer recording that both have at a shift."""
 MAX_S = 300.0
 """Longest part of a recording that is compared, in seconds from its start."""
+SIGNATURE_FRAMES = 32
 KEPT_BYTES = 2**28
 
 Features = NDArray[np.float32]
@@ -44,32 +47,44 @@ class AcousticSimilarity:
 
     def __init__(self, read: Callable[[int], NDArray[np.float32]]) -> None:
         self._read = read
-        self._kept: OrderedDict[int, Features | InputError] = OrderedDict()
+        self._kept: OrderedDict[int, Features] = OrderedDict()
         self._bytes = 0
 
-    def __call__(self, one: int, other: int) -> float:
-        """Return the correlation of two recordings, by their keys.
+    def signatures(
+        self, count: int, on_error: Callable[[InputError], None] | None, on_progress: Callable[[int, int], None]
+    ) -> tuple[Features, Features]:
+        """Return the signatures (N, 768) of all recordings, zeros for one that cannot be read, and their frames (N,).
 
-        Raises:
-            InputError: one cannot be read.
+        Args:
+            count: number of recordings; their keys are from 0 to this.
+            on_error: called with the error of each recording that cannot be read; None raises it.
+            on_progress: called with the number of recordings that are read, and of all.
         """
-        return correlation(self._features(one), self._features(other))
+        rows = np.zeros((count, SIGNATURE_FRAMES * (BAND.stop - BAND.start)), np.float32)
+        frames = np.zeros(count, np.float32)
+        for number in range(count):
+            try:
+                features = self._features(number)
+                rows[number], frames[number] = signature(features), len(features)
+            except InputError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
+            on_progress(number + 1, count)
+        return rows, frames
+
+    def __call__(self, one: int, other: int, *, lowest: float) -> float | None:
+        """Return the correlation of two recordings, by their keys; None if it is lower than `lowest`."""
+        found = correlation(self._features(one), self._features(other))
+        return found if found >= lowest else None
 
     def _features(self, key: int) -> Features:
         if key not in self._kept:
-            try:
-                features: Features | InputError = log_mel_energies(self._read(key))
-                self._bytes += features.nbytes
-            except InputError as error:
-                features = error
-            self._kept[key] = features
+            self._kept[key] = log_mel_energies(self._read(key))
+            self._bytes += self._kept[key].nbytes
             while self._bytes > KEPT_BYTES and len(self._kept) > 1:
-                _, oldest = self._kept.popitem(last=False)
-                self._bytes -= 0 if isinstance(oldest, InputError) else oldest.nbytes
-        found = self._kept[key]
-        if isinstance(found, InputError):
-            raise found
-        return found
+                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        return self._kept[key]
 
 
 def log_mel_energies(samples: NDArray[np.float32]) -> Features:
@@ -77,7 +92,24 @@ def log_mel_energies(samples: NDArray[np.float32]) -> Features:
     from photism.audio.log_mel import log_mel
 
     features = log_mel([samples], num_mel_bins=MEL_BINS, stride=1, normalize=False).input_features[0, :, BAND].numpy()
-    return np.maximum(features, features.max() - RANGE)
+    features = np.maximum(features - (features.max() - RANGE), 0)
+    (audible,) = np.nonzero(features.any(axis=1))
+    return features[audible[0] : audible[-1] + 1]  # the peak is audible
+
+
+def signature(energies: Features) -> Features:
+    """Return energies (F, 24) as a vector (768,) of unit length: 32 frames, spread over the recording.
+
+    The dot product of two is nearly the correlation of two recordings that begin and end alike.
+    """
+    times = np.linspace(0, len(energies) - 1, SIGNATURE_FRAMES)
+    first = np.minimum(times.astype(int), max(0, len(energies) - 2))
+    weight = (times - first)[:, None]
+    frames = energies[first] * (1 - weight) + energies[np.minimum(first + 1, len(energies) - 1)] * weight
+    centred = (frames - frames.mean()).ravel()
+    if not centred.any():  # silence
+        centred = np.ones_like(centred)
+    return (centred / np.linalg.norm(centred)).astype(np.float32)
 
 
 def correlation(one: Features, other: Features) -> float:
@@ -98,5 +130,7 @@ def _shifted_correlation(one: Features, other: Features, shift: int) -> float:
         return 0.0
     first, second = first[:frames], second[:frames]
     first, second = first - first.mean(), second - second.mean()
-    norm = float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float(np.vdot(first, second)) / norm if norm else 0.0
+    norms = float(np.linalg.norm(first)), float(np.linalg.norm(second))
+    if not all(norms):
+        return float(norms[0] == norms[1])  # one silence is like another
+    return float(np.vdot(first, second)) / (norms[0] * norms[1])

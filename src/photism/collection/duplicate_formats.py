@@ -11,7 +11,7 @@ from photism.collection.hit_formats import csv_text, segment
 from photism.collection.locations import shown
 from photism.collection.search import Hit
 
-CSV_COLUMNS = ("group", "keep", "file", "start_s", "end_s", "similarity", "correlation", "identical")
+CSV_COLUMNS = ("group", "keep", "file", "start_s", "end_s", "similarity", "identical")
 
 
 def format_duplicates(groups: Sequence[DuplicateGroup], format: str) -> str:
@@ -40,10 +40,10 @@ def _lines(group: DuplicateGroup) -> list[str]:
 
 
 def _kind(duplicate: Duplicate) -> str:
-    """Return in which way a recording is a duplicate: the same bytes, or how well it correlates."""
+    """Return in which way a recording is a duplicate: the same bytes, or how similar."""
     if duplicate.is_identical and duplicate.found.end_s is None:
         return "identical"
-    return f"{duplicate.found.score if duplicate.correlation is None else duplicate.correlation:.3f}"
+    return f"{duplicate.found.score:.3f}"
 
 
 def _named(hit: Hit) -> str:
@@ -58,9 +58,7 @@ def _fields(duplicate: Duplicate) -> dict[str, Any]:
     fields = _place(duplicate.found)
     if duplicate.original.end_s is not None:
         fields |= {"original_start_s": duplicate.original.start_s, "original_end_s": duplicate.original.end_s}
-    correlation = None if duplicate.correlation is None else round(duplicate.correlation, 4)
-    fields |= {"similarity": round(duplicate.found.score, 4), "correlation": correlation}
-    return fields | {"identical": duplicate.is_identical}
+    return fields | {"similarity": round(duplicate.found.score, 4), "identical": duplicate.is_identical}
 
 
 def _place(hit: Hit) -> dict[str, Any]:
@@ -69,10 +67,10 @@ def _place(hit: Hit) -> dict[str, Any]:
 
 def _csv_rows(number: int, group: DuplicateGroup) -> list[tuple[object, ...]]:
     keep = group.keep
-    rows: list[tuple[object, ...]] = [(number, "yes", shown(keep.location), keep.start_s, keep.end_s, "", "", "")]
+    rows: list[tuple[object, ...]] = [(number, "yes", shown(keep.location), keep.start_s, keep.end_s, "", "")]
     for each in group.duplicates:
         fields = _fields(each)
         identical = "yes" if each.is_identical else "no"
-        numbers = (fields["start_s"], fields["end_s"], fields["similarity"], fields["correlation"])
+        numbers = (fields["start_s"], fields["end_s"], fields["similarity"])
         rows.append((number, "no", fields["file"], *numbers, identical))
     return rows

@@ -1,7 +1,7 @@
 """Near-duplicates in a collection: groups of recordings of which one is enough.
 
-Vectors choose which recordings are compared, and their audio decides. Rows are taken in the order in which one would
-keep them; each that is no duplicate of an earlier one is kept, and takes its own duplicates out of the rest. So a group
+Recordings are compared by their audio, or by their vectors alone. Rows are taken in the order in which one would keep
+them; each that is no duplicate of an earlier one is kept, and takes its own duplicates out of the rest. So a group
 never chains things together that differ, and memory does not grow with the number of pairs.
 """
 
@@ -10,18 +10,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.collection.acoustic_similarity import COPY_CORRELATION, MAX_S, AcousticSimilarity
+from photism.collection.acoustic_similarity import (
+    CANDIDATE_SIMILARITY,
+    COPY_CORRELATION,
+    MAX_S,
+    AcousticSimilarity,
+)
 from photism.collection.copies import open_segment
 from photism.collection.locations import local_path
 from photism.collection.search import VECTOR, Hit, vectors_of
-from photism.collection.search_settings import SIMILARITY
+from photism.collection.search_settings import VECTOR_SIMILARITY
 from photism.collection.where import check_where, explain_where
 from photism.errors import InputError
 
@@ -32,7 +37,7 @@ MIN_BLOCK_ROWS, BLOCK_VALUES = 16, 2**25
 """Fewest rows of a block, and the similarities that it holds at once: 128 MB."""
 MIN_LENGTH_RATIO = 0.8
 LOSSLESS = (".wav", ".flac", ".aif", ".aiff", ".w64", ".caf", ".wv", ".ape", ".au")
-HIDDEN = ("vector", "captions", "labels")
+NOT_NEEDED = (VECTOR, "captions", "labels")
 
 
 @dataclass(frozen=True)
@@ -40,16 +45,14 @@ class Duplicate:
     """A recording, or a segment, that is another one again.
 
     Attributes:
-        found: it, with the cosine similarity of the two vectors as its score.
-        correlation: correlation of the two recordings' log-mel energies; None if only vectors were compared.
+        found: it, with its similarity as its score.
+        original: what it is a duplicate of: the kept recording, or a segment of it.
         is_identical: whether the two files have the same bytes.
-        original: segment of the kept recording that it is a copy of.
     """
 
     found: Hit
-    correlation: float | None
-    is_identical: bool
     original: Hit
+    is_identical: bool
 
 
 @dataclass(frozen=True)
@@ -69,18 +72,19 @@ def find_duplicates(
     dataset: LanceDataset,
     *,
     where: str | None = None,
-    similarity: float = SIMILARITY,
+    similarity: float | None = None,
     by_vectors: bool = False,
     on_error: Callable[[InputError], None] | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[DuplicateGroup]:
     """Return groups of near-duplicates; segments of one recording are not compared with each other.
 
     Args:
         dataset: table of an index.
         where: condition in SQL; only rows that satisfy it are compared.
-        similarity: lowest cosine similarity of the vectors of duplicates.
-        by_vectors: compare vectors alone. The result is then what the model cannot distinguish.
+        similarity: lowest similarity of duplicates: the correlation of their audio (by default 0.93), or the cosine
+            similarity of their vectors (by default 0.9).
+        by_vectors: compare vectors, and read no recording. The result is then what the model does not distinguish.
         on_error: called with the error of each recording that cannot be read, which has no duplicates then; None
             raises it.
         on_progress: called with the number of rows that are done, and of all.
@@ -88,21 +92,25 @@ def find_duplicates(
     Raises:
         InputError: the condition cannot be used, or a recording cannot be read.
     """
-    hits, vectors = _rows(dataset, where)
-    compare = None if by_vectors else _comparison(hits, on_error)
-    pairs = list(_pairs(hits, vectors, similarity, compare, on_progress or (lambda done, total: None)))
-    return _grouped(pairs)
-
-
-def _rows(dataset: LanceDataset, where: str | None) -> tuple[list[Hit], NDArray[np.float32]]:
-    """Return the rows in the order in which one would keep them, and their vectors (N, D)."""
     check_where(dataset, where)
     with explain_where(dataset, where):
-        columns = [name for name in dataset.schema.names if name not in HIDDEN]
-        hits = [Hit.of(row, 1.0) for row in dataset.to_table(columns=columns, filter=where).to_pylist()]
-        vectors = vectors_of(dataset.to_table(columns=[VECTOR], filter=where).column(VECTOR))
+        columns = [name for name in dataset.schema.names if name not in NOT_NEEDED]
+        table = dataset.to_table(columns=[*columns, VECTOR] if by_vectors else columns, filter=where)
+    hits = [Hit.of(row, 1.0) for row in table.select(columns).to_pylist()]
     order = sorted(range(len(hits)), key=lambda number: _preference(hits[number]))
-    return [hits[number] for number in order], vectors[order]
+    hits = [hits[number] for number in order]
+    if by_vectors:
+        vectors = vectors_of(table.column(VECTOR))[order]
+        lengths = np.array([_length_s(hit) for hit in hits])
+        lowest = VECTOR_SIMILARITY if similarity is None else similarity
+        pairs = _pairs(hits, vectors, lengths, lowest, None, on_progress)
+    else:
+        acoustic = AcousticSimilarity(partial(_samples, hits))
+        signatures, lengths = acoustic.signatures(len(hits), on_error, on_progress)
+        lowest = COPY_CORRELATION if similarity is None else similarity
+        compare, coarse = partial(acoustic, lowest=lowest), min(lowest, CANDIDATE_SIMILARITY)
+        pairs = _pairs(hits, signatures, lengths, coarse, compare, None)
+    return _grouped(list(pairs))
 
 
 def _preference(hit: Hit) -> tuple[Any, ...]:
@@ -114,13 +122,16 @@ def _preference(hit: Hit) -> tuple[Any, ...]:
 def _pairs(
     hits: list[Hit],
     vectors: NDArray[np.float32],
+    lengths: NDArray[np.floating[Any]],
     similarity: float,
     compare: Callable[[int, int], float | None] | None,
-    on_progress: Callable[[int, int], None],
-) -> Iterator[tuple[Hit, Duplicate]]:
-    """Yield each duplicate with the row that is kept for it."""
+    on_progress: Callable[[int, int], None] | None,
+) -> Iterator[Duplicate]:
+    """Yield the duplicates of rows by their vectors (N, D) and lengths (N,).
+
+    `compare` returns the similarity of two rows, and None if they are no duplicates.
+    """
     count = len(hits)
-    durations = np.array([_length_s(hit) for hit in hits])
     codes = {location: code for code, location in enumerate(dict.fromkeys(hit.location for hit in hits))}
     recordings = np.array([codes[hit.location] for hit in hits])
     is_duplicate = np.zeros(count, bool)
@@ -130,67 +141,43 @@ def _pairs(
         for kept in range(start, min(start + block, count)):
             if is_duplicate[kept]:
                 continue
-            row = scores[kept - start, kept + 1 - start :]
-            later = slice(kept + 1, count)
-            shorter = np.minimum(durations[later], durations[kept])
-            is_alike = shorter >= MIN_LENGTH_RATIO * np.maximum(durations[later], durations[kept])
-            is_other = (recordings[later] != recordings[kept]) & ~is_duplicate[later]
-            for offset in np.flatnonzero((row >= similarity) & is_alike & is_other):
-                number = kept + 1 + int(offset)
-                correlation = 1.0 if compare is None else compare(kept, number)
-                if correlation is not None and correlation >= COPY_CORRELATION:
+            row = scores[kept - start]
+            near = start + np.flatnonzero(row >= similarity)
+            near = near[(near > kept) & (recordings[near] != recordings[kept]) & ~is_duplicate[near]]
+            shorter, longer = np.minimum(lengths[near], lengths[kept]), np.maximum(lengths[near], lengths[kept])
+            for number in map(int, near[shorter >= MIN_LENGTH_RATIO * longer]):
+                score = float(row[number - start]) if compare is None else compare(kept, number)
+                if score is not None:
                     is_duplicate[number] = True
-                    found = Hit(*_place(hits[number]), float(row[offset]), hits[number].row)
-                    original = hits[kept]
-                    identical = _is_identical(original, found)
-                    yield original, Duplicate(found, None if compare is None else correlation, identical, original)
-        on_progress(min(start + block, count), count)
+                    found = Hit(*_place(hits[number]), score, hits[number].row)
+                    yield Duplicate(found, hits[kept], _is_identical(hits[kept], found))
+        if on_progress is not None:
+            on_progress(min(start + block, count), count)
 
 
-def _comparison(hits: list[Hit], on_error: Callable[[InputError], None] | None) -> Callable[[int, int], float | None]:
-    """Return a function that correlates two rows; None for one that cannot be read, which is reported once."""
+def _samples(hits: list[Hit], number: int) -> NDArray[np.float32]:
+    """Return the samples at 16 kHz of a row, of which no more than the first minutes are compared."""
     from photism.audio.waveform import load_waveform
 
-    def read(number: int) -> NDArray[np.float32]:
-        hit = hits[number]
-        end_s = hit.start_s + MAX_S if hit.end_s is None else min(hit.end_s, hit.start_s + MAX_S)
-        is_short = hit.end_s is None and _length_s(hit) <= MAX_S
-        return load_waveform(open_segment(Hit(hit.location, hit.start_s, None if is_short else end_s, 0, {}))).samples
-
-    acoustic, failed = AcousticSimilarity(read), set[str]()
-
-    def compare(one: int, other: int) -> float | None:
-        if hits[one].end_s is None and _is_identical(hits[one], hits[other]):
-            return 1.0
-        try:
-            return acoustic(one, other)
-        except InputError as error:
-            if on_error is None:
-                raise
-            if str(error) not in failed:
-                failed.add(str(error))
-                on_error(error)
-            return None
-
-    return compare
+    hit = hits[number]
+    if hit.end_s is None and _length_s(hit) <= MAX_S:
+        return load_waveform(open_segment(hit)).samples
+    end_s = hit.start_s + MAX_S if hit.end_s is None else min(hit.end_s, hit.start_s + MAX_S)
+    return load_waveform(open_segment(Hit(hit.location, hit.start_s, end_s, 0, {}))).samples
 
 
-def _grouped(pairs: list[tuple[Hit, Duplicate]]) -> list[DuplicateGroup]:
+def _grouped(pairs: list[Duplicate]) -> list[DuplicateGroup]:
     """Group duplicates by the recording that is kept, and join segments that follow each other in both recordings."""
     groups: dict[str, list[Duplicate]] = {}
-    keeps: dict[str, Hit] = {}
-    for kept, duplicate in pairs:
-        keeps.setdefault(kept.location, kept)
-        found = groups.setdefault(kept.location, [])
+    for duplicate in pairs:
+        found = groups.setdefault(duplicate.original.location, [])
         last = next((each for each in reversed(found) if each.found.location == duplicate.found.location), None)
         joined = last and _joined(last, duplicate)
         if last and joined:
             found[found.index(last)] = joined
         else:
             found.append(duplicate)
-    return [
-        DuplicateGroup(_whole_if_joined(keeps[location], found), tuple(found)) for location, found in groups.items()
-    ]
+    return [DuplicateGroup(_whole_if_joined(found[0].original, found), tuple(found)) for found in groups.values()]
 
 
 def _joined(one: Duplicate, other: Duplicate) -> Duplicate | None:
@@ -199,15 +186,14 @@ def _joined(one: Duplicate, other: Duplicate) -> Duplicate | None:
         return None
     step_s = other.found.start_s - one.found.start_s
     is_parallel = abs(step_s - (other.original.start_s - one.original.start_s)) < 1e-3
-    if not is_parallel or not 0 <= other.found.start_s <= one.found.end_s + 1e-3:
+    if not is_parallel or not one.found.start_s <= other.found.start_s <= one.found.end_s + 1e-3:
         return None
 
     def span(first: Hit, second: Hit) -> Hit:
         return Hit(first.location, first.start_s, second.end_s, min(first.score, second.score), first.row)
 
-    correlation = None if one.correlation is None else min(one.correlation, other.correlation or 0.0)
     original = span(one.original, other.original)
-    return Duplicate(span(one.found, other.found), correlation, one.is_identical and other.is_identical, original)
+    return Duplicate(span(one.found, other.found), original, one.is_identical and other.is_identical)
 
 
 def _whole_if_joined(keep: Hit, duplicates: list[Duplicate]) -> Hit:

@@ -12,8 +12,8 @@ HIT_FORMATS: tuple[HitFormat, ...] = ("table", "json", "csv")
 MAX_HITS = 100_000
 NOT_WEIGHT = 0.5
 """Weight of the similarity to what is excluded: a row as similar to it as to the query loses half its score."""
-SIMILARITY = 0.9
-"""Cosine similarity of vectors from which on recordings are compared."""
+VECTOR_SIMILARITY = 0.9
+"""Cosine similarity of vectors from which on they are near-duplicates."""
 
 
 @settings
@@ -54,14 +54,15 @@ class QueryModelSettings:
 class DuplicateSettings:
     """Settings of the search for near-duplicates."""
 
-    similarity: float = setting(
-        SIMILARITY,
-        "Lowest cosine similarity of the vectors of near-duplicates, with --duplicates.",
+    similarity: float | None = setting(
+        None,
+        "Lowest similarity of near-duplicates, with --duplicates. Default: a correlation of the audio of 0.93, or with "
+        "--by-vectors a cosine similarity of 0.9.",
         minimum=-1,
         maximum=1,
     )
     by_vectors: bool = setting(
         False,
-        "With --duplicates, compare vectors alone, and do not read the recordings. This finds what the model does not "
+        "With --duplicates, compare vectors, and do not read the recordings. This finds what the model does not "
         "distinguish, such as one word in two voices.",
     )
