@@ -21,7 +21,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import fields, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from photism.audio.writing import CODECS, read_tags, write_waveform
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
@@ -65,6 +65,11 @@ class Batch(NamedTuple):
     missing: Sequence[int]
 
 
+RunBatches: TypeAlias = "Callable[[Sequence[Batch], SoundSettings, int], Iterator[int]]"
+"""Function that generates batches with settings and a number of threads, and yields the number of recordings of each
+batch when they are written."""
+
+
 def generate_dataset(
     captions: Sequence[str],
     folder: Path,
@@ -74,6 +79,7 @@ def generate_dataset(
     suffix: str = ".flac",
     processes: int = 1,
     before_loading: Callable[[], None] | None = None,
+    run_batches: RunBatches | None = None,
     callback_on_recording: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Generate the recordings of a corpus that do not exist yet.
@@ -89,6 +95,7 @@ def generate_dataset(
         suffix: suffix of the files, which selects their format.
         processes: number of processes, each of which loads the pipeline.
         before_loading: called first in each of several processes.
+        run_batches: generates the batches elsewhere, such as on a cluster; by default they are generated here.
         callback_on_recording: called with the recordings done and all recordings, at first and after each batch.
 
     Returns:
@@ -116,7 +123,10 @@ def generate_dataset(
         if (missing := [item.number for item in items[start : start + size] if not _is_generated(item)])
     ]
     done = len(items) - sum(len(batch.missing) for batch in batches)
-    counts = _run(batches, (pipeline_settings, settings), processes, threads, before_loading)
+    if run_batches is None:
+        counts = _run(batches, (pipeline_settings, settings), processes, threads, before_loading)
+    else:
+        counts = run_batches(batches, settings, threads)
     try:
         for count in chain([0], counts):
             done += count
@@ -279,7 +289,12 @@ def _generate(batch: Batch) -> int:
     """Generate the recordings of a batch and write those that are missing; return their number."""
     if _worker is None:
         raise RuntimeError("_load must be called before _generate")
-    pipeline, settings = _worker
+    generate_batch(batch, *_worker)
+    return len(batch.missing)
+
+
+def generate_batch(batch: Batch, pipeline: AudioLDM2Pipeline, settings: SoundSettings) -> None:
+    """Generate the recordings of a batch and write those that are missing."""
     count = settings.num_waveforms_per_prompt
     seeds = [item.seed + candidate for item in batch.items for candidate in range(count)]
     arguments: dict[str, Any] = {**vars(settings), "seed": seeds, "batch_size": None}
@@ -306,7 +321,6 @@ def _generate(batch: Batch) -> int:
             title=item.caption,
             about={**about, **used},
         )
-    return len(batch.missing)
 
 
 def _write_metadata(folder: Path, items: Sequence[Item]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from warnings import warn
@@ -20,9 +21,11 @@ from photism.cli.recordings import open_recordings
 from photism.cli.startup import quieten, startup
 from photism.errors import InputError, ModelWarning
 from photism.files import check_folder
+from photism.jobs.settings import RaySettings
 from photism.output_files import plan_files
 
 if TYPE_CHECKING:
+    from photism.audioldm2.dataset import RunBatches
     from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
 
@@ -36,6 +39,7 @@ def sound(
     pipeline_settings: SoundPipelineSettings,
     generation: SeededSoundSettings,
     corpus: CorpusSettings,
+    cluster: RaySettings,
     texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Descriptions of the sound.")] = None,
     output: Annotated[
         str | None,
@@ -64,8 +68,27 @@ def sound(
             if value:
                 raise InputError(f"{name} cannot be combined with --captions")
         corpus.check_generation(generation)
-        _generate_corpus(corpus.captions, output, pipeline_settings, generation, corpus.processes, as_json=as_json)
+        if cluster.ray is not None and corpus.processes > 1:
+            raise InputError("--processes and --ray exclude each other; give --ray-workers")
+        run_batches = None
+        if cluster.ray is not None:
+            from photism.jobs.sound_job import run_on_ray
+
+            run_batches = partial(
+                run_on_ray, pipeline=pipeline_settings, address=cluster.ray, workers=cluster.ray_workers
+            )
+        _generate_corpus(
+            corpus.captions,
+            output,
+            pipeline_settings,
+            generation,
+            corpus.processes,
+            run_batches=run_batches,
+            as_json=as_json,
+        )
         return
+    if cluster.ray is not None:
+        raise InputError("--ray needs --captions: a few sounds are generated in this process")
     if not texts:
         raise InputError("TEXT is missing: describe the sound, or give --captions")
     count = generation.num_waveforms_per_prompt if corpus.all_candidates else 1
@@ -127,6 +150,7 @@ def _generate_corpus(
     generation: SoundSettings,
     processes: int,
     *,
+    run_batches: RunBatches | None,
     as_json: bool,
 ) -> None:
     if output is None:
@@ -146,6 +170,7 @@ def _generate_corpus(
                 generation,
                 processes=processes,
                 before_loading=quieten,
+                run_batches=run_batches,
                 callback_on_recording=bar.update,
             )
     except KeyboardInterrupt:

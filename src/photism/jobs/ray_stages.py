@@ -36,10 +36,10 @@ COLUMN = "batch"
 
 
 class Numbered(NamedTuple):
-    """A recording with its number among those of the job."""
+    """A recording, or whatever else the job processes, with its number among those of the job."""
 
     number: int
-    sound: SoundFile
+    sound: Any
 
 
 class Finished(NamedTuple):
@@ -104,6 +104,9 @@ def decoded(batch: Sequence[Numbered]) -> Iterator[list[Numbered]]:
     part: list[Numbered] = []
     held_s = 0.0
     for number, sound in batch:
+        if not isinstance(sound, SoundFile):
+            part.append(Numbered(number, sound))
+            continue
         waveform = decode_short(sound)
         part.append(Numbered(number, replace(sound, decoded=waveform)))
         held_s += 0 if waveform is None else waveform.duration_s

@@ -20,6 +20,7 @@ from queue import Empty, Full, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from photism.audio.sources import SoundFile
 from photism.errors import InputError
 from photism.jobs.ray_cluster import Layout, alive_nodes, plan_layout, ray_cluster
 from photism.jobs.ray_stages import (
@@ -35,7 +36,6 @@ from photism.jobs.ray_stages import (
 )
 
 if TYPE_CHECKING:
-    from photism.audio.sources import SoundFile
     from photism.jobs.job import Job, Outcome
     from photism.listening.batching import OnError, OnProgress
 
@@ -50,7 +50,14 @@ STOPPED_S = 30.0
 
 
 @contextmanager
-def ray_worker(job: Job, address: str, *, device: object = None, workers: int | None = None) -> Generator[RayWorker]:
+def ray_worker(
+    job: Any,
+    address: str,
+    *,
+    device: object = None,
+    workers: int | None = None,
+    batch_recordings: int = BATCH_RECORDINGS,
+) -> Generator[RayWorker]:
     """Load the model of a job on a Ray cluster, which processes recordings until the end of the block.
 
     Args:
@@ -59,6 +66,7 @@ def ray_worker(job: Job, address: str, *, device: object = None, workers: int | 
             environment or this machine has, or HOST:PORT.
         device: device that the user chose; "cpu" leaves GPUs unused.
         workers: number of processes that hold the model; by default one for each GPU or, without GPUs, for four CPUs.
+        batch_recordings: most recordings that a process takes at once.
 
     Raises:
         InputError: Ray is not installed, the cluster cannot be reached or has another version of Photism, or the model
@@ -66,7 +74,7 @@ def ray_worker(job: Job, address: str, *, device: object = None, workers: int | 
         MemoryError: the process that loaded the model was killed.
     """
     with ray_cluster(address) as ray:
-        yield RayWorker(ray, job, device=device, workers=workers)
+        yield RayWorker(ray, job, device=device, workers=workers, batch_recordings=batch_recordings)
 
 
 class RayWorker:
@@ -76,24 +84,27 @@ class RayWorker:
         fingerprint: fingerprint of the model, as a node of the cluster loads it.
     """
 
-    def __init__(self, ray: Any, job: Job, *, device: object, workers: int | None) -> None:
+    def __init__(
+        self, ray: Any, job: Any, *, device: object, workers: int | None, batch_recordings: int = BATCH_RECORDINGS
+    ) -> None:
         self._ray, self._job, self._device, self._count = ray, job, device, workers
+        self._batch_recordings = batch_recordings
         self.fingerprint = self._load_fingerprint()
 
     def stream(
-        self, recordings: Iterable[SoundFile], *, on_error: OnError, on_progress: OnProgress | None = None
+        self, recordings: Iterable[Any], *, on_error: OnError, on_progress: OnProgress | None = None
     ) -> Iterator[Outcome]:
         """Yield the outcomes of recordings in the order in which they are done.
 
         Args:
-            recordings: the recordings, which are taken as the cluster has room for them.
+            recordings: the recordings, or whatever else the job processes, which are taken as the cluster has room.
             on_error: called for each recording that cannot be used.
             on_progress: called with each recording when it is done.
 
         Raises:
             MemoryError: all processes were killed before any had a result.
         """
-        pending: dict[int, SoundFile] = {}
+        pending: dict[int, Any] = {}
         done = 0
 
         def numbered() -> Iterator[Numbered]:
@@ -101,7 +112,7 @@ class RayWorker:
                 pending[number] = sound
                 yield Numbered(number, _portable(sound))
 
-        batches: Iterator[Sequence[Numbered]] = in_batches(numbered())
+        batches: Iterator[Sequence[Numbered]] = in_batches(numbered(), self._batch_recordings)
         for attempt in range(ATTEMPTS):
             for number, result, warned in self._process(batches, alone=attempt > 0):
                 for each in warned:
@@ -121,7 +132,8 @@ class RayWorker:
                 raise MemoryError("all worker processes were killed")
             batches = iter([[Numbered(number, _portable(sound))] for number, sound in sorted(pending.items())])
         for number, sound in sorted(pending.items()):
-            on_error(number, InputError(f"{sound.name}: its worker process was killed, {ATTEMPTS} times"))
+            name = f"{sound.name}: its" if isinstance(sound, SoundFile) else "the"
+            on_error(number, InputError(f"{name} worker process was killed, {ATTEMPTS} times"))
 
     def _layout(self) -> Layout:
         nodes = [node["Resources"] for node in alive_nodes(self._ray)]
@@ -263,9 +275,9 @@ def _fingerprint(job: Job) -> str | Failure:
         return Failure(error)
 
 
-def _portable(sound: SoundFile) -> SoundFile:
+def _portable(sound: Any) -> Any:
     """Return a recording that can be pickled: what can be read only once is read into memory."""
-    if not hasattr(sound.source, "read"):
+    if not isinstance(sound, SoundFile) or not hasattr(sound.source, "read"):
         return sound
     with sound.open() as file:
         return replace(sound, source=file.read())

@@ -9,18 +9,13 @@ LOCAL = "local"
 
 
 @settings
-class RunSettings:
-    """How a job runs over many recordings."""
+class RaySettings:
+    """The Ray cluster that a job runs on."""
 
-    max_errors: int | None = setting(
-        None,
-        "Number of recordings in error above which the command ends; what is done stays. Default: no limit.",
-        minimum=0,
-    )
     ray: str | None = setting(
         None,
         "Run on a Ray cluster: on one that is started on this machine, or with auto on the one that this machine is a "
-        "node of. Rows come in the order in which they are done.",
+        "node of. Results come in the order in which they are done.",
         metavar="[auto|HOST:PORT]",
         alone=LOCAL,
         follows=r"auto|local|[^/\\\s]+:\d+|ray://\S+",
@@ -46,3 +41,14 @@ class RunSettings:
                 f"must be auto or HOST:PORT; got {self.ray}: Ray Data does not run through Ray's client. Run the "
                 "command on a node of the cluster, or submit it with `ray job submit`",
             )
+
+
+@settings
+class RunSettings(RaySettings):
+    """How a job runs over many recordings."""
+
+    max_errors: int | None = setting(
+        None,
+        "Number of recordings in error above which the command ends; what is done stays. Default: no limit.",
+        minimum=0,
+    )
