@@ -1,8 +1,10 @@
 """Recordings in object storage, which the in-memory file system of fsspec stands for."""
 
 import pickle
+import tarfile
 import zipfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,19 @@ def test_the_rows_of_a_table_are_relative_to_its_folder(bucket: Any):
     one, gone = read_manifest(["memory://bucket/list.csv"])
     assert (one.location, one.columns, one.problem) == ("memory://bucket/a/1.wav", {"text": "one"}, "")
     assert gone.problem == "memory://bucket/gone.wav: no such file"
+
+
+@pytest.mark.parametrize("name", ["x.tar", "*.tar", "{x..x}.tar"])
+def test_a_shard_in_object_storage(bucket: Any, name: str):
+    content = BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        header = tarfile.TarInfo("1.flac")
+        header.size = len(encode("flac"))
+        tar.addfile(header, BytesIO(encode("flac")))
+    bucket.pipe("/bucket/x.tar", content.getvalue())
+    (entry,) = read_manifest([f"memory://bucket/{name}"])
+    assert entry.location.endswith("bucket/x.tar#1")
+    assert load_waveform(entry.sound(ReadingSettings())).duration_s == 0.6
 
 
 def test_a_zip_file_is_a_folder(tmp_path: Path, bucket: Any):

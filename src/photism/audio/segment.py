@@ -11,7 +11,7 @@ from photism.audio.sources import SoundFile
 from photism.errors import InputError
 
 MARGIN_S = 1  # read before and after a segment, on which its resampled samples depend; soxr's filter is shorter
-SKIP_FROM_S = 20  # an earlier start is read from the beginning of the recording, in a hundredth of this time
+SKIP_FROM_S = 20  # an earlier start is read from the beginning of the recording, in .03 s
 TOLERANCE_S = 0.1  # lists round, and a segment may end so much after its recording
 
 Sample = TypeVar("Sample", bound=np.generic)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, BinaryIO, cast
 
-from photism.audio.object_storage import is_url
+from photism.audio.object_storage import file_system, is_object, is_url, object_errors
 from photism.audio.ogg_chain import FileSection
 from photism.audio.sources import open_source
 from photism.errors import InputError, is_fault_of_input
@@ -38,6 +38,10 @@ def expand_shards(pattern: str) -> list[str]:
         from webdataset.shardlists import expand_urls
     except ImportError:
         raise InputError("reading WebDataset shards needs webdataset: pip install 'photism[collection]'") from None
+    if "*" in pattern and is_object(pattern):
+        system, path = file_system(pattern)
+        with object_errors(pattern, "cannot be listed"):
+            return sorted(map(system.unstrip_protocol, system.glob(path)))
     return sorted(glob.glob(pattern)) if "*" in pattern else expand_urls(pattern)
 
 
