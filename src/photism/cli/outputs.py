@@ -88,7 +88,9 @@ class OutputPlan:
         self._open_job = None
         if choice.path is not None and self.is_job:
             self._open_job = output_opener(choice.path, job, survey, format=choice.format, force=choice.force)
-        is_resumed = choice.path is not None and self.is_job and _is_job_output(Path(choice.path))
+        is_resumed = (
+            choice.path is not None and self.is_job and _is_begun(Path(choice.path), is_folder=choice.is_folder)
+        )
         force = choice.force or is_resumed
         if choice.path is not None and not choice.is_table and (self.is_single or choice.is_folder):
             self.file_of = _plan_paths(manifest, self._name_of, choice.path, self._format.suffix, "-o", force=force)
@@ -200,9 +202,9 @@ def _given_locations(manifest: Manifest) -> list[str]:
     return [entry.location for listing in manifest.listings for entry in listing.entries()]
 
 
-def _is_job_output(path: Path) -> bool:
-    """Return whether a path is the output of a job, as far as its journal says."""
-    return (path / ".journal" if path.is_dir() else sibling(path, ".journal", prefix=".")).exists()
+def _is_begun(path: Path, *, is_folder: bool) -> bool:
+    """Return whether a job has begun to write an output, whatever its kind."""
+    return (path / ".journal" if is_folder else sibling(path, ".lock", prefix=".")).exists()
 
 
 def _plan_paths(
