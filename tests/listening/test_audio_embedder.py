@@ -100,7 +100,7 @@ def test_x_vectors_are_those_of_speaker_verification(x_vectors, embedders, noise
 
 def test_the_cosine_of_a_text_and_a_recording_is_the_score_of_the_caption_but_for_their_lengths(tiny, sounds):
     texts = ["An owl.", "A dog.", "a banana"]
-    ranker = CaptionRanker.from_pretrained(device="cpu")
+    ranker = tiny.model.ranker
     prompts = ranker.encoder.encode([*RECORDINGS, *sounds])
     cosines = tiny.embed([*RECORDINGS, *sounds]) @ tiny.embed_texts(texts).T
     # exp(score / T) = (Lᵀ·w)·(L⁻¹·k), whose lengths depend on the recording or on the text alone: a matrix of rank 1.
@@ -148,7 +148,7 @@ def test_a_recording_no_longer_than_a_window_is_one_window(embedders):
 
 
 def test_captions_and_what_is_known_come_with_the_vectors(tiny, sounds):
-    ranker = CaptionRanker.from_pretrained(device="cpu")
+    ranker = tiny.model.ranker
     found = list(tiny.stream(sounds))
     assert [list(each.captions[0]) for each in found] == ranker.rank(sounds, top_k=3)
     assert [each.known for each in found] == [(each,) for each in ranker.encoder.encode(sounds).known]
