@@ -24,25 +24,20 @@ class SoundJob:
     """Generate the batches of captions of a corpus: `photism sound --captions`.
 
     Attributes:
-        pipeline: settings that the pipeline is loaded with.
+        models: settings that the pipeline is loaded with.
         generation: settings of each recording.
         threads: number of threads, which determines how sums are rounded.
     """
 
-    pipeline: SoundPipelineSettings
+    models: SoundPipelineSettings
     generation: SoundSettings
     threads: int
-
-    @property
-    def model(self) -> str | None:
-        """Folder or id of the model."""
-        return None if self.pipeline.model is None else str(self.pipeline.model)
 
     def load(self) -> SoundWorker:
         """Load the pipeline."""
         from photism.audioldm2.pipeline import AudioLDM2Pipeline
 
-        pipeline = AudioLDM2Pipeline.from_pretrained(settings=self.pipeline)
+        pipeline = AudioLDM2Pipeline.from_pretrained(settings=self.models)
         pipeline.set_progress_bar_config(disable=True)
         return SoundWorker(self, pipeline)
 
@@ -62,7 +57,7 @@ class SoundWorker:
         from photism.fingerprint import combine
 
         self._job, self._pipeline = job, pipeline
-        self.fingerprint = combine(job.model)
+        self.fingerprint = combine(job.models.model)
 
     def stream(
         self, recordings: Iterable[Batch], *, on_error: OnError, on_progress: OnProgress | None = None
