@@ -129,7 +129,7 @@ class Index:
         """Create an index without rows.
 
         Args:
-            path: folder, whose name should end in .lance, or a URL of object storage.
+            path: folder, whose name must end in .lance, or a URL of object storage.
             models: model of the vectors; by default the bundled one.
             reading: how recordings are read.
             force: replace an index that is there.
