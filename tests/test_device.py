@@ -1,11 +1,16 @@
 """Devices by number, free memory, and memory that is returned to the operating system."""
 
+import os
+import subprocess
+import sys
+
 import psutil
 import pytest
 import torch
 
 from photism import device
 from photism.device import choose_device, free_bytes, trim_malloc
+from photism.encoder.onednn import _OPERATOR
 
 CPU = torch.device("cpu")
 
@@ -39,3 +44,32 @@ def test_a_number_below_zero_is_the_cpu_and_so_is_any_without_a_gpu(monkeypatch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert [choose_device(number) for number in (-1, 0, 3)] == [CPU] * 3
+
+
+SHAPES_SCRIPT = """
+import sys
+from photism.device import limit_kernel_caches
+if sys.argv[1] == "limited":
+    limit_kernel_caches()
+import psutil, torch
+from photism.encoder.onednn import linear
+weight = torch.ones(64, 64)
+def run(lengths):
+    for length in lengths:
+        linear(torch.ones(length, 64), weight)
+    return psutil.Process().memory_info().rss
+with torch.no_grad():
+    before = run(range(1, 200))
+    print(run(range(200, 1000)) - before)
+"""
+
+
+def test_the_kernels_of_many_lengths_are_not_kept():
+    if _OPERATOR is None:
+        pytest.skip("torch has no oneDNN")
+    variables = {name: value for name, value in os.environ.items() if name not in device.KERNEL_CACHES}
+    grown = {
+        limit: int(subprocess.check_output([sys.executable, "-c", SHAPES_SCRIPT, limit], env=variables, text=True))
+        for limit in ("limited", "unlimited")
+    }
+    assert grown["limited"] < grown["unlimited"] / 2

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "float16", "bfloat16")
 """Names of the dtypes that a model's weights can have."""
+KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
+"""Environment variables by which oneDNN, and torch's interface to it, limit the compiled kernels that they keep."""
+CACHED_KERNELS = "128"
+"""Kernels that are kept: more than the shapes of a step of Stable Diffusion, or of a batch of recordings."""
 
 
 def device_setting() -> Any:
@@ -55,6 +59,16 @@ def choose_device(device: int | str | torch.device | None) -> torch.device:
     except (AssertionError, NotImplementedError, RuntimeError) as error:  # which one depends on the build of torch
         reason = str(error).partition("\n")[0]
         raise InputError(f"device must be one of this machine, such as cpu or cuda; got {device!s}: {reason}") from None
+
+
+def limit_kernel_caches() -> None:
+    """Limit the memory of oneDNN's compiled kernels, unless the user has set a limit; before torch is imported.
+
+    oneDNN compiles a kernel for each shape, and keeps 1024 of them twice. Recordings of a thousand lengths would fill a
+    gigabyte, and hardly ever find a kernel of their own length in it.
+    """
+    for name in KERNEL_CACHES:
+        os.environ.setdefault(name, CACHED_KERNELS)
 
 
 def check_compiler() -> None:

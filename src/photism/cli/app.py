@@ -27,6 +27,7 @@ from photism.cli.speakers import speakers
 from photism.cli.text_streams import escape_unencodable
 from photism.cli.transcribe import transcribe
 from photism.cli.warning_lines import print_recording_warnings
+from photism.device import limit_kernel_caches
 from photism.library_logging import disable_telemetry
 from photism.output_files import printable
 from photism.training.recipes import RECIPES
@@ -81,6 +82,7 @@ def main() -> None:
     """Run the command line and exit with one of `ExitStatus`."""
     escape_unencodable()
     disable_telemetry()
+    limit_kernel_caches()
     shared: dict[str, Any] = {}
     try:
         status = app(standalone_mode=False, obj=shared)

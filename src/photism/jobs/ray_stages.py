@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.sources import SoundFile
+from photism.device import limit_kernel_caches
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ class Processor:
 
     def __init__(self, job: Job, fingerprint: str, threads: int) -> None:
         self._worker: Worker | Failure
+        limit_kernel_caches()
         try:
             self._worker = job.load()
             if self._worker.fingerprint != fingerprint:
