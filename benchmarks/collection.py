@@ -1,6 +1,6 @@
 """Compare a job in this process with the same job on Ray on this machine: `photism hear`, with and without `--ray`.
 
-    python -m benchmarks.throughput FOLDER [--recordings 2000] [--runs 3] [--window 2] [--long HOURS] [--threads 1]
+    python -m benchmarks.collection FOLDER [--recordings 2000] [--runs 3] [--window 2] [--long HOURS] [--threads 1]
 
 FOLDER is searched for recordings, of which --recordings are used; `python -m recipes.tiny.corpus` downloads the
 Tux Paint corpus. With --long, they are joined to one recording of so many hours, which is classified in windows.
@@ -65,7 +65,7 @@ def measure(side: str, listing: Path, window_s: float | None, threads: int | Non
     """Return the cost of a run, and the seconds of audio that it processed."""
     mark = f"{os.getpid()}-{time.monotonic_ns()}"
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "benchmarks.throughput", f"@{listing}", "--side", side]
+        command = [sys.executable, "-m", "benchmarks.collection", f"@{listing}", "--side", side]
         command += ["--output", f"{folder}/rows.jsonl", *(["--window", str(window_s)] if window_s else [])]
         command += ["--threads", str(threads)] if threads else []
         start = time.monotonic()
