@@ -123,9 +123,10 @@ class DrawWorker:
             for (number, recording), captions, known, output in zip(batch, ranked, prompts.known, outputs, strict=True):
                 name = files.pop(number).name
                 nearest = [(each["caption"], each["score"]) for each in captions]
-                yield self._outcome(number, name, recording, nearest, known, output)
-                if on_progress is not None:
+                outcome = self._outcome(number, name, recording, nearest, known, output)
+                if on_progress is not None:  # before the outcome, with which the recording is finished
                     on_progress(number, recording.duration_s, recording.duration_s)
+                yield outcome
 
     def _outcome(
         self,
