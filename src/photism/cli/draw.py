@@ -57,7 +57,6 @@ def draw(
     written as they are done, and the same command again goes on.
 
     Examples:
-        photism draw elephant.ogg
         photism draw elephant.ogg banana.ogg --images 4 --seed 7
         photism draw sounds -o images/ --seed 7
     """

@@ -7,6 +7,7 @@ import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
+from photism.cli.embed import embed as embed_recordings
 from photism.cli.flags import add_verb
 from photism.cli.output_settings import TurnOutput
 from photism.cli.outputs import OutputPlan
@@ -21,6 +22,8 @@ from photism.jobs.timeline_job import TimelineJob
 from photism.listening.settings import (
     DiarizationModelSettings,
     EmbeddingSettings,
+    EmbedModelSettings,
+    EmbedSettings,
     TimelineSettings,
     VerifySettings,
     XVectorModelSettings,
@@ -28,7 +31,7 @@ from photism.listening.settings import (
 from photism.manifest.read import read_manifest
 
 if TYPE_CHECKING:
-    from photism.listening.verification import Embedding, SpeakerVerifier
+    from photism.listening.verification import SpeakerVerifier
 
 EmbeddingFile = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, which ends in .safetensors or .npz.")
@@ -66,40 +69,36 @@ def timeline(
 
 
 def embed(
-    recordings: option.Files,
+    recordings: option.Recordings,
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
     reading: ReadingSettings,
     output: EmbeddingFile,
-    force: option.Force = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Process all recordings again, and overwrite existing files.")
+    ] = False,
 ) -> None:
     """Write x-vectors of recordings to a file.
 
-    An x-vector is stored under the name of its recording. photism embed writes those of whole folders to a table.
-    Unreadable recordings are reported and skipped; the exit status is then 2.
+    This is photism embed with --kind xvector. Unreadable recordings are reported and skipped; the exit status is then
+    2. Run the same command again to resume; finished recordings are skipped.
 
     Examples:
         photism speakers embed anna.wav ben.wav --model xvectors -o voices.npz
-        photism speakers embed *.ogg --model xvectors --device cuda --batch-size 32 -o voices.safetensors
+        photism speakers embed voices/ --model xvectors --device cuda --batch-size 32 -o voices.safetensors
     """
-    from photism.listening.embeddings import check_suffix, save_embeddings
+    from photism.listening.embeddings import check_suffix
 
     check_suffix(output)
-    check_writable(output, "-o", force=force)
-    files = open_recordings(recordings, reading)
-    names = [file.name for file in files]
-    repeated = next((name for index, name in enumerate(names) if name in names[:index]), None)
-    if repeated is not None:
-        raise InputError(f"{repeated} is given twice; give it once, since embeddings are stored by file name")
-    verifier = _load_verifier(model, settings)
-    embeddings: dict[str, Embedding] = {}
-    with recordings_bar("embedding", len(files)) as bar:
-        rows = verifier.stream(files, on_error=skip_and_release(bar, files), on_progress=bar.advance)
-        for number, embeddings[files[number].name] in rows:
-            files[number].release()
-        if embeddings:
-            save_embeddings(embeddings, output)
-    end_with_skipped(bar.skipped, len(files))
+    embed_recordings(
+        recordings,
+        models=EmbedModelSettings(kind="xvector", **vars(model)),
+        settings=EmbedSettings(**vars(settings)),
+        reading=reading,
+        output=str(output),
+        force=force,
+        running=RunSettings(),
+    )
 
 
 def enrol(
