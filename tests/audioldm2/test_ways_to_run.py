@@ -51,6 +51,7 @@ def test_second_order_schedulers_take_few_steps_by_default(sound_models):
     assert steps == [(number, 25) for number in range(1, 26)]
 
 
+@pytest.mark.slow
 def test_25_steps_are_close_to_200_of_the_reference(sound_models, ours):
     short = {"latents": LATENTS[:, :, :4], "guidance_scale": 1.0}
     many = latents_of(ours, **short, audio_length_in_s=0.16, num_inference_steps=200)

@@ -59,5 +59,7 @@ def unit_vectors(embeddings: Tensor, dtype: torch.dtype) -> NDArray[np.float32]:
         NotFiniteError: one is not finite, from a model of this dtype, or its length overflows or is 0.
     """
     embeddings = embeddings.float()
-    check_finite(embeddings.norm(dim=1, keepdim=True).log(), "lengths of the embeddings as logarithms", dtype)
+    lengths = embeddings.norm(dim=1, keepdim=True)
+    check_finite(lengths, "embeddings", dtype)
+    check_finite(lengths.log(), "logarithms of the lengths of the embeddings", dtype)  # of 0, which has no direction
     return normalize(embeddings, dim=1).cpu().numpy()
