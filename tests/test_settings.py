@@ -1,6 +1,7 @@
 """One declaration of a setting: its check, its documentation, its YAML and its keyword argument."""
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -166,3 +167,10 @@ def test_a_file_that_cannot_be_used(tmp_path, text, message):
 
 def test_differences_name_the_setting_and_both_values():
     assert differences(Base(steps=1), Base(steps=2, mode="slow"), ignored=frozenset({"mode"})) == ["steps: 1, 2"]
+
+
+def test_an_error_can_be_passed_on_to_another_process():
+    error = SettingError("layer", "needs {}; got {braces}", "kind")
+    found = pickle.loads(pickle.dumps(error))
+    assert (type(found), str(found)) == (SettingError, str(error))
+    assert found.message({"kind": "--kind", "layer": "--layer"}) == "--layer needs --kind; got {braces}"

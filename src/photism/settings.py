@@ -51,6 +51,10 @@ class SettingError(InputError):
         self.name, self.problem, self.others = name, problem, others
         super().__init__(self.message({}))
 
+    def __reduce__(self) -> tuple[type[SettingError], tuple[str, ...]]:
+        """Return what pickle makes the error of: its arguments, in place of its message."""
+        return type(self), (self.name, self.problem, *self.others)
+
     def message(self, names: Mapping[str, str]) -> str:
         """Return the message, with settings called as `names` says, or else by their own names."""
         name, *others = (names.get(each, each) for each in (self.name, *self.others))

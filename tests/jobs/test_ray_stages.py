@@ -21,6 +21,7 @@ from photism.jobs.ray_stages import (
     read_batches,
     unpack,
 )
+from photism.jobs.ray_worker import _fingerprint
 from tests.support.level_job import LevelJob, write_noise
 
 
@@ -47,6 +48,14 @@ def test_recordings_are_decoded_once_and_those_that_cannot_be_pass(batch, paths)
         np.testing.assert_array_equal(sound.decoded.samples, load_waveform(path).samples)
         assert sound.source == path
     assert part[3].sound.decoded is None
+
+
+def test_a_bug_in_a_reader_is_left_to_the_process_of_the_model(batch, monkeypatch):
+    def fail(*_, **__):
+        raise KeyError("bug")
+
+    monkeypatch.setattr("photism.audio.streaming.stream_samples", fail)
+    assert [sound.decoded for _, sound in next(decoded(batch))] == [None] * 4
 
 
 def test_a_part_has_a_limited_duration(batch, monkeypatch):
@@ -95,3 +104,20 @@ def test_what_ends_the_job_comes_back_as_the_error_that_it_is(batch, job, finger
     assert isinstance(answer, Failure)
     assert type(answer.error) is kind
     assert words in str(answer.error)
+
+
+class UnportableError(Exception):
+    """An error that cannot be pickled and unpickled, as those of some libraries."""
+
+    def __init__(self, what, why):
+        super().__init__(f"{what} {why}")
+
+
+def test_an_error_that_cannot_be_passed_on_keeps_its_type_and_words(batch, monkeypatch):
+    def fail(_):
+        raise UnportableError("a layer", "is missing")
+
+    monkeypatch.setattr(LevelJob, "load", fail)
+    answer = run_processor(LevelJob(), batch)
+    assert repr(answer.error) == "RuntimeError('UnportableError: a layer is missing')"
+    assert repr(_fingerprint(LevelJob())) == f"Failure(error={answer.error!r})"

@@ -62,6 +62,15 @@ class Failure(NamedTuple):
 
     error: Exception
 
+    @classmethod
+    def of(cls, error: Exception) -> Failure:
+        """Return an error, or its type and words in a RuntimeError if it cannot be passed on to another process."""
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:
+            return cls(RuntimeError(f"{type(error).__name__}: {error}"))
+        return cls(error)
+
 
 def pack(values: object) -> Any:
     """Return a table of one row, as Ray Data passes it on, that contains a pickled object."""
@@ -134,7 +143,7 @@ def decode_short(sound: SoundFile) -> Waveform | None:
             if count > SHIPPED_S * SAMPLING_RATE:
                 return None
         return Waveform(np.concatenate(blocks), sound.warnings)
-    except InputError:
+    except Exception:  # the process of the model meets it again, and reports it
         return None
     finally:
         sound.release()
@@ -162,7 +171,7 @@ class Processor:
             if "torch" in sys.modules:  # otherwise the model does not use it
                 sys.modules["torch"].set_num_threads(threads)
         except Exception as error:  # Ray would not pass on the type of an error in a constructor
-            self._worker = Failure(error)
+            self._worker = Failure.of(error)
 
     def __call__(self, table: Any) -> Any:
         """Return a table of the recordings that were finished (`Finished`), or of the `Failure` that ends the job."""
@@ -171,11 +180,11 @@ class Processor:
         try:
             return pack([each for batch in unpack(table) for each in finish(batch, self._worker)])
         except Exception as error:
-            return pack(Failure(error))
+            return pack(Failure.of(error))
 
 
 def finish(batch: Sequence[Numbered], worker: Worker) -> list[Finished]:
-    """Return what came of each recording of a batch, in its order."""
+    """Return the result of each recording of a batch, in its order."""
     results: dict[int, Outcome | InputError] = {}
     with recorded_warnings() as caught:
         for outcome in worker.stream((each.sound for each in batch), on_error=results.__setitem__):

@@ -272,7 +272,7 @@ def _fingerprint(job: Job) -> str | Failure:
     try:
         return job.load().fingerprint
     except Exception as error:
-        return Failure(error)
+        return Failure.of(error)
 
 
 def _portable(sound: Any) -> Any:
