@@ -92,3 +92,10 @@ def test_mistakes_are_found_before_the_model_is_loaded(embed, sounds, monkeypatc
     monkeypatch.setattr(AudioEmbedder, "from_pretrained", lambda *_, **__: pytest.fail("loaded a model"))
     result = embed(sounds[0], *arguments)
     assert message in str(result.exception)
+
+
+def test_the_device_decides_how_a_cluster_is_divided(embed, sounds, monkeypatch):
+    given = []
+    monkeypatch.setattr("photism.cli.embed.process", lambda *_, device=None, **__: given.append(device))
+    assert embed(sounds[0], "--device", "cpu").exit_code == 0
+    assert given == ["cpu"]

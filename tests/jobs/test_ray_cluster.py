@@ -21,6 +21,11 @@ MB = 2**20
         ([{"CPU": 16}, {"CPU": 2}], {}, Layout(9, 2, 1.5, 0, 0.25)),
         ([{"CPU": 16}, {"memory": 1}], {"workers": 2}, Layout(2, 4, 3, 0, 0.25)),
         ([{"CPU": 8, "GPU": 1}, {"CPU": 8, "GPU": 2}, {"CPU": 64}], {}, Layout(3, 1, 1, 1, 1)),
+        ([{"CPU": 8, "GPU": 8}], {}, Layout(8, 1, 0.75, 1, 0.25)),
+        ([{"CPU": 4, "GPU": 8}], {}, Layout(8, 1, 0.375, 1, 0.25)),
+        ([{"CPU": 5, "GPU": 4}], {}, Layout(4, 1, 0.937, 1, 1)),
+        ([{"CPU": 2, "GPU": 4}, {"CPU": 64}], {}, Layout(4, 1, 0.375, 1, 1)),
+        ([{"GPU": 1}, {"CPU": 2}], {}, Layout(1, 1, 0, 1, 1)),
         ([{"CPU": 8, "GPU": 1}], {"device": "cpu"}, Layout(2, 4, 3, 0, 0.25)),
     ],
 )
@@ -28,9 +33,19 @@ def test_a_worker_for_each_gpu_or_for_four_cpus(nodes, options, expected):
     assert plan_layout(nodes, **options) == expected
 
 
-def test_a_cluster_without_cpus_is_refused():
-    with pytest.raises(InputError, match="neither a GPU nor a CPU"):
-        plan_layout([{"memory": 1.0}])
+def test_readers_find_a_cpu_beside_the_workers():
+    for cpus in range(1, 20):
+        for gpus in range(1, 20):
+            layout = plan_layout([{"CPU": cpus, "GPU": gpus}])
+            assert gpus * layout.worker_cpus + layout.reader_cpus <= cpus, (cpus, gpus)
+
+
+@pytest.mark.parametrize(
+    ("node", "problem"), [({"memory": 1.0}, "neither a GPU nor a CPU"), ({"GPU": 2}, "no CPU to decode recordings")]
+)
+def test_a_cluster_without_cpus_is_refused(node, problem):
+    with pytest.raises(InputError, match=problem):
+        plan_layout([node])
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="File to write: .parquet, .lance, .npz, .safetensors or .jsonl. The same command again goes on with what "
-        "it does not have. Default: print JSON Lines.",
+        help="File to write: .parquet, .lance, .npz, .safetensors or .jsonl; or a folder, for a .jsonl file of each "
+        "recording. The same command again goes on with what it does not have. Default: print JSON Lines.",
     ),
 ]
 
@@ -52,4 +52,4 @@ def embed(
     manifest = read_manifest(recordings, allow_missing=True)
     suffix = "" if output is None or is_folder(output) else Path(output).suffix[1:].lower()
     plan = OutputPlan(job, manifest, OutputChoice(output, suffix or "jsonl", force=force))
-    process(job, manifest, plan, running, description="embedding")
+    process(job, manifest, plan, running, description="embedding", device=models.device)

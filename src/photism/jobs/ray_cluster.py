@@ -23,8 +23,9 @@ from photism.jobs.settings import LOCAL
 WORKER_THREADS = 4
 """CPUs of a worker without a GPU: more processes hold more copies of the model, more threads wait for each other."""
 READER_SHARE = 0.25
-"""Part of a CPU that the scheduler keeps for a reader where the models run on CPUs too. Readers and models then share
-the CPUs as the operating system divides them, and neither waits for the other with CPUs idle."""
+"""Part of a CPU that the scheduler keeps for a reader where the models run on CPUs too, or need all of them for their
+GPUs. Readers and models then share the CPUs as the operating system divides them, and neither waits for the other with
+CPUs idle."""
 OBJECT_STORE_BYTES = 2 * 2**30
 """Largest object store of a local cluster: nine hours of decoded sound."""
 LEAST_OBJECT_STORE_BYTES = 80 * 2**20  # Ray accepts no less than 75 MiB
@@ -66,14 +67,15 @@ def plan_layout(nodes: Sequence[Mapping[str, float]], *, device: object = None, 
         workers: number of workers; by default as many as the nodes have room for.
 
     Raises:
-        InputError: the nodes have neither GPUs nor CPUs.
+        InputError: the nodes have no CPU.
     """
     gpus = 0 if str(device) == "cpu" else floor(sum(node.get("GPU", 0) for node in nodes))
     cpus = [floor(node.get("CPU", 0)) for node in nodes if node.get("CPU", 0) >= 1]
-    if gpus:
-        return Layout(workers or gpus, 1, worker_cpus=1, worker_gpus=1, reader_cpus=1)
     if not cpus:
-        raise InputError("the Ray cluster has neither a GPU nor a CPU; start its nodes with --num-cpus or --num-gpus")
+        has = "no CPU to decode recordings" if gpus else "neither a GPU nor a CPU"
+        raise InputError(f"the Ray cluster has {has}; start its nodes with --num-cpus")
+    if gpus:
+        return _gpu_layout(nodes, workers or gpus)
     threads = min(WORKER_THREADS, *cpus)
     return Layout(
         workers or sum(each // threads for each in cpus),
@@ -81,6 +83,20 @@ def plan_layout(nodes: Sequence[Mapping[str, float]], *, device: object = None, 
         worker_cpus=threads * (1 - READER_SHARE),
         worker_gpus=0,
         reader_cpus=READER_SHARE,
+    )
+
+
+def _gpu_layout(nodes: Sequence[Mapping[str, float]], workers: int) -> Layout:
+    """Return a layout with a GPU for each worker, which leaves CPUs to the readers on some node."""
+    pairs = [(floor(node.get("CPU", 0)), floor(node.get("GPU", 0))) for node in nodes]
+    fewest = min(cpus / gpus for cpus, gpus in pairs if gpus)
+    is_spare = any(cpus > gpus for cpus, gpus in pairs)
+    return Layout(
+        workers,
+        1,
+        worker_cpus=min(1, floor(1000 * fewest * (1 - READER_SHARE)) / 1000),
+        worker_gpus=1,
+        reader_cpus=1 if is_spare else READER_SHARE,
     )
 
 
