@@ -177,3 +177,19 @@ def test_formats(table):
     assert [row["keep"] for row in rows] == ["yes", "no", "no", "no", "no"]
     assert {row["group"] for row in rows} == {"1"}
     assert format_duplicates([], "table") == "no near-duplicates\n"
+
+
+def test_files_that_changed_meanwhile_are_compared_again(folder, tmp_path):
+    for name in ("word.wav", "copy of word.wav"):
+        shutil.copy(folder / name, tmp_path)
+    table = table_of(tmp_path, tmp_path, ["word.wav", "copy of word.wav"], [*unit_vectors(1, 16, seed=5)] * 2)
+
+    def is_identical():
+        (group,) = find_duplicates(table, by_vectors=True)
+        return group.duplicates[0].is_identical
+
+    assert is_identical()
+    damaged = bytearray((tmp_path / "word.wav").read_bytes())
+    damaged[-1] ^= 1
+    (tmp_path / "word.wav").write_bytes(damaged)
+    assert not is_identical()

@@ -46,6 +46,17 @@ def test_a_name_is_shown_in_one_line():
     assert shown(NOT_UTF8) == "/sounds/\\udcff.wav"
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (3.25, "3.25 s"), (62.5, "1:02.5"), (3603, "1:00:03")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (3.25, "3.25 s"),
+        (59.999, "1:00.0"),
+        (62.5, "1:02.5"),
+        (3599.96, "1:00:00"),
+        (3603, "1:00:03"),
+        (3659.7, "1:01:00"),
+    ],
+)
 def test_times(seconds, text):
     assert clock(seconds) == text

@@ -42,7 +42,7 @@ NOT_NEEDED = (VECTOR, "captions", "labels")
 
 @dataclass(frozen=True)
 class Duplicate:
-    """A recording, or a segment, that is another one again.
+    """A recording, or a segment, that is a copy of another one.
 
     Attributes:
         found: it, with its similarity as its score.
@@ -99,17 +99,18 @@ def find_duplicates(
     hits = [Hit.of(row, 1.0) for row in table.select(columns).to_pylist()]
     order = sorted(range(len(hits)), key=lambda number: _preference(hits[number]))
     hits = [hits[number] for number in order]
+    is_identical = partial(_is_identical, checksum=cache(_checksum))
     if by_vectors:
         vectors = vectors_of(table.column(VECTOR))[order]
         lengths = np.array([_length_s(hit) for hit in hits])
         lowest = VECTOR_SIMILARITY if similarity is None else similarity
-        pairs = _pairs(hits, vectors, lengths, lowest, None, on_progress)
+        pairs = _pairs(hits, vectors, lengths, lowest, None, is_identical, on_progress)
     else:
         acoustic = AcousticSimilarity(partial(_samples, hits))
         signatures, lengths = acoustic.signatures(len(hits), on_error, on_progress)
         lowest = COPY_CORRELATION if similarity is None else similarity
         compare, coarse = partial(acoustic, lowest=lowest), min(lowest, CANDIDATE_SIMILARITY)
-        pairs = _pairs(hits, signatures, lengths, coarse, compare, None)
+        pairs = _pairs(hits, signatures, lengths, coarse, compare, is_identical, None)
     return _grouped(list(pairs))
 
 
@@ -125,11 +126,13 @@ def _pairs(
     lengths: NDArray[np.floating[Any]],
     similarity: float,
     compare: Callable[[int, int], float | None] | None,
+    is_identical: Callable[[Hit, Hit], bool],
     on_progress: Callable[[int, int], None] | None,
 ) -> Iterator[Duplicate]:
     """Yield the duplicates of rows by their vectors (N, D) and lengths (N,).
 
-    `compare` returns the similarity of two rows, and None if they are no duplicates.
+    `compare` returns the similarity of two rows, and None if they are no duplicates; `is_identical` returns whether
+    their files have the same bytes.
     """
     count = len(hits)
     codes = {location: code for code, location in enumerate(dict.fromkeys(hit.location for hit in hits))}
@@ -150,7 +153,7 @@ def _pairs(
                 if score is not None:
                     is_duplicate[number] = True
                     found = Hit(*_place(hits[number]), score, hits[number].row)
-                    yield Duplicate(found, hits[kept], _is_identical(hits[kept], found))
+                    yield Duplicate(found, hits[kept], is_identical(hits[kept], found))
         if on_progress is not None:
             on_progress(min(start + block, count), count)
 
@@ -216,23 +219,18 @@ def _length_s(hit: Hit) -> float:
     return float(hit.row.get("duration_s") or 0.0)
 
 
-def _is_identical(one: Hit, other: Hit) -> bool:
+def _is_identical(one: Hit, other: Hit, *, checksum: Callable[[Path], bytes]) -> bool:
     """Return whether two files have the same bytes."""
     paths = local_path(one.location), local_path(other.location)
     if paths[0] is None or paths[1] is None:
         return False
     try:
-        return _size(paths[0]) == _size(paths[1]) and _checksum(paths[0]) == _checksum(paths[1])
+        sizes = paths[0].stat().st_size, paths[1].stat().st_size
+        return sizes[0] == sizes[1] and checksum(paths[0]) == checksum(paths[1])
     except OSError:
         return False
 
 
-@cache
-def _size(path: Path) -> int:
-    return path.stat().st_size
-
-
-@cache
 def _checksum(path: Path) -> bytes:
     digest = hashlib.sha256()
     with path.open("rb") as file:

@@ -56,8 +56,11 @@ def is_missing(location: str) -> bool:
 
 def clock(seconds: float) -> str:
     """Return a time as a person reads it: 3.2 s, 1:02.5 or 1:00:03."""
-    if seconds < 60:
+    if round(seconds, 2) < 60:
         return f"{round(seconds, 2):g} s"
     minutes, rest = divmod(round(seconds, 1), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    return f"{hours}:{minutes:02}:{rest:02.0f}" if hours else f"{minutes}:{rest:04.1f}"
+    if minutes < 60:
+        return f"{minutes:.0f}:{rest:04.1f}"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
