@@ -242,7 +242,7 @@ def test_a_query_by_another_model_is_refused(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(IndexJob, "load", lambda self: workers.pop(0))
     opened = Index.open(tmp_path / "i.lance")
     assert opened.load_embedder().fingerprint == opened.fingerprint
-    with pytest.raises(InputError, match=r"i.lance was computed with another model than talk"):
+    with pytest.raises(InputError, match=r"i.lance was computed with .*, not with talk"):
         opened.load_embedder("talk")
 
 

@@ -64,7 +64,7 @@ class GoneRecordings:
     """Stored locations of recordings that are gone.
 
     Attributes:
-        removable: those that were deleted or renamed, as it seems.
+        removable: those that are neither listed any more nor doubtful.
         doubtful: those of folders that look as if a disk is not mounted.
     """
 

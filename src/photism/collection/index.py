@@ -313,7 +313,8 @@ class Index:
         if embedder.fingerprint != self.fingerprint:
             name, named = models.model or BUNDLED, self.job.models.model or BUNDLED
             raise InputError(
-                f"{self.table.uri} was computed with another model than {name}: its own is {named}, as it was then"
+                f"{self.table.uri} was computed with {named} (fingerprint {self.fingerprint}), not with {name} "
+                f"(fingerprint {embedder.fingerprint}); give --model the folder of {named} as it was then"
             )
         self._embedder = embedder
         return embedder

@@ -57,7 +57,7 @@ def check_wanted(wanted: Sequence[object], texts: Sequence[str]) -> None:
     """Check that something is searched for, and that no text is blank.
 
     Raises:
-        InputError: it is not so.
+        InputError: nothing is searched for, or a text is blank.
     """
     if not wanted:
         raise InputError("nothing is searched for; give a text or --sound")

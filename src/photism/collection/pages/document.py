@@ -12,7 +12,8 @@ from photism.files import as_utf8
 from photism.output_files import printable
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; media-src file: data: http: https:"
-"""Content security policy: whatever a name or caption contains, the page sends nothing anywhere."""
+"""Content security policy: whatever a name or caption contains, the page loads nothing but recordings, from their files
+or URLs."""
 
 
 def document(title: str, body: str, *, scripts: Sequence[str]) -> str:
