@@ -1,13 +1,16 @@
 """Manifests: what a command was given, as entries in a stable order."""
 
+import ntpath
 import os
 import pickle
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, RecordingWarning
+from photism.manifest.folders import _parents  # pyright: ignore[reportPrivateUsage]
 from photism.manifest.read import read_manifest
 
 WAV = b"RIFF\x00\x00\x00\x00WAVEfmt "
@@ -166,3 +169,36 @@ def test_the_key_depends_on_place_and_version_not_on_the_working_folder(sounds: 
     changed = next(iter(read_manifest(["b.wav"])))
     assert (changed.key[:16], len(changed.key)) == (before.key[:16], 24)
     assert changed.key[16:] != before.key[16:]
+
+
+def test_a_pattern_follows_links_once_as_a_folder_does(sounds: Path, tmp_path: Path):
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "o.wav").write_bytes(WAV)
+    for name, target in (("a/up", ".."), ("again", "."), ("l1", "../outside"), ("out", "../..")):
+        (sounds / name).symlink_to(target)
+    of_folder = locations("sounds")
+    assert of_folder == sorted([*ALL, "sounds/l1/o.wav"])
+    assert locations("sounds/**/*") == of_folder
+    assert locations("sounds/**") == of_folder
+    assert locations("sounds/**/**/*.wav") == [each for each in of_folder if each.endswith(".wav")]
+
+
+def test_a_recursive_pattern_without_a_folder_before_it(sounds: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(sounds)
+    assert locations("**/*.wav") == ["@x.wav", "b.wav"]
+    assert locations(f"{sounds}/**/*.wav") == [f"{sounds}/@x.wav", f"{sounds}/b.wav"]
+
+
+def test_names_stay_in_the_output_folder(sounds: Path):
+    (sounds / "a.wav").write_bytes(WAV)
+    assert [entry.name for entry in read_manifest(["sounds/*/../a.wav"])] == ["a.wav"]
+    assert [entry.name for entry in read_manifest(["sounds/*/../../sounds/b.wav"])] == ["b.wav"]
+    assert next(iter(read_manifest(["sounds/**"]))).name == "@x.wav"
+
+
+def test_patterns_on_windows(sounds: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("photism.manifest.files.PurePath", PureWindowsPath)
+    monkeypatch.setattr(os.path, "relpath", lambda path, start: path.removeprefix(f"{start}/").replace("/", "\\"))
+    assert [entry.name for entry in read_manifest(["sounds/*/*"])] == ["a/10.flac", "a/2.ogg"]
+    monkeypatch.setattr(os.path, "dirname", ntpath.dirname)
+    assert list(islice(_parents("C:\\sounds\\b.wav"), 9)) == ["C:\\sounds", "C:\\"]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from photism.errors import os_error_message
 from photism.manifest.entry import Entry
-from photism.manifest.files import file_entry
+from photism.manifest.files import file_entry, relative_name
 from photism.manifest.recognition import DATA_SET_SUFFIXES, HEADER_BYTES, has_sound_header, has_sound_suffix
 
 
@@ -36,7 +36,7 @@ class FolderListing:
     """Recordings in a folder and in the folders in it, in the order of their names.
 
     Hidden files and folders are skipped. A symbolic link to a folder is followed, unless that folder is in the one that
-    is listed, or was listed before.
+    is listed, contains it, or was listed before.
 
     Attributes:
         folder: path of the folder.
@@ -115,7 +115,8 @@ def _sorted_entries(folder: str, prefix: str) -> Iterator[Found]:
 def _is_new(link: str, root: str, visited: set[str]) -> bool:
     """Return whether a link leads to a folder that is not listed otherwise, and note it."""
     target = os.path.realpath(link)
-    if target in visited or PurePath(target).is_relative_to(root):
+    within = {target, *map(str, PurePath(target).parents)}
+    if not visited.isdisjoint(within) or PurePath(root).is_relative_to(target):
         return False
     visited.add(target)
     return True
@@ -126,7 +127,7 @@ class GlobListing:
     """Recordings that match a pattern, and those in the folders that match, in the order of their paths.
 
     Attributes:
-        pattern: pattern with *, ? or [...]; ** matches any number of folders.
+        pattern: pattern with *, ? or [...]; ** matches any number of folders, and links as `FolderListing` does.
     """
 
     pattern: str
@@ -137,20 +138,22 @@ class GlobListing:
         for path in self.paths():
             name = os.path.relpath(path, root or ".")
             if os.path.isdir(path):
-                yield from FolderListing(path, f"{name}/").entries()
+                prefix = "" if name == "." else f"{relative_name(name)}/"
+                yield from FolderListing(path, prefix).entries()
             else:
-                yield file_entry(path, name)
+                yield file_entry(path, relative_name(name))
 
     def paths(self) -> Iterator[str]:
         """Yield the recordings and folders that match, sorted, and nothing that is in one of these folders."""
         folders: set[str] = set()
-        for path in sorted(glob.iglob(self.pattern, recursive=True)):
+        for path in sorted(set(_matches(self.pattern))):
             parents = list(_parents(path))
             if not folders.isdisjoint(parents) or any(each.endswith(DATA_SET_SUFFIXES) for each in [*parents, path]):
                 continue
             if os.path.isdir(path):
-                folders.add(path.rstrip("/"))
-                yield path
+                if not _is_loop(path):
+                    folders.add(path.rstrip(f"/{os.sep}"))
+                    yield path
             elif is_recording(path):
                 yield path
 
@@ -164,6 +167,50 @@ def glob_root(pattern: str) -> str:
     return pattern[: min((pattern.index(each) for each in "*?[" if each in pattern), default=len(pattern))]
 
 
+def _matches(pattern: str) -> Iterator[str]:
+    """Yield the paths that match a pattern, some of them more than once; for ** at its end only the folder before it.
+
+    `glob` follows links for **, and a link to a folder that it is in up to 40 times.
+    """
+    parts = pattern.replace(os.sep, "/").split("/")
+    if "**" not in parts:
+        yield from glob.iglob(pattern)
+        return
+    place = parts.index("**")
+    before, after = "/".join(parts[:place]) or "/" * (place > 0), "/".join(parts[place + 1 :])
+    for base in glob.iglob(before) if before else [""]:
+        if not os.path.isdir(base or "."):
+            continue
+        if not after:
+            yield base or "."
+            continue
+        for folder in _folders(base, os.path.realpath(base), {os.path.realpath(base)}):
+            yield from _matches(os.path.join(glob.escape(folder), after))
+
+
+def _folders(folder: str, root: str, visited: set[str]) -> Iterator[str]:
+    """Yield a folder and the folders in it, without those that are hidden or cannot be read."""
+    yield folder
+    try:
+        with os.scandir(folder or ".") as scanned:
+            inner = [each.name for each in scanned if each.is_dir() and not each.name.startswith(".")]
+    except OSError:
+        return
+    for name in inner:
+        path = os.path.join(folder, name)
+        if not name.endswith(DATA_SET_SUFFIXES) and (not os.path.islink(path) or _is_new(path, root, visited)):
+            yield from _folders(path, root, visited)
+
+
+def _is_loop(folder: str) -> bool:
+    """Return whether a folder is a link to one that it is in."""
+    place = folder.rstrip(f"/{os.sep}")
+    parent = os.path.realpath(os.path.dirname(place))
+    return os.path.islink(place) and PurePath(parent).is_relative_to(os.path.realpath(place))
+
+
 def _parents(path: str) -> Iterator[str]:
-    while (path := os.path.dirname(path)).strip("/"):
-        yield path
+    """Yield the folders that a path is in, up to the root, which is its own folder."""
+    while (folder := os.path.dirname(path)) not in ("", path):
+        yield folder
+        path = folder
