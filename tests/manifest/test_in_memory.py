@@ -10,7 +10,7 @@ from datasets import Audio, ClassLabel, Dataset, DatasetDict
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.waveform import load_waveform
-from photism.errors import InputError
+from photism.errors import InputError, RecordingWarning
 from photism.manifest.in_memory import as_manifest
 from photism.manifest.read import read_manifest
 
@@ -79,7 +79,16 @@ def test_data_sets(captioned, is_streamed):
 def test_paths_are_arguments_and_entries_stay(captioned):
     of_command = list(read_manifest([str(captioned)]))
     assert list(as_manifest(captioned)) == list(as_manifest([Path(captioned)])) == of_command
-    assert as_manifest(of_command) == of_command
+    manifest = as_manifest(of_command)
+    assert (list(manifest), manifest.count) == (of_command, len(of_command))
+    assert as_manifest(manifest) is manifest
+
+
+@pytest.mark.parametrize("kind", [list, iter])
+def test_an_entry_that_is_given_twice_is_read_once(captioned, kind):
+    (entry,) = read_manifest([str(captioned / "0.wav")])
+    with pytest.warns(RecordingWarning, match=r"0\.wav: listed more than once; read once"):
+        assert list(as_manifest(kind([entry, entry]))) == [entry]
 
 
 @pytest.mark.parametrize(

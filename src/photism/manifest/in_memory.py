@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -25,8 +25,8 @@ Recordings: TypeAlias = "Manifest | Iterable[Entry] | Place | Sequence[Place] | 
 DataFrame or another table that pyarrow reads; a data set of `datasets`, or a dict of its splits; or entries."""
 
 
-def as_manifest(recordings: Recordings) -> Manifest | Iterable[Entry]:
-    """Return recordings as a manifest, or as the entries that they are.
+def as_manifest(recordings: Recordings) -> Manifest:
+    """Return recordings as a manifest. It can be iterated once if they can.
 
     Raises:
         InputError: as in `read_manifest`, there are no recordings, or rows have no column with a recording.
@@ -37,16 +37,37 @@ def as_manifest(recordings: Recordings) -> Manifest | Iterable[Entry]:
     if splits is not None:
         return Manifest([SplitListing(splits)])
     items = _rows_of_table(recordings) if _is_table(recordings) else recordings
+    if isinstance(items, Manifest):
+        return items
     if not isinstance(items, list | tuple):
-        return cast("Manifest | Iterable[Entry]", items)
+        return Manifest([EntryListing(cast("Iterable[Entry]", items))])
     given = cast("Sequence[Any]", items)
     if not given:
         raise InputError("recordings must not be empty")
     if isinstance(given[0], Entry):
-        return given
+        return Manifest([EntryListing(given)])
     if isinstance(given[0], Mapping):
         return Manifest([RowListing.of(given)])
     return read_manifest([os.fspath(each) for each in given])
+
+
+@dataclass(frozen=True)
+class EntryListing:
+    """Recordings that are entries already.
+
+    Attributes:
+        given: the entries.
+    """
+
+    given: Iterable[Entry]
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the entries."""
+        return iter(self.given)
+
+    def count(self) -> int | None:
+        """Return the number of entries; None for a generator."""
+        return len(self.given) if isinstance(self.given, Sized) else None
 
 
 @dataclass(frozen=True)
