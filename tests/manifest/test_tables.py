@@ -55,3 +55,10 @@ def test_the_line_of_an_error_is_named(tmp_path):
         InputError, match=r"metadata.jsonl, line 2, must be a JSON object; it cannot be read: Expecting"
     ):
         list(read_json_lines(tmp_path / "metadata.jsonl"))
+
+
+def test_columns_of_one_name_are_numbered(tmp_path):
+    (tmp_path / "list.csv").write_text("file,text, text ,text_2,text,,\na.wav,1,2,3,4,,\n")
+    assert list(read_table(tmp_path / "list.csv")) == [
+        {"file": "a.wav", "text": "1", "text_3": "2", "text_2": "3", "text_4": "4", "": ""}
+    ]

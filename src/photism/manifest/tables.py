@@ -6,9 +6,9 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -76,7 +76,7 @@ def json_rows(path: str | Path) -> Iterator[NumberedRow]:
 
 
 def read_table(path: str | Path, *, delimiter: str | None = None, quoted: bool = True) -> Iterator[Mapping[str, str]]:
-    """Yield the rows of a CSV file with a header, by the names of its columns.
+    """Yield the rows of a CSV file with a header, by the names of its columns; a repeated name gets a number.
 
     Args:
         path: path, or URL of object storage.
@@ -116,7 +116,7 @@ def table_rows(path: str | Path, *, delimiter: str | None = None, quoted: bool =
         if fields is None:
             return
         if header is None:
-            header = [name.strip() for name in fields]
+            header = _distinct([name.strip() for name in fields])
         elif any(fields[len(header) :]):
             problem = (
                 f"{path}, line {reader.line_num}, must have the {len(header)} fields of the header; it has "
@@ -125,6 +125,18 @@ def table_rows(path: str | Path, *, delimiter: str | None = None, quoted: bool =
             yield NumberedRow(reader.line_num, {}, problem)
         elif fields:
             yield NumberedRow(reader.line_num, dict(zip(header, fields, strict=False)))
+
+
+def _distinct(header: Sequence[str]) -> list[str]:
+    """Return the names of columns, those that are repeated with a number: a, a_2, a_3. Empty ones stay."""
+    names: list[str] = []
+    for name in header:
+        numbered = (f"{name}_{number}" for number in count(2))
+        is_repeated = bool(name) and name in names
+        names.append(
+            next(each for each in numbered if each not in header and each not in names) if is_repeated else name
+        )
+    return names
 
 
 def delimiter_of(header: str) -> str:
