@@ -6,6 +6,7 @@ import os
 import pickle
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from photism.audio.waveform import load_waveform
 from photism.errors import InputError
 from photism.manifest.places import sound_at
 from photism.manifest.read import read_manifest
+from photism.manifest.shards import ShardListing
 from tests.fuzz.corpus import encode
 
 FILES = {
@@ -137,3 +139,17 @@ def test_a_pattern_without_shards_is_an_error():
         read_manifest(["y-*.tar"])
     write_shard(Path("y.tar"), {"a.txt": b"x"})
     assert [entry.problem for entry in read_manifest(["y.tar"])] == ["y.tar: no recordings in this shard"]
+
+
+def test_a_shard_of_http_is_downloaded_once(monkeypatch: pytest.MonkeyPatch):
+    downloads: list[str] = []
+
+    def download(url: str, *args: Any, **kwargs: Any) -> io.BytesIO:
+        downloads.append(url)
+        return io.BytesIO(Path("shard-000.tar").read_bytes())
+
+    listing = ShardListing(["https://example.org/x.tar"])
+    monkeypatch.setattr("photism.audio.download.download", download)
+    sounds = [load_waveform(entry.sound(ReadingSettings())) for entry in listing.entries()]
+    assert [sound.duration_s for sound in sounds] == pytest.approx([0.6] * 5, abs=0.05)
+    assert len(downloads) == 1

@@ -97,7 +97,7 @@ class ShardListing:
     """Recordings in shards, at locations such as "shard-000.tar#key".
 
     The shards are read in the order of their names, and of a recording only its place: it is opened when it is needed.
-    Those in a compressed shard are held in memory one at a time.
+    Those in a shard that is compressed or read by http(s), which has no parts, are held in memory one at a time.
 
     Attributes:
         shards: paths or URLs of the shards.
@@ -192,7 +192,8 @@ def _entries(shard: str) -> Iterator[Entry]:
 def _members(file: BinaryIO, shard: str) -> Iterator[_Member]:
     """Yield the files in a shard in their order, without hidden ones."""
     with tarfile.open(fileobj=file, tarinfo=_CheckedHeader) as tar:
-        is_compressed = tar.fileobj is not file
+        # A compressed shard is read once, from its beginning to its end, and one of http(s) is downloaded once.
+        is_held = tar.fileobj is not file or re.match("https?://", shard, re.IGNORECASE) is not None
         while (header := tar.next()) is not None:
             tar.members.clear()  # pyright: ignore[reportAttributeAccessIssue]  # it would keep them all
             name = header.name.removeprefix("./")
@@ -200,11 +201,10 @@ def _members(file: BinaryIO, shard: str) -> Iterator[_Member]:
                 continue
             is_text = name.rpartition(".")[2].lower() in ("json", "cls", *TEXT_SUFFIXES)
             opened = cast("BinaryIO", tar.extractfile(header))
-            # A compressed shard is read once, from its beginning to its end.
-            content = opened.read() if is_compressed else opened.read(MAX_TEXT_BYTES if is_text else HEADER_BYTES)
+            content = opened.read() if is_held else opened.read(MAX_TEXT_BYTES if is_text else HEADER_BYTES)
             part = FilePart(shard if is_url(shard) else os.path.abspath(shard), header.offset_data, header.size)
             version = f"{header.mtime}-{header.offset_data}-{header.size}"
-            yield _Member(name, version, content if is_compressed else part, content)
+            yield _Member(name, version, content if is_held else part, content)
 
 
 def _group_entries(members: Sequence[_Member], location: str, stem: str, version: str) -> Iterator[Entry]:
