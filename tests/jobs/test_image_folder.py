@@ -1,5 +1,6 @@
 """Folders of images: resuming, changed recordings, and files of something else."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -59,6 +60,13 @@ def test_a_recording_that_becomes_unreadable_loses_its_images(tmp_path):
     assert images_of(tmp_path / "images") == ["broken-1.png", "broken-2.png"]
     assert run_to(tmp_path / "images", [newer(entry)]).errors == 1
     assert images_of(tmp_path / "images") == []
+
+
+def test_a_changed_recording_of_another_name_leaves_no_old_images(tmp_path):
+    (entry,) = entries("a.wav")
+    run_to(tmp_path / "images", [entry])
+    run_to(tmp_path / "images", [replace(newer(entry), name="b.wav")])
+    assert images_of(tmp_path / "images") == ["b-1.png", "b-2.png"]
 
 
 def test_a_file_of_something_else_stays(tmp_path):

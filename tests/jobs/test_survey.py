@@ -38,6 +38,15 @@ def test_recordings_of_one_name_have_a_part_of_their_key():
     assert names == [f"1.wav-{entries[0].key[:8]}", "1.mp3", "1.wav"]
 
 
+def test_names_that_are_too_long_for_a_file_system_end_in_a_digest():
+    entries = listed("é" * 140 + "1.wav", "é" * 140 + "2.wav", "\udcff" * 100 + ".wav", "x" * 200 + ".wav")
+    names = [Survey(entries).name_of(entry) for entry in entries]
+    assert len(set(names)) == 4
+    assert all(len(name.encode()) <= 200 for name in names)
+    assert names[0].startswith("é" * 91 + "-")
+    assert names[3] == "x" * 200
+
+
 def test_the_columns_of_all_manifests_are_known():
     survey = Survey([*listed("1.wav", columns={"split": "train"}), *listed("2.wav", columns={"text": "a", "split": 1})])
     assert (survey.columns, survey.has_segments) == (("split", "text"), False)

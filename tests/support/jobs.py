@@ -58,7 +58,7 @@ class NameJob:
             return TextFormat(suffix, lambda row, _, __: f"{row['file']},{row['letters']}\n", header="file,letters\n")
         if name == "json":
             return TextFormat(suffix, lambda row, _, __: json.dumps({"file": row["file"]}) + "\n", is_list=True)
-        if name == "srt":
+        if name in ("srt", "jsonl"):
             return TextFormat(suffix, lambda row, _, name: f"{name} {row['letters']}\n", is_joint=False)
         raise InputError(f"no format {name}")
 

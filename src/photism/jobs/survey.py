@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from photism.files import as_utf8
 from photism.jobs.rows import manifest_column
 from photism.output_files import is_folder
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 DIGEST_BYTES, MS_PER_S = 8, 1000
 SURVEYED_FORMATS = ("csv", "rttm", "ctm")
 """Formats whose files have the columns of manifests, or the names of recordings."""
+MAX_COMPONENT_BYTES = 200
+"""Longest file or folder name; file systems allow 255 bytes, of which a suffix and a number need some."""
 KEY_DIGITS = 8
 """Digits of a recording's key that distinguish it from others of the same name."""
 
@@ -30,7 +33,7 @@ class Survey:
     times in milliseconds (`talk_1500-4000`). Where two recordings would have the same name, they keep their suffix
     (`owl.wav`, `owl.mp3`), and where they have that in common as well, a part of their key follows. A name depends on
     which recordings are listed, not on their order. Eight bytes are held of each while they are listed, and then only
-    those of the names that are shared.
+    those of the names that are shared. A part of a path that is too long for a file system ends in a digest of it.
 
     Args:
         entries: the recordings; none if they cannot be listed cheaply, in which case their names may be the same.
@@ -61,12 +64,11 @@ class Survey:
         if entry.location in self._names:
             return self._names[entry.location]
         name = _plain(entry)
-        if _digest(name) not in self._shared:
-            return name
-        name = _with_suffix(entry)
-        if _digest(name) not in self._shared_with_suffix:
-            return name
-        return f"{name}-{entry.key[:KEY_DIGITS]}"
+        if _digest(name) in self._shared:
+            name = _with_suffix(entry)
+            if _digest(name) in self._shared_with_suffix:
+                name = f"{name}-{entry.key[:KEY_DIGITS]}"
+        return "/".join(map(_shortened, name.split("/")))
 
     def csv_columns(self, columns: Collection[str]) -> dict[str, str]:
         """Return the further columns of CSV, each with the key of the row that has its values.
@@ -110,6 +112,15 @@ def _segment(entry: Entry) -> str:
         return ""
     end = "end" if entry.end_s is None else round(entry.end_s * MS_PER_S)
     return f"_{round(entry.start_s * MS_PER_S)}-{end}"
+
+
+def _shortened(component: str) -> str:
+    """Return a component of a path, the end of which is replaced by a digest if it is too long."""
+    text = as_utf8(component).encode()
+    if len(text) <= MAX_COMPONENT_BYTES:
+        return component
+    end = f"-{_digest(component):016x}"
+    return text[: MAX_COMPONENT_BYTES - len(end)].decode(errors="ignore") + end
 
 
 def _digest(name: str) -> int:

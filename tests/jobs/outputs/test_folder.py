@@ -1,5 +1,7 @@
 """Folders with a file for each recording: resuming, kills between two writes, and files of something else."""
 
+from dataclasses import replace
+
 import pytest
 
 from photism.errors import InputError
@@ -93,3 +95,49 @@ def test_other_settings_are_refused(path):
     run_to(path, entries(*NAMES))
     with pytest.raises(InputError, match="was computed with setting 1 instead of 2"):
         run_to(path, entries(*NAMES), NameJob(setting=2))
+
+
+def test_a_recording_has_another_name_than_the_file_of_errors(path):
+    listed = entries("errors.wav", "broken.wav")
+    for _ in range(2):
+        run(NameJob(), listed, f"{path}/", format="jsonl")
+        (result,) = path.glob("errors-*.jsonl")
+        assert result.read_text() == "errors 10\n"
+        assert [row["file"] for row in json_rows(path / "errors.jsonl")] == ["broken.wav"]
+
+
+@pytest.mark.parametrize(("mended", "names"), [(True, {"birds/owl.srt"}), (False, set())])
+def test_a_changed_recording_of_another_name_leaves_no_old_file(path, mended, names):
+    listed = replace(entries("broken.wav")[0], name="owl.wav")
+    run_to(path, [listed, *entries("a.wav")], NameJob(mended=True))
+    assert set(texts_of(path)) == {"owl.srt", "a.srt"}
+    moved = replace(newer(listed), name="birds/owl.wav")
+    run_to(path, [moved, *entries("a.wav")], NameJob(mended=mended))
+    assert set(texts_of(path)) == {"a.srt"} | names
+
+
+def test_a_file_of_another_recording_stays(path):
+    one, other = entries("a.wav", "b.wav")
+    run_to(path, [one, other])
+    summary = run_to(path, [replace(newer(one), name="b.wav")], NameJob())
+    assert summary.errors == 1
+    assert texts_of(path) == {"b.srt": "b 5\n"}
+
+
+def test_long_names_are_shortened(path):
+    listed = [replace(entries("a.wav")[0], name=f"{'x' * 300}/{'é' * 140}.wav"), *entries("b.wav")]
+    assert run_to(path, listed).processed == 2
+    assert run_to(path, listed).done_before == 2
+
+
+def test_a_name_that_the_folder_cannot_have_is_an_error_of_its_recording(path):
+    deep = "/".join(["x" * 150] * 30)
+    listed = [
+        replace(each, name=name) for each, name in zip(entries(*NAMES), ("a.wav", "a.srt/b.wav", deep), strict=True)
+    ]
+    for processed in (1, 0):
+        summary = run_to(path, listed)
+        assert (summary.processed, summary.errors) == (processed, 2)
+    errors = json_rows(path / "errors.jsonl")
+    assert [row["where"] for row in errors] == ["writing", "writing"]
+    assert errors[1]["what"].endswith("File name too long; rename the recording")

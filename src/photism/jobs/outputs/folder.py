@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from photism.errors import InputError
 from photism.files import as_utf8, atomic_text
-from photism.jobs.done_rows import DoneRows, parse_id
 from photism.jobs.outputs.errors_file import FOLDER_ERRORS
-from photism.jobs.outputs.journal import Journal
-from photism.jobs.outputs.lock import sole_writer
+from photism.jobs.outputs.folder_files import FolderFiles
 from photism.jobs.outputs.text_format import TextFormat
 from photism.jobs.rows import make_row
 
@@ -21,11 +17,12 @@ if TYPE_CHECKING:
     from photism.jobs.provenance import Provenance
     from photism.manifest.entry import Entry
 
+KEY_DIGITS = 8
+"""Digits of the key of a recording in the name of its file, where it would be that of the file of errors."""
+
 
 class Folder:
-    """A folder of text files, and a journal of which file is of which recording.
-
-    A recording is done if it is in the journal and its file exists. Its record is written before its file.
+    """A folder of text files.
 
     Args:
         path: the folder, which is created with the folders that it is in.
@@ -53,60 +50,26 @@ class Folder:
         name_of: Callable[[Entry], str],
         force: bool = False,
     ) -> None:
-        self.done, self.errors_path = DoneRows(), path / FOLDER_ERRORS
-        self._path, self._columns, self._format, self._name_of = path, columns, text_format, name_of
-        path.mkdir(parents=True, exist_ok=True)
-        self._journal = Journal(path / ".journal")
-        with ExitStack() as resources:
-            resources.enter_context(sole_writer(path / "folder"))
-            if force:
-                self.errors_path.unlink(missing_ok=True)
-                self._journal.begin(provenance, overwrites=True)
-            elif self._journal.provenance is None:
-                self._journal.begin(provenance)
-            else:
-                self._journal.check_same(path, provenance)
-                self._resume()
-            self._journal.open()
-            resources.callback(self._journal.close)
-            self._resources = resources.pop_all()
+        self._columns, self._format, self._name_of = columns, text_format, name_of
+        self._files = FolderFiles(path, provenance, force=force)
+        self.done, self.errors_path = self._files.done, self._files.errors_path
+        self.discard, self.close = self._files.discard, self._files.close
 
     def write(self, row_id: str, entry: Entry, outcome: Outcome) -> None:
         """Write the file of a recording.
 
         Raises:
-            InputError: a file of that name exists, and is not of this recording.
+            InputError: a file of that name exists and is not of this recording, or there cannot be one.
         """
-        name = self._file_name(entry)
-        path = self._path / name
-        if path.exists():
-            if not (self.done.has_place(entry.key) or self._journal.overwrites):
-                raise InputError(f"{path} exists and is not of this recording; rename it, or --force to overwrite it")
-            path.unlink()  # before the journal says that the file is of this version
-        self._journal.add({"id": row_id, "output": name})
-        path.parent.mkdir(parents=True, exist_ok=True)
+        (path,) = self._files.begin(row_id, entry, [self._file_name(entry)])
         row = make_row(row_id, entry, outcome, self._columns)
         text = self._format.as_text(row, outcome, self._name_of(entry))
         with atomic_text(path) as file:
             file.write(self._format.header + text)
         self.done.add(entry.key)
 
-    def discard(self, entry: Entry) -> None:
-        """Remove the file of another version of a recording."""
-        if self.done.has_place(entry.key):
-            (self._path / self._file_name(entry)).unlink(missing_ok=True)
-
-    def close(self) -> None:
-        """Close the journal."""
-        self._resources.close()
-
-    def _resume(self) -> None:
-        """Read which recordings have their file."""
-        for record, _ in self._journal.records():
-            row_id = parse_id(record["id"])
-            if row_id is not None and (self._path / record["output"]).exists():
-                self.done.add(row_id.key)
-        self.done.sort()
-
     def _file_name(self, entry: Entry) -> str:
-        return as_utf8(f"{self._name_of(entry)}{self._format.suffix}")
+        name = self._name_of(entry)
+        if f"{name}{self._format.suffix}".lower() == FOLDER_ERRORS:  # file systems may not distinguish the case
+            name = f"{name}-{entry.key[:KEY_DIGITS]}"
+        return as_utf8(f"{name}{self._format.suffix}")

@@ -53,6 +53,18 @@ class Journal:
                     return
                 yield json.loads(line), end
 
+    def record_at(self, offset: int) -> dict[str, Any]:
+        """Return the record that begins at an offset."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            return json.loads(file.readline())
+
+    @property
+    def records_start(self) -> int:
+        """Offset at which the first record begins."""
+        with self.path.open("rb") as file:
+            return len(file.readline())
+
     def begin(self, provenance: Provenance, *, overwrites: bool = False) -> None:
         """Write a new journal without records."""
         with atomic_path(self.path) as unfinished:
