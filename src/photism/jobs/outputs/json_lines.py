@@ -54,6 +54,7 @@ class JsonLines:
         provenance: what the rows are computed with.
         columns: names of columns that rows of the job may have.
         force: replace rows that were computed with something else, and a file that is not of a job.
+        lock: no other process can open the file meanwhile; without it, the caller sees to that.
 
     Attributes:
         done: the recordings that the file has.
@@ -63,11 +64,20 @@ class JsonLines:
         InputError: the file has other rows, or another process is writing it.
     """
 
-    def __init__(self, path: Path, provenance: Provenance, columns: Collection[str], *, force: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        provenance: Provenance,
+        columns: Collection[str],
+        *,
+        force: bool = False,
+        lock: bool = True,
+    ) -> None:
         self._path, self._run, self._columns = path, provenance.run, columns
         self.done, self.errors_path = DoneRows(), errors_path(path)
         with ExitStack() as resources:
-            resources.enter_context(sole_writer(path))
+            if lock:
+                resources.enter_context(sole_writer(path))
             journal = Journal.of_file(path)
             if force:
                 for each in (path, self.errors_path):

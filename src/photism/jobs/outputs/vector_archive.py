@@ -78,7 +78,7 @@ class VectorArchive:
                     each.unlink(missing_ok=True)
             elif path.exists() and not self._rows_path.exists():
                 self._unpack()
-            self._rows = JsonLines(self._rows_path, provenance, columns)
+            self._rows = JsonLines(self._rows_path, provenance, columns, lock=False)
             self._resources = resources.pop_all()
         self.done = self._rows.done
         self._is_changed = not path.exists()
