@@ -10,7 +10,8 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, warning_field
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome, Vector
-from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.outputs.text_format import JSON_LINES, TextFormat
+from photism.jobs.outputs.vector_archive import SUFFIXES as VECTOR_SUFFIXES
 from photism.jobs.provenance import determining
 from photism.jobs.rows import as_json_line
 from photism.listening.settings import EmbedModelSettings, EmbedSettings
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from photism.listening.audio_embedder import AudioEmbedder, Embedded
     from photism.listening.batching import OnError, OnProgress
 
-JSON_LINES = "jsonl"
-SUFFIXES = (".jsonl", ".parquet", ".lance", ".npz", ".safetensors")
+SUFFIXES = (".jsonl", ".parquet", ".lance", *VECTOR_SUFFIXES)
 """Suffixes of the files that vectors are written to."""
 COLUMNS: Mapping[str, Any] = {
     "duration_s": float,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
     from photism.listening.batching import OnError, OnProgress
     from photism.listening.classification import AudioClassifier
+
 COLUMNS: Mapping[str, Any] = {
     "duration_s": float,
     "silent": bool,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
-from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.outputs.text_format import JSON_LINES, TextFormat
 from photism.jobs.rows import json_value
 from photism.listening import label_formats, turn_formats
 from photism.listening.label_formats import as_json, format_labels
@@ -18,9 +18,6 @@ from photism.output_files import printable
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome
-
-JSON_LINES = "jsonl"
-"""Format of a JSON object in each line; "json" is a document."""
 
 
 def label_format(name: str, *, with_times: bool) -> TextFormat:

@@ -13,13 +13,11 @@ from photism.jobs.outputs.lance import Lance
 from photism.jobs.outputs.output import OpenOutput
 from photism.jobs.outputs.parquet import Parquet
 from photism.jobs.outputs.text_file import TextFile
-from photism.jobs.outputs.text_format import TextFormat, with_columns
+from photism.jobs.outputs.text_format import JSON_LINES, TextFormat, with_columns
 from photism.jobs.outputs.vector_archive import SUFFIXES as VECTOR_SUFFIXES
 from photism.jobs.outputs.vector_archive import VECTOR, VectorArchive
 from photism.jobs.survey import Survey
 from photism.output_files import is_folder
-
-JSON_LINES = "jsonl"
 
 
 def output_opener(

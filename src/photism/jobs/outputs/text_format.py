@@ -14,6 +14,9 @@ from photism.jobs.rows import MANIFEST_PREFIX, json_value
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome
 
+JSON_LINES = "jsonl"
+"""Format of a JSON object in each line; "json" is a document."""
+
 AsText: TypeAlias = "Callable[[Mapping[str, Any], Outcome, str], str]"
 """Function from the row of a recording, its outcome, and its name in RTTM and CTM, to its text."""
 
