@@ -54,6 +54,24 @@ def test_an_empty_folder_may_be_a_missing_disk(tmp_path: Path):
     assert sorted(found.removable) == sorted(deleted)
 
 
+def test_a_file_that_exists_is_not_gone(tmp_path: Path):
+    """Neither a hidden file nor a shard's recording is listed with the folder; both were indexed by their names."""
+    for name in (".hidden.wav", "shard.tar", "other.tar", "table.parquet"):
+        (tmp_path / name).touch()
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    (tmp_path / "data" / "train" / "state.json").touch()
+    names = [".hidden.wav", "shard.tar#a", "other.tar#a", "table.parquet#1", "data/train/1", "gone.tar#a", "sub/17"]
+    rows = [f"{tmp_path}/{name}" for name in names]
+    assert find_gone(rows, listed(), [str(tmp_path)]).removable == [rows[-2], rows[-1]]
+    found = find_gone(rows, listed(f"{tmp_path}/shard.tar#b", f"{tmp_path}/data/train/0"), [str(tmp_path)])
+    assert sorted(found.removable) == sorted([rows[1], rows[4], *rows[-2:]])
+
+
+def test_recordings_in_a_shard_of_object_storage_stay_unless_it_is_listed():
+    rows = ["s3://b/s/x.tar#a", "s3://b/s/y.tar#a"]
+    assert find_gone(rows, listed("s3://b/s/y.tar#b"), ["s3://b/s"]).removable == rows[1:]
+
+
 def test_a_name_that_is_not_utf8():
     name = os.fsdecode(b"/s/\xff \xe4.wav")
     rows = ["file:///s/%FF%20%E4.wav", "file:///s/%FE.wav"]

@@ -6,14 +6,14 @@ import os
 from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from photism.collection.index_rows import stored_location
-from photism.collection.locations import local_path
+from photism.collection.locations import container, local_path
 
 if TYPE_CHECKING:
     from photism.manifest.entry import Entry
@@ -28,6 +28,7 @@ class ListedRecordings:
     """Recordings of a manifest, which are remembered as they are listed, in eight bytes each.
 
     Attributes:
+        containers: the shards, tables and data sets in which recordings were listed.
         is_complete: whether the manifest was listed to its end.
         unreadable: locations below which nothing could be listed.
     """
@@ -35,7 +36,7 @@ class ListedRecordings:
     def __init__(self, manifest: Iterable[Entry]) -> None:
         self._manifest = manifest
         self._digests = array("Q")
-        self.is_complete, self.unreadable = False, list[str]()
+        self.containers, self.is_complete, self.unreadable = set[str](), False, list[str]()
 
     @property
     def count(self) -> int | None:
@@ -43,9 +44,12 @@ class ListedRecordings:
         return getattr(self._manifest, "count", None)
 
     def __iter__(self) -> Iterator[Entry]:
-        self._digests, self.is_complete, self.unreadable = array("Q"), False, []
+        self._digests, self.containers, self.is_complete, self.unreadable = array("Q"), set(), False, []
         for entry in self._manifest:
-            self._digests.append(_digest(stored_location(entry.absolute_location)))
+            location = stored_location(entry.absolute_location)
+            self._digests.append(_digest(location))
+            if (inside := container(location)) is not None:
+                self.containers.add(inside)
             if entry.problem:
                 self.unreadable.append(entry.absolute_location)
             yield entry
@@ -73,7 +77,10 @@ class GoneRecordings:
 
 
 def find_gone(locations: Iterable[str], listed: ListedRecordings, folders: Sequence[str]) -> GoneRecordings:
-    """Return which recordings of some folders were not listed there any more.
+    """Return which recordings of some folders were not listed there any more, and do not exist.
+
+    A file that exists may not be listed, as a hidden one, which is indexed only by its name; nor is a recording in a
+    shard, a table or a data set unless that is given.
 
     Args:
         locations: the stored locations of all rows.
@@ -91,7 +98,7 @@ def find_gone(locations: Iterable[str], listed: ListedRecordings, folders: Seque
         if root is None:
             continue
         rows[root] += 1
-        if location not in listed and not path.startswith(kept):
+        if location not in listed and not path.startswith(kept) and not _may_exist(location, listed.containers):
             gone_rows[root] += 1
             gone[root].add(location)
     found = GoneRecordings()
@@ -101,6 +108,15 @@ def find_gone(locations: Iterable[str], listed: ListedRecordings, folders: Seque
         else:
             _divide(missing, found)
     return found
+
+
+def _may_exist(location: str, containers: Collection[str]) -> bool:
+    """Return whether a recording that was not listed exists, or is in a container that was not looked into."""
+    inside = container(location)
+    if inside is not None:
+        return inside not in containers and ("://" in inside or os.path.exists(inside))
+    path = local_path(location)
+    return path is not None and path.exists()
 
 
 def _divide(missing: set[str], found: GoneRecordings) -> None:

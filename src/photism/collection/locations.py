@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+from photism.audio.object_storage import is_url
 from photism.files import as_utf8
+from photism.manifest.hf_dataset import parse_dataset
 from photism.manifest.places import INSIDE
 from photism.output_files import printable
 
@@ -23,6 +25,16 @@ def local_path(location: str) -> Path | None:
     path = Path(location)
     is_inside = INSIDE.fullmatch(location) is not None or path.name.isdecimal()
     return None if "://" in location or (is_inside and not path.exists()) else path
+
+
+def container(location: str) -> str | None:
+    """Return the shard, table or data set that a recording is in; None if it is in a file of its own."""
+    inside = INSIDE.fullmatch(location)
+    if inside is not None:
+        return None if os.path.exists(location) else inside["container"]
+    folder, _, name = location.rpartition("/")
+    is_row = name.isdecimal() and not is_url(location) and not os.path.exists(location)
+    return folder if is_row and parse_dataset(folder) is not None else None
 
 
 def link(location: str, folder: Path) -> str | None:
