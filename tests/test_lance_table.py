@@ -11,6 +11,7 @@ import pytest
 from photism import lance_table
 from photism.errors import InputError
 from photism.lance_table import LanceTable, is_table, sql_in
+from tests.support.collections import before_next_call
 
 pa = pytest.importorskip("pyarrow")
 pytest.importorskip("lance")
@@ -83,6 +84,13 @@ def test_added_columns_are_empty_in_the_rows_that_there_are(table: LanceTable):
     wider = pa.table({"id": ["c"], "vector": [[0.0] * 4], "species": ["owl"]}, schema=table.schema)
     table.insert(wider)
     assert list(table.column("species")) == [None, None, "owl"]
+
+
+def test_two_processes_may_add_the_same_column_at_the_same_time(table: LanceTable, monkeypatch: pytest.MonkeyPatch):
+    other, species = LanceTable.open(table.uri), pa.schema([("species", pa.string())])
+    before_next_call(monkeypatch, type(table.dataset), "add_columns", lambda: other.add_columns(species))
+    table.add_columns(pa.schema([*species, ("place", pa.string())]))
+    assert table.schema.names == ["id", "vector", "species", "place"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -161,11 +161,15 @@ class LanceTable:
 
     def add_columns(self, columns: ArrowSchema) -> None:
         """Add columns, with no values in the rows that there are; columns that exist are left as they are."""
-        missing = [field for field in columns if field.name not in self.schema.names]
-        if missing:
-            import pyarrow as pa
+        import pyarrow as pa
 
-            self.dataset.add_columns(pa.schema(missing))
+        def add_missing() -> None:
+            missing = [field for field in columns if field.name not in self._dataset.schema.names]
+            if missing:
+                self._dataset.add_columns(pa.schema(missing))
+
+        if not commit(self.dataset, add_missing, tries=CONFLICT_RETRIES):
+            raise OSError(f"{self.uri}: other processes write without a pause")
 
     def compact(self) -> None:
         """Merge the small files of many writes, and delete files that were replaced more than a day ago.
@@ -175,12 +179,28 @@ class LanceTable:
         dataset = self.dataset
         small = [each for each in dataset.get_fragments() if each.count_rows() < ROWS_PER_FRAGMENT]
         if len(small) > MAX_SMALL_FRAGMENTS:
-            try:
-                dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT)
-            except OSError as error:
-                if "commit conflict" not in str(error):
-                    raise
+            commit(dataset, lambda: dataset.optimize.compact_files(target_rows_per_fragment=ROWS_PER_FRAGMENT), tries=1)
         self.dataset.cleanup_old_versions(older_than=VERSIONS_ARE_KEPT_FOR)
+
+
+def commit(dataset: lance.LanceDataset, write: Callable[[], object], *, tries: int) -> bool:
+    """Write to a data set with a function, and return whether no other process prevented it by a commit of its own.
+
+    Args:
+        dataset: the data set, which is at its newest version before each try.
+        write: the function, which may raise Lance's error of a conflict.
+        tries: how often to call it.
+    """
+    for _ in range(tries):
+        dataset.checkout_latest()
+        try:
+            write()
+        except OSError as error:
+            if "commit conflict" not in str(error):
+                raise
+        else:
+            return True
+    return False
 
 
 def is_table(uri: str) -> bool:

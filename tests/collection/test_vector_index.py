@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+from lance import LanceDataset
+from lance.dataset import DatasetOptimizer
 
 from photism import InputError
 from photism.collection import search
 from photism.collection.search import search_rows
 from photism.collection.vector_index import build_vector_index, measure_recall, refresh_vector_index
 from tests.collection.conftest import unit_vectors, write_table
+from tests.support.collections import before_next_call
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +86,30 @@ def test_rows_that_are_newer_than_the_vector_index_are_found(tmp_path, monkeypat
     assert found() == [f"/new/{i}.wav" for i in range(5)]
     table.delete("location = '/new/3.wav'")
     assert search_rows(table, new[3], top_k=1)[0].location != "/new/3.wav"
+
+
+def test_another_process_may_write_to_the_vector_index_at_the_same_time(tmp_path, monkeypatch):
+    table = write_table(tmp_path / "sounds.lance", unit_vectors(4200, 16))
+    other = LanceDataset(table.uri)
+    before_next_call(monkeypatch, LanceDataset, "create_index", lambda: build_vector_index(other))
+    assert build_vector_index(table).rows == 4200
+
+    table.insert(write_table(tmp_path / "more.lance", unit_vectors(5, 16)).to_table())
+    other.checkout_latest()
+    before_next_call(monkeypatch, DatasetOptimizer, "optimize_indices", lambda: refresh_vector_index(other))
+    refresh_vector_index(table)
+    assert table.stats.index_stats("vector_idx")["num_unindexed_rows"] == 0
+
+
+def test_a_table_that_others_write_to_without_a_pause_has_no_vector_index(tmp_path, monkeypatch):
+    table = write_table(tmp_path / "sounds.lance", unit_vectors(4200, 16))
+
+    def conflict(*_, **__):
+        raise OSError("Retryable commit conflict for version 2")
+
+    monkeypatch.setattr(LanceDataset, "create_index", conflict)
+    with pytest.raises(InputError, match="other processes write to the table"):
+        build_vector_index(table)
 
 
 def test_a_width_that_lance_cannot_index_is_refused(tmp_path):

@@ -72,6 +72,18 @@ def open_index(folder: Path, *, window_s: float | None = None, fingerprint: str 
     return Index.for_job(folder / "i.lance", job, Worker(window_s, fingerprint), force=force)
 
 
+def before_next_call(monkeypatch, cls: type, name: str, act) -> None:
+    """Let a function act once, right before a method is called, as another process may."""
+    method = getattr(cls, name)
+
+    def call(*args, **kwargs):
+        monkeypatch.setattr(cls, name, method)
+        act()
+        return method(*args, **kwargs)
+
+    monkeypatch.setattr(cls, name, call)
+
+
 if __name__ == "__main__":
     table_rows.BLOCK_ROWS = 3
     import_lance()

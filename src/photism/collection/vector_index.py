@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from photism.collection.search import INDEX_VALUES, SCAN_ROWS, VECTOR, has_vector_index, nearest_rows, pays, vectors_of
 from photism.errors import InputError
+from photism.lance_table import commit
 
 if TYPE_CHECKING:
     from lance import LanceDataset
@@ -24,6 +25,8 @@ MIN_ROWS = 4096
 """Fewest rows of which an index is built: a partition of Lance's has as many."""
 RQ_WIDTH = 8
 """Lance's IVF_RQ codes so many components in a byte."""
+COMMIT_TRIES = 5
+"""How often a vector index is built or brought up to date before it is left to a later call."""
 QUERIES, NEIGHBOURS = 100, 10
 SAME_SCORE = 1e-6
 
@@ -65,7 +68,8 @@ def build_vector_index(dataset: LanceDataset) -> VectorIndexReport:
         dataset: the newest version of a table.
 
     Raises:
-        InputError: the table has too few rows, or vectors of a width that Lance cannot index.
+        InputError: the table has too few rows, or vectors of a width that Lance cannot index; or other processes write
+            to it without a pause.
     """
     rows, width = dataset.count_rows(), dataset.schema.field(VECTOR).type.list_size
     if width % RQ_WIDTH:
@@ -78,15 +82,23 @@ def build_vector_index(dataset: LanceDataset) -> VectorIndexReport:
             f"a vector index needs at least {MIN_ROWS:,} rows, and there are {rows:,}; search does without"
         )
     start = time.perf_counter()
-    dataset.create_index(VECTOR, "IVF_RQ", metric="cosine", replace=True)
+    if not commit(
+        dataset,
+        lambda: dataset.create_index(VECTOR, "IVF_RQ", metric="cosine", replace=True),
+        tries=COMMIT_TRIES,
+    ):
+        raise InputError("other processes write to the table; build the vector index again when they have ended")
     dataset.checkout_latest()
     return measure_recall(dataset, seconds=time.perf_counter() - start)
 
 
 def refresh_vector_index(dataset: LanceDataset) -> None:
-    """Add rows to the vector index that are newer than it; without this, a search compares them one by one."""
+    """Add rows to the vector index that are newer than it; without this, a search compares them one by one.
+
+    Where other processes write without a pause, this is left to the next call.
+    """
     if has_vector_index(dataset):
-        dataset.optimize.optimize_indices()
+        commit(dataset, lambda: dataset.optimize.optimize_indices(), tries=COMMIT_TRIES)
 
 
 def measure_recall(dataset: LanceDataset, *, seconds: float = 0.0, seed: int = 0) -> VectorIndexReport:
