@@ -213,7 +213,10 @@ def test_force_computes_all_again(sounds: Path, tmp_path: Path):
     open_index(tmp_path).add(sounds)
     index = open_index(tmp_path, force=True)
     summary = index.add(sounds, force=True)
-    assert (summary.replaced, len(index)) == (3, 3)
+    assert str(summary) == "3 of 3 recordings were processed; 0 new, 3 again; 3 rows"
+    (sounds / "a.wav").write_text("7")
+    summary = open_index(tmp_path, force=True).add(sounds, force=True)
+    assert (summary.changed, summary.repeated, summary.rows) == (1, 2, 3)
     assert processed(index) == ["a.wav", "b.wav", "c.wav"]
 
 
@@ -234,6 +237,38 @@ def test_an_index_is_opened_with_its_models_and_settings(sounds: Path, tmp_path:
     assert len(opened) == 1 + 1 + 2
     with pytest.raises(InputError, match="other weights of that name"):
         Index.open(tmp_path / "i.lance").add(sounds)
+
+
+def test_a_worker_of_another_model_is_refused(sounds: Path, tmp_path: Path):
+    index = open_index(tmp_path)
+    with pytest.raises(InputError, match=r"i.lance was computed with model the bundled one .*other weights"):
+        index.add(sounds, worker=Worker(fingerprint="b" * 16))
+    assert len(index) == 0
+
+
+def test_an_index_that_another_process_creates_meanwhile_is_of_the_same_model(tmp_path: Path, monkeypatch):
+    open_index(tmp_path)
+    monkeypatch.setattr(index_module, "is_table", lambda _: False)  # as it was when this process looked
+    assert len(open_index(tmp_path)) == 0
+    with pytest.raises(InputError, match=r"i.lance was computed with model the bundled one .*other weights"):
+        open_index(tmp_path, fingerprint="b" * 16)
+
+
+def test_create_replaces_an_index_of_the_same_model_if_it_is_forced(sounds: Path, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(IndexJob, "load", lambda _: Worker())
+    Index.create(tmp_path / "i.lance").add(sounds)
+    with pytest.raises(InputError, match=r"i.lance exists; open it with Index.open"):
+        Index.create(tmp_path / "i.lance")
+    assert len(Index.create(tmp_path / "i.lance", force=True)) == 0
+    assert len(Index.open(tmp_path / "i.lance")) == 0
+
+
+def test_a_url_is_named_as_it_is(tmp_path: Path):
+    path = f"file://{tmp_path}/i.lance"
+    Index.for_job(path, IndexJob(), Worker())
+    with pytest.raises(InputError) as raised:
+        Index.for_job(path, IndexJob(), Worker(fingerprint="b" * 16))
+    assert str(raised.value).startswith(f"{path} was computed with")
 
 
 def test_a_query_by_another_model_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from photism.audio.reading_settings import ReadingSettings
 from photism.collection.gone import GoneRecordings, ListedRecordings, find_gone
 from photism.collection.index_job import IndexJob
+from photism.collection.index_metadata import METADATA, index_metadata, read_metadata
 from photism.collection.index_rows import IndexRows, index_schema, stored_location
+from photism.collection.index_summary import IndexSummary
 from photism.collection.search import Hit
 from photism.collection.search_index import Sound, search_index
 from photism.collection.search_settings import SearchSettings
@@ -24,12 +26,11 @@ from photism.collection.settings import IndexSettings
 from photism.collection.vector_index import refresh_vector_index
 from photism.errors import InputError
 from photism.jobs.outputs.journal import check_same
-from photism.jobs.provenance import BUNDLED, Provenance, determining
-from photism.jobs.run import Summary, run
+from photism.jobs.provenance import BUNDLED, Provenance
+from photism.jobs.run import run
 from photism.lance_table import LanceTable, is_table, sql_in
 from photism.listening.settings import EmbedModelSettings
 from photism.manifest.in_memory import Recordings, as_manifest
-from photism.manifest.read import Manifest
 from photism.settings import accepts
 
 if TYPE_CHECKING:
@@ -41,38 +42,8 @@ if TYPE_CHECKING:
     from photism.jobs.progress import Progress
     from photism.listening.audio_embedder import AudioEmbedder
 
-METADATA = "photism"
-"""Name of the metadata, a JSON object: the models and settings of the rows."""
-COMPUTED = ("vector", "captions", "known", "labels", "loudness_lufs")
-"""Columns that a model or a measurement fills, and no person."""
 MAX_CONDITION = 10_000
 """Number of recordings that are deleted with one condition."""
-
-
-@dataclass
-class IndexSummary:
-    """What was changed in an index.
-
-    Attributes:
-        run: numbers of the recordings that were listed.
-        rows: number of rows afterwards.
-        replaced: number of recordings that were processed again.
-        removed: number of recordings that were removed, since they are gone.
-        doubtful: number of recordings that are gone, but stay in the index, since a disk may be missing.
-    """
-
-    run: Summary
-    rows: int
-    replaced: int = 0
-    removed: int = 0
-    doubtful: int = 0
-
-    def __str__(self) -> str:
-        """Return the numbers as a sentence."""
-        changes = [f"{self.run.processed - self.replaced:,} new"]
-        changes += [f"{self.replaced:,} changed"] if self.replaced else []
-        changes += [f"{self.removed:,} removed"] if self.removed else []
-        return f"{self.run}; {', '.join(changes)}; {self.rows:,} rows"
 
 
 class Index:
@@ -95,7 +66,7 @@ class Index:
         self.table, self.job = table, job
         self._worker = worker
         self._embedder: AudioEmbedder | None = None
-        self._metadata = _read_metadata(table)
+        self._metadata = read_metadata(table)
 
     @classmethod
     def open(cls, path: str | Path, *, device: str | None = None, dtype: str = "float32") -> Index:
@@ -110,7 +81,7 @@ class Index:
             InputError: there is no index.
         """
         table = LanceTable.open(str(path))
-        values = _read_metadata(table)
+        values = read_metadata(table)
         models = EmbedModelSettings(**values["models"], device=device, dtype=dtype)
         reading = ReadingSettings(**values["reading"])
         return cls(table, IndexJob(models=models, rows=IndexSettings(**values["rows"]), reading=reading))
@@ -142,7 +113,7 @@ class Index:
         job = IndexJob(models or EmbedModelSettings(), IndexSettings(**settings), reading or ReadingSettings())
         if is_table(str(path)) and not force:
             raise InputError(f"{path} exists; open it with Index.open, or give another name")
-        return cls.for_job(path, job, job.load(), force=force)
+        return cls._create(path, job, job.load(), overwrite=force)
 
     @classmethod
     def for_job(cls, path: str | Path, job: IndexJob, worker: IndexWorker, *, force: bool = False) -> Index:
@@ -163,10 +134,22 @@ class Index:
             if found.provenance.run == provenance.run:
                 return found
             if not force:
-                check_same(Path(path), found.provenance, provenance)
-        metadata = {METADATA: json.dumps(_metadata(job, worker, provenance))}
-        table = LanceTable.create(str(path), index_schema(worker.embedder.width), metadata, overwrite=force)
-        return cls(table, job, worker=worker)
+                check_same(path, found.provenance, provenance)
+        return cls._create(path, job, worker, overwrite=force)
+
+    @classmethod
+    def _create(cls, path: str | Path, job: IndexJob, worker: IndexWorker, *, overwrite: bool) -> Index:
+        """Create an index without rows; where another process is first, open its index if it is of the same models.
+
+        Raises:
+            InputError: it is of other models or settings, or the place cannot be written.
+        """
+        provenance = Provenance.of(job, worker)
+        metadata = {METADATA: json.dumps(index_metadata(job, worker, provenance))}
+        table = LanceTable.create(str(path), index_schema(worker.embedder.width), metadata, overwrite=overwrite)
+        created = cls(table, job, worker=worker)
+        check_same(path, created.provenance, provenance)
+        return created
 
     @property
     def provenance(self) -> Provenance:
@@ -226,20 +209,21 @@ class Index:
         rows: list[IndexRows] = []
 
         def open_rows(provenance: Provenance) -> IndexRows:
-            """Open the table for writing."""
+            """Open the table for writing, with whatever worker computes its rows."""
+            check_same(self.table.uri, self.provenance, provenance)
             rows.append(IndexRows(self.table, provenance.run, self.fingerprint, force=force))
             return rows[0]
 
         summary = run(self.job, listed, open_rows, worker=worker, force=force, max_errors=max_errors, progress=progress)
         gone = GoneRecordings()
-        if listed.is_complete and isinstance(manifest, Manifest) and manifest.folders:
+        if listed.is_complete and manifest.folders:
             gone = find_gone(self.table.column("location"), listed, manifest.folders)
         removable = [*gone.removable, *(gone.doubtful if prune else ())]
         self._delete(removable)
         self.table.compact()
         refresh_vector_index(self.dataset)
         doubtful = 0 if prune else len(gone.doubtful)
-        return IndexSummary(summary, len(self), rows[0].replaced, len(removable), doubtful)
+        return IndexSummary(summary, len(self), rows[0].changed, rows[0].repeated, len(removable), doubtful)
 
     def remove(self, location: str | Path) -> int:
         """Remove a recording, or all recordings in a folder, and return the number of rows that were removed.
@@ -327,7 +311,7 @@ class Index:
         """
         if self._worker is None:
             worker = self.job.load()
-            check_same(Path(self.table.uri), self.provenance, Provenance.of(self.job, worker))
+            check_same(self.table.uri, self.provenance, Provenance.of(self.job, worker))
             self._worker = worker
         return self._worker
 
@@ -337,35 +321,3 @@ class Index:
         while block := list(islice(rest, MAX_CONDITION)):
             count += self.table.delete(sql_in("location", block))
         return count
-
-
-def _metadata(job: IndexJob, worker: IndexWorker, provenance: Provenance) -> dict[str, Any]:
-    """Return what an index says about its rows: enough to compute more of them, and to search them."""
-    models = {name: _absolute(getattr(job.models, name)) for name in ("model", "diffusion")}
-    return {
-        "models": {**models, "kind": worker.embedder.kind, "layer": job.models.layer},
-        "rows": {name: _absolute(getattr(job.rows, name)) for name in ("window_s", "hop_s", "label_model")},
-        "reading": determining(job.reading),
-        "fingerprint": worker.embedder.fingerprint,
-        "computed": COMPUTED,
-        "provenance": provenance.as_dict(),
-    }
-
-
-def _absolute(model: Any) -> Any:
-    """Return the absolute path of a folder of a model, so that it is found from other folders; a hub id as it is."""
-    return os.path.abspath(model) if isinstance(model, str) and os.path.isdir(model) else model
-
-
-def _read_metadata(table: LanceTable) -> dict[str, Any]:
-    """Return what an index says about its rows.
-
-    Raises:
-        InputError: the table is no index.
-    """
-    try:
-        found = json.loads(table.metadata[METADATA])
-        Provenance.from_dict(found["provenance"])
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{table.uri} is a Lance data set, but was not made by photism index") from None
-    return found

@@ -92,7 +92,8 @@ class IndexRows:
     Attributes:
         done: the recordings that the index has.
         errors_path: file of the recordings that are in error.
-        replaced: number of recordings whose rows were replaced.
+        changed: number of recordings of which the rows of another version were replaced.
+        repeated: number of recordings of which rows of the same version were replaced.
     """
 
     def __init__(self, table: LanceTable, run: str, fingerprint: str, *, force: bool = False) -> None:
@@ -101,7 +102,8 @@ class IndexRows:
         self._rows.types = _types(table)
         self._replaced: list[str] = []
         self._discarded: list[str] = []
-        self.errors_path, self.replaced = errors_path(table.uri), 0
+        self.errors_path = errors_path(table.uri)
+        self.changed = self.repeated = 0
         self._indexed = _recordings_in(table)
         self.done = DoneRows() if force else self._indexed
 
@@ -126,7 +128,9 @@ class IndexRows:
         self._rows.add(rows)
         if self._indexed.has_place(entry.key):
             self._replaced.append(self._place(entry))
-            self.replaced += 1
+            is_changed = self._indexed.has_other_version(entry.key)
+            self.changed += is_changed
+            self.repeated += not is_changed
         self.done.add(entry.key)
         if self._rows.is_block:
             self._commit()

@@ -97,7 +97,7 @@ class Journal:
         check_same(output, self.provenance, provenance)
 
 
-def check_same(output: Path, found: Provenance | None, provenance: Provenance) -> None:
+def check_same(output: str | Path, found: Provenance | None, provenance: Provenance) -> None:
     """Check that an output, if its provenance is known, was computed with the same model and settings.
 
     Raises:
