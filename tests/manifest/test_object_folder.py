@@ -13,7 +13,7 @@ import pytest
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.waveform import load_waveform
-from photism.errors import InputError
+from photism.errors import InputError, RecordingWarning
 from photism.manifest.files import place_entry
 from photism.manifest.read import read_manifest
 from tests.fuzz.corpus import encode
@@ -108,3 +108,19 @@ def test_credentials_are_in_no_location_id_or_message(bucket: Any, monkeypatch: 
     assert "hush" not in str(raised.value)
     entries = [place_entry(each, "b.wav") for each in (url, url.replace("hush", "other"))]
     assert "hush" not in repr(entries[0])
+
+
+def test_folders_and_patterns_in_a_list(bucket: Any):
+    lines = ["a", "memory://bucket/*.wav", "b.wav", "memory://bucket/*.aac ", "gone.flac"]
+    bucket.pipe("/bucket/list.txt", "\n".join(lines).encode())
+    with pytest.warns(RecordingWarning, match="listed more than once"):
+        entries = list(read_manifest(["@memory://bucket/list.txt"]))
+    assert [(entry.location, entry.problem) for entry in entries] == [
+        *((f"memory://bucket/{name}", "") for name in ("a/1.wav", "a/2.flac", "a/noise", "b.wav")),
+        ("memory://bucket/*.aac", "memory://bucket/*.aac: no recordings"),
+        ("memory://bucket/gone.flac", "memory://bucket/gone.flac: no such file"),
+    ]
+    assert [entry.name for entry in entries][:4] == ["a/1.wav", "a/2.flac", "a/noise", "b.wav"]
+    assert read_manifest(["@memory://bucket/list.txt"]).count is None
+    bucket.pipe("/bucket/list.txt", b"a/1.wav\nb.wav\n")
+    assert read_manifest(["@memory://bucket/list.txt"]).count == 2

@@ -202,3 +202,19 @@ def test_patterns_on_windows(sounds: Path, monkeypatch: pytest.MonkeyPatch):
     assert [entry.name for entry in read_manifest(["sounds/*/*"])] == ["a/10.flac", "a/2.ogg"]
     monkeypatch.setattr(os.path, "dirname", ntpath.dirname)
     assert list(islice(_parents("C:\\sounds\\b.wav"), 9)) == ["C:\\sounds", "C:\\"]
+
+
+def test_the_recordings_of_folders_in_a_list_are_counted(sounds: Path):
+    (sounds.parent / "empty").mkdir()
+    Path("list.txt").write_text("sounds\ngone.wav\nempty\n")
+    manifest = read_manifest(["@list.txt"])
+    assert manifest.count == len(list(manifest)) == len(ALL) + 2
+    assert [entry.problem for entry in manifest][-1] == "empty: no recordings"
+
+
+def test_spaces_around_a_line_of_a_list_count_only_in_the_name_of_a_file(sounds: Path):
+    (sounds / "d.wav ").write_bytes(WAV)
+    (sounds / "list.txt").write_text("b.wav \n\ta/2.ogg\nd.wav \n \n https://example.org/a.wav \n")
+    assert locations("@sounds/list.txt") == [
+        "sounds/b.wav", "sounds/a/2.ogg", "sounds/d.wav ", "https://example.org/a.wav"
+    ]  # fmt: skip

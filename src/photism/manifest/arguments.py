@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from photism.audio.object_storage import is_object, is_url, object_status
+from photism.audio.object_storage import is_object, is_url
 from photism.audio.sources import path_of_file_url
 from photism.errors import InputError
 from photism.manifest.entry import Entry
@@ -15,11 +15,11 @@ from photism.manifest.files import SingleListing, file_name
 from photism.manifest.folders import FolderListing, GlobListing
 from photism.manifest.hf_dataset import is_dataset_folder, is_saved_dataset, parse_dataset
 from photism.manifest.lists import ListListing
-from photism.manifest.object_folder import WILDCARD, ObjectFolderListing
+from photism.manifest.object_folder import ObjectFolderListing, object_listing
 from photism.manifest.recognition import suffix_of
 from photism.manifest.shards import TAR_SUFFIXES, ShardListing, expand_shards
 from photism.manifest.table_listing import TABLE_SUFFIXES, TableListing
-from photism.output_files import CHAIN, STANDARD_INPUT, without_credentials
+from photism.output_files import STANDARD_INPUT, without_credentials
 
 
 class Listing(Protocol):
@@ -96,17 +96,11 @@ def _list(given: str) -> Listing:
 
 
 def _object(url: str, *, is_named: bool) -> Listing:
-    name = without_credentials(url)
-    try:
-        is_folder = object_status(url)["type"] == "directory"
-    except InputError:
-        if not WILDCARD.search(CHAIN.split(url)[0]):
-            return SingleListing(url)  # its entry says why it cannot be read
-        return _checked(ObjectFolderListing(url, is_pattern=True), f"{name}: no recording matches this pattern")
-    if not is_folder:
+    listing = object_listing(url, prefix=f"{file_name(url.rstrip('/'))}/" if is_named else "")
+    if listing is None:
         return _file(url)
-    prefix = f"{file_name(url.rstrip('/'))}/" if is_named else ""
-    return _checked(ObjectFolderListing(url, prefix=prefix), f"{name}: no recordings in this folder")
+    problem = "no recording matches this pattern" if listing.is_pattern else "no recordings in this folder"
+    return _checked(listing, f"{listing.location}: {problem}")
 
 
 def _dataset(given: str) -> Listing | None:

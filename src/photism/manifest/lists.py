@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from photism.audio.object_storage import is_url
+from photism.audio.object_storage import is_object, is_url
+from photism.errors import InputError
 from photism.manifest.entry import Entry
-from photism.manifest.files import folder_of, place_entry, relative_name, resolved
+from photism.manifest.files import file_name, folder_of, place_entry, relative_name, resolved
 from photism.manifest.folders import FolderListing
+from photism.manifest.object_folder import ObjectFolderListing, object_listing
+from photism.manifest.recognition import has_sound_suffix
 from photism.manifest.tables import read_lines
 
 
@@ -24,17 +27,56 @@ class ListListing:
     path: str
 
     def entries(self) -> Iterator[Entry]:
-        """Yield an entry for each line, or for a folder one for each recording in it."""
-        for line in self._lines():
-            place, name = resolved(line, folder_of(self.path)), relative_name(line)
-            if not is_url(place) and os.path.isdir(place):
-                yield from FolderListing(place, f"{name}/").entries()
-            else:
+        """Yield an entry for each line, or for a folder, or a pattern of object storage, one for each recording."""
+        for place, name in self._places():
+            folder = _folder(place, name)
+            if folder is None:
                 yield place_entry(place, name)
+            else:
+                yield from _folder_entries(folder, name)
 
-    def count(self) -> int:
-        """Return the number of lines."""
-        return sum(1 for _ in self._lines())
+    def count(self) -> int | None:
+        """Return the number of entries; None if folders of object storage would have to be listed."""
+        total = 0
+        for place, name in self._places():
+            if _may_be_object_folder(place):
+                return None
+            folder = _folder(place, name)
+            total += 1 if folder is None else max(folder.count(), 1)
+        return total
 
-    def _lines(self) -> Iterator[str]:
-        return (line for line in read_lines(self.path) if line.strip())
+    def _places(self) -> Iterator[tuple[str, str]]:
+        """Yield the path or URL of each line, and the name of its entry. Spaces around it count if a file has them."""
+        folder = folder_of(self.path)
+        for line in read_lines(self.path):
+            written = line.strip()
+            if written and not is_url(written) and os.path.lexists(resolved(line, folder)):
+                written = line
+            if written:
+                yield resolved(written, folder), relative_name(written)
+
+
+def _may_be_object_folder(place: str) -> bool:
+    """Return whether a line is the URL of a folder or pattern of object storage, which is not asked for a recording."""
+    return is_object(place) and ("*" in place or "[" in place or has_sound_suffix(file_name(place)) is not True)
+
+
+def _folder(place: str, name: str) -> FolderListing | ObjectFolderListing | None:
+    """Return the folder or pattern that a line names; None for a file."""
+    if is_url(place):
+        return object_listing(place, prefix=f"{name}/") if _may_be_object_folder(place) else None
+    return FolderListing(place, f"{name}/") if os.path.isdir(place) else None
+
+
+def _folder_entries(folder: FolderListing | ObjectFolderListing, name: str) -> Iterator[Entry]:
+    """Yield the recordings of a folder or pattern, or one entry with a problem if there are none."""
+    is_empty = True
+    try:
+        for entry in folder.entries():
+            is_empty = False
+            yield entry
+        problem = f"{folder.location}: no recordings" if is_empty else ""
+    except InputError as error:  # of object storage
+        problem = str(error)
+    if problem:
+        yield Entry(folder.location, "", name, problem=problem)

@@ -7,13 +7,28 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from photism.audio.object_storage import file_system, object_errors, object_version
+from photism.audio.object_storage import file_system, object_errors, object_status, object_version
 from photism.errors import InputError
 from photism.manifest.entry import Entry
 from photism.manifest.recognition import DATA_SET_SUFFIXES, HEADER_BYTES, has_sound_header, has_sound_suffix
 from photism.output_files import CHAIN, without_credentials
 
 WILDCARD = re.compile(r"[*\[]")  # a question mark begins the query of a URL
+
+
+def object_listing(url: str, *, prefix: str = "") -> ObjectFolderListing | None:
+    """Return the recordings of a folder of object storage or of a pattern; None for anything else.
+
+    Args:
+        url: URL. A file or folder of that name comes before a pattern.
+        prefix: as in `ObjectFolderListing`, for a folder.
+    """
+    try:
+        is_folder = object_status(url)["type"] == "directory"
+    except InputError:
+        is_pattern = WILDCARD.search(CHAIN.split(url)[0]) is not None
+        return ObjectFolderListing(url, is_pattern=True) if is_pattern else None
+    return ObjectFolderListing(url, prefix=prefix) if is_folder else None
 
 
 @dataclass(frozen=True)
