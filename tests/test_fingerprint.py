@@ -40,6 +40,44 @@ def test_an_embedding_that_is_random_in_each_load_does_not_count():
     assert model_fingerprint(one) == model_fingerprint(other)
 
 
+def make_encoder(**changed):
+    from transformers import Wav2Vec2BertConfig, Wav2Vec2BertModel
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    config = Wav2Vec2BertConfig(**{**sizes, "output_hidden_size": 16, "position_embeddings_type": None, **changed})
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Wav2Vec2BertModel(config)
+
+
+def test_a_configuration_counts_without_its_paths_versions_and_dtype():
+    before = model_fingerprint(make_encoder())
+    changes = ({"layer_norm_eps": 1e-3}, {"num_attention_heads": 4}, {"hidden_act": "gelu"})
+    assert len({before, *(model_fingerprint(make_encoder(**each)) for each in changes)}) == 4
+    model = make_encoder()
+    model.config.name_or_path, model.config.dtype, model.config.architectures = "elsewhere", torch.float16, ["Other"]
+    model.config.transformers_version = "6"
+    assert model_fingerprint(model) == before
+
+
+def test_a_configuration_within_another_or_of_diffusers_counts():
+    from photism.prompts.encoder_config import AudioPromptEncoderConfig
+
+    def fingerprint(config):
+        model = make_model()
+        model.config = config
+        return model_fingerprint(model)
+
+    inner = [
+        AudioPromptEncoderConfig(encoder=make_encoder(**each).config.to_dict())
+        for each in ({}, {}, {"layer_norm_eps": 1e-3})
+    ]
+    inner[1].encoder |= {"dtype": "float16", "transformers_version": "6"}
+    assert fingerprint(inner[0]) == fingerprint(inner[1]) != fingerprint(inner[2])
+    plain = {"norm_eps": 1e-5, "_diffusers_version": "0.42.1", "_name_or_path": "a"}
+    assert fingerprint(plain) == fingerprint({**plain, "_name_or_path": "b"}) != fingerprint({**plain, "norm_eps": 1.0})
+
+
 def test_parts_are_combined_in_order_and_without_running_into_each_other():
     assert combine("a", 1) == combine("a", 1)
     assert len({combine("a", 1), combine(1, "a"), combine("a1"), combine("a", "1"), combine("a\n1")}) == 5

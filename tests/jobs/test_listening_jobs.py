@@ -1,14 +1,16 @@
 """Jobs of classification, speech recognition and diarization: their rows are those of `photism.listening`."""
 
 import pickle
+from types import SimpleNamespace
 
 import pytest
+from torch import nn
 
 from photism.jobs.label_job import LabelJob
 from photism.jobs.provenance import Provenance
 from photism.jobs.run import run
 from photism.jobs.timeline_job import TimelineJob
-from photism.jobs.transcribe_job import TranscribeJob
+from photism.jobs.transcribe_job import TranscribeJob, TranscribeWorker
 from photism.listening.classification import AudioClassifier
 from photism.listening.diarization import SpeakerTimeline
 from photism.listening.settings import (
@@ -21,6 +23,7 @@ from photism.listening.transcription.decoding_options import RecognizerModelSett
 from photism.listening.transcription.ngram_lm import ArpaModel
 from photism.listening.transcription.reference_text import ReferenceText
 from photism.listening.transcription.transcriber import Transcriber
+from photism.listening.transcription.vocabulary import Vocabulary
 from photism.manifest.read import read_manifest
 from tests.support.classifiers import make_classifier
 from tests.support.jobs import json_rows
@@ -96,21 +99,52 @@ def test_transcripts_are_those_of_the_recordings_and_missing_ones_are_errors(row
 ARPA = "\\data\\\nngram 1=3\n\n\\1-grams:\n-1 <s>\n-1 </s>\n-1 ab\n\n\\end\\\n"
 
 
+def provenance_of(job):
+    class Worker:
+        fingerprint = "0" * 16
+
+    return Provenance.of(pickle.loads(pickle.dumps(job)), Worker()).run
+
+
 def test_a_language_model_is_part_of_the_settings(recognizer, tmp_path):
     path = tmp_path / "words.arpa"
     path.write_text(ARPA)
 
     def run_of(language_model):
-        job = TranscribeJob(recognizer, TranscribeSettings(language_model=language_model))
-        job = pickle.loads(pickle.dumps(job))
-
-        class Worker:
-            fingerprint = "0" * 16
-
-        return Provenance.of(job, Worker()).run
+        return provenance_of(TranscribeJob(recognizer, TranscribeSettings(language_model=language_model)))
 
     found = {run_of(path), run_of(str(path)), run_of(ArpaModel(path))}
     assert len(found) == 1
     assert run_of(None) not in found
     path.write_text(ARPA.replace("-1 ab", "-2 ab"))
     assert run_of(path) not in found
+
+
+def test_transcripts_are_part_of_the_settings(recognizer, tmp_path):
+    folder = tmp_path / "texts"
+    file = folder / "day" / "talk.txt"
+    file.parent.mkdir(parents=True)
+
+    def runs():
+        return [provenance_of(TranscribeJob(recognizer, transcript=str(each))) for each in (folder, file)]
+
+    missing = runs()
+    file.write_text("ab")
+    first = runs()
+    assert runs() == first
+    (folder / "notes.json").write_text("{}")  # which is no transcript
+    assert runs() == first
+    file.write_text("another text")
+    assert all(len(set(each)) == 3 for each in zip(missing, first, runs(), strict=True))
+    assert provenance_of(TranscribeJob(recognizer)) not in first
+
+
+def test_the_vocabulary_is_part_of_the_fingerprint(recognizer):
+    def fingerprint(*tokens, **others):
+        acoustic_model = SimpleNamespace(model=nn.Identity(), vocabulary=Vocabulary(tokens, 2, **others))
+        transcriber = SimpleNamespace(acoustic_model=acoustic_model, language=None)
+        return TranscribeWorker(TranscribeJob(recognizer), transcriber).fingerprint
+
+    others = fingerprint("b", "a", ""), fingerprint("a", "b", "", separator=""), fingerprint("a", "b", "")
+    assert len(set(others)) == 3
+    assert fingerprint("a", "b", "") in others

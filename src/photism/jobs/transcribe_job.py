@@ -17,7 +17,7 @@ from photism.jobs.outputs.text_format import TextFormat
 from photism.jobs.provenance import determining
 from photism.jobs.text_formats import transcript_format
 from photism.listening.transcription.decoding_options import RecognizerModelSettings, TranscribeSettings
-from photism.listening.transcription.reference_text import ReferenceText, find_reference
+from photism.listening.transcription.reference_text import SUFFIXES, ReferenceText, find_reference
 
 if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
@@ -70,7 +70,7 @@ class TranscribeJob:
         return {
             **determining(self.transcription),
             "language_model": _describe(self.transcription.language_model),
-            "transcript": self.transcript,
+            "transcript": _describe_transcript(self.transcript),
             "words": self.words,
             **determining(self.reading),
         }
@@ -94,14 +94,23 @@ class TranscribeWorker:
         transcriber: the transcriber.
 
     Attributes:
-        fingerprint: fingerprint of the model, and its language.
+        fingerprint: fingerprint of the model, its language and its vocabulary.
     """
 
     def __init__(self, job: TranscribeJob, transcriber: Transcriber) -> None:
         from photism.fingerprint import combine, model_fingerprint
 
         self._job, self.transcriber = job, transcriber
-        self.fingerprint = combine(model_fingerprint(transcriber.acoustic_model.model), transcriber.language)
+        model, vocabulary = transcriber.acoustic_model.model, transcriber.acoustic_model.vocabulary
+        self.fingerprint = combine(
+            model_fingerprint(model),
+            transcriber.language,
+            vocabulary.tokens,
+            vocabulary.blank_id,
+            sorted(vocabulary.ignored_ids),
+            vocabulary.separator,
+            vocabulary.joins_punctuation,
+        )
 
     def stream(
         self, recordings: Iterable[SoundFile], *, on_error: OnError, on_progress: OnProgress | None = None
@@ -140,3 +149,16 @@ def _describe(language_model: LanguageModel | str | Path | None) -> str | None:
         file.seek(max(0, size - DIGESTED_BYTES))
         digest.update(file.read())
     return f"{Path(path).name} ({size:,} bytes, {digest.hexdigest()})"
+
+
+def _describe_transcript(transcript: str | None) -> str | None:
+    """Return the name of a file or folder of transcripts with a digest of the names, sizes and times of its files."""
+    if transcript is None:
+        return None
+    path = Path(transcript)
+    files = [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES)
+    digest = blake2b(digest_size=8)
+    for each in files:
+        found = each.stat()
+        digest.update(repr((str(each.relative_to(path)), found.st_size, found.st_mtime_ns)).encode("utf8", "replace"))
+    return f"{path.name} ({digest.hexdigest()})"

@@ -23,6 +23,10 @@ from photism.prompts.encoder_config import AudioPromptEncoderConfig
 from photism.prompts.pretrained_encoder import load_pretrained_encoder
 from photism.settings import SettingError
 
+LAYER_SETTINGS = frozenset(
+    {"hidden_act", "layer_norm_eps", "num_attention_heads", "position_embeddings_type", "rotary_embedding_base"}
+)
+"""Settings of the layers of a Wav2Vec2-BERT that no shape of a tensor shows; others are of its head or adapter."""
 LAST_LAYER = -1
 
 
@@ -91,7 +95,7 @@ def _load_mean(settings: EmbedModelSettings, device: torch.device, dtype: torch.
     encoder = Wav2Vec2BertModel(pretrained.config)
     pretrained.load_into(encoder)
     encoder.encoder.layers = encoder.encoder.layers[:layer]
-    fingerprint = combine("mean", layer, model_fingerprint(encoder), vars(pretrained.features))
+    fingerprint = combine("mean", layer, model_fingerprint(encoder, counted=LAYER_SETTINGS), vars(pretrained.features))
     torch.nn.Module.to(encoder, device, dtype)
     return MeanVectors(encoder.eval(), pretrained.features, fingerprint=fingerprint)
 
