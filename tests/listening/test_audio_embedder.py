@@ -236,6 +236,13 @@ def test_a_text_in_another_language_has_the_vector_of_the_caption_that_it_stands
     assert embedders["prompt"].find_meanings(["un hibou"]) == [None]
 
 
+def test_a_literal_text_is_left_to_the_text_encoder(tiny, monkeypatch):
+    literal = tiny.embed_texts(["un hibou"], literal=True)
+    assert not np.allclose(literal, tiny.embed_texts(["un hibou"]), atol=0.01)
+    monkeypatch.setattr(tiny.model.ranker.translations, "languages", ())
+    np.testing.assert_allclose(literal, tiny.embed_texts(["un hibou"]), **NEAR)
+
+
 def test_a_text_that_stands_for_several_captions_has_the_mean_direction_of_theirs(tiny):
     (meaning,) = tiny.find_meanings(["voiture rouge"])
     assert len(meaning.captions) == 2

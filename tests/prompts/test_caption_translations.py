@@ -63,7 +63,9 @@ def test_words_in_four_languages_are_found_in_the_bundled_translations():
         meaning = translations.find(text)
         assert meaning is not None
         assert meaning.captions == ("An owl.",)
-    for text in ("an owl at night", "birds singing in the forest", "the sound of traffic", "music and rain"):
+    for text in ("hiboux", "lechuzas"):  # with an ending
+        assert translations.find(text) is not None
+    for text in ("a siren", "an owl at night", "birds singing in the forest", "the sound of traffic", "music and rain"):
         assert translations.find(text) is None
 
 

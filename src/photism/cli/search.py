@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -16,6 +16,7 @@ from photism.collection.search_outputs import MAP_SUFFIXES, SearchOutput, check_
 from photism.collection.search_settings import DuplicateSettings, QueryModelSettings, SearchSettings
 from photism.errors import InputError
 from photism.output_files import sound_stem
+from photism.settings import SettingError
 
 if TYPE_CHECKING:
     from photism.collection.index import Index
@@ -64,13 +65,11 @@ def search(
         photism search sounds.lance "an owl at night" --not traffic --html owls.html
         photism search lectures.lance --sound question.wav --where "duration_s > 60" --playlist found.m3u8
     """
-    queries = [*(text or ()), *(sound or ()), *(not_text or ()), *(not_sound or ())]
-    if bool(queries) + duplicates + bool(map) != 1:
-        raise InputError("give either what to search for (a text or --sound), or --duplicates, or --map")
-    if output.writes_files and not queries:
-        raise InputError("--html, --playlist and --copy-to write the results of a search; give a text or --sound")
-    output.check_files()
+    query = _Query(text or (), sound or (), not_text or (), not_sound or ())
     maps = [Path(each) for each in map or ()]
+    _check_choice(query, maps, duplicates=duplicates, output=output)
+    _check_effects(query, maps, duplicates, settings, duplicate_settings, query_model, reading, output)
+    output.check_files()
     for path in maps:
         check_suffix(path, "--map", MAP_SUFFIXES, force=output.force)
     with startup():
@@ -82,24 +81,93 @@ def search(
     elif duplicates:
         _print_duplicates(found, settings, duplicate_settings, output)
     else:
-        files = open_recordings([*(sound or ()), *(not_sound or ())], reading)
-        wanted, excluded = files[: len(sound or ())], files[len(sound or ()) :]
-        with startup():
-            from photism.collection.search_index import search_index
+        _search(found, query, settings, output, reading, query_model.model)
 
-            hits = search_index(
-                found,
-                settings,
-                text=text or (),
-                sound=wanted,
-                not_=not_text or (),
-                not_sound=excluded,
-                model=query_model.model,
-            )
-            meanings = _meanings(found, [*(text or ()), *(not_text or ())])
-        for line in meanings:
-            typer.echo(f"photism: {line}", err=True)
-        _print_hits(hits, _title(text or (), wanted, not_text or (), excluded), output)
+
+class _Query(NamedTuple):
+    """What is searched for, and what is not wanted: texts, and sources of recordings."""
+
+    texts: Sequence[str]
+    sounds: Sequence[str]
+    not_texts: Sequence[str]
+    not_sounds: Sequence[str]
+
+
+def _check_choice(query: _Query, maps: Sequence[Path], *, duplicates: bool, output: SearchOutput) -> None:
+    """Check that one thing is to be done: a search, a list of duplicates, or maps.
+
+    Raises:
+        InputError: it is none or several, or files of a search are to be written without one.
+    """
+    if any(query) + duplicates + bool(maps) != 1:
+        raise InputError("give either what to search for (a text or --sound), or --duplicates, or --map")
+    if output.writes_files and not any(query):
+        raise InputError("--html, --playlist and --copy-to write the results of a search; give a text or --sound")
+
+
+def _check_effects(
+    query: _Query,
+    maps: Sequence[Path],
+    duplicates: bool,
+    settings: SearchSettings,
+    duplicate_settings: DuplicateSettings,
+    query_model: QueryModelSettings,
+    reading: ReadingSettings,
+    output: SearchOutput,
+) -> None:
+    """Refuse settings that would have no effect.
+
+    Raises:
+        SettingError: a setting needs what is not given.
+    """
+    search = "a text or --sound to search for"
+    has_texts, has_sounds = bool(query.texts or query.not_texts), bool(query.sounds or query.not_sounds)
+    needs: list[tuple[object, tuple[str, ...], bool, str]] = [
+        (duplicate_settings, ("similarity", "by_vectors"), duplicates, "--duplicates"),
+        (settings, ("top_k", "all_windows", "exact"), any(query), search),
+        (settings, ("not_weight",), bool(query.not_texts or query.not_sounds), "--not or --not-sound"),
+        (settings, ("literal",), has_texts, "a text"),
+        (query_model, ("model",), any(query), search),
+        (reading, ("track", "channel", "strict", "allow_private_urls"), has_sounds, "--sound or --not-sound"),
+        (output, ("format", "as_json"), not maps, "results to print, which --map does not have"),
+    ]
+    for given, names, is_met, needed in needs:
+        for name in names:
+            if not is_met and getattr(given, name) != getattr(type(given), name):
+                raise SettingError(name, f"needs {needed}")
+
+
+def _search(
+    index: "Index",
+    query: _Query,
+    settings: SearchSettings,
+    output: SearchOutput,
+    reading: ReadingSettings,
+    model: str | None,
+) -> None:
+    """Search an index, and print and write the results.
+
+    Raises:
+        typer.Exit: with status 2, if a recording could not be copied or played.
+    """
+    files = open_recordings([*query.sounds, *query.not_sounds], reading)
+    wanted, excluded = files[: len(query.sounds)], files[len(query.sounds) :]
+    with startup():
+        from photism.collection.search_index import search_index
+
+        hits = search_index(
+            index,
+            settings,
+            text=query.texts,
+            sound=wanted,
+            not_=query.not_texts,
+            not_sound=excluded,
+            model=model,
+        )
+        meanings = [] if settings.literal else _meanings(index, [*query.texts, *query.not_texts])
+    for line in meanings:
+        typer.echo(f"photism: {line}; --literal takes it as it is", err=True)
+    _print_hits(hits, _title(query.texts, wanted, query.not_texts, excluded), output)
 
 
 def _meanings(index: "Index", texts: Sequence[str]) -> list[str]:

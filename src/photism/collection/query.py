@@ -25,6 +25,7 @@ def query_vector(
     not_texts: Sequence[str] = (),
     not_sounds: Sequence[SoundFile] = (),
     not_weight: float = NOT_WEIGHT,
+    literal: bool = False,
 ) -> NDArray[np.float64]:
     """Return a vector (D,) whose dot product with the unit vector of a row is the row's score.
 
@@ -40,13 +41,17 @@ def query_vector(
         not_texts: excluded texts.
         not_sounds: excluded recordings.
         not_weight: weight of the similarity to what is excluded.
+        literal: take texts as they are, not for captions of the model in another language.
 
     Raises:
         InputError: nothing is wanted, a text is blank, a recording cannot be read, or a vector is zero or not finite.
     """
     check_wanted([*texts, *sounds, *vectors], [*texts, *not_texts])
-    wanted = [*(_unit(np.asarray(vector, np.float64)) for vector in vectors), *_embedded(embedder, texts, sounds)]
-    excluded = _embedded(embedder, not_texts, not_sounds)
+    wanted = [
+        *(_unit(np.asarray(vector, np.float64)) for vector in vectors),
+        *_embedded(embedder, texts, sounds, literal),
+    ]
+    excluded = _embedded(embedder, not_texts, not_sounds, literal)
     if len({vector.shape for vector in wanted}) > 1:
         raise InputError(f"the vectors of a query must have one shape; got {[vector.shape for vector in wanted]}")
     query = _unit(np.mean(wanted, axis=0))
@@ -66,14 +71,14 @@ def check_wanted(wanted: Sequence[object], texts: Sequence[str]) -> None:
 
 
 def _embedded(
-    embedder: AudioEmbedder | None, texts: Sequence[str], sounds: Sequence[SoundFile]
+    embedder: AudioEmbedder | None, texts: Sequence[str], sounds: Sequence[SoundFile], literal: bool
 ) -> list[NDArray[np.float64]]:
     """Return a vector of unit length for each text and recording."""
     if not (texts or sounds):
         return []
     if embedder is None:
         raise InputError("texts and recordings need a model; give an embedder")
-    rows = [embedder.embed_texts(list(texts))] if texts else []
+    rows = [embedder.embed_texts(list(texts), literal=literal)] if texts else []
     rows += [embedder.embed(list(sounds))] if sounds else []
     return [_unit(row.astype(np.float64)) for each in rows for row in each]
 

@@ -68,6 +68,7 @@ def search_index(
         not_texts=not_texts,
         not_sounds=not_sounds,
         not_weight=settings.not_weight,
+        literal=settings.literal,
     )
     return search_rows(
         index.dataset,

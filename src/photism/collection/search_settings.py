@@ -37,6 +37,9 @@ class SearchSettings:
         minimum=0,
         maximum=10,
     )
+    literal: bool = setting(
+        False, "Take texts as they are, also those that look like a caption of the model in another language."
+    )
     exact: bool = setting(False, "Compare all rows even if the index has a vector index.")
 
 

@@ -197,16 +197,20 @@ class AudioEmbedder:
         found = self.stream(recordings, sampling_rate=sampling_rate, on_progress=on_progress)
         return np.concatenate([np.empty((0, self.width), np.float32), *(each.vectors for each in found)])
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed_texts(self, texts: Sequence[str], *, literal: bool = False) -> NDArray[np.float32]:
         """Return the vectors of texts, float32 (M, D) of unit length, comparable with those of recordings.
 
         Texts are in the language of the model's text encoder. One in another language has the vector of the captions
         that `find_meanings` returns for it.
 
+        Args:
+            texts: the texts.
+            literal: leave all texts to the text encoder, also those in another language.
+
         Raises:
             InputError: the vectors are of another kind than "prompt", or there are no texts.
         """
-        return unit_vectors(self._text_model(texts).embed_texts(texts), torch.float32)
+        return unit_vectors(self._text_model(texts).embed_texts(texts, literal=literal), torch.float32)
 
     def find_meanings(self, texts: Sequence[str]) -> list[Meaning | None]:
         """Return for each text the captions of the model that it stands for, because it is a translation of them.

@@ -72,13 +72,13 @@ class PromptVectors:
         return self._vectors(self.encoder.encode([recording], on_progress=on_progress))[0]
 
     @torch.no_grad()
-    def embed_texts(self, texts: Sequence[str]) -> Tensor:
+    def embed_texts(self, texts: Sequence[str], *, literal: bool = False) -> Tensor:
         """Return the vectors (M, D) of texts, not yet scaled to unit length.
 
-        A text in another language that stands for captions of the model has the mean direction of their vectors. Texts
-        that are cut off are reported.
+        A text in another language that stands for captions of the model has the mean direction of their vectors,
+        unless texts are literal. Texts that are cut off are reported.
         """
-        meanings = [self.ranker.translations.find(text) for text in texts]
+        meanings = [None if literal else self.ranker.translations.find(text) for text in texts]
         groups = [(text,) if each is None else each.captions for text, each in zip(texts, meanings, strict=True)]
         captions = [caption for group in groups for caption in group]
         tokens = self.ranker.encode_captions(captions, name="text")[:, 1 : self.encoder.prompt_length]
