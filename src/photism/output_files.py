@@ -16,6 +16,13 @@ SECRETS = re.compile(
     r"([?&](?:sig|[^=&#]*(?:token|key|secret|signature|password|passwd|auth|credential)[^=&#]*)=)[^&#]*", re.IGNORECASE
 )
 """Parameters of a URL's query that grant access, such as `sig=` and `X-Amz-Signature=`."""
+SIGNATURES = re.compile(
+    r"([?&](?:sig|signature|expires|policy|key-pair-id|auth|authorization|awsaccesskeyid|googleaccessid"
+    r"|x-(?:amz|goog)-[^=&#]*|api[-_]?key|access[-_]?key[^=&#]*|[^=&#]*(?:token|secret|password|passwd|credential)[^=&#]*"
+    r")=)[^&#]*",
+    re.IGNORECASE,
+)
+"""Parameters that only sign a URL. Others that may be secrets, such as `key=`, may also say which file it is."""
 CHAIN = re.compile(r"::(?=[a-z][a-z0-9+.-]*(?:::|://))", re.IGNORECASE)
 """What parts the URLs of a chain; an IPv6 address has the same colons."""
 
@@ -48,11 +55,18 @@ def without_credentials(url: str) -> str:
 
     URLs of fsspec may be a chain, such as ``zip://a.wav::s3://bucket/a.zip``.
     """
-    first, *rest = CHAIN.split(url)
-    return "::".join(map(_without_credentials, (first, *rest)))
+    return "::".join(_masked(part, SECRETS) for part in CHAIN.split(url))
 
 
-def _without_credentials(url: str) -> str:
+def without_signature(url: str) -> str:
+    """Return a URL without user, password and what only signs it, which is the same each time that it is signed.
+
+    It says which file it is, but may contain a secret: it must be neither printed nor written.
+    """
+    return "::".join(_masked(part, SIGNATURES) for part in CHAIN.split(url))
+
+
+def _masked(url: str, parameters: re.Pattern[str]) -> str:
     scheme, separator, rest = url.partition("://")
     if not separator:
         return url
@@ -60,7 +74,7 @@ def _without_credentials(url: str) -> str:
     # A password with one of these characters is not quoted, as it should be: the port is then no number.
     is_cut = "@" not in authority and re.search(r":\D", re.sub(r"^\[.*\]", "", authority))
     rest = (rest if is_cut else authority).rpartition("@")[2] + ("" if is_cut else rest[len(authority) :])
-    return f"{scheme}://" + SECRETS.sub(r"\1***", rest)
+    return f"{scheme}://" + parameters.sub(r"\1***", rest)
 
 
 def printable(name: str) -> str:

@@ -36,6 +36,8 @@ class Entry:
         source: what is opened; None for `absolute_location`.
         problem: why the recording cannot be read, as a sentence that begins with its location; empty if it can be.
         absolute_location: the location, independent of the working folder.
+        identity: what distinguishes recordings in place of `absolute_location`, which hides parameters of a URL that
+            may be secrets, and contains the time of its signature; empty if they do not differ.
     """
 
     location: str
@@ -47,6 +49,7 @@ class Entry:
     source: Source | None = field(default=None, repr=False)
     problem: str = ""
     absolute_location: str = ""
+    identity: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         # At once: the working folder may be another one later, or in another process.
@@ -57,8 +60,8 @@ class Entry:
 
     @cached_property
     def key(self) -> str:
-        """24 hex digits: 16 of the absolute location and the segment, and 8 of the version."""
-        place = f"{self.absolute_location}\0{self.start_s!r}\0{self.end_s!r}"
+        """24 hex digits: 16 of the recording's place and the segment, and 8 of the version."""
+        place = f"{self.identity or self.absolute_location}\0{self.start_s!r}\0{self.end_s!r}"
         return _digest(place, 8) + _digest(self.version, 4)
 
     def sound(self, reading: ReadingSettings) -> SoundFile:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import PurePath
 from time import time_ns
 from urllib.parse import unquote
@@ -14,7 +15,7 @@ from photism.audio.object_storage import is_object, is_url, object_status, objec
 from photism.audio.sources import path_of_file_url
 from photism.errors import InputError, os_error_message
 from photism.manifest.entry import Entry
-from photism.output_files import CHAIN, STANDARD_INPUT, without_credentials
+from photism.output_files import CHAIN, STANDARD_INPUT, without_credentials, without_signature
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,19 @@ def place_entry(place: str, name: str) -> Entry:
         return Entry(place, entry.version, name, problem=entry.problem)
     location = without_credentials(place)
     if not is_object(place):
-        return Entry(location, "", name, source=place)
+        return Entry(location, "", name, source=place, identity=url_identity(place))
     try:
-        return Entry(location, object_version(object_status(place)), name, source=place)
+        version = object_version(object_status(place))
     except InputError as error:
-        return Entry(location, "", name, source=place, problem=str(error))
+        return Entry(location, "", name, source=place, problem=str(error), identity=url_identity(place))
+    return Entry(location, version, name, source=place, identity=url_identity(place))
+
+
+def url_identity(url: str) -> str:
+    """Return `Entry.identity` of a URL: a digest, since it may contain a secret; empty for a path."""
+    plain = without_signature(url)
+    is_location = not is_url(url) or plain == without_credentials(url)
+    return "" if is_location else blake2b(plain.encode("utf8", "surrogateescape"), digest_size=16).hexdigest()
 
 
 def file_entry(path: str, name: str) -> Entry:

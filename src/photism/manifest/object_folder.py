@@ -10,6 +10,7 @@ from typing import Any, cast
 from photism.audio.object_storage import file_system, object_errors, object_status, object_version
 from photism.errors import InputError
 from photism.manifest.entry import Entry
+from photism.manifest.files import url_identity
 from photism.manifest.recognition import DATA_SET_SUFFIXES, HEADER_BYTES, has_sound_header, has_sound_suffix
 from photism.output_files import CHAIN, without_credentials
 
@@ -89,7 +90,7 @@ class ObjectFolderListing:
     def _entry(self, system: Any, status: Mapping[str, Any], root: str) -> Entry:
         url = self._url(system, status["name"])
         name = self._name(status["name"], root)
-        return Entry(without_credentials(url), object_version(status), name, source=url)
+        return Entry(without_credentials(url), object_version(status), name, source=url, identity=url_identity(url))
 
     def _name(self, path: str, root: str) -> str:
         return self.prefix + path.strip("/").removeprefix(root.strip("/")).lstrip("/")

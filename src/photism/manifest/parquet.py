@@ -8,6 +8,7 @@ from typing import Any
 
 from photism.errors import InputError, as_input_error
 from photism.manifest.tables import NumberedRow, open_list
+from photism.output_files import without_credentials
 
 BATCH_ROWS = 32  # few, since a row may hold the bytes of a recording
 
@@ -51,9 +52,10 @@ def parquet_row(path: str, index: int) -> Mapping[str, Any] | None:
 
 @contextmanager
 def _opened(path: str) -> Generator[Any]:
+    name = without_credentials(path)
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise InputError(f"{path}: reading Parquet needs pyarrow: pip install 'photism[collection]'") from None
-    with closing(open_list(path)) as opened, as_input_error(f"{path}: cannot be read as Parquet"):
+        raise InputError(f"{name}: reading Parquet needs pyarrow: pip install 'photism[collection]'") from None
+    with closing(open_list(path)) as opened, as_input_error(f"{name}: cannot be read as Parquet"):
         yield ParquetFile(opened)

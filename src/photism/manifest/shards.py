@@ -166,8 +166,7 @@ class _CheckedHeader(tarfile.TarInfo):
 
 def _entries(shard: str) -> Iterator[Entry]:
     """Yield the recordings of a shard; then, if it is damaged, an entry with this problem."""
-    location, stem = without_credentials(shard), _stem(shard)
-    whole = place_entry(shard, stem)
+    whole = place_entry(shard, _stem(shard))
     if whole.problem:
         yield whole
         return
@@ -175,7 +174,7 @@ def _entries(shard: str) -> Iterator[Entry]:
     try:
         with closing(open_list(shard)) as file:
             for key, group in groupby(_members(file, shard), lambda member: member.key):
-                for entry in _group_entries(list(group), location, stem, whole.version):
+                for entry in _group_entries(list(group), whole):
                     last = key
                     yield entry
     except Exception as error:  # tarfile, zlib and file systems have errors of their own
@@ -183,10 +182,10 @@ def _entries(shard: str) -> Iterator[Entry]:
             raise
         reason = str(error).partition("\n")[0]
         where = f"after {last} " if last else ""
-        yield replace(whole, version="", problem=f"{location}: cannot be read {where}({reason})")
+        yield replace(whole, version="", problem=f"{whole.location}: cannot be read {where}({reason})")
         return
     if not last:
-        yield replace(whole, problem=f"{location}: no recordings in this shard")
+        yield replace(whole, problem=f"{whole.location}: no recordings in this shard")
 
 
 def _members(file: BinaryIO, shard: str) -> Iterator[_Member]:
@@ -207,7 +206,7 @@ def _members(file: BinaryIO, shard: str) -> Iterator[_Member]:
             yield _Member(name, version, content if is_held else part, content)
 
 
-def _group_entries(members: Sequence[_Member], location: str, stem: str, version: str) -> Iterator[Entry]:
+def _group_entries(members: Sequence[_Member], shard: Entry) -> Iterator[Entry]:
     """Yield the recordings among the files of one key."""
     sounds = [member for member in members if member.is_sound]
     problem = ""
@@ -218,14 +217,16 @@ def _group_entries(members: Sequence[_Member], location: str, stem: str, version
     for sound in sounds:
         # Several recordings of one key are told apart by their suffixes, and so are those with two dots in their names.
         is_only = len(sounds) == 1 and "." not in sound.suffix
-        place = f"{location}#{sound.key if is_only else sound.name}"
+        inside = sound.key if is_only else sound.name
+        place = f"{shard.location}#{inside}"
         yield Entry(
             place,
-            f"{version}-{sound.version}",
-            f"{stem}/{relative_name(sound.name)}",
+            f"{shard.version}-{sound.version}",
+            f"{shard.name}/{relative_name(sound.name)}",
             columns=columns,
             source=sound.source,
             problem=problem and f"{place}: {problem}",
+            identity=shard.identity and f"{shard.identity}#{inside}",
         )
 
 

@@ -25,10 +25,11 @@ from photism.manifest.columns import (
     segment_of_row,
 )
 from photism.manifest.entry import Entry
-from photism.manifest.files import file_name, folder_of, place_entry, relative_name, resolved
+from photism.manifest.files import file_name, folder_of, place_entry, relative_name, resolved, url_identity
 from photism.manifest.parquet import parquet_count, parquet_rows
 from photism.manifest.recognition import suffix_of
 from photism.manifest.tables import NumberedRow, checked_row, json_rows, open_list, read_lines, table_rows
+from photism.output_files import without_credentials
 
 TABLE_SUFFIXES = frozenset({"csv", "json", "jsonl", "ndjson", "parquet", "tsv"})
 
@@ -46,12 +47,16 @@ class TableListing:
     def entries(self) -> Iterator[Entry]:
         """Yield an entry for each row, with a problem for a row that cannot be used."""
         folder, name = folder_of(self.path), PurePath(file_name(self.path)).stem
+        identity = url_identity(self.path)
         for row in self.rows():
             if row.problem:
-                where = f"{self.path}, line {row.line}"
+                where = f"{without_credentials(self.path)}, line {row.line}"
                 yield Entry(where, "", f"{name}/{row.line}", problem=row.problem)
             else:
-                yield row_entry(row.values, f"{self.path}#{row.line - 1}", f"{name}/{row.line - 1}", folder)
+                place = f"{without_credentials(self.path)}#{row.line - 1}"
+                entry = row_entry(row.values, place, f"{name}/{row.line - 1}", folder)
+                is_inside = identity and entry.location == place
+                yield replace(entry, identity=f"{identity}#{row.line - 1}") if is_inside else entry
 
     def rows(self) -> Iterator[NumberedRow]:
         """Yield the rows, also those that cannot be used. A file that turns out to be damaged ends with a problem."""
@@ -83,14 +88,14 @@ class TableListing:
         rows = self.rows()
         first = next(rows, None)
         if first is None:
-            raise InputError(f"{self.path}: the list is empty")
+            raise InputError(f"{without_credentials(self.path)}: the list is empty")
         usable = next((row for row in chain([first], rows) if not row.problem), None)
         if usable is None:
             raise InputError(first.problem)
         if not any(name in usable.values for name in SOUND_COLUMNS):
             raise InputError(
-                f"{self.path} needs a column {' or '.join(SOUND_COLUMNS)} with the recording; it has "
-                f"{', '.join(map(str, usable.values))}"
+                f"{without_credentials(self.path)} needs a column {' or '.join(SOUND_COLUMNS)} with the recording; "
+                f"it has {', '.join(map(str, usable.values))}"
             )
 
     def _rows(self) -> Iterator[NumberedRow]:
@@ -161,12 +166,14 @@ def _json_list(path: str) -> Iterator[NumberedRow]:
         with closing(open_list(path)) as file:
             rows: list[Any] = json.load(file)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path} must be a JSON list or JSON Lines; it cannot be read: {error}") from None
+        raise InputError(
+            f"{without_credentials(path)} must be a JSON list or JSON Lines; it cannot be read: {error}"
+        ) from None
     for number, row in enumerate(rows, start=1):
         try:
             yield NumberedRow(number, checked_row(row))
         except InputError as error:
-            yield NumberedRow(number, {}, f"{path}, row {number}: {error}")
+            yield NumberedRow(number, {}, f"{without_credentials(path)}, row {number}: {error}")
 
 
 def plain_value(value: Any) -> Any:

@@ -69,9 +69,9 @@ def json_rows(path: str | Path) -> Iterator[NumberedRow]:
         try:
             yield NumberedRow(number, checked_row(json.loads(line)))
         except InputError as error:
-            yield NumberedRow(number, {}, f"{path}, line {number}: {error}")
+            yield NumberedRow(number, {}, f"{source_name(path)}, line {number}: {error}")
         except (json.JSONDecodeError, RecursionError) as error:
-            problem = f"{path}, line {number}, must be a JSON object; it cannot be read: {error}"
+            problem = f"{source_name(path)}, line {number}, must be a JSON object; it cannot be read: {error}"
             yield NumberedRow(number, {}, problem)
 
 
@@ -110,7 +110,7 @@ def table_rows(path: str | Path, *, delimiter: str | None = None, quoted: bool =
         try:
             fields = next(reader, None)
         except csv.Error as error:
-            problem = f"{path}, line {reader.line_num}, must be CSV; it cannot be read: {error}"
+            problem = f"{source_name(path)}, line {reader.line_num}, must be CSV; it cannot be read: {error}"
             yield NumberedRow(reader.line_num, {}, problem)
             continue
         if fields is None:
@@ -119,8 +119,8 @@ def table_rows(path: str | Path, *, delimiter: str | None = None, quoted: bool =
             header = _distinct([name.strip() for name in fields])
         elif any(fields[len(header) :]):
             problem = (
-                f"{path}, line {reader.line_num}, must have the {len(header)} fields of the header; it has "
-                f"{len(fields)}: put a text that contains {delimiter!r} between double quotes"
+                f"{source_name(path)}, line {reader.line_num}, must have the {len(header)} fields of the header; "
+                f"it has {len(fields)}: put a text that contains {delimiter!r} between double quotes"
             )
             yield NumberedRow(reader.line_num, {}, problem)
         elif fields:
