@@ -124,6 +124,29 @@ def test_the_command_ends_after_more_errors_than_allowed(label, tmp_path):
     )
 
 
+def test_one_is_counted_in_the_singular(label, tmp_path):
+    for number in range(2):
+        break_file(tmp_path / f"sounds/{number}-broken.wav")
+    (tmp_path / "list.txt").write_text("sounds/a/1.wav\nsounds/0-broken.wav\nsounds/1-broken.wav\n")
+    result = label("@list.txt", "-o", "rows.jsonl", "--max-errors", 0, "--workers", 0, "--batch-size", 1)
+    assert result.stderr.splitlines()[-1] == (
+        "photism: stopped after 1 error in rows.errors.jsonl; 1 recording was processed; the same command goes on"
+    )
+    assert label("sounds/a/1.wav", "-o", "one.parquet").exit_code == 0
+    again = label("sounds/a/1.wav", "-o", "one.parquet")
+    assert again.stderr == "photism: the recording was processed before; --force does it again\n"
+
+
+def test_a_lock_alone_is_no_begun_job(label, tmp_path):
+    (tmp_path / "out.csv").write_text("own\n")
+    (tmp_path / ".out.csv.lock").touch()
+    (tmp_path / "plots/a").mkdir(parents=True)
+    (tmp_path / "plots/a/1.png").touch()
+    error = label("sounds", "-o", "out.csv", "--plot", "plots").exception
+    assert str(error) == "plots/a/1.png exists; give another name with --plot, or --force to overwrite it"
+    assert (tmp_path / "out.csv").read_text() == "own\n"
+
+
 def test_ctrl_c_says_how_to_resume(label, monkeypatch):
     stream = LabelWorker.stream
 

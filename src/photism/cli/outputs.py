@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from photism.manifest.entry import Entry
     from photism.manifest.read import Manifest
 
-TABLE_SUFFIXES = (".parquet", ".lance", ".npz", ".safetensors")
+OUTPUT_TABLES = (".parquet", ".lance", ".npz", ".safetensors")
 """Suffixes of outputs that are no text."""
 NAMED_FORMATS = ("rttm", "ctm")
 """Formats that distinguish recordings by their names."""
@@ -48,7 +48,7 @@ class OutputChoice:
     @property
     def is_table(self) -> bool:
         """Whether the output is a table or a file of vectors, whatever the text format."""
-        return self.path is not None and Path(self.path).suffix.lower() in TABLE_SUFFIXES
+        return self.path is not None and Path(self.path).suffix.lower() in OUTPUT_TABLES
 
     @property
     def is_folder(self) -> bool:
@@ -203,8 +203,16 @@ def _given_locations(manifest: Manifest) -> list[str]:
 
 
 def _is_begun(path: Path, *, is_folder: bool) -> bool:
-    """Return whether a job has begun to write an output, whatever its kind."""
-    return (path / ".journal" if is_folder else sibling(path, ".lock", prefix=".")).exists()
+    """Return whether a job has begun to write an output, whatever its kind: it has a journal, rows or a table.
+
+    A lock says nothing, since a job that is refused leaves one. A table that is not of a job is refused when it is
+    opened, before anything is written.
+    """
+    if is_folder:
+        return (path / ".journal").exists()
+    if path.suffix.lower() in OUTPUT_TABLES and path.exists():
+        return True
+    return any(sibling(path, each, prefix=".").exists() for each in (".journal", ".blocks", ".rows.jsonl"))
 
 
 def _plan_paths(

@@ -154,11 +154,13 @@ def _report(summary: Summary, plan: OutputPlan, running: RunSettings, *, is_coll
     if summary.stopped:
         again = "; the same command goes on" if plan.is_job else ""
         where = f" in {summary.errors_file}" if summary.errors_file else ""
-        line = f"stopped after {summary.errors:,} errors{where}; {done:,} recordings were processed{again}"
+        errors = f"{summary.errors:,} error{'s' * (summary.errors > 1)}{where}"
+        line = f"stopped after {errors}; {done:,} recording{' was' if done == 1 else 's were'} processed{again}"
     elif summary.errors:
         line = str(summary)
     elif summary.done_before and not summary.processed:
-        line = f"all {done:,} recordings were processed before; --force does it again"
+        every = "the recording was" if done == 1 else f"all {done:,} recordings were"
+        line = f"{every} processed before; --force does it again"
     elif is_collection or summary.done_before:
         line = f"{summary}, {format_duration(summary.duration_s)} of audio"
     else:
