@@ -1,3 +1,4 @@
+import sys
 import tarfile
 
 import numpy as np
@@ -70,3 +71,39 @@ def test_a_missing_recording_is_reported_and_the_others_are_copied(stereo, tmp_p
     assert [path.name for path in written] == ["002-noise.wav"]
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["002-noise.wav"]
     assert "gone.wav: no such file" in str(errors[0])
+
+
+def test_a_file_in_object_storage_is_copied_as_it_is(stereo, tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    location = "memory://copies/noise.wav"
+    fsspec.filesystem("memory").pipe("/copies/noise.wav", stereo.read_bytes())
+
+    (written,) = copy_hits([Hit(location, 0.0, None, 0.9, {})], tmp_path)
+
+    assert written.name == "001-noise.wav"
+    assert written.read_bytes() == stereo.read_bytes()
+
+
+def test_a_file_in_a_shard_with_its_suffix_is_copied_as_it_is(stereo, tmp_path):
+    with tarfile.open(tmp_path / "shard.tar", "w") as shard:
+        shard.add(stereo, "noise.one.wav")
+        shard.add(stereo, "noise.two.wav")
+    locations = [entry.absolute_location for entry in read_manifest([str(tmp_path / "shard.tar")])]
+
+    written = copy_hits([Hit(location, 0.0, None, 0.9, {}) for location in locations], tmp_path / "new")
+
+    assert [path.name for path in written] == ["001-shard.tar#noise.one.wav", "002-shard.tar#noise.two.wav"]
+    assert all(path.read_bytes() == stereo.read_bytes() for path in written)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a file that cannot be read")
+@pytest.mark.parametrize("location", ["/", "/proc/self/mem"])
+def test_a_recording_that_cannot_be_read_is_reported_and_the_others_are_copied(stereo, tmp_path, location):
+    errors = []
+    hits = [Hit(location, 0.0, None, 0.9, {}), Hit(str(stereo), 0.0, None, 0.8, {})]
+
+    written = copy_hits(hits, tmp_path / "new", on_error=errors.append)
+
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["002-noise.wav"] == [path.name for path in written]
+    (error,) = errors
+    assert str(error).startswith(f"{location}: ")

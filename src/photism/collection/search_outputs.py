@@ -38,7 +38,8 @@ class SearchOutput:
     )
     copy_to: Path | None = setting(
         None,
-        "Folder to copy the results to: whole files as they are, segments as WAV files with their channels and rate.",
+        "Folder to copy the results to: whole files as they are; segments, and what has no suffix in a shard or table, "
+        "as WAV files with their channels and rate.",
         metavar="FOLDER",
     )
     force: bool = setting(False, "Overwrite existing files.")
