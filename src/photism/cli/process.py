@@ -100,7 +100,7 @@ def process(
             raise interrupted(message) from None
     if on_end is not None:
         on_end(summary)
-    _report(summary, plan, running, is_collection=manifest.is_collection)
+    _report(summary, is_collection=manifest.is_collection)
 
 
 @contextmanager
@@ -144,19 +144,14 @@ def _end_if_missing(manifest: Manifest) -> None:
         end_with_skipped(len(problems), len(problems))
 
 
-def _report(summary: Summary, plan: OutputPlan, running: RunSettings, *, is_collection: bool) -> None:
+def _report(summary: Summary, *, is_collection: bool) -> None:
     """Print what was done, unless all of a few recordings were processed, and end with status 2 after errors.
 
     Raises:
         typer.Exit: there were errors.
     """
     done = summary.processed + summary.done_before
-    if summary.stopped:
-        again = "; the same command goes on" if plan.is_job else ""
-        where = f" in {summary.errors_file}" if summary.errors_file else ""
-        errors = f"{summary.errors:,} error{'s' * (summary.errors > 1)}{where}"
-        line = f"stopped after {errors}; {done:,} recording{' was' if done == 1 else 's were'} processed{again}"
-    elif summary.errors:
+    if summary.errors:
         line = str(summary)
     elif summary.done_before and not summary.processed:
         every = "the recording was" if done == 1 else f"all {done:,} recordings were"

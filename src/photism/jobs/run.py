@@ -50,11 +50,14 @@ class Summary:
         """Return the numbers as a sentence."""
         done = self.processed + self.done_before
         earlier = f" ({self.done_before:,} before)" if self.done_before else ""
+        errors = f"{self.errors:,} error{'s' * (self.errors != 1)}"
+        errors += f" in {self.errors_file}" if self.errors_file else ""
+        if self.stopped:
+            again = "; the same command goes on" if self.errors_file else ""
+            processed = f"{done:,} recording{' was' if done == 1 else 's were'} processed"
+            return f"stopped after {errors}; {processed}{earlier}{again}"
         text = f"{done:,} of {done + self.errors:,} recordings were processed{earlier}"
-        if self.errors_file is None:
-            return text
-        errors = f"{self.errors:,} error{'s' * (self.errors > 1)} in {self.errors_file}"
-        return f"{text}, {errors}; the same command tries them again"
+        return f"{text}, {errors}; the same command tries them again" if self.errors_file else text
 
 
 @overload
