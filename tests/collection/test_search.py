@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -147,3 +149,11 @@ def test_rows_have_their_columns_without_the_vector(random_table):
     assert set(hit.row) == {"id", "location", "start_s", "end_s", "duration_s"}
     assert hit.end_s is None
     assert search.VECTOR not in hit.row
+
+
+def test_a_fault_of_the_machine_is_not_one_of_the_condition(tmp_path):
+    table = write_table(tmp_path / "sounds.lance", unit_vectors(10, 32))
+    shutil.rmtree(tmp_path / "sounds.lance" / "data")
+    with pytest.raises((OSError, ValueError), match="Not found") as raised:
+        search_rows(table, QUERY, where="duration_s < 5")
+    assert "--where" not in str(raised.value)

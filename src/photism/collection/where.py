@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 SOURCE_LINE = re.compile(r",? *\S+\.rs:\d+:\d+")
 """Place in Lance's own source, at the end of its messages."""
+FAULTS = re.compile(
+    "Invalid user input|Schema error|filter expression|Cast error|Parser error|Divide by zero|Arithmetic overflow"
+)
+"""What Lance says of a condition, and of nothing that is wrong with its files, the disk or the memory."""
 PREAMBLE = re.compile(r"^((Invalid user input|Schema error|External error|Query Execution error): *)+")
 
 
@@ -34,7 +38,7 @@ def check_where(dataset: LanceDataset, where: str | None) -> None:
 
 @contextmanager
 def explain_where(dataset: LanceDataset, where: str | None) -> Generator[None]:
-    """Turn what Lance raises at a condition into one line that names the columns.
+    """Turn what Lance raises at a condition into one line that names the columns; other errors are raised as they are.
 
     Raises:
         InputError: the condition cannot be used, or fails at the value of a row.
@@ -42,7 +46,7 @@ def explain_where(dataset: LanceDataset, where: str | None) -> Generator[None]:
     try:
         yield
     except (ValueError, OSError, RuntimeError) as error:
-        if where is None or isinstance(error, InputError):
+        if where is None or isinstance(error, InputError) or not FAULTS.search(str(error)):
             raise
         reason = PREAMBLE.sub("", SOURCE_LINE.sub("", " ".join(str(error).split()))).rstrip(". ")
         types = [(each.name, re.sub("<.*", "", str(each.type))) for each in dataset.schema if each.name != "vector"]
