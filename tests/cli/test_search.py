@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -82,6 +83,14 @@ def test_nothing_satisfies_the_condition(index):
     assert result.exit_code == 0
     assert result.stdout == ""
     assert result.stderr == "photism: no recording of the index satisfies --where\n"
+
+
+def test_an_index_without_rows(index, tmp_path):
+    shutil.copytree(index, tmp_path / "i.lance")
+    Index.open(tmp_path / "i.lance").table.delete("true")
+    result = run(tmp_path / "i.lance", "an owl")
+
+    assert (result.exit_code, result.stderr) == (0, "photism: the index has no rows\n")
 
 
 def test_pages_playlists_and_copies_are_written(index, tmp_path):

@@ -167,6 +167,9 @@ def _search(
         meanings = [] if settings.literal else _meanings(index, [*query.texts, *query.not_texts])
     for line in meanings:
         typer.echo(f"photism: {line}; --literal takes it as it is", err=True)
+    if not hits:
+        none = "the index has no rows" if settings.where is None else "no recording of the index satisfies --where"
+        typer.echo(f"photism: {none}", err=True)
     _print_hits(hits, _title(query.texts, wanted, query.not_texts, excluded), output)
 
 
@@ -191,8 +194,6 @@ def _print_hits(hits: "Sequence[Hit]", title: str, output: SearchOutput) -> None
     from photism.collection.hit_formats import format_hits
 
     typer.echo(format_hits(hits, output.chosen_format), nl=False)
-    if not hits:
-        typer.echo("photism: no recording of the index satisfies --where", err=True)
     skipped: list[InputError] = []
 
     def skip(error: InputError) -> None:
