@@ -318,18 +318,30 @@ def test_remove(sounds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_columns_of_a_manifest(sounds: Path, tmp_path: Path):
     rows = [
-        {"species": "owl", "n": 3, "weight": 2, "night": True, "duration_s": "long", "a.b": 1, "": 5, "_rowid": 7},
-        {"species": None, "n": 4, "weight": 0.5, "tags": ["x", "y"]},
+        {
+            "species": "owl",
+            "n": 3,
+            "weight": 2,
+            "night": True,
+            "duration_s": "long",
+            "a.b": 1,
+            "": 5,
+            "_rowid": 7,
+            "score": 1,
+        },
+        {"species": None, "n": 4, "weight": 0.5, "tags": ["x", "y"], "file": "old.wav"},
     ]
+    rows[0]["score"] = 1
     files = [str(sounds / name) for name in ("a.wav", "b.wav")]
     entries = [Entry(file, "1", "a", columns=row) for file, row in zip(files, rows, strict=True)]
     index = open_index(tmp_path)
     index.add([entries[1], entries[0]])
     columns = ["species", "n", "weight", "night", "manifest_duration_s", "a_b", "column", "column_rowid"]
+    columns += ["manifest_file", "manifest_score"]
     found = index.dataset.to_table(columns=[*columns, "tags"]).to_pylist()
     assert [list(row.values()) for row in found] == [
-        [None, 4, 0.5, None, None, None, None, None, ["x", "y"]],
-        ["owl", 3, 2.0, True, "long", 1, 5, 7, None],
+        [None, 4, 0.5, None, None, None, None, None, "old.wav", None, ["x", "y"]],
+        ["owl", 3, 2.0, True, "long", 1, 5, 7, None, 1, None],
     ]
     wrong = replace(entries[0], version="2", columns={"n": "three"})
     assert index.add([wrong]).run.errors == 1

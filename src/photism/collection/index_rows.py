@@ -41,6 +41,8 @@ OWN_COLUMNS = (
 or of the window. `end_s` is null for a recording that is no segment: its row reaches to the end of the file.
 `duration_s` is the duration of the recording or segment.
 """
+RESERVED = frozenset({*OWN_COLUMNS, "file", "score"})
+"""Names that a column of a manifest does not have: the columns of an index, and what is printed of a hit."""
 PLACE = "left(id, 25)"
 """The beginning of an id that rows of a recording have in common, in SQL: the run and the place."""
 VERSION = "left(id, 33)"
@@ -165,9 +167,9 @@ class IndexRows:
 
 
 def column_name(name: str) -> str:
-    """Return the name that a column of a manifest has in an index, the columns of which have theirs."""
+    """Return the name that a column of a manifest has in an index."""
     allowed = lance_column_name(name)
-    return f"{MANIFEST_PREFIX}{allowed}" if allowed in OWN_COLUMNS else allowed
+    return f"{MANIFEST_PREFIX}{allowed}" if allowed in RESERVED else allowed
 
 
 def _types(table: LanceTable) -> dict[str, Any]:
