@@ -68,7 +68,17 @@ def test_recordings_that_are_gone_are_reported_if_a_disk_may_be_missing(index, f
 def test_a_vector_index_needs_many_rows(index, folder, monkeypatch):
     result = index(folder, "--vector-index")
     assert "3 new; 3 rows" in result.stderr
-    assert str(result.exception).startswith("a vector index needs at least 4,096 rows, and there are 3")
+    assert result.stderr.endswith(
+        "photism: no vector index is built of fewer than 4,096 rows: a search compares them all\n"
+    )
+    assert result.exit_code == 0
+
+
+def test_vectors_that_lance_cannot_index_are_an_error_before_they_are_computed(index, folder, monkeypatch):
+    monkeypatch.setattr(Index, "add", lambda *_, **__: pytest.fail("computed vectors"))
+    monkeypatch.setattr("photism.collection.vector_index.RQ_WIDTH", 1000)
+    result = index(folder, "--vector-index")
+    assert str(result.exception).startswith("a vector index needs vectors whose width is a multiple of 1000")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,16 @@ def test_recall_is_measured_after_building(indexed):
     assert str(report).endswith("; it is used from 3,125,000 rows on, of fewer all are compared")
 
 
+def test_the_time_of_an_exact_search_is_that_of_a_single_query(indexed, monkeypatch):
+    table, *_ = indexed
+    times = iter([0, 1, 2, 4, 6, 10, 20, 30, 40, 41, *np.arange(100, 300, 0.5)])  # of searches: 1, 2, 4, 10 and 1 s
+    monkeypatch.setattr("photism.collection.vector_index.time.perf_counter", lambda: next(times))
+
+    report = measure_recall(table)
+
+    assert (report.milliseconds, report.exact_milliseconds) == (500, 2000)
+
+
 def test_recall_counts_what_is_not_found(indexed, monkeypatch):
     table, *_ = indexed
     nearest = search.nearest_rows

@@ -56,12 +56,14 @@ def index(
         from photism.collection.index import Index
         from photism.collection.index_job import IndexJob
         from photism.collection.search import has_vector_index
-        from photism.collection.vector_index import build_vector_index
+        from photism.collection.vector_index import MIN_ROWS, build_vector_index, check_width
         from photism.lance_table import check_place
 
         check_place(output)
         job = IndexJob(models, settings, reading)
         table = Index.for_job(output, job, job.load(), force=force)
+        if vector_index:
+            check_width(table.dataset)
     try:
         cluster = nullcontext() if running.ray is None else open_worker(job, running, device=models.device)
         with cluster as worker, recordings_bar("indexing", manifest.count) as bar:
@@ -78,6 +80,7 @@ def index(
             err=True,
         )
     if vector_index and not has_vector_index(table.dataset):
-        typer.echo(f"photism: {build_vector_index(table.dataset)}", err=True)
+        few = f"no vector index is built of fewer than {MIN_ROWS:,} rows: a search compares them all"
+        typer.echo(f"photism: {few if len(table) < MIN_ROWS else build_vector_index(table.dataset)}", err=True)
     if summary.run.errors:
         raise typer.Exit(ExitStatus.MISTAKE)
