@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from photism.errors import InputError
+from photism.manifest.columns import SOUND_COLUMNS
 from photism.prompts.losses import PUBLISHED_TEMPERATURE
 from photism.settings import declarations, differences, read_settings, write_settings
 from photism.training.settings import (
@@ -152,3 +153,8 @@ def test_a_resumed_training_may_change_how_it_runs_but_not_what_it_learns():
 
 def test_the_temperature_starts_as_published():
     assert AlignSettings(**GIVEN).temperature == PUBLISHED_TEMPERATURE
+
+
+def test_the_help_names_all_columns_of_recordings():
+    described = declarations(AlignSettings)["sound_column"].description
+    assert ", ".join(SOUND_COLUMNS) in described

@@ -16,7 +16,7 @@ URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 NOT_OBJECTS = ("http", "https", "file")  # schemes of URLs that are read without fsspec
 CHECKSUMS = ("ETag", "etag", "md5Hash", "md5", "content_md5", "CRC", "blob_id", "oid", "sha")
 TIMES = ("mtime", "LastModified", "last_modified", "updated", "modify", "created")
-"""Keys of what the file systems of fsspec say of a file, none of which all of them have."""
+"""Keys of a file's checksum or time; each file system of fsspec has some of them."""
 
 
 def is_url(place: str) -> bool:

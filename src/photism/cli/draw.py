@@ -54,7 +54,7 @@ def draw(
 
     The images are PNG files, which hold their seed, model and settings. Of several recordings, unreadable ones are
     reported and skipped; the exit status is then 2. Of a folder or a list of recordings, or with --ray, the images are
-    written as they are done, and the same command again goes on.
+    written as they are done; run the same command again to resume.
 
     Examples:
         photism draw elephant.ogg banana.ogg --images 4 --seed 7

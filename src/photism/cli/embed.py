@@ -7,6 +7,7 @@ import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
+from photism.cli.output_settings import FORCE_HELP, RESUME_HELP
 from photism.cli.outputs import OutputChoice, OutputPlan
 from photism.cli.process import process
 from photism.jobs.embed_job import EmbedJob
@@ -22,7 +23,7 @@ Output = Annotated[
         "-o",
         metavar="FILE",
         help="File to write: .parquet, .lance, .npz, .safetensors or .jsonl; or a folder, for a .jsonl file of each "
-        "recording. The same command again goes on with what it does not have. Default: print JSON Lines.",
+        f"recording. {RESUME_HELP} Default: print JSON Lines.",
     ),
 ]
 
@@ -34,9 +35,7 @@ def embed(
     settings: EmbedSettings,
     reading: ReadingSettings,
     output: Output = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Do everything again, and replace vectors of another model.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     running: RunSettings,
 ) -> None:
     """Write vectors of recordings, or of their windows, to a file.

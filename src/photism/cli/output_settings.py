@@ -23,6 +23,8 @@ TURN_FORMAT_OF_SUFFIX: dict[str, TurnFormat] = {
 JSON_DOCUMENT = ".json"
 """Suffix of a file that is one JSON value, a list of several recordings. Otherwise each line is a JSON object."""
 TEXT = "txt"
+FORCE_HELP = "Process all recordings again, and overwrite existing files."
+RESUME_HELP = "Run the same command again to resume; finished recordings are skipped."
 
 
 @settings
@@ -32,7 +34,7 @@ class SegmentOutput:
     output: str | None = setting(
         None,
         "File for all recordings (.jsonl, .csv, .parquet, .lance or another format), or folder for a file per "
-        "recording. The same command again goes on with what it does not have. Default: print to the terminal.",
+        f"recording. {RESUME_HELP} Default: print to the terminal.",
         short="-o",
         metavar="FILE|FOLDER",
     )
@@ -42,7 +44,7 @@ class SegmentOutput:
         "photism[listening].",
         metavar="FILE.png|FOLDER",
     )
-    force: bool = setting(False, "Overwrite existing files, and do again what is done.")
+    force: bool = setting(False, FORCE_HELP)
 
     def _choice(self, format: str) -> OutputChoice:
         """Return where the results go, in a format of which JSON is a document only in a file that says so."""
@@ -112,14 +114,14 @@ class TranscriptOutput:
     output: str | None = setting(
         None,
         "File, or folder for a file per recording; json, jsonl, csv, ctm, parquet and lance files can hold several. "
-        "The same command again goes on with what it does not have. Default: print the transcripts.",
+        f"{RESUME_HELP} Default: print the transcripts.",
         short="-o",
         metavar="FILE|FOLDER",
     )
     words: bool = setting(
         False, "Make a subtitle or row for each word; with JSON and TextGrid, add the characters of words."
     )
-    force: bool = setting(False, "Overwrite existing files, and do again what is done.")
+    force: bool = setting(False, FORCE_HELP)
     as_json: bool = setting(False, "Print one JSON object per recording.", flag="--json")
 
     def check(self) -> None:

@@ -9,7 +9,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
 from photism.cli.embed import embed as embed_recordings
 from photism.cli.flags import add_verb
-from photism.cli.output_settings import TurnOutput
+from photism.cli.output_settings import FORCE_HELP, TurnOutput
 from photism.cli.outputs import OutputPlan
 from photism.cli.process import process
 from photism.cli.progress import end_with_skipped, recordings_bar
@@ -74,9 +74,7 @@ def embed(
     settings: EmbeddingSettings,
     reading: ReadingSettings,
     output: EmbeddingFile,
-    force: Annotated[
-        bool, typer.Option("--force", help="Process all recordings again, and overwrite existing files.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
     """Write x-vectors of recordings to a file.
 

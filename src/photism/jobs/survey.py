@@ -56,7 +56,7 @@ class Survey:
             self.has_segments |= bool(_segment(entry))
         self.columns = tuple(columns)
         self._shared = _repeated(plain)
-        # 1.wav keeps its suffix next to 1.mp3, and is then called as 1.wav.mp3 is without its own.
+        # 1.wav keeps its suffix next to 1.mp3, so that it would collide with 1.wav.mp3 without its suffix.
         self._shared_with_suffix = _repeated(with_suffix) | (self._shared and _common(plain, with_suffix))
 
     def name_of(self, entry: Entry) -> str:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 from photism.device import DTYPES
 from photism.errors import InputError
+from photism.manifest.columns import SOUND_COLUMNS
 from photism.settings import SettingError, setting, settings
 
 TRAINABLE_ADAPTERS = ("conv", "resampler")
@@ -51,7 +52,7 @@ class TrainingSettings:
 
     dataset_config: str | None = setting(None, "Configuration of a hub data set that has several.")
     sound_column: str | None = setting(
-        None, "Column with the recording; by default the first of audio, file_name, file, path, sound, video, location."
+        None, f"Column with the recording; by default the first of {', '.join(SOUND_COLUMNS)}."
     )
     validation_share: float = setting(
         0.1, "Fraction of the clips without a given split to use for validation.", minimum=0, below=1
