@@ -89,3 +89,19 @@ def test_the_version_is_that_of_the_recording():
 def test_what_is_missing_is_an_error_at_once(name: str, message: str):
     with pytest.raises(InputError, match=message):
         read_manifest([name])
+
+
+def test_the_hub_is_asked_once_for_a_path_that_is_mistyped(monkeypatch: pytest.MonkeyPatch, caplog):
+    asked: list[str] = []
+
+    def refuse(self: object, data: str, **kwargs: object) -> None:
+        asked.append(data)
+        raise OSError("no connection\nmore")
+
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", refuse)
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: pytest.fail("the hub was asked again"))
+    message = r"^owner/nothing: no such file or folder, and no data set of this name: https://\S+ says: no connection$"
+    with pytest.raises(InputError, match=message):
+        read_manifest(["owner/nothing"])
+    assert (asked, caplog.records) == (["owner/nothing"], [])

@@ -13,7 +13,7 @@ from photism.errors import InputError
 from photism.manifest.entry import Entry
 from photism.manifest.files import SingleListing, file_name
 from photism.manifest.folders import FolderListing, GlobListing
-from photism.manifest.hf_dataset import is_dataset_folder, is_saved_dataset, parse_dataset
+from photism.manifest.hf_dataset import check_hub, is_dataset_folder, is_saved_dataset, parse_dataset
 from photism.manifest.lists import ListListing
 from photism.manifest.object_folder import ObjectFolderListing, object_listing
 from photism.manifest.recognition import suffix_of
@@ -113,6 +113,8 @@ def _dataset(given: str) -> Listing | None:
     if listing is None:
         return None
     try:
+        if not os.path.exists(listing.data):
+            check_hub(listing.data)
         return _checked(listing, f"{given}: the data set is empty")
     except InputError as error:
         if os.path.exists(listing.data):

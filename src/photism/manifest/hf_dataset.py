@@ -16,6 +16,7 @@ from photism.manifest.entry import Entry
 from photism.manifest.recognition import has_sound_suffix
 from photism.manifest.table_listing import row_entry
 
+HUB_TIMEOUT_S = 10.0
 SAVED_FILES = ("dataset_dict.json", "state.json")
 HUB_NAME = re.compile(r"(?P<data>(?P<owner>[\w.-]+)/[\w.-]+)(?::(?P<config>[\w.-]+))?(?:/(?P<split>[\w.-]+))?")
 
@@ -51,6 +52,26 @@ def open_splits(data: str, config: str | None = None) -> Mapping[str, Any]:
         reason = str(error).partition("\n")[0]
         raise InputError(f"data must be a folder of recordings or a data set; cannot load {data}: {reason}") from None
     return cast("Mapping[str, Any]", loaded) if isinstance(loaded, Mapping) else {"": loaded}
+
+
+def check_hub(data: str) -> None:
+    """Ask the hub once whether it has a data set, where `datasets` tries for half a minute without a connection.
+
+    Raises:
+        InputError: there is none, or the hub cannot be reached, with its reason.
+    """
+    try:
+        from datasets import config
+        from huggingface_hub import HfApi
+    except ImportError:
+        return  # `open_splits` says what to install
+    if config.HF_HUB_OFFLINE:
+        return
+    try:
+        HfApi(endpoint=config.HF_ENDPOINT).dataset_info(data, timeout=HUB_TIMEOUT_S)
+    except Exception as error:  # of HTTP, of the hub and of connections
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(f"{config.HF_ENDPOINT} says: {reason}") from None
 
 
 def undecoded(data: Any) -> tuple[Any, list[str]]:
