@@ -48,8 +48,12 @@ def test_times_of_windows_of_a_segment_are_those_of_the_file(embed, sounds, tmp_
     rows = [json.loads(line) for line in embed(tmp_path / "list.csv", "--window", 0.4).stdout.splitlines()]
     assert [(row["start_s"], row["end_s"]) for row in rows] == [
         (0.5, 0.9),
-        (pytest.approx(0.7), pytest.approx(1.1)),
+        (0.7, 1.1),
     ]
+    (tmp_path / "list.csv").write_text(f"file,start_s,end_s\n{sounds[2]},0.1,0.7\n")
+    embed(tmp_path / "list.csv", "--window", 0.2, "-o", tmp_path / "rows.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [row["start_s"] for row in rows] == [0.1, 0.2, 0.3, 0.4, 0.5]
 
 
 @pytest.mark.parametrize("suffix", ["npz", "safetensors"])

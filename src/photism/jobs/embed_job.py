@@ -13,7 +13,7 @@ from photism.jobs.job import Outcome, Vector
 from photism.jobs.outputs.text_format import JSON_LINES, TextFormat
 from photism.jobs.outputs.vector_archive import SUFFIXES as VECTOR_SUFFIXES
 from photism.jobs.provenance import determining
-from photism.jobs.rows import as_json_line
+from photism.jobs.rows import as_json_line, times_in_file
 from photism.listening.settings import EmbedModelSettings, EmbedSettings
 
 if TYPE_CHECKING:
@@ -121,6 +121,5 @@ def _as_json_lines(row: Mapping[str, Any], outcome: Outcome, _: str) -> str:
     if outcome.windows is None:
         return as_json_line(row).decode("utf8")
     start_s = row.get("start_s", 0.0)
-    times = [{name: start_s + window[name] for name in ("start_s", "end_s")} for window in outcome.windows]
-    rows = [{**row, **window, **each} for window, each in zip(outcome.windows, times, strict=True)]
+    rows = [{**row, **window, **times_in_file(window, start_s)} for window in outcome.windows]
     return b"".join(map(as_json_line, rows)).decode("utf8")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 OWN_COLUMNS = ("file", "start_s", "end_s", "id")
 """Columns that every job has: the recording, its segment, and the id of the row."""
+TIME_DIGITS = 6
+"""Decimals of a sum of times in seconds, which is then not 0.6000000000000001."""
 MANIFEST_PREFIX = "manifest_"
 """Prefix of a column of a manifest whose name a column of the job has."""
 
@@ -37,9 +39,13 @@ def make_rows(row_id: str, entry: Entry, outcome: Outcome, columns: Collection[s
     start = describe_recording(entry) | manifest_columns(entry, columns)
     rows: list[dict[str, Any]] = []
     for window, window_id in zip(outcome.windows, window_ids(row_id, len(outcome.windows)), strict=True):
-        times = {name: entry.start_s + window[name] for name in ("start_s", "end_s")}
-        rows.append({**start, **outcome.fields, **window, **times, "id": window_id})
+        rows.append({**start, **outcome.fields, **window, **times_in_file(window, entry.start_s), "id": window_id})
     return rows
+
+
+def times_in_file(window: Mapping[str, Any], segment_start_s: float) -> dict[str, float]:
+    """Return the times of a window of a segment, in seconds of the file, rounded to a microsecond."""
+    return {name: round(segment_start_s + window[name], TIME_DIGITS) for name in ("start_s", "end_s")}
 
 
 def make_row(row_id: str, entry: Entry, outcome: Outcome, columns: Collection[str]) -> dict[str, Any]:
