@@ -1,6 +1,6 @@
 """Retrieval by vectors: recordings for a text, and recordings of the same thing in another language.
 
-    python -m benchmarks.retrieval
+    python -m benchmarks.retrieval [--nouns index.noun]
 
 The recordings are the test recordings of the Tux Paint corpus (`recipes.tiny.corpus`): 625 of nine speakers, one a
 language, whose other recordings the bundled model was trained on, and 1,047 of three speakers (Greek, Danish and Dutch)
@@ -11,21 +11,31 @@ is left are other people in other languages.
 Texts are the English captions that have a recording, their translations, and these in lower case without their article
 and full stop. R@k is the fraction of the queries with a relevant recording among the first k, mAP the mean average
 precision, in per cent. `CaptionRanker` compares a text with the mixture of each recording, which vectors approximate.
+
+With --nouns, a file of WordNet (`/usr/share/wordnet/index.noun` of Debian's wordnet-base), the table is another: how
+many of 1,000 random nouns are taken for a word in another language, and how many words in other languages, of every
+third caption, stand for their caption with an s added or their last letter cut off.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import random
 import re
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from photism import AudioEmbedder, CaptionRanker
+from photism.hub import bundled_model
+from photism.prompts.caption_translations import FILE, CaptionTranslations
 from photism.prompts.metrics import mean_average_precision, retrieval
+from photism.prompts.model_folder import load_captions
 from recipes.tiny.corpus import UNSEEN_LANGUAGES, Recording, read_captions, read_recordings
 from recipes.tiny.evaluate import digest
 from recipes.tiny.translations import read_translations
@@ -76,11 +86,37 @@ def compare_texts(embedder: AudioEmbedder, vectors: Tensor, recordings: Sequence
             chosen = [translations[index] for index in indices]
             rows = torch.tensor([text is not None for text in chosen])
             spelled = [text for text in chosen if text is not None]
-            bare = [ARTICLE.sub("", text).lower().strip(" .!") for text in spelled]
+            bare = [without_article(text) for text in spelled]
             encoded = ranker.score_prompts(prompts, captions=spelled).T
             print_row(f"{language}, by the text encoder", encoded, relevant[rows])
             print_row(f"{language}, vectors", text_vectors(embedder, spelled) @ vectors.T, relevant[rows])
             print_row(f"{language} without article, vectors", text_vectors(embedder, bare) @ vectors.T, relevant[rows])
+
+
+def without_article(text: str) -> str:
+    """Return a caption in lower case without its article and full stop."""
+    return ARTICLE.sub("", text).lower().strip(" .!")
+
+
+def compare_words(nouns: Path) -> None:
+    """Print how many English nouns and inexact words in other languages are taken for captions, in per cent."""
+    folder = bundled_model()
+    captions = load_captions(folder)
+    translations = CaptionTranslations.read(folder, captions)
+    names = [line.split(" ", 1)[0] for line in nouns.read_text().splitlines()]
+    words = random.Random(0).sample([name for name in names if name.isalpha() and name.islower()], 1000)
+    print("\n| words | number | taken for a caption |\n|---|---|---|")
+    for article in ("", "a "):
+        taken = sum(translations.find(f"{article}{word}") is not None for word in words)
+        print(f"| English nouns{', with a' if article else ''} | {len(words)} | {100 * taken / len(words):.1f} |")
+    spelled = json.loads((folder / FILE).read_text())
+    for language in LANGUAGES:
+        parallel = zip(captions, spelled[language], strict=True)
+        pairs = [(caption, without_article(text)) for caption, text in parallel if text][::3]
+        for change, ending, end in (("exact", "", None), ("an s added", "s", None), ("a letter cut off", "", -1)):
+            found = [(caption, translations.find(text[:end] + ending)) for caption, text in pairs]
+            taken = sum(meaning is not None and caption in meaning.captions for caption, meaning in found)
+            print(f"| {language}, {change} | {len(pairs)} | {100 * taken / len(pairs):.1f} |", flush=True)
 
 
 def text_vectors(embedder: AudioEmbedder, texts: Sequence[str]) -> Tensor:
@@ -108,7 +144,11 @@ def compare_recordings(vectors: dict[str, Tensor], recordings: Sequence[Recordin
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.parse_args()
+    parser.add_argument("--nouns", type=Path, help="file of WordNet; measures words in place of retrieval")
+    arguments = parser.parse_args()
+    if arguments.nouns:
+        compare_words(arguments.nouns)
+        return
     recordings = [each for each in read_recordings() if each.is_test]
     embedder = AudioEmbedder.from_pretrained()
     start = time.perf_counter()
