@@ -124,3 +124,39 @@ def test_folders_and_patterns_in_a_list(bucket: Any):
     assert read_manifest(["@memory://bucket/list.txt"]).count is None
     bucket.pipe("/bucket/list.txt", b"a/1.wav\nb.wav\n")
     assert read_manifest(["@memory://bucket/list.txt"]).count == 2
+
+
+@pytest.mark.parametrize("name", ["", "b.wav", "**/*.wav"])
+def test_private_addresses_are_accepted_in_folders_too(bucket: Any, monkeypatch: pytest.MonkeyPatch, name: str):
+    def to_bucket(url: str) -> tuple[Any, str]:
+        path = url.partition("://")[2].partition("::")[0].lstrip("/").removeprefix("bucket")
+        return bucket, f"/bucket/{path.lstrip('/')}".rstrip("/")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", to_bucket)
+    given, reading = f"zip:///{name}::http://127.0.0.1/a.zip", ReadingSettings(allow_private_urls=True)
+    with pytest.raises(InputError, match="is not checked; allow it by"):
+        read_manifest([given])
+    entry = next(iter(read_manifest([given], reading=reading)))
+    assert load_waveform(entry.sound(reading)).duration_s == 0.6
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.csv", b"file\nb.wav\n"), ("list.jsonl", b'{"file": "b.wav"}'), ("list.json", b'[{"file": "b.wav"}]'),
+        ("@list.txt", b"b.wav\n"),
+    ],
+)  # fmt: skip
+def test_private_addresses_are_accepted_for_lists_too(monkeypatch: pytest.MonkeyPatch, name: str, content: bytes):
+    def download(url: str, *args: Any, allow_private_urls: bool, **kwargs: Any) -> BytesIO:
+        if not allow_private_urls:
+            raise InputError("private")
+        return BytesIO(content)
+
+    monkeypatch.setattr("photism.audio.download.download", download)
+    given = f"{'@' * name.startswith('@')}http://127.0.0.1/{name.removeprefix('@')}"
+    with pytest.raises(InputError, match=r"^private$"):
+        read_manifest([given])
+    manifest = read_manifest([given], reading=ReadingSettings(allow_private_urls=True))
+    assert [entry.location for entry in manifest] == ["http://127.0.0.1/b.wav"]
+    assert manifest.count == 1

@@ -145,10 +145,11 @@ def test_a_shard_of_http_is_downloaded_once(monkeypatch: pytest.MonkeyPatch):
     downloads: list[str] = []
 
     def download(url: str, *args: Any, **kwargs: Any) -> io.BytesIO:
+        assert kwargs["allow_private_urls"]
         downloads.append(url)
         return io.BytesIO(Path("shard-000.tar").read_bytes())
 
-    listing = ShardListing(["https://example.org/x.tar"])
+    listing = ShardListing(["https://example.org/x.tar"], allow_private_urls=True)
     monkeypatch.setattr("photism.audio.download.download", download)
     sounds = [load_waveform(entry.sound(ReadingSettings())) for entry in listing.entries()]
     assert [sound.duration_s for sound in sounds] == pytest.approx([0.6] * 5, abs=0.05)

@@ -61,7 +61,9 @@ def draw(
         photism draw sounds -o images/ --seed 7
     """
     models = option.with_controlnet(models, controlnet, settings)
-    manifest = read_manifest(sounds, allow_missing=True) if sounds and spoken.from_text is None else None
+    manifest = (
+        read_manifest(sounds, allow_missing=True, reading=reading) if sounds and spoken.from_text is None else None
+    )
     if manifest is not None and (manifest.is_collection or running.ray is not None):
         _check_collection(mixing, output, as_json=as_json)
         _draw_collection(DrawJob(models, settings, reading), manifest, str(output), running, force=force)

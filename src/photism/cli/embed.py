@@ -48,7 +48,7 @@ def embed(
         photism embed lectures --model facebook/w2v-bert-2.0 --layer 12 --window 10 -o lectures.npz
     """
     job = EmbedJob(models, settings, reading)
-    manifest = read_manifest(recordings, allow_missing=True)
+    manifest = read_manifest(recordings, allow_missing=True, reading=reading)
     suffix = "" if output is None or is_folder(output) else Path(output).suffix[1:].lower()
     plan = OutputPlan(job, manifest, OutputChoice(output, suffix or "jsonl", force=force))
     process(job, manifest, plan, running, description="embedding", device=models.device)

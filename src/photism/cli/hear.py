@@ -47,7 +47,7 @@ def hear(
         raise InputError("--label and --captions exclude each other; give one of them")
     choices = option.read_captions(captions) if captions else label
     job = HearJob(model, settings, None if choices is None else tuple(choices), reading)
-    manifest = read_manifest(recordings, allow_missing=True)
+    manifest = read_manifest(recordings, allow_missing=True, reading=reading)
     plan = OutputPlan(job, manifest, output.choice)
     process(
         job,

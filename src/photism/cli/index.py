@@ -51,7 +51,7 @@ def index(
     """
     if STANDARD_INPUT in recordings:
         raise InputError("- is standard input, which cannot be read again from an index; give a file")
-    manifest = read_manifest(recordings)
+    manifest = read_manifest(recordings, reading=reading)
     with startup():
         from photism.collection.index import Index
         from photism.collection.index_job import IndexJob

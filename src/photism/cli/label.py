@@ -33,7 +33,7 @@ def label(
         photism label sounds/ --model superb/wav2vec2-base-superb-ks --window 2 --hop 1 -o labels.csv
     """
     job = LabelJob(model, settings, reading)
-    manifest = read_manifest(recordings, allow_missing=True)
+    manifest = read_manifest(recordings, allow_missing=True, reading=reading)
     plan = OutputPlan(job, manifest, output.choice)
 
     def print_question(_: Worker) -> None:

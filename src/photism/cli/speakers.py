@@ -55,7 +55,7 @@ def timeline(
         photism speakers timeline talks/ --model turns -o turns.rttm
     """
     job = TimelineJob(model, settings, reading)
-    manifest = read_manifest(recordings, allow_missing=True)
+    manifest = read_manifest(recordings, allow_missing=True, reading=reading)
     plan = OutputPlan(job, manifest, output.choice)
     process(
         job,

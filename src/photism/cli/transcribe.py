@@ -92,7 +92,11 @@ def transcribe(
         raise InputError("--strict is for files: of a live recording it is not known how long it should be")
     if transcript is not None:
         output = _check_alignment(settings, output, is_live=is_live)
-    manifest = Manifest([SingleListing(MICROPHONE)]) if microphone else read_manifest(given, allow_missing=True)
+    manifest = (
+        Manifest([SingleListing(MICROPHONE)])
+        if microphone
+        else read_manifest(given, allow_missing=True, reading=reading)
+    )
     if transcript is not None and not manifest.is_collection:
         read_references([entry.location for entry in manifest], transcript)  # raises an error before a model is loaded
     job = TranscribeJob(model, settings, transcript, output.words, reading)

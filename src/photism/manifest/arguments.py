@@ -34,12 +34,13 @@ class Listing(Protocol):
         ...
 
 
-def listing_of(given: str, *, is_named: bool = False) -> Listing:
+def listing_of(given: str, *, is_named: bool = False, allow_private_urls: bool = False) -> Listing:
     """Return the recordings of one argument. A file or folder of that name comes before any other meaning.
 
     Args:
         given: the argument.
         is_named: whether the names of the recordings in a folder begin with that of the folder.
+        allow_private_urls: accept loopback, private and link-local addresses.
 
     Raises:
         InputError: it is a folder or data set without recordings, a pattern that matches none, or a list or table that
@@ -49,20 +50,27 @@ def listing_of(given: str, *, is_named: bool = False) -> Listing:
         return SingleListing(given)
     if given.lower().startswith("file://"):
         path = path_of_file_url(given)
-        listing = listing_of(path, is_named=is_named) if os.path.exists(path) else SingleListing(given)
+        listing = (
+            listing_of(path, is_named=is_named, allow_private_urls=allow_private_urls)
+            if os.path.exists(path)
+            else SingleListing(given)
+        )
         return SingleListing(given) if isinstance(listing, SingleListing) else listing
     if os.path.isdir(given):
         return _folder(given, is_named=is_named)
     if os.path.lexists(given):
-        return _file(given)
+        return _file(given, allow_private_urls=allow_private_urls)
     if given.startswith("@"):
-        return _list(given)
+        return _list(given, allow_private_urls=allow_private_urls)
     if given.lower().endswith(TAR_SUFFIXES) and any(each in given for each in "*{"):
         return _checked(
-            ShardListing(expand_shards(given)), f"{without_credentials(given)}: no shard matches this pattern"
+            ShardListing(expand_shards(given, allow_private_urls=allow_private_urls), allow_private_urls),
+            f"{without_credentials(given)}: no shard matches this pattern",
         )
     if is_url(given):
-        return _object(given, is_named=is_named) if is_object(given) else _file(given)
+        if not is_object(given):
+            return _file(given, allow_private_urls=allow_private_urls)
+        return _object(given, is_named=is_named, allow_private_urls=allow_private_urls)
     if any(each in given for each in "*?["):
         return _checked(GlobListing(given), f"{given}: no recording matches this pattern")
     return _dataset(given) or SingleListing(given)
@@ -77,28 +85,29 @@ def _folder(folder: str, *, is_named: bool) -> Listing:
     return _checked(listing, f"{folder}: no recordings in this folder")
 
 
-def _file(place: str) -> Listing:
+def _file(place: str, *, allow_private_urls: bool) -> Listing:
     """Return the recordings that a file lists or contains, or else the file itself."""
     if place.lower().endswith(TAR_SUFFIXES):
-        return ShardListing([place])
+        return ShardListing([place], allow_private_urls)
     if suffix_of(file_name(place)) in TABLE_SUFFIXES:
-        table = TableListing(place)
+        table = TableListing(place, allow_private_urls)
         table.check()
         return table
-    return SingleListing(place)
+    return SingleListing(place, allow_private_urls=allow_private_urls)
 
 
-def _list(given: str) -> Listing:
+def _list(given: str, *, allow_private_urls: bool) -> Listing:
     path = given[1:]
     if not is_url(path) and not os.path.isfile(path):
         raise InputError(f"{given}: no such file as {path}; give @ and a text file with a path or URL a line")
-    return _checked(ListListing(path), f"{given}: the list is empty")
+    return _checked(ListListing(path, allow_private_urls), f"{given}: the list is empty")
 
 
-def _object(url: str, *, is_named: bool) -> Listing:
-    listing = object_listing(url, prefix=f"{file_name(url.rstrip('/'))}/" if is_named else "")
+def _object(url: str, *, is_named: bool, allow_private_urls: bool) -> Listing:
+    prefix = f"{file_name(url.rstrip('/'))}/" if is_named else ""
+    listing = object_listing(url, prefix=prefix, allow_private_urls=allow_private_urls)
     if listing is None:
-        return _file(url)
+        return _file(url, allow_private_urls=allow_private_urls)
     problem = "no recording matches this pattern" if listing.is_pattern else "no recordings in this folder"
     return _checked(listing, f"{listing.location}: {problem}")
 

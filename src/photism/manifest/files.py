@@ -25,29 +25,32 @@ class SingleListing:
     Attributes:
         place: path, URL, or - for standard input.
         stdin_version: version of standard input, whose content nobody knows before: another one in each manifest.
+        allow_private_urls: accept loopback, private and link-local addresses.
     """
 
     place: str
     stdin_version: str = field(default_factory=lambda: str(time_ns()))
+    allow_private_urls: bool = False
 
     def entries(self) -> Iterator[Entry]:
         """Yield the entry."""
         if self.place == STANDARD_INPUT:
             yield Entry(self.place, self.stdin_version, "stdin")
         else:
-            yield place_entry(self.place, file_name(self.place))
+            yield place_entry(self.place, file_name(self.place), allow_private_urls=self.allow_private_urls)
 
     def count(self) -> int:
         """Return the number of entries."""
         return 1
 
 
-def place_entry(place: str, name: str) -> Entry:
+def place_entry(place: str, name: str, *, allow_private_urls: bool = False) -> Entry:
     """Return the entry of a path or a URL; a missing file is a problem of the entry, but for an http(s) URL.
 
     Args:
         place: path or URL.
         name: `Entry.name`.
+        allow_private_urls: accept loopback, private and link-local addresses.
     """
     if not is_url(place):
         return file_entry(place, name)
@@ -58,7 +61,7 @@ def place_entry(place: str, name: str) -> Entry:
     if not is_object(place):
         return Entry(location, "", name, source=place, identity=url_identity(place))
     try:
-        version = object_version(object_status(place))
+        version = object_version(object_status(place, allow_private_urls=allow_private_urls))
     except InputError as error:
         return Entry(location, "", name, source=place, problem=str(error), identity=url_identity(place))
     return Entry(location, version, name, source=place, identity=url_identity(place))

@@ -22,16 +22,18 @@ class ListListing:
 
     Attributes:
         path: path of the list.
+        allow_private_urls: accept loopback, private and link-local addresses.
     """
 
     path: str
+    allow_private_urls: bool = False
 
     def entries(self) -> Iterator[Entry]:
         """Yield an entry for each line, or for a folder, or a pattern of object storage, one for each recording."""
         for place, name in self._places():
-            folder = _folder(place, name)
+            folder = _folder(place, name, allow_private_urls=self.allow_private_urls)
             if folder is None:
-                yield place_entry(place, name)
+                yield place_entry(place, name, allow_private_urls=self.allow_private_urls)
             else:
                 yield from _folder_entries(folder, name)
 
@@ -41,14 +43,14 @@ class ListListing:
         for place, name in self._places():
             if _may_be_object_folder(place):
                 return None
-            folder = _folder(place, name)
+            folder = _folder(place, name, allow_private_urls=self.allow_private_urls)
             total += 1 if folder is None else max(folder.count(), 1)
         return total
 
     def _places(self) -> Iterator[tuple[str, str]]:
         """Yield the path or URL of each line, and the name of its entry. Spaces around it count if a file has them."""
         folder = folder_of(self.path)
-        for line in read_lines(self.path):
+        for line in read_lines(self.path, allow_private_urls=self.allow_private_urls):
             written = line.strip()
             if written and not is_url(written) and os.path.lexists(resolved(line, folder)):
                 written = line
@@ -61,10 +63,12 @@ def _may_be_object_folder(place: str) -> bool:
     return is_object(place) and ("*" in place or "[" in place or has_sound_suffix(file_name(place)) is not True)
 
 
-def _folder(place: str, name: str) -> FolderListing | ObjectFolderListing | None:
+def _folder(place: str, name: str, *, allow_private_urls: bool) -> FolderListing | ObjectFolderListing | None:
     """Return the folder or pattern that a line names; None for a file."""
     if is_url(place):
-        return object_listing(place, prefix=f"{name}/") if _may_be_object_folder(place) else None
+        if not _may_be_object_folder(place):
+            return None
+        return object_listing(place, prefix=f"{name}/", allow_private_urls=allow_private_urls)
     return FolderListing(place, f"{name}/") if os.path.isdir(place) else None
 
 

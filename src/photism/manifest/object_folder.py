@@ -17,19 +17,20 @@ from photism.output_files import CHAIN, without_credentials
 WILDCARD = re.compile(r"[*\[]")  # a question mark begins the query of a URL
 
 
-def object_listing(url: str, *, prefix: str = "") -> ObjectFolderListing | None:
+def object_listing(url: str, *, prefix: str = "", allow_private_urls: bool = False) -> ObjectFolderListing | None:
     """Return the recordings of a folder of object storage or of a pattern; None for anything else.
 
     Args:
         url: URL. A file or folder of that name comes before a pattern.
         prefix: as in `ObjectFolderListing`, for a folder.
+        allow_private_urls: accept loopback, private and link-local addresses.
     """
     try:
-        is_folder = object_status(url)["type"] == "directory"
+        is_folder = object_status(url, allow_private_urls=allow_private_urls)["type"] == "directory"
     except InputError:
         is_pattern = WILDCARD.search(CHAIN.split(url)[0]) is not None
-        return ObjectFolderListing(url, is_pattern=True) if is_pattern else None
-    return ObjectFolderListing(url, prefix=prefix) if is_folder else None
+        return ObjectFolderListing(url, is_pattern=True, allow_private_urls=allow_private_urls) if is_pattern else None
+    return ObjectFolderListing(url, prefix=prefix, allow_private_urls=allow_private_urls) if is_folder else None
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,17 @@ class ObjectFolderListing:
         url: URL of the folder, or a pattern with * or [...].
         is_pattern: whether it is a pattern.
         prefix: beginning of each `Entry.name`: empty, or the name of the folder and a slash.
+        allow_private_urls: accept loopback, private and link-local addresses.
     """
 
     url: str
     is_pattern: bool = False
     prefix: str = ""
+    allow_private_urls: bool = False
 
     def entries(self) -> Iterator[Entry]:
         """Yield an entry for each recording, and one with a problem for each folder that cannot be read."""
-        system, path = file_system(self.url)
+        system, path = file_system(self.url, allow_private_urls=self.allow_private_urls)
         if not self.is_pattern:
             yield from self._in_folder(system, path, root=path)
             return
@@ -98,7 +101,7 @@ class ObjectFolderListing:
     def _url(self, system: Any, path: str) -> str:
         """Return the URL of a path, with the credentials and the rest of the chain that the folder's URL has."""
         first, *rest = CHAIN.split(self.url)
-        given, root = first, file_system(self.url)[1]
+        given, root = first, file_system(self.url, allow_private_urls=self.allow_private_urls)[1]
         if self.is_pattern:
             given, root = WILDCARD.split(given)[0], WILDCARD.split(root)[0]
         root = root.strip("/")

@@ -13,25 +13,25 @@ from photism.output_files import without_credentials
 BATCH_ROWS = 32  # few, since a row may hold the bytes of a recording
 
 
-def parquet_rows(path: str) -> Iterator[NumberedRow]:
+def parquet_rows(path: str, *, allow_private_urls: bool = False) -> Iterator[NumberedRow]:
     """Yield the rows of a Parquet file; their lines are counted from 1.
 
     Raises:
         InputError: pyarrow is not installed, or the file cannot be read.
     """
-    with _opened(path) as file:
+    with _opened(path, allow_private_urls=allow_private_urls) as file:
         batches = file.iter_batches(BATCH_ROWS)
         for number, row in enumerate((row for batch in batches for row in batch.to_pylist()), start=1):
             yield NumberedRow(number, row)
 
 
-def parquet_count(path: str) -> int:
+def parquet_count(path: str, *, allow_private_urls: bool = False) -> int:
     """Return the number of rows of a Parquet file.
 
     Raises:
         InputError: as in `parquet_rows`.
     """
-    with _opened(path) as file:
+    with _opened(path, allow_private_urls=allow_private_urls) as file:
         return file.metadata.num_rows
 
 
@@ -51,11 +51,14 @@ def parquet_row(path: str, index: int) -> Mapping[str, Any] | None:
 
 
 @contextmanager
-def _opened(path: str) -> Generator[Any]:
+def _opened(path: str, *, allow_private_urls: bool = False) -> Generator[Any]:
     name = without_credentials(path)
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise InputError(f"{name}: reading Parquet needs pyarrow: pip install 'photism[collection]'") from None
-    with closing(open_list(path)) as opened, as_input_error(f"{name}: cannot be read as Parquet"):
+    with (
+        closing(open_list(path, allow_private_urls=allow_private_urls)) as opened,
+        as_input_error(f"{name}: cannot be read as Parquet"),
+    ):
         yield ParquetFile(opened)

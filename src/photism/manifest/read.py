@@ -9,6 +9,7 @@ from functools import cached_property
 from warnings import warn
 
 from photism.audio.object_storage import is_object, is_url
+from photism.audio.reading_settings import ReadingSettings
 from photism.errors import InputError, RecordingWarning
 from photism.manifest.arguments import Listing, listing_of
 from photism.manifest.entry import Entry
@@ -72,7 +73,9 @@ class Manifest:
         return total
 
 
-def read_manifest(given: Sequence[str], *, allow_missing: bool = False) -> Manifest:
+def read_manifest(
+    given: Sequence[str], *, allow_missing: bool = False, reading: ReadingSettings | None = None
+) -> Manifest:
     """Return the recordings of the arguments of a command, after checking that they are there.
 
     Args:
@@ -81,6 +84,7 @@ def read_manifest(given: Sequence[str], *, allow_missing: bool = False) -> Manif
             `TAR_SUFFIXES`, with {000..099} or *; and data sets: a folder of `datasets`, owner/name, owner/name/split or
             owner/name:configuration. Any of them but the last may be a URL of object storage.
         allow_missing: accept that none of the files is there, as their entries say.
+        reading: whether private addresses are accepted also for lists, tables, shards and folders.
 
     Raises:
         InputError: none of the files is there and that is not allowed, a folder has no recordings, a pattern matches
@@ -89,7 +93,8 @@ def read_manifest(given: Sequence[str], *, allow_missing: bool = False) -> Manif
     if list(given).count(STANDARD_INPUT) > 1:
         raise InputError("- is given twice; standard input can be read once")
     has_several_folders = sum(os.path.isdir(each) or is_object(each) for each in given) > 1
-    listings = [listing_of(each, is_named=has_several_folders) for each in given]
+    allow_private_urls = reading is not None and reading.allow_private_urls
+    listings = [listing_of(each, is_named=has_several_folders, allow_private_urls=allow_private_urls) for each in given]
     if not allow_missing and all(isinstance(each, SingleListing) for each in listings):
         problems = [entry.problem for listing in listings for entry in listing.entries()]
         if problems and all(problems):

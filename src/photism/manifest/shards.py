@@ -28,7 +28,7 @@ TEXT_SUFFIXES = ("txt", "text", "caption")
 MAX_TEXT_BYTES = 2**20
 
 
-def expand_shards(pattern: str) -> list[str]:
+def expand_shards(pattern: str, *, allow_private_urls: bool = False) -> list[str]:
     """Return the paths or URLs of a pattern with * or {000..099}.
 
     Raises:
@@ -39,7 +39,7 @@ def expand_shards(pattern: str) -> list[str]:
     except ImportError:
         raise InputError("reading WebDataset shards needs webdataset: pip install 'photism[collection]'") from None
     if "*" in pattern and is_object(pattern):
-        system, path = file_system(pattern)
+        system, path = file_system(pattern, allow_private_urls=allow_private_urls)
         with object_errors(pattern, "cannot be listed"):
             return sorted(map(system.unstrip_protocol, system.glob(path)))
     return sorted(glob.glob(pattern)) if "*" in pattern else expand_urls(pattern)
@@ -70,16 +70,19 @@ class FilePart:
         path: path or URL of the file.
         start: position of the first byte.
         size: number of bytes.
+        allow_private_urls: accept loopback, private and link-local addresses.
     """
 
     path: str
     start: int
     size: int
+    allow_private_urls: bool = False
 
     def __call__(self) -> BinaryIO:
         """Open the part."""
         name = without_credentials(self.path)
-        return cast("BinaryIO", _OwnSection(open_source(self.path, name), self.start, self.start + self.size))
+        file = open_source(self.path, name, allow_private_urls=self.allow_private_urls)
+        return cast("BinaryIO", _OwnSection(file, self.start, self.start + self.size))
 
 
 class _OwnSection(FileSection):
@@ -101,14 +104,16 @@ class ShardListing:
 
     Attributes:
         shards: paths or URLs of the shards.
+        allow_private_urls: accept loopback, private and link-local addresses.
     """
 
     shards: Sequence[str]
+    allow_private_urls: bool = False
 
     def entries(self) -> Iterator[Entry]:
         """Yield an entry for each recording, and one with a problem for each shard that is damaged or missing."""
         for shard in self.shards:
-            yield from _entries(shard)
+            yield from _entries(shard, allow_private_urls=self.allow_private_urls)
 
     def count(self) -> int | None:
         """Return the number of entries; None if they are not all in local shards that are not compressed."""
@@ -164,16 +169,18 @@ class _CheckedHeader(tarfile.TarInfo):
             raise InputError(f"damaged or truncated: {error}") from None
 
 
-def _entries(shard: str) -> Iterator[Entry]:
+def _entries(shard: str, *, allow_private_urls: bool) -> Iterator[Entry]:
     """Yield the recordings of a shard; then, if it is damaged, an entry with this problem."""
-    whole = place_entry(shard, _stem(shard))
+    whole = place_entry(shard, _stem(shard), allow_private_urls=allow_private_urls)
     if whole.problem:
         yield whole
         return
     last = ""
     try:
-        with closing(open_list(shard)) as file:
-            for key, group in groupby(_members(file, shard), lambda member: member.key):
+        with closing(open_list(shard, allow_private_urls=allow_private_urls)) as file:
+            for key, group in groupby(
+                _members(file, shard, allow_private_urls=allow_private_urls), lambda member: member.key
+            ):
                 for entry in _group_entries(list(group), whole):
                     last = key
                     yield entry
@@ -188,7 +195,7 @@ def _entries(shard: str) -> Iterator[Entry]:
         yield replace(whole, problem=f"{whole.location}: no recordings in this shard")
 
 
-def _members(file: BinaryIO, shard: str) -> Iterator[_Member]:
+def _members(file: BinaryIO, shard: str, *, allow_private_urls: bool) -> Iterator[_Member]:
     """Yield the files in a shard in their order, without hidden ones."""
     with tarfile.open(fileobj=file, tarinfo=_CheckedHeader) as tar:
         # A compressed shard is read once, from its beginning to its end, and one of http(s) is downloaded once.
@@ -201,7 +208,9 @@ def _members(file: BinaryIO, shard: str) -> Iterator[_Member]:
             is_text = name.rpartition(".")[2].lower() in ("json", "cls", *TEXT_SUFFIXES)
             opened = cast("BinaryIO", tar.extractfile(header))
             content = opened.read() if is_held else opened.read(MAX_TEXT_BYTES if is_text else HEADER_BYTES)
-            part = FilePart(shard if is_url(shard) else os.path.abspath(shard), header.offset_data, header.size)
+            part = FilePart(
+                shard if is_url(shard) else os.path.abspath(shard), header.offset_data, header.size, allow_private_urls
+            )
             version = f"{header.mtime}-{header.offset_data}-{header.size}"
             yield _Member(name, version, content if is_held else part, content)
 

@@ -40,9 +40,11 @@ class TableListing:
 
     Attributes:
         path: path or URL of the table.
+        allow_private_urls: accept loopback, private and link-local addresses.
     """
 
     path: str
+    allow_private_urls: bool = False
 
     def entries(self) -> Iterator[Entry]:
         """Yield an entry for each row, with a problem for a row that cannot be used."""
@@ -54,7 +56,9 @@ class TableListing:
                 yield Entry(where, "", f"{name}/{row.line}", problem=row.problem)
             else:
                 place = f"{without_credentials(self.path)}#{row.line - 1}"
-                entry = row_entry(row.values, place, f"{name}/{row.line - 1}", folder)
+                entry = row_entry(
+                    row.values, place, f"{name}/{row.line - 1}", folder, allow_private_urls=self.allow_private_urls
+                )
                 is_inside = identity and entry.location == place
                 yield replace(entry, identity=f"{identity}#{row.line - 1}") if is_inside else entry
 
@@ -74,9 +78,9 @@ class TableListing:
         """Return the number of rows."""
         suffix = suffix_of(self.path)
         if suffix == "parquet":
-            return parquet_count(self.path)
+            return parquet_count(self.path, allow_private_urls=self.allow_private_urls)
         if suffix in ("jsonl", "ndjson"):  # without parsing them
-            return sum(1 for line in read_lines(self.path) if line.strip())
+            return sum(1 for line in read_lines(self.path, allow_private_urls=self.allow_private_urls) if line.strip())
         return sum(1 for _ in self._rows())
 
     def check(self) -> None:
@@ -101,14 +105,22 @@ class TableListing:
     def _rows(self) -> Iterator[NumberedRow]:
         suffix = suffix_of(self.path)
         if suffix == "parquet":
-            return parquet_rows(self.path)
+            return parquet_rows(self.path, allow_private_urls=self.allow_private_urls)
         if suffix in ("csv", "tsv"):
-            return table_rows(self.path)
-        return _json_list(self.path) if suffix == "json" and _begins_with_bracket(self.path) else json_rows(self.path)
+            return table_rows(self.path, allow_private_urls=self.allow_private_urls)
+        if suffix == "json" and _begins_with_bracket(self.path, allow_private_urls=self.allow_private_urls):
+            return _json_list(self.path, allow_private_urls=self.allow_private_urls)
+        return json_rows(self.path, allow_private_urls=self.allow_private_urls)
 
 
 def row_entry(
-    row: Mapping[str, Any], location: str, name: str, folder: str, sound_columns: Sequence[str] = SOUND_COLUMNS
+    row: Mapping[str, Any],
+    location: str,
+    name: str,
+    folder: str,
+    sound_columns: Sequence[str] = SOUND_COLUMNS,
+    *,
+    allow_private_urls: bool = False,
 ) -> Entry:
     """Return the entry of a row of a table.
 
@@ -118,6 +130,7 @@ def row_entry(
         name: `Entry.name` of such a recording.
         folder: folder or URL that the path of a recording is relative to.
         sound_columns: columns that may hold the recording, the preferred one first.
+        allow_private_urls: accept loopback, private and link-local addresses.
     """
     used = columns_of(row, sound_columns).used
     sound: Any = row[used[0]] if used else None
@@ -127,7 +140,7 @@ def row_entry(
     if isinstance(sound, bytes):
         entry = Entry(location, blake2b(sound, digest_size=16).hexdigest(), name, source=sound)
     elif isinstance(sound, str) and not is_missing(sound):
-        entry = place_entry(resolved(sound, folder), relative_name(sound))
+        entry = place_entry(resolved(sound, folder), relative_name(sound), allow_private_urls=allow_private_urls)
     else:
         named = used or [each for each in sound_columns if each in row] or sound_columns
         problem = f"{location}: no recording in {' or '.join(named)}"
@@ -156,14 +169,18 @@ def _column_in(row: Mapping[str, Any], names: Sequence[str]) -> str:
     return next(iter((*columns_of(row, names).used, *(name for name in names if name in row))), "")
 
 
-def _begins_with_bracket(path: str) -> bool:
-    return next((line for line in read_lines(path) if line.strip()), "").lstrip().startswith("[")
+def _begins_with_bracket(path: str, *, allow_private_urls: bool) -> bool:
+    return (
+        next((line for line in read_lines(path, allow_private_urls=allow_private_urls) if line.strip()), "")
+        .lstrip()
+        .startswith("[")
+    )
 
 
-def _json_list(path: str) -> Iterator[NumberedRow]:
+def _json_list(path: str, *, allow_private_urls: bool) -> Iterator[NumberedRow]:
     """Yield the objects of a JSON file that is a list of them; their numbers are counted from 1."""
     try:
-        with closing(open_list(path)) as file:
+        with closing(open_list(path, allow_private_urls=allow_private_urls)) as file:
             rows: list[Any] = json.load(file)
     except (ValueError, RecursionError) as error:
         raise InputError(

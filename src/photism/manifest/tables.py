@@ -33,7 +33,7 @@ class NumberedRow(NamedTuple):
     problem: str = ""
 
 
-def read_lines(path: str | Path) -> Iterator[str]:
+def read_lines(path: str | Path, *, allow_private_urls: bool = False) -> Iterator[str]:
     """Yield the lines of a text file without their ends: LF, or CR and LF, and no other character of Unicode.
 
     The text is in UTF-8, or in UTF-16 with a byte order mark as spreadsheets write it. As when a text is split at its
@@ -41,12 +41,13 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
     Args:
         path: path, or URL of object storage.
+        allow_private_urls: accept loopback, private and link-local addresses.
 
     Raises:
         InputError: the file is in another encoding, or contains NUL.
     """
     last = "\n"
-    for last in _lines(path, "\n"):
+    for last in _lines(path, "\n", allow_private_urls=allow_private_urls):
         yield last.removesuffix("\n").removesuffix("\r")
     if last.endswith("\n"):
         yield ""
@@ -61,9 +62,9 @@ def read_json_lines(path: str | Path) -> Iterator[Mapping[str, Any]]:
     return _usable(json_rows(path))
 
 
-def json_rows(path: str | Path) -> Iterator[NumberedRow]:
+def json_rows(path: str | Path, *, allow_private_urls: bool = False) -> Iterator[NumberedRow]:
     """Yield the lines of a JSON Lines file, also those that are not an object, as problems."""
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(read_lines(path, allow_private_urls=allow_private_urls), start=1):
         if not line.strip():
             continue
         try:
@@ -89,18 +90,21 @@ def read_table(path: str | Path, *, delimiter: str | None = None, quoted: bool =
     return _usable(table_rows(path, delimiter=delimiter, quoted=quoted))
 
 
-def table_rows(path: str | Path, *, delimiter: str | None = None, quoted: bool = True) -> Iterator[NumberedRow]:
+def table_rows(
+    path: str | Path, *, delimiter: str | None = None, quoted: bool = True, allow_private_urls: bool = False
+) -> Iterator[NumberedRow]:
     """Yield the rows of a CSV file, also those that cannot be used, as problems.
 
     Args:
         path: as in `read_table`.
         delimiter: as in `read_table`.
         quoted: as in `read_table`.
+        allow_private_urls: accept loopback, private and link-local addresses.
 
     Raises:
         InputError: the file is in another encoding than UTF-8 and UTF-16, or contains NUL.
     """
-    lines = _lines(path, "")
+    lines = _lines(path, "", allow_private_urls=allow_private_urls)
     first = next(lines, "")
     delimiter = delimiter or delimiter_of(first.partition("\n")[0])
     quoting = csv.QUOTE_MINIMAL if quoted and delimiter != "|" else csv.QUOTE_NONE
@@ -155,13 +159,13 @@ def checked_row(row: Any) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", row)
 
 
-def open_list(path: str | Path) -> BinaryIO:
+def open_list(path: str | Path, *, allow_private_urls: bool = False) -> BinaryIO:
     """Open a list: a local file, or one in object storage.
 
     Raises:
         InputError: it cannot be opened.
     """
-    return open_source(path, source_name(path))
+    return open_source(path, source_name(path), allow_private_urls=allow_private_urls)
 
 
 def _usable(rows: Iterable[NumberedRow]) -> Iterator[Mapping[str, Any]]:
@@ -171,11 +175,11 @@ def _usable(rows: Iterable[NumberedRow]) -> Iterator[Mapping[str, Any]]:
         yield row.values
 
 
-def _lines(path: str | Path, newline: str) -> Iterator[str]:
+def _lines(path: str | Path, newline: str, *, allow_private_urls: bool) -> Iterator[str]:
     """Yield the lines of a text file with their ends, as `open` understands `newline`."""
     name = source_name(path)
     number = 0
-    with closing(open_list(path)) as file:
+    with closing(open_list(path, allow_private_urls=allow_private_urls)) as file:
         is_utf16 = file.read(2).startswith(UTF16)
         file.seek(0)
         with io.TextIOWrapper(file, "utf-16" if is_utf16 else "utf-8-sig", newline=newline) as text:
