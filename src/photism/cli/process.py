@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from photism.jobs.done_rows import DoneRows
     from photism.jobs.job import Job, Outcome, Worker
     from photism.jobs.outputs.output import OpenOutput, Output
+    from photism.jobs.progress import OnOutcome
     from photism.jobs.settings import RunSettings
     from photism.listening.segments import Segment
     from photism.manifest.entry import Entry
@@ -64,17 +65,6 @@ def process(
     if not manifest.is_collection:
         _end_if_missing(manifest)
 
-    def plot(entry: Entry, sound: SoundFile, outcome: Outcome) -> None:
-        """Plot the segments of a recording."""
-        if plan.plot_of is not None and segments_of is not None:
-            from photism.audio.streaming import stream_samples
-            from photism.listening.plot import plot_segments
-
-            target = plan.plot_of(entry)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            segments, duration_s = segments_of(outcome.result), outcome.duration_s
-            plot_segments(target, stream_samples(sound), segments, duration_s=duration_s, title=entry.location)
-
     with (
         open_worker(job, running, device=device, on_load=on_load) as worker,
         recordings_bar(description, manifest.count) as bar,
@@ -90,7 +80,7 @@ def process(
                 max_errors=running.max_errors,
                 worker=worker,
                 progress=bar,
-                on_outcome=plot,
+                on_outcome=_plotting(plan, segments_of),
             )
         except KeyboardInterrupt:
             if not plan.is_job:
@@ -101,6 +91,25 @@ def process(
     if on_end is not None:
         on_end(summary)
     _report(summary, is_collection=manifest.is_collection)
+
+
+def _plotting(plan: OutputPlan, segments_of: Callable[[Any], Sequence[Segment]] | None) -> OnOutcome | None:
+    """Return a function that plots the segments of a recording, if there are plots."""
+    plot_of = plan.plot_of
+    if plot_of is None or segments_of is None:
+        return None
+
+    def plot(entry: Entry, sound: SoundFile, outcome: Outcome) -> None:
+        """Plot the segments of a recording."""
+        from photism.audio.streaming import stream_samples
+        from photism.listening.plot import plot_segments
+
+        target = plot_of(entry)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        segments, duration_s = segments_of(outcome.result), outcome.duration_s
+        plot_segments(target, stream_samples(sound), segments, duration_s=duration_s, title=entry.location)
+
+    return plot
 
 
 @contextmanager

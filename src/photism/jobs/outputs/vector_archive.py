@@ -41,7 +41,7 @@ VECTOR = "vector"
 TEXT_COLUMNS = {"files": "file", "ids": "id"}
 """Arrays of texts, and the columns that they are made from."""
 TIME_COLUMNS = ("start_s", "end_s")
-BLOCK_ROWS = 1024
+WRITTEN_ROWS = 1024
 MAX_HEADER_BYTES = 100_000_000
 """Longest header that safetensors reads."""
 
@@ -186,8 +186,8 @@ def _write_safetensors(file: IO[bytes], arrays: Arrays, provenance: str) -> None
     if len(header) > MAX_HEADER_BYTES:
         raise InputError(f"{len(vectors):,} vectors are too many names for the header of safetensors; use .npz")
     file.write(len(header).to_bytes(8, "little") + header)
-    for start in range(0, len(vectors), BLOCK_ROWS):
-        file.write(vectors[start : start + BLOCK_ROWS].tobytes())
+    for start in range(0, len(vectors), WRITTEN_ROWS):
+        file.write(vectors[start : start + WRITTEN_ROWS].tobytes())
 
 
 def _read_safetensors(path: Path) -> tuple[Provenance, Iterator[dict[str, Any]]]:

@@ -62,9 +62,9 @@ def read_arrow_data(
         examples = merge_rows((ListedRow(row, folder) for row in values), rows, folder)
         chosen = (examples[index] for index in _choose(examples, limit))
         return DataSource([_with_place(example, folder) for example in chosen], columns.notes)
-    silent = [{"name": f"{Path(data).name}/{index}", **row} for index, row in enumerate(values)]
-    chosen = _choose([rows.example({**row, columns.sound: None}) for row in silent], limit)
-    return DataSource(_read_sounds(dataset, columns.sound, silent, frozenset(chosen), rows), columns.notes)
+    without_sound = [{"name": f"{Path(data).name}/{index}", **row} for index, row in enumerate(values)]
+    chosen = _choose([rows.example({**row, columns.sound: None}) for row in without_sound], limit)
+    return DataSource(_read_sounds(dataset, columns.sound, without_sound, frozenset(chosen), rows), columns.notes)
 
 
 def version_of(data: str) -> str:
@@ -150,13 +150,17 @@ def _open(data: str) -> ArrowDataset:
 
 
 def _read_sounds(
-    dataset: ArrowDataset, sound: str, silent: Sequence[Mapping[str, Any]], chosen: frozenset[int], rows: RowReader
+    dataset: ArrowDataset,
+    sound: str,
+    without_sound: Sequence[Mapping[str, Any]],
+    chosen: frozenset[int],
+    rows: RowReader,
 ) -> Iterator[Example]:
     """Yield the chosen examples with the recordings from a column of bytes."""
     arguments = {"blob_handling": "all_binary"} if hasattr(dataset, "versions") else {}
     batches: Iterable[Any] = dataset.scanner(columns=[sound], batch_size=SOUNDS_AT_ONCE, **arguments).to_batches()
     values = (value for batch in batches for value in batch.column(0))
-    for index, (row, value) in enumerate(zip(silent, values, strict=True)):
+    for index, (row, value) in enumerate(zip(without_sound, values, strict=True)):
         if index in chosen:
             yield rows.example({**row, sound: value.as_py()})
 
