@@ -1,5 +1,6 @@
 """Text files that a job appends to, with a journal: files cut anywhere, replaced texts, and files of something else."""
 
+import csv
 import json
 from dataclasses import replace
 
@@ -97,6 +98,81 @@ def test_a_kill_while_texts_are_replaced_loses_nothing(path, monkeypatch, step):
     run(NameJob(), changed, path)
     assert sorted(files_of(path)) == sorted(NAMES)
     assert run(NameJob(), changed, path).done_before == 3
+
+
+def listed_with(name, **columns):
+    return replace(entries(name)[0], columns=columns)
+
+
+def csv_rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+COLUMNS = [
+    listed_with("a.wav", x="1", y="two\nlines"),
+    listed_with("b.wav", y="4", x="3"),
+    listed_with("c.wav", z='"5', x="6"),
+    listed_with("d.wav"),
+    replace(listed_with("e.wav", y="7"), start_s=0.5),
+]
+
+
+def test_csv_keeps_its_columns_and_appends_new_ones(tmp_path):
+    path = tmp_path / "rows.csv"
+    for entry in COLUMNS:
+        assert run(NameJob(), [entry], path).processed == 1
+    rows = csv_rows(path)
+    assert list(rows[0]) == ["file", "letters", "x", "y", "z", "segment_start_s", "segment_end_s"]
+    assert [(row["x"], row["y"], row["z"]) for row in rows] == [
+        ("1", "two\nlines", ""),
+        ("3", "4", ""),
+        ("6", "", '"5'),
+        ("", "", ""),
+        ("", "7", ""),
+    ]
+    assert [row["segment_start_s"] for row in rows] == ["", "", "", "", "0.5"]
+    assert run(NameJob(), COLUMNS, path).done_before == 5
+    assert csv_rows(path) == rows
+
+
+def test_a_changed_recording_replaces_its_text_in_csv_with_other_columns(tmp_path):
+    path = tmp_path / "rows.csv"
+    run(NameJob(), COLUMNS[:2], path)
+    run(NameJob(), [COLUMNS[2], newer(COLUMNS[0])], path)
+    assert [(row["file"], row["x"], row["z"]) for row in csv_rows(path)] == [
+        ("b.wav", "3", ""),
+        ("c.wav", "6", '"5'),
+        ("a.wav", "1", ""),
+    ]
+
+
+@pytest.mark.parametrize("step", ["file", "journal"])
+def test_a_kill_while_columns_are_appended_loses_nothing(tmp_path, monkeypatch, step):
+    path = tmp_path / "rows.csv"
+    run(NameJob(), COLUMNS[:2], path)
+
+    def killed(*_):
+        raise SystemExit
+
+    with monkeypatch.context() as patches:
+        if step == "file":
+            patches.setattr(text_file.TextFile, "_finish_removal", killed)
+        else:
+            patches.setattr("pathlib.Path.replace", killed)
+        with pytest.raises(SystemExit):
+            run(NameJob(), COLUMNS, path)
+    assert run(NameJob(), COLUMNS, path).done_before == 2
+    assert [row["x"] for row in csv_rows(path)] == ["1", "3", "6", "", ""]
+
+
+def test_csv_is_not_appended_to_another_format(tmp_path):
+    path = tmp_path / "rows.csv"
+    run(NameJob(), COLUMNS, path, format="json")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="is not CSV; choose another output, or --force"):
+        run(NameJob(), [*COLUMNS, *entries("f.wav")], path)
+    assert path.read_bytes() == before
 
 
 def test_other_settings_are_refused(path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,7 +15,7 @@ from photism.jobs.outputs.appending import append
 from photism.jobs.outputs.errors_file import errors_path
 from photism.jobs.outputs.journal import Journal
 from photism.jobs.outputs.lock import sole_writer
-from photism.jobs.outputs.text_format import TextFormat
+from photism.jobs.outputs.text_format import TextFormat, arrange, as_arranged, columns_of
 from photism.jobs.rows import make_row
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ LIST_START, LIST_SEPARATOR, LIST_END = b"[\n", b",\n", b"\n]\n"
 class TextFile:
     """A text file that is appended to, and a journal of the offset at which the text of each recording ends.
 
-    On opening, what follows the last offset is cut off.
+    On opening, what follows the last offset is cut off. CSV keeps the columns that it has; new ones are appended to
+    them.
 
     Args:
         path: the file.
@@ -79,7 +80,7 @@ class TextFile:
         """Append the text of a recording, and then a record of it to the journal."""
         row = make_row(row_id, entry, outcome, self._columns)
         text = self._format.as_text(row, outcome, self._name_of(entry)).encode("utf8", "backslashreplace")
-        data = self._before(self._end) + (text.rstrip(b"\n") if self._format.is_list else text)
+        data = self._before(self._end, self._format.header) + (text.rstrip(b"\n") if self._format.is_list else text)
         append(self._file, data, self._path)
         self._end += len(data)
         self._journal.add({"id": row_id, "end": self._end})
@@ -103,11 +104,11 @@ class TextFile:
                 self._journal.add({"size": file.tell()})
                 os.fsync(file.fileno())
 
-    def _before(self, end: int) -> bytes:
+    def _before(self, end: int, header: str) -> bytes:
         """Return what stands before the text of a recording in a file that ends at an offset."""
         if self._format.is_list:
             return LIST_SEPARATOR if end else LIST_START
-        return b"" if end else self._format.header.encode()
+        return b"" if end else header.encode("utf8", "backslashreplace")
 
     def _resume(self, provenance: Provenance) -> None:
         """Read which recordings the file has, and cut off a text that a kill left without its record.
@@ -128,26 +129,58 @@ class TextFile:
             if row_id := parse_id(record.get("id")):
                 self.done.add(row_id.key)
                 self._end, records_end = record["end"], record_end
+        columns = self._columns_in_file() if self._format.header and self._end else []
         self._journal.cut(records_end)
         os.truncate(self._path, self._end)
         self.done.sort()
+        if columns and columns != columns_of([self._format.header]):
+            self._keep_columns(columns)
+
+    def _columns_in_file(self) -> list[str]:
+        """Return the columns that the file has.
+
+        Raises:
+            InputError: it is of another format.
+        """
+        with self._path.open(encoding="utf8", newline="") as file:
+            found = columns_of(file)
+        if found[:1] != columns_of([self._format.header])[:1]:
+            raise InputError(f"{self._path} is not CSV; choose another output, or --force to replace it")
+        return found
+
+    def _keep_columns(self, found: Sequence[str]) -> None:
+        """Write rows with the columns of the file at their places, after appending those that are new to the file."""
+        own = columns_of([self._format.header])
+        columns = [*found, *(name for name in own if name not in found)]
+        earlier, self._format = as_arranged(self._format, found), as_arranged(self._format, columns)
+        if columns != found:
+            self._rewrite(earlier.header, lambda _, text: arrange(text.decode(), found, columns).encode())
 
     def _remove_superseded(self) -> None:
-        """Rewrite the file and the journal without the texts of versions that are not the last one.
+        """Rewrite the file and the journal without the texts of versions that are not the last one."""
+        self._rewrite(self._format.header, lambda key, text: text if key in self.done else None)
+
+    def _rewrite(self, header: str, change: Callable[[str, bytes], bytes | None]) -> None:
+        """Rewrite the file and the journal.
 
         The new journal is complete before the new file takes the place of the old one, whose size tells after a kill
         which of the two journals it belongs to.
+
+        Args:
+            header: header that the file has.
+            change: returns the new text of a recording, given its key and its text; None for none.
         """
         self._next_journal.begin(cast("Provenance", self._journal.provenance))
         self._next_journal.open()
-        with self._path.open("rb") as old, atomic_path(self._path) as unfinished, unfinished.open("wb") as new:
+        with atomic_path(self._path) as unfinished, self._path.open("rb") as old, unfinished.open("wb") as new:
             start = 0
             for record, _ in self._journal.records():
                 row_id = parse_id(record["id"])
-                text = old.read(record["end"] - start)[len(self._before(start)) :]
+                text = old.read(record["end"] - start)[len(self._before(start, header)) :]
                 start = record["end"]
-                if row_id is not None and row_id.key in self.done:
-                    new.write(self._before(new.tell()) + text)
+                changed = None if row_id is None else change(row_id.key, text)
+                if changed is not None:
+                    new.write(self._before(new.tell(), self._format.header) + changed)
                     self._next_journal.add({"id": record["id"], "end": new.tell()})
             self._end = new.tell()
             self._next_journal.close()

@@ -60,6 +60,27 @@ def with_columns(csv_format: TextFormat, columns: Mapping[str, str]) -> TextForm
     return replace(csv_format, header=_as_csv([[*taken, *names]]), as_text=as_text)
 
 
+def as_arranged(csv_format: TextFormat, columns: Sequence[str]) -> TextFormat:
+    """Return a CSV format with its columns at their places among others, which are empty."""
+
+    def as_text(row: Mapping[str, Any], outcome: Outcome, recording: str) -> str:
+        """Return the rows of a recording."""
+        return arrange(csv_format.as_text(row, outcome, recording), columns_of([csv_format.header]), columns)
+
+    return replace(csv_format, header=_as_csv([columns]), as_text=as_text)
+
+
+def arrange(text: str, columns: Sequence[str], arranged: Sequence[str]) -> str:
+    """Return rows of CSV with their columns at their places among others, which are empty."""
+    rows = (dict(zip(columns, row, strict=True)) for row in csv.reader(io.StringIO(text)))
+    return _as_csv([row.get(name, "") for name in arranged] for row in rows)
+
+
+def columns_of(lines: Iterable[str]) -> list[str]:
+    """Return the cells of the first row of CSV."""
+    return next(csv.reader(lines), [])
+
+
 def _as_csv(rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
