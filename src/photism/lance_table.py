@@ -171,6 +171,29 @@ class LanceTable:
         if not commit(self.dataset, add_missing, tries=CONFLICT_RETRIES):
             raise OSError(f"{self.uri}: other processes write without a pause")
 
+    def change_types(self, columns: ArrowSchema, convert: Callable[[Any, Any], Any]) -> None:
+        """Rewrite the data set, in one commit, if columns have other types now; no other process may write it.
+
+        Args:
+            columns: columns with their types.
+            convert: returns a column of Arrow with a type.
+        """
+        import pyarrow as pa
+
+        schema = before = self.schema
+        for number, field in enumerate(before):
+            if field.name in columns.names:
+                schema = schema.set(number, field.with_type(columns.field(field.name).type))
+        if schema.types == before.types:
+            return
+        batches = (
+            pa.record_batch([convert(batch.column(each.name), each.type) for each in schema], schema=schema)
+            for batch in self.dataset.to_batches()
+        )
+        with name_full_disk(Path(self.uri)):
+            reader = pa.RecordBatchReader.from_batches(schema, batches)
+            self._dataset = import_lance().write_dataset(reader, self.uri, mode="overwrite")
+
     def compact(self) -> None:
         """Merge the small files of many writes, and delete files that were replaced more than a day ago.
 

@@ -100,7 +100,7 @@ class IndexRows:
 
     def __init__(self, table: LanceTable, run: str, fingerprint: str, *, force: bool = False) -> None:
         self._table, self._run, self._fingerprint, self._force = table, run, fingerprint, force
-        self._rows = TableRows(dict.fromkeys(OWN_COLUMNS))
+        self._rows = TableRows(dict.fromkeys(OWN_COLUMNS), widens=False)  # other processes may write the same columns
         self._rows.types = _types(table)
         self._replaced: list[str] = []
         self._discarded: list[str] = []

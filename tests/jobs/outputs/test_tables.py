@@ -13,7 +13,7 @@ from photism.jobs.outputs import lance as lance_output
 from photism.jobs.outputs import parquet as parquet_output
 from photism.jobs.outputs.table_rows import BLOCK_S, TableRows, arrow_type
 from photism.jobs.run import run
-from tests.support.jobs import NameJob, entries, json_rows, newer
+from tests.support.jobs import NameJob, entries, newer
 
 NAMES = ("a.wav", "bb.wav", "é.wav")
 
@@ -66,22 +66,64 @@ def test_columns_have_the_types_of_the_job_and_of_the_manifest(path):
     assert [row["vector"] for row in rows] == [[5] * 4] * 2
 
 
-def test_a_value_of_another_type_is_an_error_of_its_recording(path):
-    run(NameJob(), [with_columns("a.wav", count=1, text="x")], path)
-    later = [
-        with_columns("b.wav", count=1.5),
-        with_columns("c.wav", count="three"),
-        with_columns("d.wav", count=4, text=4),
-        with_columns("e.wav", count=None, more=2.5),
+def test_a_column_widens_for_values_of_another_type(path, small_blocks):
+    """Blocks of other types are in the same run, and in the output of an earlier one."""
+    values = [
+        {"count": 1, "odd": 5, "mixed": 1, "text": "x", "tags": [], "more": {"a": None}},
+        {"count": 2.5, "odd": 2**70, "mixed": "one", "text": 4, "tags": ["x"], "more": {"a": 1}},
+        {"count": 3, "odd": {}, "mixed": [1], "text": None, "tags": ["y"], "more": {"a": 2}},
     ]
-    assert run(NameJob(), later, path).errors == 2
-    errors = json_rows(path.with_name("rows.errors.jsonl"))
-    assert [(row["file"], row["where"]) for row in errors] == [("b.wav", "writing"), ("c.wav", "writing")]
-    assert errors[0]["what"] == "column count must be int64, as in the first rows; got 1.5"
+    listed = [with_columns(f"{number}.wav", **columns) for number, columns in enumerate(values)]
+    run(NameJob(), listed[:1], path)
+    assert run(NameJob(), listed, path).errors == 0
     rows = {row["file"]: row for row in table_of(path).to_pylist()}
-    assert {name: row["count"] for name, row in rows.items()} == {"a.wav": 1, "d.wav": 4, "e.wav": None}
-    assert {name: row["text"] for name, row in rows.items()} == {"a.wav": "x", "d.wav": "4", "e.wav": None}
-    assert {name: row["more"] for name, row in rows.items()} == {"a.wav": None, "d.wav": None, "e.wav": 2.5}
+    found = [
+        [rows[entry.location][name] for entry in listed] for name in ("count", "odd", "mixed", "text", "tags", "more")
+    ]
+    assert found == [
+        [1.0, 2.5, 3.0],
+        ["5", str(2**70), "{}"],
+        ["1", "one", "[1]"],
+        ["x", "4", None],
+        [None, ["x"], ["y"]],
+        [None, {"a": 1}, {"a": 2}],
+    ]
+    assert run(NameJob(), listed, path).done_before == 3
+
+
+def test_waiting_rows_widen_with_their_column(path):
+    run(NameJob(), [with_columns("a.wav", count=1, odd=1)], path)
+    run(NameJob(), [with_columns("b.wav", count=2, odd=2), with_columns("c.wav", count=2.5, odd=2**70)], path)
+    assert table_of(path).column("count").to_pylist() == [1.0, 2.0, 2.5]
+    assert table_of(path).column("odd").to_pylist() == ["1", "2", str(2**70)]
+
+
+@pytest.mark.parametrize(
+    ("value", "stored"),
+    [
+        (2**70, str(2**70)),
+        ({}, None),
+        ([{}], None),
+        ({"a": {}, "b": 1}, '{"a": {}, "b": 1}'),
+        ([[None], [1]], [[None], [1]]),
+        ({1: "\udcff"}, '{"1": "\\\\udcff"}'),
+    ],
+)
+def test_odd_values_do_not_end_the_job(path, value, stored):
+    listed = [with_columns("a.wav", odd=value), *entries("b.wav")]
+    assert run(NameJob(), listed, path).errors == 0
+    row = table_of(path).to_pylist()[0]
+    assert row.get("odd") == stored
+
+
+def test_rows_wait_until_their_table_is_made(monkeypatch):
+    rows = TableRows({})
+    rows.add([{"file": "a.wav", "id": "1"}])
+    with monkeypatch.context() as patches:
+        patches.setattr(rows, "_learn", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            rows.take()
+    assert len(rows.take()) == 1
 
 
 def test_rows_of_windows_are_replaced_together(path):

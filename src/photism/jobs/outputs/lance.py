@@ -14,7 +14,7 @@ from photism.jobs.done_rows import PLACE_DIGITS, DoneRows, parse_id
 from photism.jobs.outputs.errors_file import errors_path
 from photism.jobs.outputs.journal import check_same
 from photism.jobs.outputs.lock import sole_writer
-from photism.jobs.outputs.table_rows import METADATA, TableRows, import_pyarrow, metadata_of
+from photism.jobs.outputs.table_rows import METADATA, TableRows, as_type, import_pyarrow, metadata_of
 from photism.jobs.provenance import RUN_DIGITS, Provenance
 from photism.jobs.rows import make_rows
 from photism.lance_table import LanceTable, import_lance, is_table, lance_column_name, sql_in
@@ -62,11 +62,7 @@ class Lance:
             self._resources = resources.pop_all()
 
     def write(self, row_id: str, entry: Entry, outcome: Outcome) -> None:
-        """Add the rows of a recording to the next block.
-
-        Raises:
-            InputError: a column of the manifest has another type than before.
-        """
+        """Add the rows of a recording to the next block."""
         rows = make_rows(row_id, entry, outcome, self._columns)
         self._rows.add([{lance_column_name(name): value for name, value in row.items()} for row in rows])
         self._replace(entry)
@@ -121,6 +117,7 @@ class Lance:
             metadata = metadata_of(self._provenance, self._columns)
             self._table = LanceTable.create(str(self._path), rows.schema, metadata)
         self._table.add_columns(rows.schema)
+        self._table.change_types(rows.schema, as_type)
         schema = self._table.schema
         table = pa.table({field.name: rows.column(field.name) for field in schema}, schema=schema)
         self._table.insert(table, replaces=sql_in(PLACE, self._replaced) if self._replaced else None)

@@ -15,7 +15,7 @@ from photism.jobs.done_rows import DoneRows, parse_id
 from photism.jobs.outputs.errors_file import errors_path
 from photism.jobs.outputs.journal import check_same
 from photism.jobs.outputs.lock import sole_writer
-from photism.jobs.outputs.table_rows import METADATA, TableRows, import_pyarrow, metadata_of
+from photism.jobs.outputs.table_rows import METADATA, TableRows, as_type, import_pyarrow, metadata_of
 from photism.jobs.provenance import Provenance
 from photism.jobs.rows import make_rows
 
@@ -63,11 +63,7 @@ class Parquet:
             self._resources = resources.pop_all()
 
     def write(self, row_id: str, entry: Entry, outcome: Outcome) -> None:
-        """Add the rows of a recording to the next block.
-
-        Raises:
-            InputError: a column of the manifest has another type than before.
-        """
+        """Add the rows of a recording to the next block."""
         self._rows.add(make_rows(row_id, entry, outcome, self._columns))
         self.done.add(entry.key)
         if self._rows.is_block:
@@ -158,7 +154,8 @@ class Parquet:
                     missing = [name for name in names if name not in table.column_names]
                     for name in missing:
                         table = table.append_column(name, pa.nulls(len(table), self._rows.types[name]))
-                    writer.write_table(table.select(names).replace_schema_metadata(metadata))
+                    columns = [as_type(table.column(name), self._rows.types[name]) for name in names]
+                    writer.write_table(pa.table(columns, schema=schema))
 
     def _tables(self, path: Path) -> Iterator[Any]:
         """Yield the rows of a file that were not replaced."""
