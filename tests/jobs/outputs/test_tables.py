@@ -149,6 +149,20 @@ def test_columns_of_a_manifest_may_have_any_name(path):
     assert row["manifest_id"] == 3
 
 
+def test_columns_that_would_have_the_same_name_are_numbered(path):
+    listed = [
+        with_columns("a.wav", **{"a.b": 1, "a_b": 2}),
+        with_columns("b.wav", **{"a_b": 3}),
+        with_columns("c.wav", **{"a`b": 5, "a_b": 4}),
+    ]
+    for entry in listed:
+        run(NameJob(), [entry], path)
+    table = table_of(path)
+    names = ("a.b", "a_b", "a`b") if path.suffix == ".parquet" else ("a_b", "a_b_2", "a_b_3")
+    columns = [table.column(name).to_pylist() for name in names]
+    assert columns == [[1, None, None], [2, 3, 4], [None, None, 5]]
+
+
 def test_a_name_that_is_not_utf8_is_escaped(path):
     run(NameJob(), [with_columns("\udcff.wav", note="\udcff")], path)
     assert table_of(path).column("file").to_pylist() == ["\\udcff.wav"]

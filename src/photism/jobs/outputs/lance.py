@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
-from photism.files import discard_folder
+from photism.files import as_utf8, discard_folder
 from photism.jobs.done_rows import PLACE_DIGITS, DoneRows, parse_id
 from photism.jobs.outputs.errors_file import errors_path
 from photism.jobs.outputs.journal import check_same
@@ -21,8 +22,11 @@ from photism.lance_table import LanceTable, import_lance, is_table, lance_column
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome
+    from photism.lance_table import ArrowSchema
     from photism.manifest.entry import Entry
 
+ORIGINAL_NAME = b"photism-name"
+"""Key of the metadata of a column: its name before Lance restricted it."""
 PLACE = f"left(id, {RUN_DIGITS + 1 + PLACE_DIGITS})"
 """The part of an id that all versions of a recording have in common, in SQL."""
 
@@ -50,6 +54,7 @@ class Lance:
         self._path, self._columns, self._provenance = path, columns, provenance
         self.done, self.errors_path = DoneRows(), errors_path(path)
         self._rows, self._replaced = TableRows(columns), set[str]()
+        self._names = _ColumnNames()
         self._table: LanceTable | None = None
         with ExitStack() as resources:
             resources.enter_context(sole_writer(path))
@@ -64,7 +69,7 @@ class Lance:
     def write(self, row_id: str, entry: Entry, outcome: Outcome) -> None:
         """Add the rows of a recording to the next block."""
         rows = make_rows(row_id, entry, outcome, self._columns)
-        self._rows.add([{lance_column_name(name): value for name, value in row.items()} for row in rows])
+        self._rows.add([{self._names.of(name): value for name, value in row.items()} for row in rows])
         self._replace(entry)
         self.done.add(entry.key)
         if self._rows.is_block:
@@ -101,6 +106,7 @@ class Lance:
             raise InputError(f"{self._path} is not of a job; choose another output, or --force to replace it") from None
         check_same(self._path, found, self._provenance)
         self._rows.types = {field.name: field.type for field in table.schema}
+        self._names.read(table.schema)
         key = ""
         for row_id in map(parse_id, table.column("id")):
             if row_id is not None and row_id.key != key:
@@ -113,12 +119,45 @@ class Lance:
         """Add the rows, and remove those that they replace, in one commit."""
         pa = import_pyarrow()
         rows = self._rows.take()
+        schema = self._names.noted_in(rows.schema)
         if self._table is None:
             metadata = metadata_of(self._provenance, self._columns)
-            self._table = LanceTable.create(str(self._path), rows.schema, metadata)
-        self._table.add_columns(rows.schema)
-        self._table.change_types(rows.schema, as_type)
+            self._table = LanceTable.create(str(self._path), schema, metadata)
+        self._table.add_columns(schema)
+        self._table.change_types(schema, as_type)
         schema = self._table.schema
         table = pa.table({field.name: rows.column(field.name) for field in schema}, schema=schema)
         self._table.insert(table, replaces=sql_in(PLACE, self._replaced) if self._replaced else None)
         self._replaced.clear()
+
+
+class _ColumnNames:
+    """Names of columns in the data set, different ones for different columns such as a.b and a_b.
+
+    The data set has the original name of each in the metadata of the column.
+    """
+
+    def __init__(self) -> None:
+        self._stored: dict[str, str] = {}
+
+    def of(self, name: str) -> str:
+        """Return the name that a column has in the data set."""
+        if name not in self._stored:
+            allowed, taken = lance_column_name(name), set(self._stored.values())
+            numbered = (f"{allowed}_{number}" for number in count(2))
+            self._stored[name] = next(each for each in chain([allowed], numbered) if each not in taken)
+        return self._stored[name]
+
+    def read(self, schema: ArrowSchema) -> None:
+        """Read the names from a data set."""
+        for field in schema:
+            original = (field.metadata or {}).get(ORIGINAL_NAME)
+            self._stored[field.name if original is None else original.decode()] = field.name
+
+    def noted_in(self, schema: ArrowSchema) -> ArrowSchema:
+        """Return columns with their original names in their metadata."""
+        for original, stored in self._stored.items():
+            number = schema.get_field_index(stored)
+            if original != stored and number >= 0:
+                schema = schema.set(number, schema.field(number).with_metadata({ORIGINAL_NAME: as_utf8(original)}))
+        return schema
