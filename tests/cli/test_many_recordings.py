@@ -100,13 +100,14 @@ def test_errors_are_rows_and_tried_again(label, sounds, tmp_path):
     result = label("sounds", "-o", "rows.jsonl")
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
-        "photism: 3 of 4 recordings were processed, 1 error in rows.errors.jsonl; the same command tries them again"
+        "photism: 3 of 4 recordings were processed, 1 error in rows.jsonl.errors.jsonl; "
+        "the same command tries them again"
     )
-    (error,) = json_rows(tmp_path / "rows.errors.jsonl")
+    (error,) = json_rows(tmp_path / "rows.jsonl.errors.jsonl")
     assert (error["file"], error["where"]) == ("sounds/broken.wav", "reading")
     shutil.copy(sounds[0], broken)
     assert label("sounds", "-o", "rows.jsonl").exit_code == 0
-    assert not (tmp_path / "rows.errors.jsonl").exists()
+    assert not (tmp_path / "rows.jsonl.errors.jsonl").exists()
 
 
 def test_the_command_ends_after_more_errors_than_allowed(label, tmp_path):
@@ -115,7 +116,8 @@ def test_the_command_ends_after_more_errors_than_allowed(label, tmp_path):
     result = label("sounds", "-o", "rows.jsonl", "--max-errors", 1, "--workers", 0, "--batch-size", 1)
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
-        "photism: stopped after 2 errors in rows.errors.jsonl; 0 recordings were processed; the same command goes on"
+        "photism: stopped after 2 errors in rows.jsonl.errors.jsonl; "
+        "0 recordings were processed; the same command goes on"
     )
     assert (
         label("sounds", "-o", "rows.jsonl", "--max-errors", 3)

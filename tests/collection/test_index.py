@@ -141,7 +141,7 @@ def test_a_segment_has_the_times_of_its_file(sounds: Path, tmp_path: Path):
 def test_unreadable_recordings_are_rows_of_the_errors_file(sounds: Path, tmp_path: Path):
     (sounds / "b.wav").write_text("-1")
     summary = open_index(tmp_path).add(sounds)
-    errors = tmp_path / "i.errors.jsonl"
+    errors = tmp_path / "i.lance.errors.jsonl"
     assert summary.run.errors_file == errors
     (row,) = map(json.loads, errors.read_text().splitlines())
     assert (row["file"], row["where"]) == (str(sounds / "b.wav"), "reading")
@@ -345,7 +345,9 @@ def test_columns_of_a_manifest(sounds: Path, tmp_path: Path):
     ]
     wrong = replace(entries[0], version="2", columns={"n": "three"})
     assert index.add([wrong]).run.errors == 1
-    assert "column n must be int64, as in the first rows; got 'three'" in (tmp_path / "i.errors.jsonl").read_text()
+    assert (
+        "column n must be int64, as in the first rows; got 'three'" in (tmp_path / "i.lance.errors.jsonl").read_text()
+    )
 
 
 def test_a_recording_that_is_given_twice_is_one_row(sounds: Path, tmp_path: Path):

@@ -65,7 +65,7 @@ def test_processes_with_overlapping_folders_index_each_recording_once(sounds: li
     open_index(one_pass).add(sounds)
     assert rows_of(tmp_path) == rows_of(one_pass)
     assert len(rows_of(tmp_path)) == 30
-    errors = [json.loads(line)["file"] for line in (tmp_path / "i.errors.jsonl").read_text().splitlines()]
+    errors = [json.loads(line)["file"] for line in (tmp_path / "i.lance.errors.jsonl").read_text().splitlines()]
     assert sorted(errors) == [str(folder / "broken.wav") for folder in sounds]
 
 

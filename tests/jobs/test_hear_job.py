@@ -35,7 +35,7 @@ def test_hear_writes_what_the_ranker_finds(models_of, sounds, tmp_path, window_s
         else:
             assert [(each["label"], each["score"]) for each in row["windows"][0]["scores"]] == scores
         assert set(row) <= {"file", "id", *job.columns}
-    (error,) = json_rows(tmp_path / "rows.errors.jsonl")
+    (error,) = json_rows(tmp_path / "rows.jsonl.errors.jsonl")
     assert error["where"] == "reading"
 
 

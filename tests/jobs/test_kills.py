@@ -59,6 +59,6 @@ def test_kills_lose_no_row_and_repeat_none(tmp_path, kind, windows):
             whole = tmp_path / str(attempts) / f"whole-{listed is first}.{kind}"
             process(f"{whole}/" if kind == "srt" else str(whole), format, listed, windows)
             assert rows_of(path, kind) == rows_of(whole, kind)
-            errors = path / "errors.jsonl" if kind == "srt" else path.with_name("rows.errors.jsonl")
+            errors = path / "errors.jsonl" if kind == "srt" else path.with_name(f"{path.name}.errors.jsonl")
             assert [row["file"] for row in json_rows(errors)] == ["gone.wav"]
             assert run(NameJob(windows=windows), listed, target, format=format).done_before == COUNT

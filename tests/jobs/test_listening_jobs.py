@@ -39,7 +39,7 @@ def rows_of(sounds, tmp_path):
         run(job, read_manifest([*map(str, given)]), tmp_path / "rows.jsonl")
         rows = json_rows(tmp_path / "rows.jsonl")
         assert all(set(row) <= {"file", "id", *job.columns} for row in rows)
-        return rows, json_rows(tmp_path / "rows.errors.jsonl")
+        return rows, json_rows(tmp_path / "rows.jsonl.errors.jsonl")
 
     return process
 

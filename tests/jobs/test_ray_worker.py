@@ -38,7 +38,7 @@ def test_a_local_cluster_gives_the_rows_of_a_run_without_ray(tmp_path, capfd, mo
     with ray_worker(LevelJob(), "local") as worker:
         summary = run(LevelJob(), recordings, tmp_path / "ray.jsonl", worker=worker)
     assert rows(tmp_path / "ray.jsonl") == rows(tmp_path / "plain.jsonl")
-    errors = [(tmp_path / f"{name}.errors.jsonl").read_text() for name in ("ray", "plain")]
+    errors = [(tmp_path / f"{name}.jsonl.errors.jsonl").read_text() for name in ("ray", "plain")]
     assert errors[0] == errors[1]
     assert (summary.processed, summary.errors) == (9, 1)
     assert capfd.readouterr() == ("", "")
@@ -53,7 +53,7 @@ def test_what_kills_its_process_is_an_error_of_that_recording(tmp_path):
         with ray_worker(LevelJob(deadly="0017"), "local") as deadly:
             summary = run(LevelJob(), recordings, tmp_path / "ray.jsonl", worker=deadly)
         assert (summary.processed, summary.errors) == (29, 2)
-        (row,) = [each for each in rows(tmp_path / "ray.errors.jsonl") if "0017" in each["file"]]
+        (row,) = [each for each in rows(tmp_path / "ray.jsonl.errors.jsonl") if "0017" in each["file"]]
         assert row["what"].endswith("0017.wav: its worker process was killed, 3 times")
         with ray_worker(LevelJob(buggy="0004"), "local") as buggy, pytest.raises(KeyError, match="bug"):
             run(LevelJob(), recordings, tmp_path / "buggy.jsonl", worker=buggy)

@@ -16,7 +16,7 @@ def test_rows_are_those_of_a_file(tmp_path):
     rows = run(job, listed)
     run(job, listed, tmp_path / "rows.jsonl")
     assert [{**row, "vector": row["vector"].tolist()} for row in rows] == json_rows(tmp_path / "rows.jsonl")
-    assert rows.errors == json_rows(tmp_path / "rows.errors.jsonl")
+    assert rows.errors == json_rows(tmp_path / "rows.jsonl.errors.jsonl")
     assert run is run_of_module
 
 

@@ -73,7 +73,7 @@ def test_a_recording_that_is_gone_keeps_its_row(path, job):
 def test_errors_are_rows_of_their_own_and_are_tried_again(path, job, processed):
     listed = entries("a.wav", "broken.wav", "infinite.wav")
     summary = run(job, listed, path)
-    errors = json_rows(path.with_name("rows.errors.jsonl"))
+    errors = json_rows(path.with_name("rows.jsonl.errors.jsonl"))
     assert [(row["file"], row["what"], row["where"]) for row in errors] == [
         ("broken.wav", "broken.wav: broken", "reading"),
         ("infinite.wav", "infinite.wav: not finite", "model"),
@@ -81,17 +81,17 @@ def test_errors_are_rows_of_their_own_and_are_tried_again(path, job, processed):
     assert all(row["id"].endswith(entry.key) for row, entry in zip(errors, listed[1:], strict=True))
     assert str(summary) == (
         "1 of 3 recordings were processed, 2 errors in "
-        f"{path.with_name('rows.errors.jsonl')}; the same command tries them again"
+        f"{path.with_name('rows.jsonl.errors.jsonl')}; the same command tries them again"
     )
     run(job, listed, path)
     assert processed == ["a.wav", "broken.wav", "infinite.wav", "broken.wav", "infinite.wav"]
-    assert len(json_rows(path.with_name("rows.errors.jsonl"))) == 2
+    assert len(json_rows(path.with_name("rows.jsonl.errors.jsonl"))) == 2
 
 
 def test_a_recording_that_is_listed_wrongly_is_an_error(path, job, processed):
     listed = [replace(entries("a.wav")[0], problem="a.wav: no such file"), *entries("b.wav")]
     assert run(job, listed, path).errors == 1
-    (error,) = json_rows(path.with_name("rows.errors.jsonl"))
+    (error,) = json_rows(path.with_name("rows.jsonl.errors.jsonl"))
     assert (error["what"], error["where"]) == ("a.wav: no such file", "listing")
     assert processed == ["b.wav"]
 
@@ -101,7 +101,7 @@ def test_an_error_that_is_mended_leaves_the_file_of_errors(path, job):
     run(job, listed, path)
     run(NameJob(mended=True), listed, path)
     assert len(json_rows(path)) == 2
-    assert not path.with_name("rows.errors.jsonl").exists()
+    assert not path.with_name("rows.jsonl.errors.jsonl").exists()
 
 
 def test_a_recording_that_breaks_loses_its_row(path, job):
@@ -117,7 +117,7 @@ def test_errors_of_another_folder_stay_and_those_of_files_that_are_gone_do_not(p
     kept.touch()
     run(job, entries(str(gone), str(kept)), path)
     run(job, entries("a.wav"), path)
-    assert [row["file"] for row in json_rows(path.with_name("rows.errors.jsonl"))] == [str(kept)]
+    assert [row["file"] for row in json_rows(path.with_name("rows.jsonl.errors.jsonl"))] == [str(kept)]
 
 
 def test_recordings_of_one_name_have_different_files(job, tmp_path):
@@ -135,7 +135,7 @@ def test_the_run_ends_above_the_number_of_errors(path, job, processed):
         "goes on"
     )
     assert [row["file"] for row in json_rows(path)] == ["a.wav"]
-    assert len(json_rows(path.with_name("rows.errors.jsonl"))) == 2
+    assert len(json_rows(path.with_name("rows.jsonl.errors.jsonl"))) == 2
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_bug_is_no_error_of_a_recording(path):
     with pytest.raises(RuntimeError, match="a bug"):
         run(NameJob(on_recording=fail), entries(*NAMES), path)
     assert [row["file"] for row in json_rows(path)] == ["a.wav"]
-    assert not path.with_name("rows.errors.jsonl").exists()
+    assert not path.with_name("rows.jsonl.errors.jsonl").exists()
 
 
 def test_an_interrupted_run_keeps_what_is_done(path, job):

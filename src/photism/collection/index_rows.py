@@ -78,7 +78,7 @@ def stored_location(location: str) -> str:
 
 def errors_path(uri: str) -> Path:
     """Return the file of errors of an index: next to it, or of one in object storage in the current folder."""
-    path = Path(f"{uri.rstrip('/').removesuffix('.lance')}.errors.jsonl")
+    path = Path(f"{uri.rstrip('/')}.errors.jsonl")
     return Path(path.name) if "://" in uri else path
 
 

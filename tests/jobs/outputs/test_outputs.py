@@ -63,17 +63,24 @@ def test_a_recording_that_breaks_loses_its_row_and_one_that_is_mended_gets_it(pa
     changed = [newer(each) for each in listed]
     run(NameJob(), changed, path)
     assert files_of(path) == ["a.wav"]
-    assert [row["file"] for row in json_rows(path.with_name("rows.errors.jsonl"))] == ["broken.wav"]
+    assert [row["file"] for row in json_rows(path.with_name(f"{path.name}.errors.jsonl"))] == ["broken.wav"]
     run(NameJob(mended=True), changed, path)
     assert files_of(path) == ["a.wav", "broken.wav"]
-    assert not path.with_name("rows.errors.jsonl").exists()
+    assert not path.with_name(f"{path.name}.errors.jsonl").exists()
 
 
 def test_everything_is_done_again_with_force(path):
     run(NameJob(), entries(*NAMES, "broken.wav"), path)
     run(NameJob(), entries(*NAMES[1:]), path, force=True)
     assert files_of(path) == list(NAMES[1:])
-    assert not path.with_name("rows.errors.jsonl").exists()
+    assert not path.with_name(f"{path.name}.errors.jsonl").exists()
+
+
+def test_outputs_of_other_suffixes_have_their_own_errors(path):
+    other = path.with_name("rows.rttm")
+    run(NameJob(), entries("broken.wav"), path)
+    run(NameJob(), entries(*NAMES), other, format="csv", force=True)
+    assert [row["file"] for row in json_rows(path.with_name(f"{path.name}.errors.jsonl"))] == ["broken.wav"]
 
 
 def test_other_settings_are_refused(path):

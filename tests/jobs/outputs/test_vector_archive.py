@@ -81,7 +81,7 @@ def test_a_changed_recording_replaces_its_vector_and_an_unreadable_one_removes_i
     listed = [newer(each) for each in listed]
     assert run(NameJob(), listed, path).errors == 1
     assert lengths(path) == [5]
-    assert (path.parent / "x.errors.jsonl").exists()
+    assert path.with_name(f"{path.name}.errors.jsonl").exists()
 
 
 def test_vectors_of_another_model_are_refused(path):

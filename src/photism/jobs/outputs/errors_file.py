@@ -21,8 +21,8 @@ FOLDER_ERRORS = "errors.jsonl"
 
 
 def errors_path(output: Path) -> Path:
-    """Return the file of errors of an output that is a file: next to it."""
-    return sibling(output.with_suffix(""), f".{FOLDER_ERRORS}")
+    """Return the file of errors of an output that is a file: next to it, and another one than of other suffixes."""
+    return sibling(output, f".{FOLDER_ERRORS}")
 
 
 class ErrorsFile:
