@@ -107,7 +107,7 @@ def has_vector_index(dataset: LanceDataset) -> bool:
 
 
 def _is_faster(dataset: LanceDataset, where: str | None) -> bool:
-    """Return whether the vector index is faster than to compare all rows that satisfy a condition."""
+    """Return whether the vector index is faster than comparing all rows that satisfy a condition."""
     return has_vector_index(dataset) and pays(dataset.count_rows(where), dataset.schema.field(VECTOR).type.list_size)
 
 
