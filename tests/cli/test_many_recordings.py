@@ -132,7 +132,7 @@ def test_one_is_counted_in_the_singular(label, tmp_path):
     (tmp_path / "list.txt").write_text("sounds/a/1.wav\nsounds/0-broken.wav\nsounds/1-broken.wav\n")
     result = label("@list.txt", "-o", "rows.jsonl", "--max-errors", 0, "--workers", 0, "--batch-size", 1)
     assert result.stderr.splitlines()[-1] == (
-        "photism: stopped after 1 error in rows.errors.jsonl; 1 recording was processed; the same command goes on"
+        "photism: stopped after 1 error in rows.jsonl.errors.jsonl; 1 recording was processed; the same command goes on"
     )
     assert label("sounds/a/1.wav", "-o", "one.parquet").exit_code == 0
     again = label("sounds/a/1.wav", "-o", "one.parquet")

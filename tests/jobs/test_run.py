@@ -131,8 +131,8 @@ def test_the_run_ends_above_the_number_of_errors(path, job, processed):
     summary = run(job, listed, path, max_errors=1, force=True)
     assert summary.stopped
     assert str(summary) == (
-        f"stopped after 2 errors in {path.with_name('rows.errors.jsonl')}; 1 recording was processed; the same command "
-        "goes on"
+        f"stopped after 2 errors in {path.with_name('rows.jsonl.errors.jsonl')}; 1 recording was processed; the "
+        "same command goes on"
     )
     assert [row["file"] for row in json_rows(path)] == ["a.wav"]
     assert len(json_rows(path.with_name("rows.jsonl.errors.jsonl"))) == 2
