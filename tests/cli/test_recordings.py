@@ -74,7 +74,7 @@ def test_embeddings_of_good_recordings_are_stored(run, sounds, tmp_path):
     for verb, stored in (("embed", {str(sounds[0]), "-"}), ("enrol", {str(sounds[0]), "-", "Anna"})):
         result = run(verb, sounds[0], bad, "-", stdin=sounds[2].read_bytes())
         assert result.exit_code == 2, result.output
-        assert result.stderr.endswith("photism: 2 of 3 recordings were processed\n")
+        assert "photism: 2 of 3 recordings were processed" in result.stderr
         assert set(load_embeddings("e.npz")) == stored
     result = run("verify", "-", "--enrolled", "e.npz", stdin=sounds[2].read_bytes())
     best = json.loads(result.stdout.splitlines()[0])
