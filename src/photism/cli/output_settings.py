@@ -76,7 +76,7 @@ class LabelOutput(SegmentOutput):
 
     @property
     def choice(self) -> OutputChoice:
-        """Where the labels go."""
+        """The output of the labels."""
         by_suffix = FORMAT_OF_SUFFIX.get(Path(self.output).suffix.lower(), "table") if self.output else "table"
         return self._choice("json" if self.as_json else self.format or by_suffix)
 
@@ -99,7 +99,7 @@ class TurnOutput(SegmentOutput):
 
     @property
     def choice(self) -> OutputChoice:
-        """Where the turns go."""
+        """The output of the speaker turns."""
         suffix = Path(self.output).suffix.lower() if self.output else ""
         return self._choice(self.format or TURN_FORMAT_OF_SUFFIX.get(suffix, "table"))
 
@@ -143,7 +143,7 @@ class TranscriptOutput:
 
     @property
     def choice(self) -> OutputChoice:
-        """Where the transcripts go."""
+        """The output of the transcripts."""
         prints_rows = self.as_json and self.output is None
         return OutputChoice(self.output, "jsonl" if prints_rows else self.chosen_format, self.force)
 

@@ -47,12 +47,12 @@ class OutputChoice:
 
     @property
     def is_table(self) -> bool:
-        """Whether the output is a table or a file of vectors, whatever the text format."""
+        """True if the output is a table or a file of vectors, whatever the text format."""
         return self.path is not None and Path(self.path).suffix.lower() in OUTPUT_TABLES
 
     @property
     def is_folder(self) -> bool:
-        """Whether the output is a folder with a file per recording."""
+        """True if the output is a folder with a file per recording."""
         return self.path is not None and not self.is_table and is_folder(self.path)
 
 
@@ -67,7 +67,7 @@ class OutputPlan:
     Attributes:
         is_single: there is one recording, which was given by its own name. Its text is written at once, without a
             record of what is done.
-        is_job: the same command again goes on with what the output does not have.
+        is_job: whether the same command again resumes with the recordings that the output does not have.
         file_of: returns the file of a recording, if each has its own; otherwise None.
         plot_of: returns the plot of a recording; None for no plots.
 

@@ -28,18 +28,24 @@ Several = list[str] | None
 def search(
     index: Annotated[str, typer.Argument(metavar="INDEX", help="Index that was made by photism index.")],
     text: Annotated[
-        Several, typer.Argument(metavar="TEXT", help="What the recordings are of; several texts are averaged.")
+        Several,
+        typer.Argument(
+            metavar="TEXT", help="Description of the recordings to find; the vectors of several texts are averaged."
+        ),
     ] = None,
     *,
     sound: Annotated[
         Several,
-        typer.Option(metavar="SOUND", help="Recording of what is wanted, alone or with a text. May be repeated."),
+        typer.Option(
+            metavar="SOUND",
+            help="Recording that the results are to be similar to, alone or with a text. May be repeated.",
+        ),
     ] = None,
     not_text: Annotated[
-        Several, typer.Option("--not", metavar="TEXT", help="Text of what is not wanted. May be repeated.")
+        Several, typer.Option("--not", metavar="TEXT", help="Description of recordings to rank lower. May be repeated.")
     ] = None,
     not_sound: Annotated[
-        Several, typer.Option(metavar="SOUND", help="Recording of what is not wanted. May be repeated.")
+        Several, typer.Option(metavar="SOUND", help="Recording; those similar to it are ranked lower. May be repeated.")
     ] = None,
     settings: SearchSettings,
     duplicates: Annotated[

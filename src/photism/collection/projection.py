@@ -45,7 +45,7 @@ class CollectionMap:
 
     @property
     def about(self) -> str:
-        """What the map shows, in a sentence."""
+        """Description of the map in a sentence."""
         shown = f"{len(self.hits):,}" if len(self.hits) == self.total else f"{len(self.hits):,} of {self.total:,}"
         sampled = "" if len(self.hits) == self.total else ", drawn at random"
         return f"{shown} recordings{sampled}; {self.method}"

@@ -62,7 +62,7 @@ class SearchOutput:
 
     @property
     def writes_files(self) -> bool:
-        """Whether files of results are written."""
+        """True if files of results are written."""
         return any(each is not None for each in (self.html, self.playlist, self.copy_to))
 
     def check_files(self) -> None:

@@ -92,7 +92,7 @@ class Job(Protocol):
 
     @property
     def reading(self) -> ReadingSettings:
-        """How recordings are read."""
+        """Settings of reading the recordings."""
         ...
 
     def text_format(self, name: str) -> TextFormat:

@@ -35,7 +35,7 @@ class Manifest:
 
     @property
     def is_collection(self) -> bool:
-        """Whether an argument is more than a file, a URL or standard input."""
+        """True if an argument is more than a file, a URL or standard input."""
         return not all(isinstance(each, SingleListing) for each in self.listings)
 
     @property

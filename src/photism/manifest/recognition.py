@@ -46,7 +46,7 @@ HEADERS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-"""First bytes of the formats that can be told from any other file."""
+"""First bytes of the formats that can be distinguished from any other file."""
 
 
 def suffix_of(name: str) -> str:

@@ -145,12 +145,12 @@ class _Member:
 
     @property
     def suffix(self) -> str:
-        """What follows the key, in lower case."""
+        """Part of the name that follows the key, in lower case."""
         return self.name[len(self.key) + 1 :].lower()
 
     @property
     def is_sound(self) -> bool:
-        """Whether it is a recording, by its suffix or its first bytes."""
+        """True if it is a recording, by its suffix or its first bytes."""
         by_suffix = has_sound_suffix(self.name)
         return has_sound_header(self.content) if by_suffix is None else by_suffix
 
@@ -224,7 +224,8 @@ def _group_entries(members: Sequence[_Member], shard: Entry) -> Iterator[Entry]:
     except ValueError as error:  # of UTF-8 and of JSON
         columns, problem = {}, f"its text or JSON cannot be read: {error}"
     for sound in sounds:
-        # Several recordings of one key are told apart by their suffixes, and so are those with two dots in their names.
+        # Several recordings of one key are distinguished by their suffixes, and so are those with two dots in
+        # their names.
         is_only = len(sounds) == 1 and "." not in sound.suffix
         inside = sound.key if is_only else sound.name
         place = f"{shard.location}#{inside}"

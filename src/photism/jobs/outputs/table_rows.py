@@ -74,7 +74,7 @@ class TableRows:
 
     @property
     def is_block(self) -> bool:
-        """Whether there are enough rows, or old enough ones, for a block."""
+        """True if there are enough rows, or old enough ones, for a block."""
         is_old = bool(self._rows) and self._clock() - self._since >= BLOCK_S
         return is_old or len(self._rows) >= BLOCK_ROWS
 
@@ -126,7 +126,7 @@ class TableRows:
         return convert(value)
 
     def _learn(self, name: str) -> None:
-        """Learn the type of a column, if the rows have a value that tells it."""
+        """Learn the type of a column, if the rows have a value that determines it."""
         pa = import_pyarrow()
         values = [value for row in self._rows if (value := row.get(name)) is not None]
         if name in self._declared:
@@ -184,14 +184,14 @@ def metadata_of(provenance: Provenance, columns: Mapping[str, Any], **further: A
 
 
 def _is_empty(value: Any) -> bool:
-    """Return whether a value is null, or a list or object without anything else, which tells no type."""
+    """Return whether a value is null, or a list or object without anything else, which determines no type."""
     if isinstance(value, list):
         return all(map(_is_empty, cast("list[Any]", value)))
     return value is None or (isinstance(value, dict) and all(map(_is_empty, cast("dict[str, Any]", value).values())))
 
 
 def _has_unknown(type: ArrowType) -> bool:
-    """Return whether a type has a part that no value told, and which fits no later value."""
+    """Return whether a type has a part that no value determines, and which fits no later value."""
     pa = import_pyarrow()
     if pa.types.is_struct(type):
         return not type.num_fields or any(_has_unknown(type.field(index).type) for index in range(type.num_fields))
