@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from photism.audio.channels import mixed_down
 from photism.audio.level import SignalLevel, measure_level
 from photism.audio.reading_settings import ReadingSettings
-from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
+from photism.audio.sampling import FRAME_SAMPLES, HIGHEST_RATE, LOWEST_RATE, SAMPLING_RATE
 from photism.audio.segment import Skip, segment_of, until_end
 from photism.audio.sources import MAX_DOWNLOAD_BYTES, MAX_DOWNLOAD_S, TIMEOUT_S, SoundFile, open_source, source_name
 from photism.errors import InputError, as_input_error
@@ -24,7 +24,6 @@ from photism.errors import InputError, as_input_error
 if TYPE_CHECKING:
     from torch import Tensor
 
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz; any other rate is a damaged header or a slip
 SAMPLE_TYPES = ("u1", "i2", "i4", "f2", "f4", "f8")  # as in numpy.dtype.str, in either byte order
 MAX_CHANNELS = 8  # 7.1; a longer axis is time, or a batch
 LARGEST_SAMPLE = 2.0**31  # 32-bit integers that were stored as floats; louder is damage, and overflows in log_mel

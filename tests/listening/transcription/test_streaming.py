@@ -1,6 +1,7 @@
 """Streaming: final words do not change, and are those of the windows by definition."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from photism import InputError, Transcriber, Waveform
 from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings
 from photism.listening.transcription.greedy_search import best_path
 from photism.listening.transcription.transcript import tokens_to_words
+from photism.settings import SettingError
 
 STEP_S, LOOKAHEAD_S, CONTEXT_S = 1.0, 0.5, 2.0
 STREAMING = StreamingSettings(step_s=STEP_S, lookahead_s=LOOKAHEAD_S, context_s=CONTEXT_S)
@@ -70,6 +72,12 @@ def test_the_final_words_are_those_of_the_windows(transcribers, recording, kind)
     assert len(expected) > 3
     assert stream.transcript.words == tuple(final)
     assert stream.transcript.duration_s == pytest.approx(len(recording) / 16_000, abs=1e-3)
+
+
+@pytest.mark.parametrize("rate", [0, -16_000, 999, 768_001, math.nan])
+def test_a_sampling_rate_is_one_of_a_recording(rate):
+    with pytest.raises(SettingError, match="sampling_rate must be at least 1000 and at most 768000; got"):
+        StreamingSettings(sampling_rate=rate)
 
 
 def test_the_size_of_the_blocks_changes_nothing(transcribers, recording):

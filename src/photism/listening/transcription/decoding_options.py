@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from photism.audio.sampling import sampling_rate_setting
 from photism.device import device_setting, dtype_setting
 from photism.listening.settings import batch_size_setting, num_workers_setting
 from photism.listening.transcription.kenlm_model import read_language_model
@@ -122,9 +123,7 @@ class StreamingSettings:
     context_s: float = setting(
         6.0, "Audio before the new seconds that the model sees again.", unit="seconds", minimum=0, is_flag=False
     )
-    sampling_rate: float | None = setting(
-        None, "Sampling rate of the samples. Default: 16,000.", unit="Hz", is_flag=False
-    )
+    sampling_rate: float | None = sampling_rate_setting()
 
     @property
     def delay_s(self) -> float:
