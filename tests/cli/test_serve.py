@@ -36,7 +36,8 @@ def test_a_port_in_use_is_one_line(monkeypatch, capsys):
 
 
 def test_an_unknown_host_is_one_line(monkeypatch, capsys, free_port):
-    assert serve(monkeypatch, "--host", "192.0.2.1", "--port", str(free_port)) == 2  # reserved for documentation
+    host = "192.0.2.1"  # reserved for documentation
+    assert serve(monkeypatch, "--host", host, "--public", "--port", str(free_port)) == 2
     assert capsys.readouterr().err.startswith(f"photism: --host 192.0.2.1 --port {free_port} cannot be used (")
 
 
@@ -46,13 +47,12 @@ def test_ports_are_from_1_to_65535(monkeypatch, capsys, port):
     assert capsys.readouterr().err == f"photism: --port must be at least 1 and at most 65535; got {port}\n"
 
 
-def test_without_gradio_the_remedy_is_named(monkeypatch, capsys, free_port):
-    monkeypatch.delitem(sys.modules, "photism.server", raising=False)
-    monkeypatch.delitem(sys.modules, "photism.server.studio", raising=False)
-    monkeypatch.setitem(sys.modules, "gradio", None)  # what `import gradio` meets when it is not installed
-    assert serve(monkeypatch, "--port", str(free_port)) == 2
+@pytest.mark.parametrize(("module", "package"), [("fastapi", "fastapi"), ("multipart", "python-multipart")])
+def test_without_a_library_of_the_server_the_remedy_is_named(monkeypatch, capsys, free_port, module, package):
+    monkeypatch.setitem(sys.modules, module, None)  # what `import` meets when it is not installed
+    assert serve(monkeypatch, "--port", str(free_port), "--model", "/missing") == 2
     assert capsys.readouterr().err == (
-        "photism: serve needs gradio, which is not installed: pip install 'photism[studio]'\n"
+        f"photism: serve needs {package}, which is not installed: pip install 'photism[server]'\n"
     )
 
 

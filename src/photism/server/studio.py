@@ -19,6 +19,7 @@ from photism.prompts.text_place import read_text_place
 from photism.settings import declarations
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from PIL.Image import Image
 
     from photism.drawing.negative_prompt import Negative
@@ -134,6 +135,21 @@ def launch(app: gr.Blocks, *, host: str, port: int) -> str:
         prevent_thread_lock=True,
     )
     return address
+
+
+def mount(app: "FastAPI", page: gr.Blocks) -> None:
+    """Serve the page at the root of an application, behind the application's own endpoints."""
+    gr.mount_gradio_app(
+        app,
+        page,
+        "/",
+        theme=THEME,
+        css=CSS,
+        max_file_size=MAX_FILE_SIZE,
+        footer_links=["api"],
+        run_history=False,
+        ssr_mode=False,
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,246 @@
+"""Settings of `photism serve`: the address, who has access, limits, and further models. Nothing here is heavy."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from photism.settings import SettingError, setting, settings
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+TOKEN_VARIABLE, PASSWORD_VARIABLE = "PHOTISM_TOKEN", "PHOTISM_PASSWORD"
+
+
+@settings
+class AddressSettings:
+    """Where the server listens, and under which address visitors reach it."""
+
+    host: str = setting(
+        "127.0.0.1",
+        "Address to listen on; 0.0.0.0 accepts connections from every network, which requires --token, --password or "
+        "--public. Without https, browsers allow the microphone on this machine only.",
+        metavar="ADDRESS",
+    )
+    port: int = setting(7860, "TCP port to listen on.", minimum=1, maximum=65535, metavar="PORT")
+    root_path: str = setting(
+        "",
+        "Path under which a proxy in front of the server publishes it, such as /photism.",
+        metavar="/PATH",
+    )
+    tls_cert: Path | None = setting(
+        None, "Certificate chain for https, a PEM file, given together with --tls-key.", metavar="FILE"
+    )
+    tls_key: Path | None = setting(None, "Private key of the certificate, a PEM file.", metavar="FILE")
+    tls_self_signed: bool = setting(
+        False, "Serve https with a certificate that is made for this machine, and which browsers warn of once."
+    )
+
+    def check(self) -> None:
+        """Check the settings that depend on one another.
+
+        Raises:
+            SettingError: a certificate has no key or a key no certificate, there are two certificates, or the path
+                is not absolute.
+        """
+        for name, value, other, other_value in (
+            ("tls_cert", self.tls_cert, "tls_key", self.tls_key),
+            ("tls_key", self.tls_key, "tls_cert", self.tls_cert),
+        ):
+            if value is not None and other_value is None:
+                raise SettingError(name, "must be given together with {}", other)
+        if self.tls_self_signed and self.tls_cert is not None:
+            raise SettingError("tls_self_signed", "cannot be combined with {}", "tls_cert")
+        if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
+            raise SettingError("root_path", f"must begin with / and not end with it; got {self.root_path}")
+
+    @property
+    def is_https(self) -> bool:
+        """Whether the server itself encrypts."""
+        return self.tls_self_signed or self.tls_cert is not None
+
+    @property
+    def url(self) -> str:
+        """Address of the page for a browser on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = f"[{host}]" if ":" in host else host
+        return f"http{'s' if self.is_https else ''}://{host}:{self.port}{self.root_path}/"
+
+    def bind(self) -> list[socket.socket]:
+        """Bind a TCP socket to each address of the host; they are not listening yet.
+
+        Raises:
+            SettingError: an address does not exist on this machine, or the port is in use.
+        """
+        bound: list[socket.socket] = []
+        try:
+            for family, _, _, _, address in _resolve(self.host, self.port):
+                each = socket.socket(family)
+                bound.append(each)
+                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as after a server that has just stopped
+                if family == socket.AF_INET6:  # or :: would take the port of 0.0.0.0 too
+                    each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                each.bind(address)
+        except OSError as error:
+            for each in bound:
+                each.close()
+            problem = f"{self.host} {{}} {self.port} cannot be used ({error.strerror}); give another port or host"
+            raise SettingError("host", problem, "port") from None
+        return bound
+
+    def is_local(self) -> bool:
+        """Return whether programs on this machine alone can connect.
+
+        Raises:
+            SettingError: the host name has no address.
+        """
+        try:
+            found = _resolve(self.host, self.port)
+        except OSError as error:
+            problem = f"{self.host} {{}} {self.port} cannot be used ({error.strerror}); give another port or host"
+            raise SettingError("host", problem, "port") from None
+        return all(is_loopback(str(address[0])) for *_, address in found)
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an IP address belongs to the loopback device; a text that is no address does not."""
+    try:
+        parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
+
+
+@settings
+class AccessSettings:
+    """Who may use the server, and for what."""
+
+    token: str | None = setting(
+        None,
+        "Token that programs send as `Authorization: Bearer TOKEN`. The environment variable PHOTISM_TOKEN does the "
+        "same and is not visible in the list of processes.",
+        metavar="TOKEN",
+    )
+    password: str | None = setting(
+        None,
+        "Password that browsers ask for; the user name does not matter. The environment variable PHOTISM_PASSWORD does "
+        "the same and is not visible in the list of processes.",
+        metavar="PASSWORD",
+    )
+    public: bool = setting(False, "Let everyone who can connect use the server without a token or password.")
+    allow_urls: bool = setting(False, "Let requests name recordings by URL, which the server downloads.")
+    allowed_host: tuple[str, ...] = setting(
+        (),
+        "Further host name under which visitors reach the server, such as that of a proxy. May be given several times.",
+        metavar="NAME",
+    )
+    rate: int | None = setting(
+        None,
+        "Requests per minute that a client may send. Default: 120 for clients on other machines, and no limit for "
+        "those on this one.",
+        minimum=1,
+    )
+
+    def check(self) -> None:
+        """Check that the secrets can be sent in a header.
+
+        Raises:
+            SettingError: one cannot.
+        """
+        for name, value in (("token", self.token), ("password", self.password)):
+            if value is not None and (not value or not value.isprintable()):
+                raise SettingError(name, "must not be empty, and must have printable characters only")
+        if self.token is not None and (not self.token.isascii() or " " in self.token):
+            raise SettingError("token", "must have ASCII characters only, and no spaces")
+
+    def __repr__(self) -> str:
+        """Return the settings without the secrets."""
+        shown = (f"{name}={'…' if name in SECRETS and value else value!r}" for name, value in vars(self).items())
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def with_environment(self, environment: Mapping[str, str] = os.environ) -> Self:
+        """Return the settings with secrets that were not given taken from environment variables.
+
+        Raises:
+            SettingError: a secret cannot be sent in a header.
+        """
+        found = {name: environment.get(variable) for name, variable in SECRETS.items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **{name: value for name, value in found.items() if value is not None})
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no secret is required."""
+        return self.token is None and self.password is None
+
+    def check_exposure(self, address: AddressSettings) -> None:
+        """Check that a server which other machines can connect to demands a secret, or is public on purpose.
+
+        Raises:
+            SettingError: it does not, or has a secret and is public.
+        """
+        if self.public and not self.is_open:
+            name = "token" if self.token is not None else "password"
+            raise SettingError("public", "cannot be combined with {}", name)
+        if self.is_open and not self.public and not address.is_local():
+            problem = (
+                f"{address.host} lets other machines connect: give {{}} or {{}} (or set {TOKEN_VARIABLE} or "
+                f"{PASSWORD_VARIABLE}), or {{}} if everyone may use the server"
+            )
+            raise SettingError("host", problem, "token", "password", "public")
+
+
+SECRETS = {"token": TOKEN_VARIABLE, "password": PASSWORD_VARIABLE}
+"""Environment variable of each secret."""
+
+
+@settings
+class LimitSettings:
+    """Limits of requests and of what the server keeps."""
+
+    max_queue: int = setting(64, "Requests that may wait for one model; further ones are answered 503.", minimum=1)
+    max_wait_s: float = setting(
+        60,
+        "Time that a request may wait for its model; then it is answered 503.",
+        above=0,
+        unit="seconds",
+        flag="--max-wait",
+    )
+    max_upload_mb: float = setting(
+        64, "Size of the body of a request, with all its files.", above=0, unit="MB", flag="--max-upload"
+    )
+    max_seconds: float = setting(
+        60, "Duration of a recording, other than for films, transcripts and timelines.", above=0, unit="seconds"
+    )
+    max_long_seconds: float = setting(
+        3600, "Duration of a recording for a film, transcript or timeline.", above=0, unit="seconds"
+    )
+    keep: float = setting(60, "Time after which results such as films are deleted.", above=0, unit="minutes")
+    idle: float = setting(30, "Time without a request after which a model leaves memory.", above=0, unit="minutes")
+
+
+@settings
+class ModelsSettings:
+    """Further models, which requests name in `model`."""
+
+    models: Path | None = setting(
+        None,
+        "YAML file of further models: a mapping from their names to `kind`, `model` and other settings of that kind.",
+        metavar="FILE",
+    )
+    add: tuple[str, ...] = setting(
+        (),
+        "Further model, under a name; its kind is read from its files. May be given several times.",
+        metavar="NAME=FOLDER|ID",
+    )
+
+
+def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, int, int, str, tuple[str | int, ...]]]:
+    """Return the distinct addresses of a host."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys(found))  # pyright: ignore[reportReturnType]
