@@ -128,7 +128,7 @@ def test_silence_does_not_accumulate(transcribers):
     stream._model = type("Silent", (), {**{n: getattr(model, n) for n in NAMES}, "emit": staticmethod(emit)})
     for _ in range(30):
         stream.feed(np.zeros(16_000, np.float32))
-    assert len(stream._open) == 0
+    assert len(stream._final._open) == 0
     assert len(stream._samples) < 16_000 * (STEP_S + LOOKAHEAD_S + CONTEXT_S + 1)
     assert stream.finish() == ((), ())
 

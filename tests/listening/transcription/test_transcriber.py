@@ -12,6 +12,7 @@ from photism import InputError, Transcriber, Waveform
 from photism.audio.long_recording import load_recording
 from photism.errors import RecordingWarning
 from photism.listening.transcription import emissions
+from photism.listening.transcription.decoding_options import TranscribeSettings
 from tests.support.long_recordings import read_in_blocks
 from tests.support.tiny_ctc import SPECIAL, TOKENS
 
@@ -143,6 +144,32 @@ def test_windows_are_joined_exactly(ctc_checkpoints, speech, kind):
     by_call = transcriber(waveform, window_s=6.0)
     assert (by_call.windows, transcriber(waveform).windows) == (4, 1)
     assert times(by_call.words) == times(transcriber(waveform).words)
+
+
+@pytest.mark.parametrize("settings", [{}, {"window_s": 2.0}, {"window_s": 2.0, "beams": 4}, {"vad": True}])
+@pytest.mark.parametrize("kind", ["w2v-bert", "xlsr"])
+def test_words_are_reported_as_windows_are_done(transcribers, speech, kind, settings):
+    recording = np.concatenate([np.tile(speech, 5), np.zeros(8000, np.float32), speech])
+    settings = TranscribeSettings(**settings)
+    reported, progress = [], []
+    transcript = transcribers[kind].transcribe_words(
+        Waveform(recording), reported.append, settings, on_progress=lambda *each: progress.append((len(reported), each))
+    )
+    whole = transcribers[kind](Waveform(recording), **vars(settings))
+    assert [word for words in reported for word in words] == list(transcript.words)
+    assert (transcript.duration_s, transcript.windows) == (whole.duration_s, whole.windows)
+    assert all(reported)
+    if settings.is_greedy:
+        assert times(transcript.words) == times(whole.words)
+    if settings.is_greedy and settings.window_s:
+        assert transcript.windows > 4
+        assert progress[-2][0] > 0  # words were reported before the last window was done
+
+
+def test_a_silence_reports_no_words(transcribers):
+    reported = []
+    transcript = transcribers["w2v-bert"].transcribe_words(Waveform(np.zeros(32_000, np.float32)), reported.append)
+    assert (reported, transcript.text, transcript.duration_s) == ([], "", 2.0)
 
 
 def test_a_recording_is_computed_at_once_up_to_the_maximum(ctc_checkpoints, speech, monkeypatch):

@@ -131,6 +131,7 @@ class AcousticModel:
         window_s: float | None = None,
         segments_s: Iterable[tuple[float, float]] | None = None,
         on_window: Callable[[float], None] | None = None,
+        on_emitted: Callable[[NDArray[np.float32]], None] | None = None,
     ) -> Emissions:
         """Compute the emissions of a recording of any length in overlapping windows.
 
@@ -143,6 +144,7 @@ class AcousticModel:
             segments_s: start and end of the segments with speech, ascending. Between them is silence, which separates
                 words. By default the whole recording, if it holds any sound.
             on_window: called after each window with the seconds processed so far.
+            on_emitted: called with the log-probabilities of consecutive frames, as soon as they are final.
         """
         input_count, blocks = self._input_blocks(recording)
         (frames,) = self._frames([input_count])
@@ -158,6 +160,9 @@ class AcousticModel:
             cut = cut_windows(stop - start, length=length, hop=length - overlap, placement="even")
             windows += [Window(start + first, start + last) for first, last in cut]
             kept += [Window(start + int(first), start + int(last)) for first, last in kept_ranges(cut)]
+        for before, after in pairwise(segments):
+            self._separate_words(log_probs, before[1], after[0])
+        done = 0  # frames that were reported
         reach = self._receptive_field - self._hop  # inputs of a window beyond the start of the frame after it
         inputs = (Window(first * self._hop, last * self._hop + reach) for first, last in windows)
         for window, (start, stop), part in zip(windows, kept, stream_slices(blocks, inputs), strict=True):
@@ -165,8 +170,11 @@ class AcousticModel:
             log_probs[start : start + len(middle)] = middle
             if on_window is not None:
                 on_window(stop * self.frame_s)
-        for before, after in pairwise(segments):
-            self._separate_words(log_probs, before[1], after[0])
+            if on_emitted is not None:
+                on_emitted(log_probs[done:stop])
+            done = stop
+        if on_emitted is not None and done < frames:
+            on_emitted(log_probs[done:])
         return Emissions(log_probs, len(windows))
 
     @property

@@ -13,17 +13,8 @@ from photism.errors import InputError
 from photism.listening.transcription.decoder import Decoder
 from photism.listening.transcription.decoding_options import StreamingSettings
 from photism.listening.transcription.emissions import AcousticModel
-from photism.listening.transcription.greedy_search import best_path
-from photism.listening.transcription.transcript import Transcript, Word, tokens_to_words
-from photism.listening.transcription.vocabulary import SPACE
-
-PAUSE_S = 1.0
-"""Pause after which a word has ended, with greedy decoding."""
-SEARCH_PAUSE_S = 0.4
-"""Pause after which the text is final, with a beam search."""
-MAX_OPEN_S = 15.0
-"""Longest audio without a pause, after which the text is final up to the last complete word. An incomplete word that
-is even longer is split."""
+from photism.listening.transcription.final_words import FinalWords
+from photism.listening.transcription.transcript import Transcript, Word
 
 
 class StreamUpdate(NamedTuple):
@@ -57,7 +48,7 @@ class TranscriptStream:
 
     def __init__(self, model: AcousticModel, settings: StreamingSettings, decoder: Decoder, *, is_greedy: bool) -> None:
         self.delay_s = settings.delay_s
-        self._model, self._decoder, self._is_greedy = model, decoder, is_greedy
+        self._model = model
         self._step = max(1, round(settings.step_s / model.frame_s))
         self._lookahead = round(settings.lookahead_s / model.frame_s)
         self._context = round(settings.context_s / model.frame_s)
@@ -66,9 +57,8 @@ class TranscriptStream:
         self._samples = np.empty(0, np.float32)
         self._dropped = 0  # samples before these
         self._done = 0  # frames of complete steps
-        self._open = np.empty((0, len(model.vocabulary)), np.float32)  # log-probabilities that are not final words yet
-        self._ahead = self._open  # those of the lookahead, which follow
-        self._final: list[Word] = []
+        self._final = FinalWords(model.vocabulary, decoder, frame_s=model.frame_s, is_greedy=is_greedy)
+        self._ahead = np.empty((0, len(model.vocabulary)), np.float32)  # log-probabilities of the lookahead
         self._partial: tuple[Word, ...] = ()
 
     @property
@@ -76,7 +66,7 @@ class TranscriptStream:
         """Transcript of the final words so far."""
         duration_s = (self._dropped + len(self._samples)) / SAMPLING_RATE
         windows = -(-self._done // self._step)
-        return Transcript(tuple(self._final), duration_s, windows, self._model.vocabulary.separator)
+        return Transcript(tuple(self._final.words), duration_s, windows, self._model.vocabulary.separator)
 
     def feed(self, samples: NDArray[np.floating]) -> StreamUpdate:
         """Append samples (T,), floats within ±1, in blocks of any size.
@@ -94,72 +84,36 @@ class TranscriptStream:
         return self._advance(self._resampler.resample_chunk(np.empty(0, np.float32), last=True), last=True)
 
     def _advance(self, samples: NDArray[np.float32], *, last: bool) -> StreamUpdate:
-        final_before, done_before = len(self._final), self._done
+        final: list[Word] = []
+        done_before = self._done
         self._samples = np.concatenate([self._samples, samples])
         while self._frames() >= self._done + self._step + self._lookahead:
-            self._compute_window(self._done + self._step + self._lookahead)
-            self._finalise(self._final_frames())
+            final += self._compute_window(self._done + self._step + self._lookahead)
         if last:
             if self._frames() > self._done:
-                self._compute_window(self._frames(), is_last=True)
+                final += self._compute_window(self._frames(), is_last=True)
             self._ahead = self._ahead[:0]
-            self._finalise(len(self._open))
+            final += self._final.finish()
         if last or self._done > done_before:
             self._samples = self._samples.copy()  # releases the dropped samples
-            self._partial = self._words(np.concatenate([self._open, self._ahead]))
-        return StreamUpdate(tuple(self._final[final_before:]), self._partial)
+            self._partial = self._final.partial(self._ahead)
+        return StreamUpdate(tuple(final), self._partial)
 
     def _frames(self) -> int:
         """Return the number of frames whose samples have all arrived."""
         samples = self._dropped + len(self._samples)
         return max(0, (samples - self._model.receptive_samples) // self._model.hop_samples + 1)
 
-    def _compute_window(self, stop: int, *, is_last: bool = False) -> None:
-        """Compute the log-probabilities of a window that ends before a frame, and drop samples that are not needed."""
+    def _compute_window(self, stop: int, *, is_last: bool = False) -> tuple[Word, ...]:
+        """Compute a window that ends before a frame, drop samples that are not needed, and return new final words."""
         model, hop = self._model, self._model.hop_samples
         start = max(0, self._done - self._context)
         first, last = start * hop - self._dropped, (stop - 1) * hop + model.receptive_samples - self._dropped
         log_probs = model.emit([Waveform(self._samples[first:last])])[0].log_probs[self._done - start :]
         step = len(log_probs) if is_last else self._step
-        self._open, self._ahead = np.concatenate([self._open, log_probs[:step]]), log_probs[step:]
+        self._ahead = log_probs[step:]
         self._done += step
         dropped = max(0, self._done - self._context) * hop
         self._samples = self._samples[dropped - self._dropped :]
         self._dropped = dropped
-
-    def _final_frames(self) -> int:
-        """Return the number of open frames whose words cannot change any more."""
-        model = self._model
-        tokens = model.vocabulary.tokens
-        spans = best_path(self._open, model.vocabulary)
-        letters = [span for span in spans if tokens[span.token] != SPACE]
-        if not letters:
-            return len(self._open)
-        is_too_long = len(self._open) * model.frame_s > MAX_OPEN_S
-        pause = round((PAUSE_S if self._is_greedy else SEARCH_PAUSE_S) / model.frame_s)
-        next_starts = [*(span.start for span in letters[1:]), len(self._open)]
-        ends = [
-            (span.stop + start) // 2
-            for span, start in zip(letters, next_starts, strict=True)
-            if start - span.stop >= pause
-        ]
-        if is_too_long or self._is_greedy:
-            for span, before in zip(spans, [None, *spans[:-1]], strict=True):
-                is_after_word = before is not None and tokens[before.token].endswith(SPACE)
-                if is_after_word or tokens[span.token].startswith(SPACE):
-                    ends.append(span.start)
-        return max(ends, default=0) or (spans[-1].start if is_too_long else 0)
-
-    def _finalise(self, frames: int) -> None:
-        """Make the words of the first open frames final."""
-        self._final += self._words(self._open[:frames])
-        self._open = self._open[frames:]
-
-    def _words(self, log_probs: NDArray[np.float32]) -> tuple[Word, ...]:
-        """Decode log-probabilities that start at the first open frame."""
-        first_frame = self._done - len(self._open)
-        if not len(log_probs):
-            return ()
-        model = self._model
-        spans = self._decoder(log_probs)
-        return tokens_to_words(spans, log_probs, model.vocabulary, frame_s=model.frame_s, first_frame=first_frame)
+        return self._final.add(log_probs[:step])

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Sequence, Sized
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from photism.audio.long_recording import Recording
+from photism.audio.long_recording import Recording, load_recording
 from photism.audio.voice_activity import merge_segments, speech_segments
-from photism.audio.waveform import SAMPLING_RATE, Waveform
+from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.errors import InputError, ModelWarning, NotFiniteError, RecordingWarning
 from photism.finite import each_finite
 from photism.listening.batching import (
@@ -34,11 +36,17 @@ from photism.listening.transcription.decoding_options import (
     TranscribeSettings,
 )
 from photism.listening.transcription.emissions import AcousticModel, Emissions
+from photism.listening.transcription.final_words import FinalWords
 from photism.listening.transcription.languages import some_languages, tokenizer_languages
 from photism.listening.transcription.reference_text import ReferenceText
 from photism.listening.transcription.streaming import TranscriptStream
 from photism.listening.transcription.text_alignment import align_text, spell_text
-from photism.listening.transcription.transcript import Transcript, describe_mismatch, tokens_to_words
+from photism.listening.transcription.transcript import (
+    Transcript,
+    Word,
+    describe_mismatch,
+    tokens_to_words,
+)
 from photism.settings import accepts
 
 MAX_BATCH_S = 240
@@ -179,6 +187,53 @@ class Transcriber:
             on_error=on_error,
             on_progress=on_progress,
         )
+
+    def transcribe_words(
+        self,
+        recording: AudioSource,
+        on_words: Callable[[tuple[Word, ...]], None],
+        settings: TranscribeSettings | None = None,
+        *,
+        max_duration_s: float | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> Transcript:
+        """Transcribe a recording, and report its words as soon as they are final, window by window.
+
+        The words are decoded from pause to pause, and at most 15 s at once, as those of `stream`.
+
+        Args:
+            recording: anything that `load_waveform` accepts.
+            on_words: called with the words after those of the earlier calls, at least one.
+            settings: settings; by default those of `TranscribeSettings`.
+            max_duration_s: maximum duration; a longer recording is an error. None for no limit.
+            on_progress: called after each window.
+
+        Raises:
+            InputError: the recording is unreadable, or the model cannot be decoded with these hot words or this
+                language model.
+        """
+        chosen = with_language_model(settings or TranscribeSettings(), self.language_model)
+        model = self.acoustic_model
+        decoder = make_decoder(chosen, model.vocabulary)
+        loaded = load_recording(recording, max_duration_s=max_duration_s)
+        final = FinalWords(
+            model.vocabulary,
+            decoder,
+            frame_s=model.frame_s,
+            is_greedy=chosen.is_greedy,
+            duration_s=loaded.duration_s,
+        )
+
+        def report(words: tuple[Word, ...]) -> None:
+            """Report words, if there are any."""
+            if words:
+                on_words(words)
+
+        (emissions,) = self._emit(
+            [(0, loaded)], chosen, on_progress, on_emitted=lambda log_probs: report(final.add(log_probs))
+        )
+        report(final.finish())
+        return Transcript(tuple(final.words), loaded.duration_s, emissions.windows, model.vocabulary.separator)
 
     @accepts(EmissionSettings)
     def align(
@@ -357,9 +412,17 @@ class Transcriber:
         return without_errors(transcripts, on_error)
 
     def _emit(
-        self, batch: Sequence[tuple[int, Recording]], settings: EmissionSettings, on_progress: OnProgress | None
+        self,
+        batch: Sequence[tuple[int, Recording]],
+        settings: EmissionSettings,
+        on_progress: OnProgress | None,
+        *,
+        on_emitted: Callable[[NDArray[np.float32]], None] | None = None,
     ) -> list[Emissions]:
-        """Compute the emissions of a batch: of short recordings together, of long ones in windows."""
+        """Compute the emissions of a batch: of short recordings together, of long ones in windows.
+
+        `on_emitted` is called with log-probabilities of consecutive frames, of a batch of one recording.
+        """
         model, window_s = self.acoustic_model, settings.window_s
         max_whole_s = window_s or model.max_whole_s
         whole = {
@@ -379,10 +442,16 @@ class Transcriber:
 
             if number in whole:
                 emissions.append(next(short_emissions))
+                if on_emitted is not None:
+                    on_emitted(emissions[-1].log_probs)
             else:
                 max_segment_s = window_s or model.default_window_s
                 segments_s = merge_segments(speech_segments(recording), max_segment_s) if settings.vad else None
-                emissions.append(model.emit_long(recording, window_s=window_s, segments_s=segments_s, on_window=report))
+                emissions.append(
+                    model.emit_long(
+                        recording, window_s=window_s, segments_s=segments_s, on_window=report, on_emitted=on_emitted
+                    )
+                )
             report(duration_s)
         return emissions
 
