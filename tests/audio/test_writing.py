@@ -6,7 +6,14 @@ import pytest
 from photism import InputError
 from photism.audio.original import load_original
 from photism.audio.waveform import load_waveform
-from photism.audio.writing import CODECS, WAV_CODECS, check_audio_target, read_tags, write_waveform
+from photism.audio.writing import (
+    CODECS,
+    WAV_CODECS,
+    check_audio_target,
+    encode_waveform,
+    read_tags,
+    write_waveform,
+)
 
 TONE = (np.sin(np.arange(20_011) * 0.1) * 0.5).astype(np.float32)
 ABOUT = {"seed": 7, "text": "räin", "score": None}
@@ -25,6 +32,32 @@ def test_a_written_file_can_be_read(tmp_path, suffix):
         assert samples[4000:16_000].std() == pytest.approx(TONE.std(), rel=0.05)
     assert read_tags(path) == {"seed": 7, "text": "räin"}
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_encoded_bytes_are_those_of_the_file(tmp_path, suffix):
+    path = tmp_path / f"tone{suffix}"
+    arguments = {"sampling_rate": 16_000, "title": "A tone", "about": ABOUT}
+    write_waveform(TONE, path, **arguments)
+    encoded = encode_waveform(TONE, suffix, **arguments)
+    if suffix == ".ogg":  # whose stream has a random serial number
+        encoded_path = tmp_path / "encoded.ogg"
+        encoded_path.write_bytes(encoded)
+        assert read_tags(encoded_path) == {"seed": 7, "text": "räin"}
+        assert np.array_equal(load_waveform(encoded).samples, load_waveform(path).samples)
+    else:
+        assert encoded == path.read_bytes()
+
+
+def test_aac_is_encoded_without_tags():
+    found = load_original(encode_waveform(TONE, ".aac", sampling_rate=16_000, title="A tone", about=ABOUT))
+    assert found.sampling_rate == 16_000
+    assert found.samples[:, 4000:16_000].std() == pytest.approx(TONE.std(), rel=0.05)
+
+
+def test_encoded_samples_must_be_finite():
+    with pytest.raises(InputError, match=r"^flac was not written: samples must be finite"):
+        encode_waveform(np.full(400, np.nan, np.float32), ".flac", sampling_rate=16_000, title="", about={})
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6])

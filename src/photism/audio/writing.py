@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ SampleType: TypeAlias = Literal["int16", "int24", "int32", "float32", "float64"]
 
 CODECS = {".wav": ("wav", "pcm_s16le"), ".flac": ("flac", "flac"), ".ogg": ("ogg", "libopus"), ".mp3": ("mp3", "mp3")}
 """Container and codec for each file suffix; the first two are lossless."""
+MEMORY_CODECS = {**CODECS, ".aac": ("adts", "aac")}
+"""Container and codec for each suffix that `encode_waveform` takes; AAC has no tags."""
 WAV_CODECS: dict[SampleType, str] = {
     "int16": "pcm_s16le",
     "int24": "pcm_s24le",
@@ -31,6 +34,7 @@ WAV_CODECS: dict[SampleType, str] = {
 """Codec of a WAV file for each type of samples."""
 LOSSY_RATES = {
     ".ogg": (8_000, 12_000, 16_000, 24_000, 48_000),
+    ".aac": (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 64_000, 88_200, 96_000),
     ".mp3": (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000),
 }
 """Sampling rates of the codecs that have no others, in Hz."""
@@ -69,10 +73,7 @@ def check_channels(path: Path, channels: int) -> None:
     Raises:
         InputError: it cannot.
     """
-    if path.suffix.lower() == ".mp3" and channels > 2:
-        raise InputError(f"{path} can hold at most 2 channels, and the recording has {channels}; write a WAV file")
-    if channels > len(LAYOUTS):
-        raise InputError(f"{path} can hold at most {len(LAYOUTS)} channels, and the recording has {channels}")
+    _check_channels(f"{path}", path.suffix.lower(), channels)
 
 
 def write_waveform(
@@ -98,14 +99,38 @@ def write_waveform(
         InputError: samples are not finite, as those of a model can be in too small a dtype, or the format cannot hold
             as many channels.
     """
-    samples = np.atleast_2d(samples)
-    check_channels(target, len(samples))
-    if not np.isfinite(samples).all():
-        raise InputError(f"{target} was not written: samples must be finite; choose another dtype, such as float32")
-    known = {name: value for name, value in about.items() if value is not None}
-    tags = {"title": title, "comment": json.dumps(known, ensure_ascii=False), "encoder": f"photism {__version__}"}
+    suffix = target.suffix.lower()
+    samples = _checked(samples, f"{target}", suffix)
     with atomic_path(target) as unfinished:
-        _encode(samples, unfinished, target.suffix.lower(), sampling_rate, tags, sample_type)
+        _encode(samples, str(unfinished), suffix, sampling_rate, _tags(title, about), sample_type)
+
+
+def encode_waveform(
+    samples: NDArray[np.floating[Any]],
+    suffix: str,
+    *,
+    sampling_rate: int,
+    title: str,
+    about: Mapping[str, object],
+    sample_type: SampleType = "int16",
+) -> bytes:
+    """Return audio in a file format, as `write_waveform` writes it.
+
+    Args:
+        samples: (T,) or (C, T) within ±1; integer types clip values beyond.
+        suffix: format, a key of `MEMORY_CODECS`.
+        sampling_rate: in Hz; as in `write_waveform`.
+        title: value of the tag "title".
+        about: names and values for the tag "comment".
+        sample_type: type of the samples; as in `write_waveform`.
+
+    Raises:
+        InputError: samples are not finite, or the format cannot hold as many channels.
+    """
+    encoded = BytesIO()
+    samples = _checked(samples, suffix.removeprefix("."), suffix)
+    _encode(samples, encoded, suffix, sampling_rate, _tags(title, about), sample_type)
+    return encoded.getvalue()
 
 
 def read_tags(path: Path) -> dict[str, Any]:
@@ -130,9 +155,30 @@ def read_tags(path: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", about) if isinstance(about, dict) else {}
 
 
+def _check_channels(name: str, suffix: str, channels: int) -> None:
+    if suffix == ".mp3" and channels > 2:
+        raise InputError(f"{name} can hold at most 2 channels, and the recording has {channels}; write a WAV file")
+    if channels > len(LAYOUTS):
+        raise InputError(f"{name} can hold at most {len(LAYOUTS)} channels, and the recording has {channels}")
+
+
+def _checked(samples: NDArray[np.floating[Any]], name: str, suffix: str) -> NDArray[np.floating[Any]]:
+    """Return samples as (C, T) after checking that a format can hold them."""
+    samples = np.atleast_2d(samples)
+    _check_channels(name, suffix, len(samples))
+    if not np.isfinite(samples).all():
+        raise InputError(f"{name} was not written: samples must be finite; choose another dtype, such as float32")
+    return samples
+
+
+def _tags(title: str, about: Mapping[str, object]) -> dict[str, str]:
+    known = {name: value for name, value in about.items() if value is not None}
+    return {"title": title, "comment": json.dumps(known, ensure_ascii=False), "encoder": f"photism {__version__}"}
+
+
 def _encode(
     samples: NDArray[np.floating[Any]],
-    path: Path,
+    target: str | BinaryIO,
     suffix: str,
     sampling_rate: int,
     tags: Mapping[str, str],
@@ -141,7 +187,7 @@ def _encode(
     """Encode samples (C, T) block by block."""
     import av
 
-    container_format, codec = CODECS[suffix]
+    container_format, codec = MEMORY_CODECS[suffix]
     if suffix == ".wav":
         codec = WAV_CODECS[sample_type]
     elif suffix == ".flac" and sample_type != "int16":
@@ -149,7 +195,7 @@ def _encode(
     rates = LOSSY_RATES.get(suffix, (sampling_rate,))
     rate = next((each for each in rates if each >= sampling_rate), rates[-1])
     layout = LAYOUTS[len(samples) - 1]
-    with av.open(str(path), "w", format=container_format) as container:
+    with av.open(target, "w", format=container_format) as container:
         container.metadata.update(tags)
         stream = cast("AudioStream", container.add_stream(codec, rate=rate, layout=layout))
         stream.metadata.update(tags)  # Ogg has its tags in the stream
