@@ -80,6 +80,9 @@ class Declaration:
         follows: regular expression of the values that may follow such a flag; anything else is another argument.
         is_argument: whether the command line takes it as a positional argument.
         is_flag: whether the command line offers it.
+        file: kind of file that the setting holds, which a request carries instead of naming it.
+        is_field: whether a request may set it, if it is a flag; paths and settings of the machine are the server's.
+        parse_field: in place of `parse` for the text of a request; it opens no file.
     """
 
     description: str
@@ -97,6 +100,9 @@ class Declaration:
     follows: str = ""
     is_argument: bool = False
     is_flag: bool = True
+    file: Literal["recording", "image"] | None = None
+    is_field: bool = True
+    parse_field: Callable[[Any], Any] | None = None
 
     @property
     def allowed(self) -> str:

@@ -34,7 +34,9 @@ class ReadingSettings:
     strict: bool = setting(
         False, "Treat a recording of which something is missing as unreadable, rather than report what is missing."
     )
-    allow_private_urls: bool = setting(False, "Download also from loopback, private and link-local addresses.")
+    allow_private_urls: bool = setting(
+        False, "Download also from loopback, private and link-local addresses.", is_field=False
+    )
 
     def check(self) -> None:
         """Check the track and the channel.

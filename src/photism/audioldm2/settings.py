@@ -165,6 +165,7 @@ class SoundSettings:
         "Recording to start from: a file or URL.",
         flag="--from",
         metavar="RECORDING",
+        file="recording",
     )
     strength: float | None = setting(
         None,
@@ -186,6 +187,7 @@ class SoundSettings:
         None,
         "Number of waveforms to denoise at once. Default: all, or one when generating a corpus.",
         minimum=1,
+        is_field=False,
     )
 
     def check(self) -> None:

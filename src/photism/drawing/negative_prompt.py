@@ -63,6 +63,14 @@ def parse_negative(value: str) -> TextPrompt | str:
     return TextPrompt(value.removeprefix(TEXT_PREFIX)) if value.startswith(TEXT_PREFIX) else value
 
 
+def parse_negative_words(value: str) -> TextPrompt | NegativeWord:
+    """Return the negative prompt that a string names: a `NegativeWord`, or any other words as a text, never a file."""
+    parsed = parse_negative(value)
+    if isinstance(parsed, TextPrompt):
+        return parsed
+    return next((word for word in NEGATIVE_WORDS if word == parsed), TextPrompt(parsed))
+
+
 def negative_name(negative: Negative | None) -> str | None:
     """Return the string that `parse_negative` takes for a negative prompt; None for one without a name."""
     if isinstance(negative, TextPrompt):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from photism.drawing.negative_prompt import TextPrompt, parse_negative, read_negative
+from photism.drawing.negative_prompt import TextPrompt, parse_negative, parse_negative_words, read_negative
 from photism.prompts.prompt_weights import check_weight_syntax
 from photism.prompts.settings import Task
 from photism.prompts.text_place import TextPlace, read_text_place
@@ -68,6 +68,7 @@ class ImageSettings:
         "WORDS may have weights, as those of a text. Default: the model's.",
         metavar="PROMPT",
         parse=parse_negative,
+        parse_field=parse_negative_words,
     )
     long_text: bool = setting(
         False, "Encode a text or negative text that is longer than a prompt in chunks, instead of cutting it."
@@ -85,6 +86,7 @@ class ImageSettings:
         4,
         "Number of images generated at once, also of several recordings; a smaller batch needs less memory.",
         minimum=1,
+        is_field=False,
     )
     text: str | None = setting(
         None,
@@ -111,6 +113,7 @@ class ImageSettings:
         "Image to start from, instead of noise. It is scaled to the width and height, or else down to the area that "
         "the diffusion model was trained with, if it is larger.",
         metavar="FILE",
+        file="image",
     )
     keep_image_size: bool = setting(
         False, "Generate at the size of a given image even if it is larger than the model's.", flag="--image-size"
@@ -133,12 +136,14 @@ class ImageSettings:
         "Image whose style the generated images have, read by the IP-Adapter; the recording gives the subject. A list, "
         "or the flag again, for several.",
         metavar="FILE",
+        file="image",
         parse=one_or_list,
     )
     control_image: list[ImageSource] | ImageSource | None = setting(
         None,
         "Image that the ControlNet makes the generated images follow; a list, or the flag again, for each of several.",
         metavar="FILE",
+        file="image",
         parse=one_or_list,
     )
     controlnet_conditioning_scale: Sequence[float] | float | None = setting(
@@ -231,6 +236,7 @@ class DrawSettings(ImageSettings):
         "Mask of the size of the image to start from: only its white area is generated, or if its opacity varies, its "
         "opaque area. All else is kept exactly.",
         metavar="FILE",
+        file="image",
         flag="--mask",
     )
     seam: int = setting(

@@ -21,7 +21,7 @@ CAPTION_FIELD = "{}"
 
 def batch_size_setting() -> Any:
     """Declare the number of recordings, or windows, in a batch."""
-    return setting(8, "Number of recordings, or windows, computed at once.", minimum=1)
+    return setting(8, "Number of recordings, or windows, computed at once.", minimum=1, is_field=False)
 
 
 def num_workers_setting() -> Any:
@@ -31,6 +31,7 @@ def num_workers_setting() -> Any:
         "Number of threads that decode recordings ahead of the model; 0 decodes each when it is needed.",
         minimum=0,
         flag="--workers",
+        is_field=False,
     )
 
 
@@ -199,10 +200,12 @@ class EmbedSettings(EmbeddingSettings):
 class VerifySettings:
     """Settings of speaker verification."""
 
-    enrolled: Path | None = setting(None, "File of enrolled speakers to compare the recording with.", metavar="FILE")
+    enrolled: Path | None = setting(
+        None, "File of enrolled speakers to compare the recording with.", metavar="FILE", is_field=False
+    )
     threshold: float | None = setting(None, "Minimum score of the same speaker, from -1 to 1.", minimum=-1, maximum=1)
     calibration: Path | None = setting(
-        None, "File written by photism speakers calibrate, whose threshold is used.", metavar="FILE"
+        None, "File written by photism speakers calibrate, whose threshold is used.", metavar="FILE", is_field=False
     )
 
     def check(self) -> None:

@@ -134,6 +134,7 @@ class FilmSettings(ImageSettings):
         "text or another recording is drawn; prompts are interpolated between them. A row with a time alone returns "
         "to the recording. In Python also a list of KeyMoment.",
         metavar="FILE",
+        is_field=False,
     )
     audio: Audio = setting(
         "aac",

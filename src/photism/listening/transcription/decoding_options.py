@@ -41,6 +41,7 @@ class DecodingSettings:
         flag="--lm",
         metavar="FILE",
         parse=read_language_model,
+        is_field=False,
     )
     language_model_weight: float | None = setting(
         None,

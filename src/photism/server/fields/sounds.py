@@ -1,0 +1,198 @@
+"""Recordings and images of a request, read within limits in threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.audio.sources import SoundFile
+from photism.errors import InputError
+from photism.server.fields.upload import MEGABYTE, Upload, Uploads, too_large
+from photism.server.problems import Problem, without_folders
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Result = TypeVar("Result")
+
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+"""Formats of Pillow that are decoded in this process and call no other program."""
+MAX_IMAGE_PIXELS = 50_000_000
+MAX_DOWNLOAD_S = 60.0
+"""Longest time in which a URL is downloaded."""
+
+
+class RequestReader:
+    """Limits of what requests may carry, and the threads that decode it.
+
+    Args:
+        folder: where uploads are written, a private folder.
+        max_upload_mb: largest body of a request in megabytes.
+        max_seconds: longest recording in seconds.
+        max_long_seconds: longest recording of endpoints that take long ones.
+        allow_urls: download recordings and images from URLs.
+        workers: number of files that are decoded at once.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_upload_mb: float,
+        max_seconds: float,
+        max_long_seconds: float,
+        allow_urls: bool = False,
+        workers: int = 2,
+    ) -> None:
+        self.folder, self.max_bytes = folder, int(max_upload_mb * MEGABYTE)
+        self.max_seconds, self.max_long_seconds = max_seconds, max_long_seconds
+        self.allow_urls = allow_urls
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="photism-decoding")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Return the result of a function that runs in a decoding thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def save_text(self, name: str, text: str, uploads: Uploads) -> Upload:
+        """Write the file that a text stands for, base64 or a URL, to the uploads.
+
+        Raises:
+            Problem: it is neither; or URLs are not allowed, or the URL cannot be downloaded.
+        """
+        if text.lower().startswith(("http://", "https://")):
+            if not self.allow_urls:
+                raise _unreadable(
+                    name, f"{name} is a URL, and this server does not download any", "Send the file itself."
+                )
+            return await self.run(lambda: _download(name, text, uploads))
+        return await self.run(lambda: _decode_base64(name, text, uploads))
+
+    async def read_sound(
+        self, name: str, upload: Upload, reading: ReadingSettings, *, is_long: bool = False
+    ) -> SoundFile:
+        """Return a recording that is decoded, or if it may be long, one that is known to be readable and within limits.
+
+        Raises:
+            Problem: it is not audio, or longer than allowed.
+        """
+        limit_s = self.max_long_seconds if is_long else self.max_seconds
+        return await self.run(lambda: _read_sound(name, upload.path, reading, limit_s, is_held=not is_long))
+
+    async def read_image(self, name: str, upload: Upload) -> Image:
+        """Return an image that is decoded.
+
+        Raises:
+            Problem: it is not an image, or has too many pixels.
+        """
+        return await self.run(lambda: _read_image(name, upload.path))
+
+
+def _unreadable(name: str, detail: str, remedy: str | None = None) -> Problem:
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    return Problem(status, "unreadable-file", without_folders(detail), field=name, remedy=remedy)
+
+
+def _decode_base64(name: str, text: str, uploads: Uploads) -> Upload:
+    """Write what base64 stands for, also in a data URL."""
+    _, _, coded = text.rpartition(";base64,") if text.startswith("data:") else ("", "", text)
+    try:
+        data = base64.b64decode("".join(coded.split()), validate=True)
+    except (binascii.Error, ValueError):
+        remedy = "Encode the file as base64, or send it as multipart/form-data."
+        raise _unreadable(name, f"{name} is not valid base64", remedy) from None
+    path, file = uploads.create()
+    with file:
+        file.write(data)
+    return Upload(path, None)
+
+
+def _download(name: str, url: str, uploads: Uploads) -> Upload:
+    from photism.audio.download import download
+
+    try:
+        data = download(
+            url,
+            name,
+            max_bytes=uploads.max_bytes,
+            timeout_s=MAX_DOWNLOAD_S,
+            max_download_s=MAX_DOWNLOAD_S,
+            allow_private_urls=False,
+            warnings=[],
+        )
+    except InputError as error:
+        if "max_download_bytes" in str(error):
+            raise too_large(uploads.max_bytes) from None
+        raise _unreadable(name, str(error)) from None
+    path, file = uploads.create()
+    with file:
+        file.write(data.getbuffer())
+    return Upload(path, None)
+
+
+def _read_sound(name: str, path: Path, reading: ReadingSettings, limit_s: float, *, is_held: bool) -> SoundFile:
+    from photism.audio.streaming import stream_samples
+    from photism.audio.waveform import SAMPLING_RATE, load_waveform
+
+    sound = SoundFile(path, name, reading)
+    try:
+        if is_held:
+            waveform = load_waveform(sound, max_duration_s=limit_s)
+            return SoundFile(path, name, reading, decoded=waveform)
+        count = 0
+        for block in stream_samples(sound, warnings=[]):
+            count += len(block)
+            if count > limit_s * SAMPLING_RATE:
+                raise InputError("longer than max_duration_s")
+    except InputError as error:
+        if "longer than max_duration_s" in str(error):
+            allowed = f"at most {limit_s:g} s"
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "too-long",
+                f"{name} must be {allowed} long",
+                field=name,
+                allowed=allowed,
+                remedy="Cut the recording.",
+            ) from None
+        raise _unreadable(name, str(error)) from None
+    return sound
+
+
+def _read_image(name: str, path: Path) -> Image:
+    from PIL import Image, UnidentifiedImageError
+
+    data = path.read_bytes()
+    Image.init()
+    try:
+        image = Image.open(BytesIO(data), formats=[each for each in IMAGE_FORMATS if each in Image.OPEN])
+        if image.width * image.height > MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError
+        image.load()
+    except Image.DecompressionBombError:
+        allowed = f"at most {MAX_IMAGE_PIXELS / 1e6:g} megapixels"
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "too-large",
+            f"{name} must have {allowed}",
+            field=name,
+            allowed=allowed,
+            remedy="Send a smaller image.",
+        ) from None
+    except UnidentifiedImageError:
+        detail = f"{name} is empty" if not data else f"{name} is not an image"
+        raise _unreadable(name, detail, f"Send one of {', '.join(IMAGE_FORMATS)}.") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise _unreadable(name, f"{name} cannot be read ({error})", "Send an undamaged image.") from None
+    return image

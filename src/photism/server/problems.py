@@ -1,0 +1,172 @@
+"""Problems: every error of the HTTP interface as problem details (RFC 9457), with the field, the bound and the remedy.
+
+{"type": "/problems/invalid-field", "title": "A field has a value that cannot be used.", "status": 422,
+ "detail": "steps must be at least 1; got 0", "field": "steps", "allowed": "at least 1", "remedy": null}
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+
+from photism.errors import InputError
+from photism.settings import SettingError
+
+LOGGER = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+OPENAI_PATHS = ("/v1/audio/", "/v1/models")
+"""Endpoints with OpenAI's paths, whose problems also have the error object that OpenAI's clients show."""
+TITLES = {
+    "invalid-body": "The body of the request cannot be read.",
+    "invalid-field": "A field has a value that cannot be used.",
+    "unknown-field": "The request has a field that the endpoint does not have.",
+    "missing-field": "A required field is missing.",
+    "unreadable-file": "A file cannot be read.",
+    "too-large": "The body of the request is too large.",
+    "too-long": "A recording is too long.",
+    "invalid-input": "What was given cannot be used.",
+    "model-not-found": "There is no such model.",
+    "internal": "The server failed; the request may be correct.",
+}
+"""Titles of the types of problems; other types are those of HTTP statuses."""
+FOLDERS = re.compile(r"(?<![\w:/.~-])~?/(?:[^\s/'\";:,]+/)+")
+"""Folders of an absolute path in a message."""
+
+
+class Problem(Exception):
+    """An error that a client sees.
+
+    Args:
+        status: HTTP status.
+        name: last part of the type, such as "invalid-field".
+        detail: sentence that says what happened, without paths of the server.
+        field: name of the field of the request.
+        allowed: what the field may be.
+        remedy: what to do.
+        title: title of the type, if it is not one of `TITLES`.
+        headers: further headers of the response.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        detail: str,
+        *,
+        field: str | None = None,
+        allowed: str | None = None,
+        remedy: str | None = None,
+        title: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.name, self.detail = status, name, detail
+        self.field, self.allowed, self.remedy = field, allowed, remedy
+        self.title = title or TITLES.get(name) or f"{HTTPStatus(status).phrase}."
+        self.headers = dict(headers or {})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the problem."""
+        return {
+            "type": f"/problems/{self.name}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "field": self.field,
+            "allowed": self.allowed,
+            "remedy": self.remedy,
+        }
+
+    def response(self, path: str) -> Response:
+        """Return the response to a request for a path."""
+        content = self.as_dict()
+        if path.startswith(OPENAI_PATHS):
+            message = " ".join(filter(None, (self.detail, self.remedy)))
+            type_ = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+            content["error"] = {"message": message, "type": type_, "param": self.field, "code": self.name}
+        return JSONResponse(content, self.status, self.headers, media_type=MEDIA_TYPE)
+
+
+def problem_of(error: InputError, names: Mapping[str, str], allowed: Mapping[str, str]) -> Problem:
+    """Return the problem for a mistake of the client.
+
+    Args:
+        error: the mistake.
+        names: names of fields by the names of settings.
+        allowed: what settings may be, by their names.
+    """
+    if isinstance(error, SettingError):
+        return Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "invalid-field",
+            without_folders(error.message(names)),
+            field=names.get(error.name, error.name),
+            allowed=allowed.get(error.name),
+        )
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", without_folders(str(error)))
+
+
+def without_folders(message: str) -> str:
+    """Return a message in which absolute paths have lost their folders, which are none of the client's business."""
+    return FOLDERS.sub("", message)
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Let an application answer every error with problem details."""
+    app.add_exception_handler(Problem, _problem)  # pyright: ignore[reportArgumentType]
+    app.add_exception_handler(InputError, _input_error)  # pyright: ignore[reportArgumentType]
+    app.add_exception_handler(RequestValidationError, _invalid_parameters)  # pyright: ignore[reportArgumentType]
+    app.add_exception_handler(HTTPException, _http_error)  # pyright: ignore[reportArgumentType]
+    app.add_exception_handler(ClientDisconnect, _disconnected)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _problem(request: Request, problem: Problem) -> Response:
+    return problem.response(request.url.path)
+
+
+async def _input_error(request: Request, error: InputError) -> Response:
+    names, allowed = getattr(request.state, "fields", ({}, {}))
+    return problem_of(error, names, allowed).response(request.url.path)
+
+
+async def _invalid_parameters(request: Request, error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    problem = Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", f"{name}: {first['msg']}", field=name)
+    return problem.response(request.url.path)
+
+
+async def _http_error(request: Request, error: HTTPException) -> Response:
+    phrase = HTTPStatus(error.status_code).phrase
+    detail, remedy = str(error.detail), None
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail, remedy = "There is no such endpoint.", "See /docs for those that there are."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        methods = (error.headers or {}).get("Allow", "")
+        detail, remedy = f"{request.method} is not a method of this endpoint.", f"Use {methods}." if methods else None
+    name = phrase.lower().replace(" ", "-")
+    problem = Problem(error.status_code, name, detail, remedy=remedy, headers=error.headers)
+    return problem.response(request.url.path)
+
+
+async def _disconnected(request: Request, error: Exception) -> Response:
+    """Answer a client that left while it sent its request, and that reads no answer."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """Answer a failure of the server without its details, which are logged with the id of the request."""
+    id_ = getattr(request.state, "id", None)
+    LOGGER.error("request %s failed", id_, exc_info=error)
+    detail = "The server failed." if id_ is None else f"The server failed; its log has the details of request {id_}."
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail).response(request.url.path)
