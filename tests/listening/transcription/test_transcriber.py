@@ -161,8 +161,9 @@ def test_words_are_reported_as_windows_are_done(transcribers, speech, kind, sett
     assert all(reported)
     if settings.is_greedy:
         assert times(transcript.words) == times(whole.words)
-    if settings.is_greedy and settings.window_s:
+    if settings.window_s:
         assert transcript.windows > 4
+    if settings.window_s and settings.is_greedy and kind == "w2v-bert":  # which predicts spaces
         assert progress[-2][0] > 0  # words were reported before the last window was done
 
 
