@@ -15,7 +15,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import JSONResponse, Response
 
 from photism.errors import InputError
@@ -122,21 +122,35 @@ def without_folders(message: str) -> str:
 
 def install_handlers(app: FastAPI) -> None:
     """Let an application answer every error with problem details."""
-    app.add_exception_handler(Problem, _problem)  # pyright: ignore[reportArgumentType]
-    app.add_exception_handler(InputError, _input_error)  # pyright: ignore[reportArgumentType]
+    for kind in (Problem, InputError, Exception):
+        app.add_exception_handler(kind, _error)
     app.add_exception_handler(RequestValidationError, _invalid_parameters)  # pyright: ignore[reportArgumentType]
     app.add_exception_handler(HTTPException, _http_error)  # pyright: ignore[reportArgumentType]
     app.add_exception_handler(ClientDisconnect, _disconnected)
-    app.add_exception_handler(Exception, _unexpected)
 
 
-async def _problem(request: Request, problem: Problem) -> Response:
-    return problem.response(request.url.path)
+def problem_for(connection: HTTPConnection, error: Exception) -> Problem:
+    """Return the problem for an error that a request or a WebSocket met.
+
+    An error that is neither a problem nor a mistake of the client is logged with the id of the request, and its details
+    stay in the log.
+
+    Args:
+        connection: the request or WebSocket.
+        error: the error.
+    """
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, InputError):
+        return problem_of(error, *getattr(connection.state, "fields", ({}, {})))
+    id_ = getattr(connection.state, "id", None)
+    LOGGER.error("request %s failed", id_, exc_info=error)
+    detail = "The server failed." if id_ is None else f"The server failed; its log has the details of request {id_}."
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail)
 
 
-async def _input_error(request: Request, error: InputError) -> Response:
-    names, allowed = getattr(request.state, "fields", ({}, {}))
-    return problem_of(error, names, allowed).response(request.url.path)
+async def _error(request: Request, error: Exception) -> Response:
+    return problem_for(request, error).response(request.url.path)
 
 
 async def _invalid_parameters(request: Request, error: RequestValidationError) -> Response:
@@ -162,11 +176,3 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
 async def _disconnected(request: Request, error: Exception) -> Response:
     """Answer a client that left while it sent its request, and that reads no answer."""
     return Response(status_code=HTTPStatus.BAD_REQUEST)
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    """Answer a failure of the server without its details, which are logged with the id of the request."""
-    id_ = getattr(request.state, "id", None)
-    LOGGER.error("request %s failed", id_, exc_info=error)
-    detail = "The server failed." if id_ is None else f"The server failed; its log has the details of request {id_}."
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail).response(request.url.path)
