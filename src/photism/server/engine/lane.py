@@ -1,0 +1,345 @@
+"""The thread that owns a model: it loads it, runs works one after another, and unloads it when it is not used."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from math import ceil
+from threading import Condition, Thread
+from typing import Any
+
+from photism.errors import InputError, is_out_of_memory
+from photism.server.engine.fair_queue import FairQueue
+from photism.server.engine.memory import give_back_memory
+from photism.server.engine.ticket import Cancelled, Progress, Ticket
+from photism.server.problems import Problem
+
+logger = logging.getLogger(__name__)
+
+SMOOTHING = 0.2
+"""Weight of the latest duration in the moving average of the durations of works."""
+FIRST_ESTIMATE_S = 5.0
+"""Estimated duration of a work before one was measured."""
+UNLOAD_S = 10.0
+"""Longest time to wait for the memory of a model."""
+MAX_RETRY_S = 300
+"""Longest time that a client is asked to wait, as the estimate is rough."""
+
+
+class Busy(Problem):
+    """Too many requests wait for a model, or one has waited for too long.
+
+    Args:
+        detail: sentence that says which of the two.
+        retry_s: estimated seconds until a request would be accepted.
+    """
+
+    def __init__(self, detail: str, retry_s: int) -> None:
+        super().__init__(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "busy",
+            detail,
+            title="The server is busy.",
+            remedy=f"Try again in {retry_s} s.",
+            headers={"Retry-After": str(retry_s)},
+        )
+
+
+@dataclass(eq=False)
+class Work:
+    """A work that waits for a model or uses it.
+
+    Attributes:
+        compute: called with the model and the ticket, in the owner's thread.
+        ticket: its place in the queue.
+        future: gets the result; it is never cancelled, the ticket is.
+        queued_at: when it came, of `time.monotonic`.
+    """
+
+    compute: Callable[[Any, Ticket], Any]
+    ticket: Ticket
+    future: Future[Any] = field(default_factory=Future)
+    queued_at: float = field(default_factory=time.monotonic)
+
+    def end(self, *, result: Any = None, error: BaseException | None = None) -> None:
+        """Set the result or the error."""
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+        self.ticket.end()
+
+
+@dataclass
+class LaneCounts:
+    """Counts since the start of the server. Threads read them without a lock.
+
+    Attributes:
+        finished: works with a result.
+        failed: works that raised an error.
+        cancelled: works whose client left, before or while they ran.
+        refused: requests that were not accepted, or waited for too long.
+        loads: how often the model was loaded.
+        unloads: how often the model was unloaded.
+        waited_s: seconds in the queue, of all works together.
+        computed_s: seconds in the owner's thread, of all works together.
+    """
+
+    finished: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    refused: int = 0
+    loads: int = 0
+    unloads: int = 0
+    waited_s: float = 0.0
+    computed_s: float = 0.0
+
+
+class Lane:
+    """Owner of a model: a thread that alone uses it, and ends when the model is unloaded.
+
+    Args:
+        name: name of the model, for messages.
+        load: loads the model.
+        max_queue: number of requests that may wait, and of jobs.
+        idle_s: seconds without a work after which the model is unloaded.
+        make_room: called before the model is loaded, with whether memory has run out; unloads other models.
+        shows_errors: raise the error of a model that cannot be loaded; by default it is only logged, as it may name
+            files of the server.
+
+    Attributes:
+        counts: counts since the start.
+        used_at: when the model was last used, of `time.monotonic`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        load: Callable[[], Any],
+        *,
+        max_queue: int,
+        idle_s: float,
+        make_room: Callable[[bool], None],
+        shows_errors: bool = False,
+    ) -> None:
+        self.name, self.counts, self.used_at = name, LaneCounts(), time.monotonic()
+        self._load, self._max_queue, self._idle_s = load, max_queue, idle_s
+        self._make_room, self._shows_errors = make_room, shows_errors
+        self._condition = Condition()
+        self._requests, self._jobs = FairQueue[Work](), FairQueue[Work]()
+        self._running: list[Work] = []  # a job, and the request to which it gave way
+        self._thread: Thread | None = None
+        self._model: Any = None
+        self._must_unload = self._is_closed = False
+        self._mean_s: float | None = None
+
+    @property
+    def queued(self) -> int:
+        """Number of works that wait."""
+        return len(self._requests) + len(self._jobs)
+
+    @property
+    def running(self) -> int:
+        """Number of works that are running; 2 if a job has given way to a request."""
+        return len(self._running)
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the model is in memory."""
+        return self._model is not None
+
+    @property
+    def retry_s(self) -> int:
+        """Estimated seconds, at least 1, until the works that wait now are done."""
+        mean_s = FIRST_ESTIMATE_S if self._mean_s is None else self._mean_s
+        return min(max(1, ceil(mean_s * (self.queued + self.running))), MAX_RETRY_S)
+
+    def submit(self, compute: Callable[[Any, Ticket], Any], ticket: Ticket) -> Work:
+        """Add a work to the queue.
+
+        Raises:
+            Busy: the queue is full.
+            Cancelled: the ticket is cancelled, or the server is shutting down.
+        """
+        work = Work(compute, ticket)
+        work.future.set_running_or_notify_cancel()
+        with self._condition:
+            if self._is_closed:
+                raise Cancelled
+            queue = self._queue_of(ticket)
+            if len(queue) >= self._max_queue:
+                self.counts.refused += 1
+                waiting = "jobs" if ticket.is_job else "requests"
+                detail = f"The queue of the model {self.name} is full; it has room for {self._max_queue} {waiting}."
+                raise Busy(detail, self.retry_s)
+            queue.put(ticket.client, work)
+            ticket.enter(partial(self._withdraw, work, Cancelled()))
+            if self._thread is None:
+                self._thread = Thread(target=self._own, name=f"photism-{self.name}", daemon=True)
+                self._thread.start()
+            self._must_unload = False
+            self._report_positions()
+            self._condition.notify()
+        if ticket.is_cancelled:  # meanwhile
+            self._withdraw(work, Cancelled())
+        return work
+
+    def expire(self, work: Work) -> None:
+        """Take a work that has waited for too long out of the queue; do nothing if it has begun."""
+        waited_s = time.monotonic() - work.queued_at
+        detail = f"The request has waited {waited_s:.0f} s for the model {self.name}, as long as it may."
+        self._withdraw(work, Busy(detail, self.retry_s))
+
+    def unload(self) -> None:
+        """Unload the model if no work uses or awaits it, and wait until its memory is given back."""
+        with self._condition:
+            thread = self._thread
+            self._must_unload = self.is_loaded and not self.queued and not self._running
+            self._condition.notify()
+            if not self._must_unload or thread is None:
+                return
+        thread.join(UNLOAD_S)
+
+    def close(self) -> None:
+        """Cancel all works, refuse further ones, and let the thread end."""
+        with self._condition:
+            self._is_closed = True
+            works = [*self._requests, *self._jobs, *self._running]
+            self._condition.notify()
+        for work in works:
+            work.ticket.cancel()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread to end, and return whether it did."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+        return thread is None or not thread.is_alive()
+
+    def _queue_of(self, ticket: Ticket) -> FairQueue[Work]:
+        return self._jobs if ticket.is_job else self._requests
+
+    def _withdraw(self, work: Work, error: BaseException) -> None:
+        """End a work that waits with an error."""
+        with self._condition:
+            if not self._queue_of(work.ticket).remove(work.ticket.client, work):
+                return
+            if isinstance(error, Cancelled):
+                self.counts.cancelled += 1
+            else:
+                self.counts.refused += 1
+            self._report_positions()
+        work.ticket.waited_s = time.monotonic() - work.queued_at
+        work.end(error=error)
+
+    def _report_positions(self) -> None:
+        for queue in (self._requests, self._jobs):
+            for position, work in enumerate(queue):
+                work.ticket.publish(Progress("queued", position=position))
+
+    def _own(self) -> None:
+        """Run works until the model is not used any more, then unload it."""
+        while (work := self._next()) is not None:
+            self._run(work)
+            del work  # with the waveforms that it refers to, before the next one is awaited
+        give_back_memory()
+
+    def _next(self) -> Work | None:
+        """Return the next work when there is one; unload the model and return None if there is none for long."""
+        with self._condition:
+            while not self.queued:
+                must_end = self._must_unload or self._is_closed
+                if must_end or not (self._condition.wait(self._idle_s) or self.queued):
+                    self._unload()
+                    return None
+            # A job gives way to requests, which therefore need not come before it.
+            return self._take(self._jobs if len(self._jobs) else self._requests)
+
+    def _unload(self) -> None:
+        self.counts.unloads += self.is_loaded
+        self._model = self._thread = None
+        self._must_unload = False
+
+    def _take(self, queue: FairQueue[Work]) -> Work:
+        work = queue.take()
+        self._running.append(work)
+        self._report_positions()
+        return work
+
+    def _run_requests(self) -> None:
+        """Run the requests that wait now, while a job gives way to them."""
+        for _ in range(len(self._requests)):
+            with self._condition:
+                work = self._take(self._requests) if len(self._requests) else None
+            if work is not None:
+                self._run(work)
+
+    def _run(self, work: Work) -> None:
+        """Run a work, with the model loaded."""
+        ticket, begun_at = work.ticket, time.monotonic()
+        ticket.waited_s = begun_at - work.queued_at
+        ticket.begin(self._run_requests if ticket.is_job else None)
+        result, error = None, None
+        try:
+            ticket.check()
+            self._ensure_loaded(ticket)
+            ticket.report(0, 0)
+            computing_at = time.monotonic()
+            result = work.compute(self._model, ticket)
+            self._estimate(ticket, time.monotonic() - computing_at)
+        except BaseException as raised:  # whoever awaits the work gets it
+            error = raised
+        with self._condition:
+            self._running.remove(work)
+        self._count(ticket, error, time.monotonic() - begun_at)
+        work.end(result=result, error=error)
+        del error  # its traceback refers to this frame, and to the waveforms of the work
+
+    def _ensure_loaded(self, ticket: Ticket) -> None:
+        """Load the model if it is not in memory.
+
+        Raises:
+            InputError, Problem: it cannot be loaded. The next work tries again.
+        """
+        if self.is_loaded:
+            return
+        ticket.publish(Progress("loading"))
+        self._make_room(False)
+        try:
+            try:
+                self._model = self._load()
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._make_room(True)
+                self._model = self._load()
+        except InputError as error:
+            if self._shows_errors:
+                raise
+            logger.error("model %s cannot be loaded: %s", self.name, error)
+            detail = f"The model {self.name} cannot be loaded; the server's log says why."
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE, "model-unavailable", detail, title="A model cannot be loaded."
+            ) from error
+        self.counts.loads += 1
+
+    def _estimate(self, ticket: Ticket, computed_s: float) -> None:
+        if not ticket.is_job:
+            mean_s = computed_s if self._mean_s is None else self._mean_s
+            self._mean_s = mean_s + SMOOTHING * (computed_s - mean_s)
+
+    def _count(self, ticket: Ticket, error: BaseException | None, computed_s: float) -> None:
+        self.used_at, ticket.computed_s, counts = time.monotonic(), computed_s, self.counts
+        counts.waited_s += ticket.waited_s
+        counts.computed_s += computed_s
+        if error is None:
+            counts.finished += 1
+        elif isinstance(error, Cancelled):
+            counts.cancelled += 1
+        else:
+            counts.failed += 1

@@ -1,0 +1,146 @@
+"""Place of a request in the queue of a model: its progress, and the way to cancel it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from threading import Event
+from typing import Literal, TypeAlias
+
+State: TypeAlias = Literal["queued", "loading", "running"]
+
+
+class Cancelled(BaseException):
+    """A request was cancelled: its client left, or the server is shutting down.
+
+    Like `KeyboardInterrupt` it is no `Exception`, so that code which reports a library's errors as mistakes in the
+    input, or skips unreadable recordings, lets it pass.
+    """
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a request is.
+
+    Attributes:
+        state: queued, loading (the model), or running.
+        position: number of requests before it in the queue.
+        done: number of steps that are done.
+        total: number of all steps; 0 while it is not known.
+    """
+
+    state: State
+    position: int = 0
+    done: int = 0
+    total: int = 0
+
+
+class Ticket:
+    """Place of a request in the queue of a model.
+
+    Args:
+        client: key of the client, by which a queue takes requests in turn.
+        is_job: whether the work takes minutes and gives way to requests. It waits as long as necessary.
+
+    Attributes:
+        waited_s: seconds in the queue.
+        computed_s: seconds in the owner's thread, including the loading of the model.
+    """
+
+    def __init__(self, client: str = "", *, is_job: bool = False) -> None:
+        self.client, self.is_job = client, is_job
+        self.waited_s = self.computed_s = 0.0
+        self.progress = Progress("queued")
+        self._cancelled, self._ended = Event(), Event()
+        self._withdraw: Callable[[], None] | None = None
+        self._run_waiting: Callable[[], None] | None = None
+        self._listeners: list[Callable[[], object]] = []
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the request was cancelled."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Cancel the request, from any thread: queued work never begins, running work ends at its next report."""
+        self._cancelled.set()
+        if self._withdraw is not None:
+            self._withdraw()
+
+    def check(self) -> None:
+        """Raise an error if the request was cancelled.
+
+        Raises:
+            Cancelled: it was.
+        """
+        if self.is_cancelled:
+            raise Cancelled
+
+    def report(self, done: int, total: int) -> None:
+        """Report that `done` of `total` steps are done; this is the `callback_on_step` of pipelines.
+
+        Raises:
+            Cancelled: the request was cancelled.
+        """
+        self.check()
+        self.publish(Progress("running", done=done, total=total))
+
+    def give_way(self) -> None:
+        """Let waiting requests of this model run now, in this thread; for a job between two of its steps.
+
+        Raises:
+            Cancelled: the job was cancelled.
+        """
+        self.check()
+        if self._run_waiting is not None:
+            self._run_waiting()
+            self.check()
+
+    async def updates(self) -> AsyncIterator[Progress]:
+        """Yield the progress whenever it changes, at least once, until the work ends; skip what comes too fast."""
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+        def notify() -> None:
+            loop.call_soon_threadsafe(changed.set)
+
+        self._listeners.append(notify)
+        last: Progress | None = None
+        try:
+            while True:
+                changed.clear()
+                has_ended, progress = self._ended.is_set(), self.progress
+                if progress != last:
+                    yield (last := progress)
+                if has_ended:
+                    return
+                await changed.wait()
+        finally:
+            self._listeners.remove(notify)
+
+    # What follows is for the lane.
+
+    def enter(self, withdraw: Callable[[], None]) -> None:
+        """Enter a queue; `withdraw` takes the work out of it again."""
+        self._withdraw = withdraw
+
+    def begin(self, run_waiting: Callable[[], None] | None) -> None:
+        """Begin the work; `run_waiting` runs the requests that wait."""
+        self._run_waiting = run_waiting
+
+    def publish(self, progress: Progress) -> None:
+        """Change the progress, and wake up whoever waits for that."""
+        self.progress = progress
+        self._notify()
+
+    def end(self) -> None:
+        """End the updates."""
+        self._run_waiting = self._withdraw = None
+        self._ended.set()
+        self._notify()
+
+    def _notify(self) -> None:
+        for notify in tuple(self._listeners):
+            with suppress(RuntimeError):  # the loop is closed: the server has ended
+                notify()

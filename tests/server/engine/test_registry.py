@@ -1,0 +1,409 @@
+"""Models and their lanes, with models that are lists: each work appends its number."""
+
+import asyncio
+import threading
+import time
+import weakref
+from dataclasses import dataclass, field
+from functools import partial
+
+import pytest
+
+from photism.errors import InputError
+from photism.listening.settings import ClassifierModelSettings
+from photism.server.engine import lane as lane_module
+from photism.server.engine import registry as registry_module
+from photism.server.engine.entries import ModelEntry
+from photism.server.engine.kinds import KINDS, Kind
+from photism.server.engine.lane import Busy
+from photism.server.engine.registry import ModelRegistry
+from photism.server.engine.ticket import Cancelled, Progress, Ticket
+from photism.server.problems import Problem
+from photism.server.settings import LimitSettings
+
+LONG_S = 5.0
+"""Time after which a test has failed."""
+
+
+class Model(list):
+    """Numbers of the works that used it, and the threads in which they ran."""
+
+    def __init__(self):
+        super().__init__()
+        self.threads = set()
+
+
+@dataclass
+class Loader:
+    """Loads models, and raises the errors that are planned first."""
+
+    errors: list[BaseException] = field(default_factory=list)
+    loaded: list[weakref.ref] = field(default_factory=list)
+
+    def load(self, settings):
+        if self.errors:
+            raise self.errors.pop(0)
+        model = Model()
+        self.loaded.append(weakref.ref(model))
+        return model
+
+
+@pytest.fixture
+def loader():
+    return Loader()
+
+
+@pytest.fixture
+def make(loader, monkeypatch):
+    made = []
+    monkeypatch.setattr(lane_module, "give_back_memory", lambda: None)  # a second, where torch is imported
+
+    def make_registry(**limits):
+        kinds = {**KINDS, "classifier": Kind("classifier", ClassifierModelSettings, loader.load)}
+        entries = [ModelEntry(name, "classifier", ClassifierModelSettings()) for name in ("first", "second")]
+        made.append(ModelRegistry(entries, LimitSettings(**limits), kinds=kinds))
+        return made[-1]
+
+    yield make_registry
+    for registry in made:
+        assert registry.close(LONG_S)
+
+
+def run(scenario):
+    return asyncio.run(asyncio.wait_for(scenario, LONG_S))
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.001)
+
+
+def append(number, model, ticket):
+    model.append(number)
+    model.threads.add(threading.get_ident())
+    return list(model)
+
+
+class Held:
+    """A work that begins, and goes on only when it may; it reports meanwhile, so that it can be cancelled."""
+
+    def __init__(self, number=0):
+        self.number = number
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+    def __call__(self, model, ticket):
+        append(self.number, model, ticket)
+        self.begun.set()
+        while not self.may_end.wait(0.001):
+            ticket.report(1, 2)
+        return list(model)
+
+
+def test_works_of_a_model_run_one_after_another_in_one_thread(make):
+    registry = make()
+    entry = registry.find("classifier")
+
+    async def scenario():
+        running = threading.Lock()
+
+        def work(model, ticket):
+            assert running.acquire(blocking=False)
+            time.sleep(0.002)
+            running.release()
+            append(0, model, ticket)
+            return model.threads
+
+        tickets = [Ticket(str(number)) for number in range(8)]
+        return await asyncio.gather(*(registry.run(entry, work, ticket) for ticket in tickets)), tickets
+
+    results, tickets = run(scenario())
+    assert len(results[0]) == 1
+    assert threading.get_ident() not in results[0]
+    assert tickets[7].waited_s > tickets[1].waited_s > 0
+    assert tickets[7].computed_s >= 0.002
+    counts = registry.lanes[entry].counts
+    assert (counts.finished, counts.loads, counts.failed) == (8, 1, 0)
+
+
+def test_clients_take_turns(make):
+    registry = make()
+    entry = registry.find("classifier")
+
+    async def scenario():
+        held = Held()
+        works = [asyncio.create_task(registry.run(entry, held, Ticket("anna")))]
+        await until(held.begun.is_set)
+        for number, client in ((1, "anna"), (2, "anna"), (3, "anna"), (4, "ben")):
+            works.append(asyncio.create_task(registry.run(entry, partial(append, number), Ticket(client))))
+        await until(lambda: registry.lanes[entry].queued == 4)
+        held.may_end.set()
+        return (await asyncio.gather(*works))[3]
+
+    assert run(scenario()) == [0, 1, 4, 2, 3]
+
+
+def test_a_queued_work_that_is_cancelled_never_begins(make):
+    registry = make()
+    entry = registry.find("classifier")
+
+    async def scenario():
+        held, ticket = Held(), Ticket("ben")
+        first = asyncio.create_task(registry.run(entry, held, Ticket("anna")))
+        await until(held.begun.is_set)
+        second = asyncio.create_task(registry.run(entry, partial(append, 1), ticket))
+        third = asyncio.create_task(registry.run(entry, partial(append, 2), Ticket("carl")))
+        await until(lambda: registry.lanes[entry].queued == 2)
+        ticket.cancel()
+        with pytest.raises(Cancelled):
+            await second
+        assert registry.lanes[entry].queued == 1
+        held.may_end.set()
+        await first
+        return await third
+
+    assert run(scenario()) == [0, 2]
+    assert registry.lanes[entry].counts.cancelled == 1
+
+
+@pytest.mark.parametrize("cancel", ["ticket", "task"])
+def test_a_running_work_that_is_cancelled_ends_and_the_next_one_begins(make, cancel):
+    registry = make()
+    entry = registry.find("classifier")
+
+    async def scenario():
+        held, ticket = Held(), Ticket("anna")
+        first = asyncio.create_task(registry.run(entry, held, ticket))
+        await until(held.begun.is_set)
+        if cancel == "ticket":
+            ticket.cancel()
+        else:
+            first.cancel()
+        with pytest.raises(Cancelled if cancel == "ticket" else asyncio.CancelledError):
+            await first
+        return await registry.run(entry, partial(append, 1), Ticket("ben"))
+
+    assert run(scenario()) == [0, 1]
+    assert registry.lanes[entry].counts.cancelled == 1
+
+
+def test_a_ticket_that_was_cancelled_before_is_not_begun(make):
+    registry = make()
+    entry = registry.find("classifier")
+
+    async def scenario():
+        ticket = Ticket()
+        ticket.cancel()
+        with pytest.raises(Cancelled):
+            await registry.run(entry, partial(append, 0), ticket)
+        return await registry.run(entry, partial(append, 1), Ticket())
+
+    assert run(scenario()) == [1]
+
+
+def test_a_full_queue_refuses_with_the_time_to_wait(make):
+    registry = make(max_queue=1)
+    entry = registry.find("classifier")
+
+    async def scenario():
+        held = Held()
+        first = asyncio.create_task(registry.run(entry, held, Ticket("anna")))
+        await until(held.begun.is_set)
+        second = asyncio.create_task(registry.run(entry, partial(append, 1), Ticket("ben")))
+        await until(lambda: registry.lanes[entry].queued == 1)
+        with pytest.raises(Busy, match="queue of the model first is full; it has room for 1 requests") as refused:
+            await registry.run(entry, partial(append, 2), Ticket("carl"))
+        held.may_end.set()
+        await first
+        return refused.value, await second
+
+    busy, result = run(scenario())
+    assert result == [0, 1]
+    assert busy.status == 503
+    assert busy.headers == {"Retry-After": "10"}  # two works of an estimated 5 s
+    assert registry.lanes[entry].counts.refused == 1
+
+
+def test_a_work_that_waits_for_too_long_is_refused_and_one_that_runs_is_not(make):
+    registry = make(max_wait_s=0.02)
+    entry = registry.find("classifier")
+
+    async def scenario():
+        held = Held()
+        first = asyncio.create_task(registry.run(entry, held, Ticket("anna")))
+        await until(held.begun.is_set)
+        job = asyncio.create_task(registry.run(entry, partial(append, 1), Ticket("anna", is_job=True)))
+        with pytest.raises(Busy, match="has waited 0 s"):
+            await registry.run(entry, partial(append, 2), Ticket("ben"))
+        held.may_end.set()
+        assert await first == [0]
+        return await job
+
+    assert run(scenario()) == [0, 1]
+
+
+def test_a_job_gives_way_to_requests_but_not_to_jobs(make):
+    registry = make()
+    entry = registry.find("classifier")
+
+    async def scenario():
+        begun, may_go_on = threading.Event(), threading.Event()
+
+        def film(model, ticket):
+            begun.set()
+            may_go_on.wait(LONG_S)
+            append(0, model, ticket)
+            ticket.give_way()
+            return append(1, model, ticket)
+
+        first = asyncio.create_task(registry.run(entry, film, Ticket("anna", is_job=True)))
+        await until(begun.is_set)
+        others = [
+            asyncio.create_task(registry.run(entry, partial(append, 2), Ticket("ben", is_job=True))),
+            asyncio.create_task(registry.run(entry, partial(append, 3), Ticket("ben"))),
+            asyncio.create_task(registry.run(entry, partial(append, 4), Ticket("carl"))),
+        ]
+        await until(lambda: registry.lanes[entry].queued == 3)
+        may_go_on.set()
+        return await first, await others[0]
+
+    assert run(scenario()) == ([0, 3, 4, 1], [0, 3, 4, 1, 2])
+
+
+def test_an_error_of_a_work_reaches_its_request_and_no_other(make):
+    registry = make()
+    entry = registry.find("classifier")
+
+    def fail(model, ticket):
+        raise InputError("recordings must not be silent")
+
+    async def scenario():
+        with pytest.raises(InputError, match="silent"):
+            await registry.run(entry, fail, Ticket())
+        return await registry.run(entry, partial(append, 1), Ticket())
+
+    assert run(scenario()) == [1]
+    assert registry.lanes[entry].counts.failed == 1
+
+
+def test_a_model_that_cannot_be_loaded_is_a_problem_without_paths_and_is_tried_again(make, loader, caplog):
+    registry = make()
+    entry = registry.find("classifier")
+    loader.errors.append(InputError("model /secret/folder is damaged"))
+
+    async def scenario():
+        with pytest.raises(Problem) as problem:
+            await registry.run(entry, partial(append, 0), Ticket())
+        return problem.value, await registry.run(entry, partial(append, 1), Ticket())
+
+    problem, result = run(scenario())
+    assert result == [1]
+    assert problem.status == 503
+    assert "/secret" not in str(problem.as_dict())
+    assert "/secret/folder is damaged" in caplog.text
+
+
+def test_a_model_in_a_folder_that_cannot_be_loaded_says_why(make, loader, tmp_path):
+    registry = make()
+    loader.errors.append(InputError("it is damaged"))
+    entry = registry.find("classifier", str(tmp_path), is_local=True)
+    with pytest.raises(InputError, match="it is damaged"):
+        run(registry.run(entry, partial(append, 0), Ticket()))
+
+
+def test_loading_is_reported(make):
+    registry = make()
+    entry = registry.find("classifier")
+    states = []
+    ticket = Ticket()
+    publish = ticket.publish
+    ticket.publish = lambda progress: (states.append(progress), publish(progress))
+    run(registry.run(entry, partial(append, 0), ticket))
+    assert states == [Progress("queued"), Progress("loading"), Progress("running")]
+
+
+def test_an_unused_model_leaves_memory_and_is_loaded_again(make, loader):
+    registry = make(idle=0.02 / 60)
+    entry = registry.find("classifier")
+
+    async def scenario():
+        assert await registry.run(entry, partial(append, 0), Ticket()) == [0]
+        await until(lambda: loader.loaded[0]() is None)
+        assert not registry.lanes[entry].is_loaded
+        return await registry.run(entry, partial(append, 1), Ticket())
+
+    assert run(scenario()) == [1]
+    assert registry.lanes[entry].counts.loads == 2
+    assert registry.lanes[entry].counts.unloads >= 1
+
+
+def test_models_that_are_not_used_make_room_least_recently_used_first(make, loader, monkeypatch):
+    registry = make()
+    first, second = (registry.find("classifier", name) for name in ("first", "second"))
+    third = registry.find("classifier", "tiny-languages")
+    short = [True, False]  # until one model has been unloaded
+    monkeypatch.setattr(registry_module, "is_memory_short", lambda: short and short.pop(0))
+
+    async def scenario():
+        short_later, short[:] = list(short), []
+        for entry in (first, second, first):
+            await registry.run(entry, partial(append, 0), Ticket())
+        short[:] = short_later
+        await registry.run(third, partial(append, 0), Ticket())
+
+    run(scenario())
+    assert [registry.lanes[entry].is_loaded for entry in (first, second, third)] == [True, False, True]
+    assert loader.loaded[1]() is None
+
+
+def test_a_model_in_use_is_not_unloaded_and_a_lack_of_memory_is_tried_again(make, loader, monkeypatch):
+    registry = make()
+    first, second = (registry.find("classifier", name) for name in ("first", "second"))
+
+    async def scenario():
+        held = Held()
+        using = asyncio.create_task(registry.run(first, held, Ticket()))
+        await until(held.begun.is_set)
+        loader.errors.append(MemoryError())
+        await registry.run(second, partial(append, 1), Ticket())
+        held.may_end.set()
+        return await using
+
+    assert run(scenario()) == [0]
+    assert registry.lanes[first].is_loaded
+
+
+def test_closing_cancels_what_runs_and_what_waits(make):
+    registry = make()
+    entry = registry.find("classifier")
+
+    async def scenario():
+        held = Held()
+        works = [asyncio.create_task(registry.run(entry, held, Ticket("anna")))]
+        await until(held.begun.is_set)
+        works.append(asyncio.create_task(registry.run(entry, partial(append, 1), Ticket("ben"))))
+        await until(lambda: registry.lanes[entry].queued == 1)
+        assert await asyncio.to_thread(registry.close, LONG_S)
+        results = await asyncio.gather(*works, return_exceptions=True)
+        with pytest.raises(Cancelled):
+            await registry.run(entry, partial(append, 2), Ticket())
+        return results
+
+    assert [type(result) for result in run(scenario())] == [Cancelled, Cancelled]
+
+
+def test_models_are_found_by_kind_and_name(make, tmp_path):
+    registry = make()
+    assert registry.find("classifier").name == "first"
+    assert registry.find("classifier", "tiny-languages").settings == ClassifierModelSettings()
+    assert registry.find("drawing").name == registry.find("embedder").name == "tiny"
+    with pytest.raises(Problem) as unknown:
+        registry.find("classifier", str(tmp_path))
+    assert unknown.value.status == 404
+    assert unknown.value.field == "model"
+    assert unknown.value.remedy == "Name one of first, second, tiny-languages."
+    with pytest.raises(Problem, match="This server has no recognizer model"):
+        registry.find("recognizer")
+    folder = registry.find("classifier", str(tmp_path), is_local=True)
+    assert folder is registry.find("classifier", f"{tmp_path}/.", is_local=True)
+    assert folder.settings.model == str(tmp_path.resolve())
+    assert folder not in registry.entries
