@@ -9,7 +9,7 @@ LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz, of a recording; any other rate
 FRAME_SAMPLES = SAMPLING_RATE * 25 // 1000  # 400 samples, one frame of log_mel: the shortest recording with features
 
 
-def sampling_rate_setting() -> Any:
+def sampling_rate_setting(*, is_flag: bool) -> Any:
     """Declare the sampling rate of raw samples."""
     return setting(
         None,
@@ -17,5 +17,5 @@ def sampling_rate_setting() -> Any:
         unit="Hz",
         minimum=LOWEST_RATE,
         maximum=HIGHEST_RATE,
-        is_flag=False,
+        is_flag=is_flag,
     )

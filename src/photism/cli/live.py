@@ -65,11 +65,10 @@ class _Printer:
     def show(self, update: StreamUpdate) -> None:
         """Print an update."""
         if self._as_json:
-            partial = " ".join(word.text for word in update.partial)
-            if update.final or partial != self._shown:
-                self._shown = partial
-                final = [{"text": word.text, "start_s": round(word.start_s, 3)} for word in update.final]
-                self.write(json.dumps({"final": final, "partial": partial}, ensure_ascii=False) + "\n")
+            fields = update.as_dict()
+            if update.final or fields["partial"] != self._shown:
+                self._shown = fields["partial"]
+                self.write(json.dumps(fields, ensure_ascii=False) + "\n")
         elif not self._is_quiet:
             self._show_words(update.final, update.partial)
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from photism import InputError, Transcriber, Waveform
 from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings
 from photism.listening.transcription.greedy_search import best_path
-from photism.listening.transcription.transcript import tokens_to_words
+from photism.listening.transcription.streaming import StreamUpdate
+from photism.listening.transcription.transcript import Word, tokens_to_words
 from photism.settings import SettingError
 
 STEP_S, LOOKAHEAD_S, CONTEXT_S = 1.0, 0.5, 2.0
@@ -78,6 +80,30 @@ def test_the_final_words_are_those_of_the_windows(transcribers, recording, kind)
 def test_a_sampling_rate_is_one_of_a_recording(rate):
     with pytest.raises(SettingError, match="sampling_rate must be at least 1000 and at most 768000; got"):
         StreamingSettings(sampling_rate=rate)
+
+
+@pytest.mark.parametrize(("kind", "rate"), [("w2v-bert", None), ("xlsr", None), ("xlsr", 48_000)])
+def test_missing_samples_make_the_next_window_due(transcribers, recording, kind, rate):
+    stream = transcribers[kind].stream(replace(STREAMING, sampling_rate=rate))
+    samples = np.repeat(recording, (rate or 16_000) // 16_000)
+    windows = [0]
+    for _ in range(3):
+        due = stream.missing_samples
+        stream.feed(samples[: due - 1])
+        assert stream.transcript.windows == windows[-1]
+        stream.feed(samples[due - 1 : due])
+        samples = samples[due:]
+        windows.append(stream.transcript.windows)
+    if rate is None:  # a resampler holds some samples back
+        assert windows == [0, 1, 2, 3]
+
+
+def test_an_update_as_json():
+    word = Word("ICE", 1.00049, 1.5, 0.9, ())
+    assert StreamUpdate((word,), (word, word)).as_dict() == {
+        "final": [{"text": "ICE", "start_s": 1.0}],
+        "partial": "ICE ICE",
+    }
 
 
 def test_the_size_of_the_blocks_changes_nothing(transcribers, recording):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import soxr
@@ -28,6 +29,11 @@ class StreamUpdate(NamedTuple):
     final: tuple[Word, ...]
     partial: tuple[Word, ...]
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the final words with their start in seconds, to a millisecond, and the partial text for JSON."""
+        final = [{"text": word.text, "start_s": round(word.start_s, 3)} for word in self.final]
+        return {"final": final, "partial": " ".join(word.text for word in self.partial)}
+
 
 class TranscriptStream:
     """Transcribe samples as they arrive.
@@ -52,8 +58,8 @@ class TranscriptStream:
         self._step = max(1, round(settings.step_s / model.frame_s))
         self._lookahead = round(settings.lookahead_s / model.frame_s)
         self._context = round(settings.context_s / model.frame_s)
-        rate = settings.sampling_rate or SAMPLING_RATE
-        self._resampler = soxr.ResampleStream(rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
+        self._rate = settings.sampling_rate or SAMPLING_RATE
+        self._resampler = soxr.ResampleStream(self._rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
         self._samples = np.empty(0, np.float32)
         self._dropped = 0  # samples before these
         self._done = 0  # frames of complete steps
@@ -67,6 +73,14 @@ class TranscriptStream:
         duration_s = (self._dropped + len(self._samples)) / SAMPLING_RATE
         windows = -(-self._done // self._step)
         return Transcript(tuple(self._final.words), duration_s, windows, self._model.vocabulary.separator)
+
+    @property
+    def missing_samples(self) -> int:
+        """Number of further samples, at least 1, before which `feed` computes nothing."""
+        model = self._model
+        last_frame = self._done + self._step + self._lookahead - 1
+        missing = last_frame * model.hop_samples + model.receptive_samples - self._dropped - len(self._samples)
+        return math.ceil(missing * self._rate / SAMPLING_RATE)
 
     def feed(self, samples: NDArray[np.floating]) -> StreamUpdate:
         """Append samples (T,), floats within ±1, in blocks of any size.
