@@ -81,7 +81,8 @@ class Declaration:
         is_argument: whether the command line takes it as a positional argument.
         is_flag: whether the command line offers it.
         file: kind of file that the setting holds, which a request carries instead of naming it.
-        is_field: whether a request may set it, if it is a flag; paths and settings of the machine are the server's.
+        is_field: whether a request may set it, by default if it is a flag; paths and settings of the machine are the
+            server's alone.
         parse_field: in place of `parse` for the text of a request; it opens no file.
     """
 
@@ -101,7 +102,7 @@ class Declaration:
     is_argument: bool = False
     is_flag: bool = True
     file: Literal["recording", "image"] | None = None
-    is_field: bool = True
+    is_field: bool | None = None
     parse_field: Callable[[Any], Any] | None = None
 
     @property

@@ -35,6 +35,11 @@ TITLES = {
     "too-long": "A recording is too long.",
     "invalid-input": "What was given cannot be used.",
     "model-not-found": "There is no such model.",
+    "not-acceptable": "The endpoint has no answer of a media type that the client accepts.",
+    "film-not-found": "There is no such film.",
+    "film-running": "The film is not finished.",
+    "expired": "The result was deleted after its time.",
+    "shutting-down": "The server is shutting down.",
     "internal": "The server failed; the request may be correct.",
 }
 """Titles of the types of problems; other types are those of HTTP statuses."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import os
 import wave
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
+from tempfile import mkstemp
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from photism.drawing.negative_prompt import TextPrompt
 from photism.drawing.settings import DrawSettings
 from photism.listening.transcription.decoding_options import TranscribeSettings
 from photism.server.fields.body import FileField, Given, RequestBody
-from photism.server.fields.sounds import RequestReader
+from photism.server.fields.reader import RequestReader
 from photism.server.problems import install_handlers
 
 DRAW = RequestBody(DrawSettings, ReadingSettings, files={"file": FileField("Recording to draw.")})
@@ -46,12 +49,12 @@ class Server(TestClient):
     """An application with two endpoints that keep what they were given."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         app = FastAPI()
         install_handlers(app)
-        self.reader = RequestReader(folder, max_upload_mb=0.1, max_seconds=1, max_long_seconds=2)
-        app.state.request_reader = self.reader
+        self.reader = RequestReader(self.create, max_upload_mb=0.1, max_seconds=1, max_long_seconds=2)
+        app.state.services = SimpleNamespace(reader=self.reader)
         self.given: Given | None = None
-        self.folder = folder
 
         @app.post("/draw")
         async def draw(request: Request) -> None:
@@ -64,6 +67,12 @@ class Server(TestClient):
                 self.given = given
 
         super().__init__(app, raise_server_exceptions=False)
+
+    def create(self) -> Path:
+        """Create an empty file."""
+        descriptor, name = mkstemp(dir=self.folder)
+        os.close(descriptor)
+        return Path(name)
 
     def problem(self, path: str = "/draw", **request: Any) -> dict[str, Any]:
         """Return the problem that a request is answered with."""
@@ -119,8 +128,8 @@ def test_lists_are_repeated_in_a_form(server: Server) -> None:
     ("body", "status", "field", "detail"),
     [
         ({}, 422, "file", "file is missing"),
-        ({"file": None}, 422, "file", "file must be a file; got null"),
-        ({"file": 1}, 422, "file", "file must be a file; got 1"),
+        ({"file": None}, 422, "file", "file must be a recording file; got null"),
+        ({"file": 1}, 422, "file", "file must be a recording file; got 1"),
         ({"file": ""}, 422, "file", "the file is empty"),
         ({"file": "?"}, 422, "file", "file is not valid base64"),
         ({"file": [CODED, CODED]}, 422, "file", "file must be given once; got it 2 times"),

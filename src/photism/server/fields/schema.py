@@ -74,7 +74,7 @@ def fields_of(kind: type) -> list[Field]:
     defaults = {each.name: each.default for each in dataclasses.fields(kind)}
     found: list[Field] = []
     for name, declared in declarations(kind).items():
-        if not (declared.is_flag and declared.is_field):
+        if not (declared.is_flag if declared.is_field is None else declared.is_field):
             continue
         wanted = value_type(types[name])
         is_list = isinstance(origin := get_origin(wanted), type) and issubclass(origin, Sequence)

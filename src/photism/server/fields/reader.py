@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
 from photism.errors import InputError
+from photism.server.fields.field_set import URL_SCHEMES
 from photism.server.fields.upload import MEGABYTE, Upload, Uploads, too_large
 from photism.server.problems import Problem, without_folders
 
@@ -26,6 +27,7 @@ Result = TypeVar("Result")
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Formats of Pillow that are decoded in this process and call no other program."""
 MAX_IMAGE_PIXELS = 50_000_000
+"""Most pixels of all images of a request together."""
 MAX_DOWNLOAD_S = 60.0
 """Longest time in which a URL is downloaded."""
 
@@ -34,7 +36,7 @@ class RequestReader:
     """Limits of what requests may carry, and the threads that decode it.
 
     Args:
-        folder: where uploads are written, a private folder.
+        create: creates an empty private file.
         max_upload_mb: largest body of a request in megabytes.
         max_seconds: longest recording in seconds.
         max_long_seconds: longest recording of endpoints that take long ones.
@@ -44,7 +46,7 @@ class RequestReader:
 
     def __init__(
         self,
-        folder: Path,
+        create: Callable[[], Path],
         *,
         max_upload_mb: float,
         max_seconds: float,
@@ -52,7 +54,7 @@ class RequestReader:
         allow_urls: bool = False,
         workers: int = 2,
     ) -> None:
-        self.folder, self.max_bytes = folder, int(max_upload_mb * MEGABYTE)
+        self._create, self.max_bytes = create, int(max_upload_mb * MEGABYTE)
         self.max_seconds, self.max_long_seconds = max_seconds, max_long_seconds
         self.allow_urls = allow_urls
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="photism-decoding")
@@ -65,13 +67,19 @@ class RequestReader:
         """Return the result of a function that runs in a decoding thread."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-    async def save_text(self, name: str, text: str, uploads: Uploads) -> Upload:
-        """Write the file that a text stands for, base64 or a URL, to the uploads.
+    def uploads(self) -> Uploads:
+        """Return the files of a new request, of which there are none yet."""
+        return Uploads(self._create, self.max_bytes, MAX_IMAGE_PIXELS)
+
+    async def save(self, name: str, text: Upload | str, uploads: Uploads) -> Upload:
+        """Write the file that a text stands for, base64 or a URL, to the uploads; return a file of a form as it is.
 
         Raises:
             Problem: it is neither; or URLs are not allowed, or the URL cannot be downloaded.
         """
-        if text.lower().startswith(("http://", "https://")):
+        if isinstance(text, Upload):
+            return text
+        if text.lower().startswith(URL_SCHEMES):
             if not self.allow_urls:
                 raise _unreadable(
                     name, f"{name} is a URL, and this server does not download any", "Send the file itself."
@@ -90,13 +98,13 @@ class RequestReader:
         limit_s = self.max_long_seconds if is_long else self.max_seconds
         return await self.run(lambda: _read_sound(name, upload.path, reading, limit_s, is_held=not is_long))
 
-    async def read_image(self, name: str, upload: Upload) -> Image:
+    async def read_image(self, name: str, upload: Upload, uploads: Uploads) -> Image:
         """Return an image that is decoded.
 
         Raises:
-            Problem: it is not an image, or has too many pixels.
+            Problem: it is not an image, or the images of the request have too many pixels.
         """
-        return await self.run(lambda: _read_image(name, upload.path))
+        return await self.run(lambda: _read_image(name, upload.path, uploads))
 
 
 def _unreadable(name: str, detail: str, remedy: str | None = None) -> Problem:
@@ -112,7 +120,7 @@ def _decode_base64(name: str, text: str, uploads: Uploads) -> Upload:
     except (binascii.Error, ValueError):
         remedy = "Encode the file as base64, or send it as multipart/form-data."
         raise _unreadable(name, f"{name} is not valid base64", remedy) from None
-    path, file = uploads.create()
+    path, file = uploads.open()
     with file:
         file.write(data)
     return Upload(path, None)
@@ -135,7 +143,7 @@ def _download(name: str, url: str, uploads: Uploads) -> Upload:
         if "max_download_bytes" in str(error):
             raise too_large(uploads.max_bytes) from None
         raise _unreadable(name, str(error)) from None
-    path, file = uploads.create()
+    path, file = uploads.open()
     with file:
         file.write(data.getbuffer())
     return Upload(path, None)
@@ -170,22 +178,22 @@ def _read_sound(name: str, path: Path, reading: ReadingSettings, limit_s: float,
     return sound
 
 
-def _read_image(name: str, path: Path) -> Image:
+def _read_image(name: str, path: Path, uploads: Uploads) -> Image:
     from PIL import Image, UnidentifiedImageError
 
     data = path.read_bytes()
     Image.init()
     try:
         image = Image.open(BytesIO(data), formats=[each for each in IMAGE_FORMATS if each in Image.OPEN])
-        if image.width * image.height > MAX_IMAGE_PIXELS:
+        if not uploads.add_pixels(image.width * image.height):
             raise Image.DecompressionBombError
         image.load()
     except Image.DecompressionBombError:
-        allowed = f"at most {MAX_IMAGE_PIXELS / 1e6:g} megapixels"
+        allowed = f"at most {uploads.max_pixels / 1e6:g} megapixels together"
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             "too-large",
-            f"{name} must have {allowed}",
+            f"the images of a request must have {allowed}",
             field=name,
             allowed=allowed,
             remedy="Send a smaller image.",
