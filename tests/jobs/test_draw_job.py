@@ -6,8 +6,9 @@ import numpy as np
 from torch import nn
 
 from photism.audio.sources import SoundFile
+from photism.drawing.image_files import DrawnImages
+from photism.jobs import drawn_recordings
 from photism.jobs.draw_job import DrawJob, DrawWorker
-from photism.jobs.job import Outcome
 
 
 class Encoder(nn.Module):
@@ -17,9 +18,13 @@ class Encoder(nn.Module):
 
 def test_progress_is_reported_before_the_outcome(sounds, monkeypatch):
     diffusion = SimpleNamespace(components={})
-    pipeline = SimpleNamespace(encoder=Encoder(), diffusion=diffusion, stream=lambda prompts, _: prompts.known)
+    pipeline = SimpleNamespace(encoder=Encoder(), diffusion=diffusion)
     worker, events = DrawWorker(DrawJob(), pipeline, None), []
-    monkeypatch.setattr(worker, "_outcome", lambda number, *_: Outcome(number, {}, 1.0, None))
+    monkeypatch.setattr(
+        drawn_recordings,
+        "draw_prompts",
+        lambda _, prompts, ranked, **settings: [DrawnImages([each], [], {}) for each in ranked],
+    )
     for outcome in worker.stream(
         [SoundFile(each) for each in sounds],
         on_error=lambda *_: None,

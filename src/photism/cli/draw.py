@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 from warnings import warn
@@ -17,7 +16,7 @@ from photism.cli.progress import end_with_skipped, progress_bar, recordings_bar
 from photism.cli.recordings import open_recordings, read_recordings
 from photism.cli.startup import load_pipeline
 from photism.cli.text_sound import TextSound
-from photism.drawing.metadata import describe_models, describe_settings
+from photism.drawing.metadata import describe_models
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError, RecordingWarning
 from photism.jobs.draw_job import DrawJob
@@ -93,33 +92,29 @@ def draw(
     if not read:
         end_with_skipped(skipped, len(files))
     if skipped:
-        groups, targets = [groups[number] for number in read], [targets[number] for number in read]
+        targets = [targets[number] for number in read]
     pipeline, ranker = load_pipeline(models, steps=settings.num_inference_steps)
-    from photism.drawing.image_files import RankedRecording, write_images
-    from photism.prompts.mixing import mix_prompts
+    from photism.drawing.image_files import write_images
+    from photism.jobs.drawn_recordings import draw_prompts, encode_and_rank
 
-    prompts = pipeline.encoder.encode(list(read.values()), batch_size=settings.batch_size)
-    ranked = ranker.rank_prompts(prompts) if ranker else [[] for _ in read]
-    recordings = {
-        files[number].name: RankedRecording(
-            files[number].name,
-            [(each["caption"], each["score"]) for each in captions],
-            known,
-            read[number].warnings,
-        )
-        for number, captions, known in zip(read, ranked, prompts.known, strict=True)
-    }
-    for (number, recording), known in zip(read.items(), prompts.known, strict=True):
-        for warning in recording.level.warnings or (NOT_KNOWN,) * (known is False):
-            warn(f"{files[number].name}: {warning}", RecordingWarning, stacklevel=2)
+    named = [(files[number].name, recording) for number, recording in read.items()]
+    prompts, ranked = encode_and_rank(pipeline, ranker, named, batch_size=settings.batch_size)
+    for (name, recording), each in zip(named, ranked, strict=True):
+        for warning in recording.level.warnings or (NOT_KNOWN,) * (each.known is False):
+            warn(f"{name}: {warning}", RecordingWarning, stacklevel=2)
     with progress_bar("drawing") as bar:
-        outputs = pipeline.stream(mix_prompts(prompts, mixing), decoded, callback_on_step=bar.update)
-        for group, paths in zip(groups, targets, strict=True):
-            rows = list(islice(outputs, mixing.morph or 1))
-            used = describe_settings(settings, rows[0].settings)
-            about = {**describe_models(models), **used, "weights": mixing.mix, "morph": mixing.morph}
-            written = write_images([recordings[sound] for sound in group], rows, paths, about)
-            bar.echo(option.format_result(written, as_json=as_json) + "\n")
+        drawn = draw_prompts(
+            pipeline,
+            prompts,
+            ranked,
+            given=settings,
+            decoded=decoded,
+            mixing=mixing,
+            models=describe_models(models),
+            callback_on_step=bar.update,
+        )
+        for each, paths in zip(drawn, targets, strict=True):
+            bar.echo(option.format_result(write_images(each, paths), as_json=as_json) + "\n")
     end_with_skipped(skipped, len(files))
 
 

@@ -1,4 +1,4 @@
-"""Image files of recordings, which carry their seed, models and settings as metadata."""
+"""Images of recordings as PNG files, which carry their seed, models and settings as metadata."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from photism.drawing.metadata import write_png
+from photism.drawing.metadata import encode_png
 from photism.errors import warning_field
+from photism.files import atomic_path
 from photism.output_files import printable
 
 if TYPE_CHECKING:
@@ -36,30 +37,37 @@ class RankedRecording(NamedTuple):
         return f"{printable(self.file)}: {heard}"
 
 
-class ImageFile(NamedTuple):
-    """An image file."""
+class EncodedImage(NamedTuple):
+    """An image as the bytes of a PNG file, which holds its seed, model and settings."""
 
-    path: Path
+    png: bytes
     width: int
     height: int
     seed: int
     is_flagged: bool  # by the safety checker, which blacks the image out
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the size and the seed for JSON."""
+        flag = {"nsfw_content_detected": True} if self.is_flagged else {}
+        return {"width": self.width, "height": self.height, "seed": self.seed, **flag}
+
 
 @dataclass(frozen=True)
-class ImageFiles:
-    """Image files of one recording, or of several that were drawn together.
+class DrawnImages:
+    """Images of one recording, or of several that were drawn together.
 
     Attributes:
         recordings: what was drawn.
-        images: the files.
+        images: the images.
+        about: models and settings that generated them, as the metadata of the PNG files; None is not written there.
     """
 
     recordings: Sequence[RankedRecording]
-    images: Sequence[ImageFile]
+    images: Sequence[EncodedImage]
+    about: Mapping[str, Any]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the recordings with their captions, and the files, for JSON."""
+        """Return the recordings with their captions, and the sizes and seeds of the images, for JSON."""
         recordings = [
             {
                 "file": each.file,
@@ -69,51 +77,64 @@ class ImageFiles:
             }
             for each in self.recordings
         ]
-        files = [
-            {
-                "file": str(path),
-                "width": width,
-                "height": height,
-                "seed": seed,
-                **({"nsfw_content_detected": True} if is_flagged else {}),
-            }
-            for path, width, height, seed, is_flagged in self.images
-        ]
         about = recordings[0] if len(recordings) == 1 else {"sounds": recordings}
-        return {**about, "pictures": files}
+        return {**about, "pictures": [image.as_dict() for image in self.images]}
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """Image files of one recording, or of several that were drawn together.
+
+    Attributes:
+        drawn: the images.
+        paths: the file of each image.
+    """
+
+    drawn: DrawnImages
+    paths: Sequence[Path]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the recordings with their captions, and the files, for JSON."""
+        fields = self.drawn.as_dict()
+        pictures = [{"file": str(path), **each} for path, each in zip(self.paths, fields["pictures"], strict=True)]
+        return {**fields, "pictures": pictures}
 
     def __str__(self) -> str:
         """Return a line for each recording, with its nearest caption, and for each file."""
-        titles = [str(recording) for recording in self.recordings]
+        titles = [str(recording) for recording in self.drawn.recordings]
         lines = [
-            f"  {printable(str(path))}  {width}×{height}  seed {seed}"
-            + ("  black: the safety checker found it unsafe" * is_flagged)
-            for path, width, height, seed, is_flagged in self.images
+            f"  {printable(str(path))}  {image.width}×{image.height}  seed {image.seed}"
+            + ("  black: the safety checker found it unsafe" * image.is_flagged)
+            for path, image in zip(self.paths, self.drawn.images, strict=True)
         ]
         return "\n".join([*titles, *lines])
 
 
-def write_images(
-    recordings: Sequence[RankedRecording],
-    rows: Sequence[AudioToImageOutput],
-    paths: Sequence[Path],
-    about: Mapping[str, Any],
-) -> ImageFiles:
-    """Write the images of recordings that are drawn together.
+def encode_images(
+    recordings: Sequence[RankedRecording], rows: Sequence[AudioToImageOutput], about: Mapping[str, Any]
+) -> DrawnImages:
+    """Encode the images of recordings that are drawn together as PNG files.
 
     Args:
         recordings: what is drawn.
         rows: output for one prompt each; the images of several, such as steps between recordings, are put side by side.
-        paths: a file for each seed.
         about: further metadata of the PNG files.
     """
     metadata = {**about, **_describe_recordings(recordings)}
-    images: list[ImageFile] = []
-    for number, (path, seed) in enumerate(zip(paths, rows[0].seeds[0], strict=True)):
+    images: list[EncodedImage] = []
+    for number, seed in enumerate(rows[0].seeds[0]):
         image = _side_by_side([row.images[0][number] for row in rows])
-        write_png(image, path, {"seed": seed, **metadata})
-        images.append(ImageFile(path, *image.size, seed, any(row.nsfw_content_detected[0][number] for row in rows)))
-    return ImageFiles(recordings, images)
+        is_flagged = any(row.nsfw_content_detected[0][number] for row in rows)
+        images.append(EncodedImage(encode_png(image, {"seed": seed, **metadata}), *image.size, seed, is_flagged))
+    return DrawnImages(recordings, images, about)
+
+
+def write_images(drawn: DrawnImages, paths: Sequence[Path]) -> ImageFiles:
+    """Write images to files, one for each, so that an interruption leaves no incomplete file."""
+    for path, image in zip(paths, drawn.images, strict=True):
+        with atomic_path(path) as unfinished:
+            unfinished.write_bytes(image.png)
+    return ImageFiles(drawn, paths)
 
 
 def _describe_recordings(recordings: Sequence[RankedRecording]) -> dict[str, str]:

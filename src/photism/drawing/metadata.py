@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,17 @@ def write_png(image: Image, target: Path, about: Mapping[str, object]) -> None:
         target: its file.
         about: names and values that the file carries as text; None is skipped.
     """
+    with atomic_path(target) as unfinished:
+        unfinished.write_bytes(encode_png(image, about))
+
+
+def encode_png(image: Image, about: Mapping[str, object]) -> bytes:
+    """Return the bytes of a PNG file.
+
+    Args:
+        image: the image.
+        about: names and values that the file carries as text; None is skipped.
+    """
     from PIL.PngImagePlugin import PngInfo
 
     chunks = PngInfo()
@@ -81,5 +93,6 @@ def write_png(image: Image, target: Path, about: Mapping[str, object]) -> None:
     for name, value in about.items():
         if value is not None:
             chunks.add_itxt(name, as_utf8(str(value)))
-    with atomic_path(target) as unfinished:
-        image.save(unfinished, format="PNG", pnginfo=chunks)
+    file = BytesIO()
+    image.save(file, format="PNG", pnginfo=chunks)
+    return file.getvalue()

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from photism.audio.reading_settings import ReadingSettings
-from photism.drawing.metadata import describe_models, describe_settings
+from photism.drawing.metadata import describe_models
 from photism.drawing.settings import DrawSettings
 from photism.errors import InputError
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Outcome
 from photism.jobs.outputs.text_format import TextFormat
 from photism.jobs.provenance import determining
-from photism.prompts.settings import PipelineSettings
+from photism.prompts.settings import MixSettings, PipelineSettings
 
 if TYPE_CHECKING:
-    from photism.audio.long_recording import Recording
     from photism.audio.sources import SoundFile
-    from photism.drawing.pipeline import AudioToImageOutput, AudioToImagePipeline
+    from photism.drawing.pipeline import AudioToImagePipeline
     from photism.listening.batching import OnError, OnProgress
     from photism.listening.zero_shot import CaptionRanker
 
@@ -110,43 +107,26 @@ class DrawWorker:
         self, recordings: Iterable[SoundFile], *, on_error: OnError, on_progress: OnProgress | None = None
     ) -> Iterator[Outcome]:
         """Draw recordings in batches, and yield the outcomes in order."""
+        from photism.jobs.drawn_recordings import draw_prompts, encode_and_rank
         from photism.listening.batching import read_ahead
 
-        files = InFlight(recordings)
+        job, files = self._job, InFlight(recordings)
         read = read_ahead(files, on_error=files.skipping(on_error))
         while batch := list(islice(read, self._drawing.batch_size)):
-            prompts = self._pipeline.encoder.encode(
-                [recording for _, recording in batch], batch_size=self._drawing.batch_size
+            named = [(files.pop(number).name, recording) for number, recording in batch]
+            prompts, ranked = encode_and_rank(self._pipeline, self._ranker, named, batch_size=self._drawing.batch_size)
+            drawn = draw_prompts(
+                self._pipeline,
+                prompts,
+                ranked,
+                given=job.drawing,
+                decoded=self._drawing,
+                mixing=MixSettings(),
+                models=describe_models(job.models),
             )
-            ranked = self._ranker.rank_prompts(prompts) if self._ranker else [[] for _ in batch]
-            outputs = self._pipeline.stream(prompts, self._drawing)
-            for (number, recording), captions, known, output in zip(batch, ranked, prompts.known, outputs, strict=True):
-                name = files.pop(number).name
-                nearest = [(each["caption"], each["score"]) for each in captions]
-                outcome = self._outcome(number, name, recording, nearest, known, output)
+            for (number, recording), each in zip(batch, drawn, strict=True):
+                fields = each.as_dict()
+                del fields["file"]
                 if on_progress is not None:  # before the outcome, with which the recording is finished
                     on_progress(number, recording.duration_s, recording.duration_s)
-                yield outcome
-
-    def _outcome(
-        self,
-        number: int,
-        name: str,
-        recording: Recording,
-        captions: Sequence[tuple[str, float]],
-        known: bool | None,
-        output: AudioToImageOutput,
-    ) -> Outcome:
-        from photism.drawing.image_files import RankedRecording, write_images
-
-        job = self._job
-        about = {**describe_models(job.models), **describe_settings(job.drawing, output.settings)}
-        ranked = RankedRecording(name, captions, known, recording.warnings)
-        with TemporaryDirectory() as folder:
-            paths = [Path(folder, f"{index}.png") for index in range(len(output.seeds[0]))]
-            fields = write_images([ranked], [output], paths, about).as_dict()
-            images = [path.read_bytes() for path in paths]
-        del fields["file"]
-        for picture in fields["pictures"]:
-            del picture["file"]
-        return Outcome(number, fields, recording.duration_s, Drawn(images))
+                yield Outcome(number, fields, recording.duration_s, Drawn([image.png for image in each.images]))

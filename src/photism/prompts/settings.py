@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 from photism import schedulers
 from photism.device import DTYPES, device_setting, dtype_name
@@ -18,6 +18,7 @@ from photism.settings import SettingError, setting, settings
 Task: TypeAlias = Literal["text-to-image", "image-to-image", "inpainting"]
 PredictionType: TypeAlias = Literal["epsilon", "v_prediction"]
 Offload: TypeAlias = Literal["model", "sequential"]
+Item = TypeVar("Item")
 
 IP_ADAPTER_SCALE = 0.6
 """Default weight of the style images."""
@@ -233,7 +234,7 @@ class MixSettings:
         """Name of the image file of all recordings; None if each recording is drawn by itself."""
         return "mix" if self.mix is not None else "morph" if self.morph is not None else None
 
-    def groups(self, recordings: Sequence[str]) -> list[list[str]]:
+    def groups(self, recordings: Sequence[Item]) -> list[list[Item]]:
         """Return the recordings that are drawn together.
 
         Raises:
