@@ -158,3 +158,23 @@ def test_a_missing_or_unusable_image_is_reported(case, sounds, monkeypatch):
             match=f"strength (cannot be used: {pipeline} starts from noise|must be given together with image)",
         ):
             case.draw(sounds[0], strength=0.5)
+
+
+@pytest.mark.parametrize(("model", "is_controlled"), [("sd", False), ("sd", True), ("xl", False)])
+def test_a_pipeline_of_another_task_shares_the_models_and_draws_the_same(models, parts, sounds, model, is_controlled):
+    given = {"controlnet": parts / f"controlnet-{model}"} if is_controlled else {}
+    pipeline = AudioToImagePipeline.from_pretrained(models / model, device="cpu", **given)
+    for task in ("image-to-image", "inpainting"):
+        loaded = AudioToImagePipeline.from_pretrained(models / model, device="cpu", task=task, **given)
+        shared = pipeline.for_task(task)
+        assert type(shared.diffusion) is type(loaded.diffusion)
+        assert shared.diffusion.unet is pipeline.diffusion.unet
+        names = ["image", "mask_image"] if task == "inpainting" else ["image"]
+        pictures = {name: PICTURES[name] for name in [*names, *(["control_image"] if is_controlled else [])]}
+        expected, drawn = (
+            each(sounds[0], num_inference_steps=STEPS, strength=0.6, **pictures).images[0][0]
+            for each in (loaded, shared)
+        )
+        assert levels_apart(expected, drawn) == 0
+        assert shared.for_task(task) is shared
+    assert pipeline.for_task(None) is pipeline

@@ -26,11 +26,12 @@ from photism.errors import InputError
 from photism.prompts.audio2img import audio2img_encoder
 from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.diffusion.pipeline_task import share_models
 from photism.prompts.diffusion.sampling_defaults import has_embedded_guidance, sampling_defaults
 from photism.prompts.mixing import extend, place, token_range, with_strength
 from photism.prompts.model_folder import load_models
 from photism.prompts.prompt_space import check_widths
-from photism.prompts.settings import PipelineSettings
+from photism.prompts.settings import PipelineSettings, Task
 from photism.prompts.text import count_tokens, encode_text_prompt
 from photism.seeds import seeds_of_prompts
 from photism.settings import SettingError, accepts, changed
@@ -171,6 +172,29 @@ class AudioToImagePipeline:
             guidance_scale=parameters["guidance_scale"].default if scale is None else scale,
             captions=captions,
             settings=settings,
+        )
+
+    def for_task(self, task: Task | None) -> AudioToImagePipeline:
+        """Return a pipeline for another task that shares all models with this one, as if loaded for that task.
+
+        Args:
+            task: the task; None for that of this pipeline.
+
+        Raises:
+            InputError: the diffusers pipeline was not made for the task.
+        """
+        diffusion = self.diffusion if task is None else share_models(self.diffusion, task)
+        if diffusion is self.diffusion:
+            return self
+        steps, scale = self.num_inference_steps, self.guidance_scale
+        parameters = call_parameters(self.diffusion)  # their defaults are those of the task, not of the model
+        return AudioToImagePipeline(
+            self.encoder,
+            diffusion,
+            num_inference_steps=None if steps == parameters["num_inference_steps"].default else steps,
+            guidance_scale=None if scale == parameters["guidance_scale"].default else scale,
+            captions=self.captions,
+            settings=None if self.settings is None else replace(self.settings, task=task),
         )
 
     @accepts(DrawSettings)

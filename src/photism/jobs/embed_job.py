@@ -80,14 +80,15 @@ class EmbedWorker:
     Args:
         job: the job.
         embedder: the embedder.
-
-    Attributes:
-        fingerprint: fingerprint of the vectors.
     """
 
     def __init__(self, job: EmbedJob, embedder: AudioEmbedder) -> None:
         self._job, self._embedder = job, embedder
-        self.fingerprint = embedder.fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the vectors."""
+        return self._embedder.fingerprint
 
     def stream(
         self, recordings: Iterable[SoundFile], *, on_error: OnError, on_progress: OnProgress | None = None

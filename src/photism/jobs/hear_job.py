@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
@@ -75,17 +76,18 @@ class HearWorker:
     Args:
         job: the job.
         ranker: the caption ranker.
-
-    Attributes:
-        fingerprint: fingerprint of the encoder, the text encoder and the model's own captions.
     """
 
     def __init__(self, job: HearJob, ranker: CaptionRanker) -> None:
+        self._job, self._ranker = job, ranker
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Fingerprint of the encoder, the text encoder and the model's own captions."""
         from photism.fingerprint import combine, model_fingerprint
 
-        self._job, self._ranker = job, ranker
-        models = (ranker.encoder, ranker.diffusion.text_encoder)
-        self.fingerprint = combine(*map(model_fingerprint, models), *ranker.captions)
+        models = (self._ranker.encoder, self._ranker.diffusion.text_encoder)
+        return combine(*map(model_fingerprint, models), *self._ranker.captions)
 
     def stream(
         self, recordings: Iterable[SoundFile], *, on_error: OnError, on_progress: OnProgress | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
@@ -71,16 +72,17 @@ class LabelWorker:
     Args:
         job: the job.
         classifier: the classifier.
-
-    Attributes:
-        fingerprint: fingerprint of the model and the names of its classes.
     """
 
     def __init__(self, job: LabelJob, classifier: AudioClassifier) -> None:
+        self._job, self.classifier = job, classifier
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Fingerprint of the model and the names of its classes."""
         from photism.fingerprint import combine, model_fingerprint
 
-        self._job, self.classifier = job, classifier
-        self.fingerprint = combine(model_fingerprint(classifier.model), *classifier.names)
+        return combine(model_fingerprint(self.classifier.model), *self.classifier.names)
 
     def stream(
         self, recordings: Iterable[SoundFile], *, on_error: OnError, on_progress: OnProgress | None = None
