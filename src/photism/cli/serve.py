@@ -34,10 +34,12 @@ def serve(
     _check_installed()
 
     from photism.server.app import create_app
+    from photism.server.engine.registry import ModelRegistry
     from photism.server.run import run
     from photism.server.services import Services
 
-    app = create_app(Services(address=address, access=access, limits=limits))
+    registry = ModelRegistry((), limits)
+    app = create_app(Services(address=address, access=access, limits=limits, registry=registry))
     if find_spec("gradio") is None:
         typer.echo("The page needs gradio, which is not installed: pip install 'photism[studio]'", err=True)
     else:

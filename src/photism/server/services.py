@@ -7,6 +7,7 @@ from typing import cast
 
 from starlette.requests import HTTPConnection
 
+from photism.server.engine.registry import ModelRegistry
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 
 
@@ -18,11 +19,13 @@ class Services:
         address: where it listens.
         access: who may use it.
         limits: of requests and of what is kept.
+        registry: all models.
     """
 
     address: AddressSettings
     access: AccessSettings
     limits: LimitSettings
+    registry: ModelRegistry
 
 
 def services_of(connection: HTTPConnection) -> Services:

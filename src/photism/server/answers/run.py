@@ -1,0 +1,92 @@
+"""Run a model's work for a request, and end it when the client has closed the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fastapi import Request
+
+from photism.server.engine.entries import ModelEntry
+from photism.server.engine.ticket import Cancelled, Ticket
+from photism.server.problems import Problem
+from photism.server.services import services_of
+
+if TYPE_CHECKING:
+    from starlette.types import Receive
+
+T = TypeVar("T")
+
+CLIENT_CLOSED_REQUEST = 499
+"""Status, as nginx logs it, of a request whose client left before its answer."""
+
+
+async def run_for(request: Request, entry: ModelEntry, work: Callable[[Any, Ticket], T]) -> T:
+    """Run work in the queue of a model, and return its result.
+
+    The body of the request must have been read: after it, a message from the client means that it left.
+
+    Args:
+        request: request, whose client waits for its turn and for the result.
+        entry: the model.
+        work: called with the model and the ticket, in the thread of the model. It reports its steps to the ticket.
+
+    Raises:
+        Problem: 503, the queue is full, or the server is shutting down. 499, the client has left; the work was not
+            begun, or ended at its next step.
+        InputError: the work cannot use what it was given.
+    """
+    ticket, running = start(request, entry, work)
+    leaving = asyncio.ensure_future(_closed(request.receive))
+    try:
+        await asyncio.wait((running, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            ticket.cancel()
+        return await running
+    except Cancelled:
+        raise cancelled_problem(by_client=leaving.done()) from None
+    finally:
+        ticket.cancel()  # if this request itself is ended
+        leaving.cancel()
+
+
+def start(request: Request, entry: ModelEntry, work: Callable[[Any, Ticket], T]) -> tuple[Ticket, asyncio.Task[T]]:
+    """Queue work for a request, and return its ticket and a task that ends with its result."""
+    ticket = Ticket(client=request.state.client)
+    request.state.model, request.state.ticket = entry.name, ticket  # for the log and the metrics
+    running = asyncio.ensure_future(services_of(request).registry.run(entry, work, ticket))
+    running.add_done_callback(_take_error)
+    return ticket, running
+
+
+def cancelled_problem(*, by_client: bool) -> Problem:
+    """Return the problem of work that was cancelled by its client, or otherwise because the server is shutting down."""
+    if by_client:
+        return Problem(
+            CLIENT_CLOSED_REQUEST,
+            "client-closed-request",
+            "The connection was closed before there was a result.",
+            title="The client closed the connection.",
+        )
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "shutting-down",
+        "The request was ended, because the server is shutting down.",
+        remedy="Send the request again when the server has been restarted.",
+        headers={"Retry-After": "10"},
+    )
+
+
+async def _closed(receive: Receive) -> None:
+    """Return when the client has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _take_error(running: asyncio.Task[Any]) -> None:
+    """Take the error of work whose client has left, which asyncio would log as never retrieved."""
+    with suppress(asyncio.CancelledError):
+        running.exception()
