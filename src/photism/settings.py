@@ -314,18 +314,58 @@ def read_settings(
         InputError: the file is not a YAML mapping.
         SettingError: a setting is missing, or its value has the wrong type or is out of range.
     """
-    types = get_type_hints(kind)
     values: dict[str, Any] = {}
     for file in (defaults, path):
-        for name, value in ({} if file is None else _read_yaml(file)).items():
-            if name not in types:
-                raise InputError(f"{file} has no setting {name!r} to set; there are {', '.join(types)}")
-            values[name] = converted(name, value, types[name])
-    values |= given
-    for name in types:
+        values |= {} if file is None else converted_values(kind, read_yaml(file), f"{file}")
+    return make_settings(kind, {**values, **given})
+
+
+def make_settings(kind: type[Instance], values: Mapping[str, Any]) -> Instance:
+    """Make settings from values by name.
+
+    Raises:
+        SettingError: a setting is missing, or its value has the wrong type or is out of range.
+    """
+    for name in declarations(kind):
         if _default(kind, name) is REQUIRED and name not in values:
             raise SettingError(name, "is missing")
     return kind(**values)
+
+
+def converted_values(kind: type, values: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Convert values read from a file to the types of their settings.
+
+    Args:
+        kind: settings class.
+        values: values by name.
+        source: what an error calls that which has the values.
+
+    Raises:
+        InputError: there is no setting of a name.
+        SettingError: a value has the wrong type.
+    """
+    types = get_type_hints(kind)
+    for name in values:
+        if name not in types:
+            raise InputError(f"{source} has no setting {name!r} to set; there are {', '.join(types)}")
+    return {name: converted(name, value, types[name]) for name, value in values.items()}
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the content of a YAML file that holds a mapping.
+
+    Raises:
+        InputError: the file is not valid YAML, or holds anything else.
+    """
+    import yaml
+
+    try:
+        values: Any = yaml.safe_load(path.read_text(encoding="utf8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(values, Mapping):
+        raise InputError(f"{path} must be a YAML mapping from setting names to values; it holds {values!r}")
+    return dict(values)
 
 
 def write_settings(values: Any, path: Path) -> None:
@@ -381,6 +421,8 @@ def converted(name: str, value: Any, declared: Any) -> Any:
             return None
         raise SettingError(name, "must have a value; got none")
     wanted = value_type(declared)
+    if wanted is Any:  # a class, from Python 3.11 on
+        return value
     if get_origin(wanted) is Literal:
         wanted = str
     if wanted is float and not isinstance(value, bool):
@@ -391,18 +433,6 @@ def converted(name: str, value: Any, declared: Any) -> Any:
     elif not isinstance(wanted, type) or type(value) is wanted:
         return value
     raise SettingError(name, f"must be of type {wanted.__name__}; got {value!r}")
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values: Any = yaml.safe_load(path.read_text(encoding="utf8"))
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(values, Mapping):
-        raise InputError(f"{path} must be a YAML mapping from setting names to values; it holds {values!r}")
-    return dict(values)
 
 
 def _default(kind: Any, name: str) -> Any:
