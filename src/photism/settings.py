@@ -351,7 +351,7 @@ def converted_values(kind: type, values: Mapping[str, Any], source: str) -> dict
     return {name: converted(name, value, types[name]) for name, value in values.items()}
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[Any, Any]:
     """Return the content of a YAML file that holds a mapping.
 
     Raises:
@@ -365,7 +365,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(values, Mapping):
         raise InputError(f"{path} must be a YAML mapping from setting names to values; it holds {values!r}")
-    return dict(values)
+    return dict(cast("Mapping[Any, Any]", values))
 
 
 def write_settings(values: Any, path: Path) -> None:
