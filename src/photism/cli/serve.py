@@ -9,7 +9,14 @@ from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings, ModelsSettings
 
-MODULES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "multipart": "python-multipart"}
+MODULES = {
+    "cryptography": "cryptography",
+    "fastapi": "fastapi",
+    "multipart": "python-multipart",
+    "prometheus_client": "prometheus-client",
+    "uvicorn": "uvicorn",
+    "websockets": "websockets",
+}
 """Modules that the server imports, and their packages."""
 
 
@@ -30,16 +37,19 @@ def serve(
         raise InputError("--ip-adapter cannot be used in the studio, which takes no style image")
     access = access.with_environment()
     access.check_exposure(address)
-    sockets = address.bind()
     _check_installed()
-
+    from photism.server.access.certificates import certificate_of, own_addresses
     from photism.server.app import create_app
     from photism.server.engine.registry import ModelRegistry
-    from photism.server.run import run
+    from photism.server.run import run, server_config
     from photism.server.services import Services
 
-    registry = ModelRegistry((), limits)
-    app = create_app(Services(address=address, access=access, limits=limits, registry=registry))
+    certificate = certificate_of(address, access)
+    sockets = address.bind()
+    app = create_app(
+        Services(address=address, access=access, limits=limits, registry=ModelRegistry((), limits)),
+        certificate_names=certificate.names if certificate else (),
+    )
     if find_spec("gradio") is None:
         typer.echo("The page needs gradio, which is not installed: pip install 'photism[studio]'", err=True)
     else:
@@ -47,7 +57,18 @@ def serve(
 
         pipeline, ranker = load_pipeline(models)
         mount(app, build_app(pipeline, ranker, model=str(models.model or "tiny")))
-    run(app, address, sockets, on_start=lambda: typer.echo(f"Photism is on {address.url} until Ctrl-C"))
+
+    def report() -> None:
+        """Print where the server is."""
+        typer.echo(f"Photism is on {address.url} until Ctrl-C")
+        if address.is_wildcard:
+            typer.echo(f"Other machines reach it on {' or '.join(map(address.url_of, own_addresses()))}")
+        if address.tls_self_signed and certificate is not None:
+            typer.echo(f"SHA-256 fingerprint of its certificate, to compare in the browser: {certificate.fingerprint}")
+        elif not address.is_https and not access.is_open and not address.is_local():
+            typer.echo("The token or password is sent unencrypted: use --tls-cert or --tls-self-signed", err=True)
+
+    run(server_config(app, certificate), sockets, on_start=report)
 
 
 def _check_installed() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from photism.server.settings import AddressSettings
+from photism.server.access.connections import BoundedH11Protocol
+
+if TYPE_CHECKING:
+    from photism.server.access.certificates import Certificate
 
 
 class _Server(uvicorn.Server):
@@ -25,25 +28,34 @@ class _Server(uvicorn.Server):
             self._on_start()
 
 
-def run(
-    app: Any, address: AddressSettings, sockets: Sequence[socket.socket], *, on_start: Callable[[], None] = lambda: None
-) -> None:
-    """Serve an application until SIGINT or SIGTERM.
+def server_config(app: Any, certificate: Certificate | None = None) -> uvicorn.Config:
+    """Return uvicorn's settings for an application.
 
     Args:
         app: ASGI application.
-        address: where it is served.
-        sockets: bound to that address.
-        on_start: called as soon as connections are accepted.
+        certificate: for https; None for http.
     """
-    config = uvicorn.Config(
+    return uvicorn.Config(
         app,
+        http=BoundedH11Protocol,
+        ws="websockets-sansio",  # it stops reading while a message waits to be handled
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,
-        ssl_certfile=address.tls_cert,
-        ssl_keyfile=address.tls_key,
+        proxy_headers=True,
+        forwarded_allow_ips=["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"],  # proxies on this machine
+        ssl_certfile=certificate and certificate.path,
+        ssl_keyfile=certificate and certificate.key_path,
     )
+
+
+def run(config: uvicorn.Config, sockets: Sequence[socket.socket], *, on_start: Callable[[], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        config: of `server_config`.
+        sockets: bound to the address of the server.
+        on_start: called as soon as connections are accepted.
+    """
     with suppress(KeyboardInterrupt):  # which uvicorn raises again when it has stopped
         _Server(config, on_start).run(sockets=list(sockets))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import socket
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 TOKEN_VARIABLE, PASSWORD_VARIABLE = "PHOTISM_TOKEN", "PHOTISM_PASSWORD"
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Hosts that stand for all addresses of this machine, and the loopback address among them."""
+HOST = re.compile(r"(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.IGNORECASE)
+"""Name or address as the header Host has it, or the end of such names."""
 
 
 @settings
@@ -66,11 +71,19 @@ class AddressSettings:
         return self.tls_self_signed or self.tls_cert is not None
 
     @property
+    def is_wildcard(self) -> bool:
+        """Whether the server listens on every address of the machine."""
+        return self.host in WILDCARDS
+
+    @property
     def url(self) -> str:
         """Address of the page for a browser on this machine."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return self.url_of(WILDCARDS.get(self.host, self.host))
+
+    def url_of(self, host: str) -> str:
+        """Return the address of the page under a host name or IP address of this machine."""
         host = f"[{host}]" if ":" in host else host
-        return f"http{'s' if self.is_https else ''}://{host}:{self.port}{self.root_path}/"
+        return f"http{'s' if self.is_https else ''}://{host}:{self.port}/"
 
     def bind(self) -> list[socket.socket]:
         """Bind a TCP socket to each address of the host; they are not listening yet.
@@ -137,8 +150,9 @@ class AccessSettings:
     allow_urls: bool = setting(False, "Let requests name recordings by URL, which the server downloads.")
     allowed_host: tuple[str, ...] = setting(
         (),
-        "Further host name under which visitors reach the server, such as that of a proxy. May be given several times.",
-        metavar="NAME",
+        "Further name under which visitors reach the server, such as that of a proxy; *.example.org stands for all "
+        "names that end so. May be given several times.",
+        metavar="NAME[:PORT]",
     )
     rate: int | None = setting(
         None,
@@ -148,14 +162,17 @@ class AccessSettings:
     )
 
     def check(self) -> None:
-        """Check that the secrets can be sent in a header.
+        """Check that the secrets can be sent in a header, and that hosts are names.
 
         Raises:
-            SettingError: one cannot.
+            SettingError: one cannot, or is none.
         """
         for name, value in (("token", self.token), ("password", self.password)):
             if value is not None and (not value or not value.isprintable()):
                 raise SettingError(name, "must not be empty, and must have printable characters only")
+        for name in self.allowed_host:
+            if not HOST.fullmatch(name):
+                raise SettingError("allowed_host", f"must be a host name such as photism.example.org; got {name}")
         if self.token is not None and (not self.token.isascii() or " " in self.token):
             raise SettingError("token", "must have ASCII characters only, and no spaces")
 
@@ -214,6 +231,8 @@ class LimitSettings:
     max_upload_mb: float = setting(
         64, "Size of the body of a request, with all its files.", above=0, unit="MB", flag="--max-upload"
     )
+    max_live: int = setting(16, "Live connections at once.", minimum=1)
+    max_live_per_client: int = setting(4, "Live connections of one client at once.", minimum=1)
     max_seconds: float = setting(
         60, "Duration of a recording, other than for films, transcripts and timelines.", above=0, unit="seconds"
     )

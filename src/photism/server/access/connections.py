@@ -1,0 +1,82 @@
+"""Bound the connections to the server, and the time in which each must say what it requests."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+import h11
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from photism.server.access.client import client_key
+from photism.server.problems import Problem
+from photism.server.settings import is_loopback
+
+MAX_CONNECTIONS = 512
+"""Connections at once; more are answered 503, and those beyond twice as many are closed."""
+MAX_CLIENT_CONNECTIONS = 64
+"""Connections at once of one client on another machine: a browser opens about ten for a page."""
+HEAD_TIMEOUT_S = 20.0
+"""Time from the first byte, or from the connection, to the end of a request's headers."""
+RETRY_AFTER_S = 5
+
+
+class BoundedH11Protocol(H11Protocol):
+    """HTTP connection of uvicorn that is refused when there are too many, and closed when its request is late.
+
+    uvicorn itself limits the size of the headers (16 KiB) and the time between requests (5 s), but it waits without end
+    for the rest of a request's headers, and answers too many requests without Retry-After.
+    """
+
+    def __init__(self, *args: Any, **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the connection."""
+        super().connection_made(transport)
+        address = self.client[0] if self.client else ""
+        clients = [getattr(each, "client", None) for each in self.connections]
+        own = sum(client_key(each[0]) == client_key(address) for each in clients if each)
+        if len(self.connections) > 2 * MAX_CONNECTIONS:
+            transport.abort()
+        elif len(self.connections) > MAX_CONNECTIONS or (own > MAX_CLIENT_CONNECTIONS and not is_loopback(address)):
+            self.app = _refuse
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Handle what the client sends."""
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_timer()
+        elif self._head_timer is None:
+            self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End the connection."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request on a connection that is one too many."""
+    problem = Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "too-many-connections",
+        "The server has as many connections as it can have.",
+        title="There are too many connections.",
+        remedy=f"Try again in {RETRY_AFTER_S} s.",
+        headers={"Retry-After": str(RETRY_AFTER_S), "Connection": "close"},
+    )
+    app: ASGIApp = problem.response(scope["path"])
+    await app(scope, receive, send)
