@@ -7,6 +7,7 @@ from fastapi import Request, WebSocket
 from fastapi.testclient import TestClient
 
 from photism.server.app import create_app
+from photism.server.engine.registry import ModelRegistry
 from photism.server.services import Services
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 
@@ -29,6 +30,7 @@ def connect() -> Connect:
             address=AddressSettings(host=host, root_path=root_path),
             access=access or AccessSettings(),
             limits=LimitSettings(),
+            registry=ModelRegistry((), LimitSettings()),
         )
         app = create_app(services)
 
