@@ -9,13 +9,14 @@ LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz, of a recording; any other rate
 FRAME_SAMPLES = SAMPLING_RATE * 25 // 1000  # 400 samples, one frame of log_mel: the shortest recording with features
 
 
-def sampling_rate_setting(*, is_flag: bool) -> Any:
-    """Declare the sampling rate of raw samples."""
+def sampling_rate_setting() -> Any:
+    """Declare the sampling rate of raw samples, which a request gives, and on the command line --raw."""
     return setting(
         None,
         "Sampling rate of the samples. Default: 16,000.",
         unit="Hz",
         minimum=LOWEST_RATE,
         maximum=HIGHEST_RATE,
-        is_flag=is_flag,
+        is_flag=False,
+        is_field=True,
     )

@@ -41,13 +41,20 @@ def serve(
     from photism.server.access.certificates import certificate_of, own_addresses
     from photism.server.app import create_app
     from photism.server.engine.registry import ModelRegistry
+    from photism.server.live_connections import LiveConnections
     from photism.server.run import run, server_config
     from photism.server.services import Services
 
     certificate = certificate_of(address, access)
     sockets = address.bind()
     app = create_app(
-        Services(address=address, access=access, limits=limits, registry=ModelRegistry((), limits)),
+        Services(
+            address=address,
+            access=access,
+            limits=limits,
+            registry=ModelRegistry((), limits),
+            live=LiveConnections(limits),
+        ),
         certificate_names=certificate.names if certificate else (),
     )
     if find_spec("gradio") is None:

@@ -14,6 +14,7 @@ from photism.server.access.hosts import own_hosts
 from photism.server.access.origin import OriginMiddleware
 from photism.server.access.rate_limit import RateLimitMiddleware
 from photism.server.access.root_path import RootPathMiddleware
+from photism.server.endpoints import live_drawing, live_transcription
 from photism.server.problems import install_handlers
 from photism.server.services import Services
 
@@ -28,6 +29,8 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
     app = FastAPI(title="Photism", version=__version__)
     app.state.services = services
     install_handlers(app)
+    for endpoints in (live_transcription, live_drawing):
+        app.include_router(endpoints.ROUTER)
     hosts = own_hosts(services.address, services.access, certificate_names=certificate_names)
     # Each stands around those above it.
     app.add_middleware(RateLimitMiddleware, rate=services.access.rate)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from photism.server.access.connections import BoundedH11Protocol
+from photism.server.live_connections import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
     from photism.server.access.certificates import Certificate
@@ -39,6 +40,7 @@ def server_config(app: Any, certificate: Certificate | None = None) -> uvicorn.C
         app,
         http=BoundedH11Protocol,
         ws="websockets-sansio",  # it stops reading while a message waits to be handled
+        ws_max_size=MAX_MESSAGE_BYTES,
         log_level="warning",
         access_log=False,
         server_header=False,

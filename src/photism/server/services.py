@@ -8,6 +8,7 @@ from typing import cast
 from starlette.requests import HTTPConnection
 
 from photism.server.engine.registry import ModelRegistry
+from photism.server.live_connections import LiveConnections
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 
 
@@ -20,12 +21,14 @@ class Services:
         access: who may use it.
         limits: of requests and of what is kept.
         registry: all models.
+        live: the live connections.
     """
 
     address: AddressSettings
     access: AccessSettings
     limits: LimitSettings
     registry: ModelRegistry
+    live: LiveConnections
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from photism.server.app import create_app
 from photism.server.engine.registry import ModelRegistry
+from photism.server.live_connections import LiveConnections
 from photism.server.services import Services
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 
@@ -31,6 +32,7 @@ def connect() -> Connect:
             access=access or AccessSettings(),
             limits=LimitSettings(),
             registry=ModelRegistry((), LimitSettings()),
+            live=LiveConnections(LimitSettings()),
         )
         app = create_app(services)
 

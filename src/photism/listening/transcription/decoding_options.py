@@ -124,7 +124,7 @@ class StreamingSettings:
     context_s: float = setting(
         6.0, "Audio before the new seconds that the model sees again.", unit="seconds", minimum=0, is_flag=False
     )
-    sampling_rate: float | None = sampling_rate_setting(is_flag=False)
+    sampling_rate: float | None = sampling_rate_setting()
 
     @property
     def delay_s(self) -> float:

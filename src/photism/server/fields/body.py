@@ -10,7 +10,7 @@ async def label(request: Request) -> Response:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -77,11 +77,18 @@ class RequestBody:
         kinds: settings classes.
         files: recordings that are no settings, by the names of their fields.
         has_model: whether the request may name a model.
+        without: settings of these classes that the request cannot set.
     """
 
-    def __init__(self, *kinds: type, files: Mapping[str, FileField] | None = None, has_model: bool = True) -> None:
+    def __init__(
+        self,
+        *kinds: type,
+        files: Mapping[str, FileField] | None = None,
+        has_model: bool = True,
+        without: Collection[str] = (),
+    ) -> None:
         self.kinds = (*kinds, *((ModelChoice,) if has_model else ()))
-        self.fields = FieldSet(self.kinds, files or {})
+        self.fields = FieldSet(self.kinds, files or {}, without=without)
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI description of the body, for `openapi_extra` of a route."""

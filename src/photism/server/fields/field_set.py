@@ -63,6 +63,7 @@ class FieldSet:
     Args:
         kinds: settings classes.
         files: recordings by the names of their fields.
+        without: settings that are no fields here.
 
     Attributes:
         fields: fields of settings by their names.
@@ -72,8 +73,8 @@ class FieldSet:
         required: names of the fields that a request must have.
     """
 
-    def __init__(self, kinds: Sequence[type], files: Mapping[str, FileField]) -> None:
-        found = [field for kind in kinds for field in fields_of(kind)]
+    def __init__(self, kinds: Sequence[type], files: Mapping[str, FileField], *, without: Collection[str] = ()) -> None:
+        found = [field for kind in kinds for field in fields_of(kind) if field.setting not in without]
         names = [*(field.name for field in found), *files]
         if len(set(names)) < len(names):
             raise TypeError(f"fields must have different names: {', '.join(names)}")

@@ -1,0 +1,1 @@
+"""Endpoints of the HTTP interface, a file for each."""

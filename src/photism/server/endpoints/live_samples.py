@@ -1,0 +1,177 @@
+"""Samples of a live connection: 16-bit messages as waveform, and what waits for the model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from http import HTTPStatus
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import soxr
+from numpy.typing import NDArray
+
+from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
+from photism.server.problems import Problem
+
+SAMPLE_BYTES = 2
+
+
+class SampleSink(Protocol):
+    """What receives the samples of a connection."""
+
+    def put(self, samples: NDArray[np.float32]) -> None:
+        """Append samples (T,) at 16 kHz."""
+        ...
+
+    def end(self) -> None:
+        """Mark the end of the samples."""
+        ...
+
+
+class SampleReader:
+    """Convert messages of signed 16-bit little-endian samples to a waveform at 16 kHz.
+
+    Args:
+        sink: receives the waveform.
+        sampling_rate: rate of the samples in Hz.
+    """
+
+    def __init__(self, sink: SampleSink, sampling_rate: float) -> None:
+        self._sink = sink
+        self._resampler = soxr.ResampleStream(sampling_rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
+
+    def read(self, message: bytes) -> None:
+        """Pass on the samples of a message.
+
+        Raises:
+            Problem: the message ends in the middle of a sample, or too many samples wait.
+        """
+        if len(message) % SAMPLE_BYTES:
+            raise Problem(
+                HTTPStatus.UNPROCESSABLE_ENTITY,
+                "invalid-samples",
+                f"Samples have 16 bits, so that a message has an even number of bytes; got {len(message)}.",
+                title="A message ends in the middle of a sample.",
+                remedy="Send whole samples in each binary message.",
+            )
+        samples = np.frombuffer(message, "<i2").astype(np.float32) / 2**15
+        self._sink.put(self._resampler.resample_chunk(samples))
+
+    def end(self) -> None:
+        """Pass on the samples that the resampler holds, and end."""
+        self._sink.put(self._resampler.resample_chunk(np.empty(0, np.float32), last=True))
+        self._sink.end()
+
+
+class SampleQueue:
+    """All samples that wait for the model, up to a limit.
+
+    Args:
+        max_samples: number of samples that may wait.
+    """
+
+    def __init__(self, max_samples: int) -> None:
+        self._max_samples = max_samples
+        self._blocks: deque[NDArray[np.float32]] = deque()
+        self._count, self._ended = 0, False
+        self._changed = asyncio.Event()
+
+    def put(self, samples: NDArray[np.float32]) -> None:
+        """Append samples (T,).
+
+        Raises:
+            Problem: too many wait. None is ever dropped, since words would be missing in the transcript.
+        """
+        if self._count + len(samples) > self._max_samples:
+            seconds = self._max_samples / SAMPLING_RATE
+            raise Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "too-far-ahead",
+                f"More than {seconds:g} s of samples wait for the model.",
+                title="Samples arrive faster than they are processed.",
+                remedy="Send samples as they are recorded. If this happens at that rate, the server is too slow or has "
+                "too many visitors. Send a file to /v1/audio/transcriptions instead.",
+            )
+        if len(samples):
+            self._blocks.append(samples)
+            self._count += len(samples)
+            self._changed.set()
+
+    def end(self) -> None:
+        """Mark the end of the samples."""
+        self._ended = True
+        self._changed.set()
+
+    async def take(self, count: int) -> NDArray[np.float32]:
+        """Wait for a number of samples and return them; at the end there are fewer, and finally none."""
+        while self._count < count and not self._ended:
+            self._changed.clear()
+            await self._changed.wait()
+        waiting = np.concatenate([np.empty(0, np.float32), *self._blocks])
+        self._blocks = deque([waiting[count:].copy()])
+        self._count = len(self._blocks[0])
+        return waiting[:count]
+
+
+class LiveWindow(NamedTuple):
+    """The newest samples of a connection.
+
+    Attributes:
+        samples: samples (T,) float32 at 16 kHz.
+        start_s, end_s: times of its first sample and after its last, from the start of the connection.
+        skipped: number of windows that ended before this one, and were not returned because the model was busy.
+    """
+
+    samples: NDArray[np.float32]
+    start_s: float
+    end_s: float
+    skipped: int
+
+
+class NewestWindow:
+    """The newest samples of a connection; older ones are dropped.
+
+    Args:
+        length: number of samples in a window.
+        hop: number of new samples in a window.
+    """
+
+    def __init__(self, *, length: int, hop: int) -> None:
+        self._length, self._hop = length, hop
+        self._blocks: deque[NDArray[np.float32]] = deque()
+        self._held = self._total = self._returned = 0  # samples: held, received, and before the end of the last window
+        self._ended = False
+        self._changed = asyncio.Event()
+
+    def put(self, samples: NDArray[np.float32]) -> None:
+        """Append samples (T,)."""
+        if not len(samples):
+            return
+        self._total += len(samples)
+        self._blocks.append(samples[-self._length :])
+        self._held += len(self._blocks[-1])
+        while self._held - len(self._blocks[0]) >= self._length:
+            self._held -= len(self._blocks.popleft())
+        self._changed.set()
+
+    def end(self) -> None:
+        """Mark the end of the samples."""
+        self._ended = True
+        self._changed.set()
+
+    async def next(self) -> LiveWindow | None:
+        """Wait for a hop of new samples, and return the newest window; after the last one, None.
+
+        The first windows are shorter than the others. At the end, a window may have fewer new samples.
+        """
+        while self._total < max(self._returned + self._hop, FRAME_SAMPLES) and not self._ended:
+            self._changed.clear()
+            await self._changed.wait()
+        if self._total == self._returned or self._total < FRAME_SAMPLES:
+            return None
+        samples = np.concatenate(self._blocks)[-self._length :]
+        skipped = max(0, (self._total - self._returned) // self._hop - 1)
+        self._returned = self._total
+        start_s, end_s = ((self._total - before) / SAMPLING_RATE for before in (len(samples), 0))
+        return LiveWindow(samples, start_s, end_s, skipped)

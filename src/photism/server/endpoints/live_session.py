@@ -1,0 +1,211 @@
+"""Protocol of live connections: a message with settings, then samples in, results out, and problems before the close.
+
+The client sends
+
+    {"sampling_rate": 48000, …}     settings, as the fields of a request
+    bytes                           signed 16-bit little-endian mono samples, in messages of any length
+    {"type": "end"}                 after the last samples
+
+and the server {"type": "ready", …} when the model is loaded, results, and after the last one it closes with the code
+1000. After a problem it sends {"type": "error", "problem": {…}} and closes with the code 4000 + the problem's status.
+
+A task reads all the time, so that a closed connection ends the work at its next step; another one computes, in the
+queue of the model, and sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack, suppress
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from photism.server.answers.run import cancelled_problem
+from photism.server.endpoints.live_samples import SampleReader, SampleSink
+from photism.server.engine.entries import ModelEntry
+from photism.server.engine.ticket import Cancelled, Ticket
+from photism.server.fields.body import Given, RequestBody
+from photism.server.problems import Problem, problem_for
+from photism.server.services import services_of
+
+SUBPROTOCOL = "photism"
+"""Subprotocol that is accepted if a client offers it. A browser offers a second one next to it, which has its token."""
+SETTINGS_S = 10.0
+"""Time in which the settings have to arrive."""
+IDLE_S = 60.0
+"""Time without a message after which a connection is closed."""
+SEND_S = 5.0
+"""Time in which a client has to accept the message before the close."""
+NORMAL, GOING_AWAY, PROBLEM = 1000, 1001, 4000
+"""Codes of the close; to that of a problem its status is added."""
+SHUTTING_DOWN = "shutting-down"
+END = {"type": "end"}
+"""Message after the last samples."""
+
+Result = TypeVar("Result")
+
+
+async def serve_live(
+    websocket: WebSocket, body: RequestBody, serve: Callable[[LiveSession, Given], Awaitable[None]]
+) -> None:
+    """Serve a live connection until one of the two sides closes it.
+
+    Args:
+        websocket: the connection, which is not accepted yet.
+        body: what the message with the settings may have.
+        serve: called with the session and the settings; when it returns, the connection is closed.
+    """
+    with ExitStack() as stack:
+        try:
+            leaving = stack.enter_context(services_of(websocket).live.place(websocket.state.client))
+        except Problem as problem:
+            await websocket.send_denial_response(problem.response(websocket.url.path))
+            return
+        await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
+        session = LiveSession(websocket)
+        with suppress(WebSocketDisconnect):
+            try:
+                await _first_of(_until_shutdown(leaving), session.start(body, serve))
+                await websocket.close(NORMAL)
+            except WebSocketDisconnect:
+                raise
+            except Cancelled:  # together with all works, while the server ends
+                await session.fail(cancelled_problem(by_client=False))
+            except Exception as error:
+                await session.fail(problem_for(websocket, error))
+
+
+class LiveSession:
+    """A connection that is accepted.
+
+    Args:
+        websocket: the connection.
+
+    Attributes:
+        services: what endpoints need.
+        is_local: whether the client is on this machine.
+    """
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.services = services_of(websocket)
+        self.is_local: bool = websocket.state.is_local
+        self._websocket, self._client = websocket, str(websocket.state.client)
+
+    async def start(self, body: RequestBody, serve: Callable[[LiveSession, Given], Awaitable[None]]) -> None:
+        """Read the settings, and serve the connection with them.
+
+        Raises:
+            Problem: they do not arrive in time, or cannot be used.
+            WebSocketDisconnect: the client has closed the connection.
+        """
+        message = await self._receive(SETTINGS_S, "settings")
+        await serve(self, body.check(self._websocket, _json_object(message, "The first message")))
+
+    async def run(self, sink: SampleSink, sampling_rate: float, work: Coroutine[Any, Any, None]) -> None:
+        """Read samples into a sink until the work is done that takes them from there.
+
+        Raises:
+            Problem: the client has sent something else than samples, or nothing for long.
+            WebSocketDisconnect: the client has closed the connection; the work was cancelled.
+        """
+        await _first_of(self._read(SampleReader(sink, sampling_rate)), work)
+
+    async def compute(self, entry: ModelEntry, work: Callable[[Any, Ticket], Result]) -> Result:
+        """Run a short work in the queue of a model.
+
+        Raises:
+            Busy: the queue is full, or the work has waited for too long.
+        """
+        ticket = Ticket(self._client)
+        self._websocket.state.model, self._websocket.state.ticket = entry.name, ticket  # for the log
+        return await self.services.registry.run(entry, work, ticket)
+
+    async def send(self, kind: str, **fields: Any) -> None:
+        """Send a message of a type."""
+        await self._websocket.send_text(json.dumps({"type": kind, **fields}, ensure_ascii=False))
+
+    async def send_bytes(self, data: bytes) -> None:
+        """Send a binary message."""
+        await self._websocket.send_bytes(data)
+
+    async def fail(self, problem: Problem) -> None:
+        """Send a problem and close the connection."""
+        code = GOING_AWAY if problem.name == SHUTTING_DOWN else PROBLEM + problem.status
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.send("error", problem=problem.as_dict()), SEND_S)
+            await asyncio.wait_for(self._websocket.close(code, problem.title), SEND_S)
+
+    async def _read(self, reader: SampleReader) -> None:
+        """Read samples, and after their end wait for the client to close the connection."""
+        while isinstance(message := await self._receive(IDLE_S, "samples"), bytes):
+            reader.read(message)
+        if _json_object(message, "A text message after the first one") != END:
+            raise _invalid_message(f"The only text message after the first one is {json.dumps(END)}.")
+        reader.end()
+        await self._receive(None, "nothing")
+        raise _invalid_message(f"After {json.dumps(END)} there can be no further message.")
+
+    async def _receive(self, timeout_s: float | None, awaited: str) -> str | bytes:
+        """Return the next message.
+
+        Raises:
+            Problem: it does not arrive in time.
+            WebSocketDisconnect: the client has closed the connection.
+        """
+        try:
+            message = await asyncio.wait_for(self._websocket.receive(), timeout_s)
+        except asyncio.TimeoutError:
+            raise Problem(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "idle",
+                f"There were no {awaited} for {timeout_s:g} s.",
+                title="The client has sent nothing for too long.",
+                remedy="Send samples all the time, also those of silence, and close a connection that is not used.",
+            ) from None
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"], message.get("reason"))
+        text = message.get("text")
+        return message["bytes"] if text is None else text
+
+
+def _json_object(message: str | bytes, subject: str) -> dict[str, Any]:
+    """Return the object of a text message."""
+    try:
+        if isinstance(message, str) and isinstance(found := json.loads(message), dict):
+            return found
+    except (ValueError, RecursionError):
+        pass
+    raise _invalid_message(f"{subject} must be a text message with a JSON object.")
+
+
+def _invalid_message(detail: str) -> Problem:
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-message",
+        detail,
+        title="A message cannot be used.",
+        remedy="Send settings as a JSON object, {} for the defaults, then samples as binary messages, then the end.",
+    )
+
+
+async def _until_shutdown(leaving: asyncio.Event) -> None:
+    """Raise the problem of a shutdown when there is one."""
+    await leaving.wait()
+    raise cancelled_problem(by_client=False)
+
+
+async def _first_of(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Wait for the first of several coroutines to end, cancel the others, and raise its error if it has one."""
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
