@@ -84,6 +84,7 @@ class Declaration:
         is_field: whether a request may set it, by default if it is a flag; paths and settings of the machine are the
             server's alone.
         parse_field: in place of `parse` for the text of a request; it opens no file.
+        field_minimum, field_maximum: inclusive bounds of a number in a request, where a server needs closer ones.
     """
 
     description: str
@@ -104,6 +105,8 @@ class Declaration:
     file: Literal["recording", "image"] | None = None
     is_field: bool | None = None
     parse_field: Callable[[Any], Any] | None = None
+    field_minimum: float | None = None
+    field_maximum: float | None = None
 
     @property
     def allowed(self) -> str:

@@ -120,6 +120,7 @@ class SoundSettings:
         unit="seconds",
         above=0,
         maximum=MAX_LENGTH_S,
+        field_maximum=60,
         flag="--seconds",
     )
     num_inference_steps: int | None = setting(
@@ -127,6 +128,7 @@ class SoundSettings:
         "Number of denoising steps. Default: 25 with the schedulers dpm++ and unipc, 4 with lcm and tcd, else 200.",
         minimum=1,
         flag="--steps",
+        field_maximum=1000,
     )
     guidance_scale: float | None = setting(
         None,
@@ -144,6 +146,7 @@ class SoundSettings:
         "Number of candidates to generate for each text; CLAP ranks them by their similarity to the text.",
         minimum=1,
         flag="--candidates",
+        field_maximum=16,
     )
     eta: float = setting(
         0.0, "Amount of fresh noise at each step of the scheduler ddim.", minimum=0, maximum=1, is_flag=False
@@ -158,6 +161,7 @@ class SoundSettings:
         "Number of hidden states that the language model generates. Default: the checkpoint's, or else 8, and 512 for "
         "speech.",
         minimum=1,
+        field_maximum=4096,
     )
     transcription: str | Sequence[str] | None = setting(None, "Words to speak, for a checkpoint that generates speech.")
     audio: Any = setting(

@@ -54,7 +54,7 @@ class ImageSettings:
     """Settings that an image and a frame of a film have in common."""
 
     num_inference_steps: int | None = setting(
-        None, "Number of denoising steps. Default: the model's.", minimum=1, flag="--steps"
+        None, "Number of denoising steps. Default: the model's.", minimum=1, flag="--steps", field_maximum=1000
     )
     guidance_scale: float | None = setting(
         None,

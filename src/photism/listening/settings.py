@@ -56,6 +56,7 @@ def _hop_s() -> Any:
         "of it.",
         unit="seconds",
         above=0,
+        field_minimum=0.01,
         flag="--hop",
     )
 

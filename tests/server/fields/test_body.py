@@ -91,7 +91,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_a_form_is_converted(server: Server) -> None:
     data = {"steps": "4", "guidance_scale": "2", "long_text": "true", "negative": "/etc/passwd", "track": "1"}
-    response = server.post("/draw", files={"file": ("secret.wav", WAV)}, data=data)
+    response = server.post("/draw", files={"file": ("folder/secret.wav", WAV)}, data=data)
     assert response.status_code == 200, response.text
     assert server.given is not None
     settings = server.given.settings(DrawSettings)
@@ -101,7 +101,7 @@ def test_a_form_is_converted(server: Server) -> None:
     assert server.given.sound.name == "file"
     assert server.given.sound.decoded is not None
     assert server.given.sound.decoded.duration_s == pytest.approx(0.5)
-    assert server.given.filenames == {"file": "secret.wav"}
+    assert server.given.filenames == {"file": ("secret.wav",)}
     assert not list(server.folder.iterdir())
 
 
@@ -134,9 +134,19 @@ def test_lists_are_repeated_in_a_form(server: Server) -> None:
         ({"file": "?"}, 422, "file", "file is not valid base64"),
         ({"file": [CODED, CODED]}, 422, "file", "file must be given once; got it 2 times"),
         ({"file": "https://example.org/a.wav"}, 422, "file", "this server does not download any"),
-        ({"file": CODED, "steps": "4"}, 422, "steps", "steps must be a whole number, at least 1; got '4'"),
-        ({"file": CODED, "steps": True}, 422, "steps", "steps must be a whole number, at least 1; got true"),
-        ({"file": CODED, "steps": 0}, 422, "steps", "steps must be at least 1; got 0"),
+        (
+            {"file": CODED, "steps": "4"},
+            422,
+            "steps",
+            "steps must be a whole number, at least 1 and at most 1000; got '4'",
+        ),
+        (
+            {"file": CODED, "steps": True},
+            422,
+            "steps",
+            "steps must be a whole number, at least 1 and at most 1000; got true",
+        ),
+        ({"file": CODED, "steps": 0}, 422, "steps", "steps must be a whole number, at least 1 and at most 1000; got 0"),
         ({"file": CODED, "images": None}, 422, "images", "images must be a whole number, at least 1; got null"),
         ({"file": CODED, "guidance_scale": 10**400}, 422, "guidance_scale", "got a number with many digits"),
         ({"file": CODED, "text": ["a"]}, 422, "text", "text must be a text; got a list"),
@@ -192,9 +202,14 @@ def test_a_mistake_in_a_form_names_its_field(server: Server) -> None:
         return problem["status"], problem["field"], problem["detail"]
 
     files = {"file": WAV}
-    assert of(files=files, data={"steps": "many"})[2] == "steps must be a whole number, at least 1; got 'many'"
+    assert (
+        of(files=files, data={"steps": "many"})[2]
+        == "steps must be a whole number, at least 1 and at most 1000; got 'many'"
+    )
     assert of(files=files, data={"steps": ["1", "2"]})[2] == "steps must be given once; got it 2 times"
-    assert of(files={**files, "steps": b"4"})[2] == "steps must be a whole number, at least 1; got a file"
+    assert (
+        of(files={**files, "steps": b"4"})[2] == "steps must be a whole number, at least 1 and at most 1000; got a file"
+    )
     assert of(files={"image": WAV}, data={"file": "text"})[:2] == (422, "file")
     assert of(files=[("file", WAV), ("file", WAV)])[2] == "file must be given once; got it 2 times"
     assert of(files={"file": b""})[:2] == (422, "file")

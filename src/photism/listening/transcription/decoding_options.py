@@ -24,6 +24,7 @@ class DecodingSettings:
         "Beam width, the number of hypotheses that the search keeps; 1 is greedy decoding. Default: 1, or 100 with hot "
         "words or a language model.",
         minimum=1,
+        field_maximum=1000,
     )
     hot_words: tuple[str, ...] = setting(
         (),
@@ -91,6 +92,7 @@ class EmissionSettings:
         "otherwise, only for recordings that do not fit into memory at once.",
         unit="seconds",
         above=0,
+        field_minimum=1,
         flag="--window",
     )
     batch_size: int = batch_size_setting()

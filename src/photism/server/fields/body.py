@@ -49,13 +49,14 @@ class Given:
 
     Attributes:
         sounds: recordings by the names of file fields; a field that is not given has none.
-        filenames: what the client calls its files, by the names of fields.
+        filenames: what the client calls its files, without folders, by the names of fields and in their order; by
+            default the name of the field.
         model: name of the model; None for the first of its kind.
         fields: names of the fields that were given.
     """
 
     sounds: Mapping[str, tuple[SoundFile, ...]]
-    filenames: Mapping[str, str]
+    filenames: Mapping[str, tuple[str, ...]]
     model: str | None
     fields: frozenset[str]
     _settings: Mapping[type, Any]
@@ -100,11 +101,14 @@ class RequestBody:
         """Check a JSON object without files, such as the first message of a WebSocket.
 
         Raises:
-            Problem: a field cannot be used.
+            Problem: a field cannot be used, or is a file.
         """
         self._name_fields(connection)
         try:
             values = self.fields.of_json(body)
+            for name in values.files:
+                status = HTTPStatus.UNPROCESSABLE_ENTITY
+                raise Problem(status, "invalid-field", f"{name} is a file, which cannot be sent here", field=name)
             made = {kind: self._make(kind, values.settings) for kind in self.kinds}
         except InputError as error:
             raise problem_for(connection, error) from error
@@ -147,7 +151,7 @@ class RequestBody:
         for name in saved.keys() & self.fields.fields.keys():
             values.settings[name] = await _read_files(self.fields.fields[name], saved[name], reader, reading, uploads)
         made = {kind: self._make(kind, values.settings) for kind in self.kinds}
-        filenames = {name: each.filename for name, found in saved.items() for each in found if each.filename}
+        filenames = {name: tuple(each.filename or name for each in found) for name, found in saved.items()}
         return self._given(values, sounds, filenames, made)
 
     async def _values(self, request: Request, reader: RequestReader, uploads: Uploads) -> Values:
@@ -182,7 +186,7 @@ class RequestBody:
         self,
         values: Values,
         sounds: Mapping[str, tuple[SoundFile, ...]],
-        filenames: Mapping[str, str],
+        filenames: Mapping[str, tuple[str, ...]],
         made: Mapping[type, Any],
     ) -> Given:
         model = made[ModelChoice].model if ModelChoice in made else None

@@ -8,15 +8,13 @@ from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
 
-from photism.server.fields.schema import Field, field_name, fields_of, file_schema, schema
+from photism.server.fields.schema import MAX_FILES, Field, field_name, fields_of, file_schema, schema
 from photism.server.fields.upload import Upload
 from photism.server.fields.values import form_value, json_value, shown
 from photism.server.problems import Problem
 from photism.settings import PEER_WORDS, declarations
 
 URL_SCHEMES = ("http://", "https://")
-MAX_FILES = 16
-"""Most files of one field."""
 
 FileSource: TypeAlias = Upload | str
 """A file of a form; or a text that stands for a file, base64 or a URL."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from starlette.requests import Request
@@ -107,8 +108,7 @@ class _Form:
         self._name = _decoded(options[b"name"], "the name of a part")
         if b"filename" in options:
             path, self._file = self._uploads.open()
-            filename = options[b"filename"].decode("utf8", "replace")
-            self.parts.append((self._name, Upload(path, filename or None)))
+            self.parts.append((self._name, Upload(path, _base_name(options[b"filename"]))))
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         if self._file is not None:
@@ -135,6 +135,12 @@ class _Form:
 
     def _complete(self) -> None:
         self.is_complete = True
+
+
+def _base_name(filename: bytes) -> str | None:
+    """Return the last part of a file name, printable; None if there is none."""
+    name = PurePosixPath(filename.decode("utf8", "replace").replace("\\", "/")).name
+    return "".join(character for character in name if character.isprintable()) or None
 
 
 def _decoded(data: bytes, name: str) -> str:

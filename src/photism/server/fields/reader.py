@@ -1,4 +1,4 @@
-"""Recordings and images of a request, read within limits in threads of their own."""
+"""Recordings and images of requests, decoded within limits in threads and processes of their own."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
 from photism.errors import InputError
+from photism.server.fields.decoding_process import DecodingProcesses, TooLongError
 from photism.server.fields.field_set import URL_SCHEMES
 from photism.server.fields.upload import MEGABYTE, Upload, Uploads, too_large
 from photism.server.problems import Problem, without_folders
@@ -33,7 +34,7 @@ MAX_DOWNLOAD_S = 60.0
 
 
 class RequestReader:
-    """Limits of what requests may carry, and the threads that decode it.
+    """Limits of what requests may carry, and the threads and processes that decode it.
 
     Args:
         create: creates an empty private file.
@@ -58,10 +59,12 @@ class RequestReader:
         self.max_seconds, self.max_long_seconds = max_seconds, max_long_seconds
         self.allow_urls = allow_urls
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="photism-decoding")
+        self._decoding = DecodingProcesses(workers)
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads and processes."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._decoding.close()
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Return the result of a function that runs in a decoding thread."""
@@ -96,7 +99,16 @@ class RequestReader:
             Problem: it is not audio, or longer than allowed.
         """
         limit_s = self.max_long_seconds if is_long else self.max_seconds
-        return await self.run(lambda: _read_sound(name, upload.path, reading, limit_s, is_held=not is_long))
+        try:
+            return await self.run(
+                lambda: self._decoding.read(upload.path, name, reading, limit_s=limit_s, is_held=not is_long)
+            )
+        except TooLongError as error:
+            status, allowed = HTTPStatus.UNPROCESSABLE_ENTITY, f"at most {limit_s:g} s"
+            remedy = "Cut the recording."
+            raise Problem(status, "too-long", str(error), field=name, allowed=allowed, remedy=remedy) from None
+        except InputError as error:
+            raise _unreadable(name, str(error)) from None
 
     async def read_image(self, name: str, upload: Upload, uploads: Uploads) -> Image:
         """Return an image that is decoded.
@@ -147,35 +159,6 @@ def _download(name: str, url: str, uploads: Uploads) -> Upload:
     with file:
         file.write(data.getbuffer())
     return Upload(path, None)
-
-
-def _read_sound(name: str, path: Path, reading: ReadingSettings, limit_s: float, *, is_held: bool) -> SoundFile:
-    from photism.audio.streaming import stream_samples
-    from photism.audio.waveform import SAMPLING_RATE, load_waveform
-
-    sound = SoundFile(path, name, reading)
-    try:
-        if is_held:
-            waveform = load_waveform(sound, max_duration_s=limit_s)
-            return SoundFile(path, name, reading, decoded=waveform)
-        count = 0
-        for block in stream_samples(sound, warnings=[]):
-            count += len(block)
-            if count > limit_s * SAMPLING_RATE:
-                raise InputError("longer than max_duration_s")
-    except InputError as error:
-        if "longer than max_duration_s" in str(error):
-            allowed = f"at most {limit_s:g} s"
-            raise Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
-                "too-long",
-                f"{name} must be {allowed} long",
-                field=name,
-                allowed=allowed,
-                remedy="Cut the recording.",
-            ) from None
-        raise _unreadable(name, str(error)) from None
-    return sound
 
 
 def _read_image(name: str, path: Path, uploads: Uploads) -> Image:

@@ -10,6 +10,12 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from photism.settings import REQUIRED, Declaration, declarations, value_type
 
+MAX_CHARACTERS = 4096
+"""Longest text."""
+MAX_FILES = 16
+"""Most files of one field."""
+MAX_ITEMS = 1000
+"""Longest list of texts or numbers."""
 JSON_TYPES: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 NUMBERS = (int, float)
@@ -28,7 +34,7 @@ class Field:
         name: in requests: that of the flag, with underscores.
         setting: name of the setting.
         kind: settings class.
-        declaration: what is declared of the setting.
+        declaration: what is declared of the setting, with the bounds of requests.
         default: its default; `REQUIRED` if it has none.
         types: types of a single value in JSON: some of bool, int, float and str.
         is_list: whether the value is a list of these.
@@ -88,7 +94,7 @@ def fields_of(kind: type) -> list[Field]:
                 name=field_name(name, declared),
                 setting=name,
                 kind=kind,
-                declaration=declared,
+                declaration=_within_requests(declared),
                 default=defaults[name],
                 types=scalars,
                 is_list=is_list,
@@ -96,6 +102,13 @@ def fields_of(kind: type) -> list[Field]:
             )
         )
     return found
+
+
+def _within_requests(declared: Declaration) -> Declaration:
+    """Return a declaration with the bounds of requests."""
+    lower = {} if declared.field_minimum is None else {"minimum": declared.field_minimum, "above": None}
+    upper = {} if declared.field_maximum is None else {"maximum": declared.field_maximum, "below": None}
+    return dataclasses.replace(declared, **lower, **upper)
 
 
 def field_name(name: str, declared: Declaration) -> str:
@@ -115,9 +128,11 @@ def schema(field: Field, *, is_form: bool) -> dict[str, Any]:
         one = file_schema(declared.file, is_form=is_form)
     else:
         names = sorted(JSON_TYPES[each] for each in field.types)
-        one = {"type": names[0] if len(names) == 1 else names}
+        one: dict[str, Any] = {"type": names[0] if len(names) == 1 else names}
         if declared.choices is not None:
             one["enum"] = list(declared.choices)
+        elif str in field.types:
+            one["maxLength"] = MAX_CHARACTERS
         bounds = {
             "minimum": declared.minimum,
             "exclusiveMinimum": declared.above,
@@ -126,7 +141,8 @@ def schema(field: Field, *, is_form: bool) -> dict[str, Any]:
         }
         if any(each in NUMBERS for each in field.types):
             one |= {name: bound for name, bound in bounds.items() if bound is not None}
-    whole: dict[str, Any] = {"type": "array", "items": one} if field.is_list else one
+    most = MAX_ITEMS if declared.file is None else MAX_FILES
+    whole: dict[str, Any] = {"type": "array", "items": one, "maxItems": most} if field.is_list else one
     if field.is_nullable and not is_form:
         whole = {"anyOf": [whole, {"type": "null"}]}
     unit = f" ({declared.unit})" if declared.unit else ""

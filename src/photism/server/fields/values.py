@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from photism.errors import InputError
-from photism.server.fields.schema import Field
+from photism.server.fields.schema import MAX_CHARACTERS, MAX_ITEMS, Field
 from photism.server.problems import Problem
 from photism.settings import SettingError
 
@@ -30,7 +30,7 @@ def json_value(field: Field, value: Any) -> Any:
     if field.is_list:
         if not isinstance(value, list):
             raise wrong_value(field, value)
-        return _parsed(field, [_single(field, each, _of_json) for each in value])
+        return _parsed(field, _items(field, value, _of_json))
     return _parsed(field, _single(field, value, _of_json))
 
 
@@ -41,7 +41,7 @@ def form_value(field: Field, texts: Sequence[str]) -> Any:
         Problem: a text cannot be converted to the field's type, or there are several and the field is not a list.
     """
     if field.is_list:
-        return _parsed(field, [_single(field, each, _of_text) for each in texts])
+        return _parsed(field, _items(field, texts, _of_text))
     if len(texts) != 1:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -56,13 +56,12 @@ def form_value(field: Field, texts: Sequence[str]) -> Any:
 
 def wrong_value(field: Field, value: Any) -> Problem:
     """Return the problem of a value that is not of a field's type."""
-    return Problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-        "invalid-field",
-        f"{field.name} must be {field.allowed}; got {shown(value)}",
-        field=field.name,
-        allowed=field.allowed,
-    )
+    return _invalid(field, f"must be {field.allowed}; got {shown(value)}")
+
+
+def _invalid(field: Field, problem: str) -> Problem:
+    status, allowed = HTTPStatus.UNPROCESSABLE_ENTITY, field.allowed
+    return Problem(status, "invalid-field", f"{field.name} {problem}", field=field.name, allowed=allowed)
 
 
 def shown(value: Any) -> str:
@@ -79,12 +78,24 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
 
 
+def _items(field: Field, values: Sequence[Any], convert: Callable[[Any, type], Any]) -> list[Any]:
+    """Return the items of a list that is not too long."""
+    if len(values) > MAX_ITEMS:
+        raise _invalid(field, f"must have at most {MAX_ITEMS} items; got {len(values)}")
+    return [_single(field, each, convert) for each in values]
+
+
 def _single(field: Field, value: Any, convert: Callable[[Any, type], Any]) -> Any:
     """Return a value of the first type of a field that it can be converted to."""
     for type_ in field.types:
         converted = convert(value, type_)
-        if converted is not WRONG:
-            return converted
+        if converted is WRONG:
+            continue
+        if isinstance(converted, str) and len(converted) > MAX_CHARACTERS:
+            raise _invalid(field, f"must have at most {MAX_CHARACTERS} characters; got {len(converted)}")
+        if not field.declaration.allows(converted):
+            raise wrong_value(field, value)
+        return converted
     raise wrong_value(field, value)
 
 
