@@ -94,7 +94,7 @@ class Problem(Exception):
     def response(self, path: str) -> Response:
         """Return the response to a request for a path."""
         content = self.as_dict()
-        if path.startswith(OPENAI_PATHS):
+        if any(each in path for each in OPENAI_PATHS):  # which a root path may precede
             message = " ".join(filter(None, (self.detail, self.remedy)))
             type_ = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
             content["error"] = {"message": message, "type": type_, "param": self.field, "code": self.name}

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from photism.files import atomic_path
+from photism.server.access.hosts import host_name
 from photism.server.settings import AccessSettings, AddressSettings
 from photism.settings import SettingError
 
@@ -65,18 +66,19 @@ def read_certificate(path: Path, key_path: Path) -> Certificate:
         SettingError: a file cannot be read, is not PEM, is encrypted, or belongs to another one, or the certificate is
             not valid now.
     """
+    pem, key_pem = _read("tls_cert", path), _read("tls_key", key_path)
     try:
-        certificate = x509.load_pem_x509_certificates(_read("tls_cert", path))[0]
+        certificate = x509.load_pem_x509_certificates(pem)[0]
     except ValueError:
         raise SettingError("tls_cert", f"{path} has no certificate in PEM format") from None
     try:
-        key: Any = serialization.load_pem_private_key(_read("tls_key", key_path), None)
+        key: Any = serialization.load_pem_private_key(key_pem, None)
     except TypeError:
         raise SettingError("tls_key", f"{key_path} is encrypted: decrypt it, with `openssl pkey`") from None
     except ValueError:
         raise SettingError("tls_key", f"{key_path} has no private key in PEM format") from None
     if key.public_key() != certificate.public_key():
-        raise SettingError("tls_key", f"{key_path} is not the key of {{}} {path}", "tls_cert")
+        raise SettingError("tls_key", "{} is not the key of {} {}", str(key_path), "tls_cert", str(path))
     for is_wrong, end in (
         (certificate.not_valid_after_utc < _now(), f"expired on {certificate.not_valid_after_utc:%Y-%m-%d}"),
         (certificate.not_valid_before_utc > _now(), f"is valid from {certificate.not_valid_before_utc:%Y-%m-%d}"),
@@ -125,8 +127,7 @@ def self_signed_certificate(names: Sequence[str], folder: Path | None = None) ->
 
 def own_names(address: AddressSettings, access: AccessSettings) -> list[str]:
     """Return the names and addresses under which visitors may reach the server, for its certificate."""
-    given = [each.partition(":")[0] for each in access.allowed_host if not each.startswith("[")]
-    names = ["localhost", "127.0.0.1", "::1", *given]
+    names = ["localhost", "127.0.0.1", "::1", *map(host_name, access.allowed_host)]
     if address.is_local():
         names.append(address.host)
     else:

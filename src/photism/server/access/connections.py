@@ -26,8 +26,8 @@ RETRY_AFTER_S = 5
 class BoundedH11Protocol(H11Protocol):
     """HTTP connection of uvicorn that is refused when there are too many, and closed when its request is late.
 
-    uvicorn itself limits the size of the headers (16 KiB) and the time between requests (5 s), but it waits without end
-    for the rest of a request's headers, and answers too many requests without Retry-After.
+    uvicorn itself refuses headers that have no end after 16 KiB, and closes a connection 5 s after its last answer. But
+    it waits without end for the rest of a request's headers, and answers too many requests without Retry-After.
     """
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
