@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import re
 import socket
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from photism.settings import SettingError, setting, settings
 
@@ -51,9 +52,11 @@ class AddressSettings:
         """Check the settings that depend on one another.
 
         Raises:
-            SettingError: a certificate has no key or a key no certificate, there are two certificates, or the path
-                is not absolute.
+            SettingError: the host is empty, a certificate or its key is missing, there are two certificates, or the
+                root path is no path.
         """
+        if not self.host:
+            raise SettingError("host", "must not be empty")
         for name, value, other, other_value in (
             ("tls_cert", self.tls_cert, "tls_key", self.tls_key),
             ("tls_key", self.tls_key, "tls_cert", self.tls_cert),
@@ -62,8 +65,8 @@ class AddressSettings:
                 raise SettingError(name, "must be given together with {}", other)
         if self.tls_self_signed and self.tls_cert is not None:
             raise SettingError("tls_self_signed", "cannot be combined with {}", "tls_cert")
-        if self.root_path and (not self.root_path.startswith("/") or self.root_path.endswith("/")):
-            raise SettingError("root_path", f"must begin with / and not end with it; got {self.root_path}")
+        if not re.fullmatch(r"(/[\w.~-]+)*", self.root_path, re.ASCII):
+            raise SettingError("root_path", f"must be /NAME or /NAME/NAME; got {self.root_path}")
 
     @property
     def is_https(self) -> bool:
@@ -92,19 +95,21 @@ class AddressSettings:
             SettingError: an address does not exist on this machine, or the port is in use.
         """
         bound: list[socket.socket] = []
+        missing: OSError | None = None
         try:
-            for family, _, _, _, address in _resolve(self.host, self.port):
-                each = socket.socket(family)
-                bound.append(each)
-                each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as after a server that has just stopped
-                if family == socket.AF_INET6:  # or :: would take the port of 0.0.0.0 too
-                    each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                each.bind(address)
+            for family, address in self._addresses():
+                try:
+                    bound.append(_bind(family, address))
+                except OSError as error:
+                    if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                        raise
+                    missing = error  # such as ::1, an address of localhost on machines without IPv6 too
+            if missing is not None and not bound:
+                raise missing
         except OSError as error:
             for each in bound:
                 each.close()
-            problem = f"{self.host} {{}} {self.port} cannot be used ({error.strerror}); give another port or host"
-            raise SettingError("host", problem, "port") from None
+            raise self._unusable(error) from None
         return bound
 
     def is_local(self) -> bool:
@@ -113,12 +118,33 @@ class AddressSettings:
         Raises:
             SettingError: the host name has no address.
         """
+        return all(is_loopback(str(address[0])) for _, address in self._addresses())
+
+    def _addresses(self) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
+        """Return the distinct addresses of the host, each with its family."""
         try:
-            found = _resolve(self.host, self.port)
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         except OSError as error:
-            problem = f"{self.host} {{}} {self.port} cannot be used ({error.strerror}); give another port or host"
-            raise SettingError("host", problem, "port") from None
-        return all(is_loopback(str(address[0])) for *_, address in found)
+            raise self._unusable(error) from None
+        return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+    def _unusable(self, error: OSError) -> SettingError:
+        problem = f"{self.host} {{}} {self.port} cannot be used ({error.strerror}); give another port or host"
+        return SettingError("host", problem, "port")
+
+
+def _bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    """Return a TCP socket that is bound to an address."""
+    found = socket.socket(family)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as after a server that has just stopped
+        if family == socket.AF_INET6:  # or :: would take the port of 0.0.0.0 too
+            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        found.bind(address)
+    except OSError:
+        found.close()
+        raise
+    return found
 
 
 def is_loopback(address: str) -> bool:
@@ -178,7 +204,7 @@ class AccessSettings:
 
     def __repr__(self) -> str:
         """Return the settings without the secrets."""
-        shown = (f"{name}={'…' if name in SECRETS and value else value!r}" for name, value in vars(self).items())
+        shown = (f"{name}={'…' if name in SECRETS and value else repr(value)}" for name, value in vars(self).items())
         return f"{type(self).__name__}({', '.join(shown)})"
 
     def with_environment(self, environment: Mapping[str, str] = os.environ) -> Self:
@@ -257,9 +283,3 @@ class ModelsSettings:
         "Further model, under a name; its kind is read from its files. May be given several times.",
         metavar="NAME=FOLDER|ID",
     )
-
-
-def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, int, int, str, tuple[str | int, ...]]]:
-    """Return the distinct addresses of a host."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys(found))  # pyright: ignore[reportReturnType]
