@@ -28,6 +28,14 @@ NAT64 = ip_network("64:ff9b::/96")
 CHECK = "check the address and the network"
 
 
+class TooLargeError(InputError):
+    """A download is larger than allowed."""
+
+
+class PrivateAddressError(InputError):
+    """A URL names an address that is not public."""
+
+
 def download(
     url: str,
     name: str,
@@ -61,7 +69,7 @@ def download(
             with _open(_parse(url), limit, timeout_s, allow_private_urls=allow_private_urls) as response:
                 return _read(response, max_bytes, limit, warnings)
         except InputError as error:
-            raise InputError(f"{name}: {error}") from None
+            raise type(error)(f"{name}: {error}") from None
         except (OSError, HTTPException, ValueError) as error:
             if limit.is_over:
                 raise InputError(f"{name}: {limit.message}") from None
@@ -223,7 +231,7 @@ def _addresses(url: _Url) -> list[str]:
 def _public_addresses(url: _Url) -> list[str]:
     public = [address for address in _addresses(url) if _is_public(address)]
     if not public:
-        raise InputError(
+        raise PrivateAddressError(
             f"{url.host} is a loopback, private or link-local address; allow it by --allow-private-urls or "
             "allow_private_urls=True if you trust the URL"
         )
@@ -247,7 +255,7 @@ def _read(response: HTTPResponse, max_bytes: int, limit: _TimeLimit, warnings: l
         while data := response.read1(READ_BYTES):
             held.write(data)
             if held.tell() > max_bytes:
-                raise InputError(
+                raise TooLargeError(
                     f"larger than max_download_bytes={max_bytes}; save it to a file first, or raise the limit"
                 )
             if limit.is_over:

@@ -139,7 +139,7 @@ def _decode_base64(name: str, text: str, uploads: Uploads) -> Upload:
 
 
 def _download(name: str, url: str, uploads: Uploads) -> Upload:
-    from photism.audio.download import download
+    from photism.audio.download import PrivateAddressError, TooLargeError, download
 
     try:
         data = download(
@@ -151,9 +151,11 @@ def _download(name: str, url: str, uploads: Uploads) -> Upload:
             allow_private_urls=False,
             warnings=[],
         )
+    except TooLargeError:
+        raise too_large(uploads.max_bytes) from None
+    except PrivateAddressError:
+        raise _unreadable(name, f"{name} is a URL of an address that is not public", "Send the file itself.") from None
     except InputError as error:
-        if "max_download_bytes" in str(error):
-            raise too_large(uploads.max_bytes) from None
         raise _unreadable(name, str(error)) from None
     path, file = uploads.open()
     with file:
