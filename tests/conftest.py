@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from photism.device import limit_kernel_caches
+
 # One thread of torch for each test process, before torch is imported: `make test` runs two at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+limit_kernel_caches()  # as the commands do
 
 LONGEST_FILES = ("test_align.py", "test_resumable_file.py", "test_readme.py", "test_dataset.py", "test_ways_to_run.py")
 

@@ -64,6 +64,7 @@ with torch.no_grad():
 """
 
 
+@pytest.mark.slow
 def test_the_kernels_of_many_lengths_are_not_kept():
     if _OPERATOR is None:
         pytest.skip("torch has no oneDNN")

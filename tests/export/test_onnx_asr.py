@@ -50,6 +50,7 @@ def load_model(monkeypatch):
     return lambda folder, **settings: onnx_asr.load_model("wav2vec2-ctc", folder, **settings)
 
 
+@pytest.mark.slow
 def test_onnx_asr_transcribes_as_photism_does(load_model, tmp_path):
     make_checkpoints(tmp_path)
     model, folder = tmp_path / "w2v-bert-adapter", tmp_path / "asr"

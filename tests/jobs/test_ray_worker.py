@@ -32,6 +32,7 @@ def make_sounds(folder, count=9):
     return recordings
 
 
+@pytest.mark.slow
 def test_a_local_cluster_gives_the_rows_of_a_run_without_ray(tmp_path, capfd, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     recordings = make_sounds(tmp_path)

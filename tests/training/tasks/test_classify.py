@@ -92,6 +92,7 @@ def test_a_kill_does_not_change_the_weights(trained, classed, few_steps, run, ca
     )
 
 
+@pytest.mark.slow
 def test_fsdp_on_two_processes_is_equal_to_one_process(trained, cache, tmp_path):
     output = tmp_path / "both"
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "photism"]
