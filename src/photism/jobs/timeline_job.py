@@ -59,30 +59,35 @@ class TimelineJob:
         """Load the model."""
         from photism.listening.diarization import SpeakerTimeline
 
-        return TimelineWorker(SpeakerTimeline.from_pretrained(**vars(self.models), **vars(self.timeline)))
+        return TimelineWorker(self, SpeakerTimeline.from_pretrained(**vars(self.models)))
 
 
 class TimelineWorker:
     """A diarization model that makes rows.
 
     Args:
+        job: the job.
         diarizer: the model.
-
-    Attributes:
-        fingerprint: fingerprint of the model.
     """
 
-    def __init__(self, diarizer: SpeakerTimeline) -> None:
+    def __init__(self, job: TimelineJob, diarizer: SpeakerTimeline) -> None:
+        self._job, self._diarizer = job, diarizer
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the model."""
         from photism.fingerprint import model_fingerprint
 
-        self._diarizer = diarizer
-        self.fingerprint = model_fingerprint(diarizer.model)
+        return model_fingerprint(self._diarizer.model)
 
     def stream(
         self, recordings: Iterable[SoundFile], *, on_error: OnError, on_progress: OnProgress | None = None
     ) -> Iterator[Outcome]:
         """Find the turns of recordings, and yield the outcomes in order."""
         files = InFlight(recordings)
-        for result in self._diarizer.stream(files, on_error=files.skipping(on_error), on_progress=on_progress):
+        found = self._diarizer.stream(
+            files, on_error=files.skipping(on_error), on_progress=on_progress, **vars(self._job.timeline)
+        )
+        for result in found:
             warned = warning_field(files.pop(result.number).warnings)
             yield Outcome(result.number, result.as_dict() | warned, result.duration_s, result)
