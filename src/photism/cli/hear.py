@@ -13,16 +13,14 @@ from photism.cli.process import process
 from photism.errors import InputError
 from photism.jobs.hear_job import HearJob
 from photism.jobs.settings import RunSettings
-from photism.listening.settings import HearSettings, RankerModelSettings
+from photism.listening.settings import CaptionSettings, HearSettings, RankerModelSettings
 from photism.manifest.read import read_manifest
 
 
 def hear(
     recordings: option.Recordings,
     *,
-    label: Annotated[
-        list[str] | None, typer.Option(metavar="TEXT", help="Caption to choose from; may be given several times.")
-    ] = None,
+    choices: CaptionSettings,
     captions: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="File of captions to choose from, one per line. Default: the model's own."),
@@ -43,10 +41,9 @@ def hear(
         photism hear elephant.ogg --top-k 3
         photism hear sounds/ --label "A dog." --label "Rain." --window 2 -o captions.jsonl
     """
-    if label and captions:
+    if choices.label and captions:
         raise InputError("--label and --captions exclude each other; give one of them")
-    choices = option.read_captions(captions) if captions else label
-    job = HearJob(model, settings, None if choices is None else tuple(choices), reading)
+    job = HearJob(model, settings, tuple(option.read_captions(captions)) if captions else choices.label, reading)
     manifest = read_manifest(recordings, allow_missing=True, reading=reading)
     plan = OutputPlan(job, manifest, output.choice)
     process(

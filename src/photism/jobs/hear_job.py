@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
@@ -81,7 +80,7 @@ class HearWorker:
     def __init__(self, job: HearJob, ranker: CaptionRanker) -> None:
         self._job, self._ranker = job, ranker
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Fingerprint of the encoder, the text encoder and the model's own captions."""
         from photism.fingerprint import combine, model_fingerprint

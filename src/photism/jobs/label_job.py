@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from photism.audio.reading_settings import ReadingSettings
@@ -77,7 +76,7 @@ class LabelWorker:
     def __init__(self, job: LabelJob, classifier: AudioClassifier) -> None:
         self._job, self.classifier = job, classifier
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Fingerprint of the model and the names of its classes."""
         from photism.fingerprint import combine, model_fingerprint

@@ -113,6 +113,17 @@ class HearSettings(RankSettings):
 
 
 @settings
+class CaptionSettings:
+    """Captions to choose from."""
+
+    label: tuple[str, ...] | None = setting(
+        None,
+        "Caption to choose from; may be given several times. Default: the model's own.",
+        metavar="TEXT",
+    )
+
+
+@settings
 class ClassifierSettings:
     """Settings of audio classification."""
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from starlette.requests import HTTPConnection
 
-if TYPE_CHECKING:
-    from photism.server.engine.registry import ModelRegistry
-    from photism.server.fields.reader import RequestReader
-    from photism.server.live_connections import LiveConnections
-    from photism.server.operations.metrics import Metrics
-    from photism.server.operations.shutdown import Shutdown
-    from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
-    from photism.server.storage import Storage
+from photism.server.engine.registry import ModelRegistry
+from photism.server.live_connections import LiveConnections
+from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +22,6 @@ class Services:
         limits: of requests and of what is kept.
         registry: all models.
         live: the live connections.
-        storage: private folder of uploads and results.
-        reader: reads and decodes what requests carry.
-        metrics: counts of requests.
-        shutdown: knows whether the server is stopping.
     """
 
     address: AddressSettings
@@ -38,10 +29,6 @@ class Services:
     limits: LimitSettings
     registry: ModelRegistry
     live: LiveConnections
-    storage: Storage
-    reader: RequestReader
-    metrics: Metrics
-    shutdown: Shutdown
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -265,6 +265,10 @@ class LimitSettings:
     max_long_seconds: float = setting(
         3600, "Duration of a recording for a film, transcript or timeline.", above=0, unit="seconds"
     )
+    max_images: int = setting(16, "Images that one request may have drawn.", minimum=1)
+    max_megapixels: float = setting(4, "Size of a drawn image.", above=0, unit="megapixels")
+    max_frames: int = setting(100_000, "Frames of a film.", minimum=1)
+    max_films: int = setting(4, "Films of one client that wait, are drawn or are kept.", minimum=1)
     keep: float = setting(60, "Time after which results such as films are deleted.", above=0, unit="minutes")
     idle: float = setting(30, "Time without a request after which a model leaves memory.", above=0, unit="minutes")
 

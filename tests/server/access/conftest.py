@@ -1,22 +1,22 @@
 """An application with one endpoint behind the middleware of the server."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 
 import pytest
 from fastapi import Request, WebSocket
 from fastapi.testclient import TestClient
 
-from photism.server.app import create_app, open_services
+from photism.server.app import create_app
 from photism.server.engine.registry import ModelRegistry
-from photism.server.operations.shutdown import Shutdown
+from photism.server.live_connections import LiveConnections
+from photism.server.services import Services
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 
 Connect = Callable[..., TestClient]
 
 
 @pytest.fixture
-def connect() -> Iterator[Connect]:
+def connect() -> Connect:
     """Return a function that starts an application with some settings, and returns a client of it."""
 
     def make(
@@ -27,14 +27,12 @@ def connect() -> Iterator[Connect]:
         base_url: str = "http://127.0.0.1:7860",
         peer: str = "127.0.0.1",
     ) -> TestClient:
-        services = opened.enter_context(
-            open_services(
-                ModelRegistry((), LimitSettings()),
-                address=AddressSettings(host=host, root_path=root_path),
-                access=access or AccessSettings(),
-                limits=LimitSettings(),
-                shutdown=Shutdown(),
-            )
+        services = Services(
+            address=AddressSettings(host=host, root_path=root_path),
+            access=access or AccessSettings(),
+            limits=LimitSettings(),
+            registry=ModelRegistry((), LimitSettings()),
+            live=LiveConnections(LimitSettings()),
         )
         app = create_app(services)
 
@@ -50,5 +48,4 @@ def connect() -> Iterator[Connect]:
 
         return TestClient(app, base_url=base_url, client=(peer, 50000), raise_server_exceptions=False)
 
-    with ExitStack() as opened:
-        yield make
+    return make

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
@@ -112,7 +113,7 @@ async def _events(
     async for progress in ticket.updates():
         yield progress_event(progress)
     try:
-        result = as_json(await running)
+        result = await run_in_threadpool(as_json, await running)
     except Cancelled:
         yield event("error", cancelled_problem(by_client=False).as_dict())
     except Exception as error:

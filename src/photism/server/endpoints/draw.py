@@ -1,0 +1,184 @@
+"""POST /v1/draw: images of a recording, or of several that are mixed."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.drawing.metadata import describe_models
+from photism.drawing.settings import DrawSettings, one_or_list
+from photism.jobs.rows import json_value
+from photism.prompts.settings import MixSettings, PipelineSettings
+from photism.server.answers.accept import EVENT_STREAM, JSON, PNG, VARY, choose
+from photism.server.answers.run import run_for
+from photism.server.answers.sse import event_stream
+from photism.server.endpoints.image_limits import check_count, check_size
+from photism.server.fields.body import Given, RequestBody
+from photism.server.fields.field_set import FileField
+from photism.server.fields.schema import field_name
+from photism.server.services import services_of
+from photism.settings import SettingError, declarations
+
+if TYPE_CHECKING:
+    from photism.drawing.image_files import DrawnImages
+    from photism.server.engine.entries import ModelEntry
+    from photism.server.engine.kinds import Drawing
+    from photism.server.engine.ticket import Ticket
+
+BODY = RequestBody(
+    DrawSettings,
+    MixSettings,
+    ReadingSettings,
+    files={"file": FileField("Recording to draw; with mix or morph, several.", is_list=True)},
+)
+"""Fields of a drawing."""
+ONE_IMAGE = "Accept application/json for several images, or set images to 1."
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "file": {"type": "string"},
+        "known": {"type": ["boolean", "null"]},
+        "heard": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"caption": {"type": "string"}, "score": {"type": "number"}},
+            },
+        },
+        "warnings": {"type": "array", "items": {"type": "string"}},
+        "sounds": {"type": "array", "description": "Each recording, in place of the above, if they were mixed."},
+        "pictures": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "width": {"type": "integer"},
+                    "height": {"type": "integer"},
+                    "seed": {"type": "integer"},
+                    "nsfw_content_detected": {"type": "boolean"},
+                    "png": {"type": "string", "contentEncoding": "base64", "contentMediaType": PNG},
+                },
+            },
+        },
+        "settings": {"type": "object", "description": "Models and settings that generated the images."},
+    },
+}
+ROUTER = APIRouter()
+
+
+@ROUTER.post(
+    "/v1/draw",
+    summary="Draw a recording",
+    tags=["drawing"],
+    openapi_extra=BODY.openapi(),
+    responses={
+        200: {
+            "description": "The image, or all images with what was recognised.",
+            "content": {
+                PNG: {"schema": {"type": "string", "format": "binary"}},
+                JSON: {"schema": SCHEMA},
+                EVENT_STREAM: {"schema": {"type": "string"}},
+            },
+        }
+    },
+    response_class=Response,
+)
+async def draw(request: Request) -> Response:
+    """Return an image of a recording as PNG; or as JSON, any number of images with what was recognised.
+
+    A PNG holds its seed, model and settings as metadata. With `Accept: text/event-stream`, the denoising steps are
+    reported, and the last event has the JSON object.
+    """
+    async with BODY.read(request) as given:
+        services = services_of(request)
+        entry = services.registry.find("drawing", given.model, is_local=request.state.is_local)
+        wanted, mixing = given.settings(DrawSettings), given.settings(MixSettings)
+        if len(mixing.groups(given.sounds["file"])) > 1:
+            raise SettingError("file", "must be given once, unless {} or {} is given", "mix", "morph")
+        check_count(wanted, mixing, services.limits)
+        check_size(wanted, services.limits)
+        is_one = wanted.images_per_sound == 1
+        offered = (PNG, JSON, EVENT_STREAM) if is_one else (JSON, EVENT_STREAM)
+        media_type = choose(request, offered, remedy=None if is_one else ONE_IMAGE)
+        work = _work(entry, given)
+        if media_type == EVENT_STREAM:
+            return await event_stream(request, entry, work, _as_object)
+        drawn = await run_for(request, entry, work)
+        if media_type == PNG:
+            return Response(drawn.images[0].png, media_type=PNG, headers=VARY)
+        return JSONResponse(_as_object(drawn), headers=VARY)
+
+
+def _work(entry: ModelEntry, given: Given) -> Callable[[Drawing, Ticket], DrawnImages]:
+    """Return the work of a request."""
+    wanted, mixing, names = given.settings(DrawSettings), given.settings(MixSettings), given.filenames["file"]
+    sounds = given.sounds["file"]
+
+    def work(drawing: Drawing, ticket: Ticket) -> DrawnImages:
+        """Draw the recordings."""
+        from photism.audio.long_recording import load_recording
+        from photism.jobs.drawn_recordings import draw_prompts, encode_and_rank
+
+        decoded = wanted.decoded()
+        pipeline = drawing.pipeline.for_task(wanted.task)
+        recordings = [(name, load_recording(sound)) for name, sound in zip(names, sounds, strict=True)]
+        prompts, ranked = encode_and_rank(pipeline, drawing.ranker, recordings, batch_size=wanted.batch_size)
+        ticket.check()
+        return next(
+            draw_prompts(
+                pipeline,
+                prompts,
+                ranked,
+                given=_with_file_names(wanted, given),
+                decoded=decoded,
+                mixing=mixing,
+                models=describe_entry(entry),
+                callback_on_step=ticket.report,
+            )
+        )
+
+    return work
+
+
+def _as_object(drawn: DrawnImages) -> dict[str, Any]:
+    """Return the JSON object of images: that of the command line, with the images and the settings that were used."""
+    fields = drawn.as_dict()
+    for picture, image in zip(fields["pictures"], drawn.images, strict=True):
+        picture["png"] = base64.b64encode(image.png).decode()
+    return json_value(fields | {"settings": {name: value for name, value in drawn.about.items() if value is not None}})
+
+
+def _with_file_names(wanted: DrawSettings, given: Given) -> DrawSettings:
+    """Return settings with the client's names of images in place of the images, for the metadata."""
+    names = {
+        name: given.filenames.get(field_name(name, declared), ())
+        for name, declared in declarations(DrawSettings).items()
+        if declared.file is not None
+    }
+    return replace(wanted, **{name: one_or_list(list(found)) for name, found in names.items() if found})
+
+
+def describe_entry(entry: ModelEntry) -> dict[str, Any]:
+    """Return which models generate an image, as its metadata names them: without folders of the server."""
+    settings: PipelineSettings = entry.settings
+    named = replace(
+        settings,
+        lora=[(_without_folders(source), weight) for source, weight in settings.loras] or None,
+        embedding=[(_without_folders(source), token) for source, token in settings.embeddings] or None,
+        controlnet=[_without_folders(each) for each in settings.controlnets] or None,
+        **{name: _without_folders(getattr(settings, name)) for name in ("diffusion", "vae", "ip_adapter")},
+    )
+    return {**describe_models(named), "model": entry.name}
+
+
+def _without_folders(source: Any) -> Any:
+    """Return the name of a file or folder of the server, and anything else, such as the id of a hub, as it is."""
+    is_path = isinstance(source, str | Path) and Path(source).exists()
+    return Path(source).name if is_path else source
