@@ -16,6 +16,7 @@ from photism.audio.declared_length import DeclaredLength, read_declared_length
 from photism.audio.losses import Losses
 from photism.audio.segment import Skip
 from photism.audio.time_axis import LONGEST_OVERLAP_S, place_frames
+from photism.cancellation import check_cancelled
 from photism.errors import InputError, as_input_error, is_fault_of_input
 
 if TYPE_CHECKING:
@@ -258,6 +259,7 @@ def _packets(
     """Return all packets with their frames, or with None where they cannot be decoded."""
     with suppress(InputError), ffmpeg_errors("the end of the file is damaged"):
         for packet in container.demux(stream):
+            check_cancelled()
             frames = None
             with suppress(InputError), ffmpeg_errors("a packet is damaged"):
                 frames = stream.decode(packet)

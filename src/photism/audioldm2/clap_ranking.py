@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 
 from photism.audio.windowing import cut_windows
 from photism.audioldm2.components import Components
+from photism.cancellation import cancellable_steps
 from photism.errors import InputError
 from photism.finite import check_finite
 
@@ -33,7 +34,8 @@ def clap_embed(waveforms: Tensor, components: Components) -> Tensor:
                 f"feature_extractor must make the {bins} mel bins of CLAP; it makes {extractor.feature_size}"
             )
         resampled = (soxr.resample(waveform.numpy(), rate, extractor.sampling_rate) for waveform in waveforms)
-        return torch.stack([_embed_one(clap, extractor, samples, components) for samples in resampled])
+        steps = cancellable_steps(resampled)
+        return torch.stack([_embed_one(clap, extractor, samples, components) for samples in steps])
 
 
 def rank_waveforms(text_embeds: Tensor, audio_embeds: Tensor) -> tuple[Tensor, Tensor]:

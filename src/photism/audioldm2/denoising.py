@@ -17,6 +17,7 @@ from photism.audioldm2.inpainting import keep_outside
 from photism.audioldm2.prompt_embeds import PromptEmbeds
 from photism.audioldm2.request import Generators, SoundRequest
 from photism.audioldm2.windows import WindowPlan, plan_windows
+from photism.cancellation import check_cancelled
 
 AfterStep: TypeAlias = Callable[[int, Tensor, Tensor], Tensor]
 """Called with the number of a step, its timestep and the latents after it; returns the latents to continue with."""
@@ -91,6 +92,7 @@ class Denoiser:
         return self.windows.join(torch.cat(parts, dim=1).flatten(0, 1))
 
     def _predict_window(self, latents: Tensor, timestep: Tensor, text: TextConditioning, is_cached: bool) -> Tensor:
+        check_cancelled()
         is_guided = self.guidance_scale > 1
         latents = latents.to(self.unet.dtype)
         latents = torch.cat([latents, latents]) if is_guided else latents

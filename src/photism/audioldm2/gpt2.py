@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from photism.cancellation import check_cancelled
+
 
 def generate_hidden_states(
     model: Any, embeds: Tensor, mask: Tensor, *, count: int, skip_padding: bool = True
@@ -38,6 +40,7 @@ def generate_hidden_states(
     cache: Any = None
     states: list[Tensor] = []
     for _ in range(count):
+        check_cancelled()
         output = model(
             inputs_embeds=embeds,
             attention_mask=attended,

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from photism.audioldm2.checkpoint import AudioLDM2Checkpoint
 from photism.audioldm2.windows import plan_windows
+from photism.cancellation import cancellable_steps
 
 FFT_SAMPLES = 1024
 MIN_MAGNITUDE = 1e-5
@@ -83,7 +84,9 @@ def encode_mel(vae: Any, mel: Tensor, checkpoint: AudioLDM2Checkpoint, *, is_loo
     if plan is None:
         latents = vae.encode(mel).latent_dist.mode()
     else:
-        parts = [vae.encode(part[None]).latent_dist.mode() for part in plan.upsampled(scale).cut(mel)]
+        parts = [
+            vae.encode(part[None]).latent_dist.mode() for part in cancellable_steps(plan.upsampled(scale).cut(mel))
+        ]
         latents = plan.join(torch.cat(parts))
     return latents * vae.config.scaling_factor
 
@@ -98,7 +101,7 @@ def decode_latents(vae: Any, latents: Tensor, checkpoint: AudioLDM2Checkpoint, *
         return vae.decode(latents, return_dict=False)[0][:, 0]  # (B, 1, F, bins) -> (B, F, bins)
     mels: list[Tensor] = []
     for one in latents:
-        parts = [vae.decode(part[None], return_dict=False)[0] for part in plan.cut(one[None])]
+        parts = [vae.decode(part[None], return_dict=False)[0] for part in cancellable_steps(plan.cut(one[None]))]
         mels.append(plan.upsampled(scale).join(torch.cat(parts))[0, 0])
     return torch.stack(mels)
 
@@ -117,7 +120,7 @@ def vocode(
         mel = torch.cat([mel[:, torch.arange(-context, 0) % frames], mel, mel[:, torch.arange(context) % frames]], 1)
     first, last = (context, context + frames) if is_loop else (0, frames)
     segments: list[Tensor] = []
-    for start in range(first, last, VOCODER_FRAMES):
+    for start in cancellable_steps(range(first, last, VOCODER_FRAMES)):
         stop = min(start + VOCODER_FRAMES, last)
         before = max(0, start - context)
         waveform = vocoder(mel[:, before : stop + context].to(vocoder.dtype))

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from photism.cancellation import check_cancelled
 from photism.drawing.concurrent_calls import copy_for_call, exclusive_models
 from photism.drawing.conditioning_images import ConditioningImages, read_conditioning_images
 from photism.drawing.diffusion_arguments import Parameters, check_diffusion_arguments
@@ -90,7 +91,9 @@ class ImageGenerator:
         if noise is not None and self.conditioning.image is not None:
             replace_added_noise(diffusion, noise)
             noise = None
-        output = self._call(diffusion, prompts, seeds, latents=noise, callback_on_step_end=callback_on_step_end)
+        check_cancelled()
+        callback = _cancellable(callback_on_step_end)
+        output = self._call(diffusion, prompts, seeds, latents=noise, callback_on_step_end=callback)
         # SD XL has no safety checker.
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
         return [
@@ -317,6 +320,17 @@ def report_steps(callback: Callable[[int, int], None] | None, number: int, batch
         return tensors
 
     return report
+
+
+def _cancellable(callback: StepCallback | None) -> StepCallback:
+    """Return a callback that ends a cancelled generation after a step, and calls another one before."""
+
+    def check(diffusion: Any, step: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        changed = tensors if callback is None else callback(diffusion, step, timestep, tensors)
+        check_cancelled()
+        return changed
+
+    return check
 
 
 def _check_decoded(diffusion: Any) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from photism.audio.log_mel_stream import LogMelStream
 from photism.audio.windowing import Window, crossfade, cut_windows, stream_slices
+from photism.cancellation import check_cancelled
 from photism.device import free_bytes
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.errors import InputError
@@ -64,6 +65,7 @@ class StateStream:
         next_starts = [*(window.start for window in self.windows[1:]), self.windows[-1].stop]
         features = stream_slices(self.read_tokens(), self.windows)
         for (start, _), next_start, part in zip(self.windows, next_starts, features, strict=True):
+            check_cancelled()
             states = self.encode(part[None])
             if before is not None:
                 crossfade(before, states)

@@ -15,6 +15,7 @@ from torch import Tensor
 from photism.audio.long_recording import LongRecording, Recording, load_recording
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform, load_waveform, recording_in, source_name
+from photism.cancellation import check_cancelled
 from photism.errors import InputError, RecordingWarning
 
 SORTED_BATCHES = 8
@@ -175,6 +176,12 @@ def in_batches(
         max_batch_length: maximum length of a batch, padding included, unless it is a single longer item.
         max_group_length: total length from which on no more items join a group.
     """
+
+    def compute_batch(batch: Sequence[int]) -> Iterator[tuple[int, Result]]:
+        """Compute the results of some items of the group."""
+        check_cancelled()
+        return zip(batch, compute([group[each] for each in batch]), strict=True)
+
     stream = _Postponed(items)
     max_items = SORTED_BATCHES * batch_size if batch_size > 1 else 1
     while group := _take_group(stream, max_items, length, max_group_length):
@@ -183,10 +190,10 @@ def in_batches(
         for index in sorted(range(len(group)), key=lambda index: length(group[index])):
             padded = (len(batch) + 1) * length(group[index])
             if batch and (len(batch) == batch_size or (max_batch_length is not None and padded > max_batch_length)):
-                results.update(zip(batch, compute([group[each] for each in batch]), strict=True))
+                results.update(compute_batch(batch))
                 batch = []
             batch.append(index)
-        results.update(zip(batch, compute([group[each] for each in batch]), strict=True))
+        results.update(compute_batch(batch))
         yield from (results[index] for index in range(len(group)))
     stream.raise_error()
 

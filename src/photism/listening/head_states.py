@@ -11,6 +11,7 @@ from photism.audio.log_mel import log_mel
 from photism.audio.log_mel_stream import LogMelStream
 from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import Waveform
+from photism.cancellation import check_cancelled
 from photism.encoder.chunked import StateStream, encode_chunked, encode_stream, max_exact_tokens
 from photism.encoder.heads import encode
 
@@ -76,6 +77,7 @@ def encode_recordings(model: Any, extractor: Any, waveforms: Sequence[Waveform])
         extractor: its feature extractor.
         waveforms: recordings that fit into memory together, or a single one of any length.
     """
+    check_cancelled()
     features, mask = extract_features(model, extractor, waveforms)
     lengths = mask.sum(1)
     if len(waveforms) > 1 or features.shape[1] <= max_exact_tokens(model.wav2vec2_bert):

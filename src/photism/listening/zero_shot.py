@@ -22,6 +22,7 @@ from torch import Tensor
 
 from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
+from photism.cancellation import cancellable_steps
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead
 from photism.listening.settings import CAPTION_FIELD, HearSettings, RankSettings
@@ -270,7 +271,7 @@ class CaptionRanker:
         given = [text for text in texts if text not in self.captions]  # its own captions are those of its training
         with user_text():  # also for the tokenizer, which sets padding and truncation for a call
             report_cut_texts(tokenizer, given, limit=tokenizer.model_max_length - 2, name=name)
-        starts = range(0, len(texts), CAPTION_BATCH_SIZE)
+        starts = cancellable_steps(range(0, len(texts), CAPTION_BATCH_SIZE))
         return torch.cat([encode_text(self.diffusion, texts[i : i + CAPTION_BATCH_SIZE])[0] for i in starts])
 
 

@@ -16,6 +16,7 @@ from photism.audio.log_mel import FRAMES_PER_S, LogMel, log_mel
 from photism.audio.log_mel_stream import LogMelStream
 from photism.audio.long_recording import LongRecording, Recording, load_recording
 from photism.audio.waveform import AudioSource, Waveform, load_waveform
+from photism.cancellation import check_cancelled
 from photism.encoder.chunked import encode_chunked, encode_stream, max_exact_tokens
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.encoder.module_copy import copy_modules
@@ -314,6 +315,7 @@ class AudioPromptEncoder(PreTrainedModel):
         encoder = copy_modules(self).eval() if any(module.training for module in self.modules()) else self
         encoded: list[AudioPrompt] = []
         for start in range(0, len(recordings), batch_size):
+            check_cancelled()
             batch = [load_recording(each) for each in recordings[start : start + batch_size]]
             prompts = concatenate(encoder._encode_batch(batch, on_progress))
             known = prompts.known or (None,) * len(batch)

@@ -336,6 +336,23 @@ def test_an_unused_model_leaves_memory_and_is_loaded_again(make, loader):
     assert registry.lanes[entry].counts.unloads >= 1
 
 
+def test_a_model_that_is_held_stays_in_memory(make, loader, monkeypatch):
+    registry = make(idle=0.02 / 60)
+    first, second = (registry.find("classifier", name) for name in ("first", "second"))
+    monkeypatch.setattr(registry_module, "is_memory_short", lambda: True)
+
+    async def scenario():
+        with registry.hold(first):
+            await registry.run(first, partial(append, 0), Ticket())
+            await asyncio.sleep(0.05)
+            await registry.run(second, partial(append, 0), Ticket())
+            assert registry.lanes[first].is_loaded
+        await until(lambda: not registry.lanes[first].is_loaded)
+
+    run(scenario())
+    assert registry.lanes[first].counts.loads == 1
+
+
 def test_models_that_are_not_used_make_room_least_recently_used_first(make, loader, monkeypatch):
     registry = make()
     first, second = (registry.find("classifier", name) for name in ("first", "second"))
@@ -389,6 +406,13 @@ def test_closing_cancels_what_runs_and_what_waits(make):
         return results
 
     assert [type(result) for result in run(scenario())] == [Cancelled, Cancelled]
+
+
+def test_a_registry_that_was_closed_before_any_work_accepts_none(make):
+    registry = make()
+    registry.close()
+    with pytest.raises(Cancelled):
+        run(registry.run(registry.find("classifier"), partial(append, 0), Ticket()))
 
 
 def test_models_are_found_by_kind_and_name(make, tmp_path):

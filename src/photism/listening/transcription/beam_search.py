@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from photism.cancellation import check_cancelled
 from photism.errors import InputError
 from photism.listening.transcription.hot_words import HotWords
 from photism.listening.transcription.ngram_lm import LanguageModel
@@ -72,6 +73,7 @@ def search(
     """
     beams = _Beams(vocabulary, settings)
     for frame, row in enumerate(log_probs):
+        check_cancelled()
         beams.advance(frame, row.astype(np.float64))
         if frame % COMMIT_FRAMES == COMMIT_FRAMES - 1:
             beams.commit()

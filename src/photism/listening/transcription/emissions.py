@@ -20,6 +20,7 @@ from photism.audio.log_mel_stream import LogMelStream
 from photism.audio.long_recording import LongRecording, Recording
 from photism.audio.waveform import FRAME_SAMPLES, SAMPLING_RATE, Waveform
 from photism.audio.windowing import Window, cut_windows, kept_ranges, stream_slices
+from photism.cancellation import check_cancelled
 from photism.device import free_bytes
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForCTC
@@ -166,6 +167,7 @@ class AcousticModel:
         reach = self._receptive_field - self._hop  # inputs of a window beyond the start of the frame after it
         inputs = (Window(first * self._hop, last * self._hop + reach) for first, last in windows)
         for window, (start, stop), part in zip(windows, kept, stream_slices(blocks, inputs), strict=True):
+            check_cancelled()
             middle = self._log_probs(part[None])[0][start - window.start : stop - window.start]
             log_probs[start : start + len(middle)] = middle
             if on_window is not None:

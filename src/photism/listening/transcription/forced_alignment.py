@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from photism.cancellation import check_cancelled
 from photism.listening.transcription.transcript import TokenSpan
 from photism.listening.transcription.vocabulary import Vocabulary
 
@@ -231,6 +232,7 @@ def _advance(
     block: _Block, emissions: _Emissions, trellis: _Trellis, *, record: bool = False
 ) -> tuple[NDArray[np.float64], _Steps]:
     """Return the scores (W,) after a block, and if asked the steps that led to them."""
+    check_cancelled()
     emitted = emissions[block.frames][:, trellis.columns[block.states]]  # (n, W)
     skips = trellis.skips[block.states]
     entries, costs = _entries(block, trellis), trellis.costs

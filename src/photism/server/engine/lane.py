@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -13,10 +14,11 @@ from math import ceil
 from threading import Condition, Thread
 from typing import Any
 
+from photism.cancellation import Cancelled, cancellable
 from photism.errors import InputError, is_out_of_memory
 from photism.server.engine.fair_queue import FairQueue
 from photism.server.engine.memory import give_back_memory
-from photism.server.engine.ticket import Cancelled, Progress, Ticket
+from photism.server.engine.ticket import Progress, Ticket
 from photism.server.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -136,6 +138,7 @@ class Lane:
         self._thread: Thread | None = None
         self._model: Any = None
         self._must_unload = self._is_closed = False
+        self._holders = 0
         self._mean_s: float | None = None
 
     @property
@@ -199,11 +202,23 @@ class Lane:
         """Unload the model if no work uses or awaits it, and wait until its memory is given back."""
         with self._condition:
             thread = self._thread
-            self._must_unload = self.is_loaded and not self.queued and not self._running
+            self._must_unload = self.is_loaded and not (self.queued or self._running or self._holders)
             self._condition.notify()
             if not self._must_unload or thread is None:
                 return
         thread.join(UNLOAD_S)
+
+    @contextmanager
+    def hold(self) -> Generator[None]:
+        """Keep the model in memory, once it is loaded, until the end of the block."""
+        with self._condition:
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._holders -= 1
+                self._condition.notify()  # the time without a work begins again
 
     def close(self) -> None:
         """Cancel all works, refuse further ones, and let the thread end."""
@@ -254,7 +269,8 @@ class Lane:
         with self._condition:
             while not self.queued:
                 must_end = self._must_unload or self._is_closed
-                if must_end or not (self._condition.wait(self._idle_s) or self.queued):
+                idle_s = None if self._holders else self._idle_s
+                if must_end or not (self._condition.wait(idle_s) or self.queued or self._holders):
                     self._unload()
                     return None
             # A job gives way to requests, which therefore need not come before it.
@@ -290,7 +306,8 @@ class Lane:
             self._ensure_loaded(ticket)
             ticket.report(0, 0)
             computing_at = time.monotonic()
-            result = work.compute(self._model, ticket)
+            with cancellable(ticket.check):
+                result = work.compute(self._model, ticket)
             self._estimate(ticket, time.monotonic() - computing_at)
         except BaseException as raised:  # whoever awaits the work gets it
             error = raised

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+from photism.cancellation import Cancelled
 from photism.server.engine.entries import ModelEntry, bundled_entries
 from photism.server.engine.kinds import KINDS, Kind
 from photism.server.engine.lane import Lane
@@ -47,6 +49,7 @@ class ModelRegistry:
         self._lanes: dict[ModelEntry, Lane] = {}
         self._folders: dict[tuple[str, Path], ModelEntry] = {}
         self._lock = Lock()
+        self._is_closed = False
 
     @property
     def lanes(self) -> Mapping[ModelEntry, Lane]:
@@ -91,11 +94,11 @@ class ModelRegistry:
 
         Raises:
             Busy: too many works wait, or it has waited for too long.
-            Cancelled: the ticket was cancelled.
+            Cancelled: the ticket was cancelled, or the registry is closed.
             Problem: the model cannot be loaded.
         """
-        lane = self._lane(entry)
         try:
+            lane = self._lane(entry)
             submitted = lane.submit(work, ticket)
         except BaseException:
             ticket.end()
@@ -111,9 +114,14 @@ class ModelRegistry:
             if expiry is not None:
                 expiry.cancel()
 
+    def hold(self, entry: ModelEntry) -> AbstractContextManager[None]:
+        """Keep a model in memory, once it is loaded, until the end of the block: a client refers to its state."""
+        return self._lane(entry).hold()
+
     def close(self, timeout_s: float = 0.0) -> bool:
         """Cancel all works and end the threads; return whether they ended in time."""
         with self._lock:
+            self._is_closed = True
             lanes = tuple(self._lanes.values())
         for lane in lanes:
             lane.close()
@@ -131,6 +139,8 @@ class ModelRegistry:
 
     def _lane(self, entry: ModelEntry) -> Lane:
         with self._lock:
+            if self._is_closed:
+                raise Cancelled
             if entry not in self._lanes:
                 self._lanes[entry] = Lane(
                     entry.name,

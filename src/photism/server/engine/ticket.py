@@ -9,15 +9,9 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Literal, TypeAlias
 
+from photism.cancellation import Cancelled
+
 State: TypeAlias = Literal["queued", "loading", "running"]
-
-
-class Cancelled(BaseException):
-    """A request was cancelled: its client left, or the server is shutting down.
-
-    Like `KeyboardInterrupt` it is no `Exception`, so that code which reports a library's errors as mistakes in the
-    input, or skips unreadable recordings, lets it pass.
-    """
 
 
 @dataclass(frozen=True)
