@@ -138,11 +138,11 @@ def test_a_full_queue_skips_a_picture(client, server_registry, monkeypatch):
     [
         ({"window": 61}, "window must be at most 60; got 61"),
         ({"hop": 61}, "hop must be at most 60; got 61"),
-        ({"window": 0.01}, "window must be at least 0.1; got 0.01"),
+        ({"window": 0.01}, "window must be a number, at least 0.1; got 0.01"),
         ({"images": 2}, "there is no field 'images'"),
         ({"image": "aGVsbG8="}, "there is no field 'image'"),
         ({"text": "a (red cat)1.3", "text_place": "nowhere"}, "text_place"),
-        ({"seed": -1}, "seed must be at least 0"),
+        ({"seed": -1}, "seed must be a whole number, at least 0"),
     ],
 )
 def test_settings_that_cannot_be_used_are_a_problem(client, settings, words):

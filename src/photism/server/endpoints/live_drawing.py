@@ -43,7 +43,7 @@ class LiveWindowSettings:
     """Windows of a live recording that are drawn."""
 
     window_s: float = setting(
-        3.0, "Length of the newest part of the recording that is drawn.", unit="seconds", minimum=0.1, flag="--window"
+        2.0, "Length of the newest part of the recording that is drawn.", unit="seconds", minimum=0.1, flag="--window"
     )
     hop_s: float = setting(
         1.0,

@@ -35,10 +35,14 @@ class SampleReader:
     Args:
         sink: receives the waveform.
         sampling_rate: rate of the samples in Hz.
+
+    Attributes:
+        duration_s: duration of the samples so far.
     """
 
     def __init__(self, sink: SampleSink, sampling_rate: float) -> None:
-        self._sink = sink
+        self.duration_s = 0.0
+        self._sink, self._sampling_rate = sink, sampling_rate
         self._resampler = soxr.ResampleStream(sampling_rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
 
     def read(self, message: bytes) -> None:
@@ -56,6 +60,7 @@ class SampleReader:
                 remedy="Send whole samples in each binary message.",
             )
         samples = np.frombuffer(message, "<i2").astype(np.float32) / 2**15
+        self.duration_s += len(samples) / self._sampling_rate
         self._sink.put(self._resampler.resample_chunk(samples))
 
     def end(self) -> None:

@@ -143,6 +143,7 @@ class LiveSession:
         """Read samples, and after their end wait for the client to close the connection."""
         while isinstance(message := await self._receive(IDLE_S, "samples"), bytes):
             reader.read(message)
+            self._websocket.state.audio_s = reader.duration_s  # for the log
         if _json_object(message, "A text message after the first one") != END:
             raise _invalid_message(f"The only text message after the first one is {json.dumps(END)}.")
         reader.end()
