@@ -1,6 +1,7 @@
 """Fixtures of the server's tests: a registry of the bundled models and of tiny random ones of the other kinds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -47,3 +48,40 @@ def server_registry(server_entries: tuple[object, ...]) -> Iterator[object]:
     registry = ModelRegistry(server_entries, LimitSettings())
     yield registry
     registry.close(10)
+
+
+@pytest.fixture(scope="session")
+def make_client() -> Iterator[Callable[..., object]]:
+    """Return a function that makes a client of a new server, given its registry, and perhaps its access and limits.
+
+    The client comes from this machine, or from the address `peer`.
+    """
+    from fastapi.testclient import TestClient
+
+    from photism.server.app import create_app, open_services
+    from photism.server.operations.shutdown import Shutdown
+    from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
+
+    with ExitStack() as opened:
+
+        def make(
+            registry: object,
+            *,
+            address: AddressSettings | None = None,
+            access: AccessSettings | None = None,
+            shutdown: Shutdown | None = None,
+            peer: str = "127.0.0.1",
+            **limits: float,
+        ) -> TestClient:
+            services = opened.enter_context(
+                open_services(
+                    registry,
+                    address=address or AddressSettings(),
+                    access=access or AccessSettings(),
+                    limits=LimitSettings(**limits),
+                    shutdown=shutdown or Shutdown(),
+                )
+            )
+            return TestClient(create_app(services), base_url="http://127.0.0.1:7860", client=(peer, 50000))
+
+        yield make

@@ -39,31 +39,14 @@ def serve(
     access.check_exposure(address)
     _check_installed()
     from photism.server.access.certificates import certificate_of, own_addresses
-    from photism.server.app import create_app
+    from photism.server.app import create_app, open_services
     from photism.server.engine.registry import ModelRegistry
-    from photism.server.live_connections import LiveConnections
+    from photism.server.operations.log_lines import log_to_stderr
+    from photism.server.operations.shutdown import Shutdown
     from photism.server.run import run, server_config
-    from photism.server.services import Services
 
     certificate = certificate_of(address, access)
     sockets = address.bind()
-    app = create_app(
-        Services(
-            address=address,
-            access=access,
-            limits=limits,
-            registry=ModelRegistry((), limits),
-            live=LiveConnections(limits),
-        ),
-        certificate_names=certificate.names if certificate else (),
-    )
-    if find_spec("gradio") is None:
-        typer.echo("The page needs gradio, which is not installed: pip install 'photism[studio]'", err=True)
-    else:
-        from photism.server.studio import build_app, mount
-
-        pipeline, ranker = load_pipeline(models)
-        mount(app, build_app(pipeline, ranker, model=str(models.model or "tiny")))
 
     def report() -> None:
         """Print where the server is."""
@@ -75,7 +58,22 @@ def serve(
         elif not address.is_https and not access.is_open and not address.is_local():
             typer.echo("The token or password is sent unencrypted: use --tls-cert or --tls-self-signed", err=True)
 
-    run(server_config(app, certificate), sockets, on_start=report)
+    with (
+        log_to_stderr(),
+        Shutdown() as shutdown,
+        open_services(
+            ModelRegistry((), limits), address=address, access=access, limits=limits, shutdown=shutdown
+        ) as services,
+    ):
+        app = create_app(services, certificate_names=certificate.names if certificate else ())
+        if find_spec("gradio") is None:
+            typer.echo("The page needs gradio, which is not installed: pip install 'photism[studio]'", err=True)
+        else:
+            from photism.server.studio import build_app, mount
+
+            pipeline, ranker = load_pipeline(models)
+            mount(app, build_app(pipeline, ranker, model=str(models.model or "tiny")))
+        run(server_config(app, certificate), services, sockets, on_start=report)
 
 
 def _check_installed() -> None:

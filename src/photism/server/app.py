@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 from fastapi import FastAPI
 
@@ -15,8 +16,61 @@ from photism.server.access.origin import OriginMiddleware
 from photism.server.access.rate_limit import RateLimitMiddleware
 from photism.server.access.root_path import RootPathMiddleware
 from photism.server.endpoints import draw, embed, hear, label, live_drawing, live_transcription
+from photism.server.engine.registry import ModelRegistry
+from photism.server.fields.reader import RequestReader
+from photism.server.live_connections import LiveConnections
+from photism.server.operations import health
+from photism.server.operations.metrics import Metrics
+from photism.server.operations.request_log import RequestLog
+from photism.server.operations.shutdown import RefuseWhileStopping, Shutdown
 from photism.server.problems import install_handlers
 from photism.server.services import Services
+from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
+from photism.server.storage import Storage
+
+
+@contextmanager
+def open_services(
+    registry: ModelRegistry,
+    *,
+    address: AddressSettings,
+    access: AccessSettings,
+    limits: LimitSettings,
+    shutdown: Shutdown,
+) -> Generator[Services]:
+    """Create what a server needs besides its models, and remove its private folder at the end of the block.
+
+    Args:
+        registry: all models.
+        address: where the server listens.
+        access: who may use it.
+        limits: of requests and of what is kept.
+        shutdown: ends the server.
+    """
+    with Storage(keep_s=60 * limits.keep) as storage:
+        shutdown.before_exit(storage.close)
+        live = LiveConnections(limits)
+        reader = RequestReader(
+            storage.new_upload,
+            max_upload_mb=limits.max_upload_mb,
+            max_seconds=limits.max_seconds,
+            max_long_seconds=limits.max_long_seconds,
+            allow_urls=access.allow_urls,
+        )
+        try:
+            yield Services(
+                address=address,
+                access=access,
+                limits=limits,
+                registry=registry,
+                live=live,
+                storage=storage,
+                reader=reader,
+                metrics=Metrics(registry, lambda: live.count),
+                shutdown=shutdown,
+            )
+        finally:
+            reader.close()
 
 
 def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> FastAPI:
@@ -29,14 +83,16 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
     app = FastAPI(title="Photism", version=__version__)
     app.state.services = services
     install_handlers(app)
-    for endpoints in (draw, hear, label, embed, live_transcription, live_drawing):
+    for endpoints in (draw, hear, label, embed, live_transcription, live_drawing, health):
         app.include_router(endpoints.ROUTER)
     hosts = own_hosts(services.address, services.access, certificate_names=certificate_names)
     # Each stands around those above it.
+    app.add_middleware(RefuseWhileStopping, shutdown=services.shutdown)
     app.add_middleware(RateLimitMiddleware, rate=services.access.rate)
     app.add_middleware(AuthMiddleware, access=services.access)
     app.add_middleware(OriginMiddleware, hosts=hosts)
     app.add_middleware(AnswerHeadersMiddleware)
+    app.add_middleware(RequestLog, metrics=services.metrics)
     app.add_middleware(ClientMiddleware, is_behind_proxy=bool(services.address.root_path))
     app.add_middleware(RootPathMiddleware, root_path=services.address.root_path)
     return app

@@ -120,6 +120,18 @@ def problem_of(error: InputError, names: Mapping[str, str], allowed: Mapping[str
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", without_folders(str(error)))
 
 
+def shutting_down_problem() -> Problem:
+    """Return the problem of a request that the server refuses or ends because it is shutting down."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "shutting-down",
+        "The server is shutting down.",
+        title="The server is shutting down.",
+        remedy="Send the request again when the server has been restarted.",
+        headers={"Retry-After": "10"},
+    )
+
+
 def without_folders(message: str) -> str:
     """Return a message in which absolute paths have lost their folders, which are none of the client's business."""
     return FOLDERS.sub("", message)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from starlette.requests import HTTPConnection
 
-from photism.server.engine.registry import ModelRegistry
-from photism.server.live_connections import LiveConnections
-from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
+if TYPE_CHECKING:
+    from photism.server.engine.registry import ModelRegistry
+    from photism.server.fields.reader import RequestReader
+    from photism.server.live_connections import LiveConnections
+    from photism.server.operations.metrics import Metrics
+    from photism.server.operations.shutdown import Shutdown
+    from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
+    from photism.server.storage import Storage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +27,10 @@ class Services:
         limits: of requests and of what is kept.
         registry: all models.
         live: the live connections.
+        storage: private folder of uploads and results.
+        reader: reads and decodes what requests carry.
+        metrics: counts of requests.
+        shutdown: knows whether the server is stopping.
     """
 
     address: AddressSettings
@@ -29,6 +38,10 @@ class Services:
     limits: LimitSettings
     registry: ModelRegistry
     live: LiveConnections
+    storage: Storage
+    reader: RequestReader
+    metrics: Metrics
+    shutdown: Shutdown
 
 
 def services_of(connection: HTTPConnection) -> Services:

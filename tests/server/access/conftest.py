@@ -1,22 +1,22 @@
 """An application with one endpoint behind the middleware of the server."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from fastapi import Request, WebSocket
 from fastapi.testclient import TestClient
 
-from photism.server.app import create_app
+from photism.server.app import create_app, open_services
 from photism.server.engine.registry import ModelRegistry
-from photism.server.live_connections import LiveConnections
-from photism.server.services import Services
+from photism.server.operations.shutdown import Shutdown
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 
 Connect = Callable[..., TestClient]
 
 
 @pytest.fixture
-def connect() -> Connect:
+def connect() -> Iterator[Connect]:
     """Return a function that starts an application with some settings, and returns a client of it."""
 
     def make(
@@ -27,12 +27,14 @@ def connect() -> Connect:
         base_url: str = "http://127.0.0.1:7860",
         peer: str = "127.0.0.1",
     ) -> TestClient:
-        services = Services(
-            address=AddressSettings(host=host, root_path=root_path),
-            access=access or AccessSettings(),
-            limits=LimitSettings(),
-            registry=ModelRegistry((), LimitSettings()),
-            live=LiveConnections(LimitSettings()),
+        services = opened.enter_context(
+            open_services(
+                ModelRegistry((), LimitSettings()),
+                address=AddressSettings(host=host, root_path=root_path),
+                access=access or AccessSettings(),
+                limits=LimitSettings(),
+                shutdown=Shutdown(),
+            )
         )
         app = create_app(services)
 
@@ -48,4 +50,5 @@ def connect() -> Connect:
 
         return TestClient(app, base_url=base_url, client=(peer, 50000), raise_server_exceptions=False)
 
-    return make
+    with ExitStack() as opened:
+        yield make

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,36 +20,12 @@ def recordings() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def client(server_registry: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def client(make_client: Callable[..., Any], server_registry: Any) -> Iterator[Any]:
     """Return a client of a server with the bundled models."""
-    from fastapi.testclient import TestClient
-
-    from photism.server.app import create_app
-    from photism.server.fields.reader import RequestReader
-    from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
-    from photism.server.storage import Storage
-
-    limits = LimitSettings(max_seconds=10, max_long_seconds=20, max_images=4, max_megapixels=0.1)
-    with Storage(keep_s=60, parent=tmp_path_factory.mktemp("storage")) as storage:
-        reader = RequestReader(
-            storage.new_upload,
-            max_upload_mb=limits.max_upload_mb,
-            max_seconds=limits.max_seconds,
-            max_long_seconds=limits.max_long_seconds,
-            allow_urls=False,
-        )
-        services: Any = SimpleNamespace(
-            address=AddressSettings(),
-            access=AccessSettings(),
-            limits=limits,
-            registry=server_registry,
-            storage=storage,
-            reader=reader,
-        )
-        app = create_app(services)
-        with TestClient(app, "http://127.0.0.1:7860", client=("127.0.0.1", 50000)) as connected:
-            yield connected
-        reader.close()
+    with make_client(
+        server_registry, max_seconds=10, max_long_seconds=20, max_images=4, max_megapixels=0.1
+    ) as connected:  # one event loop for all requests
+        yield connected
 
 
 @pytest.fixture(scope="session")

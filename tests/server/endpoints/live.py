@@ -1,31 +1,12 @@
-"""A server with the live endpoints, and a client of them."""
+"""A client of the live endpoints."""
 
 import json
 from contextlib import contextmanager
 
 import numpy as np
-from fastapi.testclient import TestClient
-
-from photism.server.app import create_app
-from photism.server.live_connections import LiveConnections
-from photism.server.services import Services
-from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 
 HOST = "127.0.0.1:7860"
 RATE = 16_000
-
-
-def make_client(registry, **limits):
-    """Return a client of a server with some limits."""
-    chosen = LimitSettings(**limits)
-    services = Services(
-        address=AddressSettings(),
-        access=AccessSettings(),
-        limits=chosen,
-        registry=registry,
-        live=LiveConnections(chosen),
-    )
-    return TestClient(create_app(services), base_url=f"http://{HOST}", client=("127.0.0.1", 50000))
 
 
 def samples_of(seconds, *, seed=0, rate=RATE):

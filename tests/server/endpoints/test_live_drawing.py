@@ -12,13 +12,13 @@ from photism.audio.waveform import load_waveform
 from photism.drawing.settings import DrawSettings
 from photism.server.endpoints.live_drawing import LIVE_STEPS
 from photism.server.engine.lane import Busy
-from tests.server.endpoints.live import connect, end, make_client, received, samples_of, send, silence_of
+from tests.server.endpoints.live import connect, end, received, samples_of, send, silence_of
 
 PATH = "/v1/live/drawing"
 
 
 @pytest.fixture(scope="module")
-def client(server_registry):
+def client(make_client, server_registry):
     return make_client(server_registry)
 
 

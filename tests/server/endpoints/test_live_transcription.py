@@ -13,14 +13,14 @@ from photism.audio.waveform import load_waveform
 from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings
 from photism.server.engine.lane import Busy
 from photism.server.engine.ticket import Ticket
-from tests.server.endpoints.live import connect, end, make_client, open_socket, received, samples_of, send
+from tests.server.endpoints.live import connect, end, open_socket, received, samples_of, send
 
 PATH = "/v1/live/transcription"
 SHORT = {"step": 0.5, "lookahead": 0.25}
 
 
 @pytest.fixture(scope="module")
-def client(server_registry):
+def client(make_client, server_registry):
     return make_client(server_registry)
 
 
@@ -117,7 +117,7 @@ def test_what_cannot_be_used_is_a_problem_and_closes(client, messages, name, wor
     assert client.app.state.services.live.count == 0
 
 
-def test_samples_that_come_too_fast_are_refused_and_not_dropped(server_registry, monkeypatch):
+def test_samples_that_come_too_fast_are_refused_and_not_dropped(make_client, server_registry, monkeypatch):
     client = make_client(server_registry, max_seconds=1)
     blocked, entry = threading.Event(), server_registry.find("recognizer")
 
@@ -137,7 +137,7 @@ def test_samples_that_come_too_fast_are_refused_and_not_dropped(server_registry,
     assert "More than 1.75 s of samples wait for the model." in answers[-1]["problem"]["detail"]
 
 
-def test_a_recording_that_becomes_too_long_has_its_transcript_so_far(server_registry):
+def test_a_recording_that_becomes_too_long_has_its_transcript_so_far(make_client, server_registry):
     client = make_client(server_registry, max_long_seconds=1)
     with connect(client, PATH, **SHORT) as socket:
         send(socket, samples_of(1.5))
@@ -211,7 +211,7 @@ def test_silent_clients_are_closed(client, monkeypatch):
     assert (answers[-1]["problem"]["detail"], code) == ("There were no samples for 0.05 s.", 4408)
 
 
-def test_connections_of_a_client_are_bounded(server_registry):
+def test_connections_of_a_client_are_bounded(make_client, server_registry):
     client = make_client(server_registry, max_live=3, max_live_per_client=1)
     with connect(client, PATH) as socket:
         assert json.loads(socket.receive_text())["type"] == "ready"

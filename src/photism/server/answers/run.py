@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
 
 from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Cancelled, Ticket
-from photism.server.problems import Problem
+from photism.server.problems import Problem, shutting_down_problem
 from photism.server.services import services_of
 
 if TYPE_CHECKING:
@@ -71,13 +70,7 @@ def cancelled_problem(*, by_client: bool) -> Problem:
             "The connection was closed before there was a result.",
             title="The client closed the connection.",
         )
-    return Problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
-        "shutting-down",
-        "The request was ended, because the server is shutting down.",
-        remedy="Send the request again when the server has been restarted.",
-        headers={"Retry-After": "10"},
-    )
+    return shutting_down_problem()
 
 
 async def _closed(receive: Receive) -> None:
