@@ -18,6 +18,7 @@ from photism.server.engine.kinds import KINDS, Kind
 from photism.server.engine.lane import Busy
 from photism.server.engine.registry import ModelRegistry
 from photism.server.engine.ticket import Cancelled, Progress, Ticket
+from photism.server.engine.work import Batchable
 from photism.server.problems import Problem
 from photism.server.settings import LimitSettings
 
@@ -269,6 +270,75 @@ def test_a_job_gives_way_to_requests_but_not_to_jobs(make):
     assert run(scenario()) == ([0, 3, 4, 1], [0, 3, 4, 1, 2])
 
 
+def batchable(number, key="append", share=0.25):
+    def append_all(model, numbers, ticket):
+        for each in numbers:
+            model.append(each)
+        model.append("|")
+        if -1 in numbers:
+            raise InputError("numbers must be at least 0")
+        ticket.report(1, 1)
+        return [10 * each for each in numbers]
+
+    return Batchable(key, number, share, append_all)
+
+
+def together(registry, *works):
+    """Queue works of different clients while the model is busy, and return their results and its numbers."""
+    entry = registry.find("classifier")
+
+    async def scenario():
+        held = Held()
+        first = asyncio.create_task(registry.run(entry, held, Ticket("first")))
+        await until(held.begun.is_set)
+        tickets = [Ticket(str(number)) for number in range(len(works))]
+        tasks = [
+            asyncio.create_task(registry.run(entry, work, ticket)) for work, ticket in zip(works, tickets, strict=True)
+        ]
+        await until(lambda: registry.lanes[entry].queued == len(works))
+        held.may_end.set()
+        await first
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        return results, await registry.run(entry, lambda model, ticket: list(model), Ticket()), tickets
+
+    return run(scenario())
+
+
+def test_works_of_one_key_are_computed_together_and_others_in_their_turn(make):
+    works = [batchable(1), batchable(2, key="other"), batchable(3), partial(append, 4), batchable(5)]
+    results, numbers, tickets = together(make(), *works)
+    assert numbers == [0, 1, 3, 5, "|", 2, "|", 4]
+    assert results[:3] == [10, 20, 30]
+    assert tickets[4].progress == Progress("running", done=1, total=1)
+
+
+def test_a_batch_is_full_when_its_shares_are_one(make):
+    works = [batchable(1, share=0.5), batchable(2, share=0.75), batchable(3, share=0.5), batchable(4, share=3)]
+    _, numbers, _ = together(make(), *works)
+    assert numbers == [0, 1, 3, "|", 2, "|", 4, "|"]
+
+
+def test_an_error_in_a_batch_reaches_only_the_work_that_causes_it(make):
+    registry = make()
+    results, numbers, _ = together(registry, batchable(1), batchable(-1), batchable(3))
+    assert (results[0], results[2]) == (10, 30)
+    assert isinstance(results[1], InputError)
+    assert numbers == [0, 1, -1, 3, "|", 1, "|", -1, "|", 3, "|"]
+    counts = registry.lanes[registry.find("classifier")].counts
+    assert (counts.finished, counts.failed) == (4, 1)  # with the first and the last
+
+
+def test_a_batch_ends_when_all_of_its_clients_have_left():
+    members = [Ticket("anna"), Ticket("ben")]
+    ticket = Ticket(members=members)
+    members[0].cancel()
+    ticket.report(1, 2)
+    assert members[1].progress == Progress("running", done=1, total=2)
+    members[1].cancel()
+    with pytest.raises(Cancelled):
+        ticket.check()
+
+
 def test_an_error_of_a_work_reaches_its_request_and_no_other(make):
     registry = make()
     entry = registry.find("classifier")
@@ -283,6 +353,24 @@ def test_an_error_of_a_work_reaches_its_request_and_no_other(make):
 
     assert run(scenario()) == [1]
     assert registry.lanes[entry].counts.failed == 1
+
+
+def test_an_error_does_not_keep_what_the_work_used(make):
+    registry = make()
+    used = []
+
+    def fail(model, ticket):
+        waveform = Model()
+        used.append(weakref.ref(waveform))
+        raise InputError("no")
+
+    async def scenario():
+        with pytest.raises(InputError) as error:
+            await registry.run(registry.find("classifier"), fail, Ticket())
+        assert used[0]() is None
+        return error
+
+    run(scenario())
 
 
 def test_a_model_that_cannot_be_loaded_is_a_problem_without_paths_and_is_tried_again(make, loader, caplog):

@@ -5,20 +5,20 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from math import ceil
 from threading import Condition, Thread
 from typing import Any
 
-from photism.cancellation import Cancelled, cancellable
+from photism.cancellation import Cancelled
 from photism.errors import InputError, is_out_of_memory
 from photism.server.engine.fair_queue import FairQueue
 from photism.server.engine.memory import give_back_memory
 from photism.server.engine.ticket import Progress, Ticket
+from photism.server.engine.work import Batchable, Work, compute_together, take_together
 from photism.server.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -50,31 +50,6 @@ class Busy(Problem):
             remedy=f"Try again in {retry_s} s.",
             headers={"Retry-After": str(retry_s)},
         )
-
-
-@dataclass(eq=False)
-class Work:
-    """A work that waits for a model or uses it.
-
-    Attributes:
-        compute: called with the model and the ticket, in the owner's thread.
-        ticket: its place in the queue.
-        future: gets the result; it is never cancelled, the ticket is.
-        queued_at: when it came, of `time.monotonic`.
-    """
-
-    compute: Callable[[Any, Ticket], Any]
-    ticket: Ticket
-    future: Future[Any] = field(default_factory=Future)
-    queued_at: float = field(default_factory=time.monotonic)
-
-    def end(self, *, result: Any = None, error: BaseException | None = None) -> None:
-        """Set the result or the error."""
-        if error is None:
-            self.future.set_result(result)
-        else:
-            self.future.set_exception(error)
-        self.ticket.end()
 
 
 @dataclass
@@ -162,7 +137,7 @@ class Lane:
         mean_s = FIRST_ESTIMATE_S if self._mean_s is None else self._mean_s
         return min(max(1, ceil(mean_s * (self.queued + self.running))), MAX_RETRY_S)
 
-    def submit(self, compute: Callable[[Any, Ticket], Any], ticket: Ticket) -> Work:
+    def submit(self, compute: Callable[[Any, Ticket], Any] | Batchable[Any, Any], ticket: Ticket) -> Work:
         """Add a work to the queue.
 
         Raises:
@@ -250,7 +225,7 @@ class Lane:
                 self.counts.refused += 1
             self._report_positions()
         work.ticket.waited_s = time.monotonic() - work.queued_at
-        work.end(error=error)
+        work.end(error)
 
     def _report_positions(self) -> None:
         for queue in (self._requests, self._jobs):
@@ -259,20 +234,20 @@ class Lane:
 
     def _own(self) -> None:
         """Run works until the model is not used any more, then unload it."""
-        while (work := self._next()) is not None:
-            self._run(work)
-            del work  # with the waveforms that it refers to, before the next one is awaited
+        while works := self._next():
+            self._run(works)
+            del works  # with the waveforms that they refer to, before the next ones are awaited
         give_back_memory()
 
-    def _next(self) -> Work | None:
-        """Return the next work when there is one; unload the model and return None if there is none for long."""
+    def _next(self) -> list[Work]:
+        """Return the next works when there are any; unload the model and return none if there are none for long."""
         with self._condition:
             while not self.queued:
                 must_end = self._must_unload or self._is_closed
                 idle_s = None if self._holders else self._idle_s
                 if must_end or not (self._condition.wait(idle_s) or self.queued or self._holders):
                     self._unload()
-                    return None
+                    return []
             # A job gives way to requests, which therefore need not come before it.
             return self._take(self._jobs if len(self._jobs) else self._requests)
 
@@ -281,41 +256,45 @@ class Lane:
         self._model = self._thread = None
         self._must_unload = False
 
-    def _take(self, queue: FairQueue[Work]) -> Work:
-        work = queue.take()
-        self._running.append(work)
+    def _take(self, queue: FairQueue[Work]) -> list[Work]:
+        works = take_together(queue)
+        self._running += works
         self._report_positions()
-        return work
+        return works
 
     def _run_requests(self) -> None:
         """Run the requests that wait now, while a job gives way to them."""
-        for _ in range(len(self._requests)):
+        waiting = len(self._requests)
+        while waiting > 0:
             with self._condition:
-                work = self._take(self._requests) if len(self._requests) else None
-            if work is not None:
-                self._run(work)
+                if not len(self._requests):
+                    return
+                works = self._take(self._requests)
+            waiting -= len(works)
+            self._run(works)
 
-    def _run(self, work: Work) -> None:
-        """Run a work, with the model loaded."""
-        ticket, begun_at = work.ticket, time.monotonic()
-        ticket.waited_s = begun_at - work.queued_at
+    def _run(self, works: list[Work]) -> None:
+        """Run works together, with the model loaded."""
+        begun_at = time.monotonic()
+        for work in works:
+            work.ticket.waited_s = begun_at - work.queued_at
+        ticket = works[0].ticket if len(works) == 1 else Ticket(members=[work.ticket for work in works])
         ticket.begin(self._run_requests if ticket.is_job else None)
-        result, error = None, None
         try:
             ticket.check()
             self._ensure_loaded(ticket)
             ticket.report(0, 0)
             computing_at = time.monotonic()
-            with cancellable(ticket.check):
-                result = work.compute(self._model, ticket)
-            self._estimate(ticket, time.monotonic() - computing_at)
-        except BaseException as raised:  # whoever awaits the work gets it
-            error = raised
+            outcomes = compute_together(works, self._model, ticket)
+            self._estimate(ticket, (time.monotonic() - computing_at) / len(works))
+        except BaseException as error:  # whoever awaits the works gets it
+            outcomes = [error] * len(works)
+        computed_s = time.monotonic() - begun_at
         with self._condition:
-            self._running.remove(work)
-        self._count(ticket, error, time.monotonic() - begun_at)
-        work.end(result=result, error=error)
-        del error  # its traceback refers to this frame, and to the waveforms of the work
+            self._running = [work for work in self._running if work not in works]
+        for work, outcome in zip(works, outcomes, strict=True):
+            self._count(work.ticket, outcome, computed_s)
+            work.end(outcome)
 
     def _ensure_loaded(self, ticket: Ticket) -> None:
         """Load the model if it is not in memory.
@@ -350,13 +329,13 @@ class Lane:
             mean_s = computed_s if self._mean_s is None else self._mean_s
             self._mean_s = mean_s + SMOOTHING * (computed_s - mean_s)
 
-    def _count(self, ticket: Ticket, error: BaseException | None, computed_s: float) -> None:
+    def _count(self, ticket: Ticket, outcome: Any, computed_s: float) -> None:
         self.used_at, ticket.computed_s, counts = time.monotonic(), computed_s, self.counts
         counts.waited_s += ticket.waited_s
         counts.computed_s += computed_s
-        if error is None:
-            counts.finished += 1
-        elif isinstance(error, Cancelled):
+        if isinstance(outcome, Cancelled):
             counts.cancelled += 1
-        else:
+        elif isinstance(outcome, BaseException):
             counts.failed += 1
+        else:
+            counts.finished += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event
@@ -37,14 +37,16 @@ class Ticket:
     Args:
         client: key of the client, by which a queue takes requests in turn.
         is_job: whether the work takes minutes and gives way to requests. It waits as long as necessary.
+        members: tickets of works that are computed together, if this is the ticket of all: it is cancelled when all of
+            them are, and its progress is theirs.
 
     Attributes:
         waited_s: seconds in the queue.
         computed_s: seconds in the owner's thread, including the loading of the model.
     """
 
-    def __init__(self, client: str = "", *, is_job: bool = False) -> None:
-        self.client, self.is_job = client, is_job
+    def __init__(self, client: str = "", *, is_job: bool = False, members: Sequence[Ticket] = ()) -> None:
+        self.client, self.is_job, self._members = client, is_job, tuple(members)
         self.waited_s = self.computed_s = 0.0
         self.progress = Progress("queued")
         self._cancelled, self._ended = Event(), Event()
@@ -55,6 +57,8 @@ class Ticket:
     @property
     def is_cancelled(self) -> bool:
         """Whether the request was cancelled."""
+        if self._members:
+            return all(member.is_cancelled for member in self._members)
         return self._cancelled.is_set()
 
     def cancel(self) -> None:
@@ -127,6 +131,8 @@ class Ticket:
         """Change the progress, and wake up whoever waits for that."""
         self.progress = progress
         self._notify()
+        for member in self._members:
+            member.publish(progress)
 
     def end(self) -> None:
         """End the updates."""

@@ -1,0 +1,112 @@
+"""Works of a model: what is computed for a request, by itself or together with others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from traceback import clear_frames
+from typing import Any, Generic, TypeVar
+
+from photism.cancellation import Cancelled, cancellable
+from photism.server.engine.fair_queue import FairQueue
+from photism.server.engine.ticket import Ticket
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, eq=False)
+class Batchable(Generic[Item, Result]):
+    """What to compute for a request, together with others of the same key that wait for the same model.
+
+    A small model needs half the time for a batch of eight recordings that it needs for eight batches of one.
+
+    Attributes:
+        key: what must be equal in works that are computed together: the verb and its settings.
+        item: what may differ.
+        share: part of a full batch that it takes, above 0; more than 1 is computed by itself.
+        compute: called with the model, the items and the ticket of all; returns a result for each item, which does not
+            depend on the others.
+    """
+
+    key: Hashable
+    item: Item
+    share: float
+    compute: Callable[[Any, Sequence[Item], Ticket], Sequence[Result]]
+
+    def __call__(self, model: Any, ticket: Ticket) -> Result:
+        """Compute the result of this item alone."""
+        (result,) = self.compute(model, [self.item], ticket)
+        return result
+
+
+@dataclass(eq=False)
+class Work:
+    """A work that waits for a model or uses it.
+
+    Attributes:
+        compute: called with the model and the ticket, in the owner's thread; or a `Batchable`.
+        ticket: its place in the queue.
+        future: gets the result; it is never cancelled, the ticket is.
+        queued_at: when it came, of `time.monotonic`.
+    """
+
+    compute: Callable[[Any, Ticket], Any] | Batchable[Any, Any]
+    ticket: Ticket
+    future: Future[Any] = field(default_factory=Future)
+    queued_at: float = field(default_factory=time.monotonic)
+
+    def end(self, outcome: Any) -> None:
+        """Set the result, or the error if the outcome is one."""
+        if isinstance(outcome, BaseException):
+            clear_frames(outcome.__traceback__)  # which refer to waveforms, and to the model
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
+        self.ticket.end()
+
+
+def take_together(queue: FairQueue[Work]) -> list[Work]:
+    """Take the next work out of a queue, and those that are computed together with it."""
+    first = queue.take()
+    if not isinstance(first.compute, Batchable):
+        return [first]
+    taken, share = [first], first.compute.share
+    for work in list(queue):
+        other = work.compute
+        if isinstance(other, Batchable) and other.key == first.compute.key and share + other.share <= 1:
+            queue.remove(work.ticket.client, work)
+            taken.append(work)
+            share += other.share
+    return taken
+
+
+def compute_together(works: Sequence[Work], model: Any, ticket: Ticket) -> list[Any]:
+    """Return the results of works, or the errors that they raised.
+
+    Args:
+        works: works from `take_together`.
+        model: the model.
+        ticket: ticket of all of them.
+    """
+    first = works[0].compute
+    if len(works) > 1 and isinstance(first, Batchable):
+        try:
+            with cancellable(ticket.check):
+                items = [work.compute.item for work in works if isinstance(work.compute, Batchable)]
+                return list(first.compute(model, items, ticket))
+        except Cancelled as error:
+            return [error] * len(works)
+        except Exception:  # of one of them: which one is found by computing each by itself
+            pass
+    return [_outcome(work, model) for work in works]
+
+
+def _outcome(work: Work, model: Any) -> Any:
+    try:
+        with cancellable(work.ticket.check):
+            return work.compute(model, work.ticket)
+    except BaseException as error:  # whoever awaits the work gets it
+        return error
