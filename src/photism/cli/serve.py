@@ -73,7 +73,7 @@ def serve(
 
             pipeline, ranker = load_pipeline(models)
             mount(app, build_app(pipeline, ranker, model=str(models.model or "tiny")))
-        run(server_config(app, certificate), services, sockets, on_start=report)
+        run(server_config(app, certificate, proxies=access.proxy), services, sockets, on_start=report)
 
 
 def _check_installed() -> None:

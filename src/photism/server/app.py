@@ -93,6 +93,8 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
     app.add_middleware(OriginMiddleware, hosts=hosts)
     app.add_middleware(AnswerHeadersMiddleware)
     app.add_middleware(RequestLog, metrics=services.metrics)
-    app.add_middleware(ClientMiddleware, is_behind_proxy=bool(services.address.root_path))
+    app.add_middleware(
+        ClientMiddleware, proxies=services.access.proxy, is_behind_proxy=bool(services.address.root_path)
+    )
     app.add_middleware(RootPathMiddleware, root_path=services.address.root_path)
     return app

@@ -7,11 +7,13 @@ import socket
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from photism.server.access.connections import BoundedH11Protocol
+from photism.server.access.proxies import Proxies
 from photism.server.live_connections import MAX_MESSAGE_BYTES, LiveConnections
 from photism.server.operations.shutdown import DONE, POLL_S
 
@@ -49,24 +51,27 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server_config(app: Any, certificate: Certificate | None = None) -> uvicorn.Config:
+def server_config(
+    app: Any, certificate: Certificate | None = None, *, proxies: Sequence[str] = ()
+) -> uvicorn.Config:
     """Return uvicorn's settings for an application.
 
     Args:
         app: ASGI application.
         certificate: for https; None for http.
+        proxies: addresses and networks of proxies on other machines.
     """
+    protocol: Any = partial(BoundedH11Protocol, proxies=Proxies(proxies))
     return uvicorn.Config(
         app,
-        http=BoundedH11Protocol,
+        http=protocol,
         ws="websockets-sansio",  # it stops reading while a message waits to be handled
         ws_max_size=MAX_MESSAGE_BYTES,
         log_config=None,  # the log of the server has uvicorn's warnings, and a line for each request
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=CLOSING_S,
-        proxy_headers=True,
-        forwarded_allow_ips=["127.0.0.0/8", "::1", "::ffff:127.0.0.0/104"],  # proxies on this machine
+        proxy_headers=False,  # ClientMiddleware reads them
         ssl_certfile=certificate and certificate.path,
         ssl_keyfile=certificate and certificate.key_path,
     )

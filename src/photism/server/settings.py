@@ -8,7 +8,7 @@ import os
 import re
 import socket
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,6 +180,12 @@ class AccessSettings:
         "names that end so. May be given several times.",
         metavar="NAME[:PORT]",
     )
+    proxy: tuple[str, ...] = setting(
+        (),
+        "Address or network of a proxy, such as 172.17.0.0/16, whose X-Forwarded-For and X-Forwarded-Proto are "
+        "believed, as are those of proxies on this machine. May be given several times.",
+        metavar="ADDRESS",
+    )
     rate: int | None = setting(
         None,
         "Requests per minute that a client may send. Default: 120 for clients on other machines, and no limit for "
@@ -188,10 +194,10 @@ class AccessSettings:
     )
 
     def check(self) -> None:
-        """Check that the secrets can be sent in a header, and that hosts are names.
+        """Check that the secrets can be sent in a header, that hosts are names and proxies addresses.
 
         Raises:
-            SettingError: one cannot, or is none.
+            SettingError: one cannot, or is not.
         """
         for name, value in (("token", self.token), ("password", self.password)):
             if value is not None and (not value or not value.isprintable()):
@@ -199,6 +205,11 @@ class AccessSettings:
         for name in self.allowed_host:
             if not HOST.fullmatch(name):
                 raise SettingError("allowed_host", f"must be a host name such as photism.example.org; got {name}")
+        for address in self.proxy:
+            try:
+                ip_network(address, strict=False)
+            except ValueError:
+                raise SettingError("proxy", f"must be an IP address or a network; got {address}") from None
         if self.token is not None and (not self.token.isascii() or " " in self.token):
             raise SettingError("token", "must have ASCII characters only, and no spaces")
 

@@ -41,7 +41,8 @@ def connect() -> Iterator[Connect]:
         @app.api_route("/v1/state", methods=["GET", "POST"])
         def state(request: Request) -> dict[str, object]:
             found = {name: getattr(request.state, name) for name in ("id", "client", "is_local")}
-            return {**found, "secrets": [name for name in request.headers if name == "authorization"]}
+            found |= {"scheme": request.url.scheme, "secrets": [each for each in request.headers if "auth" in each]}
+            return {**found, "proxy_headers": sorted(each for each in request.headers if "forward" in each)}
 
         @app.websocket("/v1/live")
         async def live(socket: WebSocket) -> None:

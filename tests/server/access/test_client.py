@@ -31,6 +31,33 @@ def test_a_request_is_local_without_a_proxy_only(connect, peer, headers, is_loca
         assert socket.receive_json()["is_local"] is is_local
 
 
+@pytest.mark.parametrize(
+    ("proxies", "peer", "forwarded", "client"),
+    [
+        ((), "127.0.0.1", "192.0.2.1", "192.0.2.1"),
+        ((), "::1", "2001:db8::1", "2001:db8::/64"),
+        # Each proxy appends an address: the client itself may have written those before.
+        ((), "127.0.0.1", "198.51.100.7, 192.0.2.1", "192.0.2.1"),
+        ((), "127.0.0.1", "198.51.100.7, 192.0.2.1, 127.0.0.1", "192.0.2.1"),
+        ((), "127.0.0.1", "no address", "127.0.0.1"),
+        ((), "127.0.0.1", "", "127.0.0.1"),
+        ((), "10.0.0.2", "192.0.2.1", "10.0.0.2"),
+        (("10.0.0.0/8",), "10.0.0.2", "192.0.2.1", "192.0.2.1"),
+        (("10.0.0.0/8",), "10.0.0.2", "192.0.2.1, 10.0.0.3", "192.0.2.1"),
+        (("10.0.0.0/8",), "198.51.100.7", "192.0.2.1", "198.51.100.7"),
+    ],
+)
+def test_proxies_alone_name_their_clients(connect, proxies, peer, forwarded, client):
+    answer = connect(AccessSettings(proxy=proxies), peer=peer).get(
+        "/v1/state", headers={"X-Forwarded-For": forwarded, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil"}
+    )
+    found = answer.json()
+    assert (found["client"], found["is_local"]) == (client, False)
+    is_proxy = peer in ("127.0.0.1", "::1") or (peer == "10.0.0.2" and proxies != ())
+    assert found["scheme"] == ("https" if is_proxy else "http")
+    assert found["proxy_headers"] == (["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"] if is_proxy else [])
+
+
 def test_behind_a_root_path_no_request_is_local(connect):
     client = connect(root_path="/photism")
     assert client.get("/v1/state").json()["is_local"] is False

@@ -11,7 +11,7 @@ CONTENT_POLICY = "; ".join(
     (
         "default-src 'self'",
         # Gradio's page has scripts and styles in itself, and evaluates expressions of its components.
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "script-src 'self' 'unsafe-inline'",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
         "media-src 'self' data: blob:",

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import secrets
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_network
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from photism.server.access.hosts import host_name, is_loopback_name
+from photism.server.access.proxies import HEADERS, Proxies, parse_address
 from photism.server.settings import is_loopback
 
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
-PROXY_HEADERS = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
-"""Headers that a proxy adds, so that a connection from this machine need not be a request of somebody at it."""
 IPV6_PREFIX = 64  # bits; the rest of an IPv6 address is for the client to choose
 
 
@@ -24,11 +24,15 @@ class ClientMiddleware:
     `client` is the address, of IPv6 its network. `is_local` is True for a connection from this machine to a name of the
     loopback device that came through no proxy. The id is that of the header X-Request-ID if it is plain, or else a
     random one; the answer has it in the same header.
+
+    Args:
+        proxies: addresses and networks of proxies on other machines, whose headers are believed.
+        is_behind_proxy: whether there is always one, so that no request is local.
     """
 
-    def __init__(self, app: ASGIApp, *, is_behind_proxy: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, proxies: Sequence[str] = (), is_behind_proxy: bool = False) -> None:
         self._app = app
-        self._is_behind_proxy = is_behind_proxy
+        self._proxies, self._is_behind_proxy = Proxies(proxies), is_behind_proxy
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -38,14 +42,15 @@ class ClientMiddleware:
         headers = Headers(scope=scope)
         given = headers.get("x-request-id", "")
         request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        address = str((scope.get("client") or ("",))[0])
         is_local = (
-            is_loopback(address)
+            is_loopback(_address(scope))
             and is_loopback_name(host_name(headers.get("host", "")))
             and not self._is_behind_proxy
-            and not any(name in headers for name in PROXY_HEADERS)
+            and not any(name in headers for name in HEADERS)
         )
-        scope.setdefault("state", {}).update(id=request_id, client=client_key(address), is_local=is_local)
+        self._proxies.apply(scope)
+        client = client_key(_address(scope))
+        scope.setdefault("state", {}).update(id=request_id, client=client, is_local=is_local)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] in RESPONSE_STARTS:
@@ -61,12 +66,11 @@ RESPONSE_STARTS = ("http.response.start", "websocket.accept", "websocket.http.re
 
 def client_key(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the network of an IPv6 address."""
-    try:
-        parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(parsed) if parsed.is_loopback else str(ip_network((parsed, IPV6_PREFIX), strict=False))
+    parsed = parse_address(address)
+    if isinstance(parsed, IPv6Address) and not parsed.is_loopback:
+        return str(ip_network((parsed, IPV6_PREFIX), strict=False))
+    return address if parsed is None else str(parsed)
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])

@@ -11,13 +11,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from photism.server.access.client import client_key
+from photism.server.access.proxies import Proxies
 from photism.server.problems import Problem
-from photism.server.settings import is_loopback
 
 MAX_CONNECTIONS = 512
 """Connections at once; more are answered 503, and those beyond twice as many are closed."""
 MAX_CLIENT_CONNECTIONS = 64
-"""Connections at once of one client on another machine: a browser opens about ten for a page."""
+"""Connections at once of one client on another machine: a browser opens about six."""
 HEAD_TIMEOUT_S = 20.0
 """Time from the first byte, or from the connection, to the end of a request's headers."""
 RETRY_AFTER_S = 5
@@ -28,10 +28,15 @@ class BoundedH11Protocol(H11Protocol):
 
     uvicorn itself refuses headers that have no end after 16 KiB, and closes a connection 5 s after its last answer. But
     it waits without end for the rest of a request's headers, and answers too many requests without Retry-After.
+
+    Args:
+        args, keywords: as uvicorn's class takes them.
+        proxies: machines whose connections are those of many clients.
     """
 
-    def __init__(self, *args: Any, **keywords: Any) -> None:
+    def __init__(self, *args: Any, proxies: Proxies, **keywords: Any) -> None:
         super().__init__(*args, **keywords)
+        self._proxies = proxies
         self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -40,9 +45,10 @@ class BoundedH11Protocol(H11Protocol):
         address = self.client[0] if self.client else ""
         clients = [getattr(each, "client", None) for each in self.connections]
         own = sum(client_key(each[0]) == client_key(address) for each in clients if each)
+        has_many = own > MAX_CLIENT_CONNECTIONS and not self._proxies.include(address)
         if len(self.connections) > 2 * MAX_CONNECTIONS:
             transport.abort()
-        elif len(self.connections) > MAX_CONNECTIONS or (own > MAX_CLIENT_CONNECTIONS and not is_loopback(address)):
+        elif len(self.connections) > MAX_CONNECTIONS or has_many:
             self.app = _refuse
         self._await_head()
 
