@@ -51,9 +51,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def server_config(
-    app: Any, certificate: Certificate | None = None, *, proxies: Sequence[str] = ()
-) -> uvicorn.Config:
+def server_config(app: Any, certificate: Certificate | None = None, *, proxies: Sequence[str] = ()) -> uvicorn.Config:
     """Return uvicorn's settings for an application.
 
     Args:
