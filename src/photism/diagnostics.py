@@ -27,19 +27,20 @@ CORE_VERBS = dict.fromkeys(("draw", "film", "hear"), (*LIBRARIES, MODEL))
 TRAINING_LIBRARIES = ("accelerate", "tensorboard", "matplotlib")
 TRAINING_VERBS = dict.fromkeys(("align", "finetune"), (*LIBRARIES, *TRAINING_LIBRARIES))
 EXPORT_LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
+SERVER_LIBRARIES = ("fastapi", "uvicorn", "python_multipart", "websockets", "cryptography", "prometheus_client")
 COLLECTION_LIBRARIES = ("pyarrow", "lance", "sklearn")
 LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe", "embed"), LIBRARIES)
 COLLECTION_VERBS = dict.fromkeys(("index", "search"), (*LIBRARIES, MODEL, *COLLECTION_LIBRARIES))
 OTHER_VERBS = {
     "sound": (*LIBRARIES, SOUND_MODEL),
-    "serve": (*LIBRARIES, MODEL, "gradio"),
+    "serve": (*LIBRARIES, MODEL, *SERVER_LIBRARIES),
     "export": (*LIBRARIES, *EXPORT_LIBRARIES),
     "--ray": (*LIBRARIES, "ray"),
 }
 UNBUNDLED_VERBS = ("speakers", "transcribe")
 VERBS = CORE_VERBS | LISTENING_VERBS | COLLECTION_VERBS | OTHER_VERBS | TRAINING_VERBS
 # Libraries whose package has another name than the module.
-PACKAGES = {"lance": "pylance", "sklearn": "scikit-learn"}
+PACKAGES = {"lance": "pylance", "python_multipart": "python-multipart", "sklearn": "scikit-learn"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Check:
 
     def __str__(self) -> str:
         """Return the check as the row of a table."""
-        row = f"{'ok' if self.works else 'no'}  {self.name:14}{self.found}"
+        row = f"{'ok' if self.works else 'no'}  {self.name:18}{self.found}"
         return row if self.works else f"{row}: {self.remedy}"
 
 
@@ -92,6 +93,7 @@ def diagnose(loading: Loading) -> Diagnosis:
     """
     disable_telemetry()
     found = [_check_library(name, "pip install photism") for name in LIBRARIES]
+    found += [_check_library(name, "pip install 'photism[server]'") for name in SERVER_LIBRARIES]
     found += [_check_library("gradio", "pip install 'photism[studio]'")]
     found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
     found += [_check_library(name, "pip install 'photism[export]'") for name in EXPORT_LIBRARIES]
@@ -152,7 +154,11 @@ def _check_verb(verb: str, parts: dict[str, Check]) -> Check:
     for need in VERBS[verb]:
         if not parts[need].works:
             return Check(verb, False, f"needs {need}", parts[need].remedy)
-    return Check(verb, True, "ready with --model: none is bundled" if verb in UNBUNDLED_VERBS else "ready")
+    if verb in UNBUNDLED_VERBS:
+        return Check(verb, True, "ready with --model: none is bundled")
+    if verb == "serve" and not parts["gradio"].works:
+        return Check(verb, True, "ready without the page, which needs gradio")
+    return Check(verb, True, "ready")
 
 
 def _device(*, torch_works: bool) -> str:

@@ -231,3 +231,18 @@ def test_a_path_stays_a_path():
     add_verb(app, read)
     CliRunner().invoke(app, ["--lm", "words.arpa"], catch_exceptions=False)
     assert called == [Files(lm=Path("words.arpa"))]
+
+
+def test_the_help_has_a_section_for_each_class_of_settings():
+    app = typer.Typer(rich_markup_mode=None)
+
+    def draw(drawing: Drawing, quick_training: Training, force: Annotated[bool, typer.Option("--force")] = False):
+        """Draw."""
+
+    add_verb(app, draw, has_sections=True)
+    lines = CliRunner().invoke(app, ["--help"]).stdout.splitlines()
+    sections = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
+    assert sections == ["Drawing:", "Quick training:", "Options:"]
+    places = [next(n for n, line in enumerate(lines) if f" {flag}" in line) for flag in ("--mode", "-o", "--force")]
+    assert [lines.index(section) < place for section, place in zip(sections, places, strict=True)] == [True] * 3
+    assert places[0] < lines.index("Quick training:") < places[1] < lines.index("Options:")

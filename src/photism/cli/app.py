@@ -59,7 +59,7 @@ add_verb(app, sound)
 add_verb(app, align, settings_file=AlignSettings.file, recipes=RECIPES)
 app.add_typer(finetune, name="finetune")
 add_verb(app, export)
-add_verb(app, serve)
+add_verb(app, serve, has_sections=True)
 add_verb(app, doctor)
 
 

@@ -33,7 +33,12 @@ METAVARS = {bool: None, int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PAT
 
 
 def add_verb(
-    app: typer.Typer, verb: Verb, *, settings_file: str | None = None, recipes: Mapping[str, Path] | None = None
+    app: typer.Typer,
+    verb: Verb,
+    *,
+    settings_file: str | None = None,
+    recipes: Mapping[str, Path] | None = None,
+    has_sections: bool = False,
 ) -> None:
     """Add a verb to a typer application.
 
@@ -44,10 +49,13 @@ def add_verb(
         settings_file: name of the YAML file of settings in the verb's output folder. The verb then takes `--config`,
             and where its parameter `resume` is true, the settings come from that file.
         recipes: files of settings by the names that the flag `--recipe` takes.
+        has_sections: whether the help has a section for each settings class, headed by the name of its parameter.
     """
     text, _, examples = inspect.cleandoc(verb.__doc__ or "").partition("\n\nExamples:\n")
     epilog = f"\b\nExamples:\n{examples}" if examples else None
     flat = _flat(verb, settings_file, recipes or {})
+    if has_sections:
+        setattr(flat, SECTIONS, _sections(verb))
     app.command(verb.__name__, cls=_Command, help=text, epilog=epilog)(flat)
 
 
@@ -67,6 +75,21 @@ class _Command(TyperCommand):
                     raise InputError(f"{parameter.opts[0]} must be given once; got it {count} times")
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        sections: Mapping[str, str] = getattr(self.callback, SECTIONS, {})
+        if not sections:
+            super().format_options(ctx, formatter)
+            return
+        rows: dict[str, list[Any]] = {}
+        for parameter in self.get_params(ctx):
+            rows.setdefault(sections.get(str(parameter.name), "Options"), []).append(parameter.get_help_record(ctx))
+        for title, found in rows.items():
+            with formatter.section(title):
+                formatter.write_dl(found)
+
+
+SECTIONS = "sections"
+"""Attribute of the function of a verb: the title of the section of the help in which each parameter is."""
 
 OMITTABLE = "omittable_values"
 """Attribute of the function of a verb: the declarations of its flags whose value may be omitted, by flag."""
@@ -120,6 +143,13 @@ def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) ->
     run.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportFunctionMemberAccess]
     run.__annotations__ = {each.name: each.annotation for each in parameters}
     return run
+
+
+def _sections(verb: Verb) -> dict[str, str]:
+    """Return the section of the help for each setting of a verb."""
+    hints = get_type_hints(verb)
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
+    return {each: name.replace("_", " ").capitalize() for name, kind in groups.items() for each in declarations(kind)}
 
 
 def show_traceback(context: typer.Context, value: bool) -> None:

@@ -1,12 +1,14 @@
 """Connections to a real server: how many, how long they may take, and how much their headers may hold."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 
 import pytest
 import uvicorn
 
 from photism.server.access import connections
+from photism.server.access.certificates import Certificate, self_signed_certificate
 from photism.server.access.proxies import Proxies
 from photism.server.run import server_config
 
@@ -20,11 +22,15 @@ async def app(scope, receive, send):
         await send({"type": "http.response.body", "body": b"[]"})
 
 
-def serve(check: Callable[[int], Awaitable[None]], served: Callable[..., Awaitable[None]] = app) -> None:
+def serve(
+    check: Callable[[int], Awaitable[None]],
+    served: Callable[..., Awaitable[None]] = app,
+    certificate: Certificate | None = None,
+) -> None:
     """Run a check with the port of a server."""
 
     async def run() -> None:
-        server = uvicorn.Server(server_config(served))
+        server = uvicorn.Server(server_config(served, certificate))
         server.config.load()
         server.lifespan = server.config.lifespan_class(server.config)
         server.config.host, server.config.port = "127.0.0.1", 0
@@ -124,6 +130,23 @@ def test_headers_without_end_are_refused():
         assert answer.startswith("HTTP/1.1 400")
 
     serve(check)
+
+
+def test_https_with_a_self_signed_certificate(tmp_path):
+    certificate = self_signed_certificate(["localhost", "127.0.0.1"], tmp_path)
+    trusting = ssl.create_default_context(cafile=str(certificate.path))
+
+    async def check(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting)
+        writer.write(CLOSING)
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(CLOSING)
+        assert await is_closed(reader)  # http on the port of https
+        writer.close()
+
+    serve(check, certificate=certificate)
 
 
 def test_connections_beyond_the_limit_are_refused_politely(monkeypatch):
