@@ -90,7 +90,7 @@ def test_without_the_libraries_for_collections_hear_still_works(monkeypatch):
     assert result.exit_code == 0
     for verb in ("index", "search"):
         assert f"no  {verb:18}needs lance: pip install 'photism[collection]'\n" in result.stdout
-    assert "no  --ray         needs ray: pip install 'photism[cluster]'\n" in result.stdout
+    assert "no  --ray             needs ray: pip install 'photism[cluster]'\n" in result.stdout
     assert "ok  hear              ready\n" in result.stdout
 
 
