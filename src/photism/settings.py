@@ -71,7 +71,7 @@ class Declaration:
         unit: of a number, such as "seconds"; the flag shows it in place of the type.
         minimum, maximum: inclusive bounds of a number.
         above, below: exclusive bounds of a number.
-        choices: the allowed values.
+        choices: the allowed values, of a list those of its items.
         flag: on the command line; by default the name with hyphens.
         short: one-letter flag, such as "-o".
         metavar: what the flag's value is called in the help; by default the unit or the choices.
@@ -124,7 +124,7 @@ class Declaration:
         if value is None:
             return True
         if self.choices is not None:
-            return value in self.choices
+            return all(each in self.choices for each in (value if isinstance(value, tuple) else (value,)))
         if isinstance(value, bool) or not isinstance(value, Real):  # numpy's numbers are Real, and not all are float
             return True
         number = cast("float", value)

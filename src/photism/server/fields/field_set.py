@@ -119,7 +119,7 @@ class FieldSet:
         return values
 
     def of_form(self, parts: Sequence[tuple[str, FileSource]]) -> Values:
-        """Return the values in the parts of a form.
+        """Return the values in the parts of a form, in which the name of a list may end with [].
 
         Raises:
             Problem: a field is unknown or missing, or its value cannot be converted.
@@ -127,7 +127,8 @@ class FieldSet:
         """
         texts: dict[str, list[str]] = {}
         values = Values({}, {})
-        for name, value in parts:
+        for part, value in parts:
+            name = self._without_brackets(part)
             self._check_name(name)
             if name in self.files or self.fields[name].declaration.file is not None:
                 if isinstance(value, str) and not value.lower().startswith(URL_SCHEMES):
@@ -143,6 +144,12 @@ class FieldSet:
             values.settings[name] = form_value(self.fields[name], given)
         self._check_required(values)
         return values
+
+    def _without_brackets(self, name: str) -> str:
+        """Return the name of a list for that name followed by [], by which OpenAI's clients send its items."""
+        plain = name.removesuffix("[]")
+        found = self.fields.get(plain) or self.files.get(plain)
+        return plain if found is not None and found.is_list else name
 
     def _check_name(self, name: str) -> None:
         """Refuse a field that there is not, with the one that takes its place."""
