@@ -15,7 +15,18 @@ from photism.server.access.hosts import own_hosts
 from photism.server.access.origin import OriginMiddleware
 from photism.server.access.rate_limit import RateLimitMiddleware
 from photism.server.access.root_path import RootPathMiddleware
-from photism.server.endpoints import draw, embed, hear, label, live_drawing, live_transcription
+from photism.server.endpoints import (
+    draw,
+    embed,
+    hear,
+    label,
+    live_drawing,
+    live_transcription,
+    models,
+    sound,
+    speech,
+    transcriptions,
+)
 from photism.server.engine.registry import ModelRegistry
 from photism.server.fields.reader import RequestReader
 from photism.server.live_connections import LiveConnections
@@ -83,7 +94,19 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
     app = FastAPI(title="Photism", version=__version__)
     app.state.services = services
     install_handlers(app)
-    for endpoints in (draw, hear, label, embed, live_transcription, live_drawing, health):
+    for endpoints in (
+        models,
+        transcriptions,
+        speech,
+        sound,
+        draw,
+        hear,
+        label,
+        embed,
+        live_transcription,
+        live_drawing,
+        health,
+    ):
         app.include_router(endpoints.ROUTER)
     hosts = own_hosts(services.address, services.access, certificate_names=certificate_names)
     # Each stands around those above it.

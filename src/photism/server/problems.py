@@ -91,14 +91,18 @@ class Problem(Exception):
             "remedy": self.remedy,
         }
 
-    def response(self, path: str) -> Response:
-        """Return the response to a request for a path."""
+    def content(self, path: str) -> dict[str, Any]:
+        """Return the JSON object that answers a request for a path."""
         content = self.as_dict()
         if any(each in path for each in OPENAI_PATHS):  # which a root path may precede
             message = " ".join(filter(None, (self.detail, self.remedy)))
             type_ = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
             content["error"] = {"message": message, "type": type_, "param": self.field, "code": self.name}
-        return JSONResponse(content, self.status, self.headers, media_type=MEDIA_TYPE)
+        return content
+
+    def response(self, path: str) -> Response:
+        """Return the response to a request for a path."""
+        return JSONResponse(self.content(path), self.status, self.headers, media_type=MEDIA_TYPE)
 
 
 def problem_of(error: InputError, names: Mapping[str, str], allowed: Mapping[str, str]) -> Problem:

@@ -1,4 +1,4 @@
-"""A server of the bundled models for the tests of its endpoints."""
+"""Servers of the bundled models, and of tiny ones of all kinds, for the tests of endpoints."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ import pytest
 
 from photism.cli import app as command
 from photism.hub import bundled_model
+from tests.server.serving import served
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +83,30 @@ def _load_once(loaded: dict[type, Any], class_: type, load: Callable[..., Any], 
     if class_ not in loaded:
         loaded[class_] = load(*args, **given)
     return loaded[class_]
+
+
+@pytest.fixture(scope="package")
+def speaking_registry(server_entries, sound_models) -> Iterator[object]:
+    """Return a registry that has a model that speaks, `voice`, besides the bundled models and `server_entries`."""
+    from photism.audioldm2.settings import SoundPipelineSettings
+    from photism.server.engine.entries import ModelEntry
+    from photism.server.engine.registry import ModelRegistry
+    from photism.server.settings import LimitSettings
+
+    voice = ModelEntry("voice", "sound", SoundPipelineSettings(model=str(sound_models / "speech"), device="cpu"))
+    registry = ModelRegistry((*server_entries, voice), LimitSettings())
+    yield registry
+    registry.close(10)
+
+
+@pytest.fixture(scope="package")
+def speaking_app(speaking_registry, make_client) -> object:
+    """Return the application of a server with the models of `speaking_registry`."""
+    return make_client(speaking_registry).app
+
+
+@pytest.fixture(scope="package")
+def server_url(speaking_app) -> Iterator[str]:
+    """Return the URL of a real server of `speaking_app`."""
+    with served(speaking_app) as url:
+        yield url

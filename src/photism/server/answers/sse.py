@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import Request
@@ -43,6 +44,8 @@ async def event_stream(
     entry: ModelEntry,
     work: Callable[[Any, Ticket], T],
     as_json: Callable[[T], Mapping[str, Any]],
+    *,
+    resources: AsyncExitStack | None = None,
 ) -> EventStream:
     """Run work in the queue of a model, and return an answer that streams its progress and its result.
 
@@ -53,18 +56,28 @@ async def event_stream(
         entry: the model.
         work: called with the model and the ticket, in the thread of the model. It reports its steps to the ticket.
         as_json: turns what `work` returns into the data of the last event.
+        resources: closed at the end of the stream, such as the uploads that the work reads.
 
     Raises:
         Problem: the work was refused.
     """
     ticket, running = start(request, entry, work)
-    await asyncio.sleep(0)  # the work is queued, or refused
+    await raise_refusal(running)
+    return EventStream(_events(request, ticket, running, as_json), on_close=ticket.cancel, resources=resources)
+
+
+async def raise_refusal(running: asyncio.Task[Any]) -> None:
+    """Raise the problem of work that was just started and is not queued, so that its answer has its own status.
+
+    Raises:
+        Problem: the queue is full, or the server is shutting down.
+    """
+    await asyncio.sleep(0)
     try:
         if running.done():
             running.result()
     except Cancelled:
         raise cancelled_problem(by_client=False) from None
-    return EventStream(_events(request, ticket, running, as_json), on_close=ticket.cancel)
 
 
 class EventStream(StreamingResponse):
@@ -73,13 +86,20 @@ class EventStream(StreamingResponse):
     Args:
         events: the events, as bytes.
         on_close: called when the stream has ended or the client has closed it.
+        resources: closed then, such as the uploads that the work reads.
     """
 
     media_type = EVENT_STREAM
 
-    def __init__(self, events: AsyncIterator[bytes], *, on_close: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        events: AsyncIterator[bytes],
+        *,
+        on_close: Callable[[], None] | None = None,
+        resources: AsyncExitStack | None = None,
+    ) -> None:
         super().__init__(with_keepalive(events), headers=HEADERS)
-        self._on_close = on_close
+        self._on_close, self._resources = on_close, resources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events until they end or the client closes the connection."""
@@ -88,6 +108,8 @@ class EventStream(StreamingResponse):
         finally:
             if self._on_close is not None:
                 self._on_close()
+            if self._resources is not None:
+                await self._resources.aclose()
 
 
 def event(name: str, data: Mapping[str, Any]) -> bytes:

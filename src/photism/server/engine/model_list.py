@@ -55,7 +55,7 @@ def _from_flag(text: str) -> Iterator[ModelEntry]:
     if not NAME.fullmatch(name) or not model:
         raise SettingError("add", f"must be NAME=FOLDER or NAME=ID, a name {NAME_RULE}; got {text}")
     for kind in checkpoint_kinds(model):
-        yield ModelEntry(name, kind, KINDS[kind].settings(model=model))
+        yield ModelEntry(name, kind, KINDS[kind].settings(model=_located(model)))
 
 
 def _from_file(path: Path | None) -> Iterator[ModelEntry]:
@@ -74,8 +74,7 @@ def _from_file(path: Path | None) -> Iterator[ModelEntry]:
 
 def _from_mapping(name: str, given: Mapping[str, Any], source: str) -> Iterator[ModelEntry]:
     """Yield the models that the value of a name in the file describes."""
-    values = {key: value for key, value in given.items() if key != KIND}
-    model, kind = values.get("model"), given.get(KIND)
+    model, kind = given.get("model"), given.get(KIND)
     if not isinstance(model, str | None):
         raise SettingError("model", f"must be a folder or hub id; got {model!r:.60}")
     if kind is not None and kind not in KINDS:
@@ -84,6 +83,8 @@ def _from_mapping(name: str, given: Mapping[str, Any], source: str) -> Iterator[
         raise SettingError("model", "is missing: give a folder or hub id")
     if model is not None and kind is not None:
         check_location(model)
+    values = {key: value for key, value in given.items() if key != KIND}
+    values |= {} if model is None else {"model": _located(model)}
     main, *others = [kind] if kind is not None else checkpoint_kinds(str(model))
     yield _entry(name, main, values, source)
     for each in others:
@@ -98,6 +99,11 @@ def _entry(name: str, kind: str, values: Mapping[str, Any], source: str) -> Mode
         if declared.parse is not None and _is_text(value := values.get(key)):
             parsed[key] = declared.parse([value] if isinstance(value, str) else value)
     return ModelEntry(name, kind, make_settings(class_, converted_values(class_, parsed, source)))
+
+
+def _located(model: str) -> str:
+    """Return the absolute path of a folder, which answers do not show, and a hub id as it is."""
+    return str(Path(model).resolve()) if Path(model).is_dir() else model
 
 
 def _is_text(value: Any) -> bool:
