@@ -32,6 +32,13 @@ def test_the_weights_are_small_and_float16():
         assert dtypes <= {"F16", "I64"}, path
 
 
+def test_candidates_shorter_than_the_clap_window_are_ranked(pipeline):
+    output = pipeline("rain", seed=0, num_inference_steps=1, audio_length_in_s=0.5, num_waveforms_per_prompt=2)
+    assert output.audios.shape == (2, 8000)
+    ((best, other),) = output.scores
+    assert -1 <= other <= best <= 1
+
+
 def test_the_same_seed_gives_the_same_sound(pipeline):
     output = pipeline(["a drum kit", "a duck"], seed=3, num_inference_steps=4)
     again = pipeline("a drum kit", seed=3, num_inference_steps=4)

@@ -61,7 +61,9 @@ def _embed_one(clap: Any, extractor: Any, samples: NDArray[np.float32], componen
     windows = [
         samples[start:stop] for start, stop in cut_windows(len(samples), length=longest, hop=longest, placement="even")
     ]
-    features = extractor(windows, sampling_rate=extractor.sampling_rate, return_tensors="pt").input_features
+    # The extractor's own longest length is a float if its configuration has seconds with a fraction, and cannot pad.
+    given = {"max_length": longest, "sampling_rate": extractor.sampling_rate, "return_tensors": "pt"}
+    features = extractor(windows, **given).input_features
     # No window is longer than what CLAP takes: the flags that the extractor returns for fusion are random.
     is_longer = torch.zeros(len(features), 1, dtype=torch.bool, device=components.device)
     features = features.to(components.device, clap.audio_model.dtype)
