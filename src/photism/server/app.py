@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from fastapi import FastAPI
 
 from photism import __version__
+from photism.server import docs_page
 from photism.server.access.answer_headers import AnswerHeadersMiddleware
 from photism.server.access.auth import AuthMiddleware
 from photism.server.access.client import ClientMiddleware
@@ -30,6 +31,7 @@ from photism.server.endpoints import (
 from photism.server.engine.registry import ModelRegistry
 from photism.server.fields.reader import RequestReader
 from photism.server.live_connections import LiveConnections
+from photism.server.openapi import install_openapi
 from photism.server.operations import health
 from photism.server.operations.metrics import Metrics
 from photism.server.operations.request_log import RequestLog
@@ -91,7 +93,13 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         services: what its endpoints need.
         certificate_names: names in the certificate of the server, under which visitors reach it.
     """
-    app = FastAPI(title="Photism", version=__version__)
+    app = FastAPI(
+        title="Photism",
+        version=__version__,
+        docs_url=None,  # its pages load scripts from another server; ours are in docs_page
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
     app.state.services = services
     install_handlers(app)
     for endpoints in (
@@ -108,6 +116,8 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         health,
     ):
         app.include_router(endpoints.ROUTER)
+    app.include_router(docs_page.ROUTER)
+    install_openapi(app, services.access)
     hosts = own_hosts(services.address, services.access, certificate_names=certificate_names)
     # Each stands around those above it.
     app.add_middleware(RefuseWhileStopping, shutdown=services.shutdown)

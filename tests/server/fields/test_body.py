@@ -60,9 +60,9 @@ def test_lists_are_repeated_in_a_form(server: Server) -> None:
         ({}, 422, "file", "file is missing"),
         ({"file": None}, 422, "file", "file must be a recording file; got null"),
         ({"file": 1}, 422, "file", "file must be a recording file; got 1"),
-        ({"file": ""}, 422, "file", "the file is empty"),
+        ({"file": ""}, 422, "file", "file is empty"),
         ({"file": "?"}, 422, "file", "file is not valid base64"),
-        ({"file": [CODED, CODED]}, 422, "file", "file must be given once; got it 2 times"),
+        ({"file": [CODED, CODED]}, 422, "file", "file must be a recording file; got a list"),
         ({"file": "https://example.org/a.wav"}, 422, "file", "this server does not download any"),
         (
             {"file": CODED, "steps": "4"},

@@ -85,7 +85,7 @@ def test_an_announced_length_is_refused_before_a_byte_is_read(server: Server) ->
 
 def test_the_number_of_parts_and_the_size_of_texts_are_bounded(server: Server) -> None:
     problem = server.problem(data={"track": ["1"] * (form.MAX_PARTS + 1)}, files={"file": b""})
-    assert (problem["status"], problem["allowed"]) == (413, "at most 256 parts")
+    assert (problem["status"], problem["detail"]) == (400, "the form has more than 1100 parts")
 
 
 def test_texts_of_a_form_are_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from http import HTTPStatus
+from os.path import isdir
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
@@ -72,7 +73,7 @@ class ModelRegistry:
             name = names[0]
         if name is not None and (kind, name) in self._found:
             return self._found[kind, name]
-        if name is not None and is_local and Path(name).is_dir():
+        if name is not None and is_local and isdir(name):  # Path.is_dir raises for names that are too long
             return self._folder_entry(kind, name)
         if names:
             detail = f"This server has no {kind} model {name!r}."

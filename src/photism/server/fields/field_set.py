@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
 
-from photism.server.fields.schema import MAX_FILES, Field, field_name, fields_of, file_schema, schema
+from photism.server.fields.schema import MAX_FILES, field_name, fields_of, file_schema, schema
 from photism.server.fields.upload import Upload
 from photism.server.fields.values import form_value, json_value, shown
 from photism.server.problems import Problem
@@ -86,8 +86,7 @@ class FieldSet:
         """Return the JSON schema of a form, or of a JSON object."""
         properties: dict[str, Any] = {}
         for name, each in self.files.items():
-            one = file_schema("recording", is_form=is_form)
-            whole = {"type": "array", "items": one, "maxItems": MAX_FILES} if each.is_list else one
+            whole = file_schema("recording", is_list=each.is_list, is_form=is_form)
             properties[name] = {**whole, "description": each.description}
         properties |= {name: schema(field, is_form=is_form) for name, field in self.fields.items()}
         found: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
@@ -109,7 +108,8 @@ class FieldSet:
             if field is not None and field.declaration.file is None:
                 values.settings[name] = json_value(field, value)
                 continue
-            given: list[Any] = cast("list[Any]", value) if isinstance(value, list) else [value]
+            is_list = isinstance(value, list) and self._is_list(name)
+            given: list[Any] = cast("list[Any]", value) if is_list else [value]
             wrong = [each for each in given if not isinstance(each, str)]
             if wrong:
                 raise self._not_a_file(name, wrong[0])
@@ -165,10 +165,12 @@ class FieldSet:
 
     def _check_count(self, name: str, count: int) -> None:
         """Refuse more files of a field than it takes, and none."""
-        one: FileField | Field = self.files[name] if name in self.files else self.fields[name]
-        if not count or count > (MAX_FILES if one.is_list else 1):
-            wanted = f"1 to {MAX_FILES} times" if one.is_list else "once"
+        if not count or count > (MAX_FILES if self._is_list(name) else 1):
+            wanted = f"1 to {MAX_FILES} times" if self._is_list(name) else "once"
             raise self._invalid(name, f"{name} must be given {wanted}; got it {count} times")
+
+    def _is_list(self, name: str) -> bool:
+        return self.files[name].is_list if name in self.files else self.fields[name].is_list
 
     def _check_required(self, values: Values) -> None:
         for name in self.required:

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from photism.server.fields.upload import MEGABYTE, Upload, Uploads, body_chunks, invalid_body
 from photism.server.problems import Problem
 
-MAX_PARTS = 256
-"""Most fields and files of a form."""
-MAX_TEXT_BYTES = MEGABYTE
+MAX_PARTS = 1100
+"""Most fields and files of a form: the longest list, and one more of each field."""
+MAX_TEXT_BYTES = 16 * MEGABYTE
 """Size of all texts of a form together, which are held in memory."""
 
 
@@ -79,13 +79,7 @@ class _Form:
 
     def _begin(self) -> None:
         if len(self.parts) >= MAX_PARTS:
-            raise Problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too-large",
-                f"the form must have at most {MAX_PARTS} parts",
-                allowed=f"at most {MAX_PARTS} parts",
-                remedy="Send JSON, whose lists may be longer.",
-            )
+            raise invalid_body(f"the form has more than {MAX_PARTS} parts", "Send fewer fields and files.")
         self._disposition, self._text = b"", bytearray()
 
     def _add_header(self, data: bytes, start: int, end: int) -> None:

@@ -98,6 +98,8 @@ class RequestReader:
         Raises:
             Problem: it is not audio, or longer than allowed.
         """
+        if not upload.path.stat().st_size:
+            raise _unreadable(name, f"{name} is empty", "Send a recording.")
         limit_s = self.max_long_seconds if is_long else self.max_seconds
         try:
             return await self.run(

@@ -19,11 +19,6 @@ MAX_ITEMS = 1000
 JSON_TYPES: dict[type, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
 WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 NUMBERS = (int, float)
-CONTENT = {
-    "recording": "Recording of any format with audio",
-    "image": "Image: PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF",
-}
-"""What a file of a kind is, as its schema says."""
 
 
 @dataclass(frozen=True)
@@ -124,25 +119,12 @@ def schema(field: Field, *, is_form: bool) -> dict[str, Any]:
         is_form: of a form, in which files are parts and null does not exist; otherwise of JSON.
     """
     declared = field.declaration
+    whole: dict[str, Any]
     if declared.file is not None:
-        one = file_schema(declared.file, is_form=is_form)
+        whole = file_schema(declared.file, is_list=field.is_list, is_form=is_form)
     else:
-        names = sorted(JSON_TYPES[each] for each in field.types)
-        one: dict[str, Any] = {"type": names[0] if len(names) == 1 else names}
-        if declared.choices is not None:
-            one["enum"] = list(declared.choices)
-        elif str in field.types:
-            one["maxLength"] = MAX_CHARACTERS
-        bounds = {
-            "minimum": declared.minimum,
-            "exclusiveMinimum": declared.above,
-            "maximum": declared.maximum,
-            "exclusiveMaximum": declared.below,
-        }
-        if any(each in NUMBERS for each in field.types):
-            one |= {name: bound for name, bound in bounds.items() if bound is not None}
-    most = MAX_ITEMS if declared.file is None else MAX_FILES
-    whole: dict[str, Any] = {"type": "array", "items": one, "maxItems": most} if field.is_list else one
+        one = _value_schema(field)
+        whole = {"type": "array", "items": one, "maxItems": MAX_ITEMS} if field.is_list else one
     if field.is_nullable and not is_form:
         whole = {"anyOf": [whole, {"type": "null"}]}
     unit = f" ({declared.unit})" if declared.unit else ""
@@ -152,11 +134,36 @@ def schema(field: Field, *, is_form: bool) -> dict[str, Any]:
     return whole
 
 
-def file_schema(kind: str, *, is_form: bool) -> dict[str, Any]:
-    """Return the JSON schema of a file: a part of a form, or base64 in JSON."""
+def file_schema(kind: str, *, is_list: bool, is_form: bool) -> dict[str, Any]:
+    """Return the JSON schema of a file, or of several: parts of a form, or base64 in JSON, where one may be no list."""
     if is_form:
-        return {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
-    return {"type": "string", "contentEncoding": "base64", "format": "byte", "title": CONTENT[kind]}
+        one = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}
+    else:
+        one = {"type": "string", "format": "byte", "contentEncoding": "base64", "minLength": 1}
+    if not is_list:
+        return one
+    whole = {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_FILES}
+    return whole if is_form else {"anyOf": [one, whole]}
+
+
+def _value_schema(field: Field) -> dict[str, Any]:
+    """Return the JSON schema of a single value, with its bounds or choices."""
+    declared = field.declaration
+    names = sorted(JSON_TYPES[each] for each in field.types)
+    found: dict[str, Any] = {"type": names[0] if len(names) == 1 else names}
+    if declared.choices is not None:
+        found["enum"] = list(declared.choices)
+    elif str in field.types:
+        found["maxLength"] = MAX_CHARACTERS
+    bounds = {
+        "minimum": declared.minimum,
+        "exclusiveMinimum": declared.above,
+        "maximum": declared.maximum,
+        "exclusiveMaximum": declared.below,
+    }
+    if any(each in NUMBERS for each in field.types):
+        found |= {name: bound for name, bound in bounds.items() if bound is not None}
+    return found
 
 
 def _options(declared: Any) -> tuple[Any, ...]:
