@@ -25,6 +25,7 @@ from photism.server.endpoints import (
     live_transcription,
     models,
     sound,
+    speakers,
     speech,
     transcriptions,
 )
@@ -111,6 +112,7 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         hear,
         label,
         embed,
+        speakers,
         live_transcription,
         live_drawing,
         health,

@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from photism.jobs.rows import json_value
+from photism.listening.recording_names import recording_names
 from photism.server.answers.accept import CSV, EVENT_STREAM, JSON, JSON_LINES, TEXT, VARY, choose
 from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
@@ -82,7 +83,7 @@ async def answer_row(
     if media_type == JSON:
         return JSONResponse(await run_in_threadpool(make_object, outcome), headers=VARY)
     chosen = job.text_format(formats[media_type])
-    text = await run_in_threadpool(chosen.as_text, {"file": name, **outcome.fields}, outcome, name)
+    text = await run_in_threadpool(chosen.as_text, {"file": name, **outcome.fields}, outcome, *recording_names([name]))
     return Response(f"{chosen.header}{text}", media_type=media_type, headers=VARY)
 
 
