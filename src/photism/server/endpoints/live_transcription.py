@@ -49,22 +49,22 @@ async def _serve(session: LiveSession, given: Given) -> None:
         problem = f"must be at most {limits.max_seconds:g} s together with {{}}; got {delay_s:g}"
         raise SettingError("step_s", problem, "lookahead_s")
     waiting = SampleQueue(round((limits.max_seconds + delay_s) * SAMPLING_RATE))
-    # What waits is resampled, so that its memory does not depend on the rate.
-    await session.run(waiting, streaming.sampling_rate or SAMPLING_RATE, _transcribe(session, given, waiting))
+    registry = session.services.registry
+    entry = registry.find("recognizer", given.model, is_local=session.is_local)
+    with registry.hold(entry):  # the stream refers to the model between its steps
+        # What waits is resampled, so that its memory does not depend on the rate.
+        rate = streaming.sampling_rate or SAMPLING_RATE
+        await session.run(waiting, rate, _transcribe(session, given, entry, waiting))
 
 
-async def _transcribe(session: LiveSession, given: Given, waiting: SampleQueue) -> None:
+async def _transcribe(session: LiveSession, given: Given, entry: ModelEntry, waiting: SampleQueue) -> None:
     """Send words as they are recognised, and at the end the whole transcript.
 
     Raises:
         Problem: the recording is longer than it may be; its transcript up to there was sent.
     """
-    services = session.services
-    entry = services.registry.find("recognizer", given.model, is_local=session.is_local)
-    streaming, decoding = (
-        replace(given.settings(StreamingSettings), sampling_rate=None),
-        given.settings(DecodingSettings),
-    )
+    streaming = replace(given.settings(StreamingSettings), sampling_rate=None)  # the samples are resampled already
+    decoding = given.settings(DecodingSettings)
     stream: TranscriptStream = await session.compute(entry, lambda model, _: model.stream(streaming, decoding))
     await session.send("ready", model=entry.name, delay_s=stream.delay_s)
     partial_text = ""
@@ -77,14 +77,15 @@ async def _transcribe(session: LiveSession, given: Given, waiting: SampleQueue) 
             partial_text = fields["partial"]
             await session.send("update", **fields)
 
-    left = round(services.limits.max_long_seconds * SAMPLING_RATE)
+    limits = session.services.limits
+    left = round(limits.max_long_seconds * SAMPLING_RATE)
     while len(samples := await waiting.take(min(stream.missing_samples, left))):
         left -= len(samples)
         await advance(partial(stream.feed, samples))
     await advance(stream.finish)
     await session.send("transcript", **stream.transcript.as_dict())
     if not left:
-        limit = f"{services.limits.max_long_seconds:g} s"
+        limit = f"{limits.max_long_seconds:g} s"
         raise Problem(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             "too-long",
