@@ -76,9 +76,10 @@ def test_a_public_server_has_no_secret(name):
 
 
 def test_secrets_come_from_the_environment_if_they_are_not_given():
-    environment = {"PHOTISM_TOKEN": "from-environment", "PHOTISM_PASSWORD": "p"}
+    environment = {"PHOTISM_TOKEN": "from-environment", "PHOTISM_PASSWORD": "p", "HOME": "/"}
     found = AccessSettings(token="given").with_environment(environment)
     assert (found.token, found.password) == ("given", "p")
+    assert environment == {"HOME": "/"}
     assert AccessSettings().with_environment({}).is_open
     with pytest.raises(SettingError, match=r"^token must not be empty"):
         AccessSettings().with_environment({"PHOTISM_TOKEN": ""})

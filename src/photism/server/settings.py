@@ -7,7 +7,7 @@ import errno
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -218,14 +218,17 @@ class AccessSettings:
         shown = (f"{name}={'…' if name in SECRETS and value else repr(value)}" for name, value in vars(self).items())
         return f"{type(self).__name__}({', '.join(shown)})"
 
-    def with_environment(self, environment: Mapping[str, str] = os.environ) -> Self:
+    def with_environment(self, environment: MutableMapping[str, str] = os.environ) -> Self:
         """Return the settings with secrets that were not given taken from environment variables.
+
+        The variables are removed, so that processes which read the recordings of visitors do not have them.
 
         Raises:
             SettingError: a secret cannot be sent in a header.
         """
-        found = {name: environment.get(variable) for name, variable in SECRETS.items() if getattr(self, name) is None}
-        return dataclasses.replace(self, **{name: value for name, value in found.items() if value is not None})
+        found = {name: environment.pop(variable, None) for name, variable in SECRETS.items()}
+        missing = {name: value for name, value in found.items() if value is not None and getattr(self, name) is None}
+        return dataclasses.replace(self, **missing)
 
     @property
     def is_open(self) -> bool:
