@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from photism.server.problems import shutting_down_problem
 
@@ -41,10 +41,14 @@ class Shutdown:
     Args:
         grace_s: seconds for which works go on after the signal.
         limit_s: seconds after which the process ends in any case.
+
+    Attributes:
+        unanswered: number of requests whose answer has not begun, counted by `RefuseWhileStopping`.
     """
 
     def __init__(self, *, grace_s: float = GRACE_S, limit_s: float = LIMIT_S) -> None:
         self._grace_s, self._limit_s = grace_s, limit_s
+        self.unanswered = 0
         self._stopping = threading.Event()
         self._stopped_at = 0.0
         self._stop: Callable[[], object] | None = None
@@ -83,12 +87,13 @@ class Shutdown:
         Args:
             is_idle: returns whether no work runs or waits.
             stop: cancels all works and lets the server return. It is called in a thread of its own as soon as the
-                server is idle, or after the time of grace.
+                server is idle and has answered all requests, or after the time of grace.
         """
 
         def wait_and_stop() -> None:
+            logger.info("stopping")
             until = self._stopped_at + self._grace_s
-            while not is_idle() and time.monotonic() < until:
+            while (self.unanswered or not is_idle()) and time.monotonic() < until:
                 time.sleep(POLL_S)
             stop()
 
@@ -102,7 +107,7 @@ class Shutdown:
         """End the process without waiting for its threads."""
         self._clean_up()
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
+            with suppress(OSError, ValueError, RuntimeError):  # closed, or in use where the signal came
                 stream.flush()
         os._exit(status)
 
@@ -111,7 +116,6 @@ class Shutdown:
             self.exit_now(INTERRUPTED)
         self._stopped_at = time.monotonic()
         self._stopping.set()
-        logger.info("stopping after %s", signal.Signals(number).name)
         limit = threading.Timer(self._limit_s, self.exit_now, (DONE,))
         limit.daemon = True
         limit.start()
@@ -133,10 +137,30 @@ class RefuseWhileStopping:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        is_request = scope["type"] in ("http", "websocket")
-        if not (is_request and self._shutdown.is_stopping) or scope["path"].endswith(HEALTH_PATH):
+        if scope["type"] not in ("http", "websocket") or scope["path"].endswith(HEALTH_PATH):
             await self._app(scope, receive, send)
-            return
-        response = shutting_down_problem().response(scope["path"])
-        response.headers["Connection"] = "close"
-        await response(scope, receive, send)
+        elif self._shutdown.is_stopping:
+            response = shutting_down_problem().response(scope["path"])
+            response.headers["Connection"] = "close"
+            await response(scope, receive, send)
+        else:
+            await self._count(scope, receive, send)
+
+    async def _count(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request that is counted until its answer begins."""
+        is_counted = True
+        self._shutdown.unanswered += 1
+
+        def end() -> None:
+            nonlocal is_counted
+            self._shutdown.unanswered -= is_counted
+            is_counted = False
+
+        async def send_and_end(message: Message) -> None:
+            end()
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_end)
+        finally:
+            end()
