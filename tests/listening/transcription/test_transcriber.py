@@ -167,6 +167,13 @@ def test_words_are_reported_as_windows_are_done(transcribers, speech, kind, sett
         assert progress[-2][0] > 0  # words were reported before the last window was done
 
 
+def test_words_are_reported_in_windows_by_default(ctc_checkpoints, speech, monkeypatch):
+    monkeypatch.setattr(emissions, "WINDOW_S", 2.0)
+    transcriber, recording = Transcriber.from_pretrained(ctc_checkpoints / "xlsr"), Waveform(np.tile(speech, 5))
+    assert transcriber(recording).windows == 1
+    assert transcriber.transcribe_words(recording, lambda _: None).windows == 4
+
+
 def test_a_silence_reports_no_words(transcribers):
     reported = []
     transcript = transcribers["w2v-bert"].transcribe_words(Waveform(np.zeros(32_000, np.float32)), reported.append)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence, Sized
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -199,7 +200,8 @@ class Transcriber:
     ) -> Transcript:
         """Transcribe a recording, and report its words as soon as they are final, window by window.
 
-        The words are decoded from pause to pause, and at most 15 s at once, as those of `stream`.
+        The words are decoded from pause to pause, and at most 15 s at once, as those of `stream`. A recording that is
+        longer than a window of 60 s with Wav2Vec2-BERT, or 30 s otherwise, is computed in such windows by default.
 
         Args:
             recording: anything that `load_waveform` accepts.
@@ -212,8 +214,9 @@ class Transcriber:
             InputError: the recording is unreadable, or the model cannot be decoded with these hot words or this
                 language model.
         """
-        chosen = with_language_model(settings or TranscribeSettings(), self.language_model)
         model = self.acoustic_model
+        chosen = with_language_model(settings or TranscribeSettings(), self.language_model)
+        chosen = replace(chosen, window_s=chosen.window_s or model.default_window_s)
         decoder = make_decoder(chosen, model.vocabulary)
         loaded = load_recording(recording, max_duration_s=max_duration_s)
         final = FinalWords(
