@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from math import ceil
+from math import ceil, inf
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fastapi import Request
@@ -16,6 +16,7 @@ from photism.listening.recording_names import recording_names
 from photism.server.answers.accept import CSV, EVENT_STREAM, JSON, JSON_LINES, TEXT, VARY, choose
 from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
+from photism.server.engine.work import Batchable
 from photism.settings import SettingError
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ LABEL_FORMATS: Mapping[str, str] = {CSV: "csv", TEXT: "table"}
 """Format of the command line for each media type of labels, apart from JSON."""
 VECTOR_FORMATS: Mapping[str, str] = {JSON_LINES: "jsonl"}
 """Format of the command line for each media type of vectors, apart from JSON."""
+MAX_BATCH = 8
+"""Recordings of different requests that are processed at once."""
+MAX_BATCH_S = 60.0
+"""Seconds of recordings of different requests that are processed at once."""
 MAX_VALUES = 100_000
 """Largest number of scores or values of vectors in an answer, which is held in memory as objects and as text."""
 ALL_LABELS = 1000
@@ -47,6 +52,7 @@ async def answer_row(
     name: str,
     formats: Mapping[str, str],
     as_object: Callable[[Outcome], Mapping[str, Any]] | None = None,
+    is_batched: bool = False,
 ) -> Response:
     """Process a recording, and answer with its row as JSON, as text or as the last of server-sent events.
 
@@ -60,6 +66,7 @@ async def answer_row(
         formats: text format of the job for each further media type that is offered.
         as_object: returns the JSON object, apart from the name of the recording, of an outcome; by default its fields,
             with those of windows in `windows`.
+        is_batched: process the recording together with those of other requests that wait with an equal job.
 
     Raises:
         Problem: no media type is acceptable, the queue is full, or the client has left.
@@ -67,15 +74,17 @@ async def answer_row(
     """
     media_type = choose(request, (JSON, *formats, EVENT_STREAM))
 
-    def work(model: Any, ticket: Ticket) -> Outcome:
-        """Process the recording."""
+    def process(model: Any, sounds: Sequence[SoundFile], ticket: Ticket) -> list[Outcome]:
+        """Process recordings of requests with the same settings."""
 
         def report(number: int, done_s: float, duration_s: float) -> None:
             """Report the seconds that are done."""
             ticket.report(ceil(done_s), ceil(duration_s))
 
-        return next(iter(worker_of(model).stream([sound], on_error=_raise, on_progress=report)))
+        return list(worker_of(model).stream(sounds, on_error=_raise, on_progress=report))
 
+    share = _share(sound) if is_batched else inf
+    work = Batchable(job, sound, lambda model: share, process)
     make_object = partial(_with_name, name=name, as_object=as_object or fields_of)
     if media_type == EVENT_STREAM:
         return await event_stream(request, entry, work, make_object)
@@ -85,6 +94,12 @@ async def answer_row(
     chosen = job.text_format(formats[media_type])
     text = await run_in_threadpool(chosen.as_text, {"file": name, **outcome.fields}, outcome, *recording_names([name]))
     return Response(f"{chosen.header}{text}", media_type=media_type, headers=VARY)
+
+
+def _share(sound: SoundFile) -> float:
+    """Return the part of a full batch that a recording takes, above 1 if it is not held in memory."""
+    duration_s = inf if sound.decoded is None else sound.decoded.duration_s
+    return max(1 / MAX_BATCH, duration_s / MAX_BATCH_S)
 
 
 def check_windows(window_s: float | None, hop_s: float | None, sound: SoundFile, *, values: int | None) -> None:

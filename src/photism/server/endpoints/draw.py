@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -16,10 +17,12 @@ from photism.drawing.metadata import describe_models
 from photism.drawing.settings import DrawSettings, one_or_list
 from photism.jobs.rows import json_value
 from photism.prompts.settings import MixSettings, PipelineSettings
+from photism.seeds import expand_seeds
 from photism.server.answers.accept import EVENT_STREAM, JSON, PNG, VARY, choose
 from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
 from photism.server.endpoints.image_limits import check_count, check_size
+from photism.server.engine.work import Batchable
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
 from photism.server.fields.schema import field_name
@@ -27,11 +30,14 @@ from photism.server.services import services_of
 from photism.settings import SettingError, declarations
 
 if TYPE_CHECKING:
+    from photism.audio.sources import SoundFile
     from photism.drawing.image_files import DrawnImages
     from photism.server.engine.entries import ModelEntry
     from photism.server.engine.kinds import Drawing
     from photism.server.engine.ticket import Ticket
 
+Recordings: TypeAlias = "tuple[Sequence[tuple[str, SoundFile]], int | Sequence[int] | None]"
+"""Names and recordings of a request, and their seeds."""
 BODY = RequestBody(
     DrawSettings,
     MixSettings,
@@ -39,6 +45,8 @@ BODY = RequestBody(
     files={"file": FileField("Recording to draw; with mix or morph, several.", is_list=True)},
 )
 """Fields of a drawing."""
+MAX_BATCH_PIXELS = 8 * 128**2
+"""Pixels of the images of different requests that are drawn at once; larger images gain nothing from that."""
 ONE_IMAGE = "Accept application/json for several images, or set images to 1."
 SCHEMA = {
     "type": "object",
@@ -116,22 +124,32 @@ async def draw(request: Request) -> Response:
         return JSONResponse(_as_object(drawn), headers=VARY)
 
 
-def _work(entry: ModelEntry, given: Given) -> Callable[[Drawing, Ticket], DrawnImages]:
-    """Return the work of a request."""
-    wanted, mixing, names = given.settings(DrawSettings), given.settings(MixSettings), given.filenames["file"]
-    sounds = given.sounds["file"]
+def _work(entry: ModelEntry, given: Given) -> Batchable[Recordings, DrawnImages]:
+    """Return the work of a request: its recordings with their names and, unless they are mixed, the seeds.
 
-    def work(drawing: Drawing, ticket: Ticket) -> DrawnImages:
-        """Draw the recordings."""
+    Requests that differ in the recording and its seed only are drawn together.
+    """
+    wanted, mixing, names = given.settings(DrawSettings), given.settings(MixSettings), given.filenames["file"]
+    item = tuple(zip(names, given.sounds["file"], strict=True)), wanted.seed
+    is_plain = mixing.name is None and not any(
+        getattr(wanted, name) for name, declared in declarations(DrawSettings).items() if declared.file == "image"
+    )
+
+    def draw_all(drawing: Drawing, items: Sequence[Recordings], ticket: Ticket) -> list[DrawnImages]:
+        """Draw the recordings of requests with the same settings."""
         from photism.audio.long_recording import load_recording
         from photism.jobs.drawn_recordings import draw_prompts, encode_and_rank
 
         decoded = wanted.decoded()
+        if len(items) > 1:
+            count = wanted.images_per_sound
+            seeds = [each for _, seed in items for each in expand_seeds(seed, count, count_name="images_per_sound")]
+            decoded = replace(decoded, seed=seeds, batch_size=max(decoded.batch_size, len(seeds)))
         pipeline = drawing.pipeline.for_task(wanted.task)
-        recordings = [(name, load_recording(sound)) for name, sound in zip(names, sounds, strict=True)]
+        recordings = [(name, load_recording(sound)) for sounds, _ in items for name, sound in sounds]
         prompts, ranked = encode_and_rank(pipeline, drawing.ranker, recordings, batch_size=wanted.batch_size)
         ticket.check()
-        return next(
+        return list(
             draw_prompts(
                 pipeline,
                 prompts,
@@ -144,7 +162,18 @@ def _work(entry: ModelEntry, given: Given) -> Callable[[Drawing, Ticket], DrawnI
             )
         )
 
-    return work
+    key = ("draw", replace(wanted, seed=None)) if is_plain else object()  # which equals no other
+    return Batchable(key, item, partial(_share, wanted=wanted), draw_all)
+
+
+def _share(drawing: Drawing, wanted: DrawSettings) -> float:
+    """Return the part of a full batch that the images of a recording are."""
+    from photism.drawing.conditioning_images import ConditioningImages
+    from photism.drawing.image_size import choose_size
+
+    diffusion = drawing.pipeline.diffusion
+    height, width = choose_size(diffusion, ConditioningImages(), height=wanted.height, width=wanted.width)
+    return wanted.images_per_sound * height * width / MAX_BATCH_PIXELS
 
 
 def _as_object(drawn: DrawnImages) -> dict[str, Any]:

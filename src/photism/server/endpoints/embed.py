@@ -99,6 +99,7 @@ async def embed(request: Request) -> Response:
             name=given.filenames["file"][0],
             formats=VECTOR_FORMATS,
             as_object=partial(_with_vectors, encoding_format=given.settings(VectorSettings).encoding_format),
+            is_batched=chosen.window_s is None,
         )
 
 

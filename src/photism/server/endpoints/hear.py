@@ -52,5 +52,12 @@ async def hear(request: Request) -> Response:
             return HearWorker(job, drawing.ranker)
 
         return await answer_row(
-            request, entry, job, worker_of, given.sound, name=given.filenames["file"][0], formats=LABEL_FORMATS
+            request,
+            entry,
+            job,
+            worker_of,
+            given.sound,
+            name=given.filenames["file"][0],
+            formats=LABEL_FORMATS,
+            is_batched=ranking.window_s is None,
         )

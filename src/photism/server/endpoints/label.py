@@ -46,4 +46,5 @@ async def label(request: Request) -> Response:
             given.sound,
             name=given.filenames["file"][0],
             formats=LABEL_FORMATS,
+            is_batched=classification.window_s is None,
         )

@@ -18,7 +18,7 @@ from photism.errors import InputError, is_out_of_memory
 from photism.server.engine.fair_queue import FairQueue
 from photism.server.engine.memory import give_back_memory
 from photism.server.engine.ticket import Progress, Ticket
-from photism.server.engine.work import Batchable, Work, compute_together, take_together
+from photism.server.engine.work import Batchable, Work, compute_together, take_companions
 from photism.server.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class LaneCounts:
     """Counts since the start of the server. Threads read them without a lock.
 
     Attributes:
+        begun: works that were taken out of the queue to run.
         finished: works with a result.
         failed: works that raised an error.
         cancelled: works whose client left, before or while they ran.
@@ -67,6 +68,7 @@ class LaneCounts:
         computed_s: seconds in the owner's thread, of all works together.
     """
 
+    begun: int = 0
     finished: int = 0
     failed: int = 0
     cancelled: int = 0
@@ -234,55 +236,59 @@ class Lane:
 
     def _own(self) -> None:
         """Run works until the model is not used any more, then unload it."""
-        while works := self._next():
-            self._run(works)
-            del works  # with the waveforms that they refer to, before the next ones are awaited
+        while (work := self._next()) is not None:
+            self._run(work)
+            del work  # with the waveforms that it refers to, before the next one is awaited
         give_back_memory()
 
-    def _next(self) -> list[Work]:
-        """Return the next works when there are any; unload the model and return none if there are none for long."""
+    def _next(self) -> Work | None:
+        """Return the next work when there is one; unload the model and return None if there is none for long."""
         with self._condition:
             while not self.queued:
                 must_end = self._must_unload or self._is_closed
                 idle_s = None if self._holders else self._idle_s
                 if must_end or not (self._condition.wait(idle_s) or self.queued or self._holders):
-                    self._unload()
-                    return []
+                    self.counts.unloads += self.is_loaded
+                    self._model = self._thread = None
+                    self._must_unload = False
+                    return None
             # A job gives way to requests, which therefore need not come before it.
-            return self._take(self._jobs if len(self._jobs) else self._requests)
-
-    def _unload(self) -> None:
-        self.counts.unloads += self.is_loaded
-        self._model = self._thread = None
-        self._must_unload = False
-
-    def _take(self, queue: FairQueue[Work]) -> list[Work]:
-        works = take_together(queue)
-        self._running += works
-        self._report_positions()
-        return works
+            work = (self._jobs if len(self._jobs) else self._requests).take()
+            self._begin([work])
+            return work
 
     def _run_requests(self) -> None:
         """Run the requests that wait now, while a job gives way to them."""
-        waiting = len(self._requests)
-        while waiting > 0:
+        last = self.counts.begun + len(self._requests)
+        while self.counts.begun < last:
             with self._condition:
                 if not len(self._requests):
                     return
-                works = self._take(self._requests)
-            waiting -= len(works)
-            self._run(works)
+                work = self._requests.take()
+                self._begin([work])
+            self._run(work)
 
-    def _run(self, works: list[Work]) -> None:
-        """Run works together, with the model loaded."""
-        begun_at = time.monotonic()
+    def _begin(self, works: list[Work]) -> None:
+        """Note that works were taken out of the queue."""
+        self.counts.begun += len(works)
+        self._running += works
         for work in works:
-            work.ticket.waited_s = begun_at - work.queued_at
-        ticket = works[0].ticket if len(works) == 1 else Ticket(members=[work.ticket for work in works])
+            work.ticket.waited_s = time.monotonic() - work.queued_at
+        self._report_positions()
+
+    def _run(self, work: Work) -> None:
+        """Run a work, with the model loaded, and with it those that are computed together with it."""
+        begun_at, works, ticket = time.monotonic(), [work], work.ticket
         ticket.begin(self._run_requests if ticket.is_job else None)
         try:
             ticket.check()
             self._ensure_loaded(ticket)
+            with self._condition:
+                companions = take_companions(work, self._queue_of(ticket), self._model)
+                self._begin(companions)
+            if companions:
+                works += companions
+                ticket = Ticket(members=[each.ticket for each in works])
             ticket.report(0, 0)
             computing_at = time.monotonic()
             outcomes = compute_together(works, self._model, ticket)
@@ -291,10 +297,10 @@ class Lane:
             outcomes = [error] * len(works)
         computed_s = time.monotonic() - begun_at
         with self._condition:
-            self._running = [work for work in self._running if work not in works]
-        for work, outcome in zip(works, outcomes, strict=True):
-            self._count(work.ticket, outcome, computed_s)
-            work.end(outcome)
+            self._running = [each for each in self._running if each not in works]
+        for each, outcome in zip(works, outcomes, strict=True):
+            self._count(each.ticket, outcome, computed_s)
+            each.end(outcome)
 
     def _ensure_loaded(self, ticket: Ticket) -> None:
         """Load the model if it is not in memory.

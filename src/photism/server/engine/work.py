@@ -26,14 +26,15 @@ class Batchable(Generic[Item, Result]):
     Attributes:
         key: what must be equal in works that are computed together: the verb and its settings.
         item: what may differ.
-        share: part of a full batch that it takes, above 0; more than 1 is computed by itself.
+        share: called with the model, returns the part of a full batch that the item takes; more than 1 is computed by
+            itself.
         compute: called with the model, the items and the ticket of all; returns a result for each item, which does not
             depend on the others.
     """
 
     key: Hashable
     item: Item
-    share: float
+    share: Callable[[Any], float]
     compute: Callable[[Any, Sequence[Item], Ticket], Sequence[Result]]
 
     def __call__(self, model: Any, ticket: Ticket) -> Result:
@@ -68,18 +69,19 @@ class Work:
         self.ticket.end()
 
 
-def take_together(queue: FairQueue[Work]) -> list[Work]:
-    """Take the next work out of a queue, and those that are computed together with it."""
-    first = queue.take()
-    if not isinstance(first.compute, Batchable):
-        return [first]
-    taken, share = [first], first.compute.share
-    for work in list(queue):
-        other = work.compute
-        if isinstance(other, Batchable) and other.key == first.compute.key and share + other.share <= 1:
-            queue.remove(work.ticket.client, work)
-            taken.append(work)
-            share += other.share
+def take_companions(work: Work, queue: FairQueue[Work], model: Any) -> list[Work]:
+    """Take the works out of a queue that are computed together with one that is already taken, in their order."""
+    if not isinstance(work.compute, Batchable):
+        return []
+    taken: list[Work] = []
+    share = work.compute.share(model)
+    for other in list(queue):
+        if isinstance(other.compute, Batchable) and other.compute.key == work.compute.key:
+            share += other.compute.share(model)
+            if share > 1:
+                break
+            queue.remove(other.ticket.client, other)
+            taken.append(other)
     return taken
 
 
@@ -87,7 +89,7 @@ def compute_together(works: Sequence[Work], model: Any, ticket: Ticket) -> list[
     """Return the results of works, or the errors that they raised.
 
     Args:
-        works: works from `take_together`.
+        works: a work, and those from `take_companions`.
         model: the model.
         ticket: ticket of all of them.
     """
