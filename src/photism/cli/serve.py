@@ -1,10 +1,11 @@
 """photism serve: an HTTP interface, and the studio in a browser."""
 
 from importlib.util import find_spec
+from pathlib import Path
 
 import typer
 
-from photism.cli.startup import load_pipeline
+from photism.cli.startup import startup
 from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings, ModelsSettings
@@ -40,11 +41,17 @@ def serve(
     _check_installed()
     from photism.server.access.certificates import certificate_of, own_addresses
     from photism.server.app import create_app, open_services
+    from photism.server.engine.entries import ModelEntry
+    from photism.server.engine.model_list import read_entries
     from photism.server.engine.registry import ModelRegistry
     from photism.server.operations.log_lines import log_to_stderr
     from photism.server.operations.shutdown import Shutdown
     from photism.server.run import run, server_config
+    from photism.server.studio.mounting import build_at_start, load_model
 
+    # The name is in answers, which have no paths of the server.
+    name = Path(str(models.model or models.diffusion or "tiny")).name
+    registry = ModelRegistry((ModelEntry(name, "drawing", models), *read_entries(further)), limits)
     certificate = certificate_of(address, access)
     sockets = address.bind()
 
@@ -61,18 +68,15 @@ def serve(
     with (
         log_to_stderr(),
         Shutdown() as shutdown,
-        open_services(
-            ModelRegistry((), limits), address=address, access=access, limits=limits, shutdown=shutdown
-        ) as services,
+        open_services(registry, address=address, access=access, limits=limits, shutdown=shutdown) as services,
     ):
         app = create_app(services, certificate_names=certificate.names if certificate else ())
         if find_spec("gradio") is None:
             typer.echo("The page needs gradio, which is not installed: pip install 'photism[studio]'", err=True)
         else:
-            from photism.server.studio import build_app, mount
-
-            pipeline, ranker = load_pipeline(models)
-            mount(app, build_app(pipeline, ranker, model=str(models.model or "tiny")))
+            with startup():
+                load_model(registry)
+            build_at_start(app)
         run(server_config(app, certificate, proxies=access.proxy), services, sockets, on_start=report)
 
 

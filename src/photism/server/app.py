@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from fastapi import FastAPI
 
@@ -41,6 +42,7 @@ from photism.server.problems import install_handlers
 from photism.server.services import Services
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 from photism.server.storage import Storage
+from photism.server.studio.mounting import mount
 
 
 @contextmanager
@@ -120,6 +122,8 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         app.include_router(endpoints.ROUTER)
     app.include_router(docs_page.ROUTER)
     install_openapi(app, services.access)
+    if find_spec("gradio") is not None:
+        mount(app, services)
     hosts = own_hosts(services.address, services.access, certificate_names=certificate_names)
     # Each stands around those above it.
     app.add_middleware(RefuseWhileStopping, shutdown=services.shutdown)
