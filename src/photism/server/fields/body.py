@@ -137,15 +137,13 @@ class RequestBody:
         values = await self._values(request, reader, uploads)
         has_reading = ReadingSettings in self.kinds
         reading = self._make(ReadingSettings, values.settings) if has_reading else ReadingSettings()
-        saved = {
-            name: [await reader.save(name, each, uploads) for each in found] for name, found in values.files.items()
-        }
-        sounds = {
-            name: tuple(
-                [await reader.read_sound(name, each, reading, is_long=field.is_long) for each in saved.get(name, [])]
-            )
-            for name, field in self.fields.files.items()
-        }
+        saved: dict[str, list[Upload]] = {}
+        for name, found in values.files.items():  # Python 3.10 has no await in a comprehension within another one
+            saved[name] = [await reader.save(name, each, uploads) for each in found]
+        sounds: dict[str, tuple[SoundFile, ...]] = {}
+        for name, field in self.fields.files.items():
+            read = [await reader.read_sound(name, each, reading, is_long=field.is_long) for each in saved.get(name, [])]
+            sounds[name] = tuple(read)
         of_sounds = [sound.decoded.duration_s for found in sounds.values() for sound in found if sound.decoded]
         request.state.audio_s = sum(of_sounds)  # for the log
         for name in saved.keys() & self.fields.fields.keys():
