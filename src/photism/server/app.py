@@ -20,6 +20,7 @@ from photism.server.access.root_path import RootPathMiddleware
 from photism.server.endpoints import (
     draw,
     embed,
+    film,
     hear,
     label,
     live_drawing,
@@ -32,6 +33,7 @@ from photism.server.endpoints import (
 )
 from photism.server.engine.registry import ModelRegistry
 from photism.server.fields.reader import RequestReader
+from photism.server.film_jobs import FilmJobs
 from photism.server.live_connections import LiveConnections
 from photism.server.openapi import install_openapi
 from photism.server.operations import health
@@ -82,6 +84,7 @@ def open_services(
                 live=live,
                 storage=storage,
                 reader=reader,
+                films=FilmJobs(registry, storage, limits),
                 metrics=Metrics(registry, lambda: live.count),
                 shutdown=shutdown,
             )
@@ -111,6 +114,7 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         speech,
         sound,
         draw,
+        film,
         hear,
         label,
         embed,

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 if TYPE_CHECKING:
     from photism.server.engine.registry import ModelRegistry
     from photism.server.fields.reader import RequestReader
+    from photism.server.film_jobs import FilmJobs
     from photism.server.live_connections import LiveConnections
     from photism.server.operations.metrics import Metrics
     from photism.server.operations.shutdown import Shutdown
@@ -29,6 +30,7 @@ class Services:
         live: the live connections.
         storage: private folder of uploads and results.
         reader: reads and decodes what requests carry.
+        films: films that are drawn in the background.
         metrics: counts of requests.
         shutdown: knows whether the server is stopping.
     """
@@ -40,6 +42,7 @@ class Services:
     live: LiveConnections
     storage: Storage
     reader: RequestReader
+    films: FilmJobs
     metrics: Metrics
     shutdown: Shutdown
 

@@ -24,7 +24,7 @@ def recordings() -> list[Path]:
 def client(make_client: Callable[..., Any], server_registry: Any) -> Iterator[Any]:
     """Return a client of a server with the bundled models."""
     with make_client(
-        server_registry, max_seconds=10, max_long_seconds=20, max_images=4, max_megapixels=0.1
+        server_registry, max_seconds=10, max_long_seconds=20, max_images=4, max_megapixels=0.1, max_frames=900
     ) as connected:  # one event loop for all requests
         yield connected
 

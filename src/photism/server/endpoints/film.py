@@ -1,0 +1,229 @@
+"""/v1/film: films of recordings, drawn in the background: start, progress, result, cancel, resume and delete."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.audio.sources import SoundFile
+from photism.drawing.video.settings import FilmSettings
+from photism.server.answers.accept import EVENT_STREAM, JSON, MP4, VARY, choose
+from photism.server.answers.sse import EventStream, event, progress_event
+from photism.server.endpoints.image_limits import check_size
+from photism.server.fields.body import Given, RequestBody
+from photism.server.fields.field_set import FileField
+from photism.server.film_jobs import FilmJob
+from photism.server.problems import Problem, problem_for
+from photism.server.services import Services, services_of
+from photism.settings import SettingError
+
+if TYPE_CHECKING:
+    from photism.drawing.video.audio_features import MeasuredRecording
+
+BODY = RequestBody(
+    FilmSettings,
+    ReadingSettings,
+    files={"file": FileField("Recording of the film; with mix, several.", is_list=True, is_long=True)},
+)
+CANCEL_S = 5.0
+"""Seconds that a request to cancel waits for the end of the step that is being computed."""
+SCHEMA = {
+    "type": "object",
+    "required": ["id", "state", "frames", "frames_done"],
+    "properties": {
+        "id": {"type": "string"},
+        "state": {"enum": ["queued", "loading", "running", "done", "failed", "cancelled"]},
+        "position": {"type": ["integer", "null"], "description": "Films before it in the queue."},
+        "frames": {"type": "integer"},
+        "frames_done": {"type": "integer"},
+        "remaining_s": {"type": ["number", "null"], "description": "Estimated seconds until the film is done."},
+        "problem": {"type": ["object", "null"], "description": "Why it failed, as problem details."},
+        "film": {"type": ["object", "null"], "description": "Duration and settings of the film that is done."},
+    },
+}
+JSON_ANSWER = {JSON: {"schema": SCHEMA}}
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "The film is drawn in the background.",
+        "headers": {"Location": {"schema": {"type": "string"}, "description": "Where its progress is."}},
+        "content": JSON_ANSWER,
+    }
+}
+ROUTER = APIRouter(tags=["drawing"])
+
+
+@ROUTER.post(
+    "/v1/film",
+    summary="Draw a film of a recording",
+    openapi_extra=BODY.openapi(),
+    responses=ACCEPTED,
+    response_class=Response,
+    status_code=HTTPStatus.ACCEPTED,
+)
+async def start_film(request: Request) -> Response:
+    """Begin a film that follows a recording, with its audio, and return where its progress is.
+
+    It is drawn in the background, and gives way to requests for single images. The film is kept for some time after it
+    is done, failed or was cancelled; only the client that began it can see it.
+    """
+    async with BODY.read(request) as given:
+        services, client = services_of(request), request.state.client
+        entry = services.registry.find("drawing", given.model, is_local=request.state.is_local)
+        settings = given.settings(FilmSettings)
+        check_size(settings, services.limits)
+        settings.weights(len(given.sounds["file"]))
+        settings = await services.reader.run(settings.decoded)
+        services.films.check_room(client)
+        target = services.storage.new_result(".mp4")
+        try:
+            recordings = await _keep(given, target.parent, services)
+            frames = _count_frames(recordings[0], settings, services)
+            filename = f"{Path(given.filenames['file'][0]).stem}.mp4"
+            job = FilmJob(client, entry, settings, recordings, target, frames=frames, filename=filename)
+            await services.films.start(job, partial(problem_for, request))
+        except BaseException:
+            services.storage.discard(target)
+            raise
+        request.state.model = entry.name
+        return _accepted(request, job)
+
+
+@ROUTER.get(
+    "/v1/film/{film_id}",
+    summary="Progress of a film",
+    responses={
+        200: {"description": "State.", "content": {**JSON_ANSWER, EVENT_STREAM: {"schema": {"type": "string"}}}}
+    },
+    response_class=Response,
+)
+async def get_film(request: Request, film_id: str) -> Response:
+    """Return the state of a film, or with `Accept: text/event-stream` its progress until it ends."""
+    job = _find(request, film_id)
+    if choose(request, (JSON, EVENT_STREAM)) == EVENT_STREAM:
+        return EventStream(_events(job))
+    return JSONResponse(job.as_dict(), headers=VARY)
+
+
+@ROUTER.get(
+    "/v1/film/{film_id}/result",
+    summary="A film that is done",
+    responses={200: {"description": "The film.", "content": {MP4: {"schema": {"type": "string", "format": "binary"}}}}},
+    response_class=Response,
+)
+async def get_result(request: Request, film_id: str) -> Response:
+    """Return the MP4 file of a film that is done, or a range of its bytes."""
+    job = _find(request, film_id)
+    choose(request, (MP4,))
+    if job.is_active:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            "film-not-done",
+            f"The film is {job.state}: {job.as_dict()['frames_done']} of {job.frames} frames are drawn.",
+            remedy="Wait until its state is done.",
+            headers={"Retry-After": "5"},
+        )
+    if job.problem is not None:
+        raise job.problem
+    return FileResponse(job.target, media_type=MP4, filename=job.filename, content_disposition_type="inline")
+
+
+@ROUTER.post(
+    "/v1/film/{film_id}/cancel",
+    summary="Cancel a film",
+    responses={200: {"description": "State.", "content": JSON_ANSWER}},
+    response_class=Response,
+)
+async def cancel_film(request: Request, film_id: str) -> Response:
+    """Cancel a film. What is drawn stays for some time, in which it can be resumed."""
+    job = _find(request, film_id)
+    job.ticket.cancel()
+    if job.task is not None:
+        await asyncio.wait((job.task,), timeout=CANCEL_S)
+    return JSONResponse(job.as_dict())
+
+
+@ROUTER.post(
+    "/v1/film/{film_id}/resume",
+    summary="Resume a film",
+    responses=ACCEPTED,
+    response_class=Response,
+    status_code=HTTPStatus.ACCEPTED,
+)
+async def resume_film(request: Request, film_id: str) -> Response:
+    """Go on with a film that was cancelled or has failed, after its last finished segment of about two seconds."""
+    job = _find(request, film_id)
+    if job.is_active or job.problem is None:
+        detail = f"The film is {job.state}; only one that failed or was cancelled can be resumed."
+        raise Problem(HTTPStatus.CONFLICT, "film-not-resumable", detail)
+    await services_of(request).films.start(job, partial(problem_for, request))
+    return _accepted(request, job)
+
+
+@ROUTER.delete("/v1/film/{film_id}", summary="Delete a film", status_code=HTTPStatus.NO_CONTENT)
+async def delete_film(request: Request, film_id: str) -> None:
+    """Cancel a film and remove all that is drawn of it."""
+    services_of(request).films.remove(_find(request, film_id))
+
+
+def _find(request: Request, film_id: str) -> FilmJob:
+    """Return a film of the client."""
+    return services_of(request).films.find(request.state.client, film_id)
+
+
+def _accepted(request: Request, job: FilmJob) -> Response:
+    """Return the answer to a request that has begun a film."""
+    location = f"{request.scope.get('root_path', '')}/v1/film/{job.id}"
+    return JSONResponse(job.as_dict(), HTTPStatus.ACCEPTED, headers={"Location": location})
+
+
+async def _keep(given: Given, folder: Path, services: Services) -> list[MeasuredRecording]:
+    """Move the recordings of a request to the folder of its film, and read each once.
+
+    Raises:
+        InputError: a film of one cannot be made.
+    """
+    from photism.drawing.video.audio_features import measure_recording
+
+    measured: list[MeasuredRecording] = []
+    for number, sound in enumerate(given.sounds["file"]):
+        kept = Path(str(sound.source)).rename(folder / f"sound-{number}")
+        moved = SoundFile(kept, sound.name, given.settings(ReadingSettings))
+        measured.append(await services.reader.run(partial(measure_recording, moved)))
+    return measured
+
+
+def _count_frames(recording: MeasuredRecording, settings: FilmSettings, services: Services) -> int:
+    """Return the number of frames of a film.
+
+    Raises:
+        SettingError: there are more than the server allows.
+    """
+    from photism.drawing.video.film import count_frames
+
+    frames, most = count_frames(recording, settings), services.limits.max_frames
+    if frames > most:
+        raise SettingError("fps", f"must give a film of at most {most} frames on this server; got {frames}")
+    return frames
+
+
+async def _events(job: FilmJob) -> AsyncGenerator[bytes]:
+    """Yield the progress of a film until it ends, and then its state or its problem."""
+    while job.is_active and job.task is not None:
+        async for progress in job.ticket.updates():
+            if progress.state == "running":
+                yield event("progress", {"done": progress.done, "total": job.frames, "remaining_s": job.remaining_s})
+            else:
+                yield progress_event(progress)
+        await asyncio.wait((job.task,))
+    if job.problem is not None:
+        yield event("error", job.problem.as_dict())
+    else:
+        yield event("result", job.as_dict())

@@ -1,0 +1,260 @@
+"""/v1/film: films that are drawn in the background."""
+
+import json
+import os
+import threading
+import time
+
+import av
+import numpy as np
+import pytest
+
+from photism.audio.writing import write_waveform
+from photism.cli import film as film_command
+from photism.drawing.video import resumable_file
+from photism.drawing.video.film import Film
+
+FPS = 4
+SETTINGS = {"fps": FPS, "steps": 1, "seed": 3}
+FLAGS = ("--fps", FPS, "--steps", 1, "--seed", 3)
+SEGMENT = 8  # frames of two seconds
+
+
+def write_sound(path, duration_s):
+    time_s = np.arange(round(16_000 * duration_s)) / 16_000
+    samples = 0.3 * np.sin(2 * np.pi * 300 * time_s) * np.sin(4 * time_s)
+    write_waveform(samples, path, sampling_rate=16_000, title="", about={})
+    return path
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """Return a recording of 4 frames, which are drawn at once."""
+    return write_sound(tmp_path_factory.mktemp("sound") / "waves.wav", 1)
+
+
+@pytest.fixture(scope="module")
+def done(client, sound):
+    """Return the address of a film that is done, and its state."""
+    location = begin(client, sound)
+    return location, wait(client, location)
+
+
+@pytest.fixture(autouse=True)
+def _delete_others(client, done):
+    yield
+    for job in list(client.app.state.services.films._jobs.values()):
+        if job.id != done[1]["id"]:
+            client.delete(f"/v1/film/{job.id}")
+
+
+def begin(client, sound, **settings):
+    with sound.open("rb") as file:
+        answer = client.post("/v1/film", files={"file": (sound.name, file)}, data={**SETTINGS, **settings})
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["location"] == f"/v1/film/{answer.json()['id']}"
+    return answer.headers["location"]
+
+
+def wait(client, location):
+    """Return the state of a film when it has ended."""
+    for _ in range(600):
+        found = client.get(location).json()
+        if found["state"] not in ("queued", "loading", "running"):
+            return found
+        time.sleep(0.05)
+    raise AssertionError(found)
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Return a function that lets films wait at frames, and returns for each events that it is reached, and to go on.
+
+    They wait before the frame is reported, so that they can still be cancelled at it.
+    """
+
+    def stop(*frames):
+        events = {frame: (threading.Event(), threading.Event()) for frame in frames}
+        write = resumable_file.write_film
+
+        def waiting(film, target, *, callback_on_frame):
+            def report(done, total):
+                if done in events:
+                    reached, release = events[done]
+                    reached.set()
+                    release.wait(10)
+                callback_on_frame(done, total)
+
+            write(film, target, callback_on_frame=report)
+
+        monkeypatch.setattr(resumable_file, "write_film", waiting)
+        return events[frames[0]] if len(frames) == 1 else list(events.values())
+
+    return stop
+
+
+def frames_drawn(monkeypatch):
+    """Return a list that gets the numbers of the frames that are drawn from now on."""
+    drawn, frames = [], Film.frames
+
+    def noted(self, indices):
+        for frame in frames(self, indices):
+            drawn.append(frame.index)
+            yield frame
+
+    monkeypatch.setattr(Film, "frames", noted)
+    return drawn
+
+
+def read_frames(path):
+    with av.open(path) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def test_a_film_is_that_of_the_command_line(client, sound, done, server_drawing, command_json, tmp_path, monkeypatch):
+    location, ended = done
+    assert (ended["state"], ended["frames"], ended["frames_done"]) == ("done", 4, 4)
+    answer = client.get(f"{location}/result")
+    assert answer.headers["content-type"] == "video/mp4"
+    assert answer.headers["content-disposition"] == 'inline; filename="waves.mp4"'
+    (tmp_path / "http.mp4").write_bytes(answer.content)
+    monkeypatch.setattr(film_command, "load_pipeline", lambda *_, **__: (server_drawing.pipeline, None))
+    (printed,) = command_json("film", sound, "-o", tmp_path / "command.mp4", "--json", *FLAGS)
+    assert ended["film"] == {name: value for name, value in printed.items() if name != "file"}
+    one, other = (read_frames(tmp_path / name) for name in ("http.mp4", "command.mp4"))
+    assert np.array_equal(one, other)
+
+
+def test_a_film_that_is_done_keeps_its_result_alone(client, done):
+    folder = client.app.state.services.storage.results / done[1]["id"]
+    assert os.listdir(folder) == ["result.mp4"]
+
+
+def test_a_range_of_a_result_is_sent(client, done):
+    address = f"{done[0]}/result"
+    whole = client.get(address).content
+    part = client.get(address, headers={"Range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, whole[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(whole)}"
+
+
+def test_events_are_the_frames_and_the_result(client, sound, stop_at):
+    reached, release = stop_at(3)
+    location = begin(client, sound)
+    reached.wait(20)
+    threading.Timer(0.1, release.set).start()
+    text = client.get(location, headers={"Accept": "text/event-stream"}).text
+    events = [each.split("\n") for each in text.split("\n\n") if each]
+    first, last = (json.loads(data.removeprefix("data: ")) for _, data in (events[0], events[-1]))
+    assert events[0][0] == "event: progress"
+    assert (first["done"], first["total"]) == (2, 4)
+    assert first["remaining_s"] > 0
+    assert events[-1][0] == "event: result"
+    assert last["state"] == "done"
+
+
+def test_a_film_that_was_cancelled_goes_on_after_its_last_segment(client, stop_at, tmp_path, monkeypatch):
+    sound = write_sound(tmp_path / "long.wav", (SEGMENT + 2) / FPS)
+    reached, release = stop_at(SEGMENT + 2)
+    location = begin(client, sound)
+    reached.wait(20)
+    assert client.post(f"{location}/resume").json()["type"] == "/problems/film-not-resumable"
+    assert client.get(f"{location}/result").json()["detail"].startswith("The film is running: ")
+    threading.Timer(0.05, release.set).start()
+    cancelled = client.post(f"{location}/cancel").json()
+    assert (cancelled["state"], cancelled["problem"]["type"]) == ("cancelled", "/problems/cancelled")
+    assert client.get(f"{location}/result").status_code == 409
+    drawn = frames_drawn(monkeypatch)
+    answer = client.post(f"{location}/resume")
+    assert (answer.status_code, answer.headers["location"]) == (202, location)
+    assert wait(client, location)["state"] == "done"
+    assert drawn == [SEGMENT, SEGMENT + 1]
+    (tmp_path / "film.mp4").write_bytes(client.get(f"{location}/result").content)
+    assert len(read_frames(tmp_path / "film.mp4")) == SEGMENT + 2
+
+
+def test_a_film_gives_way_to_an_image(client, sound, recordings, stop_at):
+    (at_first, go_on), (_, end) = stop_at(1, 2)
+    location = begin(client, sound)
+    at_first.wait(20)
+    threading.Timer(0.1, go_on.set).start()  # when the request waits
+    with recordings[0].open("rb") as file:
+        answer = client.post("/v1/draw", files={"file": file}, data={"steps": 1})
+    assert answer.status_code == 200
+    assert client.get(location).json()["state"] == "running"
+    end.set()
+    assert wait(client, location)["state"] == "done"
+
+
+def test_a_deleted_film_leaves_nothing(client, sound, stop_at):
+    reached, release = stop_at(1)
+    location = begin(client, sound)
+    reached.wait(20)
+    folder = client.app.state.services.storage.results / location.rpartition("/")[2]
+    assert sorted(os.listdir(folder)) == ["result.mp4.part", "sound-0"]
+    assert client.delete(location).status_code == 204
+    release.set()
+    assert client.get(location).status_code == 404
+    for _ in range(100):
+        if not folder.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError(os.listdir(folder))
+
+
+def test_an_expired_film_is_gone(client, sound, stop_at):
+    reached, release = stop_at(0)
+    location = begin(client, sound)
+    reached.wait(20)
+    threading.Timer(0.05, release.set).start()
+    client.post(f"{location}/cancel")
+    storage = client.app.state.services.storage
+    storage.discard(storage.results / location.rpartition("/")[2] / "result.mp4")
+    for each in (location, f"{location}/result"):
+        assert client.get(each).status_code == 410
+    assert client.get("/v1/film/unknown").status_code == 404
+
+
+def test_only_the_client_that_began_a_film_sees_it(client, done, monkeypatch):
+    location, state = done
+    monkeypatch.setattr(client.app.state.services.films._jobs[state["id"]], "client", "another")
+    for method, each in (("GET", location), ("GET", f"{location}/result"), ("DELETE", location)):
+        assert client.request(method, each).status_code == 404
+
+
+def test_a_client_has_a_limited_number_of_films(client, sound, done, stop_at):
+    _, release = stop_at(0)
+    most = client.app.state.services.limits.max_films
+    locations = [begin(client, sound) for _ in range(most - 1)]  # and the one that is done
+    with sound.open("rb") as file:
+        answer = client.post("/v1/film", files={"file": file}, data=SETTINGS)
+    assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-films")
+    assert client.get(locations[-1]).json()["position"] == most - 3
+    client.delete(locations[-1])
+    begin(client, sound)
+    for job in client.app.state.services.films._jobs.values():
+        job.ticket.cancel()
+    release.set()
+
+
+@pytest.mark.parametrize(
+    ("data", "field", "detail"),
+    [
+        ({"fps": 1000}, "fps", "fps must give a film of at most 900 frames on this server; got 1000"),
+        ({"hop": 1, "sync": "beat"}, "hop", "hop is for fixed windows"),
+        ({"width": 4096, "height": 4096}, "width", "width must give an image of at most"),
+        ({"mix": "1,2"}, None, "weights must be one for each recording, 1; got 2"),
+    ],
+)
+def test_what_cannot_be_filmed_is_a_problem_at_once_and_leaves_nothing(client, sound, done, data, field, detail):
+    with sound.open("rb") as file:
+        answer = client.post("/v1/film", files={"file": file}, data={**SETTINGS, **data})
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert answer.json()["detail"].startswith(detail)
+    assert os.listdir(client.app.state.services.storage.results) == [done[1]["id"]]
+
+
+def test_a_film_that_the_model_cannot_draw_says_why(client, sound):
+    ended = wait(client, begin(client, sound, guidance_scale=3, negative="none"))
+    assert ended["state"] == "failed"
+    assert ended["problem"]["field"] == "guidance_scale"
