@@ -122,11 +122,14 @@ def _complete(description: dict[str, Any], access: AccessSettings) -> None:
         if "HTTPValidationError" in str(responses.get("422")):
             del responses["422"]
         is_checked = "requestBody" in operation or "parameters" in operation
-        problems = PROBLEMS | (BODY_PROBLEMS if "requestBody" in operation else {})
+        own = {status: each["description"] for status, each in responses.items() if "content" not in each}
+        own_problems = {HTTPStatus(int(status)): text for status, text in own.items() if status >= "400"}
+        problems = PROBLEMS | (BODY_PROBLEMS if "requestBody" in operation else {}) | own_problems
         if is_checked:
             problems[HTTPStatus.UNPROCESSABLE_ENTITY] = BODY_PROBLEMS[HTTPStatus.UNPROCESSABLE_ENTITY]
         for status, text in problems.items():
-            responses.setdefault(str(int(status)), _problem(status, text))
+            if "content" not in responses.get(str(int(status)), {}):
+                responses[str(int(status))] = _problem(status, text)
         if not access.is_open:
             operation["security"] = [] if path in OPEN_PATHS else [{name: []} for name in SECURITY_SCHEMES]
 

@@ -136,6 +136,11 @@ def test_a_range_of_a_result_is_sent(client, done):
     part = client.get(address, headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, whole[10:20])
     assert part.headers["content-range"] == f"bytes 10-19/{len(whole)}"
+    assert client.get(address, headers={"Range": "bytes=-5"}).content == whole[-5:]
+    for wrong in (f"bytes={len(whole)}-", "bytes=5-1", "bytes=-0", "frames=1-2", "bytes=0-1,5-9"):
+        refused = client.get(address, headers={"Range": wrong})
+        assert (refused.status_code, refused.json()["type"]) == (416, "/problems/range-not-satisfiable")
+        assert refused.headers["content-range"] == f"bytes */{len(whole)}"
 
 
 def test_events_are_the_frames_and_the_result(client, sound, stop_at):

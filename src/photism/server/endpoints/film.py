@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
@@ -50,7 +51,12 @@ SCHEMA = {
     },
 }
 JSON_ANSWER = {JSON: {"schema": SCHEMA}}
-ACCEPTED: dict[int | str, dict[str, Any]] = {
+Responses: TypeAlias = "dict[int | str, dict[str, Any]]"
+"""OpenAPI description of answers by their status."""
+GONE: Responses = {410: {"description": "The film has expired."}}
+OTHER_STATE: Responses = {409: {"description": "The state of the film does not allow it."}}
+NOT_ACCEPTABLE: Responses = {406: {"description": "There is no answer of an accepted media type."}}
+ACCEPTED: Responses = {
     202: {
         "description": "The film is drawn in the background.",
         "headers": {"Location": {"schema": {"type": "string"}, "description": "Where its progress is."}},
@@ -100,7 +106,9 @@ async def start_film(request: Request) -> Response:
     "/v1/film/{film_id}",
     summary="Progress of a film",
     responses={
-        200: {"description": "State.", "content": {**JSON_ANSWER, EVENT_STREAM: {"schema": {"type": "string"}}}}
+        200: {"description": "State.", "content": {**JSON_ANSWER, EVENT_STREAM: {"schema": {"type": "string"}}}},
+        **GONE,
+        **NOT_ACCEPTABLE,
     },
     response_class=Response,
 )
@@ -115,7 +123,14 @@ async def get_film(request: Request, film_id: str) -> Response:
 @ROUTER.get(
     "/v1/film/{film_id}/result",
     summary="A film that is done",
-    responses={200: {"description": "The film.", "content": {MP4: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={
+        200: {"description": "The film.", "content": {MP4: {"schema": {"type": "string", "format": "binary"}}}},
+        206: {"description": "A range of it.", "content": {MP4: {"schema": {"type": "string", "format": "binary"}}}},
+        416: {"description": "There is no such range of bytes."},
+        **GONE,
+        **OTHER_STATE,
+        **NOT_ACCEPTABLE,
+    },
     response_class=Response,
 )
 async def get_result(request: Request, film_id: str) -> Response:
@@ -132,13 +147,14 @@ async def get_result(request: Request, film_id: str) -> Response:
         )
     if job.problem is not None:
         raise job.problem
+    _check_range(request.headers.get("range"), job.target)
     return FileResponse(job.target, media_type=MP4, filename=job.filename, content_disposition_type="inline")
 
 
 @ROUTER.post(
     "/v1/film/{film_id}/cancel",
     summary="Cancel a film",
-    responses={200: {"description": "State.", "content": JSON_ANSWER}},
+    responses={200: {"description": "State.", "content": JSON_ANSWER}, **GONE},
     response_class=Response,
 )
 async def cancel_film(request: Request, film_id: str) -> Response:
@@ -153,7 +169,7 @@ async def cancel_film(request: Request, film_id: str) -> Response:
 @ROUTER.post(
     "/v1/film/{film_id}/resume",
     summary="Resume a film",
-    responses=ACCEPTED,
+    responses={**ACCEPTED, **GONE, **OTHER_STATE},
     response_class=Response,
     status_code=HTTPStatus.ACCEPTED,
 )
@@ -167,7 +183,7 @@ async def resume_film(request: Request, film_id: str) -> Response:
     return _accepted(request, job)
 
 
-@ROUTER.delete("/v1/film/{film_id}", summary="Delete a film", status_code=HTTPStatus.NO_CONTENT)
+@ROUTER.delete("/v1/film/{film_id}", summary="Delete a film", status_code=HTTPStatus.NO_CONTENT, responses=GONE)
 async def delete_film(request: Request, film_id: str) -> None:
     """Cancel a film and remove all that is drawn of it."""
     services_of(request).films.remove(_find(request, film_id))
@@ -176,6 +192,27 @@ async def delete_film(request: Request, film_id: str) -> None:
 def _find(request: Request, film_id: str) -> FilmJob:
     """Return a film of the client."""
     return services_of(request).films.find(request.state.client, film_id)
+
+
+def _check_range(given: str | None, file: Path) -> None:
+    """Check that a file has the range of bytes that a header wants, which starlette would answer without a problem.
+
+    Raises:
+        Problem: it has not, or the header is not that of one range.
+    """
+    size = file.stat().st_size
+    found = re.fullmatch(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", given or "bytes=0-")
+    if found is not None:
+        first, last, tail = (int(each) if each else None for each in found.groups())
+        if tail or (first is not None and first < size and (last is None or last >= first)):
+            return
+    raise Problem(
+        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+        "range-not-satisfiable",
+        f"The film has {size} bytes; got the range {given}.",
+        remedy="Send one range within them, such as Range: bytes=0-999.",
+        headers={"Content-Range": f"bytes */{size}"},
+    )
 
 
 def _accepted(request: Request, job: FilmJob) -> Response:
