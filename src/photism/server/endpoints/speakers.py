@@ -75,7 +75,7 @@ def _answer(**properties: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     responses=row_responses(row_schema(COLUMNS), TURN_FORMATS),
     response_class=Response,
 )
-async def timeline(request: Request) -> Response:
+async def speaker_timeline(request: Request) -> Response:
     """Return the turns of speakers in a recording, in order of time; turns of different speakers may overlap."""
     async with TIMELINE.read(request) as given:
         entry = _model(request, given, "diarizer")
@@ -97,7 +97,7 @@ async def timeline(request: Request) -> Response:
     openapi_extra=EMBED.openapi(),
     responses=_answer(embedding={"type": "array", "items": {"type": "number"}}),
 )
-async def embed(request: Request) -> JSONResponse:
+async def embed_speaker(request: Request) -> JSONResponse:
     """Return the embedding of a speaker, of unit length: the dot product of two says how similar the voices are."""
     async with EMBED.read(request) as given:
         sounds = given.sounds["file"]
@@ -123,7 +123,7 @@ async def embed(request: Request) -> JSONResponse:
         threshold={"type": "number"},
     ),
 )
-async def verify(request: Request) -> JSONResponse:
+async def verify_speaker(request: Request) -> JSONResponse:
     """Decide whether the speaker of a recording is that of another one, or of an embedding."""
     async with VERIFY.read(request) as given:
         settings, others = given.settings(KnownVoice), given.sounds["other"]
