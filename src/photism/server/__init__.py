@@ -1,1 +1,1 @@
-"""The studio in a browser."""
+"""HTTP server: every command over HTTP, and the studio in a browser."""
