@@ -42,13 +42,9 @@ class BoundedH11Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the connection."""
         super().connection_made(transport)
-        address = self.client[0] if self.client else ""
-        clients = [getattr(each, "client", None) for each in self.connections]
-        own = sum(client_key(each[0]) == client_key(address) for each in clients if each)
-        has_many = own > MAX_CLIENT_CONNECTIONS and not self._proxies.include(address)
         if len(self.connections) > 2 * MAX_CONNECTIONS:
             transport.abort()
-        elif len(self.connections) > MAX_CONNECTIONS or has_many:
+        elif len(self.connections) > MAX_CONNECTIONS or self._count_of_client() > MAX_CLIENT_CONNECTIONS:
             self.app = _refuse
         self._await_head()
 
@@ -64,6 +60,14 @@ class BoundedH11Protocol(H11Protocol):
         """End the connection."""
         self._stop_timer()
         super().connection_lost(exc)
+
+    def _count_of_client(self) -> int:
+        """Return the number of connections of the same client; a proxy stands for many clients and has none."""
+        address = self.client[0] if self.client else ""
+        if self._proxies.include(address):
+            return 0
+        clients = [getattr(each, "client", None) for each in self.connections]
+        return sum(client_key(each[0]) == client_key(address) for each in clients if each)
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.abort)
