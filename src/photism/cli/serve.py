@@ -25,8 +25,8 @@ def serve(
     address: AddressSettings,
     access: AccessSettings,
     limits: LimitSettings,
-    models: PipelineSettings,
-    further: ModelsSettings,
+    drawing_model: PipelineSettings,
+    further_models: ModelsSettings,
 ) -> None:
     """Serve the studio, a page to record, recognise and draw sounds, and an HTTP interface to all models.
 
@@ -34,7 +34,7 @@ def serve(
         photism serve
         photism serve --host 0.0.0.0 --port 8000 --password SECRET --device cuda
     """
-    if models.ip_adapter is not None:
+    if drawing_model.ip_adapter is not None:
         raise InputError("--ip-adapter cannot be used in the studio, which takes no style image")
     access = access.with_environment()
     access.check_exposure(address)
@@ -50,8 +50,8 @@ def serve(
     from photism.server.studio.mounting import build_at_start, load_model
 
     # The name is in answers, which have no paths of the server.
-    name = Path(str(models.model or models.diffusion or "tiny")).name
-    registry = ModelRegistry((ModelEntry(name, "drawing", models), *read_entries(further)), limits)
+    name = Path(str(drawing_model.model or drawing_model.diffusion or "tiny")).name
+    registry = ModelRegistry((ModelEntry(name, "drawing", drawing_model), *read_entries(further_models)), limits)
     certificate = certificate_of(address, access)
     sockets = address.bind()
 

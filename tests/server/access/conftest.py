@@ -38,7 +38,7 @@ def connect() -> Iterator[Connect]:
         )
         app = create_app(services)
 
-        @app.api_route("/v1/state", methods=["GET", "POST"])
+        @app.api_route("/v1/state", methods=["GET", "POST"], include_in_schema=False)
         def state(request: Request) -> dict[str, object]:
             found = {name: getattr(request.state, name) for name in ("id", "client", "is_local")}
             found |= {"scheme": request.url.scheme, "secrets": [each for each in request.headers if "auth" in each]}

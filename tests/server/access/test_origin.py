@@ -45,6 +45,14 @@ def test_only_own_names_are_served(connect, host, is_known):
         assert host not in answer.text or not host
 
 
+def test_the_name_that_a_proxy_was_reached_under_is_checked_too(connect):
+    client = connect(ALLOWED)
+    for name, status in (("photism.example.org", 200), ("evil.example", 421), ("localhost, evil.example", 421)):
+        assert client.get("/v1/state", headers={"X-Forwarded-Host": name}).status_code == status
+    other = connect(ALLOWED, peer="192.0.2.1")  # no proxy: the header is removed
+    assert other.get("/v1/state", headers={"X-Forwarded-Host": "evil.example"}).json()["proxy_headers"] == []
+
+
 @pytest.mark.parametrize(("host", "is_known"), [("192.0.2.1:7860", True), ("[2001:db8::1]", True), ("evil", False)])
 def test_a_server_for_other_machines_has_any_address(connect, host, is_known):
     client = connect(AccessSettings(public=True), host="0.0.0.0")

@@ -31,11 +31,12 @@ class OriginMiddleware:
     def _problem(self, scope: Scope) -> Problem | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if not self._hosts.include(host):
+        forwarded = [each.strip() for value in headers.getlist("x-forwarded-host") for each in value.split(",")]
+        if not all(self._hosts.include(each) for each in (host, *forwarded)):
             return Problem(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "unknown-host",
-                "The server is not reached under the name in the header Host.",
+                "The server is not reached under the name in the header Host or X-Forwarded-Host.",
                 title="The server does not have this name.",
                 remedy="Start the server with --allowed-host and this name, if it is yours.",
             )

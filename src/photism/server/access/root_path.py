@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -19,7 +20,10 @@ class RootPathMiddleware:
         """Handle a request."""
         root = self._root_path
         if root and scope["type"] in ("http", "websocket"):
-            if not f"{scope['path']}/".startswith(f"{root}/"):
+            if scope["path"] == root:
+                await RedirectResponse(f"{root}/")(scope, receive, send)
+                return
+            if not scope["path"].startswith(f"{root}/"):
                 scope["path"] = root + scope["path"]
                 scope["raw_path"] = root.encode() + scope["raw_path"]
             scope["root_path"] = root
