@@ -21,6 +21,7 @@ def code_block(language: str) -> str:
     return found
 
 
+@pytest.mark.slow
 def test_the_code_of_the_guide_runs(server_url, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copy(bundled_model() / "examples" / "elephant.en.ogg", "interview.mp3")
