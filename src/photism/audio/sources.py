@@ -44,6 +44,7 @@ class SoundFile:
         InputError: the segment starts before 0 s, or does not end after its start.
 
     Attributes:
+        measured_s: duration in seconds, if another process has read the recording to its end.
         warnings: what is missing, once the recording was read to its end.
         download_warnings: what is missing of a download, once the file was opened.
     """
@@ -54,6 +55,7 @@ class SoundFile:
     start_s: float = 0.0
     end_s: float | None = None
     decoded: Waveform | None = field(default=None, repr=False)
+    measured_s: float | None = field(default=None, init=False)
     warnings: tuple[str, ...] = field(default=(), init=False)
     download_warnings: tuple[str, ...] = field(default=(), init=False)
     _held: bytes | None = field(default=None, init=False, repr=False)

@@ -194,14 +194,17 @@ def test_a_mistake_is_the_error_of_the_client(client, fields, error, message, pa
         assert raised.value.param == param
 
 
-def test_a_closed_stream_ends_the_work_and_removes_the_upload(client, speaking_app, long_recording):
+def test_a_long_recording_gives_way_and_ends_with_its_stream(client, speaking_app):
     services = speaking_app.state.services
-    lane = next(lane for entry, lane in services.registry.lanes.items() if entry.name == "letters")
-    before = lane.counts.cancelled
-    samples = np.tile(load_waveform(long_recording).samples, 60)
+    samples = np.tile(load_waveform(ELEPHANT).samples, 200)
+    assert len(samples) / 16_000 > services.limits.max_seconds
     content = encode_waveform(samples, ".flac", sampling_rate=16_000, title="", about={})
     stream = client.audio.transcriptions.create(file=content, model="letters", stream=True, extra_body={"window": 1})
     assert next(iter(stream)).type == "transcript.text.delta"
+    lane = next(lane for entry, lane in services.registry.lanes.items() if entry.name == "letters")
+    before = lane.counts.cancelled
+    assert client.audio.transcriptions.create(file=ELEPHANT, model="letters").text
+    assert lane.running == 1  # the long one goes on
     assert list(services.storage.uploads.iterdir())
     stream.close()
     end_s = time.monotonic() + 10

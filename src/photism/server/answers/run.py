@@ -23,7 +23,7 @@ CLIENT_CLOSED_REQUEST = 499
 """Status, as nginx logs it, of a request whose client left before its answer."""
 
 
-async def run_for(request: Request, entry: ModelEntry, work: Callable[[Any, Ticket], T]) -> T:
+async def run_for(request: Request, entry: ModelEntry, work: Callable[[Any, Ticket], T], *, is_job: bool = False) -> T:
     """Run work in the queue of a model, and return its result.
 
     The body of the request must have been read: after it, a message from the client means that it left.
@@ -32,13 +32,14 @@ async def run_for(request: Request, entry: ModelEntry, work: Callable[[Any, Tick
         request: request, whose client waits for its turn and for the result.
         entry: the model.
         work: called with the model and the ticket, in the thread of the model. It reports its steps to the ticket.
+        is_job: whether the work takes minutes, and gives way to other requests.
 
     Raises:
         Problem: 503, the queue is full, or the server is shutting down. 499, the client has left; the work was not
             begun, or ended at its next step.
         InputError: the work cannot use what it was given.
     """
-    ticket, running = start(request, entry, work)
+    ticket, running = start(request, entry, work, is_job=is_job)
     leaving = asyncio.ensure_future(_closed(request.receive))
     try:
         await asyncio.wait((running, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -52,9 +53,11 @@ async def run_for(request: Request, entry: ModelEntry, work: Callable[[Any, Tick
         leaving.cancel()
 
 
-def start(request: Request, entry: ModelEntry, work: Callable[[Any, Ticket], T]) -> tuple[Ticket, asyncio.Task[T]]:
+def start(
+    request: Request, entry: ModelEntry, work: Callable[[Any, Ticket], T], *, is_job: bool = False
+) -> tuple[Ticket, asyncio.Task[T]]:
     """Queue work for a request, and return its ticket and a task that ends with its result."""
-    ticket = Ticket(client=request.state.client)
+    ticket = Ticket(client=request.state.client, is_job=is_job)
     request.state.model, request.state.ticket = entry.name, ticket  # for the log and the metrics
     running = asyncio.ensure_future(services_of(request).registry.run(entry, work, ticket))
     running.add_done_callback(_take_error)

@@ -30,6 +30,7 @@ from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
+    from photism.listening.batching import OnProgress
     from photism.listening.transcription.transcriber import Transcriber
     from photism.listening.transcription.transcript import Transcript, Word
     from photism.server.engine.entries import ModelEntry
@@ -157,7 +158,7 @@ async def transcribe(request: Request) -> Response:
             found = transcriber.transcribe(given.sound, decoding, on_progress=_reporter(ticket))
             return next(found)[1], language
 
-        transcript, language = await run_for(request, entry, work)
+        transcript, language = await run_for(request, entry, work, is_job=_is_long(given.sound, request))
         if fields.response_format in JSON_FORMATS:
             values = _as_json(transcript, fields, language)
             return JSONResponse({**values, **warning_field(given.sound.warnings)})
@@ -193,12 +194,18 @@ def _checked_language(fields: TranscriptionFields, transcriber: Transcriber) -> 
     return loaded or given or UNDETERMINED
 
 
-def _reporter(ticket: Ticket) -> Any:
+def _reporter(ticket: Ticket) -> OnProgress:
     def report(number: int, done_s: float, duration_s: float) -> None:
-        """Report the seconds that are done."""
+        """Report the seconds that are done, and let short requests run before the next window."""
         ticket.report(ceil(done_s), ceil(duration_s))
+        ticket.give_way()
 
     return report
+
+
+def _is_long(sound: SoundFile, request: Request) -> bool:
+    """Return whether a recording is longer than those of other endpoints, and so takes minutes."""
+    return (sound.measured_s or 0.0) > services_of(request).limits.max_seconds
 
 
 async def _stream(
@@ -228,7 +235,7 @@ async def _stream(
 
         return transcriber.transcribe_words(sound, on_words, decoding, on_progress=_reporter(ticket))
 
-    ticket, running = start(request, entry, work)
+    ticket, running = start(request, entry, work, is_job=_is_long(sound, request))
     running.add_done_callback(lambda _: deltas.put_nowait(None))
     await raise_refusal(running)
     return EventStream(_events(request, running, deltas), on_close=ticket.cancel, resources=stack.pop_all())

@@ -144,7 +144,7 @@ class RequestBody:
         for name, field in self.fields.files.items():
             read = [await reader.read_sound(name, each, reading, is_long=field.is_long) for each in saved.get(name, [])]
             sounds[name] = tuple(read)
-        of_sounds = [sound.decoded.duration_s for found in sounds.values() for sound in found if sound.decoded]
+        of_sounds = [sound.measured_s or 0.0 for found in sounds.values() for sound in found]
         request.state.audio_s = sum(of_sounds)  # for the log
         for name in saved.keys() & self.fields.fields.keys():
             values.settings[name] = await _read_files(self.fields.fields[name], saved[name], reader, reading, uploads)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 import photism
 from photism.audio.reading_settings import ReadingSettings
+from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import Waveform
 from photism.errors import InputError
@@ -92,7 +93,7 @@ class DecodingProcesses:
         except InputError as error:
             raise InputError(f"{name}: {error}") from None
         sound = SoundFile(path, name, reading, decoded=decoded)
-        sound.warnings = warnings
+        sound.warnings, sound.measured_s = warnings, found["samples"] / SAMPLING_RATE
         return sound
 
     def close(self) -> None:
