@@ -1,11 +1,15 @@
 """Requests with equal settings that wait for a model are computed together, with the results of each alone."""
 
+import base64
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from photism.drawing.pipeline import AudioToImagePipeline
 from photism.listening.audio_embedder import AudioEmbedder
 from photism.listening.classification import AudioClassifier
 from photism.listening.zero_shot import CaptionRanker
@@ -16,12 +20,17 @@ MODELS = {
     "hear": (CaptionRanker, "drawing"),
     "label": (AudioClassifier, "classifier"),
     "embed": (AudioEmbedder, "embedder"),
+    "draw": (AudioToImagePipeline, "drawing"),
 }
 
 
 def post(client, verb, path):
+    data = {"steps": 2, "seed": len(path.name)} if verb == "draw" else {}
     with path.open("rb") as file:
-        return client.post(f"/v1/{verb}", files={"file": ("sound", file)}).json()
+        answer = client.post(f"/v1/{verb}", files={"file": ("sound", file)}, data=data, headers={"Accept": JSON}).json()
+    for picture in answer.get("pictures", ()):
+        picture["pixels"] = np.asarray(Image.open(BytesIO(base64.b64decode(picture.pop("png")))), float)
+    return answer
 
 
 @pytest.mark.parametrize("verb", MODELS)
