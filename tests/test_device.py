@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from photism import device
-from photism.device import choose_device, free_bytes, trim_malloc
+from photism.device import choose_device, free_bytes, let_threads_sleep, trim_malloc
 from photism.encoder.onednn import _OPERATOR
 
 CPU = torch.device("cpu")
@@ -74,3 +74,12 @@ def test_the_kernels_of_many_lengths_are_not_kept():
         for limit in ("limited", "unlimited")
     }
     assert grown["limited"] < grown["unlimited"] / 2
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(monkeypatch, given, used):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    if given is not None:
+        monkeypatch.setenv("OMP_WAIT_POLICY", given)
+    let_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == used

@@ -71,6 +71,15 @@ def limit_kernel_caches() -> None:
         os.environ.setdefault(name, CACHED_KERNELS)
 
 
+def let_threads_sleep() -> None:
+    """Let OpenMP's threads sleep while they wait, unless the user has set how they wait; before torch is imported.
+
+    By default they spin: where other threads need the cores, such as those of another model, an image of the bundled
+    model took over ten times as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def check_compiler() -> None:
     """Check that this machine has the C++ compiler with which torch compiles a model for the CPU.
 

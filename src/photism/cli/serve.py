@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from photism.cli.startup import startup
+from photism.device import let_threads_sleep
 from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings, ModelsSettings
@@ -36,6 +37,7 @@ def serve(
     """
     if drawing_model.ip_adapter is not None:
         raise InputError("--ip-adapter cannot be used in the studio, which takes no style image")
+    let_threads_sleep()
     access = access.with_environment()
     access.check_exposure(address)
     _check_installed()

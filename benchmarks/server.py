@@ -1,0 +1,358 @@
+"""Measure `photism serve` with 1, 8 and 50 users at once: throughput, latency, refusals, failures and memory.
+
+Each user is a client with a loopback address of its own, and sends the next request when it has the answer to the last
+one: the verbs in turn, with recordings of the bundled model. After a 503 it waits as long as Retry-After says. A server
+that is started for this is measured in a process of its own, with its decoding processes; the first request of each
+verb, which loads the model, does not count.
+
+    python -m benchmarks.server
+    python -m benchmarks.server --users 50 --minutes 10
+    python -m benchmarks.server --scenario abandoned long
+
+To compare with the server before the HTTP interface (commit ebb0e04), whose page draws only, start that one, and give
+its address; the verb is then draw for both, and the servers take turns:
+
+    python -m benchmarks.server --compare http://127.0.0.1:7861
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import psutil
+
+from photism.hub import bundled_model
+
+VERBS: dict[str, dict[str, Any]] = {"hear": {}, "label": {}, "draw": {"images": 1}, "embed": {}}
+"""Verbs, in the order of a user's requests, with their fields."""
+ABANDONED = {"steps": 50, "images": 4}
+"""Fields of the drawings whose clients leave."""
+TIMEOUT_S = 300
+
+
+@dataclass
+class Figures:
+    """What the users of a server met.
+
+    Attributes:
+        seconds: latency of each answer with a result, by verb.
+        refused: number of answers 503.
+        failed: number of other failures, by what they were.
+    """
+
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    refused: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+
+
+class HttpServer:
+    """The server with an HTTP interface.
+
+    Args:
+        address: its URL.
+    """
+
+    name = "photism serve"
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    async def use(self, verbs: list[str], users: int, seconds: float) -> Figures:
+        """Let users send requests for some time."""
+        figures, end = Figures(), time.monotonic() + seconds
+        await asyncio.gather(*(self._use(number, verbs, figures, end) for number in range(users)))
+        return figures
+
+    async def _use(self, number: int, verbs: list[str], figures: Figures, end: float) -> None:
+        recordings = example_recordings()
+        async with self.client(number) as client:
+            for turn in count(number):
+                if time.monotonic() >= end:
+                    return
+                verb = verbs[turn % len(verbs)]
+                started = time.perf_counter()
+                try:
+                    answer = await self.send(client, verb, recordings[turn % len(recordings)], VERBS[verb])
+                except httpx.HTTPError as error:
+                    figures.failed[type(error).__name__] += 1
+                    continue
+                if answer.status_code == httpx.codes.OK:
+                    figures.seconds[verb].append(time.perf_counter() - started)
+                elif answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+                    figures.refused += 1
+                    await asyncio.sleep(min(int(answer.headers["Retry-After"]), max(0.0, end - time.monotonic())))
+                else:
+                    figures.failed[f"{answer.status_code} {answer.json()['detail']}"] += 1
+
+    def client(self, number: int) -> httpx.AsyncClient:
+        """Return the client of a user."""
+        transport = httpx.AsyncHTTPTransport(local_address=f"127.0.1.{1 + number % 250}")
+        return httpx.AsyncClient(base_url=self.address, transport=transport, timeout=TIMEOUT_S)
+
+    async def send(self, client: httpx.AsyncClient, verb: str, path: Path, fields: dict[str, Any]) -> httpx.Response:
+        """Send a recording."""
+        return await client.post(f"/v1/{verb}", files={"file": ("sound", path.read_bytes())}, data=fields)
+
+    async def abandon(self) -> None:
+        """Send a drawing that takes long, and leave."""
+        async with self.client(0) as client:
+            with_timeout = self.send(client, "draw", example_recordings()[0], ABANDONED)
+            try:
+                await asyncio.wait_for(with_timeout, 1.0)
+            except asyncio.TimeoutError:  # another class in Python 3.10
+                return
+
+    async def draw(self) -> None:
+        """Draw a recording."""
+        async with self.client(1) as client:
+            (await self.send(client, "draw", example_recordings()[0], VERBS["draw"])).raise_for_status()
+
+    async def upload(self, path: Path) -> str:
+        """Send a recording to be drawn, and return what the server answers."""
+        async with self.client(2) as client:
+            answer = await self.send(client, "draw", path, VERBS["draw"])
+            return str(answer.status_code)
+
+
+class PageServer:
+    """The page before the HTTP interface, which gradio_client uses.
+
+    Args:
+        address: its URL.
+    """
+
+    name = "before"
+
+    def __init__(self, address: str) -> None:
+        from gradio_client import Client
+
+        self.address = address
+        self._pool = ThreadPoolExecutor(64)
+        self._clients = [Client(address, verbose=False) for _ in range(50)]
+
+    async def use(self, verbs: list[str], users: int, seconds: float) -> Figures:
+        """Let users draw for some time."""
+        figures, end = Figures(), time.monotonic() + seconds
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(loop.run_in_executor(self._pool, self._use, n, figures, end) for n in range(users)))
+        return figures
+
+    def _use(self, number: int, figures: Figures, end: float) -> None:
+        recordings = example_recordings()
+        for turn in count(number):
+            if time.monotonic() >= end:
+                return
+            started = time.perf_counter()
+            try:
+                self._submit(number, recordings[turn % len(recordings)]).result(TIMEOUT_S)
+            except Exception as error:  # gradio_client raises whatever the page did
+                figures.failed[f"{type(error).__name__} {error}"[:60]] += 1
+                time.sleep(1)
+                continue
+            figures.seconds["draw"].append(time.perf_counter() - started)
+
+    def _submit(self, number: int, path: Path, steps: int = 12, images: int = 1) -> Any:
+        from gradio_client import handle_file
+
+        return self._clients[number].submit(handle_file(str(path)), steps, 3, 0, images, "empty", api_name="/draw")
+
+    async def abandon(self) -> None:
+        """Send a drawing that takes long, and leave."""
+        job = await asyncio.to_thread(self._submit, 0, example_recordings()[0], ABANDONED["steps"], ABANDONED["images"])
+        await asyncio.sleep(1.0)
+        job.cancel()
+
+    async def draw(self) -> None:
+        """Draw a recording."""
+        await asyncio.to_thread(lambda: self._submit(1, example_recordings()[0]).result(TIMEOUT_S))
+
+    async def upload(self, path: Path) -> str:
+        """Send a recording to be drawn, and return what the server answers."""
+        try:
+            await asyncio.to_thread(lambda: self._submit(2, path).result(TIMEOUT_S))
+        except Exception as error:  # gradio_client raises whatever the page did
+            return f"{type(error).__name__} {error}"[:60]
+        return "drawn"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 8, 50])
+    parser.add_argument("--minutes", type=float, default=1.0, help="duration of each measurement")
+    parser.add_argument("--scenario", nargs="+", default=["users", "abandoned", "long"])
+    parser.add_argument("--verb", nargs="+", choices=VERBS, default=list(VERBS))
+    parser.add_argument("--compare", metavar="URL", help="server before the HTTP interface; only draw is measured")
+    parser.add_argument("--port", type=int, default=7871)
+    options = parser.parse_args()
+    verbs = ["draw"] if options.compare else options.verb
+    with started(options.port) as own:
+        servers = [own, *([PageServer(options.compare)] if options.compare else [])]
+        asyncio.run(measure(servers, verbs, options))
+
+
+async def measure(servers: list[Any], verbs: list[str], options: argparse.Namespace) -> None:
+    """Print the rows of all scenarios."""
+    for server in servers:
+        await server.use(verbs, 1, 0.1 * len(verbs))
+        for verb in verbs:
+            await server.use([verb], 1, 0.1)
+    if "users" in options.scenario:
+        print("| server | users | verb | answers/s | p50 s | p95 s | refused | failed | memory MB: start, 1 min, end |")
+        print("|---|---|---|---|---|---|---|---|---|")
+        for users in options.users:
+            for server in servers:
+                await measure_users(server, verbs, users, 60 * options.minutes)
+    if "abandoned" in options.scenario:
+        for server in servers:
+            await measure_abandoned(server)
+    if "long" in options.scenario:
+        with tempfile.TemporaryDirectory() as folder:
+            path = write_hour(Path(folder, "hour.ogg"))
+            for server in servers:
+                await measure_long(server, path)
+
+
+async def measure_users(server: Any, verbs: list[str], users: int, seconds: float) -> None:
+    """Print the rows of some users at once."""
+    memory = [resident_mb(server.address)]
+
+    async def after_a_minute() -> None:
+        """Measure the memory once in between."""
+        await asyncio.sleep(min(60.0, 0.9 * seconds))
+        memory.append(resident_mb(server.address))
+
+    started = time.monotonic()
+    figures, _ = await asyncio.gather(server.use(verbs, users, seconds), after_a_minute())
+    lasted = time.monotonic() - started
+    memory.append(resident_mb(server.address))
+    failed = ", ".join(f"{each} ({number})" for each, number in figures.failed.items()) or "0"
+    rest = f"{figures.refused} | {failed} | {', '.join(f'{each:.0f}' for each in memory)} |"
+    for verb in verbs:
+        times = figures.seconds[verb] or [float("nan")]
+        p50, p95 = np.percentile(times, [50, 95])
+        rate = len(figures.seconds[verb]) / lasted
+        print(f"| {server.name} | {users} | {verb} | {rate:.2f} | {p50:.3f} | {p95:.3f} | {rest}", flush=True)
+
+
+async def measure_abandoned(server: Any) -> None:
+    """Print how long a drawing takes alone, and after six others whose clients have left."""
+    alone_s = await timed(server.draw)
+    for _ in range(6):
+        await server.abandon()
+    after_s = await timed(server.draw)
+    print(f"\n{server.name}: a drawing takes {alone_s:.2f} s, and {after_s:.2f} s after six abandoned ones", flush=True)
+
+
+async def measure_long(server: Any, path: Path) -> None:
+    """Print what a server answers to seventeen uploads of an hour at once, and how its memory grows."""
+    before = peak = resident_mb(server.address)
+    uploads = asyncio.gather(*(server.upload(path) for _ in range(17)))
+    started = time.monotonic()
+    while not uploads.done():
+        peak = max(peak, resident_mb(server.address))
+        await asyncio.sleep(0.05)
+    answers = Counter(await uploads)
+    print(
+        f"\n{server.name}: 17 uploads of an hour, {path.stat().st_size / 1000:.0f} KB each: {dict(answers)} after "
+        f"{time.monotonic() - started:.1f} s; {before:.0f} MB before, {peak:.0f} MB at most, "
+        f"{resident_mb(server.address):.0f} MB afterwards",
+        flush=True,
+    )
+
+
+async def timed(function: Callable[[], Awaitable[None]]) -> float:
+    """Return the seconds that a function takes."""
+    started = time.perf_counter()
+    await function()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def started(port: int) -> Iterator[HttpServer]:
+    """Start a server in a process of its own, and end it with the block."""
+    with tempfile.TemporaryFile() as log:
+        command = [sys.executable, "-m", "photism", "serve", "--port", str(port)]
+        process = subprocess.Popen(command, stderr=log, stdout=subprocess.DEVNULL)
+        address = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(f"{address}/health")
+            yield HttpServer(address)
+        finally:
+            process.terminate()
+            process.wait(60)
+        log.seek(0)
+        lines = log.read().decode().splitlines()
+        errors = [line for line in lines if "Traceback" in line or '"level": "ERROR"' in line]
+        print(f"\n{len(lines)} lines of the log, {len(errors)} of them errors; exit status {process.returncode}")
+
+
+def wait_for(url: str) -> None:
+    """Wait until a server answers."""
+    for _ in range(600):
+        try:
+            httpx.get(url).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(f"{url} does not answer")
+
+
+def resident_mb(address: str) -> float:
+    """Return the resident memory of the process that listens on the port of an address, and of its children, in MB.
+
+    Memory that processes share counts once (PSS).
+    """
+    port = int(address.rsplit(":", 1)[1])
+    (pid,) = {
+        each.pid
+        for each in psutil.net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN and each.laddr.port == port
+    }
+    process, total = psutil.Process(pid), 0
+    for each in (process, *process.children(recursive=True)):
+        try:
+            total += each.memory_full_info().pss
+        except psutil.NoSuchProcess:
+            continue
+    return total / 1e6
+
+
+def example_recordings() -> list[Path]:
+    """Return the recordings of the bundled model."""
+    return sorted((bundled_model() / "examples").glob("*.ogg"))
+
+
+def write_hour(path: Path) -> Path:
+    """Write an hour of silence, which Opus compresses to less than a megabyte."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libopus", rate=48_000, layout="mono")
+        stream.bit_rate = 6000
+        second = np.zeros((1, 48_000), np.int16)
+        for number in range(3600):
+            frame = av.AudioFrame.from_ndarray(second, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 48_000, 48_000 * number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+if __name__ == "__main__":
+    main()
