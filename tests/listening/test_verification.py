@@ -40,6 +40,13 @@ def test_a_speaker_is_the_direction_of_the_mean_embedding(verifier, noises):
     np.testing.assert_allclose(verifier.enrol(noises[0]), verifier.embed(noises[0]), atol=1e-6)
 
 
+def test_rounding_carries_no_score_beyond_1(verifier, noises, monkeypatch):
+    rounded_up = np.full(3, np.sqrt(1 / 3) * (1 + 1e-6), np.float32)
+    monkeypatch.setattr(verifier, "embed", lambda _: rounded_up)
+    assert float(np.dot(rounded_up, rounded_up)) > 1
+    assert verifier.score(noises[0], noises[0]) == 1
+
+
 def test_the_score_is_a_cosine_that_is_compared_with_the_threshold(verifier, noises):
     speaker = verifier.enrol(noises[:3])
     cosine = float(speaker @ verifier.embed(noises[3]))

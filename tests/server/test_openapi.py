@@ -73,3 +73,12 @@ def test_the_page_fetches_nothing_from_elsewhere(client: TestClient, description
     assert not re.findall(r"(?:src|href)=['\"]?(?:https?:)?//(?!127\.0\.0\.1:7860)", response.text)
     for method, path, _ in operations(description):
         assert f"<h2><code>{method} {path}</code></h2>" in response.text
+
+
+def test_examples_fit_their_schemas(description: dict[str, Any]) -> None:
+    validator_for = pytest.importorskip("jsonschema_rs").validator_for  # comes with schemathesis
+    for _, path, operation in operations(description):
+        for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+            validator = validator_for(content["schema"])
+            if media_type == "application/json":
+                assert not list(validator.iter_errors(content["example"])), path

@@ -237,7 +237,7 @@ class SpeakerVerifier:
             InputError: a recording is unreadable.
         """
         speaker = one if self._is_speaker(one) else self.embed(one)
-        return float(np.dot(np.asarray(speaker), self.embed(other)))
+        return _cosine(np.asarray(speaker), self.embed(other))
 
     def verify(self, one: AudioSource | NDArray[np.floating], other: AudioSource, *, threshold: float) -> Verification:
         """Decide whether two voices are the same speaker.
@@ -267,7 +267,7 @@ class SpeakerVerifier:
             InputError: the recording is unreadable.
         """
         embedding = self.embed(recording)
-        scores = {name: float(np.dot(speaker, embedding)) for name, speaker in speakers.items()}
+        scores = {name: _cosine(speaker, embedding) for name, speaker in speakers.items()}
         return [
             Comparison(source_name(recording), name, Verification(score >= threshold, score, threshold))
             for name, score in sorted(scores.items(), key=lambda item: -item[1])
@@ -301,7 +301,7 @@ class SpeakerVerifier:
         rows = self.stream(list(recordings.values()), on_error=on_error, on_progress=on_progress)
         embeddings = {keys[number]: row for number, row in rows}
         compared = [
-            (float(np.dot(embeddings[_key(one)], embeddings[_key(other)])), bool(same))
+            (_cosine(embeddings[_key(one)], embeddings[_key(other)]), bool(same))
             for one, other, same in pairs
             if _key(one) in embeddings and _key(other) in embeddings
         ]
@@ -334,6 +334,11 @@ class SpeakerVerifier:
         if not (isinstance(one, np.ndarray) and one.shape == (width,)):
             return False
         return abs(float(np.linalg.norm(one)) - 1) < 1e-3
+
+
+def _cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Return the cosine of two vectors (D,) of unit length, which rounding must not carry beyond ±1."""
+    return float(np.clip(np.dot(one, other), -1, 1))
 
 
 def _distinguishable(score: float, threshold: float) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -10,10 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
 from photism.server.openapi import operations
+from photism.server.problems import MEDIA_TYPE
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 code, pre { font: 14px/1.4 ui-monospace, monospace; }
+h2 code { font-size: 1.3rem; }
 pre { background: #8882; padding: .75rem; overflow-x: auto; border-radius: .25rem; }
 table { border-collapse: collapse; width: 100%; }
 td, th { border-bottom: 1px solid #8886; padding: .3rem .75rem .3rem 0; text-align: left; vertical-align: top; }
@@ -50,10 +53,21 @@ def page(description: Mapping[str, Any], address: str) -> str:
         *(f"<li><a href='#{_anchor(operation)}'><code>{method} {escape(path)}</code></a> "
           f"{escape(operation.get('summary', ''))}" for method, path, operation in found),
         "</ul>",
+        *_answers("Problems", _problems(found)),
     ]  # fmt: skip
     for method, path, operation in found:
         parts += _operation(method, path, operation, address)
     return "\n".join(parts)
+
+
+def _problems(found: Sequence[tuple[str, str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return the problems of all operations."""
+    return {
+        status: answer
+        for _, _, operation in found
+        for status, answer in operation["responses"].items()
+        if MEDIA_TYPE in answer.get("content", {})
+    }
 
 
 def _operation(method: str, path: str, operation: Mapping[str, Any], address: str) -> Iterator[str]:
@@ -73,11 +87,17 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], address: st
             text = _code(schema.get("description", ""))
             yield f"<tr><td><code>{escape(name)}</code>{note}<td>{escape(_value(schema))}<td>{text}</tr>"
         yield "</table></div>"
-    yield "<h3>Answers</h3><div class=wide><table>"
-    for status, answer in sorted(operation["responses"].items()):
+    yield from _answers("Answers", {status: each for status, each in operation["responses"].items() if status < "400"})
+    yield "</section>"
+
+
+def _answers(title: str, answers: Mapping[str, Any]) -> Iterator[str]:
+    """Return a table of answers."""
+    yield f"<h3>{title}</h3><div class=wide><table>"
+    for status, answer in sorted(answers.items()):
         types = ", ".join(answer.get("content", {}))
-        yield f"<tr><td>{escape(str(status))}<td>{escape(answer['description'])}<td><code>{escape(types)}</code></tr>"
-    yield "</table></div></section>"
+        yield f"<tr><td>{escape(status)}<td>{escape(answer['description'])}<td><code>{escape(types)}</code></tr>"
+    yield "</table></div>"
 
 
 def _curl(method: str, path: str, content: Mapping[str, Any], address: str) -> str:
@@ -112,7 +132,7 @@ def _value(schema: Mapping[str, Any]) -> str:
 
 
 def _json(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _code(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from photism.server.answers.accept import EVENT_STREAM
 from photism.server.problems import MEDIA_TYPE, TITLES
 from photism.server.settings import AccessSettings
 
@@ -24,9 +25,8 @@ a problem object (RFC 9457), with the field, what it may be and the remedy. A bu
 TAGS = {
     "drawing": "Pictures and films of recordings.",
     "listening": "Captions, classes and vectors of recordings.",
-    "speech": "Transcripts, with the fields and answers of OpenAI's interface.",
+    "audio": "Transcripts and speech, with the fields and answers of OpenAI's interface, and sound from text.",
     "speakers": "Who speaks when, and whether two recordings have the same speaker.",
-    "sound": "Sound and speech from text.",
     "models": "The models that requests may name.",
     "operations": "State of the server.",
 }
@@ -55,6 +55,12 @@ PROBLEM = {
             },
         },
     },
+}
+EVENT = {
+    "type": "object",
+    "description": "A server-sent event: its name, and JSON. A schema of a stream describes each of its events.",
+    "required": ["data"],
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
 }
 RETRY_AFTER = {"Retry-After": {"description": "Seconds after which to try again.", "schema": {"type": "integer"}}}
 PROBLEMS = {
@@ -113,7 +119,7 @@ def _complete(description: dict[str, Any], access: AccessSettings) -> None:
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):  # of FastAPI, whose place the problem takes
         schemas.pop(name, None)
-    schemas["Problem"] = PROBLEM
+    schemas |= {"Problem": PROBLEM, "Event": EVENT}
     components["securitySchemes"] = SECURITY_SCHEMES
     used = {tag for _, _, operation in operations(description) for tag in operation.get("tags", ())}
     description["tags"] = [{"name": name, "description": text} for name, text in TAGS.items() if name in used]
@@ -127,6 +133,9 @@ def _complete(description: dict[str, Any], access: AccessSettings) -> None:
         problems = PROBLEMS | (BODY_PROBLEMS if "requestBody" in operation else {}) | own_problems
         if is_checked:
             problems[HTTPStatus.UNPROCESSABLE_ENTITY] = BODY_PROBLEMS[HTTPStatus.UNPROCESSABLE_ENTITY]
+        for answer in responses.values():
+            if EVENT_STREAM in answer.get("content", {}):
+                answer["content"][EVENT_STREAM] = {"schema": {"$ref": "#/components/schemas/Event"}}
         for status, text in problems.items():
             if "content" not in responses.get(str(int(status)), {}):
                 responses[str(int(status))] = _problem(status, text)

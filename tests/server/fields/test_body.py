@@ -79,6 +79,8 @@ def test_lists_are_repeated_in_a_form(server: Server) -> None:
         ({"file": CODED, "steps": 0}, 422, "steps", "steps must be a whole number, at least 1 and at most 1000; got 0"),
         ({"file": CODED, "images": None}, 422, "images", "images must be a whole number, at least 1; got null"),
         ({"file": CODED, "guidance_scale": 10**400}, 422, "guidance_scale", "got a number with many digits"),
+        ({"file": CODED, "text": "\ud800"}, 422, "text", "text must be valid Unicode; got half of a surrogate pair"),
+        ({"file": CODED, "\ud800": 1}, 422, "\\ud800", "there is no field '\\ud800'"),
         ({"file": CODED, "text": ["a"]}, 422, "text", "text must be a text; got a list"),
         ({"file": CODED, "control_scale": [0.5]}, 422, "control_scale", "must be given together with control_image"),
         ({"file": CODED, "text_place": "up", "text": "a"}, 422, "text_place", "text_place must be blend, before"),

@@ -62,6 +62,7 @@ BODY = RequestBody(
     VectorSettings,
     ReadingSettings,
     files={"file": FileField("Recording to embed.", is_required=False)},
+    example={"text": ["A rooster.", "Rain."]},
 )
 WINDOW_COLUMNS = ("start_s", "end_s", "known", "vector")
 SCHEMA = row_schema(COLUMNS, windows={name: COLUMNS[name] for name in WINDOW_COLUMNS})

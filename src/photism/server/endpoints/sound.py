@@ -63,7 +63,7 @@ class SoundFields:
             raise SettingError("text", "must have at least one text")
 
 
-BODY = RequestBody(SoundFields, SeededSoundSettings, ReadingSettings)
+BODY = RequestBody(SoundFields, SeededSoundSettings, ReadingSettings, example={"text": ["a rooster"]})
 SCHEMA = {
     "type": "object",
     "properties": {

@@ -19,7 +19,7 @@ from photism.server.answers.rows import answer_row, row_responses, row_schema
 from photism.server.answers.run import run_for
 from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Ticket
-from photism.server.fields.body import Given, RequestBody
+from photism.server.fields.body import EXAMPLE_RECORDING, Given, RequestBody
 from photism.server.fields.field_set import FileField
 from photism.server.services import services_of
 from photism.settings import REQUIRED, SettingError, setting, settings
@@ -58,6 +58,7 @@ VERIFY = RequestBody(
         "file": FileField("Recording whose speaker is verified."),
         "other": FileField("Recording of a known speaker.", is_required=False),
     },
+    example={"other": EXAMPLE_RECORDING, "threshold": 0.5},
 )
 
 

@@ -93,6 +93,7 @@ BODY = RequestBody(
     SpeechFields,
     SeededSoundSettings,
     without=("transcription", "audio", "strength", "span_s", "loop", "batch_size"),
+    example={"input": "One, two, three."},
 )
 
 ROUTER = APIRouter(tags=["audio"])

@@ -10,6 +10,7 @@ async def label(request: Request) -> Response:
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ __all__ = ["FileField", "Given", "ModelChoice", "RequestBody"]
 
 Settings = TypeVar("Settings")
 MULTIPART, JSON = "multipart/form-data", "application/json"
+WAV_HEADER = b"RIFF\x18\2\0\0WAVEfmt \x10\0\0\0\1\0\1\0\xe8\3\0\0\xe8\3\0\0\1\0\x08\0data\xf4\1\0\0"
+EXAMPLE_RECORDING = b64encode(WAV_HEADER + b"\x40\x80\xc0\x80" * 125).decode()
+"""Half a second of a tone of 250 Hz."""
 
 
 @settings
@@ -79,6 +83,7 @@ class RequestBody:
         files: recordings that are no settings, by the names of their fields.
         has_model: whether the request may name a model.
         without: settings of these classes that the request cannot set.
+        example: values of an example of the body, besides its required recordings.
     """
 
     def __init__(
@@ -87,7 +92,9 @@ class RequestBody:
         files: Mapping[str, FileField] | None = None,
         has_model: bool = True,
         without: Collection[str] = (),
+        example: Mapping[str, Any] | None = None,
     ) -> None:
+        self._example = dict(example or {})
         self.kinds = (*kinds, *((ModelChoice,) if has_model else ()))
         self.fields = FieldSet(self.kinds, files or {}, without=without)
 
@@ -95,7 +102,9 @@ class RequestBody:
         """Return the OpenAPI description of the body, for `openapi_extra` of a route."""
         forms = {MULTIPART: True, JSON: False}
         content = {media_type: {"schema": self.fields.schema(is_form=is_form)} for media_type, is_form in forms.items()}
-        return {"requestBody": {"required": bool(self.fields.required), "content": content}}
+        required = (name for name, field in self.fields.files.items() if field.is_required)
+        content[JSON]["example"] = dict.fromkeys(required, EXAMPLE_RECORDING) | self._example
+        return {"requestBody": {"required": True, "content": content}}
 
     def check(self, connection: HTTPConnection, body: Mapping[str, Any]) -> Given:
         """Check a JSON object without files, such as the first message of a WebSocket.

@@ -124,7 +124,8 @@ def schema(field: Field, *, is_form: bool) -> dict[str, Any]:
         whole = file_schema(declared.file, is_list=field.is_list, is_form=is_form)
     else:
         one = _value_schema(field)
-        whole = {"type": "array", "items": one, "maxItems": MAX_ITEMS} if field.is_list else one
+        least = {"minItems": 1} if field.is_required else {}  # an empty list has no part of a form
+        whole = {"type": "array", "items": one, **least, "maxItems": MAX_ITEMS} if field.is_list else one
     if field.is_nullable and not is_form:
         whole = {"anyOf": [whole, {"type": "null"}]}
     unit = f" ({declared.unit})" if declared.unit else ""

@@ -13,6 +13,8 @@ from photism.server.fields.schema import MAX_CHARACTERS, MAX_ITEMS, Field
 from photism.server.problems import Problem
 from photism.settings import SettingError
 
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""What JSON can write and no text in UTF-8 holds."""
 WHOLE_NUMBER = re.compile(r"[+-]?\d{1,40}")
 TRUE, FALSE = ("true", "1", "on", "yes"), ("false", "0", "off", "no")
 SHOWN_CHARACTERS = 60
@@ -91,6 +93,8 @@ def _single(field: Field, value: Any, convert: Callable[[Any, type], Any]) -> An
         converted = convert(value, type_)
         if converted is WRONG:
             continue
+        if isinstance(converted, str) and SURROGATE.search(converted):
+            raise _invalid(field, "must be valid Unicode; got half of a surrogate pair")
         if isinstance(converted, str) and len(converted) > MAX_CHARACTERS:
             raise _invalid(field, f"must have at most {MAX_CHARACTERS} characters; got {len(converted)}")
         if not field.declaration.allows(converted):
