@@ -1,4 +1,4 @@
-"""A server with the page, whose model draws plain squares; the real one is in `test_mounting.py`."""
+"""A server with the page, whose model draws plain squares; `tests/cli/test_serve.py` has a real one."""
 
 from __future__ import annotations
 
@@ -161,17 +161,22 @@ def make_sound(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="package")
-def pipeline() -> Pipeline:
-    """Return the pipeline of `page`."""
-    return Pipeline()
+def drawing() -> Any:
+    """Return the model of `services`, whose parts a test may replace."""
+    return SimpleNamespace(pipeline=Pipeline(), ranker=RANKER)
+
+
+@pytest.fixture
+def pipeline(drawing: Any) -> Pipeline:
+    """Return the pipeline of `services`, which has not drawn yet."""
+    drawing.pipeline = Pipeline()
+    return drawing.pipeline
 
 
 @pytest.fixture(scope="package")
-def services(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Return the services of `page`."""
-    from photism.server.engine.kinds import Drawing
-
-    with opened(Drawing(pipeline, RANKER), tmp_path_factory.mktemp("server"), max_upload_mb=2) as services:
+def services(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Return services of a server with one model."""
+    with opened(drawing, tmp_path_factory.mktemp("server"), max_upload_mb=2) as services:
         yield services
 
 

@@ -1,7 +1,7 @@
 """What the page draws: the settings of a request, the images and captions that it returns, and its errors."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,10 +9,9 @@ import pytest
 
 from photism.drawing.negative_prompt import TextPrompt
 from photism.drawing.settings import DrawSettings
-from photism.server.engine.kinds import Drawing
 from photism.server.studio.visitors import Visitors
 
-from .conftest import FLAGGED_SEED, HEARD, RANKED, RANKER, Pipeline, opened
+from .conftest import FLAGGED_SEED, HEARD, RANKED, Pipeline
 
 gr = pytest.importorskip("gradio", reason="the studio needs gradio: pip install 'photism[studio]'")
 
@@ -22,40 +21,26 @@ REQUEST = SimpleNamespace(request=SimpleNamespace(state=SimpleNamespace(client="
 
 
 class Drawer:
-    """The page's handler for a model that draws squares, and what the model was asked for."""
+    """The page's handler, for a visitor who waits for the result or does not."""
 
-    def __init__(self, services: Any, pipeline: Pipeline, drawing: Drawing) -> None:
-        self.pipeline, self.drawing = pipeline, drawing
-        self.services = services
+    def __init__(self, services: Any, drawing: Any, pipeline: Pipeline) -> None:
+        self.services, self.drawing, self.pipeline = services, drawing, pipeline
 
     def __call__(self, *values: Any, is_watched: bool = True) -> Any:
-        """Draw for a visitor who waits for the result."""
         visitors = Visitors()
         studio = Studio(self.services, visitors, self.services.registry.find("drawing"))
 
         async def draw() -> Any:
-            if not is_watched:
-                return await studio.draw(REQUEST, *values)
-            with visitors.watching("me"):
+            with visitors.watching("me" if is_watched else "somebody else"):
                 return await studio.draw(REQUEST, *values)
 
         return asyncio.run(draw())
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Return services, and the model that they have."""
-    drawing = SimpleNamespace(pipeline=None, ranker=RANKER)
-    with opened(drawing, tmp_path_factory.mktemp("server")) as services:
-        yield services, drawing
-
-
 @pytest.fixture
-def draw(shared: Any) -> Drawer:
-    """Return the page's handler with a new pipeline."""
-    services, drawing = shared
-    drawing.pipeline, drawing.ranker = Pipeline(), RANKER
-    return Drawer(services, drawing.pipeline, drawing)
+def draw(services: Any, drawing: Any, pipeline: Pipeline) -> Drawer:
+    """Return the page's handler."""
+    return Drawer(services, drawing, pipeline)
 
 
 def test_the_controls_become_settings(make_sound, draw):
@@ -95,11 +80,10 @@ def test_random_seeds_no_guidance_and_negative_texts(make_sound, draw, seed, neg
 
 
 @pytest.mark.parametrize(("share", "drawn"), [(0.0, 1.0), (0.25, 1.5), (1.0, 3.0)])
-def test_two_recordings_are_mixed(make_sound, draw, share, drawn):
+def test_two_recordings_are_mixed(make_sound, draw, monkeypatch, share, drawn):
     asked = []
-    draw.drawing.ranker = SimpleNamespace(
-        rank_prompts=lambda prompts: asked.append(prompts.prompt_embeds.mean().item()) or [RANKED]
-    )
+    ranker = SimpleNamespace(rank_prompts=lambda prompts: asked.append(prompts.prompt_embeds.mean().item()) or [RANKED])
+    monkeypatch.setattr(draw.drawing, "ranker", ranker)
     pictures, _ = draw(make_sound(1), 20, 5.0, 0, 1, "empty", make_sound(3, "second"), share)
     assert draw.pipeline.drawn == drawn
     assert asked == [drawn]
@@ -131,8 +115,8 @@ def test_images_flagged_by_the_safety_checker_are_reported(make_sound, draw):
     assert [caption for _, caption in pictures] == ["Seed 65", "Seed 66: the safety checker found it unsafe"]
 
 
-def test_without_a_ranker_there_are_no_captions(make_sound, draw):
-    draw.drawing.ranker = None
+def test_without_a_ranker_there_are_no_captions(make_sound, draw, monkeypatch):
+    monkeypatch.setattr(draw.drawing, "ranker", None)
     assert draw(make_sound(1), 20, 5.0, 0, 1, "empty")[1] == {}
 
 

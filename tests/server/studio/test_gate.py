@@ -247,8 +247,7 @@ def test_no_answer_has_a_path_of_the_server(browser, services):
 
 @pytest.fixture
 def slow(browser, pipeline):
-    """Return the identifier of a drawing that ends when it is cancelled, and the session that asked for it."""
-    pipeline.is_drawing.clear()
+    """Return a function that starts a drawing, which goes on until it is cancelled, for a session."""
     values = [browser.sound(), *VALUES]
     values[3] = SLOW_SEED
     config = browser.http.get("/config").json()

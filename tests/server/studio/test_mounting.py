@@ -1,19 +1,17 @@
-"""The page with the bundled model, as gradio_client and a browser see it."""
+"""The page as gradio_client sees it, and what it needs of Gradio."""
 
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from photism import __version__
-from photism.hub import bundled_model
 
 gradio_client = pytest.importorskip("gradio_client", reason="comes with gradio: pip install 'photism[studio]'")
 
-from .conftest import SLOW_SEED, served  # noqa: E402
+from .conftest import SLOW_SEED  # noqa: E402
 
 
 @pytest.fixture
@@ -50,7 +48,6 @@ def test_gradio_client_shows_errors(client, make_sound):
 
 def test_gradio_client_cancels(client, make_sound, pipeline):
     sound = gradio_client.handle_file(make_sound(1))
-    pipeline.is_drawing.clear()
     job = client.submit(sound, seed=SLOW_SEED, api_name="/draw")
     waiting = client.submit(sound, seed=SLOW_SEED, api_name="/draw")
     assert pipeline.is_drawing.wait(5)
@@ -62,17 +59,6 @@ def test_gradio_client_cancels(client, make_sound, pipeline):
     client.predict(sound, seed=1, api_name="/draw")
     assert time.monotonic() - start < 5
     assert pipeline.settings.seed == 1
-
-
-def test_the_page_of_the_bundled_model(server_registry, services):
-    """Draw with the real model, from a page that was not built before somebody asked for it."""
-    services = SimpleNamespace(**{**vars(services), "registry": server_registry})
-    with served(services) as address:
-        client = gradio_client.Client(address, download_files=False, verbose=False, analytics_enabled=False)
-        sound = gradio_client.handle_file(bundled_model() / "examples" / "elephant.en.ogg")
-        pictures, heard = client.predict(sound, num_inference_steps=2, seed=1, api_name="/draw")
-    assert heard["label"] == "An elephant."
-    assert pictures[0]["image"]["path"].startswith("/page/")
 
 
 def test_gradio_keeps_nothing_outside_of_the_private_folder(page, services):
