@@ -1,16 +1,20 @@
 """photism serve: errors before a model is loaded, and a request to a served page."""
 
+import os
 import signal
 import socket
 import subprocess
 import sys
 import wave
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
 from photism.cli.app import main
 
 RATE = 8000  # Hz
+TOKEN = "t0ken-of-the-test"
 
 
 def serve(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
@@ -41,13 +45,41 @@ def test_an_unknown_host_is_one_line(monkeypatch, capsys, free_port):
     assert capsys.readouterr().err.startswith(f"photism: --host 192.0.2.1 --port {free_port} cannot be used (")
 
 
+def test_a_server_for_other_machines_demands_a_secret_before_anything_is_loaded(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    assert serve(monkeypatch, "--host", "0.0.0.0", "--model", "/missing") == 2
+    assert capsys.readouterr().err == (
+        "photism: --host 0.0.0.0 lets other machines connect: give --token or --password (or set PHOTISM_TOKEN or "
+        "PHOTISM_PASSWORD), or --public if everyone may use the server\n"
+    )
+    for secret in ("--token=t0ken", "--password=t0ken"):
+        assert serve(monkeypatch, "--host", "0.0.0.0", secret, "--model", "/missing") == 2
+        assert capsys.readouterr().err.startswith("photism: serve needs fastapi")
+        assert serve(monkeypatch, "--public", secret) == 2
+        name = secret.partition("=")[0]
+        assert capsys.readouterr().err == f"photism: --public cannot be combined with {name}\n"
+    monkeypatch.setenv("PHOTISM_TOKEN", "t0ken")
+    assert serve(monkeypatch, "--host", "0.0.0.0", "--model", "/missing") == 2
+    assert capsys.readouterr().err.startswith("photism: serve needs fastapi")
+
+
+def test_a_wrong_certificate_is_one_line(monkeypatch, capsys, tmp_path, free_port):
+    wrong = tmp_path / "wrong.pem"
+    wrong.touch()
+    flags = ("--tls-cert", str(wrong), "--tls-key", str(wrong), "--model", "/missing", "--port", str(free_port))
+    assert serve(monkeypatch, *flags) == 2
+    assert capsys.readouterr().err == f"photism: --tls-cert {wrong} has no certificate in PEM format\n"
+    assert serve(monkeypatch, *flags[:2]) == 2
+    assert capsys.readouterr().err == "photism: --tls-cert must be given together with --tls-key\n"
+
+
 @pytest.mark.parametrize("port", ["0", "65536"])
 def test_ports_are_from_1_to_65535(monkeypatch, capsys, port):
     assert serve(monkeypatch, "--port", port) == 2
     assert capsys.readouterr().err == f"photism: --port must be at least 1 and at most 65535; got {port}\n"
 
 
-@pytest.mark.parametrize(("module", "package"), [("fastapi", "fastapi"), ("multipart", "python-multipart")])
+@pytest.mark.parametrize(("module", "package"), [("fastapi", "fastapi"), ("python_multipart", "python-multipart")])
 def test_without_a_library_of_the_server_the_remedy_is_named(monkeypatch, capsys, free_port, module, package):
     monkeypatch.setitem(sys.modules, module, None)  # what `import` meets when it is not installed
     assert serve(monkeypatch, "--port", str(free_port), "--model", "/missing") == 2
@@ -69,20 +101,34 @@ def test_serves_until_it_is_interrupted(models, tmp_path, free_port):
     server = subprocess.Popen(
         [sys.executable, "-c", run, *arguments],
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "PHOTISM_TOKEN": TOKEN},
         # A shell lets its background jobs ignore the signal, and with them the tests that run in one.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         address = f"http://127.0.0.1:{free_port}/"
         assert server.stdout.readline() == f"Photism is on {address} until Ctrl-C\n"
-        client = gradio_client.Client(address, download_files=str(tmp_path), verbose=False, analytics_enabled=False)
+        with pytest.raises(HTTPError, match="401"):
+            urlopen(address, timeout=60)
+        assert urlopen(f"{address}health", timeout=60).status == 200
+        client = gradio_client.Client(
+            address,
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            download_files=str(tmp_path),
+            verbose=False,
+            analytics_enabled=False,
+        )
         pictures, heard = client.predict(
             gradio_client.handle_file(sound), num_inference_steps=1, images_per_sound=2, api_name="/draw"
         )
         server.send_signal(signal.SIGINT)
-        assert server.wait(timeout=60) == 0
+        out, log = server.communicate(timeout=60)
+        assert server.returncode == 0
     finally:
         server.kill()
+    assert TOKEN not in out + log
+    assert '"status": 401' in log
     assert len(pictures) == 2
     assert len(heard["confidences"]) == 5

@@ -14,8 +14,8 @@ from photism.server.settings import AccessSettings, AddressSettings, LimitSettin
 MODULES = {
     "cryptography": "cryptography",
     "fastapi": "fastapi",
-    "multipart": "python-multipart",
     "prometheus_client": "prometheus-client",
+    "python_multipart": "python-multipart",
     "uvicorn": "uvicorn",
     "websockets": "websockets",
 }
