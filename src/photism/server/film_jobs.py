@@ -92,19 +92,18 @@ class FilmJob:
         drawn = self.ticket.progress.done - before
         if drawn <= 0:
             return None
-        return (time.monotonic() - began_at) / drawn * (self.frames - self.ticket.progress.done)
+        return round((time.monotonic() - began_at) / drawn * (self.frames - self.ticket.progress.done), 1)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the state, the progress and the result for JSON."""
         progress = self.ticket.progress
-        remaining_s = self.remaining_s
         return {
             "id": self.id,
             "state": self.state,
             "position": progress.position if self.state == "queued" else None,
             "frames": self.frames,
             "frames_done": self.frames if self.film is not None else progress.done,
-            "remaining_s": None if remaining_s is None else round(remaining_s, 1),
+            "remaining_s": self.remaining_s,
             "problem": None if self.problem is None else self.problem.as_dict(),
             "film": self.film,
         }
