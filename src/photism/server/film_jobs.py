@@ -10,6 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from photism.cancellation import cancellable
 from photism.drawing.video.settings import FilmSettings
 from photism.server.engine.ticket import Cancelled, State, Ticket
 from photism.server.problems import Problem
@@ -137,7 +138,8 @@ class FilmJob:
             ticket.give_way()
 
         recording, others = self._recordings[0], self._recordings[1:]
-        film = Film(drawing.pipeline.for_task(self._settings.task), recording, self._settings, others)
+        with cancellable(ticket.give_way):  # while recordings of up to an hour are read
+            film = Film(drawing.pipeline.for_task(self._settings.task), recording, self._settings, others)
         write_film(film, self.target, callback_on_frame=report)
         return film.as_dict()
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from photism.audio.writing import write_waveform
+from photism.cancellation import check_cancelled
 from photism.cli import film as film_command
+from photism.drawing.video import film as film_module
 from photism.drawing.video import resumable_file
 from photism.drawing.video.film import Film
 
@@ -189,6 +191,29 @@ def test_a_film_gives_way_to_an_image(client, sound, recordings, stop_at):
     assert client.get(location).json()["state"] == "running"
     end.set()
     assert wait(client, location)["state"] == "done"
+
+
+def test_a_film_gives_way_while_its_recording_is_read(client, sound, recordings, monkeypatch):
+    begun, go_on, end, ended = threading.Event(), threading.Event(), threading.Event(), threading.Event()
+    resolve = film_module.resolve_sync
+
+    def slow(recording, settings):
+        begun.set()
+        go_on.wait(10)
+        check_cancelled()  # as after each packet that is decoded
+        end.wait(10)
+        ended.set()
+        return resolve(recording, settings)
+
+    monkeypatch.setattr(film_module, "resolve_sync", slow)
+    location = begin(client, sound)
+    begun.wait(20)
+    threading.Timer(0.1, go_on.set).start()  # when the request waits
+    with recordings[0].open("rb") as file:
+        assert client.post("/v1/draw", files={"file": file}, data={"steps": 1}).status_code == 200
+    assert not ended.is_set()
+    client.delete(location)
+    end.set()
 
 
 def test_a_deleted_film_leaves_nothing(client, sound, stop_at):
