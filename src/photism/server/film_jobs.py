@@ -223,13 +223,8 @@ class FilmJobs:
             try:
                 job.finish(await self._registry.run(job.entry, job.draw, ticket))
             except (Cancelled, asyncio.CancelledError) as error:
-                job.problem = Problem(
-                    HTTPStatus.CONFLICT,
-                    "cancelled",
-                    "The film was cancelled.",
-                    title="The film was cancelled.",
-                    remedy="Resume it, or delete it.",
-                )
+                detail = "The film was cancelled before it was done."
+                job.problem = Problem(HTTPStatus.CONFLICT, "cancelled", detail, remedy="Resume it, or delete it.")
                 if isinstance(error, asyncio.CancelledError):  # the server ends
                     raise
             except Exception as error:
