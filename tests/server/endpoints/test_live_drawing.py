@@ -1,5 +1,6 @@
 """/v1/live/drawing: pictures of the newest window, none of silence, and no queue of late ones."""
 
+import asyncio
 import io
 import json
 import threading
@@ -12,6 +13,7 @@ from photism.audio.waveform import load_waveform
 from photism.drawing.settings import DrawSettings
 from photism.server.endpoints.live_drawing import LIVE_STEPS
 from photism.server.engine.lane import Busy
+from photism.server.engine.ticket import Ticket
 from tests.server.endpoints.live import connect, end, received, samples_of, send, silence_of
 
 PATH = "/v1/live/drawing"
@@ -22,11 +24,11 @@ def client(make_client, server_registry):
     return make_client(server_registry)
 
 
-@pytest.fixture(scope="module")
-def pipeline():
-    from photism.drawing.pipeline import AudioToImagePipeline
-
-    return AudioToImagePipeline.from_pretrained(device="cpu")
+@pytest.fixture
+def pipeline(server_registry):
+    """Return the pipeline of the server, so that it is not loaded twice."""
+    entry = server_registry.find("drawing")
+    return asyncio.run(server_registry.run(entry, lambda drawing, _: drawing.pipeline, Ticket()))
 
 
 def pixels(png):
@@ -139,6 +141,7 @@ def test_a_full_queue_skips_a_picture(client, server_registry, monkeypatch):
         ({"window": 61}, "window must be at most 60; got 61"),
         ({"hop": 61}, "hop must be at most 60; got 61"),
         ({"window": 0.01}, "window must be a number, at least 0.1; got 0.01"),
+        ({"width": 8000, "height": 8000}, "width must give an image of at most"),
         ({"images": 2}, "there is no field 'images'"),
         ({"image": "aGVsbG8="}, "there is no field 'image'"),
         ({"text": "a (red cat)1.3", "text_place": "nowhere"}, "text_place"),

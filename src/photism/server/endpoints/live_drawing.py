@@ -16,6 +16,7 @@ from photism.drawing.settings import DrawSettings
 from photism.jobs.drawn_recordings import draw_prompts, encode_and_rank
 from photism.prompts.settings import MixSettings
 from photism.seeds import expand_seeds
+from photism.server.endpoints.image_limits import check_size
 from photism.server.endpoints.live_samples import LiveWindow, NewestWindow
 from photism.server.endpoints.live_session import LiveSession, serve_live
 from photism.server.engine.lane import Busy
@@ -69,6 +70,7 @@ async def _serve(session: LiveSession, given: Given) -> None:
     for name in ("window_s", "hop_s"):
         if (value := getattr(windows, name)) > limit_s:
             raise SettingError(name, f"must be at most {limit_s:g}; got {value:g}")
+    check_size(given.settings(DrawSettings), session.services.limits)
     newest = NewestWindow(length=round(windows.window_s * SAMPLING_RATE), hop=round(windows.hop_s * SAMPLING_RATE))
     await session.run(newest, windows.sampling_rate or SAMPLING_RATE, _draw(session, given, newest))
 
