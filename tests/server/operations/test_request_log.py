@@ -1,5 +1,6 @@
 """The log of requests: one line of JSON for each, without anything that visitors wrote."""
 
+import asyncio
 import io
 import json
 import logging
@@ -192,8 +193,7 @@ def test_a_websocket_that_is_refused_has_a_status(client, lines):
     assert (line["status"], line["close_code"]) == (403, 1008)
 
 
-@pytest.mark.anyio
-async def test_a_client_that_leaves_is_noted(metrics, lines):
+def test_a_client_that_leaves_is_noted(metrics, lines):
     async def app(scope, receive, send):
         await receive()
         await receive()
@@ -204,7 +204,32 @@ async def test_a_client_that_leaves_is_noted(metrics, lines):
         return next(messages)
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": [], "state": {"id": "i", "client": "c"}}
-    await RequestLog(app, metrics)(scope, receive, None)
+    asyncio.run(RequestLog(app, metrics)(scope, receive, None))
     (line,) = lines()
     assert (line["status"], line["cancelled"], line["bytes_in"]) == (499, True, 3)
     assert b'photism_requests_cancelled_total{route="unknown"} 1.0' in metrics.as_text()
+
+
+def test_a_stream_that_the_server_cuts_off_ends_and_is_logged(metrics, lines):
+    sent = []
+
+    async def app(scope, receive, send):
+        scope["state"]["route"] = "page"
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    async def cut_off():
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "state": {}}
+        task = asyncio.create_task(RequestLog(app, metrics)(scope, None, send))
+        while not sent:
+            await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    asyncio.run(cut_off())
+    assert sent[-1] == {"type": "http.response.body"}
+    (line,) = lines()
+    assert (line["route"], line["status"]) == ("page", 200)

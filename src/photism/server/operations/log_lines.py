@@ -23,7 +23,7 @@ class JsonLine(logging.Formatter):
         line: dict[str, Any] = {"time": time.isoformat(timespec="milliseconds"), "level": record.levelname.lower()}
         fields = getattr(record, "fields", None)
         if fields is None:
-            fields = {"logger": record.name, "message": record.getMessage()}
+            fields = {"logger": record.name, "message": record.getMessage().strip()}
         line |= fields
         if record.exc_info is not None:
             line["traceback"] = self.formatException(record.exc_info)

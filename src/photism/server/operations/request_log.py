@@ -10,10 +10,12 @@ the server: lines of one client can be found, its address or token cannot.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -79,7 +81,8 @@ class RequestLog:
     """ASGI middleware that logs and counts each request, and answers an unexpected error.
 
     It reads what other layers leave in the state of the request: `id` and `client`, and where there is one the `ticket`
-    of the work, the name of its `model`, and the seconds `audio_s` of the recordings.
+    of the work, the name of its `model`, the seconds `audio_s` of the recordings, and a `route` where no endpoint has
+    one.
 
     Args:
         app: the application.
@@ -114,6 +117,11 @@ class RequestLog:
                 await problem.response(scope["path"])(scope, receive_and_note, send_and_note)
             elif scope["type"] == "websocket" and not exchange.has_ended:
                 await send_and_note({"type": "websocket.close", "code": INTERNAL_ERROR})
+        except asyncio.CancelledError:  # the server stops, and does not wait for a stream of the page
+            if not exchange.has_begun or scope["type"] == "websocket":
+                raise
+            with suppress(Exception):  # an answer of known length ends early
+                await send_and_note({"type": "http.response.body"})
         finally:
             self._record(exchange, scope)
 
@@ -121,7 +129,7 @@ class RequestLog:
         """Log and count a request that has ended."""
         state, ticket = scope.get("state", {}), scope.get("state", {}).get("ticket")
         method = scope.get("method", "WEBSOCKET")
-        route = getattr(scope.get("route"), "path", None) or UNKNOWN_ROUTE
+        route = getattr(scope.get("route"), "path", None) or state.get("route", UNKNOWN_ROUTE)
         is_cancelled = exchange.has_left or exchange.status == CLIENT_CLOSED_REQUEST
         status = exchange.status or CLIENT_CLOSED_REQUEST  # nothing was answered, since there was nobody to answer
         duration_s, audio_s = time.monotonic() - exchange.begun_at, state.get("audio_s", 0.0)

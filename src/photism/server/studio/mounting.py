@@ -86,6 +86,7 @@ class Mounted:
             await self._fallback(scope, receive, send)
             return
         gate = await self.gate()
+        scope["state"]["route"] = "page"  # for the log: the page's own paths have names of files
         await gate(scope, path, receive, send)
 
     async def gate(self) -> Gate:
