@@ -79,6 +79,11 @@ class Problem(Exception):
         self.title = title or TITLES.get(name) or f"{HTTPStatus(status).phrase}."
         self.headers = dict(headers or {})
 
+    @property
+    def message(self) -> str:
+        """What happened and what to do, in sentences."""
+        return " ".join(f"{each.rstrip('.')}." for each in (self.detail, self.remedy) if each)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object of the problem."""
         return {
@@ -95,9 +100,8 @@ class Problem(Exception):
         """Return the JSON object that answers a request for a path."""
         content = self.as_dict()
         if any(each in path for each in OPENAI_PATHS):  # which a root path may precede
-            message = " ".join(filter(None, (self.detail, self.remedy)))
             type_ = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
-            content["error"] = {"message": message, "type": type_, "param": self.field, "code": self.name}
+            content["error"] = {"message": self.message, "type": type_, "param": self.field, "code": self.name}
         return content
 
     def response(self, path: str) -> Response:

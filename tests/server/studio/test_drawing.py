@@ -168,3 +168,21 @@ def test_work_of_a_visitor_who_never_asks_for_the_result_does_not_begin(make_sou
     message = error_of(lambda *values: draw(*values, is_watched=False), make_sound(1), 20, 5.0, 0, 1, "empty")
     assert message == "The drawing was stopped."
     assert draw.pipeline.settings is None
+
+
+def test_progress_is_in_words():
+    from photism.server.engine.ticket import Progress
+    from photism.server.studio.drawing import follow
+
+    updates = [Progress("queued", 2), Progress("loading"), Progress("running"), Progress("running", 0, 1, 4)]
+    shown = []
+
+    async def report() -> Any:
+        for update in updates:
+            yield update
+
+    def progress(done: Any, desc: str | None = None, unit: str | None = None) -> None:
+        shown.append((done, desc))
+
+    asyncio.run(follow(SimpleNamespace(updates=report), progress))
+    assert shown == [(0, "3 before you"), (0, "Loading the model"), (0, "Encoding"), ((1, 4), None)]

@@ -100,8 +100,7 @@ class Studio:
         except Cancelled:
             raise gr.Error("The drawing was stopped.", print_exception=False) from None
         except Problem as problem:
-            message = ". ".join(each.rstrip(".") for each in (problem.detail, problem.remedy) if each)
-            raise gr.Error(f"{message}.", print_exception=False) from None
+            raise gr.Error(problem.message, print_exception=False) from None
         except InputError as error:
             raise gr.Error(without_folders(str(error)), print_exception=False) from None
 
@@ -113,12 +112,12 @@ class Studio:
 async def follow(ticket: Ticket, progress: gr.Progress) -> None:
     """Show the progress of a request on the page."""
     async for update in ticket.updates():
-        if update.state == "running" and update.total:
+        if update.total:
             progress((update.done, update.total), unit="steps")
-        elif update.state == "loading":
-            progress(0, desc="Loading the model")
-        elif update.position:
-            progress(0, desc=f"{update.position} before you")
+        elif update.state == "queued":
+            progress(0, desc=f"{update.position + 1} before you")  # one of which is drawn already
+        else:
+            progress(0, desc="Loading the model" if update.state == "loading" else "Encoding")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 
 from photism.server.fields.form import read_form
 from photism.server.fields.json_body import read_json
@@ -82,7 +82,11 @@ class Gate:
         if path.startswith(FILE_ROUTE):
             await self._file(path.removeprefix(FILE_ROUTE))(scope, receive, send)
         elif path == f"{API}/upload":
-            await (await self._upload(request))(scope, receive, send)
+            try:
+                answer: Response = await self._upload(request)
+            except Problem as problem:  # Gradio's clients show the text of the answer as it is
+                answer = PlainTextResponse(problem.message, problem.status)
+            await answer(scope, receive, send)
         elif path in EVENTS:
             await self._pass(scope, replay(await self._event(request, path), receive), send)
         elif path == PROGRESS:  # of an upload, which the page also knows from its answer

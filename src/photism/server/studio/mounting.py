@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from photism.errors import InputError
 from photism.hub import bundled_model
+from photism.server.access.root_path import route_path
 from photism.server.engine.ticket import Ticket
 from photism.server.problems import Problem
 from photism.server.studio.files import PageFiles
@@ -68,7 +69,12 @@ class Mounted:
     Args:
         services: what the page needs.
         fallback: answers all other paths.
+
+    Attributes:
+        path: name of the route in the server's log.
     """
+
+    path = "page"
 
     def __init__(self, services: Services, fallback: ASGIApp) -> None:
         self._services, self._fallback = services, fallback
@@ -81,10 +87,11 @@ class Mounted:
         Raises:
             Problem: the request cannot be answered, or the model cannot be loaded.
         """
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = route_path(scope)
         if scope["type"] != "http" or not is_page_path(scope["method"], path):
             await self._fallback(scope, receive, send)
             return
+        scope["route"] = self
         gate = await self.gate()
         scope["state"]["route"] = "page"  # for the log: the page's own paths have names of files
         await gate(scope, path, receive, send)
