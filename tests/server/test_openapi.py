@@ -82,3 +82,10 @@ def test_examples_fit_their_schemas(description: dict[str, Any]) -> None:
             validator = validator_for(content["schema"])
             if media_type == "application/json":
                 assert not list(validator.iter_errors(content["example"])), path
+
+
+def test_a_wrong_method_is_answered_with_all_that_there_are(client: TestClient) -> None:
+    response = client.put("/v1/film/0")
+    assert (response.status_code, response.headers["allow"]) == (405, "DELETE, GET")
+    assert response.json()["remedy"] == "Use DELETE, GET."
+    assert client.put("/docs").headers["allow"] in ("GET", "GET, HEAD")

@@ -187,15 +187,21 @@ async def _invalid_parameters(request: Request, error: RequestValidationError) -
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
-    detail, remedy = str(error.detail), None
+    detail, remedy, headers = str(error.detail), None, dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail, remedy = "There is no such endpoint.", "See /docs for those that there are."
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        methods = (error.headers or {}).get("Allow", "")
-        detail, remedy = f"{request.method} is not a method of this endpoint.", f"Use {methods}." if methods else None
+        headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
+        detail, remedy = f"{request.method} is not a method of this endpoint.", f"Use {headers['Allow']}."
     name = phrase.lower().replace(" ", "-")
-    problem = Problem(error.status_code, name, detail, remedy=remedy, headers=error.headers)
+    problem = Problem(error.status_code, name, detail, remedy=remedy, headers=headers)
     return problem.response(request.url.path)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods of the path of a request: Starlette names only those of the first endpoint with that path."""
+    path = getattr(request.scope.get("route"), "path", None)
+    return sorted(method.upper() for method in request.app.openapi()["paths"].get(path, {}))
 
 
 async def _disconnected(request: Request, error: Exception) -> Response:

@@ -175,6 +175,25 @@ def test_another_media_type_is_refused(server: Server) -> None:
     assert problem["status"] == 415
 
 
+@pytest.mark.parametrize(
+    ("part", "detail"),
+    [
+        (b'name="text"\r\n\r\n\xff', "the text of text is not valid UTF-8"),
+        (b'name="\xff"\r\n\r\n1', "the name of a part is not valid UTF-8"),
+        (b'filename="a"\r\n\r\n1', "a part of the form has no name"),
+        (b'name="text"\r\n\xff: 1\r\n\r\n1', "the form is malformed"),
+    ],
+)
+def test_a_malformed_form_is_a_problem(
+    server: Server, caplog: pytest.LogCaptureFixture, part: bytes, detail: str
+) -> None:
+    content = b"--b\r\nContent-Disposition: form-data; " + part + b"\r\n--b--\r\n"
+    problem = server.problem(content=content, headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert problem["status"] == 400
+    assert detail in problem["detail"]
+    assert not caplog.records
+
+
 def test_a_form_that_ends_too_early_is_a_problem(server: Server) -> None:
     content = b'--b\r\nContent-Disposition: form-data; name="steps"\r\n\r\n4'
     headers = {"Content-Type": "multipart/form-data; boundary=b"}

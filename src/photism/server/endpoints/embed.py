@@ -66,6 +66,9 @@ BODY = RequestBody(
 )
 WINDOW_COLUMNS = ("start_s", "end_s", "known", "vector")
 SCHEMA = row_schema(COLUMNS, windows={name: COLUMNS[name] for name in WINDOW_COLUMNS})
+VECTOR = {"anyOf": [SCHEMA["properties"]["vector"], {"type": "string", "contentEncoding": "base64"}]}
+for each in (SCHEMA, SCHEMA["properties"]["windows"]["items"]):
+    each["properties"]["vector"] = VECTOR
 ROUTER = APIRouter()
 
 

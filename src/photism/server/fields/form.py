@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import PurePosixPath
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from photism.server.fields.upload import MEGABYTE, Upload, Uploads, body_chunks, invalid_body
 from photism.server.problems import Problem
 
+logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of what the client gets as a problem
 MAX_PARTS = 1100
 """Most fields and files of a form: the longest list, and one more of each field."""
 MAX_TEXT_BYTES = 16 * MEGABYTE

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
-from photism.errors import InputError
+from photism.errors import InputError, is_fault_of_input
 from photism.server.fields.decoding_process import DecodingProcesses, TooLongError
 from photism.server.fields.field_set import URL_SCHEMES
 from photism.server.fields.upload import MEGABYTE, Upload, Uploads, too_large
@@ -113,7 +113,7 @@ class RequestReader:
             raise _unreadable(name, str(error)) from None
 
     async def read_image(self, name: str, upload: Upload, uploads: Uploads) -> Image:
-        """Return an image that is decoded.
+        """Return an image that can be decoded.
 
         Raises:
             Problem: it is not an image, or the images of the request have too many pixels.
@@ -166,12 +166,14 @@ def _download(name: str, url: str, uploads: Uploads) -> Upload:
 
 
 def _read_image(name: str, path: Path, uploads: Uploads) -> Image:
+    """Return an image that was decoded once as a check; its pixels are decoded again when it is used."""
     from PIL import Image, UnidentifiedImageError
 
     data = path.read_bytes()
     Image.init()
+    formats = [each for each in IMAGE_FORMATS if each in Image.OPEN]
     try:
-        image = Image.open(BytesIO(data), formats=[each for each in IMAGE_FORMATS if each in Image.OPEN])
+        image = Image.open(BytesIO(data), formats=formats)
         if not uploads.add_pixels(image.width * image.height):
             raise Image.DecompressionBombError
         image.load()
@@ -188,6 +190,8 @@ def _read_image(name: str, path: Path, uploads: Uploads) -> Image:
     except UnidentifiedImageError:
         detail = f"{name} is empty" if not data else f"{name} is not an image"
         raise _unreadable(name, detail, f"Send one of {', '.join(IMAGE_FORMATS)}.") from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:
+        if not is_fault_of_input(error):
+            raise
         raise _unreadable(name, f"{name} cannot be read ({error})", "Send an undamaged image.") from None
-    return image
+    return Image.open(BytesIO(data), formats=formats)
