@@ -13,6 +13,7 @@ from photism.audio.waveform import load_waveform
 from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings
 from photism.server.engine.lane import Busy
 from photism.server.engine.ticket import Ticket
+from photism.server.settings import AccessSettings
 from tests.server.endpoints.live import connect, end, open_socket, received, samples_of, send
 
 PATH = "/v1/live/transcription"
@@ -240,6 +241,24 @@ def test_a_browser_gets_the_subprotocol_that_it_offers(client):
         assert socket.accepted_subprotocol == "photism"
     with open_socket(client, PATH) as socket:
         assert socket.accepted_subprotocol is None
+
+
+def test_a_token_comes_as_a_header_or_as_a_subprotocol(make_client, server_registry):
+    client = make_client(server_registry, access=AccessSettings(token="SECRET"))
+    header, subprotocol = {"Authorization": "Bearer SECRET"}, "photism.token.U0VDUkVU"
+    for keywords, status in (
+        ({}, 401),
+        ({"subprotocols": ["photism", f"{subprotocol}X"]}, 401),
+        ({"headers": {**header, "Origin": "https://another.example"}}, 403),
+    ):
+        with pytest.raises(WebSocketDenialResponse) as error_info, open_socket(client, PATH, **keywords):
+            pass
+        assert error_info.value.status_code == status
+    for keywords in ({"headers": header}, {"subprotocols": ["photism", subprotocol]}):
+        with open_socket(client, PATH, **keywords) as socket:
+            socket.send_text("{}")
+            end(socket)
+            assert received(socket)[1] == 1000
 
 
 def test_an_unexpected_error_is_a_problem_without_details(client, server_registry, monkeypatch, caplog):

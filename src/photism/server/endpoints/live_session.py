@@ -65,9 +65,9 @@ async def serve_live(
         except Problem as problem:
             await websocket.send_denial_response(problem.response(websocket.url.path))
             return
-        await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
         session = LiveSession(websocket)
         with suppress(WebSocketDisconnect):
+            await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
             try:
                 await _first_of(_until_shutdown(leaving), session.start(body, serve))
                 await websocket.close(NORMAL)
