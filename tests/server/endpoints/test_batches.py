@@ -25,7 +25,7 @@ MODELS = {
 
 
 def post(client, verb, path):
-    data = {"steps": 2, "seed": len(path.name)} if verb == "draw" else {}
+    data = {"steps": 3, "seed": len(path.name)} if verb == "draw" else {}
     with path.open("rb") as file:
         answer = client.post(f"/v1/{verb}", files={"file": ("sound", file)}, data=data, headers={"Accept": JSON}).json()
     for picture in answer.get("pictures", ()):
@@ -78,3 +78,17 @@ def assert_close(one, other):
         assert np.abs(one - other).max() <= 1
     else:
         assert one == pytest.approx(other, abs=1e-6) if isinstance(one, float) else one == other
+
+
+def test_a_drawing_gives_way_to_quick_requests_and_stays_the_same(client, recordings):
+    drawn, heard = post(client, "draw", recordings[0]), post(client, "hear", recordings[1])
+    with ThreadPoolExecutor(1) as pool:
+        drawing = pool.submit(post, client, "draw", recordings[0])
+        answers = 0
+        while not drawing.done():
+            assert post(client, "hear", recordings[1]) == heard
+            answers += 1
+    assert answers > 1
+    assert_close(drawing.result(), drawn)
+    for one, other in zip(drawing.result()["pictures"], drawn["pictures"], strict=True):
+        assert np.array_equal(one["pixels"], other["pixels"])

@@ -12,7 +12,7 @@ from PIL import Image
 from photism.audio.waveform import load_waveform
 from photism.drawing.settings import DrawSettings
 from photism.server.endpoints.live_drawing import LIVE_STEPS
-from photism.server.engine.lane import Busy
+from photism.server.engine.busy import Busy
 from photism.server.engine.ticket import Ticket
 from tests.server.endpoints.live import connect, end, received, samples_of, send, silence_of
 

@@ -11,7 +11,7 @@ from starlette.testclient import WebSocketDenialResponse
 
 from photism.audio.waveform import load_waveform
 from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings
-from photism.server.engine.lane import Busy
+from photism.server.engine.busy import Busy
 from photism.server.engine.ticket import Ticket
 from photism.server.settings import AccessSettings
 from tests.server.endpoints.live import connect, end, open_socket, received, samples_of, send

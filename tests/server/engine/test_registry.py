@@ -9,13 +9,14 @@ from functools import partial
 
 import pytest
 
+from photism.cancellation import check_cancelled
 from photism.errors import InputError
 from photism.listening.settings import ClassifierModelSettings
 from photism.server.engine import lane as lane_module
 from photism.server.engine import registry as registry_module
+from photism.server.engine.busy import Busy
 from photism.server.engine.entries import ModelEntry
 from photism.server.engine.kinds import KINDS, Kind
-from photism.server.engine.lane import Busy
 from photism.server.engine.registry import ModelRegistry
 from photism.server.engine.ticket import Cancelled, Progress, Ticket
 from photism.server.engine.work import Batchable
@@ -270,7 +271,7 @@ def test_a_job_gives_way_to_requests_but_not_to_jobs(make):
     assert run(scenario()) == ([0, 3, 4, 1], [0, 3, 4, 1, 2])
 
 
-def batchable(number, key="append", share=0.25):
+def batchable(number, key="append", share=0.25, is_quick=False):
     def append_all(model, numbers, ticket):
         for each in numbers:
             model.append(each)
@@ -280,7 +281,7 @@ def batchable(number, key="append", share=0.25):
         ticket.report(1, 1)
         return [10 * each for each in numbers]
 
-    return Batchable(key, number, lambda model: share, append_all)
+    return Batchable(key, number, lambda model: share, append_all, is_quick)
 
 
 def together(registry, *works):
@@ -310,6 +311,31 @@ def test_works_of_one_key_are_computed_together_and_others_in_their_turn(make):
     assert numbers == [0, 1, 3, 5, "|", 2, "|", 4]
     assert results[:3] == [10, 20, 30]
     assert tickets[4].progress == Progress("running", done=1, total=1)
+
+
+def test_a_work_gives_way_to_quick_ones_at_its_steps(make):
+    registry = make()
+    entry = registry.find("classifier")
+
+    async def scenario():
+        begun, may_go_on = threading.Event(), threading.Event()
+
+        def draw(model, ticket):
+            begun.set()
+            may_go_on.wait(LONG_S)
+            append(0, model, ticket)
+            check_cancelled()
+            return append(1, model, ticket)
+
+        first = asyncio.create_task(registry.run(entry, draw, Ticket("anna")))
+        await until(begun.is_set)
+        works = [partial(append, 2), batchable(3, is_quick=True), batchable(4, is_quick=True)]
+        others = [asyncio.create_task(registry.run(entry, work, Ticket(str(work)))) for work in works]
+        await until(lambda: registry.lanes[entry].queued == 3)
+        may_go_on.set()
+        return await first, await asyncio.gather(*others)
+
+    assert run(scenario()) == ([0, 3, 4, "|", 1], [[0, 3, 4, "|", 1, 2], 30, 40])
 
 
 def test_a_batch_is_full_when_its_shares_are_one(make):

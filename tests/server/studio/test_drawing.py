@@ -153,7 +153,7 @@ def test_an_error_names_neither_a_path_nor_the_visitors_file(tmp_path, draw):
 
 
 def test_a_model_with_too_many_requests_says_so_in_words(make_sound, draw, monkeypatch):
-    from photism.server.engine.lane import Busy
+    from photism.server.engine.busy import Busy
 
     async def refuse(*_: object) -> None:
         raise Busy("Too many requests wait for the model.", 7)

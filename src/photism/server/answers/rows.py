@@ -84,7 +84,7 @@ async def answer_row(
         return list(worker_of(model).stream(sounds, on_error=_raise, on_progress=report))
 
     share = _share(sound) if is_batched else inf
-    work = Batchable(job, sound, lambda model: share, process)
+    work = Batchable(job, sound, lambda model: share, process, is_quick=is_batched)
     make_object = partial(_with_name, name=name, as_object=as_object or fields_of)
     if media_type == EVENT_STREAM:
         return await event_stream(request, entry, work, make_object)

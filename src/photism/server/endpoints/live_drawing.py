@@ -19,7 +19,7 @@ from photism.seeds import expand_seeds
 from photism.server.endpoints.image_limits import check_size
 from photism.server.endpoints.live_samples import LiveWindow, NewestWindow
 from photism.server.endpoints.live_session import LiveSession, serve_live
-from photism.server.engine.lane import Busy
+from photism.server.engine.busy import Busy
 from photism.server.engine.ticket import Ticket
 from photism.server.fields.body import Given, RequestBody
 from photism.settings import SettingError, setting, settings

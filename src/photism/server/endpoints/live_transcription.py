@@ -16,8 +16,8 @@ from photism.audio.sampling import SAMPLING_RATE
 from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings
 from photism.server.endpoints.live_samples import SampleQueue
 from photism.server.endpoints.live_session import LiveSession, serve_live
+from photism.server.engine.busy import Busy
 from photism.server.engine.entries import ModelEntry
-from photism.server.engine.lane import Busy
 from photism.server.engine.ticket import Ticket
 from photism.server.fields.body import Given, RequestBody
 from photism.server.problems import Problem

@@ -15,6 +15,7 @@ from typing import Any
 
 from photism.cancellation import Cancelled
 from photism.errors import InputError, is_out_of_memory
+from photism.server.engine.busy import Busy
 from photism.server.engine.fair_queue import FairQueue
 from photism.server.engine.memory import give_back_memory
 from photism.server.engine.ticket import Progress, Ticket
@@ -31,25 +32,6 @@ UNLOAD_S = 10.0
 """Longest time to wait for the memory of a model."""
 MAX_RETRY_S = 300
 """Longest time that a client is asked to wait, as the estimate is rough."""
-
-
-class Busy(Problem):
-    """Too many requests wait for a model, or one has waited for too long.
-
-    Args:
-        detail: sentence that says which of the two.
-        retry_s: estimated seconds until a request would be accepted.
-    """
-
-    def __init__(self, detail: str, retry_s: int) -> None:
-        super().__init__(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "busy",
-            detail,
-            title="The server is busy.",
-            remedy=f"Try again in {retry_s} s.",
-            headers={"Retry-After": str(retry_s)},
-        )
 
 
 @dataclass
@@ -110,8 +92,8 @@ class Lane:
         self._load, self._max_queue, self._idle_s = load, max_queue, idle_s
         self._make_room, self._shows_errors = make_room, shows_errors
         self._condition = Condition()
-        self._requests, self._jobs = FairQueue[Work](), FairQueue[Work]()
-        self._running: list[Work] = []  # a job, and the request to which it gave way
+        self._jobs, self._requests, self._quick = (FairQueue[Work]() for _ in range(3))
+        self._running: list[Work] = []  # and the works that gave way to them
         self._thread: Thread | None = None
         self._model: Any = None
         self._must_unload = self._is_closed = False
@@ -121,11 +103,11 @@ class Lane:
     @property
     def queued(self) -> int:
         """Number of works that wait."""
-        return len(self._requests) + len(self._jobs)
+        return len(self._jobs) + len(self._requests) + len(self._quick)
 
     @property
     def running(self) -> int:
-        """Number of works that are running; 2 if a job has given way to a request."""
+        """Number of works that are running, with those that have given way to others."""
         return len(self._running)
 
     @property
@@ -151,7 +133,7 @@ class Lane:
         with self._condition:
             if self._is_closed:
                 raise Cancelled
-            queue = self._queue_of(ticket)
+            queue = self._queue_of(work)
             if len(queue) >= self._max_queue:
                 self.counts.refused += 1
                 waiting = "jobs" if ticket.is_job else "requests"
@@ -201,7 +183,7 @@ class Lane:
         """Cancel all works, refuse further ones, and let the thread end."""
         with self._condition:
             self._is_closed = True
-            works = [*self._requests, *self._jobs, *self._running]
+            works = [*self._jobs, *self._requests, *self._quick, *self._running]
             self._condition.notify()
         for work in works:
             work.ticket.cancel()
@@ -213,13 +195,13 @@ class Lane:
             thread.join(timeout_s)
         return thread is None or not thread.is_alive()
 
-    def _queue_of(self, ticket: Ticket) -> FairQueue[Work]:
-        return self._jobs if ticket.is_job else self._requests
+    def _queue_of(self, work: Work) -> FairQueue[Work]:
+        return self._jobs if work.ticket.is_job else self._quick if work.is_quick else self._requests
 
     def _withdraw(self, work: Work, error: BaseException) -> None:
         """End a work that waits with an error."""
         with self._condition:
-            if not self._queue_of(work.ticket).remove(work.ticket.client, work):
+            if not self._queue_of(work).remove(work.ticket.client, work):
                 return
             if isinstance(error, Cancelled):
                 self.counts.cancelled += 1
@@ -230,7 +212,7 @@ class Lane:
         work.end(error)
 
     def _report_positions(self) -> None:
-        for queue in (self._requests, self._jobs):
+        for queue in (self._jobs, self._requests, self._quick):
             for position, work in enumerate(queue):
                 work.ticket.publish(Progress("queued", position=position))
 
@@ -252,19 +234,19 @@ class Lane:
                     self._model = self._thread = None
                     self._must_unload = False
                     return None
-            # A job gives way to requests, which therefore need not come before it.
-            work = (self._jobs if len(self._jobs) else self._requests).take()
+            # The longer ones give way to the others, which therefore need not come before them.
+            work = next(queue for queue in (self._jobs, self._requests, self._quick) if len(queue)).take()
             self._begin([work])
             return work
 
-    def _run_requests(self) -> None:
-        """Run the requests that wait now, while a job gives way to them."""
-        last = self.counts.begun + len(self._requests)
+    def _run_waiting(self, queue: FairQueue[Work]) -> None:
+        """Run the works that wait now in a queue, while another one gives way to them."""
+        last = self.counts.begun + len(queue)
         while self.counts.begun < last:
             with self._condition:
-                if not len(self._requests):
+                if not len(queue):
                     return
-                work = self._requests.take()
+                work = queue.take()
                 self._begin([work])
             self._run(work)
 
@@ -279,16 +261,19 @@ class Lane:
     def _run(self, work: Work) -> None:
         """Run a work, with the model loaded, and with it those that are computed together with it."""
         begun_at, works, ticket = time.monotonic(), [work], work.ticket
-        ticket.begin(self._run_requests if ticket.is_job else None)
+        run_requests = partial(self._run_waiting, self._requests) if ticket.is_job else None
+        run_quick = None if work.is_quick else partial(self._run_waiting, self._quick)
+        ticket.begin(run_requests, run_quick)
         try:
             ticket.check()
             self._ensure_loaded(ticket)
             with self._condition:
-                companions = take_companions(work, self._queue_of(ticket), self._model)
+                companions = take_companions(work, self._queue_of(work), self._model)
                 self._begin(companions)
             if companions:
                 works += companions
                 ticket = Ticket(members=[each.ticket for each in works])
+                ticket.begin(run_requests, run_quick)
             ticket.report(0, 0)
             computing_at = time.monotonic()
             outcomes = compute_together(works, self._model, ticket)

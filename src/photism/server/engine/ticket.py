@@ -51,7 +51,8 @@ class Ticket:
         self.progress = Progress("queued")
         self._cancelled, self._ended = Event(), Event()
         self._withdraw: Callable[[], None] | None = None
-        self._run_waiting: Callable[[], None] | None = None
+        self._run_requests: Callable[[], None] | None = None
+        self._run_quick: Callable[[], None] | None = None
         self._listeners: list[Callable[[], object]] = []
 
     @property
@@ -92,8 +93,8 @@ class Ticket:
             Cancelled: the job was cancelled.
         """
         self.check()
-        if self._run_waiting is not None:
-            self._run_waiting()
+        if self._run_requests is not None:
+            self._run_requests()
             self.check()
 
     async def updates(self) -> AsyncIterator[Progress]:
@@ -123,9 +124,15 @@ class Ticket:
         """Enter a queue; `withdraw` takes the work out of it again."""
         self._withdraw = withdraw
 
-    def begin(self, run_waiting: Callable[[], None] | None) -> None:
-        """Begin the work; `run_waiting` runs the requests that wait."""
-        self._run_waiting = run_waiting
+    def begin(self, run_requests: Callable[[], None] | None, run_quick: Callable[[], None] | None) -> None:
+        """Begin the work; `run_requests` and `run_quick` run those that wait and to which it gives way."""
+        self._run_requests, self._run_quick = run_requests, run_quick
+
+    def step(self) -> None:
+        """Raise an error if the request was cancelled, and let quick requests that wait run in between."""
+        self.check()
+        if self._run_quick is not None:
+            self._run_quick()
 
     def publish(self, progress: Progress) -> None:
         """Change the progress, and wake up whoever waits for that."""
@@ -136,7 +143,7 @@ class Ticket:
 
     def end(self) -> None:
         """End the updates."""
-        self._run_waiting = self._withdraw = None
+        self._run_requests = self._run_quick = self._withdraw = None
         self._ended.set()
         self._notify()
 

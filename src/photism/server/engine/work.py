@@ -30,12 +30,14 @@ class Batchable(Generic[Item, Result]):
             itself.
         compute: called with the model, the items and the ticket of all; returns a result for each item, which does not
             depend on the others.
+        is_quick: whether it takes a fraction of a second: other works give way to it at each of their steps.
     """
 
     key: Hashable
     item: Item
     share: Callable[[Any], float]
     compute: Callable[[Any, Sequence[Item], Ticket], Sequence[Result]]
+    is_quick: bool = False
 
     def __call__(self, model: Any, ticket: Ticket) -> Result:
         """Compute the result of this item alone."""
@@ -58,6 +60,11 @@ class Work:
     ticket: Ticket
     future: Future[Any] = field(default_factory=Future)
     queued_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether other works give way to it at each of their steps."""
+        return isinstance(self.compute, Batchable) and self.compute.is_quick
 
     def end(self, outcome: Any) -> None:
         """Set the result, or the error if the outcome is one."""
@@ -96,7 +103,7 @@ def compute_together(works: Sequence[Work], model: Any, ticket: Ticket) -> list[
     first = works[0].compute
     if len(works) > 1 and isinstance(first, Batchable):
         try:
-            with cancellable(ticket.check):
+            with cancellable(ticket.step):
                 items = [work.compute.item for work in works if isinstance(work.compute, Batchable)]
                 return list(first.compute(model, items, ticket))
         except Cancelled as error:
@@ -108,7 +115,7 @@ def compute_together(works: Sequence[Work], model: Any, ticket: Ticket) -> list[
 
 def _outcome(work: Work, model: Any) -> Any:
     try:
-        with cancellable(work.ticket.check):
+        with cancellable(work.ticket.step):
             return work.compute(model, work.ticket)
     except BaseException as error:  # whoever awaits the work gets it
         return error
