@@ -97,6 +97,11 @@ def test_a_flag_that_is_no_name_and_checkpoint_is_refused(text):
         read_entries(ModelsSettings(add=(text,)))
 
 
+def test_a_flag_whose_checkpoint_cannot_be_used_is_named(tmp_path):
+    with pytest.raises(SettingError, match=r"^add letters=.*: model .* has neither config.json nor model_index.json"):
+        read_entries(ModelsSettings(add=(f"letters={tmp_path}",)))
+
+
 def test_two_models_of_a_kind_have_different_names(models, tmp_path):
     path = tmp_path / "models.yaml"
     path.write_text("night: {kind: drawing}")

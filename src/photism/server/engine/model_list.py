@@ -54,7 +54,11 @@ def _from_flag(text: str) -> Iterator[ModelEntry]:
     name, _, model = text.partition("=")
     if not NAME.fullmatch(name) or not model:
         raise SettingError("add", f"must be NAME=FOLDER or NAME=ID, a name {NAME_RULE}; got {text}")
-    for kind in checkpoint_kinds(model):
+    try:
+        kinds = checkpoint_kinds(model)
+    except InputError as error:
+        raise SettingError("add", f"{text}: {error}") from error
+    for kind in kinds:
         yield ModelEntry(name, kind, KINDS[kind].settings(model=_located(model)))
 
 
