@@ -3,6 +3,8 @@
 import asyncio
 import base64
 import time
+import wave
+from io import BytesIO
 
 import numpy as np
 import openai
@@ -125,6 +127,18 @@ def test_words_are_streamed(client, transcriber, long_recording):
     assert len(deltas) > 1
     assert done.type == "transcript.text.done"
     assert "".join(each.delta for each in deltas) == done.text == transcriber(long_recording, window_s=1.0).text
+
+
+def test_what_is_missing_in_a_recording_is_in_the_answer(client):
+    with wave.open(header := BytesIO(), "wb") as file:
+        file.setparams((1, 2, 16_000, 32_000, "NONE", ""))
+        file.writeframes(bytes(64_000))
+    truncated = header.getvalue()[:40_000]
+    whole = client.audio.transcriptions.create(file=truncated, model="letters")
+    *_, done = client.audio.transcriptions.create(file=truncated, model="letters", stream=True)
+    assert len(whole.warnings) == 1
+    assert "missing" in whole.warnings[0]
+    assert done.warnings == whole.warnings
 
 
 def test_the_asynchronous_client_transcribes_and_streams(server_url, transcript):

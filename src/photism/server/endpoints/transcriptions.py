@@ -11,6 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from photism.audio.reading_settings import ReadingSettings
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from photism.server.engine.entries import ModelEntry
 
 ResponseFormat: TypeAlias = Literal["json", "verbose_json", "text", "srt", "vtt", "tsv", "ctm", "textgrid"]
-JSON_FORMATS = ("json", "verbose_json")
 TEXT_FORMATS: dict[str, tuple[str, str]] = {
     "text": ("txt", "text/plain"),
     "srt": ("srt", "application/x-subrip"),
@@ -159,11 +159,11 @@ async def transcribe(request: Request) -> Response:
             return next(found)[1], language
 
         transcript, language = await run_for(request, entry, work, is_job=_is_long(given.sound, request))
-        if fields.response_format in JSON_FORMATS:
-            values = _as_json(transcript, fields, language)
-            return JSONResponse({**values, **warning_field(given.sound.warnings)})
-        format_, media_type = TEXT_FORMATS[fields.response_format]
-        return Response(write_transcript(transcript, format_), media_type=media_type)
+        if fields.response_format in TEXT_FORMATS:
+            format_, media_type = TEXT_FORMATS[fields.response_format]
+            return Response(await run_in_threadpool(write_transcript, transcript, format_), media_type=media_type)
+        values = await run_in_threadpool(_as_json, transcript, fields, language)
+        return JSONResponse({**values, **warning_field(given.sound.warnings)})
 
 
 def _decoding(given: Given) -> TranscribeSettings:
@@ -238,11 +238,12 @@ async def _stream(
     ticket, running = start(request, entry, work, is_job=_is_long(sound, request))
     running.add_done_callback(lambda _: deltas.put_nowait(None))
     await raise_refusal(running)
-    return EventStream(_events(request, running, deltas), on_close=ticket.cancel, resources=stack.pop_all())
+    events = _events(request, running, deltas, sound)
+    return EventStream(events, on_close=ticket.cancel, resources=stack.pop_all())
 
 
 async def _events(
-    request: Request, running: asyncio.Task[Transcript], deltas: asyncio.Queue[str | None]
+    request: Request, running: asyncio.Task[Transcript], deltas: asyncio.Queue[str | None], sound: SoundFile
 ) -> AsyncGenerator[bytes]:
     """Yield OpenAI's events of a transcription."""
     while (delta := await deltas.get()) is not None:
@@ -254,7 +255,8 @@ async def _events(
     except Exception as error:
         yield event("error", problem_for(request, error).content(request.url.path))
     else:
-        yield _event("transcript.text.done", text=transcript.text, usage=duration_usage(transcript))
+        warnings = warning_field(sound.warnings)
+        yield _event("transcript.text.done", text=transcript.text, usage=duration_usage(transcript), **warnings)
 
 
 def _event(type_: str, **fields: Any) -> bytes:
