@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from photism.audio.writing import write_waveform
 from photism.cli import draw as draw_command
 
 STEPS = {"steps": 2}
@@ -105,6 +106,13 @@ def test_json_with_base64_draws_the_same(client, recordings):
     pixels, metadata = opened(answer.content)
     assert metadata["sound"] == "file"
     assert (pixels == opened(post(client, recordings[:1], {"seed": 3}).content)[0]).all()
+
+
+def test_a_silent_recording_is_drawn_with_a_warning(client, tmp_path):
+    write_waveform(np.zeros(16_000), tmp_path / "silence.wav", sampling_rate=16_000, title="", about={})
+    answer = post(client, [tmp_path / "silence.wav"], accept="application/json").json()
+    assert answer["warnings"] == ["there is nothing to hear: all of it is digital silence"]
+    assert len(answer["pictures"]) == 1
 
 
 def test_a_mask_for_a_model_without_inpainting_is_a_problem(client, recordings, picture):

@@ -148,6 +148,10 @@ def _work(entry: ModelEntry, given: Given) -> Batchable[Recordings, DrawnImages]
         pipeline = drawing.pipeline.for_task(wanted.task)
         recordings = [(name, load_recording(sound)) for sounds, _ in items for name, sound in sounds]
         prompts, ranked = encode_and_rank(pipeline, drawing.ranker, recordings, batch_size=wanted.batch_size)
+        ranked = [  # with the warnings that the command line prints on the error stream
+            each._replace(warnings=(*each.warnings, *recording.level.warnings))
+            for each, (_, recording) in zip(ranked, recordings, strict=True)
+        ]
         ticket.check()
         return list(
             draw_prompts(
