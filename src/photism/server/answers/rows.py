@@ -90,7 +90,7 @@ async def answer_row(
         return await event_stream(request, entry, work, make_object)
     outcome = await run_for(request, entry, work)
     if media_type == JSON:
-        return JSONResponse(await run_in_threadpool(make_object, outcome), headers=VARY)
+        return await run_in_threadpool(lambda: JSONResponse(make_object(outcome), headers=VARY))
     chosen = job.text_format(formats[media_type])
     text = await run_in_threadpool(chosen.as_text, {"file": name, **outcome.fields}, outcome, *recording_names([name]))
     return Response(f"{chosen.header}{text}", media_type=media_type, headers=VARY)

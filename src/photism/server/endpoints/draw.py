@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from photism.audio.reading_settings import ReadingSettings
@@ -121,7 +122,7 @@ async def draw(request: Request) -> Response:
         drawn = await run_for(request, entry, work)
         if media_type == PNG:
             return Response(drawn.images[0].png, media_type=PNG, headers=VARY)
-        return JSONResponse(_as_object(drawn), headers=VARY)
+        return await run_in_threadpool(lambda: JSONResponse(_as_object(drawn), headers=VARY))
 
 
 def _work(entry: ModelEntry, given: Given) -> Batchable[Recordings, DrawnImages]:
