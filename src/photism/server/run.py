@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,18 @@ def run(
         registry.close()
         server.should_exit = True
 
+    _raise_file_limit()
     with shutdown.serving(is_idle, stop):
         server.run(sockets=list(sockets))
     if not registry.close(shutdown.remaining_s):
         shutdown.exit_now(DONE)  # a thread that computes would make the end of the interpreter fail
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as the process may have: `MAX_CONNECTIONS` and their uploads need more than usual."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with suppress(OSError, ValueError):  # macOS has a lower limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -10,7 +10,7 @@ from photism.server.access.client import RESPONSE_STARTS
 CONTENT_POLICY = "; ".join(
     (
         "default-src 'self'",
-        # Gradio's page has scripts and styles in itself, and evaluates expressions of its components.
+        # Gradio's page contains scripts and styles.
         "script-src 'self' 'unsafe-inline'",
         "style-src 'self' 'unsafe-inline'",
         "img-src 'self' data: blob:",
@@ -36,7 +36,7 @@ HEADERS = {
 
 
 class AnswerHeadersMiddleware:
-    """ASGI middleware that adds `HEADERS` to every answer, and takes the permission of other sites to read it away."""
+    """ASGI middleware that adds `HEADERS` to every answer, and removes those that let other sites read it (CORS)."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -47,7 +47,7 @@ class AuthMiddleware:
             if problem is not None:
                 app = problem.response(scope["path"])
                 if problem.status == HTTPStatus.UNAUTHORIZED:
-                    for challenge in CHALLENGES:  # a header each: browsers do not part them
+                    for challenge in CHALLENGES:  # a header each: browsers do not separate them
                         app.headers.append("WWW-Authenticate", challenge)
         await app(scope, receive, send)
 

@@ -15,6 +15,8 @@ from photism.server.access.proxies import HEADERS, Proxies, parse_address
 from photism.server.settings import is_loopback
 
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+RESPONSE_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
+"""ASGI messages that carry the headers of an answer."""
 IPV6_PREFIX = 64  # bits; the rest of an IPv6 address is for the client to choose
 
 
@@ -58,10 +60,6 @@ class ClientMiddleware:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
-
-
-RESPONSE_STARTS = ("http.response.start", "websocket.accept", "websocket.http.response.start")
-"""ASGI messages that carry the headers of an answer."""
 
 
 def client_key(address: str) -> str:

@@ -19,7 +19,7 @@ MAX_CONNECTIONS = 512
 MAX_CLIENT_CONNECTIONS = 64
 """Connections at once of one client on another machine: a browser opens about six."""
 HEAD_TIMEOUT_S = 20.0
-"""Time from the first byte, or from the connection, to the end of a request's headers."""
+"""Seconds from the connection, or from the first byte of a further request, to the end of the request's headers."""
 RETRY_AFTER_S = 5
 
 

@@ -31,14 +31,14 @@ def is_loopback_name(name: str) -> bool:
 class OwnHosts:
     """Names under which visitors reach a server.
 
-    A page of somebody else's can have a name of theirs point to this machine (DNS rebinding). A browser then takes the
-    server for a part of that page, but still sends the name as Host.
+    The owner of another site can let one of its names point to this machine (DNS rebinding). A browser then takes the
+    server for a part of that site, but still sends the name as Host.
 
     Attributes:
         served: names and addresses of the server.
         allowed: further names, such as that of a proxy, some with a port. Pages under these names may send requests.
-        has_addresses: whether every IP address is one of the names. Nobody can make an address point to another
-            machine, so that this is safe where the own addresses are not known, as behind a router.
+        has_addresses: whether every IP address is one of the names. Nobody can let an address point to another machine,
+            so that this is safe where the own addresses are not known, as behind a router.
     """
 
     served: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class OwnHosts:
         name = host_name(host)
         if is_loopback_name(name) or (self.has_addresses and _is_address(name)):
             return True
-        return any(_matches(name, host_name(each)) for each in (*self.served, *self.allowed))
+        return any(_matches(name, each) for each in (*self.served, *map(host_name, self.allowed)))
 
     def include_origin(self, origin: str, host: str) -> bool:
         """Return whether an Origin header names the Host of the same request, or an allowed name."""
