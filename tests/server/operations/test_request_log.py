@@ -12,12 +12,15 @@ from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from photism.server.access.client import ClientMiddleware
 from photism.server.operations.log_lines import JsonLine, log_to_stderr
 from photism.server.operations.metrics import Metrics
 from photism.server.operations.request_log import RequestLog
 from photism.server.problems import Problem, install_handlers
+from tests.server.serving import served
 
 KEYS = (
     "time level id client method route status duration_s waited_s computed_s model audio_s bytes_in bytes_out cancelled"
@@ -233,3 +236,12 @@ def test_a_stream_that_the_server_cuts_off_ends_and_is_logged(metrics, lines):
     assert sent[-1] == {"type": "http.response.body"}
     (line,) = lines()
     assert (line["route"], line["status"]) == ("page", 200)
+
+
+def test_a_websocket_that_is_refused_is_no_error_of_the_server(make_client, server_registry, lines):
+    app = make_client(server_registry, max_live_per_client=1).app
+    with served(app) as url, app.state.services.live.place("127.0.0.1"):
+        address = f"{url.replace('http', 'ws')}/v1/live/transcription"
+        with pytest.raises(InvalidStatus, match="HTTP 429"), connect(address):
+            pass
+    assert [(line["level"], line["status"]) for line in lines()] == [("info", 429)]

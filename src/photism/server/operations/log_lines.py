@@ -13,6 +13,9 @@ from typing import Any
 LOGGERS = ("photism.server", "uvicorn")
 """Loggers of the server and of the library that speaks HTTP."""
 
+NO_ERROR = "ASGI callable returned without completing handshake."
+"""What uvicorn logs of a WebSocket that was refused with an answer, as ASGI's extension for that allows."""
+
 
 class JsonLine(logging.Formatter):
     """Format a record as an object of JSON, which holds the `fields` of the record or otherwise its message."""
@@ -39,6 +42,7 @@ def log_to_stderr(level: int = logging.INFO) -> Generator[None]:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLine())
+    handler.addFilter(lambda record: record.getMessage() != NO_ERROR)
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
