@@ -31,6 +31,9 @@ def serve(
 ) -> None:
     """Serve the studio, a page to record, recognise and draw sounds, and an HTTP interface to all models.
 
+    The model with which the page draws is loaded at the start; others are loaded when they are first needed, and so is
+    that one without Gradio. All leave memory when they are not used.
+
     Examples:
         photism serve
         photism serve --host 0.0.0.0 --port 8000 --password SECRET --device cuda

@@ -163,7 +163,7 @@ def test_a_recording_that_is_too_long_is_refused(server: Server) -> None:
     assert (problem["type"], problem["detail"]) == ("/problems/too-long", "file must be at most 1 s long")
     problem = server.problem("/v1/audio/transcriptions", files={"file": recording(5)})
     assert problem["error"] == {
-        "message": "file must be at most 2 s long Cut the recording.",
+        "message": "file must be at most 2 s long. Cut the recording.",
         "type": "invalid_request_error",
         "param": "file",
         "code": "too-long",

@@ -127,7 +127,8 @@ def test_wrong_bodies_are_problems(browser, path, body, field):
 
 def test_a_body_is_a_json_object_of_at_most_a_megabyte(browser):
     for content, status in ((b"[]", 400), (b"\xff", 400), (b'{"data": ["%s"]}' % (b"x" * 10**6), 413)):
-        assert browser.http.post("/gradio_api/call/draw", content=content).status_code == status
+        for path in ("call/draw", "queue/join", "run/predict", "cancel", "reset"):
+            assert browser.http.post(f"/gradio_api/{path}", content=content).status_code == status
 
 
 def test_uploads_are_bounded(browser, services):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ PROGRESS = f"{API}/upload_progress"
 READ = frozenset({"/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", f"{API}/info", PROGRESS, STREAM})
 READ_BELOW = ("/assets/", "/static/", "/svelte/", f"{API}/heartbeat/", f"{CALL}/")
 EVENTS = frozenset({CALL, f"{API}/queue/join", f"{API}/run/predict"})
-"""Routes that start an event, and whose body is read here."""
+"""Routes that start an event."""
 WRITE = frozenset({f"{API}/cancel", f"{API}/reset"})
 EVENT_FIELDS = ("data", "fn_index", "session_hash", "trigger_id", "event_data")
 MAX_EVENT_BYTES = MEGABYTE
@@ -87,8 +87,10 @@ class Gate:
             except Problem as problem:  # Gradio's clients show the text of the answer as it is
                 answer = PlainTextResponse(problem.message, problem.status)
             await answer(scope, receive, send)
-        elif path in EVENTS:
-            await self._pass(scope, replay(await self._event(request, path), receive), send)
+        elif path in EVENTS or path in WRITE:
+            body = await self._body(request)
+            needed = event_of(body, path, self._functions) if path in EVENTS else body
+            await self._pass(scope, replay(json.dumps(needed).encode(), receive), send)
         elif path == PROGRESS:  # of an upload, which the page also knows from its answer
             await Response('data: {"msg": "done"}\n\n', media_type="text/event-stream")(scope, receive, send)
         elif path == STREAM:
@@ -157,26 +159,38 @@ class Gate:
             uploads.remove()
         return JSONResponse([self._files.name_of(path)])
 
-    async def _event(self, request: Request, path: str) -> bytes:
-        """Read the body of a request that starts an event, and return what Gradio needs of it."""
+    async def _body(self, request: Request) -> dict[str, Any]:
         uploads = Uploads(self._services.storage.new_upload, MAX_EVENT_BYTES, 0)
         try:
-            body = await read_json(request, uploads, asyncio.to_thread)
+            return await read_json(request, uploads, asyncio.to_thread)
         finally:
             uploads.remove()
-        checks: dict[str, Callable[[Any], bool]] = {
-            "data": lambda value: isinstance(value, list),
-            "session_hash": lambda value: isinstance(value, str) and 0 < len(value) <= MAX_SESSION,
-            "fn_index": lambda value: type(value) is int and value in self._functions,
-            "trigger_id": lambda value: value is None or isinstance(value, int),
-        }
-        required = {"data"} if path == CALL else {"data", "fn_index", "session_hash"}
-        for name, is_right in checks.items():
-            if (name in required or body.get(name) is not None) and not is_right(body.get(name)):
-                problem = "is missing" if name not in body else "has a value that cannot be used"
-                status = HTTPStatus.UNPROCESSABLE_ENTITY
-                raise Problem(status, "invalid-field", f"{name} {problem}", field=name, remedy="See /gradio_api/info.")
-        return json.dumps({name: body[name] for name in EVENT_FIELDS if body.get(name) is not None}).encode()
+
+
+def event_of(body: Mapping[str, Any], path: str, functions: frozenset[int]) -> dict[str, Any]:
+    """Return what Gradio needs of the body of a request that starts an event.
+
+    Args:
+        body: the body.
+        path: path of the request.
+        functions: numbers of the events that the page has.
+
+    Raises:
+        Problem: something is missing, or cannot be used.
+    """
+    checks: dict[str, Callable[[Any], bool]] = {
+        "data": lambda value: isinstance(value, list),
+        "session_hash": lambda value: isinstance(value, str) and 0 < len(value) <= MAX_SESSION,
+        "fn_index": lambda value: type(value) is int and value in functions,
+        "trigger_id": lambda value: value is None or isinstance(value, int),
+    }
+    required = {"data"} if path == CALL else {"data", "fn_index", "session_hash"}
+    for name, is_right in checks.items():
+        if (name in required or body.get(name) is not None) and not is_right(body.get(name)):
+            problem = "is missing" if name not in body else "has a value that cannot be used"
+            status = HTTPStatus.UNPROCESSABLE_ENTITY
+            raise Problem(status, "invalid-field", f"{name} {problem}", field=name, remedy="See /gradio_api/info.")
+    return {name: body[name] for name in EVENT_FIELDS if body.get(name) is not None}
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
