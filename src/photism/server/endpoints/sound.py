@@ -97,7 +97,7 @@ CONTENT: dict[str, Any] = {
     EVENT_STREAM: {"schema": {"type": "string"}},
 }
 
-ROUTER = APIRouter(tags=["sound"])
+ROUTER = APIRouter(tags=["audio"])
 
 
 @ROUTER.post(

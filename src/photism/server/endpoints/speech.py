@@ -96,7 +96,7 @@ BODY = RequestBody(
     example={"input": "One, two, three."},
 )
 
-ROUTER = APIRouter(tags=["sound"])
+ROUTER = APIRouter(tags=["audio"])
 
 
 @ROUTER.post(

@@ -128,7 +128,7 @@ CONTENT: dict[str, Any] = {
     EVENT_STREAM: TEXT,
 }
 
-ROUTER = APIRouter(tags=["speech"])
+ROUTER = APIRouter(tags=["audio"])
 
 
 @ROUTER.post(
