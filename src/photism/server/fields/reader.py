@@ -31,6 +31,8 @@ MAX_IMAGE_PIXELS = 50_000_000
 """Most pixels of all images of a request together."""
 MAX_DOWNLOAD_S = 60.0
 """Longest time in which a URL is downloaded."""
+MAX_DOWNLOADS = 4
+"""Most downloads at once."""
 
 
 class RequestReader:
@@ -60,10 +62,12 @@ class RequestReader:
         self.allow_urls = allow_urls
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="photism-decoding")
         self._decoding = DecodingProcesses(workers)
+        self._downloads = ThreadPoolExecutor(MAX_DOWNLOADS, thread_name_prefix="photism-downloads")
 
     def close(self) -> None:
         """End the threads and processes."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._downloads):
+            pool.shutdown(wait=False, cancel_futures=True)
         self._decoding.close()
 
     async def run(self, work: Callable[[], Result]) -> Result:
@@ -87,7 +91,8 @@ class RequestReader:
                 raise _unreadable(
                     name, f"{name} is a URL, and this server does not download any", "Send the file itself."
                 )
-            return await self.run(lambda: _download(name, text, uploads))
+            loop = asyncio.get_running_loop()  # slow servers must not keep other requests from being decoded
+            return await loop.run_in_executor(self._downloads, _download, name, text, uploads)
         return await self.run(lambda: _decode_base64(name, text, uploads))
 
     async def read_sound(
