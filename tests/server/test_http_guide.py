@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from photism.hub import bundled_model
+from photism.server.endpoints.live_transcription import BODY
 from photism.server.settings import LimitSettings
 from photism.settings import declarations
 from tests.server.serving import served
@@ -128,6 +129,11 @@ def test_the_limits_are_those_of_the_settings():
         unit = f" {declared.unit}" if declared.unit else ""
         rows.append(f"| `{flag}` | {value:,g}{unit} | {declared.description} |")
     assert "\n".join(rows) in GUIDE
+
+
+def test_the_settings_of_a_live_transcription_are_those_of_the_code():
+    (row,) = re.findall(r"(?m)^\| text \| a JSON object with the fields (.*) \|$", GUIDE)
+    assert set(re.findall(r"`([a-z_]+)`", row)) == BODY.fields.fields.keys()
 
 
 def test_the_errors_are_those_of_the_code():
