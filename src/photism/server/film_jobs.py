@@ -184,8 +184,10 @@ class FilmJobs:
             problem_for: returns the problem for an error of the drawing.
 
         Raises:
-            Problem: too many films wait.
+            Problem: too many films wait, or the client has begun others while the recordings of this one were read.
         """
+        if job.id not in self._jobs:
+            self.check_room(job.client)
         ticket = job.begin()
         self._jobs[job.id] = job
         job.task = asyncio.ensure_future(self._run(job, ticket, problem_for))

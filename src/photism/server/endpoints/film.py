@@ -90,11 +90,12 @@ async def start_film(request: Request) -> Response:
         services.films.check_room(client)
         target = services.storage.new_result(".mp4")
         try:
-            recordings = await _keep(given, target.parent, services)
-            frames = _count_frames(recordings[0], settings, services)
-            filename = f"{Path(given.filenames['file'][0]).stem}.mp4"
-            job = FilmJob(client, entry, settings, recordings, target, frames=frames, filename=filename)
-            await services.films.start(job, partial(problem_for, request))
+            with services.storage.in_use(target):
+                recordings = await _keep(given, target.parent, services)
+                frames = _count_frames(recordings[0], settings, services)
+                filename = f"{Path(given.filenames['file'][0]).stem}.mp4"
+                job = FilmJob(client, entry, settings, recordings, target, frames=frames, filename=filename)
+                await services.films.start(job, partial(problem_for, request))
         except BaseException:
             services.storage.discard(target)
             raise
