@@ -44,12 +44,9 @@ def load_pipeline(
         steps: number of denoising steps, which is checked before weights are loaded; None for the model's.
     """
     with startup():
-        from photism.drawing.pipeline import AudioToImagePipeline
-        from photism.listening.zero_shot import CaptionRanker
+        from photism.jobs.drawn_recordings import load_drawing
 
-        pipeline = AudioToImagePipeline.from_pretrained(settings=settings, num_inference_steps=steps)
-        has_ranker = pipeline.captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
-        return pipeline, CaptionRanker(pipeline.encoder, pipeline.diffusion, pipeline.captions) if has_ranker else None
+        return load_drawing(settings, steps=steps)
 
 
 def quieten() -> None:

@@ -60,14 +60,9 @@ class DrawJob:
 
     def load(self) -> DrawWorker:
         """Load the models."""
-        from photism.drawing.pipeline import AudioToImagePipeline
-        from photism.listening.zero_shot import CaptionRanker
+        from photism.jobs.drawn_recordings import load_drawing
 
-        steps = self.drawing.num_inference_steps
-        pipeline = AudioToImagePipeline.from_pretrained(settings=self.models, num_inference_steps=steps)
-        has_ranker = pipeline.captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
-        ranker = CaptionRanker(pipeline.encoder, pipeline.diffusion, pipeline.captions) if has_ranker else None
-        return DrawWorker(self, pipeline, ranker)
+        return DrawWorker(self, *load_drawing(self.models, steps=self.drawing.num_inference_steps))
 
 
 class Drawn(NamedTuple):

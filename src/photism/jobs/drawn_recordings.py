@@ -9,13 +9,30 @@ from typing import TYPE_CHECKING, Any
 from photism.drawing.image_files import DrawnImages, RankedRecording, encode_images
 from photism.drawing.metadata import describe_settings
 from photism.drawing.settings import DrawSettings
-from photism.prompts.settings import MixSettings
+from photism.prompts.settings import MixSettings, PipelineSettings
 
 if TYPE_CHECKING:
     from photism.audio.long_recording import Recording
     from photism.drawing.pipeline import AudioToImagePipeline
     from photism.listening.zero_shot import CaptionRanker
     from photism.prompts.audio_prompt import AudioPrompt
+
+
+def load_drawing(
+    settings: PipelineSettings, *, steps: int | None = None
+) -> tuple[AudioToImagePipeline, CaptionRanker | None]:
+    """Load a pipeline and a ranker of its captions; None if it has no captions, or no text encoder to encode them.
+
+    Args:
+        settings: settings of the pipeline.
+        steps: number of denoising steps, which is checked before weights are loaded; None for the model's.
+    """
+    from photism.drawing.pipeline import AudioToImagePipeline
+    from photism.listening.zero_shot import CaptionRanker
+
+    pipeline = AudioToImagePipeline.from_pretrained(settings=settings, num_inference_steps=steps)
+    has_ranker = pipeline.captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
+    return pipeline, CaptionRanker(pipeline.encoder, pipeline.diffusion, pipeline.captions) if has_ranker else None
 
 
 def encode_and_rank(

@@ -59,20 +59,10 @@ class Kind:
     example: str | None = None
 
 
-def load_drawing(settings: PipelineSettings, *, steps: int | None = None) -> Drawing:
-    """Load a pipeline and the ranker of its captions.
+def _load_drawing(settings: PipelineSettings) -> Drawing:
+    from photism.jobs.drawn_recordings import load_drawing
 
-    Args:
-        settings: settings of the pipeline.
-        steps: number of denoising steps, which is checked before weights are loaded; None for the model's.
-    """
-    from photism.drawing.pipeline import AudioToImagePipeline
-    from photism.listening.zero_shot import CaptionRanker
-
-    pipeline = AudioToImagePipeline.from_pretrained(settings=settings, num_inference_steps=steps)
-    has_ranker = pipeline.captions and getattr(pipeline.diffusion, "text_encoder", None) is not None
-    ranker = CaptionRanker(pipeline.encoder, pipeline.diffusion, pipeline.captions) if has_ranker else None
-    return Drawing(pipeline, ranker)
+    return Drawing(*load_drawing(settings))
 
 
 def _load_classifier(settings: ClassifierModelSettings) -> AudioClassifier:
@@ -117,7 +107,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
-            Kind("drawing", PipelineSettings, load_drawing),
+            Kind("drawing", PipelineSettings, _load_drawing),
             Kind("classifier", ClassifierModelSettings, _load_classifier),
             Kind("embedder", EmbedModelSettings, _load_embedder),
             Kind("sound", SoundPipelineSettings, _load_sound),
