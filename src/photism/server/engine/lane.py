@@ -17,7 +17,7 @@ from photism.cancellation import Cancelled
 from photism.errors import InputError, is_out_of_memory
 from photism.server.engine.busy import Busy
 from photism.server.engine.fair_queue import FairQueue
-from photism.server.engine.memory import give_back_memory
+from photism.server.engine.memory import give_back_memory, trim_memory
 from photism.server.engine.ticket import Progress, Ticket
 from photism.server.engine.work import Batchable, Work, compute_together, take_companions
 from photism.server.problems import Problem
@@ -28,6 +28,8 @@ SMOOTHING = 0.2
 """Weight of the latest duration in the moving average of the durations of works."""
 FIRST_ESTIMATE_S = 5.0
 """Estimated duration of a work before one was measured."""
+TRIM_S = 15.0
+"""Time after which the memory that works have freed is returned to the operating system again."""
 UNLOAD_S = 10.0
 """Longest time to wait for the memory of a model."""
 MAX_RETRY_S = 300
@@ -218,9 +220,13 @@ class Lane:
 
     def _own(self) -> None:
         """Run works until the model is not used any more, then unload it."""
+        trim_at = time.monotonic() + TRIM_S
         while (work := self._next()) is not None:
             self._run(work)
             del work  # with the waveforms that it refers to, before the next one is awaited
+            if time.monotonic() >= trim_at:
+                trim_memory()
+                trim_at = time.monotonic() + TRIM_S
         give_back_memory()
 
     def _next(self) -> Work | None:

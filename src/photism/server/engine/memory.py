@@ -27,14 +27,19 @@ def is_memory_short() -> bool:
     return False
 
 
-def give_back_memory() -> None:
-    """Return the memory of objects that are not used any more to the operating system and the GPU."""
-    gc.collect()  # models are in cycles of references
+def trim_memory() -> None:
+    """Return what tensors on the CPU have freed to the operating system; glibc keeps it, in each thread by itself."""
     torch = sys.modules.get("torch")
-    if torch is None:
-        return
-    from photism.device import trim_malloc
+    if torch is not None:
+        from photism.device import trim_malloc
 
-    trim_malloc(torch.device("cpu"))
-    if torch.cuda.is_initialized():
+        trim_malloc(torch.device("cpu"))
+
+
+def give_back_memory() -> None:
+    """Return the memory of a model that is not used any more to the operating system and the GPU."""
+    gc.collect()  # models are in cycles of references
+    trim_memory()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()
