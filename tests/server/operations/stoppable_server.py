@@ -1,15 +1,11 @@
-"""A server for `test_shutdown.py`, with a model that computes what the test says.
+"""A server for `test_shutdown.py`, with a model that computes what the test says."""
 
-    python -m tests.server.operations.stoppable_server FOLDER GRACE_S LIMIT_S
-
-It begins when it reads a line, and prints its port when it accepts connections. FOLDER is where its private folder is
-made.
-"""
-
-import sys
+import signal
 import tempfile
 import threading
 import time
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 from fastapi import Request
 
@@ -26,10 +22,6 @@ FOREVER_S = 60.0
 STEP_S = 0.02
 
 
-def wait_for_line(model: object, ticket: object) -> dict[str, str]:
-    return {"line": sys.stdin.readline()}
-
-
 def step_forever(model: object, ticket: object) -> None:
     while True:
         ticket.report(0, 1)
@@ -40,22 +32,28 @@ def hang(model: object, ticket: object) -> None:
     time.sleep(FOREVER_S)
 
 
-WORKS = {"line": wait_for_line, "steps": step_forever, "hang": hang}
+def serve(folder: Path, grace_s: float, limit_s: float, test: Connection) -> None:
+    """Serve until a signal, as soon as the test says "serve", and tell it the port when connections are accepted.
 
-
-def main(folder: str, grace_s: str, limit_s: str) -> None:
-    """Serve until a signal."""
-    tempfile.tempdir = folder
+    Args:
+        folder: where the private folder is made.
+        grace_s: seconds for which works go on after the signal.
+        limit_s: seconds after which the process ends in any case.
+        test: connection to the test.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
+    tempfile.tempdir = str(folder)
     address, access, limits = AddressSettings(), AccessSettings(), LimitSettings()
     registry = ModelRegistry((), limits, kinds={**KINDS, "drawing": Kind("drawing", object, lambda _: object())})
     entry = registry.find("drawing")
+    works = {"line": lambda model, ticket: {"line": test.recv()}, "steps": step_forever, "hang": hang}
     with (
         log_to_stderr(),
-        Shutdown(grace_s=float(grace_s), limit_s=float(limit_s)) as shutdown,
+        Shutdown(grace_s=grace_s, limit_s=limit_s) as shutdown,
         open_services(registry, address=address, access=access, limits=limits, shutdown=shutdown) as services,
     ):
-        if sys.stdin.readline() == "load\n":  # before it serves
-            print("loading", flush=True)
+        if test.recv() == "load":  # before it serves
+            test.send("loading")
             time.sleep(FOREVER_S)
         app = create_app(services)
 
@@ -64,14 +62,9 @@ def main(folder: str, grace_s: str, limit_s: str) -> None:
             services.storage.new_upload().write_bytes(b"private")
             if name == "hang":  # such as a download in a thread that nobody can end
                 threading.Thread(target=time.sleep, args=(FOREVER_S,)).start()
-            print("begun", flush=True)
-            return await run_for(request, entry, WORKS[name])
+            test.send("begun")
+            return await run_for(request, entry, works[name])
 
         object.__setattr__(address, "port", 0)
         sockets = address.bind()
-        port = sockets[0].getsockname()[1]
-        run(server_config(app), services, sockets, on_start=lambda: print(port, flush=True))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        run(server_config(app), services, sockets, on_start=lambda: test.send(sockets[0].getsockname()[1]))

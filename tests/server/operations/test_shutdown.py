@@ -2,10 +2,9 @@
 
 import asyncio
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -19,10 +18,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from photism.server.operations.shutdown import RefuseWhileStopping, Shutdown
+from tests.server.operations.stoppable_server import serve
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
 
-MODULE = "tests.server.operations.stoppable_server"
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([serve.__module__])
 LONG_S = 30.0
 """Time after which a test has failed, on a machine that is busy."""
 
@@ -32,28 +33,23 @@ class Server:
 
     def __init__(self, folder: Path, *, grace_s: float, limit_s: float) -> None:
         self.folder = folder
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", MODULE, str(folder), str(grace_s), str(limit_s)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # A shell lets its background jobs ignore the signal, and with them the tests that run in one.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
+        self.connection, theirs = PROCESSES.Pipe()
+        self.process = PROCESSES.Process(target=serve, args=(folder, grace_s, limit_s, theirs))
+        self.process.start()
 
-    def start(self, how: str = "serve") -> str:
-        """Let it serve, or stop before that, and return what it prints then."""
-        self.say(how)
-        self.port = self.line()
+    def start(self, how: str = "serve") -> object:
+        """Let it serve, or stop before that, and return what it says then."""
+        self.connection.send(how)
+        self.port = self.receive()
         return self.port
 
-    def say(self, line: str) -> None:
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
+    def receive(self) -> object:
+        """Return its next message."""
+        assert self.connection.poll(LONG_S)
+        return self.connection.recv()
 
-    def line(self) -> str:
-        return self.process.stdout.readline().strip()
+    def signal(self, number: int) -> None:
+        os.kill(self.process.pid, number)
 
     def get(self, path: str) -> tuple[int, dict[str, object]]:
         """Return the status and the JSON of an answer."""
@@ -66,14 +62,14 @@ class Server:
     def work(self, name: str) -> "Answer":
         """Begin a request, and return its answer, which is still to come, when it runs."""
         answer = Answer(self, f"/work/{name}")
-        assert self.line() == "begun"
+        assert self.receive() == "begun"
         return answer
 
     def end(self) -> int:
         """Return the exit status; there is nothing left in the folder."""
-        status = self.process.wait(LONG_S)
+        self.process.join(LONG_S)
         assert list(self.folder.iterdir()) == []
-        return status
+        return self.process.exitcode
 
 
 class Answer(threading.Thread):
@@ -101,7 +97,6 @@ def make_server(tmp_path) -> Iterator[Callable[..., Server]]:
 
         def make(*, grace_s: float, limit_s: float = LONG_S) -> Server:
             server = Server(tmp_path, grace_s=grace_s, limit_s=limit_s)
-            opened.enter_context(server.process)
             opened.callback(server.process.kill)
             return server
 
@@ -113,14 +108,14 @@ def test_works_may_end_and_new_requests_are_refused(make_server):
     server.start()
     assert server.get("/health")[0] == 200
     answer = server.work("line")
-    server.process.send_signal(signal.SIGTERM)
+    server.signal(signal.SIGTERM)
     while server.get("/health")[0] == 200:
         pass
     assert server.get("/health")[1]["status"] == "stopping"
     refused, problem = server.get("/work/line")
     assert (refused, problem["type"]) == (503, "/problems/shutting-down")
-    server.say("the end")
-    assert answer.result() == (200, {"line": "the end\n"})
+    server.connection.send("the end")
+    assert answer.result() == (200, {"line": "the end"})
     assert server.end() == 0
 
 
@@ -131,7 +126,7 @@ def test_works_that_take_longer_are_cancelled_and_live_connections_closed(make_s
         live.send('{"steps": 1}')
         assert json.loads(live.recv(LONG_S))["type"] == "ready"
         answer = server.work("steps")
-        server.process.send_signal(signal.SIGINT)
+        server.signal(signal.SIGINT)
         status, problem = answer.result()
         assert (status, problem["type"]) == (503, "/problems/shutting-down")
         assert json.loads(live.recv(LONG_S))["problem"]["type"] == "/problems/shutting-down"
@@ -145,7 +140,7 @@ def test_threads_that_hang_end_with_the_process(make_server):
     server = make_server(grace_s=0.1, limit_s=0.5)
     server.start()
     server.work("hang")
-    server.process.send_signal(signal.SIGTERM)
+    server.signal(signal.SIGTERM)
     assert server.end() == 0
 
 
@@ -153,17 +148,17 @@ def test_a_second_signal_ends_the_process_at_once(make_server):
     server = make_server(grace_s=LONG_S)
     server.start()
     server.work("hang")
-    server.process.send_signal(signal.SIGTERM)
+    server.signal(signal.SIGTERM)
     while server.get("/health")[0] == 200:
         pass
-    server.process.send_signal(signal.SIGTERM)
+    server.signal(signal.SIGTERM)
     assert server.end() == 130
 
 
 def test_a_signal_before_it_serves_ends_it(make_server):
     server = make_server(grace_s=0.1)
     assert server.start("load") == "loading"
-    server.process.send_signal(signal.SIGHUP)
+    server.signal(signal.SIGHUP)
     assert server.end() == 0
 
 
