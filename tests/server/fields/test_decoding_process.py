@@ -43,6 +43,15 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def started(noise: Path, request: pytest.FixtureRequest) -> tuple[DecodingProcesses, list[psutil.Process]]:
+    """Return new decoding processes and the one that runs; others of the session may run too."""
+    before = {each.pid for each in psutil.Process().children()}
+    processes = DecodingProcesses(1)
+    request.addfinalizer(processes.close)
+    processes.read(noise, "file", READING, limit_s=4, is_held=False)
+    return processes, [each for each in psutil.Process().children() if each.pid not in before]
+
+
 def test_the_samples_are_those_of_load_waveform(processes: DecodingProcesses, noise: Path) -> None:
     sound = processes.read(noise, "file", READING, limit_s=4, is_held=True)
     assert sound.decoded is not None
@@ -98,10 +107,9 @@ def test_a_file_that_hangs_is_ended(noise: Path, tmp_path: Path) -> None:
 
 @posix
 def test_a_file_that_crashes_the_decoder_leaves_the_server_running(
-    processes: DecodingProcesses, noise: Path, tmp_path: Path
+    noise: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    processes.read(noise, "file", READING, limit_s=4, is_held=False)
-    (worker,) = [each for each in psutil.Process().children() if decoding_worker.__name__ in each.cmdline()]
+    processes, (worker,) = started(noise, request)
     hanging = tmp_path / "hanging"
     os.mkfifo(hanging)
     Timer(0.1, worker.kill).start()
@@ -117,11 +125,7 @@ def test_the_process_has_limits_and_no_secrets(
     import resource
 
     monkeypatch.setenv("PHOTISM_TOKEN", "secret")
-    processes = DecodingProcesses(1)
-    request.addfinalizer(processes.close)
-    before = {each.pid for each in psutil.Process().children()}
-    processes.read(noise, "file", READING, limit_s=4, is_held=False)
-    (worker,) = [each for each in psutil.Process().children() if each.pid not in before]
+    _, (worker,) = started(noise, request)
     assert "PHOTISM_TOKEN" not in worker.environ()
     if sys.platform == "linux":
         assert resource.prlimit(worker.pid, resource.RLIMIT_AS)[0] < worker.memory_info().vms + (1 << 30)
