@@ -18,7 +18,7 @@ from tests.support.speaker_models import make_speaker_model
 THREADS = 4
 CALLS = 2  # of each thread
 TEXTS = ("a red koala", "rain", "an elephant, smiling, with the moon and a very long snake", "")
-QUICK_SOUND = {"num_inference_steps": 2, "audio_length_in_s": 0.3}
+QUICK_SOUND = {"num_inference_steps": 2, "audio_length_in_s": 0.1}
 
 NOT_CALLED = {
     "AudioPipelineOutput",  # data
@@ -264,7 +264,13 @@ def test_every_public_name_is_called():
     assert CASES.keys() | NOT_CALLED == photism._MODULES.keys()
 
 
-SLOW = {"TextToAudioPipeline"}  # which calls AudioLDM2Pipeline
+SLOW = {
+    "TextToAudioPipeline",  # calls AudioLDM2Pipeline
+    "AutoModel",  # load as AutoModelForCTC does
+    "AutoModelForAudioClassification",
+    "AutoModelForAudioFrameClassification",
+    "AutoModelForAudioXVector",
+}
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,15 @@ def test_half_precision_on_the_cpu(sound_models, ours, dtype, tolerance):
     assert np.isfinite(found.scores).all()
 
 
+def test_only_the_unet_is_compiled(sound_models, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda model, **given: compiled.append((type(model), given)))
+    ours = load_ours(sound_models / "sound", compile=True)
+    assert latents_of(ours, num_inference_steps=1).isfinite().all()
+    assert compiled == [(type(ours.unet), {"mode": None})]
+
+
+@pytest.mark.slow
 def test_a_compiled_unet_gives_the_same(sound_models, ours, monkeypatch):
     """Run the graph that torch traces, without compiling it to machine code, which takes minutes."""
     graphs = []

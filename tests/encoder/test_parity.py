@@ -67,7 +67,7 @@ def test_losses_and_gradients(name, positions, padding):
 
 
 @pytest.mark.parametrize("shortest", [1, 1000], ids=["oneDNN", "torch"])
-@pytest.mark.parametrize("block", [1, 5, 64])
+@pytest.mark.parametrize("block", [pytest.param(1, marks=pytest.mark.slow), 5, 64])
 @pytest.mark.parametrize("positions", POSITIONS)
 def test_results_do_not_depend_on_the_length_of_blocks(positions, block, shortest, monkeypatch):
     monkeypatch.setattr(attention, "BLOCK_VALUES", 1)

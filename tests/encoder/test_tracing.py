@@ -62,6 +62,7 @@ def test_transformers_dynamo_exporter():
         assert difference(exported(**given)[0], ours(**given)[0]) <= TOLERANCE[torch.float32]
 
 
+@pytest.mark.slow  # the graph of the test above, which tests/encoder/test_ecosystem.py converts as well
 def test_transformers_onnx_exporter():
     ours, _ = pair("ForXVector", num_hidden_layers=1)
     exported = OnnxExporter().export(ours, inputs(TRACED), config=OnnxConfig(dynamic=True))

@@ -73,10 +73,19 @@ def test_scores_match_transformers_pipeline_alone_and_in_a_batch(checkpoints, re
         assert np.abs(padded - alone).max() > 0
 
 
-@pytest.mark.parametrize("name", ["bert", "xlsr", "wav2vec2-base"])
 @pytest.mark.parametrize(
-    ("problem", "function"),
-    [(None, "softmax"), ("multi_label_classification", "sigmoid"), ("regression", "none")],
+    ("name", "problem", "function"),
+    [
+        ("bert", None, "softmax"),
+        ("bert", "multi_label_classification", "sigmoid"),
+        ("bert", "regression", "none"),
+        ("xlsr", "multi_label_classification", "sigmoid"),
+        ("wav2vec2-base", "regression", "none"),
+        pytest.param("xlsr", None, "softmax", marks=pytest.mark.slow),
+        pytest.param("xlsr", "regression", "none", marks=pytest.mark.slow),
+        pytest.param("wav2vec2-base", None, "softmax", marks=pytest.mark.slow),
+        pytest.param("wav2vec2-base", "multi_label_classification", "sigmoid", marks=pytest.mark.slow),
+    ],
 )
 def test_the_score_function_is_that_of_the_problem_type_or_the_given_one(
     checkpoints, recordings, name, problem, function

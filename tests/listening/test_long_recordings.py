@@ -48,6 +48,15 @@ def test_classes_of_whole_recordings(classifier):
         assert len({(each.number, each.duration_s) for each in some}) == 1
 
 
+# Windows and progress do not depend on the layer sum, nor on which of the transformers' models it is.
+some_classifiers = pytest.mark.parametrize(
+    "classifier",
+    ["bert", pytest.param("bert-sum", marks=pytest.mark.slow), "ast", pytest.param("xlsr", marks=pytest.mark.slow)],
+    indirect=True,
+)
+
+
+@some_classifiers
 @pytest.mark.parametrize("hop_s", [None, 0.7])
 def test_classes_of_windows(classifier, hop_s):
     held, read = both(lambda: list(classifier.stream(RECORDINGS, window_s=1, hop_s=hop_s, batch_size=3)))
@@ -104,6 +113,7 @@ def test_speaker_embeddings(x_vectors):
     assert read == pytest.approx(held, abs=1e-4)
 
 
+@some_classifiers
 def test_the_progress_of_a_long_recording_rises_to_its_duration(classifier, models, frame_classifier, x_vectors):
     streams = {
         "label": classifier.stream,

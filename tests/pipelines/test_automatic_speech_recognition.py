@@ -58,7 +58,11 @@ def test_text_and_times_are_those_of_transformers_with_any_tokenizer(recordings,
         assert ours(recordings[2], **arguments) == theirs(recordings[2].copy(), **arguments)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    ["w2v-bert", pytest.param("w2v-bert-adapter", marks=pytest.mark.slow), "wav2vec2",
+     pytest.param("xlsr", marks=pytest.mark.slow), pytest.param("hubert", marks=pytest.mark.slow)],
+)  # fmt: skip
 @pytest.mark.parametrize(
     "lengths",
     [

@@ -47,6 +47,16 @@ KINDS = {
 }  # fmt: skip
 
 
+# For what the tasks share: one with a gradient cache, one of several labels, one of frames. The others repeat it.
+REPRESENTATIVE = ("align pooled", "multi-label", "frames")
+each_task = pytest.mark.parametrize("make", KINDS, indirect=True)
+some_tasks = pytest.mark.parametrize(
+    "make",
+    [name if name in REPRESENTATIVE else pytest.param(name, marks=pytest.mark.slow) for name in KINDS],
+    indirect=True,
+)
+
+
 @pytest.fixture(scope="module")
 def text(models, tmp_path_factory):
     """Embeddings of the captions by diffusion model."""
@@ -60,8 +70,14 @@ def text(models, tmp_path_factory):
     return {name: prepare(name) for name in ("sd", "xl")}
 
 
-@pytest.fixture(params=KINDS)
-def make(request, classed, few_steps, tmp_path, text):
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A folder of data sets, each of which is prepared once."""
+    return tmp_path_factory.mktemp("prepared")
+
+
+@pytest.fixture
+def make(request, classed, few_steps, tmp_path, text, prepared):
     settings_of, read_row, task_of, more = KINDS[request.param]
     pretrained = load_pretrained_encoder(few_steps["encoder"])
 
@@ -71,7 +87,7 @@ def make(request, classed, few_steps, tmp_path, text):
             given = {name: value for name, value in given.items() if name not in ("mask_time", "encoder_rate")}
         settings = settings_of(data=str(classed), output=str(tmp_path), **given)
         examples = read_examples(settings.data, read_row)
-        dataset = prepare_dataset(examples, tmp_path / "dataset", PreparationSettings(features=pretrained.features))
+        dataset = prepare_dataset(examples, prepared / request.param, PreparationSettings(features=pretrained.features))
         if task_of is None:
             embeddings = text["xl" if "pooled" in request.param else "sd"]
             task = AlignTask(settings, dataset, embeddings, torch.device("cpu"))
@@ -94,6 +110,7 @@ def assert_close(found, expected):
         torch.testing.assert_close(found[name], gradient, atol=1e-5, rtol=1e-3, msg=name)
 
 
+@each_task
 def test_the_gradient_of_a_batch_does_not_depend_on_its_micro_batches(make):
     loss, whole = gradients(make(chunk_s=1000.0, mask_time=0.2))
     for chunk_s in (0.01, 1.5):
@@ -118,6 +135,7 @@ def limit_memory(model, monkeypatch, is_full):
 
 
 @pytest.mark.parametrize("later", [False, True])
+@some_tasks
 def test_out_of_memory_halves_the_micro_batch_and_not_the_batch(make, monkeypatch, later):
     loss, whole = gradients(make())
     model = make()
@@ -133,6 +151,7 @@ def test_out_of_memory_halves_the_micro_batch_and_not_the_batch(make, monkeypatc
     assert sizes[-1] <= 2
 
 
+@some_tasks
 def test_a_clip_that_does_not_fit_at_all(make, monkeypatch):
     model = make()
     limit_memory(model, monkeypatch, lambda sizes: True)
@@ -152,6 +171,7 @@ def test_the_gradient_in_float16_is_that_of_the_loss_times_its_scale(make):
     assert difference < 0.1 * norm
 
 
+@some_tasks
 def test_other_errors_are_raised(make, monkeypatch):
     model = make()
     monkeypatch.setattr(model, "batch", lambda crops, **arguments: torch.zeros(2) @ torch.zeros(3))
@@ -164,6 +184,7 @@ def flat(prediction):
     return [torch.as_tensor(part) for part in parts]
 
 
+@each_task
 def test_predictions_are_in_order_and_do_not_depend_on_the_micro_batches(make):
     wide, narrow = make(chunk_s=1000.0), make(chunk_s=0.01)
     clips = [3, 0, 17, 5]
@@ -174,6 +195,7 @@ def test_predictions_are_in_order_and_do_not_depend_on_the_micro_batches(make):
             torch.testing.assert_close(part, single, atol=1e-5, rtol=1e-4)
 
 
+@some_tasks
 def test_estimating_the_cost_updates_nothing(make):
     model = make()
     before = {name: each.detach().clone() for name, each in model.optimizer.parameters.items()}
@@ -186,6 +208,7 @@ def test_estimating_the_cost_updates_nothing(make):
         assert parameter.grad is None
 
 
+@each_task
 def test_learning_rates_decay_with_the_layer(make):
     model = make(encoder_rate=0.1, layer_decay=0.5, learning_rate=0.8)
     peaks = {
@@ -202,6 +225,7 @@ def test_learning_rates_decay_with_the_layer(make):
         assert peaks[id(parameter)] == pytest.approx(0.8 if is_head else below), name
 
 
+@each_task
 def test_a_batch_carries_its_targets(make):
     model = make()
     crops = model.sampler.batch(0)

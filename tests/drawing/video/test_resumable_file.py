@@ -276,7 +276,7 @@ def test_a_folder_that_is_not_an_unfinished_film_is_not_touched(pipeline, sound,
     assert Path(f"{target}.part/thesis.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["pipeline", "xl"])
+@pytest.mark.parametrize("name", ["pipeline", pytest.param("xl", marks=pytest.mark.slow)])
 def test_memory_does_not_grow_with_the_length(request, name, tmp_path, target):
     pipeline = request.getfixturevalue(name)
     peaks = []

@@ -74,6 +74,7 @@ def test_transformers_loads_the_result_and_agrees(trained, classed):
     assert {each["label"]: each["score"] for each in labels} == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow  # tests/training/test_trainer.py continues an interrupted training to the same weights
 def test_a_kill_does_not_change_the_weights(trained, classed, few_steps, run, cache, tmp_path):
     output = tmp_path / "killed"
     settings = ClassifySettings(data=str(classed), output=str(output), checkpoint_every_s=0.0, **few_steps)
