@@ -97,6 +97,18 @@ def test_wrong_values_are_an_error_in_words(browser, changed, message):
     assert answer["error"].startswith(message)
 
 
+def test_a_call_is_answered_whatever_session_it_names(browser):
+    started = browser.start([browser.sound(), *VALUES], session_hash="mine").json()["event_id"]
+    assert "event: complete" in browser.http.get(f"/gradio_api/call/draw/{started}").text
+
+
+@pytest.mark.parametrize("path", ["call/draw/nothing", "queue/data?session_hash=nobody", "queue/data"])
+def test_results_that_nobody_asked_for_are_a_problem(browser, path, caplog):
+    answer = browser.http.get(f"/gradio_api/{path}")
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/session-not-found")
+    assert not caplog.records
+
+
 def test_missing_values_are_an_error_in_words(browser):
     event, answer = browser.draw([None])
     assert event == "error"

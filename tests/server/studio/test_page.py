@@ -9,7 +9,7 @@ gr = pytest.importorskip("gradio", reason="the studio needs gradio: pip install 
 from photism.server.engine.kinds import Drawing  # noqa: E402
 from photism.server.settings import LimitSettings  # noqa: E402
 from photism.server.studio.files import PageFiles  # noqa: E402
-from photism.server.studio.page import CSS, THEME, ModelDefaults, build_page, number_problem  # noqa: E402
+from photism.server.studio.page import CSS, THEME, ModelDefaults, build_page  # noqa: E402
 
 from .conftest import RANKER, Pipeline  # noqa: E402
 
@@ -50,24 +50,6 @@ def test_the_theme_downloads_nothing():
     assert "@import" not in css
     assert "url(" not in css.replace('url("data:', "")
     assert THEME._stylesheets == []
-
-
-@pytest.mark.parametrize(
-    ("value", "problem"),
-    [
-        (1, None),
-        (4.0, None),
-        (0, "must be at least 1; got 0"),
-        (5, "must be at most 4; got 5"),
-        ("3", 'must be a number; got "3"'),
-        (None, "must be a number; got null"),
-        (True, "must be a number; got true"),
-        (float("nan"), "must be a number; got NaN"),
-        ([1] * 1000, "must be a number; got [" + "1, " * 26 + "1"),
-    ],
-)
-def test_numbers_are_checked(value, problem):
-    assert number_problem(value, 1, 4) == problem
 
 
 def test_an_unexpected_error_is_logged_and_not_shown(tmp_path, monkeypatch, caplog):

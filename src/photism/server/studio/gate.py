@@ -58,13 +58,22 @@ class Gate:
         files: files of the page.
         visitors: learn whose connections were closed.
         functions: numbers of the events that the page has.
+        is_session: returns whether Gradio has messages for a session.
     """
 
     def __init__(
-        self, gradio: ASGIApp, services: Services, *, files: PageFiles, visitors: Visitors, functions: frozenset[int]
+        self,
+        gradio: ASGIApp,
+        services: Services,
+        *,
+        files: PageFiles,
+        visitors: Visitors,
+        functions: frozenset[int],
+        is_session: Callable[[str], bool],
     ) -> None:
         self._gradio, self._services = gradio, services
         self._files, self._visitors, self._functions = files, visitors, functions
+        self._is_session = is_session
 
     async def __call__(self, scope: Scope, path: str, receive: Receive, send: Send) -> None:
         """Answer a request of the page.
@@ -106,6 +115,9 @@ class Gate:
 
     async def _watch(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Send results on a connection, and cancel the work of its session if the visitor closes it before its end."""
+        if not self._is_session(session):  # for which Gradio would log a failure
+            title = detail = "Nothing was asked for in this session."
+            raise Problem(HTTPStatus.NOT_FOUND, "session-not-found", detail, title=title)
         is_complete = has_left = False
 
         async def receive_on() -> Message:
@@ -190,7 +202,8 @@ def event_of(body: Mapping[str, Any], path: str, functions: frozenset[int]) -> d
             problem = "is missing" if name not in body else "has a value that cannot be used"
             status = HTTPStatus.UNPROCESSABLE_ENTITY
             raise Problem(status, "invalid-field", f"{name} {problem}", field=name, remedy="See /gradio_api/info.")
-    return {name: body[name] for name in EVENT_FIELDS if body.get(name) is not None}
+    fields = ("data",) if path == CALL else EVENT_FIELDS  # or the session would have another name than its results
+    return {name: body[name] for name in fields if body.get(name) is not None}
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

@@ -123,7 +123,14 @@ class Mounted:
         draw = Studio(services, visitors, entry).draw
         page = build_page(draw, defaults, files, services.limits)
         gradio = await start(page, root_path=services.address.root_path)
-        return Gate(gradio, services, files=files, visitors=visitors, functions=frozenset(page.fns))
+        return Gate(
+            gradio,
+            services,
+            files=files,
+            visitors=visitors,
+            functions=frozenset(page.fns),
+            is_session=page.has_messages,
+        )
 
 
 def examples_folder() -> Path | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -16,6 +14,7 @@ from starlette.routing import Mount
 
 from photism.drawing.settings import DrawSettings
 from photism.server.engine.ticket import Cancelled
+from photism.server.studio.values import number_problem, text_problem
 from photism.settings import declarations
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger(__name__)
 
-MAX_TEXT = 10_000  # characters of a text
 MAX_SESSIONS = 100  # for which Gradio keeps the values of all controls
 SMALL_PIXELS = 256  # smaller images are enlarged without interpolation
 DECLARED = declarations(DrawSettings)
@@ -127,6 +125,10 @@ class Page(gr.Blocks):
                 each.clear()  # the storage removes files
         return {**answer, "data": self.files.without_folders(answer["data"], root_path or "")}
 
+    def has_messages(self, session: str) -> bool:
+        """Return whether there is, or may come, a result for a session."""
+        return session in self._queue.pending_messages_per_session
+
     def _checked(self, components: Sequence[Any], values: list[Any]) -> list[Any]:
         """Return the values of components, with paths in place of the names of files.
 
@@ -156,29 +158,6 @@ class Page(gr.Blocks):
         if problem is not None:
             raise gr.Error(f"{component.label} {problem}.", print_exception=False)
         return value
-
-
-def number_problem(value: Any, minimum: float | None, maximum: float | None) -> str | None:
-    """Return what is wrong with the value of a number or slider, or None."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return f"must be a number; got {shown(value)}"
-    if minimum is not None and value < minimum:
-        return f"must be at least {minimum:g}; got {value:g}"
-    if maximum is not None and value > maximum:
-        return f"must be at most {maximum:g}; got {value:g}"
-    return None
-
-
-def text_problem(value: Any) -> str | None:
-    """Return what is wrong with the value of a text or choice, or None."""
-    if isinstance(value, str) and len(value) <= MAX_TEXT:
-        return None
-    return f"must be a text of at most {MAX_TEXT} characters; got {shown(value)}"
-
-
-def shown(value: Any) -> str:
-    """Return the beginning of a value as JSON."""
-    return json.dumps(value)[:80]
 
 
 def build_page(
