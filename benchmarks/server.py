@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import subprocess
 import sys
 import tempfile
@@ -297,7 +298,7 @@ def started(port: int) -> Iterator[HttpServer]:
             process.wait(60)
         log.seek(0)
         lines = log.read().decode().splitlines()
-        errors = [line for line in lines if "Traceback" in line or '"level": "ERROR"' in line]
+        errors = [line for line in lines if json.loads(line)["level"] in ("error", "critical")]
         print(f"\n{len(lines)} lines of the log, {len(errors)} of them errors; exit status {process.returncode}")
 
 
