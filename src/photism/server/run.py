@@ -94,6 +94,7 @@ def run(
 
     def stop() -> None:
         registry.close()
+        services.reader.close()
         server.should_exit = True
 
     _raise_file_limit()

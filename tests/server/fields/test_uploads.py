@@ -8,6 +8,8 @@ import struct
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
 from io import BytesIO
+from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from photism.audio import download
 from photism.server.fields import form, upload
+from photism.server.fields.reader import RequestReader
 from photism.server.problems import Problem
 from tests.server.fields.conftest import DRAW, Server, recording
 
@@ -86,6 +89,41 @@ def test_an_announced_length_is_refused_before_a_byte_is_read(server: Server) ->
 def test_the_number_of_parts_and_the_size_of_texts_are_bounded(server: Server) -> None:
     problem = server.problem(data={"track": ["1"] * (form.MAX_PARTS + 1)}, files={"file": b""})
     assert (problem["status"], problem["detail"]) == (400, "the form has more than 1100 parts")
+
+
+def test_a_file_with_only_an_extended_file_name_is_a_problem(server: Server) -> None:
+    disposition = b"form-data; name=\"file\"; filename*=UTF-8''%C3%A9.wav"
+    body = b"--b\r\nContent-Disposition: " + disposition + b"\r\n\r\n" + recording() + b"\r\n--b--\r\n"
+    answer = server.post("/draw", content=body, headers={"content-type": "multipart/form-data; boundary=b"})
+    assert answer.status_code == 400
+    assert answer.json()["detail"] == "file has a filename*, and no filename"
+    assert 'filename="' in answer.json()["remedy"]
+
+
+def test_a_reader_that_closes_ends_what_it_reads(tmp_path: Path) -> None:
+    reader = RequestReader(lambda: tmp_path, max_upload_mb=1, max_seconds=1, max_long_seconds=1)
+
+    async def close_while_reading() -> None:
+        running, waiting = asyncio.Event(), Event()
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            loop.call_soon_threadsafe(running.set)
+            waiting.wait()
+
+        works = [asyncio.create_task(reader.run(work)) for _ in range(4)]
+        await running.wait()
+        reader.close()
+        waiting.set()
+        for each in works[2:]:  # those that wait for a thread
+            with pytest.raises(Problem) as refused:
+                await each
+            assert refused.value.name == "shutting-down"
+        with pytest.raises(Problem) as refused:
+            await reader.run(work)
+        assert refused.value.name == "shutting-down"
+
+    asyncio.run(close_while_reading())
 
 
 def test_texts_of_a_form_are_bounded(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -238,6 +238,29 @@ def test_a_stream_that_the_server_cuts_off_ends_and_is_logged(metrics, lines):
     assert (line["route"], line["status"]) == ("page", 200)
 
 
+def test_a_request_that_the_server_cuts_off_before_its_answer_gets_a_problem(metrics, lines):
+    sent = []
+
+    async def app(scope, receive, send):
+        await asyncio.Event().wait()
+
+    async def send(message):
+        sent.append(message)
+
+    async def cut_off():
+        scope = {"type": "http", "method": "POST", "path": "/v1/hear", "headers": [], "state": {}}
+        task = asyncio.create_task(RequestLog(app, metrics)(scope, None, send))
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    asyncio.run(cut_off())
+    assert sent[0]["status"] == 503
+    assert json.loads(sent[1]["body"])["type"] == "/problems/shutting-down"
+    (line,) = lines()
+    assert line["status"] == 503
+
+
 def test_a_websocket_that_is_refused_is_no_error_of_the_server(make_client, server_registry, lines):
     app = make_client(server_registry, max_live_per_client=1).app
     with served(app) as url, app.state.services.live.place("127.0.0.1"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import PurePosixPath
@@ -18,6 +19,8 @@ MAX_PARTS = 1100
 """Most fields and files of a form: the longest list, and one more of each field."""
 MAX_TEXT_BYTES = 16 * MEGABYTE
 """Size of all texts of a form together, which are held in memory."""
+EXTENDED_FILENAME = re.compile(rb";\s*filename\*\s*=", re.IGNORECASE)
+"""A file name as HTTP headers may have it, which the parser leaves out."""
 
 
 async def read_form(request: Request, boundary: bytes, uploads: Uploads) -> list[tuple[str, str | Upload]]:
@@ -102,6 +105,9 @@ class _Form:
         if b"name" not in options:
             raise invalid_body("a part of the form has no name", "Give each part a Content-Disposition with a name.")
         self._name = _decoded(options[b"name"], "the name of a part")
+        if b"filename" not in options and EXTENDED_FILENAME.search(self._disposition):
+            remedy = 'Send filename="…" in its Content-Disposition, in UTF-8; forms have no filename* (RFC 7578).'
+            raise invalid_body(f"{self._name} has a filename*, and no filename", remedy)
         if b"filename" in options:
             path, self._file = self._uploads.open()
             self.parts.append((self._name, Upload(path, _base_name(options[b"filename"]))))

@@ -18,7 +18,7 @@ from photism.errors import InputError, is_fault_of_input
 from photism.server.fields.decoding_process import DecodingProcesses, TooLongError
 from photism.server.fields.field_set import URL_SCHEMES
 from photism.server.fields.upload import MEGABYTE, Upload, Uploads, too_large
-from photism.server.problems import Problem, without_folders
+from photism.server.problems import Problem, shutting_down_problem, without_folders
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,19 +60,30 @@ class RequestReader:
         self._create, self.max_bytes = create, int(max_upload_mb * MEGABYTE)
         self.max_seconds, self.max_long_seconds = max_seconds, max_long_seconds
         self.allow_urls = allow_urls
+        self._is_closed = False
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="photism-decoding")
         self._decoding = DecodingProcesses(workers)
         self._downloads = ThreadPoolExecutor(MAX_DOWNLOADS, thread_name_prefix="photism-downloads")
 
     def close(self) -> None:
-        """End the threads and processes."""
+        """End the threads and processes; what waits for them or uses them ends as well."""
+        self._is_closed = True
         for pool in (self._pool, self._downloads):
             pool.shutdown(wait=False, cancel_futures=True)
         self._decoding.close()
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """Return the result of a function that runs in a decoding thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        """Return the result of a function that runs in a decoding thread.
+
+        Raises:
+            Problem: 503, the server is shutting down.
+        """
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        except BaseException:  # also of a file whose process was killed
+            if self._is_closed:
+                raise shutting_down_problem() from None
+            raise
 
     def uploads(self) -> Uploads:
         """Return the files of a new request, of which there are none yet."""

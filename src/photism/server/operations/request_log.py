@@ -24,7 +24,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from photism.server.answers.run import CLIENT_CLOSED_REQUEST
-from photism.server.problems import problem_for
+from photism.server.problems import problem_for, shutting_down_problem
 
 if TYPE_CHECKING:
     from photism.server.operations.metrics import Metrics
@@ -117,11 +117,14 @@ class RequestLog:
                 await problem.response(scope["path"])(scope, receive_and_note, send_and_note)
             elif scope["type"] == "websocket" and not exchange.has_ended:
                 await send_and_note({"type": "websocket.close", "code": INTERNAL_ERROR})
-        except asyncio.CancelledError:  # the server stops, and does not wait for a stream of the page
-            if not exchange.has_begun or scope["type"] == "websocket":
+        except asyncio.CancelledError:  # the server stops, and waits no longer
+            if exchange.has_begun and scope["type"] == "websocket":
                 raise
             with suppress(Exception):  # an answer of known length ends early
-                await send_and_note({"type": "http.response.body"})
+                if exchange.has_begun:
+                    await send_and_note({"type": "http.response.body"})
+                else:
+                    await shutting_down_problem().response(scope["path"])(scope, receive_and_note, send_and_note)
         finally:
             self._record(exchange, scope)
 
