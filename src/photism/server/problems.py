@@ -46,7 +46,7 @@ TITLES = {
     "internal": "The server failed; the request may be correct.",
 }
 """Titles of the types of problems; other types are those of HTTP statuses."""
-FOLDERS = re.compile(r"(?<![\w:/.~-])~?/(?:[^\s/'\";:,]+/)+")
+FOLDERS = re.compile(r"(?<![\w:/.~-])~?/(?:[^\s/'\";:,]+/)*(?=[^\s/'\";:,])")
 """Folders of an absolute path in a message."""
 
 
