@@ -1,16 +1,20 @@
 """The private folder of a server: modes, expiry, and removal after every kind of end."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from photism import InputError
+from photism.server import storage as module
 from photism.server.storage import PREFIX, Storage
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and locks are those of POSIX")
@@ -72,16 +76,16 @@ def test_it_lies_in_the_temporary_folder_of_the_system(tmp_path, monkeypatch):
 
 
 def test_results_expire_after_their_last_change(storage):
-    old, longer, written = (write(storage.new_result(".mp4", keep)) for keep in (None, 120, None))
-    for each in (old, longer, written):
-        age(each.parent, 61)
+    old, newer, written = (write(storage.new_result(".mp4")) for _ in range(3))
+    for each, seconds in ((old, 61), (newer, 59), (written, 61)):
+        age(each.parent, seconds)
     write(written.parent / "00000007.mp4")
     storage.sweep()
-    assert [each.exists() for each in (old, longer, written)] == [False, True, True]
+    assert [each.exists() for each in (old, newer, written)] == [False, True, True]
     assert not old.parent.exists()
-    age(longer.parent, 60)
+    age(newer.parent, 2)
     storage.sweep()
-    assert not longer.exists()
+    assert not newer.exists()
 
 
 def test_a_result_in_use_does_not_expire_and_has_its_whole_time_afterwards(storage):
@@ -127,6 +131,48 @@ def test_a_result_is_discarded(storage):
     assert list(storage.results.iterdir()) == []
     with storage.in_use(result):
         pass
+
+
+def test_requests_do_not_wait_while_a_result_of_gigabytes_is_removed(storage, monkeypatch):
+    old, other = (write(storage.new_result(".mp4")) for _ in range(2))
+    age(old.parent, 61)
+    removing, go_on, remove = Event(), Event(), shutil.rmtree
+
+    def remove_slowly(folder, **options):
+        removing.set()
+        assert go_on.wait(10)
+        remove(folder, **options)
+
+    def use_and_discard():
+        with storage.in_use(other):
+            pass
+        storage.discard(other)
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor(2) as threads:
+        patched.setattr(shutil, "rmtree", remove_slowly)
+        sweeping = threads.submit(storage.sweep)
+        assert removing.wait(10)
+        try:
+            threads.submit(use_and_discard).result(5)
+            assert list(storage.results.iterdir()) == []
+        finally:
+            go_on.set()
+        sweeping.result(10)
+
+
+def test_a_result_that_was_used_since_the_sweep_measured_it_stays(storage, monkeypatch):
+    result = write(storage.new_result(".mp4"))
+    age(result.parent, 61)
+    measure = module._last_change_and_size
+
+    def measure_then_use(entry):
+        measured = measure(entry)
+        with storage.in_use(result):
+            return measured
+
+    monkeypatch.setattr(module, "_last_change_and_size", measure_then_use)
+    storage.sweep()
+    assert result.exists()
 
 
 def test_links_are_removed_and_never_followed(storage, tmp_path):

@@ -4,6 +4,7 @@ TMPDIR/photism-server-XXXXXXXX/   mode 700, with an unpredictable name, locked a
     uploads/                      files of requests that are being answered
     results/TOKEN/result.mp4      a folder for each result
     page/                         what Gradio stores
+    removed/                      what is being removed
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -61,9 +62,9 @@ class Storage:
         _remove_abandoned(parent)
         self.folder, self._lock = _create_locked(parent)
         self.uploads, self.results, self.page = (self.folder / name for name in ("uploads", "results", "page"))
-        for each in (self.uploads, self.results, self.page):
+        self._removed = self.folder / "removed"
+        for each in (self.uploads, self.results, self.page, self._removed):
             _create_private(each)
-        self._keep_s: dict[Path, float] = {}
         self._in_use: Counter[Path] = Counter()
         self._guard = threading.Lock()
         self._closing = threading.Event()
@@ -92,16 +93,13 @@ class Storage:
         path.chmod(0o600)  # whatever the umask is
         return path
 
-    def new_result(self, suffix: str, keep_s: float | None = None) -> Path:
+    def new_result(self, suffix: str) -> Path:
         """Return the path of a file to be written, alone in a new folder in which a writer may store parts of it.
 
         Args:
             suffix: end of the file's name, such as ".mp4".
-            keep_s: seconds after the last change in the folder until it is removed; by default those of the storage.
         """
         folder = self.results / secrets.token_hex(16)
-        with self._guard:
-            self._keep_s[folder] = self.keep_s if keep_s is None else keep_s
         _create_private(folder)
         return folder / f"result{suffix}"
 
@@ -126,38 +124,41 @@ class Storage:
                     del self._in_use[folder]
 
     def discard(self, result: Path) -> None:
-        """Remove a result with everything in its folder now, used or not."""
+        """Take a result away now, used or not. The next sweep frees its space, as that may take long."""
         with self._guard:
-            self._remove(result.parent)
+            self._set_aside(result.parent)
 
     def sweep(self) -> None:
         """Remove what has expired, and then the oldest until the rest has at most `max_kept_bytes`.
 
-        The server calls it every few seconds.
+        The server calls it every few seconds. Only what is quick happens under the lock that requests wait for.
         """
-        now, kept, total = time.time(), [], 0
-        with self._guard:
-            for entry in (*self.results.iterdir(), *self.page.iterdir()):
-                changed, size = _last_change_and_size(entry)
-                if entry in self._in_use:
-                    total += size
-                elif now - changed >= self._keep_s.get(entry, self.keep_s):
-                    self._remove(entry)
-                else:
-                    kept.append((changed, size, entry))
-                    total += size
-            for _, size, entry in sorted(kept):
-                if total <= self.max_kept_bytes:
-                    break
-                self._remove(entry)
+        entries = (*self.results.iterdir(), *self.page.iterdir())
+        measured = sorted((*_last_change_and_size(entry), entry) for entry in entries)
+        now, total = time.time(), sum(size for _, size, _ in measured)
+        for changed, size, entry in measured:
+            if (now - changed >= self.keep_s or total > self.max_kept_bytes) and self._expire(entry, changed):
                 total -= size
+        for entry in self._removed.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
 
-    def _remove(self, entry: Path) -> None:
-        self._keep_s.pop(entry, None)
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
+    def _expire(self, entry: Path, changed: float) -> bool:
+        """Set an entry aside if it is not in use and was not since it was measured, and return whether it was."""
+        with self._guard, suppress(FileNotFoundError):  # its request has just removed it
+            if entry not in self._in_use and entry.lstat().st_mtime <= changed:
+                return self._set_aside(entry)
+        return False
+
+    def _set_aside(self, entry: Path) -> bool:
+        """Move an entry to where nobody finds it, and return whether it was there."""
+        try:
+            entry.rename(self._removed / secrets.token_hex(16))
+        except OSError:  # it was removed; on Windows, it is also open
+            return False
+        return True
 
     def _sweep_until_closed(self) -> None:
         while not self._closing.wait(min(SWEEP_S, max(self.keep_s / 4, 0.1))):
