@@ -32,6 +32,7 @@ TITLES = {
     "missing-field": "A required field is missing.",
     "unreadable-file": "A file cannot be read.",
     "too-large": "The body of the request is too large.",
+    "too-many-pixels": "The images of the request have too many pixels.",
     "too-long": "A recording is too long.",
     "invalid-input": "What was given cannot be used.",
     "model-not-found": "There is no such model.",

@@ -39,7 +39,7 @@ async def read(request: Request) -> None:
 
 
 def test_a_client_that_stops_sending_is_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload, "IDLE_S", 0.05)
+    monkeypatch.setattr(upload, "MAX_PAUSE_S", 0.05)
     sent = iter([BEGINNING])
 
     async def receive() -> dict[str, Any]:
@@ -179,6 +179,7 @@ def png(width: int, height: int) -> bytes:
 def test_an_image_bomb_is_refused(server: Server) -> None:
     problem = server.problem(files={"file": recording(), "image": png(30_000, 30_000)})
     assert (problem["field"], problem["allowed"]) == ("image", "at most 50 megapixels together")
+    assert problem["title"] == "The images of the request have too many pixels."
     twice = [("file", recording()), ("style", png(6000, 5000)), ("style", png(6000, 5000))]
     assert server.problem(files=twice)["field"] == "style"
 

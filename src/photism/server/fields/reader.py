@@ -197,7 +197,7 @@ def _read_image(name: str, path: Path, uploads: Uploads) -> Image:
         allowed = f"at most {uploads.max_pixels / 1e6:g} megapixels together"
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            "too-large",
+            "too-many-pixels",
             f"the images of a request must have {allowed}",
             field=name,
             allowed=allowed,
