@@ -18,7 +18,8 @@ from fastapi.testclient import TestClient
 from photism.audio.reading_settings import ReadingSettings
 from photism.drawing.settings import DrawSettings
 from photism.listening.transcription.decoding_options import TranscribeSettings
-from photism.server.fields.body import FileField, Given, RequestBody
+from photism.server.fields.body import Given, RequestBody
+from photism.server.fields.field_set import FileField
 from photism.server.fields.reader import RequestReader
 from photism.server.problems import install_handlers
 

@@ -31,8 +31,6 @@ from photism.server.fields.upload import Upload, Uploads
 from photism.server.problems import Problem, problem_for
 from photism.settings import setting, settings
 
-__all__ = ["FileField", "Given", "ModelChoice", "RequestBody"]
-
 Settings = TypeVar("Settings")
 MULTIPART, JSON = "multipart/form-data", "application/json"
 WAV_HEADER = b"RIFF\x18\2\0\0WAVEfmt \x10\0\0\0\1\0\1\0\xe8\3\0\0\xe8\3\0\0\1\0\x08\0data\xf4\1\0\0"
@@ -55,19 +53,20 @@ class Given:
         sounds: recordings by the names of file fields; a field that is not given has none.
         filenames: what the client calls its files, without folders, by the names of fields and in their order; by
             default the name of the field.
-        model: name of the model; None for the first of its kind.
-        fields: names of the fields that were given.
     """
 
     sounds: Mapping[str, tuple[SoundFile, ...]]
     filenames: Mapping[str, tuple[str, ...]]
-    model: str | None
-    fields: frozenset[str]
     _settings: Mapping[type, Any]
 
     def settings(self, kind: type[Settings]) -> Settings:
         """Return the settings of a class of the request's body."""
         return cast("Settings", self._settings[kind])
+
+    @property
+    def model(self) -> str | None:
+        """Name of the model; None for the first of its kind."""
+        return self.settings(ModelChoice).model
 
     @property
     def sound(self) -> SoundFile:
@@ -81,7 +80,6 @@ class RequestBody:
     Args:
         kinds: settings classes.
         files: recordings that are no settings, by the names of their fields.
-        has_model: whether the request may name a model.
         without: settings of these classes that the request cannot set.
         example: values of an example of the body, besides its required recordings.
     """
@@ -90,12 +88,11 @@ class RequestBody:
         self,
         *kinds: type,
         files: Mapping[str, FileField] | None = None,
-        has_model: bool = True,
         without: Collection[str] = (),
         example: Mapping[str, Any] | None = None,
     ) -> None:
         self._example = dict(example or {})
-        self.kinds = (*kinds, *((ModelChoice,) if has_model else ()))
+        self.kinds = (*kinds, ModelChoice)
         self.fields = FieldSet(self.kinds, files or {}, without=without)
 
     def openapi(self) -> dict[str, Any]:
@@ -121,7 +118,7 @@ class RequestBody:
             made = {kind: self._make(kind, values.settings) for kind in self.kinds}
         except InputError as error:
             raise problem_for(connection, error) from error
-        return self._given(values, {}, {}, made)
+        return Given({}, {}, made)
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncGenerator[Given]:
@@ -159,7 +156,7 @@ class RequestBody:
             values.settings[name] = await _read_files(self.fields.fields[name], saved[name], reader, reading, uploads)
         made = {kind: self._make(kind, values.settings) for kind in self.kinds}
         filenames = {name: tuple(each.filename or name for each in found) for name, found in saved.items()}
-        return self._given(values, sounds, filenames, made)
+        return Given(sounds, filenames, made)
 
     async def _values(self, request: Request, reader: RequestReader, uploads: Uploads) -> Values:
         """Return the values of settings, and the files, of a form or of JSON."""
@@ -188,16 +185,6 @@ class RequestBody:
         """Make the settings of a class."""
         own = (field for field in self.fields.fields.values() if field.kind is kind and field.name in values)
         return kind(**{field.setting: values[field.name] for field in own})
-
-    def _given(
-        self,
-        values: Values,
-        sounds: Mapping[str, tuple[SoundFile, ...]],
-        filenames: Mapping[str, tuple[str, ...]],
-        made: Mapping[type, Any],
-    ) -> Given:
-        model = made[ModelChoice].model if ModelChoice in made else None
-        return Given(sounds, filenames, model, frozenset(values.names), made)
 
 
 async def _read_files(

@@ -30,7 +30,7 @@ from photism.errors import InputError
 WORKER = "photism.server.fields.decoding_worker"
 MAX_DECODING_S = 120.0
 """Longest time that a file may take."""
-SECRETS = "PHOTISM_"
+PRIVATE_VARIABLES = "PHOTISM_"
 """Beginning of the names of environment variables that a decoder must not have."""
 
 
@@ -159,7 +159,7 @@ class _Process:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 cwd=Path(photism.__file__).parents[1],  # Python imports from there
-                env={name: value for name, value in os.environ.items() if not name.startswith(SECRETS)},
+                env={name: value for name, value in os.environ.items() if not name.startswith(PRIVATE_VARIABLES)},
                 start_new_session=True,  # Ctrl-C is for the server, which ends it
             )
         return self._process

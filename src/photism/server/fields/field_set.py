@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
 
-from photism.server.fields.schema import MAX_FILES, field_name, fields_of, file_schema, schema
+from photism.server.fields.schema import MAX_FILES, field_name, file_schema, schema, settings_fields
 from photism.server.fields.upload import Upload
-from photism.server.fields.values import form_value, json_value, shown
+from photism.server.fields.values import shown, value_of_form, value_of_json
 from photism.server.problems import Problem
 from photism.settings import PEER_WORDS, declarations
 
@@ -72,7 +72,7 @@ class FieldSet:
     """
 
     def __init__(self, kinds: Sequence[type], files: Mapping[str, FileField], *, without: Collection[str] = ()) -> None:
-        found = [field for kind in kinds for field in fields_of(kind) if field.setting not in without]
+        found = [field for kind in kinds for field in settings_fields(kind) if field.setting not in without]
         names = [*(field.name for field in found), *files]
         if len(set(names)) < len(names):
             raise TypeError(f"fields must have different names: {', '.join(names)}")
@@ -86,7 +86,7 @@ class FieldSet:
         """Return the JSON schema of a form, or of a JSON object."""
         properties: dict[str, Any] = {}
         for name, each in self.files.items():
-            whole = file_schema("recording", is_list=each.is_list, is_form=is_form)
+            whole = file_schema(is_list=each.is_list, is_form=is_form)
             properties[name] = {**whole, "description": each.description}
         properties |= {name: schema(field, is_form=is_form) for name, field in self.fields.items()}
         found: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": False}
@@ -106,7 +106,7 @@ class FieldSet:
             if value is None and (field.is_nullable if field else not self.files[name].is_required):
                 continue
             if field is not None and field.declaration.file is None:
-                values.settings[name] = json_value(field, value)
+                values.settings[name] = value_of_json(field, value)
                 continue
             is_list = isinstance(value, list) and self._is_list(name)
             given: list[Any] = cast("list[Any]", value) if is_list else [value]
@@ -141,7 +141,7 @@ class FieldSet:
         for name, found in values.files.items():
             self._check_count(name, len(found))
         for name, given in texts.items():
-            values.settings[name] = form_value(self.fields[name], given)
+            values.settings[name] = value_of_form(self.fields[name], given)
         self._check_required(values)
         return values
 

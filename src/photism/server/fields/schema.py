@@ -65,7 +65,7 @@ class Field:
         return f"a list, each {one}" if self.is_list else one
 
 
-def fields_of(kind: type) -> list[Field]:
+def settings_fields(kind: type) -> list[Field]:
     """Return the fields of a settings class, in the order of its settings.
 
     Raises:
@@ -121,7 +121,7 @@ def schema(field: Field, *, is_form: bool) -> dict[str, Any]:
     declared = field.declaration
     whole: dict[str, Any]
     if declared.file is not None:
-        whole = file_schema(declared.file, is_list=field.is_list, is_form=is_form)
+        whole = file_schema(is_list=field.is_list, is_form=is_form)
     else:
         one = _value_schema(field)
         least = {"minItems": 1} if field.is_required else {}  # an empty list has no part of a form
@@ -135,7 +135,7 @@ def schema(field: Field, *, is_form: bool) -> dict[str, Any]:
     return whole
 
 
-def file_schema(kind: str, *, is_list: bool, is_form: bool) -> dict[str, Any]:
+def file_schema(*, is_list: bool, is_form: bool) -> dict[str, Any]:
     """Return the JSON schema of a file, or of several: parts of a form, or base64 in JSON, where one may be no list."""
     if is_form:
         one = {"type": "string", "format": "binary", "contentMediaType": "application/octet-stream"}

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from photism.server.problems import Problem
 
 MEGABYTE = 10**6
-IDLE_S = 30.0
+MAX_PAUSE_S = 30.0
 """Longest time without a byte of the body."""
 MAX_BODY_S = 600.0
 """Longest time in which a body arrives."""
@@ -91,11 +91,11 @@ async def body_chunks(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
     while True:
         remaining_s = end_s - asyncio.get_running_loop().time()
         try:
-            chunk = await asyncio.wait_for(anext(chunks), min(IDLE_S, remaining_s))
+            chunk = await asyncio.wait_for(anext(chunks), min(MAX_PAUSE_S, remaining_s))
         except StopAsyncIteration:
             return
         except (TimeoutError, asyncio.TimeoutError):
-            detail = f"the body did not arrive within {MAX_BODY_S:g} s, or stopped for {IDLE_S:g} s"
+            detail = f"the body did not arrive within {MAX_BODY_S:g} s, or stopped for {MAX_PAUSE_S:g} s"
             raise Problem(HTTPStatus.REQUEST_TIMEOUT, "request-timeout", detail, remedy="Send it again.") from None
         count += len(chunk)
         if count > max_bytes:

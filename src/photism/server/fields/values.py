@@ -23,7 +23,7 @@ WRONG = object()
 """In place of a value that is not of a type."""
 
 
-def json_value(field: Field, value: Any) -> Any:
+def value_of_json(field: Field, value: Any) -> Any:
     """Return the value of a setting from a value of JSON.
 
     Raises:
@@ -36,7 +36,7 @@ def json_value(field: Field, value: Any) -> Any:
     return _parsed(field, _single(field, value, _of_json))
 
 
-def form_value(field: Field, texts: Sequence[str]) -> Any:
+def value_of_form(field: Field, texts: Sequence[str]) -> Any:
     """Return the value of a setting from the texts of a form's fields of its name.
 
     Raises:

@@ -115,14 +115,14 @@ class Mounted:
         await asyncio.to_thread(import_module, "gradio")  # which takes seconds
 
         from photism.server.studio.drawing import Studio
-        from photism.server.studio.page import ModelDefaults, build_page, start
+        from photism.server.studio.page import ModelDefaults, build_page, start_page
 
         entry = services.registry.find("drawing")
         defaults = await services.registry.run(entry, lambda drawing, _: ModelDefaults.of(drawing), Ticket("page"))
         files = PageFiles(services.storage.page.resolve(), examples_folder())
         draw = Studio(services, visitors, entry).draw
         page = build_page(draw, defaults, files, services.limits)
-        gradio = await start(page, root_path=services.address.root_path)
+        gradio = await start_page(page, root_path=services.address.root_path)
         return Gate(
             gradio,
             services,

@@ -209,7 +209,7 @@ def build_page(
     return page
 
 
-async def start(page: Page, *, root_path: str) -> ASGIApp:
+async def start_page(page: Page, *, root_path: str) -> ASGIApp:
     """Start Gradio's queue, and return the application that serves the page.
 
     Args:
