@@ -20,6 +20,22 @@ def test_cancelled_ticket_raises_at_the_next_report():
     assert ticket.progress == Progress("running", done=1, total=3)
 
 
+def test_a_work_may_end_while_it_is_cancelled():
+    class EndsMeanwhile(Ticket):
+        """A ticket whose work ends as soon as `cancel` has looked for the way to withdraw it."""
+
+        def __getattribute__(self, name):
+            found = super().__getattribute__(name)
+            if name == "_withdraw" and found is not None:
+                self.end()
+            return found
+
+    withdrawn, ticket = [], EndsMeanwhile()
+    ticket.enter(lambda: withdrawn.append(True))
+    ticket.cancel()
+    assert (withdrawn, ticket.is_cancelled) == ([True], True)
+
+
 def test_cancelled_is_not_reported_as_a_mistake_in_the_input():
     with pytest.raises(Cancelled), as_input_error("a recording cannot be read"):
         raise Cancelled

@@ -65,8 +65,9 @@ class Ticket:
     def cancel(self) -> None:
         """Cancel the request, from any thread: queued work never begins, running work ends at its next report."""
         self._cancelled.set()
-        if self._withdraw is not None:
-            self._withdraw()
+        withdraw = self._withdraw  # which the end of the work sets to None, maybe at this moment
+        if withdraw is not None:
+            withdraw()
 
     def check(self) -> None:
         """Raise an error if the request was cancelled.
@@ -93,8 +94,9 @@ class Ticket:
             Cancelled: the job was cancelled.
         """
         self.check()
-        if self._run_requests is not None:
-            self._run_requests()
+        run_requests = self._run_requests
+        if run_requests is not None:
+            run_requests()
             self.check()
 
     async def updates(self) -> AsyncIterator[Progress]:
@@ -131,8 +133,9 @@ class Ticket:
     def step(self) -> None:
         """Raise an error if the request was cancelled, and let quick requests that wait run in between."""
         self.check()
-        if self._run_quick is not None:
-            self._run_quick()
+        run_quick = self._run_quick
+        if run_quick is not None:
+            run_quick()
 
     def publish(self, progress: Progress) -> None:
         """Change the progress, and wake up whoever waits for that."""
