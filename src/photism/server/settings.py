@@ -260,10 +260,16 @@ SECRETS = {"token": TOKEN_VARIABLE, "password": PASSWORD_VARIABLE}
 class LimitSettings:
     """Limits of requests and of what the server keeps."""
 
-    max_queue: int = setting(64, "Requests that may wait for one model; further ones are answered 503.", minimum=1)
+    max_queue: int = setting(
+        64,
+        "Requests that may wait for one model, and, counted by themselves, films and transcripts of more than "
+        "--max-seconds; further ones are answered 503.",
+        minimum=1,
+    )
     max_wait_s: float = setting(
         60,
-        "Time that a request may wait for its model; then it is answered 503.",
+        "Time that a request may wait for its model; then it is answered 503. Films and transcripts of more than "
+        "--max-seconds wait as long as necessary.",
         above=0,
         unit="seconds",
         flag="--max-wait",

@@ -225,6 +225,67 @@ def test_a_full_queue_refuses_with_the_time_to_wait(make):
     assert registry.lanes[entry].counts.refused == 1
 
 
+def test_quick_requests_count_with_the_others_and_jobs_by_themselves(make):
+    registry = make(max_queue=2)
+    entry = registry.find("classifier")
+
+    async def scenario():
+        held = Held()
+        tasks = [asyncio.create_task(registry.run(entry, held, Ticket("anna")))]
+        await until(held.begun.is_set)
+        for work, is_job in (
+            (partial(append, 1), False),
+            (batchable(2, is_quick=True), False),
+            (partial(append, 3), True),
+            (partial(append, 4), True),
+        ):
+            tasks.append(asyncio.create_task(registry.run(entry, work, Ticket("ben", is_job=is_job))))
+        await until(lambda: registry.lanes[entry].queued == 4)
+        refused = []
+        for work, is_job in ((partial(append, 5), False), (batchable(6, is_quick=True), False), (append, True)):
+            with pytest.raises(Busy) as error_info:
+                await registry.run(entry, work, Ticket("carl", is_job=is_job))
+            refused.append((error_info.value.detail.rpartition(" ")[2], error_info.value.headers["Retry-After"]))
+        held.may_end.set()
+        await asyncio.gather(*tasks)
+        return refused
+
+    # Of an estimated 5 s each: the request that runs and two that wait, or two jobs that wait.
+    assert run(scenario()) == [("requests.", "15"), ("requests.", "15"), ("jobs.", "10")]
+
+
+def test_time_is_counted_once_for_batches_and_for_works_within_others(make):
+    registry = make()
+    entry = registry.find("classifier")
+
+    async def scenario():
+        begun, may_go_on = threading.Event(), threading.Event()
+
+        def film(model, ticket):
+            begun.set()
+            may_go_on.wait(LONG_S)
+            ticket.give_way()
+
+        def compute(model, items, ticket):
+            time.sleep(0.05)
+            return items
+
+        began_at = time.monotonic()
+        tickets = [Ticket("anna", is_job=True), *(Ticket(str(number)) for number in range(4))]
+        tasks = [asyncio.create_task(registry.run(entry, film, tickets[0]))]
+        await until(begun.is_set)
+        work = Batchable("key", 0, lambda model: 0.25, compute)
+        tasks += [asyncio.create_task(registry.run(entry, work, ticket)) for ticket in tickets[1:]]
+        await until(lambda: registry.lanes[entry].queued == 4)
+        may_go_on.set()
+        await asyncio.gather(*tasks)
+        return time.monotonic() - began_at, tickets
+
+    duration_s, tickets = run(scenario())
+    assert 0.05 <= registry.lanes[entry].counts.computed_s <= duration_s
+    assert all(ticket.computed_s >= 0.05 for ticket in tickets)
+
+
 def test_a_work_that_waits_for_too_long_is_refused_and_one_that_runs_is_not(make):
     registry = make(max_wait_s=0.02)
     entry = registry.find("classifier")
@@ -465,6 +526,46 @@ def test_a_model_that_is_held_stays_in_memory(make, loader, monkeypatch):
 
     run(scenario())
     assert registry.lanes[first].counts.loads == 1
+
+
+def test_a_model_that_is_held_while_it_is_being_unloaded_stays(make, monkeypatch):
+    registry = make()
+    entry = registry.find("classifier")
+    run(registry.run(entry, partial(append, 0), Ticket()))
+    lane = registry.lanes[entry]
+    notify = lane._condition.notify
+
+    def hold_first(count=1):
+        """Hold the model just before its thread learns that it must unload it."""
+        monkeypatch.setattr(lane._condition, "notify", notify)
+        held.__enter__()
+        notify(count)
+
+    held = lane.hold()
+    monkeypatch.setattr(lane._condition, "notify", hold_first)
+    lane.unload()
+    assert run(registry.run(entry, partial(append, 1), Ticket())) == [0, 1]
+    held.__exit__(None, None, None)
+    assert lane.counts.loads == 1
+
+
+def test_models_that_are_not_used_leave_while_memory_is_short(make, loader, monkeypatch):
+    monkeypatch.setattr(registry_module, "WATCH_S", 0.01)
+    registry = make()
+    entry = registry.find("classifier")
+    is_short = threading.Event()
+    monkeypatch.setattr(registry_module, "is_memory_short", is_short.is_set)
+
+    async def scenario():
+        await registry.run(entry, partial(append, 0), Ticket())
+        is_short.set()
+        await asyncio.sleep(0.05)
+        assert registry.lanes[entry].is_loaded  # it was used a moment ago
+        registry.lanes[entry].used_at -= registry_module.UNUSED_S
+        await until(lambda: not registry.lanes[entry].is_loaded)
+
+    run(scenario())
+    assert loader.loaded[0]() is None
 
 
 def test_models_that_are_not_used_make_room_least_recently_used_first(make, loader, monkeypatch):

@@ -49,7 +49,7 @@ class LaneCounts:
         loads: how often the model was loaded.
         unloads: how often the model was unloaded.
         waited_s: seconds in the queue, of all works together.
-        computed_s: seconds in the owner's thread, of all works together.
+        computed_s: seconds in which the owner's thread has run works or loaded the model.
     """
 
     begun: int = 0
@@ -69,7 +69,7 @@ class Lane:
     Args:
         name: name of the model, for messages.
         load: loads the model.
-        max_queue: number of requests that may wait, and of jobs.
+        max_queue: number of requests that may wait, quick and others together, and number of jobs that may.
         idle_s: seconds without a work after which the model is unloaded.
         make_room: called before the model is loaded, with whether memory has run out; unloads other models.
         shows_errors: raise the error of a model that cannot be loaded; by default it is only logged, as it may name
@@ -100,7 +100,8 @@ class Lane:
         self._model: Any = None
         self._must_unload = self._is_closed = False
         self._holders = 0
-        self._mean_s: float | None = None
+        self._mean_s: dict[bool, float] = {}  # mean duration of jobs (True) and of requests (False)
+        self._counted_at = 0.0  # up to when `computed_s` is counted
 
     @property
     def queued(self) -> int:
@@ -117,38 +118,31 @@ class Lane:
         """Whether the model is in memory."""
         return self._model is not None
 
-    @property
-    def retry_s(self) -> int:
-        """Estimated seconds, at least 1, until the works that wait now are done."""
-        mean_s = FIRST_ESTIMATE_S if self._mean_s is None else self._mean_s
-        return min(max(1, ceil(mean_s * (self.queued + self.running))), MAX_RETRY_S)
-
     def submit(self, compute: Callable[[Any, Ticket], Any] | Batchable[Any, Any], ticket: Ticket) -> Work:
         """Add a work to the queue.
 
         Raises:
             Busy: the queue is full.
-            Cancelled: the ticket is cancelled, or the server is shutting down.
+            Cancelled: the server is shutting down. If the ticket is cancelled, the future of the work raises it.
         """
         work = Work(compute, ticket)
         work.future.set_running_or_notify_cancel()
         with self._condition:
             if self._is_closed:
                 raise Cancelled
-            queue = self._queue_of(work)
-            if len(queue) >= self._max_queue:
+            if self._count_waiting(is_job=ticket.is_job) >= self._max_queue:
                 self.counts.refused += 1
                 waiting = "jobs" if ticket.is_job else "requests"
                 detail = f"The queue of the model {self.name} is full; it has room for {self._max_queue} {waiting}."
-                raise Busy(detail, self.retry_s)
-            queue.put(ticket.client, work)
+                raise Busy(detail, self._retry_s(is_job=ticket.is_job))
+            self._queue_of(work).put(ticket.client, work)
             ticket.enter(partial(self._withdraw, work, Cancelled()))
             if self._thread is None:
                 self._thread = Thread(target=self._own, name=f"photism-{self.name}", daemon=True)
                 self._thread.start()
             self._must_unload = False
             self._report_positions()
-            self._condition.notify()
+            self._condition.notify_all()
         if ticket.is_cancelled:  # meanwhile
             self._withdraw(work, Cancelled())
         return work
@@ -157,15 +151,20 @@ class Lane:
         """Take a work that has waited for too long out of the queue; do nothing if it has begun."""
         waited_s = time.monotonic() - work.queued_at
         detail = f"The request has waited {waited_s:.0f} s for the model {self.name}, as long as it may."
-        self._withdraw(work, Busy(detail, self.retry_s))
+        with self._condition:
+            retry_s = self._retry_s(is_job=work.ticket.is_job)
+        self._withdraw(work, Busy(detail, retry_s))
 
     def unload(self) -> None:
         """Unload the model if no work uses or awaits it, and wait until its memory is given back."""
         with self._condition:
             thread = self._thread
             self._must_unload = self.is_loaded and not (self.queued or self._running or self._holders)
-            self._condition.notify()
             if not self._must_unload or thread is None:
+                return
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: not self._must_unload, UNLOAD_S)
+            if self._thread is thread:  # the model is in use again
                 return
         thread.join(UNLOAD_S)
 
@@ -174,19 +173,21 @@ class Lane:
         """Keep the model in memory, once it is loaded, until the end of the block."""
         with self._condition:
             self._holders += 1
+            self._must_unload = False
+            self._condition.notify_all()
         try:
             yield
         finally:
             with self._condition:
                 self._holders -= 1
-                self._condition.notify()  # the time without a work begins again
+                self._condition.notify_all()  # the time without a work begins again
 
     def close(self) -> None:
         """Cancel all works, refuse further ones, and let the thread end."""
         with self._condition:
             self._is_closed = True
             works = [*self._jobs, *self._requests, *self._quick, *self._running]
-            self._condition.notify()
+            self._condition.notify_all()
         for work in works:
             work.ticket.cancel()
 
@@ -199,6 +200,14 @@ class Lane:
 
     def _queue_of(self, work: Work) -> FairQueue[Work]:
         return self._jobs if work.ticket.is_job else self._quick if work.is_quick else self._requests
+
+    def _count_waiting(self, *, is_job: bool) -> int:
+        return len(self._jobs) if is_job else len(self._requests) + len(self._quick)
+
+    def _retry_s(self, *, is_job: bool) -> int:
+        """Return the estimated seconds, at least 1, until the jobs, or the requests, that are here now are done."""
+        works = self._count_waiting(is_job=is_job) + sum(work.ticket.is_job == is_job for work in self._running)
+        return min(max(1, ceil(self._mean_s.get(is_job, FIRST_ESTIMATE_S) * works)), MAX_RETRY_S)
 
     def _withdraw(self, work: Work, error: BaseException) -> None:
         """End a work that waits with an error."""
@@ -222,6 +231,7 @@ class Lane:
         """Run works until the model is not used any more, then unload it."""
         trim_at = time.monotonic() + TRIM_S
         while (work := self._next()) is not None:
+            self._counted_at = time.monotonic()
             self._run(work)
             del work  # with the waveforms that it refers to, before the next one is awaited
             if time.monotonic() >= trim_at:
@@ -239,6 +249,7 @@ class Lane:
                     self.counts.unloads += self.is_loaded
                     self._model = self._thread = None
                     self._must_unload = False
+                    self._condition.notify_all()
                     return None
             # The longer ones give way to the others, which therefore need not come before them.
             work = next(queue for queue in (self._jobs, self._requests, self._quick) if len(queue)).take()
@@ -247,6 +258,7 @@ class Lane:
 
     def _run_waiting(self, queue: FairQueue[Work]) -> None:
         """Run the works that wait now in a queue, while another one gives way to them."""
+        self._count_time()
         last = self.counts.begun + len(queue)
         while self.counts.begun < last:
             with self._condition:
@@ -283,9 +295,10 @@ class Lane:
             ticket.report(0, 0)
             computing_at = time.monotonic()
             outcomes = compute_together(works, self._model, ticket)
-            self._estimate(ticket, (time.monotonic() - computing_at) / len(works))
+            self._estimate(work.ticket, (time.monotonic() - computing_at) / len(works))
         except BaseException as error:  # whoever awaits the works gets it
             outcomes = [error] * len(works)
+        self._count_time()
         computed_s = time.monotonic() - begun_at
         with self._condition:
             self._running = [each for each in self._running if each not in works]
@@ -322,14 +335,18 @@ class Lane:
         self.counts.loads += 1
 
     def _estimate(self, ticket: Ticket, computed_s: float) -> None:
-        if not ticket.is_job:
-            mean_s = computed_s if self._mean_s is None else self._mean_s
-            self._mean_s = mean_s + SMOOTHING * (computed_s - mean_s)
+        mean_s = self._mean_s.get(ticket.is_job, computed_s)
+        self._mean_s[ticket.is_job] = mean_s + SMOOTHING * (computed_s - mean_s)
+
+    def _count_time(self) -> None:
+        """Count the time since the last call, once for works that run together or within another."""
+        now = time.monotonic()
+        self.counts.computed_s += now - self._counted_at
+        self._counted_at = now
 
     def _count(self, ticket: Ticket, outcome: Any, computed_s: float) -> None:
         self.used_at, ticket.computed_s, counts = time.monotonic(), computed_s, self.counts
         counts.waited_s += ticket.waited_s
-        counts.computed_s += computed_s
         if isinstance(outcome, Cancelled):
             counts.cancelled += 1
         elif isinstance(outcome, BaseException):

@@ -10,7 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from os.path import isdir
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
 from photism.cancellation import Cancelled
@@ -23,6 +23,12 @@ from photism.server.problems import Problem
 from photism.server.settings import LimitSettings
 
 Result = TypeVar("Result")
+
+WATCH_S = 15.0
+"""Time after which it is checked again whether memory is short."""
+UNUSED_S = 60.0
+"""Time without a work after which a model is unloaded while memory is short, also if no other model is loaded: one that
+is used now and then is not loaded each time."""
 
 
 class ModelRegistry:
@@ -50,7 +56,8 @@ class ModelRegistry:
         self._lanes: dict[ModelEntry, Lane] = {}
         self._folders: dict[tuple[str, Path], ModelEntry] = {}
         self._lock = Lock()
-        self._is_closed = False
+        self._closing = Event()
+        self._watch: Thread | None = None
 
     @property
     def lanes(self) -> Mapping[ModelEntry, Lane]:
@@ -122,7 +129,7 @@ class ModelRegistry:
     def close(self, timeout_s: float = 0.0) -> bool:
         """Cancel all works and end the threads; return whether they ended in time."""
         with self._lock:
-            self._is_closed = True
+            self._closing.set()
             lanes = tuple(self._lanes.values())
         for lane in lanes:
             lane.close()
@@ -140,8 +147,11 @@ class ModelRegistry:
 
     def _lane(self, entry: ModelEntry) -> Lane:
         with self._lock:
-            if self._is_closed:
+            if self._closing.is_set():
                 raise Cancelled
+            if self._watch is None:
+                self._watch = Thread(target=self._watch_memory, name="photism-memory", daemon=True)
+                self._watch.start()
             if entry not in self._lanes:
                 self._lanes[entry] = Lane(
                     entry.name,
@@ -153,15 +163,21 @@ class ModelRegistry:
                 )
             return self._lanes[entry]
 
-    def _make_room(self, is_out: bool) -> None:
+    def _watch_memory(self) -> None:
+        """Unload models that were not used for some time whenever memory is short, until the registry is closed."""
+        while not self._closing.wait(WATCH_S):
+            self._make_room(False, unused_s=UNUSED_S)
+
+    def _make_room(self, is_out: bool, unused_s: float = 0.0) -> None:
         """Unload models that are not used, the least recently used first, while memory is short.
 
         Args:
             is_out: whether memory has run out, so that all of them are unloaded.
+            unused_s: seconds for which they must not have been used.
         """
         with self._lock:
             lanes = sorted(self._lanes.values(), key=lambda lane: lane.used_at)
         for lane in lanes:
-            if not is_out and not is_memory_short():
-                return
+            if time.monotonic() - lane.used_at < unused_s or not (is_out or is_memory_short()):
+                return  # the others were used later
             lane.unload()

@@ -116,7 +116,7 @@ class _ModelCollector(Collector):
                 "photism_waited_seconds", "Time that requests waited for a model, all together.", labels=labels
             ),
             "computed_s": CounterMetricFamily(
-                "photism_computed_seconds", "Time that requests used a model, all together.", labels=labels
+                "photism_computed_seconds", "Time in which a model was used or loaded.", labels=labels
             ),
         }
         works = CounterMetricFamily("photism_works", "Requests to a model by their end.", labels=[*labels, "outcome"])
