@@ -254,3 +254,18 @@ def test_a_folder_that_is_removed_before_it_is_locked_is_replaced(tmp_path, monk
 def test_without_a_writable_folder_the_error_says_what_to_do(tmp_path):
     with pytest.raises(InputError, match=r"no temporary folder can be created in .*missing .*; set TMPDIR to a folder"):
         Storage(keep_s=60, parent=tmp_path / "missing")
+
+
+def test_two_threads_may_close_it_at_once(storage, monkeypatch):
+    close, closed = os.close, []
+
+    def close_and_meet_the_other(descriptor: int) -> None:
+        closed.append(descriptor)
+        if len(closed) == 1:
+            storage.close()
+        close(descriptor)
+
+    shutil.rmtree(storage.folder)  # so that nothing but the lock is closed
+    monkeypatch.setattr(os, "close", close_and_meet_the_other)
+    storage.close()
+    assert len(closed) == 1

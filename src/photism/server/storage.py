@@ -82,9 +82,9 @@ class Storage:
         for _ in range(REMOVALS):
             if self.folder.exists():
                 shutil.rmtree(self.folder, ignore_errors=True)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        lock, self._lock = self._lock, None  # at once: the thread that ends the process may close it meanwhile
+        if lock is not None:
+            os.close(lock)
 
     def new_upload(self) -> Path:
         """Create an empty file, mode 600, for a file of a request."""
