@@ -69,7 +69,6 @@ def _full(status: HTTPStatus, present: str, remedy: str) -> Problem:
         status,
         "too-many-live-connections",
         f"No further live connection can be opened: {present}.",
-        title="There are too many live connections.",
         remedy=remedy,
         headers={"Retry-After": "10"},
     )

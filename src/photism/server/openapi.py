@@ -9,11 +9,10 @@ from typing import Any
 from fastapi import FastAPI
 
 from photism.server.answers.accept import EVENT_STREAM
+from photism.server.paths import HEALTH_PATH
 from photism.server.problems import MEDIA_TYPE, TITLES
 from photism.server.settings import AccessSettings
 
-OPEN_PATHS = ("/health",)
-"""Endpoints that demand no secret."""
 DESCRIPTION = """\
 Pictures, films, labels, transcripts and vectors of recordings, and sound from text. Fields have the names of the \
 command line's flags.
@@ -140,7 +139,7 @@ def _complete(description: dict[str, Any], access: AccessSettings) -> None:
             if "content" not in responses.get(str(int(status)), {}):
                 responses[str(int(status))] = _problem(status, text)
         if not access.is_open:
-            operation["security"] = [] if path in OPEN_PATHS else [{name: []} for name in SECURITY_SCHEMES]
+            operation["security"] = [] if path == HEALTH_PATH else [{name: []} for name in SECURITY_SCHEMES]
 
 
 def _problem(status: HTTPStatus, text: str) -> dict[str, Any]:

@@ -17,14 +17,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from photism.errors import InputError
+from photism.server.paths import is_openai
 from photism.settings import SettingError
 
 LOGGER = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
-OPENAI_PATHS = ("/v1/audio/", "/v1/models")
-"""Endpoints with OpenAI's paths, whose problems also have the error object that OpenAI's clients show."""
 TITLES = {
     "invalid-body": "The body of the request cannot be read.",
     "invalid-field": "A field has a value that cannot be used.",
@@ -43,6 +43,21 @@ TITLES = {
     "cancelled": "The film was cancelled.",
     "too-many-films": "The client has too many films.",
     "expired": "The result was deleted after its time.",
+    "unauthorized": "The request has no valid token or password.",
+    "forbidden": "This is not for everybody.",
+    "cross-origin": "Other sites may not send requests.",
+    "unknown-host": "The server does not have this name.",
+    "file-not-found": "There is no such file.",
+    "too-many-requests": "The client has sent too many requests.",
+    "too-many-connections": "There are too many connections.",
+    "too-many-live-connections": "There are too many live connections.",
+    "too-far-ahead": "Samples arrive faster than they are processed.",
+    "invalid-samples": "A message ends in the middle of a sample.",
+    "invalid-message": "A message cannot be used.",
+    "idle": "The client has sent nothing for too long.",
+    "client-closed-request": "The client closed the connection.",
+    "busy": "The server is busy.",
+    "model-unavailable": "A model cannot be loaded.",
     "shutting-down": "The server is shutting down.",
     "internal": "The server failed; the request may be correct.",
 }
@@ -61,7 +76,6 @@ class Problem(Exception):
         field: name of the field of the request.
         allowed: what the field may be.
         remedy: what to do.
-        title: title of the type, if it is not one of `TITLES`.
         headers: further headers of the response.
     """
 
@@ -74,13 +88,12 @@ class Problem(Exception):
         field: str | None = None,
         allowed: str | None = None,
         remedy: str | None = None,
-        title: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.name, self.detail = status, name, detail
         self.field, self.allowed, self.remedy = field, allowed, remedy
-        self.title = title or TITLES.get(name) or f"{HTTPStatus(status).phrase}."
+        self.title = TITLES.get(name) or f"{HTTPStatus(status).phrase}."
         self.headers = dict(headers or {})
 
     @property
@@ -100,17 +113,17 @@ class Problem(Exception):
             "remedy": self.remedy,
         }
 
-    def content(self, path: str) -> dict[str, Any]:
-        """Return the JSON object that answers a request for a path."""
+    def content(self, scope: Scope) -> dict[str, Any]:
+        """Return the JSON object that answers a request or WebSocket."""
         content = self.as_dict()
-        if any(each in path for each in OPENAI_PATHS):  # which a root path may precede
+        if is_openai(scope):
             type_ = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
             content["error"] = {"message": self.message, "type": type_, "param": self.field, "code": self.name}
         return content
 
-    def response(self, path: str) -> Response:
-        """Return the response to a request for a path."""
-        return JSONResponse(self.content(path), self.status, self.headers, media_type=MEDIA_TYPE)
+    def response(self, scope: Scope) -> Response:
+        """Return the response to a request or WebSocket."""
+        return JSONResponse(self.content(scope), self.status, self.headers, media_type=MEDIA_TYPE)
 
 
 def problem_of(error: InputError, names: Mapping[str, str], allowed: Mapping[str, str]) -> Problem:
@@ -138,7 +151,6 @@ def shutting_down_problem() -> Problem:
         HTTPStatus.SERVICE_UNAVAILABLE,
         "shutting-down",
         "The server is shutting down.",
-        title="The server is shutting down.",
         remedy="Send the request again when the server has been restarted.",
         headers={"Retry-After": "10"},
     )
@@ -179,14 +191,14 @@ def problem_for(connection: HTTPConnection, error: Exception) -> Problem:
 
 
 async def _error(request: Request, error: Exception) -> Response:
-    return problem_for(request, error).response(request.url.path)
+    return problem_for(request, error).response(request.scope)
 
 
 async def _invalid_parameters(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     name = str(first["loc"][-1])
     problem = Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-field", f"{name}: {first['msg']}", field=name)
-    return problem.response(request.url.path)
+    return problem.response(request.scope)
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
@@ -199,7 +211,7 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
         detail, remedy = f"{request.method} is not a method of this endpoint.", f"Use {headers['Allow']}."
     name = phrase.lower().replace(" ", "-")
     problem = Problem(error.status_code, name, detail, remedy=remedy, headers=headers)
-    return problem.response(request.url.path)
+    return problem.response(request.scope)
 
 
 def _methods(request: Request) -> list[str]:

@@ -173,14 +173,16 @@ def test_ignored_signals_stay_ignored():
         signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.parametrize("kind", ["http", "websocket"])
-def test_refused_connections_are_closed(kind):
+@pytest.mark.parametrize(
+    ("kind", "path"), [("http", "/v1/draw"), ("websocket", "/v1/live"), ("http", "/v1/models/a/health")]
+)
+def test_refused_connections_are_closed(kind, path):
     sent = []
 
     async def send(message):
         sent.append(message)
 
-    scope = {"type": kind, "path": "/v1/draw", "headers": [], "extensions": {"websocket.http.response": {}}}
+    scope = {"type": kind, "path": path, "headers": [], "extensions": {"websocket.http.response": {}}}
     asyncio.run(RefuseWhileStopping(None, SimpleNamespace(is_stopping=True))(scope, None, send))
     assert sent[0]["type"].endswith("http.response.start")
     assert sent[0]["status"] == 503

@@ -6,6 +6,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from photism.server.access.client import RESPONSE_STARTS
+from photism.server.paths import is_api
 
 CONTENT_POLICY = "; ".join(
     (
@@ -51,7 +52,7 @@ class AnswerHeadersMiddleware:
                     del headers[name]
                 for name, value in HEADERS.items():
                     headers[name] = value
-                if "/v1/" in scope["path"]:
+                if is_api(scope):
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 

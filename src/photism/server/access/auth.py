@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from photism.server.access.rate_limit import RateLimiter, too_many
-from photism.server.access.root_path import route_path
+from photism.server.paths import HEALTH_PATH, METRICS_PATH, route_path
 from photism.server.problems import Problem
 from photism.server.settings import AccessSettings
 
@@ -45,7 +45,7 @@ class AuthMiddleware:
             problem = self._problem(scope)
             _remove_secrets(scope)
             if problem is not None:
-                app = problem.response(scope["path"])
+                app = problem.response(scope)
                 if problem.status == HTTPStatus.UNAUTHORIZED:
                     for challenge in CHALLENGES:  # a header each: browsers do not separate them
                         app.headers.append("WWW-Authenticate", challenge)
@@ -53,10 +53,10 @@ class AuthMiddleware:
 
     def _problem(self, scope: Scope) -> Problem | None:
         path, is_local, client = route_path(scope), scope["state"]["is_local"], scope["state"]["client"]
-        if path == "/health" or (path == "/metrics" and is_local):
+        if path == HEALTH_PATH or (path == METRICS_PATH and is_local):
             return None
         if not self._secrets:
-            return _forbidden() if path == "/metrics" else None
+            return _forbidden() if path == METRICS_PATH else None
         given = _given_secret(scope)
         if given is None:
             return _unauthorized("The server demands a token or a password.")
@@ -100,7 +100,6 @@ def _unauthorized(detail: str) -> Problem:
         HTTPStatus.UNAUTHORIZED,
         "unauthorized",
         detail,
-        title="The request has no valid token or password.",
         remedy="Send the header `Authorization: Bearer TOKEN`, or HTTP Basic with the password.",
     )
 
@@ -110,6 +109,5 @@ def _forbidden() -> Problem:
         HTTPStatus.FORBIDDEN,
         "forbidden",
         "Without a token or password, the metrics are for the server's own machine.",
-        title="This is not for everybody.",
         remedy="Start the server with --token.",
     )

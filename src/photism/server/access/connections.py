@@ -84,9 +84,8 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
         HTTPStatus.SERVICE_UNAVAILABLE,
         "too-many-connections",
         "The server has as many connections as it can have.",
-        title="There are too many connections.",
         remedy=f"Try again in {RETRY_AFTER_S} s.",
         headers={"Retry-After": str(RETRY_AFTER_S), "Connection": "close"},
     )
-    app: ASGIApp = problem.response(scope["path"])
+    app: ASGIApp = problem.response(scope)
     await app(scope, receive, send)

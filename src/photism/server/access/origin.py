@@ -25,7 +25,7 @@ class OriginMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
         problem = self._problem(scope) if scope["type"] in ("http", "websocket") else None
-        app = self._app if problem is None else problem.response(scope["path"])
+        app = self._app if problem is None else problem.response(scope)
         await app(scope, receive, send)
 
     def _problem(self, scope: Scope) -> Problem | None:
@@ -37,7 +37,6 @@ class OriginMiddleware:
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "unknown-host",
                 "The server is not reached under the name in the header Host or X-Forwarded-Host.",
-                title="The server does not have this name.",
                 remedy="Start the server with --allowed-host and this name, if it is yours.",
             )
         is_own = _is_own_fetch(scope, headers) if origin is None else self._hosts.include_origin(origin, host)
@@ -46,7 +45,6 @@ class OriginMiddleware:
                 HTTPStatus.FORBIDDEN,
                 "cross-origin",
                 "The request comes from a page of another site.",
-                title="Other sites may not send requests.",
                 remedy="Start the server with --allowed-host and the name of the page, if it is yours.",
             )
         return None

@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from photism.server.paths import is_api
 from photism.server.problems import Problem
 
 MAX_CLIENTS = 10_000
@@ -56,7 +57,6 @@ def too_many(detail: str, wait_s: float) -> Problem:
         HTTPStatus.TOO_MANY_REQUESTS,
         "too-many-requests",
         detail,
-        title="The client has sent too many requests.",
         remedy=f"Wait {math.ceil(wait_s)} s.",
         headers=headers,
     )
@@ -82,11 +82,11 @@ class RateLimitMiddleware:
         if scope["type"] in ("http", "websocket") and self._counts(scope):
             wait = self._limiter.take(scope["state"]["client"])
             if wait > 0:
-                app = too_many("The client has sent more requests than it may.", wait).response(scope["path"])
+                app = too_many("The client has sent more requests than it may.", wait).response(scope)
         await app(scope, receive, send)
 
     def _counts(self, scope: Scope) -> bool:
         if scope["state"]["is_local"] and not self._has_local_limit:
             return False
         is_read = scope.get("method") in ("GET", "HEAD", "OPTIONS")
-        return not is_read or "/v1/" in scope["path"]
+        return not is_read or is_api(scope)

@@ -28,8 +28,3 @@ class RootPathMiddleware:
                 scope["raw_path"] = root.encode() + scope["raw_path"]
             scope["root_path"] = root
         await self._app(scope, receive, send)
-
-
-def route_path(scope: Scope) -> str:
-    """Return the path of a request below the root path."""
-    return scope["path"].removeprefix(scope.get("root_path", ""))

@@ -71,7 +71,6 @@ def cancelled_problem(*, by_client: bool) -> Problem:
             CLIENT_CLOSED_REQUEST,
             "client-closed-request",
             "The connection was closed before there was a result.",
-            title="The client closed the connection.",
         )
     return shutting_down_problem()
 

@@ -56,7 +56,6 @@ class SampleReader:
                 HTTPStatus.UNPROCESSABLE_ENTITY,
                 "invalid-samples",
                 f"Samples have 16 bits, so that a message has an even number of bytes; got {len(message)}.",
-                title="A message ends in the middle of a sample.",
                 remedy="Send whole samples in each binary message.",
             )
         samples = np.frombuffer(message, "<i2").astype(np.float32) / 2**15
@@ -94,7 +93,6 @@ class SampleQueue:
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "too-far-ahead",
                 f"More than {seconds:g} s of samples wait for the model.",
-                title="Samples arrive faster than they are processed.",
                 remedy="Send samples as they are recorded. If this happens at that rate, the server is too slow or has "
                 "too many visitors. Send a file to /v1/audio/transcriptions instead.",
             )

@@ -63,7 +63,7 @@ async def serve_live(
         try:
             leaving = stack.enter_context(services_of(websocket).live.place(websocket.state.client))
         except Problem as problem:
-            await websocket.send_denial_response(problem.response(websocket.url.path))
+            await websocket.send_denial_response(problem.response(websocket.scope))
             return
         session = LiveSession(websocket)
         with suppress(WebSocketDisconnect):
@@ -164,7 +164,6 @@ class LiveSession:
                 HTTPStatus.REQUEST_TIMEOUT,
                 "idle",
                 f"There were no {awaited} for {timeout_s:g} s.",
-                title="The client has sent nothing for too long.",
                 remedy="Send samples all the time, also those of silence, and close a connection that is not used.",
             ) from None
         if message["type"] == "websocket.disconnect":
@@ -188,7 +187,6 @@ def _invalid_message(detail: str) -> Problem:
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid-message",
         detail,
-        title="A message cannot be used.",
         remedy="Send settings as a JSON object, {} for the defaults, then samples as binary messages, then the end.",
     )
 

@@ -251,9 +251,9 @@ async def _events(
     try:
         transcript = await running
     except Cancelled:
-        yield event("error", cancelled_problem(by_client=False).content(request.url.path))
+        yield event("error", cancelled_problem(by_client=False).content(request.scope))
     except Exception as error:
-        yield event("error", problem_for(request, error).content(request.url.path))
+        yield event("error", problem_for(request, error).content(request.scope))
     else:
         warnings = warning_field(sound.warnings)
         yield _event("transcript.text.done", text=transcript.text, usage=duration_usage(transcript), **warnings)

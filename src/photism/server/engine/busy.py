@@ -20,7 +20,6 @@ class Busy(Problem):
             HTTPStatus.SERVICE_UNAVAILABLE,
             "busy",
             detail,
-            title="The server is busy.",
             remedy=f"Try again in {retry_s} s.",
             headers={"Retry-After": str(retry_s)},
         )

@@ -329,9 +329,7 @@ class Lane:
                 raise
             logger.error("model %s cannot be loaded: %s", self.name, error)
             detail = f"The model {self.name} cannot be loaded; the server's log says why."
-            raise Problem(
-                HTTPStatus.SERVICE_UNAVAILABLE, "model-unavailable", detail, title="A model cannot be loaded."
-            ) from error
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "model-unavailable", detail) from error
         self.counts.loads += 1
 
     def _estimate(self, ticket: Ticket, computed_s: float) -> None:

@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
 from photism import __version__
+from photism.server.paths import HEALTH_PATH, METRICS_PATH
 from photism.server.services import services_of
 
 ROUTER = APIRouter(tags=["operations"])
@@ -24,7 +25,7 @@ class Health(BaseModel):
 
 
 @ROUTER.get(
-    "/health",
+    HEALTH_PATH,
     summary="Whether the server accepts requests",
     responses={HTTPStatus.SERVICE_UNAVAILABLE: {"model": Health, "description": "The server is shutting down."}},
 )
@@ -43,7 +44,7 @@ async def health(request: Request, response: Response) -> Health:
 
 
 @ROUTER.get(
-    "/metrics",
+    METRICS_PATH,
     summary="Metrics for Prometheus",
     response_class=Response,
     responses={HTTPStatus.OK: {"content": {"text/plain": {"schema": {"type": "string"}}}}},

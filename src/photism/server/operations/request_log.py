@@ -114,7 +114,7 @@ class RequestLog:
         except Exception as error:
             problem = problem_for(HTTPConnection(scope), error)  # which logs it
             if not exchange.has_begun:
-                await problem.response(scope["path"])(scope, receive_and_note, send_and_note)
+                await problem.response(scope)(scope, receive_and_note, send_and_note)
             elif scope["type"] == "websocket" and not exchange.has_ended:
                 await send_and_note({"type": "websocket.close", "code": INTERNAL_ERROR})
         except asyncio.CancelledError:  # the server stops, and waits no longer

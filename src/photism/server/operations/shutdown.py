@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from photism.server.paths import HEALTH_PATH, route_path
 from photism.server.problems import shutting_down_problem
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ LIMIT_S = 9.0
 POLL_S = 0.05
 DONE, INTERRUPTED = 0, 130
 """Exit statuses of a server that a signal has ended, and of one that a second signal has ended before its time."""
-HEALTH_PATH = "/health"
 
 
 class Shutdown:
@@ -137,10 +137,10 @@ class RefuseWhileStopping:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        if scope["type"] not in ("http", "websocket") or scope["path"].endswith(HEALTH_PATH):
+        if scope["type"] not in ("http", "websocket") or route_path(scope) == HEALTH_PATH:
             await self._app(scope, receive, send)
         elif self._shutdown.is_stopping:
-            response = shutting_down_problem().response(scope["path"])
+            response = shutting_down_problem().response(scope)
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
         else:

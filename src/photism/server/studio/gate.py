@@ -145,7 +145,6 @@ class Gate:
                 HTTPStatus.NOT_FOUND,
                 "file-not-found",
                 "There is no such file.",
-                title="There is no such file.",
                 remedy="Files are kept for a limited time: upload it or draw again.",
             )
         headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private"}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from photism.errors import InputError
 from photism.hub import bundled_model
-from photism.server.access.root_path import route_path
 from photism.server.engine.ticket import Ticket
+from photism.server.paths import route_path
 from photism.server.problems import Problem
 from photism.server.studio.files import PageFiles
 from photism.server.studio.gate import Gate, is_page_path
