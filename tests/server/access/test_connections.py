@@ -175,7 +175,10 @@ def test_one_client_cannot_hold_all_connections(monkeypatch):
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         assert (await exchange(port, CLOSING)).startswith("HTTP/1.1 200")  # through a proxy on this machine, say
         monkeypatch.setattr(Proxies, "include", lambda self, address: False)
-        assert (await exchange(port)).startswith("HTTP/1.1 503")
+        answer = await exchange(port)
+        assert answer.startswith("HTTP/1.1 429")
+        assert "retry-after: 5" in answer.lower()
+        assert "The client has as many connections" in answer
         for _, writer in held:
             writer.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -17,7 +18,7 @@ from photism.server.problems import Problem
 MAX_CONNECTIONS = 512
 """Connections at once; more are answered 503, and those beyond twice as many are closed."""
 MAX_CLIENT_CONNECTIONS = 64
-"""Connections at once of one client on another machine: a browser opens about six."""
+"""Connections at once of one client, which no proxy on this machine is; more are answered 429. A browser opens six."""
 HEAD_TIMEOUT_S = 20.0
 """Seconds from the connection, or from the first byte of a further request, to the end of the request's headers."""
 RETRY_AFTER_S = 5
@@ -44,8 +45,10 @@ class BoundedH11Protocol(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > 2 * MAX_CONNECTIONS:
             transport.abort()
-        elif len(self.connections) > MAX_CONNECTIONS or self._count_of_client() > MAX_CLIENT_CONNECTIONS:
-            self.app = _refuse
+        elif len(self.connections) > MAX_CONNECTIONS:
+            self.app = partial(_refuse, HTTPStatus.SERVICE_UNAVAILABLE, "The server has as many connections as it can.")
+        elif self._count_of_client() > MAX_CLIENT_CONNECTIONS:
+            self.app = partial(_refuse, HTTPStatus.TOO_MANY_REQUESTS, "The client has as many connections as it may.")
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -78,12 +81,12 @@ class BoundedH11Protocol(H11Protocol):
             self._head_timer = None
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(status: int, detail: str, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a request on a connection that is one too many."""
     problem = Problem(
-        HTTPStatus.SERVICE_UNAVAILABLE,
+        status,
         "too-many-connections",
-        "The server has as many connections as it can have.",
+        detail,
         remedy=f"Try again in {RETRY_AFTER_S} s.",
         headers={"Retry-After": str(RETRY_AFTER_S), "Connection": "close"},
     )
