@@ -124,7 +124,7 @@ class RequestLog:
                 if exchange.has_begun:
                     await send_and_note({"type": "http.response.body"})
                 else:
-                    await shutting_down_problem().response(scope["path"])(scope, receive_and_note, send_and_note)
+                    await shutting_down_problem().response(scope)(scope, receive_and_note, send_and_note)
         finally:
             self._record(exchange, scope)
 

@@ -116,8 +116,7 @@ class Gate:
     async def _watch(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Send results on a connection, and cancel the work of its session if the visitor closes it before its end."""
         if not self._is_session(session):  # for which Gradio would log a failure
-            title = detail = "Nothing was asked for in this session."
-            raise Problem(HTTPStatus.NOT_FOUND, "session-not-found", detail, title=title)
+            raise Problem(HTTPStatus.NOT_FOUND, "session-not-found", "Nothing was asked for in this session.")
         is_complete = has_left = False
 
         async def receive_on() -> Message:
