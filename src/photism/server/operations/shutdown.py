@@ -1,4 +1,4 @@
-"""Orderly end of a server after SIGINT, SIGTERM or SIGHUP, within ten seconds.
+"""Orderly end of a server after SIGINT, SIGTERM or SIGHUP, within eight seconds.
 
 New requests are refused at once. Those that wait for a model or use one may go on for `GRACE_S`, and are then cancelled
 at their next step. What does not end by `LIMIT_S`, such as a download that hangs, ends with the process. A second
@@ -25,9 +25,10 @@ from photism.server.problems import shutting_down_problem
 
 logger = logging.getLogger(__name__)
 
-GRACE_S = 4.0
-LIMIT_S = 9.0
-"""Time from the first signal to the end of the process; `docker stop` kills after 10 s."""
+GRACE_S = 3.0
+LIMIT_S = 7.0
+"""Time from the first signal to the end of the process, which comes up to a second later on a busy machine;
+`docker stop` kills after 10 s."""
 POLL_S = 0.05
 DONE, INTERRUPTED = 0, 130
 """Exit statuses of a server that a signal has ended, and of one that a second signal has ended before its time."""
