@@ -125,6 +125,7 @@ def test_a_full_queue_skips_a_picture(client, server_registry, monkeypatch):
         return await run(entry, work, ticket)
 
     monkeypatch.setattr(server_registry, "run", busy_once)
+    monkeypatch.setattr("photism.server.endpoints.live_drawing.RETRY_S", 0.01)
     with connect(client, PATH, window=0.5, hop=0.5, steps=1) as socket:
         send(socket, samples_of(0.5))
         while len(works) < 2:
@@ -133,6 +134,25 @@ def test_a_full_queue_skips_a_picture(client, server_registry, monkeypatch):
         end(socket)
         (_, header, _), code = received(socket)
     assert (header["end_s"], code) == (1.0, 1000)
+
+
+def test_the_last_picture_waits_while_the_queue_is_full(client, server_registry, monkeypatch):
+    run, works = server_registry.run, []
+
+    async def busy_twice(entry, work, ticket):
+        """Refuse the picture twice."""
+        works.append(work)
+        if len(works) in (2, 3):
+            raise Busy("The queue is full.", 1)
+        return await run(entry, work, ticket)
+
+    monkeypatch.setattr(server_registry, "run", busy_twice)
+    monkeypatch.setattr("photism.server.endpoints.live_drawing.RETRY_S", 0.01)
+    with connect(client, PATH, window=0.5, hop=0.5, steps=1) as socket:
+        send(socket, samples_of(0.5))
+        end(socket)
+        (_, header, _), code = received(socket)
+    assert (header["end_s"], header["skipped"], code) == (0.5, 0, 1000)
 
 
 @pytest.mark.parametrize(

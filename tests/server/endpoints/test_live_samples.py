@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from photism.audio.waveform import load_waveform
-from photism.server.endpoints.live_samples import NewestWindow, SampleQueue, SampleReader
+from photism.server.endpoints.live_samples import BLOCK_SAMPLES, NewestWindow, SampleQueue, SampleReader
 from photism.server.problems import Problem
 
 
@@ -35,7 +35,7 @@ def test_messages_of_any_length_make_the_waveform_of_a_file(rate):
     reader = SampleReader(sink, rate)
     data, position = samples.tobytes(), 0
     for size in np.random.default_rng(1).integers(0, 4000, 1000) * 2:
-        reader.read(data[position : position + size])
+        asyncio.run(reader.read(data[position : position + size]))
         position += size
     reader.end()
     assert position >= len(data)
@@ -44,9 +44,41 @@ def test_messages_of_any_length_make_the_waveform_of_a_file(rate):
     np.testing.assert_allclose(np.concatenate(sink.blocks), expected, atol=1e-6)
 
 
+def test_others_are_served_between_the_parts_of_a_long_message():
+    samples = (np.random.default_rng(0).standard_normal(2**16) * 3000).astype("<i2")
+
+    class CountingSink(Sink):
+        """A sink that notes how often others were served before each block."""
+
+        def put(self, block):
+            super().put(block)
+            turns.append(served)
+
+    async def serve():
+        nonlocal served
+        while True:
+            served += 1
+            await asyncio.sleep(0)
+
+    async def read():
+        others = asyncio.ensure_future(serve())
+        await reader.read(samples.tobytes())
+        others.cancel()
+        reader.end()
+
+    turns, served, sink = [], 0, CountingSink()
+    reader = SampleReader(sink, 1000)
+    asyncio.run(read())
+    assert max(map(len, sink.blocks)) < 1.1 * BLOCK_SAMPLES  # the resampler returns more at times
+    assert turns[:4] == [0, 1, 2, 3]
+    assert reader.duration_s == pytest.approx(2**16 / 1000)
+    expected = load_waveform(samples, sampling_rate=1000).samples
+    np.testing.assert_allclose(np.concatenate(sink.blocks), expected, atol=1e-6)
+
+
 def test_half_a_sample_is_a_problem():
     with pytest.raises(Problem, match="even number of bytes; got 3") as error_info:
-        SampleReader(Sink(), 16_000).read(b"abc")
+        asyncio.run(SampleReader(Sink(), 16_000).read(b"abc"))
     assert error_info.value.status == 422
 
 
@@ -114,6 +146,23 @@ def test_the_last_window_has_the_samples_that_are_left():
     windows = windows_of([ramp(0, 800), ramp(800, 900)], length=1600, hop=800)
     assert [each and len(each.samples) for each in windows] == [800, None, 900, None]
     assert windows_of([ramp(0, 399)], length=1600, hop=800) == [None, None, None]  # shorter than a frame
+
+
+def test_a_window_that_is_put_back_comes_again_or_a_newer_one():
+    async def collect():
+        newest = NewestWindow(length=1600, hop=800)
+        newest.put(ramp(0, 800))
+        found = [await newest.next()]
+        newest.put_back()
+        found.append(await newest.next())
+        newest.put_back()
+        newest.put(ramp(800, 2400))
+        found.append(await newest.next())
+        newest.end()
+        newest.put_back()
+        return [(each.samples[0], each.samples[-1], each.skipped) for each in (*found, await newest.next())]
+
+    assert asyncio.run(collect()) == [(0, 799, 0), (0, 799, 0), (800, 2399, 2), (800, 2399, 2)]
 
 
 def test_old_samples_take_no_memory():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from photism.prompts.settings import MixSettings
 from photism.seeds import expand_seeds
 from photism.server.endpoints.image_limits import check_size
 from photism.server.endpoints.live_samples import LiveWindow, NewestWindow
-from photism.server.endpoints.live_session import LiveSession, serve_live
+from photism.server.endpoints.live_session import RETRY_S, LiveSession, serve_live
 from photism.server.engine.busy import Busy
 from photism.server.engine.ticket import Ticket
 from photism.server.fields.body import Given, RequestBody
@@ -86,14 +87,16 @@ async def _draw(session: LiveSession, given: Given, newest: NewestWindow) -> Non
     await session.send("ready", model=entry.name)
     while (window := await newest.next()) is not None:
         times = {"start_s": window.start_s, "end_s": window.end_s, "skipped": window.skipped}
-        level = measure_level(window.samples)
+        level = await asyncio.to_thread(measure_level, window.samples)
         if level.is_silent:
             await session.send("silence", **times, detail=str(level))
             continue
         try:
             fields, png = await session.compute(entry, partial(_picture, window, settings, entry.name))
         except Busy:
-            continue  # by the next window the queue may have room
+            await asyncio.sleep(RETRY_S)
+            newest.put_back()
+            continue
         await session.send("picture", **times, **fields)
         await session.send_bytes(png)
 

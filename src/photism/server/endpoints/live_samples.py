@@ -15,6 +15,9 @@ from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
 from photism.server.problems import Problem
 
 SAMPLE_BYTES = 2
+BLOCK_SAMPLES = 2**17
+"""Samples at 16 kHz that are resampled at once, within milliseconds. A message may have 64 times as many, and other
+connections are served in between."""
 
 
 class SampleSink(Protocol):
@@ -45,8 +48,8 @@ class SampleReader:
         self._sink, self._sampling_rate = sink, sampling_rate
         self._resampler = soxr.ResampleStream(sampling_rate, SAMPLING_RATE, 1, dtype="float32", quality="HQ")
 
-    def read(self, message: bytes) -> None:
-        """Pass on the samples of a message.
+    async def read(self, message: bytes) -> None:
+        """Pass on the samples of a message, and serve other connections between its parts.
 
         Raises:
             Problem: the message ends in the middle of a sample, or too many samples wait.
@@ -58,9 +61,13 @@ class SampleReader:
                 f"Samples have 16 bits, so that a message has an even number of bytes; got {len(message)}.",
                 remedy="Send whole samples in each binary message.",
             )
-        samples = np.frombuffer(message, "<i2").astype(np.float32) / 2**15
-        self.duration_s += len(samples) / self._sampling_rate
-        self._sink.put(self._resampler.resample_chunk(samples))
+        count = max(1, int(BLOCK_SAMPLES * self._sampling_rate / SAMPLING_RATE))
+        for start in range(0, len(message), count * SAMPLE_BYTES):
+            if start:
+                await asyncio.sleep(0)
+            samples = np.frombuffer(message[start : start + count * SAMPLE_BYTES], "<i2").astype(np.float32) / 2**15
+            self.duration_s += len(samples) / self._sampling_rate
+            self._sink.put(self._resampler.resample_chunk(samples))
 
     def end(self) -> None:
         """Pass on the samples that the resampler holds, and end."""
@@ -144,6 +151,7 @@ class NewestWindow:
         self._length, self._hop = length, hop
         self._blocks: deque[NDArray[np.float32]] = deque()
         self._held = self._total = self._returned = 0  # samples: held, received, and before the end of the last window
+        self._returned_before = 0  # and of the one before it
         self._ended = False
         self._changed = asyncio.Event()
 
@@ -175,6 +183,10 @@ class NewestWindow:
             return None
         samples = np.concatenate(self._blocks)[-self._length :]
         skipped = max(0, (self._total - self._returned) // self._hop - 1)
-        self._returned = self._total
+        self._returned_before, self._returned = self._returned, self._total
         start_s, end_s = ((self._total - before) / SAMPLING_RATE for before in (len(samples), 0))
         return LiveWindow(samples, start_s, end_s, skipped)
+
+    def put_back(self) -> None:
+        """Let `next` return the last window again, or a newer one."""
+        self._returned = self._returned_before

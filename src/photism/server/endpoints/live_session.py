@@ -38,6 +38,8 @@ SETTINGS_S = 10.0
 """Time in which the settings have to arrive."""
 IDLE_S = 60.0
 """Time without a message after which a connection is closed."""
+RETRY_S = 1.0
+"""Time after which a work that the full queue of the model has refused is tried again."""
 SEND_S = 5.0
 """Time in which a client has to accept the message before the close."""
 NORMAL, GOING_AWAY, PROBLEM = 1000, 1001, 4000
@@ -142,7 +144,7 @@ class LiveSession:
     async def _read(self, reader: SampleReader) -> None:
         """Read samples, and after their end wait for the client to close the connection."""
         while isinstance(message := await self._receive(IDLE_S, "samples"), bytes):
-            reader.read(message)
+            await reader.read(message)
             self._websocket.state.audio_s = reader.duration_s  # for the log
         if _json_object(message, "A text message after the first one") != END:
             raise _invalid_message(f"The only text message after the first one is {json.dumps(END)}.")

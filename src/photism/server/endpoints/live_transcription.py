@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 from photism.audio.sampling import SAMPLING_RATE
 from photism.listening.transcription.decoding_options import DecodingSettings, StreamingSettings
 from photism.server.endpoints.live_samples import SampleQueue
-from photism.server.endpoints.live_session import LiveSession, serve_live
+from photism.server.endpoints.live_session import RETRY_S, LiveSession, serve_live
 from photism.server.engine.busy import Busy
 from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Ticket
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 ROUTER = APIRouter()
-RETRY_S = 1.0
-"""Time after which a step that the full queue of the model has refused is tried again."""
-
 
 BODY = RequestBody(StreamingSettings, DecodingSettings)
 
