@@ -15,6 +15,7 @@ from photism.cli import film as film_command
 from photism.drawing.video import film as film_module
 from photism.drawing.video import resumable_file
 from photism.drawing.video.film import Film
+from photism.server.endpoints import film as film_endpoint
 
 FPS = 4
 SETTINGS = {"fps": FPS, "steps": 1, "seed": 3}
@@ -243,6 +244,29 @@ def test_an_expired_film_is_gone(client, sound, stop_at):
     for each in (location, f"{location}/result"):
         assert client.get(each).status_code == 410
     assert client.get("/v1/film/unknown").status_code == 404
+
+
+def test_a_film_does_not_expire_while_it_is_sent(client, sound, monkeypatch):
+    location = begin(client, sound)
+    wait(client, location)
+    storage = client.app.state.services.storage
+    folder = storage.results / location.rpartition("/")[2]
+
+    def check_range(given, file):
+        """Let the time of the film be over just before it is sent."""
+        check(given, file)
+        for path in (file, folder):
+            os.utime(path, (0, 0))
+        storage.sweep()
+
+    check = film_endpoint._check_range
+    monkeypatch.setattr(film_endpoint, "_check_range", check_range)
+    answer = client.get(f"{location}/result")
+    assert (answer.status_code, len(answer.content)) == (200, int(answer.headers["content-length"]))
+    for path in (folder / "result.mp4", folder):
+        os.utime(path, (0, 0))
+    storage.sweep()
+    assert client.get(f"{location}/result").status_code == 410
 
 
 def test_only_the_client_that_began_a_film_sees_it(client, done, monkeypatch):

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 
 from photism.audio.reading_settings import ReadingSettings
@@ -121,6 +121,12 @@ async def get_film(request: Request, film_id: str) -> Response:
     return JSONResponse(job.as_dict(), headers=VARY)
 
 
+async def _held(request: Request, film_id: str) -> AsyncGenerator[FilmJob]:
+    """Yield a film of the client, and keep it until the answer is sent."""
+    with services_of(request).storage.in_use(_find(request, film_id).target):
+        yield _find(request, film_id)  # again: it may have expired just before
+
+
 @ROUTER.get(
     "/v1/film/{film_id}/result",
     summary="A film that is done",
@@ -134,9 +140,8 @@ async def get_film(request: Request, film_id: str) -> Response:
     },
     response_class=Response,
 )
-async def get_result(request: Request, film_id: str) -> Response:
+async def get_result(request: Request, job: Annotated[FilmJob, Depends(_held)]) -> Response:
     """Return the MP4 file of a film that is done, or a range of its bytes."""
-    job = _find(request, film_id)
     choose(request, (MP4,))
     if job.is_active:
         raise Problem(
