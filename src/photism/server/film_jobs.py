@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -156,17 +157,19 @@ class FilmJobs:
     def __init__(self, registry: ModelRegistry, storage: Storage, limits: LimitSettings) -> None:
         self._registry, self._storage, self._limits = registry, storage, limits
         self._jobs: dict[str, FilmJob] = {}
+        self._places: Counter[str] = Counter()  # of films whose requests are being read
         self._expired: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
 
-    def check_room(self, client: str) -> None:
-        """Check that a client may have another film.
+    @contextmanager
+    def place(self, client: str) -> Generator[None]:
+        """Keep a place for another film of a client as long as the block lasts.
 
         Raises:
             Problem: it has too many.
         """
         self._forget_expired()
         most = self._limits.max_films
-        if sum(job.client == client for job in self._jobs.values()) >= most:
+        if self._places[client] + sum(job.client == client for job in self._jobs.values()) >= most:
             raise Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 "too-many-films",
@@ -175,6 +178,12 @@ class FilmJobs:
                 remedy=f"Delete one, or wait up to {self._limits.keep:g} minutes until one expires.",
                 headers={"Retry-After": "60"},
             )
+        self._places[client] += 1
+        try:
+            yield
+        finally:
+            self._places[client] -= 1
+            self._places += Counter()  # without the clients that have none
 
     async def start(self, job: FilmJob, problem_for: Callable[[Exception], Problem]) -> None:
         """Draw a film, or what is missing of it, in the background.
@@ -184,10 +193,8 @@ class FilmJobs:
             problem_for: returns the problem for an error of the drawing.
 
         Raises:
-            Problem: too many films wait, or the client has begun others while the recordings of this one were read.
+            Problem: too many films wait.
         """
-        if job.id not in self._jobs:
-            self.check_room(job.client)
         ticket = job.begin()
         self._jobs[job.id] = job
         job.task = asyncio.ensure_future(self._run(job, ticket, problem_for))

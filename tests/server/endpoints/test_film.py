@@ -276,7 +276,7 @@ def test_only_the_client_that_began_a_film_sees_it(client, done, monkeypatch):
         assert client.request(method, each).status_code == 404
 
 
-def test_a_client_has_a_limited_number_of_films(client, sound, done, stop_at, monkeypatch):
+def test_a_client_has_a_limited_number_of_films(client, sound, done, stop_at):
     _, release = stop_at(0)
     most = client.app.state.services.limits.max_films
     locations = [begin(client, sound) for _ in range(most - 1)]  # and the one that is done
@@ -284,13 +284,11 @@ def test_a_client_has_a_limited_number_of_films(client, sound, done, stop_at, mo
         answer = client.post("/v1/film", files={"file": file}, data=SETTINGS)
     assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-films")
     assert client.get(locations[-1]).json()["position"] == most - 3
-    checks, check = [], client.app.state.services.films.check_room
-    monkeypatch.setattr(
-        client.app.state.services.films, "check_room", lambda key: checks.append(key) if not checks else check(key)
-    )
-    with sound.open("rb") as file:  # another film was begun while this recording was read
-        assert client.post("/v1/film", files={"file": file}, data=SETTINGS).status_code == 429
     client.delete(locations[-1])
+    films = client.app.state.services.films
+    job = films._jobs[done[1]["id"]]
+    with films.place(job.client), sound.open("rb") as file:  # another request is being read
+        assert client.post("/v1/film", files={"file": file}, data=SETTINGS).status_code == 429
     begin(client, sound)
     for job in client.app.state.services.films._jobs.values():
         job.ticket.cancel()

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import mkstemp
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 from fastapi import FastAPI, Request
@@ -18,14 +19,18 @@ from fastapi.testclient import TestClient
 from photism.audio.reading_settings import ReadingSettings
 from photism.drawing.settings import DrawSettings
 from photism.listening.transcription.decoding_options import TranscribeSettings
+from photism.server.access.client import ClientMiddleware
+from photism.server.engine.registry import ModelRegistry
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
 from photism.server.fields.reader import RequestReader
 from photism.server.problems import install_handlers
 
-DRAW = RequestBody(DrawSettings, ReadingSettings, files={"file": FileField("Recording to draw.")})
+DRAW = RequestBody(DrawSettings, ReadingSettings, model="drawing", files={"file": FileField("Recording to draw.")})
 TRANSCRIBE = RequestBody(
-    TranscribeSettings, files={"file": FileField("Recording to transcribe.", is_list=True, is_long=True)}
+    TranscribeSettings,
+    model="recognizer",
+    files={"file": FileField("Recording to transcribe.", is_list=True, is_long=True)},
 )
 
 
@@ -48,7 +53,8 @@ class Server(TestClient):
         app = FastAPI()
         install_handlers(app)
         self.reader = RequestReader(self.create, max_upload_mb=0.1, max_seconds=1, max_long_seconds=2)
-        app.state.services = SimpleNamespace(reader=self.reader)
+        app.state.services = SimpleNamespace(reader=self.reader, registry=create_autospec(ModelRegistry))
+        app.add_middleware(ClientMiddleware)
         self.given: Given | None = None
 
         @app.post("/draw")

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from photism.server.engine.entries import ModelEntry
     from photism.server.engine.kinds import Drawing
     from photism.server.engine.ticket import Ticket
+    from photism.server.settings import LimitSettings
 
 Recordings: TypeAlias = "tuple[Sequence[tuple[str, SoundFile]], int | Sequence[int] | None]"
 """Names and recordings of a request, and their seeds."""
@@ -43,6 +44,7 @@ BODY = RequestBody(
     DrawSettings,
     MixSettings,
     ReadingSettings,
+    model="drawing",
     files={"file": FileField("Recording to draw; with mix or morph, several.", is_list=True)},
 )
 """Fields of a drawing."""
@@ -105,18 +107,11 @@ async def draw(request: Request) -> Response:
     A PNG holds its seed, model and settings as metadata. With `Accept: text/event-stream`, the denoising steps are
     reported, and the last event has the JSON object.
     """
-    async with BODY.read(request) as given:
-        services = services_of(request)
-        entry = services.registry.find("drawing", given.model, is_local=request.state.is_local)
-        wanted, mixing = given.settings(DrawSettings), given.settings(MixSettings)
-        if len(mixing.groups(given.sounds["file"])) > 1:
-            raise SettingError("file", "must be given once, unless {} or {} is given", "mix", "morph")
-        check_count(wanted, mixing, services.limits)
-        check_size(wanted, services.limits)
-        is_one = wanted.images_per_sound == 1
+    async with BODY.read(request, partial(_check, limits=services_of(request).limits)) as given:
+        is_one = given.settings(DrawSettings).images_per_sound == 1
         offered = (PNG, JSON, EVENT_STREAM) if is_one else (JSON, EVENT_STREAM)
         media_type = choose(request, offered, remedy=None if is_one else ONE_IMAGE)
-        work = _work(entry, given)
+        entry, work = given.model, _work(given)
         if media_type == EVENT_STREAM:
             return await event_stream(request, entry, work, _as_object)
         drawn = await run_for(request, entry, work)
@@ -125,7 +120,20 @@ async def draw(request: Request) -> Response:
         return await run_in_threadpool(lambda: JSONResponse(_as_object(drawn), headers=VARY))
 
 
-def _work(entry: ModelEntry, given: Given) -> Batchable[Recordings, DrawnImages]:
+def _check(given: Given, limits: LimitSettings) -> None:
+    """Check the number of recordings, and the number and size of images.
+
+    Raises:
+        SettingError: there are more than one answer has, or than the server allows.
+    """
+    wanted, mixing = given.settings(DrawSettings), given.settings(MixSettings)
+    if len(mixing.groups(given.filenames["file"])) > 1:
+        raise SettingError("file", "must be given once, unless {} or {} is given", "mix", "morph")
+    check_count(wanted, mixing, limits)
+    check_size(wanted, limits)
+
+
+def _work(given: Given) -> Batchable[Recordings, DrawnImages]:
     """Return the work of a request: its recordings with their names and, unless they are mixed, the seeds.
 
     Requests that differ in the recording and its seed only are drawn together.
@@ -162,7 +170,7 @@ def _work(entry: ModelEntry, given: Given) -> Batchable[Recordings, DrawnImages]
                 given=_with_file_names(wanted, given),
                 decoded=decoded,
                 mixing=mixing,
-                models=describe_entry(entry),
+                models=describe_entry(given.model),
                 callback_on_step=ticket.report,
             )
         )

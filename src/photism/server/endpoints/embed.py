@@ -30,13 +30,11 @@ from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
-from photism.server.services import services_of
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome
     from photism.listening.audio_embedder import AudioEmbedder
-    from photism.server.engine.entries import ModelEntry
     from photism.server.engine.ticket import Ticket
 
 EncodingFormat: TypeAlias = Literal["float", "base64"]
@@ -61,6 +59,7 @@ BODY = RequestBody(
     EmbedSettings,
     VectorSettings,
     ReadingSettings,
+    model="embedder",
     files={"file": FileField("Recording to embed.", is_required=False)},
     example={"text": ["A rooster.", "Rain."]},
 )
@@ -85,18 +84,15 @@ async def embed(request: Request) -> Response:
 
     The dot product of two vectors, which have unit length, says how similar they are.
     """
-    async with BODY.read(request) as given:
-        entry = services_of(request).registry.find("embedder", given.model, is_local=request.state.is_local)
+    async with BODY.read(request, _check) as given:
         chosen, texts = given.settings(EmbedSettings), given.settings(VectorSettings).text
-        if bool(texts) == bool(given.sounds["file"]):
-            raise SettingError("text", "or {} must be given, and not both", "file")
         if texts:
-            return await _embed_texts(request, entry, given)
+            return await _embed_texts(request, given)
         check_windows(chosen.window_s, chosen.hop_s, given.sound, values=VECTOR_VALUES)
         job = EmbedJob(embedding=replace(chosen, num_workers=0))
         return await answer_row(
             request,
-            entry,
+            given.model,
             job,
             partial(EmbedWorker, job),
             given.sound,
@@ -107,7 +103,17 @@ async def embed(request: Request) -> Response:
         )
 
 
-async def _embed_texts(request: Request, entry: ModelEntry, given: Given) -> Response:
+def _check(given: Given) -> None:
+    """Check that there are texts or a recording.
+
+    Raises:
+        SettingError: there are both, or neither.
+    """
+    if bool(given.settings(VectorSettings).text) == ("file" in given.filenames):
+        raise SettingError("text", "or {} must be given, and not both", "file")
+
+
+async def _embed_texts(request: Request, given: Given) -> Response:
     """Answer with the vectors of texts."""
     wanted = given.settings(VectorSettings)
     media_type = choose(request, (JSON, EVENT_STREAM))
@@ -119,8 +125,8 @@ async def _embed_texts(request: Request, entry: ModelEntry, given: Given) -> Res
         return {"texts": [_encoded(row, wanted.encoding_format) for row in rows]}
 
     if media_type == EVENT_STREAM:
-        return await event_stream(request, entry, work, json_value)
-    return JSONResponse(json_value(await run_for(request, entry, work)), headers=VARY)
+        return await event_stream(request, given.model, work, json_value)
+    return JSONResponse(json_value(await run_for(request, given.model, work)), headers=VARY)
 
 
 def _with_vectors(outcome: Outcome, *, encoding_format: EncodingFormat) -> dict[str, Any]:

@@ -28,10 +28,12 @@ from photism.settings import SettingError
 
 if TYPE_CHECKING:
     from photism.drawing.video.audio_features import MeasuredRecording
+    from photism.server.settings import LimitSettings
 
 BODY = RequestBody(
     FilmSettings,
     ReadingSettings,
+    model="drawing",
     files={"file": FileField("Recording of the film; with mix, several.", is_list=True, is_long=True)},
 )
 CANCEL_S = 5.0
@@ -80,27 +82,16 @@ async def start_film(request: Request) -> Response:
     It is drawn in the background, and gives way to requests for single images. The film is kept for some time after it
     is done, failed or was cancelled; only the client that began it can see it.
     """
-    async with BODY.read(request) as given:
-        services, client = services_of(request), request.state.client
-        entry = services.registry.find("drawing", given.model, is_local=request.state.is_local)
-        settings = given.settings(FilmSettings)
-        check_size(settings, services.limits)
-        settings.weights(len(given.sounds["file"]))
-        settings = await services.reader.run(settings.decoded)
-        services.films.check_room(client)
-        target = services.storage.new_result(".mp4")
-        try:
-            with services.storage.in_use(target):
-                recordings = await _keep(given, target.parent, services)
-                frames = _count_frames(recordings[0], settings, services)
-                filename = f"{Path(given.filenames['file'][0]).stem}.mp4"
-                job = FilmJob(client, entry, settings, recordings, target, frames=frames, filename=filename)
-                await services.films.start(job, partial(problem_for, request))
-        except BaseException:
-            services.storage.discard(target)
-            raise
-        request.state.model = entry.name
-        return _accepted(request, job)
+    services = services_of(request)
+    with services.films.place(request.state.client):
+        async with BODY.read(request, partial(_check, limits=services.limits)) as given:
+            job = await _prepare(request, given)
+    try:
+        await services.films.start(job, partial(problem_for, request))
+    except BaseException:
+        services.storage.discard(job.target)
+        raise
+    return _accepted(request, job)
 
 
 @ROUTER.get(
@@ -193,6 +184,38 @@ async def resume_film(request: Request, film_id: str) -> Response:
 async def delete_film(request: Request, film_id: str) -> None:
     """Cancel a film and remove all that is drawn of it."""
     services_of(request).films.remove(_find(request, film_id))
+
+
+def _check(given: Given, limits: LimitSettings) -> None:
+    """Check the size of the frames and the weights of the recordings.
+
+    Raises:
+        SettingError: they cannot be used, or the server does not allow them.
+    """
+    settings = given.settings(FilmSettings)
+    check_size(settings, limits)
+    settings.weights(len(given.filenames["file"]))
+
+
+async def _prepare(request: Request, given: Given) -> FilmJob:
+    """Return the film of a request, with its recordings in its folder.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    services, client = services_of(request), request.state.client
+    settings = await services.reader.run(given.settings(FilmSettings).decoded)
+    target = services.storage.new_result(".mp4")
+    try:
+        with services.storage.in_use(target):
+            recordings = await _keep(given, target.parent, services)
+            frames = _count_frames(recordings[0], settings, services)
+    except BaseException:
+        services.storage.discard(target)
+        raise
+    request.state.model = given.model.name
+    filename = f"{Path(given.filenames['file'][0]).stem}.mp4"
+    return FilmJob(client, given.model, settings, recordings, target, frames=frames, filename=filename)
 
 
 def _find(request: Request, film_id: str) -> FilmJob:

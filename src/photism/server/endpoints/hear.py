@@ -15,13 +15,16 @@ from photism.listening.settings import CaptionSettings, HearSettings
 from photism.server.answers.rows import LABEL_FORMATS, answer_row, check_windows, row_responses, row_schema
 from photism.server.fields.body import RequestBody
 from photism.server.fields.field_set import FileField
-from photism.server.services import services_of
 
 if TYPE_CHECKING:
     from photism.server.engine.kinds import Drawing
 
 BODY = RequestBody(
-    HearSettings, CaptionSettings, ReadingSettings, files={"file": FileField("Recording to rank captions for.")}
+    HearSettings,
+    CaptionSettings,
+    ReadingSettings,
+    model="drawing",
+    files={"file": FileField("Recording to rank captions for.")},
 )
 ROUTER = APIRouter()
 
@@ -40,7 +43,6 @@ async def hear(request: Request) -> Response:
     Scores are from -1 to 1. `known` is false for a sound that the model was not taught.
     """
     async with BODY.read(request) as given:
-        entry = services_of(request).registry.find("drawing", given.model, is_local=request.state.is_local)
         ranking = given.settings(HearSettings)
         check_windows(ranking.window_s, ranking.hop_s, given.sound, values=ranking.top_k)
         job = HearJob(ranking=replace(ranking, num_workers=0), captions=given.settings(CaptionSettings).label)
@@ -53,7 +55,7 @@ async def hear(request: Request) -> Response:
 
         return await answer_row(
             request,
-            entry,
+            given.model,
             job,
             worker_of,
             given.sound,

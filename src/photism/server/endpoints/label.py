@@ -14,9 +14,10 @@ from photism.listening.settings import LabelSettings
 from photism.server.answers.rows import LABEL_FORMATS, answer_row, check_windows, row_responses, row_schema
 from photism.server.fields.body import RequestBody
 from photism.server.fields.field_set import FileField
-from photism.server.services import services_of
 
-BODY = RequestBody(LabelSettings, ReadingSettings, files={"file": FileField("Recording to classify.")})
+BODY = RequestBody(
+    LabelSettings, ReadingSettings, model="classifier", files={"file": FileField("Recording to classify.")}
+)
 ROUTER = APIRouter()
 
 
@@ -34,13 +35,12 @@ async def label(request: Request) -> Response:
     Without `model`, the classes are the spoken languages of the bundled classifier.
     """
     async with BODY.read(request) as given:
-        entry = services_of(request).registry.find("classifier", given.model, is_local=request.state.is_local)
         classification = given.settings(LabelSettings)
         check_windows(classification.window_s, classification.hop_s, given.sound, values=classification.top_k)
         job = LabelJob(classification=replace(classification, num_workers=0))
         return await answer_row(
             request,
-            entry,
+            given.model,
             job,
             partial(LabelWorker, job),
             given.sound,

@@ -57,7 +57,7 @@ class LiveWindowSettings:
     sampling_rate: float | None = sampling_rate_setting()
 
 
-BODY = RequestBody(DrawSettings, LiveWindowSettings, without=WITHOUT)
+BODY = RequestBody(DrawSettings, LiveWindowSettings, model="drawing", without=WITHOUT)
 
 
 @ROUTER.websocket("/v1/live/drawing")
@@ -78,8 +78,7 @@ async def _serve(session: LiveSession, given: Given) -> None:
 
 async def _draw(session: LiveSession, given: Given, newest: NewestWindow) -> None:
     """Send a picture of each newest window, or that there is nothing to hear in it."""
-    entry = session.services.registry.find("drawing", given.model, is_local=session.is_local)
-    drawing = given.settings(DrawSettings)
+    entry, drawing = given.model, given.settings(DrawSettings)
     if drawing.seed is None:
         (seed,) = expand_seeds(None, 1)
         drawing = replace(drawing, seed=seed)  # the same for all pictures, so that they flow

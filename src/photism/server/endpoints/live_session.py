@@ -89,12 +89,10 @@ class LiveSession:
 
     Attributes:
         services: what endpoints need.
-        is_local: whether the client is on this machine.
     """
 
     def __init__(self, websocket: WebSocket) -> None:
         self.services = services_of(websocket)
-        self.is_local: bool = websocket.state.is_local
         self._websocket, self._client = websocket, str(websocket.state.client)
 
     async def start(self, body: RequestBody, serve: Callable[[LiveSession, Given], Awaitable[None]]) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 ROUTER = APIRouter()
 
-BODY = RequestBody(StreamingSettings, DecodingSettings)
+BODY = RequestBody(StreamingSettings, DecodingSettings, model="recognizer")
 
 
 @ROUTER.websocket("/v1/live/transcription")
@@ -46,22 +46,20 @@ async def _serve(session: LiveSession, given: Given) -> None:
         problem = f"must be at most {limits.max_seconds:g} s together with {{}}; got {delay_s:g}"
         raise SettingError("step_s", problem, "lookahead_s")
     waiting = SampleQueue(round((limits.max_seconds + delay_s) * SAMPLING_RATE))
-    registry = session.services.registry
-    entry = registry.find("recognizer", given.model, is_local=session.is_local)
-    with registry.hold(entry):  # the stream refers to the model between its steps
+    with session.services.registry.hold(given.model):  # the stream refers to the model between its steps
         # What waits is resampled, so that its memory does not depend on the rate.
         rate = streaming.sampling_rate or SAMPLING_RATE
-        await session.run(waiting, rate, _transcribe(session, given, entry, waiting))
+        await session.run(waiting, rate, _transcribe(session, given, waiting))
 
 
-async def _transcribe(session: LiveSession, given: Given, entry: ModelEntry, waiting: SampleQueue) -> None:
+async def _transcribe(session: LiveSession, given: Given, waiting: SampleQueue) -> None:
     """Send words as they are recognised, and at the end the whole transcript.
 
     Raises:
         Problem: the recording is longer than it may be; its transcript up to there was sent.
     """
     streaming = replace(given.settings(StreamingSettings), sampling_rate=None)  # the samples are resampled already
-    decoding = given.settings(DecodingSettings)
+    decoding, entry = given.settings(DecodingSettings), given.model
     stream: TranscriptStream = await session.compute(entry, lambda model, _: model.stream(streaming, decoding))
     await session.send("ready", model=entry.name, delay_s=stream.delay_s)
     partial_text = ""

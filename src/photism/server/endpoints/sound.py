@@ -63,7 +63,7 @@ class SoundFields:
             raise SettingError("text", "must have at least one text")
 
 
-BODY = RequestBody(SoundFields, SeededSoundSettings, ReadingSettings, example={"text": ["a rooster"]})
+BODY = RequestBody(SoundFields, SeededSoundSettings, ReadingSettings, model="sound", example={"text": ["a rooster"]})
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -115,8 +115,7 @@ async def generate_sound(request: Request) -> Response:
     """
     async with AsyncExitStack() as stack:
         given = await stack.enter_async_context(BODY.read(request))
-        services = services_of(request)
-        entry = services.registry.find("sound", given.model, is_local=request.state.is_local)
+        entry, limits = given.model, services_of(request).limits
         fields, generation = given.settings(SoundFields), given.settings(SeededSoundSettings)
         count = generation.num_waveforms_per_prompt if fields.all_candidates else 1
         is_one = len(fields.text) * count == 1
@@ -127,7 +126,7 @@ async def generate_sound(request: Request) -> Response:
         def work(pipeline: AudioLDM2Pipeline, ticket: Ticket) -> dict[str, Any]:
             """Generate the sounds, and encode them."""
             chosen = with_original(generation, f".{format_}")
-            check_total_length(pipeline, chosen, len(fields.text), services.limits)
+            check_total_length(pipeline, chosen, len(fields.text), limits)
             generated = pipeline(list(fields.text), callback_on_step=ticket.report, **vars(chosen))
             texts: list[dict[str, Any]] = []
             for row, text in enumerate(fields.text):

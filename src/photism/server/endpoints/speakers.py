@@ -17,11 +17,9 @@ from photism.listening.settings import TimelineSettings, VerifySettings
 from photism.server.answers.accept import CSV, JSON
 from photism.server.answers.rows import answer_row, row_responses, row_schema
 from photism.server.answers.run import run_for
-from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Ticket
 from photism.server.fields.body import EXAMPLE_RECORDING, Given, RequestBody
 from photism.server.fields.field_set import FileField
-from photism.server.services import services_of
 from photism.settings import REQUIRED, SettingError, setting, settings
 
 if TYPE_CHECKING:
@@ -45,15 +43,18 @@ class KnownVoice(VerifySettings):
 TIMELINE = RequestBody(
     TimelineSettings,
     ReadingSettings,
+    model="diarizer",
     files={"file": FileField("Recording in which people speak.", is_long=True)},
 )
 EMBED = RequestBody(
     ReadingSettings,
+    model="xvector",
     files={"file": FileField("Recording of one speaker; several give the mean of their embeddings.", is_list=True)},
 )
 VERIFY = RequestBody(
     KnownVoice,
     ReadingSettings,
+    model="xvector",
     files={
         "file": FileField("Recording whose speaker is verified."),
         "other": FileField("Recording of a known speaker.", is_required=False),
@@ -79,11 +80,10 @@ def _answer(**properties: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
 async def speaker_timeline(request: Request) -> Response:
     """Return the turns of speakers in a recording, in order of time; turns of different speakers may overlap."""
     async with TIMELINE.read(request) as given:
-        entry = _model(request, given, "diarizer")
-        job = TimelineJob(entry.settings, replace(given.settings(TimelineSettings), num_workers=0))
+        job = TimelineJob(given.model.settings, replace(given.settings(TimelineSettings), num_workers=0))
         return await answer_row(
             request,
-            entry,
+            given.model,
             job,
             partial(TimelineWorker, job),
             given.sound,
@@ -108,7 +108,7 @@ async def embed_speaker(request: Request) -> JSONResponse:
             compute = model.embed if len(sounds) == 1 else model.enrol
             return compute(list(sounds)).reshape(-1)
 
-        found = await run_for(request, _model(request, given, "xvector"), embed_voice)
+        found = await run_for(request, given.model, embed_voice)
         return JSONResponse({"embedding": found.tolist(), **_warnings(given)})
 
 
@@ -126,10 +126,8 @@ async def embed_speaker(request: Request) -> JSONResponse:
 )
 async def verify_speaker(request: Request) -> JSONResponse:
     """Decide whether the speaker of a recording is that of another one, or of an embedding."""
-    async with VERIFY.read(request) as given:
+    async with VERIFY.read(request, _check_other) as given:
         settings, others = given.settings(KnownVoice), given.sounds["other"]
-        if (settings.embedding is None) == (not others):
-            raise SettingError("embedding", "or {} must be given, and not both", "other")
 
         def compare(model: SpeakerVerifier, ticket: Ticket) -> Verification:
             """Compare the recording with the known voice."""
@@ -142,14 +140,20 @@ async def verify_speaker(request: Request) -> JSONResponse:
 
         from photism.listening.verification import Comparison
 
-        found = await run_for(request, _model(request, given, "xvector"), compare)
+        found = await run_for(request, given.model, compare)
         names = given.filenames
         compared = Comparison(names["file"][0], names.get("other", ("embedding",))[0], found)
         return JSONResponse(compared.as_dict() | _warnings(given))
 
 
-def _model(request: Request, given: Given, kind: str) -> ModelEntry:
-    return services_of(request).registry.find(kind, given.model, is_local=request.state.is_local)
+def _check_other(given: Given) -> None:
+    """Check that the known voice is given once.
+
+    Raises:
+        SettingError: there are both a recording and an embedding of it, or neither.
+    """
+    if (given.settings(KnownVoice).embedding is None) == ("other" not in given.filenames):
+        raise SettingError("embedding", "or {} must be given, and not both", "other")
 
 
 def _warnings(given: Given) -> dict[str, Any]:

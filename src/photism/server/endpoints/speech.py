@@ -92,6 +92,7 @@ class SpeechFields:
 BODY = RequestBody(
     SpeechFields,
     SeededSoundSettings,
+    model="sound",
     without=("transcription", "audio", "strength", "span_s", "loop", "batch_size"),
     example={"input": "One, two, three."},
 )
@@ -120,8 +121,7 @@ async def speak(request: Request) -> Response:
     Of several candidates, the one that is most similar to the description of the speaker is returned.
     """
     async with BODY.read(request) as given:
-        services = services_of(request)
-        entry = services.registry.find("sound", given.model, is_local=request.state.is_local)
+        entry, limits = given.model, services_of(request).limits
         fields = given.settings(SpeechFields)
         generation = replace(given.settings(SeededSoundSettings), transcription=fields.input)
 
@@ -133,7 +133,7 @@ async def speak(request: Request) -> Response:
                     f"must generate speech, and {entry.name} does not; {' and '.join(SPEECH_CHECKPOINTS)} do: start "
                     "the server with --add NAME=ID",
                 )
-            check_total_length(pipeline, generation, 1, services.limits)
+            check_total_length(pipeline, generation, 1, limits)
             try:
                 generated = pipeline(fields.prompt, callback_on_step=ticket.report, **vars(generation))
             except SettingError as error:

@@ -106,6 +106,7 @@ BODY = RequestBody(
     TranscriptionFields,
     TranscribeSettings,
     ReadingSettings,
+    model="recognizer",
     files={"file": FileField("Recording to transcribe.", is_long=True)},
 )
 TEXT = {"schema": {"type": "string"}}
@@ -146,8 +147,7 @@ async def transcribe(request: Request) -> Response:
     """
     async with AsyncExitStack() as stack:
         given = await stack.enter_async_context(BODY.read(request))
-        entry = services_of(request).registry.find("recognizer", given.model, is_local=request.state.is_local)
-        fields = given.settings(TranscriptionFields)
+        entry, fields = given.model, given.settings(TranscriptionFields)
         decoding = _decoding(given)
         if fields.stream:
             return await _stream(request, entry, given.sound, fields, decoding, stack)

@@ -1,6 +1,8 @@
 """The body of a request: settings and files, as a multipart form or as JSON with files in base64.
 
-BODY = RequestBody(LabelSettings, ReadingSettings, files={"file": FileField("Recording to classify.")})
+BODY = RequestBody(
+    LabelSettings, ReadingSettings, model="classifier", files={"file": FileField("Recording to classify.")}
+)
 
 @router.post("/v1/label", openapi_extra=BODY.openapi())
 async def label(request: Request) -> Response:
@@ -11,11 +13,11 @@ async def label(request: Request) -> Response:
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from starlette.requests import HTTPConnection, Request
 
@@ -29,7 +31,11 @@ from photism.server.fields.reader import RequestReader
 from photism.server.fields.schema import Field
 from photism.server.fields.upload import Upload, Uploads
 from photism.server.problems import Problem, problem_for
+from photism.server.services import services_of
 from photism.settings import setting, settings
+
+if TYPE_CHECKING:
+    from photism.server.engine.entries import ModelEntry
 
 Settings = TypeVar("Settings")
 MULTIPART, JSON = "multipart/form-data", "application/json"
@@ -53,20 +59,17 @@ class Given:
         sounds: recordings by the names of file fields; a field that is not given has none.
         filenames: what the client calls its files, without folders, by the names of fields and in their order; by
             default the name of the field.
+        model: the model that the request names, or the first of its kind.
     """
 
     sounds: Mapping[str, tuple[SoundFile, ...]]
     filenames: Mapping[str, tuple[str, ...]]
+    model: ModelEntry
     _settings: Mapping[type, Any]
 
     def settings(self, kind: type[Settings]) -> Settings:
         """Return the settings of a class of the request's body."""
         return cast("Settings", self._settings[kind])
-
-    @property
-    def model(self) -> str | None:
-        """Name of the model; None for the first of its kind."""
-        return self.settings(ModelChoice).model
 
     @property
     def sound(self) -> SoundFile:
@@ -79,6 +82,7 @@ class RequestBody:
 
     Args:
         kinds: settings classes.
+        model: kind of the model that the request may name.
         files: recordings that are no settings, by the names of their fields.
         without: settings of these classes that the request cannot set.
         example: values of an example of the body, besides its required recordings.
@@ -87,12 +91,13 @@ class RequestBody:
     def __init__(
         self,
         *kinds: type,
+        model: str,
         files: Mapping[str, FileField] | None = None,
         without: Collection[str] = (),
         example: Mapping[str, Any] | None = None,
     ) -> None:
         self._example = dict(example or {})
-        self.kinds = (*kinds, ModelChoice)
+        self.kinds, self._model_kind = (*kinds, ModelChoice), model
         self.fields = FieldSet(self.kinds, files or {}, without=without)
 
     def openapi(self) -> dict[str, Any]:
@@ -107,7 +112,7 @@ class RequestBody:
         """Check a JSON object without files, such as the first message of a WebSocket.
 
         Raises:
-            Problem: a field cannot be used, or is a file.
+            Problem: a field cannot be used, or is a file, or there is no such model.
         """
         self._name_fields(connection)
         try:
@@ -118,45 +123,55 @@ class RequestBody:
             made = {kind: self._make(kind, values.settings) for kind in self.kinds}
         except InputError as error:
             raise problem_for(connection, error) from error
-        return Given({}, {}, made)
+        return Given({}, {}, self._model(connection, values), made)
 
     @asynccontextmanager
-    async def read(self, request: Request) -> AsyncGenerator[Given]:
+    async def read(self, request: Request, check: Callable[[Given], None] | None = None) -> AsyncGenerator[Given]:
         """Read and check the body of a request; its files are removed at the end of the block.
 
+        Args:
+            request: the request.
+            check: checks what is given before its recordings are decoded, which may take long.
+
         Raises:
-            Problem: the body is malformed or too large, or a field or file cannot be used.
+            Problem: the body is malformed or too large, a field or file cannot be used, or there is no such model.
         """
-        reader: RequestReader = request.app.state.services.reader
+        reader = services_of(request).reader
         self._name_fields(request)
         uploads = reader.uploads()
         try:
             try:
-                given = await self._read(request, reader, uploads)
+                given = await self._read(request, reader, uploads, check)
             except InputError as error:
                 raise problem_for(request, error) from error
             yield given
         finally:
             uploads.remove()
 
-    async def _read(self, request: Request, reader: RequestReader, uploads: Uploads) -> Given:
+    async def _read(
+        self, request: Request, reader: RequestReader, uploads: Uploads, check: Callable[[Given], None] | None
+    ) -> Given:
         values = await self._values(request, reader, uploads)
+        model = self._model(request, values)
         has_reading = ReadingSettings in self.kinds
         reading = self._make(ReadingSettings, values.settings) if has_reading else ReadingSettings()
         saved: dict[str, list[Upload]] = {}
         for name, found in values.files.items():  # Python 3.10 has no await in a comprehension within another one
             saved[name] = [await reader.save(name, each, uploads) for each in found]
+        for name in saved.keys() & self.fields.fields.keys():
+            values.settings[name] = await _read_files(self.fields.fields[name], saved[name], reader, reading, uploads)
+        made = {kind: self._make(kind, values.settings) for kind in self.kinds}
+        filenames = {name: tuple(each.filename or name for each in found) for name, found in saved.items()}
+        given = Given({}, filenames, model, made)
+        if check is not None:
+            check(given)
         sounds: dict[str, tuple[SoundFile, ...]] = {}
         for name, field in self.fields.files.items():
             read = [await reader.read_sound(name, each, reading, is_long=field.is_long) for each in saved.get(name, [])]
             sounds[name] = tuple(read)
         of_sounds = [sound.measured_s or 0.0 for found in sounds.values() for sound in found]
         request.state.audio_s = sum(of_sounds)  # for the log
-        for name in saved.keys() & self.fields.fields.keys():
-            values.settings[name] = await _read_files(self.fields.fields[name], saved[name], reader, reading, uploads)
-        made = {kind: self._make(kind, values.settings) for kind in self.kinds}
-        filenames = {name: tuple(each.filename or name for each in found) for name, found in saved.items()}
-        return Given(sounds, filenames, made)
+        return replace(given, sounds=sounds)
 
     async def _values(self, request: Request, reader: RequestReader, uploads: Uploads) -> Values:
         """Return the values of settings, and the files, of a form or of JSON."""
@@ -185,6 +200,11 @@ class RequestBody:
         """Make the settings of a class."""
         own = (field for field in self.fields.fields.values() if field.kind is kind and field.name in values)
         return kind(**{field.setting: values[field.name] for field in own})
+
+    def _model(self, connection: HTTPConnection, values: Values) -> ModelEntry:
+        """Return the model that is named, or the first of its kind."""
+        name = self._make(ModelChoice, values.settings).model
+        return services_of(connection).registry.find(self._model_kind, name, is_local=connection.state.is_local)
 
 
 async def _read_files(
