@@ -8,6 +8,7 @@ import torch
 
 from photism.audio.windowing import (
     Window,
+    count_samples,
     crossfade,
     crossfade_weights,
     cut_circular_windows,
@@ -93,6 +94,11 @@ def test_windows_of_a_stream_are_those_of_the_whole(length, hop, block):
         assert [window for window, _ in streamed] == cut_windows(total, length=length, hop=hop)
         for window, part in streamed:
             np.testing.assert_array_equal(part, samples[window.start : window.stop])
+
+
+def test_a_duration_longer_than_any_recording_has_a_number_of_samples():
+    assert (count_samples(0.1), count_samples(1e-9)) == (1600, 1)
+    assert count_samples(1e308) == count_samples(1e9) == 16 * 10**12
 
 
 def test_a_stream_without_samples_is_one_empty_window():

@@ -20,6 +20,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from photism.audio.waveform import SAMPLING_RATE
+
 Placement: TypeAlias = Literal["even", "shifted", "short"]
 """Where windows start.
 
@@ -28,12 +30,20 @@ Placement: TypeAlias = Literal["even", "shifted", "short"]
 "short": every `hop` positions; the last window is shorter than the others.
 """
 
+LONGEST_S = 1e9
+"""More seconds than any recording has, 32 years."""
+
 
 class Window(NamedTuple):
     """A range of positions, `start` included and `stop` excluded."""
 
     start: int
     stop: int
+
+
+def count_samples(duration_s: float) -> int:
+    """Return the samples of a window or hop, at least 1; one that is longer than any recording may be shortened."""
+    return max(1, round(min(duration_s, LONGEST_S) * SAMPLING_RATE))
 
 
 def cut_windows(total: int, *, length: int, hop: int, placement: Placement = "shifted") -> list[Window]:

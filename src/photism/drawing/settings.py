@@ -61,6 +61,7 @@ class ImageSettings:
         "Classifier-free guidance scale: higher values follow the recording more closely, 1 is without guidance. "
         "Default: the model's.",
         minimum=0,
+        field_maximum=1000,
     )
     negative: Negative | None = setting(
         None,
@@ -106,6 +107,7 @@ class ImageSettings:
         "text alone, or the empty text if there is none; above 1 exaggerates the recording. Default: 1, or 0.5 if a "
         "text is blended.",
         minimum=0,
+        field_maximum=1000,
         flag="--strength",
     )
     image: ImageSource | None = setting(

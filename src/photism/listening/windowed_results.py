@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 from photism.audio.level import SignalLevel
 from photism.audio.long_recording import LongRecording, Recording, sample_blocks
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.audio.windowing import Window, stream_windows
+from photism.audio.windowing import Window, count_samples, stream_windows
 from photism.errors import InputError, NotFiniteError
 from photism.finite import each_finite
 from photism.listening.batching import OnError, OnProgress, in_batches
@@ -165,8 +165,8 @@ def _crops(number: int, recording: Recording, settings: WindowSettings) -> Itera
     if settings.window_s is None:
         yield Crop(number, Window(0, total), recording, total, level, 0)
         return
-    length = round(settings.window_s * SAMPLING_RATE)
-    hop = length // 2 if settings.hop_s is None else max(1, round(settings.hop_s * SAMPLING_RATE))
+    length = count_samples(settings.window_s)
+    hop = length // 2 if settings.hop_s is None else count_samples(settings.hop_s)
     new_from = 0
     for window, samples in stream_windows(sample_blocks(recording), length=length, hop=hop):
         yield Crop(number, window, Waveform(samples), total, level, new_from)

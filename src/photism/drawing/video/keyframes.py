@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from photism.audio.sources import SoundFile
 from photism.audio.streaming import stream_samples
 from photism.audio.waveform import SAMPLING_RATE, Waveform
-from photism.audio.windowing import Window, stream_slices, stream_windows
+from photism.audio.windowing import Window, count_samples, stream_slices, stream_windows
 from photism.drawing.video.audio_features import MeasuredRecording
 from photism.drawing.video.segmentation import Segment, find_beats, find_segments, is_mostly_speech
 from photism.drawing.video.settings import FilmSettings
@@ -151,7 +151,7 @@ def window_keyframes(
         hop_s: time from the start of a window to the start of the next, in seconds.
     """
     blocks = stream_samples(sound, warnings=[])
-    windows = stream_windows(blocks, length=round(window_s * SAMPLING_RATE), hop=round(hop_s * SAMPLING_RATE))
+    windows = stream_windows(blocks, length=count_samples(window_s), hop=count_samples(hop_s))
     last_s = None
     for window, encode in _encoded(encoder, windows):
         time_s = (window.start + window.stop) / 2 / SAMPLING_RATE

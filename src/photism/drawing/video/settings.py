@@ -70,6 +70,7 @@ class FilmSettings(ImageSettings):
         "whole. Each is encoded into one prompt.",
         unit="seconds",
         minimum=0.1,
+        field_maximum=600,
         flag="--window",
     )
     hop_s: float | None = setting(

@@ -151,7 +151,7 @@ class AcousticModel:
         (frames,) = self._frames([input_count])
         if recording.level.is_silent:
             segments_s = ()
-        length = max(1, round((window_s or self.default_window_s) / self.frame_s))
+        length = max(1, round(min((window_s or self.default_window_s) / self.frame_s, frames)))
         overlap = min(round(OVERLAP_S / self.frame_s), length // 3)
         log_probs = self._silence(frames)
         segments = [(0, frames)] if segments_s is None else self._to_frames(segments_s, frames)
