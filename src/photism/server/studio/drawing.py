@@ -91,7 +91,7 @@ class Studio:
                 sounds = [await self._read("The sound", sound)]
                 if second_sound is not None:
                     sounds.append(await self._read("The second sound", second_sound))
-                work = Work(sounds, settings, share, self.entry.name)
+                work = PageWork(sounds, settings, share, self.entry.name)
                 following = asyncio.ensure_future(follow(ticket, progress))
                 try:
                     return await self.services.registry.run(self.entry, work.run, ticket)
@@ -121,7 +121,7 @@ async def follow(ticket: Ticket, progress: gr.Progress) -> None:
 
 
 @dataclass(frozen=True)
-class Work:
+class PageWork:
     """A drawing, to be run by the owner of the model.
 
     Attributes:
