@@ -40,7 +40,12 @@ OTHER_VERBS = {
 UNBUNDLED_VERBS = ("speakers", "transcribe")
 VERBS = CORE_VERBS | LISTENING_VERBS | COLLECTION_VERBS | OTHER_VERBS | TRAINING_VERBS
 # Libraries whose package has another name than the module.
-PACKAGES = {"lance": "pylance", "python_multipart": "python-multipart", "sklearn": "scikit-learn"}
+PACKAGES = {
+    "lance": "pylance",
+    "prometheus_client": "prometheus-client",
+    "python_multipart": "python-multipart",
+    "sklearn": "scikit-learn",
+}
 
 
 @dataclass(frozen=True)

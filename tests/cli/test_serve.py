@@ -88,6 +88,13 @@ def test_without_a_library_of_the_server_the_remedy_is_named(monkeypatch, capsys
     )
 
 
+def test_further_models_do_not_replace_the_one_of_the_page(monkeypatch, capsys, models):
+    monkeypatch.chdir(models / "sd")
+    flags = ("--model", ".", "--ip-adapter", "style.safetensors", "--add", f"sd={models / 'sd'}")
+    assert serve(monkeypatch, *flags) == 2
+    assert capsys.readouterr().err == "photism: --add must have names that no other model has; got sd twice\n"
+
+
 def test_serves_until_it_is_interrupted(models, tmp_path, free_port):
     gradio_client = pytest.importorskip(
         "gradio_client", reason="the studio needs gradio: pip install 'photism[studio]'"

@@ -11,16 +11,6 @@ from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings, ModelsSettings
 
-MODULES = {
-    "cryptography": "cryptography",
-    "fastapi": "fastapi",
-    "prometheus_client": "prometheus-client",
-    "python_multipart": "python-multipart",
-    "uvicorn": "uvicorn",
-    "websockets": "websockets",
-}
-"""Modules that the server imports, and their packages."""
-
 
 def serve(
     address: AddressSettings,
@@ -38,8 +28,6 @@ def serve(
         photism serve
         photism serve --host 0.0.0.0 --port 8000 --password SECRET --device cuda
     """
-    if drawing_model.ip_adapter is not None:
-        raise InputError("--ip-adapter cannot be used in the studio, which takes no style image")
     let_threads_sleep()
     access = access.with_environment()
     access.check_exposure(address)
@@ -55,7 +43,7 @@ def serve(
     from photism.server.studio.mounting import build_at_start, load_model
 
     # The name is in answers, which have no paths of the server.
-    name = Path(str(drawing_model.model or drawing_model.diffusion or "tiny")).name
+    name = Path(str(drawing_model.model or drawing_model.diffusion or "tiny")).resolve().name
     registry = ModelRegistry((ModelEntry(name, "drawing", drawing_model), *read_entries(further_models)), limits)
     certificate = certificate_of(address, access)
     sockets = address.bind()
@@ -91,6 +79,9 @@ def _check_installed() -> None:
     Raises:
         InputError: one is not.
     """
-    for module, package in MODULES.items():
+    from photism.diagnostics import PACKAGES, SERVER_LIBRARIES
+
+    for module in SERVER_LIBRARIES:
         if find_spec(module) is None:
+            package = PACKAGES.get(module, module)
             raise InputError(f"serve needs {package}, which is not installed: pip install 'photism[server]'")

@@ -7,9 +7,12 @@ import pytest
 from photism import InputError
 from photism.hub import bundled_model
 from photism.listening.transcription.decoding_options import RecognizerModelSettings
+from photism.prompts.settings import PipelineSettings
 from photism.server.engine.checkpoint_kinds import checkpoint_kinds
+from photism.server.engine.entries import ModelEntry
 from photism.server.engine.model_list import read_entries
-from photism.server.settings import ModelsSettings
+from photism.server.engine.registry import ModelRegistry
+from photism.server.settings import LimitSettings, ModelsSettings
 from photism.settings import SettingError
 
 
@@ -105,8 +108,11 @@ def test_a_flag_whose_checkpoint_cannot_be_used_is_named(tmp_path):
 def test_two_models_of_a_kind_have_different_names(models, tmp_path):
     path = tmp_path / "models.yaml"
     path.write_text("night: {kind: drawing}")
-    with pytest.raises(SettingError, match=r"^add must have names that no other model has; got night twice"):
-        read_entries(ModelsSettings(models=path, add=(f"night={models / 'sd'}",)))
+    further = read_entries(ModelsSettings(models=path, add=(f"night={models / 'sd'}",)))
+    main = ModelEntry("night", "drawing", PipelineSettings())
+    for entries in (further, (main, *further[1:])):
+        with pytest.raises(SettingError, match=r"^add must have names that no other model has; got night twice"):
+            ModelRegistry(entries, LimitSettings())
 
 
 def test_checkpoints_of_no_kind_are_refused(models, tmp_path):

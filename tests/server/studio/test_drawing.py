@@ -9,6 +9,8 @@ import pytest
 
 from photism.drawing.negative_prompt import TextPrompt
 from photism.drawing.settings import DrawSettings
+from photism.prompts.settings import PipelineSettings
+from photism.server.engine.entries import ModelEntry
 from photism.server.studio.visitors import Visitors
 
 from .conftest import FLAGGED_SEED, HEARD, RANKED, Pipeline
@@ -186,3 +188,9 @@ def test_progress_is_in_words():
 
     asyncio.run(follow(SimpleNamespace(updates=report), progress))
     assert shown == [(0, "3 before you"), (0, "Loading the model"), (0, "Encoding"), ((1, 4), None)]
+
+
+def test_a_model_with_an_ip_adapter_needs_an_image_that_the_page_does_not_have(services):
+    entry = ModelEntry("ink", "drawing", PipelineSettings(ip_adapter="ink.safetensors"))
+    with pytest.raises(gr.Error, match="in the style of an image, for which the page has no field"):
+        asyncio.run(Studio(services, Visitors(), entry).draw(REQUEST, "/nowhere", 20, 5.0, 0, 1, "empty"))

@@ -40,13 +40,7 @@ def read_entries(given: ModelsSettings) -> tuple[ModelEntry, ...]:
     Raises:
         InputError: the file, a name, a checkpoint or a setting cannot be used.
     """
-    entries = [*_from_file(given.models), *(each for text in given.add for each in _from_flag(text))]
-    found: set[tuple[str, str]] = set()
-    for entry in entries:
-        if (entry.kind, entry.name) in found:
-            raise SettingError("add", f"must have names that no other model has; got {entry.name} twice")
-        found.add((entry.kind, entry.name))
-    return tuple(entries)
+    return (*_from_file(given.models), *(each for text in given.add for each in _from_flag(text)))
 
 
 def _from_flag(text: str) -> Iterator[ModelEntry]:

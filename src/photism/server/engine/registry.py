@@ -21,6 +21,7 @@ from photism.server.engine.memory import is_memory_short
 from photism.server.engine.ticket import Ticket
 from photism.server.problems import Problem
 from photism.server.settings import LimitSettings
+from photism.settings import SettingError
 
 Result = TypeVar("Result")
 
@@ -41,13 +42,20 @@ class ModelRegistry:
 
     Attributes:
         entries: all models that requests can name; the first one of a kind is its default.
+
+    Raises:
+        SettingError: two given models of a kind have the same name.
     """
 
     def __init__(
         self, entries: Sequence[ModelEntry], limits: LimitSettings, *, kinds: Mapping[str, Kind] = KINDS
     ) -> None:
         found = {(entry.kind, entry.name): entry for entry in (*bundled_entries(), *entries)}
-        given = {(entry.kind, entry.name) for entry in entries}
+        given: set[tuple[str, str]] = set()
+        for entry in entries:
+            if (entry.kind, entry.name) in given:
+                raise SettingError("add", f"must have names that no other model has; got {entry.name} twice")
+            given.add((entry.kind, entry.name))
         self.entries = (
             *(found[key] for key in found if key in given),
             *(found[key] for key in found if key not in given),

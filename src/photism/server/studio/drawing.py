@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from photism.server.services import Services
 
 
+NO_STYLE = (
+    "The model of this page draws in the style of an image, for which the page has no field. Send the sound to "
+    "/v1/draw, which /docs describes, with the image as `style`."
+)
+
+
 @dataclass(frozen=True)
 class Studio:
     """What the page draws with.
@@ -73,6 +79,8 @@ class Studio:
         """
         if sound is None:
             raise gr.Error("Record or upload a sound first, or choose an example.", print_exception=False)
+        if self.entry.settings.ip_adapter is not None:
+            raise gr.Error(NO_STYLE, print_exception=False)
         ticket = Ticket(request.request.state.client)  # pyright: ignore[reportOptionalMemberAccess]
         try:
             settings = DrawSettings(
