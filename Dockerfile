@@ -38,6 +38,8 @@ VOLUME /models
 USER 10001
 WORKDIR /tmp
 
+# The check is for http on port 7860. With --port, --tls-cert or --tls-self-signed, give docker run --no-healthcheck, or
+# --health-cmd and a command like this one for the other address.
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["python", "-c", \
     "from urllib.request import ProxyHandler, build_opener; build_opener(ProxyHandler({})).open('http://127.0.0.1:7860/health', timeout=4)"]

@@ -156,6 +156,10 @@ def is_loopback(address: str) -> bool:
     return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
+DEFAULT_RATE = 120
+"""Requests per minute of a client on another machine, if `rate` is not given."""
+
+
 @settings
 class AccessSettings:
     """Who may use the server, and for what."""
@@ -188,8 +192,8 @@ class AccessSettings:
     )
     rate: int | None = setting(
         None,
-        "Requests per minute that a client may send. Default: 120 for clients on other machines, and no limit for "
-        "those on this one.",
+        f"Requests per minute that a client may send. Default: {DEFAULT_RATE} for clients on other machines, and no "
+        "limit for those on this one.",
         minimum=1,
     )
 

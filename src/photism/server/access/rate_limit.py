@@ -12,11 +12,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from photism.server.paths import is_api
 from photism.server.problems import Problem
+from photism.server.settings import DEFAULT_RATE
 
 MAX_CLIENTS = 10_000
 """Clients whose requests are counted at once; those that were not seen for longest are forgotten."""
-DEFAULT_RATE = 120
-"""Requests per minute of a client on another machine."""
 
 
 class RateLimiter:
