@@ -73,6 +73,8 @@ def open_services(
             max_upload_mb=limits.max_upload_mb,
             max_seconds=limits.max_seconds,
             max_long_seconds=limits.max_long_seconds,
+            max_queue=limits.max_queue,
+            max_wait_s=limits.max_wait_s,
             allow_urls=access.allow_urls,
         )
         try:

@@ -52,7 +52,9 @@ class Server(TestClient):
         self.folder = folder
         app = FastAPI()
         install_handlers(app)
-        self.reader = RequestReader(self.create, max_upload_mb=0.1, max_seconds=1, max_long_seconds=2)
+        self.reader = RequestReader(
+            self.create, max_upload_mb=0.1, max_seconds=1, max_long_seconds=2, max_queue=64, max_wait_s=60
+        )
         app.state.services = SimpleNamespace(reader=self.reader, registry=create_autospec(ModelRegistry))
         app.add_middleware(ClientMiddleware)
         self.given: Given | None = None

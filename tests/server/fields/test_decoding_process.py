@@ -119,6 +119,20 @@ def test_a_file_that_crashes_the_decoder_leaves_the_server_running(
 
 
 @posix
+def test_a_file_that_nobody_awaits_ends_the_process_that_decodes_it(
+    noise: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    processes, _ = started(noise, request)
+    hanging = tmp_path / "hanging"
+    os.mkfifo(hanging)
+    processes.stop(hanging)  # nothing, as nobody decodes it yet
+    Timer(0.1, processes.stop, (hanging,)).start()
+    with pytest.raises(InputError, match="crashes the decoder"):
+        processes.read(hanging, "file", READING, limit_s=4, is_held=True)
+    assert processes.read(noise, "file", READING, limit_s=4, is_held=True).decoded is not None
+
+
+@posix
 def test_the_process_has_limits_and_no_secrets(
     noise: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

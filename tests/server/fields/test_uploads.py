@@ -10,12 +10,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
 
 from photism.audio import download
+from photism.cancellation import Cancelled, check_cancelled
 from photism.server.fields import form, upload
 from photism.server.fields.reader import RequestReader
 from photism.server.problems import Problem
@@ -30,6 +32,7 @@ def request_of(server: Server, receive: Receive, **headers: str) -> Request:
     headers = {"content-type": "multipart/form-data; boundary=b"} | headers
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "POST", "path": "/draw", "headers": raw, "app": server.app}
+    scope["state"] = {"client": "client", "is_local": False}
     return Request(scope, receive)
 
 
@@ -77,6 +80,45 @@ def test_a_client_that_leaves_while_it_sends_leaves_no_file(server: Server) -> N
     assert not list(server.folder.iterdir())
 
 
+def test_a_client_that_leaves_while_its_file_is_decoded_ends_that(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = Event(), Event()
+    stopped: list[Path] = []
+
+    def decode(*_: Any, **__: Any) -> None:
+        begun.set()
+        try:
+            while not ended.wait(0.001):
+                check_cancelled()
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(server.reader, "_decoding", SimpleNamespace(read=decode, stop=stopped.append))
+    sent = iter([BEGINNING + recording() + b"\r\n--b--\r\n"])
+
+    async def receive() -> dict[str, Any]:
+        for body in sent:
+            return {"type": "http.request", "body": body, "more_body": False}
+        await asyncio.to_thread(begun.wait, 10)
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(Problem) as left:
+        asyncio.run(read(request_of(server, receive)))
+    assert left.value.status == 499
+    assert ended.wait(10)
+    assert len(stopped) == 1
+    assert not list(server.folder.iterdir())
+
+
+def test_a_file_that_is_created_after_its_request_has_ended_is_removed(server: Server) -> None:
+    uploads = server.reader.uploads()
+    uploads.remove()
+    with pytest.raises(Cancelled):
+        uploads.open()
+    assert not list(server.folder.iterdir())
+
+
 def test_an_announced_length_is_refused_before_a_byte_is_read(server: Server) -> None:
     async def receive() -> dict[str, Any]:
         raise AssertionError
@@ -101,7 +143,9 @@ def test_a_file_with_only_an_extended_file_name_is_a_problem(server: Server) -> 
 
 
 def test_a_reader_that_closes_ends_what_it_reads(tmp_path: Path) -> None:
-    reader = RequestReader(lambda: tmp_path, max_upload_mb=1, max_seconds=1, max_long_seconds=1)
+    reader = RequestReader(
+        lambda: tmp_path, max_upload_mb=1, max_seconds=1, max_long_seconds=1, max_queue=64, max_wait_s=60
+    )
 
     async def close_while_reading() -> None:
         running, waiting = asyncio.Event(), Event()
@@ -111,7 +155,7 @@ def test_a_reader_that_closes_ends_what_it_reads(tmp_path: Path) -> None:
             loop.call_soon_threadsafe(running.set)
             waiting.wait()
 
-        works = [asyncio.create_task(reader.run(work)) for _ in range(4)]
+        works = [asyncio.create_task(reader.run(work, "client")) for _ in range(4)]
         await running.wait()
         reader.close()
         waiting.set()
@@ -120,7 +164,7 @@ def test_a_reader_that_closes_ends_what_it_reads(tmp_path: Path) -> None:
                 await each
             assert refused.value.name == "shutting-down"
         with pytest.raises(Problem) as refused:
-            await reader.run(work)
+            await reader.run(work, "client")
         assert refused.value.name == "shutting-down"
 
     asyncio.run(close_while_reading())

@@ -94,6 +94,8 @@ def opened(drawing: Any, folder: Path, **limits: Any) -> Iterator[Any]:
             max_upload_mb=limits.max_upload_mb,
             max_seconds=limits.max_seconds,
             max_long_seconds=limits.max_long_seconds,
+            max_queue=limits.max_queue,
+            max_wait_s=limits.max_wait_s,
         )
         yield SimpleNamespace(
             address=AddressSettings(),

@@ -5,22 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 
+from photism.server.disconnect import client_closed_problem, closed
 from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Cancelled, Ticket
 from photism.server.problems import Problem, shutting_down_problem
 from photism.server.services import services_of
 
-if TYPE_CHECKING:
-    from starlette.types import Receive
-
 T = TypeVar("T")
-
-CLIENT_CLOSED_REQUEST = 499
-"""Status, as nginx logs it, of a request whose client left before its answer."""
 
 
 async def run_for(request: Request, entry: ModelEntry, work: Callable[[Any, Ticket], T], *, is_job: bool = False) -> T:
@@ -40,7 +35,7 @@ async def run_for(request: Request, entry: ModelEntry, work: Callable[[Any, Tick
         InputError: the work cannot use what it was given.
     """
     ticket, running = start(request, entry, work, is_job=is_job)
-    leaving = asyncio.ensure_future(_closed(request.receive))
+    leaving = asyncio.ensure_future(closed(request.receive))
     try:
         await asyncio.wait((running, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
@@ -67,18 +62,8 @@ def start(
 def cancelled_problem(*, by_client: bool) -> Problem:
     """Return the problem of work that was cancelled by its client, or otherwise because the server is shutting down."""
     if by_client:
-        return Problem(
-            CLIENT_CLOSED_REQUEST,
-            "client-closed-request",
-            "The connection was closed before there was a result.",
-        )
+        return client_closed_problem()
     return shutting_down_problem()
-
-
-async def _closed(receive: Receive) -> None:
-    """Return when the client has closed the connection."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _take_error(running: asyncio.Task[Any]) -> None:

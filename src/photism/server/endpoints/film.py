@@ -18,6 +18,7 @@ from photism.audio.sources import SoundFile
 from photism.drawing.video.settings import FilmSettings
 from photism.server.answers.accept import EVENT_STREAM, JSON, MP4, VARY, choose
 from photism.server.answers.sse import EventStream, event, progress_event
+from photism.server.disconnect import until_closed
 from photism.server.endpoints.image_limits import check_size
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
@@ -204,11 +205,11 @@ async def _prepare(request: Request, given: Given) -> FilmJob:
         InputError: it cannot be made.
     """
     services, client = services_of(request), request.state.client
-    settings = await services.reader.run(given.settings(FilmSettings).decoded)
+    settings = await services.reader.run(given.settings(FilmSettings).decoded, client)
     target = services.storage.new_result(".mp4")
     try:
         with services.storage.in_use(target):
-            recordings = await _keep(given, target.parent, services)
+            recordings = await until_closed(request, _keep(given, target.parent, services, client))
             frames = _count_frames(recordings[0], settings, services)
     except BaseException:
         services.storage.discard(target)
@@ -250,7 +251,7 @@ def _accepted(request: Request, job: FilmJob) -> Response:
     return JSONResponse(job.as_dict(), HTTPStatus.ACCEPTED, headers={"Location": location})
 
 
-async def _keep(given: Given, folder: Path, services: Services) -> list[MeasuredRecording]:
+async def _keep(given: Given, folder: Path, services: Services, client: str) -> list[MeasuredRecording]:
     """Move the recordings of a request to the folder of its film, and read each once.
 
     Raises:
@@ -262,7 +263,7 @@ async def _keep(given: Given, folder: Path, services: Services) -> list[Measured
     for number, sound in enumerate(given.sounds["file"]):
         kept = Path(str(sound.source)).rename(folder / f"sound-{number}")
         moved = SoundFile(kept, sound.name, given.settings(ReadingSettings))
-        measured.append(await services.reader.run(partial(measure_recording, moved)))
+        measured.append(await services.reader.measure(partial(measure_recording, moved), client))
     return measured
 
 

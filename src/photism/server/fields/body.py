@@ -16,6 +16,7 @@ from base64 import b64encode
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -24,6 +25,7 @@ from starlette.requests import HTTPConnection, Request
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
 from photism.errors import InputError
+from photism.server.disconnect import until_closed
 from photism.server.fields.field_set import FieldSet, FileField, Values
 from photism.server.fields.form import read_form
 from photism.server.fields.json_body import read_json
@@ -151,15 +153,29 @@ class RequestBody:
     async def _read(
         self, request: Request, reader: RequestReader, uploads: Uploads, check: Callable[[Given], None] | None
     ) -> Given:
-        values = await self._values(request, reader, uploads)
+        client = request.state.client
+        values = await self._values(request, reader, uploads, client)
+        return await until_closed(request, self._decode(request, values, reader, uploads, client, check))
+
+    async def _decode(
+        self,
+        request: Request,
+        values: Values,
+        reader: RequestReader,
+        uploads: Uploads,
+        client: str,
+        check: Callable[[Given], None] | None,
+    ) -> Given:
+        """Check the settings of a request, and decode its files."""
         model = self._model(request, values)
         has_reading = ReadingSettings in self.kinds
         reading = self._make(ReadingSettings, values.settings) if has_reading else ReadingSettings()
         saved: dict[str, list[Upload]] = {}
         for name, found in values.files.items():  # Python 3.10 has no await in a comprehension within another one
-            saved[name] = [await reader.save(name, each, uploads) for each in found]
+            saved[name] = [await reader.save(name, each, uploads, client) for each in found]
         for name in saved.keys() & self.fields.fields.keys():
-            values.settings[name] = await _read_files(self.fields.fields[name], saved[name], reader, reading, uploads)
+            field = self.fields.fields[name]
+            values.settings[name] = await _read_files(field, saved[name], reader, reading, uploads, client)
         made = {kind: self._make(kind, values.settings) for kind in self.kinds}
         filenames = {name: tuple(each.filename or name for each in found) for name, found in saved.items()}
         given = Given({}, filenames, model, made)
@@ -167,13 +183,13 @@ class RequestBody:
             check(given)
         sounds: dict[str, tuple[SoundFile, ...]] = {}
         for name, field in self.fields.files.items():
-            read = [await reader.read_sound(name, each, reading, is_long=field.is_long) for each in saved.get(name, [])]
-            sounds[name] = tuple(read)
+            read = partial(reader.read_sound, name, reading=reading, client=client, is_long=field.is_long)
+            sounds[name] = tuple([await read(upload=each) for each in saved.get(name, [])])
         of_sounds = [sound.measured_s or 0.0 for found in sounds.values() for sound in found]
         request.state.audio_s = sum(of_sounds)  # for the log
         return replace(given, sounds=sounds)
 
-    async def _values(self, request: Request, reader: RequestReader, uploads: Uploads) -> Values:
+    async def _values(self, request: Request, reader: RequestReader, uploads: Uploads, client: str) -> Values:
         """Return the values of settings, and the files, of a form or of JSON."""
         from python_multipart.multipart import parse_options_header
 
@@ -181,7 +197,8 @@ class RequestBody:
         if media_type == MULTIPART.encode():
             return self.fields.of_form(await read_form(request, options.get(b"boundary", b""), uploads))
         if media_type == JSON.encode():
-            return self.fields.of_json(await read_json(request, uploads, reader.run))
+            run = partial(reader.run, client=client)
+            return self.fields.of_json(await read_json(request, uploads, lambda work: until_closed(request, run(work))))
         allowed = f"{MULTIPART} or {JSON}"
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -208,12 +225,12 @@ class RequestBody:
 
 
 async def _read_files(
-    field: Field, found: list[Upload], reader: RequestReader, reading: ReadingSettings, uploads: Uploads
+    field: Field, found: list[Upload], reader: RequestReader, reading: ReadingSettings, uploads: Uploads, client: str
 ) -> Any:
     """Return the value of a setting that holds a file, or several."""
     if field.declaration.file == "recording":
-        read: list[Any] = [await reader.read_sound(field.name, each, reading) for each in found]
+        read: list[Any] = [await reader.read_sound(field.name, each, reading, client) for each in found]
     else:
-        read = [await reader.read_image(field.name, each, uploads) for each in found]
+        read = [await reader.read_image(field.name, each, uploads, client) for each in found]
     parse = field.declaration.parse
     return parse(read) if field.is_list and parse else read[0]

@@ -14,7 +14,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Timer
+from threading import Lock, Timer
 from typing import IO, Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import Waveform
+from photism.cancellation import check_cancelled
 from photism.errors import InputError
 
 WORKER = "photism.server.fields.decoding_worker"
@@ -52,6 +53,8 @@ class DecodingProcesses:
         self._all = [_Process() for _ in range(count)]
         for each in self._all:
             self._idle.put(each)
+        self._busy: dict[Path, _Process] = {}
+        self._lock = Lock()
 
     def read(self, path: Path, name: str, reading: ReadingSettings, *, limit_s: float, is_held: bool) -> SoundFile:
         """Return a recording that can be decoded, with its samples if they are to be held in memory.
@@ -77,9 +80,13 @@ class DecodingProcesses:
             "is_held": is_held,
         }
         process = self._idle.get()
+        with self._lock:
+            self._busy[path] = process
         try:
             found, samples = process.decode(request, self._max_s)
         finally:
+            with self._lock:
+                self._busy.pop(path, None)
             self._idle.put(process)
         if "failure" in found:
             raise RuntimeError(found["failure"])
@@ -95,6 +102,13 @@ class DecodingProcesses:
         sound = SoundFile(path, name, reading, decoded=decoded)
         sound.warnings, sound.measured_s = warnings, found["samples"] / SAMPLING_RATE
         return sound
+
+    def stop(self, path: Path) -> None:
+        """End the process that decodes a file, which nobody awaits any more; do nothing if there is none."""
+        with self._lock:
+            process = self._busy.get(path)
+            if process is not None:
+                process.kill()
 
     def close(self) -> None:
         """End the processes, also those that are decoding."""
@@ -115,8 +129,10 @@ class _Process:
 
         Raises:
             InputError: the process was ended, because it took too long or by the file.
+            Cancelled: nobody awaits the answer any more.
         """
         process, end_s = self._started(), time.monotonic() + max_s
+        check_cancelled()
         with _ended_after(process, max_s):
             source, target = _pipes(process)
             try:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 from io import BytesIO
 from pathlib import Path
@@ -16,9 +15,10 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
 from photism.errors import InputError, is_fault_of_input
 from photism.server.fields.decoding_process import DecodingProcesses, TooLongError
+from photism.server.fields.fair_threads import FairThreads
 from photism.server.fields.field_set import URL_SCHEMES
 from photism.server.fields.upload import MEGABYTE, Upload, Uploads, too_large
-from photism.server.problems import Problem, shutting_down_problem, without_folders
+from photism.server.problems import Problem, without_folders
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,6 +43,9 @@ class RequestReader:
         max_upload_mb: largest body of a request in megabytes.
         max_seconds: longest recording in seconds.
         max_long_seconds: longest recording of endpoints that take long ones.
+        max_queue: number of files that may wait to be decoded, of those that may wait to be downloaded, and of
+            recordings of films that may wait to be measured.
+        max_wait_s: longest time in seconds that each may wait.
         allow_urls: download recordings and images from URLs.
         workers: number of files that are decoded at once.
     """
@@ -54,42 +57,48 @@ class RequestReader:
         max_upload_mb: float,
         max_seconds: float,
         max_long_seconds: float,
+        max_queue: int,
+        max_wait_s: float,
         allow_urls: bool = False,
         workers: int = 2,
     ) -> None:
         self._create, self.max_bytes = create, int(max_upload_mb * MEGABYTE)
         self.max_seconds, self.max_long_seconds = max_seconds, max_long_seconds
         self.allow_urls = allow_urls
-        self._is_closed = False
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="photism-decoding")
+        threads = partial(FairThreads, max_queue=max_queue, max_wait_s=max_wait_s)
+        self._threads = threads("photism-decoding", workers)
+        self._downloads = threads("photism-downloads", MAX_DOWNLOADS)
+        self._measuring = threads("photism-measuring", 1)
         self._decoding = DecodingProcesses(workers)
-        self._downloads = ThreadPoolExecutor(MAX_DOWNLOADS, thread_name_prefix="photism-downloads")
 
     def close(self) -> None:
         """End the threads and processes; what waits for them or uses them ends as well."""
-        self._is_closed = True
-        for pool in (self._pool, self._downloads):
-            pool.shutdown(wait=False, cancel_futures=True)
+        for each in (self._threads, self._downloads, self._measuring):
+            each.close()
         self._decoding.close()
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Return the result of a function that runs in a decoding thread.
+    async def run(self, work: Callable[[], Result], client: str) -> Result:
+        """Return the result of a function that runs in a decoding thread when it is the client's turn.
 
         Raises:
+            Busy: too many files wait, or this one has waited for too long.
             Problem: 503, the server is shutting down.
         """
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-        except BaseException:  # also of a file whose process was killed
-            if self._is_closed:
-                raise shutting_down_problem() from None
-            raise
+        return await self._threads.run(work, client)
+
+    async def measure(self, work: Callable[[], Result], client: str) -> Result:
+        """Return the result of a function that takes minutes, in a thread apart from those that decode.
+
+        Raises:
+            Busy, Problem: as of `run`.
+        """
+        return await self._measuring.run(work, client)
 
     def uploads(self) -> Uploads:
         """Return the files of a new request, of which there are none yet."""
         return Uploads(self._create, self.max_bytes, MAX_IMAGE_PIXELS)
 
-    async def save(self, name: str, text: Upload | str, uploads: Uploads) -> Upload:
+    async def save(self, name: str, text: Upload | str, uploads: Uploads, client: str) -> Upload:
         """Write the file that a text stands for, base64 or a URL, to the uploads; return a file of a form as it is.
 
         Raises:
@@ -102,12 +111,12 @@ class RequestReader:
                 raise _unreadable(
                     name, f"{name} is a URL, and this server does not download any", "Send the file itself."
                 )
-            loop = asyncio.get_running_loop()  # slow servers must not keep other requests from being decoded
-            return await loop.run_in_executor(self._downloads, _download, name, text, uploads)
-        return await self.run(lambda: _decode_base64(name, text, uploads))
+            # Slow servers must not keep other requests from being decoded.
+            return await self._downloads.run(lambda: _download(name, text, uploads), client)
+        return await self.run(lambda: _decode_base64(name, text, uploads), client)
 
     async def read_sound(
-        self, name: str, upload: Upload, reading: ReadingSettings, *, is_long: bool = False
+        self, name: str, upload: Upload, reading: ReadingSettings, client: str, *, is_long: bool = False
     ) -> SoundFile:
         """Return a recording that is decoded, or if it may be long, one that is known to be readable and within limits.
 
@@ -118,8 +127,10 @@ class RequestReader:
             raise _unreadable(name, f"{name} is empty", "Send a recording.")
         limit_s = self.max_long_seconds if is_long else self.max_seconds
         try:
-            return await self.run(
-                lambda: self._decoding.read(upload.path, name, reading, limit_s=limit_s, is_held=not is_long)
+            return await self._threads.run(
+                lambda: self._decoding.read(upload.path, name, reading, limit_s=limit_s, is_held=not is_long),
+                client,
+                on_leave=lambda: self._decoding.stop(upload.path),
             )
         except TooLongError as error:
             status, allowed = HTTPStatus.UNPROCESSABLE_ENTITY, f"at most {limit_s:g} s"
@@ -128,13 +139,13 @@ class RequestReader:
         except InputError as error:
             raise _unreadable(name, str(error)) from None
 
-    async def read_image(self, name: str, upload: Upload, uploads: Uploads) -> Image:
+    async def read_image(self, name: str, upload: Upload, uploads: Uploads, client: str) -> Image:
         """Return an image that can be decoded.
 
         Raises:
             Problem: it is not an image, or the images of the request have too many pixels.
         """
-        return await self.run(lambda: _read_image(name, upload.path, uploads))
+        return await self.run(lambda: _read_image(name, upload.path, uploads), client)
 
 
 def _unreadable(name: str, detail: str, remedy: str | None = None) -> Problem:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from starlette.requests import Request
 
+from photism.cancellation import Cancelled
 from photism.server.problems import Problem
 
 MEGABYTE = 10**6
@@ -47,11 +48,19 @@ class Uploads:
         self._create = create
         self._paths: list[Path] = []
         self._pixels = 0
+        self._is_removed = False
 
     def open(self) -> tuple[Path, BinaryIO]:
-        """Create a file, and open it to be written."""
+        """Create a file, and open it to be written.
+
+        Raises:
+            Cancelled: the request has ended meanwhile, and its files were removed.
+        """
         path = self._create()
         self._paths.append(path)
+        if self._is_removed:
+            path.unlink(missing_ok=True)
+            raise Cancelled
         return path, path.open("wb")
 
     def add_pixels(self, count: int) -> bool:
@@ -60,7 +69,8 @@ class Uploads:
         return self._pixels <= self.max_pixels
 
     def remove(self) -> None:
-        """Remove the files."""
+        """Remove the files; there will be no others."""
+        self._is_removed = True
         for path in self._paths:
             path.unlink(missing_ok=True)
 

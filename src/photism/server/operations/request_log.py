@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from photism.server.answers.run import CLIENT_CLOSED_REQUEST
+from photism.server.disconnect import CLIENT_CLOSED_REQUEST
 from photism.server.problems import problem_for, shutting_down_problem
 
 if TYPE_CHECKING:

@@ -96,9 +96,9 @@ class Studio:
             session = request.session_hash or ""
             with self.visitors.working(session, ticket):
                 await self.visitors.watched(session)
-                sounds = [await self._read("The sound", sound)]
+                sounds = [await self._read("The sound", sound, ticket.client)]
                 if second_sound is not None:
-                    sounds.append(await self._read("The second sound", second_sound))
+                    sounds.append(await self._read("The second sound", second_sound, ticket.client))
                 work = PageWork(sounds, settings, share, self.entry.name)
                 following = asyncio.ensure_future(follow(ticket, progress))
                 try:
@@ -112,8 +112,8 @@ class Studio:
         except InputError as error:
             raise gr.Error(without_folders(str(error)), print_exception=False) from None
 
-    async def _read(self, name: str, path: str) -> Waveform:
-        sound = await self.services.reader.read_sound(name, Upload(Path(path), None), ReadingSettings())
+    async def _read(self, name: str, path: str, client: str) -> Waveform:
+        sound = await self.services.reader.read_sound(name, Upload(Path(path), None), ReadingSettings(), client)
         return load_waveform(sound)  # which it has decoded
 
 
