@@ -10,8 +10,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 
+from photism.server.media_types import JSON, MULTIPART, PROBLEM_JSON
 from photism.server.openapi import operations
-from photism.server.problems import MEDIA_TYPE
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
@@ -24,7 +24,6 @@ section { border-top: 2px solid #8888; margin-top: 2rem; }
 .wide { overflow-x: auto; }
 :root { color-scheme: light dark; }
 """
-MULTIPART, JSON = "multipart/form-data", "application/json"
 ROUTER = APIRouter()
 
 
@@ -66,7 +65,7 @@ def _problems(found: Sequence[tuple[str, str, Mapping[str, Any]]]) -> dict[str, 
         status: answer
         for _, _, operation in found
         for status, answer in operation["responses"].items()
-        if MEDIA_TYPE in answer.get("content", {})
+        if PROBLEM_JSON in answer.get("content", {})
     }
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from photism.server.answers.accept import EVENT_STREAM
+from photism.server.media_types import EVENT_STREAM, PROBLEM_JSON
 from photism.server.paths import HEALTH_PATH
-from photism.server.problems import MEDIA_TYPE, TITLES
+from photism.server.problems import TITLES
 from photism.server.settings import AccessSettings
 
 DESCRIPTION = """\
@@ -146,7 +146,7 @@ def _problem(status: HTTPStatus, text: str) -> dict[str, Any]:
     """Return the description of an answer with a problem."""
     found: dict[str, Any] = {
         "description": text,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         found["headers"] = RETRY_AFTER

@@ -20,11 +20,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from photism.errors import InputError
+from photism.server.media_types import PROBLEM_JSON
 from photism.server.paths import is_openai
 from photism.settings import SettingError
 
 LOGGER = logging.getLogger(__name__)
-MEDIA_TYPE = "application/problem+json"
 TITLES = {
     "invalid-body": "The body of the request cannot be read.",
     "invalid-field": "A field has a value that cannot be used.",
@@ -124,7 +124,7 @@ class Problem(Exception):
 
     def response(self, scope: Scope) -> Response:
         """Return the response to a request or WebSocket."""
-        return JSONResponse(self.content(scope), self.status, self.headers, media_type=MEDIA_TYPE)
+        return JSONResponse(self.content(scope), self.status, self.headers, media_type=PROBLEM_JSON)
 
 
 def problem_of(error: InputError, names: Mapping[str, str], allowed: Mapping[str, str]) -> Problem:

@@ -3,7 +3,8 @@
 import pytest
 from fastapi import Request
 
-from photism.server.answers.accept import EVENT_STREAM, JSON, PNG, choose
+from photism.server.answers.accept import choose
+from photism.server.media_types import EVENT_STREAM, JSON, PNG
 from photism.server.problems import Problem
 
 OFFERED = (PNG, JSON, EVENT_STREAM)

@@ -9,9 +9,6 @@ from fastapi import Request
 
 from photism.server.problems import Problem
 
-PNG, MP4 = "image/png", "video/mp4"
-JSON, JSON_LINES = "application/json", "application/jsonl"
-CSV, TEXT, EVENT_STREAM = "text/csv", "text/plain", "text/event-stream"
 VARY = {"Vary": "Accept"}
 """Header of an answer whose media type was chosen: caches must not give it to a client that accepts another one."""
 

@@ -13,10 +13,11 @@ from fastapi.responses import JSONResponse, Response
 
 from photism.jobs.rows import json_value
 from photism.listening.recording_names import recording_names
-from photism.server.answers.accept import CSV, EVENT_STREAM, JSON, JSON_LINES, TEXT, VARY, choose
+from photism.server.answers.accept import VARY, choose
 from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
 from photism.server.engine.work import Batchable
+from photism.server.media_types import CSV, EVENT_STREAM, JSON, JSON_LINES, TEXT
 from photism.settings import SettingError
 
 if TYPE_CHECKING:

@@ -22,10 +22,11 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
-from photism.server.answers.accept import EVENT_STREAM, VARY
+from photism.server.answers.accept import VARY
 from photism.server.answers.run import cancelled_problem, start
 from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Cancelled, Progress, Ticket
+from photism.server.media_types import EVENT_STREAM
 from photism.server.problems import problem_for
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from photism.drawing.settings import DrawSettings, one_or_list
 from photism.jobs.rows import json_value
 from photism.prompts.settings import MixSettings, PipelineSettings
 from photism.seeds import expand_seeds
-from photism.server.answers.accept import EVENT_STREAM, JSON, PNG, VARY, choose
+from photism.server.answers.accept import VARY, choose
 from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
 from photism.server.endpoints.image_limits import check_count, check_size
@@ -27,6 +27,7 @@ from photism.server.engine.work import Batchable
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
 from photism.server.fields.schema import field_name
+from photism.server.media_types import EVENT_STREAM, JSON, PNG
 from photism.server.services import services_of
 from photism.settings import SettingError, declarations
 

@@ -16,7 +16,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.jobs.embed_job import COLUMNS, EmbedJob, EmbedWorker
 from photism.jobs.rows import json_value
 from photism.listening.settings import EmbedSettings
-from photism.server.answers.accept import EVENT_STREAM, JSON, VARY, choose
+from photism.server.answers.accept import VARY, choose
 from photism.server.answers.rows import (
     VECTOR_FORMATS,
     VECTOR_VALUES,
@@ -30,6 +30,7 @@ from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
+from photism.server.media_types import EVENT_STREAM, JSON
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:

@@ -16,13 +16,14 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
 from photism.drawing.video.settings import FilmSettings
-from photism.server.answers.accept import EVENT_STREAM, JSON, MP4, VARY, choose
+from photism.server.answers.accept import VARY, choose
 from photism.server.answers.sse import EventStream, event, progress_event
 from photism.server.disconnect import until_closed
 from photism.server.endpoints.image_limits import check_size
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
 from photism.server.film_jobs import FilmJob
+from photism.server.media_types import EVENT_STREAM, JSON, MP4
 from photism.server.problems import Problem, problem_for
 from photism.server.services import Services, services_of
 from photism.settings import SettingError

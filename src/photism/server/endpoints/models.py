@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from photism.server.engine.entries import ModelEntry
+from photism.server.media_types import JSON
 from photism.server.problems import Problem
 from photism.server.services import services_of
 
@@ -48,7 +49,7 @@ ROUTER = APIRouter(tags=["models"])
 
 
 def _described(schema: dict[str, Any], description: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"description": description, "content": {"application/json": {"schema": schema}}}}
+    return {200: {"description": description, "content": {JSON: {"schema": schema}}}}
 
 
 @ROUTER.get(

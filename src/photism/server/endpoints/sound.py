@@ -17,10 +17,11 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.audio.writing import check_channels
 from photism.audioldm2.settings import SeededSoundSettings, parse_span
 from photism.audioldm2.sound_files import sounds_of
-from photism.server.answers.accept import EVENT_STREAM, JSON, VARY, choose
+from photism.server.answers.accept import VARY, choose
 from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
 from photism.server.fields.body import RequestBody
+from photism.server.media_types import EVENT_STREAM, JSON
 from photism.server.services import services_of
 from photism.settings import REQUIRED, SettingError, setting, settings
 

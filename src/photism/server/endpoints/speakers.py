@@ -14,18 +14,18 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.errors import warning_field
 from photism.jobs.timeline_job import COLUMNS, TimelineJob, TimelineWorker
 from photism.listening.settings import TimelineSettings, VerifySettings
-from photism.server.answers.accept import CSV, JSON
 from photism.server.answers.rows import answer_row, row_responses, row_schema
 from photism.server.answers.run import run_for
 from photism.server.engine.ticket import Ticket
 from photism.server.fields.body import EXAMPLE_RECORDING, Given, RequestBody
 from photism.server.fields.field_set import FileField
+from photism.server.media_types import CSV, JSON, SUBRIP
 from photism.settings import REQUIRED, SettingError, setting, settings
 
 if TYPE_CHECKING:
     from photism.listening.verification import Embedding, SpeakerVerifier, Verification
 
-TURN_FORMATS = {CSV: "csv", "text/rttm": "rttm", "application/x-subrip": "srt"}
+TURN_FORMATS = {CSV: "csv", "text/rttm": "rttm", SUBRIP: "srt"}
 """Format of the command line for each media type of turns, apart from JSON."""
 ROUTER = APIRouter(tags=["speakers"])
 

@@ -19,12 +19,12 @@ from photism.errors import warning_field
 from photism.listening.transcription.decoding_options import TranscribeSettings
 from photism.listening.transcription.formats import write_transcript
 from photism.listening.transcription.verbose_json import GRANULARITIES, as_verbose_json, duration_usage
-from photism.server.answers.accept import EVENT_STREAM
 from photism.server.answers.run import cancelled_problem, run_for, start
 from photism.server.answers.sse import EventStream, event, raise_refusal
 from photism.server.engine.ticket import Cancelled, Ticket
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
+from photism.server.media_types import EVENT_STREAM, JSON, SUBRIP, TEXT
 from photism.server.problems import problem_for
 from photism.server.services import services_of
 from photism.settings import SettingError, setting, settings
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 ResponseFormat: TypeAlias = Literal["json", "verbose_json", "text", "srt", "vtt", "tsv", "ctm", "textgrid"]
 TEXT_FORMATS: dict[str, tuple[str, str]] = {
-    "text": ("txt", "text/plain"),
-    "srt": ("srt", "application/x-subrip"),
+    "text": ("txt", TEXT),
+    "srt": ("srt", SUBRIP),
     "vtt": ("vtt", "text/vtt"),
     "tsv": ("tsv", "text/tab-separated-values"),
-    "ctm": ("ctm", "text/plain"),
-    "textgrid": ("textgrid", "text/plain"),
+    "ctm": ("ctm", TEXT),
+    "textgrid": ("textgrid", TEXT),
 }
 """Format of `write_transcript`, and media type, of each form of the answer that is text."""
 SEPARATORS = re.compile(r"[,;\n]")
@@ -109,7 +109,7 @@ BODY = RequestBody(
     model="recognizer",
     files={"file": FileField("Recording to transcribe.", is_long=True)},
 )
-TEXT = {"schema": {"type": "string"}}
+TEXT_SCHEMA = {"schema": {"type": "string"}}
 TRANSCRIPT = {
     "type": "object",
     "required": ["text", "usage"],
@@ -124,9 +124,9 @@ TRANSCRIPT = {
     },
 }
 CONTENT: dict[str, Any] = {
-    "application/json": {"schema": TRANSCRIPT},
-    **{media_type: TEXT for _, media_type in TEXT_FORMATS.values()},
-    EVENT_STREAM: TEXT,
+    JSON: {"schema": TRANSCRIPT},
+    **{media_type: TEXT_SCHEMA for _, media_type in TEXT_FORMATS.values()},
+    EVENT_STREAM: TEXT_SCHEMA,
 }
 
 ROUTER = APIRouter(tags=["audio"])

@@ -32,6 +32,7 @@ from photism.server.fields.json_body import read_json
 from photism.server.fields.reader import RequestReader
 from photism.server.fields.schema import Field
 from photism.server.fields.upload import Upload, Uploads
+from photism.server.media_types import JSON, MULTIPART
 from photism.server.problems import Problem, problem_for
 from photism.server.services import services_of
 from photism.settings import setting, settings
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from photism.server.engine.entries import ModelEntry
 
 Settings = TypeVar("Settings")
-MULTIPART, JSON = "multipart/form-data", "application/json"
 WAV_HEADER = b"RIFF\x18\2\0\0WAVEfmt \x10\0\0\0\1\0\1\0\xe8\3\0\0\xe8\3\0\0\1\0\x08\0data\xf4\1\0\0"
 EXAMPLE_RECORDING = b64encode(WAV_HEADER + b"\x40\x80\xc0\x80" * 125).decode()
 """Half a second of a tone of 250 Hz."""

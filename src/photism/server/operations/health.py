@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
 from photism import __version__
+from photism.server.media_types import TEXT
 from photism.server.paths import HEALTH_PATH, METRICS_PATH
 from photism.server.services import services_of
 
@@ -47,7 +48,7 @@ async def health(request: Request, response: Response) -> Health:
     METRICS_PATH,
     summary="Metrics for Prometheus",
     response_class=Response,
-    responses={HTTPStatus.OK: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses={HTTPStatus.OK: {"content": {TEXT: {"schema": {"type": "string"}}}}},
 )
 def metrics(request: Request) -> Response:
     """Return counts, durations, queues and memory in the text format of Prometheus; names begin with photism_."""

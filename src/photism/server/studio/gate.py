@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, R
 from photism.server.fields.form import read_form
 from photism.server.fields.json_body import read_json
 from photism.server.fields.upload import MEGABYTE, Upload, Uploads, invalid_body
+from photism.server.media_types import EVENT_STREAM, MULTIPART
 from photism.server.problems import Problem
 from photism.server.studio.files import FILE_ROUTE, PageFiles
 
@@ -101,7 +102,7 @@ class Gate:
             needed = event_of(body, path, self._functions) if path in EVENTS else body
             await self._pass(scope, replay(json.dumps(needed).encode(), receive), send)
         elif path == PROGRESS:  # of an upload, which the page also knows from its answer
-            await Response('data: {"msg": "done"}\n\n', media_type="text/event-stream")(scope, receive, send)
+            await Response('data: {"msg": "done"}\n\n', media_type=EVENT_STREAM)(scope, receive, send)
         elif path == STREAM:
             await self._watch(request.query_params.get("session_hash", ""), scope, receive, send)
         elif path.startswith(f"{CALL}/"):  # Gradio names a session without a name after its event
@@ -155,7 +156,7 @@ class Gate:
         from python_multipart.multipart import parse_options_header
 
         media_type, options = parse_options_header(request.headers.get("content-type"))
-        if media_type != b"multipart/form-data" or b"boundary" not in options:
+        if media_type != MULTIPART.encode() or b"boundary" not in options:
             raise invalid_body("an upload must be multipart/form-data")
         uploads = self._services.reader.uploads()
         try:
