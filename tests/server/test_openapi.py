@@ -86,6 +86,6 @@ def test_examples_fit_their_schemas(description: dict[str, Any]) -> None:
 
 def test_a_wrong_method_is_answered_with_all_that_there_are(client: TestClient) -> None:
     response = client.put("/v1/film/0")
-    assert (response.status_code, response.headers["allow"]) == (405, "DELETE, GET")
-    assert response.json()["remedy"] == "Use DELETE, GET."
+    assert (response.status_code, response.headers["allow"]) == (405, "DELETE, GET, HEAD")
+    assert response.json()["remedy"] == "Use DELETE, GET, HEAD."
     assert client.put("/docs").headers["allow"] in ("GET", "GET, HEAD")

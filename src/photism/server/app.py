@@ -6,7 +6,10 @@ from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from photism import __version__
 from photism.server import docs_page
@@ -40,7 +43,7 @@ from photism.server.operations import health
 from photism.server.operations.metrics import Metrics
 from photism.server.operations.request_log import RequestLog
 from photism.server.operations.shutdown import RefuseWhileStopping, Shutdown
-from photism.server.problems import install_handlers
+from photism.server.problems import install_handlers, not_found_problem
 from photism.server.services import Services
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 from photism.server.storage import Storage
@@ -124,9 +127,11 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         live_transcription,
         live_drawing,
         health,
+        docs_page,
     ):
         app.include_router(endpoints.ROUTER)
-    app.include_router(docs_page.ROUTER)
+        _answer_head(app, endpoints.ROUTER)
+    app.router.default = _refuse_websockets(app.router.default)
     install_openapi(app, services.access)
     if find_spec("gradio") is not None:
         mount(app, services)
@@ -143,3 +148,30 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
     )
     app.add_middleware(RootPathMiddleware, root_path=services.address.root_path)
     return app
+
+
+def _answer_head(app: FastAPI, router: APIRouter) -> None:
+    """Let each endpoint of a router that answers GET answer HEAD too, of which uvicorn sends the headers alone."""
+    for route in [route for route in router.routes if isinstance(route, APIRoute) and "GET" in (route.methods or ())]:
+        app.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=["HEAD"],
+            name=route.name,
+            response_class=route.response_class,
+            response_model=route.response_model,
+            include_in_schema=False,
+        )
+
+
+def _refuse_websockets(fallback: ASGIApp) -> ASGIApp:
+    """Return an application that answers WebSockets of unknown paths with a problem, and others as `fallback` does."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            response = not_found_problem().response(scope)
+            await WebSocket(scope, receive, send).send_denial_response(response)
+        else:
+            await fallback(scope, receive, send)
+
+    return answer

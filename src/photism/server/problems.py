@@ -157,6 +157,12 @@ def shutting_down_problem() -> Problem:
     )
 
 
+def not_found_problem() -> Problem:
+    """Return the problem of a path that has no endpoint."""
+    detail, remedy = "There is no such endpoint.", "See /docs for those that there are."
+    return Problem(HTTPStatus.NOT_FOUND, "not-found", detail, remedy=remedy)
+
+
 def without_folders(message: str) -> str:
     """Return a message in which absolute paths have lost their folders, which are none of the client's business."""
     return FOLDERS.sub("", message)
@@ -206,8 +212,8 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
     phrase = HTTPStatus(error.status_code).phrase
     detail, remedy, headers = str(error.detail), None, dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail, remedy = "There is no such endpoint.", "See /docs for those that there are."
-    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return not_found_problem().response(request.scope)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
         detail, remedy = f"{request.method} is not a method of this endpoint.", f"Use {headers['Allow']}."
     name = phrase.lower().replace(" ", "-")
@@ -218,7 +224,8 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
 def _methods(request: Request) -> list[str]:
     """Return the methods of the path of a request: Starlette names only those of the first endpoint with that path."""
     path = getattr(request.scope.get("route"), "path", None)
-    return sorted(method.upper() for method in request.app.openapi()["paths"].get(path, {}))
+    methods = {method.upper() for method in request.app.openapi()["paths"].get(path, {})}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 async def _disconnected(request: Request, error: Exception) -> Response:

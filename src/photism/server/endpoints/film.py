@@ -146,8 +146,17 @@ async def get_result(request: Request, job: Annotated[FilmJob, Depends(_held)]) 
         )
     if job.problem is not None:
         raise job.problem
-    _check_range(request.headers.get("range"), job.target)
-    return FileResponse(job.target, media_type=MP4, filename=job.filename, content_disposition_type="inline")
+    found = job.target.stat()
+    answer = FileResponse(
+        job.target, media_type=MP4, filename=job.filename, content_disposition_type="inline", stat_result=found
+    )
+    wanted, if_range = request.headers.get("range", ""), request.headers.get("if-range")
+    is_current = if_range is None or if_range in (answer.headers["etag"], answer.headers["last-modified"])
+    if is_current and wanted.lower().startswith("bytes=") and "," not in wanted:
+        _check_range(wanted.lower(), job.target)
+    else:  # the whole film is the answer, as it is to a range in another unit, and to several
+        request.scope["headers"] = [each for each in request.scope["headers"] if each[0] != b"range"]
+    return answer
 
 
 @ROUTER.post(
@@ -225,14 +234,14 @@ def _find(request: Request, film_id: str) -> FilmJob:
     return services_of(request).films.find(request.state.client, film_id)
 
 
-def _check_range(given: str | None, file: Path) -> None:
+def _check_range(given: str, file: Path) -> None:
     """Check that a file has the range of bytes that a header wants, which starlette would answer without a problem.
 
     Raises:
         Problem: it has not, or the header is not that of one range.
     """
     size = file.stat().st_size
-    found = re.fullmatch(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", given or "bytes=0-")
+    found = re.fullmatch(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", given)
     if found is not None:
         first, last, tail = (int(each) if each else None for each in found.groups())
         if tail or (first is not None and first < size and (last is None or last >= first)):

@@ -29,6 +29,7 @@ from photism.server.endpoints.live_samples import SampleReader, SampleSink
 from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Cancelled, Ticket
 from photism.server.fields.body import Given, RequestBody
+from photism.server.fields.json_body import parse_json
 from photism.server.problems import Problem, problem_for
 from photism.server.services import services_of
 
@@ -103,7 +104,10 @@ class LiveSession:
             WebSocketDisconnect: the client has closed the connection.
         """
         message = await self._receive(SETTINGS_S, "settings")
-        await serve(self, body.check(self._websocket, _json_object(message, "The first message")))
+        given = _json_object(message)
+        if given is None:
+            raise _invalid_message("The first message must be a text message with a JSON object.")
+        await serve(self, body.check(self._websocket, given))
 
     async def run(self, sink: SampleSink, sampling_rate: float, work: Coroutine[Any, Any, None]) -> None:
         """Read samples into a sink until the work is done that takes them from there.
@@ -144,7 +148,7 @@ class LiveSession:
         while isinstance(message := await self._receive(IDLE_S, "samples"), bytes):
             await reader.read(message)
             self._websocket.state.audio_s = reader.duration_s  # for the log
-        if _json_object(message, "A text message after the first one") != END:
+        if _json_object(message) != END:
             raise _invalid_message(f"The only text message after the first one is {json.dumps(END)}.")
         reader.end()
         await self._receive(None, "nothing")
@@ -172,14 +176,21 @@ class LiveSession:
         return message["bytes"] if text is None else text
 
 
-def _json_object(message: str | bytes, subject: str) -> dict[str, Any]:
-    """Return the object of a text message."""
+def _json_object(message: str | bytes) -> dict[str, Any] | None:
+    """Return the object of a text message; None if it has none.
+
+    Raises:
+        Problem: a name occurs twice in it, or a number is not finite.
+    """
+    if isinstance(message, bytes):
+        return None
     try:
-        if isinstance(message, str) and isinstance(found := json.loads(message), dict):
-            return found
+        found = parse_json(message)
     except (ValueError, RecursionError):
-        pass
-    raise _invalid_message(f"{subject} must be a text message with a JSON object.")
+        return None
+    except Problem as problem:
+        raise _invalid_message(f"The message cannot be used: {problem.detail}.") from None
+    return found if isinstance(found, dict) else None
 
 
 def _invalid_message(detail: str) -> Problem:

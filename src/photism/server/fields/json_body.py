@@ -35,7 +35,7 @@ async def read_json(
 
 def _json_object(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes().decode("utf8"), object_pairs_hook=_object, parse_constant=_not_a_number)
+        value = parse_json(path.read_bytes().decode("utf8"))
     except UnicodeDecodeError:
         raise invalid_body("the body is not valid UTF-8", "Send JSON in UTF-8.") from None
     except RecursionError:
@@ -45,6 +45,17 @@ def _json_object(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise invalid_body("the body must be a JSON object", 'Send an object such as {"steps": 4}.')
     return cast("dict[str, Any]", value)
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises:
+        Problem: a name occurs twice, or a number is not finite.
+        ValueError: the text is malformed.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_object, parse_constant=_not_a_number)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

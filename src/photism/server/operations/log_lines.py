@@ -13,8 +13,15 @@ from typing import Any
 LOGGERS = ("photism.server", "uvicorn")
 """Loggers of the server and of the library that speaks HTTP."""
 
-NO_ERROR = "ASGI callable returned without completing handshake."
-"""What uvicorn logs of a WebSocket that was refused with an answer, as ASGI's extension for that allows."""
+NO_ERRORS = frozenset(
+    {
+        # of a WebSocket that was refused with an answer, as ASGI's extension for that allows
+        "ASGI callable returned without completing handshake.",
+        # of a message that a client has sent, with a traceback for each
+        "Invalid UTF-8 sequence received from client.",
+    }
+)
+"""What uvicorn logs as an error, and is none of the server's."""
 
 
 class JsonLine(logging.Formatter):
@@ -42,7 +49,7 @@ def log_to_stderr(level: int = logging.INFO) -> Generator[None]:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLine())
-    handler.addFilter(lambda record: record.getMessage() != NO_ERROR)
+    handler.addFilter(lambda record: record.getMessage() not in NO_ERRORS)
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
