@@ -66,10 +66,10 @@ def test_without_a_bundled_model_the_other_verbs_say_it_too(arguments, captioned
 @pytest.mark.usefixtures("no_bundled_model")
 def test_doctor_names_the_distribution_to_install(monkeypatch, capsys):
     assert status_of(monkeypatch, "doctor") == 1
-    printed = capsys.readouterr().out
-    assert "no  bundled model photism-tiny is not installed: pip install 'photism[tiny]'\n" in printed
-    assert "no  draw          needs bundled model: pip install 'photism[tiny]'\n" in printed
-    assert "ok  align         ready\n" in printed
+    printed = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert "no bundled model photism-tiny is not installed: pip install 'photism[tiny]'" in printed
+    assert "no draw needs bundled model: pip install 'photism[tiny]'" in printed
+    assert "ok align ready" in printed
 
 
 @pytest.mark.parametrize(
