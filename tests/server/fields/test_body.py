@@ -13,6 +13,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.drawing.negative_prompt import TextPrompt
 from photism.drawing.settings import DrawSettings
 from photism.listening.transcription.decoding_options import TranscribeSettings
+from photism.server.fields import json_body
 from tests.server.fields.conftest import Server, recording
 
 WAV = recording()
@@ -124,6 +125,13 @@ def test_malformed_json_is_a_problem(server: Server, content: bytes, detail: str
     problem = server.problem(content=content, headers={"Content-Type": "application/json"})
     assert problem["status"] == 400
     assert detail in problem["detail"]
+
+
+def test_json_of_too_many_values_is_not_parsed(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_body, "MAX_VALUES", 1000)
+    content = b'{"a": [' + b"[]," * 500 + b"[]]}"
+    problem = server.problem(content=content, headers={"Content-Type": "application/json"})
+    assert (problem["status"], problem["detail"]) == (400, "the JSON has more than 1,000 values")
 
 
 def test_a_mistake_in_a_form_names_its_field(server: Server) -> None:

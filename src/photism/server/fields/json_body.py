@@ -12,6 +12,9 @@ from starlette.requests import Request
 
 from photism.server.fields.upload import Uploads, body_chunks, invalid_body
 
+MAX_VALUES = 100_000
+"""Values in a JSON object. json.loads holds Python's global lock, and needs 30 times the memory of an empty list."""
+
 
 async def read_json(
     request: Request, uploads: Uploads, run: Callable[[Callable[[], dict[str, Any]]], Awaitable[dict[str, Any]]]
@@ -34,8 +37,12 @@ async def read_json(
 
 
 def _json_object(path: Path) -> dict[str, Any]:
+    data = path.read_bytes()
+    # Base64 has none of these characters. Texts may have some, and count as if each were a value.
+    if sum(map(data.count, (b"[", b"{", b","))) > MAX_VALUES:
+        raise invalid_body(f"the JSON has more than {MAX_VALUES:,} values", "Send fewer values, or a file as base64.")
     try:
-        value = parse_json(path.read_bytes().decode("utf8"))
+        value = parse_json(data.decode("utf8"))
     except UnicodeDecodeError:
         raise invalid_body("the body is not valid UTF-8", "Send JSON in UTF-8.") from None
     except RecursionError:

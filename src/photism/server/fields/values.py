@@ -45,25 +45,24 @@ def value_of_form(field: Field, texts: Sequence[str]) -> Any:
     if field.is_list:
         return _parsed(field, _items(field, texts, _of_text))
     if len(texts) != 1:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            "invalid-field",
-            f"{field.name} must be given once; got it {len(texts)} times",
-            field=field.name,
-            allowed=field.allowed,
-            remedy=f"Send {field.name} once.",
-        )
+        raise _invalid(field, f"must be given once; got it {len(texts)} times", f"Send {field.name} once.")
     return _parsed(field, _single(field, texts[0], _of_text))
 
 
 def wrong_value(field: Field, value: Any) -> Problem:
     """Return the problem of a value that is not of a field's type."""
-    return _invalid(field, f"must be {field.allowed}; got {shown(value)}")
+    return _invalid(field, f"must be {field.allowed}; got {shown(value)}", f"Send {field.name} as {field.allowed}.")
 
 
-def _invalid(field: Field, problem: str) -> Problem:
-    status, allowed = HTTPStatus.UNPROCESSABLE_ENTITY, field.allowed
-    return Problem(status, "invalid-field", f"{field.name} {problem}", field=field.name, allowed=allowed)
+def _invalid(field: Field, problem: str, remedy: str) -> Problem:
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "invalid-field",
+        f"{field.name} {problem}",
+        field=field.name,
+        allowed=field.allowed,
+        remedy=remedy,
+    )
 
 
 def shown(value: Any) -> str:
@@ -83,7 +82,7 @@ def shown(value: Any) -> str:
 def _items(field: Field, values: Sequence[Any], convert: Callable[[Any, type], Any]) -> list[Any]:
     """Return the items of a list that is not too long."""
     if len(values) > MAX_ITEMS:
-        raise _invalid(field, f"must have at most {MAX_ITEMS} items; got {len(values)}")
+        raise _invalid(field, f"must have at most {MAX_ITEMS} items; got {len(values)}", "Send fewer items.")
     return [_single(field, each, convert) for each in values]
 
 
@@ -94,9 +93,10 @@ def _single(field: Field, value: Any, convert: Callable[[Any, type], Any]) -> An
         if converted is WRONG:
             continue
         if isinstance(converted, str) and SURROGATE.search(converted):
-            raise _invalid(field, "must be valid Unicode; got half of a surrogate pair")
+            raise _invalid(field, "must be valid Unicode; got half of a surrogate pair", "Send valid Unicode.")
         if isinstance(converted, str) and len(converted) > MAX_CHARACTERS:
-            raise _invalid(field, f"must have at most {MAX_CHARACTERS} characters; got {len(converted)}")
+            problem = f"must have at most {MAX_CHARACTERS} characters; got {len(converted)}"
+            raise _invalid(field, problem, "Send a shorter text.")
         if not field.declaration.allows(converted):
             raise wrong_value(field, value)
         return converted
