@@ -7,6 +7,7 @@ import socket
 import struct
 import zlib
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from threading import Event
@@ -17,9 +18,12 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 
 from photism.audio import download
+from photism.audio.reading_settings import ReadingSettings
+from photism.audio.sources import SoundFile
 from photism.cancellation import Cancelled, check_cancelled
 from photism.server.fields import form, upload
 from photism.server.fields.reader import RequestReader
+from photism.server.fields.upload import Upload
 from photism.server.problems import Problem
 from tests.server.fields.conftest import DRAW, Server, recording
 
@@ -109,6 +113,34 @@ def test_a_client_that_leaves_while_its_file_is_decoded_ends_that(
     assert ended.wait(10)
     assert len(stopped) == 1
     assert not list(server.folder.iterdir())
+
+
+def test_short_recordings_do_not_wait_for_those_that_may_be_long(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end = Event()
+
+    def decode(*_: Any, **__: Any) -> SoundFile:
+        assert may_end.wait(10)
+        return SoundFile(b"")
+
+    monkeypatch.setattr(server.reader, "_long_decoding", SimpleNamespace(read=decode))
+    path = server.create()
+    path.write_bytes(recording())
+    read = partial(server.reader.read_sound, "file", Upload(path, None), ReadingSettings(), "client")
+
+    async def read_all() -> SoundFile:
+        long = [asyncio.create_task(read(is_long=True)) for _ in range(4)]
+        try:
+            return await asyncio.wait_for(read(), 10)
+        finally:
+            may_end.set()
+            await asyncio.gather(*long)
+
+    try:
+        assert asyncio.run(read_all()).measured_s == 0.5
+    finally:
+        path.unlink()
 
 
 def test_a_file_that_is_created_after_its_request_has_ended_is_removed(server: Server) -> None:

@@ -43,11 +43,11 @@ class RequestReader:
         max_upload_mb: largest body of a request in megabytes.
         max_seconds: longest recording in seconds.
         max_long_seconds: longest recording of endpoints that take long ones.
-        max_queue: number of files that may wait to be decoded, of those that may wait to be downloaded, and of
+        max_queue: number of files that may wait to be decoded, of recordings that may be long, of downloads, and of
             recordings of films that may wait to be measured.
         max_wait_s: longest time in seconds that each may wait.
         allow_urls: download recordings and images from URLs.
-        workers: number of files that are decoded at once.
+        workers: number of files, and of recordings that may be long, that are decoded at once.
     """
 
     def __init__(
@@ -67,15 +67,18 @@ class RequestReader:
         self.allow_urls = allow_urls
         threads = partial(FairThreads, max_queue=max_queue, max_wait_s=max_wait_s)
         self._threads = threads("photism-decoding", workers)
+        # Other requests do not wait for recordings of an hour.
+        self._long_threads = threads("photism-long-decoding", workers)
         self._downloads = threads("photism-downloads", MAX_DOWNLOADS)
         self._measuring = threads("photism-measuring", 1)
-        self._decoding = DecodingProcesses(workers)
+        self._decoding, self._long_decoding = DecodingProcesses(workers), DecodingProcesses(workers)
 
     def close(self) -> None:
         """End the threads and processes; what waits for them or uses them ends as well."""
-        for each in (self._threads, self._downloads, self._measuring):
-            each.close()
-        self._decoding.close()
+        for threads in (self._threads, self._long_threads, self._downloads, self._measuring):
+            threads.close()
+        for processes in (self._decoding, self._long_decoding):
+            processes.close()
 
     async def run(self, work: Callable[[], Result], client: str) -> Result:
         """Return the result of a function that runs in a decoding thread when it is the client's turn.
@@ -125,12 +128,15 @@ class RequestReader:
         """
         if not upload.path.stat().st_size:
             raise _unreadable(name, f"{name} is empty", "Send a recording.")
-        limit_s = self.max_long_seconds if is_long else self.max_seconds
+        if is_long:
+            threads, processes, limit_s = self._long_threads, self._long_decoding, self.max_long_seconds
+        else:
+            threads, processes, limit_s = self._threads, self._decoding, self.max_seconds
         try:
-            return await self._threads.run(
-                lambda: self._decoding.read(upload.path, name, reading, limit_s=limit_s, is_held=not is_long),
+            return await threads.run(
+                lambda: processes.read(upload.path, name, reading, limit_s=limit_s, is_held=not is_long),
                 client,
-                on_leave=lambda: self._decoding.stop(upload.path),
+                on_leave=lambda: processes.stop(upload.path),
             )
         except TooLongError as error:
             status, allowed = HTTPStatus.UNPROCESSABLE_ENTITY, f"at most {limit_s:g} s"
