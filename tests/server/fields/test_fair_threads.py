@@ -93,6 +93,19 @@ def test_a_work_that_nobody_awaits_is_not_begun() -> None:
     assert begun == []
 
 
+def test_it_may_be_closed_twice_while_works_wait() -> None:
+    async def check(threads: FairThreads, _: Event) -> None:
+        waiting = asyncio.create_task(threads.run(int, "a"))
+        await asyncio.sleep(0)
+        threads.close()
+        threads.close()
+        with pytest.raises(Problem) as refused:
+            await waiting
+        assert refused.value.name == "shutting-down"
+
+    busy_with(check)
+
+
 @pytest.mark.parametrize("closes", [False, True])
 def test_a_work_that_runs_ends_at_its_next_step(closes: bool) -> None:
     begun, ended, left = Event(), Event(), Event()

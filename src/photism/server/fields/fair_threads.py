@@ -79,10 +79,10 @@ class FairThreads:
             result.cancel()
 
     def close(self) -> None:
-        """Refuse further works and those that wait, and end the others at their next step."""
+        """Refuse further works and those that wait, and end the others at their next step. It may be called again."""
         with self._lock:
             self._is_closed = True
-            waiting = list(self._waiting)
+            waiting = [self._waiting.take() for _ in range(len(self._waiting))]
             for work in self._running:
                 work.is_cancelled.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
