@@ -48,7 +48,7 @@ TIMEOUT_S = 300
 
 @dataclass
 class Figures:
-    """What the users of a server met.
+    """Durations, refusals and failures that the users of a server met.
 
     Attributes:
         seconds: latency of each answer with a result, by verb.

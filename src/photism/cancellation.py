@@ -46,7 +46,7 @@ def check_cancelled() -> None:
     """Raise an error if the computation that this is a step of was cancelled.
 
     Raises:
-        Cancelled: it was.
+        Cancelled: the computation was cancelled.
     """
     check = _check.get()
     if check is not None:

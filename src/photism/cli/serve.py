@@ -77,7 +77,7 @@ def _check_installed() -> None:
     """Check that the libraries of the server are installed, before a model is loaded.
 
     Raises:
-        InputError: one is not.
+        InputError: a library is not installed.
     """
     from photism.diagnostics import PACKAGES, SERVER_LIBRARIES
 

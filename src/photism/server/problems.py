@@ -1,7 +1,8 @@
 """Problems: every error of the HTTP interface as problem details (RFC 9457), with the field, the bound and the remedy.
 
 {"type": "/problems/invalid-field", "title": "A field has a value that cannot be used.", "status": 422,
- "detail": "steps must be at least 1; got 0", "field": "steps", "allowed": "at least 1", "remedy": null}
+ "detail": "images must be a whole number, at least 1; got 0", "field": "images",
+ "allowed": "a whole number, at least 1", "remedy": "Send images as a whole number, at least 1."}
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ class AccessSettings:
         """Check that the secrets can be sent in a header, that hosts are names and proxies addresses.
 
         Raises:
-            SettingError: one cannot, or is not.
+            SettingError: a secret cannot be sent, a host is no name, or a proxy is no address.
         """
         for name, value in (("token", self.token), ("password", self.password)):
             if value is not None and (not value or not value.isprintable()):
@@ -243,7 +243,7 @@ class AccessSettings:
         """Check that a server which other machines can connect to demands a secret, or is public on purpose.
 
         Raises:
-            SettingError: it does not, or has a secret and is public.
+            SettingError: the server demands no secret and is not public, or it has a secret and is public.
         """
         if self.public and not self.is_open:
             name = "token" if self.token is not None else "password"

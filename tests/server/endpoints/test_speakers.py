@@ -114,6 +114,17 @@ def test_turns_as_tables_and_subtitles(client, model_of, sounds):
         assert response.text == printed.replace(str(sounds[0]), sounds[0].name)
 
 
+def test_turns_are_the_last_event(client, model_of, sounds):
+    files = {"file": (sounds[1].name, sounds[1].read_bytes())}
+    response = client.post("/v1/speakers/timeline", files=files, headers={"Accept": "text/event-stream"})
+    name, data = response.text.strip().split("\n\n")[-1].split("\n")
+    assert name == "event: result"
+    turns = post(client, "timeline", file=sounds[1]).json()
+    assert json.loads(data.removeprefix("data: ")) == turns
+    assert turns["turns"]
+    assert not list(client.app.state.services.storage.uploads.iterdir())
+
+
 def test_silence_has_no_voice(client, tmp_path):
     from tests.drawing.video.recordings import silence, write_wav
 

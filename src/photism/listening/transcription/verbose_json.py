@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from photism.listening.transcription.transcript import Character, Transcript
 
 GRANULARITIES = ("segment", "word")
-"""What has times."""
+"""Units of a transcript that can have times."""
 FRAMES_PER_S = 100
 """Frames of Whisper in a second, in which `seek` is counted."""
 MIN_CONFIDENCE = 1e-10

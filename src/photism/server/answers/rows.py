@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from math import ceil, inf
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -54,6 +55,7 @@ async def answer_row(
     formats: Mapping[str, str],
     as_object: Callable[[Outcome], Mapping[str, Any]] | None = None,
     is_batched: bool = False,
+    resources: AsyncExitStack | None = None,
 ) -> Response:
     """Process a recording, and answer with its row as JSON, as text or as the last of server-sent events.
 
@@ -68,6 +70,8 @@ async def answer_row(
         as_object: returns the JSON object, apart from the name of the recording, of an outcome; by default its fields,
             with those of windows in `windows`.
         is_batched: process the recording together with those of other requests that wait with an equal job.
+        resources: holds the upload of a recording that is not decoded yet, which a stream of events still reads after
+            this function has returned.
 
     Raises:
         Problem: no media type is acceptable, the queue is full, or the client has left.
@@ -88,7 +92,8 @@ async def answer_row(
     work = Batchable(job, sound, lambda model: share, process, is_quick=is_batched)
     make_object = partial(_with_name, name=name, as_object=as_object or fields_of)
     if media_type == EVENT_STREAM:
-        return await event_stream(request, entry, work, make_object)
+        kept = None if resources is None else resources.pop_all()
+        return await event_stream(request, entry, work, make_object, resources=kept)
     outcome = await run_for(request, entry, work)
     if media_type == JSON:
         return await run_in_threadpool(lambda: JSONResponse(make_object(outcome), headers=VARY))

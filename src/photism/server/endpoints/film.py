@@ -265,7 +265,7 @@ async def _keep(given: Given, folder: Path, services: Services, client: str) -> 
     """Move the recordings of a request to the folder of its film, and read each once.
 
     Raises:
-        InputError: a film of one cannot be made.
+        InputError: a recording cannot be used for a film.
     """
     from photism.drawing.video.audio_features import measure_recording
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,8 @@ def _answer(**properties: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
 )
 async def speaker_timeline(request: Request) -> Response:
     """Return the turns of speakers in a recording, in order of time; turns of different speakers may overlap."""
-    async with TIMELINE.read(request) as given:
+    async with AsyncExitStack() as stack:
+        given = await stack.enter_async_context(TIMELINE.read(request))
         job = TimelineJob(given.model.settings, replace(given.settings(TimelineSettings), num_workers=0))
         return await answer_row(
             request,
@@ -89,6 +91,7 @@ async def speaker_timeline(request: Request) -> Response:
             given.sound,
             name=given.filenames["file"][0],
             formats=TURN_FORMATS,
+            resources=stack,
         )
 
 

@@ -73,7 +73,7 @@ class Ticket:
         """Raise an error if the request was cancelled.
 
         Raises:
-            Cancelled: it was.
+            Cancelled: the request was cancelled.
         """
         if self.is_cancelled:
             raise Cancelled

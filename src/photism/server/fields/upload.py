@@ -26,7 +26,7 @@ class Upload:
     """A file of a request.
 
     Attributes:
-        path: where it lies.
+        path: of the file on the server.
         filename: what the client calls it.
     """
 

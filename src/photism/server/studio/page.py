@@ -79,7 +79,7 @@ class ModelDefaults:
 
     @classmethod
     def of(cls, drawing: Drawing) -> ModelDefaults:
-        """Return those of a loaded model."""
+        """Return the defaults of a loaded model."""
         pipeline = drawing.pipeline
         latent_side = np.max(pipeline.diffusion.unet.config.sample_size)  # one number, or height and width
         return cls(
