@@ -176,6 +176,16 @@ def test_events_are_the_progress_and_the_result(registry, entry):
     assert all(each.startswith(("event: queued", "event: loading", "event: progress")) for each in events[:-1])
 
 
+def test_partial_results_are_events_of_their_names(registry, entry):
+    def work(model, ticket):
+        ticket.emit("words", {"words": ["one"]})
+        return count(model, ticket)
+
+    events = asyncio.run(sent_events(registry, entry, work))
+    assert 'event: words\ndata: {"words": ["one"]}\n\n' in events
+    assert events[-1].startswith("event: result")
+
+
 def test_the_last_event_of_work_that_fails_is_its_problem(registry, entry):
     async def run():
         release = threading.Event()

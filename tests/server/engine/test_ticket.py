@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 
 from photism.errors import as_input_error
-from photism.server.engine.ticket import Cancelled, Progress, Ticket
+from photism.server.engine.ticket import Cancelled, PartialResult, Progress, Ticket
 
 
 def test_cancelled_ticket_raises_at_the_next_report():
@@ -71,3 +71,33 @@ def test_progress_after_the_event_loop_has_ended_is_lost():
     assert asyncio.run(read()).state == "queued"
     ticket.report(1, 2)
     ticket.end()
+
+
+def test_partial_results_come_in_order_and_all_before_the_end():
+    ticket = Ticket()
+    for text in ("one", "two"):
+        ticket.emit("words", {"text": text})
+    ticket.emit("preview", {"done": 1}, replaces=True)
+    ticket.emit("preview", {"done": 2}, replaces=True)
+    ticket.end()
+
+    async def read():
+        return [each async for each in ticket.messages()]
+
+    assert asyncio.run(read()) == [
+        PartialResult("words", {"text": "one"}),
+        PartialResult("words", {"text": "two"}),
+        PartialResult("preview", {"done": 2}),
+        Progress("queued"),
+    ]
+
+
+def test_updates_leave_out_partial_results():
+    ticket = Ticket()
+    ticket.emit("words", {"text": "one"})
+    ticket.end()
+
+    async def read():
+        return [each async for each in ticket.updates()]
+
+    assert asyncio.run(read()) == [Progress("queued")]

@@ -3,6 +3,7 @@
     event: queued       data: {"position": 2}
     event: loading      data: {}
     event: progress     data: {"done": 3, "total": 12}
+    event: words        data: a part of the result, under a name of the endpoint
     event: result       data: the JSON object that the endpoint answers without events
     event: error        data: an RFC 9457 problem, in place of the result
 
@@ -25,7 +26,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from photism.server.answers.accept import VARY
 from photism.server.answers.run import cancelled_problem, start
 from photism.server.engine.entries import ModelEntry
-from photism.server.engine.ticket import Cancelled, Progress, Ticket
+from photism.server.engine.ticket import Cancelled, PartialResult, Progress, Ticket
 from photism.server.media_types import EVENT_STREAM
 from photism.server.problems import problem_for
 
@@ -133,8 +134,8 @@ async def _events(
     running: Awaitable[T],
     as_json: Callable[[T], Mapping[str, Any]],
 ) -> AsyncGenerator[bytes]:
-    async for progress in ticket.updates():
-        yield progress_event(progress)
+    async for each in ticket.messages():
+        yield event(each.name, each.data) if isinstance(each, PartialResult) else progress_event(each)
     try:
         result = await run_in_threadpool(as_json, await running)
     except Cancelled:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from threading import Event
-from typing import Literal, TypeAlias
+from threading import Event, Lock
+from typing import Any, Literal, TypeAlias
 
 from photism.cancellation import Cancelled
 
@@ -29,6 +29,19 @@ class Progress:
     position: int = 0
     done: int = 0
     total: int = 0
+
+
+@dataclass(frozen=True)
+class PartialResult:
+    """A part of the result of a work that is still going on.
+
+    Attributes:
+        name: name of the event that a stream sends, such as "words".
+        data: JSON object of the event.
+    """
+
+    name: str
+    data: Mapping[str, Any]
 
 
 class Ticket:
@@ -54,6 +67,8 @@ class Ticket:
         self._run_requests: Callable[[], None] | None = None
         self._run_quick: Callable[[], None] | None = None
         self._listeners: list[Callable[[], object]] = []
+        self._partial_results: list[PartialResult] = []
+        self._lock = Lock()
 
     @property
     def is_cancelled(self) -> bool:
@@ -87,6 +102,20 @@ class Ticket:
         self.check()
         self.publish(Progress("running", done=done, total=total))
 
+    def emit(self, name: str, data: Mapping[str, Any], *, replaces: bool = False) -> None:
+        """Send a part of the result to the client, if it reads a stream of events.
+
+        Args:
+            name: name of the event.
+            data: its JSON object.
+            replaces: drop earlier parts of that name that are not sent yet, such as previews.
+        """
+        with self._lock:
+            if replaces:
+                self._partial_results = [each for each in self._partial_results if each.name != name]
+            self._partial_results.append(PartialResult(name, data))
+        self._notify()
+
     def give_way(self) -> None:
         """Let waiting requests of this model run now, in this thread; for a job between two of its steps.
 
@@ -99,8 +128,15 @@ class Ticket:
             run_requests()
             self.check()
 
-    async def updates(self) -> AsyncIterator[Progress]:
+    async def updates(self) -> AsyncGenerator[Progress]:
         """Yield the progress whenever it changes, at least once, until the work ends; skip what comes too fast."""
+        async with aclosing(self.messages()) as messages:
+            async for each in messages:
+                if isinstance(each, Progress):
+                    yield each
+
+    async def messages(self) -> AsyncGenerator[Progress | PartialResult]:
+        """Yield what `updates` does and every partial result; of these, each is yielded to a single reader."""
         loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
         def notify() -> None:
@@ -112,6 +148,8 @@ class Ticket:
             while True:
                 changed.clear()
                 has_ended, progress = self._ended.is_set(), self.progress
+                for each in self._take_partial_results():
+                    yield each
                 if progress != last:
                     yield (last := progress)
                 if has_ended:
@@ -149,6 +187,11 @@ class Ticket:
         self._run_requests = self._run_quick = self._withdraw = None
         self._ended.set()
         self._notify()
+
+    def _take_partial_results(self) -> list[PartialResult]:
+        with self._lock:
+            taken, self._partial_results = self._partial_results, []
+        return taken
 
     def _notify(self) -> None:
         for notify in tuple(self._listeners):
