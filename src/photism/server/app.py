@@ -21,6 +21,7 @@ from photism.server.access.origin import OriginMiddleware
 from photism.server.access.rate_limit import RateLimitMiddleware
 from photism.server.access.root_path import RootPathMiddleware
 from photism.server.endpoints import (
+    decode,
     draw,
     embed,
     film,
@@ -118,6 +119,7 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         transcriptions,
         speech,
         sound,
+        decode,
         draw,
         film,
         hear,

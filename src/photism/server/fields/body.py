@@ -61,17 +61,23 @@ class Given:
         sounds: recordings by the names of file fields; a field that is not given has none.
         filenames: what the client calls its files, without folders, by the names of fields and in their order; by
             default the name of the field.
-        model: the model that the request names, or the first of its kind.
     """
 
     sounds: Mapping[str, tuple[SoundFile, ...]]
     filenames: Mapping[str, tuple[str, ...]]
-    model: ModelEntry
+    _model: ModelEntry | None
     _settings: Mapping[type, Any]
 
     def settings(self, kind: type[Settings]) -> Settings:
         """Return the settings of a class of the request's body."""
         return cast("Settings", self._settings[kind])
+
+    @property
+    def model(self) -> ModelEntry:
+        """The model that the request names, or the first of its kind."""
+        if self._model is None:
+            raise RuntimeError("this body names no model")
+        return self._model
 
     @property
     def sound(self) -> SoundFile:
@@ -80,11 +86,11 @@ class Given:
 
 
 class RequestBody:
-    """What the body of a request may have: the fields of settings classes, files, and the name of a model.
+    """What the body of a request may have: the fields of settings classes, files, and perhaps the name of a model.
 
     Args:
         kinds: settings classes.
-        model: kind of the model that the request may name.
+        model: kind of the model that the request may name; None for work without a model.
         files: recordings that are no settings, by the names of their fields.
         without: settings of these classes that the request cannot set.
         example: values of an example of the body, besides its required recordings.
@@ -93,13 +99,13 @@ class RequestBody:
     def __init__(
         self,
         *kinds: type,
-        model: str,
+        model: str | None,
         files: Mapping[str, FileField] | None = None,
         without: Collection[str] = (),
         example: Mapping[str, Any] | None = None,
     ) -> None:
         self._example = dict(example or {})
-        self.kinds, self._model_kind = (*kinds, ModelChoice), model
+        self.kinds, self._model_kind = (*kinds, ModelChoice) if model else kinds, model
         self.fields = FieldSet(self.kinds, files or {}, without=without)
 
     def openapi(self) -> dict[str, Any]:
@@ -218,8 +224,10 @@ class RequestBody:
         own = (field for field in self.fields.fields.values() if field.kind is kind and field.name in values)
         return kind(**{field.setting: values[field.name] for field in own})
 
-    def _model(self, connection: HTTPConnection, values: Values) -> ModelEntry:
-        """Return the model that is named, or the first of its kind."""
+    def _model(self, connection: HTTPConnection, values: Values) -> ModelEntry | None:
+        """Return the model that is named, or the first of its kind; None if the work needs none."""
+        if self._model_kind is None:
+            return None
         name = self._make(ModelChoice, values.settings).model
         return services_of(connection).registry.find(self._model_kind, name, is_local=connection.state.is_local)
 

@@ -1,0 +1,88 @@
+"""POST /v1/decode: the samples of a recording, for clients that cannot decode it themselves."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.audio.sampling import SAMPLING_RATE
+from photism.audio.sources import SoundFile
+from photism.audio.streaming import stream_samples
+from photism.server.fields.body import RequestBody
+from photism.server.fields.field_set import FileField
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+WAV = "audio/wav"
+SAMPLE_BYTES = 2
+FULL_SCALE = 1 << 15
+BODY = RequestBody(
+    ReadingSettings, model=None, files={"file": FileField("Recording or video to decode.", is_long=True)}
+)
+CONTENT: dict[str, Any] = {WAV: {"schema": {"type": "string", "format": "binary"}}}
+
+ROUTER = APIRouter(tags=["audio"])
+
+
+@ROUTER.post(
+    "/v1/decode",
+    summary="Decode a recording",
+    openapi_extra=BODY.openapi(),
+    responses={200: {"description": "The samples, as the models read them.", "content": CONTENT}},
+    response_class=Response,
+)
+async def decode(request: Request) -> Response:
+    """Return the sound of an audio or video file as WAV: 16 bits, one channel, 16 kHz, as the models read it."""
+    async with AsyncExitStack() as stack:
+        given = await stack.enter_async_context(BODY.read(request))
+        return WavStream(given.sound, resources=stack.pop_all())
+
+
+class WavStream(StreamingResponse):
+    """An answer that decodes a recording while it is sent.
+
+    Args:
+        sound: recording that was read to its end before, so that its duration is known.
+        resources: closed when the answer has been sent or the client has left, such as the upload.
+    """
+
+    def __init__(self, sound: SoundFile, *, resources: AsyncExitStack) -> None:
+        data_bytes = SAMPLE_BYTES * round((sound.measured_s or 0.0) * SAMPLING_RATE)
+        header = wav_header(data_bytes)
+        super().__init__(_wav(header, sound), media_type=WAV, headers={"Content-Length": str(len(header) + data_bytes)})
+        self._resources = resources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the file until it ends or the client closes the connection."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._resources.aclose()
+
+
+def wav_header(data_bytes: int) -> bytes:
+    """Return the header of a WAV file with 16-bit mono samples at 16 kHz.
+
+    Args:
+        data_bytes: size of the samples that follow it.
+    """
+    format_chunk = struct.pack(
+        "<4sIHHIIHH", b"fmt ", 16, 1, 1, SAMPLING_RATE, SAMPLING_RATE * SAMPLE_BYTES, SAMPLE_BYTES, 8 * SAMPLE_BYTES
+    )
+    chunks = b"WAVE" + format_chunk + struct.pack("<4sI", b"data", data_bytes)
+    return struct.pack("<4sI", b"RIFF", len(chunks) + data_bytes) + chunks
+
+
+def _wav(header: bytes, sound: SoundFile) -> Iterator[bytes]:
+    """Yield a WAV file in blocks of some seconds."""
+    yield header
+    for block in stream_samples(sound, warnings=[]):
+        yield np.rint(block * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype("<i2").tobytes()
