@@ -106,7 +106,8 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False, steps: i
     pipeline = load_weights(source, device=device, dtype=dtype, text_only=text_only)
     encoder = _load_encoder(folder, config, pipeline, device=device, dtype=dtype)
     if lcm is not None:
-        merge_lcm(pipeline, lcm)
+        merge_lcm(pipeline.unet, lcm)
+        pipeline.vae.to(memory_format=torch.channels_last)  # as the UNet
     sampling = finish_diffusion(pipeline, source, device=device)
     if lcm is not None:
         sampling = SamplingDefaults(lcm.num_inference_steps, GUIDANCE_SCALE)

@@ -20,3 +20,8 @@ def test_each_endpoint_finds_the_kind_that_it_is_listed_with(make_client: Callab
             assert problem["type"] == "/problems/model-not-found", problem
             found |= {(kind, path) for kind in ENDPOINTS if f"no {kind} model" in problem["detail"]}
     assert found == {(kind, path) for kind, paths in ENDPOINTS.items() for path in paths if "/live/" not in path}
+
+
+def test_a_model_that_draws_says_how_it_draws_live(client) -> None:
+    schedulers = {each["id"]: each.get("live_scheduler", "none") for each in client.get("/v1/models").json()["data"]}
+    assert (schedulers["tiny"], schedulers["tiny-languages"]) == ("lcm", "none")

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from photism.drawing.few_step_pipeline import LCM, has_lcm
 from photism.server.engine.entries import ModelEntry
 from photism.server.media_types import JSON
 from photism.server.problems import Problem
@@ -36,6 +37,11 @@ MODEL = {
         "owned_by": TEXT,
         "kinds": {**TEXTS, "description": "What the model can be used as."},
         "endpoints": {**TEXTS, "description": "Endpoints at which it can be named."},
+        "live_scheduler": {
+            "type": ["string", "null"],
+            "description": "Scheduler of /v1/live/drawing: lcm if the folder of the model has an LCM-LoRA that is used "
+            "there, otherwise null, for the model's own. Only of models that draw.",
+        },
     },
 }
 """JSON schema of a model: the fields of OpenAI, and what the model can be used for."""
@@ -89,6 +95,7 @@ async def describe_model(name: str, request: Request) -> Response:
 def _as_json(name: str, entries: Sequence[ModelEntry]) -> dict[str, Any]:
     """Return the JSON object of all models of a name."""
     named = [entry for entry in entries if entry.name == name]
+    drawing = [entry.settings for entry in named if entry.kind == "drawing"]
     return {
         "id": name,
         "object": "model",
@@ -96,4 +103,5 @@ def _as_json(name: str, entries: Sequence[ModelEntry]) -> dict[str, Any]:
         "owned_by": "photism",
         "kinds": [entry.kind for entry in named],
         "endpoints": [endpoint for entry in named for endpoint in ENDPOINTS[entry.kind]],
+        **({"live_scheduler": LCM if has_lcm(drawing[0]) else None} if drawing else {}),
     }

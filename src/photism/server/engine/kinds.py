@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,13 @@ class Drawing:
 
     pipeline: AudioToImagePipeline
     ranker: CaptionRanker | None
+
+    @cached_property
+    def few_step_pipeline(self) -> AudioToImagePipeline:
+        """Pipeline that draws in a few steps, as far as the model has one, and shares its models with `pipeline`."""
+        from photism.drawing.few_step_pipeline import few_step_pipeline
+
+        return few_step_pipeline(self.pipeline)
 
 
 @dataclass(frozen=True)
