@@ -5,7 +5,6 @@ from pathlib import Path
 
 import typer
 
-from photism.cli.startup import startup
 from photism.device import let_threads_sleep
 from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
@@ -21,8 +20,7 @@ def serve(
 ) -> None:
     """Serve the studio, a page to record, recognise and draw sounds, and an HTTP interface to all models.
 
-    The model with which the page draws is loaded at the start; others are loaded when they are first needed, and so is
-    that one without Gradio. All leave memory when they are not used.
+    Models are loaded when they are first needed, and leave memory when they are not used.
 
     Examples:
         photism serve
@@ -40,7 +38,6 @@ def serve(
     from photism.server.operations.log_lines import log_to_stderr
     from photism.server.operations.shutdown import Shutdown
     from photism.server.run import run, server_config
-    from photism.server.studio.mounting import build_at_start, load_model
 
     # The name is in answers, which have no paths of the server.
     name = Path(str(drawing_model.model or drawing_model.diffusion or "tiny")).resolve().name
@@ -64,12 +61,6 @@ def serve(
         open_services(registry, address=address, access=access, limits=limits, shutdown=shutdown) as services,
     ):
         app = create_app(services, certificate_names=certificate.names if certificate else ())
-        if find_spec("gradio") is None:
-            typer.echo("The page needs gradio, which is not installed: pip install 'photism[studio]'", err=True)
-        else:
-            with startup():
-                load_model(registry)
-            build_at_start(app)
         run(server_config(app, certificate, proxies=access.proxy), services, sockets, on_start=report)
 
 

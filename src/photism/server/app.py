@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from importlib.util import find_spec
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -48,7 +47,7 @@ from photism.server.problems import install_handlers, not_found_problem
 from photism.server.services import Services
 from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 from photism.server.storage import Storage
-from photism.server.studio.mounting import mount
+from photism.server.studio import pages
 
 
 @contextmanager
@@ -130,13 +129,12 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         live_drawing,
         health,
         docs_page,
+        pages,
     ):
         app.include_router(endpoints.ROUTER)
         _answer_head(app, endpoints.ROUTER)
     app.router.default = _refuse_websockets(app.router.default)
     install_openapi(app, services.access)
-    if find_spec("gradio") is not None:
-        mount(app, services)
     hosts = own_hosts(services.address, services.access, certificate_names=certificate_names)
     # Each stands around those above it.
     app.add_middleware(RefuseWhileStopping, shutdown=services.shutdown)

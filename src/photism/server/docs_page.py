@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
 from photism.server.media_types import JSON, MULTIPART, PROBLEM_JSON
 from photism.server.openapi import operations
@@ -33,6 +33,12 @@ async def docs(request: Request) -> HTMLResponse:
     return HTMLResponse(page(request.app.openapi(), str(request.base_url).rstrip("/")))
 
 
+@ROUTER.get("/docs/style.css", include_in_schema=False)
+async def docs_style() -> Response:
+    """Return its style: the policy of contents allows none within the page."""
+    return Response(STYLE, media_type="text/css", headers={"Cache-Control": "no-cache"})
+
+
 def page(description: Mapping[str, Any], address: str) -> str:
     """Return an OpenAPI description as an HTML page.
 
@@ -44,7 +50,8 @@ def page(description: Mapping[str, Any], address: str) -> str:
     found = list(operations(dict(description)))
     parts = [
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>",
-        f"<title>{escape(info['title'])}: HTTP interface</title><style>{STYLE}</style>",
+        f"<title>{escape(info['title'])}: HTTP interface</title>",
+        f"<link rel=stylesheet href='{escape(address)}/docs/style.css'>",
         f"<h1>{escape(info['title'])} {escape(info['version'])}: HTTP interface</h1>",
         *(f"<p>{_code(paragraph)}</p>" for paragraph in info.get("description", "").strip().split("\n\n")),
         f"<p>Description for programs: <a href='{escape(address)}/openapi.json'>openapi.json</a> (OpenAPI ",

@@ -1,189 +1,93 @@
-"""A server with the page, whose model draws plain squares; `tests/cli/test_serve.py` has a real one."""
+"""The page in a real browser, on a real server with the bundled models."""
 
-from __future__ import annotations
-
-import threading
-import time
-import wave
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from io import BytesIO
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from photism import InputError
+from tests.server.serving import served
 
-pytest.importorskip("gradio", reason="the studio needs gradio: pip install 'photism[studio]'")
-
-RATE = 8000  # Hz
-FLAGGED_SEED = 66
-HEARD = {"An elephant.": 0.75, "A koala.": -0.25}
-RANKED = [{"caption": caption, "score": score} for caption, score in HEARD.items()]
-SLOW_SEED = 99  # an image that is drawn until it is cancelled
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge")
+WAIT_MS = 20_000
+"""Longest wait for anything on the page: a model that loads on a busy machine takes some seconds."""
 
 
-class Pipeline:
-    """A pipeline that records its settings, and refuses more than 40 steps."""
-
-    num_inference_steps = 12
-    guidance_scale = 3.0
-    negative = "empty"
-
-    def __init__(self, latent_pixels: int = 16) -> None:
-        unet = SimpleNamespace(config=SimpleNamespace(sample_size=latent_pixels))
-        self.diffusion = SimpleNamespace(unet=unet, vae_scale_factor=8)
-        self.encoder = SimpleNamespace(encode=self.encode)
-        self.settings: Any = None
-        self.drawn: float | None = None
-        self.is_drawing = threading.Event()
-
-    def encode(self, waveforms: list[Any]) -> Any:
-        """Return a prompt that holds the duration of the recording; one of 2 s is not known."""
-        import torch
-
-        from photism.prompts.audio_prompt import AudioPrompt
-
-        known = (waveforms[0].duration_s != 2,)
-        return AudioPrompt(torch.full((1, 2, 1), waveforms[0].duration_s), None, known=known)
-
-    def __call__(self, prompts: Any, settings: Any, *, callback_on_step: Callable[[int, int], None]) -> Any:
-        from PIL import Image
-
-        if settings.num_inference_steps > 40:
-            raise InputError("num_inference_steps must be at most 40")
-        self.settings, self.drawn = settings, prompts.prompt_embeds.mean().item()
-        if settings.seed == SLOW_SEED:
-            self.is_drawing.set()
-            for step in range(10_000):
-                callback_on_step(step, 10_000)
-                time.sleep(0.001)
-        callback_on_step(1, 1)
-        first = 123 if settings.seed is None else settings.seed
-        seeds = [first + number for number in range(settings.images_per_sound)]
-        images = [Image.new("RGB", (128, 128), (seed % 256, 0, 0)) for seed in seeds]
-        flags = [seed == FLAGGED_SEED for seed in seeds]
-        scale = 1.0 if settings.negative == "none" else settings.guidance_scale
-        used = replace(settings, guidance_scale=scale, sound_strength=0.25)
-        return SimpleNamespace(images=[images], seeds=[seeds], nsfw_content_detected=[flags], settings=used)
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    """Return Chromium: that of the system, or Playwright's own. Tests without one skip."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with sync_api.sync_playwright() as playwright:
+        sync_api.expect.set_options(timeout=WAIT_MS)
+        arguments = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        except sync_api.Error as error:
+            pytest.skip(f"no browser is installed: {error.message.splitlines()[0]}")
+        yield browser
+        browser.close()
 
 
-RANKER = SimpleNamespace(rank_prompts=lambda prompts: [RANKED])
-
-
-@contextmanager
-def opened(drawing: Any, folder: Path, **limits: Any) -> Iterator[Any]:
-    """Open the services of a server whose only model is `drawing`."""
-    from photism.prompts.settings import PipelineSettings
-    from photism.server.engine.entries import ModelEntry
-    from photism.server.engine.kinds import KINDS, Kind
-    from photism.server.engine.registry import ModelRegistry
-    from photism.server.fields.reader import RequestReader
+@pytest.fixture(scope="session")
+def studio_url(server_registry: object) -> Iterator[str]:
+    """Return the address of a server with the bundled models and the tiny random ones of `server_entries`."""
+    from photism.server.app import create_app, open_services
+    from photism.server.operations.shutdown import Shutdown
     from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
-    from photism.server.storage import Storage
 
-    limits = LimitSettings(**limits)
-    kinds = {**KINDS, "drawing": Kind("drawing", PipelineSettings, lambda _: drawing)}
-    registry = ModelRegistry((ModelEntry("squares", "drawing", PipelineSettings()),), limits, kinds=kinds)
-    with Storage(keep_s=60 * limits.keep, parent=folder) as storage:
-        reader = RequestReader(
-            storage.new_upload,
-            max_upload_mb=limits.max_upload_mb,
-            max_seconds=limits.max_seconds,
-            max_long_seconds=limits.max_long_seconds,
-            max_queue=limits.max_queue,
-            max_wait_s=limits.max_wait_s,
-        )
-        yield SimpleNamespace(
-            address=AddressSettings(),
-            access=AccessSettings(),
-            limits=limits,
-            registry=registry,
-            storage=storage,
-            reader=reader,
-        )
-        reader.close()
-        registry.close(10)
-
-
-@contextmanager
-def served(services: Any) -> Iterator[str]:
-    """Serve the page, and return its address."""
-    import uvicorn
-    from fastapi import FastAPI
-
-    from photism.server.access.client import ClientMiddleware
-    from photism.server.problems import install_handlers
-    from photism.server.studio.mounting import mount
-
-    app = FastAPI()
-    app.state.services = services
-    install_handlers(app)
-    app.add_middleware(ClientMiddleware)
-
-    @app.post("/v1/endpoint")
-    def endpoint() -> str:
-        return "an endpoint"
-
-    mount(app, services)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-
-
-def wav(duration_s: float) -> bytes:
-    """Return a WAV file of silence."""
-    file = BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setparams((1, 2, RATE, 0, "NONE", ""))
-        writer.writeframes(bytes(2 * round(duration_s * RATE)))
-    return file.getvalue()
+    options = {"address": AddressSettings(), "access": AccessSettings(), "limits": LimitSettings()}
+    with (
+        open_services(server_registry, **options, shutdown=Shutdown()) as services,
+        served(create_app(services)) as url,
+    ):
+        yield f"{url}/"
 
 
 @pytest.fixture
-def make_sound(tmp_path: Path) -> Callable[..., str]:
-    """Return a function that writes a recording of some duration, and returns its path."""
+def open_studio(browser: object, studio_url: str) -> Iterator[Callable[..., object]]:
+    """Return a function that opens the page in a new context, as a new visitor.
 
-    def make(duration_s: float, name: str = "said") -> str:
-        path = tmp_path / f"{name}.wav"
-        path.write_bytes(wav(duration_s))
-        return str(path)
+    At the end of the test, no page has logged an error or requested anything from elsewhere. A test in which the server
+    refuses something names what its page may log in `allowed_errors`, parts of these messages.
+    """
+    contexts, complaints = [], []
+    allowed: list[str] = []
+    own = urlsplit(studio_url).netloc
 
-    return make
+    def open_page(
+        path: str = "",
+        *,
+        language: str = "en",
+        width: int = 1280,
+        height: int = 800,
+        allowed_errors: tuple[str, ...] = (),
+        url: str = studio_url,
+        **options: object,
+    ) -> object:
+        allowed.extend(allowed_errors)
+        context = browser.new_context(locale=language, viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(WAIT_MS)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: is_foreign(request.url) and complaints.append(f"requested {request.url}"))
+        page.goto(f"{url}{path}")
+        page.wait_for_selector("html[data-ready]", state="attached")
+        return page
 
+    def is_foreign(url: str) -> bool:
+        parts = urlsplit(url)
+        return parts.scheme not in ("blob", "data") and parts.netloc != own
 
-@pytest.fixture(scope="package")
-def drawing() -> Any:
-    """Return the model of `services`, whose parts a test may replace."""
-    return SimpleNamespace(pipeline=Pipeline(), ranker=RANKER)
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert [each for each in complaints if not any(part in each for part in allowed)] == []
 
 
 @pytest.fixture
-def pipeline(drawing: Any) -> Pipeline:
-    """Return the pipeline of `services`, which has not drawn yet."""
-    drawing.pipeline = Pipeline()
-    return drawing.pipeline
-
-
-@pytest.fixture(scope="package")
-def services(drawing: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Return services of a server with one model."""
-    with opened(drawing, tmp_path_factory.mktemp("server"), max_upload_mb=2) as services:
-        yield services
-
-
-@pytest.fixture(scope="package")
-def page(services: Any) -> Iterator[str]:
-    """Return the address of a server with the page."""
-    with served(services) as address:
-        yield address
+def studio(open_studio: Callable[..., object]) -> object:
+    """Return the page, opened in English on a desktop."""
+    return open_studio()

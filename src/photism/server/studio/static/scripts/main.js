@@ -1,0 +1,61 @@
+// @ts-check
+/** Start of the page: language, recording, tabs and history. */
+
+import * as api from "./api.js";
+import { h } from "./dom.js";
+import { history } from "./history.js";
+import { chooseLanguage, currentLanguage, loadLanguage, t, translate } from "./i18n.js";
+import { explain } from "./problems.js";
+import { recording } from "./recording.js";
+import { readLink } from "./share_link.js";
+import { createTabs } from "./tabs.js";
+import { VIEWS } from "./views.js";
+
+const byId = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));
+
+const start = async () => {
+  const context = await api.context();
+  await loadLanguage(context.languages);
+  translate(document);
+  showLanguages(context.languages);
+  showTheme();
+  byId("version").textContent = context.version;
+  byId("recording").append(recording.panel);
+  byId("history").append(history.panel);
+  const views = VIEWS.filter((view) => !view.isCollection || context.collection);
+  const tabs = createTabs({ views, list: byId("tabs"), panels: byId("views"), shared: { recording, history } });
+  const openLink = () => {
+    const link = readLink();
+    return tabs.open(link?.verb ?? views[0].id, link?.settings);
+  };
+  addEventListener("hashchange", openLink);
+  await openLink();
+  document.documentElement.dataset.ready = "true"; // for tests
+};
+
+/** @param {string[]} codes */
+const showLanguages = (codes) => {
+  const choice = byId("language");
+  const name = (/** @type {string} */ code) => new Intl.DisplayNames([code], { type: "language" }).of(code) ?? code;
+  choice.append(...codes.map((code) => h("option", { value: code, lang: code }, name(code))));
+  choice.value = currentLanguage();
+  choice.addEventListener("change", () => chooseLanguage(choice.value));
+};
+
+const showTheme = () => {
+  const button = byId("theme");
+  const root = document.documentElement;
+  const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const show = () => (button.textContent = t(isDark() ? "page.light" : "page.dark"));
+  button.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    localStorage.setItem("photism.theme", root.dataset.theme);
+    show();
+  });
+  show();
+};
+
+start().catch((error) => {
+  console.error(error);
+  byId("views").replaceChildren(h("p", { class: "panel error", role: "alert" }, explain(error)));
+});

@@ -1,0 +1,22 @@
+// @ts-check
+/** The tabs of the page, in their order: the text of each, the kinds of models of which it needs one, and its module. */
+
+/**
+ * @typedef {{element: HTMLElement, open?: (settings: Record<string, any>) => void, activate?: () => void,
+ *   deactivate?: () => void}} Opened
+ * @typedef {{id: string, label: string, create: (shared: {recording: any, history: any}) => Promise<Opened>}} View
+ */
+
+/** `kinds` are kinds of models of which a view needs one; `isCollection` that it needs a collection of recordings.
+ * @type {{id: string, kinds: string[], isCollection?: boolean, load: () => Promise<{view: View}>}[]} */
+export const VIEWS = [
+  { id: "draw", kinds: ["drawing"], load: () => import("./views/draw.js") },
+  { id: "film", kinds: ["drawing"], load: () => import("./views/film.js") },
+  { id: "hear", kinds: ["drawing"], load: () => import("./views/hear.js") },
+  { id: "label", kinds: ["classifier"], load: () => import("./views/label.js") },
+  { id: "transcribe", kinds: ["recognizer"], load: () => import("./views/transcribe.js") },
+  { id: "speakers", kinds: ["diarizer", "xvector"], load: () => import("./views/speakers.js") },
+  { id: "sound", kinds: ["sound"], load: () => import("./views/sound.js") },
+  { id: "search", kinds: [], isCollection: true, load: () => import("./views/search.js") },
+  { id: "live", kinds: ["drawing"], load: () => import("./views/live.js") },
+];

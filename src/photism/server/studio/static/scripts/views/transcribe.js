@@ -1,0 +1,4 @@
+// @ts-check
+import { h } from "../dom.js";
+
+export const view = { id: "transcribe", label: "page.tab.transcribe", create: async () => ({ element: h("div", {}) }) };
