@@ -102,7 +102,7 @@ class Declaration:
     follows: str = ""
     is_argument: bool = False
     is_flag: bool = True
-    file: Literal["recording", "image"] | None = None
+    file: Literal["recording", "image", "text"] | None = None
     is_field: bool | None = None
     parse_field: Callable[[Any], Any] | None = None
     field_minimum: float | None = None

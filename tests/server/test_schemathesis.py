@@ -114,7 +114,7 @@ def test_generated_requests_to_all_endpoints_find_nothing(address: str, recordin
     cases, wrong = generate(address, recording, config="[generation]\nmax-examples = 10\n")
     assert not wrong, "\n".join(wrong)
     assert sum(cases.values()) >= 1000, cases
-    verbs = ("draw", "film", "hear", "label", "embed", "sound", "decode", "audio/transcriptions")
+    verbs = ("draw", "film", "hear", "label", "embed", "sound", "decode", "transcribe", "audio/transcriptions")
     verbs += ("speakers/timeline", "speakers/embed", "speakers/verify")
     assert not [verb for verb in verbs if not cases[f"POST /v1/{verb} 2xx"]], cases
     print(sum(cases.values()), cases)

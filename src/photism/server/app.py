@@ -24,6 +24,7 @@ from photism.server.endpoints import (
     draw,
     embed,
     film,
+    format,
     hear,
     label,
     live_drawing,
@@ -32,6 +33,7 @@ from photism.server.endpoints import (
     sound,
     speakers,
     speech,
+    transcribe,
     transcriptions,
 )
 from photism.server.engine.registry import ModelRegistry
@@ -115,6 +117,7 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
     install_handlers(app)
     for endpoints in (
         models,
+        transcribe,
         transcriptions,
         speech,
         sound,
@@ -125,6 +128,7 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         label,
         embed,
         speakers,
+        format,
         live_transcription,
         live_drawing,
         health,

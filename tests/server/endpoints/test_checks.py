@@ -16,6 +16,7 @@ from photism.server.fields.body import EXAMPLE_RECORDING
         "/v1/label",
         "/v1/speakers/embed",
         "/v1/speakers/timeline",
+        "/v1/transcribe",
     ],
 )
 def test_a_model_that_there_is_not_is_refused_first(client, path):

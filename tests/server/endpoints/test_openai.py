@@ -50,7 +50,7 @@ def test_models_are_listed_with_their_kinds(client):
     found = {model.id: model for model in client.models.list()}
     assert {"letters", "voice", "tiny", "tiny-sound"} <= found.keys()
     assert found["letters"].kinds == ["recognizer"]
-    assert found["letters"].endpoints == ["/v1/audio/transcriptions", "/v1/live/transcription"]
+    assert found["letters"].endpoints == ["/v1/transcribe", "/v1/audio/transcriptions", "/v1/live/transcription"]
     assert set(found["tiny"].kinds) == {"drawing", "embedder"}
     assert (found["voice"].object, found["voice"].owned_by) == ("model", "photism")
     assert client.models.retrieve("letters") == found["letters"]

@@ -74,13 +74,22 @@ class ReferenceText:
             raise InputError(f"{path}: {error.strerror}") from None
         except UnicodeDecodeError:
             raise InputError(f"{path}: the transcript is not a text in UTF-8") from None
-        lines = text.splitlines()
         try:
-            if any(map(TIMES.match, lines)):
-                return replace(cls.of(list(_subtitles(lines))), has_markup=True)
-            return cls.of(text)
+            return cls.parse(text)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
+
+    @classmethod
+    def parse(cls, text: str) -> ReferenceText:
+        """Return the reference that the content of a file is: a text, or the subtitles of SubRip or WebVTT.
+
+        Raises:
+            InputError: there are no words.
+        """
+        lines = text.splitlines()
+        if any(map(TIMES.match, lines)):
+            return replace(cls.of(list(_subtitles(lines))), has_markup=True)
+        return cls.of(text)
 
 
 def find_reference(transcript: str | Path, recording: str) -> Path:

@@ -47,6 +47,10 @@ class Character:
     end_s: float
     confidence: float
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the character for JSON: times to a millisecond, the confidence to four digits."""
+        return _as_dict(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -64,6 +68,10 @@ class Word:
     end_s: float
     confidence: float
     characters: tuple[Character, ...]
+
+    def as_dict(self, *, characters: bool = False) -> dict[str, Any]:
+        """Return the word for JSON, with its characters if wanted."""
+        return _as_dict(self) | ({"characters": [each.as_dict() for each in self.characters]} if characters else {})
 
     def __getitem__(self, name: str) -> Any:
         """Return an attribute by its name, as in `word["start_s"]`."""
@@ -118,7 +126,7 @@ class Transcript:
             "text": self.text,
             "duration_s": round(self.duration_s, 3),
             "windows": self.windows,
-            "words": [_as_dict(word, characters=characters) for word in self.words],
+            "words": [word.as_dict(characters=characters) for word in self.words],
         }
         if self.cues:
             values["cues"] = [
@@ -215,13 +223,10 @@ def _join_punctuation(words: Sequence[Word]) -> list[Word]:
     return joined
 
 
-def _as_dict(item: Word | Character, *, characters: bool = False) -> dict[str, Any]:
-    values: dict[str, Any] = {
+def _as_dict(item: Word | Character) -> dict[str, Any]:
+    return {
         "text": item.text,
         "start_s": round(item.start_s, 3),
         "end_s": round(item.end_s, 3),
         "confidence": round(item.confidence, 4),
     }
-    if characters and isinstance(item, Word):
-        values["characters"] = [_as_dict(each) for each in item.characters]
-    return values

@@ -47,6 +47,7 @@ async def event_stream(
     work: Callable[[Any, Ticket], T],
     as_json: Callable[[T], Mapping[str, Any]],
     *,
+    is_job: bool = False,
     resources: AsyncExitStack | None = None,
 ) -> EventStream:
     """Run work in the queue of a model, and return an answer that streams its progress and its result.
@@ -58,12 +59,13 @@ async def event_stream(
         entry: the model.
         work: called with the model and the ticket, in the thread of the model. It reports its steps to the ticket.
         as_json: turns what `work` returns into the data of the last event.
+        is_job: whether the work takes minutes, and gives way to other requests.
         resources: closed at the end of the stream, such as the uploads that the work reads.
 
     Raises:
         Problem: the work was refused.
     """
-    ticket, running = start(request, entry, work)
+    ticket, running = start(request, entry, work, is_job=is_job)
     await raise_refusal(running)
     return EventStream(_events(request, ticket, running, as_json), on_close=ticket.cancel, resources=resources)
 

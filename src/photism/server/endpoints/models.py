@@ -20,7 +20,7 @@ ENDPOINTS = {
     "classifier": ("/v1/label",),
     "embedder": ("/v1/embed",),
     "sound": ("/v1/sound", "/v1/audio/speech"),
-    "recognizer": ("/v1/audio/transcriptions", "/v1/live/transcription"),
+    "recognizer": ("/v1/transcribe", "/v1/audio/transcriptions", "/v1/live/transcription"),
     "diarizer": ("/v1/speakers/timeline",),
     "xvector": ("/v1/speakers/verify", "/v1/speakers/embed"),
 }

@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
-from math import ceil
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from fastapi import APIRouter, Request
@@ -19,6 +18,7 @@ from photism.errors import warning_field
 from photism.listening.transcription.decoding_options import TranscribeSettings
 from photism.listening.transcription.formats import write_transcript
 from photism.listening.transcription.verbose_json import GRANULARITIES, as_verbose_json, duration_usage
+from photism.server.answers.long_work import is_long, report_seconds
 from photism.server.answers.run import cancelled_problem, run_for, start
 from photism.server.answers.sse import EventStream, event, raise_refusal
 from photism.server.engine.ticket import Cancelled, Ticket
@@ -26,12 +26,10 @@ from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
 from photism.server.media_types import EVENT_STREAM, JSON, SUBRIP, TEXT
 from photism.server.problems import problem_for
-from photism.server.services import services_of
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
-    from photism.listening.batching import OnProgress
     from photism.listening.transcription.transcriber import Transcriber
     from photism.listening.transcription.transcript import Transcript, Word
     from photism.server.engine.entries import ModelEntry
@@ -155,10 +153,10 @@ async def transcribe(request: Request) -> Response:
         def work(transcriber: Transcriber, ticket: Ticket) -> tuple[Transcript, str]:
             """Transcribe the recording, and return its language too."""
             language = _checked_language(fields, transcriber)
-            found = transcriber.transcribe(given.sound, decoding, on_progress=_reporter(ticket))
+            found = transcriber.transcribe(given.sound, decoding, on_progress=report_seconds(ticket))
             return next(found)[1], language
 
-        transcript, language = await run_for(request, entry, work, is_job=_is_long(given.sound, request))
+        transcript, language = await run_for(request, entry, work, is_job=is_long(given.sound, request))
         if fields.response_format in TEXT_FORMATS:
             format_, media_type = TEXT_FORMATS[fields.response_format]
             return Response(await run_in_threadpool(write_transcript, transcript, format_), media_type=media_type)
@@ -194,20 +192,6 @@ def _checked_language(fields: TranscriptionFields, transcriber: Transcriber) -> 
     return loaded or given or UNDETERMINED
 
 
-def _reporter(ticket: Ticket) -> OnProgress:
-    def report(number: int, done_s: float, duration_s: float) -> None:
-        """Report the seconds that are done, and let short requests run before the next window."""
-        ticket.report(ceil(done_s), ceil(duration_s))
-        ticket.give_way()
-
-    return report
-
-
-def _is_long(sound: SoundFile, request: Request) -> bool:
-    """Return whether a recording is longer than those of other endpoints, and so takes minutes."""
-    return (sound.measured_s or 0.0) > services_of(request).limits.max_seconds
-
-
 async def _stream(
     request: Request,
     entry: ModelEntry,
@@ -233,9 +217,9 @@ async def _stream(
             with suppress(RuntimeError):  # the loop is closed: the server has ended
                 loop.call_soon_threadsafe(deltas.put_nowait, delta)
 
-        return transcriber.transcribe_words(sound, on_words, decoding, on_progress=_reporter(ticket))
+        return transcriber.transcribe_words(sound, on_words, decoding, on_progress=report_seconds(ticket))
 
-    ticket, running = start(request, entry, work, is_job=_is_long(sound, request))
+    ticket, running = start(request, entry, work, is_job=is_long(sound, request))
     running.add_done_callback(lambda _: deltas.put_nowait(None))
     await raise_refusal(running)
     events = _events(request, running, deltas, sound)

@@ -236,8 +236,11 @@ async def _read_files(
     field: Field, found: list[Upload], reader: RequestReader, reading: ReadingSettings, uploads: Uploads, client: str
 ) -> Any:
     """Return the value of a setting that holds a file, or several."""
+    read: list[Any]
     if field.declaration.file == "recording":
-        read: list[Any] = [await reader.read_sound(field.name, each, reading, client) for each in found]
+        read = [await reader.read_sound(field.name, each, reading, client) for each in found]
+    elif field.declaration.file == "text":
+        read = [await reader.read_text(field.name, each, client) for each in found]
     else:
         read = [await reader.read_image(field.name, each, uploads, client) for each in found]
     parse = field.declaration.parse

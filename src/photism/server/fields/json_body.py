@@ -37,20 +37,33 @@ async def read_json(
 
 
 def _json_object(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    # Base64 has none of these characters. Texts may have some, and count as if each were a value.
-    if sum(map(data.count, (b"[", b"{", b","))) > MAX_VALUES:
-        raise invalid_body(f"the JSON has more than {MAX_VALUES:,} values", "Send fewer values, or a file as base64.")
     try:
-        value = parse_json(data.decode("utf8"))
+        return json_object(path.read_bytes().decode("utf8"))
     except UnicodeDecodeError:
         raise invalid_body("the body is not valid UTF-8", "Send JSON in UTF-8.") from None
+
+
+def json_object(text: str, *, name: str = "the body") -> dict[str, Any]:
+    """Return the object of a JSON text.
+
+    Args:
+        text: the text.
+        name: what a message calls it.
+
+    Raises:
+        Problem: it is malformed, has too many values, a name occurs twice, or a number is not finite.
+    """
+    # Base64 has none of these characters. Texts may have some, and count as if each were a value.
+    if sum(map(text.count, "[{,")) > MAX_VALUES:
+        raise invalid_body(f"the JSON has more than {MAX_VALUES:,} values", "Send fewer values, or a file as base64.")
+    try:
+        value = parse_json(text)
     except RecursionError:
         raise invalid_body("the JSON is nested too deeply") from None
     except ValueError as error:
-        raise invalid_body(f"the body is not valid JSON ({error})", "Send a JSON object.") from None
+        raise invalid_body(f"{name} is not valid JSON ({error})", "Send a JSON object.") from None
     if not isinstance(value, dict):
-        raise invalid_body("the body must be a JSON object", 'Send an object such as {"steps": 4}.')
+        raise invalid_body(f"{name} must be a JSON object", 'Send an object such as {"steps": 4}.')
     return cast("dict[str, Any]", value)
 
 

@@ -29,6 +29,8 @@ IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 """Formats of Pillow that are decoded in this process and call no other program."""
 MAX_IMAGE_PIXELS = 50_000_000
 """Most pixels of all images of a request together."""
+MAX_TEXT_BYTES = 16 * MEGABYTE
+"""Size of a text file, which is held in memory."""
 MAX_DOWNLOAD_S = 60.0
 """Longest time in which a URL is downloaded."""
 MAX_DOWNLOADS = 4
@@ -153,6 +155,14 @@ class RequestReader:
         """
         return await self.run(lambda: _read_image(name, upload.path, uploads), client)
 
+    async def read_text(self, name: str, upload: Upload, client: str) -> str:
+        """Return the content of a text file in UTF-8.
+
+        Raises:
+            Problem: it is too large, or not in UTF-8.
+        """
+        return await self.run(lambda: _read_text(name, upload.path), client)
+
 
 def _unreadable(name: str, detail: str, remedy: str | None = None) -> Problem:
     status = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -196,6 +206,17 @@ def _download(name: str, url: str, uploads: Uploads) -> Upload:
     with file:
         file.write(data.getbuffer())
     return Upload(path, None)
+
+
+def _read_text(name: str, path: Path) -> str:
+    if path.stat().st_size > MAX_TEXT_BYTES:
+        allowed = f"at most {MAX_TEXT_BYTES / MEGABYTE:g} MB"
+        detail, status = f"{name} must have {allowed}", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        raise Problem(status, "too-large", detail, field=name, allowed=allowed, remedy="Send a shorter text.")
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise _unreadable(name, f"{name} is not a text in UTF-8", "Save the text in UTF-8.") from None
 
 
 def _read_image(name: str, path: Path, uploads: Uploads) -> Image:
