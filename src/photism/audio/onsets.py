@@ -27,10 +27,13 @@ class OnsetStrength:
 
     Args:
         peak_db: level of the loudest frame of the recording, in dBFS.
+
+    Attributes:
+        peak_db: that level, which may change while a recording goes on.
     """
 
     def __init__(self, peak_db: float) -> None:
-        self._floor = FULL_SCALE_LOG_MEL + (peak_db + ONSET_FLOOR_DB) * NEPERS_PER_DB
+        self.peak_db = peak_db
         self._previous: NDArray[np.float32] | None = None  # the last ONSET_LAG frames, (ONSET_LAG, 80)
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -54,10 +57,11 @@ class OnsetStrength:
         Returns:
             (F, 80), 0 for a band that fell.
         """
-        bands = _log_mel(samples).clip(min=self._floor)  # (F, 80)
+        floor = FULL_SCALE_LOG_MEL + (self.peak_db + ONSET_FLOOR_DB) * NEPERS_PER_DB
+        bands = _log_mel(samples).clip(min=floor)  # (F, 80)
         if self._previous is None:  # silence before the recording
-            self._previous = np.full_like(bands[:1], self._floor).repeat(ONSET_LAG, axis=0)
-        lagged = np.concatenate([self._previous, bands])  # (ONSET_LAG + F, 80)
+            self._previous = np.full_like(bands[:1], floor).repeat(ONSET_LAG, axis=0)
+        lagged = np.concatenate([self._previous.clip(min=floor), bands])  # (ONSET_LAG + F, 80)
         self._previous = lagged[-ONSET_LAG:]
         return np.asarray((bands - lagged[:-ONSET_LAG]).clip(min=0) / NEPERS_PER_DB, np.float32)
 

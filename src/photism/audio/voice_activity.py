@@ -57,7 +57,6 @@ def speech_probabilities(recording: Recording) -> NDArray[np.float32]:
     return np.concatenate(list(stream_speech_probabilities(sample_blocks(recording))))
 
 
-@torch.inference_mode()
 def stream_speech_probabilities(blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
     """Compute the probability of speech for each 32 ms of a recording that arrives in blocks.
 
@@ -70,11 +69,27 @@ def stream_speech_probabilities(blocks: Iterable[NDArray[np.float32]]) -> Iterat
     Raises:
         InputError: the library silero-vad is not installed.
     """
-    network = _network()
-    state = None
+    detector = SpeechDetector()
     for some in _with_context(blocks):
-        probabilities, state = network(some, state)
-        yield probabilities.numpy()
+        yield detector(some).numpy()
+
+
+class SpeechDetector:
+    """Voice activity detection of blocks of 32 ms that arrive one after the other.
+
+    Raises:
+        InputError: the library silero-vad is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._network = _network()
+        self._state: tuple[Tensor, Tensor] | None = None
+
+    @torch.inference_mode()
+    def __call__(self, blocks: Tensor) -> Tensor:
+        """Compute the probabilities (N,) of speech in the next blocks, each after its context: (N, 576)."""
+        probabilities, self._state = self._network(blocks, self._state)
+        return probabilities
 
 
 def _with_context(samples: Iterable[NDArray[np.float32]]) -> Iterator[Tensor]:

@@ -218,15 +218,18 @@ def _segments(frames: Iterable[_Frame], *, frame_s: float, longest_s: float) -> 
             run = run[cut:]
 
 
-def _count_weak(silent: Sequence[_Frame], sound: Sequence[_Frame]) -> int:
+def count_weak(silent_db: Sequence[float], peak_db: float) -> int:
     """Count the frames next to a sound that belong to it, because their level is well above the noise.
 
     Args:
-        silent: frames that are not active, from the sound on.
-        sound: frames of the sound.
+        silent_db: levels of frames that are not active, from the sound on.
+        peak_db: level of the loudest frame of the sound.
     """
-    if not silent:
+    if not silent_db:
         return 0
-    audible_db = min(each.level_db for each in silent) + NOISE_RANGE_DB
-    threshold_db = max(audible_db, max(each.level_db for each in sound) - SOUND_RANGE_DB)
-    return sum(1 for _ in takewhile(lambda each: each.level_db > threshold_db, silent))
+    threshold_db = max(min(silent_db) + NOISE_RANGE_DB, peak_db - SOUND_RANGE_DB)
+    return sum(1 for _ in takewhile(lambda level_db: level_db > threshold_db, silent_db))
+
+
+def _count_weak(silent: Iterable[_Frame], sound: Iterable[_Frame]) -> int:
+    return count_weak([frame.level_db for frame in silent], max(frame.level_db for frame in sound))
