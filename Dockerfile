@@ -19,7 +19,7 @@ COPY constraints.txt pyproject.toml ./
 RUN mkdir -p src/photism \
     && touch LICENSE README.md \
     && echo '__version__ = "0"' > src/photism/__init__.py \
-    && pip install --constraint constraints.txt '.[studio]' \
+    && pip install --constraint constraints.txt '.[server]' \
     && pip uninstall --yes photism \
     && rm -r LICENSE README.md src
 

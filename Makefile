@@ -1,7 +1,7 @@
 # make demo      generate images from the bundled example recordings, in demo/
 # make test      run the tests, all but the slow ones
 # make test-all  run all tests
-# make lint      check style, types and the order of imports
+# make lint      check style, types and the order of imports, and the page's scripts
 # make check     lint and test: what must pass before a change is merged
 
 VENV := .venv
@@ -34,6 +34,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/oxlint --deny-warnings src/photism/server/studio/static
 
 check: lint test
 

@@ -8,11 +8,6 @@ verb, which loads the model, does not count.
     python -m benchmarks.server
     python -m benchmarks.server --users 50 --minutes 10
     python -m benchmarks.server --scenario abandoned long
-
-To compare with the server before the HTTP interface (commit ebb0e04), whose page draws only, start that one, and give
-its address; the verb is then draw for both, and the servers take turns:
-
-    python -m benchmarks.server --compare http://127.0.0.1:7861
 """
 
 from __future__ import annotations
@@ -26,7 +21,6 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -67,8 +61,6 @@ class HttpServer:
     Args:
         address: its URL.
     """
-
-    name = "photism serve"
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -130,105 +122,36 @@ class HttpServer:
             return str(answer.status_code)
 
 
-class PageServer:
-    """The page before the HTTP interface, which gradio_client uses.
-
-    Args:
-        address: its URL.
-    """
-
-    name = "before"
-
-    def __init__(self, address: str) -> None:
-        from gradio_client import Client
-
-        self.address = address
-        self._pool = ThreadPoolExecutor(64)
-        self._clients = [Client(address, verbose=False) for _ in range(50)]
-
-    async def use(self, verbs: list[str], users: int, seconds: float) -> Figures:
-        """Let users draw for some time."""
-        figures, end = Figures(), time.monotonic() + seconds
-        loop = asyncio.get_running_loop()
-        await asyncio.gather(*(loop.run_in_executor(self._pool, self._use, n, figures, end) for n in range(users)))
-        return figures
-
-    def _use(self, number: int, figures: Figures, end: float) -> None:
-        recordings = example_recordings()
-        for turn in count(number):
-            if time.monotonic() >= end:
-                return
-            started = time.perf_counter()
-            try:
-                self._submit(number, recordings[turn % len(recordings)]).result(TIMEOUT_S)
-            except Exception as error:  # gradio_client raises whatever the page did
-                figures.failed[f"{type(error).__name__} {error}"[:60]] += 1
-                time.sleep(1)
-                continue
-            figures.seconds["draw"].append(time.perf_counter() - started)
-
-    def _submit(self, number: int, path: Path, steps: int = 12, images: int = 1) -> Any:
-        from gradio_client import handle_file
-
-        return self._clients[number].submit(handle_file(str(path)), steps, 3, 0, images, "empty", api_name="/draw")
-
-    async def abandon(self) -> None:
-        """Send a drawing that takes long, and leave."""
-        job = await asyncio.to_thread(self._submit, 0, example_recordings()[0], ABANDONED["steps"], ABANDONED["images"])
-        await asyncio.sleep(1.0)
-        job.cancel()
-
-    async def draw(self) -> None:
-        """Draw a recording."""
-        await asyncio.to_thread(lambda: self._submit(1, example_recordings()[0]).result(TIMEOUT_S))
-
-    async def upload(self, path: Path) -> str:
-        """Send a recording to be drawn, and return what the server answers."""
-        try:
-            await asyncio.to_thread(lambda: self._submit(2, path).result(TIMEOUT_S))
-        except Exception as error:  # gradio_client raises whatever the page did
-            return f"{type(error).__name__} {error}"[:60]
-        return "drawn"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, nargs="+", default=[1, 8, 50])
     parser.add_argument("--minutes", type=float, default=1.0, help="duration of each measurement")
     parser.add_argument("--scenario", nargs="+", default=["users", "abandoned", "long"])
     parser.add_argument("--verb", nargs="+", choices=VERBS, default=list(VERBS))
-    parser.add_argument("--compare", metavar="URL", help="server before the HTTP interface; only draw is measured")
     parser.add_argument("--port", type=int, default=7871)
     options = parser.parse_args()
-    verbs = ["draw"] if options.compare else options.verb
-    with started(options.port) as own:
-        servers = [own, *([PageServer(options.compare)] if options.compare else [])]
-        asyncio.run(measure(servers, verbs, options))
+    with started(options.port) as server:
+        asyncio.run(measure(server, options.verb, options))
 
 
-async def measure(servers: list[Any], verbs: list[str], options: argparse.Namespace) -> None:
+async def measure(server: HttpServer, verbs: list[str], options: argparse.Namespace) -> None:
     """Print the rows of all scenarios."""
-    for server in servers:
-        await server.use(verbs, 1, 0.1 * len(verbs))
-        for verb in verbs:
-            await server.use([verb], 1, 0.1)
+    await server.use(verbs, 1, 0.1 * len(verbs))
+    for verb in verbs:
+        await server.use([verb], 1, 0.1)
     if "users" in options.scenario:
-        print("| server | users | verb | answers/s | p50 s | p95 s | refused | failed | memory MB: start, 1 min, end |")
-        print("|---|---|---|---|---|---|---|---|---|")
+        print("| users | verb | answers/s | p50 s | p95 s | refused | failed | memory MB: start, 1 min, end |")
+        print("|---|---|---|---|---|---|---|---|")
         for users in options.users:
-            for server in servers:
-                await measure_users(server, verbs, users, 60 * options.minutes)
+            await measure_users(server, verbs, users, 60 * options.minutes)
     if "abandoned" in options.scenario:
-        for server in servers:
-            await measure_abandoned(server)
+        await measure_abandoned(server)
     if "long" in options.scenario:
         with tempfile.TemporaryDirectory() as folder:
-            path = write_hour(Path(folder, "hour.ogg"))
-            for server in servers:
-                await measure_long(server, path)
+            await measure_long(server, write_hour(Path(folder, "hour.ogg")))
 
 
-async def measure_users(server: Any, verbs: list[str], users: int, seconds: float) -> None:
+async def measure_users(server: HttpServer, verbs: list[str], users: int, seconds: float) -> None:
     """Print the rows of some users at once."""
     memory = [resident_mb(server.address)]
 
@@ -247,19 +170,19 @@ async def measure_users(server: Any, verbs: list[str], users: int, seconds: floa
         times = figures.seconds[verb] or [float("nan")]
         p50, p95 = np.percentile(times, [50, 95])
         rate = len(figures.seconds[verb]) / lasted
-        print(f"| {server.name} | {users} | {verb} | {rate:.2f} | {p50:.3f} | {p95:.3f} | {rest}", flush=True)
+        print(f"| {users} | {verb} | {rate:.2f} | {p50:.3f} | {p95:.3f} | {rest}", flush=True)
 
 
-async def measure_abandoned(server: Any) -> None:
+async def measure_abandoned(server: HttpServer) -> None:
     """Print how long a drawing takes alone, and after six others whose clients have left."""
     alone_s = await timed(server.draw)
     for _ in range(6):
         await server.abandon()
     after_s = await timed(server.draw)
-    print(f"\n{server.name}: a drawing takes {alone_s:.2f} s, and {after_s:.2f} s after six abandoned ones", flush=True)
+    print(f"\nA drawing takes {alone_s:.2f} s, and {after_s:.2f} s after six abandoned ones", flush=True)
 
 
-async def measure_long(server: Any, path: Path) -> None:
+async def measure_long(server: HttpServer, path: Path) -> None:
     """Print what a server answers to seventeen uploads of an hour at once, and how its memory grows."""
     before = peak = resident_mb(server.address)
     uploads = asyncio.gather(*(server.upload(path) for _ in range(17)))
@@ -269,7 +192,7 @@ async def measure_long(server: Any, path: Path) -> None:
         await asyncio.sleep(0.05)
     answers = Counter(await uploads)
     print(
-        f"\n{server.name}: 17 uploads of an hour, {path.stat().st_size / 1000:.0f} KB each: {dict(answers)} after "
+        f"\n17 uploads of an hour, {path.stat().st_size / 1000:.0f} KB each: {dict(answers)} after "
         f"{time.monotonic() - started:.1f} s; {before:.0f} MB before, {peak:.0f} MB at most, "
         f"{resident_mb(server.address):.0f} MB afterwards",
         flush=True,

@@ -99,7 +99,6 @@ def diagnose(loading: Loading) -> Diagnosis:
     disable_telemetry()
     found = [_check_library(name, "pip install photism") for name in LIBRARIES]
     found += [_check_library(name, "pip install 'photism[server]'") for name in SERVER_LIBRARIES]
-    found += [_check_library("gradio", "pip install 'photism[studio]'")]
     found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
     found += [_check_library(name, "pip install 'photism[export]'") for name in EXPORT_LIBRARIES]
     found += [_check_library(name, "pip install 'photism[collection]'") for name in COLLECTION_LIBRARIES]
@@ -161,8 +160,6 @@ def _check_verb(verb: str, parts: dict[str, Check]) -> Check:
             return Check(verb, False, f"needs {need}", parts[need].remedy)
     if verb in UNBUNDLED_VERBS:
         return Check(verb, True, "ready with --model: none is bundled")
-    if verb == "serve" and not parts["gradio"].works:
-        return Check(verb, True, "ready without the page, which needs gradio")
     return Check(verb, True, "ready")
 
 

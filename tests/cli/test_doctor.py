@@ -50,14 +50,6 @@ def test_json_has_the_checks_of_the_table():
     assert list(checks(result)) == [line[4:22].strip() for line in doctor().stdout.splitlines()]
 
 
-def test_without_gradio_serve_has_no_page(monkeypatch):
-    monkeypatch.setitem(sys.modules, "gradio", None)  # as if it was not installed
-    result = doctor()
-    assert result.exit_code == 0
-    assert "pip install 'photism[studio]'\n" in result.stdout
-    assert "ok  serve             ready without the page, which needs gradio\n" in result.stdout
-
-
 @pytest.mark.parametrize("library", ["fastapi", "python_multipart", "prometheus_client"])
 def test_without_a_library_of_the_server_only_serve_is_missing(monkeypatch, library):
     monkeypatch.setitem(sys.modules, library, None)

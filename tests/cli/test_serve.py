@@ -1,13 +1,15 @@
 """photism serve: errors before a model is loaded, and a request to a served page."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import wave
+from base64 import b64encode
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -95,10 +97,13 @@ def test_further_models_do_not_replace_the_one_of_the_page(monkeypatch, capsys, 
     assert capsys.readouterr().err == "photism: --add must have names that no other model has; got sd twice\n"
 
 
+def test_a_missing_model_ends_the_start(monkeypatch, capsys, free_port):
+    for flag in ("--model", "--diffusion"):
+        assert serve(monkeypatch, "--port", str(free_port), flag, "/missing") == 2
+        assert capsys.readouterr().err == "photism: model /missing: no such folder\n"
+
+
 def test_serves_until_it_is_interrupted(models, tmp_path, free_port):
-    gradio_client = pytest.importorskip(
-        "gradio_client", reason="the studio needs gradio: pip install 'photism[studio]'"
-    )
     sound = tmp_path / "silence.wav"
     with wave.open(str(sound), "wb") as file:
         file.setparams((1, 2, RATE, 0, "NONE", ""))
@@ -120,22 +125,20 @@ def test_serves_until_it_is_interrupted(models, tmp_path, free_port):
         with pytest.raises(HTTPError, match="401"):
             urlopen(address, timeout=60)
         assert urlopen(f"{address}health", timeout=60).status == 200
-        client = gradio_client.Client(
-            address,
-            headers={"Authorization": f"Bearer {TOKEN}"},
-            download_files=str(tmp_path),
-            verbose=False,
-            analytics_enabled=False,
-        )
-        pictures, heard = client.predict(
-            gradio_client.handle_file(sound), num_inference_steps=1, images_per_sound=2, api_name="/draw"
-        )
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        page = urlopen(Request(address, headers=headers), timeout=60).read().decode()
+        body = {"file": b64encode(sound.read_bytes()).decode(), "steps": 1, "images": 2}
+        headers |= {"Content-Type": "application/json", "Accept": "application/json"}
+        drawing = Request(f"{address}v1/draw", json.dumps(body).encode(), headers)
+        drawn = json.load(urlopen(drawing, timeout=60))
         server.send_signal(signal.SIGINT)
         out, log = server.communicate(timeout=60)
         assert server.returncode == 0
     finally:
         server.kill()
+    assert "<title>Photism</title>" in page
     assert TOKEN not in out + log
     assert '"status": 401' in log
-    assert len(pictures) == 2
-    assert len(heard["confidences"]) == 5
+    assert all(json.loads(line)["level"] == "info" for line in log.splitlines())  # no warning of a library
+    assert len(drawn["pictures"]) == 2
+    assert len(drawn["heard"]) == 5

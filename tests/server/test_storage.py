@@ -47,7 +47,7 @@ def test_nobody_else_can_enter_or_read(tmp_path, umask):
     before = os.umask(umask)
     try:
         with Storage(keep_s=60, parent=tmp_path) as storage:
-            folders = [storage.folder, storage.uploads, storage.results, storage.page]
+            folders = [storage.folder, storage.uploads, storage.results]
             folders.append(storage.new_result(".mp4").parent)
             assert {mode(each) for each in folders} == {0o700}
             assert mode(storage.new_upload()) == 0o600
@@ -103,14 +103,12 @@ def test_a_result_in_use_does_not_expire_and_has_its_whole_time_afterwards(stora
     assert not result.exists()
 
 
-def test_files_of_the_page_expire_and_uploads_do_not(storage):
-    upload = storage.new_upload()
-    (storage.page / "a").mkdir()
-    picture, other = write(storage.page / "a" / "picture.png"), write(storage.page / "other.png")
-    for each in (upload, storage.page / "a", other):
+def test_results_expire_and_uploads_do_not(storage):
+    upload, result = storage.new_upload(), write(storage.new_result(".png"))
+    for each in (upload, result.parent):
         age(each, 61)
     storage.sweep()
-    assert [each.exists() for each in (upload, picture, other)] == [True, False, False]
+    assert [each.exists() for each in (upload, result)] == [True, False]
 
 
 def test_the_oldest_make_room(tmp_path):
@@ -179,12 +177,11 @@ def test_links_are_removed_and_never_followed(storage, tmp_path):
     outside = tmp_path / "outside"
     outside.mkdir()
     kept = write(outside / "kept")
-    (storage.page / "link").symlink_to(outside)
     (storage.results / "link").symlink_to(outside)
     storage.keep_s = -1.0
     storage.sweep()
     assert kept.exists()
-    assert list(storage.page.iterdir()) == list(storage.results.iterdir()) == []
+    assert list(storage.results.iterdir()) == []
 
 
 SERVER = """

@@ -32,6 +32,7 @@ def serve(
     _check_installed()
     from photism.server.access.certificates import certificate_of, own_addresses
     from photism.server.app import create_app, open_services
+    from photism.server.engine.checkpoint_kinds import check_location
     from photism.server.engine.entries import ModelEntry
     from photism.server.engine.model_list import read_entries
     from photism.server.engine.registry import ModelRegistry
@@ -44,6 +45,9 @@ def serve(
     registry = ModelRegistry((ModelEntry(name, "drawing", drawing_model), *read_entries(further_models)), limits)
     certificate = certificate_of(address, access)
     sockets = address.bind()
+    for each in (drawing_model.model, drawing_model.diffusion):
+        if each is not None:
+            check_location(str(each))
 
     def report() -> None:
         """Print where the server is."""

@@ -49,7 +49,6 @@ TITLES = {
     "cross-origin": "Other sites may not send requests.",
     "unknown-host": "The server does not have this name.",
     "file-not-found": "There is no such file.",
-    "session-not-found": "There is no such session of the page.",
     "too-many-requests": "The client has sent too many requests.",
     "too-many-connections": "There are too many connections.",
     "too-many-live-connections": "There are too many live connections.",

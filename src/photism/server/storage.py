@@ -1,9 +1,8 @@
-"""Private temporary folder of a server: uploads, results that expire, and the files of the page.
+"""Private temporary folder of a server: uploads, and results that expire.
 
 TMPDIR/photism-server-XXXXXXXX/   mode 700, with an unpredictable name, locked as long as the server lives
     uploads/                      files of requests that are being answered
     results/TOKEN/result.mp4      a folder for each result
-    page/                         what Gradio stores
     removed/                      what is being removed
 """
 
@@ -43,14 +42,13 @@ class Storage:
         folder: the private folder, mode 700 whatever the umask is.
         uploads: folder of files that belong to one request, which removes them itself.
         results: folder of results, which are removed after they were kept for some time.
-        page: folder of the page's files, which are removed `keep_s` after their last change.
     """
 
     def __init__(self, *, keep_s: float, max_kept_bytes: int = MAX_KEPT_BYTES, parent: Path | None = None) -> None:
         """Create the folder, and remove those of killed servers.
 
         Args:
-            keep_s: seconds for which results and files of the page are kept after their last change.
+            keep_s: seconds for which results are kept after their last change.
             max_kept_bytes: size of all kept files together; beyond it the oldest are removed before their time.
             parent: folder in which to create it, by default the temporary folder of the system.
 
@@ -61,9 +59,9 @@ class Storage:
         parent = Path(tempfile.gettempdir()) if parent is None else parent
         _remove_abandoned(parent)
         self.folder, self._lock = _create_locked(parent)
-        self.uploads, self.results, self.page = (self.folder / name for name in ("uploads", "results", "page"))
+        self.uploads, self.results = self.folder / "uploads", self.folder / "results"
         self._removed = self.folder / "removed"
-        for each in (self.uploads, self.results, self.page, self._removed):
+        for each in (self.uploads, self.results, self._removed):
             _create_private(each)
         self._in_use: Counter[Path] = Counter()
         self._guard = threading.Lock()
@@ -133,8 +131,7 @@ class Storage:
 
         The server calls it every few seconds. Only what is quick happens under the lock that requests wait for.
         """
-        entries = (*self.results.iterdir(), *self.page.iterdir())
-        measured = sorted((*_last_change_and_size(entry), entry) for entry in entries)
+        measured = sorted((*_last_change_and_size(entry), entry) for entry in self.results.iterdir())
         now, total = time.time(), sum(size for _, size, _ in measured)
         for changed, size, entry in measured:
             if (now - changed >= self.keep_s or total > self.max_kept_bytes) and self._expire(entry, changed):

@@ -217,7 +217,7 @@ def test_a_stream_that_the_server_cuts_off_ends_and_is_logged(metrics, lines):
     sent = []
 
     async def app(scope, receive, send):
-        scope["state"]["route"] = "page"
+        scope["route"] = SimpleNamespace(path="/v1/endpoint")
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await asyncio.Event().wait()
 
@@ -235,7 +235,7 @@ def test_a_stream_that_the_server_cuts_off_ends_and_is_logged(metrics, lines):
     asyncio.run(cut_off())
     assert sent[-1] == {"type": "http.response.body"}
     (line,) = lines()
-    assert (line["route"], line["status"]) == ("page", 200)
+    assert (line["route"], line["status"]) == ("/v1/endpoint", 200)
 
 
 def test_a_request_that_the_server_cuts_off_before_its_answer_gets_a_problem(metrics, lines):

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,19 +15,31 @@ WAIT_MS = 20_000
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
-    """Return Chromium: that of the system, or Playwright's own. Tests without one skip."""
+def launch() -> Iterator[Callable[..., object]]:
+    """Return a function that launches Chromium with further flags: that of the system, or Playwright's own.
+
+    Tests skip where there is none.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with sync_api.sync_playwright() as playwright:
+    with sync_api.sync_playwright() as playwright, ExitStack() as opened:
         sync_api.expect.set_options(timeout=WAIT_MS)
-        arguments = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        except sync_api.Error as error:
-            pytest.skip(f"no browser is installed: {error.message.splitlines()[0]}")
-        yield browser
-        browser.close()
+
+        def start(*flags: str) -> object:
+            try:
+                browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", *flags])
+            except sync_api.Error as error:
+                pytest.skip(f"no browser is installed: {error.message.splitlines()[0]}")
+            opened.callback(browser.close)
+            return browser
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., object]) -> object:
+    """Return Chromium with a microphone that beeps, and that pages may use."""
+    return launch("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +62,8 @@ def open_studio(browser: object, studio_url: str) -> Iterator[Callable[..., obje
     """Return a function that opens the page in a new context, as a new visitor.
 
     At the end of the test, no page has logged an error or requested anything from elsewhere. A test in which the server
-    refuses something names what its page may log in `allowed_errors`, parts of these messages.
+    refuses something names what its page may log in `allowed_errors`, parts of these messages. `launched` is another
+    browser than `browser`, such as one without a microphone.
     """
     contexts, complaints = [], []
     allowed: list[str] = []
@@ -63,10 +77,11 @@ def open_studio(browser: object, studio_url: str) -> Iterator[Callable[..., obje
         height: int = 800,
         allowed_errors: tuple[str, ...] = (),
         url: str = studio_url,
+        launched: object = browser,
         **options: object,
     ) -> object:
         allowed.extend(allowed_errors)
-        context = browser.new_context(locale=language, viewport={"width": width, "height": height}, **options)
+        context = launched.new_context(locale=language, viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         page = context.new_page()

@@ -81,8 +81,7 @@ class RequestLog:
     """ASGI middleware that logs and counts each request, and answers an unexpected error.
 
     It reads what other layers leave in the state of the request: `id` and `client`, and where there is one the `ticket`
-    of the work, the name of its `model`, the seconds `audio_s` of the recordings, and a `route` where no endpoint has
-    one.
+    of the work, the name of its `model`, and the seconds `audio_s` of the recordings.
 
     Args:
         app: the application.
@@ -132,7 +131,7 @@ class RequestLog:
         """Log and count a request that has ended."""
         state, ticket = scope.get("state", {}), scope.get("state", {}).get("ticket")
         method = scope.get("method", "WEBSOCKET")
-        route = getattr(scope.get("route"), "path", None) or state.get("route", UNKNOWN_ROUTE)
+        route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
         is_cancelled = exchange.has_left or exchange.status == CLIENT_CLOSED_REQUEST
         status = exchange.status or CLIENT_CLOSED_REQUEST  # nothing was answered, since there was nobody to answer
         duration_s, audio_s = time.monotonic() - exchange.begun_at, state.get("audio_s", 0.0)

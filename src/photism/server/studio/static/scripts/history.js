@@ -3,4 +3,4 @@
 
 import { h } from "./dom.js";
 
-export const history = { panel: h("div", {}), register: () => {}, add: () => {} };
+export const history = { panel: h("div", {}), connect: () => {}, register: () => {}, add: () => {} };

@@ -2,12 +2,14 @@
 /** Start of the page: language, recording, tabs and history. */
 
 import * as api from "./api.js";
+import { createCatalogue } from "./catalogue.js";
 import { h } from "./dom.js";
+import { installDrop } from "./drop.js";
 import { history } from "./history.js";
 import { chooseLanguage, currentLanguage, loadLanguage, t, translate } from "./i18n.js";
 import { explain } from "./problems.js";
 import { recording } from "./recording.js";
-import { readLink } from "./share_link.js";
+import { openedLink } from "./share_link.js";
 import { createTabs } from "./tabs.js";
 import { VIEWS } from "./views.js";
 
@@ -24,8 +26,15 @@ const start = async () => {
   byId("history").append(history.panel);
   const views = VIEWS.filter((view) => !view.isCollection || context.collection);
   const tabs = createTabs({ views, list: byId("tabs"), panels: byId("views"), shared: { recording, history } });
-  const openLink = () => {
-    const link = readLink();
+  const openView = (/** @type {string} */ id) => {
+    window.history.pushState(null, "", `#${id}`); // which, unlike setting the hash, opens nothing a second time
+    return tabs.open(id);
+  };
+  history.connect({ openView });
+  installDrop({ openView });
+  createCatalogue().then((element) => element && byId("catalogue").append(element));
+  const openLink = async () => {
+    const link = await openedLink();
     return tabs.open(link?.verb ?? views[0].id, link?.settings);
   };
   addEventListener("hashchange", openLink);

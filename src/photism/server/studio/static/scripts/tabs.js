@@ -32,7 +32,7 @@ export const createTabs = ({ views, list, panels, shared }) => {
   };
 
   /**
-   * Open a tab, with settings if there are any.
+   * Open a tab, with settings if there are any, and return its view; nothing if this server has no model for it.
    * @param {string} id
    * @param {Record<string, any>} [settings]
    */
@@ -40,9 +40,10 @@ export const createTabs = ({ views, list, panels, shared }) => {
     const tab = tabs.find((each) => each.id === id) ?? tabs[0];
     select(tab);
     const view = await tab.open();
-    if (tab !== current) return;
+    if (tab !== current) return view;
     view?.activate?.();
-    if (settings && Object.keys(settings).length) view?.open?.(settings);
+    if (settings && Object.keys(settings).length) await view?.open?.(settings);
+    return view;
   };
 
   list.addEventListener("click", (/** @type {MouseEvent} */ event) => {
