@@ -21,6 +21,9 @@ export const createTabs = ({ views, list, panels, shared }) => {
     if (tab === current) return;
     current?.opened?.then((view) => view?.deactivate?.());
     current = tab;
+    api.context().then(({ limits }) => {
+      if (tab === current) shared.recording.setLimit(tab.longest ? limits[tab.longest] : null);
+    });
     for (const each of tabs) {
       const isCurrent = each === tab;
       each.panel.hidden = !isCurrent;
@@ -62,7 +65,7 @@ export const createTabs = ({ views, list, panels, shared }) => {
 
 /** @param {typeof import("./views.js").VIEWS[number]} view @param {{recording: any, history: any}} shared */
 const createTab = (view, shared) => {
-  const { id, kinds, load } = view;
+  const { id, kinds, longest, load } = view;
   const attributes = { class: "tab", type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}` };
   const button = h("button", { ...attributes, "data-t": `page.tab.${id}` });
   const panel = h("section", { role: "tabpanel", id: `panel-${id}`, "aria-labelledby": `tab-${id}`, hidden: true });
@@ -74,9 +77,13 @@ const createTab = (view, shared) => {
     panel.replaceChildren(opened.element);
     return opened;
   };
-  /** @type {{id: string, button: any, panel: any, opened: Promise<any> | null, open: () => Promise<any>}} */
+  /**
+   * @type {{id: string, longest: typeof longest, button: any, panel: any, opened: Promise<any> | null,
+   *   open: () => Promise<any>}}
+   */
   const tab = {
     id,
+    longest,
     button,
     panel,
     opened: null,
