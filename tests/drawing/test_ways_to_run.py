@@ -97,7 +97,7 @@ def test_a_lora_and_a_controlnet_of_xl(models, parts, sounds, xl):
         device="cpu",
     )
     assert type(ours.diffusion).__name__ == "StableDiffusionXLControlNetImg2ImgPipeline"
-    assert ours.diffusion.get_list_adapters() == {"unet": ["lora-0"]}
+    assert ours.diffusion.get_list_adapters() == {"unet": ["lora-xl"]}
 
 
 def test_attention_slicing_generates_the_same_image(models, pipeline, sounds):

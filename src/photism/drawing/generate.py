@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -18,13 +19,15 @@ from photism.drawing.conditioning_images import ConditioningImages, read_conditi
 from photism.drawing.diffusion_arguments import Parameters, check_diffusion_arguments
 from photism.drawing.image_size import choose_size
 from photism.drawing.initial_noise import draw_added_noise, replace_added_noise
-from photism.drawing.inpainting import seam_weights
+from photism.drawing.inpainting import allow_latents, seam_weights
+from photism.drawing.previews import Preview, PreviewCallback, Previewer, with_previews
 from photism.drawing.settings import DrawSettings
 from photism.drawing.style_images import EMBEDS, check_style, encode_style
 from photism.drawing.vae_dtype import keep_vae_dtype
 from photism.errors import InputError
 from photism.finite import check_finite
 from photism.prompts.audio_prompt import AudioPrompt
+from photism.prompts.diffusion.lora_weights import LoraWeights
 from photism.prompts.diffusion.sampling_defaults import has_embedded_guidance
 from photism.prompts.mixing import extend
 from photism.schedulers import check_steps
@@ -52,6 +55,7 @@ class ImageGenerator:
         empty_prompt: prompt of the empty text, which shorter prompts are extended with.
         conditioning: the images that every generation starts from or follows.
         size: height and width in pixels, at which images are generated.
+        loras: weights of LoRAs that differ from those that they were loaded with.
         weights: how much of the generated image replaces the one to start from at each pixel, as greyscale; None
             without a mask.
         arguments: further ones of the diffusers pipeline.
@@ -63,6 +67,7 @@ class ImageGenerator:
     empty_prompt: AudioPrompt
     conditioning: ConditioningImages
     size: tuple[int, int]
+    loras: LoraWeights
     weights: Image.Image | None
     arguments: Mapping[str, Any]
 
@@ -73,6 +78,7 @@ class ImageGenerator:
         *,
         noise: Tensor | None = None,
         callback_on_step_end: StepCallback | None = None,
+        callback_on_preview: PreviewCallback | None = None,
     ) -> list[GeneratedImage]:
         """Generate a batch of images.
 
@@ -82,6 +88,7 @@ class ImageGenerator:
                 schedulers add.
             noise: (B, *latent_shape) standard normal noise, in place of the initial noise of the seeds.
             callback_on_step_end: of the diffusers pipeline.
+            callback_on_preview: takes the images as the model predicts them, every `preview_steps` of the settings.
 
         Raises:
             NotFiniteError: a decoded image is not finite; diffusers would make it black.
@@ -92,8 +99,13 @@ class ImageGenerator:
             replace_added_noise(diffusion, noise)
             noise = None
         check_cancelled()
-        callback = _cancellable(callback_on_step_end)
-        output = self._call(diffusion, prompts, seeds, latents=noise, callback_on_step_end=callback)
+        callback, every = callback_on_step_end, self.settings.preview_steps
+        if callback_on_preview is not None and every is not None:
+            show = partial(self._show_preview, callback_on_preview)
+            callback = with_previews(callback, Previewer(diffusion, every, show))
+        callback = _cancellable(callback, self.loras)
+        with self.loras.applied():
+            output = self._call(diffusion, prompts, seeds, latents=noise, callback_on_step_end=callback)
         # SD XL has no safety checker.
         flags = getattr(output, "nsfw_content_detected", None) or [False] * len(seeds)
         return [
@@ -143,6 +155,8 @@ class ImageGenerator:
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         with exclusive_models(diffusion):
             keep_vae_dtype(diffusion)
+            if self.conditioning.mask_image is not None:
+                allow_latents(diffusion)
             return diffusion(
                 **{name: value for name, value in optional.items() if value is not None},
                 **self.conditioning.arguments(count, control_name=control_name(call_parameters(self.diffusion))),
@@ -163,6 +177,15 @@ class ImageGenerator:
         height, width = (side // self.diffusion.vae_scale_factor for side in self.size)
         return self.diffusion.vae.config.latent_channels, height, width
 
+    def _show_preview(self, callback: PreviewCallback, preview: Preview) -> None:
+        """Call a function with a preview, whose images keep what the mask keeps."""
+        given, weights = self.conditioning.image, self.weights
+        if given is not None and weights is not None:
+            size = preview.images[0].size
+            kept, weights = given.resize(size), weights.resize(size)
+            preview = replace(preview, images=[Image.composite(each, kept, weights) for each in preview.images])
+        callback(preview)
+
     def _keep_black(self, image: Image.Image) -> Image.Image:
         """Put the pixels that the mask keeps back into an image: the VAE does not reproduce them exactly."""
         given = self.conditioning.image
@@ -175,6 +198,8 @@ def prepare_generator(
     encode_negative: Callable[[], AudioPrompt | None],
     empty_prompt: AudioPrompt,
     diffusion_arguments: Mapping[str, Any],
+    *,
+    loras: LoraWeights,
 ) -> ImageGenerator:
     """Check settings against what a diffusers pipeline takes, and replace defaults by their values.
 
@@ -184,6 +209,7 @@ def prepare_generator(
         encode_negative: encodes the negative prompt, once all is checked.
         empty_prompt: prompt of the empty text.
         diffusion_arguments: further arguments of the diffusers pipeline.
+        loras: weights of its LoRAs that differ from those that they were loaded with.
 
     Raises:
         InputError: a setting cannot be used with this pipeline, or one that it needs is missing.
@@ -230,6 +256,7 @@ def prepare_generator(
         empty_prompt=empty_prompt,
         conditioning=conditioning,
         size=size,
+        loras=loras,
         weights=None if conditioning.mask_image is None else seam_weights(conditioning.mask_image, settings.seam),
         arguments={
             **({} if strength is None else {"strength": strength}),
@@ -322,12 +349,16 @@ def report_steps(callback: Callable[[int, int], None] | None, number: int, batch
     return report
 
 
-def _cancellable(callback: StepCallback | None) -> StepCallback:
-    """Return a callback that ends a cancelled generation after a step, and calls another one before."""
+def _cancellable(callback: StepCallback | None, loras: LoraWeights) -> StepCallback:
+    """Return a callback that ends a cancelled generation after a step, and calls another one before.
+
+    Where a thread draws for others in between, as that of a server does, LoRAs have their own weights.
+    """
 
     def check(diffusion: Any, step: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         changed = tensors if callback is None else callback(diffusion, step, timestep, tensors)
-        check_cancelled()
+        with loras.suspended():
+            check_cancelled()
         return changed
 
     return check

@@ -1,9 +1,30 @@
-"""Inpainting: keep the pixels of the given image where the mask is black."""
+"""Inpainting: keep the pixels of the given image where the mask is black, with any UNet."""
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Any
+
 import numpy as np
 from PIL import Image, ImageFilter
+
+from photism.prompts.diffusion.source import LATENT_CHANNELS
+
+
+def allow_latents(diffusion: Any) -> None:
+    """Let an inpainting pipeline take a UNet for latents of more channels than those of Stable Diffusion.
+
+    The pipeline replaces the latents outside of the mask by those of the image at each step, which any number of
+    channels allows. It decides by the number 4 whether it does so.
+
+    Args:
+        diffusion: a shallow copy of the pipeline; its UNet is replaced by one that shares the weights.
+    """
+    unet = diffusion.unet
+    if unet.config.in_channels == diffusion.vae.config.latent_channels != LATENT_CHANNELS:
+        unet = copy(unet)
+        unet._internal_dict = type(unet.config)({**unet.config, "in_channels": LATENT_CHANNELS})
+        vars(diffusion)["unet"] = unet  # setting the attribute would record its class again
 
 
 def seam_weights(mask: Image.Image, seam: int) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -20,12 +21,14 @@ from photism.drawing.generate import (
     report_steps,
     resolve_guidance_scale,
 )
-from photism.drawing.negative_prompt import default_negative, encode_negative, read_negative
+from photism.drawing.negative_prompt import TextPrompt, default_negative, encode_negative, read_negative
+from photism.drawing.previews import Preview, report_previews
 from photism.drawing.settings import DrawSettings, ImageSettings
 from photism.errors import InputError
 from photism.prompts.audio2img import audio2img_encoder
 from photism.prompts.audio_prompt import AudioPrompt, concatenate, select_rows
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
+from photism.prompts.diffusion.lora_weights import LoraWeights
 from photism.prompts.diffusion.pipeline_task import share_models
 from photism.prompts.diffusion.sampling_defaults import has_embedded_guidance, sampling_defaults
 from photism.prompts.mixing import extend, place, token_range, with_strength
@@ -205,6 +208,7 @@ class AudioToImagePipeline:
         *,
         diffusion_arguments: Mapping[str, Any] | None = None,
         callback_on_step: Callable[[int, int], None] | None = None,
+        callback_on_preview: Callable[[Preview], None] | None = None,
         **changes: Any,
     ) -> AudioToImageOutput:
         """Generate images of recordings.
@@ -217,6 +221,8 @@ class AudioToImagePipeline:
             settings: all settings in one object, over which keyword arguments take precedence.
             diffusion_arguments: further arguments of the diffusers pipeline, such as `eta`, the same for every image.
             callback_on_step: called after each step with the number of steps that are done and that of all.
+            callback_on_preview: called every `preview_steps` steps with the images as the model predicts them then,
+                unless that would take more than a fifth of the time, or the diffusers pipeline has a safety checker.
             changes: settings by name.
 
         Raises:
@@ -228,6 +234,7 @@ class AudioToImagePipeline:
                 changed(DrawSettings, settings, changes),
                 diffusion_arguments=diffusion_arguments,
                 callback_on_step=callback_on_step,
+                callback_on_preview=callback_on_preview,
             )
         )
         return AudioToImageOutput(
@@ -246,6 +253,7 @@ class AudioToImagePipeline:
         *,
         diffusion_arguments: Mapping[str, Any] | None = None,
         callback_on_step: Callable[[int, int], None] | None = None,
+        callback_on_preview: Callable[[Preview], None] | None = None,
         **changes: Any,
     ) -> Iterator[AudioToImageOutput]:
         """Generate images of recordings in batches, and return an iterator over the output of each recording.
@@ -257,6 +265,7 @@ class AudioToImagePipeline:
             settings: as in a call.
             diffusion_arguments: as in a call.
             callback_on_step: as in a call.
+            callback_on_preview: as in a call.
             changes: as in a call.
 
         Raises:
@@ -270,7 +279,7 @@ class AudioToImagePipeline:
         mix_text = self.text_mixing(settings)
         if not isinstance(prompts, AudioPrompt):
             prompts = self.encoder.encode(prompts, batch_size=settings.batch_size)
-        return self._generate(mix_text(prompts), seeds, generator, callback_on_step)
+        return self._generate(mix_text(prompts), seeds, generator, callback_on_step, callback_on_preview)
 
     def text_mixing(self, settings: ImageSettings) -> Callable[[AudioPrompt], AudioPrompt]:
         """Encode the text of the settings, and return a function that mixes it into prompts of recordings.
@@ -285,9 +294,15 @@ class AudioToImagePipeline:
         text = empty
         if settings.text is not None:
             places = None if replaced is None else replaced[1] - replaced[0]
-            text = encode_text_prompt(
-                self.diffusion, [settings.text], length=length, dtype=dtype, is_long=settings.long_text, places=places
-            )
+            with LoraWeights(self.diffusion, settings.weight_of_loras).applied():
+                text = encode_text_prompt(
+                    self.diffusion,
+                    [settings.text],
+                    length=length,
+                    dtype=dtype,
+                    is_long=settings.long_text,
+                    places=places,
+                )
 
         def mix_text(prompts: AudioPrompt) -> AudioPrompt:
             prompts = extend(prompts, empty, text.prompt_embeds.shape[1])
@@ -317,6 +332,7 @@ class AudioToImagePipeline:
             is_given = settings.guidance_scale is not None
             reason = f"; got {scale:g}" if is_given else ": this model was distilled to generate without guidance"
             raise SettingError("negative", f"needs a {{}} above 1{reason}", "guidance_scale")
+        loras = LoraWeights(self.diffusion, settings.weight_of_loras)
         arguments = diffusion_arguments or {}
         parameters = call_parameters(self.diffusion)
         strength = settings.strength or (parameters["strength"].default if "strength" in parameters else 1.0)
@@ -329,13 +345,12 @@ class AudioToImagePipeline:
             negative=negative,
             sound_strength=settings.resolved_sound_strength,
         )
-        return prepare_generator(
-            self.diffusion,
-            settings,
-            lambda: encode_negative(decoded, self.encoder, self.diffusion, is_long=settings.long_text),
-            self.encoder.empty_prompt,
-            arguments,
-        )
+
+        def encode() -> AudioPrompt | None:
+            with loras.applied() if isinstance(decoded, TextPrompt) else nullcontext():
+                return encode_negative(decoded, self.encoder, self.diffusion, is_long=settings.long_text)
+
+        return prepare_generator(self.diffusion, settings, encode, self.encoder.empty_prompt, arguments, loras=loras)
 
     def encode_text(self, texts: Sequence[str], *, long_text: bool = False) -> AudioPrompt:
         """Encode texts into prompts of the length of those of recordings, to generate from or to mix with them.
@@ -358,6 +373,7 @@ class AudioToImagePipeline:
         seeds: Sequence[Sequence[int]],
         generator: ImageGenerator,
         callback: Callable[[int, int], None] | None,
+        callback_on_preview: Callable[[Preview], None] | None,
     ) -> Iterator[AudioToImageOutput]:
         settings, count = generator.settings, generator.settings.images_per_sound
         jobs = [(row, each) for row, row_seeds in enumerate(seeds) for each in row_seeds]
@@ -370,6 +386,7 @@ class AudioToImagePipeline:
                 select_rows(prompts, [row for row, _ in batch]),
                 [each for _, each in batch],
                 callback_on_step_end=report_steps(callback, number, len(batches)),
+                callback_on_preview=report_previews(callback_on_preview, number, len(batches), first=number * size),
             )
             while len(images) >= count:
                 finished, images = images[:count], images[count:]

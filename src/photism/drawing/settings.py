@@ -6,7 +6,7 @@ Nothing here imports torch, so that the command line checks a setting before it 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,25 @@ def parse_scales(values: Sequence[str]) -> float | list[float]:
     if not all(math.isfinite(scale) for scale in scales):
         raise ValueError(f"must be a finite number; got {', '.join(values)}")
     return one_or_list(scales)
+
+
+def parse_lora_weights(values: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    """Return the names and weights of LoRAs from strings NAME:WEIGHT.
+
+    Raises:
+        ValueError: a string is none of these, or a name occurs twice.
+    """
+    weights: dict[str, float] = {}
+    for value in values:
+        name, _, weight = value.rpartition(":")
+        try:
+            number = float(weight)
+        except ValueError:
+            number = math.nan
+        if not name or name in weights or not math.isfinite(number):
+            raise ValueError(f"must be NAME:WEIGHT, such as ink:0.7, once for each LoRA; got {value}")
+        weights[name] = number
+    return tuple(weights.items())
 
 
 @settings
@@ -157,13 +176,26 @@ class ImageSettings:
         parse=parse_scales,
     )
 
+    lora_weights: Sequence[tuple[str, float]] | Mapping[str, float] | None = setting(
+        None,
+        "Weight of a LoRA that the model was loaded with, for these images only: NAME:WEIGHT, again for each of "
+        "several; 0 leaves it out. Default: the weights that they were loaded with.",
+        flag="--lora",
+        parse=parse_lora_weights,
+        is_flag=False,
+        is_field=True,
+    )
+
     def check(self) -> None:
         """Check the settings that depend on one another.
 
         Raises:
-            SettingError: one is given without another that it needs, no step is left, or a text has the weights of
-                another program.
+            SettingError: one is given without another that it needs, no step is left, a text has the weights of
+                another program, or a LoRA has no finite weight.
         """
+        for name, weight in self.weight_of_loras.items():
+            if not math.isfinite(weight):
+                raise SettingError("lora_weights", f"must be finite; got {weight:g} for {name}")
         if isinstance(self.negative, TextPrompt):
             check_weight_syntax(self.negative.text, "negative")
         if self.text is not None:
@@ -215,6 +247,11 @@ class ImageSettings:
         return None if self.image is None else "image-to-image"
 
     @property
+    def weight_of_loras(self) -> dict[str, float]:
+        """Weight of each LoRA that has another one than it was loaded with, by its name."""
+        return dict(self.lora_weights or ())
+
+    @property
     def resolved_sound_strength(self) -> float:
         """Strength of the recording, or its default."""
         if self.sound_strength is not None:
@@ -231,6 +268,14 @@ class DrawSettings(ImageSettings):
         "Random seed of the first image of each recording; the next image has the next seed. A list in Python holds "
         "the seed of each image, of one recording or of all.",
         minimum=0,
+    )
+    preview_steps: int | None = setting(
+        None,
+        "Number of denoising steps from one preview to the next, as events before the result; a model whose previews "
+        "take long has fewer. Default: no previews.",
+        minimum=1,
+        is_flag=False,
+        is_field=True,
     )
     images_per_sound: int = setting(1, "Number of images per recording.", minimum=1, flag="--images")
     mask_image: ImageSource | None = setting(

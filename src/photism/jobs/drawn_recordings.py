@@ -14,6 +14,7 @@ from photism.prompts.settings import MixSettings, PipelineSettings
 if TYPE_CHECKING:
     from photism.audio.long_recording import Recording
     from photism.drawing.pipeline import AudioToImagePipeline
+    from photism.drawing.previews import Preview
     from photism.listening.zero_shot import CaptionRanker
     from photism.prompts.audio_prompt import AudioPrompt
 
@@ -68,6 +69,7 @@ def draw_prompts(
     mixing: MixSettings,
     models: Mapping[str, Any],
     callback_on_step: Callable[[int, int], None] | None = None,
+    callback_on_preview: Callable[[Preview], None] | None = None,
 ) -> Iterator[DrawnImages]:
     """Draw recordings, and yield the images of each, or of all that are mixed.
 
@@ -80,13 +82,19 @@ def draw_prompts(
         mixing: which recordings are drawn together, and how.
         models: metadata of the models.
         callback_on_step: called after each step with the number of steps that are done and that of all.
+        callback_on_preview: called every `preview_steps` of `decoded` with the images as the model predicts them then.
 
     Raises:
         InputError: a setting cannot be used with the pipeline.
     """
     from photism.prompts.mixing import mix_prompts
 
-    outputs = pipeline.stream(mix_prompts(prompts, mixing), decoded, callback_on_step=callback_on_step)
+    outputs = pipeline.stream(
+        mix_prompts(prompts, mixing),
+        decoded,
+        callback_on_step=callback_on_step,
+        callback_on_preview=callback_on_preview,
+    )
     for group in mixing.groups(recordings):
         rows = list(islice(outputs, mixing.morph or 1))
         used = describe_settings(given, rows[0].settings)

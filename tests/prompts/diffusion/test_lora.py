@@ -42,7 +42,7 @@ def test_a_lora_on_the_hub(models, parts, monkeypatch):
     loras = {"some/lora": 0.5, "some/loras/styles/a.safetensors": 0.5}
     pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", lora=loras)
     assert asked == [("some/lora", "weights.safetensors"), ("some/loras", "styles/a.safetensors")]
-    assert pipeline.diffusion.get_list_adapters() == {"unet": ["lora-0"]}  # of the same file, with the sum of weights
+    assert pipeline.diffusion.get_list_adapters() == {"unet": ["lora"]}  # of the same file, with the sum of weights
 
 
 def test_only_one_file_of_a_hub_repository_is_fetched(load, monkeypatch):

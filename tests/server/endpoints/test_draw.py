@@ -8,8 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from photism import AudioToImagePipeline
 from photism.audio.writing import write_waveform
 from photism.cli import draw as draw_command
+from photism.drawing import previews
+from photism.prompts.settings import PipelineSettings
+from photism.server.engine.entries import ModelEntry
+from photism.server.engine.registry import ModelRegistry
+from photism.server.settings import LimitSettings
 
 STEPS = {"steps": 2}
 
@@ -115,10 +121,73 @@ def test_a_silent_recording_is_drawn_with_a_warning(client, tmp_path):
     assert len(answer["pictures"]) == 1
 
 
-def test_a_mask_for_a_model_without_inpainting_is_a_problem(client, recordings, picture):
-    files = [(name, (f"{name}.png", picture)) for name in ("image", "mask")]
-    problem = post(client, recordings[:1], files=files).json()
-    assert problem["detail"] == "this diffusion model has a UNet of 24 input channels, which is not for inpainting"
+def test_a_mask_keeps_the_black_pixels_of_the_image(client, recordings, picture):
+    mask = np.zeros((128, 128), np.uint8)
+    mask[32:96, 32:96] = 255
+    file = BytesIO()
+    Image.fromarray(mask).save(file, "PNG")
+    files = [("image", ("image.png", picture)), ("mask", ("mask.png", file.getvalue()))]
+    drawn, _ = opened(post(client, recordings[:1], {"steps": 4, "image_strength": 1}, files=files).content)
+    start = np.asarray(Image.open(BytesIO(picture)))
+    assert (drawn[mask == 0] == start[mask == 0]).all()
+    assert (drawn[mask == 255] != start[mask == 255]).any(axis=-1).mean() > 0.9
+
+
+def test_previews_are_events_before_the_result_which_stays_the_same(client, recordings, monkeypatch):
+    monkeypatch.setattr(previews, "MAX_SHARE", np.inf)
+    given = {"steps": 6, "images": 2}
+    text = post(client, recordings[:1], {**given, "preview_steps": 2}, accept="text/event-stream").text
+    events = [each.split("\n") for each in text.split("\n\n") if each]
+    shown = [json.loads(data.removeprefix("data: ")) for name, data in events if name == "event: preview"]
+    assert shown  # one that was not sent yet when the next one came is dropped
+    assert all(each["done"] in (2, 4) and each["total"] == 6 for each in shown)
+    assert all([picture["number"] for picture in each["pictures"]] == [0, 1] for each in shown)
+    image, metadata = opened(base64.b64decode(shown[-1]["pictures"][1]["png"]))
+    assert image.shape == (128, 128, 3)
+    assert set(metadata) == {"Software"}
+    result = json.loads(events[-1][1].removeprefix("data: "))
+    assert result == post(client, recordings[:1], given, accept="application/json").json()
+
+
+@pytest.fixture
+def styled_client(make_client, models, parts):
+    """Return a client of a server whose model `inked` was loaded with a LoRA."""
+    model = PipelineSettings(model=str(models / "sd"), device="cpu", lora=((str(parts / "lora-sd"), 0.7),))
+    registry = ModelRegistry((ModelEntry("inked", "drawing", model),), LimitSettings())
+    with make_client(registry) as connected:
+        yield connected
+    registry.close(10)
+
+
+def test_a_request_gives_loras_other_weights_and_leaves_no_trace(styled_client, recordings, models, parts):
+    (inked,) = (each for each in styled_client.get("/v1/models").json()["data"] if each["id"] == "inked")
+    assert inked["loras"] == [{"name": "lora-sd", "weight": 0.7}]
+    before = post(styled_client, recordings[:1]).content
+    changed, metadata = opened(post(styled_client, recordings[:1], {"lora": "lora-sd:0.2"}).content)
+    assert metadata["lora"] == "lora-sd:0.2"
+    assert post(styled_client, recordings[:1]).content == before
+    for weight, loras in ((0.2, {parts / "lora-sd": 0.2}), (0, None)):
+        loaded = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", lora=loras)
+        expected = loaded(recordings[0], num_inference_steps=2).images[0][0]
+        drawn, metadata = opened(post(styled_client, recordings[:1], {"lora": f"lora-sd:{weight}"}).content)
+        assert (drawn == np.asarray(expected)).all()
+    assert "lora" not in metadata
+    assert (changed != opened(before)[0]).any()
+
+
+@pytest.mark.parametrize(
+    ("lora", "detail"),
+    [
+        ("oil:1", "lora must name LoRAs that the model was loaded with; it has lora-sd, not oil"),
+        ("/etc/passwd:1", "lora must name LoRAs that the model was loaded with; it has lora-sd, not passwd"),
+        ("lora-sd", "lora must be NAME:WEIGHT, such as ink:0.7, once for each LoRA; got lora-sd"),
+        ("lora-sd:nan", "lora must be NAME:WEIGHT, such as ink:0.7, once for each LoRA; got lora-sd:nan"),
+    ],
+)
+def test_a_lora_must_be_one_that_the_server_was_started_with(styled_client, recordings, lora, detail):
+    answer = post(styled_client, recordings[:1], {"lora": lora})
+    assert (answer.status_code, answer.json()["detail"]) == (422, detail)
+    assert answer.json()["field"] == "lora"
 
 
 @pytest.mark.parametrize(

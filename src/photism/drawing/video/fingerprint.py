@@ -76,6 +76,7 @@ def describe_settings(settings: FilmSettings) -> dict[str, Any]:
         "negative": _negative(settings.negative),
         **_describe_text(settings),
         **_describe_images(settings),
+        **({} if settings.lora_weights is None else {"lora_weights": settings.weight_of_loras}),
         **({} if settings.mix is None else {"mix": settings.mix}),
         **({} if settings.moments is None else {"moments": [_moment(each) for each in settings.moments]}),
         "audio": settings.audio,

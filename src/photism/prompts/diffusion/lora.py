@@ -11,6 +11,7 @@ from photism.errors import as_input_error
 from photism.library_logging import quiet_libraries
 from photism.prompts.diffusion.adapter_file import adapter_file
 from photism.prompts.diffusion.lora_check import check_lora
+from photism.prompts.diffusion.lora_weights import name_loras
 from photism.prompts.plain_text import TEXT_ENCODERS
 from photism.prompts.settings import PipelineSettings
 from photism.weights import check_values
@@ -21,11 +22,13 @@ class Lora:
     """LoRA weights that were checked and fit a UNet.
 
     Attributes:
+        name: by which the weights can be changed later, as `name_loras` says.
         path: their file.
         weight: factor that they are scaled by.
         metadata: texts that the file carries.
     """
 
+    name: str
     path: Path
     weight: float
     metadata: Mapping[str, str]
@@ -44,10 +47,13 @@ def find_loras(settings: PipelineSettings, unet_config: Mapping[str, Any]) -> tu
         InputError: a file cannot be found or read, is for another model or of another kind, or changes no image.
     """
     weights: dict[Path, float] = {}
+    names: dict[Path, str] = {}
+    by_source = name_loras(source for source, _ in settings.loras)
     for source, weight in settings.loras:
-        path = adapter_file("lora", str(source))
-        weights[path.resolve()] = weights.get(path.resolve(), 0.0) + weight
-    return tuple(Lora(path, weight, check_lora(path, unet_config)) for path, weight in weights.items())
+        path = adapter_file("lora", str(source)).resolve()
+        weights[path] = weights.get(path, 0.0) + weight
+        names.setdefault(path, by_source[source])
+    return tuple(Lora(names[path], path, weight, check_lora(path, unet_config)) for path, weight in weights.items())
 
 
 def add_loras(pipeline: Any, loras: tuple[Lora, ...]) -> None:
@@ -58,12 +64,11 @@ def add_loras(pipeline: Any, loras: tuple[Lora, ...]) -> None:
     """
     if not loras:
         return
-    names = [f"lora-{number}" for number in range(len(loras))]
-    for name, lora in zip(names, loras, strict=True):
+    for lora in loras:
         with as_input_error(f"lora {lora.path} cannot be loaded"), quiet_libraries:
-            pipeline.load_lora_weights(str(lora.path), adapter_name=name, use_safetensors=True)
+            pipeline.load_lora_weights(str(lora.path), adapter_name=lora.name, use_safetensors=True)
     for component in ("unet", *TEXT_ENCODERS):
         if getattr(pipeline, component, None) is not None:
             sources = ", ".join(str(lora.path) for lora in loras)
             check_values(getattr(pipeline, component), f"{component} with lora {sources}")
-    pipeline.set_adapters(names, [lora.weight for lora in loras])
+    pipeline.set_adapters([lora.name for lora in loras], [lora.weight for lora in loras])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from photism.errors import InputError
-from photism.prompts.diffusion.source import INPAINTING_CHANNELS
+from photism.prompts.diffusion.source import fitting_channels
 from photism.prompts.settings import Task
 
 
@@ -22,8 +22,7 @@ def share_models(diffusion: Any, task: Task) -> Any:
     from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
 
     channels, generated = diffusion.unet.config.in_channels, diffusion.unet.config.out_channels
-    fitting = INPAINTING_CHANNELS if task == "inpainting" else (generated,)
-    if channels not in fitting:
+    if channels not in fitting_channels(task, generated):
         raise InputError(f"this diffusion model has a UNet of {channels} input channels, which is not for {task}")
     automatic: dict[Task, Any] = {
         "text-to-image": AutoPipelineForText2Image,

@@ -22,14 +22,15 @@ from photism.prompts.diffusion.single_file import SingleFile, read_single_file
 from photism.prompts.diffusion.single_file_configs import Config, vae_constants
 from photism.prompts.diffusion.textual_inversion import Embedding, find_embeddings
 from photism.prompts.diffusion.vae import vae_config
-from photism.prompts.settings import PipelineSettings
+from photism.prompts.settings import PipelineSettings, Task
 from photism.settings import SettingError
 
 UNET_CONFIG, VAE_CONFIG = "unet/config.json", "vae/config.json"
 
-INPAINTING_CHANNELS = (4, 9)
-"""Input channels of the UNets that diffusers' inpainting pipelines take: latents of 4 channels; or, for a UNet trained
-for inpainting, also the latents of the masked image and the mask."""
+LATENT_CHANNELS = 4
+"""Channels of the latents of Stable Diffusion, and the only ones that diffusers' inpainting pipelines know."""
+INPAINTING_CHANNELS = 2 * LATENT_CHANNELS + 1
+"""Input channels of a UNet that was trained for inpainting: the latents, those of the masked image, and the mask."""
 
 CONTROLNET_PROMPT_WIDTH = 1280
 """Width of the prompts of a ControlNet whose configuration does not name it: diffusers' default."""
@@ -172,6 +173,20 @@ def _check_variant(settings: PipelineSettings) -> None:
         raise SettingError("variant", "cannot be used: {} is a single file, which has one set of weights", "diffusion")
 
 
+def fitting_channels(task: Task, generated: int | None) -> tuple[int | None, ...]:
+    """Return how many input channels a UNet may have for a task.
+
+    One for other tasks inpaints too: the latents outside of the mask are replaced by those of the image at each
+    step.
+
+    Args:
+        task: the task.
+        generated: output channels of the UNet, which are those of its latents.
+    """
+    is_trained_for_masks = task == "inpainting" and generated == LATENT_CHANNELS
+    return (generated, INPAINTING_CHANNELS) if is_trained_for_masks else (generated,)
+
+
 def _check_task(location: str, unet: Mapping[str, Any], settings: PipelineSettings) -> None:
     """Check that a UNet can do the task, which diffusers notices only after loading it.
 
@@ -180,9 +195,10 @@ def _check_task(location: str, unet: Mapping[str, Any], settings: PipelineSettin
     """
     given, generated = unet.get("in_channels"), unet.get("out_channels")
     task = settings.task or ("text-to-image" if settings.controlnets else None)
-    fitting = INPAINTING_CHANNELS if task == "inpainting" else (generated,)
+    fitting = fitting_channels(task or "text-to-image", generated)
     if task is not None and given not in fitting:
-        remedy = "give a mask, or another diffusion" if given == INPAINTING_CHANNELS[1] else "give another diffusion"
+        needs_mask = task != "inpainting" and given == INPAINTING_CHANNELS
+        remedy = "give a mask, or another diffusion" if needs_mask else "give another diffusion"
         raise InputError(
             f"diffusion must have a UNet of {' or '.join(map(str, fitting))} input channels for {task}; "
             f"that of {location} has {given}: {remedy}"

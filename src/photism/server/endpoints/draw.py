@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from photism.audio.reading_settings import ReadingSettings
-from photism.drawing.metadata import describe_models
+from photism.drawing.metadata import describe_models, encode_png
 from photism.drawing.settings import DrawSettings, one_or_list
 from photism.jobs.rows import json_value
+from photism.prompts.diffusion.lora_weights import check_lora_names, default_weights, name_loras
 from photism.prompts.settings import MixSettings, PipelineSettings
 from photism.seeds import expand_seeds
 from photism.server.answers.accept import VARY, choose
@@ -34,13 +36,12 @@ from photism.settings import SettingError, declarations
 if TYPE_CHECKING:
     from photism.audio.sources import SoundFile
     from photism.drawing.image_files import DrawnImages
+    from photism.drawing.previews import Preview
     from photism.server.engine.entries import ModelEntry
     from photism.server.engine.kinds import Drawing
     from photism.server.engine.ticket import Ticket
     from photism.server.settings import LimitSettings
 
-Recordings: TypeAlias = "tuple[Sequence[tuple[str, SoundFile]], int | Sequence[int] | None]"
-"""Names and recordings of a request, and their seeds."""
 BODY = RequestBody(
     DrawSettings,
     MixSettings,
@@ -49,6 +50,7 @@ BODY = RequestBody(
     files={"file": FileField("Recording to draw; with mix or morph, several.", is_list=True)},
 )
 """Fields of a drawing."""
+EMPTY: Mapping[str, float] = MappingProxyType({})
 MAX_BATCH_PIXELS = 8 * 128**2
 """Pixels of the images of different requests that are drawn at once; larger images gain nothing from that."""
 ONE_IMAGE = "Accept application/json for several images, or set images to 1."
@@ -85,6 +87,20 @@ SCHEMA = {
 ROUTER = APIRouter()
 
 
+class Recordings(NamedTuple):
+    """What may differ in requests that are drawn together.
+
+    Attributes:
+        sounds: names and recordings.
+        seed: seed of the first image, or of each one.
+        preview_steps: denoising steps from one preview to the next; None for no previews.
+    """
+
+    sounds: Sequence[tuple[str, SoundFile]]
+    seed: int | Sequence[int] | None
+    preview_steps: int | None
+
+
 @ROUTER.post(
     "/v1/draw",
     summary="Draw a recording",
@@ -106,7 +122,7 @@ async def draw(request: Request) -> Response:
     """Return an image of a recording as PNG; or as JSON, any number of images with what was recognised.
 
     A PNG holds its seed, model and settings as metadata. With `Accept: text/event-stream`, the denoising steps are
-    reported, and the last event has the JSON object.
+    reported, with `preview_steps` also previews of the images, and the last event has the JSON object.
     """
     async with BODY.read(request, partial(_check, limits=services_of(request).limits)) as given:
         is_one = given.settings(DrawSettings).images_per_sound == 1
@@ -125,9 +141,10 @@ def _check(given: Given, limits: LimitSettings) -> None:
     """Check the number of recordings, and the number and size of images.
 
     Raises:
-        SettingError: there are more than one answer has, or than the server allows.
+        SettingError: there are more than one answer has, or than the server allows; or the model has no such LoRA.
     """
     wanted, mixing = given.settings(DrawSettings), given.settings(MixSettings)
+    check_lora_names(wanted.weight_of_loras, default_weights(given.model.settings))
     if len(mixing.groups(given.filenames["file"])) > 1:
         raise SettingError("file", "must be given once, unless {} or {} is given", "mix", "morph")
     check_count(wanted, mixing, limits)
@@ -137,10 +154,10 @@ def _check(given: Given, limits: LimitSettings) -> None:
 def _work(given: Given) -> Batchable[Recordings, DrawnImages]:
     """Return the work of a request: its recordings with their names and, unless they are mixed, the seeds.
 
-    Requests that differ in the recording and its seed only are drawn together.
+    Requests that differ in the recording, its seed and the previews only are drawn together.
     """
     wanted, mixing, names = given.settings(DrawSettings), given.settings(MixSettings), given.filenames["file"]
-    item = tuple(zip(names, given.sounds["file"], strict=True)), wanted.seed
+    item = Recordings(tuple(zip(names, given.sounds["file"], strict=True)), wanted.seed, wanted.preview_steps)
     is_plain = mixing.name is None and not any(
         getattr(wanted, name) for name, declared in declarations(DrawSettings).items() if declared.file == "image"
     )
@@ -150,13 +167,14 @@ def _work(given: Given) -> Batchable[Recordings, DrawnImages]:
         from photism.audio.long_recording import load_recording
         from photism.jobs.drawn_recordings import draw_prompts, encode_and_rank
 
-        decoded = wanted.decoded()
+        steps = [item.preview_steps for item in items if item.preview_steps is not None]
+        decoded = replace(wanted.decoded(), preview_steps=min(steps, default=None))
         if len(items) > 1:
             count = wanted.images_per_sound
-            seeds = [each for _, seed in items for each in expand_seeds(seed, count, count_name="images_per_sound")]
+            seeds = [each for item in items for each in expand_seeds(item.seed, count, count_name="images_per_sound")]
             decoded = replace(decoded, seed=seeds, batch_size=max(decoded.batch_size, len(seeds)))
         pipeline = drawing.pipeline.for_task(wanted.task)
-        recordings = [(name, load_recording(sound)) for sounds, _ in items for name, sound in sounds]
+        recordings = [(name, load_recording(sound)) for item in items for name, sound in item.sounds]
         prompts, ranked = encode_and_rank(pipeline, drawing.ranker, recordings, batch_size=wanted.batch_size)
         ranked = [  # with the warnings that the command line prints on the error stream
             each._replace(warnings=(*each.warnings, *recording.level.warnings))
@@ -171,13 +189,27 @@ def _work(given: Given) -> Batchable[Recordings, DrawnImages]:
                 given=_with_file_names(wanted, given),
                 decoded=decoded,
                 mixing=mixing,
-                models=describe_entry(given.model),
+                models=describe_entry(given.model, wanted.weight_of_loras),
                 callback_on_step=ticket.report,
+                callback_on_preview=partial(_emit_preview, items, wanted.images_per_sound, ticket),
             )
         )
 
-    key = ("draw", replace(wanted, seed=None)) if is_plain else object()  # which equals no other
+    key = ("draw", replace(wanted, seed=None, preview_steps=None)) if is_plain else object()  # which equals no other
     return Batchable(key, item, partial(_share, wanted=wanted), draw_all)
+
+
+def _emit_preview(items: Sequence[Recordings], images_per_item: int, ticket: Ticket, preview: Preview) -> None:
+    """Send each client that wants previews its images, numbered as in the result."""
+    pictures: dict[int, list[dict[str, Any]]] = {}
+    for number, image in enumerate(preview.images, preview.first):
+        item, own = divmod(number, images_per_item) if len(items) > 1 else (0, number)
+        if items[item].preview_steps is not None:
+            png = base64.b64encode(encode_png(image, {})).decode()
+            pictures.setdefault(item, []).append({"number": own, "png": png})
+    for item, found in pictures.items():
+        data = {"done": preview.done, "total": preview.total, "pictures": found}
+        ticket.of_item(item).emit("preview", data, replaces=True)
 
 
 def _share(drawing: Drawing, wanted: DrawSettings) -> float:
@@ -208,12 +240,19 @@ def _with_file_names(wanted: DrawSettings, given: Given) -> DrawSettings:
     return replace(wanted, **{name: one_or_list(list(found)) for name, found in names.items() if found})
 
 
-def describe_entry(entry: ModelEntry) -> dict[str, Any]:
-    """Return which models generate an image, as its metadata names them: without folders of the server."""
+def describe_entry(entry: ModelEntry, lora_weights: Mapping[str, float] = EMPTY) -> dict[str, Any]:
+    """Return which models generate an image, as its metadata names them: without folders of the server.
+
+    Args:
+        entry: the model.
+        lora_weights: weights of LoRAs that differ from those that it was loaded with, by their names.
+    """
     settings: PipelineSettings = entry.settings
+    names = name_loras(source for source, _ in settings.loras)
+    loras = [(source, lora_weights.get(names[source], weight)) for source, weight in settings.loras]
     named = replace(
         settings,
-        lora=[(_without_folders(source), weight) for source, weight in settings.loras] or None,
+        lora=[(_without_folders(source), weight) for source, weight in loras if weight] or None,
         embedding=[(_without_folders(source), token) for source, token in settings.embeddings] or None,
         controlnet=[_without_folders(each) for each in settings.controlnets] or None,
         **{name: _without_folders(getattr(settings, name)) for name in ("diffusion", "vae", "ip_adapter")},

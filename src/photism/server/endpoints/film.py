@@ -16,6 +16,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
 from photism.drawing.video.settings import FilmSettings
+from photism.prompts.diffusion.lora_weights import check_lora_names, default_weights
 from photism.server.answers.accept import VARY, choose
 from photism.server.answers.sse import EventStream, event, progress_event
 from photism.server.disconnect import until_closed
@@ -205,6 +206,7 @@ def _check(given: Given, limits: LimitSettings) -> None:
     """
     settings = given.settings(FilmSettings)
     check_size(settings, limits)
+    check_lora_names(settings.weight_of_loras, default_weights(given.model.settings))
     settings.weights(len(given.filenames["file"]))
 
 

@@ -33,7 +33,7 @@ LIVE_STEPS = 4
 """Default number of denoising steps, if the default of the model is not lower."""
 
 WITHOUT = (
-    *("images_per_sound", "batch_size"),
+    *("images_per_sound", "batch_size", "preview_steps"),
     *("image", "keep_image_size", "background", "strength", "mask_image", "seam"),
     *("style", "control_image", "controlnet_conditioning_scale"),
 )

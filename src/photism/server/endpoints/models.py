@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from photism.drawing.few_step_pipeline import LCM, has_lcm
+from photism.prompts.diffusion.lora_weights import default_weights
 from photism.server.engine.entries import ModelEntry
 from photism.server.media_types import JSON
 from photism.server.problems import Problem
@@ -37,6 +38,11 @@ MODEL = {
         "owned_by": TEXT,
         "kinds": {**TEXTS, "description": "What the model can be used as."},
         "endpoints": {**TEXTS, "description": "Endpoints at which it can be named."},
+        "loras": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"name": TEXT, "weight": {"type": "number"}}},
+            "description": "LoRAs of a model that draws, with the weights that a request may change.",
+        },
         "live_scheduler": {
             "type": ["string", "null"],
             "description": "Scheduler of /v1/live/drawing: lcm if the folder of the model has an LCM-LoRA that is used "
@@ -96,6 +102,7 @@ def _as_json(name: str, entries: Sequence[ModelEntry]) -> dict[str, Any]:
     """Return the JSON object of all models of a name."""
     named = [entry for entry in entries if entry.name == name]
     drawing = [entry.settings for entry in named if entry.kind == "drawing"]
+    loras = [{"name": name, "weight": weight} for each in drawing[:1] for name, weight in default_weights(each).items()]
     return {
         "id": name,
         "object": "model",
@@ -103,5 +110,5 @@ def _as_json(name: str, entries: Sequence[ModelEntry]) -> dict[str, Any]:
         "owned_by": "photism",
         "kinds": [entry.kind for entry in named],
         "endpoints": [endpoint for entry in named for endpoint in ENDPOINTS[entry.kind]],
-        **({"live_scheduler": LCM if has_lcm(drawing[0]) else None} if drawing else {}),
+        **({"loras": loras, "live_scheduler": LCM if has_lcm(drawing[0]) else None} if drawing else {}),
     }

@@ -116,6 +116,14 @@ class Ticket:
             self._partial_results.append(PartialResult(name, data))
         self._notify()
 
+    def of_item(self, number: int) -> Ticket:
+        """Return the ticket of one of the works that are computed together; this one if it is that of a single work.
+
+        Args:
+            number: number of the work's item, from 0.
+        """
+        return self._members[number] if self._members else self
+
     def give_way(self) -> None:
         """Let waiting requests of this model run now, in this thread; for a job between two of its steps.
 
