@@ -14,11 +14,12 @@ WAIT_MS = 20_000
 """Longest wait for anything on the page: a model that loads on a busy machine takes some seconds."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def launch() -> Iterator[Callable[..., object]]:
     """Return a function that launches Chromium with further flags: that of the system, or Playwright's own.
 
-    Tests skip where there is none.
+    Tests skip where there is none. Playwright's event loop occupies the thread, in which no other package of tests
+    could use asyncio: the scope ends with this package, which is one for that.
     """
     sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -36,7 +37,7 @@ def launch() -> Iterator[Callable[..., object]]:
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(launch: Callable[..., object]) -> object:
     """Return Chromium with a microphone that beeps, and that pages may use."""
     return launch("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
