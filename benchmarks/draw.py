@@ -21,7 +21,7 @@ from rich.table import Table
 
 from photism import AudioToImagePipeline, CaptionRanker, load_waveform
 from photism.hub import bundled_model
-from photism.prompts.model_folder import find_model, load_captions
+from photism.prompts.model_files import find_model, load_captions
 
 IMAGE_LIMIT_S = 1.0
 FEW_STEPS_LIMIT_S = 0.08

@@ -35,7 +35,7 @@ from photism import AudioEmbedder, CaptionRanker
 from photism.hub import bundled_model
 from photism.prompts.caption_translations import FILE, CaptionTranslations
 from photism.prompts.metrics import mean_average_precision, retrieval
-from photism.prompts.model_folder import load_captions
+from photism.prompts.model_files import load_captions
 from recipes.tiny.corpus import UNSEEN_LANGUAGES, Recording, read_captions, read_recordings
 from recipes.tiny.evaluate import digest
 from recipes.tiny.translations import read_translations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from photism.prompts.caption_translations import FILE
+from photism.prompts.model_files import TRANSLATIONS
 from recipes.tiny.corpus import fetch, read_captions
 from recipes.tiny.export import FOLDER
 
@@ -34,7 +34,7 @@ def read_translations() -> dict[str, list[str | None]]:
 
 def main() -> None:
     translations = read_translations()
-    (FOLDER / FILE).write_text(json.dumps(translations, ensure_ascii=False, indent=0) + "\n", encoding="utf8")
+    (FOLDER / TRANSLATIONS).write_text(json.dumps(translations, ensure_ascii=False, indent=0) + "\n", encoding="utf8")
     for language, texts in translations.items():
         print(f"{language}: {sum(text is not None for text in texts)} of {len(texts)} captions")
 

@@ -12,7 +12,7 @@ from photism.errors import ModelWarning
 from photism.listening import zero_shot
 from photism.listening.zero_shot import MIXTURE_TEMPERATURE
 from photism.prompts.audio_prompt import AudioPrompt
-from photism.prompts.model_folder import load_captions
+from photism.prompts.model_files import load_captions
 from photism.prompts.text import encode_text
 
 LABELS = ["Rain.", "A bird.", "The moon."]

@@ -7,8 +7,9 @@ import pytest
 
 from photism.errors import InputError
 from photism.hub import bundled_model
-from photism.prompts.caption_translations import FILE, CaptionTranslations, Meaning
-from photism.prompts.model_folder import load_captions
+from photism.prompts.caption_translations import CaptionTranslations, Meaning
+from photism.prompts.model_files import TRANSLATIONS as FILE
+from photism.prompts.model_files import load_captions
 
 CAPTIONS = ["An owl.", "A dog.", "A wild dog.", "A piano."]
 TRANSLATIONS = {

@@ -13,7 +13,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundEr
 from photism import AudioToImagePipeline, CaptionRanker, InputError
 from photism.device import choose_device
 from photism.hub import MIRRORS
-from photism.prompts.model_folder import find_model, load_captions
+from photism.prompts.model_files import find_model, load_captions
 
 CPU = torch.device("cpu")
 

@@ -25,7 +25,7 @@ from photism.listening.transcription.ctc_checkpoint import load_ctc
 from photism.listening.transcription.vocabulary import Vocabulary
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.encoder_config import AudioPromptEncoderConfig
-from photism.prompts.model_folder import load_captions
+from photism.prompts.model_files import load_captions
 
 BUNDLED = "tiny"
 HEADS: tuple[type[Wav2Vec2BertPreTrainedModel], ...] = (

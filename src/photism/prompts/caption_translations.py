@@ -23,8 +23,8 @@ from typing import NamedTuple
 
 from photism.errors import InputError
 from photism.json_files import read_json_object
+from photism.prompts.model_files import TRANSLATIONS
 
-FILE = "caption_translations.json"
 ENGLISH = "en"
 """Name of the language of the captions themselves, which is preferred where several are as similar."""
 MIN_SIMILARITY = 0.6
@@ -57,6 +57,7 @@ class CaptionTranslations:
 
     def __init__(self, captions: Sequence[str], translations: Mapping[str, Sequence[str | None]]) -> None:
         self.captions = captions
+        self.translations = dict(translations)
         self.languages = tuple(translations)
         self._spelled = {ENGLISH: captions, **translations}
 
@@ -67,7 +68,7 @@ class CaptionTranslations:
         Raises:
             InputError: the file is not an object of lists of texts, as many as there are captions.
         """
-        path = folder / FILE
+        path = folder / TRANSLATIONS
         found = read_json_object(path, f"model {folder}") if path.exists() else {}
         for language, texts in found.items():
             is_list = isinstance(texts, list) and all(isinstance(text, str | None) for text in texts)

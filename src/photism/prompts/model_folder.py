@@ -1,11 +1,4 @@
-"""Load a Photism model from a folder or the Hugging Face hub; weights are read from safetensors only.
-
-config.json, model.safetensors    the AudioPromptEncoder, or a checkpoint of audio2img
-diffusion/                        a diffusers pipeline of the same prompt space; may be elsewhere
-captions.json                     list of the captions that the model recognises; may be missing
-caption_translations.json         the same in other languages; may be missing
-lcm/                              an LCM-LoRA of diffusion/, for the scheduler lcm; may be missing
-"""
+"""Load a Photism model from a folder or the Hugging Face hub; weights are read from safetensors only."""
 
 from __future__ import annotations
 
@@ -18,8 +11,7 @@ from photism.device import choose_device, choose_dtype
 from photism.encoder.pretrained import check_config
 from photism.encoder.pretrained import load_weights as load_encoder_weights
 from photism.errors import InputError, as_input_error
-from photism.hub import bundled_model, fetch_files
-from photism.json_files import check_library_files, read_json_object, read_texts
+from photism.json_files import check_library_files, read_json_object
 from photism.prompts.audio2img import audio2img_config, is_audio2img, load_audio2img
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder, AudioPromptEncoderConfig
 from photism.prompts.caption_translations import CaptionTranslations
@@ -28,17 +20,11 @@ from photism.prompts.diffusion.lcm import GUIDANCE_SCALE, merge_lcm, read_lcm
 from photism.prompts.diffusion.loading import load_weights
 from photism.prompts.diffusion.sampling_defaults import SamplingDefaults
 from photism.prompts.diffusion.scheduler import find_scheduler
-from photism.prompts.diffusion.source import UNET_CONFIG, find_diffusion, suggestion
+from photism.prompts.diffusion.source import find_diffusion, suggestion
+from photism.prompts.model_files import CONFIGS, DIFFUSION, find_model, load_captions
 from photism.prompts.prompt_space import check_widths
 from photism.prompts.settings import PipelineSettings
 from photism.schedulers import check_steps
-
-CAPTIONS = "captions.json"
-DIFFUSION = "diffusion"
-PARTS = ("*.json", "*.safetensors", "*.txt")
-"""Files of a model on the hub that are fetched: no pickled weights, no images."""
-CONFIGS = ("config.json", "preprocessor_config.json", f"{DIFFUSION}/{UNET_CONFIG}")
-"""Files that are fetched first, to check whether the model fits the diffusion model."""
 
 
 class LoadedModels(NamedTuple):
@@ -59,24 +45,6 @@ class LoadedModels(NamedTuple):
     translations: CaptionTranslations
 
 
-def find_model(model: str | Path | None, *, configs_only: bool = False) -> Path:
-    """Return the folder of a model; a model on the hub is fetched into the hub's cache.
-
-    Args:
-        model: folder or hub id; None for the bundled model.
-        configs_only: fetch only the configurations.
-
-    Raises:
-        InputError: the model does not exist, or it is not one of Photism's.
-    """
-    folder = bundled_model() if model is None else Path(model)
-    if not folder.is_dir():
-        folder = fetch_files("model", str(model), CONFIGS if configs_only else PARTS)
-    if not (folder / "config.json").is_file():
-        raise InputError(f"model must be a folder with a Photism model, but {folder} has no config.json")
-    return folder
-
-
 def load_models(settings: PipelineSettings, *, text_only: bool = False, steps: int | None = None) -> LoadedModels:
     """Load the audio prompt encoder of a model and the diffusers pipeline of its prompt space.
 
@@ -90,7 +58,7 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False, steps: i
             together, which their configurations show before any weights are fetched or loaded.
     """
     device, dtype = choose_device(settings.device), choose_dtype(settings.dtype)
-    folder = find_model(settings.model, configs_only=True)
+    folder = find_model(settings.model, files=CONFIGS)
     check_library_files(folder, f"model {folder}")
     config = _encoder_config(folder)
     location = _diffusion_location(folder, settings.diffusion, config)
@@ -112,16 +80,6 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False, steps: i
     if lcm is not None:
         sampling = SamplingDefaults(lcm.num_inference_steps, GUIDANCE_SCALE)
     return LoadedModels(encoder, pipeline, captions, sampling, translations)
-
-
-def load_captions(folder: Path) -> tuple[str, ...]:
-    """Return the captions that a model recognises; none if it has no list of them.
-
-    Raises:
-        InputError: captions.json is not a list of texts.
-    """
-    path = folder / CAPTIONS
-    return read_texts(path, f"model {folder}") if path.exists() else ()
 
 
 def _encoder_config(folder: Path) -> AudioPromptEncoderConfig:
