@@ -20,6 +20,7 @@ from photism.server.access.origin import OriginMiddleware
 from photism.server.access.rate_limit import RateLimitMiddleware
 from photism.server.access.root_path import RootPathMiddleware
 from photism.server.endpoints import (
+    captions,
     decode,
     draw,
     embed,
@@ -117,6 +118,7 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
     install_handlers(app)
     for endpoints in (
         models,
+        captions,
         transcribe,
         transcriptions,
         speech,
