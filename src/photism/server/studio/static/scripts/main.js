@@ -26,13 +26,13 @@ const start = async () => {
   byId("history").append(history.panel);
   const views = VIEWS.filter((view) => !view.isCollection || context.collection);
   const tabs = createTabs({ views, list: byId("tabs"), panels: byId("views"), shared: { recording, history } });
-  const openView = (/** @type {string} */ id) => {
+  const openView = (/** @type {string} */ id, /** @type {Record<string, any>} */ settings = {}) => {
     window.history.pushState(null, "", `#${id}`); // which, unlike setting the hash, opens nothing a second time
-    return tabs.open(id);
+    return tabs.open(id, settings);
   };
   history.connect({ openView });
   installDrop({ openView });
-  createCatalogue().then((element) => element && byId("catalogue").append(element));
+  showCatalogue();
   const openLink = async () => {
     const link = await openedLink();
     return tabs.open(link?.verb ?? views[0].id, link?.settings);
@@ -40,6 +40,13 @@ const start = async () => {
   addEventListener("hashchange", openLink);
   await openLink();
   document.documentElement.dataset.ready = "true"; // for tests
+};
+
+/** Show what to say, for which there is room until it is known that there is nothing. */
+const showCatalogue = async () => {
+  const element = await createCatalogue().catch(() => null);
+  if (element) byId("catalogue").append(element);
+  byId("catalogue").hidden = !element;
 };
 
 /** @param {string[]} codes */

@@ -1,0 +1,109 @@
+// @ts-check
+/** How to say one of the things that the model can draw, in every language that it understands. */
+
+import * as api from "./api.js";
+import { h } from "./dom.js";
+import { currentLanguage, t } from "./i18n.js";
+import { recording } from "./recording.js";
+import { link } from "./share_link.js";
+
+/**
+ * Return a caption as a name, without the full stop.
+ * @param {string} caption
+ */
+export const nameOf = (caption) => caption.trim().replace(/[.。．]$/, "");
+
+/**
+ * Return the example recordings of a thing.
+ * @param {string} caption
+ * @param {{name: string, url: string, label: string, language: string}[]} examples
+ */
+export const examplesOf = (caption, examples) => {
+  const name = nameOf(caption).toLowerCase().replace(/^an? /, "");
+  return examples.filter(({ label }) => label === name);
+};
+
+/**
+ * Create the place that says how to say a thing.
+ * @param {import("./catalogue.js").Catalogue} catalogue
+ */
+export const createWords = (catalogue) => {
+  const element = h("div", { class: "catalogue-words", hidden: true, role: "status" });
+  /** @type {Promise<Record<string, (string | null)[]>> | null} */
+  let loading = null;
+  const translations = () => {
+    const query = new URLSearchParams([["model", catalogue.model], ...(catalogue.languages ?? []).map((each) => ["language", each])]);
+    loading ??= api.get(`/v1/captions?${query}`).then((found) => found.translations);
+    loading.catch(() => (loading = null));
+    return loading;
+  };
+  let shown = -1;
+
+  /**
+   * Show how to say a thing.
+   * @param {number} index of its caption
+   * @param {HTMLElement | null} tile its picture
+   */
+  const show = async (index, tile) => {
+    shown = index;
+    const caption = catalogue.captions[index];
+    const found = catalogue.languages ? await translations().catch(() => ({})) : {};
+    const actions = await actionsOf(caption).catch(() => []);
+    if (shown !== index) return; // another one was chosen meanwhile
+    const names = namesOf(caption, index, catalogue.languages, { en: catalogue.captions, ...found });
+    const picture = tile && h("div", { class: "catalogue-picture", role: "img", "aria-label": t("catalogue.picture", { name: nameOf(caption) }) }, tile);
+    const list = h("dl", { class: "catalogue-names" }, ...names.map(([code, name]) => h("div", {}, h("dt", {}, languageName(code)), h("dd", { lang: code, dir: "auto" }, name))));
+    const words = h("div", { class: "stack" }, h("p", {}, t("catalogue.say")), list, h("div", { class: "row" }, ...actions));
+    element.replaceChildren(...[picture, words].filter(Boolean));
+    element.hidden = false;
+  };
+  const hide = () => {
+    shown = -1;
+    element.hidden = true;
+  };
+  return { element, show, hide };
+};
+
+/**
+ * Return the names of a thing by language: that of the page first, then English, then the others.
+ * @param {string} caption
+ * @param {number} index
+ * @param {string[] | null} languages that the model understands
+ * @param {Record<string, readonly (string | null)[]>} texts
+ * @returns {[string, string][]}
+ */
+const namesOf = (caption, index, languages, texts) => {
+  const rank = (/** @type {string} */ code) => (code === currentLanguage() ? 0 : code === "en" ? 1 : 2);
+  const codes = (languages ?? ["en"]).toSorted(
+    (one, other) => rank(one) - rank(other) || languageName(one).localeCompare(languageName(other), currentLanguage()),
+  );
+  const found = codes.map((code) => /** @type {[string, string | null]} */ ([code, texts[code]?.[index] ?? null]));
+  const named = /** @type {[string, string][]} */ (found.filter(([, name]) => name).map(([code, name]) => [code, nameOf(String(name))]));
+  return named.length ? named : [["en", nameOf(caption)]];
+};
+
+/** @param {string} code */
+const languageName = (code) => new Intl.DisplayNames([currentLanguage()], { type: "language" }).of(code.replace("_", "-")) ?? code;
+
+/**
+ * Return buttons that take an example recording of a thing, if there is one, and that make a sound of it.
+ * @param {string} caption
+ */
+const actionsOf = async (caption) => {
+  const { examples } = await api.context();
+  const models = await api.models();
+  const buttons = examplesOf(caption, examples).map((example) =>
+    h("button", { class: "button", type: "button", onclick: () => takeExample(example) }, t("catalogue.example", { language: languageName(example.language) })),
+  );
+  if (models.some((/** @type {{kinds: string[]}} */ { kinds }) => kinds.includes("sound"))) {
+    buttons.push(h("a", { class: "button quiet", href: link("sound", { text: caption }) }, t("catalogue.sound")));
+  }
+  return buttons;
+};
+
+/** @param {{name: string, url: string}} example */
+const takeExample = async ({ name, url }) => {
+  const response = await fetch(api.url(url));
+  const file = new File([await response.blob()], name, { type: "audio/ogg" });
+  if (await recording.set(file, { name, origin: "example" })) await recording.play();
+};
