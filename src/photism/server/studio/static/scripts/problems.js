@@ -4,15 +4,35 @@
 import { Problem } from "./api.js";
 import { describe, hasText, t } from "./i18n.js";
 
-/** Texts of messages of the server, by what they contain; {1} is what the first group of the pattern matches. */
-const DETAILS = /** @type {[RegExp, string][]} */ ([
-  [/at most ([\d.,]+) s(?:econds)?\b/, "problems.too-long"],
-  [/silen(t|ce)|no sound above/i, "problems.silent"],
-  [/no audio (stream|track)|has no audio/i, "problems.no-audio"],
-  [/too short|at least ([\d.]+) s\b/, "problems.too-short"],
-]);
-/** Types of problems that are explained by what their details say, if they say one of `DETAILS`. */
-const DETAILED = ["invalid-input", "unreadable-file", "invalid-field", "too-long"];
+/**
+ * What the server says of a field or a file, and the text that stands for it. {1} and {2} in a text are what the groups
+ * of the pattern match; {other} is the label of the field that the first group names.
+ * @type {[RegExp, string][]}
+ */
+const DETAILS = [
+  [/must be at most ([\d.,]+) s long/, "problems.too-long"],
+  [/samples must be at least|is shorter than|give a longer recording/, "problems.too-short"],
+  [/no audio stream/, "problems.no-audio"],
+  [/nothing to hear|is silent/, "problems.silent"],
+  [/is not an image/, "problems.not-an-image"],
+  [/is empty/, "problems.empty"],
+  [/no audio track/, "problems.no-track"],
+  [/there is no channel/, "problems.no-channel"],
+  [/must be given together with (\w+)/, "problems.together"],
+  [/cannot be (?:combined|used) with (\w+)/, "problems.apart"],
+  [/at most ([\d.]+) megapixels/, "problems.too-many-pixels"],
+  [/must have the size of image, (\d+)×(\d+)/, "problems.mask-size"],
+  [/load it with|has no IP-Adapter|takes none/, "problems.not-by-this-model"],
+  [/weights must be one for each|numbers separated by commas/, "problems.weights"],
+  [/must have two recordings/, "problems.two-recordings"],
+  [/must be a colour/, "problems.colour"],
+  [/tokens within (\d+):(\d+)/, "problems.tokens"],
+  [/where the caption goes/, "problems.template"],
+];
+/** Types of problems whose details say more than their type. */
+const DETAILED = ["invalid-input", "unreadable-file", "invalid-field", "missing-field", "too-long"];
+const AT_LEAST = /at least ([\d.]+)/;
+const AT_MOST = /at most ([\d.]+)/;
 
 /**
  * Return what a visitor should read of a problem, in their language.
@@ -22,24 +42,25 @@ const DETAILED = ["invalid-input", "unreadable-file", "invalid-field", "too-long
  */
 export const explain = (problem, { recording } = {}) => {
   if (!(problem instanceof Problem)) return t("problems.page");
-  const name = recording || t("problems.recording");
-  if (DETAILED.includes(problem.type)) {
-    for (const [pattern, key] of DETAILS) {
-      const found = pattern.exec(problem.detail);
-      if (found) return t(key, { recording: name, 1: found[1] });
-    }
+  const values = { recording: recording || t("problems.recording"), label: fieldLabel(problem.field ?? "") };
+  if (DETAILED.includes(problem.type) && problem.detail) {
+    const [found, key] = matching(problem.detail);
+    if (found) return t(key, { ...values, other: fieldLabel(found[1] ?? ""), 1: found[1], 2: found[2] });
+    if (problem.type === "invalid-field") return explainBounds(problem, values);
   }
-  if (problem.type === "invalid-field" && problem.field !== null) return explainField(problem);
   const key = `problems.${problem.type}`;
   const seconds = problem.retryAfterS ?? undefined;
   if (seconds !== undefined && hasText(`${key}.wait`)) return t(`${key}.wait`, { seconds });
-  return hasText(key) ? t(key, { recording: name }) : t("problems.internal");
+  return hasText(key) ? t(key, values) : t("problems.internal");
 };
 
-/** @param {Problem} problem */
-const explainField = (problem) => {
-  const label = fieldLabel(problem.field ?? "");
-  return t("problems.field", { label });
+/**
+ * Return what the server said, for those who look after it; nothing of problems that arose before it was asked.
+ * @param {unknown} problem
+ */
+export const technicalDetail = (problem) => {
+  if (!(problem instanceof Problem)) return problem instanceof Error ? problem.message : String(problem);
+  return problem.status ? [problem.detail, problem.remedy].filter(Boolean).join(" ") : "";
 };
 
 /**
@@ -51,11 +72,27 @@ export const fieldLabel = (name) => {
   return describe(words.charAt(0).toUpperCase() + words.slice(1));
 };
 
+/** @param {string} detail @returns {[RegExpExecArray, string] | [null, ""]} */
+const matching = (detail) => {
+  for (const [pattern, key] of DETAILS) {
+    const found = pattern.exec(detail);
+    if (found) return [found, key];
+  }
+  return [null, ""];
+};
+
 /**
- * Return what the server said, for those who look after it; nothing for problems that the page explains fully.
- * @param {unknown} problem
+ * Say between which bounds a number must be, if the problem names any: those of the server are in its details.
+ * @param {Problem} problem
+ * @param {{label: string}} values
  */
-export const technicalDetail = (problem) => {
-  if (!(problem instanceof Problem)) return problem instanceof Error ? problem.message : String(problem);
-  return problem.status ? [problem.detail, problem.remedy].filter(Boolean).join(" ") : "";
+const explainBounds = ({ detail, allowed }, { label }) => {
+  const bound = (/** @type {RegExp} */ pattern) => pattern.exec(detail)?.[1] ?? pattern.exec(allowed ?? "")?.[1];
+  const [least, most] = [bound(AT_LEAST), bound(AT_MOST)];
+  if (least !== undefined && most !== undefined) {
+    return t("problems.between", { label, least: Number(least), most: Number(most) });
+  }
+  if (least !== undefined) return t("problems.at-least", { label, limit: Number(least) });
+  if (most !== undefined) return t("problems.at-most", { label, limit: Number(most) });
+  return t("problems.field", { label });
 };
