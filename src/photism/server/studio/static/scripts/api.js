@@ -6,6 +6,14 @@ import { readEvents } from "./events.js";
 const EVENT_STREAM = "text/event-stream";
 /** Seconds that a request waits at most by itself when the server asks to try again. */
 const PATIENCE_S = 10;
+/** Types of answers that have no problem object, because a proxy in front of the server sent them. */
+const PROXY_PROBLEMS = new Map([
+  [401, "unauthorized"],
+  [413, "too-large"],
+  [502, "unreachable"],
+  [503, "busy"],
+  [504, "unreachable"],
+]);
 
 /** A problem (RFC 9457) of the server, or one that arose on the way: "unreachable" and "cancelled". */
 export class Problem extends Error {
@@ -146,7 +154,7 @@ const attempt = async (path, options) => {
 /** @param {Response} response */
 const problemOf = async (response) => {
   const after = Number(response.headers.get("Retry-After") ?? Number.NaN);
-  const given = await response.json().catch(() => ({ type: "internal", detail: response.statusText }));
+  const given = await response.json().catch(() => ({ type: PROXY_PROBLEMS.get(response.status), detail: response.statusText }));
   return new Problem({ ...given, status: response.status, retryAfterS: Number.isFinite(after) ? after : undefined });
 };
 

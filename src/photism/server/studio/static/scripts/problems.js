@@ -10,7 +10,8 @@ import { describe, hasText, t } from "./i18n.js";
  * @type {[RegExp, string][]}
  */
 const DETAILS = [
-  [/must be at most ([\d.,]+) s long/, "problems.too-long"],
+  [/at most ([\d.,]+) s\b/, "problems.too-long.limit"],
+  [/at most ([\d.,]+) MB\b/, "problems.too-large.limit"],
   [/samples must be at least|is shorter than|give a longer recording/, "problems.too-short"],
   [/no audio stream/, "problems.no-audio"],
   [/nothing to hear|is silent/, "problems.silent"],
@@ -30,7 +31,7 @@ const DETAILS = [
   [/where the caption goes/, "problems.template"],
 ];
 /** Types of problems whose details say more than their type. */
-const DETAILED = ["invalid-input", "unreadable-file", "invalid-field", "missing-field", "too-long"];
+const DETAILED = ["invalid-input", "unreadable-file", "invalid-field", "missing-field", "too-long", "too-large"];
 const AT_LEAST = /at least ([\d.]+)/;
 const AT_MOST = /at most ([\d.]+)/;
 
@@ -43,8 +44,8 @@ const AT_MOST = /at most ([\d.]+)/;
 export const explain = (problem, { recording } = {}) => {
   if (!(problem instanceof Problem)) return t("problems.page");
   const values = { recording: recording || t("problems.recording"), label: fieldLabel(problem.field ?? "") };
-  if (DETAILED.includes(problem.type) && problem.detail) {
-    const [found, key] = matching(problem.detail);
+  if (DETAILED.includes(problem.type)) {
+    const [found, key] = matching(`${problem.detail} ${problem.allowed ?? ""}`);
     if (found) return t(key, { ...values, other: fieldLabel(found[1] ?? ""), 1: found[1], 2: found[2] });
     if (problem.type === "invalid-field") return explainBounds(problem, values);
   }
