@@ -369,7 +369,10 @@ def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loa
         (["a.wav", "--image", "missing.png"], "image missing.png cannot be read: No such file or directory"),
         (["a.wav", "--control-image", "a.png"], "--controlnet and --control-image must be given together"),
         (["a.wav", "--audio", "mp3"], "--audio must be one of aac, copy, none; got mp3"),
-        (["a.wav", "--preview", "--storyboard", "a.png"], "--storyboard and --preview cannot be given together"),
+        (
+            ["a.wav", "--preview", "--storyboard", "a.png"],
+            "--preview cannot be combined with --storyboard; draw one, then the other",
+        ),
         (["a.wav", "--width", "64"], "--width must be given together with --height"),
         (["a.wav", "--steps", "0"], "--steps must be at least 1; got 0"),
         (["a.wav", "--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),

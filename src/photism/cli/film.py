@@ -18,7 +18,7 @@ from photism.cli.progress import ProgressBar, progress_bar
 from photism.cli.recordings import open_recordings
 from photism.cli.startup import load_pipeline
 from photism.drawing.metadata import describe_models, write_png
-from photism.drawing.video.settings import FilmSettings, StoryboardSettings
+from photism.drawing.video.settings import ExcerptSettings, FilmSettings
 from photism.errors import InputError, RecordingWarning, warning_field
 from photism.output_files import check_png, plan_files, printable
 from photism.prompts.settings import PipelineSettings
@@ -37,8 +37,11 @@ def film(
             "weights of --mix.",
         ),
     ],
-    output: Annotated[str | None, option.output("MP4 file, or an existing folder. Default: SOUND.mp4.")] = None,
-    board: StoryboardSettings,
+    output: Annotated[
+        str | None,
+        option.output("MP4 file, or an existing folder. Default: SOUND.mp4, or with --preview SOUND.preview.mp4."),
+    ] = None,
+    excerpt: ExcerptSettings,
     settings: FilmSettings,
     reading: ReadingSettings,
     models: PipelineSettings,
@@ -46,14 +49,6 @@ def film(
     force: option.Force = False,
     restart: Annotated[
         bool, typer.Option("--restart", help="Delete what is drawn of an unfinished film and start again.")
-    ] = False,
-    preview: Annotated[
-        bool,
-        typer.Option(
-            "--preview",
-            help="Draw only the five seconds in which most happens, as they are in the film. Default file: "
-            "SOUND.preview.mp4.",
-        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
@@ -73,9 +68,8 @@ def film(
     settings.weights(len(sounds))
     files = open_recordings(sounds, reading)
     sound = files[0].name
-    if preview and board.storyboard is not None:
-        raise InputError("--storyboard and --preview cannot be given together; draw one, then the other")
-    target = _target(sound, output, board.storyboard, suffix=".preview.mp4" if preview else ".mp4", force=force)
+    preview, board = excerpt.preview, excerpt.storyboard
+    target = _target(sound, output, board, suffix=".preview.mp4" if preview else ".mp4", force=force)
     measured, *others = [measure_recording(file) for file in files]
     for each in (measured, *others):
         for warning in each.level.warnings:
@@ -83,7 +77,7 @@ def film(
     settings = settings.decoded()
     if isinstance(settings.moments, str | Path):
         settings = replace(settings, moments=read_key_moments(settings.moments, duration_s=measured.duration_s))
-    if board.storyboard is None and not restart:
+    if board is None and not restart:
         check_unfinished(target, measured, settings, others)
 
     pipeline, _ = load_pipeline(models, steps=settings.num_inference_steps)
@@ -92,7 +86,7 @@ def film(
 
     made = Film(pipeline, measured, settings, others)
     frames = preview_frames(made) if preview else range(made.frame_count)
-    if board.storyboard is None:
+    if board is None:
         _write(made, target, frames if preview else None, force=force, restart=restart)
     else:
         from photism.drawing.video.fingerprint import describe_settings
@@ -100,7 +94,7 @@ def film(
 
         names = ", ".join(file.name for file in files)
         about = {**describe_settings(made.settings), **describe_models(models), "sound": names}
-        write_png(draw_storyboard(made, board.stills), target, about)
+        write_png(draw_storyboard(made, excerpt.stills), target, about)
     drawn = {"frames": len(frames), "start_s": float(frames.start / made.settings.frame_rate)} if preview else {}
     warnings = [warning for file in files for warning in file.warnings]
     about = {"file": str(target), **made.as_dict(), **drawn, **warning_field(warnings)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from photism.cancellation import cancellable
 from photism.drawing.video.settings import FilmSettings
 from photism.server.engine.ticket import Cancelled, State, Ticket
+from photism.server.media_types import MP4, PNG
 from photism.server.problems import Problem
 
 if TYPE_CHECKING:
     from photism.drawing.video.audio_features import MeasuredRecording
+    from photism.drawing.video.film import Film
     from photism.server.engine.entries import ModelEntry
     from photism.server.engine.kinds import Drawing
     from photism.server.engine.registry import ModelRegistry
     from photism.server.settings import LimitSettings
     from photism.server.storage import Storage
 
+FilmKind: TypeAlias = Literal["film", "preview", "storyboard"]
 FilmState: TypeAlias = State | Literal["done", "failed", "cancelled"]
 REMEMBERED = 1000
 """Number of expired films that are remembered, to say that they have expired."""
@@ -38,8 +41,10 @@ class FilmJob:
         settings: settings with their images read.
         recordings: recordings in the folder of `target`, the first of which gives the sound of the film.
         target: file of the film, in a folder of its own.
-        frames: number of frames of the film.
+        kind: whether the whole film is drawn, its preview, or a storyboard.
+        frames: number of frames that are drawn.
         filename: name of the film for the client.
+        about: what a storyboard holds in its file besides its settings.
 
     Attributes:
         film: what the command line prints of the film, once it is done.
@@ -54,11 +59,13 @@ class FilmJob:
         recordings: Sequence[MeasuredRecording],
         target: Path,
         *,
+        kind: FilmKind,
         frames: int,
         filename: str,
+        about: Mapping[str, Any],
     ) -> None:
         self.client, self.entry, self.target = client, entry, target
-        self.frames, self.filename = frames, filename
+        self.kind, self.frames, self.filename, self._about = kind, frames, filename, about
         self.film: dict[str, Any] | None = None
         self.problem: Problem | None = None
         self.ticket = Ticket(client, is_job=True)
@@ -70,6 +77,11 @@ class FilmJob:
     def id(self) -> str:
         """Name of the film in addresses, which nobody can guess."""
         return self.target.parent.name
+
+    @property
+    def media_type(self) -> str:
+        """Media type of the result."""
+        return PNG if self.kind == "storyboard" else MP4
 
     @property
     def is_active(self) -> bool:
@@ -101,6 +113,8 @@ class FilmJob:
         progress = self.ticket.progress
         return {
             "id": self.id,
+            "kind": self.kind,
+            "filename": self.filename,
             "state": self.state,
             "position": progress.position if self.state == "queued" else None,
             "frames": self.frames,
@@ -129,6 +143,7 @@ class FilmJob:
             InputError: the model cannot draw it.
         """
         from photism.drawing.video.film import Film
+        from photism.drawing.video.preview import preview_frames
         from photism.drawing.video.resumable_file import write_film
 
         def report(done: int, total: int) -> None:
@@ -141,8 +156,23 @@ class FilmJob:
         recording, others = self._recordings[0], self._recordings[1:]
         with cancellable(ticket.give_way):  # while recordings of up to an hour are read
             film = Film(drawing.pipeline.for_task(self._settings.task), recording, self._settings, others)
-        write_film(film, self.target, callback_on_frame=report)
-        return film.as_dict()
+        if self.kind == "storyboard":
+            self._draw_storyboard(film, report)
+            return film.as_dict()
+        frames = preview_frames(film) if self.kind == "preview" else None
+        write_film(film, self.target, frames=frames, callback_on_frame=report)
+        start = {} if frames is None else {"start_s": float(frames.start / film.settings.frame_rate)}
+        return {**film.as_dict(), "frames": self.frames, **start}
+
+    def _draw_storyboard(self, film: Film, report: Callable[[int, int], None]) -> None:
+        """Draw the frames of a storyboard on one sheet, a PNG file."""
+        from photism.drawing.metadata import write_png
+        from photism.drawing.video.fingerprint import describe_settings
+        from photism.drawing.video.storyboard import storyboard
+
+        report(0, self.frames)
+        sheet = storyboard(film, self.frames, callback_on_frame=report)
+        write_png(sheet, self.target, {**describe_settings(film.settings), **self._about})
 
 
 class FilmJobs:

@@ -4,10 +4,12 @@ import json
 import os
 import threading
 import time
+from io import BytesIO
 
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from photism.audio.writing import write_waveform
 from photism.cancellation import check_cancelled
@@ -15,7 +17,7 @@ from photism.cli import film as film_command
 from photism.drawing.video import film as film_module
 from photism.drawing.video import resumable_file
 from photism.drawing.video.film import Film
-from photism.server.endpoints import film as film_endpoint
+from photism.server.answers import files as answer_files
 
 FPS = 4
 SETTINGS = {"fps": FPS, "steps": 1, "seed": 3}
@@ -82,7 +84,7 @@ def stop_at(monkeypatch):
         events = {frame: (threading.Event(), threading.Event()) for frame in frames}
         write = resumable_file.write_film
 
-        def waiting(film, target, *, callback_on_frame):
+        def waiting(film, target, *, frames=None, callback_on_frame):
             def report(done, total):
                 if done in events:
                     reached, release = events[done]
@@ -90,7 +92,7 @@ def stop_at(monkeypatch):
                     release.wait(10)
                 callback_on_frame(done, total)
 
-            write(film, target, callback_on_frame=report)
+            write(film, target, frames=frames, callback_on_frame=report)
 
         monkeypatch.setattr(resumable_file, "write_film", waiting)
         return events[frames[0]] if len(frames) == 1 else list(events.values())
@@ -128,6 +130,59 @@ def test_a_film_is_that_of_the_command_line(client, sound, done, server_drawing,
     assert ended["film"] == {name: value for name, value in printed.items() if name != "file"}
     one, other = (read_frames(tmp_path / name) for name in ("http.mp4", "command.mp4"))
     assert np.array_equal(one, other)
+
+
+@pytest.fixture(scope="module")
+def waves(tmp_path_factory):
+    """Return a recording of 24 frames, of which a preview has 20."""
+    return write_sound(tmp_path_factory.mktemp("waves") / "waves.wav", 6)
+
+
+def test_a_preview_is_that_of_the_command_line(client, waves, server_drawing, command_json, tmp_path, monkeypatch):
+    ended = wait(client, location := begin(client, waves, preview=True))
+    assert (ended["state"], ended["kind"], ended["frames"], ended["frames_done"]) == ("done", "preview", 20, 20)
+    answer = client.get(f"{location}/result")
+    assert answer.headers["content-disposition"] == 'inline; filename="waves.preview.mp4"'
+    (tmp_path / "http.mp4").write_bytes(answer.content)
+    monkeypatch.setattr(film_command, "load_pipeline", lambda *_, **__: (server_drawing.pipeline, None))
+    (printed,) = command_json("film", waves, "--preview", "-o", tmp_path / "command.mp4", "--json", *FLAGS)
+    assert ended["film"] == {name: value for name, value in printed.items() if name != "file"}
+    one, other = (read_frames(tmp_path / name) for name in ("http.mp4", "command.mp4"))
+    assert np.array_equal(one, other)
+
+
+def test_a_storyboard_is_that_of_the_command_line(
+    client, sound, recordings, server_drawing, command_json, tmp_path, monkeypatch
+):
+    ended = wait(client, location := begin(client, sound, storyboard=True, stills=3))
+    assert (ended["state"], ended["kind"], ended["frames"], ended["frames_done"]) == ("done", "storyboard", 3, 3)
+    answer = client.get(f"{location}/result")
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["content-disposition"] == 'inline; filename="waves.storyboard.png"'
+    assert client.get(f"{location}/result", headers={"Accept": "video/mp4"}).status_code == 406
+    monkeypatch.setattr(film_command, "load_pipeline", lambda *_, **__: (server_drawing.pipeline, None))
+    target = tmp_path / "board.png"
+    (printed,) = command_json("film", sound, "--storyboard", target, "--stills", 3, "--json", *FLAGS)
+    assert ended["film"] == {name: value for name, value in printed.items() if name != "file"}
+    with Image.open(BytesIO(answer.content)) as one, Image.open(target) as other:
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+        texts = one.text | {"sound": other.text["sound"]}
+        assert texts == other.text | {"model": texts["model"]}
+        assert str(tmp_path) not in str(one.text)
+
+
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ({"storyboard": True, "preview": True}, "preview cannot be combined with storyboard; draw one, then the other"),
+        ({"storyboard": True, "stills": 5}, "stills must be at most 4 on this server; got 5"),
+    ],
+)
+def test_what_is_drawn_of_a_film_is_checked(client, sound, fields, detail):
+    with sound.open("rb") as file:
+        answer = client.post("/v1/film", files={"file": file}, data={**SETTINGS, **fields})
+    assert (answer.status_code, answer.json()["detail"]) == (422, detail)
+    assert answer.json()["field"] == next(reversed(fields))
 
 
 def test_a_film_that_is_done_keeps_its_result_alone(client, done):
@@ -265,17 +320,17 @@ def test_a_film_does_not_expire_while_it_is_sent(client, sound, monkeypatch):
     storage = client.app.state.services.storage
     folder = storage.results / location.rpartition("/")[2]
 
-    def check_range(given, file):
+    def check_range(wanted, size):
         """Let the time of the film be over just before it is sent."""
-        check(given, file)
-        for path in (file, folder):
+        check(wanted, size)
+        for path in (folder / "result.mp4", folder):
             os.utime(path, (0, 0))
         storage.sweep()
 
-    check = film_endpoint._check_range
-    monkeypatch.setattr(film_endpoint, "_check_range", check_range)
-    answer = client.get(f"{location}/result")
-    assert (answer.status_code, len(answer.content)) == (200, int(answer.headers["content-length"]))
+    check = answer_files._check_range
+    monkeypatch.setattr(answer_files, "_check_range", check_range)
+    answer = client.get(f"{location}/result", headers={"Range": "bytes=0-"})
+    assert (answer.status_code, len(answer.content)) == (206, int(answer.headers["content-length"]))
     for path in (folder / "result.mp4", folder):
         os.utime(path, (0, 0))
     storage.sweep()

@@ -193,10 +193,20 @@ class FilmSettings(ImageSettings):
 
 
 @settings
-class StoryboardSettings:
-    """Settings of a storyboard."""
+class ExcerptSettings:
+    """What is drawn of a film, if it is not the whole one."""
 
+    preview: bool = setting(False, "Draw only the five seconds in which most happens, as they are in the film.")
     storyboard: Path | None = setting(
-        None, "Draw some frames on one sheet, a PNG file, instead of the film.", metavar="FILE"
+        None, "Draw some frames on one sheet, a PNG file, instead of the film.", metavar="FILE", is_field=False
     )
     stills: int = setting(12, "Number of frames of the storyboard.", minimum=1)
+
+    def check(self) -> None:
+        """Refuse a preview and a storyboard at once.
+
+        Raises:
+            SettingError: both are to be drawn.
+        """
+        if self.preview and self.storyboard is not None:
+            raise SettingError("preview", "cannot be combined with {}; draw one, then the other", "storyboard")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from photism.errors import InputError
@@ -18,13 +19,14 @@ LABEL_SIZE = 14  # pixels
 BACKGROUND, TEXT_COLOUR = "white", "black"
 
 
-def storyboard(film: Film, count: int = 12) -> Image:
+def storyboard(film: Film, count: int = 12, *, callback_on_frame: Callable[[int, int], None] | None = None) -> Image:
     """Draw frames of a film on one sheet, each with its time below.
 
     Args:
         film: the film.
         count: number of frames, at least 1. The film is divided into as many equal parts, and the middle frame of each
             is drawn. A film with fewer frames is drawn whole.
+        callback_on_frame: receives the number of drawn frames and the number of all, after each frame.
 
     Returns:
         RGB image of the frames, in a grid of as many columns as rows or up to one more.
@@ -50,6 +52,8 @@ def storyboard(film: Film, count: int = 12) -> Image:
         sheet.paste(frame.image, (left, top))
         position = (left, top + height + LABEL_HEIGHT // 2)
         draw.text(position, clock(frame.time_s), fill=TEXT_COLOUR, font=font, anchor="lm")
+        if callback_on_frame is not None:
+            callback_on_frame(number + 1, count)
     return sheet
 
 

@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncGenerator
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
-from photism.drawing.video.settings import FilmSettings
+from photism.drawing.video.settings import ExcerptSettings, FilmSettings
 from photism.prompts.diffusion.lora_weights import check_lora_names, default_weights
 from photism.server.answers.accept import VARY, choose
+from photism.server.answers.files import file_responses, send_file
 from photism.server.answers.sse import EventStream, event, progress_event
 from photism.server.disconnect import until_closed
+from photism.server.endpoints.draw import describe_entry
 from photism.server.endpoints.image_limits import check_size
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
-from photism.server.film_jobs import FilmJob
-from photism.server.media_types import EVENT_STREAM, JSON, MP4
+from photism.server.film_jobs import FilmJob, FilmKind
+from photism.server.media_types import EVENT_STREAM, JSON, MP4, PNG
 from photism.server.problems import Problem, problem_for
 from photism.server.services import Services, services_of
-from photism.settings import SettingError
+from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
     from photism.drawing.video.audio_features import MeasuredRecording
     from photism.server.settings import LimitSettings
 
+
+@settings
+class StoryboardFields:
+    """Whether a storyboard is drawn, which the command line says by the name of its file."""
+
+    storyboard: bool = setting(False, "Draw some frames on one sheet, a PNG file, instead of the film.")
+
+
 BODY = RequestBody(
     FilmSettings,
+    ExcerptSettings,
+    StoryboardFields,
     ReadingSettings,
     model="drawing",
     files={"file": FileField("Recording of the film; with mix, several.", is_list=True, is_long=True)},
@@ -43,12 +54,14 @@ CANCEL_S = 5.0
 """Seconds that a request to cancel waits for the end of the step that is being computed."""
 SCHEMA = {
     "type": "object",
-    "required": ["id", "state", "frames", "frames_done"],
+    "required": ["id", "kind", "filename", "state", "frames", "frames_done"],
     "properties": {
         "id": {"type": "string"},
+        "kind": {"enum": list(get_args(FilmKind))},
+        "filename": {"type": "string", "description": "Name of the file of the result."},
         "state": {"enum": ["queued", "loading", "running", "done", "failed", "cancelled"]},
         "position": {"type": ["integer", "null"], "description": "Films before it in the queue."},
-        "frames": {"type": "integer"},
+        "frames": {"type": "integer", "description": "Number of frames that are drawn."},
         "frames_done": {"type": "integer"},
         "remaining_s": {"type": ["number", "null"], "description": "Estimated seconds until the film is done."},
         "problem": {"type": ["object", "null"], "description": "Why it failed, as problem details."},
@@ -83,7 +96,8 @@ async def start_film(request: Request) -> Response:
     """Begin a film that follows a recording, with its audio, and return where its progress is.
 
     It is drawn in the background, and gives way to requests for single images. The film is kept for some time after it
-    is done, failed or was cancelled; only the client that began it can see it.
+    is done, failed or was cancelled; only the client that began it can see it. `preview` draws its five liveliest
+    seconds, `storyboard` a sheet of its frames.
     """
     services = services_of(request)
     with services.films.place(request.state.client):
@@ -125,9 +139,7 @@ async def _held(request: Request, film_id: str) -> AsyncGenerator[FilmJob]:
     "/v1/film/{film_id}/result",
     summary="A film that is done",
     responses={
-        200: {"description": "The film.", "content": {MP4: {"schema": {"type": "string", "format": "binary"}}}},
-        206: {"description": "A range of it.", "content": {MP4: {"schema": {"type": "string", "format": "binary"}}}},
-        416: {"description": "There is no such range of bytes."},
+        **file_responses("The film; a storyboard is a PNG file.", MP4, PNG),
         **GONE,
         **OTHER_STATE,
         **NOT_ACCEPTABLE,
@@ -135,8 +147,8 @@ async def _held(request: Request, film_id: str) -> AsyncGenerator[FilmJob]:
     response_class=Response,
 )
 async def get_result(request: Request, job: Annotated[FilmJob, Depends(_held)]) -> Response:
-    """Return the MP4 file of a film that is done, or a range of its bytes."""
-    choose(request, (MP4,))
+    """Return the file of a film that is done, MP4, or PNG of a storyboard; or a range of its bytes."""
+    choose(request, (job.media_type,))
     if job.is_active:
         raise Problem(
             HTTPStatus.CONFLICT,
@@ -147,17 +159,7 @@ async def get_result(request: Request, job: Annotated[FilmJob, Depends(_held)]) 
         )
     if job.problem is not None:
         raise job.problem
-    found = job.target.stat()
-    answer = FileResponse(
-        job.target, media_type=MP4, filename=job.filename, content_disposition_type="inline", stat_result=found
-    )
-    wanted, if_range = request.headers.get("range", ""), request.headers.get("if-range")
-    is_current = if_range is None or if_range in (answer.headers["etag"], answer.headers["last-modified"])
-    if is_current and wanted.lower().startswith("bytes=") and "," not in wanted:
-        _check_range(wanted.lower(), job.target)
-    else:  # the whole film is the answer, as it is to a range in another unit, and to several
-        request.scope["headers"] = [each for each in request.scope["headers"] if each[0] != b"range"]
-    return answer
+    return send_file(request, job.target, media_type=job.media_type, filename=job.filename)
 
 
 @ROUTER.post(
@@ -199,7 +201,7 @@ async def delete_film(request: Request, film_id: str) -> None:
 
 
 def _check(given: Given, limits: LimitSettings) -> None:
-    """Check the size of the frames and the weights of the recordings.
+    """Check the size of the frames, the weights of the recordings, and what is drawn.
 
     Raises:
         SettingError: they cannot be used, or the server does not allow them.
@@ -208,6 +210,20 @@ def _check(given: Given, limits: LimitSettings) -> None:
     check_size(settings, limits)
     check_lora_names(settings.weight_of_loras, default_weights(given.model.settings))
     settings.weights(len(given.filenames["file"]))
+    if _kind(given) != "storyboard":
+        return
+    excerpt, most = given.settings(ExcerptSettings), limits.max_images
+    if excerpt.preview:
+        raise SettingError("preview", "cannot be combined with {}; draw one, then the other", "storyboard")
+    if excerpt.stills > most:
+        raise SettingError("stills", f"must be at most {most} on this server; got {excerpt.stills}")
+
+
+def _kind(given: Given) -> FilmKind:
+    """Return what a request wants to be drawn of a film."""
+    if given.settings(StoryboardFields).storyboard:
+        return "storyboard"
+    return "preview" if given.settings(ExcerptSettings).preview else "film"
 
 
 async def _prepare(request: Request, given: Given) -> FilmJob:
@@ -218,43 +234,35 @@ async def _prepare(request: Request, given: Given) -> FilmJob:
     """
     services, client = services_of(request), request.state.client
     settings = await services.reader.run(given.settings(FilmSettings).decoded, client)
-    target = services.storage.new_result(".mp4")
+    kind = _kind(given)
+    suffix = ".png" if kind == "storyboard" else ".mp4"
+    target = services.storage.new_result(suffix)
     try:
         with services.storage.in_use(target):
             recordings = await until_closed(request, _keep(given, target.parent, services, client))
-            frames = _count_frames(recordings[0], settings, services)
+            frames = _count_frames(recordings[0], settings, kind, given.settings(ExcerptSettings).stills)
+            _check_frames(frames, services.limits)
     except BaseException:
         services.storage.discard(target)
         raise
     request.state.model = given.model.name
-    filename = f"{Path(given.filenames['file'][0]).stem}.mp4"
-    return FilmJob(client, given.model, settings, recordings, target, frames=frames, filename=filename)
+    names = given.filenames["file"]
+    return FilmJob(
+        client,
+        given.model,
+        settings,
+        recordings,
+        target,
+        kind=kind,
+        frames=frames,
+        filename=f"{Path(names[0]).stem}{'' if kind == 'film' else f'.{kind}'}{suffix}",
+        about={**describe_entry(given.model, settings.weight_of_loras), "sound": ", ".join(names)},
+    )
 
 
 def _find(request: Request, film_id: str) -> FilmJob:
     """Return a film of the client."""
     return services_of(request).films.find(request.state.client, film_id)
-
-
-def _check_range(given: str, file: Path) -> None:
-    """Check that a file has the range of bytes that a header wants, which starlette would answer without a problem.
-
-    Raises:
-        Problem: it has not, or the header is not that of one range.
-    """
-    size = file.stat().st_size
-    found = re.fullmatch(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))", given)
-    if found is not None:
-        first, last, tail = (int(each) if each else None for each in found.groups())
-        if tail or (first is not None and first < size and (last is None or last >= first)):
-            return
-    raise Problem(
-        HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
-        "range-not-satisfiable",
-        f"The film has {size} bytes; got the range {given}.",
-        remedy="Send one range within them, such as Range: bytes=0-999.",
-        headers={"Content-Range": f"bytes */{size}"},
-    )
 
 
 def _accepted(request: Request, job: FilmJob) -> Response:
@@ -279,18 +287,27 @@ async def _keep(given: Given, folder: Path, services: Services, client: str) -> 
     return measured
 
 
-def _count_frames(recording: MeasuredRecording, settings: FilmSettings, services: Services) -> int:
-    """Return the number of frames of a film.
+def _count_frames(recording: MeasuredRecording, settings: FilmSettings, kind: FilmKind, stills: int) -> int:
+    """Return the number of frames that are drawn of a film."""
+    from photism.drawing.video.film import count_frames
+    from photism.drawing.video.preview import count_preview_frames
+
+    frames = count_frames(recording, settings)
+    if kind == "storyboard":
+        return min(frames, stills)
+    return count_preview_frames(frames, settings.frame_rate) if kind == "preview" else frames
+
+
+def _check_frames(frames: int, limits: LimitSettings) -> None:
+    """Check the number of frames.
 
     Raises:
         SettingError: there are more than the server allows.
     """
-    from photism.drawing.video.film import count_frames
-
-    frames, most = count_frames(recording, settings), services.limits.max_frames
-    if frames > most:
-        raise SettingError("fps", f"must give a film of at most {most} frames on this server; got {frames}")
-    return frames
+    if frames > limits.max_frames:
+        raise SettingError(
+            "fps", f"must give a film of at most {limits.max_frames} frames on this server; got {frames}"
+        )
 
 
 async def _events(job: FilmJob) -> AsyncGenerator[bytes]:
