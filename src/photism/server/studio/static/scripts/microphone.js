@@ -81,10 +81,11 @@ export const startRecording = async ({ deviceId, isProcessed, maxSamples, onBloc
     let finishFlush = () => {};
     node.port.onmessage = ({ data }) => {
       if (data === null) return finishFlush();
-      blocks.push(data);
-      count += data.length;
-      onBlock(data);
-      if (count >= maxSamples) onEnd("full");
+      const block = data.subarray(0, maxSamples - count);
+      blocks.push(block);
+      count += block.length;
+      onBlock(block);
+      if (count === maxSamples) onEnd("full");
     };
     microphone.stream.getAudioTracks()[0].addEventListener("ended", () => onEnd("unplugged"));
     const stop = async () => {

@@ -16,7 +16,7 @@ const STATES = { idle: "recording.record", asking: "recording.asking", recording
 /**
  * Create the button and what belongs to it.
  * @param {{maxSamples: () => Promise<number>, onStart: () => void, onStop: () => void,
- *   onRecorded: (buffer: AudioBuffer) => void, onProblem: (problem: unknown) => void,
+ *   onRecorded: (buffer: AudioBuffer) => Promise<unknown>, onProblem: (problem: unknown) => void,
  *   onNotice: (key: string) => void}} options onNotice: called with the key of a text, if a recording ended by itself
  */
 export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, onProblem, onNotice }) => {
@@ -30,7 +30,7 @@ export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, on
 
   const showState = (/** @type {"idle" | "asking" | "recording"} */ state) => {
     button.classList.toggle("is-recording", state === "recording");
-    button.disabled = state === "asking";
+    button.setAttribute("aria-disabled", String(state === "asking")); // it keeps the focus, unlike a disabled one
     label.textContent = t(STATES[state]);
   };
 
@@ -64,7 +64,7 @@ export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, on
     running = null;
     showState("idle");
     try {
-      onRecorded(await ending.stop());
+      await onRecorded(await ending.stop());
     } catch (problem) {
       ending.cancel();
       onProblem(problem);
@@ -73,7 +73,11 @@ export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, on
     }
   };
 
-  button.addEventListener("click", () => (running ? stop() : start()));
+  button.addEventListener("click", () => {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    if (running) stop();
+    else start();
+  });
   return { button, live: live.element, optionsButton: options.button, options: options.element };
 };
 

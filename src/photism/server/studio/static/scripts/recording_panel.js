@@ -9,63 +9,41 @@ import { showError } from "./run.js";
 import { createTrim } from "./trim.js";
 import { createWaveform } from "./waveform.js";
 
+/** Sizes of the WAV file of a microphone. */
+const HEADER_BYTES = 44;
 const BYTES_PER_SAMPLE = 2;
+/** Limits from here on are shown in minutes. */
+const MINUTES_S = 120;
+
+/** @typedef {import("./recording.js").recording} Recording */
 
 /**
  * Create the panel of a recording.
- * @param {import("./recording.js").recording} recording
+ * @param {Recording} recording
  * @returns {HTMLElement}
  */
 export const createPanel = (recording) => {
-  const error = h("div", { class: "error", role: "alert", hidden: true });
-  const notice = h("p", { class: "notice", role: "status", hidden: true });
-  const showNotice = (/** @type {string | null} */ text) => {
-    notice.hidden = text === null;
-    notice.textContent = text ?? "";
-  };
-  const fail = (/** @type {unknown} */ problem, name = "") => {
-    showNotice(null);
-    showError(error, problem, name);
-  };
+  const stage = createStage(recording);
+  const bar = controls(recording);
+  const messages = createMessages(tooLong(recording, stage.focusEnd));
+  const recorder = createRecorder(recording, { stage, bar, messages });
   const take = (/** @type {Blob} */ file, /** @type {any} */ options) => {
-    showError(error, null);
-    showNotice(null);
+    messages.clear();
     return recording.set(file, options);
   };
-  const stage = createStage(recording);
-  const recorder = createRecordButton({
-    maxSamples: async () => ((await api.context()).limits.max_upload_mb * 1e6) / BYTES_PER_SAMPLE - 64,
-    onStart: () => {
-      recording.pause();
-      fail(null);
-      stage.show("live");
-      bar.inert = true;
-    },
-    onStop: () => {
-      stage.show(recording.current ? "waveform" : "empty");
-      bar.inert = recording.current === null;
-    },
-    onRecorded: (buffer) => recording.setMicrophone(buffer, microphoneName()),
-    onProblem: (problem) => fail(problem),
-    onNotice: (key) => showNotice(t(key)),
-  });
-  stage.addLive(recorder.live);
   const sources = h("div", { class: "row sources" }, recorder.button, fileButton(take), recorder.optionsButton);
   const slot = h("div", { class: "timeline-slot", dir: "ltr" });
-  const bar = controls(recording);
-  const top = [sources, recorder.options, examples(take, fail)];
-  const element = h("div", { class: "recorder" }, ...top, stage.element, slot, bar, tooLong(recording), error, notice);
+  const top = [sources, recorder.options, examples(take, messages.fail)];
+  const element = h("div", { class: "recorder" }, ...top, stage.element, slot, bar, messages.element);
 
-  recording.addEventListener("problem", (/** @type {any} */ { detail }) => fail(detail.problem, detail.name));
+  recording.addEventListener("problem", (/** @type {any} */ { detail }) => messages.fail(detail.problem, detail.name));
   recording.addEventListener("loading", (/** @type {any} */ { detail }) => {
     element.setAttribute("aria-busy", String(detail.isLoading));
-    if (!detail.isLoading) return showNotice(null);
-    const percent = detail.share ? ` ${formatNumber(detail.share, { style: "percent" })}` : "";
-    showNotice(`${t("recording.loading", { name: detail.name })}${percent}`);
+    messages.note(detail.isLoading ? loadingText(detail) : null);
   });
   recording.addEventListener("change", (/** @type {any} */ { detail }) => {
     if (!detail.isNew) return;
-    showError(error, null);
+    messages.clear();
     slot.replaceChildren();
     const { current } = recording;
     if (current) announce(t("recording.ready", { name: current.name, time: formatTime(current.durationS) }));
@@ -79,8 +57,68 @@ export const createPanel = (recording) => {
 };
 
 /**
+ * Create the place of messages, which has room for one, so that the page below does not move.
+ * @param {HTMLElement} tooLongMessage
+ */
+const createMessages = (tooLongMessage) => {
+  const error = h("div", { class: "error", role: "alert", hidden: true });
+  const notice = h("p", { role: "status", hidden: true });
+  const note = (/** @type {string | null} */ text) => {
+    notice.hidden = text === null;
+    notice.textContent = text ?? "";
+  };
+  return {
+    element: h("div", { class: "recording-messages" }, tooLongMessage, error, notice),
+    note,
+    fail: (/** @type {unknown} */ problem, name = "") => {
+      note(null);
+      showError(error, problem, name);
+    },
+    clear: () => {
+      note(null);
+      showError(error, null);
+    },
+  };
+};
+
+/**
+ * Create the button that records, and show the microphone in the place of the recording while it does.
+ * @param {Recording} recording
+ * @param {{stage: ReturnType<typeof createStage>, bar: any, messages: ReturnType<typeof createMessages>}} parts
+ */
+const createRecorder = (recording, { stage, bar, messages }) => {
+  const recorder = createRecordButton({
+    maxSamples: async () => {
+      const { limits } = await api.context();
+      return Math.floor((limits.max_upload_mb * 1e6 - HEADER_BYTES) / BYTES_PER_SAMPLE);
+    },
+    onStart: () => {
+      recording.pause();
+      messages.clear();
+      stage.show("live");
+      bar.inert = true;
+    },
+    onStop: () => {
+      stage.show(recording.current ? "waveform" : "empty");
+      bar.inert = recording.current === null;
+    },
+    onRecorded: (buffer) => recording.setMicrophone(buffer, microphoneName()),
+    onProblem: (problem) => messages.fail(problem),
+    onNotice: (key) => messages.note(t(key)),
+  });
+  stage.addLive(recorder.live);
+  return recorder;
+};
+
+/** @param {{name: string, share: number}} state */
+const loadingText = ({ name, share }) => {
+  const percent = share ? ` ${formatNumber(share, { style: "percent" })}` : "";
+  return `${t("recording.loading", { name })}${percent}`;
+};
+
+/**
  * Create what shows the recording, the microphone, or that there is nothing yet. Its height stays the same.
- * @param {import("./recording.js").recording} recording
+ * @param {Recording} recording
  */
 const createStage = (recording) => {
   const waveform = createWaveform({
@@ -116,6 +154,7 @@ const createStage = (recording) => {
   return {
     element,
     show,
+    focusEnd: () => trim.handles[1].focus(),
     addLive: (/** @type {HTMLElement} */ added) => {
       live = added;
       element.append(added);
@@ -167,7 +206,7 @@ const examples = (take, fail) => {
 
 /**
  * Create the buttons that play, reset, save and remove the recording, with its name and times.
- * @param {import("./recording.js").recording} recording
+ * @param {Recording} recording
  */
 const controls = (recording) => {
   const play = h("button", { class: "button", type: "button", "data-t": "recording.play" });
@@ -201,7 +240,10 @@ const controls = (recording) => {
     const [{ save: download }, file] = await Promise.all([import("./download.js"), recording.file()]);
     download(file, file.name);
   });
-  remove.addEventListener("click", () => recording.clear());
+  remove.addEventListener("click", () => {
+    recording.clear();
+    element.closest(".recorder").querySelector("button").focus();
+  });
   for (const event of ["change", "trim"]) recording.addEventListener(event, update);
   recording.addEventListener("time", showTime);
   for (const [event, key] of [["play", "recording.pause"], ["pause", "recording.play"]]) {
@@ -212,22 +254,26 @@ const controls = (recording) => {
 
 /**
  * Create a message that a recording is longer than the active tab can send, with a button that trims it.
- * @param {import("./recording.js").recording} recording
+ * @param {Recording} recording
+ * @param {() => void} onTrim called when the button has trimmed it, and is not there any more
  */
-const tooLong = (recording) => {
+const tooLong = (recording, onTrim) => {
   const text = h("span", {});
   const button = h("button", { class: "button", type: "button" });
-  const element = h("p", { class: "notice too-long", role: "status", hidden: true }, text, " ", button);
+  const element = h("p", { class: "row too-long", role: "status", hidden: true }, text, button);
   const update = () => {
     element.hidden = !recording.isTooLong;
     if (element.hidden) return;
     const seconds = recording.limitS ?? 0;
-    text.textContent = t("recording.too-long", { time: formatTime(seconds), seconds });
-    button.textContent = t("recording.trim", { time: formatTime(seconds), seconds });
+    const isShort = seconds < MINUTES_S;
+    const time = isShort ? t("recording.seconds", { seconds }) : t("recording.minutes", { minutes: seconds / 60 });
+    text.textContent = t("recording.too-long", { time });
+    button.textContent = t("recording.trim", { time });
   };
   button.addEventListener("click", () => {
     const { offsetS, limitS } = recording;
     recording.trim(offsetS, offsetS + (limitS ?? 0));
+    onTrim();
   });
   for (const event of ["change", "trim", "limit"]) recording.addEventListener(event, update);
   return element;
