@@ -89,3 +89,10 @@ def test_a_wrong_method_is_answered_with_all_that_there_are(client: TestClient) 
     assert (response.status_code, response.headers["allow"]) == (405, "DELETE, GET, HEAD")
     assert response.json()["remedy"] == "Use DELETE, GET, HEAD."
     assert client.put("/docs").headers["allow"] in ("GET", "GET, HEAD")
+
+
+def test_the_settings_of_websockets_are_described(description: dict[str, Any]) -> None:
+    settings = {path: each["settings"]["properties"] for path, each in description["x-websockets"].items()}
+    assert settings.keys() == {"/v1/live/transcription", "/v1/live/drawing"}
+    assert settings["/v1/live/drawing"]["window"]["default"] == 2
+    assert "step" in settings["/v1/live/transcription"]

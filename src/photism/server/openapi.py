@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from photism.server.endpoints import live_drawing, live_transcription
 from photism.server.media_types import EVENT_STREAM, PROBLEM_JSON
 from photism.server.paths import HEALTH_PATH
 from photism.server.problems import TITLES
@@ -81,6 +82,11 @@ BODY_PROBLEMS = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "A field or file cannot be used.",
 }
 """Further problems of endpoints that take a body."""
+WEBSOCKETS = {
+    live_transcription.PATH: live_transcription.BODY,
+    live_drawing.PATH: live_drawing.BODY,
+}
+"""First messages of WebSockets, which are no operations of OpenAPI, by the paths."""
 SECURITY_SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "The token of --token or PHOTISM_TOKEN."},
     "password": {"type": "http", "scheme": "basic", "description": "Any user name, and the password of --password."},
@@ -114,6 +120,9 @@ def operations(description: dict[str, Any]) -> Iterator[tuple[str, str, dict[str
 def _complete(description: dict[str, Any], access: AccessSettings) -> None:
     """Add to a description, in place, what all operations have in common."""
     description["info"]["description"] = DESCRIPTION
+    description["x-websockets"] = {
+        path: {"settings": body.fields.schema(is_form=False)} for path, body in WEBSOCKETS.items()
+    }
     components = description.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     for name in ("HTTPValidationError", "ValidationError"):  # of FastAPI, whose place the problem takes

@@ -1,13 +1,12 @@
-"""Samples of a live connection: nothing is lost or reordered, what waits is bounded, and the newest window wins."""
+"""Samples of a live connection: nothing is lost or reordered, what waits is bounded, and the newest win."""
 
 import asyncio
-import math
 
 import numpy as np
 import pytest
 
 from photism.audio.waveform import load_waveform
-from photism.server.endpoints.live_samples import BLOCK_SAMPLES, NewestWindow, SampleQueue, SampleReader
+from photism.server.endpoints.live_samples import BLOCK_SAMPLES, NewestSamples, SampleQueue, SampleReader
 from photism.server.problems import Problem
 
 
@@ -114,62 +113,44 @@ def test_a_queue_refuses_what_exceeds_it_and_keeps_the_rest():
     asyncio.run(fill())
 
 
-def windows_of(blocks, *, length, hop):
-    """Return the windows of a recording that arrives in blocks, one of which is asked for after each block."""
-
-    async def collect():
-        newest, found = NewestWindow(length=length, hop=hop), []
-        for block in blocks:
-            newest.put(block)
-            try:
-                found.append(await asyncio.wait_for(newest.next(), 0.01))
-            except asyncio.TimeoutError:
-                found.append(None)
-        newest.end()
-        return [*found, await newest.next(), await newest.next()]
-
-    return asyncio.run(collect())
-
-
-def test_windows_end_with_the_newest_sample():
-    first, second, third, last, none = windows_of(
-        [ramp(0, 800), ramp(800, 1000), ramp(1000, 2500)], length=1600, hop=800
-    )
-    assert (first.samples[0], first.samples[-1], first.skipped) == (0, 799, 0)
-    assert second is None  # no hop of new samples yet
-    assert (third.samples[0], third.samples[-1], third.skipped) == (900, 2499, 1)
-    assert (third.start_s, third.end_s) == (900 / 16_000, 2500 / 16_000)
-    assert last is none is None
-
-
-def test_the_last_window_has_the_samples_that_are_left():
-    windows = windows_of([ramp(0, 800), ramp(800, 900)], length=1600, hop=800)
-    assert [each and len(each.samples) for each in windows] == [800, None, 900, None]
-    assert windows_of([ramp(0, 399)], length=1600, hop=800) == [None, None, None]  # shorter than a frame
-
-
-def test_a_window_that_is_put_back_comes_again_or_a_newer_one():
-    async def collect():
-        newest = NewestWindow(length=1600, hop=800)
-        newest.put(ramp(0, 800))
-        found = [await newest.next()]
-        newest.put_back()
-        found.append(await newest.next())
-        newest.put_back()
-        newest.put(ramp(800, 2400))
-        found.append(await newest.next())
-        newest.end()
-        newest.put_back()
-        return [(each.samples[0], each.samples[-1], each.skipped) for each in (*found, await newest.next())]
-
-    assert asyncio.run(collect()) == [(0, 799, 0), (0, 799, 0), (800, 2399, 2), (800, 2399, 2)]
+def test_the_newest_samples_replace_older_ones():
+    newest = NewestSamples(100)
+    newest.put(ramp(0, 60))
+    newest.put(ramp(60, 60))  # of no length
+    newest.put(ramp(60, 150))
+    assert newest.newest().tolist() == list(range(50, 150))
+    newest.drop(30)
+    newest.put(ramp(150, 160))
+    samples, total = newest.take()
+    assert (samples.tolist(), total) == (list(range(120, 160)), 160)
+    assert newest.take()[0].tolist() == []
+    newest.put(ramp(0, 1_000_000))
+    (block,) = newest._waiting
+    assert len(block) == 100 == len(block if block.base is None else block.base)  # the long message is not kept
 
 
 def test_old_samples_take_no_memory():
-    newest = NewestWindow(length=1600, hop=800)
+    newest = NewestSamples(1600)
     for number in range(1000):
         newest.put(ramp(100 * number, 100 * number + 100))
         newest.put(ramp(0, 0))
-    assert len(newest._blocks) == math.ceil(1600 / 100)
-    newest.put(ramp(0, 1_000_000))
-    assert sum(map(len, newest._blocks)) == 1600
+    assert len(newest._waiting) == 16
+
+
+def test_waiting_ends_with_a_number_of_samples_or_with_all_of_them():
+    async def wait():
+        newest = NewestSamples(10)  # fewer than are waited for: what was dropped counts
+        waiting = asyncio.ensure_future(newest.wait(40))
+        for stop in (20, 39):
+            newest.put(ramp(newest.total, stop))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        newest.put(ramp(39, 40))
+        await waiting
+        waiting = asyncio.ensure_future(newest.wait(80))
+        await asyncio.sleep(0)
+        newest.end()
+        await waiting
+        return newest.total, newest.has_ended
+
+    assert asyncio.run(wait()) == (40, True)

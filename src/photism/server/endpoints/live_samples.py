@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from http import HTTPStatus
-from typing import NamedTuple, Protocol
+from threading import Lock
+from typing import Protocol
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
+from photism.audio.sampling import SAMPLING_RATE
 from photism.server.problems import Problem
 
 SAMPLE_BYTES = 2
@@ -124,69 +125,68 @@ class SampleQueue:
         return waiting[:count]
 
 
-class LiveWindow(NamedTuple):
-    """The newest samples of a connection.
+class NewestSamples:
+    """The newest samples of a connection, up to a limit; older ones that wait are dropped.
 
-    Attributes:
-        samples: samples (T,) float32 at 16 kHz.
-        start_s, end_s: times of its first sample and after its last, from the start of the connection.
-        skipped: number of windows that ended before this one, and were not returned because the model was busy.
-    """
-
-    samples: NDArray[np.float32]
-    start_s: float
-    end_s: float
-    skipped: int
-
-
-class NewestWindow:
-    """The newest samples of a connection; older ones are dropped.
+    They arrive in the event loop; another thread may take them.
 
     Args:
-        length: number of samples in a window.
-        hop: number of new samples in a window.
+        max_samples: number of samples that may wait.
+
+    Attributes:
+        total: number of samples that have arrived.
+        has_ended: whether there will be no further samples.
     """
 
-    def __init__(self, *, length: int, hop: int) -> None:
-        self._length, self._hop = length, hop
-        self._blocks: deque[NDArray[np.float32]] = deque()
-        self._held = self._total = self._returned = 0  # samples: held, received, and before the end of the last window
-        self._returned_before = 0  # and of the one before it
-        self._ended = False
-        self._changed = asyncio.Event()
+    def __init__(self, max_samples: int) -> None:
+        self.total, self.has_ended = 0, False
+        self._max_samples = max_samples
+        self._waiting = deque[NDArray[np.float32]]()
+        self._count = 0  # of samples that wait
+        self._changed, self._lock = asyncio.Event(), Lock()
 
     def put(self, samples: NDArray[np.float32]) -> None:
         """Append samples (T,)."""
         if not len(samples):
             return
-        self._total += len(samples)
-        self._blocks.append(samples[-self._length :])
-        self._held += len(self._blocks[-1])
-        while self._held - len(self._blocks[0]) >= self._length:
-            self._held -= len(self._blocks.popleft())
+        with self._lock:
+            self.total += len(samples)
+            self._waiting.append(samples)
+            self._count += len(samples)
+            self._drop(self._max_samples)
         self._changed.set()
 
     def end(self) -> None:
         """Mark the end of the samples."""
-        self._ended = True
+        self.has_ended = True
         self._changed.set()
 
-    async def next(self) -> LiveWindow | None:
-        """Wait for a hop of new samples, and return the newest window; after the last one, None.
-
-        The first windows are shorter than the others. At the end, a window may have fewer new samples.
-        """
-        while self._total < max(self._returned + self._hop, FRAME_SAMPLES) and not self._ended:
+    async def wait(self, total: int) -> None:
+        """Wait until this number of samples has arrived in all, or until their end."""
+        while self.total < total and not self.has_ended:
             self._changed.clear()
             await self._changed.wait()
-        if self._total == self._returned or self._total < FRAME_SAMPLES:
-            return None
-        samples = np.concatenate(self._blocks)[-self._length :]
-        skipped = max(0, (self._total - self._returned) // self._hop - 1)
-        self._returned_before, self._returned = self._returned, self._total
-        start_s, end_s = ((self._total - before) / SAMPLING_RATE for before in (len(samples), 0))
-        return LiveWindow(samples, start_s, end_s, skipped)
 
-    def put_back(self) -> None:
-        """Let `next` return the last window again, or a newer one."""
-        self._returned = self._returned_before
+    def newest(self) -> NDArray[np.float32]:
+        """Return the samples that wait, (T,)."""
+        with self._lock:
+            return np.concatenate([np.empty(0, np.float32), *self._waiting])
+
+    def drop(self, kept: int) -> None:
+        """Drop the samples that wait, other than a number of the newest ones."""
+        with self._lock:
+            self._drop(kept)
+
+    def take(self) -> tuple[NDArray[np.float32], int]:
+        """Return the samples that wait, (T,), and the number of all that have arrived; they wait no more."""
+        with self._lock:
+            taken = np.concatenate([np.empty(0, np.float32), *self._waiting])
+            self._drop(0)
+            return taken, self.total
+
+    def _drop(self, kept: int) -> None:
+        while self._count > kept:
+            excess, oldest = self._count - kept, self._waiting.popleft()
+            if len(oldest) > excess:
+                self._waiting.appendleft(oldest[excess:].copy())  # a view would keep all of a long message
+            self._count -= min(excess, len(oldest))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import ExitStack, suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ from photism.server.answers.run import cancelled_problem
 from photism.server.endpoints.live_samples import SampleReader, SampleSink
 from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Cancelled, Ticket
+from photism.server.engine.work import Batchable
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.json_body import parse_json
 from photism.server.problems import Problem, problem_for
@@ -43,6 +44,8 @@ RETRY_S = 1.0
 """Time after which a work that the full queue of the model has refused is tried again."""
 SEND_S = 5.0
 """Time in which a client has to accept the message before the close."""
+WAITED_S = 0.01
+"""Time in the queue of a model from which on others are using it."""
 NORMAL, GOING_AWAY, PROBLEM = 1000, 1001, 4000
 """Codes of the close; to that of a problem its status is added."""
 SHUTTING_DOWN = "shutting-down"
@@ -57,20 +60,27 @@ async def serve_live(
 ) -> None:
     """Serve a live connection until one of the two sides closes it.
 
+    If there are too many, a client that offers the subprotocol gets the problem as a message, because the scripts of a
+    browser cannot read the answer to a handshake; others get it as that answer.
+
     Args:
         websocket: the connection, which is not accepted yet.
         body: what the message with the settings may have.
         serve: called with the session and the settings; when it returns, the connection is closed.
     """
-    with ExitStack() as stack:
+    subprotocol = SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None
+    session = LiveSession(websocket)
+    with ExitStack() as stack, suppress(WebSocketDisconnect):
         try:
             leaving = stack.enter_context(services_of(websocket).live.place(websocket.state.client))
         except Problem as problem:
-            await websocket.send_denial_response(problem.response(websocket.scope))
-            return
-        session = LiveSession(websocket)
-        with suppress(WebSocketDisconnect):
-            await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in websocket.scope["subprotocols"] else None)
+            if subprotocol is None:
+                await websocket.send_denial_response(problem.response(websocket.scope))
+            else:
+                await websocket.accept(subprotocol=subprotocol)
+                await session.fail(problem)
+        else:
+            await websocket.accept(subprotocol=subprotocol)
             try:
                 await _first_of(_until_shutdown(leaving), session.start(body, serve))
                 await websocket.close(NORMAL)
@@ -95,6 +105,7 @@ class LiveSession:
     def __init__(self, websocket: WebSocket) -> None:
         self.services = services_of(websocket)
         self._websocket, self._client = websocket, str(websocket.state.client)
+        self._owed_s = 0.0  # time that is left to others before the next quick work
 
     async def start(self, body: RequestBody, serve: Callable[[LiveSession, Given], Awaitable[None]]) -> None:
         """Read the settings, and serve the connection with them.
@@ -124,7 +135,29 @@ class LiveSession:
         Raises:
             Busy: the queue is full, or the work has waited for too long.
         """
+        return await self._compute(entry, work, Ticket(self._client))
+
+    async def compute_quickly(self, entry: ModelEntry, work: Callable[[Any, Ticket], Result]) -> Result:
+        """Run a work of a fraction of a second, to which other works of the model give way at each of their steps.
+
+        If it had to wait for them, the next one begins only after as much time as this one took, so that a connection
+        with one such work after the other leaves half of the time to others.
+
+        Raises:
+            Busy: the queue is full, or the work has waited for too long.
+        """
+
+        def compute(model: Any, items: Sequence[None], ticket: Ticket) -> list[Result]:
+            return [work(model, ticket)]
+
+        await asyncio.sleep(self._owed_s)
         ticket = Ticket(self._client)
+        alone = Batchable(object(), None, _more_than_a_batch, compute, is_quick=True)
+        result = await self._compute(entry, alone, ticket)
+        self._owed_s = ticket.computed_s if ticket.waited_s > WAITED_S else 0.0
+        return result
+
+    async def _compute(self, entry: ModelEntry, work: Callable[[Any, Ticket], Result], ticket: Ticket) -> Result:
         self._websocket.state.model, self._websocket.state.ticket = entry.name, ticket  # for the log
         return await self.services.registry.run(entry, work, ticket)
 
@@ -174,6 +207,11 @@ class LiveSession:
             raise WebSocketDisconnect(message["code"], message.get("reason"))
         text = message.get("text")
         return message["bytes"] if text is None else text
+
+
+def _more_than_a_batch(model: Any) -> float:
+    """Return the share of a batch by which a work is computed by itself."""
+    return 2.0
 
 
 def _json_object(message: str | bytes) -> dict[str, Any] | None:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 ROUTER = APIRouter()
+PATH = "/v1/live/transcription"
 
 BODY = RequestBody(StreamingSettings, DecodingSettings, model="recognizer")
 
 
-@ROUTER.websocket("/v1/live/transcription")
+@ROUTER.websocket(PATH)
 async def transcribe_live(websocket: WebSocket) -> None:
     """Transcribe speech while it is spoken."""
     await serve_live(websocket, BODY, _serve)

@@ -95,13 +95,21 @@ export const models = async () => (await cached("/v1/models")).data;
 export const context = () => cached("/studio/context.json");
 
 /**
- * Return the JSON schemas of the fields of an endpoint's form, by their names.
+ * Return the JSON schemas of the fields of an endpoint's form, or of a WebSocket's settings, by their names.
  * @param {string} path
  */
 export const fields = async (path) => {
   const description = await cached("/openapi.json");
-  return description.paths[path].post.requestBody.content["multipart/form-data"].schema.properties;
+  const socket = description["x-websockets"][path];
+  if (!socket) return description.paths[path].post.requestBody.content["multipart/form-data"].schema.properties;
+  return Object.fromEntries(Object.entries(socket.settings.properties).map(([name, schema]) => [name, withoutNull(schema)]));
 };
+
+/**
+ * Return the schema of a value without null, which stands for no value in JSON and does not exist in forms.
+ * @param {any} schema
+ */
+const withoutNull = ({ anyOf, ...schema }) => ({ ...anyOf?.find((/** @type {any} */ { type }) => type !== "null"), ...schema });
 
 /** @param {string} path */
 const cached = (path) => {
