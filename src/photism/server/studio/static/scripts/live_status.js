@@ -1,0 +1,57 @@
+// @ts-check
+/** What the page says of a live drawing: whether it runs, how far pictures are behind the sound, and how many come. */
+
+import { formatNumber, t } from "./i18n.js";
+import { explain } from "./problems.js";
+
+const EVERY_MS = 1000;
+const ONE_DIGIT = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+
+/**
+ * Show the state of a live drawing in an element.
+ * @param {HTMLElement} element
+ */
+export const createStatus = (element) => {
+  /** @type {number[]} */
+  let behind = [];
+  let meanS = 0;
+  let since = 0;
+
+  /** @param {{name: string, problem?: unknown}} state */
+  const show = ({ name, problem }) => {
+    behind = [];
+    since = performance.now();
+    if (name === "off") element.textContent = "";
+    else if (name === "waiting") element.textContent = `${explain(problem)} ${t("live.trying-again")}`;
+    else element.textContent = t(`live.state.${name}`);
+  };
+
+  /**
+   * Count a picture, and return how far pictures are behind the sound on average.
+   * @param {number} seconds how far it is
+   */
+  const count = (seconds) => {
+    behind.push(seconds);
+    const elapsedMs = performance.now() - since;
+    if (elapsedMs < EVERY_MS) return meanS || seconds;
+    meanS = behind.reduce((sum, each) => sum + each, 0) / behind.length;
+    element.textContent = t("live.state.pictures", {
+      seconds: formatNumber(meanS, ONE_DIGIT),
+      count: rounded((1000 * behind.length) / elapsedMs),
+    });
+    behind = [];
+    since = performance.now();
+    return meanS;
+  };
+
+  return {
+    show,
+    count,
+    get behindS() {
+      return meanS;
+    },
+  };
+};
+
+/** @param {number} rate pictures a second, of which a slow machine draws less than one */
+const rounded = (rate) => (rate < 1 ? Math.round(10 * rate) / 10 : Math.round(rate));
