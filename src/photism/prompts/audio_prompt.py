@@ -17,6 +17,7 @@ class AudioPrompt(NamedTuple):
     windows: tuple[int, ...] = ()  # set by `encode`: how many windows each recording was encoded in; 1 is exact
     mixture_weights: Tensor | None = None  # float32 (B, N), where each prompt is a mixture of N memorised ones
     known: tuple[bool | None, ...] = ()  # set by `encode`: whether the model knows the sound; None if it cannot tell
+    log_odds: tuple[float, ...] = ()  # set by `encode` where the model decides: of `known`, which is True above 0
 
 
 def select_rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
@@ -28,13 +29,14 @@ def select_rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:
         tuple(prompts.windows[row] for row in rows) if prompts.windows else (),
         None if weights is None else weights[rows],
         tuple(prompts.known[row] for row in rows) if prompts.known else (),
+        tuple(prompts.log_odds[row] for row in rows) if prompts.log_odds else (),
     )
 
 
 def concatenate(prompts: Sequence[AudioPrompt]) -> AudioPrompt:
     """Concatenate prompts of one prompt space along the batch axis.
 
-    Pooled embeddings, mixture weights and `known` are kept where all prompts have them.
+    Pooled embeddings, mixture weights, `known` and `log_odds` are kept where all prompts have them.
     """
     return AudioPrompt(
         torch.cat([each.prompt_embeds for each in prompts]),
@@ -42,6 +44,7 @@ def concatenate(prompts: Sequence[AudioPrompt]) -> AudioPrompt:
         tuple(count for each in prompts for count in each.windows),
         _concatenated([each.mixture_weights for each in prompts]),
         tuple(known for each in prompts for known in each.known) if all(each.known for each in prompts) else (),
+        tuple(odds for each in prompts for odds in each.log_odds) if all(each.log_odds for each in prompts) else (),
     )
 
 

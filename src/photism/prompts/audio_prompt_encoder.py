@@ -230,10 +230,11 @@ class AudioPromptEncoder(PreTrainedModel):
     def _mix(self, adapter: PhoneticPromptAdapter, states: Iterable[Iterable[Tensor]]) -> AudioPrompt:
         """Turn the states (f, D) of B recordings, each in blocks, into prompts, and decide which of them are known."""
         weights, measurements = adapter.measured_weights(states)
-        known: tuple[bool | None, ...] = (None,) * len(weights)
-        if self.known_sounds is not None:
-            known = tuple((self.known_sounds.log_odds(measurements) > 0).tolist())
-        return self._with_bos(adapter.mix(weights))._replace(mixture_weights=weights, known=known)
+        prompts = self._with_bos(adapter.mix(weights))._replace(mixture_weights=weights)
+        if self.known_sounds is None:
+            return prompts._replace(known=(None,) * len(weights))
+        log_odds = self.known_sounds.log_odds(measurements).tolist()
+        return prompts._replace(known=tuple(each > 0 for each in log_odds), log_odds=tuple(log_odds))
 
     def _with_bos(self, tokens: Tensor) -> AudioPrompt:
         """Prepend the BOS embedding to the adapter's tokens, (B, tokens, D), and compute pooled embeddings."""
@@ -300,8 +301,8 @@ class AudioPromptEncoder(PreTrainedModel):
 
         Returns:
             The prompts, the number of windows in which each recording was encoded, of which 1 means exact, and whether
-            each is known: False where there is nothing to hear or where the model's `known_sounds` refuse it, None if
-            the model has none.
+            each is known, with the log-odds: False where there is nothing to hear or where the model's `known_sounds`
+            refuse it, None if the model has none.
 
         Raises:
             InputError: there are no recordings, or one cannot be read.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, fields, replace
-from functools import partial
+from functools import lru_cache, partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.voice_activity import BLOCK_SAMPLES
 from photism.drawing.generate import call_parameters
 from photism.drawing.live.motion_tracker import LiveMotion, MotionTracker
-from photism.drawing.live.prompt_path import PromptPath, PromptStep
+from photism.drawing.live.prompt_path import Cut, EncodedPart, PromptPath, PromptStep
 from photism.drawing.live.settings import LiveSettings
 from photism.drawing.live.speech_tracker import BLOCK_S, HeardPart, SpeechTracker
 from photism.drawing.negative_prompt import read_negative
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 SOUND_FADE_S = 1.0
 """Duration of the cross-fade to the prompt of sound that is not speech."""
+MIN_LOG_ODDS = {"paused": 0.0, "speaking": 5.0, "sound": 5.0}
+"""Log-odds above which a part is known. The beginning of a word often is that of another word as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +120,12 @@ class LiveDrawing:
             width=width,
             height=height,
         )
-        self._ranker = ranker
+
+        @lru_cache(maxsize=2)  # the newest part, and the one that is drawn
+        def rank(part: EncodedPart | None) -> tuple[RankedCaption, ...]:
+            return () if part is None or ranker is None else tuple(ranker.rank_prompts(part.prompt)[0])
+
+        self._rank = rank
         noise_of = partial(self._generator.noise, prompt=encoder.empty_prompt)
         self._noise = NoisePath(settings.seed, noise_of, device=encoder.device, dtype=encoder.dtype)
 
@@ -130,7 +137,7 @@ class LiveDrawing:
         self._lock = Lock()
         self._fed: deque[NDArray[np.float32]] = deque()  # samples that are not followed yet
         self._fed_count = 0  # of all samples
-        self._blocks: deque[NDArray[np.float32]] = deque(maxlen=math.ceil(settings.window_s / BLOCK_S) + 16)
+        self._blocks: deque[NDArray[np.float32]] = deque(maxlen=math.ceil(settings.window_s / BLOCK_S))
         self._block_count = 0
         self._now: LiveMotion = self._motion.motion
         self._time_s = 0.0
@@ -178,24 +185,16 @@ class LiveDrawing:
         noise = self._noise.at(self._now.noise(self.settings.noise, time_s))
         ((image, is_flagged),) = self._generator(self._mix_text(prompt), [self.settings.seed], noise=noise)
         newest = self._prompts.newest
-        heard = self._rank(newest)
         return LivePicture(
             time_s,
             zoomed(image, self._now.zoom(self.settings.zoom)),
             next((each["caption"] for each in self._rank(drawn)), None),
-            newest.prompt.known[0] if newest is not None and newest.prompt is not None else None,
-            heard,
+            None if newest is None else newest.known,
+            self._rank(newest),
             None if drawn is None else drawn.start_s,
             not self._speech.is_active,
             is_flagged,
         )
-
-    def _rank(self, step: PromptStep | None) -> tuple[RankedCaption, ...]:
-        if self._ranker is None or step is None or step.prompt is None:
-            return ()
-        if step.heard is None:
-            step.heard = tuple(self._ranker.rank_prompts(step.prompt)[0])
-        return step.heard
 
     def _follow(self, time_s: float) -> None:
         """Follow the samples up to a time, in whole blocks."""
@@ -219,8 +218,8 @@ class LiveDrawing:
         return list(samples[:stop].reshape(-1, BLOCK_SAMPLES))
 
     def _step(self, part: HeardPart) -> PromptStep:
-        first = self._block_count - len(self._blocks)  # the oldest block that is held
-        start = max(part.start, first)
-        blocks = list(self._blocks)[start - first : part.stop - first]
-        fade_s = self.settings.fade_s if part.is_speech else SOUND_FADE_S
-        return PromptStep(part.time * BLOCK_S, fade_s, start * BLOCK_S, np.concatenate(blocks))
+        """Return a part with its samples, those of its starts that are held."""
+        held = np.concatenate(self._blocks)
+        cuts = tuple(Cut(start * BLOCK_S, held[(start - part.stop) * BLOCK_SAMPLES :]) for start in part.starts)
+        fade_s = SOUND_FADE_S if part.kind == "sound" else self.settings.fade_s
+        return PromptStep(part.stop * BLOCK_S, fade_s, MIN_LOG_ODDS[part.kind], cuts)

@@ -1,11 +1,11 @@
-"""The prompt of a live drawing at each time: what was encoded last and is known, cross-faded."""
+"""The prompt of a live drawing at each time: that of the newest part which the model knows, cross-faded."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,81 +14,128 @@ from photism.audio.waveform import Waveform
 from photism.prompts.audio_prompt import AudioPrompt
 from photism.prompts.mixing import with_strength
 
-if TYPE_CHECKING:
-    from photism.listening.zero_shot import RankedCaption
-
 MOST_WAITING = 8
 """Number of parts that may wait to be encoded. Older ones are dropped: on a machine that draws less than a picture a
 second, or while nothing is drawn."""
+CONFIDENT_LOG_ODDS = 4.0
+"""Log-odds that a part is known from which on it is not tried from another start."""
 
 
-@dataclass(eq=False)
+class Cut(NamedTuple):
+    """A part of a recording as it may be cut."""
+
+    start_s: float
+    samples: NDArray[np.float32]  # (T,)
+
+
+@dataclass(frozen=True, eq=False)
 class PromptStep:
     """A part of a recording that moves the prompt, if the model knows it.
 
     Attributes:
         time_s: time in seconds from which it does.
         fade_s: duration of the cross-fade from the prompt before.
-        start_s: start of the part in seconds.
-        samples: its samples (T,).
-        prompt: its prompt, once it is encoded.
-        heard: captions nearest to it, once they are ranked.
+        min_log_odds: log-odds above which it is known.
+        cuts: the part as it may be cut, the most likely one first.
     """
 
     time_s: float
     fade_s: float
+    min_log_odds: float
+    cuts: Sequence[Cut]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedPart:
+    """A part that was encoded.
+
+    Attributes:
+        step: the part.
+        start_s: its start in seconds, which the model knows best.
+        prompt: its prompt, one row.
+        moves: whether it moves the prompt, since the model knows it or cannot tell.
+    """
+
+    step: PromptStep
     start_s: float
-    samples: NDArray[np.float32] = field(repr=False)
-    prompt: AudioPrompt | None = None
-    heard: tuple[RankedCaption, ...] | None = None
+    prompt: AudioPrompt
+    moves: bool
+
+    @property
+    def known(self) -> bool | None:
+        """Whether the model knows the part; None if it cannot tell."""
+        return self.prompt.known[0]
 
     def weight(self, time_s: float) -> float:
         """Return the weight of its prompt at a time, 0 to 1."""
-        return 1.0 if time_s - self.time_s >= self.fade_s else (time_s - self.time_s) / self.fade_s
+        passed_s, fade_s = time_s - self.step.time_s, self.step.fade_s
+        return 1.0 if passed_s >= fade_s else passed_s / fade_s
 
 
 class PromptPath:
-    """The prompt at ascending times. It moves to the prompt of the newest part that the model knows, and stays there.
+    """The prompt at ascending times. It moves to that of the newest part which the model knows, and stays there.
 
     A part is encoded when its prompt is first needed, and never if a newer one is known and its fade is over.
 
     Args:
-        encode: encodes samples (T,) into a prompt of one row.
+        encode: encodes a waveform into a prompt of one row.
         first: prompt while nothing is known.
+
+    Attributes:
+        newest: the newest part that was encoded, known or not.
     """
 
     def __init__(self, encode: Callable[[Waveform], AudioPrompt], first: AudioPrompt) -> None:
+        self.newest: EncodedPart | None = None
         self._encode, self._first = encode, first
-        self._steps: deque[PromptStep] = deque()  # ascending; the first may be older than all that is needed
-        self.newest: PromptStep | None = None
+        self._waiting: deque[PromptStep] = deque(maxlen=MOST_WAITING)
+        self._moving: list[EncodedPart] = []  # ascending; all but the first have begun to move the prompt only
 
     def append(self, step: PromptStep) -> None:
         """Append a part with the latest time."""
-        self._steps.append(step)
-        waiting = [each for each in self._steps if each.prompt is None]
-        if len(waiting) > MOST_WAITING:
-            self._steps.remove(waiting[0])
+        self._waiting.append(step)
 
-    def at(self, time_s: float) -> tuple[AudioPrompt, PromptStep | None]:
+    def at(self, time_s: float) -> tuple[AudioPrompt, EncodedPart | None]:
         """Return the prompt at a time, one row, and the newest part that the model knows, if there is one.
 
         Args:
             time_s: time in seconds, at least that of the newest part.
         """
-        fading: list[tuple[float, AudioPrompt, PromptStep]] = []  # newest first
-        kept: deque[PromptStep] = deque()
-        for step in reversed(self._steps):
-            if step.prompt is None:
-                step.prompt = self._encode(Waveform(step.samples))
-                self.newest = step if self.newest is None or step.time_s > self.newest.time_s else self.newest
-            if step.prompt.known[:1] == (False,):
-                continue
-            kept.appendleft(step)
-            fading.append((step.weight(time_s), step.prompt, step))
-            if fading[-1][0] == 1:
+        moving: list[EncodedPart] = []  # descending
+        while self._waiting and not self._is_over(moving, time_s):
+            encoded = self._encoded(self._waiting.pop())
+            if self.newest is None or encoded.step.time_s > self.newest.step.time_s:
+                self.newest = encoded
+            if encoded.moves:
+                moving.append(encoded)
+        self._waiting.clear()
+        for each in reversed(self._moving):
+            if self._is_over(moving, time_s):
                 break
-        self._steps = kept
+            moving.append(each)
+        self._moving = moving[::-1]
         prompt = self._first
-        for weight, target, _ in reversed(fading):
-            prompt = target if weight == 1 else with_strength(target, prompt, weight)
-        return prompt, fading[0][2] if fading else None
+        for each in self._moving:
+            weight = each.weight(time_s)
+            prompt = each.prompt if weight == 1 else with_strength(each.prompt, prompt, weight)
+        return prompt, self._moving[-1] if self._moving else None
+
+    @staticmethod
+    def _is_over(moving: Sequence[EncodedPart], time_s: float) -> bool:
+        """Return whether the fade of the oldest part is over, so that no part before it counts."""
+        return bool(moving) and moving[-1].weight(time_s) == 1
+
+    def _encoded(self, step: PromptStep) -> EncodedPart:
+        """Encode a part from each of its starts, until the model surely knows it, and return what it knows best."""
+        best: EncodedPart | None = None
+        for cut in step.cuts:
+            prompt = self._encode(Waveform(cut.samples))
+            log_odds = prompt.log_odds[0] if prompt.log_odds else 0.0
+            if best is None or log_odds > best.prompt.log_odds[0]:
+                moves = prompt.known[0] is None or (prompt.known[0] and log_odds > step.min_log_odds)
+                best = EncodedPart(step, cut.start_s, prompt, moves)
+            if not prompt.log_odds or log_odds > CONFIDENT_LOG_ODDS:
+                break
+        if best is None:
+            raise ValueError("a part has no cuts")
+        return best

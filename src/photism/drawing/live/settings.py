@@ -12,8 +12,9 @@ class LiveSettings(ImageSettings):
     """Settings of a live drawing."""
 
     window_s: float = setting(
-        2.0,
-        "Longest part of the recording that is encoded into one prompt: of longer speech or music, the newest part.",
+        6.0,
+        "Length of the longest speech that is encoded into one prompt; of longer speech, the newest part is. Music is "
+        "encoded in windows of a third of it.",
         unit="seconds",
         minimum=0.5,
         field_maximum=30,
