@@ -40,7 +40,7 @@ def test_json_is_one_object_per_recording(hear, sounds):
     lines = hear(*sounds, "--json").stdout.splitlines()
     for line, sound in zip(lines, sounds, strict=True):
         result = json.loads(line)
-        assert result.keys() == {"file", "known", "heard"}
+        assert result.keys() == {"file", "duration_s", "silent", "known", "heard"}
         assert result["known"] is None  # this model cannot tell
         assert result["file"] == str(sound)
         assert [each.keys() for each in result["heard"]] == [{"caption", "score"}] * 5

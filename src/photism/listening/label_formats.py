@@ -68,7 +68,8 @@ def captions_as_dict(labels: Labels, *, threshold: float | None, is_whole: bool)
     if not is_whole:
         return known | labels.as_dict()
     ranked = [each for each in labels.windows[0].scores if threshold is None or each["score"] >= threshold]
-    return known | {"heard": [{"caption": each["label"], "score": each["score"]} for each in ranked]}
+    whole = {"duration_s": labels.duration_s, "silent": labels.silent}
+    return whole | known | {"heard": [{"caption": each["label"], "score": each["score"]} for each in ranked]}
 
 
 def unknown_text(closest: str) -> str:
