@@ -2,15 +2,15 @@
 /** A button that starts work, its progress, Stop, and what went wrong. */
 
 import { announce, h } from "./dom.js";
-import { formatNumber, t } from "./i18n.js";
+import { formatNumber, formatTime, t } from "./i18n.js";
 import { explain, technicalDetail } from "./problems.js";
 
 /**
  * Create the controls of work that takes some time.
  *
  * `work` reports `progress({state: "queued", position})`, `progress({state: "loading"})` or `progress({done, total})`,
- * and shows its results itself. An error never removes an earlier result. When the work has ended, `element`
- * dispatches "done".
+ * with `unit: "seconds"` for seconds of the recording, and shows its results itself. An error never removes an earlier
+ * result. When the work has ended, `element` dispatches "done".
  * @param {{label: string, work: (given: {signal: AbortSignal, progress: (state: any) => void}) => Promise<unknown>,
  *   recordingName?: () => string | undefined}} options label: key of the button's text
  */
@@ -118,6 +118,7 @@ export const showError = (box, problem, recording) => {
 const statusText = (state) => {
   if (state.state === "queued") return state.position ? t("page.queued", { position: state.position }) : t("page.starting");
   if (state.state === "loading") return t("page.loading");
+  if (state.unit === "seconds") return t("page.seconds", { done: formatTime(state.done), total: formatTime(state.total) });
   if (state.total) return t("page.step", { done: formatNumber(state.done), total: formatNumber(state.total) });
   return t("page.starting");
 };

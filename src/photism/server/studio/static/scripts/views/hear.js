@@ -1,4 +1,23 @@
 // @ts-check
-import { h } from "../dom.js";
+/** Hear: the captions that are nearest to the recording. */
 
-export const view = { id: "hear", label: "page.tab.hear", create: async () => ({ element: h("div", {}) }) };
+import { createChipsInput } from "../chips_input.js";
+import { createLabelView } from "../label_view.js";
+
+export const view = {
+  id: "hear",
+  label: "page.tab.hear",
+  create: (/** @type {any} */ shared) =>
+    createLabelView(
+      {
+        id: "hear",
+        path: "/v1/hear",
+        kind: "drawing",
+        button: "listening.hear.button",
+        common: ["label", "window", "top_k"],
+        custom: { label: () => createChipsInput({ placeholder: "listening.hear.labels" }) },
+        isShare: () => false, // similarities
+      },
+      shared,
+    ),
+};

@@ -1,4 +1,21 @@
 // @ts-check
-import { h } from "../dom.js";
+/** Label: the classes of the recording, by a trained classifier. */
 
-export const view = { id: "label", label: "page.tab.label", create: async () => ({ element: h("div", {}) }) };
+import { createLabelView } from "../label_view.js";
+
+export const view = {
+  id: "label",
+  label: "page.tab.label",
+  create: (/** @type {any} */ shared) =>
+    createLabelView(
+      {
+        id: "label",
+        path: "/v1/label",
+        kind: "classifier",
+        button: "listening.label.button",
+        common: ["window", "top_k"],
+        isShare: ({ function: applied }, scores) => applied !== "none" && scores.every(({ score }) => score >= 0 && score <= 1),
+      },
+      shared,
+    ),
+};

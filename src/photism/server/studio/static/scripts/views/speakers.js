@@ -1,4 +1,36 @@
 // @ts-check
-import { h } from "../dom.js";
+/** Speakers: who spoke when, and whether two recordings are of the same person. */
 
-export const view = { id: "speakers", label: "page.tab.speakers", create: async () => ({ element: h("div", {}) }) };
+import * as api from "../api.js";
+import { h } from "../dom.js";
+import { t } from "../i18n.js";
+import { createSpeakerTimeline } from "../speaker_timeline.js";
+import { createVoiceCheck } from "../voice_check.js";
+
+export const view = {
+  id: "speakers",
+  label: "page.tab.speakers",
+  create: async (/** @type {any} */ shared) => {
+    const kinds = (await api.models()).flatMap((/** @type {{kinds: string[]}} */ model) => model.kinds);
+    const timeline = kinds.includes("diarizer") ? await createSpeakerTimeline(shared) : null;
+    const check = kinds.includes("xvector") ? await createVoiceCheck() : null;
+    const element = h(
+      "div",
+      { class: "stack" },
+      h("h2", { "data-t": "listening.speakers.when" }),
+      timeline ? timeline.element : missing("turns"),
+      h("h2", { "data-t": "listening.speakers.same" }),
+      check ? check.element : missing("voices"),
+    );
+    return {
+      element,
+      open: (/** @type {Record<string, any>} */ values) => timeline?.open(values),
+      activate: () => timeline?.activate(),
+      deactivate: () => timeline?.deactivate(),
+    };
+  },
+};
+
+/** Return how a model is added that a part of the tab needs. @param {string} name */
+const missing = (name) =>
+  h("div", { class: "panel notice" }, h("p", {}, t(`listening.missing.${name}`)), h("pre", { dir: "ltr" }, h("code", {}, `photism serve --add ${name}=FOLDER`)));

@@ -1,4 +1,109 @@
 // @ts-check
-import { h } from "../dom.js";
+/** Transcribe: the words of the recording, which light up as it plays, can be corrected, and are saved as subtitles. */
 
-export const view = { id: "transcribe", label: "page.tab.transcribe", create: async () => ({ element: h("div", {}) }) };
+import * as api from "../api.js";
+import { createChipsInput } from "../chips_input.js";
+import { createControls, modelChoice } from "../controls.js";
+import { announce, h } from "../dom.js";
+import { t } from "../i18n.js";
+import { sourceOfEntry, stateOf, takeSource, valueOfEntry } from "../listening.js";
+import { createRun, reveal } from "../run.js";
+import { linkButton } from "../share_link.js";
+import { createTextFileInput } from "../text_file_input.js";
+import { createTranscript } from "../transcript.js";
+
+const PATH = "/v1/transcribe";
+const CUSTOM = {
+  hot_word: () => createChipsInput({ placeholder: "listening.transcribe.hot-words", splits: /[\n,;]/ }),
+  transcript: () => createTextFileInput({ name: "text.txt", accept: ".txt,.srt,.vtt,text/plain", placeholder: "listening.transcribe.text" }),
+};
+
+export const view = {
+  id: "transcribe",
+  label: "page.tab.transcribe",
+  create: async (/** @type {any} */ { history }) => {
+    const model = await modelChoice("recognizer");
+    const controls = await createControls({ path: PATH, common: ["hot_word", "vad"], hidden: ["file", "model", "words"], custom: CUSTOM });
+    const transcript = createTranscript({ history });
+    const live = createLiveWords((words, source) => transcript.show({ words, text: "", duration_s: 0, isPart: true }, source));
+    const settings = () => ({ ...controls.values(), model: /** @type {any} */ (model).value });
+
+    const work = async (/** @type {any} */ { signal, progress }) => {
+      const source = await takeSource();
+      const given = settings();
+      live.begin(source);
+      const onEvent = (/** @type {string} */ name, /** @type {any} */ data) => {
+        if (name === "words") live.add(data.words);
+        else progress(stateOf(name, data) ?? {});
+      };
+      try {
+        const answer = await api.stream(PATH, { ...given, words: true, file: source.file }, { signal, onEvent });
+        live.end();
+        transcript.show(answer, source);
+        transcript.keep(given);
+        announce(t("listening.transcribe.done", { count: answer.words.length }));
+        reveal(transcript.element);
+      } catch (problem) {
+        live.offer();
+        throw problem;
+      }
+    };
+    const run = createRun({ label: "listening.transcribe.button", work, recordingName: () => transcript.recordingName });
+    transcript.onproblem = run.fail;
+
+    const open = (/** @type {Record<string, any>} */ values) => {
+      controls.reset();
+      controls.set(values);
+      /** @type {any} */ (model).value = values.model;
+    };
+    history.register("transcribe", {
+      open: async (/** @type {any} */ entry) => {
+        open(entry.settings);
+        const answer = await valueOfEntry(entry);
+        if (answer) transcript.show(answer, sourceOfEntry(entry), entry);
+      },
+      again: (/** @type {any} */ entry) => {
+        open(entry.settings);
+        return run.start();
+      },
+    });
+    const left = h("div", { class: "panel stack" }, model, controls.element, run.element, linkButton("transcribe", settings));
+    const right = h("div", { class: "panel stack" }, live.element, transcript.element);
+    const element = h("div", { class: "columns" }, left, right);
+    return { element, open, activate: transcript.activate, deactivate: transcript.deactivate };
+  },
+};
+
+/**
+ * Create the place where words appear while a recording is transcribed. After Stop or an error, it offers those so far.
+ * @param {(words: any[], source: import("../listening.js").Source) => void} onUse
+ */
+const createLiveWords = (onUse) => {
+  const text = h("p", { class: "transcript-live", dir: "auto", "data-t-label": "listening.transcribe.live" });
+  const use = h("button", { class: "button", type: "button", "data-t": "listening.transcribe.use-part", hidden: true });
+  const element = h("div", { class: "stack", hidden: true }, text, use);
+  /** @type {any[]} */
+  let words = [];
+  /** @type {any} */
+  let source = null;
+  use.addEventListener("click", () => {
+    element.hidden = true;
+    onUse(words, source);
+  });
+  return {
+    element,
+    begin: (/** @type {any} */ next) => {
+      [words, source] = [[], next];
+      text.replaceChildren();
+      element.hidden = use.hidden = true;
+    },
+    add: (/** @type {any[]} */ next) => {
+      words = [...words, ...next];
+      text.append(next.map((word) => word.text).join(" "), " ");
+      element.hidden = false;
+      text.scrollTop = text.scrollHeight;
+    },
+    end: () => (element.hidden = true),
+    offer: () => (use.hidden = words.length === 0),
+  };
+};
