@@ -15,7 +15,10 @@ const PROXY_PROBLEMS = new Map([
   [504, "unreachable"],
 ]);
 
-/** A problem (RFC 9457) of the server, or one that arose on the way: "unreachable" and "cancelled". */
+/**
+ * A problem (RFC 9457) of the server, or one that arose on the way: "unreachable" and "cancelled". The details of one of
+ * the type "explained" are words for the visitor already.
+ */
 export class Problem extends Error {
   /** @param {{type?: string, title?: string, status?: number, detail?: string, field?: string | null, allowed?: string | null, remedy?: string | null, retryAfterS?: number}} given */
   constructor(given) {

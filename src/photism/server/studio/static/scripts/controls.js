@@ -19,7 +19,7 @@ import { t } from "./i18n.js";
 export const createControls = async ({ path, common = [], hidden = [], only, custom = {} }) => {
   const schemas = await api.fields(path);
   const names = Object.keys(schemas).filter((name) => !hidden.includes(name) && (!only || only.includes(name)));
-  const create = (/** @type {string} */ name) => createField(name, schemas[name], custom[name]);
+  const create = (/** @type {string} */ name) => createField(name, schemas[name], { path, custom: custom[name] });
   const inSight = common.filter((name) => names.includes(name)).map(create);
   const folded = names.filter((name) => !common.includes(name)).map(create);
   const all = [...inSight, ...folded];

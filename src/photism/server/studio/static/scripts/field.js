@@ -16,11 +16,12 @@ import { fieldLabel } from "./problems.js";
  * Create the labelled control of a field.
  * @param {string} name in requests
  * @param {any} schema JSON schema of the field
- * @param {((schema: any) => any)} [custom] returns an element with `value` in place of the usual control
+ * @param {{path?: string, custom?: (schema: any) => any}} [options] path: of its endpoint; custom: returns an element with
+ *   `value` in place of the usual control
  * @returns {Field}
  */
-export const createField = (name, schema, custom) => {
-  const label = fieldLabel(name);
+export const createField = (name, schema, { path, custom } = {}) => {
+  const label = fieldLabel(name, path);
   const control = custom ? customControl(custom(schema)) : controlOf(name, schema, label);
   const id = newId(name);
   const error = h("p", { class: "field-error", id: `${id}-error`, hidden: true });
@@ -160,7 +161,7 @@ const listControl = (schema, label) => {
 const checkedNumber = (value, schema, label) => {
   const { minimum, exclusiveMinimum, maximum, exclusiveMaximum } = schema;
   const wrong = (/** @type {string} */ key, values = {}) =>
-    new Problem({ type: "invalid-field", field: label, detail: t(key, { label, ...values }) });
+    new Problem({ type: "explained", detail: t(key, { label, ...values }) });
   if (!Number.isFinite(value)) throw wrong("problems.number");
   if (schema.type === "integer" && !Number.isInteger(value)) throw wrong("problems.whole-number");
   if (value < minimum) throw wrong("problems.at-least", { limit: minimum });

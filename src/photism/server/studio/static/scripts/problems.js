@@ -43,6 +43,7 @@ const AT_MOST = /at most ([\d.]+)/;
  */
 export const explain = (problem, { recording } = {}) => {
   if (!(problem instanceof Problem)) return t("problems.page");
+  if (problem.type === "explained") return problem.detail;
   const values = { recording: recording || t("problems.recording"), label: fieldLabel(problem.field ?? "") };
   if (DETAILED.includes(problem.type)) {
     const [found, key] = matching(`${problem.detail} ${problem.allowed ?? ""}`);
@@ -67,10 +68,12 @@ export const technicalDetail = (problem) => {
 /**
  * Return the name of a field in the language of the visitor.
  * @param {string} name of the field in requests, such as guidance_scale
+ * @param {string} [path] of the endpoint, at which the field may mean something of its own
  */
-export const fieldLabel = (name) => {
+export const fieldLabel = (name, path) => {
+  const own = `${path} ${name}`;
   const words = name.replaceAll("_", " ");
-  return describe(words.charAt(0).toUpperCase() + words.slice(1));
+  return describe(own) === own ? describe(words.charAt(0).toUpperCase() + words.slice(1)) : describe(own);
 };
 
 /** @param {string} detail @returns {[RegExpExecArray, string] | [null, ""]} */
