@@ -7,7 +7,7 @@ const EVENT_MS = 40;
 export class Playback extends EventTarget {
   #element = new Audio();
   #address = "";
-  #endS = Infinity;
+  #endS = () => Infinity;
   #eventMs = 0;
 
   constructor() {
@@ -36,7 +36,7 @@ export class Playback extends EventTarget {
   /**
    * Play from one time to another.
    * @param {number} fromS
-   * @param {number} endS
+   * @param {() => number} endS returns the end, which may change meanwhile
    */
   async play(fromS, endS) {
     this.#endS = endS;
@@ -66,9 +66,9 @@ export class Playback extends EventTarget {
   }
 
   #stopAtEnd() {
-    if (!this.paused && this.currentTime >= this.#endS) {
+    if (!this.paused && this.currentTime >= this.#endS()) {
       this.pause();
-      this.seek(this.#endS);
+      this.seek(this.#endS());
     }
   }
 

@@ -187,7 +187,8 @@ class Recording extends EventTarget {
     const { current } = this;
     if (current === null) return;
     const isWithin = this.currentTime >= current.startS && this.currentTime < current.endS - SHORTEST_S / 2;
-    this.#playback.play(fromS ?? (isWithin ? this.currentTime : current.startS), toS ?? current.endS);
+    const end = () => toS ?? this.current?.endS ?? 0;
+    this.#playback.play(fromS ?? (isWithin ? this.currentTime : current.startS), end);
   }
 
   pause() {

@@ -215,7 +215,7 @@ const controls = (recording) => {
   const whole = h("button", { class: "button quiet", type: "button", "data-t": "recording.whole" });
   const save = h("button", { class: "button quiet", type: "button", "data-t": "recording.download" });
   const remove = h("button", { class: "button quiet", type: "button", "data-t": "recording.remove" });
-  const element = h("div", { class: "row recording-controls", inert: true }, play, time, name, whole, save, remove);
+  const element = h("div", { class: "row recording-controls is-empty", inert: true }, play, time, name, whole, save, remove);
 
   const showTime = () => {
     const { current } = recording;
@@ -223,10 +223,12 @@ const controls = (recording) => {
     const length = formatTime(current.endS - current.startS);
     const at = formatTime(Math.max(0, recording.currentTime - current.startS));
     const whole = formatTime(current.durationS);
-    time.textContent = current.isTrimmed ? t("recording.part", { at, length, whole }) : `${at} / ${length}`;
+    const times = isolated(`${at} / ${length}`);
+    time.textContent = current.isTrimmed ? t("recording.part", { times, whole: isolated(whole) }) : times;
   };
   const update = () => {
     element.inert = recording.current === null;
+    element.classList.toggle("is-empty", element.inert);
     name.textContent = recording.current?.name ?? "";
     whole.hidden = !recording.current?.isTrimmed;
     showTime();
@@ -278,6 +280,12 @@ const tooLong = (recording, onTrim) => {
   for (const event of ["change", "trim", "limit"]) recording.addEventListener(event, update);
   return element;
 };
+
+/**
+ * Return times as they are read from left to right, also within a text that is read from right to left.
+ * @param {string} times
+ */
+const isolated = (times) => `\u2066${times}\u2069`;
 
 /** Return a name that says when a recording was made. */
 const microphoneName = () => {
