@@ -2,10 +2,10 @@
 /** What to say: the things that the model can draw, searchable, with the pictures that it draws of them. */
 
 import * as api from "./api.js";
-import { createWords, examplesOf, nameOf } from "./catalogue_words.js";
+import { createWords, examplesOf, nameOf, primary } from "./catalogue_words.js";
 import { plain, search } from "./catalogue_search.js";
 import { h } from "./dom.js";
-import { currentLanguage, t } from "./i18n.js";
+import { t, wantedLanguages } from "./i18n.js";
 import { recording } from "./recording.js";
 import { rove } from "./roving.js";
 
@@ -22,7 +22,7 @@ export const createCatalogue = async () => {
   const models = await api.models();
   const model = models.find((/** @type {{kinds: string[]}} */ { kinds }) => kinds.includes("drawing"));
   if (!model) return null;
-  const query = new URLSearchParams({ model: model.id, language: currentLanguage() });
+  const query = new URLSearchParams([["model", model.id], ...wantedLanguages().map((each) => ["language", each])]);
   /** @type {Catalogue} */
   const catalogue = await api.get(`/v1/captions?${query}`);
   return catalogue.captions.length ? createList(catalogue) : null;
@@ -31,11 +31,11 @@ export const createCatalogue = async () => {
 /** @param {Catalogue} catalogue */
 const createList = async (catalogue) => {
   const { captions, thumbnails } = catalogue;
-  const own = Object.values(catalogue.translations)[0] ?? [];
+  const [language, own] = inWantedLanguage(catalogue);
   const names = captions.map((caption, index) => own[index] ?? caption);
   const plainNames = captions.map((caption, index) => [...new Set([plain(names[index]), plain(caption)])]);
   const list = h("div", { class: "catalogue-list", role: "listbox", "aria-label": t("catalogue.list") });
-  const items = names.map((name, index) => createItem(nameOf(name), index, { thumbnails, language: own[index] ? null : "en" }));
+  const items = names.map((name, index) => createItem(nameOf(name), index, { thumbnails, language: own[index] ? language : "en" }));
   const order = await examplesFirst(captions);
   list.append(...order.map((index) => items[index]));
   const refresh = rove(list, "[role=option]");
@@ -76,6 +76,20 @@ const createList = async (catalogue) => {
   const element = h("div", { class: "panel stack catalogue" }, head, list, words.element);
   if (thumbnails) element.style.setProperty("--sheet", `url("${new URL(thumbnails.url, document.baseURI)}")`);
   return element;
+};
+
+/**
+ * Return the first language that the visitor wants and that there are captions in, and these captions.
+ * @param {Catalogue} catalogue
+ * @returns {[string, readonly (string | null)[]]}
+ */
+const inWantedLanguage = ({ captions, translations }) => {
+  for (const code of wantedLanguages().map(primary)) {
+    const found = Object.keys(translations).find((each) => primary(each) === code);
+    if (code === "en") break;
+    if (found) return [code, translations[found]];
+  }
+  return ["en", captions];
 };
 
 /**
@@ -137,8 +151,7 @@ const createSearch = ({ onquery, first, choose }) => {
 /**
  * @param {string} name
  * @param {number} index
- * @param {{thumbnails: Catalogue["thumbnails"], language: string | null}} given language: that of the name, if it is
- *   not the page's
+ * @param {{thumbnails: Catalogue["thumbnails"], language: string | null}} given
  */
 const createItem = (name, index, { thumbnails, language }) => {
   const attributes = { class: "catalogue-item", type: "button", role: "option", tabindex: "-1", "aria-selected": false };

@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 import { h } from "./dom.js";
-import { currentLanguage, t } from "./i18n.js";
+import { currentLanguage, t, wantedLanguages } from "./i18n.js";
 import { recording } from "./recording.js";
 import { link } from "./share_link.js";
 
@@ -22,6 +22,12 @@ export const examplesOf = (caption, examples) => {
   const name = nameOf(caption).toLowerCase().replace(/^an? /, "");
   return examples.filter(({ label }) => label === name);
 };
+
+/**
+ * Return the language of a tag, without its country or script.
+ * @param {string} tag such as zh-CN or zh_CN
+ */
+export const primary = (tag) => tag.split(/[-_]/)[0].toLowerCase();
 
 /**
  * Create the place that says how to say a thing.
@@ -53,7 +59,7 @@ export const createWords = (catalogue) => {
     const names = namesOf(caption, index, catalogue.languages, { en: catalogue.captions, ...found });
     const picture = tile && h("div", { class: "catalogue-picture", role: "img", "aria-label": t("catalogue.picture", { name: nameOf(caption) }) }, tile);
     const list = h("dl", { class: "catalogue-names" }, ...names.map(([code, name]) => h("div", {}, h("dt", {}, languageName(code)), h("dd", { lang: code, dir: "auto" }, name))));
-    const words = h("div", { class: "stack" }, h("p", {}, t("catalogue.say")), list, h("div", { class: "row" }, ...actions));
+    const words = h("div", { class: "stack" }, h("p", {}, sayIn(catalogue.languages)), list, h("div", { class: "row" }, ...actions));
     element.replaceChildren(...[picture, words].filter(Boolean));
     element.hidden = false;
   };
@@ -65,7 +71,17 @@ export const createWords = (catalogue) => {
 };
 
 /**
- * Return the names of a thing by language: that of the page first, then English, then the others.
+ * Return how to say it: in one of the languages below, if that of the visitor is none of them.
+ * @param {string[] | null} languages that the model understands
+ */
+const sayIn = (languages) => {
+  const [own] = wantedLanguages().map(primary);
+  const isForeign = languages !== null && own !== undefined && !languages.includes(own);
+  return isForeign ? t("catalogue.say.foreign", { language: languageName(own) }) : t("catalogue.say");
+};
+
+/**
+ * Return the names of a thing by language: those that the visitor wants first, then English, then the others.
  * @param {string} caption
  * @param {number} index
  * @param {string[] | null} languages that the model understands
@@ -73,7 +89,8 @@ export const createWords = (catalogue) => {
  * @returns {[string, string][]}
  */
 const namesOf = (caption, index, languages, texts) => {
-  const rank = (/** @type {string} */ code) => (code === currentLanguage() ? 0 : code === "en" ? 1 : 2);
+  const wanted = [...wantedLanguages().map(primary), "en"];
+  const rank = (/** @type {string} */ code) => (wanted.includes(code) ? wanted.indexOf(code) : wanted.length);
   const codes = (languages ?? ["en"]).toSorted(
     (one, other) => rank(one) - rank(other) || languageName(one).localeCompare(languageName(other), currentLanguage()),
   );

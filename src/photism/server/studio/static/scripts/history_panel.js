@@ -45,7 +45,11 @@ export const createPanel = ({ act, clear }) => {
     if (first) drawn().find((tile) => tile.entry !== first)?.element.focus();
   };
 
-  const drawn = () => [...tiles.values()].filter(({ entry }) => entry.verb === "draw" && entry.recording);
+  /** The tiles of drawings, as they are in sight. */
+  const drawn = () => {
+    const all = [...tiles.values()].filter(({ entry }) => entry.verb === "draw" && entry.recording);
+    return all.toSorted((one, other) => other.entry.createdAt - one.entry.createdAt);
+  };
 
   const choose = (/** @type {Entry} */ entry) => {
     const start = first;

@@ -22,11 +22,40 @@ const MAX_BYTES = 256 * 2 ** 20;
  */
 export const openStore = async ({ maxEntries = MAX_ENTRIES, maxBytes = MAX_BYTES } = {}) => {
   const database = await openDatabase().catch(() => null);
-  const stored = database ? await readAll(database).catch(() => null) : null;
+  const found = database && (await readAll(database).catch(() => null));
   /** @type {Entry[]} */
-  const entries = (stored ?? []).toSorted((one, other) => one.createdAt - other.createdAt);
+  const entries = (found ?? []).toSorted((one, other) => one.createdAt - other.createdAt);
+  const stored = new Set(entries.map(({ id }) => id));
+
+  const write = async (/** @type {(store: IDBObjectStore) => IDBRequest} */ act) => {
+    if (!database || !found) throw new Error("the browser keeps nothing");
+    await run(database, "readwrite", act);
+  };
+  const removeStored = async (/** @type {string} */ id) => {
+    stored.delete(id);
+    await write((each) => each.delete(id)).catch(() => {});
+  };
+
+  /** Store an entry, in place of older ones if the browser has no more room, and return whether it is stored. */
+  const putOrMakeRoom = async (/** @type {Entry} */ entry) => {
+    const older = entries.filter((each) => each !== entry && stored.has(each.id));
+    for (let freed = 0; ; ) {
+      try {
+        await write((each) => each.put(entry));
+        stored.add(entry.id);
+        return true;
+      } catch (error) {
+        const oldest = older.shift();
+        const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
+        if (!isFull || !oldest || freed > entryBytes(entry)) return false;
+        freed += entryBytes(oldest);
+        await removeStored(oldest.id); // it stays in the list until the page is left
+      }
+    }
+  };
+
   const store = {
-    isKept: stored !== null,
+    isKept: found !== null,
     /** The entries, the oldest first. */
     entries,
     /**
@@ -38,31 +67,19 @@ export const openStore = async ({ maxEntries = MAX_ENTRIES, maxBytes = MAX_BYTES
       while (entries.length > 1 && (entries.length > maxEntries || totalBytes(entries) > maxBytes)) {
         await store.remove(entries[0].id);
       }
-      if (stored && entries.includes(entry)) store.isKept = await putOrMakeRoom(entry);
+      if (entries.includes(entry)) store.isKept = await putOrMakeRoom(entry);
     },
     /** @param {string} id */
     remove: async (id) => {
       const index = entries.findIndex((entry) => entry.id === id);
       if (index >= 0) entries.splice(index, 1);
-      if (database) await run(database, "readwrite", (each) => each.delete(id)).catch(() => {});
+      await removeStored(id);
     },
     clear: async () => {
       entries.length = 0;
-      if (database) await run(database, "readwrite", (each) => each.clear()).catch(() => {});
+      stored.clear();
+      await write((each) => each.clear()).catch(() => {});
     },
-  };
-
-  /** Store an entry in place of older ones if the browser has no more room, and return whether it is stored. */
-  const putOrMakeRoom = async (/** @type {Entry} */ entry) => {
-    for (;;) {
-      try {
-        await run(/** @type {IDBDatabase} */ (database), "readwrite", (each) => each.put(entry));
-        return true;
-      } catch {
-        if (entries[0] === entry) return false;
-        await store.remove(entries[0].id);
-      }
-    }
   };
   return store;
 };

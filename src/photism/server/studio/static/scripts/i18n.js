@@ -12,14 +12,19 @@ const state = { language: "en", locale: "en", texts: {}, settings: {} };
  * @param {string[]} available codes of the languages that the page has
  */
 export const loadLanguage = async (available) => {
-  const wanted = [new URLSearchParams(location.search).get("lang"), localStorage.getItem(STORED), ...navigator.languages];
-  const found = wanted.filter(Boolean).map((each) => [each, String(each).split("-")[0].toLowerCase()]);
+  const found = wantedLanguages().map((each) => [each, each.split("-")[0].toLowerCase()]);
   const [locale, language] = found.find(([, code]) => available.includes(code)) ?? ["en", "en"];
   const answer = await fetch(new URL(`studio/languages/${language}.json`, document.baseURI));
   const { texts, settings } = await answer.json();
   Object.assign(state, { language, locale: validLocale(locale), texts, settings });
   document.documentElement.lang = language;
   document.documentElement.dir = RIGHT_TO_LEFT.has(language) ? "rtl" : "ltr";
+};
+
+/** Return the languages that the visitor wants, the best first, whether or not the page has them. */
+export const wantedLanguages = () => {
+  const chosen = [new URLSearchParams(location.search).get("lang"), localStorage.getItem(STORED)];
+  return /** @type {string[]} */ ([...chosen, ...navigator.languages].filter(Boolean));
 };
 
 /**
