@@ -33,9 +33,9 @@ from torch.nn.functional import normalize
 
 from photism import AudioEmbedder, CaptionRanker
 from photism.hub import bundled_model
-from photism.prompts.caption_translations import FILE, CaptionTranslations
+from photism.prompts.caption_translations import CaptionTranslations
 from photism.prompts.metrics import mean_average_precision, retrieval
-from photism.prompts.model_files import load_captions
+from photism.prompts.model_files import TRANSLATIONS, load_captions
 from recipes.tiny.corpus import UNSEEN_LANGUAGES, Recording, read_captions, read_recordings
 from recipes.tiny.evaluate import digest
 from recipes.tiny.translations import read_translations
@@ -109,7 +109,7 @@ def compare_words(nouns: Path) -> None:
     for article in ("", "a "):
         taken = sum(translations.find(f"{article}{word}") is not None for word in words)
         print(f"| English nouns{', with a' if article else ''} | {len(words)} | {100 * taken / len(words):.1f} |")
-    spelled = json.loads((folder / FILE).read_text())
+    spelled = json.loads((folder / TRANSLATIONS).read_text())
     for language in LANGUAGES:
         parallel = zip(captions, spelled[language], strict=True)
         pairs = [(caption, without_article(text)) for caption, text in parallel if text][::3]
