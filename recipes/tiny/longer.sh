@@ -9,4 +9,5 @@ python -m recipes.tiny.train_phonemes --voices 12 --steps 100000 --batch-tokens 
 python -m recipes.tiny.fit_captions --voices 12
 python -m recipes.tiny.export
 python -m recipes.tiny.examples
+python -m recipes.tiny.thumbnails
 python -m recipes.tiny.evaluate --write

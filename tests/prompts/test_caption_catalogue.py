@@ -38,6 +38,25 @@ def test_every_file_but_the_configuration_may_be_missing(folder: Path) -> None:
     assert read_catalogue(folder) == CaptionCatalogue((), {}, None, None)
 
 
+def test_the_bundled_model_has_a_thumbnail_of_each_caption_and_twelve_languages() -> None:
+    found = read_catalogue(None)
+    assert len(found.captions) == 805
+    assert found.languages is not None
+    assert set(found.languages) - {"en"} <= found.translations.keys()
+    assert len(found.languages) == 12
+    assert found.thumbnails is not None
+    assert found.thumbnails.path.stat().st_size < 1.2e6
+    with Image.open(found.thumbnails.path) as sheet:
+        tile, columns = found.thumbnails.tile_pixels, found.thumbnails.columns
+        grey = sheet.convert("L")
+    empty = []
+    for index, caption in enumerate(found.captions):
+        left, top = index % columns * tile, index // columns * tile
+        if grey.crop((left, top, left + tile, top + tile)).getextrema()[0] > 200:
+            empty.append(caption)
+    assert len(empty) <= 9, empty  # signs of currencies and other things that the model draws as white on white
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
