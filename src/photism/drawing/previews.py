@@ -68,7 +68,7 @@ class Previewer:
             self._record_predictions(diffusion.scheduler)
 
     def after_step(self, diffusion: Any, step: int) -> None:
-        """Decode the prediction of a step if a preview is due, and there is time for it.
+        """Decode the prediction of a step if a preview is due, and there is time for it: for one image, or for more.
 
         Args:
             diffusion: the pipeline.
@@ -79,17 +79,20 @@ class Previewer:
         if predicted is None or not is_due:
             return
         predicted = _shrunk(predicted, MAX_SIDE / diffusion.vae_scale_factor)
-        positions = predicted[:, 0].numel()
+        positions = predicted[0, 0].numel()
         predicted.flatten()[0].item()  # a GPU has computed the steps by now, whose time does not count here
         began_s, total = self._clock(), diffusion.num_timesteps
         allowed_s = MAX_SHARE * (began_s - self._began_s - self._spent_s)  # up to now
-        expected_s = self._spent_s + positions * _decoding_s.get(self._vae, 0.0)
-        if self._spent_s > allowed_s or expected_s > allowed_s * total / (step + 1):
+        image_s = positions * _decoding_s.get(self._vae, 0.0)
+        left_s = allowed_s * total / (step + 1) - self._spent_s  # until the last step
+        count = int(min(len(predicted), left_s / image_s)) if image_s else 1  # which measures the others
+        if self._spent_s > allowed_s or count < 1:
             return
+        predicted = predicted[:count]
         images = decode_preview(diffusion, predicted)
         self._callback(Preview(0, images, done=step + 1, total=total))
         latest_s = self._clock() - began_s
-        _decoding_s[self._vae] = latest_s / positions
+        _decoding_s[self._vae] = latest_s / (count * positions)
         self._spent_s += latest_s
 
     def _record_predictions(self, scheduler: Any) -> None:

@@ -136,6 +136,7 @@ def test_a_mask_keeps_the_black_pixels_of_the_image(client, recordings, picture)
 def test_previews_are_events_before_the_result_which_stays_the_same(client, recordings, monkeypatch):
     monkeypatch.setattr(previews, "MAX_SHARE", np.inf)
     given = {"steps": 6, "images": 2}
+    post(client, recordings[:1], {"steps": 2, "preview_steps": 1}, accept="text/event-stream")  # measures a preview
     text = post(client, recordings[:1], {**given, "preview_steps": 2}, accept="text/event-stream").text
     events = [each.split("\n") for each in text.split("\n\n") if each]
     shown = [json.loads(data.removeprefix("data: ")) for name, data in events if name == "event: preview"]
