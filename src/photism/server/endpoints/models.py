@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from photism.drawing.few_step_pipeline import LCM, has_lcm
 from photism.prompts.diffusion.lora_weights import default_weights
+from photism.prompts.settings import PipelineSettings
 from photism.server.engine.entries import ModelEntry
 from photism.server.media_types import JSON
 from photism.server.problems import Problem
@@ -42,6 +43,12 @@ MODEL = {
             "type": "array",
             "items": {"type": "object", "properties": {"name": TEXT, "weight": {"type": "number"}}},
             "description": "LoRAs of a model that draws, with the weights that a request may change.",
+        },
+        "images": {
+            "type": "array",
+            "items": {"enum": ["image", "mask", "style", "control_image"]},
+            "description": "Fields of images that a model that draws takes: style needs an IP-Adapter, control_image a "
+            "ControlNet.",
         },
         "live_scheduler": {
             "type": ["string", "null"],
@@ -98,11 +105,20 @@ async def describe_model(name: str, request: Request) -> Response:
     return JSONResponse(_as_json(name, entries))
 
 
+def _about_drawing(settings: PipelineSettings) -> dict[str, Any]:
+    """Return the fields of a model that draws."""
+    style = ["style"] if settings.ip_adapter is not None else []
+    return {
+        "loras": [{"name": name, "weight": weight} for name, weight in default_weights(settings).items()],
+        "images": ["image", "mask", *style, *(["control_image"] if settings.controlnets else [])],
+        "live_scheduler": LCM if has_lcm(settings) else None,
+    }
+
+
 def _as_json(name: str, entries: Sequence[ModelEntry]) -> dict[str, Any]:
     """Return the JSON object of all models of a name."""
     named = [entry for entry in entries if entry.name == name]
     drawing = [entry.settings for entry in named if entry.kind == "drawing"]
-    loras = [{"name": name, "weight": weight} for each in drawing[:1] for name, weight in default_weights(each).items()]
     return {
         "id": name,
         "object": "model",
@@ -110,5 +126,5 @@ def _as_json(name: str, entries: Sequence[ModelEntry]) -> dict[str, Any]:
         "owned_by": "photism",
         "kinds": [entry.kind for entry in named],
         "endpoints": [endpoint for entry in named for endpoint in ENDPOINTS[entry.kind]],
-        **({"loras": loras, "live_scheduler": LCM if has_lcm(drawing[0]) else None} if drawing else {}),
+        **(_about_drawing(drawing[0]) if drawing else {}),
     }
