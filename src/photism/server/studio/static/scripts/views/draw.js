@@ -1,4 +1,90 @@
 // @ts-check
-import { h } from "../dom.js";
+/** Draw: pictures of the recording. */
 
-export const view = { id: "draw", label: "page.tab.draw", create: async () => ({ element: h("div", {}) }) };
+import * as api from "../api.js";
+import { createResult } from "../draw_result.js";
+import { createSettings } from "../draw_settings.js";
+import { drawingOf, entryOf, fieldsOf, previewsOf } from "../drawing.js";
+import { announce, h } from "../dom.js";
+import { createRun, reveal } from "../run.js";
+
+export const view = {
+  id: "draw",
+  label: "page.tab.draw",
+  create: async (/** @type {{recording: any, history: any}} */ { recording, history }) => {
+    const settings = await createSettings({ recording, history });
+    const vary = () => {
+      settings.vary();
+      run.start();
+    };
+    const result = createResult({
+      onStart: ({ blob, name }) => settings.startFrom(new File([blob], name, { type: blob.type })),
+      onVary: vary,
+    });
+    const show = (/** @type {any} */ answer, /** @type {File} */ file, /** @type {Record<string, any>} */ given) => {
+      const drawing = drawingOf(answer, file, given);
+      result.show(drawing);
+      reveal(result.element);
+      announce(drawing.pictures[0].alt);
+      history.add(entryOf(drawing, file, given));
+    };
+    const run = createRun({ label: "draw.button", recordingName: () => recording.current?.name, work: createWork({ recording, settings, result, show }) });
+    run.element.addEventListener("done", result.restore);
+    let isActive = false;
+    recording.addEventListener("stopped", () => isActive && run.start());
+    history.register("draw", historyActions({ settings, start: run.start, vary }));
+    const start = h("div", { class: "draw-start" }, run.element);
+    return {
+      element: h("div", { class: "draw" }, start, result.element, settings.element),
+      open: settings.open,
+      /** Draw, as the button does; for the Sound tab. */
+      start: run.start,
+      activate: () => (isActive = true),
+      deactivate: () => (isActive = false),
+    };
+  },
+};
+
+/**
+ * Return what the button starts: a drawing with its previews.
+ * @param {{recording: any, settings: any, result: ReturnType<typeof createResult>, show: (...given: any[]) => void}} given
+ */
+const createWork =
+  ({ recording, settings, result, show }) =>
+  async (/** @type {{signal: AbortSignal, progress: (state: any) => void}} */ { signal, progress }) => {
+    const file = await recording.require();
+    const given = await settings.values();
+    const count = (given.images ?? 1) * (given.morph ?? 1);
+    const onEvent = (/** @type {string} */ name, /** @type {any} */ data) => {
+      if (signal.aborted || name === "result") return;
+      if (name === "preview") result.preview(previewsOf(data.pictures), count);
+      else progress({ state: name === "progress" ? "running" : name, ...data });
+    };
+    const answer = await api.stream("/v1/draw", fieldsOf(file, given), { signal, onEvent });
+    if (!signal.aborted) show(answer, file, given);
+  };
+
+/**
+ * Return what the history does with drawings.
+ * @param {{settings: any, start: () => Promise<void>, vary: () => void}} given
+ */
+const historyActions = ({ settings, start, vary }) => {
+  const open = (/** @type {any} */ entry) => settings.open(entry.settings);
+  return {
+    open,
+    again: async (/** @type {any} */ entry) => {
+      await open(entry);
+      await start();
+    },
+    vary: async (/** @type {any} */ entry) => {
+      await open(entry);
+      vary();
+    },
+    morph: async (/** @type {[any, any]} */ [first, second]) => {
+      const { image: _image, mask: _mask, image_strength: _strength, seam: _seam, mix: _mix, ...plain } = first.settings;
+      const other = new File([second.recording], second.name || "recording.wav", { type: second.recording.type });
+      await settings.open({ ...plain, others: [other], morph: settings.usualMorph });
+      await start();
+    },
+  };
+};

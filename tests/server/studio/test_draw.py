@@ -1,0 +1,344 @@
+"""The Draw tab: pictures of a recording, previews, Stop, pictures to start from, masks, mixing, LoRAs."""
+
+import re
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from photism.audio.writing import write_waveform
+from tests.server.serving import served
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
+expect = sync_api.expect
+
+ELEPHANT = "A drawing of: an elephant"
+
+
+def choose_example(page, name="elephant"):
+    page.get_by_role("list", name="Examples").get_by_role("button", name=name).click()
+    expect(page.get_by_role("button", name="Play", exact=True).first).to_be_enabled()
+    expect(page.locator(".recording-name")).to_contain_text(name)
+
+
+def draw(page):
+    page.get_by_role("button", name="Draw", exact=True).click()
+
+
+def result(page):
+    return page.get_by_role("region", name="Result")
+
+
+def set_number(page, label, value):
+    box = page.get_by_role("spinbutton", name=label, exact=True)
+    box.fill(str(value))
+    return box
+
+
+def record_forms(page):
+    """Let the page keep the forms that it sends: Chromium does not show those with files to Playwright."""
+    page.evaluate(
+        """() => {
+          const send = window.fetch;
+          window.expectForm = () => new Promise((resolve) => {
+            window.fetch = (url, options) => {
+              if (options?.body instanceof FormData) resolve(options.body);
+              return send(url, options);
+            };
+          });
+        }"""
+    )
+
+
+def sent_form(page):
+    return form_sent_by(page, page.get_by_role("button", name="Draw", exact=True))
+
+
+def form_sent_by(page, button):
+    """Press a button, and return the values of the form that is sent, by their names; those that are files as bytes."""
+    page.evaluate("() => { window.form = window.expectForm(); }")
+    button.click()
+    values = page.evaluate(
+        """async () => Promise.all([...(await window.form)].map(async ([name, value]) =>
+          typeof value === "string" ? [name, value] : [name, [...new Uint8Array(await value.arrayBuffer())]]))"""
+    )
+    found = {}
+    for name, value in values:
+        found.setdefault(name, []).append(value if isinstance(value, str) else bytes(value))
+    return found
+
+
+def test_a_recording_is_drawn_with_what_was_recognised(open_studio):
+    page = open_studio("#draw?steps=3&images=2")
+    choose_example(page)
+    draw(page)
+    pictures = result(page).get_by_role("img", name=ELEPHANT)
+    expect(pictures).to_have_count(2)
+    expect(result(page)).to_contain_text("An elephant")
+    expect(result(page).get_by_role("meter", name="Similarity").first).to_have_attribute(
+        "aria-valuenow", re.compile(r"^[01]\.")
+    )
+    expect(page.locator("#announcer")).to_have_text(ELEPHANT)
+    with page.expect_download() as download:
+        result(page).get_by_role("button", name="Download").nth(1).click()
+    assert download.value.suggested_filename == "elephant.en - an elephant - seed 1.png"
+
+
+def test_previews_stand_in_the_place_of_the_picture(open_studio):
+    page = open_studio("#draw?steps=12")
+    choose_example(page)
+    shown = page.evaluate(
+        """() => {
+          const seen = [];
+          new MutationObserver(() => document.querySelector(".is-preview") && seen.push(1))
+            .observe(document.querySelector(".draw-pictures"), { childList: true });
+          return (window.previews = seen).length;
+        }"""
+    )
+    assert shown == 0
+    draw(page)
+    expect(result(page).get_by_role("img", name=ELEPHANT)).to_be_visible()
+    assert page.evaluate("window.previews.length") >= 1
+    expect(result(page).get_by_role("img", name="Preview")).to_have_count(0)
+
+
+def test_a_recording_is_drawn_when_it_stops(open_studio):
+    """The microphone of the tests beeps once a second: that is not called a farm."""
+    page = open_studio("#draw?steps=2")
+    page.get_by_role("button", name="Record", exact=True).first.click()
+    page.get_by_role("button", name="Stop", exact=True).click(delay=700)
+    expect(result(page).get_by_role("img", name="A drawing of a sound that was not recognised")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_noise_is_not_called_a_farm(open_studio, tmp_path):
+    noise = np.random.default_rng(0).normal(0, 0.1, 32_000)
+    write_waveform(noise, tmp_path / "noise.wav", sampling_rate=16_000, title="", about={})
+    page = open_studio("#draw?steps=2")
+    page.get_by_label("Choose a file").first.set_input_files(tmp_path / "noise.wav")
+    expect(page.locator(".recording-name")).to_contain_text("noise.wav")
+    draw(page)
+    expect(result(page)).to_contain_text("No known sound recognised")
+    expect(result(page)).to_contain_text("Closest guess: ")
+
+
+def test_stop_and_mistakes_keep_the_last_picture(open_studio):
+    page = open_studio("#draw?steps=2")
+    choose_example(page)
+    draw(page)
+    picture = result(page).get_by_role("img", name=ELEPHANT)
+    expect(picture).to_be_visible()
+    steps = set_number(page, "Steps", 900)
+    draw(page)
+    expect(page.get_by_text(re.compile("^Step [1-9]"))).to_be_visible()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_text("Stopped.", exact=True).first).to_be_visible()
+    expect(picture).to_be_visible()
+    steps.fill("0")
+    draw(page)
+    expect(page.get_by_role("alert").filter(has_text="Steps")).to_be_visible()
+    expect(picture).to_be_visible()
+
+
+def test_a_painted_mask_changes_its_part_of_a_picture_only(open_studio):
+    page = open_studio("#draw?steps=2")
+    record_forms(page)
+    choose_example(page)
+    draw(page)
+    result(page).get_by_role("button", name="Start from this").click()
+    canvas = page.get_by_role("application", name="Paint where the picture changes")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 0.25 * box["height"], steps=4)
+    page.mouse.up()
+    canvas.focus()
+    for key in ("ArrowDown", "ArrowDown", " "):  # from the middle
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Undo").click()
+    parts = sent_form(page)
+    mask = np.asarray(Image.open(BytesIO(parts["mask"][0])).convert("L"))
+    start = np.asarray(Image.open(BytesIO(parts["image"][0])).convert("RGB"))
+    assert mask.shape == start.shape[:2] == (128, 128)
+    painted = mask >= 128
+    assert painted[32, 40:90].all()
+    assert 0.03 < painted.mean() < 0.15  # the dot of the keyboard was undone
+    assert not painted[80:].any()
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_hidden()
+    with page.expect_download() as download:
+        result(page).get_by_role("button", name="Download").click()
+    drawn = np.asarray(Image.open(download.value.path()).convert("RGB"))
+    assert (drawn[~painted] == start[~painted]).all()
+    assert (drawn[painted] != start[painted]).any()
+
+
+@pytest.mark.slow
+def test_the_mask_is_painted_by_keys_alone(open_studio, tmp_path):
+    page = open_studio("#draw?steps=2")
+    record_forms(page)
+    choose_example(page)
+    Image.new("RGB", (300, 200), "teal").save(tmp_path / "teal.png")
+    page.get_by_text("Start from a picture").click()
+    page.locator(".start-image input[type=file]").set_input_files(tmp_path / "teal.png")
+    canvas = page.get_by_role("application", name="Paint where the picture changes")
+    canvas.focus()
+    page.keyboard.down(" ")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.up(" ")
+    page.keyboard.press("e")
+    expect(page.get_by_role("button", name="Eraser")).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Invert").click()
+    mask = np.asarray(Image.open(BytesIO(sent_form(page)["mask"][0])).convert("L"))
+    assert mask.shape == (200, 300)
+    assert mask[100, 150] < 128 < mask[10, 10]
+    expect(result(page).get_by_role("img", name=ELEPHANT)).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    parts = sent_form(page)
+    assert {"image", "file"} <= parts.keys()
+    assert "mask" not in parts
+    page.get_by_role("button", name="Remove the picture").click()
+    assert "image" not in sent_form(page)
+
+
+@pytest.mark.slow
+def test_a_file_that_is_no_picture_is_refused_in_words(open_studio, tmp_path):
+    page = open_studio("#draw")
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    page.get_by_text("Start from a picture").click()
+    page.locator(".start-image input[type=file]").set_input_files(tmp_path / "a.png")
+    expect(page.get_by_role("alert").filter(has_text="a.png is not a picture that can be opened.")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_recordings_are_mixed_by_weights_and_turned_into_one_another(open_studio, recordings_by_name):
+    page = open_studio("#draw?steps=2")
+    record_forms(page)
+    choose_example(page)
+    page.get_by_text("Mix with other recordings").click()
+    page.locator(".mixing input[type=file]").set_input_files(recordings_by_name["strawberry.fr.ogg"])
+    weight = page.get_by_role("slider", name="Weight of strawberry.fr.ogg")
+    weight.fill("2")
+    assert sent_form(page)["mix"] == ["1,2"]
+    expect(result(page).get_by_role("img", name="A drawing of: an elephant + a strawberry")).to_be_visible()
+    page.get_by_label("A movement from the first to the second").check()
+    page.get_by_label("Number of pictures on the way").fill("3")
+    draw(page)
+    expect(result(page).get_by_role("slider", name="Place between the two")).to_be_visible()
+    strip = result(page).get_by_role("button").locator("img")
+    assert strip.evaluate("image => [image.naturalWidth, image.naturalHeight]") == [3 * 128, 128]
+    result(page).get_by_role("button", name="Play").click()
+    expect(result(page).get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Remove strawberry.fr.ogg").click()
+    expect(page.get_by_label("A movement from the first to the second")).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_pictures_are_enlarged_and_turned_with_the_arrow_keys(open_studio):
+    page = open_studio("#draw?steps=2&images=3")
+    choose_example(page)
+    draw(page)
+    result(page).get_by_role("button", name=ELEPHANT).first.click()
+    dialog = page.get_by_role("dialog", name="Picture")
+    expect(dialog).to_contain_text("1 of 3")
+    page.keyboard.press("ArrowRight")
+    expect(dialog).to_contain_text("2 of 3")
+    record_forms(page)
+    assert int(form_sent_by(page, dialog.get_by_role("button", name="More like this"))["seed"][0]) > 0
+    expect(dialog).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_silence_is_called_silence(open_studio, tmp_path):
+    write_waveform(np.zeros(16_000), tmp_path / "silence.wav", sampling_rate=16_000, title="", about={})
+    page = open_studio("#draw?steps=2")
+    page.get_by_label("Choose a file").first.set_input_files(tmp_path / "silence.wav")
+    expect(page.locator(".recording-name")).to_contain_text("silence.wav")
+    draw(page)
+    expect(result(page)).to_contain_text("There is nothing to hear")
+
+
+@pytest.mark.slow
+def test_without_a_recording_the_button_says_what_to_do(studio):
+    draw(studio)
+    expect(studio.get_by_role("alert").filter(has_text="Record something first")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_the_history_draws_again_with_the_same_files(open_studio, recordings_by_name):
+    page = open_studio("#draw?steps=2&seed=5")
+    choose_example(page)
+    page.get_by_text("Mix with other recordings").click()
+    page.locator(".mixing input[type=file]").set_input_files(recordings_by_name["tomato.ru.ogg"])
+    draw(page)
+    expect(result(page).get_by_role("img", name=re.compile(r"^A drawing of"))).to_be_visible()
+    page.reload()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.locator("#history").get_by_role("option").first.click()
+    record_forms(page)
+    parts = form_sent_by(page, page.get_by_role("button", name="Once more"))
+    assert (parts["mix"], parts["seed"], parts["steps"], len(parts["file"])) == (["1,1"], ["5"], ["2"], 2)
+
+
+@pytest.fixture
+def recordings_by_name():
+    from photism.hub import bundled_model
+
+    return {path.name: path for path in (bundled_model() / "examples").glob("*.ogg")}
+
+
+@pytest.fixture
+def inked_url(models, parts):
+    """Return the address of a server whose model has a LoRA."""
+    from photism.prompts.settings import PipelineSettings
+    from photism.server.app import create_app, open_services
+    from photism.server.engine.entries import ModelEntry
+    from photism.server.engine.registry import ModelRegistry
+    from photism.server.operations.shutdown import Shutdown
+    from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
+
+    lora = ((str(parts / "lora-sd"), 0.7),)
+    entry = ModelEntry("inked", "drawing", PipelineSettings(model=str(models / "sd"), device="cpu", lora=lora))
+    registry = ModelRegistry((entry,), LimitSettings())
+    options = {"address": AddressSettings(), "access": AccessSettings(), "limits": LimitSettings()}
+    with open_services(registry, **options, shutdown=Shutdown()) as services, served(create_app(services)) as url:
+        yield f"{url}/"
+    registry.close(10)
+
+
+@pytest.mark.slow
+def test_loras_of_the_chosen_model_have_sliders(open_studio, inked_url):
+    page = open_studio("#draw?steps=2&model=inked", url=inked_url)
+    record_forms(page)
+    choose_example(page)
+    expect(page.get_by_label("Model")).to_have_value("inked")
+    page.get_by_text("Styles (LoRA)").click()
+    slider = page.get_by_role("slider", name="lora-sd")
+    expect(slider).to_have_value("0.7")
+    slider.fill("0.2")
+    assert sent_form(page)["lora"] == ["lora-sd:0.2"]
+    expect(result(page).get_by_role("img", name=re.compile("^A drawing of"))).to_be_visible()
+    page.get_by_label("Model").select_option("tiny")
+    expect(page.get_by_text("Styles (LoRA)")).to_be_hidden()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_inaccessible(open_studio, width, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_studio("#draw?steps=2", width=width, color_scheme=scheme)
+    choose_example(page)
+    draw(page)
+    result(page).get_by_role("button", name="Start from this").click()
+    page.get_by_text("Mix with other recordings").click()
+    page.get_by_text("All settings").first.click()
+    page.get_by_text("Other guesses").click()
+    found = axe.run(page).response["violations"]
+    assert [
+        (each["id"], [node["html"] for node in each["nodes"]])
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
