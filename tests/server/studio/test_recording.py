@@ -69,8 +69,8 @@ def wav(samples, rate=RATE):
     return file.getvalue()
 
 
-def encoded(container_format, codec, *, seconds=2.0, rate=RATE, video=None, size=64):
-    """Return a file that holds `tones`, perhaps with pictures of noise."""
+def encoded(container_format, codec, *, seconds=2.0, rate=RATE, video=None, size=64, samples=None):
+    """Return a file that holds `tones` or samples (2, T), perhaps with pictures of noise."""
     file = io.BytesIO()
     with av.open(file, "w", format=container_format) as container:
         sound = container.add_stream(codec, rate=rate, layout="stereo")
@@ -82,7 +82,8 @@ def encoded(container_format, codec, *, seconds=2.0, rate=RATE, video=None, size
                 noise = np.random.default_rng(seed).integers(0, 256, (size, size, 3), np.uint8)
                 container.mux(pictures.encode(av.VideoFrame.from_ndarray(noise, "rgb24")))
             container.mux(pictures.encode())
-        interleaved = np.ascontiguousarray(tones(seconds, rate).T).reshape(1, -1)
+        given = tones(seconds, rate) if samples is None else samples
+        interleaved = np.ascontiguousarray(given.T).reshape(1, -1)
         frame = av.AudioFrame.from_ndarray(interleaved, "s16", "stereo")
         frame.sample_rate = rate
         container.mux(sound.encode(frame))
@@ -316,6 +317,52 @@ def test_a_file_without_sound_is_explained_and_the_recording_stays(open_studio, 
     choose_file(studio, "bad.mp4", data)
     expect(studio.get_by_role("alert").filter(has_text=f"bad.mp4 {words}")).to_be_visible()
     assert file_from_page(studio)[0] == "tones.wav"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["browser.wav", "server.aiff"])
+def test_the_waveform_shows_where_the_sound_is(studio, name):
+    samples = tones()
+    samples[:, : samples.shape[1] // 2] //= 100
+    samples[0] //= 100  # the loudest channel counts in the page, and the server mixes them
+    data = wav(samples) if name == "browser.wav" else encoded("aiff", "pcm_s16be", samples=samples)
+    choose_file(studio, name, data)
+    expect(shown_name(studio)).to_have_text(name)
+    script = """
+      const {peaks, buffer} = (await load("recording.js")).recording.current;
+      return [Array.from(peaks.low), Array.from(peaks.high), buffer !== null];
+    """
+    low, high, is_decoded_in_page = in_page(studio, script)
+    assert is_decoded_in_page == (name == "browser.wav")
+    loud = 0.5 if is_decoded_in_page else 0.25
+    half = len(low) // 2
+    assert np.abs([low[: half - 4], high[: half - 4]]).max() < loud / 50
+    assert np.max(high[half + 4 :]) == pytest.approx(loud, rel=0.05)
+    assert np.min(low[half + 4 :]) == pytest.approx(-loud, rel=0.05)
+
+
+@pytest.mark.slow
+def test_an_answer_without_its_length_is_shown_too(studio):
+    studio.evaluate("""() => {
+      const request = window.fetch;
+      window.fetch = async (address, options) => {
+        const response = await request(address, options);
+        return address.endsWith("decode") ? new Response(response.body) : response;
+      };
+    }""")
+    choose_file(studio, "a.aiff", encoded("aiff", "pcm_s16be"))
+    expect(shown_time(studio)).to_have_text(re.compile("/ 0:02.0"))
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_explained_and_the_recording_stays(open_studio):
+    studio = open_studio(allowed_errors=("ERR_",))
+    choose_file(studio, "tones.wav", wav(tones(0.5)), "audio/wav")
+    expect(shown_name(studio)).to_have_text("tones.wav")
+    studio.route("**/v1/decode", lambda route: route.abort())
+    choose_file(studio, "a.aiff", encoded("aiff", "pcm_s16be"))
+    expect(studio.get_by_role("alert").filter(has_text="The server does not answer")).to_be_visible()
+    assert file_from_page(studio) == ("tones.wav", wav(tones(0.5)))
 
 
 def limited(page, **limits):

@@ -114,21 +114,37 @@ const decodeInBrowser = async (file) => {
  */
 const decodeOnServer = async (file, signal, onProgress) => {
   const response = await api.post("v1/decode", { file }, { signal });
-  const total = Number(response.headers.get("Content-Length"));
-  const peaks = new Peaks((total - WAV_HEADER_BYTES) / 2);
   /** @type {Uint8Array[]} */
   const parts = [];
-  let received = 0;
   let rest = new Uint8Array(0);
-  const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
-  for (let read = await reader.read(); read.value; read = await reader.read()) {
-    parts.push(read.value);
-    const header = Math.min(read.value.length, Math.max(0, WAV_HEADER_BYTES - received));
-    received += read.value.length;
-    rest = addSamples(peaks, rest, read.value.subarray(header));
-    onProgress(received / total);
+  let received = 0;
+  try {
+    const [stream, total] = await streamOf(response);
+    const peaks = new Peaks((total - WAV_HEADER_BYTES) / 2);
+    const reader = stream.getReader();
+    for (let read = await reader.read(); read.value; read = await reader.read()) {
+      parts.push(read.value);
+      const header = Math.min(read.value.length, Math.max(0, WAV_HEADER_BYTES - received));
+      received += read.value.length;
+      rest = addSamples(peaks, rest, read.value.subarray(header));
+      onProgress(received / total);
+    }
+    return { wav: new Blob(/** @type {BlobPart[]} */ (parts), { type: "audio/wav" }), peaks };
+  } catch (error) {
+    throw new api.Problem({ type: signal.aborted ? "cancelled" : "unreachable", detail: String(error) });
   }
-  return { wav: new Blob(/** @type {BlobPart[]} */ (parts), { type: "audio/wav" }), peaks };
+};
+
+/**
+ * Return the body of an answer and its length, for which it is read first if a proxy has removed the length.
+ * @param {Response} response
+ * @returns {Promise<[ReadableStream<Uint8Array>, number]>}
+ */
+const streamOf = async (response) => {
+  const length = Number(response.headers.get("Content-Length"));
+  if (length && response.body) return [response.body, length];
+  const blob = await response.blob();
+  return [blob.stream(), blob.size];
 };
 
 /**
