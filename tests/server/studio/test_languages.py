@@ -17,6 +17,7 @@ ENDPOINTS = {
     "/v1/sound": {"response_format"},
     "/v1/speakers/timeline": set(),
     "/v1/speakers/verify": {"embedding"},
+    "/v1/live/drawing": {"sampling_rate", "hop", "image_format"},
 }
 """Endpoints whose fields are on the page, each with the fields that are not."""
 NOT_SHOWN = {"file", "model"}
@@ -38,13 +39,19 @@ def placeholders(text):
     return set(re.findall(r"\{(\w+)\}", text))
 
 
+def fields_of(description, path):
+    """Return the schemas of the fields of an endpoint or a WebSocket."""
+    if path in description["x-websockets"]:
+        return description["x-websockets"][path]["settings"]["properties"]
+    return description["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+
+
 def described(client):
     """Return the English names and descriptions of all fields on the page, and what is chosen from."""
-    paths = client.get("/openapi.json").json()["paths"]
+    description = client.get("/openapi.json").json()
     names, choices = set(), set()
     for path, hidden in ENDPOINTS.items():
-        fields = paths[path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
-        for name, schema in fields.items():
+        for name, schema in fields_of(description, path).items():
             if name not in NOT_SHOWN | hidden:
                 names |= {name.replace("_", " ").capitalize(), schema["description"]}
                 choices |= set(schema.get("enum", ()))

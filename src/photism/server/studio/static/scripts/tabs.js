@@ -30,7 +30,7 @@ export const createTabs = ({ views, list, panels, shared }) => {
       each.button.setAttribute("aria-selected", String(isCurrent));
       each.button.tabIndex = isCurrent ? 0 : -1;
     }
-    tab.button.scrollIntoView({ block: "nearest", inline: "nearest" });
+    showWithin(list, tab.button);
     document.title = `${t(`page.tab.${tab.id}`)} · Photism`;
   };
 
@@ -107,6 +107,15 @@ const failure = (error) => {
   const text = error instanceof TypeError ? t("problems.outdated") : explain(error);
   const reload = h("button", { class: "button primary", type: "button", "data-t": "page.reload", onclick: () => location.reload() });
   return h("div", { class: "panel error", role: "alert" }, h("p", {}, text), reload);
+};
+
+/**
+ * Scroll a list so that a tab is in sight, and not the page, as scrollIntoView would.
+ * @param {HTMLElement} list @param {HTMLElement} button
+ */
+const showWithin = (list, button) => {
+  const [outer, inner] = [list.getBoundingClientRect(), button.getBoundingClientRect()];
+  list.scrollLeft += Math.max(0, inner.right - outer.right) - Math.max(0, outer.left - inner.left);
 };
 
 /** @param {string} key @param {number} index @param {number} count */
