@@ -32,6 +32,7 @@ COLLECTION_LIBRARIES = ("pyarrow", "lance", "sklearn")
 LISTENING_VERBS = dict.fromkeys(("label", "speakers", "transcribe", "embed"), LIBRARIES)
 COLLECTION_VERBS = dict.fromkeys(("index", "search"), (*LIBRARIES, MODEL, *COLLECTION_LIBRARIES))
 OTHER_VERBS = {
+    "live": (*LIBRARIES, MODEL, "pygame"),
     "sound": (*LIBRARIES, SOUND_MODEL),
     "serve": (*LIBRARIES, MODEL, *SERVER_LIBRARIES),
     "export": (*LIBRARIES, *EXPORT_LIBRARIES),
@@ -43,6 +44,7 @@ VERBS = CORE_VERBS | LISTENING_VERBS | COLLECTION_VERBS | OTHER_VERBS | TRAINING
 PACKAGES = {
     "lance": "pylance",
     "prometheus_client": "prometheus-client",
+    "pygame": "pygame-ce",
     "python_multipart": "python-multipart",
     "sklearn": "scikit-learn",
 }
@@ -97,8 +99,10 @@ def diagnose(loading: Loading) -> Diagnosis:
         loading: context in which models are loaded.
     """
     disable_telemetry()
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # which it would print when it is imported
     found = [_check_library(name, "pip install photism") for name in LIBRARIES]
     found += [_check_library(name, "pip install 'photism[server]'") for name in SERVER_LIBRARIES]
+    found += [_check_library("pygame", "pip install 'photism[live]'")]
     found += [_check_library(name, "pip install 'photism[train]'") for name in TRAINING_LIBRARIES]
     found += [_check_library(name, "pip install 'photism[export]'") for name in EXPORT_LIBRARIES]
     found += [_check_library(name, "pip install 'photism[collection]'") for name in COLLECTION_LIBRARIES]

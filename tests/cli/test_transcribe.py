@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from photism import InputError, Transcriber, load_waveform
-from photism.cli import live
+from photism.cli import live_transcript
 from photism.cli.app import app, main
 from photism.listening.transcription.decoding_options import StreamingSettings, TranscribeSettings
 from photism.listening.transcription.streaming import StreamUpdate
@@ -248,9 +248,9 @@ def test_partial_words_are_dim_on_a_terminal_and_replaced(monkeypatch, transcrib
         return Word(text, start_s, start_s + 0.5, 1.0, ())
 
     written = []
-    monkeypatch.setattr(live.sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(live._Printer, "write", lambda self, text: written.append(text))
-    printer = live._Printer("words")
+    monkeypatch.setattr(live_transcript.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(live_transcript._Printer, "write", lambda self, text: written.append(text))
+    printer = live_transcript._Printer("words")
     printer.show(StreamUpdate((), (word("HEL", 0.0),)))
     printer.show(StreamUpdate((word("HELLO", 0.0), word("THERE", 0.6)), (word("A", 1.2),)))
     printer.show(StreamUpdate((word("AFTER", 4.0),), ()))
@@ -270,7 +270,7 @@ def test_ctrl_c_closes_the_microphone():
             return StreamUpdate((), ())
 
     blocks = (np.zeros(1, np.float32) for _ in range(2))
-    live.transcribe_live(Stream(), blocks)
+    live_transcript.transcribe_live(Stream(), blocks)
     assert list(blocks) == []
 
 

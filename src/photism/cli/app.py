@@ -20,6 +20,7 @@ from photism.cli.flags import DEBUG, add_verb
 from photism.cli.hear import hear
 from photism.cli.index import index
 from photism.cli.label import label
+from photism.cli.live import live
 from photism.cli.search import search
 from photism.cli.serve import serve
 from photism.cli.sound import sound
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 add_verb(app, draw)
 add_verb(app, film)
+add_verb(app, live)
 add_verb(app, hear)
 add_verb(app, label)
 app.add_typer(speakers, name="speakers")

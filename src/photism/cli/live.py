@@ -1,100 +1,253 @@
-"""Print a live transcript while it is still going on."""
+"""photism live: pictures that follow who speaks or plays."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import sys
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, suppress
-from typing import TYPE_CHECKING, Literal
+import time
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from photism.audio.reading_settings import ReadingSettings
+from photism.cli import options as option
+from photism.cli.live_source import LiveSource
+from photism.cli.live_window import LiveWindow, open_window
+from photism.cli.startup import load_pipeline, startup
+from photism.drawing.live.settings import LiveSettings
+from photism.drawing.video.settings import read_frame_rate
+from photism.errors import InputError
+from photism.files import check_writable
+from photism.output_files import printable
+from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from photism.listening.transcription.streaming import StreamUpdate, TranscriptStream
-    from photism.listening.transcription.transcript import Transcript, Word
+    from photism.drawing.live.live_drawing import LiveDrawing, LivePicture
+    from photism.drawing.live.live_film import LiveFilm
 
-MAX_LINE_LENGTH = 72  # characters
-PAUSE_S = 1.0
-"""Pause between two words that starts a new line."""
-DIM, PLAIN = "\x1b[2m", "\x1b[0m"
-SAVE_CURSOR, RESTORE_AND_CLEAR = "\x1b7", "\x1b8\x1b[J"
+SUFFIX = ".mp4"
+WAIT_S = 0.05
+"""Time between two looks at whether the drawing has ended, without a window."""
 
 
-def transcribe_live(
-    stream: TranscriptStream,
-    blocks: Generator[NDArray[np.float32]],
+def live(
     *,
-    updates: Literal["words", "json", "none"] = "words",
-    write: Callable[[Transcript], None] | None = None,
+    sound: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SOUND",
+            help="File or URL, which is drawn at its own pace; - for standard input. Default: the microphone.",
+        ),
+    ] = None,
+    settings: LiveSettings,
+    full_screen: Annotated[bool, typer.Option("--fullscreen", help="Begin in full screen.")] = False,
+    caption: Annotated[
+        bool,
+        typer.Option("--caption", help="Show the recognised caption; with --no-display, print it when it changes."),
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.mp4", help="Record the pictures with their sound as a film."),
+    ] = None,
+    no_display: Annotated[
+        bool, typer.Option("--no-display", help="Open no window, on a machine without a screen. Needs --record.")
+    ] = False,
+    reading: ReadingSettings,
+    raw: Annotated[
+        float | None,
+        typer.Option(metavar="HZ", help="Sampling rate of raw 16-bit mono samples on standard input."),
+    ] = None,
+    input_device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Microphone by its FFmpeg name. Default: the system's.")
+    ] = None,
+    models: PipelineSettings,
+    controlnet: option.ControlNet = None,
+    force: option.Force = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object at the end.")] = False,
 ) -> None:
-    """Print final words and, on a terminal, the partial ones after them, until the source ends or Ctrl-C.
+    """Draw while somebody speaks or plays.
+
+    The picture of a word appears when the word has been said, and stays until the next one. Loudness moves its zoom,
+    and onsets push it. Keys in the window: f full screen, c caption, r record, space freeze, q or Esc quit. The model's
+    scheduler lcm draws in few steps, where it has one and no other is given.
+
+    Examples:
+        photism live --caption
+        photism live song.mp3 --fullscreen --record song.mp4
+    """
+    source = LiveSource(sound, reading, raw, input_device)
+    models = option.with_controlnet(models, controlnet, settings)
+    if no_display and record is None:
+        raise InputError("--no-display needs --record FILE.mp4, or the pictures would be lost")
+    if no_display and full_screen:
+        raise InputError("--fullscreen and --no-display exclude each other; give one of them")
+    if record is not None:
+        _check_film(record, force=force)
+    settings = settings.decoded()
+    source.check()
+    with nullcontext() if no_display else open_window(full_screen=full_screen) as window:
+        drawing = _load(models, settings)
+        shown = _Performance(drawing, source, window, shows_caption=caption)
+        typer.echo(f"Drawing {source.name}. Press Ctrl-C to stop.", err=True)
+        shown.run(record)
+    typer.echo(option.format_result(shown.summary, as_json=as_json))
+
+
+def _check_film(path: Path, *, force: bool) -> None:
+    if path.suffix.lower() != SUFFIX:
+        raise InputError(f"--record must be a file that ends in {SUFFIX}; got {path}")
+    check_writable(path, "--record", force=force)
+
+
+def _load(models: PipelineSettings, settings: LiveSettings) -> LiveDrawing:
+    """Load the pipeline, which draws in few steps if its model has an LCM-LoRA."""
+    with startup():
+        from photism.drawing.few_step_pipeline import LCM, has_lcm
+        from photism.drawing.live.live_drawing import LiveDrawing
+        from photism.prompts.model_folder import find_model
+
+        find_model(models.model)  # fetches it, so that its files show what it has
+        models = replace(models, scheduler=LCM) if has_lcm(models) else models
+    pipeline, ranker = load_pipeline(models, steps=settings.num_inference_steps)
+    drawing = LiveDrawing(pipeline, settings, ranker)
+    LiveDrawing(pipeline, settings).picture()  # the first call takes longer
+    return drawing
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What a live drawing has done."""
+
+    pictures: int
+    duration_s: float
+    drawn_s: float
+    files: tuple[Path, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the number of pictures, the durations and the films for JSON."""
+        rate = self.pictures / self.drawn_s if self.drawn_s else 0.0
+        return {
+            "files": [str(path) for path in self.files],
+            "pictures": self.pictures,
+            "duration_s": self.duration_s,
+            "pictures_per_s": rate,
+        }
+
+    def __str__(self) -> str:
+        """Return the number of pictures, and a line for each film."""
+        rate = self.as_dict()["pictures_per_s"]
+        about = f"{self.pictures} pictures in {self.duration_s:.1f} s, {rate:.1f} a second"
+        return "\n".join([about, *(printable(str(path)) for path in self.files)])
+
+
+class _Performance:
+    """A live drawing that is shown in a window, and recorded.
 
     Args:
-        stream: a stream without samples yet.
-        blocks: samples in blocks of any length.
-        updates: what is printed meanwhile: words, JSON objects, or nothing.
-        write: writes or prints the whole transcript at the end; None if its words are all that is wanted.
+        drawing: the drawing.
+        source: where its samples come from.
+        window: shows the pictures; None without a screen.
+        shows_caption: whether captions are shown, or printed without a window.
     """
-    delay = f"each word becomes final about {stream.delay_s:g} s after it is spoken"
-    typer.echo(f"Listening; {delay}. Press Ctrl-C to stop.", err=True)
-    printer = _Printer(updates)
-    with suppress(KeyboardInterrupt), closing(blocks):  # closing stops the microphone
-        for block in blocks:
-            printer.show(stream.feed(block))
-    printer.show(stream.finish())
-    printer.end()
-    if write is not None:
-        write(stream.transcript)
 
+    def __init__(
+        self, drawing: LiveDrawing, source: LiveSource, window: LiveWindow | None, *, shows_caption: bool
+    ) -> None:
+        self._drawing, self._source, self._window = drawing, source, window
+        self._shows_caption = shows_caption
+        self._frame_rate: Fraction = read_frame_rate(drawing.settings.fps)
+        self._picture: LivePicture | None = None
+        self._printed: str | None = None
+        self._film: LiveFilm | None = None
+        self._count = 0
+        self._files: list[Path] = []
+        self._started_s = self._stopped_s = 0.0
 
-class _Printer:
-    """Printer of updates: words in lines, or JSON."""
+    @property
+    def summary(self) -> _Summary:
+        """What has been done."""
+        drawn_s = self._stopped_s - self._started_s
+        return _Summary(self._count, self._drawing.duration_s, drawn_s, tuple(self._files))
 
-    def __init__(self, updates: str) -> None:
-        self._as_json, self._is_quiet = updates == "json", updates == "none"
-        self._shows_partial = not self._as_json and not self._is_quiet and sys.stdout.isatty()
-        self._shown = ""  # partial words on the terminal
-        self._line_length = 0
-        self._end_s = 0.0  # of the last word
+    def run(self, record: Path | None) -> None:
+        """Draw until the source ends, or the user stops; the film is written in any case."""
+        from photism.drawing.live.live_runner import LiveRunner
 
-    def show(self, update: StreamUpdate) -> None:
-        """Print an update."""
-        if self._as_json:
-            fields = update.as_dict()
-            if update.final or fields["partial"] != self._shown:
-                self._shown = fields["partial"]
-                self.write(json.dumps(fields, ensure_ascii=False) + "\n")
-        elif not self._is_quiet:
-            self._show_words(update.final, update.partial)
+        runner = LiveRunner(self._drawing, self._source.blocks(), self._show, self._hear)
+        if record is not None:
+            self._start_film(record)
+        self._started_s = time.monotonic()
+        try:
+            with suppress(KeyboardInterrupt):
+                runner.start()
+                while runner.is_running:
+                    if self._window is None:
+                        self._wait()
+                    elif not self._react(self._window, runner):
+                        break
+            runner.stop()
+        finally:
+            self._stopped_s = time.monotonic()
+            self._end_film()
 
-    def end(self) -> None:
-        """End the last line."""
-        if self._line_length:
-            self.write("\n")
+    def _wait(self) -> None:
+        """Wait for the threads, and for Ctrl-C."""
+        time.sleep(WAIT_S)
 
-    def _show_words(self, final: Sequence[Word], partial: Sequence[Word]) -> None:
-        if self._shows_partial and self._shown and (final or partial):
-            self.write(RESTORE_AND_CLEAR)
-            self._shown = ""
-        for word in final:
-            is_too_long = self._line_length + 1 + len(word.text) > MAX_LINE_LENGTH
-            starts_line = is_too_long or word.start_s - self._end_s > PAUSE_S
-            space = "" if not self._line_length else "\n" if starts_line else " "
-            self._line_length = len(word.text) + (self._line_length + 1 if space == " " else 0)
-            self._end_s = word.end_s
-            self.write(space + word.text)
-        if self._shows_partial and partial:
-            # Within the line: scrolling would move the saved position of the cursor.
-            room = shutil.get_terminal_size().columns - self._line_length - 2
-            self._shown = " ".join(word.text for word in partial)[: max(0, room)]
-            self.write(f"{SAVE_CURSOR}{' ' if self._line_length else ''}{DIM}{self._shown}{PLAIN}")
+    def _react(self, window: LiveWindow, runner: Any) -> bool:
+        """Show the newest picture and do what keys ask for; return False to quit."""
+        reactions: dict[str, Callable[[], None]] = {
+            "full screen": window.toggle_full_screen,
+            "caption": self._toggle_caption,
+            "record": self._toggle_film,
+            "freeze": runner.toggle_freeze,
+        }
+        for action in window.actions():
+            if action == "quit":
+                return False
+            reactions[action]()
+        picture = self._picture
+        if picture is not None:
+            text = picture.caption if self._shows_caption else None
+            window.show(picture.image, text, is_recording=self._film is not None)
+        return True
 
-    def write(self, text: str) -> None:
-        """Print text at once, without a line break of its own."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    def _show(self, picture: LivePicture) -> None:
+        """Take a picture from the thread that draws."""
+        self._picture = picture
+        self._count += 1
+        if (film := self._film) is not None:
+            film.add_picture(picture.time_s, picture.image)
+        if self._window is None and self._shows_caption and picture.caption != self._printed:
+            self._printed = picture.caption
+            typer.echo(f"{picture.time_s:.1f} s  {picture.caption}")
+
+    def _hear(self, samples: NDArray[np.float32]) -> None:
+        """Take samples from the thread that reads."""
+        if (film := self._film) is not None:
+            film.add_samples(samples)
+
+    def _toggle_caption(self) -> None:
+        self._shows_caption = not self._shows_caption
+
+    def _toggle_film(self) -> None:
+        if self._film is None:
+            self._start_film(Path(time.strftime(f"photism-%Y%m%d-%H%M%S{SUFFIX}")))
+        else:
+            self._end_film()
+
+    def _start_film(self, target: Path) -> None:
+        from photism.drawing.live.live_film import LiveFilm
+
+        self._film = LiveFilm(target, self._frame_rate, start_s=self._drawing.duration_s)
+
+    def _end_film(self) -> None:
+        film, self._film = self._film, None
+        if film is not None and film.close(self._source.file):
+            self._files.append(film.target)

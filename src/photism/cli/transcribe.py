@@ -13,7 +13,7 @@ import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
-from photism.cli.live import transcribe_live
+from photism.cli.live_transcript import transcribe_live
 from photism.cli.output_settings import TEXT, TranscriptOutput
 from photism.cli.outputs import OutputChoice, OutputPlan, row_without_id
 from photism.cli.process import process

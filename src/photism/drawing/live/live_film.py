@@ -1,0 +1,126 @@
+"""Record a live drawing as a film with its sound."""
+
+from __future__ import annotations
+
+import wave
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photism.audio.sampling import SAMPLING_RATE
+from photism.audio.sources import SoundFile
+from photism.drawing.video.encoding import encode_segment, mux
+from photism.drawing.video.soundtrack import write_soundtrack
+from photism.files import atomic_files
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+VIDEO_NAME, SAMPLES_NAME, SOUND_NAME = "video.mp4", "samples.wav", "sound.mp4"
+LARGEST_SAMPLE = 2**15 - 1
+
+
+class LiveFilm:
+    """MP4 file of pictures and sound, written next to its target and renamed when it is closed.
+
+    Pictures and samples may come from two threads. A picture is seen until the next one.
+
+    Args:
+        target: file that ends in .mp4; an existing one is replaced.
+        frame_rate: frames per second; a picture is at a multiple of a frame.
+        start_s: time of the first frame in the recording, in seconds.
+
+    Attributes:
+        frame_count: number of frames so far.
+    """
+
+    def __init__(self, target: Path, frame_rate: Fraction, *, start_s: float = 0.0) -> None:
+        self.target, self.frame_count = target, 0
+        self._frame_rate, self._start_s = frame_rate, start_s
+        self._lock = Lock()
+        self._last: Image | None = None
+        self._images: SimpleQueue[Image | None] = SimpleQueue()
+        with ExitStack() as stack:
+            self._folder = stack.enter_context(atomic_files(target.parent, name=target.name))
+            self._samples = stack.enter_context(wave.open(str(self._folder / SAMPLES_NAME), "wb"))
+            self._samples.setparams((1, 2, SAMPLING_RATE, 0, "NONE", ""))
+            self._sample_count = 0
+            threads = stack.enter_context(ThreadPoolExecutor(1))
+            stack.callback(self._images.put, None)  # ends the encoder, also after an error
+            images = iter(self._images.get, None)
+            self._encoded = threads.submit(encode_segment, images, self._folder / VIDEO_NAME, frame_rate=frame_rate)
+            self._stack = stack.pop_all()
+
+    def add_picture(self, time_s: float, image: Image) -> None:
+        """Append a picture.
+
+        Args:
+            time_s: its time in the recording, in seconds, at least that of the picture before.
+            image: RGB image, of the size of all others.
+        """
+        with self._lock:
+            # The first picture is there from the start.
+            self._repeat(round((time_s - self._start_s) * self._frame_rate) if self._last is not None else 0)
+            self._last = image
+
+    def add_samples(self, samples: NDArray[np.float32]) -> None:
+        """Append samples (T,) at 16 kHz."""
+        scaled = (LARGEST_SAMPLE * samples.clip(-1, 1)).round().astype("<i2")
+        with self._lock:
+            self._samples.writeframes(scaled.tobytes())
+            self._sample_count += len(samples)
+
+    @property
+    def duration_s(self) -> float:
+        """Duration of the samples so far, in seconds."""
+        return self._sample_count / SAMPLING_RATE
+
+    def close(self, sound: SoundFile | None = None) -> bool:
+        """Write the film, unless there is no picture; return whether there is a film.
+
+        Args:
+            sound: recording that the samples are those of, whose own sound becomes the soundtrack.
+        """
+        with self._lock, self._stack:
+            self._samples.close()
+            if self._last is None:
+                self._images.put(None)
+                self._empty()
+                return False
+            self._repeat(max(1, round(self.duration_s * self._frame_rate)))
+            self._images.put(None)
+            self._encoded.result()
+            self._mux(sound)
+            return True
+
+    def _repeat(self, frame: int) -> None:
+        """Let the last picture be seen until a frame."""
+        for _ in range(self.frame_count, frame if self._last is not None else 0):
+            self._images.put(self._last)
+        self.frame_count = max(self.frame_count, frame)
+
+    def _mux(self, sound: SoundFile | None) -> None:
+        video, soundtrack = (self._folder / name for name in (VIDEO_NAME, SOUND_NAME))
+        if sound is None:
+            sound, span_s = SoundFile(self._folder / SAMPLES_NAME), None
+        else:
+            span_s = self._start_s, self._start_s + self.duration_s
+        has_sound = self._sample_count > 0
+        if has_sound:
+            write_soundtrack(sound, soundtrack, "aac", span_s=span_s)
+        film = self._folder / self.target.name
+        mux([video], soundtrack if has_sound else None, film, frame_rate=self._frame_rate, metadata={})
+        self._empty(kept=film)
+
+    def _empty(self, kept: Path | None = None) -> None:
+        """Delete the files that the film was made of."""
+        for path in self._folder.iterdir():
+            if path != kept:
+                path.unlink()

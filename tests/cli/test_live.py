@@ -1,0 +1,183 @@
+"""photism live: films, keys, sources, and errors before a model is loaded."""
+
+import json
+import sys
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from photism.audio import live_input
+from photism.cli import live
+from photism.cli.app import app
+from photism.cli.live_window import LiveWindow, fitted
+from photism.prompts.settings import PipelineSettings
+from tests.drawing.video.recordings import RATE, tone, write_wav
+from tests.support.command_lines import with_defaults
+
+SMALL = {"--steps": 1, "--fps": 10}
+
+
+@pytest.fixture
+def run(models, monkeypatch, tmp_path):
+    """Return a function that runs the command in an empty folder, with a screen that nobody sees."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, **options):
+        command_line = with_defaults("live", {"--model": models / "sd", **SMALL}, arguments)
+        return CliRunner().invoke(app, command_line, **options)
+
+    return run
+
+
+@pytest.fixture
+def unloaded(monkeypatch):
+    """Let a test fail that loads a model."""
+    monkeypatch.setattr(live, "load_pipeline", lambda *_, **__: pytest.fail("loaded"))
+
+
+@pytest.fixture
+def sound(tmp_path):
+    return write_wav(tmp_path / "tone.wav", tone(0.5))
+
+
+def streams(path):
+    """Return the number of frames and the duration of the sound of a film."""
+    with av.open(str(path)) as container:
+        frames = [frame.to_image() for frame in container.decode(video=0)]
+    with av.open(str(path)) as container:
+        samples = sum(frame.samples for frame in container.decode(audio=0))
+        return frames, samples / container.streams.audio[0].rate
+
+
+def test_a_file_is_shown_and_recorded(run, sound, tmp_path):
+    result = run(sound, "--record", "tone.mp4", "--caption", "--json")
+    assert result.exit_code == 0, result.output
+    about = json.loads(result.stdout)
+    assert about["files"] == ["tone.mp4"]
+    assert about["duration_s"] == 0.5
+    assert 1 <= about["pictures"] <= 6
+    frames, duration_s = streams(tmp_path / "tone.mp4")
+    assert len(frames) == 5
+    assert frames[0].size == (16, 16)
+    assert duration_s == pytest.approx(0.5, abs=1024 / RATE)  # whole packets of AAC
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tone.mp4", "tone.wav"]
+
+
+def test_a_pipe_is_recorded_without_a_screen(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "no-such-driver")
+    samples = (tone(0.3) * 32767).astype("<i2").tobytes()
+    result = run("-", "--raw", "16000", "--no-display", "--record", "pipe.mp4", input=samples)
+    assert result.exit_code == 0, result.output
+    frames, duration_s = streams(tmp_path / "pipe.mp4")
+    assert len(frames) == 3
+    assert duration_s == pytest.approx(0.3, abs=2 * 1024 / RATE)
+
+
+def test_the_microphone_is_recorded_until_ctrl_c(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(live_input, "MICROPHONES", {sys.platform: ("lavfi", "sine=frequency=440:sample_rate=48000")})
+
+    def interrupted(self):
+        if self._count == 0 and self._picture is None:
+            return live.time.sleep(0.02)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(live._Performance, "_wait", interrupted)
+    result = run("--no-display", "--record", "sine.mp4")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("Drawing the microphone. Press Ctrl-C to stop.\n")
+    frames, _ = streams(tmp_path / "sine.mp4")
+    assert frames
+
+
+def test_an_unplugged_microphone_keeps_the_film(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        live_input, "MICROPHONES", {sys.platform: ("lavfi", "sine=frequency=440:sample_rate=16000:duration=0.2")}
+    )
+    result = run("--no-display", "--record", "sine.mp4")
+    assert result.exit_code == 0, result.output
+    assert len(streams(tmp_path / "sine.mp4")[0]) == 2
+
+
+def test_keys(run, sound, tmp_path, monkeypatch):
+    pygame = pytest.importorskip("pygame", reason="the window needs pygame-ce")
+    keys = iter([pygame.K_c, pygame.K_r, pygame.K_f, pygame.K_SPACE, pygame.K_SPACE, pygame.K_r, pygame.K_q])
+    actions = LiveWindow.actions
+
+    def pressed(self):
+        yield from actions(self)
+        for key in list(keys) if press.is_ready else ():
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key))
+
+    class press:
+        is_ready = False
+
+    shown = LiveWindow.show
+
+    def show(self, image, caption=None, *, is_recording=False):
+        shown(self, image, caption, is_recording=is_recording)
+        press.is_ready = image is not None
+
+    monkeypatch.setattr(LiveWindow, "actions", pressed)
+    monkeypatch.setattr(LiveWindow, "show", show)
+    result = run(write_wav(tmp_path / "long.wav", tone(30)))
+    assert result.exit_code == 0, result.output
+    assert json.loads(run(sound, "--json").stdout)["files"] == []
+    assert "pictures in" in result.stdout
+
+
+def test_small_pictures_are_enlarged_by_whole_numbers():
+    image = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+    enlarged = fitted(image, (11, 30))
+    assert enlarged.size == (8, 8)
+    np.testing.assert_array_equal(np.asarray(enlarged)[::2, ::2], np.asarray(image))
+    assert fitted(Image.new("RGB", (64, 32)), (48, 48)).size == (48, 24)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--no-display"], "--no-display needs --record FILE.mp4, or the pictures would be lost"),
+        (["--no-display", "--fullscreen", "--record", "a.mp4"], "--fullscreen and --no-display exclude each other"),
+        (["--record", "a.mov"], "--record must be a file that ends in .mp4; got a.mov"),
+        (["--record", "no/a.mp4"], "--record: the folder no does not exist; create it"),
+        (["a.wav", "--raw", "16000"], "--raw is for standard input: give - as SOUND, or omit --raw"),
+        (["a.wav", "--input-device", "hw:1"], "--input-device is for the microphone: omit SOUND, or omit"),
+        (["--strict"], "--strict is for files"),
+        (["missing.wav"], "missing.wav"),
+        (["--window", "0.1"], "--window must be at least 0.5"),
+        (["--fps", "0"], "--fps must be above 0"),
+    ],
+)
+def test_mistakes_are_found_before_a_model_is_loaded(run, unloaded, arguments, message):
+    result = run(*arguments)
+    assert message in str(result.exception)
+
+
+def test_a_missing_screen_is_found_before_a_model_is_loaded(run, unloaded, sound, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "no-such-driver")
+    message = str(run(sound).exception)
+    assert message.startswith("there is no screen for the window")
+    assert message.endswith("omit it with --no-display, and record a film with --record FILE.mp4")
+
+
+def test_a_missing_library_is_found_before_a_model_is_loaded(run, unloaded, sound, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    assert str(run(sound).exception).startswith("the window needs pygame-ce: pip install 'photism[live]'")
+
+
+def test_a_model_with_an_lcm_lora_draws_in_few_steps(monkeypatch):
+    loaded = []
+
+    def load(settings, *, steps):
+        loaded.append(settings.scheduler)
+        raise InterruptedError
+
+    monkeypatch.setattr(live, "load_pipeline", load)
+    for models in (PipelineSettings(), PipelineSettings(scheduler="ddim")):
+        with pytest.raises(InterruptedError):
+            live._load(models, live.LiveSettings())
+    assert loaded == ["lcm", "ddim"]
