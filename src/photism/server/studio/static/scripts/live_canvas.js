@@ -14,7 +14,7 @@ const LONGEST_FADE_MS = 250;
 export const createLiveCanvas = () => {
   const element = h("canvas", { class: "live-drawing", role: "img", width: SHORTEST_SIDE, height: SHORTEST_SIDE });
   const canvas = /** @type {HTMLCanvasElement} */ (element);
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { alpha: false }));
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const before = document.createElement("canvas");
   /** @type {ImageBitmap | null} */
   let picture = null;

@@ -19,11 +19,12 @@ const PASSING = ["unreachable", "busy", "shutting-down", "too-many-live-connecti
  * @param {{settings: Record<string, any>, rate: number,
  *   onPicture: (header: import("./live_link.js").Header, image: Blob, behindS: number) => void,
  *   onState: (state: {name: "loading" | "live" | "silent" | "waiting", problem?: import("./api.js").Problem}) => void,
- *   onProblem: (problem: import("./api.js").Problem, isOver: boolean) => void}} options
+ *   onProblem: (problem: import("./api.js").Problem, isOver: boolean) => void, onFinished: () => void}} options
  *   rate: sampling rate in Hz; behindS: seconds between the newest sample and the sound that a picture shows; onProblem:
- *   called with a problem that does not pass, and whether the drawing is over
+ *   called with a problem that does not pass, and whether the drawing is over; onFinished: called some time after
+ *   `finish`, when the last picture has come
  */
-export const startLiveConnection = ({ settings, rate, onPicture, onState, onProblem }) => {
+export const startLiveConnection = ({ settings, rate, onPicture, onState, onProblem, onFinished }) => {
   /** @type {Int16Array[]} */
   let recent = [];
   /** @type {import("./live_link.js").Link | null} */
@@ -34,6 +35,7 @@ export const startLiveConnection = ({ settings, rate, onPicture, onState, onProb
   let attempts = 0;
   let timer = 0;
   let isOver = false;
+  let isFinishing = false;
 
   const open = () => {
     next?.close();
@@ -69,6 +71,10 @@ export const startLiveConnection = ({ settings, rate, onPicture, onState, onProb
     if (isOver) return;
     if (link === next) next = null;
     if (link === current) current = null;
+    if (isFinishing) {
+      stop();
+      return onFinished();
+    }
     if (!PASSING.includes(problem.type)) {
       if (current === null) stop();
       return onProblem(problem, isOver);
@@ -87,6 +93,14 @@ export const startLiveConnection = ({ settings, rate, onPicture, onState, onProb
     current = next = null;
   };
 
+  const finish = () => {
+    isFinishing = true;
+    const last = current ?? next;
+    if (last) return last.finish();
+    stop();
+    onFinished();
+  };
+
   const send = (/** @type {Int16Array} */ samples) => {
     recent.push(samples);
     const most = Math.ceil((RECENT_S * rate) / samples.length);
@@ -96,7 +110,7 @@ export const startLiveConnection = ({ settings, rate, onPicture, onState, onProb
   };
 
   const change = (/** @type {Record<string, any>} */ changed) => {
-    if (isOver) return;
+    if (isOver || isFinishing) return;
     wanted = changed;
     clearTimeout(timer);
     open();
@@ -104,5 +118,5 @@ export const startLiveConnection = ({ settings, rate, onPicture, onState, onProb
 
   onState({ name: "loading" });
   open();
-  return { send, change, stop };
+  return { send, change, finish, stop };
 };

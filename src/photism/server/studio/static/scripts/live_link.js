@@ -11,7 +11,8 @@ const MOST_WAITING_S = 1;
 /**
  * @typedef {{end_s: number, start_s: number | null, width: number, height: number, caption: string | null,
  *   known: boolean | null, heard: {caption: string, score: number}[], is_silent: boolean, skipped: number}} Header
- * @typedef {{send: (samples: Int16Array) => void, close: () => void, sentS: number}} Link
+ * @typedef {{send: (samples: Int16Array) => void, finish: () => void, close: () => void, sentS: number}} Link finish: let
+ *   the server draw the last word and close the connection
  */
 
 /**
@@ -52,6 +53,10 @@ export const openLink = ({ settings, rate, onOpen, onReady, onPicture, onSilence
       if (socket.readyState !== WebSocket.OPEN || isWaiting) return;
       socket.send(/** @type {Int16Array<ArrayBuffer>} */ (samples));
       sent += samples.length;
+    },
+    finish: () => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "end" }));
+      else socket.close();
     },
     close: () => {
       socket.onmessage = socket.onclose = socket.onopen = null;

@@ -42,7 +42,10 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
       const connection = startLiveConnection({
         settings: given,
         rate: sound.rate,
-        onState: status.show,
+        onState: (state) => {
+          status.show(state);
+          if (state.name === "live") sound.begin();
+        },
         onPicture: (header, image, behindS) => {
           stage.show(header, image);
           sound.setDelay(status.count(behindS));
@@ -52,8 +55,10 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
           if (isOver) stop();
           parts.showProblem(problem);
         },
+        // What is played is behind, and is heard to its end.
+        onFinished: () => setTimeout(() => running === own && stop(), 1000 * sound.delayS()),
       });
-      running = { sound, connection };
+      const own = (running = { sound, connection });
       document.addEventListener("visibilitychange", watchVisibility);
       keepAwake();
     } catch (problem) {
@@ -87,13 +92,10 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
     status.show({ name: "off" });
   };
 
-  /** The recording is over, the last picture of which is still to come; or the microphone is gone. */
   const end = (/** @type {boolean} */ isMicrophone) => {
-    if (isMicrophone) {
-      stop();
-      return parts.showProblem(new Problem({ type: "microphone-unplugged" }));
-    }
-    setTimeout(stop, 1000 * (status.behindS + 0.5));
+    if (!isMicrophone) return running?.connection.finish();
+    stop();
+    parts.showProblem(new Problem({ type: "microphone-unplugged" }));
   };
 
   const watchVisibility = () => {

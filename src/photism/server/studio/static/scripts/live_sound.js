@@ -8,13 +8,15 @@ import { openMicrophone } from "./microphone.js";
 const MOST_DELAY_S = 3;
 /** Change of the delay, in seconds, below which the sound is left as it is: a changing delay bends its pitch. */
 const DELAY_TOLERANCE_S = 0.1;
+/** Delay before it is known how far pictures are behind. */
+const FIRST_DELAY_S = 0.4;
 const FULL_SCALE = 32768;
 
 /**
- * @typedef {{rate: number, label: string, elapsedS: () => number, setDelay: (seconds: number) => void,
+ * @typedef {{rate: number, label: string, begin: () => void, delayS: () => number, setDelay: (seconds: number) => void,
  *   stream: () => MediaStream, stop: () => void}} LiveSound
- *   rate: sampling rate in Hz; elapsedS: seconds of the recording that were played; setDelay: delays what is played and
- *   filmed behind the samples, so that it meets the pictures; stream: the delayed sound, for a film
+ *   rate: sampling rate in Hz; begin: begins to play the recording; delayS, setDelay: time by which what is played and
+ *   filmed is behind the samples, so that it meets the pictures; stream: the delayed sound, for a film
  */
 
 /**
@@ -35,19 +37,22 @@ export const openSound = async ({ recording, isMicrophone, onSamples, onEnd }) =
     await context.audioWorklet.addModule(new URL("./pcm_worklet.js", import.meta.url));
     const samples = new AudioWorkletNode(context, "pcm", { channelCount: 1, channelCountMode: "explicit" });
     samples.port.onmessage = ({ data }) => data && onSamples(...asInt16(data));
-    const delay = new DelayNode(context, { maxDelayTime: MOST_DELAY_S });
+    const delay = new DelayNode(context, { delayTime: FIRST_DELAY_S, maxDelayTime: MOST_DELAY_S });
     const film = new MediaStreamAudioDestinationNode(context);
     source.node.connect(samples).connect(context.destination); // the worklet puts out silence
     source.node.connect(delay).connect(film);
     if (!isMicrophone) delay.connect(context.destination);
     await context.resume();
-    source.start();
-    const begun = context.currentTime;
-    let delayS = 0;
+    let delayS = FIRST_DELAY_S;
+    let isBegun = false;
     return {
       rate: context.sampleRate,
       label: source.label,
-      elapsedS: () => Math.max(0, context.currentTime - begun - delayS),
+      begin: () => {
+        if (!isBegun) source.start();
+        isBegun = true;
+      },
+      delayS: () => delayS,
       setDelay: (seconds) => {
         const wanted = Math.min(MOST_DELAY_S, Math.max(0, seconds));
         if (Math.abs(wanted - delayS) < DELAY_TOLERANCE_S) return;

@@ -2,7 +2,6 @@
 /** What the page says of a live drawing: whether it runs, how far pictures are behind the sound, and how many come. */
 
 import { formatNumber, t } from "./i18n.js";
-import { explain } from "./problems.js";
 
 const EVERY_MS = 1000;
 const ONE_DIGIT = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
@@ -16,14 +15,15 @@ export const createStatus = (element) => {
   let behind = [];
   let meanS = 0;
   let since = 0;
+  let state = "off";
 
-  /** @param {{name: string, problem?: unknown}} state */
+  /** @param {{name: string, problem?: import("./api.js").Problem}} state */
   const show = ({ name, problem }) => {
+    state = name;
     behind = [];
     since = performance.now();
     if (name === "off") element.textContent = "";
-    else if (name === "waiting") element.textContent = `${explain(problem)} ${t("live.trying-again")}`;
-    else element.textContent = t(`live.state.${name}`);
+    else element.textContent = t(`live.state.${problem?.type === "too-many-live-connections" ? "full" : name}`);
   };
 
   /**
@@ -31,6 +31,7 @@ export const createStatus = (element) => {
    * @param {number} seconds how far it is
    */
   const count = (seconds) => {
+    if (state === "silent") show({ name: "live" });
     behind.push(seconds);
     const elapsedMs = performance.now() - since;
     if (elapsedMs < EVERY_MS) return meanS || seconds;
@@ -44,13 +45,7 @@ export const createStatus = (element) => {
     return meanS;
   };
 
-  return {
-    show,
-    count,
-    get behindS() {
-      return meanS;
-    },
-  };
+  return { show, count };
 };
 
 /** @param {number} rate pictures a second, of which a slow machine draws less than one */

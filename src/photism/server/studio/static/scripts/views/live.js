@@ -10,7 +10,7 @@ import { reveal, showError } from "../run.js";
 import { t } from "../i18n.js";
 
 const PATH = "/v1/live/drawing";
-const COMMON = ["window", "fps", "noise", "zoom", "seed"];
+const COMMON = ["window", "noise", "zoom", "seed"];
 /** Fields that the page sets itself. */
 const HIDDEN = ["model", "sampling_rate", "image_format", "hop"];
 const SETTLE_MS = 500;
@@ -27,8 +27,10 @@ export const view = {
     const stage = createLiveStage({ onFilm: () => session.toggleFilm() });
     const settings = () => ({ ...controls.values(), ...(model.value ? { model: model.value } : {}) });
     const session = createLiveSession({ recording, history, stage, settings, parts });
-    const element = h("div", { class: "columns live" }, parts.element, h("div", { class: "stack" }, stage.element, parts.film));
+    const shown = h("div", { class: "stack live-shown" }, stage.element, parts.film);
+    const element = h("div", { class: "columns live-columns" }, parts.start, shown, parts.settings);
     parts.foot.append(linkButton("live", () => controls.values()));
+    parts.showLevel(0);
 
     let timer = 0;
     const settle = () => {
@@ -94,11 +96,12 @@ const createParts = (controls, model) => {
   const meter = h("div", { class: "meter live-meter", "aria-hidden": "true" }, level);
   const status = h("p", { class: "run-status muted" });
   const error = h("div", { class: "error", role: "alert", hidden: true });
-  const all = h("details", { class: "more" }, h("summary", { "data-t": "live.settings" }), model, controls.element);
+  const fields = h("div", { class: "stack" }, model, controls.element);
+  const all = h("details", { class: "more" }, h("summary", { "data-t": "live.settings" }), fields);
   const foot = h("div", { class: "row" });
-  const element = h("div", { class: "stack" }, sources, button, meter, status, error, all, foot);
   return {
-    element,
+    start: h("div", { class: "stack" }, sources, button, meter, status, error),
+    settings: h("div", { class: "stack live-settings" }, all, foot),
     button,
     status,
     foot,

@@ -1,0 +1,248 @@
+"""The tab Live: pictures follow a microphone or the shared recording, in any window, and whatever breaks."""
+
+import json
+import re
+import wave
+
+import av
+import numpy as np
+import pytest
+import soxr
+
+from photism.audio.sampling import SAMPLING_RATE
+from photism.audio.waveform import load_waveform
+from photism.hub import bundled_model
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
+expect = sync_api.expect
+
+MICROPHONE_RATE = 48_000
+FAKE_MICROPHONE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+LIVE_URL = re.compile("/v1/live/drawing$")
+OTHER_PIXELS = """
+  (first) => {
+    const canvas = document.querySelector("canvas.live-drawing");
+    return first === null ? canvas.toDataURL() : canvas.toDataURL() !== first;
+  }
+"""
+
+
+@pytest.fixture(scope="module")
+def speaking(launch, tmp_path_factory):
+    """Return a browser whose microphone says elephant again and again."""
+    word = load_waveform(bundled_model() / "examples/elephant.en.ogg").samples
+    samples = np.concatenate([word, np.zeros(SAMPLING_RATE, np.float32)])
+    path = tmp_path_factory.mktemp("microphone") / "elephant.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(MICROPHONE_RATE)
+        file.writeframes((soxr.resample(samples, SAMPLING_RATE, MICROPHONE_RATE) * 2**15).astype("<i2").tobytes())
+    return launch(*FAKE_MICROPHONE, f"--use-file-for-fake-audio-capture={path}")
+
+
+@pytest.fixture
+def live(open_studio, speaking):
+    """Return the tab, in a browser with that microphone."""
+    return open_studio("#live", launched=speaking)
+
+
+def button(page, name):
+    return page.get_by_role("tabpanel").get_by_role("button", name=name, exact=True)
+
+
+def status(page):
+    return page.locator("#panel-live .run-status")
+
+
+def picture(page, caption):
+    return page.get_by_role("img", name=f"Live picture: {caption}")
+
+
+def start(page):
+    button(page, "Start").click()
+    expect(picture(page, "An elephant.")).to_be_visible()
+
+
+def wait_for_other_pixels(page):
+    first = page.evaluate(OTHER_PIXELS, None)
+    page.wait_for_function(OTHER_PIXELS, arg=first)
+
+
+def test_the_recording_is_drawn_at_its_own_pace(studio):
+    studio.get_by_role("button", name="elephant English").click()
+    studio.get_by_role("tab", name="Live").click()
+    studio.get_by_label("The recording above, at its own pace").check()
+    start(studio)
+    expect(button(studio, "Start")).to_be_visible()  # it has ended by itself
+    expect(picture(studio, "An elephant.")).to_be_visible()
+    expect(studio.get_by_role("alert")).to_have_count(0)
+
+
+def test_without_a_recording_the_page_says_what_to_do(studio):
+    studio.get_by_role("tab", name="Live").click()
+    studio.get_by_label("The recording above, at its own pace").check()
+    button(studio, "Start").click()
+    expect(studio.get_by_role("alert")).to_contain_text("Record something first")
+    expect(button(studio, "Start")).to_be_enabled()
+
+
+@pytest.mark.slow
+def test_the_microphone_is_drawn_until_stop(live):
+    start(live)
+    wait_for_other_pixels(live)
+    expect(status(live)).to_contain_text(re.compile(r"\d s behind, \S+ pictures? a second"))
+    expect(live.get_by_text("An elephant.")).to_be_hidden()
+    live.keyboard.press("c")
+    expect(live.get_by_text("An elephant.")).to_be_visible()
+    button(live, "Caption").click()
+    expect(live.get_by_text("An elephant.")).to_be_hidden()
+    button(live, "Stop").click()
+    expect(button(live, "Start")).to_be_focused()
+    expect(status(live)).to_have_text("")
+    live.get_by_role("tab", name="Hear").click()  # keys are those of the tab
+    live.keyboard.press("f")
+    assert live.evaluate("document.fullscreenElement") is None
+
+
+@pytest.mark.slow
+def test_a_film_has_pictures_and_sound_and_is_kept(live):
+    start(live)
+    button(live, "Record a film").click()
+    expect(button(live, "End the film (2 s)")).to_be_visible()
+    live.keyboard.press("r")
+    with live.expect_download() as download:
+        button(live, "Download").click()
+    assert re.fullmatch(r"Live - An elephant - seed 0\.(webm|mp4)", download.value.suggested_filename)
+    with av.open(download.value.path()) as film:
+        assert film.duration / av.time_base == pytest.approx(2.5, abs=1.5)
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+        assert frames[0].shape == (512, 512, 3)
+        assert any(np.abs(frame.astype(int) - frames[0]).max() > 30 for frame in frames[1:])
+    with av.open(download.value.path()) as film:
+        samples = np.concatenate([frame.to_ndarray().ravel() for frame in film.decode(audio=0)])
+        assert np.abs(samples).max() > 0.05
+    expect(button(live, "Stop")).to_be_visible()  # it goes on
+    expect(live.locator("#history").get_by_text("An elephant")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_stop_ends_the_film(live):
+    start(live)
+    button(live, "Record a film").click()
+    expect(button(live, "End the film (1 s)")).to_be_visible()
+    button(live, "Stop").click()
+    expect(live.get_by_label("Film of a live drawing: An elephant.")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_full_screen_by_key_and_button(live):
+    live.keyboard.press("f")
+    live.wait_for_function("document.fullscreenElement?.classList.contains('live-stage')")
+    button(live, "Leave full screen").click()
+    live.wait_for_function("document.fullscreenElement === null")
+    expect(button(live, "Full screen")).to_be_visible()
+    live.get_by_text("Settings", exact=True).click()
+    live.get_by_label("Seed").press("f")  # a key in a field is none of the tab
+    assert live.evaluate("document.fullscreenElement") is None
+
+
+@pytest.mark.slow
+def test_settings_change_while_it_runs_and_wrong_ones_do_not_end_it(open_studio, speaking):
+    sent = []
+    live = open_studio("#live", launched=speaking)
+    live.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    start(live)
+    live.get_by_text("Settings", exact=True).click()
+    live.get_by_label("Zoom").fill("0.5")
+    live.get_by_label("Zoom").blur()
+    wait_until(live, lambda: [each.get("zoom") for each in given(sent)] == [None, 0.5])
+    wait_for_other_pixels(live)
+    live.get_by_text("All settings", exact=True).click()
+    live.get_by_label("Text place").fill("nowhere")
+    live.get_by_label("Text place").blur()
+    expect(live.get_by_role("alert")).to_be_visible()
+    wait_for_other_pixels(live)
+    expect(button(live, "Stop")).to_be_visible()
+
+
+def given(sent):
+    """Return the settings among the messages that were sent."""
+    return [json.loads(data) for data in sent if isinstance(data, str)]
+
+
+def wait_until(page, condition):
+    for _ in range(200):
+        if condition():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("it did not happen in time")
+
+
+@pytest.mark.slow
+def test_a_connection_that_breaks_is_opened_again(open_studio, speaking):
+    live = open_studio("#live", launched=speaking)
+    sockets = []
+
+    def route(socket):
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    live.route_web_socket(LIVE_URL, route)
+    start(live)
+    sockets[-1].close(code=1012)
+    expect(status(live)).to_contain_text("Trying again")
+    expect(picture(live, "An elephant.")).to_be_visible()  # the picture stays
+    expect(status(live)).to_contain_text("a second")
+    wait_for_other_pixels(live)
+    assert len(sockets) == 2
+
+
+@pytest.mark.slow
+def test_too_many_live_connections_are_said_and_tried_again(open_studio, speaking):
+    live = open_studio("#live", launched=speaking)
+    sockets = []
+
+    def refuse_once(socket):
+        sockets.append(socket)
+        if len(sockets) > 1:
+            socket.connect_to_server()
+            return
+        problem = {"type": "/problems/too-many-live-connections", "title": "Full.", "status": 503, "detail": "Full."}
+        socket.send(json.dumps({"type": "error", "problem": problem}))
+        socket.close(code=4503)
+
+    live.route_web_socket(LIVE_URL, refuse_once)
+    button(live, "Start").click()
+    expect(status(live)).to_contain_text("Too many visitors draw live at once. Trying again")
+    expect(picture(live, "An elephant.")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_hidden_tab_closes_the_microphone_after_a_while(open_studio, speaking):
+    live = open_studio("#live", launched=speaking)
+    start(live)
+    live.evaluate("""() => {
+      const wait = setTimeout;
+      globalThis.setTimeout = (action, milliseconds) => wait(action, milliseconds / 60);
+      Object.defineProperty(document, "hidden", {get: () => true});
+      document.dispatchEvent(new Event("visibilitychange"));
+    }""")
+    expect(live.get_by_role("alert")).to_contain_text("out of sight for a minute")
+    expect(button(live, "Start")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_visitor_who_does_not_allow_the_microphone_reads_how_to(launch, open_studio):
+    live = open_studio("#live", launched=launch("--deny-permission-prompts"))
+    button(live, "Start").click()
+    expect(live.get_by_role("alert")).to_contain_text(re.compile("microphone", re.IGNORECASE))
+    expect(button(live, "Start")).to_be_enabled()
+
+
+@pytest.mark.slow
+def test_on_a_phone_the_picture_is_in_sight_when_it_comes(open_studio, speaking):
+    live = open_studio("#live", launched=speaking, width=390, height=844, has_touch=True)
+    start(live)
+    expect(picture(live, "An elephant.")).to_be_in_viewport(ratio=0.7)
+    assert live.evaluate("document.documentElement.scrollWidth") <= 390
