@@ -1,9 +1,11 @@
 """Fixtures of the server's tests: a registry of the bundled models and of tiny random ones of the other kinds."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,6 +73,7 @@ def make_client() -> Iterator[Callable[..., object]]:
             access: AccessSettings | None = None,
             shutdown: Shutdown | None = None,
             peer: str = "127.0.0.1",
+            collection: object = None,
             **limits: float,
         ) -> TestClient:
             services = opened.enter_context(
@@ -80,8 +83,59 @@ def make_client() -> Iterator[Callable[..., object]]:
                     access=access or AccessSettings(),
                     limits=LimitSettings(**limits),
                     shutdown=shutdown or Shutdown(),
+                    collection=collection,
                 )
             )
             return TestClient(create_app(services), base_url="http://127.0.0.1:7860", client=(peer, 50000))
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of recordings, one of them in a folder of its own, and one that browsers do not play."""
+    import numpy as np
+
+    from photism.audio.writing import write_waveform
+    from photism.hub import bundled_model
+
+    folder = tmp_path_factory.mktemp("collection") / "sounds"
+    (folder / "animals").mkdir(parents=True)
+    for path in sorted((bundled_model() / "examples").glob("*.ogg"))[:3]:
+        shutil.copy2(path, folder / path.name)
+    shutil.copy2(bundled_model() / "examples" / "elephant.en.ogg", folder / "animals" / "elephant.en.ogg")
+    (folder / "elephant.en.ogg").unlink(missing_ok=True)
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(44_100) / 44_100)
+    stereo = np.stack([tone, np.zeros_like(tone)])
+    write_waveform(stereo, folder / "tone.wav", sampling_rate=44_100, title="", about={}, sample_type="float64")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def collection_job() -> Callable[..., object]:
+    """Return a function that creates an index at a place, with the bundled model, which is loaded once."""
+    from dataclasses import replace
+
+    from photism.collection.index import Index
+    from photism.collection.index_job import IndexJob
+    from photism.collection.index_worker import IndexWorker
+    from photism.collection.settings import IndexSettings
+
+    loaded: list[Any] = []
+
+    def create(place: Path, **settings: float) -> Index:
+        if not loaded:
+            loaded.append(IndexJob().load().embedder)
+        rows = IndexSettings(**settings)
+        return Index.for_job(place, replace(IndexJob(), rows=rows), IndexWorker(rows, loaded[0]))
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def collection(sounds: Path, collection_job: Callable[..., Any]) -> Path:
+    """Return an index of `sounds`."""
+    pytest.importorskip("lance")
+    place = sounds.parent / "sounds.lance"
+    collection_job(place).add([str(sounds)])
+    return place

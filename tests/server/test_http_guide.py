@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from photism.hub import bundled_model
+from photism.server.collection import Collection
 from photism.server.endpoints.live_transcription import BODY
 from photism.server.engine.model_list import read_entries
 from photism.server.settings import LimitSettings, ModelsSettings
@@ -29,8 +30,8 @@ DOCUMENTED = re.compile(r"(?:http|ws)://127\.0\.0\.1:7860(/v1/[\w/]*)")
 
 
 @pytest.fixture(scope="module")
-def app(make_client, server_registry):
-    return make_client(server_registry).app
+def app(make_client, server_registry, collection):
+    return make_client(server_registry, collection=Collection(str(collection), server_registry)).app
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,9 @@ def is_problem(answer):
 def test_commands_run_in_order_and_print_what_is_shown(host, folder):
     film = None
     for command, shown in COMMANDS:
-        if "/ID" in command:
+        if "/recordings/ID" in command:
+            command = command.replace("/ID", f"/{json.loads((folder / 'found.json').read_text())['hits'][0]['id']}")
+        elif "/ID" in command:
             command = command.replace("/ID", f"/{film}")
         done = subprocess.run(
             ["bash", "-c", command.replace(ADDRESS, host)],
@@ -89,6 +92,7 @@ def test_commands_run_in_order_and_print_what_is_shown(host, folder):
         assert not is_problem(path.read_text(errors="replace")), path
     for name, start in (("elephant.png", b"\x89PNG"), ("banana.png", b"\x89PNG"), ("spoken.wav", b"RIFF")):
         assert (folder / name).read_bytes().startswith(start)
+    assert (folder / "found.ogg").read_bytes() == (folder / "elephant.en.ogg").read_bytes()
     assert (folder / "elephant.mp4").read_bytes()[4:8] == b"ftyp"
     assert "event: result" in (folder / "events.txt").read_text()
 

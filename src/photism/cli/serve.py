@@ -5,10 +5,11 @@ from pathlib import Path
 
 import typer
 
+from photism.cli.startup import startup
 from photism.device import let_threads_sleep
 from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
-from photism.server.settings import AccessSettings, AddressSettings, LimitSettings, ModelsSettings
+from photism.server.settings import AccessSettings, AddressSettings, CollectionSettings, LimitSettings, ModelsSettings
 
 
 def serve(
@@ -17,10 +18,12 @@ def serve(
     limits: LimitSettings,
     drawing_model: PipelineSettings,
     further_models: ModelsSettings,
+    searched: CollectionSettings,
 ) -> None:
     """Serve the studio, a page to record, recognise and draw sounds, and an HTTP interface to all models.
 
-    Models are loaded when they are first needed, and leave memory when they are not used.
+    Models are loaded when they are first needed, and leave memory when they are not used. With --collection, visitors
+    search a table of photism index.
 
     Examples:
         photism serve
@@ -32,6 +35,7 @@ def serve(
     _check_installed()
     from photism.server.access.certificates import certificate_of, own_addresses
     from photism.server.app import create_app, open_services
+    from photism.server.collection import Collection
     from photism.server.engine.checkpoint_kinds import check_location
     from photism.server.engine.entries import ModelEntry
     from photism.server.engine.model_list import read_entries
@@ -49,6 +53,12 @@ def serve(
         if each is not None:
             check_location(str(each))
 
+    collection = None
+    if searched.collection is not None:
+        with startup():
+            collection = Collection(searched.collection, registry)
+            collection.load_model()
+
     def report() -> None:
         """Print where the server is."""
         typer.echo(f"Photism is on {address.url} until Ctrl-C")
@@ -62,7 +72,9 @@ def serve(
     with (
         log_to_stderr(),
         Shutdown() as shutdown,
-        open_services(registry, address=address, access=access, limits=limits, shutdown=shutdown) as services,
+        open_services(
+            registry, address=address, access=access, limits=limits, shutdown=shutdown, collection=collection
+        ) as services,
     ):
         app = create_app(services, certificate_names=certificate.names if certificate else ())
         run(server_config(app, certificate, proxies=access.proxy), services, sockets, on_start=report)

@@ -18,6 +18,7 @@ from photism.errors import InputError
 
 if TYPE_CHECKING:
     from photism.collection.index import Index
+    from photism.listening.audio_embedder import AudioEmbedder
 
 Sound: TypeAlias = "str | Path | bytes | SoundFile"
 
@@ -32,6 +33,7 @@ def search_index(
     not_: str | Sequence[str] = (),
     not_sound: Sound | Sequence[Sound] = (),
     model: str | None = None,
+    embedder: AudioEmbedder | None = None,
 ) -> list[Hit]:
     """Return the recordings that are the most similar to a query, the most similar first.
 
@@ -44,6 +46,7 @@ def search_index(
         not_: texts of what is not wanted.
         not_sound: recordings of what is not wanted.
         model: folder or hub id of the index's model, if it is not where it was.
+        embedder: that model, if it is loaded already.
 
     Raises:
         InputError: nothing is searched for, the vectors cannot be compared with texts, the condition or a recording
@@ -61,7 +64,7 @@ def search_index(
         check_query(index.dataset, vector)
     needs_model = bool(texts or not_texts or sounds or not_sounds)
     query = query_vector(
-        index.load_embedder(model) if needs_model else None,
+        (embedder or index.load_embedder(model)) if needs_model else None,
         texts=texts,
         sounds=sounds,
         vectors=[] if vector is None else [vector],

@@ -26,7 +26,7 @@ class SearchSettings:
         "\"location LIKE '%.ogg'\".",
         metavar="SQL",
     )
-    top_k: int = setting(10, "Number of results.", minimum=1, maximum=MAX_HITS)
+    top_k: int = setting(10, "Number of results.", minimum=1, maximum=MAX_HITS, field_maximum=1000)
     all_windows: bool = setting(
         False, "List all windows of a recording. Without it, a recording is listed once, with its best window."
     )

@@ -41,6 +41,16 @@ def sound_at(location: str, *, folder: str | Path = "", reading: ReadingSettings
     return SoundFile(source, location, reading or ReadingSettings())
 
 
+def entry_at(location: str) -> Entry | None:
+    """Return the entry of a recording as it is now; None if there is none in its shard, table or data set.
+
+    Args:
+        location: as in `sound_at`. A missing file is a problem of the entry.
+    """
+    source = sound_at(location).source
+    return source.entry() if isinstance(source, _Inside) else place_entry(str(source), "")
+
+
 @dataclass(frozen=True)
 class _Inside:
     """A recording in a shard, a table or a data set, which is looked up when it is opened."""
@@ -54,12 +64,13 @@ class _Inside:
         Raises:
             InputError: there is none at this location.
         """
-        entry = self._entry()
+        entry = self.entry()
         if entry is None or entry.problem:
             raise InputError(entry.problem if entry else f"{self.location}: no such recording")
         return open_source(entry.absolute_location if entry.source is None else entry.source, self.location)
 
-    def _entry(self) -> Entry | None:
+    def entry(self) -> Entry | None:
+        """Return the entry of the recording; None if there is none at this location."""
         inside = INSIDE.fullmatch(self.location)
         if inside is None:
             places = (os.path.join(self.folder, self.location), self.location)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -31,6 +32,7 @@ from photism.server.endpoints import (
     live_drawing,
     live_transcription,
     models,
+    search,
     sound,
     speakers,
     speech,
@@ -52,6 +54,9 @@ from photism.server.settings import AccessSettings, AddressSettings, LimitSettin
 from photism.server.storage import Storage
 from photism.server.studio import pages
 
+if TYPE_CHECKING:
+    from photism.server.collection import Collection
+
 
 @contextmanager
 def open_services(
@@ -61,6 +66,7 @@ def open_services(
     access: AccessSettings,
     limits: LimitSettings,
     shutdown: Shutdown,
+    collection: Collection | None = None,
 ) -> Generator[Services]:
     """Create what a server needs besides its models, and remove its private folder at the end of the block.
 
@@ -70,6 +76,7 @@ def open_services(
         access: who may use it.
         limits: of requests and of what is kept.
         shutdown: ends the server.
+        collection: the recordings that can be searched, if there are any.
     """
     with Storage(keep_s=60 * limits.keep) as storage:
         shutdown.before_exit(storage.close)
@@ -95,6 +102,7 @@ def open_services(
                 films=FilmJobs(registry, storage, limits),
                 metrics=Metrics(registry, lambda: live.count),
                 shutdown=shutdown,
+                collection=collection,
             )
         finally:
             reader.close()
@@ -129,6 +137,7 @@ def create_app(services: Services, *, certificate_names: Iterable[str] = ()) -> 
         hear,
         label,
         embed,
+        search,
         speakers,
         format,
         live_transcription,

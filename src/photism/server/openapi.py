@@ -27,6 +27,7 @@ TAGS = {
     "listening": "Captions, classes and vectors of recordings.",
     "audio": "Transcripts and speech, with the fields and answers of OpenAI's interface, and sound from text.",
     "speakers": "Who speaks when, and whether two recordings have the same speaker.",
+    "collection": "The recordings of the server that can be searched.",
     "models": "The models that requests may name.",
     "operations": "State of the server.",
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
+    from photism.server.collection import Collection
     from photism.server.engine.registry import ModelRegistry
     from photism.server.fields.reader import RequestReader
     from photism.server.film_jobs import FilmJobs
@@ -33,6 +34,7 @@ class Services:
         films: films that are drawn in the background.
         metrics: counts of requests.
         shutdown: knows whether the server is stopping.
+        collection: the recordings that can be searched; None if there are none.
     """
 
     address: AddressSettings
@@ -45,6 +47,7 @@ class Services:
     films: FilmJobs
     metrics: Metrics
     shutdown: Shutdown
+    collection: Collection | None
 
 
 def services_of(connection: HTTPConnection) -> Services:

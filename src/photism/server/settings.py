@@ -298,6 +298,18 @@ class LimitSettings:
 
 
 @settings
+class CollectionSettings:
+    """The collection that visitors may search."""
+
+    collection: str | None = setting(
+        None,
+        "Index of photism index whose recordings visitors may search and listen to. Rows that are added while the "
+        "server runs are found as well.",
+        metavar="TABLE",
+    )
+
+
+@settings
 class ModelsSettings:
     """Further models, which requests name in `model`."""
 

@@ -94,7 +94,7 @@ def page_context(request: Request) -> dict[str, Any]:
             "keep_minutes": limits.keep,
         },
         "examples": [_described(path) for path in _examples().values()],
-        "collection": False,
+        "collection": services.collection is not None,
     }
 
 
