@@ -44,17 +44,23 @@ def browser(launch: Callable[..., object]) -> object:
 
 
 @pytest.fixture(scope="session")
-def studio_url(server_registry: object) -> Iterator[str]:
-    """Return the address of a server with the bundled models and the tiny random ones of `server_entries`."""
-    from photism.server.app import create_app, open_services
+def studio_services(server_registry: object) -> Iterator[object]:
+    """Return the services of a server with the bundled models and the tiny random ones of `server_entries`."""
+    from photism.server.app import open_services
     from photism.server.operations.shutdown import Shutdown
     from photism.server.settings import AccessSettings, AddressSettings, LimitSettings
 
     options = {"address": AddressSettings(), "access": AccessSettings(), "limits": LimitSettings()}
-    with (
-        open_services(server_registry, **options, shutdown=Shutdown()) as services,
-        served(create_app(services)) as url,
-    ):
+    with open_services(server_registry, **options, shutdown=Shutdown()) as services:
+        yield services
+
+
+@pytest.fixture(scope="session")
+def studio_url(studio_services: object) -> Iterator[str]:
+    """Return the address of the server of `studio_services`."""
+    from photism.server.app import create_app
+
+    with served(create_app(studio_services)) as url:
         yield f"{url}/"
 
 
@@ -68,7 +74,7 @@ def open_studio(browser: object, studio_url: str) -> Iterator[Callable[..., obje
     """
     contexts, complaints = [], []
     allowed: list[str] = []
-    own = urlsplit(studio_url).netloc
+    own = {urlsplit(studio_url).netloc}
 
     def open_page(
         path: str = "",
@@ -82,6 +88,7 @@ def open_studio(browser: object, studio_url: str) -> Iterator[Callable[..., obje
         **options: object,
     ) -> object:
         allowed.extend(allowed_errors)
+        own.add(urlsplit(url).netloc)
         context = launched.new_context(locale=language, viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
@@ -95,7 +102,7 @@ def open_studio(browser: object, studio_url: str) -> Iterator[Callable[..., obje
 
     def is_foreign(url: str) -> bool:
         parts = urlsplit(url)
-        return parts.scheme not in ("blob", "data") and parts.netloc != own
+        return parts.scheme not in ("blob", "data") and parts.netloc not in own
 
     yield open_page
     for context in contexts:

@@ -25,7 +25,7 @@ const start = async () => {
   byId("recording").append(recording.panel);
   byId("history").append(history.panel);
   const views = VIEWS.filter((view) => !view.isCollection || context.collection);
-  const tabs = createTabs({ views, list: byId("tabs"), panels: byId("views"), shared: { recording, history } });
+  const tabs = createTabs({ views, list: byId("tabs"), panels: byId("views"), shared: { recording, history, openView: (/** @type {string} */ id) => openView(id) } });
   const openView = (/** @type {string} */ id, /** @type {Record<string, any>} */ settings = {}) => {
     window.history.pushState(null, "", `#${id}`); // which, unlike setting the hash, opens nothing a second time
     return tabs.open(id, settings);

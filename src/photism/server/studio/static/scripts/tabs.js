@@ -8,7 +8,7 @@ import { explain } from "./problems.js";
 
 /**
  * Create the tabs of views below two elements.
- * @param {{views: typeof import("./views.js").VIEWS, list: any, panels: any, shared: {recording: any, history: any}}} given
+ * @param {{views: typeof import("./views.js").VIEWS, list: any, panels: any, shared: {recording: any, history: any, openView: (id: string) => Promise<any>}}} given
  */
 export const createTabs = ({ views, list, panels, shared }) => {
   const tabs = views.map((view) => createTab(view, shared));
@@ -63,7 +63,7 @@ export const createTabs = ({ views, list, panels, shared }) => {
   return { open };
 };
 
-/** @param {typeof import("./views.js").VIEWS[number]} view @param {{recording: any, history: any}} shared */
+/** @param {typeof import("./views.js").VIEWS[number]} view @param {{recording: any, history: any, openView: (id: string) => Promise<any>}} shared */
 const createTab = (view, shared) => {
   const { id, kinds, longest, load } = view;
   const attributes = { class: "tab", type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}` };

@@ -1,4 +1,155 @@
 // @ts-check
-import { h } from "../dom.js";
+/** Film: a film of the recording, its preview, or a storyboard, drawn on the server while the page does other things. */
 
-export const view = { id: "film", label: "page.tab.film", create: async () => ({ element: h("div", {}) }) };
+import * as api from "../api.js";
+import { createControls, modelChoice } from "../controls.js";
+import { h } from "../dom.js";
+import { createFilePicker } from "../file_picker.js";
+import { createFilmList } from "../film_list.js";
+import { t } from "../i18n.js";
+import { createRun } from "../run.js";
+import { linkButton } from "../share_link.js";
+
+const PATH = "/v1/film";
+const KINDS = ["film", "preview", "storyboard"];
+const COMMON = ["seed", "fps", "sync", "text"];
+/** Fields that the parts of this view set. */
+const OWN = ["file", "model", "preview", "storyboard", "mix"];
+/** Fields that need an IP-Adapter or a ControlNet, which `images` of a model names. */
+const GUIDES = { style: ["style"], control_image: ["control_image", "control_scale"] };
+
+export const view = {
+  id: "film",
+  label: "page.tab.film",
+  create: async (/** @type {{recording: any, history: any}} */ { recording, history }) => {
+    const [settings, { limits }] = await Promise.all([createSettings(), api.context()]);
+    const films = createFilmList({
+      keepMinutes: limits.keep_minutes,
+      onDone: (film, blob) => addToHistory(history, film, blob),
+      onAgain: (film) => again(film.settings),
+    });
+    const work = async (/** @type {{signal: AbortSignal}} */ { signal }) => {
+      const file = await recording.require();
+      const given = settings.values();
+      const response = await api.post(PATH, fieldsOf(file, given), { signal });
+      films.add({ state: await response.json(), recording: file, settings: given });
+    };
+    const run = createRun({ label: "film.button", work, recordingName: () => recording.current?.name });
+    const again = async (/** @type {Record<string, any>} */ given) => {
+      settings.open(given);
+      await run.start();
+    };
+    history.register("film", {
+      open: (/** @type {any} */ entry) => settings.open(entry.settings),
+      again: (/** @type {any} */ entry) => again(entry.settings),
+      vary: (/** @type {any} */ entry) => again({ ...entry.settings, seed: Math.floor(Math.random() * 100_000) }),
+    });
+    const { max_films: count, keep_minutes: minutes } = limits;
+    const limit = h("p", { class: "muted" }, t("film.limit", { count, minutes }));
+    const start = h("div", { class: "split-start stack" }, settings.kind, run.element, limit);
+    return { element: h("div", { class: "split" }, start, films.element, settings.element), open: settings.open };
+  },
+};
+
+/** Create all settings of a film. */
+const createSettings = async () => {
+  const models = (await api.models()).filter((/** @type {any} */ { kinds }) => kinds.includes("drawing"));
+  const images = models.flatMap((/** @type {any} */ each) => each.images ?? []);
+  const loras = models.flatMap((/** @type {any} */ each) => each.loras ?? []);
+  const unused = Object.entries(GUIDES).flatMap(([image, fields]) => (images.includes(image) ? [] : fields));
+  if (!loras.length) unused.push("lora");
+  const controls = await createControls({ path: PATH, common: ["stills", ...COMMON], hidden: [...OWN, ...unused] });
+  const model = await modelChoice("drawing");
+  const kind = createKindChoice();
+  const mixing = createMixing();
+  const stills = controls.element.querySelector("[data-field=stills]");
+  const showStills = () => (stills.hidden = kind.value !== "storyboard");
+  kind.addEventListener("change", showStills);
+  showStills();
+  const values = () => {
+    const { stills: count, ...others } = controls.values();
+    return {
+      ...others,
+      ...(kind.value === "film" ? {} : { [kind.value]: true }),
+      ...(kind.value === "storyboard" && count !== undefined ? { stills: count } : {}),
+      ...(model.value ? { model: model.value } : {}),
+      ...mixing.values(),
+    };
+  };
+  /** Set values as `values` returns them; all others get their defaults. */
+  const open = (/** @type {Record<string, any>} */ given) => {
+    controls.reset();
+    controls.set(given);
+    model.value = given.model;
+    kind.value = KINDS.find((each) => given[each]) ?? "film";
+    mixing.set(given);
+    showStills();
+  };
+  const [inSight, folded] = controls.element.children;
+  const link = h("div", { class: "row" }, linkButton("film", values));
+  return { kind, values, open, element: h("div", { class: "split-settings stack" }, model, inSight, mixing.element, folded, link) };
+};
+
+/** Create the choice of what is drawn. Its element has `value`, one of `KINDS`, and dispatches "change". */
+const createKindChoice = () => {
+  const inputs = KINDS.map((value) => h("input", { type: "radio", name: "film-kind", value, "aria-describedby": "film-kind-about" }));
+  const labels = inputs.map((input) => h("label", { class: "film-kind" }, input, h("span", { "data-t": `film.kind.${input.value}` })));
+  const about = h("p", { class: "field-description", id: "film-kind-about" });
+  const legend = h("legend", { class: "hidden", "data-t": "film.kind" });
+  const element = h("fieldset", { class: "film-kinds" }, legend, h("div", { class: "film-kind-row" }, ...labels), about);
+  const chosen = () => inputs.find(({ checked }) => checked)?.value;
+  const show = () => (about.textContent = t(`film.kind.${chosen()}.about`));
+  Object.defineProperty(element, "value", {
+    get: chosen,
+    set: (value) => {
+      for (const input of inputs) input.checked = input.value === value;
+      show();
+    },
+  });
+  element.value = KINDS[0];
+  element.addEventListener("change", show);
+  return element;
+};
+
+/** Create the choice of other recordings that are blended in, and of their weights. */
+const createMixing = () => {
+  const picker = createFilePicker("others", true);
+  const weights = h("input", { type: "text", autocomplete: "off", placeholder: "1, 1", dir: "ltr" });
+  const fields = h(
+    "div",
+    { class: "fields" },
+    h("p", { class: "field-description", "data-t": "film.mix.about" }),
+    h("div", { class: "field" }, h("span", { class: "field-label", "data-t": "film.mix.others" }), picker.input),
+    h("label", { class: "field" }, h("span", { class: "field-label", "data-t": "film.mix.weights" }), weights),
+  );
+  picker.input.setAttribute("aria-label", t("film.mix.others"));
+  const element = h("details", { class: "more" }, h("summary", { "data-t": "film.mix" }), fields);
+  return {
+    element,
+    values: () => {
+      const others = picker.read() ?? [];
+      if (!others.length) return {};
+      const mix = weights.value.replaceAll(/\s/g, "") || [1, ...others.map(() => 1)].join(",");
+      return { others, mix };
+    },
+    set: (/** @type {Record<string, any>} */ { others, mix }) => {
+      picker.write(others);
+      weights.value = mix ?? "";
+      element.open = Boolean(others?.length);
+    },
+  };
+};
+
+/** @param {File} file @param {Record<string, any>} settings */
+const fieldsOf = (file, { others = [], ...settings }) => ({ ...settings, file: [file, ...others] });
+
+/**
+ * @param {any} history
+ * @param {import("../film_list.js").FilmRecord} film
+ * @param {Blob} blob
+ */
+const addToHistory = (history, { filename, kind, name, settings, recording }, blob) => {
+  const result = { blob, kind: kind === "storyboard" ? "image" : "video", name: filename, alt: t("film.alt", { name }) };
+  const seed = Number(settings.seed ?? 0);
+  history.add({ verb: "film", recording: recording ?? null, name, seed, settings, results: [result] });
+};
