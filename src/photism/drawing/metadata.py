@@ -45,6 +45,8 @@ def describe_settings(given: DrawSettings, used: DrawSettings) -> dict[str, Any]
     place = given.text_place if isinstance(given.text_place, str) else ":".join(map(str, given.text_place))
     return {
         "steps": used.num_inference_steps,
+        "height": given.height,
+        "width": given.width,
         "guidance_scale": used.guidance_scale,
         "negative": negative_name(given.negative or used.negative),
         "text": given.text,

@@ -47,11 +47,11 @@ def notice(page):
 
 
 def test_a_picture_of_photism_restores_its_settings(studio):
-    content = png(seed=41, steps=5, text="im Schnee ❄", heard="An elephant.", image="cat.png", model="tiny", lora="ink")
+    content = png(seed=41, steps=5, text="im Schnee ❄", heard="An elephant.", image="cat.png", model="tiny")
     studio.goto(f"{studio.url.split('#')[0]}#hear")
     drop(studio, "elephant.png", "image/png", content)
     expect(studio.get_by_role("tab", name="Draw")).to_have_attribute("aria-selected", "true")
-    expect(notice(studio)).to_contain_text("The settings of elephant.png are back in the Draw tab.")
+    expect(notice(studio)).to_contain_text("The settings of elephant.png are back in the tab Draw.")
     expect(notice(studio)).to_contain_text("neither are the files that it was drawn with: cat.png")
     assert studio.evaluate("globalThis.cue")
     expect(studio.locator(".drop-cue")).to_be_hidden()
@@ -63,6 +63,15 @@ def test_settings_that_cannot_be_used_are_named(studio):
     expect(notice(studio)).to_contain_text(
         "These settings cannot be used here and are left out: Seed (-1), Model (gone)"
     )
+
+
+@pytest.mark.slow
+def test_the_storyboard_of_a_film_restores_the_settings_of_the_film(studio):
+    board = png(fps="25/2", window_s=2.5, num_inference_steps=3, sound_strength=1.5, low="{'zoom': 2.0}", seed=4)
+    drop(studio, "board.png", "image/png", board)
+    expect(notice(studio)).to_contain_text("The settings of board.png are back in the tab Film.")
+    found = studio.evaluate(READ, list(board))[1]["settings"]
+    assert found == {"fps": "25/2", "window": "2.5", "steps": "3", "strength": "1.5", "seed": "4"}
 
 
 @pytest.mark.slow
@@ -127,5 +136,5 @@ def test_every_name_in_the_metadata_is_known(studio):
     restored = set(found["settings"]) | {"sound_strength"}
     assert set(settings) - restored == {"image", "mask", "style", "control_image"}
     assert {"strength"} <= set(found["settings"])
-    models = {"lora", "embedding", "ip_adapter", "ip_adapter_scale", "scheduler", "dtype", "controlnet", "diffusion"}
-    assert set(describe_models(PipelineSettings())) == models | {"model"}
+    models = {"embedding", "ip_adapter", "ip_adapter_scale", "scheduler", "dtype", "controlnet", "diffusion"}
+    assert set(describe_models(PipelineSettings())) == models | {"model", "lora"}

@@ -32,7 +32,7 @@ def test_a_link_holds_settings_but_no_files_and_is_read_back(studio):
 def test_what_a_link_has_that_cannot_be_used_is_named(open_studio):
     page = open_studio("#draw?steps=0&seed=3&image=x.png&colour=red&model=other&guidance_scale=&images=1.5&strict=yes")
     notice = page.get_by_role("status").filter(has_text="cannot be used here")
-    for part in ("Steps (0)", "Image (x.png)", "colour", "Model (other)", "Guidance scale ()", "1.5", "Strict (yes)"):
+    for part in ("(0)", "(x.png)", "colour", "(other)", "()", "(1.5)", "(yes)"):
         expect(notice).to_contain_text(part)
     assert run(page, "return links.openedLink();")["settings"] == {"seed": 3}
 

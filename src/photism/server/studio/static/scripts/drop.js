@@ -54,10 +54,11 @@ export const openFile = async (file) => {
   const { name } = file;
   const restored = await readSettings(file).catch(() => null);
   if (restored) {
-    const { settings, ignored } = await checkSettings("draw", restored.settings);
-    await openView("draw", settings);
+    const { settings, ignored } = await checkSettings(restored.verb, restored.settings);
+    await openView(restored.verb, settings);
     const files = restored.files.join(", ");
-    const sentences = [t(files ? "drop.restored.files" : "drop.restored", { name, files })];
+    const tab = t(`page.tab.${restored.verb}`);
+    const sentences = [t(files ? "drop.restored.files" : "drop.restored", { name, tab, files })];
     if (ignored.length) sentences.push(t("history.ignored", { names: ignored.join(", ") }));
     return showNotice(sentences.join(" "));
   }

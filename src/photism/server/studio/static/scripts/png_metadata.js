@@ -4,38 +4,54 @@
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Longest text that is read, before and after decompression; settings are far shorter. */
 const MAX_BYTES = 2 ** 20;
-/** Fields of /v1/draw by the names that they have in a PNG, if these differ. */
-const FIELDS = /** @type {Record<string, string>} */ ({ sound_strength: "strength" });
+/** Names of fields by the names that they have in a PNG, if these differ. */
+const FIELDS = /** @type {Record<string, string>} */ ({
+  num_inference_steps: "steps",
+  sound_strength: "strength",
+  fade_s: "fade",
+  window_s: "window",
+  hop_s: "hop",
+  attack_s: "attack",
+  release_s: "release",
+  pulse_s: "pulse",
+});
 /** Fields of which a PNG holds only the name of a file. */
 const FILES = ["image", "mask", "style", "control_image"];
-/** Fields of /v1/draw that a PNG may hold. */
-const NAMES =
-  "seed model steps guidance_scale negative long_text text text_place strength background image_strength seam control_scale".split(" ");
+const SHARED = "seed model steps guidance_scale negative long_text text text_place strength background image_strength lora";
+/** Fields that a PNG may hold: a drawing, and the storyboard of a film. */
+const NAMES = {
+  draw: `${SHARED} height width seam control_scale`.split(" "),
+  film: `${SHARED} fps sync fade window hop noise zoom attack release pulse`.split(" "),
+};
 
 /**
  * Return the settings that a PNG of Photism was drawn with; null for any other file.
  *
- * `settings` are texts by the names of fields; `heard` is the caption that was recognised, `sound` the name of the
- * recording, and `files` are the names of the files that were used and that the PNG does not contain.
+ * `verb` is the tab that they are of. `settings` are texts by the names of fields; `heard` is the caption that was
+ * recognised, `sound` the name of the recording, and `files` are the names of the files that were used and that the PNG
+ * does not contain.
  * @param {Blob} file
- * @returns {Promise<{settings: Record<string, any>, heard: string | null, known: string | null, sound: string | null,
+ * @returns {Promise<{verb: "draw" | "film", settings: Record<string, any>, heard: string | null, sound: string | null,
  *   files: string[]} | null>}
  */
 export const readSettings = async (file) => {
   const texts = await readTexts(file);
   if (!texts?.Software?.startsWith("photism ")) return null;
+  const verb = texts.fps ? "film" : "draw";
   const settings = /** @type {Record<string, any>} */ ({});
   for (const [name, value] of Object.entries(texts)) {
     const field = FIELDS[name] ?? name;
-    if (NAMES.includes(field)) settings[field] = field === "control_scale" ? value.split(", ") : value;
+    if (NAMES[verb].includes(field)) settings[field] = valueOf(field, value);
   }
-  return {
-    settings,
-    heard: texts.heard ?? null,
-    known: texts.known ?? null,
-    sound: texts.sound ?? null,
-    files: FILES.map((name) => texts[name]).filter(Boolean),
-  };
+  const files = FILES.map((name) => texts[name]).filter(Boolean);
+  return { verb, settings, heard: texts.heard ?? null, sound: texts.sound ?? null, files };
+};
+
+/** @param {string} field @param {string} text */
+const valueOf = (field, text) => {
+  if (field === "control_scale") return text.split(", ");
+  if (field === "lora") return text.split(", ").map((each) => (/:[-+.\d]+$/.test(each) ? each : `${each}:1`));
+  return text;
 };
 
 /**

@@ -18,7 +18,7 @@ const ENDPOINTS = /** @type {Record<string, string[]>} */ ({
   speakers: ["/v1/speakers/timeline", "/v1/speakers/verify"],
   sound: ["/v1/sound"],
   search: ["/v1/search"],
-  live: ["/v1/draw"],
+  live: ["/v1/live/drawing"],
 });
 const TRUE_OR_FALSE = /** @type {Record<string, boolean>} */ ({ true: true, True: true, false: false, False: false });
 
@@ -75,16 +75,27 @@ export const openedLink = async () => {
  */
 export const checkSettings = async (verb, texts) => {
   const schemas = Object.keys(texts).length ? await schemasOf(verb) : {};
-  const names = (await api.models()).map((/** @type {{id: string}} */ { id }) => id);
+  const isOffered = offeredBy(await api.models());
   const settings = /** @type {Record<string, any>} */ ({});
   const ignored = [];
   for (const [name, text] of Object.entries(texts)) {
     const value = schemas[name] && valueOf(schemas[name], text);
-    const isKnown = value !== undefined && (name !== "model" || names.includes(value));
-    if (isKnown) settings[name] = value;
+    if (value !== undefined && isOffered(name, value)) settings[name] = value;
     else ignored.push(schemas[name] ? `${fieldLabel(name)} (${String(text).slice(0, 40)})` : name.slice(0, 40));
   }
   return { settings, ignored };
+};
+
+/**
+ * Return a function that says whether the server has the models and LoRAs that a setting names.
+ * @param {{id: string, loras?: {name: string}[]}[]} models
+ */
+const offeredBy = (models) => {
+  const loras = models.flatMap((model) => (model.loras ?? []).map(({ name }) => name));
+  return (/** @type {string} */ name, /** @type {any} */ value) => {
+    if (name === "model") return models.some(({ id }) => id === value);
+    return name !== "lora" || value.every((/** @type {string} */ each) => loras.includes(each.replace(/:[^:]*$/, "")));
+  };
 };
 
 /** @param {string} verb @returns {Promise<Record<string, any>>} */
