@@ -1,14 +1,18 @@
 """What was made: it survives a reload, is bounded, and is opened, repeated, morphed, downloaded and deleted."""
 
 import json
+from io import BytesIO
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("playwright", reason="the page is tested with playwright")
 
+from PIL import Image
 from playwright.sync_api import expect
 
 from photism.hub import bundled_model
+from tests.server.studio.test_drop import DROP
 
 MODULES = """
 const load = (name) => import(new URL(name, document.querySelector("script[type=module]").src));
@@ -217,3 +221,43 @@ def test_names_of_files_suit_every_file_system(studio):
     ]
     assert len(names[4]) <= 110
     assert not names[3].startswith(".")
+
+
+@pytest.mark.slow
+def test_a_drawing_is_repeated_varied_morphed_and_restored_from_its_file_and_its_link(open_studio):
+    page = open_studio("#draw?seed=5&steps=2", accept_downloads=True)
+    panel = page.get_by_role("tabpanel", name="Draw")
+    expect(panel.get_by_role("spinbutton", name="Seed")).to_have_value("5")
+    page.get_by_role("button", name="elephant").click()
+    panel.get_by_role("button", name="Draw", exact=True).click()
+    expect(strip(page)).to_have_count(1)
+    first = download(page)
+    page.reload()
+    choose(page, "An elephant", "Once more")
+    expect(strip(page)).to_have_count(2)
+    assert pixels(download(page)) == pixels(first)
+    page.locator(".history-details").get_by_role("button", name="Vary").click()
+    expect(strip(page)).to_have_count(3)
+    assert pixels(download(page)) != pixels(first)
+    page.locator(".history-details").get_by_role("button", name="Morph with another").click()
+    page.keyboard.press("Enter")
+    expect(strip(page)).to_have_count(4)
+    page.evaluate(DROP, ["first.png", "image/png", list(first)])
+    expect(page.locator(".page-notice")).to_contain_text("The settings of first.png are back in the tab Draw.")
+    expect(panel.get_by_role("spinbutton", name="Seed")).to_have_value("5")
+    expect(panel.get_by_role("spinbutton", name="Steps")).to_have_value("2")
+
+
+def download(page):
+    """Return the file of the newest entry."""
+    newest = strip(page).first
+    if newest.get_attribute("aria-selected") != "true":
+        newest.click()
+    with page.expect_download() as found:
+        page.locator(".history-details").get_by_role("button", name="Download").click()
+    return Path(found.value.path()).read_bytes()
+
+
+def pixels(png):
+    """Return the pixels of a picture."""
+    return Image.open(BytesIO(png)).tobytes()

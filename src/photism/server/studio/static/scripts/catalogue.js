@@ -67,11 +67,13 @@ const createList = async (catalogue) => {
   const size = createSize(list);
   const field = createSearch({ onquery, first, choose });
   field.addEventListener("focusin", () => size.set(size.current === "none" ? "row" : size.current));
-  recording.addEventListener("change", () => {
+  const fold = () => {
     if (!recording.current) return;
     size.set("none"); // the result takes its place
     choose(null);
-  });
+  };
+  recording.addEventListener("change", fold);
+  fold();
   const head = h("div", { class: "catalogue-head" }, h("h2", {}, titleOf(catalogue)), field, size.button);
   const element = h("div", { class: "panel stack catalogue" }, head, list, words.element);
   if (thumbnails) element.style.setProperty("--sheet", `url("${new URL(thumbnails.url, document.baseURI)}")`);
