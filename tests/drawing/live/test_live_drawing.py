@@ -70,3 +70,19 @@ def test_an_inpainting_pipeline_is_refused(pipeline):
     diffusion = StableDiffusionInpaintPipeline(**pipeline.diffusion.components, requires_safety_checker=False)
     with pytest.raises(InputError, match="must not be for inpainting"):
         LiveDrawing(AudioToImagePipeline(pipeline.encoder, diffusion))
+
+
+@pytest.mark.parametrize("samples", [np.zeros((1, 400), np.float32), np.zeros(400), np.full(400, np.nan, np.float32)])
+def test_samples_that_cannot_be_used_are_refused(pipeline, samples):
+    with pytest.raises(InputError):
+        drawing(pipeline).feed(samples)
+
+
+def test_a_buffer_may_be_used_again(pipeline, words):
+    made, other = drawing(pipeline), drawing(pipeline)
+    buffer = np.empty(1000, np.float32)
+    for start in range(0, 16_000, 1000):
+        buffer[:] = words[start : start + 1000]
+        made.feed(buffer)
+    other.feed(words[:16_000])
+    np.testing.assert_array_equal(pixels(made.picture()), pixels(other.picture()))

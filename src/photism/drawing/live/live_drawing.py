@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.voice_activity import BLOCK_SAMPLES
+from photism.audio.waveform import check_range
 from photism.drawing.generate import call_parameters
 from photism.drawing.live.motion_tracker import LiveMotion, MotionTracker
 from photism.drawing.live.prompt_path import Cut, EncodedPart, PromptPath, PromptStep
@@ -157,12 +158,17 @@ class LiveDrawing:
         """Append samples, which takes no time; `picture` follows them.
 
         Args:
-            samples: (T,) float32 at 16 kHz, of any length.
+            samples: (T,) float32 at 16 kHz, nominally within ±1, of any length. They are copied.
+
+        Raises:
+            InputError: they have another shape or type, or are not finite.
         """
-        if len(samples):
-            with self._lock:
-                self._fed.append(samples)
-                self._fed_count += len(samples)
+        if samples.ndim != 1 or samples.dtype != np.float32:
+            raise InputError(f"samples must be (T,) float32 at 16 kHz; got {samples.shape} {samples.dtype}")
+        check_range(samples)
+        with self._lock:
+            self._fed.append(samples.copy())
+            self._fed_count += len(samples)
 
     def picture(self, time_s: float | None = None) -> LivePicture:
         """Draw the picture of a time.

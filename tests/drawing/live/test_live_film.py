@@ -1,0 +1,67 @@
+"""Films of live pictures: frames in sync with their sound, and nothing left behind."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from photism.audio.sources import SoundFile
+from photism.drawing.live.live_film import LiveFilm
+from tests.drawing.video.recordings import RATE, tone, write_wav
+
+
+def picture(level):
+    return Image.new("RGB", (16, 16), (level, level, level))
+
+
+def levels(path):
+    with av.open(str(path)) as container:
+        return [int(np.asarray(frame.to_image()).mean()) for frame in container.decode(video=0)]
+
+
+def sound(path):
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray()[0] for frame in container.decode(audio=0)]
+        return np.concatenate(frames), container.streams.audio[0].rate
+
+
+def test_a_picture_is_seen_until_the_next_one(tmp_path):
+    film = LiveFilm(tmp_path / "a.mp4", Fraction(10))
+    film.add_samples(tone(0.5).astype(np.float32))
+    film.add_picture(0.1, picture(50))
+    film.add_picture(0.3, picture(200))
+    film.add_samples(tone(0.5).astype(np.float32))
+    assert film.close()
+    assert levels(tmp_path / "a.mp4") == pytest.approx([50] * 3 + [200] * 7, abs=3)
+    samples, rate = sound(tmp_path / "a.mp4")
+    assert rate == RATE
+    assert len(samples) / rate == pytest.approx(1.0, abs=1024 / RATE)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_film_may_begin_in_the_middle_and_take_the_sound_of_the_file(tmp_path):
+    path = write_wav(tmp_path / "a.wav", np.r_[0 * tone(1), tone(1)])
+    film = LiveFilm(tmp_path / "a.mp4", Fraction(10), start_s=1.0)
+    film.add_picture(1.2, picture(50))
+    film.add_samples(np.zeros(RATE // 2, np.float32))
+    assert film.close(SoundFile(path))
+    assert len(levels(tmp_path / "a.mp4")) == 5
+    samples, rate = sound(tmp_path / "a.mp4")
+    assert np.abs(samples[: round(0.4 * rate)]).max() > 0.1  # of the file
+
+
+def test_without_a_picture_there_is_no_film(tmp_path):
+    film = LiveFilm(tmp_path / "a.mp4", Fraction(10))
+    film.add_samples(np.zeros(RATE, np.float32))
+    assert not film.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_film_without_sound_is_silent(tmp_path):
+    film = LiveFilm(tmp_path / "a.mp4", Fraction(10))
+    film.add_picture(0.0, picture(50))
+    assert film.close()
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert not container.streams.audio
