@@ -160,18 +160,16 @@ def styled_client(make_client, models, parts):
     registry.close(10)
 
 
-def test_a_request_gives_loras_other_weights_and_leaves_no_trace(styled_client, recordings, models, parts):
+def test_a_request_gives_loras_other_weights_and_leaves_no_trace(styled_client, recordings, models):
     (inked,) = (each for each in styled_client.get("/v1/models").json()["data"] if each["id"] == "inked")
     assert inked["loras"] == [{"name": "lora-sd", "weight": 0.7}]
     before = post(styled_client, recordings[:1]).content
     changed, metadata = opened(post(styled_client, recordings[:1], {"lora": "lora-sd:0.2"}).content)
     assert metadata["lora"] == "lora-sd:0.2"
     assert post(styled_client, recordings[:1]).content == before
-    for weight, loras in ((0.2, {parts / "lora-sd": 0.2}), (0, None)):
-        loaded = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", lora=loras)
-        expected = loaded(recordings[0], num_inference_steps=2).images[0][0]
-        drawn, metadata = opened(post(styled_client, recordings[:1], {"lora": f"lora-sd:{weight}"}).content)
-        assert (drawn == np.asarray(expected)).all()
+    loaded = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")
+    drawn, metadata = opened(post(styled_client, recordings[:1], {"lora": "lora-sd:0"}).content)
+    assert (drawn == np.asarray(loaded(recordings[0], num_inference_steps=2).images[0][0])).all()
     assert "lora" not in metadata
     assert (changed != opened(before)[0]).any()
 

@@ -69,40 +69,35 @@ def form_sent_by(page, button):
     return found
 
 
-def test_a_recording_is_drawn_with_what_was_recognised(open_studio):
-    page = open_studio("#draw?steps=3&images=2")
-    choose_example(page)
-    draw(page)
-    pictures = result(page).get_by_role("img", name=ELEPHANT)
-    expect(pictures).to_have_count(2)
-    expect(result(page)).to_contain_text("An elephant")
-    expect(result(page).get_by_role("meter", name="Similarity").first).to_have_attribute(
-        "aria-valuenow", re.compile(r"^[01]\.")
+def count_previews(page):
+    """Let the page count how often its pictures are previews."""
+    page.evaluate(
+        """() => {
+          window.previews = 0;
+          new MutationObserver(() => document.querySelector(".is-preview") && window.previews++)
+            .observe(document.querySelector(".draw-pictures"), { childList: true });
+        }"""
     )
+
+
+def test_a_recording_is_drawn_with_previews_and_what_was_recognised(open_studio):
+    page = open_studio("#draw?steps=6&images=2")
+    choose_example(page)
+    count_previews(page)
+    draw(page)
+    expect(result(page).get_by_role("img", name=ELEPHANT)).to_have_count(2)
+    assert page.evaluate("window.previews") >= 1
+    expect(result(page).get_by_role("img", name="Preview")).to_have_count(0)
+    expect(result(page)).to_contain_text("An elephant")
+    similarity = result(page).get_by_role("meter", name="Similarity").first
+    expect(similarity).to_have_attribute("aria-valuenow", re.compile(r"^[01]\."))
     expect(page.locator("#announcer")).to_have_text(ELEPHANT)
     with page.expect_download() as download:
         result(page).get_by_role("button", name="Download").nth(1).click()
     assert download.value.suggested_filename == "elephant.en - an elephant - seed 1.png"
 
 
-def test_previews_stand_in_the_place_of_the_picture(open_studio):
-    page = open_studio("#draw?steps=12")
-    choose_example(page)
-    shown = page.evaluate(
-        """() => {
-          const seen = [];
-          new MutationObserver(() => document.querySelector(".is-preview") && seen.push(1))
-            .observe(document.querySelector(".draw-pictures"), { childList: true });
-          return (window.previews = seen).length;
-        }"""
-    )
-    assert shown == 0
-    draw(page)
-    expect(result(page).get_by_role("img", name=ELEPHANT)).to_be_visible()
-    assert page.evaluate("window.previews.length") >= 1
-    expect(result(page).get_by_role("img", name="Preview")).to_have_count(0)
-
-
+@pytest.mark.slow
 def test_a_recording_is_drawn_when_it_stops(open_studio):
     """The microphone of the tests beeps once a second: that is not called a farm."""
     page = open_studio("#draw?steps=2")
@@ -123,6 +118,7 @@ def test_noise_is_not_called_a_farm(open_studio, tmp_path):
     expect(result(page)).to_contain_text("Closest guess: ")
 
 
+@pytest.mark.slow
 def test_stop_and_mistakes_keep_the_last_picture(open_studio):
     page = open_studio("#draw?steps=2")
     choose_example(page)
@@ -247,6 +243,38 @@ def test_pictures_are_enlarged_and_turned_with_the_arrow_keys(open_studio):
     record_forms(page)
     assert int(form_sent_by(page, dialog.get_by_role("button", name="More like this"))["seed"][0]) > 0
     expect(dialog).to_be_hidden()
+
+
+@pytest.mark.slow
+def test_pictures_are_dropped_and_pasted(open_studio):
+    """As files of a drag and of the clipboard, which tests cannot make in another way."""
+    page = open_studio("#draw")
+    transfer = """async type => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 30 });
+      const blob = await new Promise(resolve => canvas.toBlob(resolve));
+      const data = new DataTransfer();
+      data.items.add(new File([blob], `${type}.png`, { type: "image/png" }));
+      const event = type === "paste"
+        ? new ClipboardEvent(type, { clipboardData: data, bubbles: true })
+        : new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true });
+      document.querySelector(".start-image").dispatchEvent(event);
+    }"""
+    for name in ("drop", "paste"):
+        page.evaluate(transfer, name)
+        expect(page.locator(".start-image")).to_contain_text(f"{name}.png")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "name"), [("fr-FR", "éléphant"), ("zh-CN", "象")])
+def test_what_was_recognised_is_said_in_the_language_of_the_page(open_studio, language, name):
+    page = open_studio("#draw?steps=2", language=language)
+    if page.evaluate("document.documentElement.lang") == "en":
+        pytest.skip(f"the page has no {language} yet")
+    page.locator(".examples button").filter(has_text="elephant").click()
+    expect(page.locator(".recording-name")).to_contain_text("elephant")
+    page.locator(".draw-start .primary").click()
+    expect(page.locator(".draw-about .heard-caption")).to_contain_text(re.compile(name, re.IGNORECASE))
+    expect(page.locator(".draw-pictures img")).to_have_attribute("alt", re.compile(name, re.IGNORECASE))
 
 
 @pytest.mark.slow

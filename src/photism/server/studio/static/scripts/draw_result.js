@@ -17,12 +17,13 @@ const SMALL = 300;
  *   pictures that stand side by side in each one
  */
 
+/** @typedef {{onStart: (picture: Picture) => void, onVary: () => void}} Handlers start from a picture; draw with another seed */
+
 /**
  * Create the place of pictures.
- * @param {{onStart: (picture: Picture) => void, onVary: () => void}} options onStart: start from a picture; onVary: draw
- *   again with another seed
+ * @param {Handlers} handlers
  */
-export const createResult = ({ onStart, onVary }) => {
+export const createResult = (handlers) => {
   const pictures = h("div", { class: "draw-pictures" });
   const about = h("div", { class: "draw-about stack" });
   const element = h("section", { class: "draw-result stack", "data-t-label": "draw.result" }, pictures, about);
@@ -32,43 +33,28 @@ export const createResult = ({ onStart, onVary }) => {
   let urls = [];
   let isPreview = false;
 
-  const urlOf = (/** @type {Blob} */ blob) => {
-    urls.push(URL.createObjectURL(blob));
-    return urls[urls.length - 1];
-  };
-  const replace = (/** @type {() => any[]} */ children) => {
-    const before = urls.splice(0);
-    pictures.replaceChildren(...children());
+  const replace = (/** @type {(urlOf: (blob: Blob) => string) => any[]} */ create) => {
+    const before = urls;
+    urls = [];
+    pictures.replaceChildren(
+      ...create((blob) => {
+        urls.push(URL.createObjectURL(blob));
+        return urls[urls.length - 1];
+      }),
+    );
     before.forEach((url) => URL.revokeObjectURL(url));
     pictures.dataset.count = String(pictures.children.length);
-  };
-  const open = (/** @type {Drawing} */ { pictures: all }, /** @type {string[]} */ shown, /** @type {number} */ number) => {
-    const listed = all.map(({ width, height, alt, name }, index) => ({ url: shown[index], alt, name, isSmall: isSmall(width, height) }));
-    openPictures(listed, number, (index, close) => actionsOf(all[index], { onStart, onVary, close }));
-  };
-  const figure = (/** @type {Drawing} */ given, /** @type {number} */ number, /** @type {string[]} */ shown) => {
-    const picture = given.pictures[number];
-    const actions = h("div", { class: "row picture-actions" }, ...actionsOf(picture, { onStart, onVary }));
-    const onclick = () => open(given, shown, number);
-    const image = imageOf(shown[number], picture);
-    const button = h("button", { class: "result picture-button", type: "button", "data-t-title": "draw.enlarge", onclick }, image);
-    button.style.setProperty("aspect-ratio", `${picture.width} / ${picture.height}`);
-    const flagged = picture.isFlagged ? h("p", { class: "muted" }, t("draw.flagged")) : null;
-    return h("figure", { class: given.morph ? "is-strip" : "" }, button, flagged, actions);
+    element.setAttribute("aria-busy", String(isPreview));
   };
   const render = () => {
     isPreview = false;
-    pictures.removeAttribute("aria-busy");
     const given = drawing;
     if (!given) return replace(() => [h("div", { class: "result muted" }, h("p", { "data-t": "draw.empty" }))]);
-    replace(() => {
-      const shown = given.pictures.map(({ blob }) => urlOf(blob));
-      return given.pictures.map((_, number) => figure(given, number, shown));
-    });
+    replace((urlOf) => figures(given, given.pictures.map(({ blob }) => urlOf(blob)), handlers));
     about.replaceChildren(createHeard(given.sounds));
-    if (given.morph) addPlayer(given, given.morph);
+    if (given.morph) addPlayers(given, given.morph);
   };
-  const addPlayer = async (/** @type {Drawing} */ given, /** @type {number} */ count) => {
+  const addPlayers = async (/** @type {Drawing} */ given, /** @type {number} */ count) => {
     const strips = await Promise.all(given.pictures.map(({ blob }) => createImageBitmap(blob)));
     if (drawing !== given || isPreview) return;
     strips.forEach((strip, number) => pictures.children[number].prepend(createMorphPlayer(strip, count, given.pictures[number].alt)));
@@ -76,9 +62,6 @@ export const createResult = ({ onStart, onVary }) => {
   render();
   return {
     element,
-    get drawing() {
-      return drawing;
-    },
     /** Show a drawing in place of the one before. */
     show: (/** @type {Drawing} */ given) => {
       drawing = given;
@@ -91,14 +74,31 @@ export const createResult = ({ onStart, onVary }) => {
      */
     preview: (given, count) => {
       isPreview = true;
-      pictures.setAttribute("aria-busy", "true");
       const blobs = new Map(given.map(({ number, blob }) => [number, blob]));
       const places = Array.from({ length: count }, (_, number) => blobs.get(number));
-      replace(() => places.map((blob) => (blob ? previewOf(urlOf(blob)) : h("figure", {}, h("div", { class: "result" })))));
+      replace((urlOf) => places.map((blob) => previewOf(blob ? urlOf(blob) : null)));
     },
     /** Show the last drawing again, if there are previews in its place. */
     restore: () => isPreview && render(),
   };
+};
+
+/**
+ * Return the pictures of a drawing, each with what can be done with it; pressing one enlarges it.
+ * @param {Drawing} drawing @param {string[]} urls @param {Handlers} handlers
+ */
+const figures = ({ pictures, morph }, urls, handlers) => {
+  const actions = (/** @type {number} */ number, close = () => {}) => actionsOf(pictures[number], { ...handlers, isStrip: morph !== null, close });
+  const listed = pictures.map(({ width, height, alt }, number) => ({ url: urls[number], alt, isSmall: isSmall(width, height) }));
+  return pictures.map((picture, number) => {
+    const onclick = () => openPictures(listed, number, actions);
+    const image = imageOf(urls[number], picture);
+    const button = h("button", { class: "result picture-button", type: "button", "data-t-title": "draw.enlarge", onclick }, image);
+    button.style.setProperty("aspect-ratio", `${picture.width} / ${picture.height}`);
+    const flagged = picture.isFlagged ? h("p", { class: "muted" }, t("draw.flagged")) : null;
+    const row = h("div", { class: "row picture-actions" }, ...actions(number));
+    return h("figure", { class: morph ? "is-strip" : "" }, button, flagged, row);
+  });
 };
 
 /** @param {number} width @param {number} height */
@@ -111,8 +111,9 @@ const imageOf = (url, { width, height, alt }) => {
   return image;
 };
 
-/** @param {string} url */
+/** @param {string | null} url null for a picture that the preview leaves out */
 const previewOf = (url) => {
+  if (!url) return h("figure", {}, h("div", { class: "result" }));
   const image = h("img", { src: url, alt: t("draw.preview"), class: "is-preview" });
   image.addEventListener("load", () => image.classList.toggle("pixels", isSmall(image.naturalWidth, image.naturalHeight)));
   return h("figure", {}, h("div", { class: "result" }, image));
@@ -121,9 +122,10 @@ const previewOf = (url) => {
 /**
  * Return the buttons of a picture.
  * @param {Picture} picture
- * @param {{onStart: (picture: Picture) => void, onVary: () => void, close?: () => void}} given close: of the dialog
+ * @param {Handlers & {isStrip: boolean, close: () => void}} given isStrip: whether it is several pictures side by side;
+ *   close: of the dialog that it is shown in
  */
-const actionsOf = (picture, { onStart, onVary, close = () => {} }) => {
+const actionsOf = (picture, { onStart, onVary, isStrip, close }) => {
   const action = (/** @type {string} */ key, /** @type {() => void} */ act) =>
     h("button", { class: "button quiet", type: "button", "data-t": key, onclick: act });
   const leave = (/** @type {() => void} */ act) => () => {
@@ -132,7 +134,7 @@ const actionsOf = (picture, { onStart, onVary, close = () => {} }) => {
   };
   return [
     action("draw.download", () => save(picture.blob, picture.name)),
-    action("draw.start-from", leave(() => onStart(picture))),
+    ...(isStrip ? [] : [action("draw.start-from", leave(() => onStart(picture)))]),
     action("draw.vary", leave(onVary)),
   ];
 };

@@ -1,6 +1,7 @@
 // @ts-check
 /** What a model recognised in a recording, and how sure it is. */
 
+import { captionName } from "./caption_names.js";
 import { h } from "./dom.js";
 import { formatNumber, t } from "./i18n.js";
 
@@ -14,11 +15,11 @@ const SILENT = /nothing to hear/;
  */
 
 /**
- * Return a caption as a part of a sentence: "An elephant." is "an elephant".
+ * Return a caption as a part of a sentence in the language of the page: "An elephant." is "an elephant".
  * @param {string} caption
  */
 export const plainCaption = (caption) => {
-  const words = caption.replace(/\.$/, "");
+  const words = captionName(caption);
   return words.charAt(0).toLocaleLowerCase() + words.slice(1);
 };
 
@@ -68,7 +69,7 @@ const guess = ({ caption, score }, isFirst) => {
     { class: "meter", role: "meter", "aria-valuemin": 0, "aria-valuemax": 1, "aria-valuenow": value.toFixed(3), "aria-label": t("draw.similarity") },
     bar,
   );
-  const words = h("span", { class: isFirst ? "heard-caption" : "" }, caption.replace(/\.$/, ""));
+  const words = h("span", { class: isFirst ? "heard-caption" : "" }, captionName(caption));
   const number = h("span", { class: "muted", "data-t-title": "draw.similarity" }, shown);
   return h("div", { class: "guess" }, h("div", { class: "guess-text" }, words, number), meter);
 };

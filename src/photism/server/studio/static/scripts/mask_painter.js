@@ -15,98 +15,50 @@ const STEPS = /** @type {Record<string, [number, number]>} */ ({
   ArrowDown: [0, 1],
 });
 
+/** @typedef {{x: number, y: number}} Point in pixels of the canvas */
+
 /**
  * Create a painter over a picture. Its element dispatches "change" after each stroke.
  * @param {ImageBitmap} picture
  */
 export const createMaskPainter = (picture) => {
   const mask = new Mask(picture);
-  const { width, height } = mask.canvas;
   const help = newId("mask-help");
   const attributes = { role: "application", tabindex: 0, "aria-label": t("draw.mask.canvas"), "aria-describedby": help };
-  const canvas = h("canvas", { class: "mask-canvas", width, height, ...attributes });
-  const brush = h("input", { type: "range", step: 1, ...BRUSH, value: BRUSH.standard, "data-t-label": "draw.mask.brush" });
+  const canvas = h("canvas", { class: "mask-canvas", width: mask.canvas.width, height: mask.canvas.height, ...attributes });
+  const size = h("input", { type: "range", step: 1, ...BRUSH, value: BRUSH.standard });
   const tools = createTools();
   const element = h(
     "div",
     { class: "mask-painter stack" },
     h("div", { class: "mask-stage" }, canvas),
     h("div", { class: "row" }, ...tools.buttons),
-    h("label", { class: "field" }, h("span", { class: "field-label", "data-t": "draw.mask.brush" }), brush),
+    h("label", { class: "field" }, h("span", { class: "field-label", "data-t": "draw.mask.brush" }), size),
     h("p", { class: "field-description", id: help, "data-t": "draw.mask.help" }),
   );
-  /** @type {{x: number, y: number} | null} */
-  let cursor = null;
-  let isDown = false;
-  let isExpected = false;
-
-  const size = () => (Number(brush.value) / 100) * Math.max(width, height);
-  const draw = () => {
-    isExpected = false;
-    drawPicture(canvas, picture, mask.canvas);
-    if (cursor) drawCursor(canvas, cursor, size());
-  };
-  const update = () => {
-    if (!isExpected) requestAnimationFrame(draw);
-    isExpected = true;
-    tools.undo.disabled = !mask.canUndo;
-  };
   const changed = () => {
-    update();
+    tools.undo.disabled = !mask.canUndo;
+    brush.update();
     element.dispatchEvent(new Event("change", { bubbles: true }));
-  };
-  const moveTo = (/** @type {{x: number, y: number}} */ next, isErasing = tools.isErasing) => {
-    if (isDown) mask.line(cursor ?? next, next, size(), isErasing);
-    cursor = next;
-    update();
-  };
-  const begin = (/** @type {{x: number, y: number}} */ at, /** @type {boolean} */ isErasing) => {
-    mask.begin();
-    isDown = true;
-    cursor = at;
-    moveTo(at, isErasing);
-  };
-  const end = () => {
-    if (isDown) changed();
-    isDown = false;
   };
   const act = (/** @type {"undo" | "clear" | "invert"} */ name) => {
     mask[name]();
     announce(t(`draw.mask.${name}.done`));
     changed();
   };
+  const brush = createBrush({ canvas, picture, mask, percent: () => Number(size.value), onStroke: changed });
   for (const name of /** @type {const} */ (["undo", "clear", "invert"])) tools[name].addEventListener("click", () => act(name));
-  listenToPointer(canvas, { begin, moveTo, end, isErasing: () => tools.isErasing });
-  canvas.addEventListener("pointerleave", () => {
-    if (isDown) return;
-    cursor = null;
-    update();
+  listenToPointer(canvas, brush, tools);
+  listenToKeys(canvas, brush, tools, {
+    undo: () => mask.canUndo && act("undo"),
+    resize: (by) => {
+      size.value = Number(size.value) + by;
+      brush.update();
+    },
   });
-  canvas.addEventListener("blur", () => {
-    end();
-    cursor = null;
-    update();
-  });
-  canvas.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    const at = cursor ?? { x: width / 2, y: height / 2 };
-    const step = STEPS[event.key];
-    if (step) {
-      const by = (event.shiftKey ? 1 : 1 / 4) * size();
-      const clamp = (/** @type {number} */ value, /** @type {number} */ most) => Math.min(most, Math.max(0, value));
-      moveTo({ x: clamp(at.x + by * step[0], width), y: clamp(at.y + by * step[1], height) });
-    } else if (event.key === " ") {
-      if (!event.repeat) begin(at, tools.isErasing);
-    } else if (event.key === "e") tools.toggle();
-    else if (event.key === "z" && mask.canUndo) act("undo");
-    else if (event.key === "+" || event.key === "-") {
-      brush.value = Number(brush.value) + (event.key === "+" ? 3 : -3);
-      update();
-    } else return;
-    event.preventDefault();
-  });
-  canvas.addEventListener("keyup", (/** @type {KeyboardEvent} */ event) => event.key === " " && end());
-  brush.addEventListener("input", update);
-  update();
+  size.addEventListener("input", brush.update);
+  tools.undo.disabled = true;
+  brush.update();
   return {
     element,
     file: () => mask.file(),
@@ -118,6 +70,55 @@ export const createMaskPainter = (picture) => {
       mask.read(await createImageBitmap(file));
       changed();
     },
+  };
+};
+
+/**
+ * Create a brush, which is shown where it is and paints while it is down.
+ * @param {{canvas: HTMLCanvasElement, picture: ImageBitmap, mask: Mask, percent: () => number, onStroke: () => void}}
+ *   options percent: diameter in hundredths of the longer side
+ */
+const createBrush = ({ canvas, picture, mask, percent, onStroke }) => {
+  const { width, height } = canvas;
+  /** @type {Point | null} */
+  let at = null;
+  let isDown = false;
+  let isExpected = false;
+  const size = () => (percent() / 100) * Math.max(width, height);
+  const draw = () => {
+    isExpected = false;
+    drawPicture(canvas, picture, mask.canvas);
+    if (at) drawCursor(canvas, at, size());
+  };
+  const update = () => {
+    if (!isExpected) requestAnimationFrame(draw);
+    isExpected = true;
+  };
+  const moveTo = (/** @type {Point | null} */ next, isErasing = false) => {
+    if (isDown && next) mask.line(at ?? next, next, size(), isErasing);
+    at = next;
+    update();
+  };
+  return {
+    size,
+    update,
+    moveTo,
+    /** Where it is; at first in the middle. */
+    get at() {
+      return at ?? { x: width / 2, y: height / 2 };
+    },
+    begin: (/** @type {Point} */ where, /** @type {boolean} */ isErasing) => {
+      mask.begin();
+      isDown = true;
+      at = where;
+      moveTo(where, isErasing);
+    },
+    end: () => {
+      if (isDown) onStroke();
+      isDown = false;
+    },
+    /** Take it away, unless it is down. */
+    leave: () => isDown || moveTo(null),
   };
 };
 
@@ -144,28 +145,60 @@ const createTools = () => {
   };
 };
 
-/**
- * @param {HTMLCanvasElement} canvas
- * @param {{begin: (at: {x: number, y: number}, isErasing: boolean) => void, end: () => void, isErasing: () => boolean,
- *   moveTo: (at: {x: number, y: number}, isErasing: boolean) => void}} brush
- */
-const listenToPointer = (canvas, { begin, moveTo, end, isErasing }) => {
+/** @typedef {ReturnType<typeof createBrush>} Brush @typedef {ReturnType<typeof createTools>} Tools */
+
+/** @param {HTMLCanvasElement} canvas @param {Brush} brush @param {Tools} tools */
+const listenToPointer = (canvas, brush, tools) => {
   const at = (/** @type {PointerEvent} */ event) => {
     const box = canvas.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * canvas.width;
     return { x, y: ((event.clientY - box.top) / box.height) * canvas.height };
   };
-  const erases = (/** @type {PointerEvent} */ event) => isErasing() || (event.buttons & 32) !== 0; // the other end of a pen
+  const erases = (/** @type {PointerEvent} */ event) => tools.isErasing || (event.buttons & 32) !== 0; // the other end of a pen
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 && event.button !== 5) return;
     canvas.setPointerCapture(event.pointerId);
-    begin(at(event), erases(event));
+    brush.begin(at(event), erases(event));
   });
   canvas.addEventListener("pointermove", (event) => {
     const events = event.getCoalescedEvents?.() ?? [];
-    for (const each of events.length ? events : [event]) moveTo(at(each), erases(event));
+    for (const each of events.length ? events : [event]) brush.moveTo(at(each), erases(event));
   });
-  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, end);
+  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, brush.end);
+  canvas.addEventListener("pointerleave", brush.leave);
+};
+
+/**
+ * @param {HTMLCanvasElement} canvas @param {Brush} brush @param {Tools} tools
+ * @param {{undo: () => void, resize: (by: number) => void}} actions
+ */
+const listenToKeys = (canvas, brush, tools, { undo, resize }) => {
+  const within = (/** @type {number} */ value, /** @type {number} */ most) => Math.min(most, Math.max(0, value));
+  const step = (/** @type {[number, number]} */ [x, y], /** @type {boolean} */ isLarge) => {
+    const by = (isLarge ? 1 : 1 / 4) * brush.size();
+    const { x: left, y: top } = brush.at;
+    brush.moveTo({ x: within(left + by * x, canvas.width), y: within(top + by * y, canvas.height) }, tools.isErasing);
+  };
+  /** @type {Record<string, (event: KeyboardEvent) => void>} */
+  const keys = {
+    " ": ({ repeat }) => repeat || brush.begin(brush.at, tools.isErasing),
+    e: tools.toggle,
+    z: undo,
+    "+": () => resize(3),
+    "-": () => resize(-3),
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.altKey || ((event.ctrlKey || event.metaKey) && event.key !== "z")) return;
+    if (STEPS[event.key]) step(STEPS[event.key], event.shiftKey);
+    else if (keys[event.key]) keys[event.key](event);
+    else return;
+    event.preventDefault();
+  });
+  canvas.addEventListener("keyup", (event) => event.key === " " && brush.end());
+  canvas.addEventListener("blur", () => {
+    brush.end();
+    brush.leave();
+  });
 };
 
 /** @param {HTMLCanvasElement} canvas @param {ImageBitmap} picture @param {HTMLCanvasElement} mask */

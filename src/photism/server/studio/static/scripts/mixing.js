@@ -20,45 +20,24 @@ const BYTES_PER_SAMPLE = 2;
 export const createMixing = async ({ recording, history }) => {
   const { limits } = await api.context();
   const own = createWeight(t("draw.mix.own"));
-  const list = h("ul", { class: "mix-list" });
+  const others = createOthers(() => update());
   const mode = createMode(Math.max(2, limits.max_images));
   const error = h("div", { class: "error", role: "alert", hidden: true });
-  /** @type {{file: File, weight: any, item: any}[]} */
-  let others = [];
-
-  const update = () => {
-    mode.element.hidden = !others.length;
-    own.element.hidden = !others.length;
-    mode.allowMorph(others.length === 1);
-    const isMorph = mode.value === "morph";
-    for (const { element } of [own, ...others.map(({ weight }) => weight)]) element.classList.toggle("is-unused", isMorph);
-    own.name.textContent = recording.current?.name ?? t("draw.mix.own");
-  };
-  const add = (/** @type {File} */ file, /** @type {number | undefined} */ value = undefined) => {
+  const add = (/** @type {File} */ file) => {
     showError(error, null);
-    const weight = createWeight(file.name, file);
-    if (value !== undefined) weight.slider.value = value;
-    const remove = () => {
-      others = others.filter((each) => each.file !== file);
-      item.remove();
-      update();
-    };
-    const label = t("controls.remove", { name: file.name });
-    const button = h("button", { class: "button quiet", type: "button", "aria-label": label, onclick: remove }, "×");
-    const item = h("li", {}, weight.element, button);
-    others.push({ file, weight, item });
-    list.append(item);
-    update();
-  };
-  const clear = () => {
-    others.forEach(({ item }) => item.remove());
-    others = [];
-    update();
+    others.add(file);
   };
   const sources = createSources({ add, history, limits, fail: (problem) => showError(error, problem) });
   const hint = h("p", { class: "field-description", "data-t": "draw.mix.hint" });
-  const body = h("div", { class: "stack" }, hint, sources.element, error, own.element, list, mode.element);
+  const body = h("div", { class: "stack" }, hint, sources.element, error, own.element, others.element, mode.element);
   const element = h("details", { class: "more mixing" }, h("summary", { "data-t": "draw.mix" }), body);
+  const update = () => {
+    const count = others.files.length;
+    mode.element.hidden = own.element.hidden = !count;
+    mode.allowMorph(count === 1);
+    element.classList.toggle("is-morph", mode.value === "morph"); // which has no weights
+    own.name.textContent = recording.current?.name ?? t("draw.mix.own");
+  };
   element.addEventListener("toggle", () => element.open && sources.update());
   recording.addEventListener("change", update);
   mode.element.addEventListener("change", update);
@@ -69,21 +48,58 @@ export const createMixing = async ({ recording, history }) => {
     usualMorph: Math.min(PICTURES, Math.max(2, limits.max_images)),
     /** Return the other recordings, and `mix` or `morph`; nothing without one. */
     values: () => {
-      if (!others.length) return {};
-      const files = others.map(({ file }) => file);
-      if (mode.value === "morph") return { others: files, morph: mode.count };
-      return { others: files, mix: [own.slider.shown, ...others.map(({ weight }) => weight.slider.shown)].join(",") };
+      if (!others.files.length) return {};
+      if (mode.value === "morph") return { others: others.files, morph: mode.count };
+      return { others: others.files, mix: [own.slider.shown, ...others.weights].join(",") };
     },
     /** Set what `values` has returned. */
     set: (/** @type {Record<string, any>} */ { others: files = [], mix, morph }) => {
-      clear();
-      if (!files.length) return;
-      const [first, ...weights] = String(mix ?? "").split(",").map(Number);
-      own.slider.value = mix ? first : undefined;
-      files.forEach((/** @type {File} */ file, /** @type {number} */ index) => add(file, mix ? weights[index] : undefined));
+      const [first, ...weights] = mix && files.length ? String(mix).split(",").map(Number) : [];
+      own.slider.value = first;
+      others.set(files, weights);
       mode.set(morph);
-      element.open = true;
+      if (files.length) element.open = true;
       update();
+    },
+  };
+};
+
+/**
+ * Create the list of the other recordings, with their weights.
+ * @param {() => void} onChange
+ */
+const createOthers = (onChange) => {
+  const element = h("ul", { class: "mix-list" });
+  /** @type {{file: File, slider: any, item: any}[]} */
+  let others = [];
+  const add = (/** @type {File} */ file, /** @type {number | undefined} */ value = undefined) => {
+    const { element: weight, slider } = createWeight(file.name, file);
+    slider.value = value;
+    const remove = () => {
+      others = others.filter((each) => each.item !== item);
+      item.remove();
+      onChange();
+    };
+    const label = t("controls.remove", { name: file.name });
+    const button = h("button", { class: "button quiet", type: "button", "aria-label": label, onclick: remove }, "×");
+    const item = h("li", {}, weight, button);
+    others.push({ file, slider, item });
+    element.append(item);
+    onChange();
+  };
+  return {
+    element,
+    add,
+    set: (/** @type {File[]} */ files, /** @type {number[]} */ weights) => {
+      element.replaceChildren();
+      others = [];
+      files.forEach((file, index) => add(file, weights[index]));
+    },
+    get files() {
+      return others.map(({ file }) => file);
+    },
+    get weights() {
+      return others.map(({ slider }) => slider.shown);
     },
   };
 };

@@ -7,7 +7,7 @@ import { formatNumber, t } from "./i18n.js";
 
 /**
  * Show pictures in front of the page; arrow keys go to the next one.
- * @param {{url: string, alt: string, name: string, isSmall: boolean}[]} pictures
+ * @param {{url: string, alt: string, isSmall: boolean}[]} pictures
  * @param {number} first number of the one that is shown first
  * @param {(number: number, close: () => void) => any[]} actionsOf returns buttons for a picture
  */

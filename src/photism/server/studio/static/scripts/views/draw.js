@@ -2,6 +2,7 @@
 /** Draw: pictures of the recording. */
 
 import * as api from "../api.js";
+import { loadCaptionNames } from "../caption_names.js";
 import { createResult } from "../draw_result.js";
 import { createSettings } from "../draw_settings.js";
 import { drawingOf, entryOf, fieldsOf, previewsOf } from "../drawing.js";
@@ -60,7 +61,9 @@ const createWork =
       if (name === "preview") result.preview(previewsOf(data.pictures), count);
       else progress({ state: name === "progress" ? "running" : name, ...data });
     };
+    const names = loadCaptionNames(given.model);
     const answer = await api.stream("/v1/draw", fieldsOf(file, given), { signal, onEvent });
+    await names;
     if (!signal.aborted) show(answer, file, given);
   };
 
