@@ -142,3 +142,9 @@ def test_serves_until_it_is_interrupted(models, tmp_path, free_port):
     assert all(json.loads(line)["level"] == "info" for line in log.splitlines())  # no warning of a library
     assert len(drawn["pictures"]) == 2
     assert len(drawn["heard"]) == 5
+
+
+def test_a_collection_that_is_no_index_is_refused_before_the_server_starts(monkeypatch, capsys, free_port, tmp_path):
+    pytest.importorskip("lance")
+    assert serve(monkeypatch, "--port", str(free_port), "--collection", str(tmp_path / "missing.lance")) == 2
+    assert capsys.readouterr().err == f"photism: {tmp_path / 'missing.lance'}: no such Lance data set\n"

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from photism.hub import bundled_model
+from photism.server.collection import Collection
 from photism.server.engine.registry import ModelRegistry
 from tests.server.serving import served
 
@@ -46,10 +47,13 @@ def refusals_need_words(ctx: Any, response: Any, case: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def address(server_registry: ModelRegistry, make_client: Any) -> Iterator[str]:
-    """Return the address of a running server with models of all kinds."""
+def address(server_registry: ModelRegistry, make_client: Any, collection: Path) -> Iterator[str]:
+    """Return the address of a running server with models of all kinds and a collection."""
     sizes = {"max_images": 2, "max_megapixels": 0.01, "max_frames": 20, "max_films": 4, "max_upload_mb": 4}
-    with served(make_client(server_registry, max_seconds=2, max_long_seconds=4, **sizes).app) as url:
+    searched = Collection(str(collection), server_registry)
+    with served(
+        make_client(server_registry, collection=searched, max_seconds=2, max_long_seconds=4, **sizes).app
+    ) as url:
         yield url
 
 
@@ -115,6 +119,6 @@ def test_generated_requests_to_all_endpoints_find_nothing(address: str, recordin
     assert not wrong, "\n".join(wrong)
     assert sum(cases.values()) >= 1000, cases
     verbs = ("draw", "film", "hear", "label", "embed", "sound", "decode", "transcribe", "audio/transcriptions")
-    verbs += ("speakers/timeline", "speakers/embed", "speakers/verify")
+    verbs += ("search", "speakers/timeline", "speakers/embed", "speakers/verify")
     assert not [verb for verb in verbs if not cases[f"POST /v1/{verb} 2xx"]], cases
     print(sum(cases.values()), cases)

@@ -17,8 +17,11 @@ from photism.jobs.done_rows import parse_id
 from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Ticket
 from photism.server.problems import Problem
+from photism.server.services import services_of
 
 if TYPE_CHECKING:
+    from starlette.requests import HTTPConnection
+
     from photism.listening.audio_embedder import AudioEmbedder
     from photism.server.engine.registry import ModelRegistry
 
@@ -133,3 +136,20 @@ def unavailable_problem() -> Problem:
         "collection-unavailable",
         "The collection cannot be searched; the server's log says why.",
     )
+
+
+def collection_of(connection: HTTPConnection) -> Collection:
+    """Return the collection of the server.
+
+    Raises:
+        Problem: 404, it has none.
+    """
+    found = services_of(connection).collection
+    if found is None:
+        raise Problem(
+            HTTPStatus.NOT_FOUND,
+            "no-collection",
+            "This server has no collection of recordings.",
+            remedy="Start it with --collection TABLE, an index of photism index.",
+        )
+    return found

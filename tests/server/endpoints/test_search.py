@@ -10,6 +10,7 @@ import pytest
 
 from photism.audio.writing import write_waveform
 from photism.collection.index import Index
+from photism.errors import InputError
 from photism.server.collection import Collection
 from photism.server.engine.registry import ModelRegistry
 from photism.server.settings import LimitSettings
@@ -199,6 +200,17 @@ def test_another_model_than_that_of_the_vectors_is_refused(collection, copied, m
     registry.close(10)
 
 
+def test_a_model_that_is_gone_is_reported_when_the_server_starts(copied):
+    registry = ModelRegistry((), LimitSettings())
+    index = Index.open(copied)
+    about = json.loads(index.table.metadata["photism"])
+    about["models"]["model"] = "/missing/model"
+    index.dataset.update_schema_metadata({"photism": json.dumps(about)})
+    with pytest.raises(InputError, match="/missing/model"):
+        Collection(str(copied), registry).load_model()
+    registry.close(10)
+
+
 def test_without_a_collection_there_is_nothing_to_search(client):
     for answer in (
         client.get("/v1/search"),
@@ -214,8 +226,6 @@ def test_the_page_is_told_whether_there_is_a_collection(searched, client):
 
 
 def test_a_folder_that_is_no_index_is_refused(tmp_path, server_registry):
-    from photism.errors import InputError
-
     with pytest.raises(InputError, match="is not a Lance data set"):
         Collection(str(tmp_path), server_registry)
     write_waveform(np.zeros(16_000), tmp_path / "a.wav", sampling_rate=16_000, title="", about={})

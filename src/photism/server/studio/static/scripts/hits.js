@@ -75,7 +75,7 @@ const timesOf = ({ start_s: start, end_s: end }) =>
 const caption = ({ captions, known, labels }) => {
   const text = captions?.[0]?.caption ?? labels?.[0]?.label;
   if (!text) return null;
-  return h("p", {}, known === false && captions?.length ? t("search.closest", { caption: text }) : text);
+  return h("p", {}, h("bdi", {}, known === false && captions?.length ? t("search.closest", { caption: text }) : text));
 };
 
 /** @param {string} caption */

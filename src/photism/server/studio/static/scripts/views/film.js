@@ -8,6 +8,7 @@ import { createFilePicker } from "../file_picker.js";
 import { createFilmList } from "../film_list.js";
 import { t } from "../i18n.js";
 import { createRun } from "../run.js";
+import { createSeedControl, randomSeed } from "../seed_control.js";
 import { linkButton } from "../share_link.js";
 
 const PATH = "/v1/film";
@@ -42,7 +43,7 @@ export const view = {
     history.register("film", {
       open: (/** @type {any} */ entry) => settings.open(entry.settings),
       again: (/** @type {any} */ entry) => again(entry.settings),
-      vary: (/** @type {any} */ entry) => again({ ...entry.settings, seed: Math.floor(Math.random() * 100_000) }),
+      vary: (/** @type {any} */ entry) => again({ ...entry.settings, seed: randomSeed() }),
     });
     const { max_films: count, keep_minutes: minutes } = limits;
     const limit = h("p", { class: "muted" }, t("film.limit", { count, minutes }));
@@ -58,7 +59,7 @@ const createSettings = async () => {
   const loras = models.flatMap((/** @type {any} */ each) => each.loras ?? []);
   const unused = Object.entries(GUIDES).flatMap(([image, fields]) => (images.includes(image) ? [] : fields));
   if (!loras.length) unused.push("lora");
-  const controls = await createControls({ path: PATH, common: ["stills", ...COMMON], hidden: [...OWN, ...unused] });
+  const controls = await createControls({ path: PATH, common: ["stills", ...COMMON], hidden: [...OWN, ...unused], custom: { seed: createSeedControl } });
   const model = await modelChoice("drawing");
   const kind = createKindChoice();
   const mixing = createMixing();

@@ -7,6 +7,7 @@ import { resultName, save } from "../download.js";
 import { announce, h, newId } from "../dom.js";
 import { formatNumber, t } from "../i18n.js";
 import { createRun, reveal } from "../run.js";
+import { createSeedControl, randomSeed } from "../seed_control.js";
 import { linkButton } from "../share_link.js";
 
 const PATH = "/v1/sound";
@@ -24,7 +25,7 @@ export const view = {
   id: "sound",
   label: "page.tab.sound",
   create: async (/** @type {{recording: any, history: any, openView: (id: string) => Promise<any>}} */ { recording, history, openView }) => {
-    const [settings, model] = await Promise.all([createControls({ path: PATH, common: COMMON, hidden: OWN }), modelChoice("sound")]);
+    const [settings, model] = await Promise.all([createControls({ path: PATH, common: COMMON, hidden: OWN, custom: { seed: createSeedControl } }), modelChoice("sound")]);
     const models = (await api.models()).filter((/** @type {any} */ { kinds }) => kinds.includes("sound"));
     const text = createText();
     const draws = h("input", { type: "checkbox" });
@@ -75,7 +76,7 @@ export const view = {
     history.register("sound", {
       open: (/** @type {any} */ entry) => open(entry.settings),
       again: (/** @type {any} */ entry) => again(entry.settings),
-      vary: (/** @type {any} */ entry) => again({ ...entry.settings, seed: Math.floor(Math.random() * 100_000) }),
+      vary: (/** @type {any} */ entry) => again({ ...entry.settings, seed: randomSeed() }),
     });
 
     const known = h("div", { class: "stack" }, h("p", { class: "muted", "data-t": "sound.knows" }), text.examples, h("p", { class: "muted", "data-t": "sound.draws" }));
