@@ -68,7 +68,7 @@ def test_a_pasted_list_becomes_a_chip_for_each_line(studio):
 @pytest.mark.slow
 def test_noise_is_no_known_sound_and_silence_is_nothing_to_hear(studio):
     panel = open_tab(studio, "Hear")
-    result = panel.locator(".columns > div").nth(1)
+    result = panel.locator(".listening-result")
     choose(studio, "noise.wav", noise(2))
     hear(panel)
     expect(panel.get_by_role("heading", name="No known sound recognised")).to_be_visible()
@@ -84,7 +84,7 @@ def test_noise_is_no_known_sound_and_silence_is_nothing_to_hear(studio):
 def test_windows_are_a_timeline_that_follows_the_playback(studio):
     panel = open_tab(studio, "Hear")
     choose(studio, "words.wav", spoken("banana", "elephant"))
-    panel.get_by_label("Window", exact=True).fill("1")
+    panel.locator("[data-field=window] input").fill("1")
     hear(panel)
     expect(panel.locator(".segment").first).to_contain_text("A banana.")
     timeline = studio.locator("#recording").get_by_role("slider", name="Timeline")
@@ -118,4 +118,4 @@ def test_a_link_and_the_history_bring_settings_and_results_back(open_studio):
     page.get_by_role("option", name=re.compile("^Hear")).click()
     page.locator("#history").get_by_role("button", name="Open again").click()
     expect(panel.get_by_role("heading", name="A banana.")).to_be_visible()
-    expect(panel.get_by_label("Top k")).to_have_value("2")
+    expect(panel.locator("[data-field=top_k] input")).to_have_value("2")

@@ -20,7 +20,7 @@ def test_classes_are_shown_with_their_shares(studio):
 def test_windows_have_a_timeline_and_a_file(studio):
     choose(studio, "words.wav", spoken("elephant", "tomato"))
     panel = open_tab(studio, "Label")
-    panel.get_by_label("Window", exact=True).fill("1")
+    panel.locator("[data-field=window] input").fill("1")
     panel.get_by_role("button", name="Label", exact=True).click()
     expect(panel.locator(".segment").first).to_be_visible()
     expect(studio.locator("#recording").get_by_role("slider", name="Timeline")).to_be_visible()
@@ -33,7 +33,7 @@ def test_logits_are_numbers_and_no_shares(studio):
     choose_example(studio, "elephant")
     panel = open_tab(studio, "Label")
     panel.get_by_text("All settings").click()
-    panel.get_by_label("Function", exact=True).select_option("none")
+    panel.locator("[data-field=function] select").select_option("none")
     panel.get_by_role("button", name="Label", exact=True).click()
     expect(panel.get_by_role("heading", name="English")).to_be_visible()
     expect(panel.locator(".ranked-row").first).not_to_contain_text("%")
@@ -43,6 +43,6 @@ def test_logits_are_numbers_and_no_shares(studio):
 def test_a_length_that_cannot_be_is_named_before_anything_is_sent(studio):
     choose_example(studio, "elephant")
     panel = open_tab(studio, "Label")
-    panel.get_by_label("Window", exact=True).fill("0")
+    panel.locator("[data-field=window] input").fill("0")
     panel.get_by_role("button", name="Label", exact=True).click()
-    expect(panel.get_by_role("alert")).to_contain_text("Window")
+    expect(panel.get_by_role("alert")).to_contain_text("Length of a window")

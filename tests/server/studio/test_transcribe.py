@@ -150,7 +150,7 @@ def test_words_of_a_given_text_get_their_times(studio):
     choose_example(studio, "elephant")
     panel = open_tab(studio, "Transcribe")
     panel.get_by_text("All settings").click()
-    panel.get_by_label("Transcript", exact=True).fill("one two\nthree")
+    panel.locator("[data-field=transcript] textarea").fill("one two\nthree")
     transcribe(panel)
     expect(panel.locator(".word")).to_have_text(["one", "two", "three"])
     _, text = saved(studio, panel, "Subtitles (SRT)")

@@ -6,7 +6,7 @@ import { createControls, modelChoice } from "./controls.js";
 import { announce, h } from "./dom.js";
 import { createExport } from "./export_menu.js";
 import { createLabelResult, closestLabel, headlineOf, readResult } from "./label_result.js";
-import { createFollower, historyResults, sourceOfEntry, stateOf, takeSource, valueOfEntry } from "./listening.js";
+import { arrange, createFollower, historyResults, openFromHistory, stateOf, takeSource } from "./listening.js";
 import { createRun, reveal } from "./run.js";
 import { linkButton } from "./share_link.js";
 
@@ -56,25 +56,13 @@ export const createLabelView = async ({ id, path, kind, button, common, custom, 
     fail: run.fail,
   });
 
-  const open = (/** @type {Record<string, any>} */ values) => {
-    controls.reset();
-    controls.set(values);
-    /** @type {any} */ (model).value = values.model;
-  };
-  history.register(id, {
-    open: async (/** @type {any} */ entry) => {
-      open(entry.settings);
-      const value = await valueOfEntry(entry);
-      if (value) show(value, sourceOfEntry(entry), entry.settings);
-    },
-    again: (/** @type {any} */ entry) => {
-      open(entry.settings);
-      return run.start();
-    },
+  const open = openFromHistory({ id, history, controls, model, run, show: (value, from, entry) => show(value, from, entry.settings) });
+  const element = arrange({
+    start: [run.element],
+    result: [result.element, menu.element],
+    settings: [model, controls.element, linkButton(id, settings)],
   });
-  const left = h("div", { class: "panel stack" }, model, controls.element, run.element, linkButton(id, settings));
-  const right = h("div", { class: "panel stack" }, result.element, menu.element);
-  return { element: h("div", { class: "columns" }, left, right), open, activate: follower.activate, deactivate: follower.deactivate };
+  return { element, open, activate: follower.activate, deactivate: follower.deactivate };
 };
 
 /**

@@ -1,6 +1,7 @@
 // @ts-check
 /** What the tabs that listen have in common: the recording of a result, its progress and warnings, and its history. */
 
+import { h } from "./dom.js";
 import { t } from "./i18n.js";
 import { recording } from "./recording.js";
 
@@ -9,6 +10,44 @@ import { recording } from "./recording.js";
  *   recording of a result: the file that was sent, the recording of the page it is a part of, its name, and the time of
  *   that recording at which the times of the result begin
  */
+
+/**
+ * Arrange a tab: the button, the result beside it or on a phone below it, and the settings.
+ * @param {{start: HTMLElement[], result: HTMLElement[], settings: (HTMLElement | null)[]}} parts
+ */
+export const arrange = ({ start, result, settings }) =>
+  h(
+    "div",
+    { class: "listening" },
+    h("div", { class: "listening-start stack" }, ...start),
+    h("div", { class: "listening-result panel stack" }, ...result),
+    h("div", { class: "listening-settings panel stack" }, ...settings),
+  );
+
+/**
+ * Let the history and links open a tab, and return the function that sets its settings.
+ * @param {{id: string, history: any, controls: any, model: any, run: {start: () => unknown},
+ *   show: (value: any, source: Source, entry: any) => void}} tab show: shows what `historyResults` has stored
+ */
+export const openFromHistory = ({ id, history, controls, model, run, show }) => {
+  const open = (/** @type {Record<string, any>} */ settings) => {
+    controls.reset();
+    controls.set(settings);
+    model.value = settings.model;
+  };
+  history.register(id, {
+    open: async (/** @type {any} */ entry) => {
+      open(entry.settings);
+      const value = await valueOfEntry(entry);
+      if (value) show(value, sourceOfEntry(entry), entry);
+    },
+    again: (/** @type {any} */ entry) => {
+      open(entry.settings);
+      return run.start();
+    },
+  });
+  return open;
+};
 
 /**
  * Return the recording as it is now, for a result that is to be made of it.
@@ -109,7 +148,7 @@ export const historyResults = (name, text, value) => {
  * Return the value that `historyResults` has stored; null if there is none.
  * @param {{results: {blob: Blob, name: string}[]}} entry
  */
-export const valueOfEntry = async ({ results }) => {
+const valueOfEntry = async ({ results }) => {
   const found = results.find(({ name }) => name.endsWith(".json"));
   return found ? JSON.parse(await found.blob.text()) : null;
 };
@@ -119,7 +158,7 @@ export const valueOfEntry = async ({ results }) => {
  * @param {{name: string, recording: any}} entry
  * @returns {Source}
  */
-export const sourceOfEntry = ({ name, recording: file }) => ({
+const sourceOfEntry = ({ name, recording: file }) => ({
   file,
   current: recording.current,
   name,

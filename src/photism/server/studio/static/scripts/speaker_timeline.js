@@ -6,7 +6,7 @@ import { createControls, modelChoice } from "./controls.js";
 import { announce, h } from "./dom.js";
 import { createExport } from "./export_menu.js";
 import { formatNumber, formatTime, t } from "./i18n.js";
-import { createFollower, historyResults, sourceOfEntry, stateOf, takeSource, valueOfEntry, warningTexts } from "./listening.js";
+import { arrange, createFollower, historyResults, openFromHistory, stateOf, takeSource, warningTexts } from "./listening.js";
 import { createRun, reveal } from "./run.js";
 import { linkButton } from "./share_link.js";
 import { createTimeline } from "./timeline.js";
@@ -60,28 +60,22 @@ export const createSpeakerTimeline = async ({ history }) => {
     recordingName: () => shown.source?.name ?? "",
     fail: run.fail,
   });
-  const open = (/** @type {Record<string, any>} */ values) => {
-    controls.reset();
-    controls.set(values);
-    /** @type {any} */ (model).value = values.model;
-  };
-  history.register("speakers", {
-    open: async (/** @type {any} */ own) => {
-      open(own.settings);
-      const value = await valueOfEntry(own);
-      if (!value) return;
-      const { names, ...answer } = value;
+  const open = openFromHistory({
+    id: "speakers",
+    history,
+    controls,
+    model,
+    run,
+    show: ({ names, ...answer }, source, own) => {
       entry = own;
-      show(answer, sourceOfEntry(own), names);
-    },
-    again: (/** @type {any} */ own) => {
-      open(own.settings);
-      return run.start();
+      show(answer, source, names);
     },
   });
-  const left = h("div", { class: "panel stack" }, model, controls.element, run.element, linkButton("speakers", settings));
-  const right = h("div", { class: "panel stack" }, shown.element, menu.element);
-  const element = h("div", { class: "columns" }, left, right);
+  const element = arrange({
+    start: [run.element],
+    result: [shown.element, menu.element],
+    settings: [model, controls.element, linkButton("speakers", settings)],
+  });
   return { element, open, activate: follower.activate, deactivate: follower.deactivate };
 };
 

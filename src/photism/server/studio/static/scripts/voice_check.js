@@ -6,11 +6,13 @@ import { createControls, modelChoice } from "./controls.js";
 import { announce, h, newId } from "./dom.js";
 import { createFilePicker } from "./file_picker.js";
 import { formatNumber, t } from "./i18n.js";
-import { takeSource } from "./listening.js";
+import { arrange, takeSource } from "./listening.js";
 import { recording } from "./recording.js";
 import { createRun, reveal } from "./run.js";
+import { createSlider } from "./slider.js";
 
 const PATH = "/v1/speakers/verify";
+/** Similarity from which on two voices count as the same, until the visitor chooses another one. */
 const THRESHOLD = 0.5;
 
 /** Create the part of the tab that compares two voices. */
@@ -19,18 +21,19 @@ export const createVoiceCheck = async () => {
   const known = createFilePicker("other", true);
   known.input.id = newId("known-voice");
   const result = h("div", { class: "stack" }, h("p", { class: "muted", "data-t": "listening.voice.empty" }));
+  const threshold = createSlider({ min: -1, max: 1, step: 0.01, standard: THRESHOLD });
   const controls = await createControls({
     path: PATH,
     common: ["threshold"],
     hidden: ["file", "other", "embedding", "model"],
-    custom: { threshold: createThreshold },
+    custom: { threshold: () => threshold },
   });
 
   const work = async (/** @type {any} */ { signal }) => {
     const files = /** @type {File[]} */ (known.read() ?? []);
     if (!files.length) throw new api.Problem({ type: "no-known-voice" });
     const { file, name } = await takeSource();
-    const settings = { threshold: THRESHOLD, ...controls.values(), model: /** @type {any} */ (model).value };
+    const settings = { ...controls.values(), threshold: threshold.shown, model: /** @type {any} */ (model).value };
     const other = files.length === 1 ? { other: files[0] } : { embedding: await meanVoice(files, settings, signal) };
     const answer = await (await api.post(PATH, { ...settings, file, ...other }, { signal })).json();
     const headline = t(answer.is_same ? "listening.voice.same" : "listening.voice.different");
@@ -55,40 +58,20 @@ export const createVoiceCheck = async () => {
   });
   const field = h(
     "div",
-    { class: "field" },
+    { class: "panel field" },
     h("label", { class: "field-label", for: known.input.id, "data-t": "listening.voice.known" }),
     known.input,
     h("div", { class: "row" }, keep),
     h("p", { class: "field-description", "data-t": "listening.voice.known-description" }),
   );
-  const left = h("div", { class: "panel stack" }, model, field, controls.element, run.element);
-  return { element: h("div", { class: "columns" }, left, h("div", { class: "panel" }, result)) };
+  const element = arrange({ start: [field, run.element], result: [result], settings: [model, controls.element] });
+  return { element };
 };
 
 /** @param {File[]} files @param {any} settings @param {AbortSignal} signal */
 const meanVoice = async (files, settings, signal) => {
   const response = await api.post("/v1/speakers/embed", { ...settings, threshold: undefined, file: files }, { signal });
   return (await response.json()).embedding;
-};
-
-/** Create the slider of the similarity from which on two voices are the same. */
-const createThreshold = () => {
-  const input = h("input", { type: "range", min: -1, max: 1, step: 0.01, value: THRESHOLD, id: newId("threshold") });
-  const output = h("output", { for: input.id }, formatNumber(THRESHOLD));
-  const show = () => (output.textContent = formatNumber(input.valueAsNumber, { maximumFractionDigits: 2 }));
-  input.addEventListener("input", show);
-  const element = h("div", { class: "slider" }, input, output);
-  Object.defineProperty(element, "value", {
-    get: () => input.valueAsNumber,
-    set: (value) => {
-      input.value = value === "" || value === undefined ? THRESHOLD : value;
-      show();
-    },
-  });
-  Object.defineProperty(element, "id", { get: () => input.id });
-  element.setAttribute = input.setAttribute.bind(input); // descriptions belong to the slider
-  element.focus = () => input.focus();
-  return element;
 };
 
 /** Show how similar two voices are, and from where on they are taken for the same. @param {{score: number, threshold: number}} answer */

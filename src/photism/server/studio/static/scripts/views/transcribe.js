@@ -6,7 +6,7 @@ import { createChipsInput } from "../chips_input.js";
 import { createControls, modelChoice } from "../controls.js";
 import { announce, h } from "../dom.js";
 import { t } from "../i18n.js";
-import { sourceOfEntry, stateOf, takeSource, valueOfEntry } from "../listening.js";
+import { arrange, openFromHistory, stateOf, takeSource } from "../listening.js";
 import { createRun, reveal } from "../run.js";
 import { linkButton } from "../share_link.js";
 import { createTextFileInput } from "../text_file_input.js";
@@ -51,25 +51,12 @@ export const view = {
     const run = createRun({ label: "listening.transcribe.button", work, recordingName: () => transcript.recordingName });
     transcript.onproblem = run.fail;
 
-    const open = (/** @type {Record<string, any>} */ values) => {
-      controls.reset();
-      controls.set(values);
-      /** @type {any} */ (model).value = values.model;
-    };
-    history.register("transcribe", {
-      open: async (/** @type {any} */ entry) => {
-        open(entry.settings);
-        const answer = await valueOfEntry(entry);
-        if (answer) transcript.show(answer, sourceOfEntry(entry), entry);
-      },
-      again: (/** @type {any} */ entry) => {
-        open(entry.settings);
-        return run.start();
-      },
+    const open = openFromHistory({ id: "transcribe", history, controls, model, run, show: transcript.show });
+    const element = arrange({
+      start: [run.element],
+      result: [live.element, transcript.element],
+      settings: [model, controls.element, linkButton("transcribe", settings)],
     });
-    const left = h("div", { class: "panel stack" }, model, controls.element, run.element, linkButton("transcribe", settings));
-    const right = h("div", { class: "panel stack" }, live.element, transcript.element);
-    const element = h("div", { class: "columns" }, left, right);
     return { element, open, activate: transcript.activate, deactivate: transcript.deactivate };
   },
 };
