@@ -85,6 +85,7 @@ def open_studio(browser: object, studio_url: str) -> Iterator[Callable[..., obje
         allowed_errors: tuple[str, ...] = (),
         url: str = studio_url,
         launched: object = browser,
+        init_script: str = "",
         **options: object,
     ) -> object:
         allowed.extend(allowed_errors)
@@ -92,6 +93,7 @@ def open_studio(browser: object, studio_url: str) -> Iterator[Callable[..., obje
         context = launched.new_context(locale=language, viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
+        context.add_init_script(init_script)
         page = context.new_page()
         page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))

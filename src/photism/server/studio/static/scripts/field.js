@@ -103,7 +103,7 @@ const choiceControl = (schema) => {
 
 /** @param {any} schema @returns {Control} */
 const textControl = (schema) => {
-  const placeholder = schema.default === undefined ? t("controls.default") : String(schema.default);
+  const placeholder = schema.default === undefined ? null : String(schema.default);
   const input = h("input", { type: "text", maxlength: schema.maxLength, placeholder, autocomplete: "off" });
   return {
     input,
