@@ -646,3 +646,20 @@ def test_models_are_found_by_kind_and_name(make, tmp_path):
     assert folder is registry.find("classifier", f"{tmp_path}/.", is_local=True)
     assert folder.settings.model == str(tmp_path.resolve())
     assert folder not in registry.entries
+
+
+def test_a_model_is_preloaded_once_and_its_error_waits_for_a_request(make, loader):
+    async def scenario():
+        registry = make()
+        loader.errors = [InputError("damaged")]
+        registry.preload("classifier")
+        await until(lambda: not loader.errors)
+        registry.preload("xvector")  # of which there is none
+        entry = registry.find("classifier")
+        await until(lambda: not registry.lanes[entry].is_needed)
+        for _ in range(3):
+            registry.preload("classifier")
+        await until(lambda: registry.lanes[entry].is_loaded)
+
+    run(scenario())
+    assert len(loader.loaded) == 1

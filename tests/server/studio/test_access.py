@@ -39,6 +39,7 @@ def findings(page):
 
 def draw_example(page):
     page.get_by_role("button", name="elephant").first.click()
+    expect(page.locator(".recording-name")).to_contain_text("elephant")
     page.get_by_role("button", name="Draw", exact=True).click()
     image = page.get_by_role("region", name="Result").get_by_role("img").first
     expect(image).to_have_attribute("alt", "A drawing of: an elephant")
@@ -65,6 +66,7 @@ def test_the_keyboard_alone_draws(open_studio):
     page = open_studio()
     press_until(page, "Tab", "button", "elephant")
     page.keyboard.press("Enter")
+    expect(page.locator(".recording-name")).to_contain_text("elephant")
     press_until(page, "Tab", "tab", "Draw")
     press_until(page, "Tab", "button", "Draw")
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"

@@ -114,6 +114,11 @@ class Lane:
         return len(self._running)
 
     @property
+    def is_needed(self) -> bool:
+        """Whether the model is in memory, or a work will load it."""
+        return self.is_loaded or bool(self.queued or self._running)
+
+    @property
     def is_loaded(self) -> bool:
         """Whether the model is in memory."""
         return self._model is not None

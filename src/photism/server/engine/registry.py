@@ -130,6 +130,17 @@ class ModelRegistry:
             if expiry is not None:
                 expiry.cancel()
 
+    def preload(self, kind: str) -> None:
+        """Begin to load the first model of a kind, if there is one, before a request needs it.
+
+        That it cannot be loaded is reported to the request that needs it. Call it in a running event loop.
+        """
+        entry = next((entry for entry in self.entries if entry.kind == kind), None)
+        if entry is None or self._closing.is_set() or self._lane(entry).is_needed:
+            return
+        loading = asyncio.ensure_future(self.run(entry, _nothing, Ticket("page", is_job=True)))
+        loading.add_done_callback(lambda done: done.cancelled() or done.exception())  # or asyncio would log its error
+
     def hold(self, entry: ModelEntry) -> AbstractContextManager[None]:
         """Keep a model in memory, once it is loaded, until the end of the block: a client refers to its state."""
         return self._lane(entry).hold()
@@ -189,3 +200,7 @@ class ModelRegistry:
             if time.monotonic() - lane.used_at < unused_s or not (is_out or is_memory_short()):
                 return  # the others were used later
             lane.unload()
+
+
+def _nothing(*_: object) -> None:
+    """Do nothing with a model, which has been loaded."""

@@ -41,7 +41,9 @@ ROUTER = APIRouter(include_in_schema=False)
 
 @ROUTER.get("/")
 async def show_page(request: Request) -> Response:
-    """Return the page, which names the current version of its files."""
+    """Return the page, which names the current version of its files, and begin to load the model that it draws with."""
+    if request.method == "GET":
+        services_of(request).registry.preload("drawing")
     html = (STATIC / "index.html").read_text("utf-8").replace("{version}", files_version())
     return _revalidated(request, HTMLResponse(html))
 

@@ -17,7 +17,7 @@ export const createFilePicker = (name, isList) => {
   const accept = RECORDINGS.includes(name) ? "audio/*,video/*" : "image/*";
   const input = h("input", { type: "file", accept, multiple: isList });
   const chosen = h("ul", { class: "chips files" });
-  const element = h("div", { class: "file-picker" }, input, chosen);
+  const element = h("div", { class: "file-picker", role: "group" }, input, chosen);
   /** @type {File[]} */
   let files = [];
 

@@ -25,24 +25,24 @@ const start = async () => {
   byId("recording").append(recording.panel);
   byId("history").append(history.panel);
   const views = VIEWS.filter((view) => !view.isCollection || context.collection);
-  const tabs = createTabs({ views, list: byId("tabs"), panels: byId("views"), shared: { recording, history, openView: (/** @type {string} */ id) => openView(id) } });
   const openView = (/** @type {string} */ id, /** @type {Record<string, any>} */ settings = {}) => {
     window.history.pushState(null, "", `#${id}`); // which, unlike setting the hash, opens nothing a second time
     return tabs.open(id, settings);
   };
+  const shared = { recording, history, openView };
+  const tabs = createTabs({ views, list: byId("tabs"), panels: byId("views"), shared });
   history.connect({ openView });
   installDrop({ openView });
-  showCatalogue();
   const openLink = async () => {
     const link = await openedLink();
     return tabs.open(link?.verb ?? views[0].id, link?.settings);
   };
   addEventListener("hashchange", openLink);
-  await openLink();
-  document.documentElement.dataset.ready = "true"; // for tests
+  await Promise.all([openLink(), showCatalogue()]);
+  document.documentElement.dataset.ready = "true"; // which shows the page
 };
 
-/** Show what to say, for which there is room until it is known that there is nothing. */
+/** Show what to say, if the model has a list of it. */
 const showCatalogue = async () => {
   const element = await createCatalogue().catch(() => null);
   if (element) byId("catalogue").append(element);
@@ -73,5 +73,6 @@ const showTheme = () => {
 
 start().catch((error) => {
   console.error(error);
+  document.documentElement.dataset.ready = "true";
   byId("views").replaceChildren(h("p", { class: "panel error", role: "alert" }, explain(error)));
 });
