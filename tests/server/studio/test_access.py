@@ -37,13 +37,21 @@ def findings(page):
     return [(each["id"], node["target"], node["failureSummary"]) for each in found for node in each["nodes"]]
 
 
-def draw_example(page):
+def choose_example(page):
     page.get_by_role("button", name="elephant").first.click()
     expect(page.locator(".recording-name")).to_contain_text("elephant")
+
+
+def draw(page):
     page.get_by_role("button", name="Draw", exact=True).click()
     image = page.get_by_role("region", name="Result").get_by_role("img").first
     expect(image).to_have_attribute("alt", "A drawing of: an elephant")
     return image
+
+
+def draw_example(page):
+    choose_example(page)
+    return draw(page)
 
 
 def test_axe_finds_nothing_on_the_page_with_a_drawing(studio):
@@ -112,8 +120,11 @@ def test_nothing_is_wider_than_a_phone(open_studio, width, language):
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_jumps(open_studio, width):
     page = open_studio("#draw", width=width, init_script=COUNT_SHIFTS)
-    draw_example(page)
-    shifts = page.evaluate("window.shifts")
+    shifts = page.evaluate("window.shifts.splice(0)")
+    choose_example(page)  # which makes room for the recording
+    page.evaluate("window.shifts.splice(0)")
+    draw(page)
+    shifts += page.evaluate("window.shifts")
     assert sum(value for value, *_ in shifts) < MAX_SHIFT, shifts
 
 

@@ -14,6 +14,7 @@ ENDPOINTS = {
     "/v1/hear": set(),
     "/v1/label": set(),
     "/v1/transcribe": set(),
+    "/v1/search": set(),
     "/v1/sound": {"response_format"},
     "/v1/speakers/timeline": set(),
     "/v1/speakers/verify": {"embedding"},
@@ -36,7 +37,7 @@ def without_plurals(keys):
 
 
 def placeholders(text):
-    return set(re.findall(r"\{(\w+)\}", text))
+    return set(re.findall(r"\{(\w+)\}", text)) - {"count"}  # which a singular may spell out
 
 
 def fields_of(description, path):

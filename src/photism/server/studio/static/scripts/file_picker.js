@@ -4,8 +4,11 @@
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
 
-/** Fields whose files are recordings; those of all others are images. */
-const RECORDINGS = ["file", "other", "from"];
+/** Types of the files of fields; those of all others are images. */
+const ACCEPTED = new Map([
+  ...["file", "from", "other", "others"].map((name) => /** @type {[string, string]} */ ([name, "audio/*,video/*"])),
+  ["transcript", ".txt,.srt,.vtt,text/*"],
+]);
 
 /**
  * Create a picker of one file or several, which shows what is chosen: images small, others by their names.
@@ -14,7 +17,7 @@ const RECORDINGS = ["file", "other", "from"];
  * @returns {import("./field.js").Control}
  */
 export const createFilePicker = (name, isList) => {
-  const accept = RECORDINGS.includes(name) ? "audio/*,video/*" : "image/*";
+  const accept = ACCEPTED.get(name) ?? "image/*";
   const input = h("input", { type: "file", accept, multiple: isList });
   const chosen = h("ul", { class: "chips files" });
   const element = h("div", { class: "file-picker", role: "group" }, input, chosen);

@@ -3,7 +3,7 @@
 
 import * as api from "../api.js";
 import { createControls, modelChoice } from "../controls.js";
-import { h } from "../dom.js";
+import { h, newId } from "../dom.js";
 import { createFilePicker } from "../file_picker.js";
 import { createFilmList } from "../film_list.js";
 import { t } from "../i18n.js";
@@ -115,15 +115,15 @@ const createKindChoice = () => {
 /** Create the choice of other recordings that are blended in, and of their weights. */
 const createMixing = () => {
   const picker = createFilePicker("others", true);
+  picker.input.id = newId("others");
   const weights = h("input", { type: "text", autocomplete: "off", placeholder: "1, 1", dir: "ltr" });
   const fields = h(
     "div",
     { class: "fields" },
     h("p", { class: "field-description", "data-t": "film.mix.about" }),
-    h("div", { class: "field" }, h("span", { class: "field-label", "data-t": "film.mix.others" }), picker.input),
+    h("div", { class: "field" }, h("label", { class: "field-label", for: picker.input.id, "data-t": "film.mix.others" }), picker.input),
     h("label", { class: "field" }, h("span", { class: "field-label", "data-t": "film.mix.weights" }), weights),
   );
-  picker.input.setAttribute("aria-label", t("film.mix.others"));
   const element = h("details", { class: "more" }, h("summary", { "data-t": "film.mix" }), fields);
   return {
     element,
