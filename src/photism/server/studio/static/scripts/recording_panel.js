@@ -5,6 +5,7 @@ import * as api from "./api.js";
 import { announce, h } from "./dom.js";
 import { currentLanguage, formatNumber, formatTime, t } from "./i18n.js";
 import { createRecordButton } from "./record_button.js";
+import { createRecordingControls, createTooLong } from "./recording_controls.js";
 import { showError } from "./run.js";
 import { createTrim } from "./trim.js";
 import { createWaveform } from "./waveform.js";
@@ -12,8 +13,6 @@ import { createWaveform } from "./waveform.js";
 /** Sizes of the WAV file of a microphone. */
 const HEADER_BYTES = 44;
 const BYTES_PER_SAMPLE = 2;
-/** Limits from here on are shown in minutes. */
-const MINUTES_S = 120;
 
 /** @typedef {import("./recording.js").recording} Recording */
 
@@ -24,17 +23,17 @@ const MINUTES_S = 120;
  */
 export const createPanel = (recording) => {
   const stage = createStage(recording);
-  const bar = controls(recording);
-  const messages = createMessages(tooLong(recording, stage.focusEnd));
-  const recorder = createRecorder(recording, { stage, bar, messages });
+  const messages = createMessages(createTooLong(recording, stage.focusEnd));
+  const controls = createRecordingControls(recording, messages);
+  const recorder = createRecorder(recording, { stage, controls, messages });
   const take = (/** @type {Blob} */ file, /** @type {any} */ options) => {
     messages.clear();
     return recording.set(file, options);
   };
-  const sources = h("div", { class: "row sources" }, recorder.button, fileButton(take), recorder.optionsButton);
+  const buttons = h("div", { class: "row" }, recorder.button, fileButton(take), recorder.optionsButton);
+  const sources = h("div", { class: "row sources" }, buttons, examples(take, messages.fail));
   const slot = h("div", { class: "timeline-slot", dir: "ltr" });
-  const top = [sources, recorder.options, examples(take, messages.fail)];
-  const element = h("div", { class: "recorder" }, ...top, stage.element, slot, bar, messages.element);
+  const element = h("div", { class: "recorder" }, sources, recorder.options, stage.element, slot, controls.element);
 
   recording.addEventListener("problem", (/** @type {any} */ { detail }) => messages.fail(detail.problem, detail.name));
   recording.addEventListener("loading", (/** @type {any} */ { detail }) => {
@@ -57,7 +56,7 @@ export const createPanel = (recording) => {
 };
 
 /**
- * Create the place of messages, which has room for one, so that the page below does not move.
+ * Create the place of messages, which stands between the controls, so that the page below does not move.
  * @param {HTMLElement} tooLongMessage
  */
 const createMessages = (tooLongMessage) => {
@@ -84,9 +83,10 @@ const createMessages = (tooLongMessage) => {
 /**
  * Create the button that records, and show the microphone in the place of the recording while it does.
  * @param {Recording} recording
- * @param {{stage: ReturnType<typeof createStage>, bar: any, messages: ReturnType<typeof createMessages>}} parts
+ * @param {{stage: ReturnType<typeof createStage>, controls: ReturnType<typeof createRecordingControls>,
+ *   messages: ReturnType<typeof createMessages>}} parts
  */
-const createRecorder = (recording, { stage, bar, messages }) => {
+const createRecorder = (recording, { stage, controls, messages }) => {
   const recorder = createRecordButton({
     maxSamples: async () => {
       const { limits } = await api.context();
@@ -96,11 +96,11 @@ const createRecorder = (recording, { stage, bar, messages }) => {
       recording.pause();
       messages.clear();
       stage.show("live");
-      bar.inert = true;
+      controls.suspend(true);
     },
     onStop: () => {
       stage.show(recording.current ? "waveform" : "empty");
-      bar.inert = recording.current === null;
+      controls.suspend(false);
     },
     onRecorded: (buffer) => recording.setMicrophone(buffer, microphoneName()),
     onProblem: (problem) => messages.fail(problem),
@@ -203,89 +203,6 @@ const examples = (take, fail) => {
   }, fail);
   return list;
 };
-
-/**
- * Create the buttons that play, reset, save and remove the recording, with its name and times.
- * @param {Recording} recording
- */
-const controls = (recording) => {
-  const play = h("button", { class: "button", type: "button", "data-t": "recording.play" });
-  const time = h("span", { class: "recording-time" });
-  const name = h("span", { class: "recording-name", dir: "auto" });
-  const whole = h("button", { class: "button quiet", type: "button", "data-t": "recording.whole" });
-  const save = h("button", { class: "button quiet", type: "button", "data-t": "recording.download" });
-  const remove = h("button", { class: "button quiet", type: "button", "data-t": "recording.remove" });
-  const element = h("div", { class: "row recording-controls is-empty", inert: true }, play, time, name, whole, save, remove);
-
-  const showTime = () => {
-    const { current } = recording;
-    if (!current) return;
-    const length = formatTime(current.endS - current.startS);
-    const at = formatTime(Math.max(0, recording.currentTime - current.startS));
-    const whole = formatTime(current.durationS);
-    const times = isolated(`${at} / ${length}`);
-    time.textContent = current.isTrimmed ? t("recording.part", { times, whole: isolated(whole) }) : times;
-  };
-  const update = () => {
-    element.inert = recording.current === null;
-    element.classList.toggle("is-empty", element.inert);
-    name.textContent = recording.current?.name ?? "";
-    whole.hidden = !recording.current?.isTrimmed;
-    showTime();
-  };
-  play.addEventListener("click", () => (recording.paused ? recording.play() : recording.pause()));
-  whole.addEventListener("click", () => {
-    recording.trim(0, recording.current?.durationS ?? 0);
-    play.focus();
-  });
-  save.addEventListener("click", async () => {
-    const [{ save: download }, file] = await Promise.all([import("./download.js"), recording.file()]);
-    download(file, file.name);
-  });
-  remove.addEventListener("click", () => {
-    recording.clear();
-    element.closest(".recorder").querySelector("button").focus();
-  });
-  for (const event of ["change", "trim"]) recording.addEventListener(event, update);
-  recording.addEventListener("time", showTime);
-  for (const [event, key] of [["play", "recording.pause"], ["pause", "recording.play"]]) {
-    recording.addEventListener(event, () => (play.textContent = t(key)));
-  }
-  return element;
-};
-
-/**
- * Create a message that a recording is longer than the active tab can send, with a button that trims it.
- * @param {Recording} recording
- * @param {() => void} onTrim called when the button has trimmed it, and is not there any more
- */
-const tooLong = (recording, onTrim) => {
-  const text = h("span", {});
-  const button = h("button", { class: "button", type: "button" });
-  const element = h("p", { class: "row too-long", role: "status", hidden: true }, text, button);
-  const update = () => {
-    element.hidden = !recording.isTooLong;
-    if (element.hidden) return;
-    const seconds = recording.limitS ?? 0;
-    const isShort = seconds < MINUTES_S;
-    const time = isShort ? t("recording.seconds", { seconds }) : t("recording.minutes", { minutes: seconds / 60 });
-    text.textContent = t("recording.too-long", { time });
-    button.textContent = t("recording.trim", { time });
-  };
-  button.addEventListener("click", () => {
-    const { offsetS, limitS } = recording;
-    recording.trim(offsetS, offsetS + (limitS ?? 0));
-    onTrim();
-  });
-  for (const event of ["change", "trim", "limit"]) recording.addEventListener(event, update);
-  return element;
-};
-
-/**
- * Return times as they are read from left to right, also within a text that is read from right to left.
- * @param {string} times
- */
-const isolated = (times) => `\u2066${times}\u2069`;
 
 /** Return a name that says when a recording was made. */
 const microphoneName = () => {
