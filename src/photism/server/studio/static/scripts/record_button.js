@@ -17,7 +17,8 @@ const STATES = { idle: "recording.record", asking: "recording.asking", recording
  * Create the button and what belongs to it.
  * @param {{maxSamples: () => Promise<number>, onStart: () => void, onStop: () => void,
  *   onRecorded: (buffer: AudioBuffer) => Promise<unknown>, onProblem: (problem: unknown) => void,
- *   onNotice: (key: string) => void}} options onNotice: called with the key of a text, if a recording ended by itself
+ *   onNotice: (key: string) => void}} options onRecorded: returns whether the recording can be used; onNotice: called
+ *   with the key of a text, if a recording ended by itself and can be used
  */
 export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, onProblem, onNotice }) => {
   const label = h("span", { "data-t": "recording.record" });
@@ -44,8 +45,8 @@ export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, on
         isProcessed,
         maxSamples: await maxSamples(),
         onBlock: (samples) => live.add(samples, running?.seconds ?? 0),
-        onEnd: (reason) => {
-          if (running) stop().then(() => onNotice(`recording.${reason}`));
+        onEnd: async (reason) => {
+          if (running && (await stop())) onNotice(`recording.${reason}`);
         },
       });
       showState("recording");
@@ -58,16 +59,18 @@ export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, on
     }
   };
 
+  /** Stop, and return whether the recording can be used. */
   const stop = async () => {
     const ending = running;
-    if (!ending) return;
+    if (!ending) return false;
     running = null;
     showState("idle");
     try {
-      await onRecorded(await ending.stop());
+      return await onRecorded(await ending.stop());
     } catch (problem) {
       ending.cancel();
       onProblem(problem);
+      return false;
     } finally {
       onStop();
     }

@@ -131,10 +131,12 @@ class Recording extends EventTarget {
    * Take a recording of the microphone.
    * @param {AudioBuffer} buffer
    * @param {string} name
+   * @returns {Promise<boolean>} whether it can be used
    */
   async setMicrophone(buffer, name) {
     const isUsed = await this.set(encodeWav(buffer), { name, origin: "microphone", buffer });
     if (isUsed) this.dispatchEvent(new Event("stopped"));
+    return isUsed;
   }
 
   /** Remove the recording. */
