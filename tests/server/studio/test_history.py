@@ -229,6 +229,7 @@ def test_a_drawing_is_repeated_varied_morphed_and_restored_from_its_file_and_its
     panel = page.get_by_role("tabpanel", name="Draw")
     expect(panel.get_by_role("spinbutton", name="Seed")).to_have_value("5")
     page.get_by_role("button", name="elephant").click()
+    expect(page.locator(".recording-name")).to_contain_text("elephant")
     panel.get_by_role("button", name="Draw", exact=True).click()
     expect(strip(page)).to_have_count(1)
     first = download(page)

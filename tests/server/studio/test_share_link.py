@@ -50,8 +50,7 @@ def test_a_link_is_copied_or_shown(open_studio, is_allowed):
     page = open_studio(permissions=["clipboard-read", "clipboard-write"] if is_allowed else [])
     if not is_allowed:
         page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")  # as without TLS
-    run(page, "document.body.append(links.linkButton('draw', () => ({seed: 5})));")
-    page.get_by_role("button", name="Copy link").click()
+    run(page, "return links.copyLink('draw', {seed: 5});")
     expect(page.locator(".page-notice")).to_contain_text("without the recording")
     if is_allowed:
         assert page.evaluate("navigator.clipboard.readText()").endswith("/#draw?seed=5")

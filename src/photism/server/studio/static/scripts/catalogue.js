@@ -35,7 +35,9 @@ const createList = async (catalogue) => {
   const names = captions.map((caption, index) => own[index] ?? caption);
   const plainNames = captions.map((caption, index) => [...new Set([plain(names[index]), plain(caption)])]);
   const list = h("div", { class: "catalogue-list", role: "listbox", "aria-label": t("catalogue.list") });
-  const items = names.map((name, index) => createItem(nameOf(name), index, { thumbnails, language: own[index] ? language : "en" }));
+  const items = names.map((name, index) => {
+    return createItem(nameOf(name), index, { thumbnails, language: own[index] ? language : "en" });
+  });
   const order = await examplesFirst(captions);
   list.append(...order.map((index) => items[index]));
   const refresh = rove(list, "[role=option]");
@@ -156,9 +158,9 @@ const createSearch = ({ onquery, first, choose }) => {
  * @param {{thumbnails: Catalogue["thumbnails"], language: string | null}} given
  */
 const createItem = (name, index, { thumbnails, language }) => {
-  const attributes = { class: "catalogue-item", type: "button", role: "option", tabindex: "-1", "aria-selected": false };
   const words = h("span", { class: "catalogue-name", lang: language, dir: "auto" }, name);
-  return h("button", { ...attributes, "data-index": index, title: name }, tileOf(index, thumbnails), words);
+  const attributes = { class: "catalogue-item", type: "button", role: "option", tabindex: "-1", title: name };
+  return h("button", { ...attributes, "aria-selected": false, "data-index": index }, tileOf(index, thumbnails), words);
 };
 
 /** @param {number} index @param {Catalogue["thumbnails"]} thumbnails */
@@ -174,5 +176,6 @@ const tileOf = (index, thumbnails) => {
 /** @param {Catalogue} catalogue */
 const titleOf = ({ captions, languages }) => {
   const things = captions.length;
-  return languages ? t("catalogue.title.languages", { things, languages: languages.length }) : t("catalogue.title", { things });
+  if (!languages) return t("catalogue.title", { things });
+  return t("catalogue.title.languages", { things, languages: languages.length });
 };

@@ -22,7 +22,9 @@ export const search = (query, names) => {
   const isIn = (/** @type {string} */ name, /** @type {string} */ word) =>
     name.includes(/[\u3040-\u30ff\u3400-\u9fff]/.test(word) ? word : ` ${word}`);
   const start = ` ${words.join(" ")}`;
-  const rank = (/** @type {string} */ name) => (withoutArticle(name).startsWith(start) || name.startsWith(start) ? 0 : 1);
+  const rank = (/** @type {string} */ name) => {
+    return name.startsWith(start) || withoutArticle(name).startsWith(start) ? 0 : 1;
+  };
   return names
     .map((own, index) => ({ index, found: own.filter((name) => words.every((word) => isIn(name, word))) }))
     .filter(({ found }) => found.length)

@@ -2,8 +2,10 @@
 /** How to say one of the things that the model can draw, in every language that it understands. */
 
 import * as api from "./api.js";
-import { h } from "./dom.js";
+import { announce, h } from "./dom.js";
 import { currentLanguage, t, wantedLanguages } from "./i18n.js";
+import { showNotice } from "./notice.js";
+import { explain } from "./problems.js";
 import { recording } from "./recording.js";
 import { link } from "./share_link.js";
 
@@ -34,11 +36,12 @@ export const primary = (tag) => tag.split(/[-_]/)[0].toLowerCase();
  * @param {import("./catalogue.js").Catalogue} catalogue
  */
 export const createWords = (catalogue) => {
-  const element = h("div", { class: "catalogue-words", hidden: true, role: "status" });
+  const element = h("div", { class: "catalogue-words", hidden: true });
   /** @type {Promise<Record<string, (string | null)[]>> | null} */
   let loading = null;
   const translations = () => {
-    const query = new URLSearchParams([["model", catalogue.model], ...(catalogue.languages ?? []).map((each) => ["language", each])]);
+    const languages = (catalogue.languages ?? []).map((each) => ["language", each]);
+    const query = new URLSearchParams([["model", catalogue.model], ...languages]);
     loading ??= api.get(`/v1/captions?${query}`).then((found) => found.translations);
     loading.catch(() => (loading = null));
     return loading;
@@ -57,11 +60,13 @@ export const createWords = (catalogue) => {
     const actions = await actionsOf(caption).catch(() => []);
     if (shown !== index) return; // another one was chosen meanwhile
     const names = namesOf(caption, index, catalogue.languages, { en: catalogue.captions, ...found });
-    const picture = tile && h("div", { class: "catalogue-picture", role: "img", "aria-label": t("catalogue.picture", { name: nameOf(caption) }) }, tile);
-    const list = h("dl", { class: "catalogue-names" }, ...names.map(([code, name]) => h("div", {}, h("dt", {}, languageName(code)), h("dd", { lang: code, dir: "auto" }, name))));
-    const words = h("div", { class: "stack" }, h("p", {}, sayIn(catalogue.languages)), list, h("div", { class: "row" }, ...actions));
+    const label = t("catalogue.picture", { name: nameOf(caption) });
+    const picture = tile && h("div", { class: "catalogue-picture", role: "img", "aria-label": label }, tile);
+    const say = sayIn(catalogue.languages);
+    const words = h("div", { class: "stack" }, h("p", {}, say), listOf(names), h("div", { class: "row" }, ...actions));
     element.replaceChildren(...[picture, words].filter(Boolean));
     element.hidden = false;
+    announce(`${say} ${names[0][1]}`);
   };
   const hide = () => {
     shown = -1;
@@ -95,12 +100,28 @@ const namesOf = (caption, index, languages, texts) => {
     (one, other) => rank(one) - rank(other) || languageName(one).localeCompare(languageName(other), currentLanguage()),
   );
   const found = codes.map((code) => /** @type {[string, string | null]} */ ([code, texts[code]?.[index] ?? null]));
-  const named = /** @type {[string, string][]} */ (found.filter(([, name]) => name).map(([code, name]) => [code, nameOf(String(name))]));
-  return named.length ? named : [["en", nameOf(caption)]];
+  const named = found.filter(([, name]) => name);
+  return (named.length ? named : [["en", caption]]).map(([code, name]) => [String(code), nameOf(String(name))]);
 };
 
-/** @param {string} code */
-const languageName = (code) => new Intl.DisplayNames([currentLanguage()], { type: "language" }).of(code.replace("_", "-")) ?? code;
+/** @param {[string, string][]} names by language */
+const listOf = (names) => {
+  const row = (/** @type {[string, string]} */ [code, name]) =>
+    h("div", {}, h("dt", {}, languageName(code)), h("dd", { lang: code }, h("bdi", {}, name)));
+  return h("dl", { class: "catalogue-names" }, ...names.map(row));
+};
+
+/**
+ * Return the name of a language in that of the page; the code itself if it is none.
+ * @param {string} code
+ */
+const languageName = (code) => {
+  try {
+    return new Intl.DisplayNames([currentLanguage()], { type: "language" }).of(code.replace("_", "-")) ?? code;
+  } catch {
+    return code;
+  }
+};
 
 /**
  * Return buttons that take an example recording of a thing, if there is one, and that make a sound of it.
@@ -109,9 +130,10 @@ const languageName = (code) => new Intl.DisplayNames([currentLanguage()], { type
 const actionsOf = async (caption) => {
   const { examples } = await api.context();
   const models = await api.models();
-  const buttons = examplesOf(caption, examples).map((example) =>
-    h("button", { class: "button", type: "button", onclick: () => takeExample(example) }, t("catalogue.example", { language: languageName(example.language) })),
-  );
+  const buttons = examplesOf(caption, examples).map((example) => {
+    const label = t("catalogue.example", { language: languageName(example.language) });
+    return h("button", { class: "button", type: "button", onclick: () => takeExample(example) }, label);
+  });
   if (models.some((/** @type {{kinds: string[]}} */ { kinds }) => kinds.includes("sound"))) {
     buttons.push(h("a", { class: "button quiet", href: link("sound", { text: caption }) }, t("catalogue.sound")));
   }
@@ -120,7 +142,11 @@ const actionsOf = async (caption) => {
 
 /** @param {{name: string, url: string}} example */
 const takeExample = async ({ name, url }) => {
-  const response = await fetch(api.url(url));
-  const file = new File([await response.blob()], name, { type: "audio/ogg" });
-  if (await recording.set(file, { name, origin: "example" })) await recording.play();
+  try {
+    const response = await fetch(api.url(url));
+    if (!response.ok) throw new api.Problem({ type: "unreachable" });
+    if (await recording.set(await response.blob(), { name, origin: "example" })) await recording.play();
+  } catch (error) {
+    showNotice(explain(error instanceof TypeError ? new api.Problem({ type: "unreachable" }) : error));
+  }
 };

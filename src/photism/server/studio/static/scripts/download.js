@@ -34,8 +34,9 @@ export const save = (blob, name) => {
  */
 export const resultName = (recordingName, caption, seed, suffix) => {
   const stem = (recordingName ?? "").replace(/\.\w{2,5}$/, "");
-  const parts = [stem, (caption ?? "").replace(/[.\s]+$/, ""), seed === null || seed === undefined ? "" : t("history.seed", { seed: String(seed) })];
-  return safeName(parts.filter(Boolean).join(" - ")) + suffix;
+  const thing = (caption ?? "").replace(/[.\s]+$/, "");
+  const number = Number.isInteger(seed) ? t("history.seed", { seed: String(seed) }) : "";
+  return safeName([stem, thing, number].filter(Boolean).join(" - ")) + suffix;
 };
 
 /**

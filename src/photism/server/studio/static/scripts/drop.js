@@ -1,5 +1,5 @@
 // @ts-check
-/** Files that are dropped anywhere on the page: sounds, and pictures that hold settings or that a drawing starts from. */
+/** Files that are dropped anywhere on the page: sounds, pictures with settings, and pictures to start from. */
 
 import { h } from "./dom.js";
 import { t } from "./i18n.js";
@@ -65,7 +65,8 @@ export const openFile = async (file) => {
   if (PICTURE.test(file.type) || PICTURE_NAME.test(name)) {
     const isWhole = await createImageBitmap(file).then(() => true, () => false);
     if (!isWhole) return showNotice(t("drop.damaged", { name }));
-    return showNotice(t("drop.picture", { name }), [{ label: "drop.picture.use", act: () => openView("draw", { image: file }) }]);
+    const offer = { label: "drop.picture.use", act: () => openView("draw", { image: file }) };
+    return showNotice(t("drop.picture", { name }), [offer]);
   }
   if (OTHER.test(file.type)) return showNotice(t("drop.unknown", { name }));
   await recording.set(file, { name, origin: "upload" });

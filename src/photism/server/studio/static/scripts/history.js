@@ -55,10 +55,11 @@ export const history = {
    * @param {Partial<Entry> & {verb: string}} made `recording` is a File; `settings` are fields by their names
    * @returns {Entry}
    */
-  add: ({ verb, recording: file = null, name, seed = null, settings = {}, results = [], caption = null, known = null }) => {
-    const id = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
-    const title = name ?? (file instanceof File ? file.name : "");
-    const entry = { id, createdAt: Date.now(), verb, recording: file, name: title, seed, settings, results, caption, known };
+  add: (made) => {
+    const createdAt = Date.now();
+    const id = `${createdAt.toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
+    const name = made.recording instanceof File ? made.recording.name : "";
+    const entry = { ...EMPTY, name, ...withoutNothing(made), id, createdAt, verb: made.verb };
     opened.then((found) => found.put(entry)).then(show);
     return entry;
   },
@@ -74,6 +75,12 @@ export const history = {
     show();
   },
 };
+
+/** What an entry has of which nothing is said. */
+const EMPTY = { recording: null, seed: null, settings: {}, results: [], caption: null, known: null };
+
+/** @param {Record<string, any>} made */
+const withoutNothing = (made) => Object.fromEntries(Object.entries(made).filter(([, value]) => value !== undefined));
 
 const show = () => panel.show(history.entries, { isKept: store?.isKept ?? true });
 
@@ -111,9 +118,9 @@ const ACTIONS = {
   morph: (entry, other) => inView(entry, (own) => own.morph?.([entry, /** @type {Entry} */ (other)])),
   download: ({ results, name, caption, seed }) => {
     results.forEach(({ blob, name: given }, index) => {
+      const number = results.length > 1 && seed === null ? ` ${index + 1}` : "";
       const suffix = /\.\w+$/.exec(given)?.[0] ?? "";
-      const own = seed === null ? null : seed + index;
-      save(blob, resultName(name, caption, own, results.length > 1 && seed === null ? ` ${index + 1}${suffix}` : suffix));
+      save(blob, resultName(name, caption, seed === null ? null : seed + index, number + suffix));
     });
   },
   link: ({ verb, settings, seed }) => copyLink(verb, seed === null ? settings : { ...settings, seed }),

@@ -65,14 +65,19 @@ export const createDetails = ({ act }) => {
   return { element, show };
 };
 
-/** @param {string} action @param {Entry} entry @param {{canMorph: boolean, act: (action: string, entry: Entry) => void}} given */
+/**
+ * @param {string} action
+ * @param {Entry} entry
+ * @param {{canMorph: boolean, act: (action: string, entry: Entry) => void}} given
+ */
 const actionButton = (action, entry, { canMorph, act }) => {
   const style = action === "open" ? "button" : "button quiet";
   const onclick = () => act(action, entry);
   const isMissing = (action === "morph" && !canMorph) || (action === "download" && !entry.results.length);
   const isUseless = action === "vary" && entry.seed === null;
   const hidden = isMissing || isUseless;
-  return h("button", { class: style, type: "button", "data-action": action, "data-t": `history.${action}`, hidden, onclick });
+  const attributes = { class: style, type: "button", "data-action": action, "data-t": `history.${action}` };
+  return h("button", { ...attributes, hidden, onclick });
 };
 
 /**
@@ -81,10 +86,13 @@ const actionButton = (action, entry, { canMorph, act }) => {
  */
 const resultElement = ({ kind, blob, alt }, urlOf) => {
   if (kind === "image") return h("img", { class: "history-image", src: urlOf(blob), alt });
-  if (kind === "video") return h("video", { class: "history-image", src: urlOf(blob), controls: true, "aria-label": alt });
-  if (kind === "audio") return h("audio", { src: urlOf(blob), controls: true, "aria-label": alt });
+  const player = { src: urlOf(blob), controls: true, "aria-label": alt };
+  if (kind === "video") return h("video", { class: "history-image", ...player });
+  if (kind === "audio") return h("audio", player);
   const text = h("p", { class: "history-text", dir: "auto" }, alt);
-  blob.text().then((content) => (text.textContent = content.length > MAX_TEXT ? `${content.slice(0, MAX_TEXT)} …` : content));
+  blob.text().then((content) => {
+    text.textContent = content.length > MAX_TEXT ? `${content.slice(0, MAX_TEXT)} …` : content;
+  });
   return text;
 };
 
@@ -93,12 +101,16 @@ const aboutEntry = (entry, urlOf) => {
   const time = new Intl.DateTimeFormat(currentLanguage(), { dateStyle: "medium", timeStyle: "short" });
   const seed = entry.seed === null ? [] : [t("history.seed", { seed: String(entry.seed) })];
   const facts = [t(`page.tab.${entry.verb}`), ...seed, time.format(entry.createdAt)].join(" · ");
-  const sound = entry.recording && h("audio", { src: urlOf(entry.recording), controls: true, "aria-label": t("history.recording", { name: entry.name }) });
+  const label = t("history.recording", { name: entry.name });
+  const sound = entry.recording && h("audio", { src: urlOf(entry.recording), controls: true, "aria-label": label });
   const settings = Object.entries(entry.settings).filter(([name]) => name !== "seed");
-  const list = h("dl", { class: "history-settings" }, ...settings.flatMap(([name, value]) => [h("dt", {}, fieldLabel(name)), h("dd", { dir: "auto" }, textOf(value))]));
+  const rows = settings.flatMap(([name, value]) => {
+    return [h("dt", {}, fieldLabel(name)), h("dd", {}, h("bdi", {}, textOf(value)))];
+  });
+  const list = h("dl", { class: "history-settings" }, ...rows);
   return [
-    h("div", {}, h("h3", { dir: "auto" }, titleOf(entry)), h("p", { class: "muted" }, facts)),
-    entry.name ? h("p", { class: "muted", dir: "auto" }, entry.name) : null,
+    h("div", {}, h("h3", {}, h("bdi", {}, titleOf(entry))), h("p", { class: "muted" }, facts)),
+    entry.name ? h("p", { class: "muted" }, h("bdi", {}, entry.name)) : null,
     sound,
     settings.length ? list : null,
   ].filter(Boolean);

@@ -124,9 +124,10 @@ const createTile = (entry, onclick) => {
   else if (url) preview.append(h("video", { src: url, muted: true, preload: "metadata", tabindex: "-1" }));
   else preview.append(h("span", { class: "history-excerpt" }, result?.alt || titleOf(entry)));
   const label = `${verb}: ${titleOf(entry)}`;
+  const attributes = { class: "history-tile", type: "button", role: "option", tabindex: "-1" };
   const element = h(
     "button",
-    { class: "history-tile", type: "button", role: "option", tabindex: "-1", "aria-label": label, title: label, onclick },
+    { ...attributes, "aria-label": label, title: label, onclick },
     preview,
     h("span", { class: "history-caption" }, url ? titleOf(entry) : verb),
   );

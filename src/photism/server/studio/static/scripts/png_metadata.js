@@ -17,11 +17,12 @@ const FIELDS = /** @type {Record<string, string>} */ ({
 });
 /** Fields of which a PNG holds only the name of a file. */
 const FILES = ["image", "mask", "style", "control_image"];
-const SHARED = "seed model steps guidance_scale negative long_text text text_place strength background image_strength lora";
+const SHARED = `seed model steps guidance_scale negative long_text text text_place strength lora background
+  image_strength`;
 /** Fields that a PNG may hold: a drawing, and the storyboard of a film. */
 const NAMES = {
-  draw: `${SHARED} height width seam control_scale`.split(" "),
-  film: `${SHARED} fps sync fade window hop noise zoom attack release pulse`.split(" "),
+  draw: `${SHARED} height width seam control_scale`.split(/\s+/),
+  film: `${SHARED} fps sync fade window hop noise zoom attack release pulse`.split(/\s+/),
 };
 
 /**
@@ -120,7 +121,8 @@ const latin1 = (bytes) => Array.from(bytes, (byte) => String.fromCharCode(byte))
  * @param {Uint8Array} bytes
  */
 const inflate = async (bytes) => {
-  const reader = new Blob([/** @type {any} */ (bytes)]).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
+  const stream = new Blob([/** @type {any} */ (bytes)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const reader = stream.getReader();
   const parts = [];
   for (let size = 0; ; ) {
     const { done, value } = await reader.read();

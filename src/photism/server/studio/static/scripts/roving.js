@@ -9,11 +9,12 @@
  * @param {string} selector of the items
  */
 export const rove = (container, selector) => {
-  const items = () => /** @type {HTMLElement[]} */ ([...container.querySelectorAll(selector)]).filter((item) => !item.hidden);
+  const all = () => /** @type {HTMLElement[]} */ ([...container.querySelectorAll(selector)]);
+  const items = () => all().filter((item) => !item.hidden);
 
   const makeReachable = (/** @type {HTMLElement | undefined} */ item) => {
-    for (const each of container.querySelectorAll(`${selector}[tabindex="0"]`)) each.setAttribute("tabindex", "-1");
-    item?.setAttribute("tabindex", "0");
+    for (const each of all()) if (each.tabIndex === 0) each.tabIndex = -1;
+    if (item) item.tabIndex = 0;
   };
 
   container.addEventListener("focusin", (event) => {
@@ -21,18 +22,17 @@ export const rove = (container, selector) => {
     if (item) makeReachable(item);
   });
   container.addEventListener("keydown", (event) => {
-    const all = items();
-    const index = all.indexOf(/** @type {HTMLElement} */ (document.activeElement));
-    const next = index < 0 ? undefined : all[target(event.key, index, all)];
+    const visible = items();
+    const index = visible.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+    const next = index < 0 ? undefined : visible[target(event.key, index, visible)];
     if (!next || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     next.focus();
     next.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
   return () => {
-    const all = items();
-    const reachable = all.find((item) => item.tabIndex === 0);
-    makeReachable(reachable ?? all[0]);
+    const visible = items();
+    makeReachable(visible.find((item) => item.tabIndex === 0) ?? visible[0]);
   };
 };
 

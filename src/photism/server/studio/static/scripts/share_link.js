@@ -40,7 +40,7 @@ export const link = (verb, settings) => {
   return url.href;
 };
 
-/** Return the tab and the unchecked settings that the address names, as texts or lists of them; null if it names none. */
+/** Return the tab and the unchecked settings that the address names, as texts or lists; null if it names none. */
 export const readLink = () => {
   const [verb, ...rest] = location.hash.slice(1).split("?");
   if (!verb) return null;
@@ -53,9 +53,7 @@ export const readLink = () => {
   return { verb, settings };
 };
 
-/**
- * Return the tab and the settings that the address names, and say which ones of them are ignored; null if it names none.
- */
+/** Return the tab and the settings that the address names, and say which ones are ignored; null if it names none. */
 export const openedLink = async () => {
   const found = readLink();
   if (!found) return null;
@@ -138,7 +136,11 @@ const numberOf = (schema, types, text) => {
  * @param {() => Record<string, unknown>} settings
  */
 export const linkButton = (verb, settings) =>
-  h("button", { class: "button quiet", type: "button", "data-t": "history.copy-link", onclick: () => copyLink(verb, settings()) });
+  h(
+    "button",
+    { class: "button quiet", type: "button", onclick: () => copyLink(verb, settings()) },
+    t("history.copy-link"),
+  );
 
 /**
  * Copy the link to a tab with settings, or show it where the browser does not allow that.
