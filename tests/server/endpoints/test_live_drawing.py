@@ -15,6 +15,7 @@ from photism.drawing.live.live_drawing import LiveDrawing
 from photism.drawing.live.settings import LiveSettings
 from photism.hub import bundled_model
 from photism.server.endpoints import live_drawing
+from photism.server.endpoints.live_session import LiveSession
 from photism.server.engine.busy import Busy
 from photism.server.engine.ticket import Ticket
 from tests.server.endpoints.live import connect, end, received, samples_of, send, silence_of
@@ -200,6 +201,30 @@ def test_the_newest_sound_wins_while_the_model_is_busy(client, works, monkeypatc
         messages, code = received(socket)
     late, *_ = pictures(messages)
     assert (late["end_s"] > 5, late["skipped"] > 7, code) == (True, True, 1000)
+
+
+def test_a_slow_client_gets_the_newest_picture_and_the_server_holds_no_other(client, works, monkeypatch):
+    send_bytes, go_on = LiveSession.send_bytes, threading.Event()
+
+    async def send_slowly(session, data):
+        await asyncio.to_thread(go_on.wait, 10)
+        await send_bytes(session, data)
+
+    monkeypatch.setattr(LiveSession, "send_bytes", send_slowly)
+    with connect(client, PATH, hop=0.5, steps=1) as socket:
+        socket.receive_text()
+        send(socket, samples_of(0.5))
+        first = json.loads(socket.receive_text())
+        for _ in range(8):
+            send(socket, samples_of(0.5))
+        drawn = len(works)
+        go_on.set()
+        socket.receive_bytes()
+        second, _ = next_picture(socket)
+        finish(socket)
+    assert (first["end_s"], drawn) == (0.5, 2)
+    assert second["end_s"] >= 1
+    assert second["skipped"] == (second["end_s"] - 0.5) // 0.5 - 1
 
 
 def test_a_full_queue_skips_pictures_but_never_the_last_one(client, works, monkeypatch):
