@@ -95,8 +95,12 @@ export const startLiveConnection = ({ settings, rate, onPicture, onState, onProb
 
   const finish = () => {
     isFinishing = true;
-    const last = current ?? next;
-    if (last) return last.finish();
+    if (current) {
+      next?.close(); // other settings come too late
+      next = null;
+      return current.finish();
+    }
+    if (next) return next.finish();
     stop();
     onFinished();
   };

@@ -12,6 +12,8 @@ import { t } from "./i18n.js";
 
 /** Seconds in a hidden tab after which the microphone is closed. */
 const HIDDEN_S = 60;
+/** Blocks of samples from one move of the cursor in the recording to the next: an eighth of a second. */
+const CURSOR_BLOCKS = 3;
 
 /**
  * Create the session of the tab, which can be started again and again.
@@ -23,22 +25,28 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
   let running = null;
   /** @type {import("./live_keeping.js").Filming | null} */
   let filming = null;
-  let isStarting = false;
+  /** @type {symbol | null} */
+  let starting = null;
+  /** @type {import("./live_link.js").Header | null} */
+  let newest = null;
   let timer = 0;
+  let blocks = 0;
   /** @type {WakeLockSentinel | null} */
   let wakeLock = null;
 
   const start = async () => {
-    if (running || isStarting) return;
-    isStarting = true;
+    if (running || starting) return;
+    const attempt = (starting = Symbol("start"));
     parts.showProblem(null);
     parts.showOn(true);
     status.show({ name: "starting" });
+    newest = null;
     const isMicrophone = parts.isMicrophone();
     try {
       const given = settings();
       const sound = await openSound({ recording, isMicrophone, onSamples: hear, onEnd: () => end(isMicrophone) });
-      if (!isStarting) return void sound.stop();
+      if (starting !== attempt) return void sound.stop(); // somebody has pressed Stop
+      starting = null;
       const connection = startLiveConnection({
         settings: given,
         rate: sound.rate,
@@ -49,7 +57,8 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
         onPicture: (header, image, behindS) => {
           stage.show(header, image);
           sound.setDelay(status.count(behindS));
-          if (filming) filming.header = header.caption ? header : filming.header;
+          newest = header;
+          if (filming && header.caption) filming.header = header;
         },
         onProblem: (problem, isOver) => {
           if (isOver) stop();
@@ -62,11 +71,9 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
       document.addEventListener("visibilitychange", watchVisibility);
       keepAwake();
     } catch (problem) {
-      parts.showOn(false);
-      status.show({ name: "off" });
+      if (starting !== attempt) return;
+      stop();
       parts.showProblem(problem);
-    } finally {
-      isStarting = false;
     }
   };
 
@@ -75,10 +82,13 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
     filming?.samples.push(samples);
     parts.showLevel(peak);
     if (filming) stage.showFilm(t("live.seconds", { seconds: Math.floor(filming.film.seconds()) }));
+    blocks += 1;
+    const playedS = blocks % CURSOR_BLOCKS ? null : (running?.sound.playedS() ?? null);
+    if (playedS !== null) recording.seek(playedS);
   };
 
   const stop = () => {
-    isStarting = false;
+    starting = null;
     if (filming) finishFilm();
     running?.connection.stop();
     running?.sound.stop();
@@ -101,6 +111,7 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
   const watchVisibility = () => {
     clearTimeout(timer);
     if (!document.hidden) return keepAwake();
+    if (!parts.isMicrophone()) return;
     timer = setTimeout(() => {
       stop();
       parts.showProblem(new Problem({ type: "live-hidden" }));
@@ -109,6 +120,7 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
 
   const keepAwake = async () => {
     wakeLock = (await navigator.wakeLock?.request("screen").catch(() => null)) ?? null;
+    if (!running) wakeLock?.release().catch(() => {}); // it was stopped meanwhile
   };
 
   const toggleFilm = async () => {
@@ -118,8 +130,9 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
       if (!running) return;
     }
     try {
-      const film = startFilm(stage.canvas, running.sound.stream());
-      filming = { film, samples: [], rate: running.sound.rate, label: running.sound.label, settings: settings(), header: null };
+      const given = settings();
+      const { rate, label, stream } = running.sound;
+      filming = { film: startFilm(stage.canvas, stream()), samples: [], rate, label, settings: given, header: newest };
       announce(t("live.filming"));
     } catch (problem) {
       parts.showProblem(problem);
@@ -132,6 +145,8 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
     stage.showFilm(null);
     if (!own) return;
     const shown = await keepFilm(own, { history, name: parts.isMicrophone() ? t("live.film-name") : own.label });
+    const before = parts.film.querySelector("video");
+    if (before) URL.revokeObjectURL(before.src);
     parts.film.replaceChildren(h("h2", { "data-t": "live.your-film" }), shown);
     parts.film.hidden = false;
     announce(t("live.film-done"));
@@ -152,7 +167,7 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
       }
     },
     get isOn() {
-      return running !== null || isStarting;
+      return running !== null || starting !== null;
     },
   };
 };

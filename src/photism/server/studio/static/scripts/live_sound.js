@@ -2,6 +2,7 @@
 /** The sound of a live drawing: the microphone, or the shared recording at its own pace, as samples and for a film. */
 
 import { Problem } from "./api.js";
+import { chosenMicrophone } from "./record_button.js";
 import { openMicrophone } from "./microphone.js";
 
 /** Longest delay of what is played and filmed, in seconds. */
@@ -13,10 +14,11 @@ const FIRST_DELAY_S = 0.4;
 const FULL_SCALE = 32768;
 
 /**
- * @typedef {{rate: number, label: string, begin: () => void, delayS: () => number, setDelay: (seconds: number) => void,
- *   stream: () => MediaStream, stop: () => void}} LiveSound
- *   rate: sampling rate in Hz; begin: begins to play the recording; delayS, setDelay: time by which what is played and
- *   filmed is behind the samples, so that it meets the pictures; stream: the delayed sound, for a film
+ * @typedef {{rate: number, label: string, begin: () => void, playedS: () => number | null, delayS: () => number,
+ *   setDelay: (seconds: number) => void, stream: () => MediaStream, stop: () => void}} LiveSound
+ *   rate: sampling rate in Hz; begin: begins to play the recording; playedS: the time in the recording that is heard now;
+ *   delayS, setDelay: time by which what is played and filmed is behind the samples, so that it meets the pictures;
+ *   stream: the delayed sound, for a film
  */
 
 /**
@@ -44,13 +46,18 @@ export const openSound = async ({ recording, isMicrophone, onSamples, onEnd }) =
     if (!isMicrophone) delay.connect(context.destination);
     await context.resume();
     let delayS = FIRST_DELAY_S;
-    let isBegun = false;
+    let begunAtS = Number.NaN;
     return {
       rate: context.sampleRate,
       label: source.label,
       begin: () => {
-        if (!isBegun) source.start();
-        isBegun = true;
+        if (!Number.isNaN(begunAtS)) return;
+        source.start();
+        begunAtS = context.currentTime;
+      },
+      playedS: () => {
+        const elapsedS = context.currentTime - begunAtS - delayS;
+        return isMicrophone || !(elapsedS > 0) ? null : recording.current.startS + elapsedS;
       },
       delayS: () => delayS,
       setDelay: (seconds) => {
@@ -70,7 +77,7 @@ export const openSound = async ({ recording, isMicrophone, onSamples, onEnd }) =
 
 /** @param {AudioContext} context @param {(() => void)[]} closing @param {() => void} onEnd */
 const microphoneSource = async (context, closing, onEnd) => {
-  const microphone = await openMicrophone();
+  const microphone = await openMicrophone(chosenMicrophone());
   closing.push(microphone.stop);
   microphone.stream.getAudioTracks()[0].addEventListener("ended", onEnd);
   return { node: context.createMediaStreamSource(microphone.stream), label: microphone.label, start: () => {} };

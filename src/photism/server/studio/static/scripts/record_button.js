@@ -124,9 +124,15 @@ const createLive = () => {
   };
 };
 
+/**
+ * Return the microphone that the visitor has chosen, and whether the browser may change its sound.
+ * @returns {{deviceId?: string, isProcessed?: boolean}}
+ */
+export const chosenMicrophone = () => JSON.parse(localStorage.getItem(STORED) ?? "{}");
+
 /** Create the choice of the microphone, and whether the browser may change its sound. */
 const createOptions = () => {
-  const stored = JSON.parse(localStorage.getItem(STORED) ?? "{}");
+  const stored = chosenMicrophone();
   const device = h("select", {});
   const deviceLabel = h("span", { "data-t": "recording.microphone" });
   const deviceField = h("label", { class: "field", hidden: true }, deviceLabel, device);
