@@ -102,31 +102,34 @@ def test_an_unplugged_microphone_keeps_the_film(run, tmp_path, monkeypatch):
     assert len(streams(tmp_path / "sine.mp4")[0]) == 2
 
 
-def test_keys(run, sound, tmp_path, monkeypatch):
+def test_keys(run, tmp_path, monkeypatch):
+    """Each key is pressed once the next picture is shown, so that a film has one."""
     pygame = pytest.importorskip("pygame", reason="the window needs pygame-ce")
-    keys = iter([pygame.K_c, pygame.K_r, pygame.K_f, pygame.K_SPACE, pygame.K_SPACE, pygame.K_r, pygame.K_q])
-    actions = LiveWindow.actions
+    keys = [pygame.K_c, pygame.K_r, pygame.K_f, pygame.K_x, pygame.K_r, pygame.K_SPACE, pygame.K_q]
+    shown, pressed, states = [], [], []
+    show, show_picture = LiveWindow.show, live._Performance._show
 
-    def pressed(self):
-        yield from actions(self)
-        for key in list(keys) if press.is_ready else ():
-            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=key))
+    def press(self, image, caption=None, *, is_recording=False):
+        show(self, image, caption, is_recording=is_recording)
+        is_frozen = pressed[-1:] == [pygame.K_SPACE]
+        if (len(shown) > len(pressed) or is_frozen) and len(pressed) < len(keys):
+            states.append((is_recording, self._is_full_screen))
+            pressed.append(keys[len(pressed)])
+            pygame.event.post(pygame.event.Event(pygame.KEYDOWN, key=pressed[-1]))
 
-    class press:
-        is_ready = False
+    def count(self, picture):
+        show_picture(self, picture)
+        shown.append(picture.time_s)
 
-    shown = LiveWindow.show
-
-    def show(self, image, caption=None, *, is_recording=False):
-        shown(self, image, caption, is_recording=is_recording)
-        press.is_ready = image is not None
-
-    monkeypatch.setattr(LiveWindow, "actions", pressed)
-    monkeypatch.setattr(LiveWindow, "show", show)
-    result = run(write_wav(tmp_path / "long.wav", tone(30)))
+    monkeypatch.setattr(LiveWindow, "show", press)
+    monkeypatch.setattr(live._Performance, "_show", count)
+    result = run(write_wav(tmp_path / "long.wav", tone(30)), "--json")
     assert result.exit_code == 0, result.output
-    assert json.loads(run(sound, "--json").stdout)["files"] == []
-    assert "pictures in" in result.stdout
+    (film,) = json.loads(result.stdout)["files"]
+    assert film.startswith("photism-")
+    assert streams(tmp_path / film)[0]
+    assert pressed == keys
+    assert states == [(False, False)] * 2 + [(True, False)] + [(True, True)] * 2 + [(False, True)] * 2
 
 
 def test_small_pictures_are_enlarged_by_whole_numbers():

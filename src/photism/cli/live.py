@@ -79,7 +79,7 @@ def live(
 
     Examples:
         photism live --caption
-        photism live song.mp3 --fullscreen --record song.mp4
+        photism live song.mp3 --unknown --fullscreen --record song.mp4
     """
     source = LiveSource(sound, reading, raw, input_device)
     models = option.with_controlnet(models, controlnet, settings)

@@ -78,6 +78,12 @@ def test_what_is_not_known_moves_nothing_and_is_reported(path):
     assert value(path, 3.0) == 8
 
 
+def test_what_is_not_known_moves_the_prompt_on_request(path):
+    path.append(step(1.0, cut(8, -1), min_log_odds=None))
+    assert value(path, 1.0) == 8
+    assert path.newest.known is False
+
+
 def test_a_model_that_cannot_tell_moves_with_every_part(path, encoder):
     path.append(step(1.0, cut(8), cut(9)))
     assert value(path, 1.0) == 8

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 SOUND_FADE_S = 1.0
 """Duration of the cross-fade to the prompt of sound that is not speech."""
 MIN_LOG_ODDS = {"paused": 0.0, "speaking": 5.0, "sound": 5.0}
-"""Log-odds above which a part is known. The beginning of a word often is that of another word as well."""
+"""Log-odds above which a part moves the prompt. The beginning of a word often is that of another word as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,4 +228,5 @@ class LiveDrawing:
         held = np.concatenate(self._blocks)
         cuts = tuple(Cut(start * BLOCK_S, held[(start - part.stop) * BLOCK_SAMPLES :]) for start in part.starts)
         fade_s = SOUND_FADE_S if part.kind == "sound" else self.settings.fade_s
-        return PromptStep(part.stop * BLOCK_S, fade_s, MIN_LOG_ODDS[part.kind], cuts)
+        is_open = self.settings.unknown and part.kind != "speaking"
+        return PromptStep(part.stop * BLOCK_S, fade_s, None if is_open else MIN_LOG_ODDS[part.kind], cuts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -30,18 +31,18 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PromptStep:
-    """A part of a recording that moves the prompt, if the model knows it.
+    """A part of a recording that may move the prompt.
 
     Attributes:
         time_s: time in seconds from which it does.
         fade_s: duration of the cross-fade from the prompt before.
-        min_log_odds: log-odds above which it is known.
+        min_log_odds: log-odds above which it moves the prompt, if the model knows it; None if it does in any case.
         cuts: the part as it may be cut, the most likely one first.
     """
 
     time_s: float
     fade_s: float
-    min_log_odds: float
+    min_log_odds: float | None
     cuts: Sequence[Cut]
 
 
@@ -53,7 +54,7 @@ class EncodedPart:
         step: the part.
         start_s: its start in seconds, which the model knows best.
         prompt: its prompt, one row.
-        moves: whether it moves the prompt, since the model knows it or cannot tell.
+        moves: whether it moves the prompt.
     """
 
     step: PromptStep
@@ -127,15 +128,13 @@ class PromptPath:
 
     def _encoded(self, step: PromptStep) -> EncodedPart:
         """Encode a part from each of its starts, until the model surely knows it, and return what it knows best."""
-        best: EncodedPart | None = None
+        encoded: list[tuple[float, Cut, AudioPrompt]] = []
         for cut in step.cuts:
             prompt = self._encode(Waveform(cut.samples))
-            log_odds = prompt.log_odds[0] if prompt.log_odds else 0.0
-            if best is None or log_odds > best.prompt.log_odds[0]:
-                moves = prompt.known[0] is None or (prompt.known[0] and log_odds > step.min_log_odds)
-                best = EncodedPart(step, cut.start_s, prompt, moves)
-            if not prompt.log_odds or log_odds > CONFIDENT_LOG_ODDS:
+            encoded.append((prompt.log_odds[0] if prompt.log_odds else 0.0, cut, prompt))
+            if not prompt.log_odds or prompt.log_odds[0] > CONFIDENT_LOG_ODDS:
                 break
-        if best is None:
-            raise ValueError("a part has no cuts")
-        return best
+        log_odds, cut, prompt = max(encoded, key=itemgetter(0))
+        known = prompt.known[0]
+        moves = step.min_log_odds is None or known is None or (known and log_odds > step.min_log_odds)
+        return EncodedPart(step, cut.start_s, prompt, moves)

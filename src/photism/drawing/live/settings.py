@@ -35,6 +35,12 @@ class LiveSettings(ImageSettings):
         maximum=5,
         flag="--fade",
     )
+    unknown: bool = setting(
+        False,
+        "Draw also what the model does not know, such as music, as what is nearest to it. By default it leaves the "
+        "picture as it is.",
+        is_field=False,
+    )
     noise: float = setting(
         1.0,
         "Speed at which the initial noise drifts, and is pushed by onsets: 1 gives another image after half a minute "
