@@ -124,3 +124,25 @@ def test_large_images_have_small_previews(pipeline, sounds, unlimited, monkeypat
     found = []
     pipeline(sounds[0], num_inference_steps=2, height=64, width=128, preview_steps=1, callback_on_preview=found.append)
     assert found[0].images[0].size == (32, 16)
+
+
+def test_a_busy_moment_does_not_rule_out_previews_for_good(monkeypatch):
+    """A preview that took long once is tried again after some drawings without any."""
+    clock, shown, decoding_s = Clock(), [], [20.0]
+    diffusion = type("Diffusion", (), {"vae": torch.nn.Module(), "vae_scale_factor": 8, "num_timesteps": 21})()
+    diffusion.scheduler = None
+    monkeypatch.setattr(Previewer, "_record_predictions", lambda *_: None)
+
+    def decode(*_):
+        clock.now_s += decoding_s[0]
+        return []
+
+    monkeypatch.setattr(previews, "decode_preview", decode)
+    for _ in range(20):
+        previewer = Previewer(diffusion, 1, shown.append, clock=clock)
+        for step in range(21):
+            clock.now_s += 1
+            previewer._predicted = torch.zeros(1, 4, 8, 8)
+            previewer.after_step(diffusion, step)
+        decoding_s[0] = 0.1
+    assert len(shown) > 20

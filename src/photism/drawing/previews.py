@@ -24,6 +24,8 @@ MAX_SHARE = 1 / 5
 
 _decoding_s: MutableMapping[Any, float] = WeakKeyDictionary()
 """How long the latest preview of each VAE took, in seconds for each position of the latents."""
+FORGETTING = 0.9
+"""Factor of that time after a call that had no preview for it: a busy moment does not rule out previews for good."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,7 @@ class Previewer:
     ) -> None:
         self._every, self._callback, self._clock = every, callback, clock
         self._predicted: Tensor | None = None
+        self._has_forgotten = False
         self._vae, self._began_s, self._spent_s = diffusion.vae, clock(), 0.0
         if getattr(diffusion, "safety_checker", None) is None:
             self._record_predictions(diffusion.scheduler)
@@ -86,6 +89,9 @@ class Previewer:
         image_s = positions * _decoding_s.get(self._vae, 0.0)
         left_s = allowed_s * total / (step + 1) - self._spent_s  # until the last step
         count = int(min(len(predicted), left_s / image_s)) if image_s else 1  # which measures the others
+        if count < 1 and not self._has_forgotten and not self._spent_s:
+            self._has_forgotten = True
+            _decoding_s[self._vae] *= FORGETTING
         if self._spent_s > allowed_s or count < 1:
             return
         predicted = predicted[:count]

@@ -1,6 +1,7 @@
 """Fingerprint of a film: what changes it, and what is known before a model is loaded."""
 
 import accelerate
+import numpy as np
 import pytest
 
 from photism import AudioToImagePipeline, load_waveform
@@ -46,6 +47,15 @@ def test_lora_weights_change_the_fingerprint(fingerprint_with, parts):
     one, same, other = (fingerprint_with(lora={parts / "lora-sd": weight}) for weight in (1.0, 1.0, 0.9))
     assert one == same
     assert differing(one, other) == {"diffusion"}
+
+
+def test_weights_of_loras_for_one_film_change_its_frames_and_its_fingerprint(models, parts, sound):
+    pipeline = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", lora=parts / "lora-sd")
+    plain, changed = (Film(pipeline, sound, FilmSettings(lora_weights=given)) for given in (None, {"lora-sd": 0.2}))
+    assert fingerprint(changed) == fingerprint(plain) | {"lora_weights": {"lora-sd": 0.2}}
+    own = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu", lora={parts / "lora-sd": 0.2})
+    one, other = (next(iter(film.frames(range(1)))) for film in (changed, Film(own, sound)))
+    assert (np.asarray(one.image) == np.asarray(other.image)).all()
 
 
 def test_attention_slicing_does_not_change_the_fingerprint(fingerprint_with):

@@ -48,7 +48,7 @@ const heardOf = ({ file, known, heard, warnings = [] }, isNamed) => {
   if (isSilent) return h("div", { class: "stack" }, name, h("p", { class: "heard-caption" }, t("draw.silent")), warning);
   if (!nearest) return name && h("div", {}, name, warning);
   if (known === false) {
-    const score = formatNumber(nearest.score, { maximumFractionDigits: 2 });
+    const score = formatNumber(nearest.score, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
     const closest = t("draw.closest", { caption: plainCaption(nearest.caption), score });
     const title = h("p", { class: "heard-caption" }, t("draw.unknown"));
     return h("div", {}, name, title, h("p", { class: "muted" }, closest), h("p", { class: "muted" }, t("draw.unknown.hint")), warning);
@@ -63,7 +63,7 @@ const guess = ({ caption, score }, isFirst) => {
   const value = Math.min(1, Math.max(0, score));
   const bar = h("div", {});
   bar.style.setProperty("inline-size", `${100 * value}%`);
-  const shown = formatNumber(score, { maximumFractionDigits: 2 });
+  const shown = formatNumber(score, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
   const meter = h(
     "div",
     { class: "meter", role: "meter", "aria-valuemin": 0, "aria-valuemax": 1, "aria-valuenow": value.toFixed(3), "aria-label": t("draw.similarity") },
