@@ -23,13 +23,20 @@ const MAX_LISTED = 200;
 /**
  * Return the result that an answer of /v1/hear or /v1/label holds.
  * @param {any} answer
+ * @param {(label: string) => string} [nameOf] returns what the page calls a label
  * @returns {Result}
  */
-export const readResult = (answer) => {
-  const listed = answer.heard ?? answer.labels ?? [];
-  const scores = listed.map((/** @type {any} */ each) => ({ label: each.caption ?? each.label, score: each.score }));
+export const readResult = (answer, nameOf = (label) => label) => {
+  const named = (/** @type {any} */ each) => ({ ...each, label: nameOf(each.caption ?? each.label) });
   const { known = null, silent = false, segments = null, windows = [], warnings = [] } = answer;
-  return { known, silent: silent || warnings.some((/** @type {string} */ each) => /nothing to hear/.test(each)), scores, segments, windows, warnings };
+  return {
+    known,
+    silent,
+    scores: (answer.heard ?? answer.labels ?? []).map(named),
+    segments: segments && segments.map(named),
+    windows: windows.map((/** @type {Window} */ window) => ({ ...window, scores: window.scores.map(named) })),
+    warnings,
+  };
 };
 
 /**
@@ -76,7 +83,7 @@ export const createLabelResult = () => {
       body.replaceChildren(
         h("p", { class: "muted" }, h("bdi", {}, source.name)),
         h("h2", { class: "labels-headline" }, headlineOf(result)),
-        ...warningTexts(result.warnings.filter((each) => !/nothing to hear/.test(each))).map((text) => h("p", { class: "muted" }, text)),
+        ...warningTexts(result.warnings).map((text) => h("p", { class: "muted" }, text)),
         ...details(result, source, isShare),
         result.windows.length && !result.silent ? now : "",
       );

@@ -13,11 +13,13 @@ import { linkButton } from "./share_link.js";
 /**
  * Create a tab that names what is in the recording.
  * @param {{id: string, path: string, kind: string, button: string, common: string[], custom?: Record<string, any>,
- *   isShare: (settings: Record<string, any>, scores: {score: number}[]) => boolean}} options kind: of its models; button:
- *   key of a text; common: fields in sight; isShare: whether scores are shares of 1, by the settings and the scores
+ *   isShare: (settings: Record<string, any>, scores: {score: number}[]) => boolean,
+ *   namesOf?: (settings: Record<string, any>) => Promise<((label: string) => string) | undefined>}} options kind: of its
+ *   models; button: key of a text; common: fields in sight; isShare: whether scores are shares of 1, by the settings and
+ *   the scores; namesOf: returns what the page calls the labels, if not by their own names
  * @param {{history: any}} shared
  */
-export const createLabelView = async ({ id, path, kind, button, common, custom, isShare }, { history }) => {
+export const createLabelView = async ({ id, path, kind, button, common, custom, isShare, namesOf = async () => undefined }, { history }) => {
   const model = await modelChoice(kind);
   const controls = await createControls({ path, common, hidden: ["file", "model"], custom });
   const result = createLabelResult();
@@ -27,23 +29,23 @@ export const createLabelView = async ({ id, path, kind, button, common, custom, 
   let answer = null;
   const follower = createFollower({ source: () => source, showTime: result.showTime });
 
-  const show = (/** @type {any} */ value, /** @type {import("./listening.js").Source} */ from, /** @type {any} */ settings) => {
+  const show = async (/** @type {any} */ value, /** @type {import("./listening.js").Source} */ from, /** @type {any} */ settings) => {
+    const read = readResult(value, await namesOf(settings));
     [answer, source] = [value, from];
-    const read = readResult(value);
     const options = { source: from, isShare: isShare(settings, [...read.scores, ...read.windows.flatMap(({ scores }) => scores)]) };
     follower.setTimeline(result.show(read, options));
     menu.show();
     return read;
   };
-  const settings = () => ({ ...controls.values(), model: /** @type {any} */ (model).value });
+  const chosen = () => ({ ...controls.values(), model: /** @type {any} */ (model).value });
   const work = async (/** @type {any} */ { signal, progress }) => {
     const from = await takeSource();
-    const given = settings();
+    const given = chosen();
     const onEvent = (/** @type {string} */ name, /** @type {any} */ data) => progress(stateOf(name, data) ?? {});
-    const read = show(await api.stream(path, { ...given, file: from.file }, { signal, onEvent }), from, given);
+    const read = await show(await api.stream(path, { ...given, file: from.file }, { signal, onEvent }), from, given);
     reveal(result.element);
     announce(headlineOf(read));
-    const caption = read.silent || read.known === false ? null : closestLabel(read);
+    const caption = read.silent || read.known === false ? null : closestLabel(readResult(answer));
     const results = historyResults(from.name, textOf(read), answer);
     history.add({ verb: id, recording: from.file, name: from.name, settings: given, results, caption, known: read.known });
   };
@@ -60,7 +62,7 @@ export const createLabelView = async ({ id, path, kind, button, common, custom, 
   const element = arrange({
     start: [run.element],
     result: [result.element, menu.element],
-    settings: [model, controls.element, linkButton(id, settings)],
+    settings: [model, controls.element, linkButton(id, chosen)],
   });
   return { element, open, activate: follower.activate, deactivate: follower.deactivate };
 };

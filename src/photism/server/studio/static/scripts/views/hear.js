@@ -1,6 +1,7 @@
 // @ts-check
 /** Hear: the captions that are nearest to the recording. */
 
+import { captionName, loadCaptionNames } from "../caption_names.js";
 import { createChipsInput } from "../chips_input.js";
 import { createLabelView } from "../label_view.js";
 
@@ -17,6 +18,11 @@ export const view = {
         common: ["label", "window", "top_k"],
         custom: { label: () => createChipsInput({ placeholder: "listening.hear.labels" }) },
         isShare: () => false, // similarities
+        namesOf: async ({ label, model }) => {
+          if (label) return undefined; // the visitor's own words
+          await loadCaptionNames(model);
+          return captionName;
+        },
       },
       shared,
     ),
