@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from photism.server.settings import AccessSettings
 from photism.server.studio.pages import STATIC, languages
 
 
@@ -77,4 +78,15 @@ def test_scripts_and_styles_need_no_exception_from_the_policy(client):
     policy = client.get("/").headers["Content-Security-Policy"]
     assert "unsafe" not in policy
     html = (STATIC / "index.html").read_text("utf-8")
-    assert re.findall(r"<script(?![^>]* src=)|<style| style=| on\w+=", html) == []
+    docs = client.get("/docs").text
+    assert client.get("/docs/style.css").headers["Content-Type"].startswith("text/css")
+    assert re.findall(r"<script(?![^>]* src=)|<style| style=| on\w+=", html + docs) == []
+
+
+def test_files_of_the_page_are_outside_the_rate_limit_and_inside_the_authentication(make_client, server_registry):
+    access = AccessSettings(password="sesame", rate=1)
+    client = make_client(server_registry, access=access, peer="192.0.2.1")
+    assert client.get("/").status_code == client.get("/studio/context.json").status_code == 401
+    client.auth = ("anyone", "sesame")
+    assert {client.get("/studio/context.json").status_code for _ in range(20)} == {200}
+    assert [client.get("/v1/models").status_code for _ in range(2)] == [200, 429]
