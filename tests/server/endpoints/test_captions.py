@@ -48,7 +48,7 @@ def test_the_captions_of_the_bundled_model(client: TestClient, registry: ModelRe
 @pytest.mark.parametrize(
     ("query", "languages"),
     [
-        ("language=fr&language=ru", {"fr", "ru"}),
+        ("language=fr,ru", {"fr", "ru"}),
         ("language=zh-TW", {"zh_CN"}),
         ("language=PT-br", {"pt"}),
         ("language=xx", set[str]()),

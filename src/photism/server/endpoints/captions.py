@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 Model = Annotated[str | None, Query(description="Name of a drawing model. Default: the first one.")]
 Language = Annotated[
-    list[str] | None,
+    str | None,
     Query(
-        description="Languages of the translations, such as fr or pt-BR; those that the model lacks are left out. "
-        "Default: all."
+        description="Languages of the translations, separated by commas, such as fr,pt-BR; those that the model lacks "
+        "are left out. Default: all."
     ),
 ]
 MAX_AGE_S = 3600
@@ -135,16 +135,14 @@ def _read(entry: ModelEntry) -> CaptionCatalogue:
         raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "model-unavailable", detail) from error
 
 
-def _chosen(
-    translations: Mapping[str, Sequence[str | None]], languages: Sequence[str] | None
-) -> dict[str, Sequence[str | None]]:
+def _chosen(translations: Mapping[str, Sequence[str | None]], languages: str | None) -> dict[str, Sequence[str | None]]:
     """Return the translations into languages; the one into "zh_CN" stands for "zh" and "zh-TW" as well."""
     if languages is None:
         return dict(translations)
-    primary = {_primary(each) for each in languages}
+    primary = {_primary(each) for each in languages.split(",")}
     return {name: texts for name, texts in translations.items() if _primary(name) in primary}
 
 
 def _primary(language: str) -> str:
     """Return the primary subtag of a language tag."""
-    return language.replace("_", "-").partition("-")[0].lower()
+    return language.strip().replace("_", "-").partition("-")[0].lower()

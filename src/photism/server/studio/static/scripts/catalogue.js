@@ -22,7 +22,7 @@ export const createCatalogue = async () => {
   const models = await api.models();
   const model = models.find((/** @type {{kinds: string[]}} */ { kinds }) => kinds.includes("drawing"));
   if (!model) return null;
-  const query = new URLSearchParams([["model", model.id], ...wantedLanguages().map((each) => ["language", each])]);
+  const query = new URLSearchParams({ model: model.id, language: wantedLanguages().join(",") });
   /** @type {Catalogue} */
   const catalogue = await api.get(`/v1/captions?${query}`);
   return catalogue.captions.length ? createList(catalogue) : null;

@@ -40,8 +40,7 @@ export const createWords = (catalogue) => {
   /** @type {Promise<Record<string, (string | null)[]>> | null} */
   let loading = null;
   const translations = () => {
-    const languages = (catalogue.languages ?? []).map((each) => ["language", each]);
-    const query = new URLSearchParams([["model", catalogue.model], ...languages]);
+    const query = new URLSearchParams({ model: catalogue.model, language: (catalogue.languages ?? []).join(",") });
     loading ??= api.get(`/v1/captions?${query}`).then((found) => found.translations);
     loading.catch(() => (loading = null));
     return loading;
