@@ -13,7 +13,7 @@ import pytest
 from photism.audio.reading_settings import ReadingSettings
 from photism.audioldm2.settings import parse_span
 from photism.drawing.negative_prompt import parse_negative_words
-from photism.drawing.settings import one_or_list, parse_scales
+from photism.drawing.settings import one_or_list, parse_lora_weights, parse_scales
 from photism.drawing.video.settings import read_frame_rate
 from photism.prompts.text_place import read_text_place
 from photism.server import endpoints
@@ -37,9 +37,14 @@ NOT_FIELDS = {
     "num_workers": "the threads of the machine",
 }
 """Flags that are no fields, and why."""
-ONLY_FIELDS = {"sampling_rate": "of raw samples over a WebSocket; the command line has --raw"}
+ONLY_FIELDS = {
+    "sampling_rate": "of raw samples over a WebSocket; the command line has --raw",
+    "lora_weights": "of LoRAs that a server was started with; the command line loads them with their weights",
+    "preview_steps": "of events; the command line has nowhere to show a preview",
+}
 OPEN_NO_FILE = {
     one_or_list,
+    parse_lora_weights,
     parse_negative_words,
     parse_scales,
     parse_span,
