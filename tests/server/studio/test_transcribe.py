@@ -196,6 +196,14 @@ def test_the_words_so_far_can_be_used_after_stop(studio):
 
 
 @pytest.mark.slow
+def test_a_page_that_may_not_copy_says_what_to_do(shown):
+    page, panel = shown
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")  # as without https
+    panel.get_by_role("button", name="Copy the text").click()
+    expect(panel.get_by_role("alert")).to_have_text("This browser does not let the page copy. Save the words as text.")
+
+
+@pytest.mark.slow
 def test_ten_thousand_words_are_bounded_on_the_page(studio):
     words = [
         {"text": f"word{index}", "start_s": index * 0.36, "end_s": index * 0.36 + 0.3, "confidence": 0.9}

@@ -41,7 +41,7 @@ export const createSpeakerTimeline = async ({ history }) => {
   const results = () => historyResults(shown.source?.name ?? "", shown.text, { ...shown.answer, names: shown.names });
   const keep = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => entry && history.update?.(entry, { results: results() }), PAUSE_MS);
+    timer = setTimeout(() => entry && history.update(entry, { results: results() }), PAUSE_MS);
   };
   const work = async (/** @type {any} */ { signal, progress }) => {
     const source = await takeSource();

@@ -1,6 +1,7 @@
 // @ts-check
 /** A transcript in sight: its words, their timeline, what is missing, and the files that it can be saved as. */
 
+import { Problem } from "./api.js";
 import { h } from "./dom.js";
 import { createExport } from "./export_menu.js";
 import { formatNumber, t } from "./i18n.js";
@@ -55,7 +56,12 @@ export const createTranscript = ({ history }) => {
   });
   copy.addEventListener("click", async () => {
     editor.commit();
-    await navigator.clipboard.writeText(json("none").text).catch((problem) => made.onproblem(problem));
+    made.onproblem(null);
+    try {
+      await navigator.clipboard.writeText(json("none").text); // there is none on pages without https
+    } catch {
+      made.onproblem(new Problem({ type: "no-clipboard" }));
+    }
   });
   editor.element.addEventListener("choose", (/** @type {CustomEvent} */ { detail: word }) => {
     if (source && isInPage(source)) recording.seek(source.offsetS + word.start_s);
@@ -63,7 +69,7 @@ export const createTranscript = ({ history }) => {
   editor.element.addEventListener("change", () => {
     timeline?.update(rows());
     clearTimeout(timer);
-    timer = setTimeout(() => entry && history.update?.(entry, { results: results() }), PAUSE_MS);
+    timer = setTimeout(() => entry && history.update(entry, { results: results() }), PAUSE_MS);
   });
 
   const made = {
