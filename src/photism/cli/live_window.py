@@ -20,7 +20,7 @@ SIDE = 640
 FRAMES_PER_S = 60
 CAPTION_HEIGHT = 1 / 18
 """Height of the caption, as a fraction of that of the window."""
-CAPTION_COLOUR, SHADOW_COLOUR, RECORDING_COLOUR = (255, 255, 255), (0, 0, 0), (230, 50, 50)
+CAPTION_COLOUR, FIELD_COLOUR, RECORDING_COLOUR = (255, 255, 255), (0, 0, 0, 170), (230, 50, 50)
 REMEDY = "omit it with --no-display, and record a film with --record FILE.mp4"
 
 
@@ -103,13 +103,16 @@ class LiveWindow:
         self._pygame.display.quit()
 
     def _write(self, surface: Any, caption: str) -> None:
-        """Write a caption at the bottom, with a shadow."""
+        """Write a caption at the bottom, on a dark field, so that it can be read on any picture."""
         width, height = surface.get_size()
-        font = self._pygame.font.Font(None, max(12, round(CAPTION_HEIGHT * height)))
-        for offset, colour in ((2, SHADOW_COLOUR), (0, CAPTION_COLOUR)):
-            text = font.render(caption, True, colour, wraplength=round(0.9 * width))
-            place = text.get_rect(midbottom=(width // 2 + offset, round(0.96 * height) + offset))
-            surface.blit(text, place)
+        size = max(12, round(CAPTION_HEIGHT * height))
+        font = self._pygame.font.Font(None, size)
+        text = font.render(caption, True, CAPTION_COLOUR, wraplength=round(0.9 * width))
+        place = text.get_rect(midbottom=(width // 2, round(0.96 * height)))
+        field = self._pygame.Surface(place.inflate(size, size // 2).size, self._pygame.SRCALPHA)
+        field.fill(FIELD_COLOUR)
+        surface.blit(field, field.get_rect(center=place.center))
+        surface.blit(text, place)
 
 
 def fitted(image: Image, size: tuple[int, int]) -> Image:
