@@ -94,5 +94,5 @@ def test_a_wrong_method_is_answered_with_all_that_there_are(client: TestClient) 
 def test_the_settings_of_websockets_are_described(description: dict[str, Any]) -> None:
     settings = {path: each["settings"]["properties"] for path, each in description["x-websockets"].items()}
     assert settings.keys() == {"/v1/live/transcription", "/v1/live/drawing"}
-    assert settings["/v1/live/drawing"]["window"]["default"] == 2
+    assert settings["/v1/live/drawing"]["fps"]["maximum"] == 60
     assert "step" in settings["/v1/live/transcription"]
