@@ -39,7 +39,6 @@ class LiveSettings(ImageSettings):
         False,
         "Draw also what the model does not know, such as music, as what is nearest to it. By default it leaves the "
         "picture as it is.",
-        is_field=False,
     )
     noise: float = setting(
         1.0,

@@ -10,7 +10,7 @@ import { reveal, showError } from "../run.js";
 import { t } from "../i18n.js";
 
 const PATH = "/v1/live/drawing";
-const COMMON = ["window", "noise", "zoom", "seed"];
+const COMMON = ["unknown", "noise", "zoom", "seed"];
 /** Fields that the page sets itself. */
 const HIDDEN = ["model", "sampling_rate", "image_format", "hop"];
 const SETTLE_MS = 500;
