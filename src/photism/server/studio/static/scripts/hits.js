@@ -18,20 +18,20 @@ import { showError } from "./run.js";
  * @param {{onUse: Action, onSimilar: Action}} actions
  */
 export const createHits = (actions) => {
-  const summary = h("p", { class: "muted" });
+  const summary = h("div", { class: "muted" });
   const list = h("ol", { class: "hit-list" });
   const empty = h("div", { class: "result film-empty" }, h("p", { class: "muted", "data-t": "search.empty" }));
   return {
     element: h("section", { class: "split-result stack", "data-t-label": "search.results" }, empty, summary, list),
     /** What was found, in words. */
     get summary() {
-      return summary.textContent;
+      return [...summary.children].map((each) => each.textContent).join(" ");
     },
     /** Show the answer of the server. */
     show: (/** @type {{hits: Hit[], meanings: Meaning[]}} */ { hits, meanings }, /** @type {{isFiltered: boolean}} */ { isFiltered }) => {
       const taken = meanings.map(({ text, captions }) => t("search.meaning", { text, caption: captions.map(withoutStop).join(", ") }));
       const found = hits.length ? t("search.found", { count: hits.length }) : t(isFiltered ? "search.none" : "search.nothing-found");
-      summary.textContent = [...taken, found].join(" ");
+      summary.replaceChildren(...[...taken, found].map((sentence) => h("p", {}, sentence)));
       list.replaceChildren(...hits.map((hit) => item(hit, actions)));
       empty.hidden = true;
     },
