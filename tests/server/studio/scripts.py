@@ -12,8 +12,8 @@ def call(page, module, function, *arguments):
 def explain(page, problem, recording=None):
     """Return what the page says of a problem of the server."""
     script = f"""async ([problem, recording]) => {{
-        const {{ explain }} = await import(new URL("./problems.js", {MODULE}));
-        const {{ Problem }} = await import(new URL("./api.js", {MODULE}));
+        const {{ explain }} = await import(new URL("./page/problems.js", {MODULE}));
+        const {{ Problem }} = await import(new URL("./page/api.js", {MODULE}));
         return explain(new Problem(problem), {{ recording }});
     }}"""
     return page.evaluate(script, [problem, recording])

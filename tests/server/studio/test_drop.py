@@ -23,7 +23,7 @@ DROP = """async ([name, type, bytes]) => {
   }
 }"""
 READ = """async (bytes) => {
-  const name = "png_metadata.js";
+  const name = "page/png_metadata.js";
   const module = await import(new URL(name, document.querySelector("script[type=module]").src));
   const file = new Blob([new Uint8Array(bytes)]);
   return [await module.readTexts(file), await module.readSettings(file)];

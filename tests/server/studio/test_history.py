@@ -16,8 +16,8 @@ from tests.server.studio.test_drop import DROP
 
 MODULES = """
 const load = (name) => import(new URL(name, document.querySelector("script[type=module]").src));
-const { history } = await load("history.js");
-const { recording } = await load("recording.js");
+const { history } = await load("history/history.js");
+const { recording } = await load("recording/recording.js");
 const picture = async (hue) => {
   const canvas = new OffscreenCanvas(8, 8);
   const context = canvas.getContext("2d");
@@ -119,7 +119,7 @@ def test_an_entry_is_downloaded_by_a_telling_name_and_deleted(studio):
     expect(strip(studio)).to_have_count(0)
     studio.reload()
     studio.wait_for_selector("html[data-ready]", state="attached")
-    assert run(studio, "return (await load('history_store.js').then((each) => each.openStore())).entries.length;") == 0
+    assert run(studio, "return (await load('history/store.js').then((each) => each.openStore())).entries.length;") == 0
 
 
 @pytest.mark.slow
@@ -166,7 +166,7 @@ def test_all_kinds_of_results_are_shown(studio):
 def test_the_store_keeps_as_many_entries_and_bytes_as_it_may(studio):
     kept = run(
         studio,
-        """const {openStore} = await load("history_store.js");
+        """const {openStore} = await load("history/store.js");
         const counts = [];
         for (const limits of [{maxEntries: 2}, {maxBytes: 250}, {maxBytes: 1}]) {
           const store = await openStore(limits);
@@ -205,7 +205,7 @@ def test_without_room_in_the_browser_the_history_works_until_the_page_is_left(op
 def test_names_of_files_suit_every_file_system(studio):
     names = run(
         studio,
-        """const {resultName} = await load("download.js");
+        """const {resultName} = await load("page/download.js");
         return [["elephant.en.ogg", "An elephant.", 7, ".png"], [null, null, null, ".txt"],
           ["CON.wav", null, null, ".wav"], ["...", "", 0, ".png"], ["a".repeat(300), "b", 1, ".png"],
           ["fête\\u0000\\n.mp3", "Слон.", 2, ".png"]]

@@ -20,7 +20,7 @@ expect = sync_api.expect
 RATE = 22_050
 START, END = "Start of the part that is used", "End of the part that is used"
 FILE_FROM_PAGE = """
-  const {recording} = await load("recording.js");
+  const {recording} = await load("recording/recording.js");
   const file = await recording.file();
   const bytes = new Uint8Array(await file.arrayBuffer());
   return [file.name, btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))];
@@ -154,7 +154,7 @@ def test_the_part_is_played_and_no_more(studio):
     for _ in range(7):
         studio.get_by_role("slider", name=END).press("ArrowLeft")
     times = """
-      const {recording} = await load("recording.js");
+      const {recording} = await load("recording/recording.js");
       const times = [];
       recording.addEventListener("time", () => times.push(recording.currentTime));
       const ended = new Promise((resolve) => recording.addEventListener("pause", resolve));
@@ -177,7 +177,10 @@ def record(page, early):
 
 
 def test_a_microphone_recording_is_kept_and_the_page_is_notified(studio):
-    in_page(studio, "(await load('recording.js')).recording.addEventListener('stopped', () => (window.stopped = true))")
+    in_page(
+        studio,
+        "(await load('recording/recording.js')).recording.addEventListener('stopped', () => (window.stopped = true))",
+    )
     record(studio, "0:00")  # the browser's microphone beeps each second
     expect(shown_name(studio)).to_have_text(re.compile(r"^Recording .*\.wav$"))
     assert studio.evaluate("window.stopped")
@@ -330,7 +333,7 @@ def test_the_waveform_shows_where_the_sound_is(studio, name):
     choose_file(studio, name, data)
     expect(shown_name(studio)).to_have_text(name)
     script = """
-      const {peaks, buffer} = (await load("recording.js")).recording.current;
+      const {peaks, buffer} = (await load("recording/recording.js")).recording.current;
       return [Array.from(peaks.low), Array.from(peaks.high), buffer !== null];
     """
     low, high, is_decoded_in_page = in_page(studio, script)
@@ -384,7 +387,10 @@ def test_a_recording_that_is_too_long_can_be_cut_to_the_limit(studio):
     limited(studio, max_seconds=1)
     choose_file(studio, "tones.wav", wav(tones()), "audio/wav")
     expect(studio.get_by_text("Too long: at most 1 s.")).to_be_visible()
-    refused = "try { await (await load('recording.js')).recording.require(); } catch (problem) { return problem.type; }"
+    refused = (
+        "const {recording} = await load('recording/recording.js'); "
+        "try { await recording.require(); } catch (problem) { return problem.type; }"
+    )
     assert in_page(studio, refused) == "too-long"
     studio.get_by_role("tab", name="Transcribe").click()
     expect(studio.get_by_text("Too long: at most 1 s.")).to_be_hidden()
@@ -433,7 +439,9 @@ def test_an_hour_is_shown_without_its_samples_in_the_page(studio):
         written.writeframes(second * seconds)
     choose_file(studio, "hour.wav", file.getvalue(), "audio/wav")
     expect(shown_time(studio)).to_have_text(re.compile("0:00.0 / 60:00.0"), timeout=60_000)
-    held = "const {current} = (await load('recording.js')).recording; return [current.buffer, current.wav.size];"
+    held = (
+        "const {current} = (await load('recording/recording.js')).recording; return [current.buffer, current.wav.size];"
+    )
     assert in_page(studio, held) == [None, 44 + 2 * 16_000 * seconds]
     studio.get_by_role("button", name="use the first 60 s").click()
     samples, sent_rate = read_wav(file_from_page(studio)[1])
@@ -464,7 +472,7 @@ def test_sampling_rates_are_read_from_files(studio):
         "nothing": b"no sound",
     }
     script = """
-      const {samplingRate} = await load("sampling_rate.js");
+      const {samplingRate} = await load("recording/sampling_rate.js");
       const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
       return Object.fromEntries(Object.entries(argument).map(([name, text]) => [name, samplingRate(bytes(text))]));
     """
@@ -473,8 +481,8 @@ def test_sampling_rates_are_read_from_files(studio):
 
 
 TIMELINE = """
-  const {createTimeline} = await load("timeline.js");
-  const {recording} = await load("recording.js");
+  const {createTimeline} = await load("recording/timeline.js");
+  const {recording} = await load("recording/recording.js");
   const item = (text, startS, endS) => ({text, startS, endS, score: 0.5});
   const rows = [
     {label: "Words", items: [item("an", 0.1, 0.2), item("elephant", 0.2, 0.6)]},

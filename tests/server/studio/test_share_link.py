@@ -11,7 +11,7 @@ MODULE = "(name) => import(new URL(name, document.querySelector('script[type=mod
 
 def run(page, body, argument=None):
     """Run code that uses the module `links` of the page and `argument`, and return its result."""
-    load = f"const links = await ({MODULE})('share_link.js');"
+    load = f"const links = await ({MODULE})('page/share_link.js');"
     return page.evaluate(f"async (argument) => {{ {load} {body} }}", argument)
 
 

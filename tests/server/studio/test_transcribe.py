@@ -230,8 +230,8 @@ def test_times_of_words_that_are_split_or_joined(studio):
     found = studio.evaluate(
         """async () => {
             const main = document.querySelector("script[type=module]").src;
-            const {EditedWords, indexAt, join, rewrite} = await import(new URL("transcript_words.js", main));
-            const {timelineItems} = await import(new URL("transcript_formats.js", main));
+            const {EditedWords, indexAt, join, rewrite} = await import(new URL("listening/transcript_words.js", main));
+            const {timelineItems} = await import(new URL("listening/transcript_formats.js", main));
             const characters = [..."abc"].map((text, index) => ({text, start_s: 1 + index / 4, end_s: 1.2 + index / 4,
                 confidence: index / 2}));
             const word = {text: "abc", start_s: 1, end_s: 1.7, confidence: 0.5, characters};

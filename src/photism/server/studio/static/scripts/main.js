@@ -1,16 +1,16 @@
 // @ts-check
 /** Start of the page: language, recording, tabs and history. */
 
-import * as api from "./api.js";
-import { createCatalogue } from "./catalogue.js";
-import { h } from "./dom.js";
-import { installDrop } from "./drop.js";
-import { history } from "./history.js";
-import { chooseLanguage, currentLanguage, loadLanguage, t, translate } from "./i18n.js";
-import { explain } from "./problems.js";
-import { recording } from "./recording.js";
-import { openedLink } from "./share_link.js";
-import { createTabs } from "./tabs.js";
+import * as api from "./page/api.js";
+import { createCatalogue } from "./catalogue/catalogue.js";
+import { h } from "./page/dom.js";
+import { installDrop } from "./page/drop.js";
+import { history } from "./history/history.js";
+import { chooseLanguage, currentLanguage, loadLanguage, t, translate } from "./page/i18n.js";
+import { explain } from "./page/problems.js";
+import { recording } from "./recording/recording.js";
+import { openedLink } from "./page/share_link.js";
+import { createTabs } from "./page/tabs.js";
 import { VIEWS } from "./views.js";
 
 const byId = (/** @type {string} */ id) => /** @type {any} */ (document.getElementById(id));

@@ -1,13 +1,13 @@
 // @ts-check
 /** Draw: pictures of the recording. */
 
-import * as api from "../api.js";
-import { loadCaptionNames } from "../caption_names.js";
-import { createResult } from "../draw_result.js";
-import { createSettings } from "../draw_settings.js";
-import { drawingOf, entryOf, fieldsOf, previewsOf } from "../drawing.js";
-import { announce, h } from "../dom.js";
-import { createRun, reveal } from "../run.js";
+import * as api from "../page/api.js";
+import { loadCaptionNames } from "../catalogue/caption_names.js";
+import { createResult } from "../draw/result.js";
+import { createSettings } from "../draw/settings.js";
+import { drawingOf, entryOf, fieldsOf, previewsOf } from "../draw/drawing.js";
+import { announce, h } from "../page/dom.js";
+import { createRun, reveal } from "../page/run.js";
 
 export const view = {
   id: "draw",

@@ -1,15 +1,15 @@
 // @ts-check
 /** Film: a film of the recording, its preview, or a storyboard, drawn on the server while the page does other things. */
 
-import * as api from "../api.js";
-import { createControls, modelChoice } from "../controls.js";
-import { h, newId } from "../dom.js";
-import { createFilePicker } from "../file_picker.js";
-import { createFilmList } from "../film_list.js";
-import { t } from "../i18n.js";
-import { createRun } from "../run.js";
-import { createSeedControl, randomSeed } from "../seed_control.js";
-import { linkButton } from "../share_link.js";
+import * as api from "../page/api.js";
+import { createControls, modelChoice } from "../controls/controls.js";
+import { h, newId } from "../page/dom.js";
+import { createFilePicker } from "../controls/file_picker.js";
+import { createFilmList } from "../film/film_list.js";
+import { t } from "../page/i18n.js";
+import { createRun } from "../page/run.js";
+import { createSeedControl, randomSeed } from "../controls/seed_control.js";
+import { linkButton } from "../page/share_link.js";
 
 const PATH = "/v1/film";
 const KINDS = ["film", "preview", "storyboard"];
@@ -146,7 +146,7 @@ const fieldsOf = (file, { others = [], ...settings }) => ({ ...settings, file: [
 
 /**
  * @param {any} history
- * @param {import("../film_list.js").FilmRecord} film
+ * @param {import("../film/film_list.js").FilmRecord} film
  * @param {Blob} blob
  */
 const addToHistory = (history, { filename, kind, name, settings, recording }, blob) => {

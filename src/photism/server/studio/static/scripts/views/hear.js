@@ -1,9 +1,9 @@
 // @ts-check
 /** Hear: the captions that are nearest to the recording. */
 
-import { captionName, loadCaptionNames } from "../caption_names.js";
-import { createChipsInput } from "../chips_input.js";
-import { createLabelView } from "../label_view.js";
+import { captionName, loadCaptionNames } from "../catalogue/caption_names.js";
+import { createChipsInput } from "../controls/chips_input.js";
+import { createLabelView } from "../listening/label_view.js";
 
 export const view = {
   id: "hear",

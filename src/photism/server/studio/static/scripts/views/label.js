@@ -1,7 +1,7 @@
 // @ts-check
 /** Label: the classes of the recording, by a trained classifier. */
 
-import { createLabelView } from "../label_view.js";
+import { createLabelView } from "../listening/label_view.js";
 
 export const view = {
   id: "label",

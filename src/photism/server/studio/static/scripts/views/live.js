@@ -1,13 +1,13 @@
 // @ts-check
 /** The tab Live: pictures while somebody speaks or plays. */
 
-import { announce, h } from "../dom.js";
-import { createControls, modelChoice } from "../controls.js";
-import { createLiveSession } from "../live_session.js";
-import { linkButton } from "../share_link.js";
-import { createLiveStage } from "../live_stage.js";
-import { reveal, showError } from "../run.js";
-import { t } from "../i18n.js";
+import { announce, h } from "../page/dom.js";
+import { createControls, modelChoice } from "../controls/controls.js";
+import { createLiveSession } from "../live/session.js";
+import { linkButton } from "../page/share_link.js";
+import { createLiveStage } from "../live/stage.js";
+import { reveal, showError } from "../page/run.js";
+import { t } from "../page/i18n.js";
 
 const PATH = "/v1/live/drawing";
 const COMMON = ["unknown", "noise", "zoom", "seed"];

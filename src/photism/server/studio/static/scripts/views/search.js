@@ -1,13 +1,13 @@
 // @ts-check
 /** Search: recordings of the server's collection that are similar to words, or to the recording on top. */
 
-import * as api from "../api.js";
-import { createControls } from "../controls.js";
-import { announce, h, newId } from "../dom.js";
-import { createHits } from "../hits.js";
-import { t } from "../i18n.js";
-import { createRun, reveal } from "../run.js";
-import { linkButton } from "../share_link.js";
+import * as api from "../page/api.js";
+import { createControls } from "../controls/controls.js";
+import { announce, h, newId } from "../page/dom.js";
+import { createHits } from "../search/hits.js";
+import { t } from "../page/i18n.js";
+import { createRun, reveal } from "../page/run.js";
+import { linkButton } from "../page/share_link.js";
 
 const PATH = "/v1/search";
 const COMMON = ["top_k"];

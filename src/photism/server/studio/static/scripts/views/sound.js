@@ -1,14 +1,14 @@
 // @ts-check
 /** Sound: a text becomes a sound, which becomes the recording of all tabs, and on request a picture. */
 
-import * as api from "../api.js";
-import { createControls, modelChoice } from "../controls.js";
-import { resultName, save } from "../download.js";
-import { announce, h, newId } from "../dom.js";
-import { formatNumber, t } from "../i18n.js";
-import { createRun, reveal } from "../run.js";
-import { createSeedControl, randomSeed } from "../seed_control.js";
-import { linkButton } from "../share_link.js";
+import * as api from "../page/api.js";
+import { createControls, modelChoice } from "../controls/controls.js";
+import { resultName, save } from "../page/download.js";
+import { announce, h, newId } from "../page/dom.js";
+import { formatNumber, t } from "../page/i18n.js";
+import { createRun, reveal } from "../page/run.js";
+import { createSeedControl, randomSeed } from "../controls/seed_control.js";
+import { linkButton } from "../page/share_link.js";
 
 const PATH = "/v1/sound";
 const COMMON = ["seconds", "seed", "candidates"];

@@ -1,11 +1,11 @@
 // @ts-check
 /** Speakers: who spoke when, and whether two recordings are of the same person. */
 
-import * as api from "../api.js";
-import { h } from "../dom.js";
-import { t } from "../i18n.js";
-import { createSpeakerTimeline } from "../speaker_timeline.js";
-import { createVoiceCheck } from "../voice_check.js";
+import * as api from "../page/api.js";
+import { h } from "../page/dom.js";
+import { t } from "../page/i18n.js";
+import { createSpeakerTimeline } from "../listening/speaker_timeline.js";
+import { createVoiceCheck } from "../listening/voice_check.js";
 
 export const view = {
   id: "speakers",

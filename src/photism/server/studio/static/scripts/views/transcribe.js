@@ -1,16 +1,16 @@
 // @ts-check
 /** Transcribe: the words of the recording, which light up as it plays, can be corrected, and are saved as subtitles. */
 
-import * as api from "../api.js";
-import { createChipsInput } from "../chips_input.js";
-import { createControls, modelChoice } from "../controls.js";
-import { announce, h } from "../dom.js";
-import { t } from "../i18n.js";
-import { arrange, openFromHistory, stateOf, takeSource } from "../listening.js";
-import { createRun, reveal } from "../run.js";
-import { linkButton } from "../share_link.js";
-import { createTextFileInput } from "../text_file_input.js";
-import { createTranscript } from "../transcript.js";
+import * as api from "../page/api.js";
+import { createChipsInput } from "../controls/chips_input.js";
+import { createControls, modelChoice } from "../controls/controls.js";
+import { announce, h } from "../page/dom.js";
+import { t } from "../page/i18n.js";
+import { arrange, openFromHistory, stateOf, takeSource } from "../listening/listening.js";
+import { createRun, reveal } from "../page/run.js";
+import { linkButton } from "../page/share_link.js";
+import { createTextFileInput } from "../controls/text_file_input.js";
+import { createTranscript } from "../listening/transcript.js";
 
 const PATH = "/v1/transcribe";
 const CUSTOM = {
@@ -63,7 +63,7 @@ export const view = {
 
 /**
  * Create the place where words appear while a recording is transcribed. After Stop or an error, it offers those so far.
- * @param {(words: any[], source: import("../listening.js").Source) => void} onUse
+ * @param {(words: any[], source: import("../listening/listening.js").Source) => void} onUse
  */
 const createLiveWords = (onUse) => {
   const text = h("p", { class: "transcript-live", dir: "auto", "data-t-label": "listening.transcribe.live" });

@@ -1,0 +1,163 @@
+// @ts-check
+/** One film: its progress, Stop and Resume while it is drawn, and then the film itself. */
+
+import * as api from "../page/api.js";
+import { save } from "../page/download.js";
+import { h } from "../page/dom.js";
+import { formatNumber, t } from "../page/i18n.js";
+import { showError } from "../page/run.js";
+
+const ACTIVE = ["queued", "loading", "running"];
+/** Problems after which there is no such film any more. */
+const GONE = ["expired", "film-not-found"];
+/** Seconds from one attempt to reach the server to the next. */
+const RETRY_S = 3;
+const MINUTE_S = 60;
+/** Largest film that is kept in the history of the browser. */
+const MAX_SAVED_BYTES = 64 * 2 ** 20;
+
+/**
+ * Create the card of a film, which follows it until it ends.
+ * @param {import("./film_list.js").FilmRecord} film
+ * @param {{state: any, keepMinutes: number, onRemove: () => void, onAgain: () => void,
+ *   onDone: (getBlob: () => Promise<Blob | null>, isNew: boolean) => void}} given state: what is known of it, if
+ *   anything; onDone: isNew is false for a film that was done before the page was opened
+ */
+export const createFilmCard = (film, { state, keepMinutes, onRemove, onAgain, onDone }) => {
+  const path = `/v1/film/${film.id}`;
+  const status = h("p", { class: "run-status muted" });
+  const bar = h("progress", { class: "progress", "data-t-label": "page.progress" });
+  const error = h("div", { class: "error", role: "alert", hidden: true });
+  const screen = h("div", { class: "result film-screen", hidden: true });
+  const button = (/** @type {string} */ key, /** @type {() => any} */ act) =>
+    h("button", { class: "button", type: "button", "data-t": key, "aria-describedby": `film-${film.id}`, onclick: () => attempt(act) });
+  const actions = {
+    stop: button("page.stop", () => change("cancel")),
+    resume: button("film.resume", () => change("resume")),
+    download: button("film.download", async () => save(await readBlob(path), film.filename)),
+    again: button("film.again", () => leave(onAgain)),
+    remove: button("film.remove", async () => {
+      await api.send(path, "DELETE").catch(ignoreGone);
+      leave(onRemove);
+    }),
+  };
+  const row = h("div", { class: "row" }, ...Object.values(actions));
+  const title = h("h3", { class: "film-title", id: `film-${film.id}` }, h("bdi", {}, film.filename));
+  const element = h("li", { class: "panel stack film-card" }, title, screen, bar, status, row, error);
+  let isRemoved = false;
+  let wasActive = false;
+
+  const attempt = async (/** @type {() => any} */ act) => {
+    showError(error, null);
+    try {
+      await act();
+    } catch (problem) {
+      showProblem(problem);
+    }
+  };
+  const leave = (/** @type {() => void} */ then) => {
+    isRemoved = true;
+    then();
+  };
+  const change = async (/** @type {string} */ how) => {
+    show(await (await api.send(`${path}/${how}`, "POST")).json());
+    if (how === "resume") follow();
+  };
+  const offer = (/** @type {(keyof typeof actions)[]} */ ...names) => {
+    for (const [name, each] of Object.entries(actions)) each.hidden = !names.includes(/** @type {any} */ (name));
+  };
+
+  const show = (/** @type {any} */ found) => {
+    const isActive = ACTIVE.includes(found.state);
+    wasActive ||= isActive;
+    element.setAttribute("aria-busy", String(isActive));
+    bar.hidden = !isActive && found.state !== "cancelled";
+    if (found.frames_done) Object.assign(bar, { max: found.frames, value: found.frames_done });
+    else bar.removeAttribute("value");
+    status.textContent = statusText(found, keepMinutes);
+    if (isActive) offer("stop");
+    else if (found.state === "done") offer("download", "remove");
+    else offer("resume", "remove");
+    if (found.state === "failed") showError(error, new api.Problem(found.problem), film.name);
+    if (found.state === "done" && screen.hidden) showFilm();
+  };
+  const showFilm = () => {
+    const src = api.url(`${path}/result`);
+    const alt = t("film.alt", { name: film.name });
+    const media =
+      film.kind === "storyboard"
+        ? h("img", { src, alt })
+        : h("video", { src, controls: true, playsinline: true, preload: "metadata", "aria-label": alt });
+    screen.classList.toggle("is-sheet", film.kind === "storyboard");
+    screen.replaceChildren(media);
+    screen.hidden = false;
+    onDone(() => readBlob(path, MAX_SAVED_BYTES).catch(() => null), wasActive);
+  };
+  const showProblem = (/** @type {unknown} */ problem) => {
+    if (!(problem instanceof api.Problem) || !GONE.includes(problem.type)) return showError(error, problem, film.name);
+    screen.hidden = bar.hidden = true;
+    element.setAttribute("aria-busy", "false");
+    status.textContent = t("film.expired", { minutes: keepMinutes });
+    offer("again", "remove");
+  };
+
+  /** Follow the film until it ends; where the connection is lost, go on when the server is there again. */
+  const follow = async () => {
+    while (!isRemoved) {
+      try {
+        const found = await api.get(path);
+        showError(error, null);
+        show(found);
+        if (!ACTIVE.includes(found.state)) return;
+        await api.stream(path, null, { onEvent: (name, data) => onEvent(found, name, data) }).catch(() => {});
+      } catch (problem) {
+        showProblem(problem);
+        if (problem instanceof api.Problem && GONE.includes(problem.type)) return;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_S * 1000));
+      }
+    }
+  };
+  const onEvent = (/** @type {any} */ found, /** @type {string} */ name, /** @type {any} */ data) => {
+    if (name === "progress") show({ ...found, state: "running", frames_done: data.done, remaining_s: data.remaining_s });
+    else if (name === "queued" || name === "loading") show({ ...found, state: name, position: data.position });
+  };
+
+  offer();
+  if (state) show(state);
+  queueMicrotask(follow); // when the card is in the list
+  return { element };
+};
+
+/** @param {any} found @param {number} minutes */
+const statusText = (found, minutes) => {
+  const frames = { done: formatNumber(found.frames_done), total: formatNumber(found.frames) };
+  if (found.state === "queued") return found.position ? t("page.queued", { position: found.position }) : t("page.starting");
+  if (found.state === "loading") return t("page.loading");
+  if (found.state === "done") return t("film.kept", { minutes });
+  if (found.state === "cancelled") return t("film.stopped", frames);
+  if (found.state === "failed") return t("film.failed", frames);
+  if (!found.frames_done) return t("page.starting");
+  const left = found.remaining_s;
+  return left === null || left === undefined ? t("film.progress", frames) : t("film.progress.left", { ...frames, left: duration(left) });
+};
+
+/** @param {number} seconds */
+const duration = (seconds) => {
+  const [count, unit] = seconds < MINUTE_S ? [seconds, "second"] : [seconds / MINUTE_S, "minute"];
+  return formatNumber(Math.ceil(count), { style: "unit", unit, unitDisplay: "long" });
+};
+
+/** @param {string} path @param {number} [maxBytes] */
+const readBlob = async (path, maxBytes = Infinity) => {
+  const response = await api.send(`${path}/result`, "GET");
+  if (Number(response.headers.get("Content-Length") ?? 0) > maxBytes) {
+    await response.body?.cancel();
+    throw new api.Problem({ type: "too-large" });
+  }
+  return response.blob();
+};
+
+/** @param {unknown} problem */
+const ignoreGone = (problem) => {
+  if (!(problem instanceof api.Problem) || !GONE.includes(problem.type)) throw problem;
+};

@@ -1,0 +1,172 @@
+// @ts-check
+/** The button that records, the level of the microphone, and the choice of the microphone. */
+
+import { colourOf, createCanvas } from "../page/canvas.js";
+import { announce, h, newId } from "../page/dom.js";
+import { formatTime, t } from "../page/i18n.js";
+import { microphones, startRecording } from "./microphone.js";
+
+const STORED = "photism.microphone";
+/** Loudest samples of blocks that the live waveform keeps, and the pixels of each. */
+const LEVELS = 1024;
+const PITCH = 3;
+/** Texts of the button. */
+const STATES = { idle: "recording.record", asking: "recording.asking", recording: "recording.stop" };
+
+/**
+ * Create the button and what belongs to it.
+ * @param {{maxSamples: () => Promise<number>, onStart: () => void, onStop: () => void,
+ *   onRecorded: (buffer: AudioBuffer) => Promise<unknown>, onProblem: (problem: unknown) => void,
+ *   onNotice: (key: string) => void}} options onRecorded: returns whether the recording can be used; onNotice: called
+ *   with the key of a text, if a recording ended by itself and can be used
+ */
+export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, onProblem, onNotice }) => {
+  const label = h("span", { "data-t": "recording.record" });
+  const dot = h("span", { class: "record-dot" });
+  const button = h("button", { class: "button primary record", type: "button" }, dot, label);
+  const live = createLive();
+  const options = createOptions();
+  /** @type {Awaited<ReturnType<typeof startRecording>> | null} */
+  let running = null;
+
+  const showState = (/** @type {"idle" | "asking" | "recording"} */ state) => {
+    button.classList.toggle("is-recording", state === "recording");
+    button.setAttribute("aria-disabled", String(state === "asking")); // it keeps the focus, unlike a disabled one
+    label.textContent = t(STATES[state]);
+  };
+
+  const start = async () => {
+    showState("asking");
+    try {
+      const { deviceId, isProcessed } = options.values();
+      live.clear();
+      running = await startRecording({
+        deviceId,
+        isProcessed,
+        maxSamples: await maxSamples(),
+        onBlock: (samples) => live.add(samples, running?.seconds ?? 0),
+        onEnd: async (reason) => {
+          if (running && (await stop())) onNotice(`recording.${reason}`);
+        },
+      });
+      showState("recording");
+      onStart();
+      announce(t("recording.is-recording"));
+      options.update();
+    } catch (problem) {
+      showState("idle");
+      onProblem(problem);
+    }
+  };
+
+  /** Stop, and return whether the recording can be used. */
+  const stop = async () => {
+    const ending = running;
+    if (!ending) return false;
+    running = null;
+    showState("idle");
+    try {
+      return await onRecorded(await ending.stop());
+    } catch (problem) {
+      ending.cancel();
+      onProblem(problem);
+      return false;
+    } finally {
+      onStop();
+    }
+  };
+
+  button.addEventListener("click", () => {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    if (running) stop();
+    else start();
+  });
+  return { button, live: live.element, optionsButton: options.button, options: options.element };
+};
+
+/** Create what shows that the microphone hears something: its level, the time and the newest seconds. */
+const createLive = () => {
+  /** @type {number[]} */
+  let levels = [];
+  const canvas = createCanvas("live-canvas", (context, width, height) => {
+    context.fillStyle = colourOf(canvas.element, "--accent");
+    levels.slice(-Math.floor(width / PITCH)).forEach((level, index, all) => {
+      const high = Math.max(2, level * height);
+      context.fillRect(width - (all.length - index) * PITCH, (height - high) / 2, PITCH - 1, high);
+    });
+  });
+  const time = h("span", { class: "live-time", role: "timer" }, formatTime(0));
+  const bar = h("div", { class: "level-bar" });
+  const level = h("div", { class: "level", role: "meter", "data-t-label": "recording.level" }, bar);
+  const show = (/** @type {number} */ share, /** @type {number} */ seconds) => {
+    level.style.setProperty("--level", share.toFixed(3));
+    level.setAttribute("aria-valuemin", "0");
+    level.setAttribute("aria-valuemax", "100");
+    level.setAttribute("aria-valuenow", String(Math.round(100 * share)));
+    time.textContent = formatTime(seconds);
+    canvas.update();
+  };
+  show(0, 0);
+  const status = h("div", { class: "live-status" }, time, level);
+  return {
+    element: h("div", { class: "live", dir: "ltr", hidden: true }, canvas.element, status),
+    clear: () => {
+      levels = [];
+      show(0, 0);
+    },
+    add: (/** @type {Float32Array} */ samples, /** @type {number} */ seconds) => {
+      const loudest = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+      const share = Math.min(1, Math.sqrt(loudest)); // quiet speech is to be seen too
+      levels.push(share);
+      if (levels.length > 2 * LEVELS) levels = levels.slice(-LEVELS);
+      show(share, seconds);
+    },
+  };
+};
+
+/**
+ * Return the microphone that the visitor has chosen, and whether the browser may change its sound.
+ * @returns {{deviceId?: string, isProcessed?: boolean}}
+ */
+export const chosenMicrophone = () => JSON.parse(localStorage.getItem(STORED) ?? "{}");
+
+/** Create the choice of the microphone, and whether the browser may change its sound. */
+const createOptions = () => {
+  const stored = chosenMicrophone();
+  const device = h("select", {});
+  const deviceLabel = h("span", { "data-t": "recording.microphone" });
+  const deviceField = h("label", { class: "field", hidden: true }, deviceLabel, device);
+  const processed = h("input", { type: "checkbox", checked: Boolean(stored.isProcessed) });
+  const processedField = h("label", { class: "check" }, processed, h("span", { "data-t": "recording.processed" }));
+  const id = newId("microphone");
+  const element = h("div", { class: "microphone-options", id, hidden: true }, deviceField, processedField);
+  const button = h(
+    "button",
+    {
+      class: "button quiet options-button",
+      type: "button",
+      "data-t-label": "recording.options",
+      "data-t-title": "recording.options",
+      "aria-expanded": false,
+      "aria-controls": id,
+    },
+    "⋯",
+  );
+  const values = () => ({ deviceId: device.value || stored.deviceId || undefined, isProcessed: processed.checked });
+  const update = async () => {
+    const found = await microphones();
+    deviceField.hidden = found.length < 2;
+    const { deviceId } = values();
+    const name = (/** @type {number} */ index) => found[index].label || t("recording.device", { number: index + 1 });
+    device.replaceChildren(...found.map((each, index) => h("option", { value: each.deviceId }, name(index))));
+    if (found.some((each) => each.deviceId === deviceId)) device.value = deviceId;
+  };
+  element.addEventListener("change", () => localStorage.setItem(STORED, JSON.stringify(values())));
+  button.addEventListener("click", () => {
+    element.hidden = !element.hidden;
+    button.setAttribute("aria-expanded", String(!element.hidden));
+    update();
+  });
+  navigator.mediaDevices?.addEventListener("devicechange", update);
+  return { button, element, values, update };
+};
