@@ -36,7 +36,6 @@ def serve(
     from photism.server.access.certificates import certificate_of, own_addresses
     from photism.server.app import create_app, open_services
     from photism.server.collection import Collection
-    from photism.server.engine.checkpoint_kinds import check_location
     from photism.server.engine.entries import ModelEntry
     from photism.server.engine.model_list import read_entries
     from photism.server.engine.registry import ModelRegistry
@@ -49,9 +48,7 @@ def serve(
     registry = ModelRegistry((ModelEntry(name, "drawing", drawing_model), *read_entries(further_models)), limits)
     certificate = certificate_of(address, access)
     sockets = address.bind()
-    for each in (drawing_model.model, drawing_model.diffusion):
-        if each is not None:
-            check_location(str(each))
+    _check_drawing_model(drawing_model)
 
     collection = None
     if searched.collection is not None:
@@ -78,6 +75,22 @@ def serve(
     ):
         app = create_app(services, certificate_names=certificate.names if certificate else ())
         run(server_config(app, certificate, proxies=access.proxy), services, sockets, on_start=report)
+
+
+def _check_drawing_model(settings: PipelineSettings) -> None:
+    """Check that the model that draws exists, which is loaded only when it is needed.
+
+    Raises:
+        InputError: a folder does not exist, or the bundled model is needed and not installed.
+    """
+    from photism.hub import bundled_model
+    from photism.server.engine.checkpoint_kinds import check_location
+
+    if settings.model is None:
+        bundled_model()
+    for each in (settings.model, settings.diffusion):
+        if each is not None:
+            check_location(str(each))
 
 
 def _check_installed() -> None:
