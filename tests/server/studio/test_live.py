@@ -12,6 +12,7 @@ import soxr
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.waveform import load_waveform
 from photism.hub import bundled_model
+from tests.server.studio.test_recording import choose_file, encoded, shown_name, tones, wav
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
 expect = sync_api.expect
@@ -85,6 +86,41 @@ def test_without_a_recording_the_page_says_what_to_do(studio):
     button(studio, "Start").click()
     expect(studio.get_by_role("alert")).to_contain_text("Record something first")
     expect(button(studio, "Start")).to_be_enabled()
+
+
+TRIM = """
+async ([startS, endS]) => {
+  const load = (name) => import(new URL(name, document.querySelector("script[type=module]").src));
+  const { recording } = await load("recording/recording.js");
+  recording.trim(startS, endS);
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["browser.wav", "server.aiff"])
+def test_a_trimmed_recording_ends_once_at_its_end(studio, name):
+    sent, received = [], []
+    studio.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    studio.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(data)))
+    data = wav(tones()) if name == "browser.wav" else encoded("aiff", "pcm_s16be")
+    choose_file(studio, name, data)
+    expect(shown_name(studio)).to_have_text(name)
+    studio.evaluate(TRIM, [0.1, 0.7])
+    studio.get_by_role("tab", name="Live").click()
+    studio.get_by_label("The recording above, at its own pace").check()
+    button(studio, "Start").click()
+    expect(button(studio, "Stop")).to_be_visible()
+    expect(button(studio, "Start")).to_be_visible()
+    settings, *messages = sent
+    assert [json.loads(each) for each in messages if isinstance(each, str)] == [{"type": "end"}]
+    assert isinstance(messages[-1], str)
+    samples = np.frombuffer(b"".join(messages[:-1]), "<i2")
+    played = np.flatnonzero(samples)
+    seconds = (played[-1] - played[0]) / json.loads(settings)["sampling_rate"]
+    assert seconds == pytest.approx(0.6, abs=0.01 if name == "browser.wav" else 0.1)
+    assert [each for each in received if isinstance(each, str) and "problem" in each] == []
+    expect(studio.get_by_role("alert")).to_have_count(0)
 
 
 @pytest.mark.slow

@@ -73,7 +73,7 @@ export const startLiveConnection = ({ settings, rate, onPicture, onState, onProb
     if (link === current) current = null;
     if (isFinishing) {
       stop();
-      return onFinished();
+      return PASSING.includes(problem.type) ? onFinished() : onProblem(problem, isOver);
     }
     if (!PASSING.includes(problem.type)) {
       if (current === null) stop();
@@ -95,6 +95,7 @@ export const startLiveConnection = ({ settings, rate, onPicture, onState, onProb
 
   const finish = () => {
     isFinishing = true;
+    clearTimeout(timer);
     if (current) {
       next?.close(); // other settings come too late
       next = null;
@@ -106,6 +107,7 @@ export const startLiveConnection = ({ settings, rate, onPicture, onState, onProb
   };
 
   const send = (/** @type {Int16Array} */ samples) => {
+    if (isFinishing) return;
     recent.push(samples);
     const most = Math.ceil((RECENT_S * rate) / samples.length);
     if (recent.length > most) recent = recent.slice(-most);

@@ -32,10 +32,12 @@ export const openLink = ({ settings, rate, onOpen, onReady, onPicture, onSilence
   let header = null;
   let problem = new api.Problem({ type: "unreachable" });
   let sent = 0;
+  let isEnding = false;
 
   socket.onopen = () => {
     socket.send(JSON.stringify({ ...settings, sampling_rate: rate }));
     onOpen();
+    if (isEnding) sendEnd();
   };
   socket.onmessage = ({ data }) => {
     if (data instanceof Blob) return header && onPicture(header, data);
@@ -46,6 +48,7 @@ export const openLink = ({ settings, rate, onOpen, onReady, onPicture, onSilence
     else if (message.type === "error") problem = new api.Problem(message.problem);
   };
   socket.onclose = () => onClose(problem);
+  const sendEnd = () => socket.send(JSON.stringify({ type: "end" }));
 
   return {
     send: (samples) => {
@@ -55,8 +58,8 @@ export const openLink = ({ settings, rate, onOpen, onReady, onPicture, onSilence
       sent += samples.length;
     },
     finish: () => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ type: "end" }));
-      else socket.close();
+      isEnding = true;
+      if (socket.readyState === WebSocket.OPEN) sendEnd();
     },
     close: () => {
       socket.onmessage = socket.onclose = socket.onopen = null;

@@ -4,6 +4,8 @@
 import { Problem } from "../page/api.js";
 import { chosenMicrophone } from "../recording/record_button.js";
 import { openMicrophone } from "../recording/microphone.js";
+import { SERVER_RATE } from "../recording/sound_loading.js";
+import { cutWav } from "../recording/wav.js";
 
 /** Longest delay of what is played and filmed, in seconds. */
 const MOST_DELAY_S = 3;
@@ -25,7 +27,7 @@ const FULL_SCALE = 32768;
  * Open the microphone or play the shared recording.
  * @param {{recording: any, isMicrophone: boolean, onSamples: (samples: Int16Array, peak: number) => void,
  *   onEnd: () => void}} options recording: the shared one; onSamples: called with samples as they come and the largest
- *   of them, 0 to 1; onEnd: called when the recording has ended or the microphone is gone
+ *   of them, 0 to 1; onEnd: called once, after the last samples, when the recording has ended or the microphone is gone
  * @returns {Promise<LiveSound>}
  * @throws {import("../page/api.js").Problem} "no-recording", or those of `openMicrophone`
  */
@@ -35,10 +37,15 @@ export const openSound = async ({ recording, isMicrophone, onSamples, onEnd }) =
   const closing = [() => context.close()];
   const stop = () => closing.splice(0).forEach((close) => close());
   try {
-    const source = await (isMicrophone ? microphoneSource(context, closing, onEnd) : recordingSource(context, recording, closing, onEnd));
     await context.audioWorklet.addModule(new URL("../recording/pcm_worklet.js", import.meta.url));
     const samples = new AudioWorkletNode(context, "pcm", { channelCount: 1, channelCountMode: "explicit" });
-    samples.port.onmessage = ({ data }) => data && onSamples(...asInt16(data));
+    samples.port.onmessage = ({ data }) => {
+      if (!data) onEnd();
+      else if (data.length) onSamples(...asInt16(data));
+    };
+    closing.push(() => (samples.port.onmessage = null));
+    const askForRest = () => samples.port.postMessage("end"); // which is followed by null
+    const source = isMicrophone ? await microphoneSource(context, closing, onEnd) : recordingSource(context, recording, closing, askForRest);
     const delay = new DelayNode(context, { delayTime: FIRST_DELAY_S, maxDelayTime: MOST_DELAY_S });
     const film = new MediaStreamAudioDestinationNode(context);
     source.node.connect(samples).connect(context.destination); // the worklet puts out silence
@@ -57,7 +64,7 @@ export const openSound = async ({ recording, isMicrophone, onSamples, onEnd }) =
       },
       playedS: () => {
         const elapsedS = context.currentTime - begunAtS - delayS;
-        return isMicrophone || !(elapsedS > 0) ? null : recording.current.startS + elapsedS;
+        return elapsedS > 0 ? source.timeOf(elapsedS) : null;
       },
       delayS: () => delayS,
       setDelay: (seconds) => {
@@ -80,29 +87,30 @@ const microphoneSource = async (context, closing, onEnd) => {
   const microphone = await openMicrophone(chosenMicrophone());
   closing.push(microphone.stop);
   microphone.stream.getAudioTracks()[0].addEventListener("ended", onEnd);
-  return { node: context.createMediaStreamSource(microphone.stream), label: microphone.label, start: () => {} };
+  const node = context.createMediaStreamSource(microphone.stream);
+  return { node, label: microphone.label, start: () => {}, timeOf: () => null };
 };
 
 /** @param {AudioContext} context @param {any} recording @param {(() => void)[]} closing @param {() => void} onEnd */
 const recordingSource = (context, recording, closing, onEnd) => {
-  if (!recording.current) throw new Problem({ type: "no-recording" });
-  const { buffer, wav, file, startS, endS, name } = recording.current;
+  const played = recording.current;
+  if (!played) throw new Problem({ type: "no-recording" });
+  const { buffer, wav, startS, endS, name } = played;
   recording.pause();
+  const timeOf = (/** @type {number} */ elapsedS) => (recording.current === played ? startS + elapsedS : null);
   if (buffer) {
     const node = new AudioBufferSourceNode(context, { buffer });
     node.onended = onEnd;
     closing.push(() => (node.onended = null));
-    return { node, label: name, start: () => node.start(0, startS, endS - startS) };
+    return { node, label: name, start: () => node.start(0, startS, endS - startS), timeOf };
   }
-  const player = new Audio(URL.createObjectURL(wav ?? file)); // a long recording is not held as samples
+  const player = new Audio(URL.createObjectURL(cutWav(wav, SERVER_RATE, startS, endS))); // not held as samples
   closing.push(() => {
     player.pause();
     URL.revokeObjectURL(player.src);
   });
-  player.currentTime = startS;
   player.addEventListener("ended", onEnd);
-  player.addEventListener("timeupdate", () => player.currentTime >= endS && onEnd());
-  return { node: context.createMediaElementSource(player), label: name, start: () => player.play() };
+  return { node: context.createMediaElementSource(player), label: name, start: () => player.play().catch(onEnd), timeOf };
 };
 
 /** @param {Float32Array} samples @returns {[Int16Array, number]} */
