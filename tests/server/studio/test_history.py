@@ -104,6 +104,22 @@ def test_a_morph_is_of_two_chosen_pictures_in_their_order(studio):
     assert told(studio) == ["An owl.", "A dog."]
 
 
+@pytest.mark.slow
+def test_a_morph_is_chosen_on_when_something_is_made_meanwhile(studio):
+    run(
+        studio,
+        """await add("An owl."); await add("A dog.");
+        history.register("draw", {morph: (pair) => tell(pair.map(({caption}) => caption))});""",
+    )
+    choose(studio, "An owl", "Morph with another")
+    run(studio, 'await add("A film.", {verb: "film"});')
+    expect(strip(studio)).to_have_count(3)
+    expect(studio.get_by_text("Now choose the picture that it turns into.")).to_be_visible()
+    expect(strip(studio).filter(has_text="A dog")).to_be_focused()
+    studio.keyboard.press("Enter")
+    assert told(studio) == ["An owl.", "A dog."]
+
+
 def test_an_entry_is_downloaded_by_a_telling_name_and_deleted(studio):
     run(studio, 'await add("An owl."); await add("A dog.", {name: "my/dog: 1?.wav"});')
     with studio.expect_download() as download:

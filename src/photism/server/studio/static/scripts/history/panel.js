@@ -39,10 +39,14 @@ export const createPanel = ({ act, clear }) => {
 
   const setFirst = (/** @type {Entry | null} */ entry) => {
     first = entry;
+    showNotice();
+    if (first) drawn().find((tile) => tile.entry !== first)?.element.focus();
+  };
+
+  const showNotice = () => {
     notice.textContent = first ? t("history.morph.choose") : isKept ? "" : t("history.not-kept");
     notice.hidden = !notice.textContent;
     strip.classList.toggle("is-choosing", first !== null);
-    if (first) drawn().find((tile) => tile.entry !== first)?.element.focus();
   };
 
   /** The tiles of drawings, as they are in sight. */
@@ -81,7 +85,8 @@ export const createPanel = ({ act, clear }) => {
     strip.setAttribute("aria-label", t("history.title"));
     updateTiles(strip, tiles, entries, choose);
     if (chosen && !entries.includes(chosen)) chosen = null;
-    setFirst(null);
+    if (first && (!entries.includes(first) || drawn().length < 2)) first = null;
+    showNotice();
     showChosen();
     refresh();
   };
