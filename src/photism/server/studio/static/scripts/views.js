@@ -4,7 +4,7 @@
 /**
  * @typedef {{element: HTMLElement, open?: (settings: Record<string, any>) => void, activate?: () => void,
  *   deactivate?: () => void}} Opened
- * @typedef {{id: string, label: string, create: (shared: {recording: any, history: any, openView: (id: string) => Promise<any>}) => Promise<Opened>}} View
+ * @typedef {{id: string, create: (shared: {recording: any, history: any, openView: (id: string) => Promise<any>}) => Promise<Opened>}} View
  */
 
 /**

@@ -11,7 +11,6 @@ import { createRun, reveal } from "../page/run.js";
 
 export const view = {
   id: "draw",
-  label: "page.tab.draw",
   create: async (/** @type {{recording: any, history: any}} */ { recording, history }) => {
     const settings = await createSettings({ recording, history });
     const vary = () => {

@@ -21,7 +21,6 @@ const GUIDES = { style: ["style"], control_image: ["control_image", "control_sca
 
 export const view = {
   id: "film",
-  label: "page.tab.film",
   create: async (/** @type {{recording: any, history: any}} */ { recording, history }) => {
     const [settings, { limits }] = await Promise.all([createSettings(), api.context()]);
     const films = createFilmList({

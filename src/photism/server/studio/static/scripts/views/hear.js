@@ -7,7 +7,6 @@ import { createLabelView } from "../listening/label_view.js";
 
 export const view = {
   id: "hear",
-  label: "page.tab.hear",
   create: (/** @type {any} */ shared) =>
     createLabelView(
       {

@@ -5,7 +5,6 @@ import { createLabelView } from "../listening/label_view.js";
 
 export const view = {
   id: "label",
-  label: "page.tab.label",
   create: (/** @type {any} */ shared) =>
     createLabelView(
       {

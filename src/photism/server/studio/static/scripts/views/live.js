@@ -15,11 +15,9 @@ const COMMON = ["unknown", "noise", "zoom", "seed"];
 const HIDDEN = ["model", "sampling_rate", "image_format", "hop"];
 const SETTLE_MS = 500;
 
-/** @type {import("../views.js").View & {usesRecording: boolean}} */
+/** @type {import("../views.js").View} */
 export const view = {
   id: "live",
-  label: "live.tab",
-  usesRecording: false, // there is no limit to its length
   create: async ({ recording, history }) => {
     const controls = await createControls({ path: PATH, common: COMMON, hidden: HIDDEN });
     const model = await modelChoice("drawing");

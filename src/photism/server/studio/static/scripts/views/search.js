@@ -16,7 +16,6 @@ const OWN = ["text", "file"];
 
 export const view = {
   id: "search",
-  label: "page.tab.search",
   create: async (/** @type {{recording: any}} */ { recording }) => {
     const [about, controls] = await Promise.all([api.get(PATH), createControls({ path: PATH, common: COMMON, hidden: OWN })]);
     const query = createQuery(about, recording);

@@ -23,7 +23,6 @@ const TYPE = "audio/wav";
 
 export const view = {
   id: "sound",
-  label: "page.tab.sound",
   create: async (/** @type {{recording: any, history: any, openView: (id: string) => Promise<any>}} */ { recording, history, openView }) => {
     const [settings, model] = await Promise.all([createControls({ path: PATH, common: COMMON, hidden: OWN, custom: { seed: createSeedControl } }), modelChoice("sound")]);
     const models = (await api.models()).filter((/** @type {any} */ { kinds }) => kinds.includes("sound"));

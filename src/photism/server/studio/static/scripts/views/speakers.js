@@ -9,7 +9,6 @@ import { createVoiceCheck } from "../listening/voice_check.js";
 
 export const view = {
   id: "speakers",
-  label: "page.tab.speakers",
   create: async (/** @type {any} */ shared) => {
     const kinds = (await api.models()).flatMap((/** @type {{kinds: string[]}} */ model) => model.kinds);
     const timeline = kinds.includes("diarizer") ? await createSpeakerTimeline(shared) : null;

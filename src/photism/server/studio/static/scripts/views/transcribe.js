@@ -20,7 +20,6 @@ const CUSTOM = {
 
 export const view = {
   id: "transcribe",
-  label: "page.tab.transcribe",
   create: async (/** @type {any} */ { history }) => {
     const model = await modelChoice("recognizer");
     const controls = await createControls({ path: PATH, common: ["hot_word", "vad"], hidden: ["file", "model", "words"], custom: CUSTOM });
