@@ -21,6 +21,19 @@ def table_of(path, locations):
         (["/home/ann/x.tar#a", "/home/ann/x.tar#b"], ["x.tar#a", "x.tar#b"]),
         (["s3://bucket/a/1.wav", "s3://bucket/a/2.wav", "/home/ann/3.wav"], ["1.wav", "2.wav", "3.wav"]),
         (["/1.wav", "/home/2.wav"], ["1.wav", "home/2.wav"]),
+        (
+            ["/home/ann/owls/a.wav", "/mnt/disk/b.wav", "/mnt/disk/x/c.wav"],
+            ["owls/a.wav", "disk/b.wav", "disk/x/c.wav"],
+        ),
+        (["/home/ann/owls/a.wav", "/mnt/owls/a.wav"], ["owls/a.wav", "owls-2/a.wav"]),
+        (["/home/ann/$1's/a.wav", "/mnt/b.wav"], ["_1_s/a.wav", "mnt/b.wav"]),
+        (["https://a.org/x/1.wav", "file:///home/ann/%FF.wav"], ["1.wav", "%FF.wav"]),
+        (
+            ["https://a.org/1.wav", "/home/ann/my%20sounds/%C3/2.wav", "file:///home/ann/my%2520sounds/%FF/3.wav"],
+            ["1.wav", "%C3/2.wav", "%FF/3.wav"],
+        ),
+        (["/home/ann/a.wav", "file:///mnt/disk/x%20y/%FF.wav"], ["ann/a.wav", "x y/%FF.wav"]),
+        (["/home/ann/a.wav", "mozilla/voices/12"], ["a.wav", "12"]),
     ],
 )
 def test_the_common_folder_is_left_out(tmp_path, locations, names):
@@ -53,8 +66,8 @@ def test_an_empty_table_has_no_folder(tmp_path):
 @pytest.mark.parametrize("where", ["lower(location) = 'a'", "EXISTS (SELECT 1)", "a -- b\n; c", "f (1) = 1"])
 def test_functions_are_refused(where):
     with pytest.raises(SettingError, match=r"^where must compare columns with values"):
-        RelativeLocations(("/home/", "")).condition(where)
+        RelativeLocations((("/home/", ""),)).condition(where)
 
 
 def test_texts_are_no_columns():
-    assert RelativeLocations(("/home/", "")).condition("name = 'location (1)'") == "name = 'location (1)'"
+    assert RelativeLocations((("/home/", ""),)).condition("name = 'location (1)'") == "name = 'location (1)'"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from photism.collection.location_roots import LOCATION, find_roots
 from photism.collection.locations import shown
 from photism.settings import SettingError
 
 if TYPE_CHECKING:
     from lance import LanceDataset
 
-LOCATION = "location"
-IS_URL = "location LIKE '%://%'"
 TOKEN = re.compile(
     r"""\s*(?:(?P<text>'(?:[^']|'')*')|(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*|"[^"]+"|`[^`]+`)|
     (?P<sign><=|>=|<>|!=|[=<>(),-]))""",
@@ -28,26 +26,28 @@ MAX_DEPTH = 10
 
 @dataclass(frozen=True)
 class RelativeLocations:
-    """The folder that all files of a collection have in common, and the beginning of all its URLs.
+    """Names of the recordings of a collection without the folders that they are below.
 
     Attributes:
-        roots: these two; "" where there are no files, or no URLs.
+        roots: beginnings of locations that are left out, longest first, each with what is shown in its place.
     """
 
-    roots: tuple[str, str]
+    roots: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, dataset: LanceDataset) -> RelativeLocations:
         """Return those of a table with the column `location`."""
-        return cls((_common_root(dataset, f"NOT {IS_URL}"), _common_root(dataset, IS_URL)))
+        return cls(find_roots(dataset))
 
     def shown(self, location: str) -> str:
-        """Return a location without the folder that all have in common, as a line of text."""
-        root = self.roots["://" in location]
-        return shown(location.removeprefix(root))
+        """Return the name of a location as a line of text."""
+        for root, name in self.roots:
+            if location.startswith(root):
+                return shown(name + location.removeprefix(root))
+        return shown(location)
 
     def condition(self, where: str) -> str:
-        """Return a condition in which `location` is what `shown` returns, so that it does not reveal the folder.
+        """Return a condition in which `location` is what `shown` returns, so that it does not reveal a folder.
 
         It compares columns with values only: functions and deeply nested expressions may take any memory and time.
 
@@ -62,8 +62,10 @@ class RelativeLocations:
                 raise SettingError("where", f"must have at most {MAX_TOKENS} words, and {MAX_DEPTH} nested parentheses")
             if kind == "name" and following == "(" and text.upper() not in WORDS:
                 raise SettingError("where", f"must compare columns with values, without functions; got {text}")
-        roots = "|".join(re.escape(each).replace("'", "''").replace("\\ ", " ") for each in self.roots if each)
-        relative = f"regexp_replace({LOCATION}, '^({roots})', '')" if roots else LOCATION
+        relative = LOCATION
+        for root, name in self.roots:  # what is left after a root does not begin with another one
+            pattern = re.escape(root).replace("'", "''").replace("\\ ", " ")
+            relative = f"regexp_replace({relative}, '^{pattern}', '{name}')"
         return " ".join(relative if text.strip('"`').lower() == LOCATION else text for _, text in tokens)
 
 
@@ -83,17 +85,3 @@ def _tokens(where: str) -> list[tuple[str, str]]:
         found.append((match.lastgroup or "", match[0].strip()))
         position = match.end()
     return found
-
-
-def _common_root(dataset: LanceDataset, condition: str) -> str:
-    """Return the folder in which all locations are that satisfy a condition, with a slash at its end."""
-    from pyarrow import compute
-
-    ends: list[str] = []
-    for batch in dataset.to_batches(columns=[LOCATION], filter=condition):
-        if batch.num_rows:
-            found = compute.call_function("min_max", [batch.column(0)]).as_py()
-            ends += [found["min"], found["max"]]
-    first, last = (min(ends), max(ends)) if ends else ("", "")  # whose common beginning is that of all
-    common = "".join(each for each, _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False)))
-    return common[: max(common.rfind("/"), common.rfind(os.sep)) + 1]
