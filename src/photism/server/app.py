@@ -20,6 +20,7 @@ from photism.server.access.hosts import own_hosts
 from photism.server.access.origin import OriginMiddleware
 from photism.server.access.rate_limit import RateLimitMiddleware
 from photism.server.access.root_path import RootPathMiddleware
+from photism.server.decodings import Decodings
 from photism.server.endpoints import (
     captions,
     decode,
@@ -100,6 +101,7 @@ def open_services(
                 live=live,
                 storage=storage,
                 reader=reader,
+                decodings=Decodings(),
                 films=FilmJobs(registry, storage, limits),
                 metrics=Metrics(registry, lambda: live.count),
                 shutdown=shutdown,

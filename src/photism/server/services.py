@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
     from photism.server.collection import Collection
+    from photism.server.decodings import Decodings
     from photism.server.engine.registry import ModelRegistry
     from photism.server.fields.reader import RequestReader
     from photism.server.film_jobs import FilmJobs
@@ -31,6 +32,7 @@ class Services:
         live: the live connections.
         storage: private folder of uploads and results.
         reader: reads and decodes what requests carry.
+        decodings: recordings that are decoded while they are sent.
         films: films that are drawn in the background.
         metrics: counts of requests.
         shutdown: knows whether the server is stopping.
@@ -44,6 +46,7 @@ class Services:
     live: LiveConnections
     storage: Storage
     reader: RequestReader
+    decodings: Decodings
     films: FilmJobs
     metrics: Metrics
     shutdown: Shutdown

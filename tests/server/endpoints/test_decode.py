@@ -2,6 +2,7 @@
 
 import io
 import wave
+from contextlib import ExitStack
 
 import av
 import numpy as np
@@ -9,6 +10,10 @@ import pytest
 
 from photism.audio.sources import SoundFile
 from photism.audio.waveform import load_waveform
+from photism.server.access.client import client_key
+from photism.server.decodings import MAX_DECODINGS, MAX_OF_CLIENT, Decodings
+from photism.server.endpoints import decode as decode_module
+from photism.server.problems import Problem
 
 RATE = 22_050
 
@@ -109,3 +114,53 @@ def test_the_upload_is_removed(client, recordings):
     before = sorted(storage.folder.rglob("*"))
     samples_of(post(client, "a.ogg", recordings[0].read_bytes()))
     assert sorted(storage.folder.rglob("*")) == before
+
+
+def test_what_no_wav_file_can_hold_is_refused(client, monkeypatch):
+    services = client.app.state.services
+    before = sorted(services.storage.folder.rglob("*"))
+    monkeypatch.setattr(decode_module, "MAX_DATA_BYTES", 31_999)
+    answer = post(client, "a.wav", two_tones("wav", "pcm_s16le"))
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/too-long")
+    assert sorted(services.storage.folder.rglob("*")) == before
+    assert services.decodings.count == 0
+
+
+def test_the_longest_wav_file_has_a_header():
+    assert len(decode_module.wav_header(decode_module.MAX_DATA_BYTES)) == decode_module.HEADER_BYTES
+
+
+def test_a_client_has_a_place_until_its_recording_is_sent(client, monkeypatch):
+    decodings, stream, counts = client.app.state.services.decodings, decode_module.stream_samples, []
+
+    def counted(sound, **given):
+        for block in stream(sound, **given):
+            counts.append(decodings.count)
+            yield block
+
+    monkeypatch.setattr(decode_module, "stream_samples", counted)
+    samples_of(post(client, "a.wav", two_tones("wav", "pcm_s16le")))
+    assert set(counts) == {1}
+    assert decodings.count == 0
+
+
+def test_a_client_whose_recordings_are_still_sent_gets_no_further_one(client):
+    decodings = client.app.state.services.decodings
+    with ExitStack() as stack:
+        for _ in range(MAX_OF_CLIENT):
+            stack.enter_context(decodings.place(client_key("127.0.0.1")))
+        answer = post(client, "a.wav", two_tones("wav", "pcm_s16le"))
+    assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-requests")
+    assert answer.headers["retry-after"] == "5"
+    assert post(client, "a.wav", two_tones("wav", "pcm_s16le")).status_code == 200
+
+
+def test_there_is_an_end_of_places():
+    decodings = Decodings()
+    with ExitStack() as stack:
+        for number in range(MAX_DECODINGS):
+            stack.enter_context(decodings.place(f"10.0.0.{number}"))
+        with pytest.raises(Problem, match="16 recordings are being sent") as raised, decodings.place("10.0.1.0"):
+            pass
+        assert raised.value.status == 503
+    assert decodings.count == 0

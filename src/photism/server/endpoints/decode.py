@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from photism.audio.sources import SoundFile
 from photism.audio.streaming import stream_samples
 from photism.server.fields.body import RequestBody
 from photism.server.fields.field_set import FileField
+from photism.server.problems import Problem
+from photism.server.services import services_of
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 WAV = "audio/wav"
 SAMPLE_BYTES = 2
 FULL_SCALE = 1 << 15
+HEADER_BYTES = 44
+MAX_DATA_BYTES = 2**32 - HEADER_BYTES
+"""Size of the samples of a WAV file, which gives the size of what follows in 32 bits."""
 BODY = RequestBody(
     ReadingSettings, model=None, files={"file": FileField("Recording or video to decode.", is_long=True)}
 )
@@ -42,20 +48,41 @@ ROUTER = APIRouter(tags=["audio"])
 async def decode(request: Request) -> Response:
     """Return the sound of an audio or video file as WAV: 16 bits, one channel, 16 kHz, as the models read it."""
     async with AsyncExitStack() as stack:
+        stack.enter_context(services_of(request).decodings.place(request.state.client))
         given = await stack.enter_async_context(BODY.read(request))
-        return WavStream(given.sound, resources=stack.pop_all())
+        data_bytes = SAMPLE_BYTES * round((given.sound.measured_s or 0.0) * SAMPLING_RATE)
+        _check_size(data_bytes)
+        return WavStream(given.sound, data_bytes, resources=stack.pop_all())
+
+
+def _check_size(data_bytes: int) -> None:
+    """Check that samples fit in a WAV file.
+
+    Raises:
+        Problem: 422, the recording is too long.
+    """
+    if data_bytes > MAX_DATA_BYTES:
+        longest_s = MAX_DATA_BYTES // (SAMPLE_BYTES * SAMPLING_RATE)
+        raise Problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "too-long",
+            f"A WAV file holds no more than {longest_s} s, and the recording is longer.",
+            field="file",
+            allowed=f"at most {longest_s} s",
+            remedy="Cut the recording.",
+        )
 
 
 class WavStream(StreamingResponse):
     """An answer that decodes a recording while it is sent.
 
     Args:
-        sound: recording that was read to its end before, so that its duration is known.
+        sound: recording.
+        data_bytes: size of its samples, of at most `MAX_DATA_BYTES`.
         resources: closed when the answer has been sent or the client has left, such as the upload.
     """
 
-    def __init__(self, sound: SoundFile, *, resources: AsyncExitStack) -> None:
-        data_bytes = SAMPLE_BYTES * round((sound.measured_s or 0.0) * SAMPLING_RATE)
+    def __init__(self, sound: SoundFile, data_bytes: int, *, resources: AsyncExitStack) -> None:
         header = wav_header(data_bytes)
         super().__init__(_wav(header, sound), media_type=WAV, headers={"Content-Length": str(len(header) + data_bytes)})
         self._resources = resources
