@@ -18,6 +18,7 @@ from photism.server.engine.entries import ModelEntry
 from photism.server.engine.ticket import Ticket
 from photism.server.problems import Problem
 from photism.server.services import services_of
+from photism.server.written_files import WrittenFiles
 
 if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
@@ -73,7 +74,7 @@ class Collection:
 
     Attributes:
         name: what visitors read.
-        written: WAV files of recordings by their id and version, which may have expired.
+        written: WAV files of recordings, by their id and version.
 
     Raises:
         InputError: there is no index.
@@ -81,7 +82,7 @@ class Collection:
 
     def __init__(self, place: str, registry: ModelRegistry) -> None:
         self.name = Path(place.rstrip("/")).stem
-        self.written: dict[tuple[str, str | None], Path] = {}
+        self.written = WrittenFiles()
         self._place, self._registry = place, registry
         self._entries: dict[Any, ModelEntry] = {}
         self._locations: tuple[object, RelativeLocations] | None = None

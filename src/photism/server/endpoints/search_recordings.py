@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from photism.errors import InputError
 from photism.server.answers.accept import choose
 from photism.server.answers.files import file_responses, send_file
-from photism.server.collection import Collection, collection_of
+from photism.server.collection import collection_of
 from photism.server.problems import Problem
 from photism.server.services import services_of
 
@@ -62,8 +62,8 @@ async def _held(request: Request, row_id: str) -> AsyncGenerator[_Sound]:
         path, media_type = found
         yield _Sound(path, media_type, name)
         return
-    write = partial(_write_once, collection, services.storage, hit)
-    path = await services.reader.run(write, request.state.client)
+    write = partial(services.reader.run, partial(_write, services.storage, hit), request.state.client)
+    path = await collection.written.get((row_id, hit.row["version"]), write)
     with services.storage.in_use(path):
         yield _Sound(path, WAV, f"{Path(name).stem}.wav")
 
@@ -100,18 +100,14 @@ def _gone(detail: str) -> Problem:
     return Problem(HTTPStatus.GONE, "recording-changed", detail, remedy="Run photism index again on the server.")
 
 
-def _write_once(collection: Collection, storage: Storage, hit: Hit) -> Path:
-    """Return the WAV file of a hit, which is written when it is first wanted, and kept for some time.
+def _write(storage: Storage, hit: Hit) -> Path:
+    """Write the WAV file of a hit, which is kept for some time, and return it.
 
     Raises:
         Problem: 410, the recording cannot be read.
     """
     from photism.collection.segment_file import write_segment
 
-    key = hit.row["id"], hit.row["version"]
-    path = collection.written.get(key)
-    if path is not None and path.is_file():
-        return path
     target = storage.new_result(".wav")
     try:
         with storage.in_use(target):
@@ -122,5 +118,4 @@ def _write_once(collection: Collection, storage: Storage, hit: Hit) -> Path:
     except BaseException:
         storage.discard(target)
         raise
-    collection.written[key] = target
     return target
