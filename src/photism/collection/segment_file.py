@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,8 @@ def write_segment(hit: Hit, target: Path) -> None:
     rate, samples = first
     kind = rate, len(samples)
 
-    def all_samples() -> Any:
+    def all_samples() -> Iterator[NDArray[Any]]:
+        """Yield all blocks of samples (C, T)."""
         yield samples
         for other_rate, others in blocks:
             if (other_rate, len(others)) != kind:

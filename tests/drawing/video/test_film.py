@@ -378,7 +378,7 @@ def test_a_text_is_mixed_into_every_frame_as_into_an_image(pipeline, moving, giv
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (StableDiffusionInpaintPipeline, "pipeline must not be for inpainting, since a film has no mask; got "),
+        (StableDiffusionInpaintPipeline, "pipeline must not be for inpainting, since frames have no mask; got "),
         (StableDiffusionImg2ImgPipeline, "image is missing: StableDiffusionImg2ImgPipeline needs one"),
     ],
 )

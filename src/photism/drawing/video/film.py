@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,9 +15,7 @@ import torch
 from torch import Tensor
 
 from photism.audio.waveform import SAMPLING_RATE
-from photism.drawing.generate import call_parameters
-from photism.drawing.negative_prompt import read_negative
-from photism.drawing.settings import DrawSettings, ImageSettings
+from photism.drawing.frame_generator import frame_generator
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
 from photism.drawing.video.fingerprint import describe_settings
 from photism.drawing.video.frame_effects import saturated, zoomed
@@ -27,7 +25,6 @@ from photism.drawing.video.motion import Motion, frame_motion
 from photism.drawing.video.noise_path import NoisePath
 from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.storyboard import clock
-from photism.errors import InputError
 from photism.prompts.audio_prompt import AudioPrompt, concatenate
 from photism.prompts.mixing import blend, with_strength
 
@@ -83,36 +80,19 @@ class Film:
         settings: FilmSettings | None = None,
         others: Sequence[MeasuredRecording] = (),
     ) -> None:
-        if "mask_image" in call_parameters(pipeline.diffusion):
-            name = type(pipeline.diffusion).__name__
-            raise InputError(f"pipeline must not be for inpainting, since a film has no mask; got {name}")
         settings = (settings or FilmSettings()).decoded()
         self._weights = settings.weights(1 + len(others))
-        self.others = others
+        self.sound, self.others, self.encoder = sound, others, pipeline.encoder
+        self.generator, used = frame_generator(pipeline, settings)
         self.other_settings = [resolve_sync(other, settings) for other in others]
-        settings = resolve_sync(sound, settings)
-        negative = read_negative(pipeline.negative if settings.negative is None else settings.negative)
-        shared: dict[str, Any] = {each.name: getattr(settings, each.name) for each in fields(ImageSettings)}
-        self.sound = sound
-        self.encoder = pipeline.encoder
-        self.generator = pipeline.image_generator(DrawSettings(**shared))
+        settings = resolve_sync(sound, used)
         self._mix_text = pipeline.text_mixing(settings)
         if isinstance(settings.moments, str | Path):
             settings = replace(settings, moments=read_key_moments(settings.moments, duration_s=sound.duration_s))
         moments = settings.moments or []
         check_key_moments(moments, duration_s=sound.duration_s)
         self._moments = KeyMomentPrompts(moments, pipeline, long_text=settings.long_text) if moments else None
-        used, (width, height) = self.generator.settings, self.size
-        self.settings = replace(
-            settings,
-            num_inference_steps=used.num_inference_steps,
-            guidance_scale=used.guidance_scale,
-            negative=negative,
-            sound_strength=used.sound_strength,
-            strength=used.strength,
-            width=width,
-            height=height,
-        )
+        self.settings = settings
         self.frame_count = count_frames(sound, settings)
 
     @property
