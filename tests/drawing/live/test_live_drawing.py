@@ -47,6 +47,16 @@ def test_a_picture_depends_neither_on_blocks_nor_on_other_pictures(pipeline, wor
         np.testing.assert_array_equal(pixels(one), pixels(other))
 
 
+def test_followed_samples_are_no_longer_held(pipeline, words):
+    made, late = drawing(pipeline), drawing(pipeline)
+    for each in (made, late):
+        each.feed(words[:16_000])
+    assert made.follow(0.5) == 0.5
+    assert made.follow() == 1.0
+    assert sum(map(len, made._fed)) < 512
+    np.testing.assert_array_equal(pixels(made.picture()), pixels(late.picture()))
+
+
 def test_the_default_time_is_the_end_of_the_samples(pipeline, words):
     made = drawing(pipeline)
     made.feed(words[:12_000])
@@ -62,7 +72,7 @@ def test_silence_is_drawn_as_the_empty_text(pipeline):
     picture = made.picture()
     expected = pipeline(pipeline.encoder.empty_prompt, num_inference_steps=1).images[0][0]
     np.testing.assert_array_equal(pixels(picture), np.asarray(expected))
-    assert (picture.caption, picture.known, picture.heard, picture.segment_start_s) == (None, None, (), None)
+    assert (picture.caption, picture.known, picture.newest_captions, picture.segment_start_s) == (None, None, (), None)
     assert picture.is_silent
 
 

@@ -29,6 +29,9 @@ class Drawing:
     def feed(self, samples):
         self.duration_s += len(samples) / RATE
 
+    def follow(self, time_s):
+        self.followed_s = time_s
+
     def picture(self, time_s):
         return Picture(time_s)
 
@@ -90,9 +93,10 @@ def test_a_stop_closes_the_source():
     assert closed.wait(10)
 
 
-def test_a_frozen_drawing_ends_with_its_source():
-    times = []
-    runner = LiveRunner(Drawing(), second(), lambda picture: times.append(picture.time_s))
+def test_a_frozen_drawing_follows_its_source_to_the_end():
+    times, drawing = [], Drawing()
+    runner = LiveRunner(drawing, second(), lambda picture: times.append(picture.time_s))
     runner.toggle_freeze()
     finish(runner)
     assert times == []
+    assert drawing.followed_s == pytest.approx(1.0)

@@ -112,7 +112,7 @@ def test_a_picture_is_that_of_the_newest_samples(client, drawing):
             about = {"end_s": end_s, "skipped": 0, "width": 128, "height": 128, "seed": 7, "media_type": "image/png"}
             assert header.items() >= about.items()
             np.testing.assert_array_equal(pixels(png), np.asarray(expected.image))
-            assert (header["known"], header["heard"]) == (expected.known, list(expected.heard))
+            assert (header["known"], header["heard"]) == (expected.known, list(expected.newest_captions))
         finish(socket)
 
 

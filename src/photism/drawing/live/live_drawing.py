@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +24,11 @@ from numpy.typing import NDArray
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.voice_activity import BLOCK_SAMPLES
 from photism.audio.waveform import check_range
-from photism.drawing.generate import call_parameters
+from photism.drawing.frame_generator import frame_generator
 from photism.drawing.live.motion_tracker import LiveMotion, MotionTracker
 from photism.drawing.live.prompt_path import Cut, EncodedPart, PromptPath, PromptStep
 from photism.drawing.live.settings import LiveSettings
-from photism.drawing.live.speech_tracker import BLOCK_S, HeardPart, SpeechTracker
-from photism.drawing.negative_prompt import read_negative
-from photism.drawing.settings import DrawSettings, ImageSettings
+from photism.drawing.live.speech_tracker import BLOCK_S, PartToEncode, SpeechTracker
 from photism.drawing.video.frame_effects import zoomed
 from photism.drawing.video.noise_path import NoisePath
 from photism.errors import InputError
@@ -59,7 +57,7 @@ class LivePicture:
         caption: the caption nearest to what is drawn; None while nothing was recognised, or without a ranker.
         known: whether the model knows the newest part that it has encoded, which is drawn only if it does; None if the
             model cannot tell, or nothing was encoded yet.
-        heard: captions nearest to that newest part, with their scores, nearest first; empty without a ranker.
+        newest_captions: captions nearest to that newest part, with their scores, nearest first; empty without a ranker.
         segment_start_s: start of the word or sound that is drawn, in seconds; None while nothing was recognised.
         is_silent: whether there is neither speech nor other sound now.
         is_flagged: whether the safety checker, if there is one, blacked the picture out.
@@ -69,7 +67,7 @@ class LivePicture:
     image: Image
     caption: str | None
     known: bool | None
-    heard: tuple[RankedCaption, ...]
+    newest_captions: tuple[RankedCaption, ...]
     segment_start_s: float | None
     is_silent: bool
     is_flagged: bool
@@ -101,44 +99,29 @@ class LiveDrawing:
         settings: LiveSettings | None = None,
         ranker: CaptionRanker | None = None,
     ) -> None:
-        if "mask_image" in call_parameters(pipeline.diffusion):
-            name = type(pipeline.diffusion).__name__
-            raise InputError(f"pipeline must not be for inpainting, since a live drawing has no mask; got {name}")
-        settings = (settings or LiveSettings()).decoded()
-        negative = read_negative(pipeline.negative if settings.negative is None else settings.negative)
-        shared: dict[str, Any] = {each.name: getattr(settings, each.name) for each in fields(ImageSettings)}
         encoder = pipeline.encoder
-        self._generator = pipeline.image_generator(DrawSettings(**shared))
-        self._mix_text = pipeline.text_mixing(settings)
-        used, (width, height) = self._generator.settings, self.size
-        self.settings = replace(
-            settings,
-            num_inference_steps=used.num_inference_steps,
-            guidance_scale=used.guidance_scale,
-            negative=negative,
-            sound_strength=used.sound_strength,
-            strength=used.strength,
-            width=width,
-            height=height,
-        )
+        self._generator, self.settings = frame_generator(pipeline, (settings or LiveSettings()).decoded())
+        self._mix_text = pipeline.text_mixing(self.settings)
 
         @lru_cache(maxsize=2)  # the newest part, and the one that is drawn
         def rank(part: EncodedPart | None) -> tuple[RankedCaption, ...]:
+            """Return the captions nearest to a part."""
             return () if part is None or ranker is None else tuple(ranker.rank_prompts(part.prompt)[0])
 
         self._rank = rank
         noise_of = partial(self._generator.noise, prompt=encoder.empty_prompt)
-        self._noise = NoisePath(settings.seed, noise_of, device=encoder.device, dtype=encoder.dtype)
+        self._noise = NoisePath(self.settings.seed, noise_of, device=encoder.device, dtype=encoder.dtype)
 
         def encode(waveform: Waveform) -> AudioPrompt:
+            """Encode a waveform into a prompt of one row."""
             return encoder.encode([waveform], batch_size=1)
 
         self._prompts = PromptPath(encode, encoder.empty_prompt)
-        self._speech, self._motion = SpeechTracker(settings.window_s), MotionTracker()
+        self._speech, self._motion = SpeechTracker(self.settings.window_s), MotionTracker()
         self._lock = Lock()
         self._fed: deque[NDArray[np.float32]] = deque()  # samples that are not followed yet
         self._fed_count = 0  # of all samples
-        self._blocks: deque[NDArray[np.float32]] = deque(maxlen=math.ceil(settings.window_s / BLOCK_S))
+        self._blocks: deque[NDArray[np.float32]] = deque(maxlen=math.ceil(self.settings.window_s / BLOCK_S))
         self._block_count = 0
         self._now: LiveMotion = self._motion.motion
         self._time_s = 0.0
@@ -170,6 +153,32 @@ class LiveDrawing:
             self._fed.append(samples.copy())
             self._fed_count += len(samples)
 
+    def follow(self, time_s: float | None = None) -> float:
+        """Follow the samples up to a time without a picture, which is quick, and frees those that are not needed.
+
+        Args:
+            time_s: as that of `picture`.
+
+        Returns:
+            The time, at most the end of the samples so far.
+
+        Raises:
+            InputError: the time is before that of the last picture.
+        """
+        time_s = self.duration_s if time_s is None else min(time_s, self.duration_s)
+        if time_s < self._time_s:
+            raise InputError(f"time_s must be at least that of the last picture, {self._time_s:g}; got {time_s:g}")
+        self._time_s = time_s
+        count = math.floor(time_s / BLOCK_S + 1e-9)
+        for block in self._take_blocks(count - self._block_count):
+            self._blocks.append(block)
+            self._block_count += 1
+            part = self._speech(block)
+            self._now = self._motion(block)
+            if part is not None:
+                self._prompts.append(self._step(part))
+        return time_s
+
     def picture(self, time_s: float | None = None) -> LivePicture:
         """Draw the picture of a time.
 
@@ -182,11 +191,7 @@ class LiveDrawing:
         Raises:
             InputError: the time is before that of the last picture.
         """
-        time_s = self.duration_s if time_s is None else min(time_s, self.duration_s)
-        if time_s < self._time_s:
-            raise InputError(f"time_s must be at least that of the last picture, {self._time_s:g}; got {time_s:g}")
-        self._time_s = time_s
-        self._follow(time_s)
+        time_s = self.follow(time_s)
         prompt, drawn = self._prompts.at(time_s)
         noise = self._noise.at(self._now.noise(self.settings.noise, time_s))
         ((image, is_flagged),) = self._generator(self._mix_text(prompt), [self.settings.seed], noise=noise)
@@ -202,17 +207,6 @@ class LiveDrawing:
             is_flagged,
         )
 
-    def _follow(self, time_s: float) -> None:
-        """Follow the samples up to a time, in whole blocks."""
-        count = math.floor(time_s / BLOCK_S + 1e-9)
-        for block in self._take_blocks(count - self._block_count):
-            self._blocks.append(block)
-            self._block_count += 1
-            part = self._speech(block)
-            self._now = self._motion(block)
-            if part is not None:
-                self._prompts.append(self._step(part))
-
     def _take_blocks(self, count: int) -> list[NDArray[np.float32]]:
         """Take whole blocks (512,) from the samples that were fed."""
         if count <= 0:
@@ -223,7 +217,7 @@ class LiveDrawing:
             self._fed = deque([samples[stop:]])
         return list(samples[:stop].reshape(-1, BLOCK_SAMPLES))
 
-    def _step(self, part: HeardPart) -> PromptStep:
+    def _step(self, part: PartToEncode) -> PromptStep:
         """Return a part with its samples, those of its starts that are held."""
         held = np.concatenate(self._blocks)
         cuts = tuple(Cut(start * BLOCK_S, held[(start - part.stop) * BLOCK_SAMPLES :]) for start in part.starts)

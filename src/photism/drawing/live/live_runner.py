@@ -61,7 +61,7 @@ class LiveRunner:
         self._drawer.start()
 
     def toggle_freeze(self) -> None:
-        """Draw no more pictures, or draw again."""
+        """Draw no more pictures, or draw again, those of the newest sound: it is followed meanwhile."""
         self._is_frozen = not self._is_frozen
 
     def stop(self) -> None:
@@ -101,9 +101,12 @@ class LiveRunner:
         while not self._stopped.is_set():
             is_last = self._ended.is_set()
             frame = math.floor(self.drawing.duration_s * fps + 1e-9)
-            if frame > last and not self._is_frozen:
+            if frame > last:
                 last = frame
-                self._on_picture(self.drawing.picture(frame / fps))
+                if self._is_frozen:
+                    self.drawing.follow(frame / fps)
+                else:
+                    self._on_picture(self.drawing.picture(frame / fps))
             elif is_last:
                 return
             else:

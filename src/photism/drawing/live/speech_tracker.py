@@ -65,8 +65,8 @@ PEAK_DECAY_DB = 0.1
 """Decay of the level of the loudest block in a block, in dB: 3 dB in a second."""
 
 
-class HeardPart(NamedTuple):
-    """A part of the recording that is encoded, in blocks of 32 ms from its start.
+class PartToEncode(NamedTuple):
+    """A part of the recording that is to be encoded, in blocks of 32 ms from its start.
 
     Attributes:
         starts: blocks that it may begin with, the most likely one first.
@@ -105,7 +105,7 @@ class SpeechTracker:
         self._peak_db = MIN_DB  # of the recording, which decays
         self._sounding = 0  # blocks with sound, and without speech
 
-    def __call__(self, block: NDArray[np.float32]) -> HeardPart | None:
+    def __call__(self, block: NDArray[np.float32]) -> PartToEncode | None:
         """Follow the next block (512,), and return the part that is to be encoded after it, if there is one."""
         samples = np.concatenate([self._context, block])
         self._context = block[-CONTEXT_SAMPLES:]
@@ -135,7 +135,7 @@ class SpeechTracker:
         start = max(0, first - count_weak([*reversed(self._before)], level_db) - CONTEXT_BLOCKS)
         return _Segment(first, start, GUESS_BLOCKS)
 
-    def _extend(self, segment: _Segment) -> HeardPart | None:
+    def _extend(self, segment: _Segment) -> PartToEncode | None:
         """Extend the segment that is open by the newest block, or end it."""
         if self._is_speech:
             if segment.silent >= SHORT_PAUSE_BLOCKS:
@@ -161,7 +161,7 @@ class SpeechTracker:
         if segment.stop - segment.first >= SHORTEST_BLOCKS:
             self._ended.append(segment)
 
-    def _part(self, segment: _Segment, kind: Kind) -> HeardPart:
+    def _part(self, segment: _Segment, kind: Kind) -> PartToEncode:
         """Return the segment that is open, with all its starts."""
         earliest = self._count - self._longest
         starts = [max(segment.start, earliest)]
@@ -169,15 +169,15 @@ class SpeechTracker:
             starts.append(segment.phrase)
         if kind != "speaking":
             starts += [each.start for each in reversed(self._ended)]
-        return HeardPart(tuple(each for each in starts if each >= earliest), self._count, kind)
+        return PartToEncode(tuple(each for each in starts if each >= earliest), self._count, kind)
 
-    def _sound(self, *, is_loud: bool) -> HeardPart | None:
+    def _sound(self, *, is_loud: bool) -> PartToEncode | None:
         """Follow sound that is not speech."""
         self._sounding = self._sounding + 1 if is_loud else max(0, self._sounding - 1)
         if not is_loud or self._sounding % SOUND_BLOCKS:
             return None
         length = min(self._sounding, round(SOUND_FRACTION * self._longest))
-        return HeardPart((self._count - length,), self._count, "sound")
+        return PartToEncode((self._count - length,), self._count, "sound")
 
 
 class _Segment:

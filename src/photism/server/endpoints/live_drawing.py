@@ -183,7 +183,7 @@ class _LiveConnection:
             seed=self._settings.seed,
             caption=picture.caption,
             known=picture.known,
-            heard=list(picture.heard),
+            heard=list(picture.newest_captions),
             is_silent=picture.is_silent,
             **({"nsfw_content_detected": True} if picture.is_flagged else {}),
         )
