@@ -2,6 +2,8 @@
 
 import json
 import sys
+from threading import Event
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -13,6 +15,7 @@ from photism.audio import live_input
 from photism.cli import live
 from photism.cli.app import app
 from photism.cli.live_window import LiveWindow, fitted
+from photism.drawing.live.live_film import LiveFilm
 from photism.prompts.settings import PipelineSettings
 from tests.drawing.video.recordings import RATE, tone, write_wav
 from tests.support.command_lines import with_defaults
@@ -67,6 +70,7 @@ def test_a_file_is_shown_and_recorded(run, sound, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tone.mp4", "tone.wav"]
 
 
+@pytest.mark.slow
 def test_a_pipe_is_recorded_without_a_screen(run, tmp_path, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "no-such-driver")
     samples = (tone(0.3) * 32767).astype("<i2").tobytes()
@@ -77,6 +81,7 @@ def test_a_pipe_is_recorded_without_a_screen(run, tmp_path, monkeypatch):
     assert duration_s == pytest.approx(0.3, abs=2 * 1024 / RATE)
 
 
+@pytest.mark.slow
 def test_the_microphone_is_recorded_until_ctrl_c(run, tmp_path, monkeypatch):
     monkeypatch.setattr(live_input, "MICROPHONES", {sys.platform: ("lavfi", "sine=frequency=440:sample_rate=48000")})
 
@@ -102,6 +107,7 @@ def test_an_unplugged_microphone_keeps_the_film(run, tmp_path, monkeypatch):
     assert len(streams(tmp_path / "sine.mp4")[0]) == 2
 
 
+@pytest.mark.slow
 def test_keys(run, tmp_path, monkeypatch):
     """Each key is pressed once the next picture is shown, so that a film has one."""
     pygame = pytest.importorskip("pygame", reason="the window needs pygame-ce")
@@ -130,6 +136,87 @@ def test_keys(run, tmp_path, monkeypatch):
     assert streams(tmp_path / film)[0]
     assert pressed == keys
     assert states == [(False, False)] * 2 + [(True, False)] + [(True, True)] * 2 + [(False, True)] * 2
+
+
+class Drawing:
+    """A drawing of black pictures."""
+
+    settings = live.LiveSettings(fps=10)
+    duration_s = 0.0
+
+    def feed(self, samples):
+        self.duration_s += len(samples) / RATE
+
+    def picture(self, time_s):
+        return SimpleNamespace(time_s=time_s, image=Image.new("RGB", (16, 16)), caption=None)
+
+
+class Window:
+    """A window without a screen, whose `show` is given."""
+
+    def __init__(self, show):
+        self.show, self._pressed = show, []
+        self.toggle_full_screen = lambda: None
+
+    def press(self, action):
+        self._pressed.append(action)
+
+    def actions(self):
+        live.time.sleep(0.005)
+        while self._pressed:
+            yield self._pressed.pop()
+
+
+def endless():
+    while True:
+        yield np.zeros(160, np.float32)
+        live.time.sleep(0.001)
+
+
+def test_an_error_in_the_window_stops_the_threads_and_keeps_the_film(tmp_path):
+    closed = Event()
+
+    def blocks():
+        try:
+            yield from endless()
+        finally:
+            closed.set()
+
+    def show(*args, **kwargs):
+        raise RuntimeError("the screen is gone")
+
+    source = SimpleNamespace(blocks=blocks, file=None)
+    performance = live._Performance(Drawing(), source, Window(show), shows_caption=False)
+    with pytest.raises(RuntimeError, match="the screen is gone"):
+        performance.run(tmp_path / "a.mp4")
+    assert closed.is_set()
+    assert streams(tmp_path / "a.mp4")[0]
+
+
+def test_the_window_goes_on_while_a_film_is_finished(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    close, ended, shown = LiveFilm.close, [], Event()
+
+    def close_later(film, sound):
+        assert shown.wait(10)
+        return close(film, sound)
+
+    def show(*args, is_recording):
+        if not is_recording and ended:
+            shown.set()
+            window.press("quit")
+        elif not is_recording:
+            window.press("record")
+        elif performance._film._last is not None:  # the film has a picture
+            ended.append(performance._film.target)
+            window.press("record")
+
+    monkeypatch.setattr(LiveFilm, "close", close_later)
+    source, window = SimpleNamespace(blocks=endless, file=None), Window(show)
+    performance = live._Performance(Drawing(), source, window, shows_caption=False)
+    performance.run(None)
+    assert performance.summary.files == tuple(ended)
+    assert ended[0].exists()
 
 
 def test_small_pictures_are_enlarged_by_whole_numbers():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -59,13 +60,8 @@ def live(
         bool, typer.Option("--no-display", help="Open no window, on a machine without a screen. Needs --record.")
     ] = False,
     reading: ReadingSettings,
-    raw: Annotated[
-        float | None,
-        typer.Option(metavar="HZ", help="Sampling rate of raw 16-bit mono samples on standard input."),
-    ] = None,
-    input_device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Microphone by its FFmpeg name. Default: the system's.")
-    ] = None,
+    raw: option.RawRate = None,
+    input_device: option.InputDevice = None,
     models: PipelineSettings,
     controlnet: option.ControlNet = None,
     force: option.Force = False,
@@ -122,7 +118,7 @@ def _load(models: PipelineSettings, settings: LiveSettings) -> LiveDrawing:
 
 @dataclass(frozen=True)
 class _Summary:
-    """What a live drawing has done."""
+    """Summary of a live drawing."""
 
     pictures: int
     duration_s: float
@@ -166,12 +162,14 @@ class _Performance:
         self._printed: str | None = None
         self._film: LiveFilm | None = None
         self._count = 0
+        self._finishing = ThreadPoolExecutor(1)
+        self._finished: list[Future[Path | None]] = []
         self._files: list[Path] = []
         self._started_s = self._stopped_s = 0.0
 
     @property
     def summary(self) -> _Summary:
-        """What has been done."""
+        """Numbers and films of what was drawn."""
         drawn_s = self._stopped_s - self._started_s
         return _Summary(self._count, self._drawing.duration_s, drawn_s, tuple(self._files))
 
@@ -179,22 +177,20 @@ class _Performance:
         """Draw until the source ends, or the user stops; the film is written in any case."""
         from photism.drawing.live.live_runner import LiveRunner
 
-        runner = LiveRunner(self._drawing, self._source.blocks(), self._show, self._hear)
-        if record is not None:
-            self._start_film(record)
-        self._started_s = time.monotonic()
-        try:
-            with suppress(KeyboardInterrupt):
-                runner.start()
-                while runner.is_running:
-                    if self._window is None:
-                        self._wait()
-                    elif not self._react(self._window, runner):
-                        break
-            runner.stop()
-        finally:
-            self._stopped_s = time.monotonic()
-            self._end_film()
+        runner = LiveRunner(self._drawing, self._source.blocks(), self._show, self._add_samples)
+        with ExitStack() as stack:
+            stack.callback(self._finish_films)
+            if record is not None:
+                self._start_film(record)
+            self._started_s = time.monotonic()
+            stack.enter_context(suppress(KeyboardInterrupt))
+            runner.start()
+            stack.callback(runner.stop)  # also after an error, and before the film ends
+            while runner.is_running:
+                if self._window is None:
+                    self._wait()
+                elif not self._react(self._window, runner):
+                    break
 
     def _wait(self) -> None:
         """Wait for the threads, and for Ctrl-C."""
@@ -228,7 +224,7 @@ class _Performance:
             self._printed = picture.caption
             typer.echo(f"{picture.time_s:.1f} s  {picture.caption}")
 
-    def _hear(self, samples: NDArray[np.float32]) -> None:
+    def _add_samples(self, samples: NDArray[np.float32]) -> None:
         """Take samples from the thread that reads."""
         if (film := self._film) is not None:
             film.add_samples(samples)
@@ -248,6 +244,18 @@ class _Performance:
         self._film = LiveFilm(target, self._frame_rate, start_s=self._drawing.duration_s)
 
     def _end_film(self) -> None:
+        """Finish the film in another thread, which takes a while, so that the window goes on."""
         film, self._film = self._film, None
-        if film is not None and film.close(self._source.file):
-            self._files.append(film.target)
+        if film is not None:
+            self._finished.append(self._finishing.submit(self._finish, film))
+
+    def _finish(self, film: LiveFilm) -> Path | None:
+        """Write a film, and return its file if it has a picture."""
+        return film.target if film.close(self._source.file) else None
+
+    def _finish_films(self) -> None:
+        """End the film, and wait for all."""
+        self._stopped_s = time.monotonic()
+        self._end_film()
+        self._finishing.shutdown()
+        self._files = [path for each in self._finished if (path := each.result()) is not None]

@@ -56,7 +56,7 @@ class LiveSource:
 
     @property
     def name(self) -> str:
-        """What the source is called."""
+        """Name of the source in messages."""
         return {None: "the microphone", STANDARD_INPUT: "standard input"}.get(self.given, str(self.given))
 
     def check(self) -> None:

@@ -25,7 +25,7 @@ REMEDY = "omit it with --no-display, and record a film with --record FILE.mp4"
 
 
 class LiveWindow:
-    """A window that shows pictures and returns what its keys ask for.
+    """A window that shows pictures and returns the actions of its keys.
 
     Args:
         full_screen: whether it begins in full screen.
@@ -73,7 +73,7 @@ class LiveWindow:
         self._pygame.mouse.set_visible(not self._is_full_screen)
 
     def actions(self) -> Iterator[Action]:
-        """Wait for the next frame of the screen, and yield what keys have asked for meanwhile."""
+        """Wait for the next frame of the screen, and yield the actions of the keys that were pressed meanwhile."""
         self._clock.tick(FRAMES_PER_S)
         for event in self._pygame.event.get():
             if event.type in (self._pygame.QUIT, self._pygame.WINDOWCLOSE):

@@ -28,6 +28,13 @@ ControlNet = Annotated[
         "--control-image, in the same order.",
     ),
 ]
+InputDevice = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Microphone by its FFmpeg name. Default: the system's.")
+]
+RawRate = Annotated[
+    float | None,
+    typer.Option("--raw", metavar="HZ", help="Sampling rate of raw 16-bit mono samples on standard input."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
 
 

@@ -61,13 +61,8 @@ def transcribe(
     output: TranscriptOutput,
     running: RunSettings,
     microphone: Annotated[bool, typer.Option("--microphone", help="Transcribe the microphone until Ctrl-C.")] = False,
-    input_device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Microphone by its FFmpeg name. Default: the system's.")
-    ] = None,
-    raw: Annotated[
-        float | None,
-        typer.Option(metavar="HZ", help="Sampling rate of raw 16-bit mono samples on standard input."),
-    ] = None,
+    input_device: option.InputDevice = None,
+    raw: option.RawRate = None,
     transcript: Annotated[
         str | None,
         typer.Option(

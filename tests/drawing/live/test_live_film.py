@@ -1,6 +1,7 @@
 """Films of live pictures: frames in sync with their sound, and nothing left behind."""
 
 from fractions import Fraction
+from threading import Event
 
 import av
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from PIL import Image
 
 from photism.audio.sources import SoundFile
-from photism.drawing.live.live_film import LiveFilm
+from photism.drawing.live import live_film
+from photism.drawing.live.live_film import MOST_WAITING, LiveFilm
 from tests.drawing.video.recordings import RATE, tone, write_wav
 
 
@@ -65,3 +67,31 @@ def test_a_film_without_sound_is_silent(tmp_path):
     assert film.close()
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert not container.streams.audio
+
+
+def test_what_comes_after_the_end_is_ignored(tmp_path):
+    film = LiveFilm(tmp_path / "a.mp4", Fraction(10))
+    film.add_picture(0.0, picture(50))
+    assert film.close()
+    film.add_picture(1.0, picture(200))
+    film.add_samples(np.zeros(RATE, np.float32))
+    assert film.duration_s == 0
+    assert levels(tmp_path / "a.mp4") == pytest.approx([50], abs=3)
+
+
+def test_few_pictures_wait_for_a_slow_encoder_and_no_time_is_lost(tmp_path, monkeypatch):
+    encode, may_encode = live_film.encode_segment, Event()
+
+    def encode_later(*args, **kwargs):
+        may_encode.wait(10)
+        return encode(*args, **kwargs)
+
+    monkeypatch.setattr(live_film, "encode_segment", encode_later)
+    film = LiveFilm(tmp_path / "a.mp4", Fraction(10))
+    for index in range(4 * MOST_WAITING):
+        film.add_picture(index / 10, picture(50 if index <= MOST_WAITING else 200))
+    film.add_samples(tone(0.4 * MOST_WAITING).astype(np.float32))
+    assert film._waiting.qsize() == MOST_WAITING
+    may_encode.set()
+    assert film.close()
+    assert levels(tmp_path / "a.mp4") == pytest.approx([50] * 4 * MOST_WAITING, abs=3)

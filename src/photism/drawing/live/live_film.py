@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import wave
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from fractions import Fraction
+from itertools import repeat
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock
@@ -25,12 +27,15 @@ if TYPE_CHECKING:
 
 VIDEO_NAME, SAMPLES_NAME, SOUND_NAME = "video.mp4", "samples.wav", "sound.mp4"
 LARGEST_SAMPLE = 2**15 - 1
+MOST_WAITING = 16
+"""Number of pictures that may wait for the encoder. On a machine that encodes more slowly, further ones are dropped."""
 
 
 class LiveFilm:
     """MP4 file of pictures and sound, written next to its target and renamed when it is closed.
 
-    Pictures and samples may come from two threads. A picture is seen until the next one.
+    Pictures and samples may come from two threads, and the film may be closed in a third: what comes later is ignored.
+    A picture is seen until the next one.
 
     Args:
         target: file that ends in .mp4; an existing one is replaced.
@@ -45,27 +50,30 @@ class LiveFilm:
         self.target, self.frame_count = target, 0
         self._frame_rate, self._start_s = frame_rate, start_s
         self._lock = Lock()
+        self._is_closed = False
         self._last: Image | None = None
-        self._images: SimpleQueue[Image | None] = SimpleQueue()
+        self._waiting: SimpleQueue[tuple[Image, int] | None] = SimpleQueue()  # pictures, each with its number of frames
         with ExitStack() as stack:
             self._folder = stack.enter_context(atomic_files(target.parent, name=target.name))
             self._samples = stack.enter_context(wave.open(str(self._folder / SAMPLES_NAME), "wb"))
             self._samples.setparams((1, 2, SAMPLING_RATE, 0, "NONE", ""))
             self._sample_count = 0
             threads = stack.enter_context(ThreadPoolExecutor(1))
-            stack.callback(self._images.put, None)  # ends the encoder, also after an error
-            images = iter(self._images.get, None)
-            self._encoded = threads.submit(encode_segment, images, self._folder / VIDEO_NAME, frame_rate=frame_rate)
+            stack.callback(self._waiting.put, None)  # ends the encoder, also after an error
+            video = self._folder / VIDEO_NAME
+            self._encoded = threads.submit(encode_segment, self._frames(), video, frame_rate=frame_rate)
             self._stack = stack.pop_all()
 
     def add_picture(self, time_s: float, image: Image) -> None:
-        """Append a picture.
+        """Append a picture, unless too many wait for the encoder: then the one before is seen for longer.
 
         Args:
             time_s: its time in the recording, in seconds, at least that of the picture before.
             image: RGB image, of the size of all others.
         """
         with self._lock:
+            if self._is_closed or self._waiting.qsize() >= MOST_WAITING:
+                return
             # The first picture is there from the start.
             self._repeat(round((time_s - self._start_s) * self._frame_rate) if self._last is not None else 0)
             self._last = image
@@ -74,8 +82,9 @@ class LiveFilm:
         """Append samples (T,) at 16 kHz."""
         scaled = (LARGEST_SAMPLE * samples.clip(-1, 1)).round().astype("<i2")
         with self._lock:
-            self._samples.writeframes(scaled.tobytes())
-            self._sample_count += len(samples)
+            if not self._is_closed:
+                self._samples.writeframes(scaled.tobytes())
+                self._sample_count += len(samples)
 
     @property
     def duration_s(self) -> float:
@@ -88,23 +97,30 @@ class LiveFilm:
         Args:
             sound: recording that the samples are those of, whose own sound becomes the soundtrack.
         """
-        with self._lock, self._stack:
+        with self._lock:
+            self._is_closed = True
+        with self._stack:
             self._samples.close()
             if self._last is None:
-                self._images.put(None)
+                self._waiting.put(None)
                 self._empty()
                 return False
             self._repeat(max(1, round(self.duration_s * self._frame_rate)))
-            self._images.put(None)
+            self._waiting.put(None)
             self._encoded.result()
             self._mux(sound)
             return True
 
     def _repeat(self, frame: int) -> None:
         """Let the last picture be seen until a frame."""
-        for _ in range(self.frame_count, frame if self._last is not None else 0):
-            self._images.put(self._last)
-        self.frame_count = max(self.frame_count, frame)
+        if self._last is not None and frame > self.frame_count:
+            self._waiting.put((self._last, frame - self.frame_count))
+            self.frame_count = frame
+
+    def _frames(self) -> Iterator[Image]:
+        """Yield the pictures of all frames, in the thread that encodes them."""
+        for image, count in iter(self._waiting.get, None):
+            yield from repeat(image, count)
 
     def _mux(self, sound: SoundFile | None) -> None:
         video, soundtrack = (self._folder / name for name in (VIDEO_NAME, SOUND_NAME))
