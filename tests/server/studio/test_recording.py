@@ -104,9 +104,7 @@ def test_an_example_is_shown_and_sent_as_it_is(studio):
     original = (bundled_model() / "examples" / "elephant.en.ogg").read_bytes()
     assert file_from_page(studio) == ("elephant.en.ogg", original)
     expect(shown_time(studio)).to_have_text(re.compile(rf"/ 0:0{load_waveform(SoundFile(original)).duration_s:.1f}"))
-    is_drawn = "return document.querySelector('.waveform-canvas').toDataURL().length > 2000"
-    studio.wait_for_timeout(100)
-    assert in_page(studio, is_drawn)
+    studio.wait_for_function("document.querySelector('.waveform-canvas').toDataURL().length > 2000")
     studio.get_by_role("button", name="Remove").click()
     expect(studio.get_by_text("Record something")).to_be_visible()
 
@@ -207,6 +205,44 @@ def test_a_silent_recording_does_not_replace_another(studio):
     record(studio, "0:00.[0-2]")
     expect(studio.get_by_role("alert")).to_have_text("Nothing was recorded: is the microphone muted?")
     assert file_from_page(studio) == ("tones.wav", wav(tones(0.5)))
+
+
+ASKED_MICROPHONES = """
+  window.asked = [];
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = (wanted) => {
+    asked.push(wanted.audio.deviceId?.exact ?? null);
+    return open({audio: true});
+  };
+  navigator.mediaDevices.enumerateDevices = async () =>
+    ["default", "one", "two"].map((deviceId) => ({kind: "audioinput", deviceId, label: deviceId}));
+"""
+
+
+@pytest.mark.slow
+def test_the_microphone_is_that_of_the_system_until_another_is_chosen(open_studio):
+    page = open_studio(init_script=ASKED_MICROPHONES)
+    record(page, "0:00.[0-2]")
+    page.get_by_role("button", name="Settings of the microphone").click()
+    choice = page.locator(".microphone-options select")
+    expect(choice.locator("option").nth(1)).to_be_attached()
+    expect(choice).to_have_value("")
+    page.get_by_label("Remove noise and echo").check()
+    record(page, "0:00.[0-2]")
+    choice.select_option(index=1)
+    record(page, "0:00.[0-2]")
+    choice.select_option("")
+    record(page, "0:00.[0-2]")
+    assert page.evaluate("asked") == [None, None, "one", None]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stored", ["{", "null", '"noise"', '{"deviceId": 5, "isProcessed": "yes"}'])
+def test_a_choice_of_the_microphone_that_cannot_be_read_is_none(open_studio, stored):
+    page = open_studio(init_script=ASKED_MICROPHONES + f"localStorage.setItem('photism.microphone', {stored!r});")
+    record(page, "0:00.[0-2]")
+    assert page.evaluate("asked") == [None]
+    expect(page.get_by_label("Remove noise and echo")).not_to_be_checked()
 
 
 @pytest.mark.slow
@@ -524,7 +560,7 @@ def test_the_panel_is_accessible(open_studio, scheme, width):
     in_page(page, TIMELINE)
     page.get_by_role("button", name="Settings of the microphone").click()
     expect(page.get_by_label("Remove noise and echo")).to_be_visible()
-    page.wait_for_timeout(400)  # until the table is written
+    expect(page.get_by_role("table", name="Timeline").get_by_role("row")).to_have_count(4)
     found = axe.Axe().run(page, context="#recording")
     assert found.violations_count == 0, found.generate_report()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

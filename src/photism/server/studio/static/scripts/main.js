@@ -10,6 +10,7 @@ import { chooseLanguage, currentLanguage, loadLanguage, t, translate } from "./p
 import { explain } from "./page/problems.js";
 import { recording } from "./recording/recording.js";
 import { openedLink } from "./page/share_link.js";
+import { writeText } from "./page/stored.js";
 import { createTabs } from "./page/tabs.js";
 import { VIEWS } from "./views.js";
 
@@ -65,7 +66,7 @@ const showTheme = () => {
   const show = () => (button.textContent = t(isDark() ? "page.light" : "page.dark"));
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
-    localStorage.setItem("photism.theme", root.dataset.theme);
+    writeText("photism.theme", root.dataset.theme);
     show();
   });
   show();

@@ -5,6 +5,7 @@ import { createFilmCard } from "./film_card.js";
 import { announce, h } from "../page/dom.js";
 import { t } from "../page/i18n.js";
 import { reveal } from "../page/run.js";
+import { readValue, writeValue } from "../page/stored.js";
 
 const STORED = "photism.films";
 /** Most films that are remembered, of which most have expired. */
@@ -28,7 +29,7 @@ export const createFilmList = ({ keepMinutes, onDone, onAgain }) => {
 
   const store = () => {
     const kept = films.slice(0, MAX_STORED).map((film) => ({ ...film, recording: undefined, settings: withoutFiles(film.settings) }));
-    localStorage.setItem(STORED, JSON.stringify(kept));
+    writeValue(STORED, kept);
     empty.hidden = films.length > 0;
   };
   const remove = (/** @type {FilmRecord} */ film, /** @type {HTMLElement} */ card) => {
@@ -79,12 +80,9 @@ export const createFilmList = ({ keepMinutes, onDone, onAgain }) => {
 
 /** @returns {FilmRecord[]} */
 const readStored = () => {
-  try {
-    const found = JSON.parse(localStorage.getItem(STORED) ?? "[]");
-    return found.filter((/** @type {any} */ film) => typeof film?.id === "string" && film.settings);
-  } catch {
-    return [];
-  }
+  const found = readValue(STORED);
+  if (!Array.isArray(found)) return [];
+  return found.filter((/** @type {any} */ film) => typeof film?.id === "string" && film.settings);
 };
 
 /** @param {Record<string, any>} settings */

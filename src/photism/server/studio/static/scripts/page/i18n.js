@@ -1,6 +1,8 @@
 // @ts-check
 /** Texts of the page in the language of the visitor, and numbers as that language writes them. */
 
+import { readText, writeText } from "./stored.js";
+
 const STORED = "photism.language";
 const RIGHT_TO_LEFT = new Set(["ar", "he", "fa", "ur"]);
 
@@ -23,7 +25,7 @@ export const loadLanguage = async (available) => {
 
 /** Return the languages that the visitor wants, the best first, whether or not the page has them. */
 export const wantedLanguages = () => {
-  const chosen = [new URLSearchParams(location.search).get("lang"), localStorage.getItem(STORED)];
+  const chosen = [new URLSearchParams(location.search).get("lang"), readText(STORED)];
   return /** @type {string[]} */ ([...chosen, ...navigator.languages].filter(Boolean));
 };
 
@@ -32,9 +34,9 @@ export const wantedLanguages = () => {
  * @param {string} code
  */
 export const chooseLanguage = (code) => {
-  localStorage.setItem(STORED, code);
   const url = new URL(location.href);
-  url.searchParams.delete("lang");
+  if (writeText(STORED, code)) url.searchParams.delete("lang");
+  else url.searchParams.set("lang", code);
   history.replaceState(null, "", url);
   location.reload();
 };

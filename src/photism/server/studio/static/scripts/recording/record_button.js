@@ -4,6 +4,7 @@
 import { colourOf, createCanvas } from "../page/canvas.js";
 import { announce, h, newId } from "../page/dom.js";
 import { formatTime, t } from "../page/i18n.js";
+import { readValue, writeValue } from "../page/stored.js";
 import { microphones, startRecording } from "./microphone.js";
 
 const STORED = "photism.microphone";
@@ -125,18 +126,23 @@ const createLive = () => {
 };
 
 /**
- * Return the microphone that the visitor has chosen, and whether the browser may change its sound.
- * @returns {{deviceId?: string, isProcessed?: boolean}}
+ * Return the microphone that the visitor has chosen, if it is not that of the system, and whether the browser may change
+ * its sound.
+ * @returns {{deviceId?: string, isProcessed: boolean}}
  */
-export const chosenMicrophone = () => JSON.parse(localStorage.getItem(STORED) ?? "{}");
+export const chosenMicrophone = () => {
+  const { deviceId, isProcessed } = readValue(STORED) ?? {};
+  return { deviceId: typeof deviceId === "string" && deviceId ? deviceId : undefined, isProcessed: isProcessed === true };
+};
 
 /** Create the choice of the microphone, and whether the browser may change its sound. */
 const createOptions = () => {
   const stored = chosenMicrophone();
-  const device = h("select", {});
+  const standard = h("option", { value: "", "data-t": "recording.microphone.standard" });
+  const device = h("select", {}, standard);
   const deviceLabel = h("span", { "data-t": "recording.microphone" });
   const deviceField = h("label", { class: "field", hidden: true }, deviceLabel, device);
-  const processed = h("input", { type: "checkbox", checked: Boolean(stored.isProcessed) });
+  const processed = h("input", { type: "checkbox", checked: stored.isProcessed });
   const processedField = h("label", { class: "check" }, processed, h("span", { "data-t": "recording.processed" }));
   const id = newId("microphone");
   const element = h("div", { class: "microphone-options", id, hidden: true }, deviceField, processedField);
@@ -152,16 +158,19 @@ const createOptions = () => {
     },
     "⋯",
   );
-  const values = () => ({ deviceId: device.value || stored.deviceId || undefined, isProcessed: processed.checked });
+  let { deviceId } = stored; // also while the browser does not tell which devices there are
+  const values = () => ({ deviceId, isProcessed: processed.checked });
   const update = async () => {
     const found = await microphones();
     deviceField.hidden = found.length < 2;
-    const { deviceId } = values();
     const name = (/** @type {number} */ index) => found[index].label || t("recording.device", { number: index + 1 });
-    device.replaceChildren(...found.map((each, index) => h("option", { value: each.deviceId }, name(index))));
-    if (found.some((each) => each.deviceId === deviceId)) device.value = deviceId;
+    device.replaceChildren(standard, ...found.map((each, index) => h("option", { value: each.deviceId }, name(index))));
+    device.value = found.some((each) => each.deviceId === deviceId) ? deviceId : "";
   };
-  element.addEventListener("change", () => localStorage.setItem(STORED, JSON.stringify(values())));
+  device.addEventListener("change", () => {
+    deviceId = device.value || undefined;
+  });
+  element.addEventListener("change", () => writeValue(STORED, values()));
   button.addEventListener("click", () => {
     element.hidden = !element.hidden;
     button.setAttribute("aria-expanded", String(!element.hidden));
