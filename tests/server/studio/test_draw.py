@@ -370,3 +370,26 @@ def test_nothing_is_inaccessible(open_studio, width, scheme):
         if each["impact"] in ("serious", "critical")
     ] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.slow
+def test_the_picture_that_was_chosen_last_stays(open_studio, tmp_path):
+    slow = """
+      const open = createImageBitmap;
+      window.createImageBitmap = async (file) => {
+        const bitmap = await open(file);
+        if (file.name === "first.png") await new Promise((resolve) => (window.openFirst = resolve));
+        return bitmap;
+      };
+    """
+    page = open_studio(init_script=slow)
+    page.get_by_text("Start from a picture").click()
+    picker = page.locator(".start-image input[type=file]")
+    for name in ("first.png", "second.png"):
+        Image.new("RGB", (30, 20), "teal").save(tmp_path / name)
+        picker.set_input_files(tmp_path / name)
+    chosen = page.locator(".start-image bdi")
+    expect(chosen).to_have_text("second.png")
+    page.evaluate("openFirst()")
+    page.evaluate("new Promise(requestAnimationFrame)")
+    expect(chosen).to_have_text("second.png")

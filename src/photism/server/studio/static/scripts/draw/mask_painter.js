@@ -67,7 +67,9 @@ export const createMaskPainter = (picture) => {
     },
     /** Show a mask that was painted earlier. */
     read: async (/** @type {Blob} */ file) => {
-      mask.read(await createImageBitmap(file));
+      const painted = await createImageBitmap(file);
+      mask.read(painted);
+      painted.close();
       changed();
     },
   };

@@ -31,6 +31,8 @@ export const createResult = (handlers) => {
   let drawing = null;
   /** @type {string[]} */
   let urls = [];
+  /** @type {ImageBitmap[]} */
+  let strips = [];
   let isPreview = false;
 
   const replace = (/** @type {(urlOf: (blob: Blob) => string) => any[]} */ create) => {
@@ -43,6 +45,8 @@ export const createResult = (handlers) => {
       }),
     );
     before.forEach((url) => URL.revokeObjectURL(url));
+    strips.forEach((strip) => strip.close());
+    strips = [];
     pictures.dataset.count = String(pictures.children.length);
     element.setAttribute("aria-busy", String(isPreview));
   };
@@ -55,8 +59,9 @@ export const createResult = (handlers) => {
     if (given.morph) addPlayers(given, given.morph);
   };
   const addPlayers = async (/** @type {Drawing} */ given, /** @type {number} */ count) => {
-    const strips = await Promise.all(given.pictures.map(({ blob }) => createImageBitmap(blob)));
-    if (drawing !== given || isPreview) return;
+    const opened = await Promise.all(given.pictures.map(({ blob }) => createImageBitmap(blob)));
+    if (drawing !== given || isPreview) return opened.forEach((strip) => strip.close());
+    strips = opened;
     strips.forEach((strip, number) => pictures.children[number].prepend(createMorphPlayer(strip, count, given.pictures[number].alt)));
   };
   render();

@@ -21,8 +21,9 @@ export const createStartImage = async () => {
   const error = h("p", { class: "error", role: "alert", hidden: true });
   const body = h("div", { class: "stack" }, picker, error, chosen);
   const element = h("details", { class: "more start-image" }, h("summary", { "data-t": "draw.start" }), body);
-  /** @type {{file: File, painter: ReturnType<typeof createMaskPainter>} | null} */
+  /** @type {{file: File, bitmap: ImageBitmap, painter: ReturnType<typeof createMaskPainter>} | null} */
   let current = null;
+  let newest = 0; // number of the latest wish: a picture that is opened too late for it is not shown
 
   const update = () => {
     const hasMask = current !== null && !current.painter.isEmpty;
@@ -30,6 +31,8 @@ export const createStartImage = async () => {
     seam.hidden = !hasMask;
   };
   const remove = () => {
+    newest += 1;
+    current?.bitmap.close();
     current = null;
     chosen.hidden = true;
     chosen.replaceChildren();
@@ -39,13 +42,16 @@ export const createStartImage = async () => {
   /** Start from a picture; nothing changes if it cannot be opened. */
   const setImage = async (/** @type {File} */ file, /** @type {Blob | undefined} */ mask = undefined) => {
     element.open = true;
+    const own = (newest += 1);
     const bitmap = await createImageBitmap(file).catch(() => null);
+    if (own !== newest) return bitmap?.close();
     error.hidden = bitmap !== null;
     error.textContent = bitmap ? "" : t("draw.start.unreadable", { name: file.name });
     if (!bitmap) return;
     const painter = createMaskPainter(bitmap);
     painter.element.addEventListener("change", update);
-    current = { file, painter };
+    current?.bitmap.close();
+    current = { file, bitmap, painter };
     const removal = h("button", { class: "button", type: "button", "data-t": "draw.start.remove", onclick: remove });
     chosen.replaceChildren(h("div", { class: "row" }, h("bdi", { class: "muted" }, file.name), removal), painter.element, controls.element);
     chosen.hidden = false;

@@ -179,9 +179,13 @@ const asProblem = (error, signal) => {
 /** @param {number} seconds @param {AbortSignal} [signal] */
 const pause = (seconds, signal) =>
   new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    signal?.addEventListener("abort", () => {
+    const end = () => {
       clearTimeout(timer);
-      reject(new Problem({ type: "cancelled" }));
-    });
+      signal?.removeEventListener("abort", end);
+      if (signal?.aborted) reject(new Problem({ type: "cancelled" }));
+      else resolve(undefined);
+    };
+    const timer = setTimeout(end, seconds * 1000);
+    if (signal?.aborted) end();
+    else signal?.addEventListener("abort", end);
   });

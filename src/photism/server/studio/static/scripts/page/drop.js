@@ -63,7 +63,7 @@ export const openFile = async (file) => {
     return showNotice(sentences.join(" "));
   }
   if (PICTURE.test(file.type) || PICTURE_NAME.test(name)) {
-    const isWhole = await createImageBitmap(file).then(() => true, () => false);
+    const isWhole = await createImageBitmap(file).then((bitmap) => (bitmap.close(), true), () => false);
     if (!isWhole) return showNotice(t("drop.damaged", { name }));
     const offer = { label: "drop.picture.use", act: () => openView("draw", { image: file }) };
     return showNotice(t("drop.picture", { name }), [offer]);
