@@ -9,7 +9,7 @@ from photism.server.settings import AccessSettings, AddressSettings
 from photism.server.studio.pages import languages
 from tests.server.serving import served
 
-from .scripts import call
+from .scripts import MODULE, call
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
 expect = sync_api.expect
@@ -150,3 +150,73 @@ def test_the_page_works_below_a_path_and_with_a_password(open_studio, studio_ser
         choose_example(page)
         hear(page)
         expect(page.locator("#panel-hear")).to_contain_text("elephant")
+
+
+BLOCKED_STORAGE = """
+  Object.defineProperty(window, "localStorage", {get: () => { throw new DOMException("blocked", "SecurityError"); }});
+"""
+
+
+@pytest.mark.slow
+def test_the_page_works_where_the_browser_keeps_nothing(open_studio):
+    page = open_studio(init_script=BLOCKED_STORAGE)
+    for tab in ("Film", "Live", "Draw"):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        expect(page.get_by_role("tabpanel", name=tab, exact=True)).to_be_visible()
+    page.get_by_role("button", name="Settings of the microphone").click()
+    page.get_by_label("Remove noise and echo").check()
+    page.get_by_role("button", name=re.compile("^(Dark|Light)$")).click()
+    page.get_by_label("Language").select_option("fr")
+    expect(page.get_by_role("tab", name="Dessiner", exact=True)).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_problem_of_a_field_is_shown_next_to_it(open_studio):
+    page = open_studio(allowed_errors=("422",))
+    page.get_by_role("button", name=re.compile("elephant")).click()
+    panel = page.get_by_role("tabpanel", name="Draw", exact=True)
+    panel.get_by_text("All settings").click()
+    box = panel.get_by_label("Background", exact=True)
+    box.fill("zzz")
+    panel.get_by_text("All settings").click()  # which folds them again
+    panel.get_by_role("button", name="Draw", exact=True).click()
+    expect(box).to_be_focused()
+    expect(box).to_have_attribute("aria-invalid", "true")
+    expect(panel.locator("[data-field=background] .field-error")).to_have_text(
+        "“Background” needs a colour, such as white or #ff8000."
+    )
+    box.fill("white")
+    expect(box).not_to_have_attribute("aria-invalid", "true")
+
+
+@pytest.mark.slow
+def test_a_slider_of_its_own_can_be_zero(studio):
+    value = studio.evaluate(f"""async () => {{
+        const {{ createField }} = await import(new URL("./controls/field.js", {MODULE}));
+        const {{ createSlider }} = await import(new URL("./controls/slider.js", {MODULE}));
+        const slider = () => createSlider({{ min: -1, max: 1, step: 0.1, standard: 0.5 }});
+        const field = createField("threshold", {{ type: "number" }}, {{ custom: slider }});
+        const before = field.value();
+        field.set(0);
+        return [before ?? null, field.value()];
+    }}""")
+    assert value == [None, 0]
+
+
+@pytest.mark.slow
+def test_a_wait_ends_at_once_if_it_is_no_longer_wanted(open_studio):
+    page = open_studio(allowed_errors=("503",))
+    page.route("**/v1/models?again", lambda route: route.fulfill(status=503, headers={"Retry-After": "9"}, body="{}"))
+    waited = page.evaluate(f"""async () => {{
+        const {{ get }} = await import(new URL("./page/api.js", {MODULE}));
+        const stopped = new AbortController();
+        const answer = Response.prototype.json;
+        Response.prototype.json = function () {{
+            stopped.abort();  // after the answer, and before the wait
+            return answer.call(this);
+        }};
+        const before = performance.now();
+        const type = await get("/v1/models?again", {{ signal: stopped.signal }}).catch((problem) => problem.type);
+        return [type, performance.now() - before < 5000];
+    }}""")
+    assert waited == ["cancelled", True]

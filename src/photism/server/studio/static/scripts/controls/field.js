@@ -39,10 +39,16 @@ export const createField = (name, schema, { path, custom } = {}) => {
   const parts = isChecked ? [h("div", { class: "check" }, control.input, words)] : [words, control.input];
   const element = h("div", { class: "field", "data-field": name }, ...parts, description, error);
   element.addEventListener("input", () => showProblem(""));
+  element.addEventListener("problem", (/** @type {any} */ { detail }) => {
+    const folded = element.closest("details");
+    if (folded) folded.open = true;
+    showProblem(detail);
+  });
   return {
     element,
     name,
     value: () => {
+      showProblem("");
       try {
         return control.read();
       } catch (problem) {
@@ -61,7 +67,10 @@ export const createField = (name, schema, { path, custom } = {}) => {
 /** @param {any} element @returns {Control} */
 const customControl = (element) => ({
   input: element,
-  read: () => element.value || undefined,
+  read: () => {
+    const { value } = element; // of which 0 is one
+    return value === "" || value === null ? undefined : value;
+  },
   write: (value) => (element.value = value ?? ""),
 });
 

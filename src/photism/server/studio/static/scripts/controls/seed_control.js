@@ -48,6 +48,8 @@ export const createSeedControl = (schema) => {
       },
     },
   });
+  element.setAttribute = input.setAttribute.bind(input); // descriptions belong to the box
+  element.removeAttribute = input.removeAttribute.bind(input);
   element.focus = () => input.focus();
   return element;
 };

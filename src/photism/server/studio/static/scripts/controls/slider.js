@@ -42,6 +42,8 @@ export const createSlider = ({ min, max, step, standard, label }) => {
       },
     },
   });
+  element.setAttribute = input.setAttribute.bind(input); // descriptions belong to the slider
+  element.removeAttribute = input.removeAttribute.bind(input);
   element.focus = () => input.focus();
   show();
   return element;

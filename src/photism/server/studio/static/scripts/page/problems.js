@@ -66,6 +66,12 @@ export const technicalDetail = (problem) => {
 };
 
 /**
+ * Return the name in requests of the field that a problem is about; null if it is about none.
+ * @param {unknown} problem
+ */
+export const fieldOf = (problem) => (problem instanceof Problem ? problem.field : null);
+
+/**
  * Return the name of a field in the language of the visitor.
  * @param {string} name of the field in requests, such as guidance_scale
  * @param {string} [path] of the endpoint, at which the field may mean something of its own

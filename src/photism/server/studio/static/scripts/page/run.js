@@ -3,7 +3,7 @@
 
 import { announce, h } from "./dom.js";
 import { formatNumber, formatTime, t } from "./i18n.js";
-import { explain, technicalDetail } from "./problems.js";
+import { explain, fieldOf, technicalDetail } from "./problems.js";
 
 /**
  * Create the controls of work that takes some time.
@@ -40,7 +40,9 @@ export const createRun = ({ label, work, recordingName = () => undefined }) => {
     try {
       await work({ signal: own.signal, progress: (state) => own === controller && show(state) });
     } catch (problem) {
-      if (own === controller && !own.signal.aborted) showError(error, problem, recordingName());
+      if (own !== controller || own.signal.aborted) return;
+      showError(error, problem, recordingName());
+      showAtField(element, problem);
     } finally {
       if (own === controller) {
         controller = null;
@@ -112,6 +114,20 @@ export const showError = (box, problem, recording) => {
     h("p", {}, explain(problem, { recording })),
     ...(detail ? [h("details", {}, h("summary", { "data-t": "problems.details" }), h("p", { lang: "en", dir: "ltr" }, detail))] : []),
   );
+};
+
+/**
+ * Say what is wrong at the field that the server names, too; it is focused, unless the visitor is elsewhere by now.
+ * @param {HTMLElement} run @param {unknown} problem
+ */
+const showAtField = (run, problem) => {
+  const name = fieldOf(problem);
+  const found = name ? run.closest("[role=tabpanel]")?.querySelectorAll(`[data-field="${CSS.escape(name)}"]`) : null;
+  const field = [...(found ?? [])].find((each) => !each.closest("[hidden]"));
+  if (!field) return;
+  field.dispatchEvent(new CustomEvent("problem", { detail: explain(problem) }));
+  const focused = document.activeElement;
+  if (focused === document.body || run.contains(focused)) /** @type {HTMLElement | null} */ (field.querySelector("[aria-invalid]"))?.focus();
 };
 
 /** @param {any} state */
