@@ -9,6 +9,8 @@ import numpy as np
 from photism import load_waveform
 from photism.hub import bundled_model
 
+from .scripts import MODULE
+
 RATE = 16_000
 
 
@@ -60,3 +62,17 @@ def saved(page, panel, label):
     with page.expect_download() as download:
         panel.get_by_role("button", name="Save", exact=True).first.click()
     return download.value.suggested_filename, download.value.path().read_text(encoding="utf8")
+
+
+def wait_until_kept(page, text):
+    """Wait until a result in the browser's database contains a text, which outlives the page."""
+    script = f"""async (text) => {{
+        const {{ openStore }} = await import(new URL("./history/store.js", {MODULE}));
+        for (;;) {{
+            const results = (await openStore()).entries.flatMap((entry) => entry.results);
+            const texts = await Promise.all(results.map(({{ blob }}) => blob.text()));
+            if (texts.some((each) => each.includes(text))) return;
+            await new Promise(requestAnimationFrame);
+        }}
+    }}"""
+    page.evaluate(script, text)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.server.studio.listening import choose_example, open_tab, saved
+from tests.server.studio.listening import choose_example, open_tab, saved, wait_until_kept
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -62,7 +62,7 @@ def test_speakers_have_their_times_and_names_survive_a_reload(studio):
     assert [turn["speaker"] for turn in json.loads(text)["turns"]] == ["A", "Ben", "A"]
     _, text = saved(studio, panel, "Subtitles (SRT)")
     assert text.splitlines()[:3] == ["1", "00:00:00,000 --> 00:00:00,500", "A"]
-    studio.wait_for_timeout(700)  # in which the names are kept
+    wait_until_kept(studio, "Ben")
     studio.reload()
     studio.wait_for_selector("html[data-ready]", state="attached")
     studio.get_by_role("option", name=re.compile("^Speakers")).click()

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.server.studio.listening import choose, choose_example, open_tab, saved, spoken
+from tests.server.studio.listening import choose, choose_example, open_tab, saved, spoken, wait_until_kept
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -135,7 +135,7 @@ def test_corrected_words_keep_their_times_and_survive_a_reload(shown):
     assert found["text"] == "goo good morning Anna"
     times = [(each["start_s"], each["end_s"]) for each in found["words"]]
     assert times == [(0.1, 0.3), (0.4, 0.545), (0.545, 0.8), (0.9, 1.1)]
-    page.wait_for_timeout(700)  # in which the correction is kept
+    wait_until_kept(page, "good")
     page.reload()
     page.wait_for_selector("html[data-ready]", state="attached")
     page.get_by_role("option", name=re.compile("^Transcribe")).click()
