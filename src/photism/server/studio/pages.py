@@ -51,9 +51,11 @@ async def show_page(request: Request) -> Response:
 @ROUTER.get("/studio/files/{version}/{path:path}")
 async def get_file(version: str, path: str) -> Response:
     """Return a static file of the current version: a page that mixed files of two versions would fail."""
-    found = _static_files().get(path)
-    if found is None or version != files_version():
+    if version != files_version():
         raise _file_not_found("Reload the page: the server has been upgraded.")
+    found = _static_files().get(path)
+    if found is None:
+        raise _file_not_found("GET / names the files of the page.")
     return FileResponse(found, media_type=MEDIA_TYPES[found.suffix], headers=FOREVER)
 
 
