@@ -172,6 +172,46 @@ def test_stop_ends_the_film(live):
 
 
 @pytest.mark.slow
+def test_a_film_that_is_wanted_before_there_is_sound_begins_with_it(live):
+    button(live, "Start").click()
+    live.keyboard.press("r")
+    expect(live.get_by_text("The film is being recorded.")).to_be_attached()
+    button(live, "Stop").click()
+    expect(button(live, "Download")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_film_ends_at_its_longest_and_is_shown_where_it_cannot_be_kept(live):
+    live.evaluate("""async () => {
+      const address = document.querySelector("script[type=module]").src;
+      const { history } = await import(new URL("history/history.js", address));
+      history.add = () => { throw new RangeError("no memory"); };
+    }""")
+    start(live)
+    live.keyboard.press("r")
+    expect(button(live, "End the film (1 s)")).to_be_visible()
+    live.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 600_000; }")
+    expect(live.locator(".live-film")).to_contain_text("The film has ended: it can be at most 10 minutes long.")
+    expect(button(live, "Download")).to_be_visible()
+    expect(live.get_by_role("alert")).to_be_visible()
+    expect(button(live, "Stop")).to_be_visible()  # it goes on
+
+
+@pytest.mark.slow
+def test_again_takes_the_place_of_the_microphone(live):
+    start(live)
+    live.keyboard.press("r")
+    expect(button(live, "End the film (1 s)")).to_be_visible()
+    live.keyboard.press("r")
+    expect(button(live, "Download")).to_be_visible()
+    live.get_by_role("listbox", name="What you made").get_by_role("option").click()
+    live.locator(".history-details").get_by_role("button", name="Once more").click()
+    expect(live.get_by_label("The recording above, at its own pace")).to_be_checked()
+    expect(button(live, "Start")).to_be_visible()  # it has ended by itself, as a microphone does not
+    expect(live.get_by_role("alert")).to_have_count(0)
+
+
+@pytest.mark.slow
 def test_full_screen_by_key_and_button(live):
     live.keyboard.press("f")
     live.wait_for_function("document.fullscreenElement?.classList.contains('live-stage')")

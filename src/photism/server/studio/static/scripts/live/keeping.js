@@ -4,51 +4,64 @@
 import { h } from "../page/dom.js";
 import { resultName, save } from "../page/download.js";
 import { t } from "../page/i18n.js";
-import { encodeWav } from "../recording/wav.js";
+import { wavOfSamples } from "../recording/wav.js";
 
-const FULL_SCALE = 32768;
+/** Largest film, with its sound, that is kept in the history of the browser. */
+const MAX_KEPT_BYTES = 64 * 2 ** 20;
 
 /**
  * @typedef {{film: ReturnType<typeof import("./film.js").startFilm>, samples: Int16Array[], rate: number,
- *   label: string, settings: Record<string, any>, header: import("./link.js").Header | null}} Filming
- *   samples: what was said or played meanwhile; header: of the last picture with a caption
+ *   name: string, settings: Record<string, any>, header: import("./link.js").Header | null}} Filming
+ *   samples: what was said or played meanwhile; name: of the sound; header: of the last picture with a caption
+ * @typedef {{file: File, fileName: string, alt: string}} Film
  */
 
 /**
- * End a film, keep it, and return an element that shows it.
+ * End a film.
  * @param {Filming} filming
- * @param {{history: any, name: string}} options name: of the sound
+ * @returns {Promise<Film>}
  */
-export const keepFilm = async ({ film, samples, rate, settings, header }, { history, name }) => {
+export const endFilm = async ({ film, name, settings, header }) => {
   const file = await film.stop();
-  const seed = settings.seed ?? 0;
   const caption = header?.caption ?? "";
-  const fileName = resultName(name, caption, seed, `.${file.name}`);
-  const alt = t("live.film-alt", { caption: caption || t("live.no-caption") });
-  const recording = samples.length ? new File([wavOf(samples, rate)], `${name}.wav`, { type: "audio/wav" }) : null;
+  const fileName = resultName(name, caption, settings.seed ?? 0, `.${file.name}`);
+  return { file, fileName, alt: t("live.film-alt", { caption: caption || t("live.no-caption") }) };
+};
+
+/**
+ * Show a film in an element, in place of the one before.
+ * @param {HTMLElement} place
+ * @param {Film} film
+ * @param {string} note what there is to know of it, if anything
+ */
+export const showFilm = (place, { file, fileName, alt }, note) => {
+  const before = place.querySelector("video");
+  if (before) URL.revokeObjectURL(before.src);
+  const video = h("video", { controls: true, playsinline: true, src: URL.createObjectURL(file), "aria-label": alt });
+  const button = h("button", { class: "button", type: "button", "data-t": "live.download", onclick: () => save(file, fileName) });
+  const about = note ? h("p", {}, note) : null;
+  place.replaceChildren(h("h2", { "data-t": "live.your-film" }), h("div", { class: "stack" }, about, video, h("div", { class: "row" }, button)));
+  place.hidden = false;
+};
+
+/**
+ * Keep a film in the history, and return whether it is small enough for that.
+ * @param {Filming} filming
+ * @param {Film} film
+ * @param {any} history
+ */
+export const keepFilm = ({ samples, rate, name, settings, header }, { file, fileName, alt }, history) => {
+  const recording = samples.length ? new File([wavOfSamples(samples, rate)], `${name}.wav`, { type: "audio/wav" }) : null;
+  if (file.size + (recording?.size ?? 0) > MAX_KEPT_BYTES) return false;
   history.add({
     verb: "live",
     recording,
     name,
-    seed,
+    seed: settings.seed ?? 0,
     settings,
     results: [{ blob: file, kind: "video", name: fileName, alt }],
-    caption,
+    caption: header?.caption ?? "",
     known: header ? header.known : null,
   });
-  const video = h("video", { controls: true, playsinline: true, src: URL.createObjectURL(file), "aria-label": alt });
-  const button = h("button", { class: "button", type: "button", "data-t": "live.download", onclick: () => save(file, fileName) });
-  return h("div", { class: "stack" }, video, h("div", { class: "row" }, button));
-};
-
-/** @param {Int16Array[]} blocks @param {number} sampleRate */
-const wavOf = (blocks, sampleRate) => {
-  const length = blocks.reduce((sum, block) => sum + block.length, 0);
-  const buffer = new AudioBuffer({ length, numberOfChannels: 1, sampleRate });
-  let at = 0;
-  for (const block of blocks) {
-    buffer.copyToChannel(Float32Array.from(block, (sample) => sample / FULL_SCALE), 0, at);
-    at += block.length;
-  }
-  return encodeWav(buffer);
+  return true;
 };

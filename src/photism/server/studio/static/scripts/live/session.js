@@ -1,19 +1,19 @@
 // @ts-check
-/** A live drawing from Start to Stop: its sound, its connection, its pictures, its film, and what the page says of it. */
+/** A live drawing from Start to Stop: its sound, its connection, its pictures, and what the page says of it. */
 
-import { announce, h } from "../page/dom.js";
-import { createStatus } from "./status.js";
-import { keepFilm } from "./keeping.js";
-import { openSound } from "./sound.js";
-import { startFilm } from "./film.js";
+import { createAttention } from "./attention.js";
 import { startLiveConnection } from "./connection.js";
+import { createFilming } from "./filming.js";
+import { openSound } from "./sound.js";
+import { createStatus } from "./status.js";
 import { Problem } from "../page/api.js";
-import { t } from "../page/i18n.js";
 
-/** Seconds in a hidden tab after which the microphone is closed. */
-const HIDDEN_S = 60;
 /** Blocks of samples from one move of the cursor in the recording to the next: an eighth of a second. */
 const CURSOR_BLOCKS = 3;
+
+/**
+ * @typedef {{sound: import("./sound.js").LiveSound, connection: ReturnType<typeof startLiveConnection>}} Running
+ */
 
 /**
  * Create the session of the tab, which can be started again and again.
@@ -21,18 +21,13 @@ const CURSOR_BLOCKS = 3;
  */
 export const createLiveSession = ({ recording, history, stage, settings, parts }) => {
   const status = createStatus(parts.status);
-  /** @type {{sound: import("./sound.js").LiveSound, connection: ReturnType<typeof startLiveConnection>} | null} */
+  const filming = createFilming({ stage, history, place: parts.film, showProblem: parts.showProblem });
+  const attention = createAttention({ onHidden: () => stopWith("live-hidden") });
+  /** @type {Running | null} */
   let running = null;
-  /** @type {import("./keeping.js").Filming | null} */
-  let filming = null;
   /** @type {symbol | null} */
   let starting = null;
-  /** @type {import("./link.js").Header | null} */
-  let newest = null;
-  let timer = 0;
   let blocks = 0;
-  /** @type {WakeLockSentinel | null} */
-  let wakeLock = null;
 
   const start = async () => {
     if (running || starting) return;
@@ -40,36 +35,16 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
     parts.showProblem(null);
     parts.showOn(true);
     status.show({ name: "starting" });
-    newest = null;
     const isMicrophone = parts.isMicrophone();
+    const onEnd = () => (isMicrophone ? stopWith("microphone-unplugged") : running?.connection.finish());
     try {
       const given = settings();
-      const sound = await openSound({ recording, isMicrophone, onSamples: hear, onEnd: () => end(isMicrophone) });
+      const sound = await openSound({ recording, isMicrophone, onSamples: take, onEnd });
       if (starting !== attempt) return void sound.stop(); // somebody has pressed Stop
       starting = null;
-      const connection = startLiveConnection({
-        settings: given,
-        rate: sound.rate,
-        onState: (state) => {
-          status.show(state);
-          if (state.name === "live") sound.begin();
-        },
-        onPicture: (header, image, behindS) => {
-          stage.show(header, image);
-          sound.setDelay(status.count(behindS));
-          newest = header;
-          if (filming && header.caption) filming.header = header;
-        },
-        onProblem: (problem, isOver) => {
-          if (isOver) stop();
-          parts.showProblem(problem);
-        },
-        // What is played is behind, and is heard to its end.
-        onFinished: () => setTimeout(() => running === own && stop(), 1000 * sound.delayS()),
-      });
-      const own = (running = { sound, connection });
-      document.addEventListener("visibilitychange", watchVisibility);
-      keepAwake();
+      running = { sound, connection: connect(given, sound) };
+      filming.open({ sound, isMicrophone, settings });
+      attention.start(isMicrophone);
     } catch (problem) {
       if (starting !== attempt) return;
       stop();
@@ -77,85 +52,62 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
     }
   };
 
-  const hear = (/** @type {Int16Array} */ samples, /** @type {number} */ peak) => {
-    running?.connection.send(samples);
-    filming?.samples.push(samples);
+  const connect = (/** @type {Record<string, any>} */ given, /** @type {import("./sound.js").LiveSound} */ sound) =>
+    startLiveConnection({
+      settings: given,
+      rate: sound.rate,
+      onState: (state) => {
+        status.show(state);
+        if (state.name === "live") sound.begin();
+      },
+      onPicture: (header, image, behindS) => {
+        stage.show(header, image);
+        sound.setDelay(status.count(behindS));
+        filming.show(header);
+      },
+      onProblem: (problem, isOver) => {
+        if (isOver) stop();
+        parts.showProblem(problem);
+      },
+      // What is played is behind, and is played to its end.
+      onFinished: () => setTimeout(() => running?.sound === sound && stop(), 1000 * sound.delayS()),
+    });
+
+  const take = (/** @type {Int16Array} */ samples, /** @type {number} */ peak) => {
+    if (!running) return; // the last block comes after Stop
+    running.connection.send(samples);
+    filming.add(samples);
     parts.showLevel(peak);
-    if (filming) stage.showFilm(t("live.seconds", { seconds: Math.floor(filming.film.seconds()) }));
     blocks += 1;
-    const playedS = blocks % CURSOR_BLOCKS ? null : (running?.sound.playedS() ?? null);
+    const playedS = blocks % CURSOR_BLOCKS ? null : running.sound.playedS();
     if (playedS !== null) recording.seek(playedS);
   };
 
   const stop = () => {
     starting = null;
-    if (filming) finishFilm();
+    filming.close();
+    attention.stop();
     running?.connection.stop();
     running?.sound.stop();
     running = null;
-    clearTimeout(timer);
-    document.removeEventListener("visibilitychange", watchVisibility);
-    wakeLock?.release().catch(() => {});
-    wakeLock = null;
     parts.showLevel(0);
     parts.showOn(false);
     status.show({ name: "off" });
   };
 
-  const end = (/** @type {boolean} */ isMicrophone) => {
-    if (!isMicrophone) return running?.connection.finish();
+  const stopWith = (/** @type {string} */ type) => {
     stop();
-    parts.showProblem(new Problem({ type: "microphone-unplugged" }));
-  };
-
-  const watchVisibility = () => {
-    clearTimeout(timer);
-    if (!document.hidden) return keepAwake();
-    if (!parts.isMicrophone()) return;
-    timer = setTimeout(() => {
-      stop();
-      parts.showProblem(new Problem({ type: "live-hidden" }));
-    }, 1000 * HIDDEN_S);
-  };
-
-  const keepAwake = async () => {
-    wakeLock = (await navigator.wakeLock?.request("screen").catch(() => null)) ?? null;
-    if (!running) wakeLock?.release().catch(() => {}); // it was stopped meanwhile
-  };
-
-  const toggleFilm = async () => {
-    if (filming) return finishFilm();
-    if (!running) {
-      await start();
-      if (!running) return;
-    }
-    try {
-      const given = settings();
-      const { rate, label, stream } = running.sound;
-      filming = { film: startFilm(stage.canvas, stream()), samples: [], rate, label, settings: given, header: newest };
-      announce(t("live.filming"));
-    } catch (problem) {
-      parts.showProblem(problem);
-    }
-  };
-
-  const finishFilm = async () => {
-    const own = filming;
-    filming = null;
-    stage.showFilm(null);
-    if (!own) return;
-    const shown = await keepFilm(own, { history, name: parts.isMicrophone() ? t("live.film-name") : own.label });
-    const before = parts.film.querySelector("video");
-    if (before) URL.revokeObjectURL(before.src);
-    parts.film.replaceChildren(h("h2", { "data-t": "live.your-film" }), shown);
-    parts.film.hidden = false;
-    announce(t("live.film-done"));
+    parts.showProblem(new Problem({ type }));
   };
 
   return {
     start,
     stop,
-    toggleFilm,
+    /** Begin a film, and the drawing if it does not run, or end the film. */
+    toggleFilm: () => {
+      filming.toggle();
+      return start();
+    },
     /** Use the settings as they are now. */
     change: () => {
       if (!running) return;

@@ -41,7 +41,16 @@ export const encodeWav = (buffer, startS = 0, endS = buffer.duration) => {
 export const cutWav = (wav, rate, startS, endS) => {
   const start = HEADER_BYTES + SAMPLE_BYTES * Math.round(startS * rate);
   const end = Math.min(wav.size, HEADER_BYTES + SAMPLE_BYTES * Math.round(endS * rate));
-  const data = wav.slice(start, end);
+  return wavOfSamples([wav.slice(start, end)], rate);
+};
+
+/**
+ * Return a WAV file of 16-bit samples of one channel, without a copy of them.
+ * @param {(Int16Array | Blob)[]} blocks
+ * @param {number} rate sampling rate in Hz
+ */
+export const wavOfSamples = (blocks, rate) => {
+  const data = new Blob(/** @type {BlobPart[]} */ (blocks));
   return new Blob([header(data.size / SAMPLE_BYTES, 1, rate), data], { type: "audio/wav" });
 };
 

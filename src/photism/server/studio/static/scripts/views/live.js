@@ -49,6 +49,7 @@ export const view = {
       settle();
     };
     const play = (/** @type {any} */ entry, changes = {}) => {
+      session.stop();
       parts.setSource("recording");
       open({ ...entry.settings, ...changes });
       return start();
