@@ -63,6 +63,21 @@ def begin(client, sound, **settings):
     return answer.headers["location"]
 
 
+def set_when_queued(client, event):
+    """Set an event as soon as a request waits for the model that draws."""
+    registry = client.app.state.services.registry
+    lane = registry.lanes[registry.find("drawing")]
+
+    def watch():
+        for _ in range(6000):
+            if lane.queued:
+                break
+            time.sleep(0.01)
+        event.set()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def wait(client, location):
     """Return the state of a film when it has ended."""
     for _ in range(600):
@@ -89,7 +104,7 @@ def stop_at(monkeypatch):
                 if done in events:
                     reached, release = events[done]
                     reached.set()
-                    release.wait(10)
+                    release.wait(60)
                 callback_on_frame(done, total)
 
             write(film, target, frames=frames, callback_on_frame=report)
@@ -219,7 +234,7 @@ def test_a_range_of_a_result_is_sent(client, done):
 def test_events_are_the_frames_and_the_result(client, sound, stop_at):
     reached, release = stop_at(3)
     location = begin(client, sound)
-    reached.wait(20)
+    reached.wait(60)
     threading.Timer(0.1, release.set).start()
     text = client.get(location, headers={"Accept": "text/event-stream"}).text
     events = [each.split("\n") for each in text.split("\n\n") if each]
@@ -235,7 +250,7 @@ def test_a_film_that_was_cancelled_goes_on_after_its_last_segment(client, stop_a
     sound = write_sound(tmp_path / "long.wav", (SEGMENT + 2) / FPS)
     reached, release = stop_at(SEGMENT + 2)
     location = begin(client, sound)
-    reached.wait(20)
+    reached.wait(60)
     assert client.post(f"{location}/resume").json()["type"] == "/problems/film-not-resumable"
     assert client.get(f"{location}/result").json()["detail"].startswith("The film is running: ")
     threading.Timer(0.05, release.set).start()
@@ -254,8 +269,8 @@ def test_a_film_that_was_cancelled_goes_on_after_its_last_segment(client, stop_a
 def test_a_film_gives_way_to_an_image(client, sound, recordings, stop_at):
     (at_first, go_on), (_, end) = stop_at(1, 2)
     location = begin(client, sound)
-    at_first.wait(20)
-    threading.Timer(0.1, go_on.set).start()  # when the request waits
+    at_first.wait(60)
+    set_when_queued(client, go_on)
     with recordings[0].open("rb") as file:
         answer = client.post("/v1/draw", files={"file": file}, data={"steps": 1})
     assert answer.status_code == 200
@@ -270,16 +285,16 @@ def test_a_film_gives_way_while_its_recording_is_read(client, sound, recordings,
 
     def slow(recording, settings):
         begun.set()
-        go_on.wait(10)
+        go_on.wait(60)
         check_cancelled()  # as after each packet that is decoded
-        end.wait(10)
+        end.wait(60)
         ended.set()
         return resolve(recording, settings)
 
     monkeypatch.setattr(film_module, "resolve_sync", slow)
     location = begin(client, sound)
-    begun.wait(20)
-    threading.Timer(0.1, go_on.set).start()  # when the request waits
+    begun.wait(60)
+    set_when_queued(client, go_on)
     with recordings[0].open("rb") as file:
         assert client.post("/v1/draw", files={"file": file}, data={"steps": 1}).status_code == 200
     assert not ended.is_set()
@@ -290,7 +305,7 @@ def test_a_film_gives_way_while_its_recording_is_read(client, sound, recordings,
 def test_a_deleted_film_leaves_nothing(client, sound, stop_at):
     reached, release = stop_at(1)
     location = begin(client, sound)
-    reached.wait(20)
+    reached.wait(60)
     folder = client.app.state.services.storage.results / location.rpartition("/")[2]
     assert sorted(os.listdir(folder)) == ["result.mp4.part", "sound-0"]
     assert client.delete(location).status_code == 204
@@ -306,7 +321,7 @@ def test_a_deleted_film_leaves_nothing(client, sound, stop_at):
 def test_an_expired_film_is_gone(client, sound, stop_at):
     reached, release = stop_at(0)
     location = begin(client, sound)
-    reached.wait(20)
+    reached.wait(60)
     threading.Timer(0.05, release.set).start()
     client.post(f"{location}/cancel")
     storage = client.app.state.services.storage
