@@ -36,7 +36,7 @@ def start(page, kind="Film", **fields):
 def test_a_storyboard_is_drawn_and_found_again_after_a_reload(open_studio):
     page = open_film(open_studio)
     card = start(page, "Storyboard", stills=2)
-    expect(card.get_by_role("img", name="A film of elephant.en.ogg")).to_be_visible()
+    expect(card.get_by_role("img", name="Frames of a film of elephant.en.ogg")).to_be_visible()
     expect(card).to_contain_text("elephant.en.storyboard.png")
     expect(card).to_contain_text("The server keeps it for 60 minutes")
     with page.expect_download() as download:
@@ -113,3 +113,33 @@ def test_without_a_recording_nothing_is_sent(open_studio):
     page.get_by_role("button", name="Film", exact=True).click()
     expect(page.get_by_role("alert").locator("visible=true")).to_contain_text("Record something first")
     assert json.loads(page.evaluate("localStorage.getItem('photism.films') ?? '[]'")) == []
+
+
+@pytest.mark.slow
+def test_a_proxy_that_breaks_events_is_not_asked_without_a_pause(open_studio):
+    page = open_film(open_studio, allowed_errors=("502",))
+    asked = []
+
+    def break_events(route):
+        if route.request.headers["accept"] != "text/event-stream":
+            return route.continue_()
+        asked.append(route.request.url)
+        return route.fulfill(status=502)
+
+    page.route("**/v1/film/*", break_events)
+    start(page, fps=25, steps=4)
+    expect(page.locator(".film-card video")).to_be_visible(timeout=60_000)
+    assert 1 <= len(asked) <= 6
+
+
+@pytest.mark.slow
+def test_a_film_that_could_not_be_fetched_reaches_the_history_later(open_studio):
+    page = open_film(open_studio, allowed_errors=("502",))
+    page.route("**/v1/film/*/result", lambda route: route.fulfill(status=502))
+    start(page, "Storyboard", stills=1)
+    expect(page.locator(".film-card")).to_contain_text("The server keeps it")
+    assert "isSaved" not in page.evaluate("localStorage.getItem('photism.films')")
+    page.unroute("**/v1/film/*/result")
+    page.reload()
+    expect(page.get_by_role("region", name="History").locator("li, article, button").first).to_be_visible()
+    assert '"isSaved":true' in page.evaluate("localStorage.getItem('photism.films')")

@@ -6,12 +6,10 @@ import { save } from "../page/download.js";
 import { h } from "../page/dom.js";
 import { formatNumber, t } from "../page/i18n.js";
 import { showError } from "../page/run.js";
+import { follow, isActive } from "./following.js";
 
-const ACTIVE = ["queued", "loading", "running"];
 /** Problems after which there is no such film any more. */
 const GONE = ["expired", "film-not-found"];
-/** Seconds from one attempt to reach the server to the next. */
-const RETRY_S = 3;
 const MINUTE_S = 60;
 /** Largest film that is kept in the history of the browser. */
 const MAX_SAVED_BYTES = 64 * 2 ** 20;
@@ -61,71 +59,70 @@ export const createFilmCard = (film, { state, keepMinutes, onRemove, onAgain, on
   };
   const change = async (/** @type {string} */ how) => {
     show(await (await api.send(`${path}/${how}`, "POST")).json());
-    if (how === "resume") follow();
+    if (how === "resume") begin();
   };
   const offer = (/** @type {(keyof typeof actions)[]} */ ...names) => {
     for (const [name, each] of Object.entries(actions)) each.hidden = !names.includes(/** @type {any} */ (name));
   };
 
   const show = (/** @type {any} */ found) => {
-    const isActive = ACTIVE.includes(found.state);
-    wasActive ||= isActive;
-    element.setAttribute("aria-busy", String(isActive));
-    bar.hidden = !isActive && found.state !== "cancelled";
+    const isBusy = isActive(found);
+    wasActive ||= isBusy;
+    element.setAttribute("aria-busy", String(isBusy));
+    bar.hidden = !isBusy && found.state !== "cancelled";
     if (found.frames_done) Object.assign(bar, { max: found.frames, value: found.frames_done });
     else bar.removeAttribute("value");
     status.textContent = statusText(found, keepMinutes);
-    if (isActive) offer("stop");
+    if (isBusy) offer("stop");
     else if (found.state === "done") offer("download", "remove");
     else offer("resume", "remove");
     if (found.state === "failed") showError(error, new api.Problem(found.problem), film.name);
     if (found.state === "done" && screen.hidden) showFilm();
   };
   const showFilm = () => {
-    const src = api.url(`${path}/result`);
-    const alt = t("film.alt", { name: film.name });
-    const media =
-      film.kind === "storyboard"
-        ? h("img", { src, alt })
-        : h("video", { src, controls: true, playsinline: true, preload: "metadata", "aria-label": alt });
     screen.classList.toggle("is-sheet", film.kind === "storyboard");
-    screen.replaceChildren(media);
+    screen.replaceChildren(mediaOf(film, api.url(`${path}/result`)));
     screen.hidden = false;
     onDone(() => readBlob(path, MAX_SAVED_BYTES).catch(() => null), wasActive);
   };
   const showProblem = (/** @type {unknown} */ problem) => {
-    if (!(problem instanceof api.Problem) || !GONE.includes(problem.type)) return showError(error, problem, film.name);
+    if (!isGone(problem)) return showError(error, problem, film.name);
     screen.hidden = bar.hidden = true;
     element.setAttribute("aria-busy", "false");
     status.textContent = t("film.expired", { minutes: keepMinutes });
     offer("again", "remove");
   };
 
-  /** Follow the film until it ends; where the connection is lost, go on when the server is there again. */
-  const follow = async () => {
-    while (!isRemoved) {
-      try {
-        const found = await api.get(path);
+  const begin = () =>
+    follow(path, {
+      isRemoved: () => isRemoved,
+      onFound: (found) => {
         showError(error, null);
         show(found);
-        if (!ACTIVE.includes(found.state)) return;
-        await api.stream(path, null, { onEvent: (name, data) => onEvent(found, name, data) }).catch(() => {});
-      } catch (problem) {
+      },
+      onProblem: (problem) => {
         showProblem(problem);
-        if (problem instanceof api.Problem && GONE.includes(problem.type)) return;
-        await new Promise((resolve) => setTimeout(resolve, RETRY_S * 1000));
-      }
-    }
-  };
-  const onEvent = (/** @type {any} */ found, /** @type {string} */ name, /** @type {any} */ data) => {
-    if (name === "progress") show({ ...found, state: "running", frames_done: data.done, remaining_s: data.remaining_s });
-    else if (name === "queued" || name === "loading") show({ ...found, state: name, position: data.position });
-  };
+        return isGone(problem);
+      },
+    });
 
   offer();
   if (state) show(state);
-  queueMicrotask(follow); // when the card is in the list
+  queueMicrotask(begin); // when the card is in the list
   return { element };
+};
+
+/**
+ * Say what a film or storyboard shows, in place of it.
+ * @param {{kind: string, name: string}} film
+ */
+export const alternative = ({ kind, name }) => t(kind === "storyboard" ? "film.alt.storyboard" : "film.alt", { name });
+
+/** @param {import("./film_list.js").FilmRecord} film @param {string} src */
+const mediaOf = (film, src) => {
+  const alt = alternative(film);
+  if (film.kind === "storyboard") return h("img", { src, alt });
+  return h("video", { src, controls: true, playsinline: true, preload: "metadata", "aria-label": alt });
 };
 
 /** @param {any} found @param {number} minutes */
@@ -159,5 +156,8 @@ const readBlob = async (path, maxBytes = Infinity) => {
 
 /** @param {unknown} problem */
 const ignoreGone = (problem) => {
-  if (!(problem instanceof api.Problem) || !GONE.includes(problem.type)) throw problem;
+  if (!isGone(problem)) throw problem;
 };
+
+/** @param {unknown} problem */
+const isGone = (problem) => problem instanceof api.Problem && GONE.includes(problem.type);

@@ -51,11 +51,11 @@ export const createFilmList = ({ keepMinutes, onDone, onAgain }) => {
           reveal(card.element);
           announce(t("film.done", { name: film.filename }));
         }
-        if (film.isSaved) return;
-        film.isSaved = true;
+        const blob = film.isSaved ? null : await getBlob();
+        if (!blob) return;
+        onDone(film, blob);
+        film.isSaved = true; // not before: a film that could not be fetched is saved when the page is opened again
         store();
-        const blob = await getBlob();
-        if (blob) onDone(film, blob);
       },
     });
     return card.element;

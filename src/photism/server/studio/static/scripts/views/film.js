@@ -5,6 +5,7 @@ import * as api from "../page/api.js";
 import { createControls, modelChoice } from "../controls/controls.js";
 import { h, newId } from "../page/dom.js";
 import { createFilePicker } from "../controls/file_picker.js";
+import { alternative } from "../film/film_card.js";
 import { createFilmList } from "../film/film_list.js";
 import { t } from "../page/i18n.js";
 import { createRun } from "../page/run.js";
@@ -149,7 +150,7 @@ const fieldsOf = (file, { others = [], ...settings }) => ({ ...settings, file: [
  * @param {Blob} blob
  */
 const addToHistory = (history, { filename, kind, name, settings, recording }, blob) => {
-  const result = { blob, kind: kind === "storyboard" ? "image" : "video", name: filename, alt: t("film.alt", { name }) };
+  const result = { blob, kind: kind === "storyboard" ? "image" : "video", name: filename, alt: alternative({ kind, name }) };
   const seed = Number(settings.seed ?? 0);
   history.add({ verb: "film", recording: recording ?? null, name, seed, settings, results: [result] });
 };
