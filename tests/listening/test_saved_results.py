@@ -35,3 +35,10 @@ def test_a_character_of_a_word_is_checked_too():
     word = {"text": "a", "start_s": 0, "end_s": 1, "characters": [{"text": "a", "start_s": 0}]}
     with pytest.raises(InputError, match=r"words\[0\]\.characters\[0\]\.end_s must be a number"):
         read_transcript({"words": [word]})
+
+
+def test_texts_have_no_line_breaks_that_would_end_a_subtitle_or_a_turn():
+    item = {"start_s": 0, "end_s": 1}
+    assert read_transcript({"words": [{**item, "text": "a \n\n2"}]}).text == "a 2"
+    assert read_transcript({"cues": [{**item, "text": "one\n\n two "}]}).cues[0].lines == ("one", "two")
+    assert read_turns({"turns": [{**item, "speaker": "Anna\nLee"}]}).turns[0].label == "Anna Lee"

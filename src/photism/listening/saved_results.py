@@ -84,7 +84,8 @@ def _character(values: Mapping[str, Any], place: str) -> Character:
 
 
 def _cue(values: Mapping[str, Any], place: str) -> Cue:
-    return Cue(*_times(values, place), tuple(_text(values, "text", place).split("\n")), has_markup=True)
+    lines = (" ".join(line.split()) for line in _string(values, "text", place).split("\n"))
+    return Cue(*_times(values, place), tuple(filter(None, lines)), has_markup=True)  # an empty line would end it
 
 
 def _segment(values: Mapping[str, Any], place: str, *, label: str = "label") -> Segment:
@@ -110,7 +111,12 @@ def _number(values: Mapping[str, Any], name: str, place: str, *, default: float 
 
 
 def _text(values: Mapping[str, Any], name: str, place: str) -> str:
+    """Return a text in one line, since a line break ends a subtitle or a turn in several formats."""
+    return " ".join(_string(values, name, place).split())
+
+
+def _string(values: Mapping[str, Any], name: str, place: str) -> str:
     value = values.get(name)
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{place}{name} must be a text that is not empty")
-    return value.strip()
+    return value
