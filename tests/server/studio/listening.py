@@ -9,8 +9,6 @@ import numpy as np
 from photism import load_waveform
 from photism.hub import bundled_model
 
-from .scripts import MODULE
-
 RATE = 16_000
 
 
@@ -64,15 +62,15 @@ def saved(page, panel, label):
     return download.value.suggested_filename, download.value.path().read_text(encoding="utf8")
 
 
-def wait_until_kept(page, text):
-    """Wait until a result in the browser's database contains a text, which outlives the page."""
-    script = f"""async (text) => {{
-        const {{ openStore }} = await import(new URL("./history/store.js", {MODULE}));
-        for (;;) {{
-            const results = (await openStore()).entries.flatMap((entry) => entry.results);
-            const texts = await Promise.all(results.map(({{ blob }}) => blob.text()));
-            if (texts.some((each) => each.includes(text))) return;
-            await new Promise(requestAnimationFrame);
-        }}
-    }}"""
-    page.evaluate(script, text)
+def trim_start(page):
+    """Leave the first second of the recording out."""
+    start = page.locator("#recording").get_by_role("slider", name="Start of the part that is used")
+    start.press("Shift+ArrowRight")
+
+
+def reopen(page, tab):
+    """Load the page again, and open the newest entry of a tab that the history has kept."""
+    page.reload()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.get_by_role("option", name=re.compile(f"^{tab}")).first.click()
+    page.locator("#history").get_by_role("button", name="Open again").click()

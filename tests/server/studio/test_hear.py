@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.server.studio.listening import RATE, choose, choose_example, noise, open_tab, saved, spoken
+from tests.server.studio.listening import RATE, choose, choose_example, noise, open_tab, saved, spoken, trim_start
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -103,6 +103,22 @@ def test_windows_are_a_timeline_that_follows_the_playback(studio):
     expect(timeline).to_be_visible()
     choose_example(studio, "tomato")
     expect(timeline).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_windows_of_a_part_have_the_times_of_the_whole_recording(studio):
+    panel = open_tab(studio, "Hear")
+    choose(studio, "words.wav", spoken("banana", "elephant", "tomato"))
+    trim_start(studio)
+    panel.locator("[data-field=window] input").fill("1")
+    hear(panel)
+    expect(panel.locator(".segment").first).to_contain_text(re.compile(r"^0:01\.\d – .*An elephant"))
+    timeline = studio.locator("#recording").get_by_role("slider", name="Timeline")
+    expect(timeline).to_have_attribute("aria-valuetext", re.compile(r", 0:01\.\d to "))
+    timeline.press("Home")
+    expect(panel.locator(".labels-now h3")).to_have_text(re.compile(r"^0:01\.\d – "))
+    _, text = saved(studio, panel, "Audacity labels")
+    assert text.startswith("1.")
 
 
 @pytest.mark.slow

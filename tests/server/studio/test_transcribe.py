@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.server.studio.listening import choose, choose_example, open_tab, saved, spoken, wait_until_kept
+from tests.server.studio.listening import choose, choose_example, open_tab, reopen, saved, spoken, trim_start
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -135,14 +135,83 @@ def test_corrected_words_keep_their_times_and_survive_a_reload(shown):
     assert found["text"] == "goo good morning Anna"
     times = [(each["start_s"], each["end_s"]) for each in found["words"]]
     assert times == [(0.1, 0.3), (0.4, 0.545), (0.545, 0.8), (0.9, 1.1)]
-    wait_until_kept(page, "good")
-    page.reload()
-    page.wait_for_selector("html[data-ready]", state="attached")
-    page.get_by_role("option", name=re.compile("^Transcribe")).click()
-    page.locator("#history").get_by_role("button", name="Open again").click()
+    reopen(page, "Transcribe")
     expect(panel.locator(".word")).to_have_text(["goo", "good", "morning", "Anna"])
     panel.get_by_role("button", name="Undo all corrections").click()
     assert texts(panel) == ["goo", "dmorning", "Anna"]
+
+
+@pytest.mark.slow
+def test_a_correction_is_kept_when_another_transcript_takes_its_place(shown):
+    page, panel = shown
+    word(panel, "goo").dblclick()
+    page.keyboard.type("good")
+    page.evaluate(  # while the word is being corrected
+        "[...document.querySelectorAll('[role=tabpanel]:not([hidden]) .run .primary')].forEach(each => each.click())"
+    )
+    expect(page.locator("#history").get_by_role("option")).to_have_count(2)
+    assert texts(panel) == ["goo", "dmorning", "Anna"]
+    page.locator("#history").get_by_role("option").last.click()
+    page.locator("#history").get_by_role("button", name="Open again").click()
+    expect(panel.locator(".word").first).to_have_text("good")
+
+
+@pytest.mark.slow
+def test_times_of_a_part_are_those_of_the_whole_recording(studio):
+    answer(studio, WORDS)
+    choose(studio, "words.wav", spoken("elephant", "banana"))
+    trim_start(studio)
+    panel = open_tab(studio, "Transcribe")
+    transcribe(panel)
+    word(panel, "Anna").click()
+    position = studio.locator("#recording").get_by_role("slider", name="Position in the recording")
+    expect(position).to_have_attribute("aria-valuenow", re.compile(r"^1\.9"))
+    expect(word(panel, "Anna")).to_have_class(re.compile(r"\blit\b"))
+    timeline = studio.locator("#recording").get_by_role("slider", name="Timeline")
+    expect(timeline).to_have_attribute("aria-valuetext", "goo, 0:01.1 to 0:01.3")
+    expect(panel.locator(".paragraph-time")).to_have_text("0:01.1")
+    _, text = saved(studio, panel, "Subtitles (SRT)")
+    assert text.splitlines()[1] == "00:00:01,100 --> 00:00:02,100"
+    _, text = saved(studio, panel, "JSON")
+    found = json.loads(text)
+    assert [each["start_s"] for each in found["words"]] == [1.1, 1.4, 1.9]
+    assert found["duration_s"] == 2.14
+
+
+@pytest.mark.slow
+def test_words_belong_to_the_recording_that_they_were_made_of(studio):
+    routes = []
+    studio.route("**/v1/transcribe", lambda route: routes.append(route))
+    choose_example(studio, "elephant")
+    panel = open_tab(studio, "Transcribe")
+    transcribe(panel)
+    expect(panel.get_by_role("button", name="Stop")).to_be_visible()
+    choose_example(studio, "banana")
+    open_tab(studio, "Draw")
+    result = {"file": "elephant.en.ogg", "text": "goo dmorning Anna", "duration_s": 1.14, "words": WORDS}
+    routes[0].fulfill(body=f"event: result\ndata: {json.dumps(result)}\n\n", content_type="text/event-stream")
+    expect(studio.get_by_role("option", name=re.compile("^Transcribe"))).to_be_visible()
+    timeline = studio.locator("#recording").get_by_role("slider", name="Timeline")
+    expect(timeline).to_have_count(0)
+    open_tab(studio, "Transcribe")
+    expect(panel).to_contain_text("elephant.en.ogg · 3 words")
+    expect(timeline).to_have_count(0)
+    name, _ = saved(studio, panel, "Text")
+    assert name == "elephant.en.txt"
+
+
+@pytest.mark.slow
+def test_words_stay_when_the_server_has_too_much_to_do(studio):
+    choose_example(studio, "elephant")
+    panel = open_tab(studio, "Transcribe")
+    problem = {"type": "/problems/busy", "title": "Busy", "status": 503, "detail": "too many requests wait"}
+    events = [("words", {"words": WORDS}), ("error", problem)]
+    body = "".join(f"event: {name}\ndata: {json.dumps(data)}\n\n" for name, data in events)
+    studio.route("**/v1/transcribe", lambda route: route.fulfill(body=body, content_type="text/event-stream"))
+    transcribe(panel)
+    expect(panel.get_by_role("alert")).to_contain_text("The server has too much to do")
+    panel.get_by_role("button", name="Use the words so far").click()
+    expect(panel.locator(".word")).to_have_text(["goo", "dmorning", "Anna"])
 
 
 @pytest.mark.slow

@@ -119,6 +119,7 @@ const run = (database, mode, act) =>
   new Promise((resolve, reject) => {
     const transaction = database.transaction(STORE, mode);
     const request = act(transaction.objectStore(STORE));
+    if (mode === "readwrite") transaction.commit(); // at once: a page that is being left gets no answer to the request
     transaction.addEventListener("complete", () => resolve(request.result));
     transaction.addEventListener("error", () => reject(transaction.error));
     transaction.addEventListener("abort", () => reject(transaction.error));

@@ -64,7 +64,7 @@ export const headlineOf = (result) => {
 export const createLabelResult = () => {
   const now = h("div", { class: "labels-now stack" });
   const body = h("div", { class: "stack" }, h("p", { class: "muted", "data-t": "listening.empty" }));
-  /** @type {{result: Result, isShare: boolean} | null} */
+  /** @type {{result: Result, source: import("./listening.js").Source, isShare: boolean} | null} */
   let shown = null;
   /** @type {Window | null} */
   let current = null;
@@ -77,7 +77,7 @@ export const createLabelResult = () => {
      * @param {{source: import("./listening.js").Source, isShare: boolean}} options isShare: scores are shares of 1
      */
     show: (result, { source, isShare }) => {
-      shown = { result, isShare };
+      shown = { result, source, isShare };
       current = null;
       now.replaceChildren(h("p", { class: "muted" }, t("listening.play")));
       body.replaceChildren(
@@ -95,7 +95,7 @@ export const createLabelResult = () => {
       if (window === current || !shown || shown.result.segments === null) return;
       current = window;
       if (window === null) return;
-      const title = h("h3", {}, t("listening.now", { start: formatTime(window.start_s), end: formatTime(window.end_s) }));
+      const title = h("h3", {}, t("listening.now", timesOf(window, shown.source)));
       now.replaceChildren(title, window.known === false ? unknown(window.scores[0]?.label) : rankedList(window.scores, shown));
     },
   };
@@ -113,11 +113,17 @@ const details = (result, source, isShare) => {
 /** @param {string | null | undefined} closest */
 const unknown = (closest) => (closest ? h("p", { class: "muted" }, t("listening.closest", { label: closest })) : h("p", {}));
 
+/**
+ * Return the times of a part of a result in the whole recording, in words.
+ * @param {{start_s: number, end_s: number}} part @param {import("./listening.js").Source} source
+ */
+const timesOf = ({ start_s, end_s }, { offsetS }) => ({ start: formatTime(start_s + offsetS), end: formatTime(end_s + offsetS) });
+
 /** @param {Segment[]} segments @param {import("./listening.js").Source} source */
 const segmentList = (segments, source) => {
   const items = segments.slice(0, MAX_LISTED).map((segment) => {
     const play = () => playPart(source, { startS: segment.start_s, endS: segment.end_s });
-    const text = `${formatTime(segment.start_s)} – ${formatTime(segment.end_s)}`;
+    const text = t("listening.now", timesOf(segment, source));
     const time = isInPage(source) ? h("button", { class: "button quiet", type: "button", onclick: play }, text) : h("span", {}, text);
     return h("li", { class: "segment" }, time, h("bdi", {}, segment.label));
   });

@@ -6,7 +6,7 @@ import { createControls, modelChoice } from "../controls/controls.js";
 import { announce, h } from "../page/dom.js";
 import { createExport } from "./export_menu.js";
 import { createLabelResult, closestLabel, headlineOf, readResult } from "./label_result.js";
-import { arrange, createFollower, historyResults, openFromHistory, stateOf, takeSource } from "./listening.js";
+import { arrange, createFollower, historyResults, inWholeRecording, openFromHistory, stateOf, takeSource } from "./listening.js";
 import { createRun, reveal } from "../page/run.js";
 import { linkButton } from "../page/share_link.js";
 
@@ -52,8 +52,8 @@ export const createLabelView = async ({ id, path, kind, button, common, custom, 
   const run = createRun({ label: button, work, recordingName: () => source?.name });
   const menu = createExport({
     formats: () => (answer.segments ? ["csv", "audacity", "json"] : ["csv", "json"]),
-    result: () => asSegments(answer, source?.durationS ?? 0),
-    json: () => answer,
+    result: () => inWholeRecording(asSegments(answer, source?.durationS ?? 0), source),
+    json: () => inWholeRecording(answer, source),
     recordingName: () => source?.name ?? "",
     fail: run.fail,
   });

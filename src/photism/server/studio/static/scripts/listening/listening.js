@@ -5,6 +5,13 @@ import { h } from "../page/dom.js";
 import { t } from "../page/i18n.js";
 import { recording } from "../recording/recording.js";
 
+/** Milliseconds after a change of a result in which the history is not written again. */
+const PAUSE_MS = 500;
+/** Seconds by which a time may be too early after sums and differences, so that it would be in the word before. */
+const ROUNDING_S = 0.0005;
+/** Names of the times in a result, in seconds. */
+const TIMES = new Set(["start_s", "end_s", "duration_s"]);
+
 /**
  * @typedef {{file: File, current: any, name: string, offsetS: number, durationS: number}} Source
  *   recording of a result: the file that was sent, the recording of the page it is a part of, its name, and the time of
@@ -38,8 +45,9 @@ export const openFromHistory = ({ id, history, controls, model, run, show }) => 
   history.register(id, {
     open: async (/** @type {any} */ entry) => {
       open(entry.settings);
+      const source = sourceOfEntry(entry); // before another recording can be chosen
       const value = await valueOfEntry(entry);
-      if (value) show(value, sourceOfEntry(entry), entry);
+      if (value) show(value, source, entry);
     },
     again: (/** @type {any} */ entry) => {
       open(entry.settings);
@@ -54,8 +62,8 @@ export const openFromHistory = ({ id, history, controls, model, run, show }) => 
  * @returns {Promise<Source>}
  */
 export const takeSource = async () => {
+  const { current, offsetS } = recording; // before another one can be chosen
   const file = await recording.require();
-  const { current, offsetS } = recording;
   return { file, current, name: current?.name ?? file.name, offsetS, durationS: current?.durationS ?? 0 };
 };
 
@@ -64,6 +72,55 @@ export const takeSource = async () => {
  * @param {Source | null} source
  */
 export const isInPage = (source) => source !== null && source.current !== null && recording.current === source.current;
+
+/**
+ * Return a result with the times of the whole recording, where only a part of it was sent.
+ * @param {any} value
+ * @param {Source | null} source
+ * @returns {any}
+ */
+export const inWholeRecording = (value, source) => {
+  const offsetS = source?.offsetS ?? 0;
+  const shift = (/** @type {any} */ each, /** @type {string} */ name = "") => {
+    if (Array.isArray(each)) return each.map((item) => shift(item));
+    if (each !== null && typeof each === "object") return Object.fromEntries(Object.entries(each).map(([key, item]) => [key, shift(item, key)]));
+    return TIMES.has(name) && each !== null ? Math.round((each + offsetS) * 1e6) / 1e6 : each;
+  };
+  return offsetS ? shift(value) : value;
+};
+
+/**
+ * Write the results of an entry of the history again after the visitor has changed them: after a pause, and at once
+ * when the page is left.
+ * @param {{history: any, commit?: () => void}} options commit: ends a change that is going on
+ */
+export const createKeeping = ({ history, commit = () => {} }) => {
+  /** @type {(() => void) | null} */
+  let pending = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const write = () => {
+    clearTimeout(timer);
+    const own = pending;
+    pending = null;
+    own?.();
+  };
+  const flush = () => {
+    commit();
+    write();
+  };
+  addEventListener("pagehide", flush);
+  return {
+    /** Write results soon. They are read then, and `flush` before another result takes their place. */
+    later: (/** @type {any} */ entry, /** @type {() => any[]} */ results) => {
+      pending = entry && (() => history.update(entry, { results: results() }));
+      clearTimeout(timer);
+      timer = setTimeout(write, PAUSE_MS);
+    },
+    /** Write now what has not been written yet. */
+    flush,
+  };
+};
 
 /**
  * Play a part of a result's recording, if the page has it.
@@ -91,8 +148,9 @@ export const createFollower = ({ source, showTime }) => {
   const follow = () => {
     const own = source();
     if (!own || !isActive || !isInPage(own)) return;
-    timeline?.showTime(recording.currentTime);
-    showTime(recording.currentTime - own.offsetS);
+    const seconds = recording.currentTime + ROUNDING_S;
+    timeline?.showTime(seconds);
+    showTime(seconds - own.offsetS);
   };
   recording.addEventListener("time", follow);
   recording.addEventListener("change", place);

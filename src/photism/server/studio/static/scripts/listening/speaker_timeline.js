@@ -6,15 +6,13 @@ import { createControls, modelChoice } from "../controls/controls.js";
 import { announce, h } from "../page/dom.js";
 import { createExport } from "./export_menu.js";
 import { formatNumber, formatTime, t } from "../page/i18n.js";
-import { arrange, createFollower, historyResults, openFromHistory, stateOf, takeSource, warningTexts } from "./listening.js";
+import { arrange, createFollower, createKeeping, historyResults, inWholeRecording, openFromHistory, stateOf, takeSource, warningTexts } from "./listening.js";
 import { createRun, reveal } from "../page/run.js";
 import { linkButton } from "../page/share_link.js";
 import { createTimeline } from "../recording/timeline.js";
 
 const PATH = "/v1/speakers/timeline";
 const FORMATS = ["rttm", "csv", "json", "srt", "textgrid"];
-/** Milliseconds after a name is typed in which the history is not written again. */
-const PAUSE_MS = 500;
 
 /** @typedef {{start_s: number, end_s: number, speaker: string, score: number}} Turn */
 
@@ -25,29 +23,26 @@ const PAUSE_MS = 500;
 export const createSpeakerTimeline = async ({ history }) => {
   const model = await modelChoice("diarizer");
   const controls = await createControls({ path: PATH, common: ["overlap"], hidden: ["file", "model"] });
-  const shown = createTurns({ onrename: () => keep() });
+  const shown = createTurns({ onrename: () => keeping.later(entry, results) });
+  const keeping = createKeeping({ history });
   const follower = createFollower({ source: () => shown.source, showTime: () => {} });
   const settings = () => ({ ...controls.values(), model: /** @type {any} */ (model).value });
   /** @type {any} */
   let entry = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
 
   const show = (/** @type {any} */ answer, /** @type {any} */ source, names = {}) => {
+    keeping.flush();
     follower.setTimeline(shown.show(answer, source, names));
     menu.show();
     menu.element.hidden = !answer.turns.length;
   };
   const results = () => historyResults(shown.source?.name ?? "", shown.text, { ...shown.answer, names: shown.names });
-  const keep = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => entry && history.update(entry, { results: results() }), PAUSE_MS);
-  };
   const work = async (/** @type {any} */ { signal, progress }) => {
     const source = await takeSource();
     const given = settings();
     const onEvent = (/** @type {string} */ name, /** @type {any} */ data) => progress(stateOf(name, data) ?? {});
-    show(await api.stream(PATH, { ...given, file: source.file }, { signal, onEvent }), source);
+    const answer = await api.stream(PATH, { ...given, file: source.file }, { signal, onEvent });
+    show(answer, source);
     announce(shown.headline);
     reveal(shown.element);
     entry = history.add({ verb: "speakers", recording: source.file, name: source.name, settings: given, results: results(), caption: shown.headline });
@@ -55,8 +50,7 @@ export const createSpeakerTimeline = async ({ history }) => {
   const run = createRun({ label: "listening.speakers.button", work, recordingName: () => shown.source?.name });
   const menu = createExport({
     formats: () => FORMATS,
-    result: () => shown.named(),
-    json: () => shown.named(),
+    result: () => inWholeRecording(shown.named(), shown.source),
     recordingName: () => shown.source?.name ?? "",
     fail: run.fail,
   });
@@ -67,8 +61,8 @@ export const createSpeakerTimeline = async ({ history }) => {
     model,
     run,
     show: ({ names, ...answer }, source, own) => {
-      entry = own;
       show(answer, source, names);
+      entry = own;
     },
   });
   const element = arrange({
@@ -76,7 +70,11 @@ export const createSpeakerTimeline = async ({ history }) => {
     result: [shown.element, menu.element],
     settings: [model, controls.element, linkButton("speakers", settings)],
   });
-  return { element, open, activate: follower.activate, deactivate: follower.deactivate };
+  const deactivate = () => {
+    keeping.flush();
+    follower.deactivate();
+  };
+  return { element, open, activate: follower.activate, deactivate };
 };
 
 /**

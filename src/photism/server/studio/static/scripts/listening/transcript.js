@@ -5,15 +5,13 @@ import { Problem } from "../page/api.js";
 import { h } from "../page/dom.js";
 import { createExport } from "./export_menu.js";
 import { formatNumber, t } from "../page/i18n.js";
-import { createFollower, historyResults, isInPage, warningTexts } from "./listening.js";
+import { createFollower, createKeeping, historyResults, inWholeRecording, isInPage, warningTexts } from "./listening.js";
 import { recording } from "../recording/recording.js";
 import { createTimeline } from "../recording/timeline.js";
 import { createTranscriptEditor } from "./transcript_editor.js";
 import { separatorOf, timelineItems, transcriptJson } from "./transcript_formats.js";
 
 const FORMATS = ["srt", "vtt", "txt", "json", "tsv", "csv", "ctm", "textgrid"];
-/** Milliseconds after a correction in which the history is not written again. */
-const PAUSE_MS = 500;
 /** Words of a given text that are named if they were not found. */
 const MAX_NAMED = 12;
 
@@ -34,8 +32,7 @@ export const createTranscript = ({ history }) => {
   let entry = null;
   /** @type {ReturnType<typeof createTimeline> | null} */
   let timeline = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let timer;
+  const keeping = createKeeping({ history, commit: editor.commit });
   const follower = createFollower({ source: () => source, showTime: editor.showTime });
 
   const json = (/** @type {"all" | "some" | "none"} */ characters) =>
@@ -47,8 +44,8 @@ export const createTranscript = ({ history }) => {
   };
   const menu = createExport({
     formats: () => FORMATS,
-    result: () => json("some"),
-    json: (perWord) => json(perWord ? "all" : "none"),
+    result: () => inWholeRecording(json("some"), source),
+    json: (perWord) => inWholeRecording(json(perWord ? "all" : "none"), source),
     recordingName: () => source?.name ?? "",
     fail: (problem) => made.onproblem(problem),
     commit: editor.commit,
@@ -68,8 +65,7 @@ export const createTranscript = ({ history }) => {
   });
   editor.element.addEventListener("change", () => {
     timeline?.update(rows());
-    clearTimeout(timer);
-    timer = setTimeout(() => entry && history.update(entry, { results: results() }), PAUSE_MS);
+    keeping.later(entry, results);
   });
 
   const made = {
@@ -85,6 +81,7 @@ export const createTranscript = ({ history }) => {
      * @param {any} [own] its entry in the history
      */
     show: (next, from, own = null) => {
+      keeping.flush();
       const { words, recognised: original = words, ...rest } = next;
       [answer, source, entry] = [{ ...rest, words: original }, from, own];
       editor.show(words, { original, separator: separatorOf(answer), offsetS: from.offsetS });
@@ -100,7 +97,10 @@ export const createTranscript = ({ history }) => {
       entry = history.add({ verb: "transcribe", recording: source?.file, name: source?.name, settings, results: results(), caption });
     },
     activate: follower.activate,
-    deactivate: follower.deactivate,
+    deactivate: () => {
+      keeping.flush();
+      follower.deactivate();
+    },
   };
   return made;
 };

@@ -78,6 +78,7 @@ export const stream = async (path, fields, { signal, onEvent = () => {} } = {}) 
   try {
     for await (const { name, data } of readEvents(response)) {
       const value = JSON.parse(data);
+      signal?.throwIfAborted(); // events that had arrived before Stop
       if (name === "error") throw new Problem(value);
       onEvent(name, value);
       if (name === "result") return value;

@@ -67,9 +67,9 @@ class Recording extends EventTarget {
   async file() {
     const { current } = this;
     if (current === null) throw new api.Problem({ type: "no-recording" });
+    const { buffer, wav, startS, endS, isTrimmed } = current; // before they can be changed
     const maxBytes = await maxUploadBytes();
-    if (!current.isTrimmed && current.file.size <= maxBytes) return current.file;
-    const { buffer, wav, startS, endS } = current;
+    if (!isTrimmed && current.file.size <= maxBytes) return current.file;
     const bytes = buffer
       ? wavBytes((endS - startS) * buffer.sampleRate, buffer.numberOfChannels)
       : wavBytes((endS - startS) * SERVER_RATE, 1);
