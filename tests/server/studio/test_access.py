@@ -94,6 +94,7 @@ def press_until(page, key, role, name):
     raise AssertionError(f"{key} does not reach the {role} {name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_arrow_keys_choose_a_tab_in_reading_direction(open_studio, language):
     page = open_studio(language=language)
@@ -134,6 +135,7 @@ def test_the_result_comes_into_view_on_a_phone(open_studio):
     expect(draw_example(page)).to_be_in_viewport(ratio=0.5)
 
 
+@pytest.mark.slow
 def test_without_motion_nothing_moves(open_studio):
     page = open_studio(reduced_motion="reduce")
     moving = page.evaluate(
@@ -147,6 +149,7 @@ def test_without_motion_nothing_moves(open_studio):
     assert (moving, longest < 0.001) == (0, True)
 
 
+@pytest.mark.slow
 def test_targets_are_large_enough_to_touch(open_studio):
     page = open_studio(width=390, has_touch=True, is_mobile=True)
     small = page.evaluate(
@@ -158,6 +161,7 @@ def test_targets_are_large_enough_to_touch(open_studio):
     assert small == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_can_be_changed_and_is_remembered(open_studio, scheme):
     page = open_studio(color_scheme=scheme)

@@ -43,6 +43,7 @@ def test_a_thing_is_found_and_its_names_and_a_recording_are_offered(studio, sear
     expect(studio.locator(".catalogue-list")).to_be_hidden()  # the result takes its place
 
 
+@pytest.mark.slow
 def test_the_list_is_used_by_keyboard_alone(studio, search):
     search.fill("cow")
     first, second = shown(studio)[:2]

@@ -137,6 +137,7 @@ def test_stop_and_mistakes_keep_the_last_picture(open_studio):
     expect(picture).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_painted_mask_changes_its_part_of_a_picture_only(open_studio):
     page = open_studio("#draw?steps=2")
     record_forms(page)

@@ -80,6 +80,7 @@ def test_the_recording_is_drawn_at_its_own_pace(studio):
     expect(studio.get_by_role("alert")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_without_a_recording_the_page_says_what_to_do(studio):
     studio.get_by_role("tab", name="Live").click()
     studio.get_by_label("The recording above, at its own pace").check()

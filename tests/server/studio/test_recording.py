@@ -419,6 +419,7 @@ def limited(page, **limits):
     page.wait_for_selector("html[data-ready]", state="attached")
 
 
+@pytest.mark.slow
 def test_a_recording_that_is_too_long_can_be_cut_to_the_limit(studio):
     limited(studio, max_seconds=1)
     choose_file(studio, "tones.wav", wav(tones()), "audio/wav")

@@ -73,6 +73,7 @@ def test_mistakes_are_said_in_words(open_studio, search_url):
     expect(alert).to_contain_text("has a value that cannot be used")
 
 
+@pytest.mark.slow
 def test_without_a_collection_there_is_no_tab(studio):
     expect(studio.get_by_role("tab", name="Draw")).to_be_visible()
     expect(studio.get_by_role("tab", name="Search")).to_have_count(0)

@@ -29,6 +29,7 @@ def test_a_link_holds_settings_but_no_files_and_is_read_back(studio):
     expect(studio.locator(".page-notice")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_what_a_link_has_that_cannot_be_used_is_named(open_studio):
     page = open_studio("#draw?steps=0&seed=3&image=x.png&colour=red&model=other&guidance_scale=&images=1.5&strict=yes")
     notice = page.get_by_role("status").filter(has_text="cannot be used here")
