@@ -87,6 +87,7 @@ def test_the_thumbnails_are_one_image_below_the_root_path(
     assert answer.headers["content-type"] == "image/webp"
     assert "max-age" in answer.headers["cache-control"]
     assert answer.content == (tmp_path / THUMBNAILS).read_bytes()
+    assert client.get(layout["url"], headers={"Accept": "image/png"}).status_code == 406
 
 
 def test_an_unknown_model(client: TestClient) -> None:

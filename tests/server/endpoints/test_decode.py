@@ -164,3 +164,9 @@ def test_there_is_an_end_of_places():
             pass
         assert raised.value.status == 503
     assert decodings.count == 0
+
+
+def test_an_answer_of_another_media_type_is_refused(client):
+    accept = {"Accept": "application/json"}
+    answer = client.post("/v1/decode", files={"file": ("a.wav", two_tones("wav", "pcm_s16le"))}, headers=accept)
+    assert (answer.status_code, answer.json()["type"]) == (406, "/problems/not-acceptable")

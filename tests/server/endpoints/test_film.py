@@ -202,6 +202,11 @@ def test_what_is_drawn_of_a_film_is_checked(client, sound, fields, detail):
     assert answer.json()["field"] == next(reversed(fields))
 
 
+def test_the_start_of_a_film_is_answered_as_json_alone(client, sound):
+    answer = client.post("/v1/film", files={"file": sound.read_bytes()}, headers={"Accept": "image/png"})
+    assert (answer.status_code, answer.json()["type"]) == (406, "/problems/not-acceptable")
+
+
 def test_a_film_that_is_done_keeps_its_result_alone(client, done):
     folder = client.app.state.services.storage.results / done[1]["id"]
     assert os.listdir(folder) == ["result.mp4"]

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from photism.errors import InputError
+from photism.server.answers.accept import choose
 from photism.server.media_types import JSON, WEBP
 from photism.server.problems import Problem
 from photism.server.services import services_of
@@ -102,6 +103,7 @@ async def list_captions(request: Request, model: Model = None, language: Languag
 )
 async def get_thumbnails(request: Request, model: Model = None) -> Response:
     """Return one sheet with an image of each caption; /v1/captions has its layout."""
+    choose(request, (WEBP,))
     entry = _find(request, model)
     catalogue = await run_in_threadpool(_read, entry)
     if catalogue.thumbnails is None:

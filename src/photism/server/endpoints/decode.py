@@ -16,6 +16,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.sources import SoundFile
 from photism.audio.streaming import stream_samples
+from photism.server.answers.accept import choose
 from photism.server.fields.body import RequestBody
 from photism.server.fields.field_set import FileField
 from photism.server.problems import Problem
@@ -47,6 +48,7 @@ ROUTER = APIRouter(tags=["audio"])
 )
 async def decode(request: Request) -> Response:
     """Return the sound of an audio or video file as WAV: 16 bits, one channel, 16 kHz, as the models read it."""
+    choose(request, (WAV,))
     async with AsyncExitStack() as stack:
         stack.enter_context(services_of(request).decodings.place(request.state.client))
         given = await stack.enter_async_context(BODY.read(request))

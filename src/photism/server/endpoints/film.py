@@ -99,6 +99,7 @@ async def start_film(request: Request) -> Response:
     is done, failed or was cancelled; only the client that began it can see it. `preview` draws its five liveliest
     seconds, `storyboard` a sheet of its frames.
     """
+    choose(request, (JSON,))
     services = services_of(request)
     with services.films.place(request.state.client):
         async with BODY.read(request, partial(_check, limits=services.limits)) as given:
