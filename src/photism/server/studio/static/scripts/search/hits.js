@@ -35,6 +35,8 @@ export const createHits = (actions) => {
       list.replaceChildren(...hits.map((hit) => item(hit, actions)));
       empty.hidden = true;
     },
+    /** Dim what is shown while the next search runs. */
+    setBusy: (/** @type {boolean} */ isBusy) => list.setAttribute("aria-busy", String(isBusy)),
   };
 };
 

@@ -30,6 +30,7 @@ export const view = {
     const work = async (/** @type {{signal: AbortSignal}} */ { signal }) => {
       const wanted = await query.values();
       const given = controls.values();
+      hits.setBusy(true);
       const answer = await (await api.post(PATH, { ...given, ...wanted }, { signal })).json();
       if (signal.aborted) return;
       hits.show(answer, { isFiltered: given.where !== undefined });
@@ -37,6 +38,7 @@ export const view = {
       announce(hits.summary);
     };
     const run = createRun({ label: "search.button", work, recordingName: () => recording.current?.name });
+    run.element.addEventListener("done", () => hits.setBusy(false));
     query.form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();
       query.setExample(null);
