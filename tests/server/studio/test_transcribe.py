@@ -135,8 +135,14 @@ def test_corrected_words_keep_their_times_and_survive_a_reload(shown):
     assert found["text"] == "goo good morning Anna"
     times = [(each["start_s"], each["end_s"]) for each in found["words"]]
     assert times == [(0.1, 0.3), (0.4, 0.545), (0.545, 0.8), (0.9, 1.1)]
+    expect(page.get_by_role("option", name="Transcribe: goo good morning Anna")).to_be_visible()
     reopen(page, "Transcribe")
     expect(panel.locator(".word")).to_have_text(["goo", "good", "morning", "Anna"])
+    expect(panel.locator(".word").first).to_be_in_viewport()
+    details = page.locator(".history-details")
+    expect(details.locator("h3")).to_have_text("goo good morning Anna")
+    expect(details.locator(".history-text")).to_have_text("goo good morning Anna")  # and no JSON
+    expect(details).not_to_contain_text("undefined")
     panel.get_by_role("button", name="Undo all corrections").click()
     assert texts(panel) == ["goo", "dmorning", "Anna"]
 

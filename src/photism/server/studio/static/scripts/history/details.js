@@ -11,7 +11,7 @@ import { fieldLabel } from "../page/problems.js";
 /** Actions in the order of their buttons; the first is the one that is most wanted. */
 const ACTIONS = ["open", "again", "vary", "morph", "download", "link", "remove"];
 /** Most characters of a text that are shown. */
-const MAX_TEXT = 600;
+const MAX_TEXT = 5000;
 
 /**
  * Return what an entry is of: what was recognised, or else its text or the name of its recording.
@@ -58,7 +58,7 @@ export const createDetails = ({ act }) => {
     };
     const buttons = ACTIONS.map((action) => actionButton(action, entry, { canMorph, act }));
     element.replaceChildren(
-      h("div", { class: "history-results" }, ...entry.results.map((result) => resultElement(result, urlOf))),
+      h("div", { class: "history-results" }, ...inSight(entry.results).map((result) => resultElement(result, urlOf))),
       h("div", { class: "stack" }, ...aboutEntry(entry, urlOf), h("div", { class: "row" }, ...buttons)),
     );
   };
@@ -81,6 +81,15 @@ const actionButton = (action, entry, { canMorph, act }) => {
 };
 
 /**
+ * Return the results that are shown: of several texts, which are forms of the same one, only the first, to read.
+ * @param {import("./store.js").Result[]} results
+ */
+const inSight = (results) => {
+  const text = results.find(({ kind }) => kind === "text");
+  return results.filter((result) => result.kind !== "text" || result === text);
+};
+
+/**
  * @param {import("./store.js").Result} result
  * @param {(blob: Blob) => string} urlOf
  */
@@ -89,7 +98,7 @@ const resultElement = ({ kind, blob, alt }, urlOf) => {
   const player = { src: urlOf(blob), controls: true, "aria-label": alt };
   if (kind === "video") return h("video", { class: "history-image", ...player });
   if (kind === "audio") return h("audio", player);
-  const text = h("p", { class: "history-text", dir: "auto" }, alt);
+  const text = h("p", { class: "history-text", dir: "auto", tabindex: "0" }, alt);
   blob.text().then((content) => {
     text.textContent = content.length > MAX_TEXT ? `${content.slice(0, MAX_TEXT)} …` : content;
   });
@@ -103,7 +112,7 @@ const aboutEntry = (entry, urlOf) => {
   const facts = [t(`page.tab.${entry.verb}`), ...seed, time.format(entry.createdAt)].join(" · ");
   const label = t("history.recording", { name: entry.name });
   const sound = entry.recording && h("audio", { src: urlOf(entry.recording), controls: true, "aria-label": label });
-  const settings = Object.entries(entry.settings).filter(([name]) => name !== "seed");
+  const settings = Object.entries(entry.settings).filter(([name, value]) => name !== "seed" && value !== undefined && value !== null);
   const rows = settings.flatMap(([name, value]) => {
     return [h("dt", {}, fieldLabel(name)), h("dd", {}, h("bdi", {}, textOf(value)))];
   });

@@ -6,6 +6,7 @@ import { resultName, save } from "../page/download.js";
 import { createPanel } from "./panel.js";
 import { openStore } from "./store.js";
 import { t } from "../page/i18n.js";
+import { reveal } from "../page/run.js";
 import { showNotice } from "../page/notice.js";
 import { recording } from "../recording/recording.js";
 import { copyLink } from "../page/share_link.js";
@@ -22,7 +23,7 @@ let store = null;
 const opened = openStore().then((found) => (store = found));
 /** @type {Map<string, Handlers>} */
 const handlers = new Map();
-let openView = async (/** @type {string} */ _verb) => {};
+let openView = async (/** @type {string} */ _verb) => /** @type {any} */ (null);
 
 const panel = createPanel({ act: (action, entry, other) => ACTIONS[action](entry, other), clear: () => clear() });
 
@@ -59,7 +60,7 @@ export const history = {
     const createdAt = Date.now();
     const id = `${createdAt.toString(36)}-${Math.random().toString(36).slice(2, 10)}`;
     const name = made.recording instanceof File ? made.recording.name : "";
-    const entry = { ...EMPTY, name, ...withoutNothing(made), id, createdAt, verb: made.verb };
+    const entry = { ...EMPTY, name, ...withoutNothing(made), settings: withoutNothing(made.settings ?? {}), id, createdAt, verb: made.verb };
     opened.then((found) => found.put(entry)).then(show);
     return entry;
   },
@@ -79,8 +80,8 @@ export const history = {
 /** What an entry has of which nothing is said. */
 const EMPTY = { recording: null, seed: null, settings: {}, results: [], caption: null, known: null };
 
-/** @param {Record<string, any>} made */
-const withoutNothing = (made) => Object.fromEntries(Object.entries(made).filter(([, value]) => value !== undefined));
+/** @param {Record<string, any>} values */
+const withoutNothing = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 
 const show = () => panel.show(history.entries, { isKept: store?.isKept ?? true });
 
@@ -91,7 +92,8 @@ const show = () => panel.show(history.entries, { isKept: store?.isKept ?? true }
  */
 const inView = async (entry, act) => {
   if (entry.recording && !(await restoreRecording(entry))) return;
-  await openView(entry.verb);
+  const view = await openView(entry.verb);
+  if (view?.element) reveal(view.element); // the history is below it
   const own = handlers.get(entry.verb);
   if (own) await act(own);
 };

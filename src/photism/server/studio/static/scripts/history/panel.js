@@ -8,7 +8,7 @@ import { rove } from "../page/roving.js";
 
 /**
  * @typedef {import("./store.js").Entry} Entry
- * @typedef {{entry: Entry, element: any, release: () => void}} Tile
+ * @typedef {{entry: Entry, element: any, update: () => void, release: () => void}} Tile
  */
 
 /**
@@ -94,15 +94,18 @@ export const createPanel = ({ act, clear }) => {
 };
 
 /**
- * Remove the tiles of entries that are gone, and put those of new ones first.
+ * Remove the tiles of entries that are gone, update those of changed ones, and put those of new ones first.
  * @param {HTMLElement} strip
  * @param {Map<string, Tile>} tiles
  * @param {Entry[]} entries the newest first
  * @param {(entry: Entry) => void} choose
  */
 const updateTiles = (strip, tiles, entries, choose) => {
-  for (const [id, { element, entry, release }] of tiles) {
-    if (entries.includes(entry)) continue;
+  for (const [id, { element, entry, update, release }] of tiles) {
+    if (entries.includes(entry)) {
+      update();
+      continue;
+    }
     element.remove();
     release();
     tiles.delete(id);
@@ -121,20 +124,29 @@ const updateTiles = (strip, tiles, entries, choose) => {
  * @param {() => void} onclick
  */
 const createTile = (entry, onclick) => {
-  const [result] = entry.results;
-  const url = result && ["image", "video"].includes(result.kind) ? URL.createObjectURL(result.blob) : null;
-  const verb = t(`page.tab.${entry.verb}`);
-  const preview = h("span", { class: "history-preview" });
-  if (url && result.kind === "image") preview.append(h("img", { src: url, alt: "" }));
-  else if (url) preview.append(h("video", { src: url, muted: true, preload: "metadata", tabindex: "-1" }));
-  else preview.append(h("span", { class: "history-excerpt" }, result?.alt || titleOf(entry)));
-  const label = `${verb}: ${titleOf(entry)}`;
-  const attributes = { class: "history-tile", type: "button", role: "option", tabindex: "-1" };
-  const element = h(
-    "button",
-    { ...attributes, "aria-label": label, title: label, onclick },
-    preview,
-    h("span", { class: "history-caption" }, url ? titleOf(entry) : verb),
-  );
-  return { element, release: () => url && URL.revokeObjectURL(url) };
+  const element = h("button", { class: "history-tile", type: "button", role: "option", tabindex: "-1", onclick });
+  /** @type {string | null} */
+  let url = null;
+  /** @type {unknown} */
+  let shownResults = null;
+  const release = () => url && URL.revokeObjectURL(url);
+
+  const update = () => {
+    if (entry.results === shownResults) return;
+    shownResults = entry.results;
+    release();
+    const [result] = entry.results;
+    url = result && ["image", "video"].includes(result.kind) ? URL.createObjectURL(result.blob) : null;
+    const verb = t(`page.tab.${entry.verb}`);
+    const preview = h("span", { class: "history-preview" });
+    if (url && result.kind === "image") preview.append(h("img", { src: url, alt: "" }));
+    else if (url) preview.append(h("video", { src: url, muted: true, preload: "metadata", tabindex: "-1" }));
+    else preview.append(h("span", { class: "history-excerpt" }, result?.alt || titleOf(entry)));
+    const label = `${verb}: ${titleOf(entry)}`;
+    element.setAttribute("aria-label", label);
+    element.title = label;
+    element.replaceChildren(preview, h("span", { class: "history-caption" }, url ? titleOf(entry) : verb));
+  };
+  update();
+  return { element, update, release };
 };

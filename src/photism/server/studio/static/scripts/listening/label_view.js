@@ -58,7 +58,7 @@ export const createLabelView = async ({ id, path, kind, button, common, custom, 
     fail: run.fail,
   });
 
-  const open = openFromHistory({ id, history, controls, model, run, show: (value, from, entry) => show(value, from, entry.settings) });
+  const open = openFromHistory({ id, history, controls, model, run, result: result.element, show: (value, from, entry) => show(value, from, entry.settings) });
   const element = arrange({
     start: [run.element],
     result: [result.element, menu.element],

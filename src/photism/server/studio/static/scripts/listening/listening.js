@@ -4,6 +4,7 @@
 import { h } from "../page/dom.js";
 import { t } from "../page/i18n.js";
 import { recording } from "../recording/recording.js";
+import { reveal } from "../page/run.js";
 
 /** Milliseconds after a change of a result in which the history is not written again. */
 const PAUSE_MS = 500;
@@ -34,9 +35,10 @@ export const arrange = ({ start, result, settings }) =>
 /**
  * Let the history and links open a tab, and return the function that sets its settings.
  * @param {{id: string, history: any, controls: any, model: any, run: {start: () => unknown},
- *   show: (value: any, source: Source, entry: any) => void}} tab show: shows what `historyResults` has stored
+ *   result: HTMLElement, show: (value: any, source: Source, entry: any) => unknown}} tab show: shows in `result` what
+ *   `historyResults` has stored
  */
-export const openFromHistory = ({ id, history, controls, model, run, show }) => {
+export const openFromHistory = ({ id, history, controls, model, run, result, show }) => {
   const open = (/** @type {Record<string, any>} */ settings) => {
     controls.reset();
     controls.set(settings);
@@ -47,7 +49,9 @@ export const openFromHistory = ({ id, history, controls, model, run, show }) => 
       open(entry.settings);
       const source = sourceOfEntry(entry); // before another recording can be chosen
       const value = await valueOfEntry(entry);
-      if (value) show(value, source, entry);
+      if (!value) return;
+      await show(value, source, entry);
+      reveal(result);
     },
     again: (/** @type {any} */ entry) => {
       open(entry.settings);
@@ -90,7 +94,7 @@ export const inWholeRecording = (value, source) => {
 };
 
 /**
- * Write the results of an entry of the history again after the visitor has changed them: after a pause, and at once
+ * Write the results and the title of an entry of the history again after the visitor has changed them: after a pause, and at once
  * when the page is left.
  * @param {{history: any, commit?: () => void}} options commit: ends a change that is going on
  */
@@ -111,9 +115,9 @@ export const createKeeping = ({ history, commit = () => {} }) => {
   };
   addEventListener("pagehide", flush);
   return {
-    /** Write results soon. They are read then, and `flush` before another result takes their place. */
-    later: (/** @type {any} */ entry, /** @type {() => any[]} */ results) => {
-      pending = entry && (() => history.update(entry, { results: results() }));
+    /** Write changes soon. They are read then, and `flush` before another result takes their place. */
+    later: (/** @type {any} */ entry, /** @type {() => any} */ changes) => {
+      pending = entry && (() => history.update(entry, changes()));
       clearTimeout(timer);
       timer = setTimeout(write, PAUSE_MS);
     },

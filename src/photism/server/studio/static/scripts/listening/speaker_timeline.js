@@ -23,7 +23,7 @@ const FORMATS = ["rttm", "csv", "json", "srt", "textgrid"];
 export const createSpeakerTimeline = async ({ history }) => {
   const model = await modelChoice("diarizer");
   const controls = await createControls({ path: PATH, common: ["overlap"], hidden: ["file", "model"] });
-  const shown = createTurns({ onrename: () => keeping.later(entry, results) });
+  const shown = createTurns({ onrename: () => keeping.later(entry, () => ({ results: results() })) });
   const keeping = createKeeping({ history });
   const follower = createFollower({ source: () => shown.source, showTime: () => {} });
   const settings = () => ({ ...controls.values(), model: /** @type {any} */ (model).value });
@@ -60,6 +60,7 @@ export const createSpeakerTimeline = async ({ history }) => {
     controls,
     model,
     run,
+    result: shown.element,
     show: ({ names, ...answer }, source, own) => {
       show(answer, source, names);
       entry = own;

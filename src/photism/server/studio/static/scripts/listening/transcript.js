@@ -42,6 +42,7 @@ export const createTranscript = ({ history }) => {
     const recognised = editor.isChanged ? { recognised: editor.original } : {};
     return historyResults(source?.name ?? "", json("none").text, { ...answer, words: editor.words, ...recognised });
   };
+  const kept = () => ({ results: results(), caption: json("none").text.slice(0, 120) });
   const menu = createExport({
     formats: () => FORMATS,
     result: () => inWholeRecording(json("some"), source),
@@ -65,7 +66,7 @@ export const createTranscript = ({ history }) => {
   });
   editor.element.addEventListener("change", () => {
     timeline?.update(rows());
-    keeping.later(entry, results);
+    keeping.later(entry, kept);
   });
 
   const made = {
@@ -85,7 +86,7 @@ export const createTranscript = ({ history }) => {
       const { words, recognised: original = words, ...rest } = next;
       [answer, source, entry] = [{ ...rest, words: original }, from, own];
       editor.show(words, { original, separator: separatorOf(answer), offsetS: from.offsetS });
-      head.replaceChildren(...notes(next, from).map((text) => h("p", { class: "muted", dir: "auto" }, text)));
+      head.replaceChildren(...notes(next, from).map((parts) => h("p", { class: "muted" }, ...parts)));
       element.replaceChildren(head, ...(words.length ? [editor.element, h("div", { class: "row" }, menu.element, copy)] : []));
       menu.show();
       timeline = words.length ? createTimeline({ rows: rows(), durationS: from.durationS, offsetS: from.offsetS }) : null;
@@ -93,8 +94,7 @@ export const createTranscript = ({ history }) => {
     },
     /** Keep the transcript in the history. */
     keep: (/** @type {Record<string, any>} */ settings) => {
-      const caption = answer.text.slice(0, 120);
-      entry = history.add({ verb: "transcribe", recording: source?.file, name: source?.name, settings, results: results(), caption });
+      entry = history.add({ verb: "transcribe", recording: source?.file, name: source?.name, settings, ...kept() });
     },
     activate: follower.activate,
     deactivate: () => {
@@ -109,9 +109,9 @@ export const createTranscript = ({ history }) => {
 const notes = ({ words, missing = [], warnings, isPart = false }, source) => {
   const named = missing.slice(0, MAX_NAMED).map((/** @type {any} */ { text }) => text).join(", ");
   return [
-    words.length ? `${source.name} · ${t("listening.transcribe.count", { count: words.length, number: formatNumber(words.length) })}` : t("listening.transcribe.none"),
-    ...(isPart ? [t("listening.transcribe.part")] : []),
-    ...(missing.length ? [t("listening.transcribe.missing", { count: missing.length, words: named + (missing.length > MAX_NAMED ? " …" : "") })] : []),
-    ...warningTexts(warnings),
+    words.length ? [h("bdi", {}, source.name), ` · ${t("listening.transcribe.count", { count: words.length, number: formatNumber(words.length) })}`] : [t("listening.transcribe.none")],
+    ...(isPart ? [[t("listening.transcribe.part")]] : []),
+    ...(missing.length ? [[t("listening.transcribe.missing", { count: missing.length, words: named + (missing.length > MAX_NAMED ? " …" : "") })]] : []),
+    ...warningTexts(warnings).map((text) => [text]),
   ];
 };

@@ -50,7 +50,7 @@ export const view = {
     const run = createRun({ label: "listening.transcribe.button", work, recordingName: () => transcript.recordingName });
     transcript.onproblem = run.fail;
 
-    const open = openFromHistory({ id: "transcribe", history, controls, model, run, show: transcript.show });
+    const open = openFromHistory({ id: "transcribe", history, controls, model, run, result: transcript.element, show: transcript.show });
     const element = arrange({
       start: [run.element],
       result: [live.element, transcript.element],
