@@ -1,6 +1,7 @@
 """photism live: films, keys, sources, and errors before a model is loaded."""
 
 import json
+import os
 import sys
 from threading import Event
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from photism.cli import live
 from photism.cli.app import app
 from photism.cli.live_window import LiveWindow, fitted
 from photism.drawing.live.live_film import LiveFilm
+from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
 from tests.drawing.video.recordings import RATE, tone, write_wav
 from tests.support.command_lines import with_defaults
@@ -64,9 +66,10 @@ def test_a_file_is_shown_and_recorded(run, sound, tmp_path):
     assert about["duration_s"] == 0.5
     assert 1 <= about["pictures"] <= 6
     frames, duration_s = streams(tmp_path / "tone.mp4")
-    assert len(frames) == 5
+    assert about["pictures_per_s"] == about["pictures"] / 0.5
+    assert len(frames) == 15  # 1 s after the end
     assert frames[0].size == (16, 16)
-    assert duration_s == pytest.approx(0.5, abs=1024 / RATE)  # whole packets of AAC
+    assert duration_s == pytest.approx(1.5, abs=1024 / RATE)  # whole packets of AAC
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tone.mp4", "tone.wav"]
 
 
@@ -77,8 +80,15 @@ def test_a_pipe_is_recorded_without_a_screen(run, tmp_path, monkeypatch):
     result = run("-", "--raw", "16000", "--no-display", "--record", "pipe.mp4", input=samples)
     assert result.exit_code == 0, result.output
     frames, duration_s = streams(tmp_path / "pipe.mp4")
-    assert len(frames) == 3
-    assert duration_s == pytest.approx(0.3, abs=2 * 1024 / RATE)
+    assert len(frames) == 13
+    assert duration_s == pytest.approx(1.3, abs=2 * 1024 / RATE)
+
+
+@pytest.mark.parametrize("content", [b"", b"no sound at all" * 100])
+def test_a_pipe_without_sound_leaves_no_film(run, tmp_path, content):
+    result = run("-", "--no-display", "--record", "pipe.mp4", input=content)
+    assert "the pipe is not audio that FFmpeg can read" in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
@@ -86,7 +96,7 @@ def test_the_microphone_is_recorded_until_ctrl_c(run, tmp_path, monkeypatch):
     monkeypatch.setattr(live_input, "MICROPHONES", {sys.platform: ("lavfi", "sine=frequency=440:sample_rate=48000")})
 
     def interrupted(self):
-        if self._count == 0 and self._picture is None:
+        if self._count == 0 or self._film.duration_s == 0:
             return live.time.sleep(0.02)
         raise KeyboardInterrupt
 
@@ -104,7 +114,7 @@ def test_an_unplugged_microphone_keeps_the_film(run, tmp_path, monkeypatch):
     )
     result = run("--no-display", "--record", "sine.mp4")
     assert result.exit_code == 0, result.output
-    assert len(streams(tmp_path / "sine.mp4")[0]) == 2
+    assert len(streams(tmp_path / "sine.mp4")[0]) == 12
 
 
 @pytest.mark.slow
@@ -207,7 +217,7 @@ def test_the_window_goes_on_while_a_film_is_finished(tmp_path, monkeypatch):
             window.press("quit")
         elif not is_recording:
             window.press("record")
-        elif performance._film._last is not None:  # the film has a picture
+        elif performance._film._last is not None and performance._film.duration_s > 0:
             ended.append(performance._film.target)
             window.press("record")
 
@@ -252,6 +262,24 @@ def test_a_missing_screen_is_found_before_a_model_is_loaded(run, unloaded, sound
     message = str(run(sound).exception)
     assert message.startswith("there is no screen for the window")
     assert message.endswith("omit it with --no-display, and record a film with --record FILE.mp4")
+
+
+def test_a_screen_that_nobody_sees_is_refused_unless_it_is_named(monkeypatch):
+    pygame = pytest.importorskip("pygame", reason="the window needs pygame-ce")
+    monkeypatch.delenv("SDL_VIDEODRIVER", raising=False)
+    monkeypatch.setattr(pygame.display, "get_driver", lambda: "offscreen")
+    with pytest.raises(InputError, match="there is no screen for the window"):
+        LiveWindow()
+    monkeypatch.setenv("SDL_VIDEODRIVER", "x11,Offscreen")
+    LiveWindow().close()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()), reason="there is a screen"
+)
+def test_no_screen_is_found_before_a_model_is_loaded(run, unloaded, sound, monkeypatch):
+    monkeypatch.delenv("SDL_VIDEODRIVER")
+    assert str(run(sound).exception).startswith("there is no screen for the window")
 
 
 def test_a_missing_library_is_found_before_a_model_is_loaded(run, unloaded, sound, monkeypatch):

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 SUFFIX = ".mp4"
 WAIT_S = 0.05
 """Time between two looks at whether the drawing has ended, without a window."""
+HOLD_S = 1.0
+"""Time for which a film shows the last picture after its source has ended."""
 
 
 def live(
@@ -122,12 +124,11 @@ class _Summary:
 
     pictures: int
     duration_s: float
-    drawn_s: float
     files: tuple[Path, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the number of pictures, the durations and the films for JSON."""
-        rate = self.pictures / self.drawn_s if self.drawn_s else 0.0
+        """Return the number of pictures, the duration of the sound and the films for JSON."""
+        rate = self.pictures / self.duration_s if self.duration_s else 0.0
         return {
             "files": [str(path) for path in self.files],
             "pictures": self.pictures,
@@ -165,13 +166,11 @@ class _Performance:
         self._finishing = ThreadPoolExecutor(1)
         self._finished: list[Future[Path | None]] = []
         self._files: list[Path] = []
-        self._started_s = self._stopped_s = 0.0
 
     @property
     def summary(self) -> _Summary:
         """Numbers and films of what was drawn."""
-        drawn_s = self._stopped_s - self._started_s
-        return _Summary(self._count, self._drawing.duration_s, drawn_s, tuple(self._files))
+        return _Summary(self._count, self._drawing.duration_s, tuple(self._files))
 
     def run(self, record: Path | None) -> None:
         """Draw until the source ends, or the user stops; the film is written in any case."""
@@ -182,7 +181,6 @@ class _Performance:
             stack.callback(self._finish_films)
             if record is not None:
                 self._start_film(record)
-            self._started_s = time.monotonic()
             stack.enter_context(suppress(KeyboardInterrupt))
             runner.start()
             stack.callback(runner.stop)  # also after an error, and before the film ends
@@ -191,6 +189,13 @@ class _Performance:
                     self._wait()
                 elif not self._react(self._window, runner):
                     break
+            else:
+                self._hold_last_picture()
+
+    def _hold_last_picture(self) -> None:
+        """Let the picture of the last word be seen in the film, as it appears when the source ends."""
+        if (film := self._film) is not None:
+            film.hold(HOLD_S)
 
     def _wait(self) -> None:
         """Wait for the threads, and for Ctrl-C."""
@@ -255,7 +260,6 @@ class _Performance:
 
     def _finish_films(self) -> None:
         """End the film, and wait for all."""
-        self._stopped_s = time.monotonic()
         self._end_film()
         self._finishing.shutdown()
         self._files = [path for each in self._finished if (path := each.result()) is not None]

@@ -21,6 +21,8 @@ FRAMES_PER_S = 60
 CAPTION_HEIGHT = 1 / 18
 """Height of the caption, as a fraction of that of the window."""
 CAPTION_COLOUR, FIELD_COLOUR, RECORDING_COLOUR = (255, 255, 255), (0, 0, 0, 170), (230, 50, 50)
+UNSEEN_DRIVERS = ("offscreen", "dummy")
+"""Video drivers of SDL that draw to memory, which it falls back to without a screen."""
 REMEDY = "omit it with --no-display, and record a film with --record FILE.mp4"
 
 
@@ -44,6 +46,7 @@ class LiveWindow:
         self._pygame: Any = pygame
         try:
             pygame.display.init()
+            self._check_driver(pygame.display.get_driver())
             self._window = pygame.Window(TITLE, (SIDE, SIDE), resizable=True, allow_high_dpi=True)
             self._window.get_surface()
         except pygame.error as error:
@@ -101,6 +104,13 @@ class LiveWindow:
         self._window.destroy()
         self._pygame.font.quit()
         self._pygame.display.quit()
+
+    def _check_driver(self, driver: str) -> None:
+        """Refuse a driver that nobody sees, unless the environment names it."""
+        named = os.environ.get("SDL_VIDEODRIVER", "").lower().split(",")
+        if driver in UNSEEN_DRIVERS and driver not in named:
+            self._pygame.display.quit()
+            raise self._pygame.error(f"SDL found only its driver {driver}")
 
     def _write(self, surface: Any, caption: str) -> None:
         """Write a caption at the bottom, on a dark field, so that it can be read on any picture."""

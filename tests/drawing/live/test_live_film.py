@@ -61,21 +61,40 @@ def test_without_a_picture_there_is_no_film(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_film_without_sound_is_silent(tmp_path):
+def test_without_a_sample_there_is_no_film(tmp_path):
     film = LiveFilm(tmp_path / "a.mp4", Fraction(10))
     film.add_picture(0.0, picture(50))
-    assert film.close()
-    with av.open(str(tmp_path / "a.mp4")) as container:
-        assert not container.streams.audio
+    film.add_picture(0.1, picture(200))
+    film.add_samples(np.zeros(0, np.float32))
+    film.hold(1.0)
+    assert not film.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("takes_file", [False, True])
+def test_the_last_picture_is_held_in_silence(tmp_path, takes_file):
+    path = write_wav(tmp_path / "a.wav", tone(0.5))
+    film = LiveFilm(tmp_path / "a.mp4", Fraction(10))
+    film.add_samples(tone(0.5).astype(np.float32))
+    film.add_picture(0.0, picture(50))
+    film.add_picture(0.5, picture(200))
+    film.hold(1.0)
+    assert film.close(SoundFile(path) if takes_file else None)
+    assert levels(tmp_path / "a.mp4") == pytest.approx([50] * 5 + [200] * 10, abs=3)
+    samples, rate = sound(tmp_path / "a.mp4")
+    assert len(samples) / rate == pytest.approx(1.5, abs=1024 / RATE)
+    assert np.abs(samples[: round(0.4 * rate)]).max() > 0.1
+    assert np.abs(samples[round(0.6 * rate) :]).max() < 0.01
 
 
 def test_what_comes_after_the_end_is_ignored(tmp_path):
     film = LiveFilm(tmp_path / "a.mp4", Fraction(10))
     film.add_picture(0.0, picture(50))
+    film.add_samples(np.zeros(RATE // 10, np.float32))
     assert film.close()
     film.add_picture(1.0, picture(200))
     film.add_samples(np.zeros(RATE, np.float32))
-    assert film.duration_s == 0
+    assert film.duration_s == 0.1
     assert levels(tmp_path / "a.mp4") == pytest.approx([50], abs=3)
 
 

@@ -52,6 +52,7 @@ class LiveFilm:
         self._lock = Lock()
         self._is_closed = False
         self._last: Image | None = None
+        self._hold_s = 0.0
         self._waiting: SimpleQueue[tuple[Image, int] | None] = SimpleQueue()  # pictures, each with its number of frames
         with ExitStack() as stack:
             self._folder = stack.enter_context(atomic_files(target.parent, name=target.name))
@@ -91,8 +92,16 @@ class LiveFilm:
         """Duration of the samples so far, in seconds."""
         return self._sample_count / SAMPLING_RATE
 
+    def hold(self, duration_s: float) -> None:
+        """Let the last picture be seen after the end of the sound, in silence.
+
+        Args:
+            duration_s: for how long, in seconds.
+        """
+        self._hold_s = duration_s
+
     def close(self, sound: SoundFile | None = None) -> bool:
-        """Write the film, unless there is no picture; return whether there is a film.
+        """Write the film, unless it has no picture or no sample; return whether there is a film.
 
         Args:
             sound: recording that the samples are those of, whose own sound becomes the soundtrack.
@@ -101,11 +110,12 @@ class LiveFilm:
             self._is_closed = True
         with self._stack:
             self._samples.close()
-            if self._last is None:
+            if self._last is None or self._sample_count == 0:
                 self._waiting.put(None)
+                self._encoded.exception()  # waits for the encoder, which may have begun a file
                 self._empty()
                 return False
-            self._repeat(max(1, round(self.duration_s * self._frame_rate)))
+            self._repeat(max(1, round((self.duration_s + self._hold_s) * self._frame_rate)))
             self._waiting.put(None)
             self._encoded.result()
             self._mux(sound)
@@ -124,15 +134,11 @@ class LiveFilm:
 
     def _mux(self, sound: SoundFile | None) -> None:
         video, soundtrack = (self._folder / name for name in (VIDEO_NAME, SOUND_NAME))
-        if sound is None:
-            sound, span_s = SoundFile(self._folder / SAMPLES_NAME), None
-        else:
-            span_s = self._start_s, self._start_s + self.duration_s
-        has_sound = self._sample_count > 0
-        if has_sound:
-            write_soundtrack(sound, soundtrack, "aac", span_s=span_s)
+        start_s = 0.0 if sound is None else self._start_s
+        span_s = start_s, start_s + self.duration_s + self._hold_s
+        write_soundtrack(sound or SoundFile(self._folder / SAMPLES_NAME), soundtrack, "aac", span_s=span_s)
         film = self._folder / self.target.name
-        mux([video], soundtrack if has_sound else None, film, frame_rate=self._frame_rate, metadata={})
+        mux([video], soundtrack, film, frame_rate=self._frame_rate, metadata={})
         self._empty(kept=film)
 
     def _empty(self, kept: Path | None = None) -> None:

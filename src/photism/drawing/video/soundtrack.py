@@ -77,7 +77,8 @@ def write_soundtrack(
             are equal, except that samples of more than 24 bits are rounded to 24, and those of lossy codecs that are
             not copied to 16. "aac" encodes other audio than AAC at 96 kbit/s a channel, at its own rate and with its
             own channels if AAC has them, or else at the next rate and in stereo.
-        span_s: start and end in seconds of the part that is written; by default all. A part is never copied.
+        span_s: start and end in seconds of the part that is written; by default all. A part is never copied. It is
+            silent after the end of the recording.
 
     Raises:
         InputError: the recording cannot be read, its rate or channels change within the file, or MP4 cannot hold its
@@ -140,8 +141,9 @@ def _placed_blocks(sound: SoundFile, span_s: tuple[float, float] | None = None) 
 def _within(
     blocks: Iterator[tuple[float, NDArray[Any]]], start_s: float, stop_s: float
 ) -> Iterator[tuple[float, NDArray[Any]]]:
-    """Yield the samples (C, T) between two times."""
+    """Yield the samples (C, T) between two times, and silence after the last."""
     count = 0
+    last: tuple[float, NDArray[Any]] | None = None
     for rate, samples in blocks:
         start, stop = round(start_s * rate) - count, round(stop_s * rate) - count
         count += samples.shape[1]
@@ -149,6 +151,13 @@ def _within(
             return
         if start < samples.shape[1]:
             yield rate, samples[:, max(start, 0) : stop]
+        last = rate, samples
+    if last is not None:
+        rate, samples = last
+        missing = round(stop_s * rate) - max(count, round(start_s * rate))
+        if missing > 0:
+            silence = 128 if samples.dtype == np.uint8 else 0
+            yield rate, np.full((len(samples), missing), silence, samples.dtype)
 
 
 def _frame_blocks(sound: SoundFile) -> Iterator[tuple[float, NDArray[Any]]]:
