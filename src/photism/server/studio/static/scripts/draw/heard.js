@@ -48,8 +48,7 @@ const heardOf = ({ file, known, heard, warnings = [] }, isNamed) => {
   if (isSilent) return h("div", { class: "stack" }, name, h("p", { class: "heard-caption" }, t("draw.silent")), warning);
   if (!nearest) return name && h("div", {}, name, warning);
   if (known === false) {
-    const score = formatNumber(nearest.score, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-    const closest = t("draw.closest", { caption: plainCaption(nearest.caption), score });
+    const closest = t("draw.closest", { caption: plainCaption(nearest.caption) }); // its score says nothing: it is high for noise, too
     const title = h("p", { class: "heard-caption" }, t("draw.unknown"));
     return h("div", {}, name, title, h("p", { class: "muted" }, closest), h("p", { class: "muted" }, t("draw.unknown.hint")), warning);
   }
@@ -70,7 +69,7 @@ const guess = ({ caption, score }, isFirst) => {
     bar,
   );
   const words = h("span", { class: isFirst ? "heard-caption" : "" }, captionName(caption));
-  const number = h("span", { class: "muted", "data-t-title": "draw.similarity" }, shown);
+  const number = h("span", { class: "muted" }, t("search.similarity", { score: shown }));
   return h("div", { class: "guess" }, h("div", { class: "guess-text" }, words, number), meter);
 };
 
