@@ -137,6 +137,18 @@ def test_a_page_of_an_older_version_asks_to_be_reloaded(open_studio):
 
 
 @pytest.mark.slow
+def test_a_tab_that_is_opened_while_the_server_is_gone_can_be_tried_again(open_studio):
+    page = open_studio(allowed_errors=("ERR_FAILED", "Failed to load"))
+    for path in ("**/views/film.js", "**/studio/context.json"):
+        page.route(path, lambda route: route.abort())
+    page.get_by_role("tab", name="Film").click()
+    expect(page.locator("#panel-film")).to_contain_text("The server does not answer.")
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#panel-film").get_by_role("button", name="Film", exact=True)).to_be_visible()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("root", "password"), [("/photism", None), ("", "sesame")], ids=["below a path", "with a password"]
 )

@@ -73,9 +73,13 @@ const createTab = (view, shared) => {
     const models = await api.models();
     const isPossible = !kinds.length || models.some((/** @type {any} */ model) => kinds.some((kind) => model.kinds.includes(kind)));
     if (!isPossible) return void panel.replaceChildren(missing(kinds[0]));
-    const opened = await (await load()).view.create(shared);
+    const opened = await (await load().catch(notLoaded)).view.create(shared);
     panel.replaceChildren(opened.element);
     return opened;
+  };
+  const again = async () => {
+    const opened = await tab.open();
+    if (!panel.hidden) opened?.activate?.();
   };
   /**
    * @type {{id: string, longest: typeof longest, button: any, panel: any, opened: Promise<any> | null,
@@ -90,7 +94,7 @@ const createTab = (view, shared) => {
     open: () => {
       tab.opened ??= create().catch((error) => {
         tab.opened = null; // opening it again tries again
-        panel.replaceChildren(failure(error));
+        panel.replaceChildren(failure(error, again));
       });
       return tab.opened;
     },
@@ -102,11 +106,21 @@ const createTab = (view, shared) => {
 const missing = (kind) =>
   h("div", { class: "panel notice" }, h("p", {}, t(`page.missing.${kind}`)), h("pre", { dir: "ltr" }, h("code", {}, t(`page.add.${kind}`))));
 
-/** @param {unknown} error of loading a module, which fails after an upgrade of the server, or of the view itself */
-const failure = (error) => {
-  const text = error instanceof TypeError ? t("problems.outdated") : explain(error);
-  const reload = h("button", { class: "button primary", type: "button", "data-t": "page.reload", onclick: () => location.reload() });
-  return h("div", { class: "panel error", role: "alert" }, h("p", {}, text), reload);
+/**
+ * Say why a module was not loaded: the server is gone, or it has been upgraded.
+ * @returns {Promise<never>}
+ */
+const notLoaded = async () => {
+  await api.get("/studio/context.json");
+  throw new api.Problem({ type: "outdated" });
+};
+
+/** @param {unknown} error @param {() => void} again loads the tab again, if the server did not answer */
+const failure = (error, again) => {
+  const isGone = error instanceof api.Problem && error.type === "unreachable";
+  const [label, onclick] = isGone ? ["page.try-again", again] : ["page.reload", () => location.reload()];
+  const button = h("button", { class: "button primary", type: "button", "data-t": label, onclick });
+  return h("div", { class: "panel error", role: "alert" }, h("p", {}, explain(error)), button);
 };
 
 /**
