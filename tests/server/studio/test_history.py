@@ -102,6 +102,8 @@ def test_a_morph_is_of_two_chosen_pictures_in_their_order(studio):
     studio.keyboard.press("ArrowRight")  # from the first picture that can be chosen
     studio.keyboard.press("Enter")
     assert told(studio) == ["An owl.", "A dog."]
+    run(studio, 'await add("An owl. + A dog.");')
+    expect(strip(studio).first).to_have_accessible_name("Draw: An owl + A dog")
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ def picture(page, caption):
 
 def start(page):
     button(page, "Start").click()
-    expect(picture(page, "An elephant.")).to_be_visible()
+    expect(picture(page, "An elephant")).to_be_visible()
 
 
 def wait_for_other_pixels(page):
@@ -76,7 +76,7 @@ def test_the_recording_is_drawn_at_its_own_pace(studio):
     studio.get_by_label("The recording above, at its own pace").check()
     start(studio)
     expect(button(studio, "Start")).to_be_visible()  # it has ended by itself
-    expect(picture(studio, "An elephant.")).to_be_visible()
+    expect(picture(studio, "An elephant")).to_be_visible()
     expect(studio.get_by_role("alert")).to_have_count(0)
 
 
@@ -129,11 +129,11 @@ def test_the_microphone_is_drawn_until_stop(live):
     start(live)
     wait_for_other_pixels(live)
     expect(status(live)).to_contain_text(re.compile(r"\d s behind, \S+ pictures? a second"))
-    expect(live.get_by_text("An elephant.")).to_be_hidden()
+    expect(live.locator(".live-caption", has_text="An elephant")).to_be_hidden()
     live.keyboard.press("c")
-    expect(live.get_by_text("An elephant.")).to_be_visible()
+    expect(live.locator(".live-caption", has_text="An elephant")).to_be_visible()
     button(live, "Caption").click()
-    expect(live.get_by_text("An elephant.")).to_be_hidden()
+    expect(live.locator(".live-caption", has_text="An elephant")).to_be_hidden()
     button(live, "Stop").click()
     expect(button(live, "Start")).to_be_focused()
     expect(status(live)).to_have_text("")
@@ -169,7 +169,7 @@ def test_stop_ends_the_film(live):
     button(live, "Record a film").click()
     expect(button(live, "End the film (1 s)")).to_be_visible()
     button(live, "Stop").click()
-    expect(live.get_by_label("Film of a live drawing: An elephant.")).to_be_visible()
+    expect(live.get_by_label("Film of a live drawing: An elephant")).to_be_visible()
 
 
 @pytest.mark.slow
@@ -216,6 +216,8 @@ def test_again_takes_the_place_of_the_microphone(live):
 def test_full_screen_by_key_and_button(live):
     live.keyboard.press("f")
     live.wait_for_function("document.fullscreenElement?.classList.contains('live-stage')")
+    expect(live.locator(".live-stage")).to_contain_class("is-quiet")  # though nothing has moved
+    live.mouse.move(100, 100)
     button(live, "Leave full screen").click()
     live.wait_for_function("document.fullscreenElement === null")
     expect(button(live, "Full screen")).to_be_visible()
@@ -270,7 +272,7 @@ def test_a_connection_that_breaks_is_opened_again(open_studio, speaking):
     start(live)
     sockets[-1].close(code=1012)
     expect(status(live)).to_contain_text("Trying again")
-    expect(picture(live, "An elephant.")).to_be_visible()  # the picture stays
+    expect(picture(live, "An elephant")).to_be_visible()  # the picture stays
     expect(status(live)).to_contain_text("a second")
     wait_for_other_pixels(live)
     assert len(sockets) == 2
@@ -293,7 +295,20 @@ def test_too_many_live_connections_are_said_and_tried_again(open_studio, speakin
     live.route_web_socket(LIVE_URL, refuse_once)
     button(live, "Start").click()
     expect(status(live)).to_contain_text("Too many visitors draw live at once. Trying again")
-    expect(picture(live, "An elephant.")).to_be_visible()
+    expect(picture(live, "An elephant")).to_be_visible()
+
+
+@pytest.mark.slow
+def test_a_server_without_time_for_pictures_is_called_busy(open_studio, speaking):
+    live = open_studio("#live", launched=speaking)
+
+    def only_begin(socket):
+        ready = json.dumps({"type": "ready"})
+        socket.on_message(lambda message: isinstance(message, str) and socket.send(ready))  # the settings
+
+    live.route_web_socket(LIVE_URL, only_begin)
+    button(live, "Start").click()
+    expect(status(live)).to_have_text("The server is busy: pictures come late.")
 
 
 @pytest.mark.slow
@@ -322,5 +337,5 @@ def test_a_visitor_who_does_not_allow_the_microphone_reads_how_to(launch, open_s
 def test_on_a_phone_the_picture_is_in_sight_when_it_comes(open_studio, speaking):
     live = open_studio("#live", launched=speaking, width=390, height=844, has_touch=True)
     start(live)
-    expect(picture(live, "An elephant.")).to_be_in_viewport(ratio=0.7)
+    expect(picture(live, "An elephant")).to_be_in_viewport(ratio=0.7)
     assert live.evaluate("document.documentElement.scrollWidth") <= 390

@@ -3,6 +3,7 @@
 
 import * as api from "../page/api.js";
 import { currentLanguage } from "../page/i18n.js";
+import { nameOf } from "./words.js";
 
 /** @type {Map<string, string>} */
 const names = new Map();
@@ -24,7 +25,7 @@ export const loadCaptionNames = (model = "") => {
  * Return a caption in the language of the page, if `loadCaptionNames` has found it, and without its full stop.
  * @param {string} caption
  */
-export const captionName = (caption) => (names.get(caption) ?? caption).trim().replace(/[.。．]$/, "");
+export const captionName = (caption) => nameOf(names.get(caption) ?? caption);
 
 /** @param {string} model @param {string} language */
 const load = async (model, language) => {

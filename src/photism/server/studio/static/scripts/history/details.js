@@ -1,7 +1,7 @@
 // @ts-check
 /** One entry of the history: its results, its recording, its settings, and what can be done with it. */
 
-import { nameOf } from "../catalogue/words.js";
+import { captionName } from "../catalogue/caption_names.js";
 import { h } from "../page/dom.js";
 import { currentLanguage, t } from "../page/i18n.js";
 import { fieldLabel } from "../page/problems.js";
@@ -19,7 +19,7 @@ const MAX_TEXT = 5000;
  */
 export const titleOf = ({ caption, known, results, name, verb }) => {
   if (known === false) return t("history.unknown");
-  return nameOf(caption || results[0]?.alt || name || t(`page.tab.${verb}`));
+  return (caption || results[0]?.alt || name || t(`page.tab.${verb}`)).split(" + ").map(captionName).join(" + "); // a morph has two
 };
 
 /**

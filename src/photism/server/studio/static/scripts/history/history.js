@@ -1,6 +1,7 @@
 // @ts-check
 /** What was made in this session: recordings, settings and results, which survive a reload of the page. */
 
+import { loadCaptionNames } from "../catalogue/caption_names.js";
 import { confirmed } from "../page/dialog.js";
 import { resultName, save } from "../page/download.js";
 import { createPanel } from "./panel.js";
@@ -41,7 +42,7 @@ export const history = {
    */
   connect: (given) => {
     openView = given.openView;
-    opened.then(show);
+    opened.then(showNamed);
   },
 
   /**
@@ -82,6 +83,12 @@ const EMPTY = { recording: null, seed: null, settings: {}, results: [], caption:
 
 /** @param {Record<string, any>} values */
 const withoutNothing = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+
+/** Show the entries with the names of their captions in the language of the page. */
+const showNamed = async () => {
+  if (history.entries.some(({ caption }) => caption)) await loadCaptionNames();
+  show();
+};
 
 const show = () => panel.show(history.entries, { isKept: store?.isKept ?? true });
 

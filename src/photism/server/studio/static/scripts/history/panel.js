@@ -140,7 +140,7 @@ const createTile = (entry, onclick) => {
     const verb = t(`page.tab.${entry.verb}`);
     const preview = h("span", { class: "history-preview" });
     if (url && result.kind === "image") preview.append(h("img", { src: url, alt: "" }));
-    else if (url) preview.append(h("video", { src: url, muted: true, preload: "metadata", tabindex: "-1" }));
+    else if (url) preview.append(h("video", { src: `${url}#t=0.1`, muted: true, preload: "metadata", tabindex: "-1" }));
     else preview.append(h("span", { class: "history-excerpt" }, result?.alt || titleOf(entry)));
     const label = `${verb}: ${titleOf(entry)}`;
     element.setAttribute("aria-label", label);

@@ -1,6 +1,7 @@
 // @ts-check
 /** Show the film of a live drawing, offer it to be saved, and keep it in the history with its sound and settings. */
 
+import { captionName } from "../catalogue/caption_names.js";
 import { h } from "../page/dom.js";
 import { resultName, save } from "../page/download.js";
 import { t } from "../page/i18n.js";
@@ -25,7 +26,7 @@ export const endFilm = async ({ film, name, settings, header }) => {
   const file = await film.stop();
   const caption = header?.caption ?? "";
   const fileName = resultName(name, caption, settings.seed ?? 0, `.${file.name}`);
-  return { file, fileName, alt: t("live.film-alt", { caption: caption || t("live.no-caption") }) };
+  return { file, fileName, alt: t("live.film-alt", { caption: captionName(caption) || t("live.no-caption") }) };
 };
 
 /**

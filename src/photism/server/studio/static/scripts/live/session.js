@@ -1,6 +1,7 @@
 // @ts-check
 /** A live drawing from Start to Stop: its sound, its connection, its pictures, and what the page says of it. */
 
+import { loadCaptionNames } from "../catalogue/caption_names.js";
 import { createAttention } from "./attention.js";
 import { startLiveConnection } from "./connection.js";
 import { createFilming } from "./filming.js";
@@ -39,6 +40,7 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
     const onEnd = () => (isMicrophone ? stopWith("microphone-unplugged") : running?.connection.finish());
     try {
       const given = settings();
+      loadCaptionNames(given.model);
       const sound = await openSound({ recording, isMicrophone, onSamples: take, onEnd });
       if (starting !== attempt) return void sound.stop(); // somebody has pressed Stop
       starting = null;
@@ -76,6 +78,7 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
   const take = (/** @type {Int16Array} */ samples, /** @type {number} */ peak) => {
     if (!running) return; // the last block comes after Stop
     running.connection.send(samples);
+    status.wait();
     filming.add(samples);
     parts.showLevel(peak);
     blocks += 1;

@@ -1,6 +1,7 @@
 // @ts-check
 /** The stage of a live drawing: the picture, the caption, and buttons for full screen, caption and film. */
 
+import { captionName } from "../catalogue/caption_names.js";
 import { h } from "../page/dom.js";
 import { createLiveCanvas } from "./canvas.js";
 import { t } from "../page/i18n.js";
@@ -31,7 +32,7 @@ export const createLiveStage = ({ onFilm }) => {
   let knownAt = 0;
 
   const describePicture = (/** @type {string | null} */ text) => {
-    const label = text ? t("live.alt", { caption: text }) : t("live.alt.nothing");
+    const label = text ? t("live.alt", { caption: captionName(text) }) : t("live.alt.nothing");
     if (canvas.element.getAttribute("aria-label") !== label) canvas.element.setAttribute("aria-label", label);
   };
 
@@ -53,6 +54,7 @@ export const createLiveStage = ({ onFilm }) => {
   const showScreen = (/** @type {boolean} */ isFull) => {
     screenButton.textContent = t(isFull ? "live.leave-full-screen" : "live.full-screen");
     element.classList.toggle("is-full", isFull);
+    wake();
   };
 
   const wake = () => {
@@ -76,8 +78,8 @@ export const createLiveStage = ({ onFilm }) => {
       describePicture(header.caption);
       if (header.known !== false) knownAt = performance.now();
       const isUnknown = performance.now() - knownAt > 1000 * UNKNOWN_S;
-      const nearest = { caption: header.heard[0]?.caption ?? "" };
-      const text = isUnknown ? t("live.unknown", nearest) : (header.caption ?? "");
+      const nearest = { caption: captionName(header.heard[0]?.caption ?? "") };
+      const text = isUnknown ? t("live.unknown", nearest) : captionName(header.caption ?? "");
       if (caption.textContent !== text) caption.textContent = text;
       canvas.show(image).catch(() => {}); // a picture that cannot be decoded is followed by the next one
     },

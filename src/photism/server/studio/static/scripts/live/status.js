@@ -4,6 +4,8 @@
 import { formatNumber, t } from "../page/i18n.js";
 
 const EVERY_MS = 1000;
+/** Time without a first picture after which the server is busy. */
+const BUSY_MS = 1500;
 const ONE_DIGIT = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
 
 /**
@@ -32,6 +34,7 @@ export const createStatus = (element) => {
    */
   const count = (seconds) => {
     if (state === "silent") show({ name: "live" });
+    state = "drawing";
     behind.push(seconds);
     const elapsedMs = performance.now() - since;
     if (elapsedMs < EVERY_MS) return meanS || seconds;
@@ -45,7 +48,12 @@ export const createStatus = (element) => {
     return meanS;
   };
 
-  return { show, count };
+  /** Say that the server is busy if samples go out and no first picture answers. */
+  const wait = () => {
+    if (state === "live" && performance.now() - since > BUSY_MS) show({ name: "busy" });
+  };
+
+  return { show, count, wait };
 };
 
 /** @param {number} rate pictures a second, of which a slow machine draws less than one */

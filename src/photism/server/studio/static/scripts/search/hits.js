@@ -1,6 +1,7 @@
 // @ts-check
 /** What a search has found: a player for each recording, with what was recognised and how similar it is. */
 
+import { captionName } from "../catalogue/caption_names.js";
 import * as api from "../page/api.js";
 import { h } from "../page/dom.js";
 import { formatNumber, formatTime, t } from "../page/i18n.js";
@@ -29,7 +30,7 @@ export const createHits = (actions) => {
     },
     /** Show the answer of the server. */
     show: (/** @type {{hits: Hit[], meanings: Meaning[]}} */ { hits, meanings }, /** @type {{isFiltered: boolean}} */ { isFiltered }) => {
-      const taken = meanings.map(({ text, captions }) => t("search.meaning", { text, caption: captions.map(withoutStop).join(", ") }));
+      const taken = meanings.map(({ text, captions }) => t("search.meaning", { text, caption: captions.map(captionName).join(", ") }));
       const found = hits.length ? t("search.found", { count: hits.length }) : t(isFiltered ? "search.none" : "search.nothing-found");
       summary.replaceChildren(...[...taken, found].map((sentence) => h("p", {}, sentence)));
       list.replaceChildren(...hits.map((hit) => item(hit, actions)));
@@ -75,13 +76,10 @@ const timesOf = ({ start_s: start, end_s: end }) =>
 
 /** @param {Hit} hit */
 const caption = ({ captions, known, labels }) => {
-  const text = captions?.[0]?.caption ?? labels?.[0]?.label;
+  const text = captionName(captions?.[0]?.caption ?? labels?.[0]?.label ?? "");
   if (!text) return null;
   return h("p", {}, h("bdi", {}, known === false && captions?.length ? t("search.closest", { caption: text }) : text));
 };
-
-/** @param {string} caption */
-const withoutStop = (caption) => caption.replace(/\.$/, "");
 
 /** @param {number} score */
 const similarity = (score) => {

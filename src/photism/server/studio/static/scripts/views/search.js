@@ -2,6 +2,7 @@
 /** Search: recordings of the server's collection that are similar to words, or to the recording on top. */
 
 import * as api from "../page/api.js";
+import { loadCaptionNames } from "../catalogue/caption_names.js";
 import { createControls } from "../controls/controls.js";
 import { announce, h, newId } from "../page/dom.js";
 import { createHits } from "../search/hits.js";
@@ -31,7 +32,9 @@ export const view = {
       const wanted = await query.values();
       const given = controls.values();
       hits.setBusy(true);
+      const names = loadCaptionNames();
       const answer = await (await api.post(PATH, { ...given, ...wanted }, { signal })).json();
+      await names;
       if (signal.aborted) return;
       hits.show(answer, { isFiltered: given.where !== undefined });
       reveal(hits.element);
