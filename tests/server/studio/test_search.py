@@ -45,6 +45,17 @@ def test_words_find_a_recording_that_becomes_the_shared_one(page):
 
 
 @pytest.mark.slow
+def test_words_that_no_recording_fits_are_said(page):
+    hits = search(page, "airplane")
+    expect(hits).to_have_count(5)
+    results = page.get_by_role("region", name="Results")
+    expect(results).to_contain_text("No recording fits “airplane”. These are the nearest:")
+    search(page, "a dolphin")
+    expect(results).to_contain_text("5 recordings, the most similar first.")
+    expect(hits.first).to_contain_text("dolphin.ro.ogg")
+
+
+@pytest.mark.slow
 def test_what_is_similar_to_a_result_or_the_recording_is_found(page):
     hits = search(page, "a dolphin")
     expect(hits.first).to_contain_text("dolphin.ro.ogg")

@@ -11,8 +11,15 @@ import { showError } from "../page/run.js";
  * @typedef {{id: string, file: string, start_s: number, end_s: number | null, score: number,
  *   captions?: {caption: string}[] | null, known?: boolean | null, labels?: {label: string}[] | null}} Hit
  * @typedef {{text: string, captions: string[]}} Meaning
+ * @typedef {{isFiltered: boolean, text?: string}} Search text: the words, if nothing else is searched for or excluded
  * @typedef {(name: string, blob: Blob) => unknown} Action
  */
+
+/**
+ * Similarity below which a recording does not fit words. With the bundled model the recordings of a word have 1.00, and
+ * words that no recording fits reach 0.23.
+ */
+const LEAST_FITTING = 0.3;
 
 /**
  * Create the list of results.
@@ -29,9 +36,9 @@ export const createHits = (actions) => {
       return [...summary.children].map((each) => each.textContent).join(" ");
     },
     /** Show the answer of the server. */
-    show: (/** @type {{hits: Hit[], meanings: Meaning[]}} */ { hits, meanings }, /** @type {{isFiltered: boolean}} */ { isFiltered }) => {
+    show: (/** @type {{hits: Hit[], meanings: Meaning[]}} */ { hits, meanings }, /** @type {Search} */ { isFiltered, text }) => {
       const taken = meanings.map(({ text, captions }) => t("search.meaning", { text, caption: captions.map(captionName).join(", ") }));
-      const found = hits.length ? t("search.found", { count: hits.length }) : t(isFiltered ? "search.none" : "search.nothing-found");
+      const found = foundIn(hits, { isFiltered, text });
       summary.replaceChildren(...[...taken, found].map((sentence) => h("p", {}, sentence)));
       list.replaceChildren(...hits.map((hit) => item(hit, actions)));
       empty.hidden = true;
@@ -39,6 +46,13 @@ export const createHits = (actions) => {
     /** Dim what is shown while the next search runs. */
     setBusy: (/** @type {boolean} */ isBusy) => list.setAttribute("aria-busy", String(isBusy)),
   };
+};
+
+/** @param {Hit[]} hits @param {Search} search */
+const foundIn = (hits, { isFiltered, text }) => {
+  if (!hits.length) return t(isFiltered ? "search.none" : "search.nothing-found");
+  if (text && hits[0].score < LEAST_FITTING) return t("search.none-fits", { text });
+  return t("search.found", { count: hits.length });
 };
 
 /** @param {Hit} hit @param {{onUse: Action, onSimilar: Action}} actions */

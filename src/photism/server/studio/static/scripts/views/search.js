@@ -36,7 +36,8 @@ export const view = {
       const answer = await (await api.post(PATH, { ...given, ...wanted }, { signal })).json();
       await names;
       if (signal.aborted) return;
-      hits.show(answer, { isFiltered: given.where !== undefined });
+      const text = wanted.file || given.not_text || given.not_sound ? undefined : wanted.text?.[0];
+      hits.show(answer, { isFiltered: given.where !== undefined, text });
       reveal(hits.element);
       announce(hits.summary);
     };
