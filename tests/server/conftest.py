@@ -92,7 +92,7 @@ def make_client() -> Iterator[Callable[..., object]]:
 
 
 @pytest.fixture(scope="session")
-def sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def collection_sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of recordings, one of them in a folder of its own, and one that browsers do not play."""
     import numpy as np
 
@@ -133,9 +133,9 @@ def collection_job() -> Callable[..., object]:
 
 
 @pytest.fixture(scope="session")
-def collection(sounds: Path, collection_job: Callable[..., Any]) -> Path:
-    """Return an index of `sounds`."""
+def collection(collection_sounds: Path, collection_job: Callable[..., Any]) -> Path:
+    """Return an index of `collection_sounds`."""
     pytest.importorskip("lance")
-    place = sounds.parent / "sounds.lance"
-    collection_job(place).add([str(sounds)])
+    place = collection_sounds.parent / "sounds.lance"
+    collection_job(place).add([str(collection_sounds)])
     return place

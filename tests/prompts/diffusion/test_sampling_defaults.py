@@ -43,10 +43,10 @@ def test_a_distilled_checkpoint_is_recognised(pipeline, expected):
 
 
 def test_a_lora_declares_its_steps():
-    first = Lora(Path("a"), 1.0, {"num_inference_steps": "2", "guidance_scale": "1.0", "format": "pt"})
-    second = Lora(Path("b"), 1.0, {"scheduler": "euler:trailing"})
+    first = Lora("a", Path("a"), 1.0, {"num_inference_steps": "2", "guidance_scale": "1.0", "format": "pt"})
+    second = Lora("b", Path("b"), 1.0, {"scheduler": "euler:trailing"})
     assert declared_sampling((first, second)) == SamplingDefaults(2, 1.0, "euler:trailing")
-    assert declared_sampling((Lora(Path("c"), 1.0, {}),)) == SamplingDefaults()
+    assert declared_sampling((Lora("c", Path("c"), 1.0, {}),)) == SamplingDefaults()
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_a_lora_declares_its_steps():
 )
 def test_a_lora_that_declares_what_cannot_be_used(metadata, message):
     with pytest.raises(InputError, match=message):
-        declared_sampling((Lora(Path("a"), 1.0, metadata),))
+        declared_sampling((Lora("a", Path("a"), 1.0, metadata),))

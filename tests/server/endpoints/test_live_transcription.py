@@ -103,7 +103,6 @@ def test_no_samples_are_an_empty_transcript(client):
         (["{}", "stop"], "invalid-message", 'The only text message after the first one is {"type": "end"}'),
         (['{"step": 1, "step": 2}'], "invalid-message", "the JSON object has the name 'step' twice"),
         (["{}", '{"type": "stop"}'], "invalid-message", 'The only text message after the first one is {"type": "end"}'),
-        (["{}", '{"type": "end"}', b"\0\0"], "invalid-message", 'After {"type": "end"} there can be no'),
     ],
 )
 def test_what_cannot_be_used_is_a_problem_and_closes(client, messages, name, words):

@@ -133,9 +133,11 @@ def test_what_browsers_do_not_play_is_sent_as_wav(searched, collection):
     assert not samples[:, 1].any()
 
 
-def test_of_a_window_its_segment_alone_is_sent(server_registry, make_client, collection_job, sounds, tmp_path):
+def test_of_a_window_its_segment_alone_is_sent(
+    server_registry, make_client, collection_job, collection_sounds, tmp_path
+):
     place = tmp_path / "windows.lance"
-    collection_job(place, window_s=0.5, hop_s=0.25).add([str(sounds / "tone.wav")])
+    collection_job(place, window_s=0.5, hop_s=0.25).add([str(collection_sounds / "tone.wav")])
     client = make_client(server_registry, collection=Collection(str(place), server_registry))
     (hit,) = post(client, text=["a dog"], top_k=1)["hits"]
     assert (hit["file"], hit["end_s"] - hit["start_s"]) == ("tone.wav", 0.5)
@@ -150,15 +152,15 @@ def test_only_what_is_in_the_index_is_sent(searched, row_id):
     assert answer.status_code == 404
 
 
-def test_a_file_that_has_changed_is_not_sent(server_registry, make_client, collection_job, sounds, tmp_path):
+def test_a_file_that_has_changed_is_not_sent(server_registry, make_client, collection_job, collection_sounds, tmp_path):
     folder = tmp_path / "files"
-    shutil.copytree(sounds, folder)
+    shutil.copytree(collection_sounds, folder)
     place = tmp_path / "files.lance"
     collection_job(place).add([str(folder)])
     client = make_client(server_registry, collection=Collection(str(place), server_registry))
     hits = hits_of(client, text=["an elephant"])
     secret = tmp_path / "secret.ogg"
-    shutil.copy(sounds / "banana.es.ogg", secret)
+    shutil.copy(collection_sounds / "banana.es.ogg", secret)
     changed, gone = folder / "animals" / "elephant.en.ogg", folder / "banana.es.ogg"
     changed.unlink()
     changed.symlink_to(secret)
@@ -169,13 +171,13 @@ def test_a_file_that_has_changed_is_not_sent(server_registry, make_client, colle
         assert str(tmp_path) not in answer.text
 
 
-def test_a_table_that_changes_is_read_again(server_registry, make_client, collection_job, sounds, tmp_path):
+def test_a_table_that_changes_is_read_again(server_registry, make_client, collection_job, collection_sounds, tmp_path):
     place = tmp_path / "grows.lance"
     grows = collection_job(place)
-    grows.add([str(sounds / "tone.wav")])
+    grows.add([str(collection_sounds / "tone.wav")])
     client = make_client(server_registry, collection=Collection(str(place), server_registry))
     assert hits_of(client, text=["an elephant"]).keys() == {"tone.wav"}
-    grows.add([str(sounds / "animals")])
+    grows.add([str(collection_sounds / "animals")])
     assert hits_of(client, text=["an elephant"]).keys() == {"tone.wav", "animals/elephant.en.ogg"}
     shutil.rmtree(place)
     answer = client.post("/v1/search", json={"text": ["an elephant"]})
