@@ -118,17 +118,32 @@ def test_what_cannot_be_used_is_a_problem_and_closes(client, messages, name, wor
     assert client.app.state.services.live.count == 0
 
 
-def test_samples_that_come_too_fast_are_refused_and_not_dropped(make_client, server_registry, monkeypatch):
-    client = make_client(server_registry, max_seconds=1)
+@pytest.fixture
+def blocked(server_registry, monkeypatch):
+    """Let no work of the recognizer ever finish, and return an event that is set when one has begun."""
     blocked, entry = threading.Event(), server_registry.find("recognizer")
 
     async def run(given, work, ticket):
-        """Never finish."""
         assert given == entry
         blocked.set()
         await asyncio.Event().wait()
 
     monkeypatch.setattr(server_registry, "run", run)
+    return blocked
+
+
+def test_after_the_end_there_is_no_further_message(client, blocked):
+    with connect(client, PATH, **SHORT) as socket:
+        assert blocked.wait(5)  # otherwise the connection may be closed already, with the transcript
+        end(socket)
+        socket.send_bytes(b"\0\0")
+        (error,), code = received(socket)
+    assert (error["problem"]["type"], code) == ("/problems/invalid-message", 4422)
+    assert 'After {"type": "end"} there can be no further message.' in error["problem"]["detail"]
+
+
+def test_samples_that_come_too_fast_are_refused_and_not_dropped(make_client, server_registry, blocked):
+    client = make_client(server_registry, max_seconds=1)
     with connect(client, PATH, **SHORT) as socket:
         assert blocked.wait(5)
         send(socket, samples_of(1.75))

@@ -1,5 +1,6 @@
 """A server for `test_shutdown.py`, with a model that computes what the test says."""
 
+import asyncio
 import signal
 import tempfile
 import threading
@@ -7,10 +8,12 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from fastapi import Request
+from fastapi import Request, WebSocket
 
 from photism.server.answers.run import run_for
 from photism.server.app import create_app, open_services
+from photism.server.endpoints import live_drawing
+from photism.server.endpoints.live_session import LiveSession, serve_live
 from photism.server.engine.kinds import KINDS, Kind
 from photism.server.engine.registry import ModelRegistry
 from photism.server.operations.log_lines import log_to_stderr
@@ -30,6 +33,12 @@ def step_forever(model: object, ticket: object) -> None:
 
 def hang(model: object, ticket: object) -> None:
     time.sleep(FOREVER_S)
+
+
+async def wait(session: LiveSession, given: object) -> None:
+    """Keep a live connection open."""
+    await session.send("ready")
+    await asyncio.Event().wait()
 
 
 def serve(folder: Path, grace_s: float, limit_s: float, test: Connection) -> None:
@@ -64,6 +73,10 @@ def serve(folder: Path, grace_s: float, limit_s: float, test: Connection) -> Non
                 threading.Thread(target=time.sleep, args=(FOREVER_S,)).start()
             test.send("begun")
             return await run_for(request, entry, works[name])
+
+        @app.websocket("/live")
+        async def connect(websocket: WebSocket) -> None:
+            await serve_live(websocket, live_drawing.BODY, wait)
 
         object.__setattr__(address, "port", 0)
         sockets = address.bind()

@@ -119,11 +119,10 @@ def test_works_may_end_and_new_requests_are_refused(make_server):
     assert server.end() == 0
 
 
-@pytest.mark.skip(reason="the live drawing needs a model that draws, which this server has not")
 def test_works_that_take_longer_are_cancelled_and_live_connections_closed(make_server):
     server = make_server(grace_s=0.1)
     server.start()
-    with connect(f"ws://127.0.0.1:{server.port}/v1/live/drawing") as live:
+    with connect(f"ws://127.0.0.1:{server.port}/live") as live:
         live.send('{"steps": 1}')
         assert json.loads(live.recv(LONG_S))["type"] == "ready"
         answer = server.work("steps")
