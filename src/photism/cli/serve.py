@@ -1,7 +1,11 @@
 """photism serve: an HTTP interface, and the studio in a browser."""
 
+from __future__ import annotations
+
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,6 +14,12 @@ from photism.device import let_threads_sleep
 from photism.errors import InputError
 from photism.prompts.settings import PipelineSettings
 from photism.server.settings import AccessSettings, AddressSettings, CollectionSettings, LimitSettings, ModelsSettings
+
+if TYPE_CHECKING:
+    from photism.server.access.certificates import Certificate
+    from photism.server.collection import Collection
+    from photism.server.engine.entries import ModelEntry
+    from photism.server.engine.registry import ModelRegistry
 
 
 def serve(
@@ -33,39 +43,19 @@ def serve(
     access = access.with_environment()
     access.check_exposure(address)
     _check_installed()
-    from photism.server.access.certificates import certificate_of, own_addresses
+    from photism.server.access.certificates import certificate_of
     from photism.server.app import create_app, open_services
-    from photism.server.collection import Collection
-    from photism.server.engine.entries import ModelEntry
     from photism.server.engine.model_list import read_entries
     from photism.server.engine.registry import ModelRegistry
     from photism.server.operations.log_lines import log_to_stderr
     from photism.server.operations.shutdown import Shutdown
     from photism.server.run import run, server_config
 
-    # The name is in answers, which have no paths of the server.
-    name = Path(str(drawing_model.model or drawing_model.diffusion or "tiny")).resolve().name
-    registry = ModelRegistry((ModelEntry(name, "drawing", drawing_model), *read_entries(further_models)), limits)
+    registry = ModelRegistry((_drawing_entry(drawing_model), *read_entries(further_models)), limits)
     certificate = certificate_of(address, access)
     sockets = address.bind()
     _check_drawing_model(drawing_model)
-
-    collection = None
-    if searched.collection is not None:
-        with startup():
-            collection = Collection(searched.collection, registry)
-            collection.load_model()
-
-    def report() -> None:
-        """Print where the server is."""
-        typer.echo(f"Photism is on {address.url} until Ctrl-C")
-        if address.is_wildcard:
-            typer.echo(f"Other machines reach it on {' or '.join(map(address.url_of, own_addresses()))}")
-        if address.tls_self_signed and certificate is not None:
-            typer.echo(f"SHA-256 fingerprint of its certificate, to compare in the browser: {certificate.fingerprint}")
-        elif not address.is_https and not access.is_open and not address.is_local():
-            typer.echo("The token or password is sent unencrypted: use --tls-cert or --tls-self-signed", err=True)
-
+    collection = None if searched.collection is None else _load_collection(searched.collection, registry)
     with (
         log_to_stderr(),
         Shutdown() as shutdown,
@@ -74,7 +64,43 @@ def serve(
         ) as services,
     ):
         app = create_app(services, certificate_names=certificate.names if certificate else ())
+        report = partial(_report, address, access, certificate)
         run(server_config(app, certificate, proxies=access.proxy), services, sockets, on_start=report)
+
+
+def _drawing_entry(settings: PipelineSettings) -> ModelEntry:
+    """Return the model that draws. Its name is in answers, which have no paths of the server."""
+    from photism.server.engine.entries import ModelEntry
+
+    name = Path(str(settings.model or settings.diffusion or "tiny")).resolve().name
+    return ModelEntry(name, "drawing", settings)
+
+
+def _load_collection(place: str, registry: ModelRegistry) -> Collection:
+    """Open the collection, and load the model of its vectors.
+
+    Raises:
+        InputError: there is no index, or its model cannot be loaded or is another one.
+    """
+    from photism.server.collection import Collection
+
+    with startup():
+        collection = Collection(place, registry)
+        collection.load_model()
+    return collection
+
+
+def _report(address: AddressSettings, access: AccessSettings, certificate: Certificate | None) -> None:
+    """Print where the server is."""
+    from photism.server.access.certificates import own_addresses
+
+    typer.echo(f"Photism is on {address.url} until Ctrl-C")
+    if address.is_wildcard:
+        typer.echo(f"Other machines reach it on {' or '.join(map(address.url_of, own_addresses()))}")
+    if address.tls_self_signed and certificate is not None:
+        typer.echo(f"SHA-256 fingerprint of its certificate, to compare in the browser: {certificate.fingerprint}")
+    elif not address.is_https and not access.is_open and not address.is_local():
+        typer.echo("The token or password is sent unencrypted: use --tls-cert or --tls-self-signed", err=True)
 
 
 def _check_drawing_model(settings: PipelineSettings) -> None:
