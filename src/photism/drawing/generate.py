@@ -219,6 +219,36 @@ def prepare_generator(
         settings.image, settings.mask_image, settings.control_image, background=settings.background
     )
     _check_conditioning(conditioning, diffusion, parameters)
+    settings, size = _resolve(settings, conditioning, diffusion, parameters)
+    is_guided = (settings.guidance_scale or 0) > 1 and not has_embedded_guidance(diffusion)
+    check_diffusion_arguments(diffusion_arguments, diffusion, parameters, is_guided=is_guided)
+    check_style(settings.style, diffusion, diffusion_arguments)
+    steps = settings.num_inference_steps or parameters["num_inference_steps"].default
+    check_steps(diffusion.scheduler, steps, strength=settings.strength)
+    crops = diffusion_arguments.get("padding_mask_crop") is not None
+    conditioning = _resized(_per_controlnet(conditioning, diffusion), size, crops=crops)
+    own_arguments = _call_arguments(settings, diffusion, diffusion_arguments, is_guided=is_guided)
+    return ImageGenerator(
+        diffusion=diffusion,
+        settings=settings,
+        negative_prompt=encode_negative() if is_guided else None,
+        empty_prompt=empty_prompt,
+        conditioning=conditioning,
+        size=size,
+        loras=loras,
+        weights=None if conditioning.mask_image is None else seam_weights(conditioning.mask_image, settings.seam),
+        arguments=own_arguments | dict(diffusion_arguments),
+    )
+
+
+def _resolve(
+    settings: DrawSettings, conditioning: ConditioningImages, diffusion: Any, parameters: Parameters
+) -> tuple[DrawSettings, tuple[int, int]]:
+    """Replace the defaults of strength and size by their values, and return the height and width as well.
+
+    Raises:
+        InputError: the pipeline starts from noise and has no strength, or an image cannot have the size.
+    """
     strength = settings.strength
     if "strength" in parameters:
         strength = parameters["strength"].default if strength is None else strength
@@ -231,41 +261,41 @@ def prepare_generator(
         width=settings.width,
         keep_image_size=settings.keep_image_size,
     )
-    settings = replace(settings, strength=strength, height=height, width=width)
-    is_guided = (settings.guidance_scale or 0) > 1 and not has_embedded_guidance(diffusion)
-    check_diffusion_arguments(diffusion_arguments, diffusion, parameters, is_guided=is_guided)
-    check_style(settings.style, diffusion, diffusion_arguments)
-    steps = settings.num_inference_steps or parameters["num_inference_steps"].default
-    check_steps(diffusion.scheduler, steps, strength=strength)
-    if conditioning.control_image is not None:
-        images = per_controlnet("control_image", conditioning.control_image, diffusion)
-        conditioning = replace(conditioning, control_image=images)
-    conditioning = _resized(conditioning, size, crops=diffusion_arguments.get("padding_mask_crop") is not None)
+    return replace(settings, strength=strength, height=height, width=width), size
+
+
+def _per_controlnet(conditioning: ConditioningImages, diffusion: Any) -> ConditioningImages:
+    """Give each ControlNet its image, if there are ControlNets."""
+    if conditioning.control_image is None:
+        return conditioning
+    return replace(conditioning, control_image=per_controlnet("control_image", conditioning.control_image, diffusion))
+
+
+def _call_arguments(
+    settings: DrawSettings, diffusion: Any, diffusion_arguments: Mapping[str, Any], *, is_guided: bool
+) -> dict[str, Any]:
+    """Return the arguments of a diffusers pipeline's call that are the same for all images.
+
+    Raises:
+        InputError: there are other scales than ControlNets, or they are among the further arguments too.
+    """
+    found: dict[str, Any] = {}
+    if settings.strength is not None:
+        found["strength"] = settings.strength
+    if "height" in call_parameters(diffusion):
+        found |= {"height": settings.height, "width": settings.width}
     scale = settings.controlnet_conditioning_scale
-    if scale is not None and "controlnet_conditioning_scale" in diffusion_arguments:
-        raise InputError("diffusion_arguments must not contain controlnet_conditioning_scale, which is given already")
-    if isinstance(scale, list | tuple):
-        scale = per_controlnet("controlnet_conditioning_scale", scale, diffusion)
-    style: dict[str, Any] = {}
+    if scale is not None:
+        if "controlnet_conditioning_scale" in diffusion_arguments:
+            problem = "diffusion_arguments must not contain controlnet_conditioning_scale, which is given already"
+            raise InputError(problem)
+        is_listed = isinstance(scale, list | tuple)
+        found["controlnet_conditioning_scale"] = (
+            per_controlnet("controlnet_conditioning_scale", scale, diffusion) if is_listed else scale
+        )
     if settings.style is not None:
-        style[EMBEDS] = encode_style(settings.style, diffusion, is_guided=is_guided, background=settings.background)
-    return ImageGenerator(
-        diffusion=diffusion,
-        settings=settings,
-        negative_prompt=encode_negative() if is_guided else None,
-        empty_prompt=empty_prompt,
-        conditioning=conditioning,
-        size=size,
-        loras=loras,
-        weights=None if conditioning.mask_image is None else seam_weights(conditioning.mask_image, settings.seam),
-        arguments={
-            **({} if strength is None else {"strength": strength}),
-            **({"height": height, "width": width} if "height" in parameters else {}),
-            **({} if scale is None else {"controlnet_conditioning_scale": scale}),
-            **style,
-            **diffusion_arguments,
-        },
-    )
+        found[EMBEDS] = encode_style(settings.style, diffusion, is_guided=is_guided, background=settings.background)
+    return found
 
 
 def call_parameters(diffusion: Any) -> Parameters:
