@@ -19,13 +19,13 @@ from photism.audio.streaming import stream_samples
 from photism.server.answers.accept import choose
 from photism.server.fields.body import RequestBody
 from photism.server.fields.field_set import FileField
+from photism.server.media_types import WAV
 from photism.server.problems import Problem
 from photism.server.services import services_of
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-WAV = "audio/wav"
 SAMPLE_BYTES = 2
 FULL_SCALE = 1 << 15
 HEADER_BYTES = 44

@@ -18,7 +18,7 @@ from photism.listening.transcription.formats import CSV_HEADERS, TRANSCRIPT_FORM
 from photism.output_files import sound_stem
 from photism.server.fields.body import RequestBody
 from photism.server.fields.json_body import json_object
-from photism.server.media_types import CSV, JSON, SUBRIP, TEXT
+from photism.server.media_types import CSV, JSON, RTTM, SUBRIP, TEXT, TSV, WEBVTT
 from photism.server.problems import Problem
 from photism.settings import REQUIRED, SettingError, setting, settings
 
@@ -32,7 +32,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
 }
 """Formats by the list that a result has: that of words, of speaker turns, or of segments with labels."""
 FORMATS = tuple(dict.fromkeys(each for formats in LISTS.values() for each in formats))
-MEDIA_TYPES = {"srt": SUBRIP, "vtt": "text/vtt", "tsv": "text/tab-separated-values", "csv": CSV, "rttm": "text/rttm"}
+MEDIA_TYPES = {"srt": SUBRIP, "vtt": WEBVTT, "tsv": TSV, "csv": CSV, "rttm": RTTM}
 TEXT_SCHEMA: Mapping[str, Any] = {"schema": {"type": "string"}}
 EXAMPLE = b'{"turns": [{"start_s": 0.5, "end_s": 2, "speaker": "Anna"}]}'
 

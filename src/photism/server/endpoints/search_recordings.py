@@ -17,6 +17,7 @@ from photism.errors import InputError
 from photism.server.answers.accept import choose
 from photism.server.answers.files import file_responses, send_file
 from photism.server.collection import collection_of
+from photism.server.media_types import FLAC, M4A, MP3, OGG, WAV
 from photism.server.problems import Problem
 from photism.server.services import services_of
 
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from photism.collection.search import Hit
     from photism.server.storage import Storage
 
-WAV = "audio/wav"
-MEDIA_TYPES = ("audio/wav", "audio/mpeg", "audio/flac", "audio/ogg", "audio/mp4")
+MEDIA_TYPES = (WAV, MP3, FLAC, OGG, M4A)
 GONE: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no collection, or no such recording in it."},
     410: {"description": "The recording has changed since it was indexed, or cannot be read."},

@@ -21,7 +21,7 @@ from photism.server.answers.accept import VARY, choose
 from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
 from photism.server.fields.body import RequestBody
-from photism.server.media_types import EVENT_STREAM, JSON
+from photism.server.media_types import EVENT_STREAM, FLAC, JSON, MP3, OGG, WAV
 from photism.server.services import services_of
 from photism.settings import REQUIRED, SettingError, setting, settings
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
 SoundFormat: TypeAlias = Literal["wav", "flac", "ogg", "mp3"]
 MEDIA_TYPES: dict[str, SoundFormat] = {
-    "audio/wav": "wav",
-    "audio/flac": "flac",
-    "audio/ogg": "ogg",
-    "audio/mpeg": "mp3",
+    WAV: "wav",
+    FLAC: "flac",
+    OGG: "ogg",
+    MP3: "mp3",
 }
 """Format of a single sound by media type."""
 MAX_ORIGINAL_SAMPLES = 60 * 48_000 * 8

@@ -20,13 +20,13 @@ from photism.server.answers.run import run_for
 from photism.server.engine.ticket import Ticket
 from photism.server.fields.body import EXAMPLE_RECORDING, Given, RequestBody
 from photism.server.fields.field_set import FileField
-from photism.server.media_types import CSV, JSON, SUBRIP
+from photism.server.media_types import CSV, JSON, RTTM, SUBRIP
 from photism.settings import REQUIRED, SettingError, setting, settings
 
 if TYPE_CHECKING:
     from photism.listening.verification import Embedding, SpeakerVerifier, Verification
 
-TURN_FORMATS = {CSV: "csv", "text/rttm": "rttm", SUBRIP: "srt"}
+TURN_FORMATS = {CSV: "csv", RTTM: "rttm", SUBRIP: "srt"}
 """Format of the command line for each media type of turns, apart from JSON."""
 ROUTER = APIRouter(tags=["speakers"])
 

@@ -16,6 +16,7 @@ from photism.audioldm2.sound_files import sounds_of
 from photism.server.answers.run import run_for
 from photism.server.endpoints.sound import check_total_length
 from photism.server.fields.body import RequestBody
+from photism.server.media_types import FLAC, MP3, OGG, WAV
 from photism.server.services import services_of
 from photism.settings import REQUIRED, SettingError, setting, settings
 
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
 
 SpeechFormat: TypeAlias = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 FORMATS: dict[str, tuple[str, str]] = {
-    "mp3": (".mp3", "audio/mpeg"),
-    "opus": (".ogg", "audio/ogg"),
+    "mp3": (".mp3", MP3),
+    "opus": (".ogg", OGG),
     "aac": (".aac", "audio/aac"),
-    "flac": (".flac", "audio/flac"),
-    "wav": (".wav", "audio/wav"),
+    "flac": (".flac", FLAC),
+    "wav": (".wav", WAV),
 }
 """Suffix and media type of each format of a file."""
 PCM_TYPE, PCM_RATE = "audio/pcm", 24_000

@@ -23,7 +23,7 @@ from photism.server.answers.run import run_for
 from photism.server.answers.sse import event_stream
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
-from photism.server.media_types import CSV, EVENT_STREAM, JSON, SUBRIP, TEXT
+from photism.server.media_types import CSV, EVENT_STREAM, JSON, SUBRIP, TEXT, TSV, WEBVTT
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from photism.listening.transcription.transcript import Transcript, Word
     from photism.server.engine.ticket import Ticket
 
-FORMATS = {TEXT: "txt", SUBRIP: "srt", "text/vtt": "vtt", "text/tab-separated-values": "tsv", CSV: "csv"}
+FORMATS = {TEXT: "txt", SUBRIP: "srt", WEBVTT: "vtt", TSV: "tsv", CSV: "csv"}
 """Format of the command line for each media type of transcripts, apart from JSON."""
 
 

@@ -24,7 +24,7 @@ from photism.server.answers.sse import EventStream, event, raise_refusal
 from photism.server.engine.ticket import Cancelled, Ticket
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
-from photism.server.media_types import EVENT_STREAM, JSON, SUBRIP, TEXT
+from photism.server.media_types import EVENT_STREAM, JSON, SUBRIP, TEXT, TSV, WEBVTT
 from photism.server.problems import problem_for
 from photism.settings import SettingError, setting, settings
 
@@ -38,8 +38,8 @@ ResponseFormat: TypeAlias = Literal["json", "verbose_json", "text", "srt", "vtt"
 TEXT_FORMATS: dict[str, tuple[str, str]] = {
     "text": ("txt", TEXT),
     "srt": ("srt", SUBRIP),
-    "vtt": ("vtt", "text/vtt"),
-    "tsv": ("tsv", "text/tab-separated-values"),
+    "vtt": ("vtt", WEBVTT),
+    "tsv": ("tsv", TSV),
     "ctm": ("ctm", TEXT),
     "textgrid": ("textgrid", TEXT),
 }
