@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from photism.drawing.live.live_drawing import LiveDrawing, LivePicture
     from photism.drawing.live.live_film import LiveFilm
+    from photism.drawing.live.live_runner import LiveRunner
 
 SUFFIX = ".mp4"
 WAIT_S = 0.05
@@ -201,7 +202,7 @@ class _Performance:
         """Wait for the threads, and for Ctrl-C."""
         time.sleep(WAIT_S)
 
-    def _react(self, window: LiveWindow, runner: Any) -> bool:
+    def _react(self, window: LiveWindow, runner: LiveRunner) -> bool:
         """Show the newest picture and do what keys ask for; return False to quit."""
         reactions: dict[str, Callable[[], None]] = {
             "full screen": window.toggle_full_screen,

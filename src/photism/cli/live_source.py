@@ -73,7 +73,7 @@ class LiveSource:
             next(blocks, None)
 
     def blocks(self) -> Generator[NDArray[np.float32]]:
-        """Yield samples (T,) float32 at 16 kHz as they arrive; those of a file when they would be heard.
+        """Yield samples (T,) float32 at 16 kHz as they arrive; those of a file at its own pace.
 
         Raises:
             InputError: the source cannot be read.
@@ -88,7 +88,7 @@ class LiveSource:
 
 
 def _at_own_pace(file: SoundFile) -> Generator[NDArray[np.float32]]:
-    """Yield each block of a file when its last sample would be heard."""
+    """Yield each block of a file when its last sample would have been played."""
     from photism.audio.sampling import SAMPLING_RATE
     from photism.audio.streaming import stream_samples
 

@@ -136,8 +136,8 @@ class _LiveConnection:
         return self._newest.total > self._drawn and self._newest.total >= FRAME_SAMPLES
 
     async def _skip_silence(self) -> bool:
-        """Drop samples while nothing was heard in them, and say so; return whether something is heard."""
-        said_s = -SILENCE_HOP_S
+        """Drop samples while they are silent, and send a message each second; return whether there is sound at last."""
+        sent_s = -SILENCE_HOP_S
         while await self._wait():
             level = measure_level(self._newest.newest())
             if not level.is_silent:
@@ -145,13 +145,13 @@ class _LiveConnection:
             skipped, self._drawn = self._skipped(self._newest.total), self._newest.total
             self._newest.drop(round(LEAD_S * SAMPLING_RATE))
             end_s = self._drawn / SAMPLING_RATE
-            if end_s - said_s >= SILENCE_HOP_S:
-                said_s, start_s = end_s, end_s - level.duration_s
+            if end_s - sent_s >= SILENCE_HOP_S:
+                sent_s, start_s = end_s, end_s - level.duration_s
                 await self._session.send("silence", start_s=start_s, end_s=end_s, skipped=skipped, detail=str(level))
         return False
 
     async def _send_picture(self, drawing: LiveDrawing) -> bool:
-        """Draw and send a picture of now, and return whether nothing is said or played in it.
+        """Draw and send a picture of now, and return whether it is one of silence.
 
         While the queue of the model is full, it is tried again, each time with the newest samples.
         """
