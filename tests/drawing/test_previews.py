@@ -95,7 +95,7 @@ def test_a_safety_checker_lets_nothing_be_shown_before_it_has_looked(pipeline, s
     assert not seen
 
 
-@pytest.mark.parametrize(("decoding_s", "expected"), [(0.1, 20), (1.0, 4), (5.0, 1)])
+@pytest.mark.parametrize(("decoding_s", "expected"), [(0.1, 20), (1.0, 4), (5.0, 0)])
 def test_previews_take_at_most_a_fifth_of_the_time_of_the_steps(monkeypatch, decoding_s, expected):
     """The first preview of a VAE measures; one whose time is known is skipped where it would take too long."""
     clock, shown = Clock(), []
@@ -115,7 +115,7 @@ def test_previews_take_at_most_a_fifth_of_the_time_of_the_steps(monkeypatch, dec
             clock.now_s += 1
             previewer._predicted = torch.zeros(1, 4, 8, 8)
             previewer.after_step(diffusion, step)
-    assert len(shown) == (expected if decoding_s < 5 else 0)
+    assert len(shown) == expected
     assert len(shown) * decoding_s <= 21 / 5
 
 

@@ -221,7 +221,7 @@ def test_without_a_collection_there_is_nothing_to_search(client):
         assert (answer.status_code, answer.json()["type"]) == (404, "/problems/no-collection")
 
 
-def test_the_page_is_told_whether_there_is_a_collection(searched, client):
+def test_the_context_of_the_page_says_whether_there_is_a_collection(searched, client):
     assert searched.get("/studio/context.json").json()["collection"] is True
     assert client.get("/studio/context.json").json()["collection"] is False
 
