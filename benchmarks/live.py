@@ -10,8 +10,9 @@ seconds; the fraction of words for which it comes within .6 and 1 s, of all word
 drawn correctly; the fraction of the time from there to the next word for which the picture stays right; and the number
 of pictures a second. Compared with the usual way: the newest two seconds are drawn, a second apart.
 
-By default the clock is simulated, and a picture takes the CPU time that drawing it has taken, with one thread: that is
-the time on a core without other work, whatever else the machine is doing. With `--real`, it is the real clock.
+By default the clock is simulated, and a picture takes the CPU time that drawing it has taken, with one thread: nearly
+the time on a core without other work; on a busy machine somewhat more. With `--real`, it is the real clock, with all
+threads.
 
 Music: prints the correlation of the mean absolute difference between pictures with the onset strength between them.
 """
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -234,6 +236,8 @@ def main() -> None:
     parser.add_argument("--music", nargs="+", metavar="FILE", help="recordings of music to measure in place of words")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each recording of music")
     chosen = parser.parse_args()
+    if not chosen.real:
+        torch.set_num_threads(1)  # the CPU time of several is their sum
     pipeline = AudioToImagePipeline.from_pretrained(scheduler="lcm")
     LiveDrawing(pipeline).picture()  # the first call takes longer
     if chosen.music:
