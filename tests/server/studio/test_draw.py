@@ -210,6 +210,25 @@ def test_a_file_that_is_no_picture_is_refused_in_words(open_studio, tmp_path):
 
 
 @pytest.mark.slow
+def test_numbers_that_cannot_be_used_are_explained_in_the_language_of_the_page(open_studio, recordings_by_name):
+    page = open_studio("#draw", language="fr")
+    page.locator(".examples .chip").first.click()
+    expect(page.locator(".recording-name")).to_be_visible()
+    button, alert = page.locator(".draw .run .button.primary"), page.locator(".draw .run .error")
+    for seed, words in (("1.5", "« Graine » demande un nombre entier."), ("-1", "« Graine » doit être au moins 0.")):
+        page.locator("[data-field=seed] input").fill(seed)
+        button.click()
+        expect(alert).to_have_text(words)
+    page.locator("[data-field=seed] input").fill("")
+    page.locator(".mixing summary").click()
+    page.locator(".mixing input[type=file]").set_input_files(recordings_by_name["strawberry.fr.ogg"])
+    page.locator(".mix-mode input[value=morph]").check()
+    page.locator(".mix-mode input[type=number]").fill("99")
+    button.click()
+    expect(alert).to_have_text("Le nombre d’images sur le chemin doit être de 2 à 16.")
+
+
+@pytest.mark.slow
 def test_recordings_are_mixed_by_weights_and_turned_into_one_another(open_studio, recordings_by_name):
     page = open_studio("#draw?steps=2")
     record_forms(page)

@@ -166,8 +166,9 @@ const listControl = (schema, label) => {
 /**
  * Return a number that a field may have.
  * @param {number} value @param {any} schema @param {string} label
+ * @throws {Problem} if the field may not have it
  */
-const checkedNumber = (value, schema, label) => {
+export const checkedNumber = (value, schema, label) => {
   const { minimum, exclusiveMinimum, maximum, exclusiveMaximum } = schema;
   const wrong = (/** @type {string} */ key, values = {}) =>
     new Problem({ type: "explained", detail: t(key, { label, ...values }) });

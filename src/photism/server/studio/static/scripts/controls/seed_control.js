@@ -1,12 +1,11 @@
 // @ts-check
 /** The seed of a picture, with a die that throws another one. */
 
-import { Problem } from "../page/api.js";
+import { checkedNumber } from "./field.js";
 import { h } from "../page/dom.js";
-import { t } from "../page/i18n.js";
 import { fieldLabel } from "../page/problems.js";
 
-/** Seeds of the die: short enough to be told to somebody. */
+/** Number of seeds that the die chooses from: they are short enough to be read out. */
 const SIDES = 100_000;
 
 /** Return a random seed. */
@@ -28,11 +27,8 @@ export const createSeedControl = (schema) => {
   const element = h("div", { class: "seed" }, input, dice);
   const read = () => {
     if (input.value === "" && !input.validity.badInput) return undefined;
-    const seed = input.valueAsNumber;
-    if (Number.isInteger(seed) && seed >= Number(input.min)) return seed === standard ? undefined : seed;
-    const label = fieldLabel("seed");
-    const key = Number.isInteger(seed) ? "problems.at-least" : "problems.whole-number";
-    throw new Problem({ type: "invalid-field", field: label, detail: t(key, { label, limit: Number(input.min) }) });
+    const seed = checkedNumber(input.valueAsNumber, schema, fieldLabel("seed"));
+    return seed === standard ? undefined : seed;
   };
   Object.defineProperties(element, {
     id: {

@@ -152,7 +152,7 @@ const createMode = (most) => {
       const given = count.valueAsNumber;
       if (Number.isInteger(given) && given >= 2 && given <= most) return given;
       count.focus();
-      throw new api.Problem({ type: "morph-count", allowed: String(most), detail: t("draw.morph.allowed", { most }) });
+      throw new api.Problem({ type: "explained", detail: t("draw.morph.allowed", { most }) });
     },
     allowMorph: (/** @type {boolean} */ isAllowed) => {
       morph.input.disabled = !isAllowed;
