@@ -173,3 +173,17 @@ def test_the_theme_can_be_changed_and_is_remembered(open_studio, scheme):
     page.reload()
     page.wait_for_selector("html[data-ready]", state="attached")
     assert page.evaluate(background) == changed
+
+
+@pytest.mark.slow
+def test_the_theme_is_that_of_the_system_until_one_is_chosen(open_studio):
+    page = open_studio(color_scheme="light")
+    light = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("body")).not_to_have_css("background-color", light)
+    page.get_by_role("button", name="Light", exact=True).click()
+    expect(page.locator("body")).to_have_css("background-color", light)
+    page.emulate_media(color_scheme="light")
+    page.emulate_media(color_scheme="dark")
+    expect(page.get_by_role("button", name="Dark", exact=True)).to_be_visible()
+    expect(page.locator("body")).to_have_css("background-color", light)

@@ -62,13 +62,13 @@ const showLanguages = (codes) => {
 const showTheme = () => {
   const button = byId("theme");
   const root = document.documentElement;
-  const isDark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const isDark = () => root.dataset.theme === "dark"; // as theme.js has set it
   const show = () => (button.textContent = t(isDark() ? "page.light" : "page.dark"));
   button.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
     writeText("photism.theme", root.dataset.theme);
-    show();
   });
+  new MutationObserver(show).observe(root, { attributeFilter: ["data-theme"] });
   show();
 };
 

@@ -30,7 +30,6 @@ export const createCanvas = (name, draw) => {
   };
   new ResizeObserver(update).observe(element);
   new MutationObserver(update).observe(document.documentElement, { attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", update);
   return { element, update };
 };
 
