@@ -159,7 +159,7 @@ const createSearch = ({ onquery, first, choose }) => {
  */
 const createItem = (name, index, { thumbnails, language }) => {
   const words = h("span", { class: "catalogue-name", lang: language, dir: "auto" }, name);
-  const attributes = { class: "catalogue-item", type: "button", role: "option", tabindex: "-1", title: name };
+  const attributes = { class: "tile catalogue-item", type: "button", role: "option", tabindex: "-1", title: name };
   return h("button", { ...attributes, "aria-selected": false, "data-index": index }, tileOf(index, thumbnails), words);
 };
 

@@ -124,7 +124,7 @@ const updateTiles = (strip, tiles, entries, choose) => {
  * @param {() => void} onclick
  */
 const createTile = (entry, onclick) => {
-  const element = h("button", { class: "history-tile", type: "button", role: "option", tabindex: "-1", onclick });
+  const element = h("button", { class: "tile history-tile", type: "button", role: "option", tabindex: "-1", onclick });
   /** @type {string | null} */
   let url = null;
   /** @type {unknown} */
