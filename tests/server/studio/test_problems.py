@@ -15,11 +15,11 @@ pytest.importorskip("playwright", reason="the page is tested with playwright")
 RATE = 16_000
 
 
-def wav(duration_s):
+def wav(duration_s, sample=b"\0\1"):
     file = io.BytesIO()
     with wave.open(file, "wb") as writer:
         writer.setparams((1, 2, RATE, 0, "NONE", ""))
-        writer.writeframes(b"\0\1" * round(duration_s * RATE))
+        writer.writeframes(sample * round(duration_s * RATE))
     return file.getvalue()
 
 
@@ -31,7 +31,7 @@ def png(width, height):
 
 ELEPHANT = (bundled_model() / "examples" / "elephant.en.ogg").read_bytes()
 IMAGE, MASK = {"image": png(128, 128)}, {"mask": png(64, 64)}
-DRAW, HEAR = "/v1/draw", "/v1/hear"
+DRAW, FILM, HEAR, VERIFY = "/v1/draw", "/v1/film", "/v1/hear", "/v1/speakers/verify"
 MISTAKES = [
     (DRAW, {"file": wav(61)}, {}, "Too long: at most 60 s. Drag the ends of the waveform to choose a part."),
     (DRAW, {"file": wav(0.01)}, {}, "my word.wav is too short. Choose a longer part."),
@@ -62,6 +62,13 @@ MISTAKES = [
     (DRAW, {}, {"model": "gone"}, "This server does not have this model any more. Choose another one."),
     (DRAW, {}, {"seed": "1" * 30}, "“Seed” must be at least 0."),
     (DRAW, {}, {"unheard_of": "1"}, "The server has been upgraded. Reload the page."),
+    (FILM, {}, {"preview": "true", "storyboard": "true"}, "“Liveliest five seconds” does not work together with"),
+    (
+        VERIFY,
+        {"file": wav(1, b"\0\0"), "other": ELEPHANT},
+        {"threshold": "0"},
+        "my word.wav is silent. Record it again,",
+    ),
     (HEAR, {}, {"hop": "1"}, "“Step between windows” works only together with “Length of a window”."),
     (HEAR, {}, {"template": "abc"}, "“Sentence around a caption” needs {} in the place of the caption."),
 ]
