@@ -339,3 +339,16 @@ def test_on_a_phone_the_picture_is_in_sight_when_it_comes(open_studio, speaking)
     start(live)
     expect(picture(live, "An elephant")).to_be_in_viewport(ratio=0.7)
     assert live.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.slow
+def test_a_link_opens_the_model_that_was_chosen(open_studio):
+    page = open_studio("#live?seed=3&model=other")
+    models = [{"id": name, "kinds": ["drawing"], "loras": [], "images": []} for name in ("tiny", "other")]
+    page.route("**/v1/models", lambda route: route.fulfill(json={"data": models}))
+    page.reload()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    expect(page.locator(".live-settings select").first).to_have_value("other")
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.locator(".live-settings").get_by_role("button", name="Copy link").click()
+    assert page.evaluate("window.copied").endswith("#live?seed=3&model=other")

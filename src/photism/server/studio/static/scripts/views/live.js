@@ -3,6 +3,7 @@
 
 import { announce, h } from "../page/dom.js";
 import { createControls, modelChoice } from "../controls/controls.js";
+import { randomSeed } from "../controls/seed_control.js";
 import { createLiveSession } from "../live/session.js";
 import { linkButton } from "../page/share_link.js";
 import { createLiveStage } from "../live/stage.js";
@@ -27,7 +28,7 @@ export const view = {
     const session = createLiveSession({ recording, history, stage, settings, parts });
     const shown = h("div", { class: "stack live-shown" }, stage.element, parts.film);
     const element = h("div", { class: "columns live-columns" }, parts.start, shown, parts.settings);
-    parts.foot.append(linkButton("live", () => controls.values()));
+    parts.foot.append(linkButton("live", settings));
     parts.showLevel(0);
 
     let timer = 0;
@@ -46,6 +47,7 @@ export const view = {
     const open = (/** @type {Record<string, any>} */ values) => {
       controls.reset();
       controls.set(values);
+      model.value = values.model;
       settle();
     };
     const play = (/** @type {any} */ entry, changes = {}) => {
@@ -57,7 +59,7 @@ export const view = {
     history.register("live", {
       open: (/** @type {any} */ entry) => open(entry.settings),
       again: (/** @type {any} */ entry) => play(entry),
-      vary: (/** @type {any} */ entry) => play(entry, { seed: Math.floor(Math.random() * 1e6) }),
+      vary: (/** @type {any} */ entry) => play(entry, { seed: randomSeed() }),
     });
 
     return {
