@@ -6,6 +6,18 @@ import { createField } from "./field.js";
 import { h } from "../page/dom.js";
 import { t } from "../page/i18n.js";
 
+/** Fields that need an IP-Adapter or a ControlNet, by the image that a model with one takes. */
+const GUIDES = { style: ["style"], control_image: ["control_image", "control_scale"] };
+
+/**
+ * Return the fields that none of these drawing models can use.
+ * @param {{images?: string[]}[]} models
+ */
+export const unusedFields = (models) => {
+  const images = models.flatMap((each) => each.images ?? []);
+  return Object.entries(GUIDES).flatMap(([image, fields]) => (images.includes(image) ? [] : fields));
+};
+
 /**
  * Create the controls of the fields of an endpoint.
  *

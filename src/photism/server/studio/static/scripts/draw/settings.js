@@ -2,7 +2,7 @@
 /** All settings of a drawing, besides its recording. */
 
 import * as api from "../page/api.js";
-import { createControls, modelChoice } from "../controls/controls.js";
+import { createControls, modelChoice, unusedFields } from "../controls/controls.js";
 import { h } from "../page/dom.js";
 import { createLoras } from "./loras.js";
 import { createMixing } from "./mixing.js";
@@ -14,8 +14,6 @@ import { createStartImage } from "./start_image.js";
 const COMMON = ["seed", "images", "guidance_scale", "text"];
 /** Fields that parts of their own set. */
 const OWN = ["file", "model", "image", "mask", "image_strength", "seam", "mix", "morph", "lora", "preview_steps"];
-/** Fields that need an IP-Adapter or a ControlNet, by the image that a model with one takes. */
-const GUIDES = { style: ["style"], control_image: ["control_image", "control_scale"] };
 
 /**
  * Create the settings of a drawing.
@@ -68,12 +66,6 @@ export const createSettings = async (shared) => {
     /** Number of pictures of a movement that nobody has chosen. */
     usualMorph: mixing.usualMorph,
   };
-};
-
-/** @param {{images?: string[]}[]} models */
-const unusedFields = (models) => {
-  const images = models.flatMap((each) => each.images ?? []);
-  return Object.entries(GUIDES).flatMap(([image, fields]) => (images.includes(image) ? [] : fields));
 };
 
 /** @param {Record<string, any>} values */

@@ -2,7 +2,7 @@
 /** Film: a film of the recording, its preview, or a storyboard, drawn on the server while the page does other things. */
 
 import * as api from "../page/api.js";
-import { createControls, modelChoice } from "../controls/controls.js";
+import { createControls, modelChoice, unusedFields } from "../controls/controls.js";
 import { h, newId } from "../page/dom.js";
 import { createFilePicker } from "../controls/file_picker.js";
 import { alternative } from "../film/film_card.js";
@@ -17,8 +17,6 @@ const KINDS = ["film", "preview", "storyboard"];
 const COMMON = ["seed", "fps", "sync", "text"];
 /** Fields that the parts of this view set. */
 const OWN = ["file", "model", "preview", "storyboard", "mix"];
-/** Fields that need an IP-Adapter or a ControlNet, which `images` of a model names. */
-const GUIDES = { style: ["style"], control_image: ["control_image", "control_scale"] };
 
 export const view = {
   id: "film",
@@ -55,10 +53,8 @@ export const view = {
 /** Create all settings of a film. */
 const createSettings = async () => {
   const models = (await api.models()).filter((/** @type {any} */ { kinds }) => kinds.includes("drawing"));
-  const images = models.flatMap((/** @type {any} */ each) => each.images ?? []);
   const loras = models.flatMap((/** @type {any} */ each) => each.loras ?? []);
-  const unused = Object.entries(GUIDES).flatMap(([image, fields]) => (images.includes(image) ? [] : fields));
-  if (!loras.length) unused.push("lora");
+  const unused = [...unusedFields(models), ...(loras.length ? [] : ["lora"])];
   const controls = await createControls({ path: PATH, common: ["stills", ...COMMON], hidden: [...OWN, ...unused], custom: { seed: createSeedControl } });
   const model = await modelChoice("drawing");
   const kind = createKindChoice();
