@@ -1,4 +1,4 @@
-"""The tab Label: classes of a classifier with their shares."""
+"""The tab Label: classes of a classifier with their probabilities."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.server.studio.listening import choose, choose_example, open_tab, save
 expect = pytest.importorskip("playwright.sync_api").expect
 
 
-def test_classes_are_shown_with_their_shares(studio):
+def test_classes_are_shown_with_their_probabilities(studio):
     choose_example(studio, "elephant")
     panel = open_tab(studio, "Label")
     panel.get_by_role("button", name="Label", exact=True).click()
@@ -29,7 +29,7 @@ def test_windows_have_a_timeline_and_a_file(studio):
 
 
 @pytest.mark.slow
-def test_logits_are_numbers_and_no_shares(studio):
+def test_logits_are_not_shown_as_percentages(studio):
     choose_example(studio, "elephant")
     panel = open_tab(studio, "Label")
     panel.get_by_text("All settings").click()

@@ -1,17 +1,17 @@
 // @ts-check
-/** The pixels of a mask: strokes that paint and erase, and steps back. */
+/** The pixels of an inpainting mask: strokes that paint and erase, and undo. */
 
 /** Longest side in which a mask is painted; it is exported at the size of its picture. */
 const MAX_SIDE = 1024;
 /** Steps that can be undone. */
 const MAX_UNDO = 20;
 
-/** A mask: what is opaque in `canvas` is drawn anew, the rest of the picture stays. */
+/** An inpainting mask: opaque pixels of `canvas` are drawn again, the rest of the picture stays as it is. */
 export class Mask {
   canvas = document.createElement("canvas");
   /** @type {HTMLCanvasElement[]} */
   #earlier = [];
-  #size = { width: 1, height: 1 };
+  #size;
 
   /** @param {{width: number, height: number}} size of the picture in pixels */
   constructor({ width, height }) {
@@ -91,7 +91,8 @@ export class Mask {
   }
 
   /**
-   * Return a PNG of the size of the picture, white where it is drawn anew and black elsewhere; null if nothing is painted.
+   * Return a PNG of the size of the picture, white where it is drawn again and black elsewhere; null if
+   * nothing is painted.
    * @returns {Promise<File | null>}
    */
   async file() {

@@ -1,5 +1,5 @@
 // @ts-check
-/** Paint the part of a picture that is drawn anew: with mouse, pen, finger or the arrow keys. */
+/** Paint the part of a picture that is drawn again: with mouse, pen, finger or the arrow keys. */
 
 import { colourOf } from "../page/canvas.js";
 import { announce, h, newId } from "../page/dom.js";
@@ -76,7 +76,7 @@ export const createMaskPainter = (picture) => {
 };
 
 /**
- * Create a brush, which is shown where it is and paints while it is down.
+ * Create a brush, whose outline is shown and which paints while it is down.
  * @param {{canvas: HTMLCanvasElement, picture: ImageBitmap, mask: Mask, percent: () => number, onStroke: () => void}}
  *   options percent: diameter in hundredths of the longer side
  */
@@ -105,7 +105,7 @@ const createBrush = ({ canvas, picture, mask, percent, onStroke }) => {
     size,
     update,
     moveTo,
-    /** Where it is; at first in the middle. */
+    /** Position of the brush; at first the middle. */
     get at() {
       return at ?? { x: width / 2, y: height / 2 };
     },
@@ -119,7 +119,7 @@ const createBrush = ({ canvas, picture, mask, percent, onStroke }) => {
       if (isDown) onStroke();
       isDown = false;
     },
-    /** Take it away, unless it is down. */
+    /** Hide the brush, unless it is down. */
     leave: () => isDown || moveTo(null),
   };
 };

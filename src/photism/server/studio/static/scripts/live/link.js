@@ -21,7 +21,7 @@ const MOST_WAITING_S = 1;
  *   onPicture: (header: Header, image: Blob) => void, onSilence: () => void,
  *   onClose: (problem: api.Problem) => void}} options
  *   settings: fields of the request; rate: sampling rate in Hz; onOpen: called when samples can be sent; onReady: when
- *   the model is loaded; onSilence: now and then while nothing was heard yet; onClose: when the server has closed it
+ *   the model is loaded; onSilence: now and then until the first sound; onClose: when the server has closed it
  * @returns {Link}
  */
 export const openLink = ({ settings, rate, onOpen, onReady, onPicture, onSilence, onClose }) => {

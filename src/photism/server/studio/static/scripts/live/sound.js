@@ -18,7 +18,7 @@ const FULL_SCALE = 32768;
 /**
  * @typedef {{rate: number, label: string, begin: () => void, playedS: () => number | null, delayS: () => number,
  *   setDelay: (seconds: number) => void, stream: () => MediaStream, stop: () => void}} LiveSound
- *   rate: sampling rate in Hz; begin: begins to play the recording; playedS: the time in the recording that is heard now;
+ *   rate: sampling rate in Hz; begin: begins to play the recording; playedS: the time in the recording that is played now;
  *   delayS, setDelay: time by which what is played and filmed is behind the samples, so that it meets the pictures;
  *   stream: the delayed sound, for a film
  */

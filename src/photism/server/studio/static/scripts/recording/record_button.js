@@ -158,7 +158,7 @@ const createOptions = () => {
     },
     "⋯",
   );
-  let { deviceId } = stored; // also while the browser does not tell which devices there are
+  let { deviceId } = stored; // also while the browser does not list the devices
   const values = () => ({ deviceId, isProcessed: processed.checked });
   const update = async () => {
     const found = await microphones();
