@@ -28,12 +28,10 @@ const NAMES = {
 /**
  * Return the settings that a PNG of Photism was drawn with; null for any other file.
  *
- * `verb` is the tab that they are of. `settings` are texts by the names of fields; `heard` is the caption that was
- * recognised, `sound` the name of the recording, and `files` are the names of the files that were used and that the PNG
- * does not contain.
+ * `verb` is the tab that they are of. `settings` are texts by the names of fields; `files` are the names of the files that
+ * were used and that the PNG does not contain.
  * @param {Blob} file
- * @returns {Promise<{verb: "draw" | "film", settings: Record<string, any>, heard: string | null, sound: string | null,
- *   files: string[]} | null>}
+ * @returns {Promise<{verb: "draw" | "film", settings: Record<string, any>, files: string[]} | null>}
  */
 export const readSettings = async (file) => {
   const texts = await readTexts(file);
@@ -45,7 +43,7 @@ export const readSettings = async (file) => {
     if (NAMES[verb].includes(field)) settings[field] = valueOf(field, value);
   }
   const files = FILES.map((name) => texts[name]).filter(Boolean);
-  return { verb, settings, heard: texts.heard ?? null, sound: texts.sound ?? null, files };
+  return { verb, settings, files };
 };
 
 /** @param {string} field @param {string} text */
