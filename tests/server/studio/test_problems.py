@@ -55,7 +55,7 @@ MISTAKES = [
     (DRAW, {}, {"track": "7"}, "my word.wav does not have this audio track. Leave “Audio track” empty."),
     (DRAW, {}, {"channel": "7"}, "my word.wav does not have this channel. Leave “Channel” empty."),
     (DRAW, {}, {"background": "zzz"}, "“Background” needs a colour, such as white or #ff8000."),
-    (DRAW, {}, {"mix": "1,2"}, "The shares must be one number for each recording, such as 2,1."),
+    (DRAW, {}, {"mix": "1,2"}, "The weights must be one number for each recording, such as 2,1."),
     (DRAW, {}, {"morph": "4"}, "Add a second recording to change into."),
     (DRAW, {}, {"text": "a", "text_place": "5:99"}, "must be a range from 1 to 16, such as 1:4."),
     (DRAW, {}, {"negative": "none", "guidance_scale": "3"}, "“Guidance” must be between 0 and 1."),

@@ -112,5 +112,5 @@ def test_a_missing_model_is_named_with_what_adds_it(open_studio):
     expect(panel).to_contain_text("no model that compares voices")
     expect(panel).to_contain_text("photism serve --add voices=FOLDER")
     panel = open_tab(page, "Transcribe")
-    expect(panel).to_contain_text("no model that writes down speech")
+    expect(panel).to_contain_text("no model that transcribes speech")
     expect(panel).to_contain_text("photism serve --add english=facebook/wav2vec2-base-960h")

@@ -139,7 +139,7 @@ export const linkButton = (verb, settings) =>
   h(
     "button",
     { class: "button quiet", type: "button", onclick: () => copyLink(verb, settings()) },
-    t("history.copy-link"),
+    t("history.link"),
   );
 
 /**
