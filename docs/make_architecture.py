@@ -69,7 +69,7 @@ def picture() -> str:
         f'<path d="M0,0 L8,4 L0,8 z" fill="{SOFT}"/></marker></defs>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         wide(0, 4, 16, "cli/", "one module per command"),
-        wide(0, 4, 78, "server/", "the studio in a browser"),
+        wide(0, 4, 78, "server/", "the HTTP interface, and the studio in a browser"),
         wide(0, 2, 140, "jobs/", "a command over any number of recordings"),
         wide(3, 4, 140, "collection/", "index and search"),
         wide(0, 1, 202, "training/", "the trainer and its tasks"),
