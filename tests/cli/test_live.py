@@ -257,6 +257,10 @@ def test_mistakes_are_found_before_a_model_is_loaded(run, unloaded, arguments, m
     assert message in str(result.exception)
 
 
+def test_images_are_generated_one_at_a_time(run, unloaded):
+    assert "No such option: --batch-size" in run("--batch-size", 2).output
+
+
 def test_a_missing_screen_is_found_before_a_model_is_loaded(run, unloaded, sound, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "no-such-driver")
     message = str(run(sound).exception)

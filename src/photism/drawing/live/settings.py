@@ -11,6 +11,14 @@ from photism.settings import setting, settings
 class LiveSettings(ImageSettings):
     """Settings of a live drawing."""
 
+    batch_size: int = setting(
+        1,
+        "Number of images generated at once: each picture is one of the newest sound.",
+        minimum=1,
+        maximum=1,
+        is_flag=False,
+        is_field=False,
+    )
     window_s: float = setting(
         6.0,
         "Length of the longest speech that is encoded into one prompt; of longer speech, the newest part is. Music is "
