@@ -25,8 +25,8 @@ LONG_MS = 120_000
 def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("url", help="of the page")
-    parser.add_argument("folder", type=Path, help="for the pictures")
+    parser.add_argument("url", help="address of the page")
+    parser.add_argument("folder", type=Path, help="folder for the pictures")
     arguments = parser.parse_args()
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:

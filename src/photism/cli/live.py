@@ -73,8 +73,8 @@ def live(
     """Draw while somebody speaks or plays.
 
     The picture of a word appears when the word has been said, and stays until the next one. Loudness moves its zoom,
-    and onsets push it. Keys in the window: f full screen, c caption, r record, space freeze, q or Esc quit. The model's
-    scheduler lcm draws in few steps, where it has one and no other is given.
+    and onsets push it. Keys in the window: f full screen, c caption, r record, space freeze, q or Esc quit. A model
+    with an LCM-LoRA in its folder draws in few steps, unless another scheduler is given.
 
     Examples:
         photism live --caption

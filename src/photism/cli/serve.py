@@ -28,7 +28,7 @@ def serve(
     limits: LimitSettings,
     drawing_model: PipelineSettings,
     further_models: ModelsSettings,
-    searched: CollectionSettings,
+    search: CollectionSettings,
 ) -> None:
     """Serve the studio, a page to record, recognise and draw sounds, and an HTTP interface to all models.
 
@@ -55,7 +55,7 @@ def serve(
     certificate = certificate_of(address, access)
     sockets = address.bind()
     _check_drawing_model(drawing_model)
-    collection = None if searched.collection is None else _load_collection(searched.collection, registry)
+    collection = None if search.collection is None else _load_collection(search.collection, registry)
     with (
         log_to_stderr(),
         Shutdown() as shutdown,
