@@ -414,3 +414,18 @@ def test_the_picture_that_was_chosen_last_stays(open_studio, tmp_path):
     page.evaluate("openFirst()")
     page.evaluate("new Promise(requestAnimationFrame)")
     expect(chosen).to_have_text("second.png")
+
+
+@pytest.mark.slow
+def test_limits_and_what_a_link_leaves_out_are_said_and_a_picture_to_start_from_is_in_sight(open_studio):
+    page = open_studio("#draw?steps=1")
+    page.set_viewport_size({"width": 390, "height": 844})
+    choose_example(page)
+    draw(page)
+    result(page).get_by_role("button", name="Start from this").click()
+    expect(page.locator(".mask-canvas")).to_be_in_viewport(ratio=0.9)
+    page.get_by_role("button", name="Copy link").first.click()
+    expect(page.get_by_text("Pictures, masks and other recordings that you chose")).to_be_visible()
+    set_number(page, "Number of pictures", 100000)
+    draw(page)
+    expect(page.get_by_role("alert").filter(has_text="must be at most")).to_be_visible()

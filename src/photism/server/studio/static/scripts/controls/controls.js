@@ -23,15 +23,17 @@ export const unusedFields = (models) => {
  *
  * The element dispatches "change" when a value has changed.
  * @param {{path: string, common?: string[], hidden?: string[], only?: string[],
+ *   most?: Record<string, number>,
  *   custom?: Record<string, (schema: any) => any>}} options
  *   path: of the endpoint; common: fields in sight, in this order, while others are folded; hidden: fields that the
- *   view sets itself; only: the fields that there are, if not all; custom: elements for some fields, each with a
+ *   view sets itself; only: the fields that there are, if not all; most: limits of this server, of
+ *   fields whose description has none; custom: elements for some fields, each with a
  *   property `value` and the event "change"
  */
-export const createControls = async ({ path, common = [], hidden = [], only, custom = {} }) => {
+export const createControls = async ({ path, common = [], hidden = [], only, most = {}, custom = {} }) => {
   const schemas = await api.fields(path);
   const names = Object.keys(schemas).filter((name) => !hidden.includes(name) && (!only || only.includes(name)));
-  const create = (/** @type {string} */ name) => createField(name, schemas[name], { path, custom: custom[name] });
+  const create = (/** @type {string} */ name) => createField(name, bounded(schemas[name], most[name]), { path, custom: custom[name] });
   const inSight = common.filter((name) => names.includes(name)).map(create);
   const folded = names.filter((name) => !common.includes(name)).map(create);
   const all = [...inSight, ...folded];
@@ -76,6 +78,9 @@ export const createControls = async ({ path, common = [], hidden = [], only, cus
     reset: () => all.forEach((field) => field.set(undefined)),
   };
 };
+
+/** @param {any} schema @param {number | undefined} most */
+const bounded = (schema, most) => (most === undefined ? schema : { ...schema, maximum: Math.min(most, schema.maximum ?? most) });
 
 /**
  * Create a choice among the models of a kind; it is hidden if there is only one.

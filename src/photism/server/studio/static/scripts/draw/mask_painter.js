@@ -61,6 +61,7 @@ export const createMaskPainter = (picture) => {
   brush.update();
   return {
     element,
+    canvas,
     file: () => mask.file(),
     get isEmpty() {
       return mask.isEmpty;

@@ -25,7 +25,8 @@ export const createSettings = async (shared) => {
   const models = (await api.models()).filter((/** @type {any} */ { kinds }) => kinds.includes("drawing"));
   const model = await modelChoice("drawing");
   const hidden = [...OWN, ...unusedFields(models)];
-  const controls = await createControls({ path: "/v1/draw", common: COMMON, hidden, custom: { seed: createSeedControl } });
+  const most = { images: (await api.context()).limits.max_images };
+  const controls = await createControls({ path: "/v1/draw", common: COMMON, hidden, most, custom: { seed: createSeedControl } });
   const [start, mixing] = await Promise.all([createStartImage(), createMixing(shared)]);
   const loras = createLoras();
   const showModel = () => loras.show((models.find((/** @type {any} */ { id }) => id === model.value) ?? models[0]).loras);
@@ -33,6 +34,9 @@ export const createSettings = async (shared) => {
   showModel();
   /** Values that a link can hold. */
   const plainValues = () => ({ ...controls.values(), model: model.value, lora: loras.values() });
+
+  /** Those, and the files that a link leaves out, which its message then says. */
+  const linkValues = () => ({ ...plainValues(), image: start.file, others: mixing.values().others });
 
   /** Set values, and give all others their defaults; a picture to start from that comes alone changes nothing else. */
   const open = async (/** @type {Record<string, any>} */ given) => {
@@ -47,7 +51,7 @@ export const createSettings = async (shared) => {
   };
   const resetButton = h("button", { class: "button quiet", type: "button", "data-t": "draw.reset", onclick: () => open({}) });
   const [inSight, folded] = controls.element.children;
-  const foot = h("div", { class: "row" }, linkButton("draw", plainValues), resetButton);
+  const foot = h("div", { class: "row" }, linkButton("draw", linkValues), resetButton);
   const parts = [model, inSight, start.element, mixing.element, loras.element, folded, foot];
   return {
     element: h("div", { class: "draw-settings stack" }, ...parts),
@@ -59,9 +63,9 @@ export const createSettings = async (shared) => {
     values: async () => withoutNothing({ ...plainValues(), ...mixing.values(), ...(await start.values()) }),
     /** Choose another seed. */
     vary: () => controls.set({ seed: randomSeed() }),
-    startFrom: (/** @type {File} */ file) => {
-      reveal(start.element);
-      return start.setImage(file);
+    startFrom: async (/** @type {File} */ file) => {
+      await start.setImage(file);
+      reveal(start.canvas ?? start.element);
     },
     /** Number of pictures of a movement that nobody has chosen. */
     usualMorph: mixing.usualMorph,

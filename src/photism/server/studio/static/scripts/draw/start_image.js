@@ -64,6 +64,13 @@ export const createStartImage = async () => {
   return {
     element,
     setImage,
+    /** The canvas that shows the picture; nothing without one. */
+    get canvas() {
+      return current?.painter.canvas;
+    },
+    get file() {
+      return current?.file;
+    },
     /** Return the fields of the picture; none without one. */
     values: async () => {
       if (!current) return {};

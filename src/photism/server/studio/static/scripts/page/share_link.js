@@ -149,10 +149,12 @@ export const linkButton = (verb, settings) =>
  */
 export const copyLink = async (verb, settings) => {
   const url = link(verb, settings);
+  const hasFiles = Object.values(settings).flat().some((value) => value instanceof Blob);
+  const missing = hasFiles ? ` ${t("history.link.files")}` : "";
   try {
     await navigator.clipboard.writeText(url);
-    showNotice(t("history.link.copied"));
+    showNotice(t("history.link.copied") + missing);
   } catch {
-    showNotice(t("history.link.shown", { url }));
+    showNotice(t("history.link.shown", { url }) + missing);
   }
 };
