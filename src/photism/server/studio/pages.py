@@ -14,7 +14,7 @@ import json
 from functools import cache
 from http import HTTPStatus
 from mimetypes import guess_type
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -44,8 +44,7 @@ async def show_page(request: Request) -> Response:
     """Return the page, which names the current version of its files, and begin to load the model that it draws with."""
     if request.method == "GET":
         services_of(request).registry.preload("drawing")
-    html = (STATIC / "index.html").read_text("utf-8").replace("{version}", files_version())
-    return _revalidated(request, HTMLResponse(html))
+    return _revalidated(request, HTMLResponse(_html()))
 
 
 @ROUTER.get("/studio/files/{version}/{path:path}")
@@ -53,10 +52,10 @@ async def get_file(version: str, path: str) -> Response:
     """Return a static file of the current version: a page that mixed files of two versions would fail."""
     if version != files_version():
         raise _file_not_found("Reload the page: the server has been upgraded.")
-    found = _static_files().get(path)
-    if found is None:
+    content = _static_files().get(path)
+    if content is None:
         raise _file_not_found("GET / names the files of the page.")
-    return FileResponse(found, media_type=MEDIA_TYPES[found.suffix], headers=FOREVER)
+    return Response(content, media_type=MEDIA_TYPES[PurePosixPath(path).suffix], headers=FOREVER)
 
 
 @ROUTER.get("/studio/languages/{language}.json")
@@ -122,19 +121,31 @@ def read_texts(language: str) -> dict[str, dict[str, str]]:
     return {"texts": texts, "settings": json.loads(settings.read_text("utf-8")) if settings.exists() else {}}
 
 
+@cache
 def files_version() -> str:
-    """Return a digest of names, sizes and times of all static files: a file may be edited while the server runs."""
+    """Return a digest of the page and of all its static files."""
     digest = hashlib.blake2s(__version__.encode(), digest_size=8)
-    for name, path in _static_files().items():
-        status = path.stat()
-        digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
+    digest.update((STATIC / "index.html").read_bytes())
+    for name, content in _static_files().items():
+        digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 
-def _static_files() -> dict[str, Path]:
-    """Return the files that the page may request, by their paths: no other path can name a file."""
+@cache
+def _html() -> str:
+    """Return the page, which names the version of its files."""
+    return (STATIC / "index.html").read_text("utf-8").replace("{version}", files_version())
+
+
+@cache
+def _static_files() -> dict[str, bytes]:
+    """Return the files that the page may request, by their paths: no other path can name a file.
+
+    They are read once, less than a megabyte: a page needs about a hundred of them, and files that an upgrade replaces
+    while the server runs do not mix with those that a browser has.
+    """
     found = sorted(path for path in STATIC.rglob("*") if path.suffix in MEDIA_TYPES and path.is_file())
-    return {path.relative_to(STATIC).as_posix(): path for path in found}
+    return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in found}
 
 
 @cache
