@@ -1,4 +1,4 @@
-"""Faults measured in the pipeline of diffusers, each shown there and absent here; docs/sound.md lists them."""
+"""Faults measured in the pipeline of diffusers, each shown there and absent here; docs/guides/sound.md lists them."""
 
 from types import SimpleNamespace
 

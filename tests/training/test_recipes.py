@@ -141,5 +141,5 @@ def test_flags_take_precedence_over_the_file_and_that_over_the_recipe(tmp_path):
 
 
 def test_the_guide_shows_the_recipe():
-    guide = (ROOT / "docs/align.md").read_text(encoding="utf8")
+    guide = (ROOT / "docs/guides/align.md").read_text(encoding="utf8")
     assert f"```yaml\n{RECIPES['audio2img'].read_text(encoding='utf8')}```" in guide
