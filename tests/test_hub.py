@@ -8,9 +8,21 @@ import pytest
 
 from photism.cli.app import main
 from photism.errors import InputError
-from photism.hub import bundled_model, find_file, is_path, list_top_files
+from photism.hub import bundled_model, find_file, is_path, list_top_files, resolve_bundled
 
 MISSING = "the bundled model is not installed: pip install 'photism[tiny]', or name another model"
+
+
+@pytest.mark.parametrize(
+    ("model", "part"), [("tiny", ""), ("tiny/", ""), ("tiny/language", "language"), ("tiny/sound", "sound")]
+)
+def test_the_bundled_model_and_its_parts_have_names(model, part, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert resolve_bundled(model) == bundled_model() / part
+    assert resolve_bundled("tiny/other") == "tiny/other"
+    assert resolve_bundled("tinys") == "tinys"
+    (tmp_path / model).mkdir(parents=True)
+    assert resolve_bundled(model) == model
 
 
 @pytest.fixture

@@ -19,15 +19,42 @@ WEIGHT_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".on
 """Endings of the names of files that hold weights."""
 
 
+BUNDLED = "tiny"
+"""Name of the bundled model."""
+
+
 def bundled_model() -> Path:
     """Return the folder of the bundled model, which the distribution photism-tiny installs.
 
     Raises:
         InputError: photism-tiny is not installed.
     """
-    for entry_point in entry_points(group="photism.models", name="tiny"):
+    folder = find_bundled_model()
+    if folder is None:
+        raise InputError("the bundled model is not installed: pip install 'photism[tiny]', or name another model")
+    return folder
+
+
+def find_bundled_model() -> Path | None:
+    """Return the folder of the bundled model; None if photism-tiny is not installed."""
+    for entry_point in entry_points(group="photism.models", name=BUNDLED):
         return Path(str(files(entry_point.module)))
-    raise InputError("the bundled model is not installed: pip install 'photism[tiny]', or name another model")
+    return None
+
+
+def resolve_bundled(model: str | Path) -> str | Path:
+    """Return the folder of the bundled model for "tiny", and of a part of it for "tiny/language" or "tiny/sound".
+
+    Another model, or a folder of that name, is returned as it is.
+
+    Raises:
+        InputError: photism-tiny is not installed.
+    """
+    name, _, part = str(model).partition("/")
+    if name != BUNDLED or Path(model).exists():
+        return model
+    folder = bundled_model() / part
+    return folder if folder.is_dir() else model
 
 
 def fetch_files(

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from photism.errors import InputError
-from photism.prompts.caption_catalogue import CaptionCatalogue, Thumbnails, read_catalogue
+from photism.prompts.caption_catalogue import CaptionCatalogue, Thumbnails, find_captions, read_catalogue
 from photism.prompts.model_files import CAPTION_FILES, CATALOGUE, THUMBNAILS
 
 LAYOUT = {"tile_pixels": 4, "columns": 2}
@@ -81,3 +81,31 @@ def test_a_missing_or_damaged_sheet_is_one_error(folder: Path, content: bytes | 
         (folder / THUMBNAILS).write_bytes(content)
     with pytest.raises(InputError, match=f"{THUMBNAILS} must be a WebP image"):
         read_catalogue(folder)
+
+
+CATALOGUE_OF_TWO = CaptionCatalogue(("An owl.", "Café owls"), {"fr": ["Un hibou.", None]}, ("en",), None)
+
+
+@pytest.mark.parametrize(
+    ("words", "language", "expected"),
+    [
+        ((), None, ["An owl.", "Café owls"]),
+        (("OWL",), None, ["An owl.", "Café owls"]),
+        (("owls",), None, ["Café owls"]),
+        (("cafe owl",), None, ["Café owls"]),
+        (("wl",), None, []),
+        (("owl", "dog"), "en", []),
+        ((), "fr", ["An owl."]),
+        (("hib",), "fr", ["An owl."]),
+        (("owl",), "fr", []),
+    ],
+)
+def test_captions_are_found_by_beginnings_of_words(words, language, expected) -> None:
+    found = find_captions(CATALOGUE_OF_TWO, words, language=language)
+    assert list(found.captions) == expected
+    assert set(found.translations) == ({"fr"} if language in (None, "fr") else set())
+
+
+def test_a_language_without_translations_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^language must be one of en, fr; got de$"):
+        find_captions(CATALOGUE_OF_TWO, language="de")

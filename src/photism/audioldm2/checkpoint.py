@@ -16,7 +16,7 @@ from typing import Any, cast
 from photism.audio.waveform import HIGHEST_RATE
 from photism.audioldm2.settings import CHECKPOINTS, LICENCE
 from photism.errors import InputError
-from photism.hub import bundled_model, fetch_files
+from photism.hub import bundled_model, fetch_files, resolve_bundled
 from photism.json_files import check_library_files, read_json_object
 
 logger = logging.getLogger(__name__)
@@ -267,7 +267,7 @@ def read_checkpoint(
         InputError: it does not exist, is not an AudioLDM 2 checkpoint, or its components do not fit together.
     """
     components = components or {}
-    model = bundled_model() / "sound" if model is None else model
+    model = bundled_model() / "sound" if model is None else resolve_bundled(model)
     folder = Path(model)
     if not folder.is_dir():
         folder = fetch_files("model", str(model), CONFIG_PATTERNS)

@@ -9,9 +9,11 @@ from typer.exceptions import TyperException
 
 from photism import __version__
 from photism.cli.align import align
+from photism.cli.captions import captions
 from photism.cli.doctor import doctor
 from photism.cli.draw import draw
 from photism.cli.embed import embed
+from photism.cli.examples import examples
 from photism.cli.exit_status import ExitStatus, diagnose
 from photism.cli.export import export
 from photism.cli.film import film
@@ -63,6 +65,8 @@ app.add_typer(finetune, name="finetune")
 add_verb(app, export)
 add_verb(app, serve, has_sections=True)
 add_verb(app, doctor)
+add_verb(app, examples)
+add_verb(app, captions)
 
 
 @app.callback(invoke_without_command=True)

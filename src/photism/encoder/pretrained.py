@@ -21,7 +21,7 @@ from photism.encoder.model import Wav2Vec2BertPreTrainedModel
 from photism.encoder.processor import SAVED_AS, Wav2Vec2BertFeatureExtractor
 from photism.errors import InputError, as_input_error
 from photism.fingerprint import TRAINING_ONLY
-from photism.hub import fetch_files
+from photism.hub import fetch_files, resolve_bundled
 from photism.json_files import check_library_files, read_json_object
 from photism.library_logging import quiet_libraries
 from photism.weights import TensorHeader, check_fit, check_values, default_files, misfit, read_headers
@@ -78,7 +78,7 @@ def find_checkpoint(
     """Read the configuration of a checkpoint.
 
     Args:
-        model: folder or hub id.
+        model: folder or hub id, or "tiny" or a part of it for the bundled model.
         expected: what the caller needs, such as "a classifier", for the error message.
         patterns: patterns of the files to fetch before the weights.
         parameter: parameter that names the checkpoint, for error messages.
@@ -86,7 +86,7 @@ def find_checkpoint(
     Raises:
         InputError: there is no such checkpoint, or its config.json is missing or unreadable.
     """
-    folder = Path(model)
+    folder = Path(resolve_bundled(model))
     is_local = folder.is_dir()
     if not is_local:
         folder = fetch_files(parameter, str(model), patterns)

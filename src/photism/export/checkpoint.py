@@ -19,7 +19,6 @@ from photism.encoder.model import Wav2Vec2BertModel, Wav2Vec2BertPreTrainedModel
 from photism.encoder.pretrained import Checkpoint, find_checkpoint, load_head, load_weights
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
-from photism.hub import bundled_model
 from photism.listening.classifier_checkpoint import load_classifier
 from photism.listening.transcription.ctc_checkpoint import load_ctc
 from photism.listening.transcription.vocabulary import Vocabulary
@@ -27,7 +26,6 @@ from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
 from photism.prompts.encoder_config import AudioPromptEncoderConfig
 from photism.prompts.model_files import load_captions
 
-BUNDLED = "tiny"
 HEADS: tuple[type[Wav2Vec2BertPreTrainedModel], ...] = (
     Wav2Vec2BertForCTC,
     Wav2Vec2BertForSequenceClassification,
@@ -70,8 +68,6 @@ def load_exportable(model: str | Path, *, ctc_only: bool = False) -> Exportable:
         InputError: there is no such checkpoint, it is of another kind, or it is incomplete. All but the last is checked
             before weights are loaded.
     """
-    if not Path(model).is_dir() and str(model).partition("/")[0] == BUNDLED:
-        model = bundled_model() / str(model).partition("/")[2]
     checkpoint = find_checkpoint(model, expected="a Wav2Vec2-BERT checkpoint")
     model_type = checkpoint.raw_config.get("model_type")
     if model_type not in (Wav2Vec2BertConfig.model_type, AudioPromptEncoderConfig.model_type):

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, cast
 
 from photism.errors import InputError
 from photism.json_files import read_json_object
-from photism.prompts.caption_translations import CaptionTranslations
+from photism.prompts.caption_translations import ENGLISH, CaptionTranslations, plain_words
 from photism.prompts.model_files import CAPTION_FILES, CATALOGUE, THUMBNAILS, find_model, load_captions
+from photism.settings import SettingError
 
 MAX_PIXELS = 2**24
 """Most pixels of a sheet of thumbnails, which every visitor's browser decodes."""
@@ -77,6 +78,43 @@ def read_catalogue(model: str | Path | None) -> CaptionCatalogue:
         None if languages is None else tuple(languages),
         None if layout is None else _read_thumbnails(folder, layout, count=len(captions)),
     )
+
+
+def find_captions(
+    catalogue: CaptionCatalogue, words: Sequence[str] = (), *, language: str | None = None
+) -> CaptionCatalogue:
+    """Return the captions in which words occur, with their translations and without thumbnails.
+
+    A word occurs where a word of the caption begins with it; case and accents are ignored.
+
+    Args:
+        catalogue: captions of a model.
+        words: words that must all occur; all captions are returned without any.
+        language: code of the language in which the words are searched for. Only captions with a translation into it are
+            returned, with that translation alone. By default the words are searched for in the captions themselves,
+            which are English, and all translations are returned.
+
+    Raises:
+        SettingError: there are no translations into the language.
+    """
+    spelled = {ENGLISH: catalogue.captions, **catalogue.translations}
+    if language is not None and language not in spelled:
+        raise SettingError("language", f"must be one of {', '.join(sorted(spelled))}; got {language}")
+    texts = spelled[language or ENGLISH]
+    wanted = plain_words(" ".join(words))
+    found = [index for index, text in enumerate(texts) if text is not None and _has_words(text, wanted)]
+    kept = catalogue.translations if language is None else {language: texts}
+    return CaptionCatalogue(
+        tuple(catalogue.captions[index] for index in found),
+        {each: [translations[index] for index in found] for each, translations in kept.items() if each != ENGLISH},
+        catalogue.languages,
+        None,
+    )
+
+
+def _has_words(text: str, beginnings: Sequence[str]) -> bool:
+    words = plain_words(text)
+    return all(any(word.startswith(beginning) for word in words) for beginning in beginnings)
 
 
 def _read_thumbnails(folder: Path, layout: Any, *, count: int) -> Thumbnails:

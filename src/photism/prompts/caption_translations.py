@@ -80,7 +80,7 @@ class CaptionTranslations:
 
     def find(self, text: str) -> Meaning | None:
         """Return the captions that a text stands for; None if it is taken as it is, such as an English one."""
-        if not self.languages or all(word in self._words for word in _words(text)):
+        if not self.languages or all(word in self._words for word in plain_words(text)):
             return None
         trigrams = _trigrams(text)
         best_similarity, language = 0.0, ENGLISH
@@ -99,7 +99,7 @@ class CaptionTranslations:
     @cached_property
     def _words(self) -> set[str]:
         """Words of the captions."""
-        return {word for caption in self.captions for word in _words(caption)}
+        return {word for caption in self.captions for word in plain_words(caption)}
 
     @cached_property
     def _spellings(self) -> dict[str, _Spelling]:
@@ -143,7 +143,7 @@ class _Spelling:
         return math.sqrt(sum(value * value for value in weighted)) or 1.0
 
 
-def _words(text: str) -> list[str]:
+def plain_words(text: str) -> list[str]:
     """Return the words of a text, without accents and case."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     return WORD.findall("".join(each for each in plain if not unicodedata.combining(each)))
@@ -151,11 +151,13 @@ def _words(text: str) -> list[str]:
 
 def _has_word_of(text: str, translation: str) -> bool:
     """Return whether a word of a text is one of a translation, whatever its ending."""
-    stems = tuple(word for word in _words(translation) if len(word) >= MIN_WORD_LETTERS)
-    return any(word[: len(word) - ending] in stems for word in _words(text) for ending in range(MAX_ENDING_LETTERS + 1))
+    stems = tuple(word for word in plain_words(translation) if len(word) >= MIN_WORD_LETTERS)
+    return any(
+        word[: len(word) - ending] in stems for word in plain_words(text) for ending in range(MAX_ENDING_LETTERS + 1)
+    )
 
 
 def _trigrams(text: str) -> list[str]:
     """Return the trigrams of the words of a text; a space stands before and after each word."""
-    padded = [f" {word} " for word in _words(text)]
+    padded = [f" {word} " for word in plain_words(text)]
     return [word[start : start + NGRAM] for word in padded for start in range(len(word) - NGRAM + 1)]

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from photism.errors import InputError
-from photism.hub import bundled_model, fetch_files
+from photism.hub import bundled_model, fetch_files, resolve_bundled
 from photism.json_files import read_texts
 
 CAPTIONS, TRANSLATIONS = "captions.json", "caption_translations.json"
@@ -33,13 +33,13 @@ def find_model(model: str | Path | None, *, files: Sequence[str] = PARTS) -> Pat
     """Return the folder of a model; a model on the hub is fetched into the hub's cache.
 
     Args:
-        model: folder or hub id; None for the bundled model.
+        model: folder or hub id; None or "tiny" for the bundled model.
         files: patterns of the files to fetch from the hub.
 
     Raises:
         InputError: the model does not exist, or it is not one of Photism's.
     """
-    folder = bundled_model() if model is None else Path(model)
+    folder = bundled_model() if model is None else Path(resolve_bundled(model))
     if not folder.is_dir():
         folder = fetch_files("model", str(model), files)
     if not (folder / "config.json").is_file():

@@ -20,13 +20,10 @@ from photism.encoder.model import Wav2Vec2BertModel
 from photism.encoder.pretrained import WEIGHT_FILES, find_checkpoint, read_tensor_headers
 from photism.errors import InputError, as_input_error
 from photism.fingerprint import TRAINING_ONLY
-from photism.hub import bundled_model
 from photism.prompts.audio2img import audio2img_config, is_audio2img, name_in_prompt_encoder
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoderConfig
 from photism.weights import check_fit, check_values
 
-BUNDLED = "tiny"
-"""Name of the bundled model, unless there is a folder of that name."""
 HEAD_PREFIX = "wav2vec2_bert."
 """Prefix of the encoder's weights in the checkpoint of a head."""
 ENCODER_PREFIX = "encoder."
@@ -135,8 +132,7 @@ def load_pretrained_encoder(encoder: str) -> PretrainedEncoder:
     Raises:
         InputError: it is neither, or has no safetensors.
     """
-    source = bundled_model() if encoder == BUNDLED and not Path(encoder).is_dir() else encoder
-    checkpoint = find_checkpoint(source, expected="a Wav2Vec2-BERT or a Photism model", parameter="encoder")
+    checkpoint = find_checkpoint(encoder, expected="a Wav2Vec2-BERT or a Photism model", parameter="encoder")
     kind = checkpoint.raw_config.get("model_type")
     if kind not in (AudioPromptEncoderConfig.model_type, Wav2Vec2BertConfig.model_type):
         raise InputError(f"encoder must be a Wav2Vec2-BERT or a Photism model; {encoder} has model_type {kind!r}")

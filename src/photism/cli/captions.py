@@ -1,0 +1,83 @@
+"""photism captions: print what a model recognises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from photism.errors import InputError
+from photism.hub import BUNDLED
+from photism.settings import setting, settings
+
+if TYPE_CHECKING:
+    from photism.prompts.caption_catalogue import CaptionCatalogue
+
+
+@settings
+class CaptionListSettings:
+    """Which captions are printed."""
+
+    model: str | None = setting(
+        None, "Folder or hub id of a Photism model. Default: the bundled model.", metavar="FOLDER|ID"
+    )
+    language: str | None = setting(
+        None,
+        "Language, such as fr, of the translations that are printed and that the words are searched for in. Default: "
+        "the captions themselves, in English.",
+        metavar="CODE",
+    )
+
+
+def captions(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="WORD", help="Beginnings of words; captions that have all of them are printed."),
+    ] = None,
+    *,
+    settings: CaptionListSettings,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON object of the captions, their translations and languages.")
+    ] = False,
+) -> None:
+    """Print the captions that a model recognises, one on each line.
+
+    These are the things of which `draw` and `film` generate images, and that `hear` ranks. Their translations, which
+    `search` and --text understand, are into more languages than recordings are recognised in.
+
+    Examples:
+        photism captions bear
+        photism captions --language fr
+    """
+    from photism.prompts.caption_catalogue import find_captions, read_catalogue
+
+    catalogue = read_catalogue(settings.model)
+    if not catalogue.captions:
+        raise InputError(f"model {settings.model} has no list of captions")
+    found = find_captions(catalogue, words or (), language=settings.language)
+    if as_json:
+        fields = {"model": settings.model or BUNDLED, **found._asdict()}
+        del fields["thumbnails"]
+        typer.echo(json.dumps(fields, ensure_ascii=False))
+        return
+    for text in found.translations.get(settings.language or "", found.captions):
+        typer.echo(text)
+    for note in _notes(catalogue, found, words or (), settings.language):
+        typer.echo(f"photism: {note}", err=True)
+
+
+def _notes(
+    catalogue: CaptionCatalogue, found: CaptionCatalogue, words: Sequence[str], language: str | None
+) -> list[str]:
+    """Return what the list of captions does not show."""
+    count, notes = len(catalogue.captions), list[str]()
+    if not found.captions:
+        notes.append(f"none of the {count} captions has {' and '.join(words)}")
+    elif len(found.captions) < count and not words:
+        notes.append(f"{len(found.captions)} of {count} captions have a translation")
+    if language is not None and catalogue.languages is not None and language not in catalogue.languages:
+        spoken = ", ".join(catalogue.languages)
+        notes.append(f"{language} is understood in texts only; recordings are understood in {spoken}")
+    return notes
