@@ -1,6 +1,7 @@
 # make demo      generate images from the bundled example recordings, in demo/
 # make test      run the tests, all but the slow ones
 # make test-all  run all tests
+# make docs      build the documentation site in site/, and check its links
 # make lint      check style, types and the order of imports, and the page's scripts
 # make check     lint and test: what must pass before a change is merged
 
@@ -16,7 +17,7 @@ EXAMPLES := $(wildcard $(TINY)/src/photism_tiny/examples/*.ogg)
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.10
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: demo test test-all lint check
+.PHONY: demo test test-all docs lint check
 
 demo: $(INSTALLED)
 	rm -rf demo && mkdir demo
@@ -28,6 +29,10 @@ test: $(INSTALLED)
 
 test-all: $(INSTALLED)
 	$(PYTEST)
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	$(BIN)/python docs/build_site/check_site.py site
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
