@@ -13,9 +13,9 @@ ENV PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 
 WORKDIR /photism
 
-# The requirements of an empty package of that name: torch and the others are installed again when these two files
+# The requirements of an empty package of that name: torch and the others are installed again when these three files
 # change, and not when the source does.
-COPY constraints.txt pyproject.toml ./
+COPY constraints.txt hatch_build.py pyproject.toml ./
 RUN mkdir -p src/photism \
     && touch LICENSE README.md \
     && echo '__version__ = "0"' > src/photism/__init__.py \
