@@ -52,7 +52,12 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def documents_world(hub_cache: Path, recordings: list[Path]) -> Iterator[None]:
+def documents_world(offline_hub: None) -> None:
+    """Let the code of the documents run offline and on small data. A module of quick tests overrides this."""
+
+
+@pytest.fixture(scope="module")
+def offline_hub(hub_cache: Path, recordings: list[Path]) -> Iterator[None]:
     """Let the code of the documents run offline and on small data."""
     import datasets
     import huggingface_hub

@@ -18,7 +18,7 @@ from photism.server.engine.model_list import read_entries
 from photism.server.settings import LimitSettings, ModelsSettings
 from photism.settings import declarations
 from tests.server.serving import served
-from tests.test_readme import console_examples, python_examples, without_figures
+from tests.support.document_examples import console_examples, python_examples, without_figures
 
 ROOT = Path(__file__).parents[2]
 SERVER = ROOT / "src/photism/server"
