@@ -29,7 +29,6 @@ def documents_world() -> None:
     ],
 )
 def test_the_examples_of_a_guide(path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
-    Path("packages").symlink_to(ROOT / "packages")
     for recording in (ROOT / "packages").glob("*/src/*/examples/*.ogg"):
         Path(recording.name).symlink_to(recording)
     run_document(path.read_text(encoding="utf8"), monkeypatch, capfd, runs_python=path.name not in WITHOUT_PYTHON)

@@ -30,7 +30,7 @@ HOME = "/home/ann"
 """The current folder, as the documents show it."""
 
 BLOCK = re.compile(r"^```(console|python|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-COMMAND = re.compile(r"^\$ (.*(?:\\\n.*)*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 INDENTED = re.compile(r"^(?:    )+(?:.*[|;] )?(?:[A-Z_]+=\S+ )*photism (.*)$", re.MULTILINE)
 INLINE = re.compile(r"`photism ([^`…]*)`")
 ENVIRONMENT = ("source", "pip", "git", "make", "apt")
@@ -99,7 +99,7 @@ def run_document(
 ) -> dict[str, Any]:
     """Run all examples of a document in the current folder, in order, and return the names that its Python defines.
 
-    What is shown below a command is what it prints: the messages of Photism, then the standard output.
+    What is shown below a command is what it prints: the messages on the error stream, then the standard output.
     """
     names: dict[str, Any] = {}
     shown_before = ""
@@ -108,10 +108,8 @@ def run_document(
             for command, shown in COMMAND.findall(text):
                 run_command(command, monkeypatch)
                 captured = capfd.readouterr()
-                messages = [line for line in captured.err.splitlines(keepends=True) if line.startswith("photism: ")]
                 if shown:
-                    printed = "".join(messages) + captured.out.replace(str(Path.cwd()), HOME)
-                    assert_prints(printed, shown, command)
+                    assert_prints((captured.err + captured.out).replace(str(Path.cwd()), HOME), shown, command)
         elif language == "python" and runs_python:
             exec(compile(text, "example", "exec"), names)
             shown_before = capfd.readouterr().out.replace(str(Path.cwd()), HOME)
