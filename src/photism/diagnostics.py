@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 from photism import __version__
 from photism.audioldm2.settings import CHECKPOINTS, LICENCE
+from photism.display.markup import block, table, text
+from photism.display.short_repr import short_repr
 from photism.errors import InputError
 from photism.hub import bundled_model
 from photism.library_logging import disable_telemetry
@@ -86,6 +88,17 @@ class Diagnosis:
     def as_dict(self) -> dict[str, Any]:
         """Return the checks for JSON."""
         return {"works": self.works, "checks": [asdict(check) for check in self.checks]}
+
+    def __repr__(self) -> str:
+        works = sum(check.works for check in self.checks)
+        return short_repr(self, works=self.works, checks=f"{works} of {len(self.checks)} work")
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ["ok" if each.works else "<b>no</b>", text(each.name), text(each.found), text(each.remedy or "")]
+            for each in self.checks
+        ]
+        return block(table(["", "check", "found", "remedy"], rows, limit=len(rows)))
 
     def __str__(self) -> str:
         """Return a table of the checks."""

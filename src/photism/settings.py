@@ -30,6 +30,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 
 from typing_extensions import dataclass_transform
 
+from photism.display.short_repr import short_repr
 from photism.errors import InputError
 from photism.files import atomic_text
 
@@ -160,6 +161,8 @@ def settings(kind: Kind) -> Kind:
 
     A subclass changes the default of a setting by `name: type = default`; the rest of its declaration stays.
 
+    Its `repr` names the settings that differ from their defaults.
+
     A method `check(self)`, where the class has one, is called after the values were checked one by one: it is the place
     for what one setting demands of another, and raises `SettingError`.
     """
@@ -177,7 +180,9 @@ def settings(kind: Kind) -> Kind:
 
     _inherit_declarations(kind)
     kind.__post_init__ = __post_init__  # pyright: ignore[reportAttributeAccessIssue]
-    made: Any = dataclass(frozen=True, kw_only=True)(kind)
+    made: Any = dataclass(frozen=True, kw_only=True, repr=False)(kind)
+    if kind.__repr__ is object.__repr__:
+        made.__repr__ = short_repr
     summary = inspect.cleandoc(made.__doc__ or "")
     made.__doc__ = f"{summary}\n\nAttributes:\n{describe(made)}"
     return made

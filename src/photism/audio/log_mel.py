@@ -21,6 +21,7 @@ from photism.audio.waveform import (
     SAMPLING_RATE,
     Waveform,
 )
+from photism.display.short_repr import short_repr
 from photism.errors import InputError
 
 FRAMES_PER_S = 100
@@ -42,6 +43,9 @@ class LogMel(NamedTuple):
 
     input_features: Tensor  # (B, F, num_mel_bins * stride) float32
     attention_mask: Tensor  # (B, F) int64: 1 for a token of the recording, 0 for padding
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def log_mel(

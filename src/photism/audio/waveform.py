@@ -19,6 +19,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sampling import FRAME_SAMPLES, HIGHEST_RATE, LOWEST_RATE, SAMPLING_RATE
 from photism.audio.segment import Skip, segment_of, until_end
 from photism.audio.sources import MAX_DOWNLOAD_BYTES, MAX_DOWNLOAD_S, TIMEOUT_S, SoundFile, open_source, source_name
+from photism.display.short_repr import short_repr
 from photism.errors import InputError, as_input_error
 
 if TYPE_CHECKING:
@@ -75,6 +76,14 @@ class Waveform:
     def level(self) -> SignalLevel:
         """Level of the recording, and whether it holds any sound; measured at each access."""
         return measure_level(self.samples)
+
+    def __repr__(self) -> str:
+        return short_repr(self, duration_s=self.duration_s, **({"warnings": self.warnings} if self.warnings else {}))
+
+    def _repr_html_(self) -> str:
+        from photism.audio.waveform_html import waveform_html
+
+        return waveform_html(self.samples, SAMPLING_RATE, warnings=self.warnings)
 
 
 def check_range(samples: NDArray[np.floating]) -> None:

@@ -10,6 +10,7 @@ from diffusers.pipelines.pipeline_utils import AudioPipelineOutput
 from photism.audio.waveform import Waveform, load_waveform
 from photism.audio.writing import SampleType
 from photism.audioldm2.settings import SoundSettings
+from photism.display.short_repr import short_repr
 
 
 @dataclass(eq=False)
@@ -39,3 +40,11 @@ class SoundOutput(AudioPipelineOutput):
     def waveforms(self) -> list[Waveform]:
         """The waveforms at 16 kHz, as the rest of Photism takes recordings."""
         return [load_waveform(audio, sampling_rate=self.sampling_rate) for audio in self.audios]
+
+    def __repr__(self) -> str:
+        return short_repr(self, audios=self.audios, seeds=self.seeds, sampling_rate=self.sampling_rate)
+
+    def _repr_html_(self) -> str:
+        from photism.audioldm2.output_html import output_html
+
+        return output_html(self.audios, self.sampling_rate, self.seeds, self.scores)

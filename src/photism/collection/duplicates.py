@@ -28,6 +28,7 @@ from photism.collection.locations import local_path
 from photism.collection.search import VECTOR, Hit, vectors_of
 from photism.collection.search_settings import VECTOR_SIMILARITY
 from photism.collection.where import check_where, explain_where
+from photism.display.short_repr import short_repr
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Duplicate:
     original: Hit
     is_identical: bool
 
+    def __repr__(self) -> str:
+        found, original = self.found.location, self.original.location
+        return short_repr(self, found=found, original=original, is_identical=self.is_identical)
+
 
 @dataclass(frozen=True)
 class DuplicateGroup:
@@ -66,6 +71,9 @@ class DuplicateGroup:
 
     keep: Hit
     duplicates: tuple[Duplicate, ...]
+
+    def __repr__(self) -> str:
+        return short_repr(self, keep=self.keep.location, duplicates=len(self.duplicates))
 
 
 def find_duplicates(

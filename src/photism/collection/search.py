@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.collection.where import check_where, explain_where
+from photism.display.short_repr import short_repr
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Hit:
     end_s: float | None
     score: float
     row: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return short_repr(self, location=self.location, start_s=self.start_s, end_s=self.end_s, score=self.score)
 
     @classmethod
     def of(cls, row: Mapping[str, Any], score: float) -> Hit:

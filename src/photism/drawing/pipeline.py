@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from photism.audio.long_recording import Recording, load_recording
 from photism.audio.waveform import AudioSource
 from photism.device import choose_device
+from photism.display.short_repr import short_repr
 from photism.drawing.diffusion_arguments import count_steps
 from photism.drawing.generate import (
     GeneratedImage,
@@ -74,6 +75,16 @@ class AudioToImageOutput:
         raise AttributeError(
             f"AudioToImageOutput has no attribute {name!r}; the image of a single recording is output.images[0][0]"
         )
+
+    def __repr__(self) -> str:
+        width, height = self.images[0][0].size
+        images = sum(map(len, self.images))
+        return short_repr(self, recordings=len(self.images), images=images, size=f"{width}×{height}", seeds=self.seeds)
+
+    def _repr_html_(self) -> str:
+        from photism.drawing.image_html import images_html
+
+        return images_html(self.images, self.seeds, self.nsfw_content_detected)
 
 
 class AudioToImagePipeline:

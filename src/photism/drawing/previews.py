@@ -14,6 +14,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
+from photism.display.short_repr import short_repr
+
 if TYPE_CHECKING:
     from photism.drawing.generate import StepCallback
 
@@ -43,6 +45,9 @@ class Preview:
     images: Sequence[Image.Image]
     done: int
     total: int
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 PreviewCallback: TypeAlias = "Callable[[Preview], None]"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from photism.audio.level import SignalLevel
 from photism.audio.waveform import SAMPLING_RATE
+from photism.display.short_repr import short_repr
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead
 from photism.listening.prompt_vectors import PromptVectors
@@ -46,6 +47,14 @@ class Embedded:
     level: SignalLevel
     known: tuple[bool | None, ...]
     captions: tuple[tuple[RankedCaption, ...], ...]
+
+    def __repr__(self) -> str:
+        return short_repr(self, number=self.number, duration_s=self.duration_s, vectors=self.vectors)
+
+    def _repr_html_(self) -> str:
+        from photism.listening.embedded_html import embedded_html
+
+        return embedded_html(self.windows, self.vectors, self.captions)
 
 
 class AudioEmbedder:

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from photism.display.markup import block, note
+from photism.display.short_repr import short_repr
 from photism.errors import InputError
 from photism.files import atomic_path
 from photism.json_files import read_json_object
@@ -31,6 +33,12 @@ class Calibration:
     min_detection_cost: float
     same: int
     different: int
+
+    def __repr__(self) -> str:
+        return short_repr(self, threshold=self.threshold, EER=self.equal_error_rate, minDCF=self.min_detection_cost)
+
+    def _repr_html_(self) -> str:
+        return block(note(str(self)))
 
     def __str__(self) -> str:
         """Return the threshold and its errors as a line."""

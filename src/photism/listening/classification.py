@@ -13,10 +13,11 @@ from photism.audio.log_mel import FRAMES_PER_S
 from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import SAMPLING_RATE, Waveform
 from photism.device import choose_device
+from photism.display.scores import Ranking, Rankings
 from photism.encoder.chunked import max_exact_tokens
 from photism.encoder.heads import Wav2Vec2BertForSequenceClassification
 from photism.finite import check_finite
-from photism.listening.batching import OnError, OnProgress, Recordings, collect, read_ahead
+from photism.listening.batching import OnError, OnProgress, Recordings, is_single, read_ahead
 from photism.listening.classifier_checkpoint import load_classifier
 from photism.listening.head_states import encode_windows, extract_features, stream_states
 from photism.listening.segmentation import ProblemType
@@ -98,7 +99,7 @@ class AudioClassifier:
     @accepts(ClassifierSettings)
     def __call__(
         self, recordings: Recordings, *, sampling_rate: float = SAMPLING_RATE, **changes: Any
-    ) -> list[ClassScore] | list[list[ClassScore]] | Iterator[list[ClassScore]]:
+    ) -> Ranking[ClassScore] | Rankings[ClassScore] | Iterator[Ranking[ClassScore]]:
         """Classify whole recordings.
 
         Args:
@@ -115,7 +116,10 @@ class AudioClassifier:
             SettingError: a setting is out of range.
         """
         found = self.stream(recordings, sampling_rate=sampling_rate, **changes)
-        return collect(recordings, (list(labels.windows[0].scores) for labels in found))
+        rankings = (Ranking(labels.windows[0].scores) for labels in found)
+        if is_single(recordings):
+            return next(rankings)
+        return Rankings(rankings) if isinstance(recordings, list | tuple) else rankings
 
     @accepts(LabelSettings)
     def stream(

@@ -15,13 +15,16 @@ from torch import Tensor
 from photism.audio.log_mel import HOP_SAMPLES
 from photism.audio.long_recording import LongRecording, Recording
 from photism.audio.waveform import SAMPLING_RATE, AudioSource
+from photism.display.markup import Html, block, duration, note
+from photism.display.short_repr import short_repr
+from photism.display.timeline import timeline
 from photism.encoder.heads import Wav2Vec2BertForAudioFrameClassification
 from photism.encoder.pretrained import load_head
 from photism.finite import check_finite, each_finite
 from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead, without_errors
 from photism.listening.head_states import encode_recordings, stream_states
 from photism.listening.segmentation import find_runs
-from photism.listening.segments import Segment
+from photism.listening.segments import Segment, Segments
 from photism.listening.settings import TimelineSettings
 from photism.settings import accepts
 
@@ -52,6 +55,28 @@ class Diarization:
             for start_s, end_s, speaker, score in self.turns
         ]
         return {"duration_s": self.duration_s, "silent": self.silent, "turns": turns}
+
+    def player(self, recording: AudioSource) -> Html:
+        """Return the turns below a player, for a notebook: a click on a turn plays it.
+
+        Args:
+            recording: the recording, as `load_waveform` accepts it. The player holds its first minute.
+
+        Raises:
+            InputError: it is unreadable.
+        """
+        from photism.audio.player import player
+
+        return player(recording, timeline(self.turns, self.duration_s, plays=True))
+
+    def __repr__(self) -> str:
+        speakers = list(dict.fromkeys(turn.label for turn in self.turns))
+        return short_repr(self, duration_s=self.duration_s, turns=len(self.turns), speakers=speakers)
+
+    def _repr_html_(self) -> str:
+        if self.silent:
+            return block(note(f"There is nothing to hear in {duration(self.duration_s)}."))
+        return block(timeline(self.turns, self.duration_s))
 
 
 class SpeakerTimeline:
@@ -165,7 +190,7 @@ class SpeakerTimeline:
         return (diarization for _, diarization in without_errors(diarized, on_error))
 
     @accepts(TimelineSettings)
-    def __call__(self, recording: AudioSource, **changes: Any) -> tuple[Segment, ...]:
+    def __call__(self, recording: AudioSource, **changes: Any) -> Segments:
         """Return the turns of one recording.
 
         Args:
@@ -176,7 +201,7 @@ class SpeakerTimeline:
             InputError: it is unreadable.
             SettingError: a setting is out of range.
         """
-        return next(self.stream([recording], **changes)).turns
+        return Segments(next(self.stream([recording], **changes)).turns)
 
     def _probabilities(self, states: Tensor) -> NDArray[np.float32]:
         """Return the probabilities (F, C) of states (F, D)."""

@@ -14,6 +14,7 @@ from torch.nn.functional import normalize
 
 from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import Waveform
+from photism.display.short_repr import short_repr
 from photism.finite import check_finite
 from photism.listening.zero_shot import RankedCaption
 
@@ -31,6 +32,9 @@ class Vector:
     values: NDArray[np.float32]
     known: bool | None = None
     captions: tuple[RankedCaption, ...] = ()
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 class VectorModel(Protocol):

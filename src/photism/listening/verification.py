@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from photism.audio.sources import SoundFile, source_name
 from photism.audio.waveform import SAMPLING_RATE, AudioSource
+from photism.display.markup import MAX_ROWS, block, score_bar, table, text
+from photism.display.short_repr import MAX_LENGTH, short_repr, shortened
 from photism.encoder.pretrained import load_head
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.errors import InputError
@@ -33,6 +35,8 @@ from photism.settings import accepts
 MAX_DECIMALS = 17
 """Decimals that distinguish any two different cosines."""
 
+HEADINGS = ("verdict", "score", "threshold", "")
+
 Embedding = NDArray[np.float32]
 
 
@@ -43,6 +47,12 @@ class Verification(NamedTuple):
     score: float  # cosine, -1 to 1
     threshold: float
 
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        return block(table(HEADINGS, [_cells(self)]))
+
 
 class Comparison(NamedTuple):
     """Result of comparing a recording with a speaker of a name."""
@@ -50,6 +60,11 @@ class Comparison(NamedTuple):
     file: str
     speaker: str
     result: Verification
+
+    def __repr__(self) -> str:
+        return short_repr(
+            self, file=self.file, speaker=self.speaker, is_same=self.result.is_same, score=self.result.score
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Return names and result for JSON."""
@@ -60,6 +75,19 @@ class Comparison(NamedTuple):
         verdict = "same speaker " if self.result.is_same else "other speaker"
         score, threshold = _distinguishable(self.result.score, self.result.threshold)
         return f"{verdict}  {score:>5} (from {threshold} on)  {printable(self.speaker)}"
+
+
+class Comparisons(list[Comparison]):
+    """Comparisons of a recording with speakers, the most similar first. It is a list, and equal to one."""
+
+    def __repr__(self) -> str:
+        """Return the speakers and their scores in one line."""
+        speakers = ", ".join(f"{each.speaker!r} {each.result.score:.3f}" for each in self[:MAX_ROWS])
+        return shortened(f"{type(self).__name__}({len(self):,}: {speakers})", MAX_LENGTH)
+
+    def _repr_html_(self) -> str:
+        rows = [[text(each.speaker), *_cells(each.result)] for each in self[:MAX_ROWS]]
+        return block(table(["speaker", *HEADINGS], rows, count=len(self)))
 
 
 class SpeakerVerifier:
@@ -255,7 +283,7 @@ class SpeakerVerifier:
 
     def compare(
         self, speakers: Mapping[str, NDArray[np.floating]], recording: str | SoundFile, *, threshold: float
-    ) -> list[Comparison]:
+    ) -> Comparisons:
         """Compare a recording with speakers by name; the most similar is first.
 
         Args:
@@ -268,10 +296,10 @@ class SpeakerVerifier:
         """
         embedding = self.embed(recording)
         scores = {name: _cosine(speaker, embedding) for name, speaker in speakers.items()}
-        return [
+        return Comparisons(
             Comparison(source_name(recording), name, Verification(score >= threshold, score, threshold))
             for name, score in sorted(scores.items(), key=lambda item: -item[1])
-        ]
+        )
 
     def calibrate(
         self,
@@ -334,6 +362,12 @@ class SpeakerVerifier:
         if not (isinstance(one, np.ndarray) and one.shape == (width,)):
             return False
         return abs(float(np.linalg.norm(one)) - 1) < 1e-3
+
+
+def _cells(result: Verification) -> list[str]:
+    """Return the cells of a table: the verdict, the score, the threshold, and the score as a bar."""
+    score, threshold = _distinguishable(result.score, result.threshold)
+    return ["same speaker" if result.is_same else "other speaker", score, threshold, score_bar(result.score)]
 
 
 def _cosine(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:

@@ -11,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.audio.long_recording import LongRecording, Recording
-from photism.audio.waveform import SAMPLING_RATE, Waveform
+from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.audio.windowing import Window
+from photism.display.markup import Html, block, duration, note
+from photism.display.scores import Ranking, score_table
+from photism.display.short_repr import short_repr
+from photism.display.timeline import timeline
 from photism.listening.batching import OnError, OnProgress
 from photism.listening.segmentation import ProblemType, SegmentMerger
 from photism.listening.segments import Segment
@@ -47,6 +51,10 @@ class ScoredWindow(NamedTuple):
     end_s: float
     scores: tuple[ClassScore, ...]
     known: bool | None = None
+
+    def __repr__(self) -> str:
+        scores = Ranking(self.scores)
+        return short_repr(self, start_s=self.start_s, end_s=self.end_s, known=self.known, scores=scores)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,26 @@ class Labels:
         ]
         segments = [segment._asdict() for segment in self.segments]
         return {"duration_s": self.duration_s, "silent": self.silent, "segments": segments, "windows": windows}
+
+    def player(self, recording: AudioSource) -> Html:
+        """Return the labels below a player, for a notebook: a click on a segment plays it.
+
+        Args:
+            recording: the recording, as `load_waveform` accepts it. The player holds its first minute.
+
+        Raises:
+            InputError: it is unreadable.
+        """
+        from photism.audio.player import player
+
+        return player(recording, labels_html(self, plays=True))
+
+    def __repr__(self) -> str:
+        labels = list(dict.fromkeys(segment.label for segment in self.segments))
+        return short_repr(self, duration_s=self.duration_s, windows=len(self.windows), labels=labels)
+
+    def _repr_html_(self) -> str:
+        return block(labels_html(self, plays=False))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,3 +213,18 @@ def _label_windows(scored: WindowResults[Scored], policy: LabelPolicy) -> Labels
         before_stop = window.stop
     duration_s = windows[-1].end_s
     return Labels(number, duration_s, tuple(windows), tuple(merger.finish(duration_s)), silent)
+
+
+def labels_html(labels: Labels, *, plays: bool) -> str:
+    """Return a table of the classes of a whole recording, or the segments of one in windows on a line of time.
+
+    Args:
+        labels: labels of a recording.
+        plays: whether there is a player, so that a click plays a segment.
+    """
+    if labels.silent:
+        return note(f"There is nothing to hear in {duration(labels.duration_s)}.")
+    unknown = "" if labels.known is not False else note("No known sound was recognised.")
+    if len(labels.windows) == 1:
+        return unknown + score_table(labels.windows[0].scores)
+    return unknown + timeline(labels.segments, labels.duration_s, plays=plays)

@@ -23,6 +23,7 @@ from torch import Tensor
 from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
 from photism.cancellation import cancellable_steps
+from photism.display.scores import Ranking, Rankings
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead
 from photism.listening.settings import CAPTION_FIELD, HearSettings, RankSettings
@@ -114,7 +115,7 @@ class CaptionRanker:
         *,
         captions: Sequence[str] | None = None,
         **settings: Any,
-    ) -> list[list[RankedCaption]]:
+    ) -> Rankings[RankedCaption]:
         """Return the nearest captions of each recording, nearest first.
 
         Args:
@@ -196,7 +197,7 @@ class CaptionRanker:
         captions: Sequence[str] | None = None,
         template: str | None = None,
         top_k: int | None = 5,
-    ) -> list[list[RankedCaption]]:
+    ) -> Rankings[RankedCaption]:
         """Return the nearest captions of each prompt, nearest first.
 
         Args:
@@ -214,10 +215,10 @@ class CaptionRanker:
         choices = self._choose_captions(captions)
         scores = self.score_prompts(prompts, captions=choices, template=template)
         best = scores.topk(min(top_k or len(choices), len(choices)), dim=1)
-        return [
-            [RankedCaption(caption=choices[index], score=score) for index, score in zip(indices, values, strict=True)]
-            for indices, values in zip(best.indices.tolist(), best.values.tolist(), strict=True)
-        ]
+        return Rankings(
+            Ranking(RankedCaption(caption=choices[index], score=score) for index, score in zip(*row, strict=True))
+            for row in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        )
 
     def score_prompts(
         self, prompts: AudioPrompt, *, captions: Sequence[str] | None = None, template: str | None = None

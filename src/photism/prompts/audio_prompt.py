@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from photism.display.short_repr import short_repr
+
 
 class AudioPrompt(NamedTuple):
     """A batch of prompts; the first two fields have the names of a diffusion pipeline's arguments."""
@@ -18,6 +20,9 @@ class AudioPrompt(NamedTuple):
     mixture_weights: Tensor | None = None  # float32 (B, N), where each prompt is a mixture of N memorised ones
     known: tuple[bool | None, ...] = ()  # set by `encode`: whether the model knows the sound; None if it cannot tell
     log_odds: tuple[float, ...] = ()  # set by `encode` where the model decides: of `known`, which is True above 0
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def select_rows(prompts: AudioPrompt, rows: Sequence[int]) -> AudioPrompt:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from photism.display.short_repr import short_repr
 from photism.errors import InputError
 from photism.prompts.text import encode_text
 
@@ -29,6 +30,9 @@ class PromptSpace:
     negative: Tensor
     norm: float
     pooled_negative: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return short_repr(self, name=self.name, length=self.length, width=self.width, pooled_width=self.pooled_width)
 
     def __post_init__(self) -> None:
         if self.negative.ndim != 2 or self.bos.shape != self.negative.shape[1:] or len(self.negative) < 2:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from html import escape
 from importlib.resources import files
 from typing import Any
 
-from photism.files import as_utf8
-from photism.output_files import printable
+from photism.display.markup import text
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; media-src file: data: http: https:"
 """Content security policy: whatever a name or caption contains, the page loads nothing but recordings, from their files
@@ -48,11 +46,6 @@ def document(title: str, body: str, *, scripts: Sequence[str]) -> str:
 def asset(name: str) -> str:
     """Return the text of a file in this folder."""
     return files(__package__ or "").joinpath(name).read_text(encoding="utf8")
-
-
-def text(value: str) -> str:
-    """Return a text as HTML, also within an attribute in quotes; control characters are escaped as in JSON."""
-    return escape(printable(as_utf8(value)))
 
 
 def script_json(value: Any) -> str:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.voice_activity import BLOCK_SAMPLES
 from photism.audio.waveform import check_range
+from photism.display.short_repr import short_repr
 from photism.drawing.frame_generator import frame_generator
 from photism.drawing.live.motion_tracker import LiveMotion, MotionTracker
 from photism.drawing.live.prompt_path import Cut, EncodedPart, PromptPath, PromptStep
@@ -71,6 +72,9 @@ class LivePicture:
     segment_start_s: float | None
     is_silent: bool
     is_flagged: bool
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 class LiveDrawing:

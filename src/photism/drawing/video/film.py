@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from photism.audio.waveform import SAMPLING_RATE
+from photism.display.markup import block, note, picture
+from photism.display.short_repr import short_repr
 from photism.drawing.frame_generator import frame_generator
 from photism.drawing.video.audio_features import MeasuredRecording, audio_envelopes
 from photism.drawing.video.fingerprint import describe_settings
@@ -43,6 +45,14 @@ class FilmFrame:
     index: int
     time_s: float
     image: Image
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        return block(
+            picture(self.image, f"Frame {self.index} of a film"), note(f"frame {self.index}, {clock(self.time_s)}")
+        )
 
 
 class Film:
@@ -109,6 +119,9 @@ class Film:
         duration_s = min(self.sound.duration_s, float(len(frames) / rate))
         start = f" from {clock(float(frames.start / rate))}" if frames.start else ""
         return f"{len(frames)} frames, {clock(duration_s)}{start} at {shown} frames/s, {width}×{height}"
+
+    def __repr__(self) -> str:
+        return short_repr(self, extent=self.extent_of(range(self.frame_count)))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the number of frames, the duration and the settings for JSON."""

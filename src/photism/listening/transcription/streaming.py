@@ -10,6 +10,7 @@ import soxr
 from numpy.typing import NDArray
 
 from photism.audio.waveform import SAMPLING_RATE, Waveform, check_range
+from photism.display.short_repr import short_repr
 from photism.errors import InputError
 from photism.listening.transcription.decoder import Decoder
 from photism.listening.transcription.decoding_options import StreamingSettings
@@ -28,6 +29,10 @@ class StreamUpdate(NamedTuple):
 
     final: tuple[Word, ...]
     partial: tuple[Word, ...]
+
+    def __repr__(self) -> str:
+        final, partial = (" ".join(word.text for word in words) for words in self)
+        return short_repr(self, final=final, partial=partial)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the final words with their start in seconds, to a millisecond, and the partial text for JSON."""

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from photism.display.markup import Html, block
+from photism.display.short_repr import short_repr
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from photism.audio.waveform import AudioSource
     from photism.listening.transcription.subtitles import Cue
     from photism.listening.transcription.vocabulary import Vocabulary
 
@@ -51,6 +55,9 @@ class Character:
         """Return the character for JSON: times to a millisecond, the confidence to four digits."""
         return _as_dict(self)
 
+    def __repr__(self) -> str:
+        return short_repr(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -76,6 +83,9 @@ class Word:
     def __getitem__(self, name: str) -> Any:
         """Return an attribute by its name, as in `word["start_s"]`."""
         return getattr(self, name)
+
+    def __repr__(self) -> str:
+        return short_repr(self, text=self.text, start_s=self.start_s, end_s=self.end_s, confidence=self.confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +146,29 @@ class Transcript:
         if self.missing:
             values["missing"] = [{"index": each.index, "text": each.text} for each in self.missing]
         return values
+
+    def player(self, recording: AudioSource) -> Html:
+        """Return the transcript below a player, for a notebook: a click on a word plays it.
+
+        Args:
+            recording: the recording, as `load_waveform` accepts it. The player holds its first minute.
+
+        Raises:
+            InputError: it is unreadable.
+        """
+        from photism.audio.player import player
+        from photism.listening.transcription.transcript_html import transcript_html
+
+        return player(recording, transcript_html(self, plays=True))
+
+    def __repr__(self) -> str:
+        missing = {"missing": len(self.missing)} if self.missing else {}
+        return short_repr(self, text=self.text, words=len(self.words), duration_s=self.duration_s, **missing)
+
+    def _repr_html_(self) -> str:
+        from photism.listening.transcription.transcript_html import transcript_html
+
+        return block(transcript_html(self, plays=False))
 
 
 def describe_mismatch(transcript: Transcript) -> str:
