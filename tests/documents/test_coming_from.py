@@ -1,4 +1,4 @@
-"""docs/guides/coming-from.md: its examples run, and its table of errors quotes what is raised."""
+"""docs/coming-from: the examples run, and the tables of errors quote what is raised."""
 
 import re
 from pathlib import Path
@@ -10,10 +10,15 @@ import torch
 import photism
 from tests.documents.conftest import run
 
-GUIDE = (Path(__file__).parents[2] / "docs/guides/coming-from.md").read_text(encoding="utf8")
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-ERRORS = re.findall(r"^\| `(.*)` \| `(.*)` \|$", GUIDE.partition("| code | error |")[2], re.MULTILINE)
-NAMES = re.findall(r"`(\w+)`", GUIDE.partition("| name | in place of |")[2].partition("\n\n")[0])
+FOLDER = Path(__file__).parents[2] / "docs/coming-from"
+PAGES = {path.stem: path.read_text(encoding="utf8") for path in sorted(FOLDER.glob("*.md"))}
+EXAMPLES = [each for page in PAGES.values() for each in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)]
+ERRORS = [
+    each
+    for page in PAGES.values()
+    for each in re.findall(r"^\| `(.*)` \| `(.*)` \|$", page.partition("| code | error |")[2], re.MULTILINE)
+]
+NAMES = re.findall(r"`(\w+)`", PAGES["index"].partition("| name | in place of |")[2].partition("\n\n")[0])
 
 
 class Names(dict[str, object]):
