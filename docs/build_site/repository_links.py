@@ -81,8 +81,8 @@ def _on_site(target: str, docs: str, root: Path, files: Files) -> str | None:
     for page, made_of in PAGES.items():
         if document == made_of:
             return page
-    candidate = target.removeprefix(f"{docs}/") if target.startswith(f"{docs}/") else target
-    return candidate if candidate in files.src_uris else None
+    path = target.removeprefix(f"{docs}/")
+    return next((each for each in (path, f"{path}/index.md") if each in files.src_uris), None)
 
 
 def _root(config: MkDocsConfig) -> Path:
@@ -91,4 +91,4 @@ def _root(config: MkDocsConfig) -> Path:
 
 def _repository(root: Path) -> str:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project.get("urls", {}).get("Repository", "https://example.invalid/OWNER/photism")
+    return project["urls"]["Repository"]
