@@ -7,8 +7,8 @@ import pytest
 from tests.support.document_examples import ROOT, run_document
 
 GUIDES = sorted((ROOT / "docs/guides").glob("*.md"))
-TESTED_ELSEWHERE = {"coming-from.md", "http.md", "openai-clients.md"}
-"""Guides with tests of their own, in `test_coming_from.py` and `tests/server`."""
+TESTED_ELSEWHERE = {"http.md", "openai-clients.md"}
+"""Guides with tests of their own, in `tests/server`."""
 WITHOUT_PYTHON = {"align.md", "export.md", "finetune.md", "sound.md", "transcribe.md"}
 """Guides with code in Python that needs a training or other checkpoints."""
 QUICK = {"cluster.md", "live.md", "long-recordings.md", "studio.md"}
