@@ -11,6 +11,7 @@ from photism.settings import (
     SettingError,
     accepts,
     changed,
+    declarations,
     differences,
     read_settings,
     setting,
@@ -174,3 +175,26 @@ def test_an_error_can_be_passed_on_to_another_process():
     found = pickle.loads(pickle.dumps(error))
     assert (type(found), str(found)) == (SettingError, str(error))
     assert found.message({"kind": "--kind", "layer": "--layer"}) == "--layer needs --kind; got {braces}"
+
+
+def test_a_setting_is_in_the_group_that_it_declares_or_in_that_of_its_class():
+    @settings(group="model")
+    class Base:
+        """Settings of a test."""
+
+        model: str = setting("a", "Model.")
+        steps: int = setting(1, "Steps.", group="speed")
+
+    @settings(group="output")
+    class Derived(Base):
+        """Settings of a test."""
+
+        file: str = setting("b", "File.")
+        steps: int = 2
+
+    assert {name: each.group for name, each in declarations(Derived).items()} == {
+        "model": "model",
+        "steps": "speed",
+        "file": "output",
+    }
+    assert Derived(file="c").steps == 2

@@ -26,13 +26,16 @@ CACHED_KERNELS = "128"
 def device_setting() -> Any:
     """Declare the device of a model."""
     return setting(
-        None, "Device to compute on: cpu, cuda, cuda:1 or mps. Default: a GPU if there is one.", metavar="DEVICE"
+        None,
+        "Device to compute on: cpu, cuda, cuda:1 or mps. Default: a GPU if there is one.",
+        metavar="DEVICE",
+        group="speed",
     )
 
 
 def dtype_setting() -> Any:
     """Declare the data type of a model's weights."""
-    return setting("float32", "Data type of the weights.", choices=DTYPES)
+    return setting("float32", "Data type of the weights.", choices=DTYPES, group="speed")
 
 
 def choose_device(device: int | str | torch.device | None) -> torch.device:

@@ -21,12 +21,12 @@ import math
 import textwrap
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
 from itertools import chain, zip_longest
 from numbers import Integral, Real
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeAlias, TypeVar, Union, cast, get_args, get_origin, get_type_hints, overload
 
 from typing_extensions import dataclass_transform
 
@@ -35,6 +35,26 @@ from photism.errors import InputError
 from photism.files import atomic_text
 
 Kind = TypeVar("Kind", bound=type)
+Group: TypeAlias = Literal[
+    "query",
+    "input",
+    "output",
+    "model",
+    "prompt",
+    "images",
+    "generation",
+    "motion",
+    "analysis",
+    "decoding",
+    "objective",
+    "training",
+    "evaluation",
+    "address",
+    "access",
+    "limits",
+    "speed",
+]
+"""Groups of settings, in the order in which the help of a command has them."""
 Instance = TypeVar("Instance")
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -69,6 +89,7 @@ class Declaration:
 
     Attributes:
         description: one sentence that names the quantity and its effect; it is the flag's help as well.
+        group: the group in the help of a command; by default that of its class.
         unit: of a number, such as "seconds"; the flag shows it in place of the type.
         minimum, maximum: inclusive bounds of a number.
         above, below: exclusive bounds of a number.
@@ -89,6 +110,7 @@ class Declaration:
     """
 
     description: str
+    group: Group | None = None
     unit: str | None = None
     minimum: float | None = None
     maximum: float | None = None
@@ -154,9 +176,15 @@ def setting(default: Any, description: str, **declared: Any) -> Any:
     return dataclasses.field(default=default, metadata={"declaration": declaration})
 
 
+@overload
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def settings(kind: Kind) -> Kind: ...
+@overload
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def settings(*, group: Group) -> Callable[[Kind], Kind]: ...
 # `setting` is not named as a field specifier: type checkers see a default in a specifier's keyword `default=` only.
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-def settings(kind: Kind) -> Kind:
+def settings(kind: Any = None, *, group: Group | None = None) -> Any:
     """Make a class of `setting` fields a frozen dataclass that checks its values and documents them.
 
     A subclass changes the default of a setting by `name: type = default`; the rest of its declaration stays.
@@ -165,8 +193,15 @@ def settings(kind: Kind) -> Kind:
 
     A method `check(self)`, where the class has one, is called after the values were checked one by one: it is the place
     for what one setting demands of another, and raises `SettingError`.
-    """
 
+    Args:
+        kind: the class.
+        group: group of the settings that declare none.
+    """
+    return partial(_make_settings_class, group=group) if kind is None else _make_settings_class(kind, group)
+
+
+def _make_settings_class(kind: type, group: Group | None) -> type:
     def __post_init__(self: Any) -> None:
         types = get_type_hints(type(self))
         for name, declaration in declarations(type(self)).items():
@@ -179,6 +214,7 @@ def settings(kind: Kind) -> Kind:
             check()
 
     _inherit_declarations(kind)
+    _set_group(kind, group)
     kind.__post_init__ = __post_init__  # pyright: ignore[reportAttributeAccessIssue]
     made: Any = dataclass(frozen=True, kw_only=True, repr=False)(kind)
     if kind.__repr__ is object.__repr__:
@@ -186,6 +222,15 @@ def settings(kind: Kind) -> Kind:
     summary = inspect.cleandoc(made.__doc__ or "")
     made.__doc__ = f"{summary}\n\nAttributes:\n{describe(made)}"
     return made
+
+
+def _set_group(kind: type, group: Group | None) -> None:
+    """Give the settings of a class that declare no group the one of the class."""
+    for name in inspect.get_annotations(kind):
+        field = kind.__dict__.get(name)
+        if isinstance(field, dataclasses.Field) and field.metadata["declaration"].group is None:
+            declared = dataclasses.replace(field.metadata["declaration"], group=group)
+            setattr(kind, name, dataclasses.field(default=field.default, metadata={"declaration": declared}))
 
 
 def _inherit_declarations(kind: type) -> None:

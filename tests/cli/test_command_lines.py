@@ -3,6 +3,7 @@
 None of the flags may disappear or change its type.
 """
 
+import inspect
 import shlex
 from pathlib import Path
 
@@ -51,12 +52,23 @@ def test_every_listed_flag_exists_and_takes_the_same_values(verb, listed):
     assert [line for line in required if line not in listed] == []
 
 
-@pytest.mark.parametrize(("verb", "command"), [each for each in VERBS.items() if each[1].epilog])
+def examples_of(command):
+    """Return the command lines at the end of the help of a verb."""
+    return inspect.cleandoc(command.help).partition("\n\nExamples:\n")[2].splitlines()
+
+
+@pytest.mark.parametrize(("verb", "command"), VERBS.items())
 def test_the_examples_of_the_help_are_command_lines_of_the_verb(verb, command):
-    examples = [shlex.split(line) for line in command.epilog.splitlines() if " photism " in f" {line}"]
-    assert len(examples) == 2
+    lines = examples_of(command)
+    assert len(lines) == 2
     path = verb.split()
-    for words in examples:
+    for words in map(shlex.split, lines):
         start = words.index("photism") + 1
         assert words[start : start + len(path)] == path
         command.make_context(verb, words[start + len(path) :])
+
+
+@pytest.mark.parametrize("command", VERBS.values(), ids=VERBS)
+def test_every_flag_is_in_a_group_of_the_help(command):
+    ungrouped = [each.opts[0] for each in command.params if each.opts[0][0] == "-" and each.rich_help_panel is None]
+    assert ungrouped == ["--debug"]

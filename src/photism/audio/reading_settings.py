@@ -15,7 +15,7 @@ def _number_or_word(text: str) -> int | str:
     return int(text) if text.isdecimal() else text
 
 
-@settings
+@settings(group="input")
 class ReadingSettings:
     """How recordings are read."""
 

@@ -51,7 +51,7 @@ def parse_span(span: str | Sequence[float]) -> tuple[float, float]:
     return start, stop
 
 
-@settings
+@settings(group="model")
 class SoundPipelineSettings:
     """Settings with which an AudioLDM 2 pipeline is loaded."""
 
@@ -64,6 +64,7 @@ class SoundPipelineSettings:
         "dpm++",
         schedulers.DESCRIPTION,
         metavar=schedulers.METAVAR,
+        group="generation",
     )
     device: str | None = device_setting()
     dtype: str = dtype_setting()
@@ -71,21 +72,25 @@ class SoundPipelineSettings:
         False,
         "Compile the UNet at the first step, which takes minutes, so that later steps are faster; on CUDA with CUDA "
         "graphs.",
+        group="speed",
     )
     offload: str | None = setting(
         None,
         "Where weights wait: in CPU memory until their model (model) or layer (sequential) computes on the GPU, or on "
         "disk until their stage begins (disk). The command line uses disk, unless it compiles or generates a corpus.",
         choices=OFFLOADS,
+        group="speed",
     )
     variant: str | None = setting(
         None,
         "Variant of the weights, such as fp16; a model that does not have it is loaded without.",
         is_flag=False,
     )
-    vae_slicing: bool = setting(False, "Decode one waveform at a time, which takes less memory.", is_flag=False)
+    vae_slicing: bool = setting(
+        False, "Decode one waveform at a time, which takes less memory.", is_flag=False, group="speed"
+    )
     vae_tiling: bool = setting(
-        False, "Decode in overlapping tiles, which takes less memory and more time.", is_flag=False
+        False, "Decode in overlapping tiles, which takes less memory and more time.", is_flag=False, group="speed"
     )
 
     def check(self) -> None:
@@ -109,7 +114,7 @@ class SoundPipelineSettings:
         return schedulers.DISTILLED_STEPS if name in schedulers.DISTILLED else MANY_STEPS
 
 
-@settings
+@settings(group="generation")
 class SoundSettings:
     """Settings with which sound is generated."""
 
@@ -170,6 +175,7 @@ class SoundSettings:
         flag="--from",
         metavar="RECORDING",
         file="recording",
+        group="input",
     )
     strength: float | None = setting(
         None,
@@ -177,6 +183,7 @@ class SoundSettings:
         "Default: 0.5, or 1 with a span.",
         above=0,
         maximum=1,
+        group="input",
     )
     span_s: str | Sequence[float] | None = setting(
         None,
@@ -185,13 +192,17 @@ class SoundSettings:
         flag="--span",
         metavar="START:STOP",
         parse=parse_span,
+        group="input",
     )
-    loop: bool = setting(False, "Continue the end of the sound at its beginning, so that it repeats without a seam.")
+    loop: bool = setting(
+        False, "Continue the end of the sound at its beginning, so that it repeats without a seam.", group="generation"
+    )
     batch_size: int | None = setting(
         None,
         "Number of waveforms to denoise at once. Default: all, or one when generating a corpus.",
         minimum=1,
         is_field=False,
+        group="speed",
     )
 
     def check(self) -> None:
@@ -212,7 +223,7 @@ class SoundSettings:
                     raise SettingError(name, "needs a recording to start from: give {}", "audio")
 
 
-@settings
+@settings(group="generation")
 class SeededSoundSettings(SoundSettings):
     """Settings with which sound is generated, with the seed 0 by default, so that the same command gives the same."""
 
@@ -221,7 +232,7 @@ class SeededSoundSettings(SoundSettings):
     )
 
 
-@settings
+@settings(group="input")
 class CorpusSettings:
     """Settings of a training corpus, and of what is saved."""
 
@@ -231,8 +242,10 @@ class CorpusSettings:
         "each caption.",
         metavar="FILE",
     )
-    processes: int = setting(1, "Number of processes that generate a corpus.", minimum=1)
-    all_candidates: bool = setting(False, "Save all candidates, numbered, the best first.", flag="--all")
+    processes: int = setting(1, "Number of processes that generate a corpus.", minimum=1, group="speed")
+    all_candidates: bool = setting(
+        False, "Save all candidates, numbered, the best first.", flag="--all", group="output"
+    )
 
     def check(self) -> None:
         """Refuse several processes without a corpus, and several candidates with one.

@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 from photism import __version__
 from photism.cli.align import align
 from photism.cli.captions import captions
+from photism.cli.commands import VerbGroup
 from photism.cli.doctor import doctor
 from photism.cli.draw import draw
 from photism.cli.embed import embed
@@ -36,37 +37,47 @@ from photism.output_files import printable
 from photism.training.recipes import RECIPES
 from photism.training.settings import AlignSettings
 
-EPILOG = """\b
-Exit status: 0 done; 1 something does not work on this machine; 2 something
-given cannot be used; 70 a bug; 71 out of memory or disk space; 130 interrupted.
-"""
+EPILOG = (
+    "Start with `photism examples`, which copies recordings to try. Exit status: 0 done; 1 something does not work on "
+    "this machine; 2 something given cannot be used; 70 a bug; 71 out of memory or disk space; 130 interrupted."
+)
 
 app = typer.Typer(
+    cls=VerbGroup,
     help="Photism generates images and film from sound, describes and transcribes it, and makes sound from text.",
     epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"]},
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-add_verb(app, draw)
-add_verb(app, film)
-add_verb(app, live)
-add_verb(app, hear)
-add_verb(app, label)
-app.add_typer(speakers, name="speakers")
-add_verb(app, embed)
-add_verb(app, transcribe)
-add_verb(app, index)
-add_verb(app, search)
-add_verb(app, sound)
-add_verb(app, align, settings_file=AlignSettings.file, recipes=RECIPES)
-app.add_typer(finetune, name="finetune")
-add_verb(app, export)
-add_verb(app, serve, has_sections=True)
-add_verb(app, doctor)
-add_verb(app, examples)
-add_verb(app, captions)
+DRAW, RECOGNISE, COLLECT = "Draw and film", "Recognise", "Search a collection"
+TRAIN, SERVE = "Train and export", "Serve and check"
+add_verb(app, examples, group=DRAW)
+add_verb(app, captions, group=DRAW)
+add_verb(app, draw, group=DRAW)
+add_verb(app, film, group=DRAW)
+add_verb(app, live, group=DRAW)
+add_verb(app, sound, group=DRAW)
+add_verb(app, hear, group=RECOGNISE)
+add_verb(app, label, group=RECOGNISE)
+add_verb(app, transcribe, group=RECOGNISE)
+app.add_typer(
+    speakers,
+    name="speakers",
+    rich_help_panel=RECOGNISE,
+)
+add_verb(app, embed, group=COLLECT)
+add_verb(app, index, group=COLLECT)
+add_verb(app, search, group=COLLECT)
+add_verb(app, align, group=TRAIN, settings_file=AlignSettings.file, recipes=RECIPES)
+app.add_typer(
+    finetune,
+    name="finetune",
+    rich_help_panel=TRAIN,
+)
+add_verb(app, export, group=TRAIN)
+add_verb(app, serve, group=SERVE)
+add_verb(app, doctor, group=SERVE)
 
 
 @app.callback(invoke_without_command=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from photism.cli import options as option
 from photism.errors import InputError
 from photism.hub import BUNDLED
 from photism.settings import setting, settings
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from photism.prompts.caption_catalogue import CaptionCatalogue
 
 
-@settings
+@settings(group="output")
 class CaptionListSettings:
     """Which captions are printed."""
 
     model: str | None = setting(
-        None, "Folder or hub id of a Photism model. Default: the bundled model.", metavar="FOLDER|ID"
+        None, "Folder or hub id of a Photism model. Default: the bundled model.", metavar="FOLDER|ID", group="model"
     )
     language: str | None = setting(
         None,
@@ -39,7 +40,12 @@ def captions(
     *,
     settings: CaptionListSettings,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object of the captions, their translations and languages.")
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a JSON object of the captions, their translations and languages.",
+            rich_help_panel=option.OUTPUT,
+        ),
     ] = False,
 ) -> None:
     """Print the captions that a model recognises, one on each line.

@@ -11,7 +11,14 @@ from photism.diagnostics import diagnose
 
 
 def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object instead of a table.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a JSON object instead of a table.",
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Check what works on this machine.
 

@@ -46,7 +46,12 @@ def draw(
     controlnet: option.ControlNet = None,
     force: option.Force = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object for each recording; for all with --mix or --morph.")
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a JSON object for each recording; for all with --mix or --morph.",
+            rich_help_panel=option.OUTPUT,
+        ),
     ] = False,
 ) -> None:
     """Generate images from recordings.
@@ -56,8 +61,8 @@ def draw(
     written as they are done; run the same command again to resume.
 
     Examples:
-        photism draw elephant.ogg banana.ogg --images 4 --seed 7
-        photism draw sounds -o images/ --seed 7
+        photism draw elephant.en.ogg --images 4
+        photism draw '*.ogg' -o images/
     """
     models = option.with_controlnet(models, controlnet, settings)
     manifest = (

@@ -24,6 +24,7 @@ Output = Annotated[
         metavar="FILE",
         help="File to write: .parquet, .lance, .npz, .safetensors or .jsonl; or a folder, for a .jsonl file of each "
         f"recording. {RESUME_HELP} Default: print JSON Lines.",
+        rich_help_panel=option.OUTPUT,
     ),
 ]
 
@@ -35,7 +36,14 @@ def embed(
     settings: EmbedSettings,
     reading: ReadingSettings,
     output: Output = None,
-    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help=FORCE_HELP,
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
     running: RunSettings,
 ) -> None:
     """Write vectors of recordings, or of their windows, to a file.
@@ -44,8 +52,8 @@ def embed(
     model are comparable with texts, too. Unreadable recordings are reported and skipped; the exit status is then 2.
 
     Examples:
-        photism embed sounds -o sounds.parquet
-        photism embed lectures --model facebook/w2v-bert-2.0 --layer 12 --window 10 -o lectures.npz
+        photism embed '*.ogg' -o sounds.npz
+        photism embed elephant.en.ogg --window 0.5 --hop 0.25
     """
     job = EmbedJob(models, settings, reading)
     manifest = read_manifest(recordings, allow_missing=True, reading=reading)

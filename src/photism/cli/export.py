@@ -14,7 +14,14 @@ def export(
     output: Annotated[str, option.output("File to write; a folder with --onnx-asr.")],
     settings: ExportSettings,
     force: option.Force = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a JSON object.",
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Export a Wav2Vec2-BERT with any head, or an audio encoder of draw, to ONNX.
 
@@ -22,7 +29,7 @@ def export(
 
     Examples:
         photism export tiny/language --log-mel -o language.onnx
-        photism export my-ctc-model --onnx-asr --dtype int8 -o recognizer
+        photism export tiny/language --dtype int8 -o language-int8.onnx
     """
     with startup():
         from photism.export.onnx_export import export_onnx

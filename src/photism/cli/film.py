@@ -48,17 +48,29 @@ def film(
     controlnet: option.ControlNet = None,
     force: option.Force = False,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Delete what is drawn of an unfinished film and start again.")
+        bool,
+        typer.Option(
+            "--restart",
+            help="Delete what is drawn of an unfinished film and start again.",
+            rich_help_panel=option.OUTPUT,
+        ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a JSON object.",
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Generate a video that follows a recording, with its audio.
 
     An interrupted film is resumed by the same command.
 
     Examples:
-        photism film song.mp3 --storyboard song.png
-        photism film song.mp3 rain.ogg --mix 2,1 --fps 24 -o song.mp4
+        photism film banana.es.ogg --storyboard banana.png
+        photism film banana.es.ogg --fps 12 -o banana.mp4
     """
     from photism.drawing.video.audio_features import measure_recording
     from photism.drawing.video.key_moments import read_key_moments

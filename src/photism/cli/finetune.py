@@ -2,18 +2,12 @@
 
 import typer
 
+from photism.cli.commands import VerbGroup
 from photism.cli.flags import add_verb
 from photism.cli.training import Resume, run_training
 from photism.training.settings import ClassifySettings, CtcSettings, FinetuneSettings, FramesSettings, SpeakerSettings
 
-app = typer.Typer()
-
-
-@app.callback(invoke_without_command=True)
-def finetune(context: typer.Context) -> None:
-    """Train a head on your own labelled recordings."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+app = typer.Typer(cls=VerbGroup, help="Train a head on your own labelled recordings.", rich_markup_mode=None)
 
 
 def classify(settings: ClassifySettings, resume: Resume = False) -> None:

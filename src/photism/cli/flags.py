@@ -14,15 +14,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import re
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Optional, get_args, get_origin, get_type_hints
 
 import typer
-from typer.core import TyperCommand, TyperOption
 
+from photism.cli.commands import OMITTABLE, VerbCommand
+from photism.cli.help_text import heading
 from photism.errors import InputError
 from photism.settings import REQUIRED, Declaration, SettingError, declarations, read_settings, value_type
 
@@ -36,9 +35,9 @@ def add_verb(
     app: typer.Typer,
     verb: Verb,
     *,
+    group: str | None = None,
     settings_file: str | None = None,
     recipes: Mapping[str, Path] | None = None,
-    has_sections: bool = False,
 ) -> None:
     """Add a verb to a typer application.
 
@@ -46,65 +45,14 @@ def add_verb(
         app: application, or group of verbs.
         verb: function whose parameters are settings classes or annotated for typer. Its docstring is the help; the
             lines under `Examples:` come after the flags.
+        group: heading of the verb in the list of verbs.
         settings_file: name of the YAML file of settings in the verb's output folder. The verb then takes `--config`,
             and where its parameter `resume` is true, the settings come from that file.
         recipes: files of settings by the names that the flag `--recipe` takes.
-        has_sections: whether the help has a section for each settings class, headed by the name of its parameter.
     """
-    text, _, examples = inspect.cleandoc(verb.__doc__ or "").partition("\n\nExamples:\n")
-    epilog = f"\b\nExamples:\n{examples}" if examples else None
+    help = inspect.cleandoc(verb.__doc__ or "")
     flat = _flat(verb, settings_file, recipes or {})
-    if has_sections:
-        setattr(flat, SECTIONS, _sections(verb))
-    app.command(verb.__name__, cls=_Command, help=text, epilog=epilog)(flat)
-
-
-class _Command(TyperCommand):
-    """A verb with flags whose value may be omitted, and which refuses a flag given twice if it takes one value.
-
-    typer has no such flags, and would use the last of several values and drop the others.
-    """
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        args = _with_omitted_values(args, getattr(self.callback, OMITTABLE, {}))
-        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
-        for parameter, count in Counter(order).items():
-            if isinstance(parameter, TyperOption) and count > 1 and not parameter.multiple:
-                is_switch = parameter.is_flag and not parameter.secondary_opts
-                if not is_switch:  # which cannot contradict itself
-                    raise InputError(f"{parameter.opts[0]} must be given once; got it {count} times")
-        return super().parse_args(ctx, args)
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:
-        sections: Mapping[str, str] = getattr(self.callback, SECTIONS, {})
-        if not sections:
-            super().format_options(ctx, formatter)
-            return
-        rows: dict[str, list[Any]] = {}
-        for parameter in self.get_params(ctx):
-            rows.setdefault(sections.get(str(parameter.name), "Options"), []).append(parameter.get_help_record(ctx))
-        for title, found in rows.items():
-            with formatter.section(title):
-                formatter.write_dl(found)
-
-
-SECTIONS = "sections"
-"""Attribute of the function of a verb: the title of the section of the help in which each parameter is."""
-
-OMITTABLE = "omittable_values"
-"""Attribute of the function of a verb: the declarations of its flags whose value may be omitted, by flag."""
-
-
-def _with_omitted_values(args: Sequence[str], omittable: Mapping[str, Declaration]) -> list[str]:
-    """Return arguments in which flags have the value that they stand for where none follows them."""
-    found = list(args)
-    end = found.index("--") if "--" in found else len(found)
-    for index, flag in enumerate(found[:end]):
-        declared = omittable.get(flag)
-        following = found[index + 1] if index + 1 < end else ""
-        if declared is not None and not re.fullmatch(declared.follows, following):
-            found[index] = f"{flag}={declared.alone}"
-    return found
+    app.command(verb.__name__, cls=VerbCommand, help=help, rich_help_panel=group)(flat)
 
 
 def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) -> Verb:
@@ -120,7 +68,12 @@ def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) ->
     if settings_file is not None:
         parameters.append(_parameter("config", Annotated[Optional[Path], CONFIG], None))  # noqa: UP045
     if recipes:
-        option = typer.Option(metavar="|".join(recipes), help="Published settings to take the defaults from.")
+        option = typer.Option(
+            metavar="|".join(recipes),
+            help="Published settings to take the defaults from.",
+            rich_help_panel=heading("input"),
+            autocompletion=_completing(recipes),
+        )
         parameters.append(_parameter("recipe", Annotated[Optional[str], option], None))  # noqa: UP045
     parameters.append(_parameter("debug", Annotated[bool, DEBUG], False))
     flags = {name: flag for kind in groups.values() for name, flag in _flag_names(kind).items()}
@@ -145,13 +98,6 @@ def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) ->
     return run
 
 
-def _sections(verb: Verb) -> dict[str, str]:
-    """Return the section of the help for each setting of a verb."""
-    hints = get_type_hints(verb)
-    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
-    return {each: name.replace("_", " ").capitalize() for name, kind in groups.items() for each in declarations(kind)}
-
-
 def show_traceback(context: typer.Context, value: bool) -> None:
     """Remember `--debug`, which stands before or after the verb, in the object that all contexts have in common."""
     if value:
@@ -159,7 +105,9 @@ def show_traceback(context: typer.Context, value: bool) -> None:
 
 
 DEBUG = typer.Option("--debug", help="Show the traceback of an error.", callback=show_traceback, is_eager=True)
-CONFIG = typer.Option(metavar="FILE", help="YAML file of settings, over which flags take precedence.")
+CONFIG = typer.Option(
+    metavar="FILE", help="YAML file of settings, over which flags take precedence.", rich_help_panel=heading("input")
+)
 
 
 def _parameters(kind: type, *, has_file: bool) -> list[inspect.Parameter]:
@@ -178,7 +126,14 @@ def _parameters(kind: type, *, has_file: bool) -> list[inspect.Parameter]:
             names = [_flag(name, declared), *([declared.short] if declared.short else [])]
             if type_ is bool and (has_file or default is not False):
                 names[0] += f"/--no-{names[0].removeprefix('--')}"
-            option = typer.Option(*names, metavar=_metavar(declared, type_), help=help)
+            panel = None if declared.group is None else heading(declared.group)
+            option = typer.Option(
+                *names,
+                metavar=_metavar(declared, type_),
+                help=help,
+                rich_help_panel=panel,
+                autocompletion=_completing(declared.choices or ()) if declared.choices else None,
+            )
         is_required = default is REQUIRED and not has_file
         annotation = Annotated[type_ if is_required else Optional[type_], option]  # noqa: UP045
         found.append(_parameter(name, annotation, inspect.Parameter.empty if is_required else None))
@@ -209,6 +164,11 @@ def _flag_names(kind: type) -> dict[str, str]:
         name: (declared.metavar or name.upper()) if declared.is_argument else _flag(name, declared)
         for name, declared in declarations(kind).items()
     }
+
+
+def _completing(choices: Iterable[str]) -> Callable[[str], list[str]]:
+    """Return a function that completes the beginning of a value in a shell."""
+    return lambda incomplete: [each for each in choices if each.startswith(incomplete)]
 
 
 def _metavar(declared: Declaration, type_: Any) -> str | None:

@@ -23,7 +23,11 @@ def hear(
     choices: CaptionSettings,
     captions: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="File of captions to choose from, one per line. Default: the model's own."),
+        typer.Option(
+            metavar="FILE",
+            help="File of captions to choose from, one per line. Default: the model's own.",
+            rich_help_panel=option.ANALYSIS,
+        ),
     ] = None,
     model: RankerModelSettings,
     settings: HearSettings,
@@ -38,8 +42,8 @@ def hear(
     and skipped; the exit status is then 2.
 
     Examples:
-        photism hear elephant.ogg --top-k 3
-        photism hear sounds/ --label "A dog." --label "Rain." --window 2 -o captions.jsonl
+        photism hear elephant.en.ogg --top-k 3
+        photism hear '*.ogg' --window 0.5 -o captions.jsonl
     """
     if choices.label and captions:
         raise InputError("--label and --captions exclude each other; give one of them")

@@ -27,15 +27,28 @@ def index(
     settings: IndexSettings,
     reading: ReadingSettings,
     force: Annotated[
-        bool, typer.Option("--force", help="Process all recordings again, and replace an index of another model.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Process all recordings again, and replace an index of another model.",
+            rich_help_panel=option.OUTPUT,
+        ),
     ] = False,
     prune: Annotated[
         bool,
-        typer.Option("--prune", help="Remove recordings that are gone even if more than half of a folder is."),
+        typer.Option(
+            "--prune",
+            help="Remove recordings that are gone even if more than half of a folder is.",
+            rich_help_panel=option.OUTPUT,
+        ),
     ] = False,
     vector_index: Annotated[
         bool,
-        typer.Option("--vector-index", help="Build an index of the vectors, which makes searches of many rows fast."),
+        typer.Option(
+            "--vector-index",
+            help="Build an index of the vectors, which makes searches of many rows fast.",
+            rich_help_panel=option.SPEED,
+        ),
     ] = False,
     running: RunSettings,
 ) -> None:
@@ -46,8 +59,8 @@ def index(
     gone. Several processes may write to one index.
 
     Examples:
-        photism index sounds -o sounds.lance
-        photism index lectures -o lectures.lance --window 10 --hop 5
+        photism index '*.ogg' -o sounds.lance
+        photism index '*.ogg' -o windows.lance --window 0.5 --hop 0.25
     """
     if STANDARD_INPUT in recordings:
         raise InputError("- is standard input, which cannot be read again from an index; give a file")

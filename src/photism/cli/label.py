@@ -29,8 +29,8 @@ def label(
     exit status is then 2.
 
     Examples:
-        photism label speech.ogg
-        photism label sounds/ --model superb/wav2vec2-base-superb-ks --window 2 --hop 1 -o labels.csv
+        photism label tomato.ru.ogg
+        photism label '*.ogg' --top-k 1 -o languages.csv
     """
     job = LabelJob(model, settings, reading)
     manifest = read_manifest(recordings, allow_missing=True, reading=reading)

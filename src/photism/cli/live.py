@@ -50,17 +50,35 @@ def live(
         ),
     ] = None,
     settings: LiveSettings,
-    full_screen: Annotated[bool, typer.Option("--fullscreen", help="Begin in full screen.")] = False,
+    full_screen: Annotated[
+        bool,
+        typer.Option(
+            "--fullscreen",
+            help="Begin in full screen.",
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
     caption: Annotated[
         bool,
-        typer.Option("--caption", help="Show the recognised caption; with --no-display, print it when it changes."),
+        typer.Option(
+            "--caption",
+            help="Show the recognised caption; with --no-display, print it when it changes.",
+            rich_help_panel=option.OUTPUT,
+        ),
     ] = False,
     record: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.mp4", help="Record the pictures with their sound as a film."),
+        typer.Option(
+            metavar="FILE.mp4", help="Record the pictures with their sound as a film.", rich_help_panel=option.OUTPUT
+        ),
     ] = None,
     no_display: Annotated[
-        bool, typer.Option("--no-display", help="Open no window, on a machine without a screen. Needs --record.")
+        bool,
+        typer.Option(
+            "--no-display",
+            help="Open no window, on a machine without a screen. Needs --record.",
+            rich_help_panel=option.OUTPUT,
+        ),
     ] = False,
     reading: ReadingSettings,
     raw: option.RawRate = None,
@@ -68,7 +86,14 @@ def live(
     models: PipelineSettings,
     controlnet: option.ControlNet = None,
     force: option.Force = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object at the end.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a JSON object at the end.",
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Draw while somebody speaks or plays.
 
@@ -78,7 +103,7 @@ def live(
 
     Examples:
         photism live --caption
-        photism live song.mp3 --unknown --fullscreen --record song.mp4
+        photism live butterfly.ca.ogg --no-display --record butterfly.mp4
     """
     source = LiveSource(sound, reading, raw, input_device)
     models = option.with_controlnet(models, controlnet, settings)

@@ -8,10 +8,14 @@ from typing import Annotated, Any, Protocol
 
 import typer
 
+from photism.cli.help_text import heading
 from photism.drawing.settings import ImageSettings
 from photism.errors import InputError, warning_field
 from photism.prompts.settings import PipelineSettings
 
+INPUT, OUTPUT, MODEL = heading("input"), heading("output"), heading("model")
+QUERY, ANALYSIS, SPEED = heading("query"), heading("analysis"), heading("speed")
+"""Headings of flags in the help, as of the settings of these groups."""
 FILES_HELP = "Recordings: files or URLs of any format with audio; - for standard input."
 COLLECTION_HELP = (
     "Recordings of any format with audio: files, URLs, folders, patterns such as 'sounds/**/*.wav', @list.txt, tables "
@@ -26,21 +30,43 @@ ControlNet = Annotated[
         metavar="FILE|FOLDER|ID",
         help="ControlNet: a .safetensors file, folder or hub id. May be given several times; each has its "
         "--control-image, in the same order.",
+        rich_help_panel=MODEL,
     ),
 ]
 InputDevice = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Microphone by its FFmpeg name. Default: the system's.")
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Microphone by its FFmpeg name. Default: the system's.",
+        rich_help_panel=INPUT,
+    ),
 ]
 RawRate = Annotated[
     float | None,
-    typer.Option("--raw", metavar="HZ", help="Sampling rate of raw 16-bit mono samples on standard input."),
+    typer.Option(
+        "--raw", metavar="HZ", help="Sampling rate of raw 16-bit mono samples on standard input.", rich_help_panel=INPUT
+    ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite existing files.")]
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Overwrite existing files.",
+        rich_help_panel=OUTPUT,
+    ),
+]
 
 
 def output(help: str, *names: str) -> Any:
     """Return the flag -o with its help, and with further names."""
-    return typer.Option("--output", "-o", *names, metavar="FILE|FOLDER", help=help)
+    return typer.Option(
+        "--output",
+        "-o",
+        *names,
+        metavar="FILE|FOLDER",
+        help=help,
+        rich_help_panel=OUTPUT,
+    )
 
 
 def with_controlnet(

@@ -27,7 +27,7 @@ FORCE_HELP = "Process all recordings again, and overwrite existing files."
 RESUME_HELP = "Run the same command again to resume; finished recordings are skipped."
 
 
-@settings
+@settings(group="output")
 class SegmentOutput:
     """Files and plots of labelled segments."""
 
@@ -53,7 +53,7 @@ class SegmentOutput:
         return OutputChoice(self.output, format, self.force, self.plot)
 
 
-@settings
+@settings(group="output")
 class LabelOutput(SegmentOutput):
     """Format, files and plots of labels."""
 
@@ -81,7 +81,7 @@ class LabelOutput(SegmentOutput):
         return self._choice("json" if self.as_json else self.format or by_suffix)
 
 
-@settings
+@settings(group="output")
 class TurnOutput(SegmentOutput):
     """Format, files and plots of speaker turns."""
 
@@ -104,7 +104,7 @@ class TurnOutput(SegmentOutput):
         return self._choice(self.format or TURN_FORMAT_OF_SUFFIX.get(suffix, "table"))
 
 
-@settings
+@settings(group="output")
 class TranscriptOutput:
     """Output of transcripts: a format and files."""
 

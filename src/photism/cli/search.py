@@ -8,6 +8,7 @@ import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
+from photism.cli import options as option
 from photism.cli.exit_status import ExitStatus
 from photism.cli.progress import progress_bar, skipped_line
 from photism.cli.recordings import open_recordings
@@ -39,23 +40,42 @@ def search(
         typer.Option(
             metavar="SOUND",
             help="Recording that the results are to be similar to, alone or with a text. May be repeated.",
+            rich_help_panel=option.QUERY,
         ),
     ] = None,
     not_text: Annotated[
-        Several, typer.Option("--not", metavar="TEXT", help="Description of recordings to rank lower. May be repeated.")
+        Several,
+        typer.Option(
+            "--not",
+            metavar="TEXT",
+            help="Description of recordings to rank lower. May be repeated.",
+            rich_help_panel=option.QUERY,
+        ),
     ] = None,
     not_sound: Annotated[
-        Several, typer.Option(metavar="SOUND", help="Recording; those similar to it are ranked lower. May be repeated.")
+        Several,
+        typer.Option(
+            metavar="SOUND",
+            help="Recording; those similar to it are ranked lower. May be repeated.",
+            rich_help_panel=option.QUERY,
+        ),
     ] = None,
     settings: SearchSettings,
     duplicates: Annotated[
-        bool, typer.Option("--duplicates", help="List groups of near-duplicates instead, with which one to keep.")
+        bool,
+        typer.Option(
+            "--duplicates",
+            help="List groups of near-duplicates instead, with which one to keep.",
+            rich_help_panel=option.ANALYSIS,
+        ),
     ] = False,
     duplicate_settings: DuplicateSettings,
     map: Annotated[
         Several,
         typer.Option(
-            metavar="FILE.png|FILE.html", help="Draw a map of the collection instead. May be repeated for both."
+            metavar="FILE.png|FILE.html",
+            help="Draw a map of the collection instead. May be repeated for both.",
+            rich_help_panel=option.ANALYSIS,
         ),
     ] = None,
     output: SearchOutput,
@@ -68,8 +88,8 @@ def search(
     what --not and --not-sound name. --duplicates and --map look at the whole collection instead.
 
     Examples:
-        photism search sounds.lance "an owl at night" --not traffic --html owls.html
-        photism search lectures.lance --sound question.wav --where "duration_s > 60" --playlist found.m3u8
+        photism search sounds.lance "an elephant" --top-k 3
+        photism search sounds.lance --sound elephant.en.ogg --html found.html
     """
     query = _Query(text or (), sound or (), not_text or (), not_sound or ())
     maps = [Path(each) for each in map or ()]

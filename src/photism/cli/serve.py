@@ -37,7 +37,7 @@ def serve(
 
     Examples:
         photism serve
-        photism serve --host 0.0.0.0 --port 8000 --password SECRET --device cuda
+        photism serve --host 0.0.0.0 --port 8000 --password SECRET
     """
     let_threads_sleep()
     access = access.with_environment()

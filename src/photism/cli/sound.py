@@ -40,7 +40,7 @@ def sound(
     generation: SeededSoundSettings,
     corpus: CorpusSettings,
     cluster: RaySettings,
-    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Descriptions of the sound.")] = None,
+    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT", help="Descriptions of the sound.")] = None,
     output: Annotated[
         str | None,
         option.output(
@@ -50,9 +50,18 @@ def sound(
         ),
     ] = None,
     force: option.Force = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each text.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print a JSON object for each text.",
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
 ) -> None:
-    """Generate sound from text with AudioLDM 2. Each file holds its text, seed, model and settings.
+    """Generate sound from text with AudioLDM 2.
+
+    Each file holds its text, seed, model and settings.
 
     For the published checkpoints, their authors advise to describe the sound with adjectives and its context, in
     general words: "clear water flowing in a forest", "a small dog" and not its name; and to give --negative

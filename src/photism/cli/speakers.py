@@ -7,6 +7,7 @@ import typer
 
 from photism.audio.reading_settings import ReadingSettings
 from photism.cli import options as option
+from photism.cli.commands import VerbGroup
 from photism.cli.embed import embed as embed_recordings
 from photism.cli.flags import add_verb
 from photism.cli.output_settings import FORCE_HELP, TurnOutput
@@ -34,7 +35,14 @@ if TYPE_CHECKING:
     from photism.listening.verification import SpeakerVerifier
 
 EmbeddingFile = Annotated[
-    Path, typer.Option("--output", "-o", metavar="FILE", help="File to write, which ends in .safetensors or .npz.")
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="File to write, which ends in .safetensors or .npz.",
+        rich_help_panel=option.OUTPUT,
+    ),
 ]
 
 
@@ -74,7 +82,14 @@ def embed(
     settings: EmbeddingSettings,
     reading: ReadingSettings,
     output: EmbeddingFile,
-    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help=FORCE_HELP,
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Write x-vectors of recordings to a file.
 
@@ -106,7 +121,14 @@ def enrol(
     settings: EmbeddingSettings,
     reading: ReadingSettings,
     output: EmbeddingFile,
-    force: Annotated[bool, typer.Option("--force", help="Replace an enrolled speaker of that name.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace an enrolled speaker of that name.",
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Add a speaker to a file of speakers.
 
@@ -133,12 +155,19 @@ def enrol(
 def verify(
     recordings: Annotated[
         list[str],
-        typer.Argument(metavar="SOUND...", help="One recording with --enrolled, otherwise two; - for standard input."),
+        typer.Argument(metavar="SOUND", help="One recording with --enrolled, otherwise two; - for standard input."),
     ],
     model: XVectorModelSettings,
     settings: VerifySettings,
     reading: ReadingSettings,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per comparison.")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="Print one JSON object per comparison.",
+            rich_help_panel=option.OUTPUT,
+        ),
+    ] = False,
 ) -> None:
     """Verify the speaker of a recording.
 
@@ -174,7 +203,16 @@ def calibrate(
     model: XVectorModelSettings,
     settings: EmbeddingSettings,
     reading: ReadingSettings,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.json", help="File to write.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.json",
+            help="File to write.",
+            rich_help_panel=option.OUTPUT,
+        ),
+    ],
     force: option.Force = False,
 ) -> None:
     """Calibrate the threshold of verify.
@@ -203,7 +241,7 @@ def calibrate(
 
 
 speakers = typer.Typer(
-    help="Diarization, speaker embeddings and speaker verification.", no_args_is_help=True, rich_markup_mode=None
+    cls=VerbGroup, help="Diarization, speaker embeddings and speaker verification.", rich_markup_mode=None
 )
 for verb in (timeline, embed, enrol, verify, calibrate):
     add_verb(speakers, verb)

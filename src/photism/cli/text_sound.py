@@ -13,7 +13,7 @@ from photism.prompts.settings import PipelineSettings
 from photism.settings import SettingError, setting, settings
 
 
-@settings
+@settings(group="input")
 class TextSound:
     """A recording to generate."""
 
@@ -21,7 +21,10 @@ class TextSound:
         None, "Generate a sound from this text, write it to TEXT.wav, and draw it.", metavar="TEXT"
     )
     sound_model: str | None = setting(
-        None, "AudioLDM 2 that generates the sound of --from-text. Default: the bundled one.", metavar="FOLDER|ID"
+        None,
+        "AudioLDM 2 that generates the sound of --from-text. Default: the bundled one.",
+        metavar="FOLDER|ID",
+        group="model",
     )
 
     def check(self) -> None:

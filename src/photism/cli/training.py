@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from photism.cli import options as option
 from photism.cli.exit_status import interrupted
 from photism.cli.progress import ProgressBar, progress_bar
 from photism.cli.startup import startup
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 LINE_EVERY_S = 30.0
 """Time between lines about the progress where there is no terminal for a bar."""
 
-Resume = Annotated[bool, typer.Option("--resume", help="Continue from the last checkpoint in the output folder.")]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume", help="Continue from the last checkpoint in the output folder.", rich_help_panel=option.OUTPUT
+    ),
+]
 
 
 def run_training(settings: TrainingSettings, *, resume: bool) -> None:

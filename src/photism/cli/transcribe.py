@@ -50,7 +50,7 @@ def transcribe(
     recordings: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SOUND...",
+            metavar="SOUND",
             help=f"{option.COLLECTION_HELP} Standard input is transcribed live if it is alone.",
         ),
     ] = None,
@@ -60,7 +60,14 @@ def transcribe(
     reading: ReadingSettings,
     output: TranscriptOutput,
     running: RunSettings,
-    microphone: Annotated[bool, typer.Option("--microphone", help="Transcribe the microphone until Ctrl-C.")] = False,
+    microphone: Annotated[
+        bool,
+        typer.Option(
+            "--microphone",
+            help="Transcribe the microphone until Ctrl-C.",
+            rich_help_panel=option.INPUT,
+        ),
+    ] = False,
     input_device: option.InputDevice = None,
     raw: option.RawRate = None,
     transcript: Annotated[
@@ -69,6 +76,7 @@ def transcribe(
             metavar="FILE|FOLDER",
             help="Transcript whose words and lines get times: text, or subtitles in srt or vtt; or folder with a file "
             "per recording, such as talk.txt for talk.wav. Default output format: srt.",
+            rich_help_panel=option.INPUT,
         ),
     ] = None,
 ) -> None:
@@ -77,8 +85,8 @@ def transcribe(
     Unreadable recordings are reported and skipped; the exit status is then 2.
 
     Examples:
-        photism transcribe interview.mp3 --model facebook/wav2vec2-base-960h --hot-word Photism -o interview.srt
-        photism transcribe talks/ --model facebook/wav2vec2-base-960h --format srt -o texts/
+        photism transcribe elephant.en.ogg --model facebook/wav2vec2-base-960h
+        photism transcribe '*.ogg' --model facebook/wav2vec2-base-960h -o texts/
     """
     given = recordings or []
     is_live = microphone or (given == [STANDARD_INPUT] and transcript is None)

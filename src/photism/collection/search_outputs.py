@@ -18,7 +18,7 @@ PLAYLIST_SUFFIXES = (".m3u8", ".m3u")
 MAP_SUFFIXES = (".png", ".html")
 
 
-@settings
+@settings(group="output")
 class SearchOutput:
     """What is printed and written of a search."""
 

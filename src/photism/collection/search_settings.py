@@ -16,7 +16,7 @@ VECTOR_SIMILARITY = 0.9
 """Cosine similarity of vectors from which on they are near-duplicates."""
 
 
-@settings
+@settings(group="query")
 class SearchSettings:
     """Settings of a search."""
 
@@ -43,17 +43,19 @@ class SearchSettings:
     exact: bool = setting(False, "Compare all rows even if the index has a vector index.")
 
 
-@settings
+@settings(group="model")
 class QueryModelSettings:
     """Model of the texts and recordings that are searched for."""
 
     model: str | None = setting(
-        None, "Folder or hub id where the model of the index is now. Default: where it was when the index was made."
+        None,
+        "Folder or hub id where the model of the index is now. Default: where it was when the index was made.",
+        metavar="FOLDER|ID",
     )
     device: str | None = device_setting()
 
 
-@settings
+@settings(group="analysis")
 class DuplicateSettings:
     """Settings of the search for near-duplicates."""
 

@@ -9,10 +9,12 @@ TOP_K = 5
 """Number of captions, and of labels, of a row."""
 
 
-@settings
+@settings(group="model")
 class IndexSettings(EmbedSettings):
     """Settings of the rows of an index."""
 
     label_model: str | None = setting(
-        None, "Folder or hub id of an audio classifier whose best classes become the column labels. Default: none."
+        None,
+        "Folder or hub id of an audio classifier whose best classes become the column labels. Default: none.",
+        metavar="FOLDER|ID",
     )

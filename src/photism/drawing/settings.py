@@ -68,7 +68,7 @@ def parse_lora_weights(values: Sequence[str]) -> tuple[tuple[str, float], ...]:
     return tuple(weights.items())
 
 
-@settings
+@settings(group="generation")
 class ImageSettings:
     """Settings that an image and a frame of a film have in common."""
 
@@ -89,9 +89,12 @@ class ImageSettings:
         metavar="PROMPT",
         parse=parse_negative,
         parse_field=parse_negative_words,
+        group="prompt",
     )
     long_text: bool = setting(
-        False, "Encode a text or negative text that is longer than a prompt in chunks, instead of cutting it."
+        False,
+        "Encode a text or negative text that is longer than a prompt in chunks, instead of cutting it.",
+        group="prompt",
     )
     height: int | None = setting(
         None,
@@ -107,11 +110,13 @@ class ImageSettings:
         "Number of images generated at once, also of several recordings; a smaller batch needs less memory.",
         minimum=1,
         is_field=False,
+        group="speed",
     )
     text: str | None = setting(
         None,
         "Text prompt that is mixed into the prompt of each recording. Words may have weights: (red cat)1.3, a dog++.",
         metavar="WORDS",
+        group="prompt",
     )
     text_place: TextPlace = setting(
         "blend",
@@ -119,6 +124,7 @@ class ImageSettings:
         "those from START to STOP - 1.",
         metavar="blend|before|after|START:STOP",
         parse=read_text_place,
+        group="prompt",
     )
     sound_strength: float | None = setting(
         None,
@@ -128,6 +134,7 @@ class ImageSettings:
         minimum=0,
         field_maximum=1000,
         flag="--strength",
+        group="prompt",
     )
     image: ImageSource | None = setting(
         None,
@@ -135,14 +142,19 @@ class ImageSettings:
         "the diffusion model was trained with, if it is larger.",
         metavar="FILE",
         file="image",
+        group="images",
     )
     keep_image_size: bool = setting(
-        False, "Generate at the size of a given image even if it is larger than the model's.", flag="--image-size"
+        False,
+        "Generate at the size of a given image even if it is larger than the model's.",
+        flag="--image-size",
+        group="images",
     )
     background: str = setting(
         "white",
         "Colour that is seen through transparent areas of given images, by name or as #rrggbb.",
         metavar="COLOUR",
+        group="images",
     )
     strength: float | None = setting(
         None,
@@ -151,6 +163,7 @@ class ImageSettings:
         above=0,
         maximum=1,
         flag="--image-strength",
+        group="images",
     )
     style: list[ImageSource] | ImageSource | None = setting(
         None,
@@ -159,6 +172,7 @@ class ImageSettings:
         metavar="FILE",
         file="image",
         parse=one_or_list,
+        group="images",
     )
     control_image: list[ImageSource] | ImageSource | None = setting(
         None,
@@ -166,6 +180,7 @@ class ImageSettings:
         metavar="FILE",
         file="image",
         parse=one_or_list,
+        group="images",
     )
     controlnet_conditioning_scale: Sequence[float] | float | None = setting(
         None,
@@ -174,6 +189,7 @@ class ImageSettings:
         metavar="NUMBER",
         flag="--control-scale",
         parse=parse_scales,
+        group="images",
     )
 
     lora_weights: Sequence[tuple[str, float]] | Mapping[str, float] | None = setting(
@@ -259,7 +275,7 @@ class ImageSettings:
         return BLENDED_STRENGTH if self.text is not None and self.text_place == "blend" else 1.0
 
 
-@settings
+@settings(group="generation")
 class DrawSettings(ImageSettings):
     """Settings of an image generation."""
 
@@ -285,12 +301,14 @@ class DrawSettings(ImageSettings):
         metavar="FILE",
         file="image",
         flag="--mask",
+        group="images",
     )
     seam: int = setting(
         0,
         "Width of the soft edge within the white area of the mask, over which the generated image fades in.",
         minimum=0,
         unit="pixels",
+        group="images",
     )
 
     def check(self) -> None:

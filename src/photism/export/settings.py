@@ -9,7 +9,7 @@ DTYPES = ("float32", FLOAT16, INT8)
 """Data types that onnxruntime computes in on a CPU; it has hardly an operator for bfloat16."""
 
 
-@settings
+@settings(group="output")
 class ExportSettings:
     """Settings of an export to ONNX."""
 

@@ -8,7 +8,7 @@ LOCAL = "local"
 """Address of a Ray cluster that is started on this machine and ends with the job."""
 
 
-@settings
+@settings(group="speed")
 class RaySettings:
     """The Ray cluster that a job runs on."""
 
@@ -43,7 +43,7 @@ class RaySettings:
             )
 
 
-@settings
+@settings(group="input")
 class RunSettings(RaySettings):
     """How a job runs over many recordings."""
 

@@ -21,7 +21,7 @@ CAPTION_FIELD = "{}"
 
 def batch_size_setting() -> Any:
     """Declare the number of recordings, or windows, in a batch."""
-    return setting(8, "Number of recordings, or windows, computed at once.", minimum=1, is_field=False)
+    return setting(8, "Number of recordings, or windows, computed at once.", minimum=1, is_field=False, group="speed")
 
 
 def num_workers_setting() -> Any:
@@ -32,6 +32,7 @@ def num_workers_setting() -> Any:
         minimum=0,
         flag="--workers",
         is_field=False,
+        group="speed",
     )
 
 
@@ -71,7 +72,7 @@ def _check_hop(window_s: float | None, hop_s: float | None) -> None:
         raise SettingError("hop_s", problem, "window_s")
 
 
-@settings
+@settings(group="analysis")
 class RankSettings:
     """Settings of zero-shot ranking of captions."""
 
@@ -91,7 +92,7 @@ class RankSettings:
             raise SettingError("template", f"must have {CAPTION_FIELD} where the caption goes; got {self.template!r}")
 
 
-@settings
+@settings(group="analysis")
 class HearSettings(RankSettings):
     """Settings of zero-shot ranking of captions, for whole recordings or over time."""
 
@@ -112,7 +113,7 @@ class HearSettings(RankSettings):
         _check_hop(self.window_s, self.hop_s)
 
 
-@settings
+@settings(group="analysis")
 class CaptionSettings:
     """Captions to choose from."""
 
@@ -123,7 +124,7 @@ class CaptionSettings:
     )
 
 
-@settings
+@settings(group="analysis")
 class ClassifierSettings:
     """Settings of audio classification."""
 
@@ -140,7 +141,7 @@ class ClassifierSettings:
     num_workers: int = num_workers_setting()
 
 
-@settings
+@settings(group="analysis")
 class LabelSettings(ClassifierSettings):
     """Settings of audio classification, for whole recordings or over time."""
 
@@ -159,7 +160,7 @@ class LabelSettings(ClassifierSettings):
         _check_hop(self.window_s, self.hop_s)
 
 
-@settings
+@settings(group="analysis")
 class TimelineSettings:
     """Settings of diarization: how the activity of speakers becomes turns."""
 
@@ -178,7 +179,7 @@ class TimelineSettings:
     num_workers: int = num_workers_setting()
 
 
-@settings
+@settings(group="speed")
 class EmbeddingSettings:
     """Settings of speaker embeddings."""
 
@@ -186,7 +187,7 @@ class EmbeddingSettings:
     num_workers: int = num_workers_setting()
 
 
-@settings
+@settings(group="analysis")
 class EmbedSettings(EmbeddingSettings):
     """Settings of vectors of recordings."""
 
@@ -208,7 +209,7 @@ class EmbedSettings(EmbeddingSettings):
         _check_hop(self.window_s, self.hop_s)
 
 
-@settings
+@settings(group="analysis")
 class VerifySettings:
     """Settings of speaker verification."""
 
@@ -230,41 +231,51 @@ class VerifySettings:
             raise SettingError("threshold", "or {} must be given, and not both", "calibration")
 
 
-@settings
+@settings(group="model")
 class RankerModelSettings:
     """Models of zero-shot ranking."""
 
-    model: str | None = setting(None, "Folder or hub id of a Photism model. Default: the bundled one.")
+    model: str | None = setting(
+        None, "Folder or hub id of a Photism model. Default: the bundled one.", metavar="FOLDER|ID"
+    )
     diffusion: str | None = setting(
-        None, "Folder or hub id of the diffusers pipeline whose text encoder is used. Default: the model's own."
+        None,
+        "Folder or hub id of the diffusers pipeline whose text encoder is used. Default: the model's own.",
+        metavar="FOLDER|ID",
     )
     device: str | None = device_setting()
 
 
-@settings
+@settings(group="model")
 class ClassifierModelSettings:
     """Model of audio classification."""
 
-    model: str | None = setting(None, "Folder or hub id of any audio classifier. Default: the bundled one.")
+    model: str | None = setting(
+        None, "Folder or hub id of any audio classifier. Default: the bundled one.", metavar="FOLDER|ID"
+    )
     device: str | None = device_setting()
     dtype: str = dtype_setting()
 
 
-@settings
+@settings(group="model")
 class DiarizationModelSettings:
     """Model of diarization."""
 
-    model: str = setting(REQUIRED, "Folder or hub id of a Wav2Vec2BertForAudioFrameClassification.")
+    model: str = setting(
+        REQUIRED, "Folder or hub id of a Wav2Vec2BertForAudioFrameClassification.", metavar="FOLDER|ID"
+    )
     device: str | None = device_setting()
     dtype: str = dtype_setting()
 
 
-@settings
+@settings(group="model")
 class EmbedModelSettings:
     """Model of vectors of recordings."""
 
     model: str | None = setting(
-        None, "Folder or hub id of a Photism model or of any Wav2Vec2-BERT. Default: the bundled model."
+        None,
+        "Folder or hub id of a Photism model or of any Wav2Vec2-BERT. Default: the bundled model.",
+        metavar="FOLDER|ID",
     )
     kind: VectorKind | None = setting(
         None,
@@ -281,6 +292,7 @@ class EmbedModelSettings:
         None,
         "Folder or hub id of the diffusers pipeline whose text encoder compares texts with the vectors of a Photism "
         "model. Default: the model's own.",
+        metavar="FOLDER|ID",
     )
     device: str | None = device_setting()
     dtype: str = dtype_setting()
@@ -297,10 +309,10 @@ class EmbedModelSettings:
             raise SettingError("diffusion", f"needs {{}} prompt; got {self.kind}", "kind")
 
 
-@settings
+@settings(group="model")
 class XVectorModelSettings:
     """Model of speaker embeddings."""
 
-    model: str = setting(REQUIRED, "Folder or hub id of a Wav2Vec2BertForXVector.")
+    model: str = setting(REQUIRED, "Folder or hub id of a Wav2Vec2BertForXVector.", metavar="FOLDER|ID")
     device: str | None = device_setting()
     dtype: str = dtype_setting()

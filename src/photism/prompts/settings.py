@@ -46,7 +46,7 @@ def parse_embeddings(values: Sequence[str]) -> tuple[tuple[str | Path, str | Non
     return tuple(embeddings)
 
 
-@settings
+@settings(group="model")
 class PipelineSettings:
     """Settings of an audio-to-image pipeline: which models it is loaded from, and how they run."""
 
@@ -130,18 +130,24 @@ class PipelineSettings:
         None,
         f"{schedulers.DESCRIPTION} Default: the diffusers pipeline's own.",
         metavar=schedulers.METAVAR,
+        group="generation",
     )
     device: Any = device_setting()
-    dtype: Any = setting("float32", "Data type of the weights of all models.", metavar="|".join(DTYPES))
-    attention_slicing: bool = setting(False, "Compute attention in slices, which needs less memory and takes longer.")
+    dtype: Any = setting("float32", "Data type of the weights of all models.", metavar="|".join(DTYPES), group="speed")
+    attention_slicing: bool = setting(
+        False, "Compute attention in slices, which needs less memory and takes longer.", group="speed"
+    )
     compile: bool = setting(
-        False, "Compile the UNet at its first denoising step, which takes minutes and makes later steps faster."
+        False,
+        "Compile the UNet at its first denoising step, which takes minutes and makes later steps faster.",
+        group="speed",
     )
     offload: Offload | None = setting(
         None,
         "Keep weights in the CPU's memory except for the model, or with sequential the layer, that is computing; saves "
         "memory of the GPU.",
         choices=get_args(Offload),
+        group="speed",
     )
 
     def check(self) -> None:
@@ -197,7 +203,7 @@ class PipelineSettings:
         return tuple(self.lora.items() if isinstance(self.lora, Mapping) else self.lora)
 
 
-@settings
+@settings(group="prompt")
 class MixSettings:
     """Which recordings are drawn together, and how."""
 

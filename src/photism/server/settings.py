@@ -24,7 +24,7 @@ HOST = re.compile(r"(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.IGNORE
 """Name or address as the header Host has it, or the end of such names."""
 
 
-@settings
+@settings(group="address")
 class AddressSettings:
     """Where the server listens, and under which address visitors reach it."""
 
@@ -160,7 +160,7 @@ DEFAULT_RATE = 120
 """Requests per minute of a client on another machine, if `rate` is not given."""
 
 
-@settings
+@settings(group="access")
 class AccessSettings:
     """Who may use the server, and for what."""
 
@@ -260,7 +260,7 @@ SECRETS = {"token": TOKEN_VARIABLE, "password": PASSWORD_VARIABLE}
 """Environment variable of each secret."""
 
 
-@settings
+@settings(group="limits")
 class LimitSettings:
     """Limits of requests and of what the server keeps."""
 
@@ -297,7 +297,7 @@ class LimitSettings:
     idle: float = setting(30, "Time without a request after which a model leaves memory.", above=0, unit="minutes")
 
 
-@settings
+@settings(group="input")
 class CollectionSettings:
     """The collection that visitors may search."""
 
@@ -309,7 +309,7 @@ class CollectionSettings:
     )
 
 
-@settings
+@settings(group="model")
 class ModelsSettings:
     """Further models, which requests name in `model`."""
 

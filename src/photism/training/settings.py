@@ -28,7 +28,7 @@ RESUMABLE_CHANGES = frozenset(
 """Settings that may change when a training resumes: they affect how it runs and what it reports, not what it learns."""
 
 
-@settings
+@settings(group="training")
 class TrainingSettings:
     """Settings that all trainings share."""
 
@@ -42,35 +42,53 @@ class TrainingSettings:
         "Folder of recordings, Lance data set, Parquet file, WebDataset shards (.tar), or a data set of the Hugging "
         "Face hub or on disk.",
         is_argument=True,
+        group="input",
     )
-    output: str = setting("", "Folder for the model, its checkpoints and logs.", short="-o")
+    output: str = setting(
+        "", "Folder for the model, its checkpoints and logs.", short="-o", group="output", metavar="FOLDER"
+    )
     encoder: str = setting(
         "facebook/w2v-bert-2.0",
         "Wav2Vec2-BERT, Photism model or checkpoint of audio2img to start from: folder, hub id, or tiny for the "
         "bundled model.",
+        group="model",
+        metavar="FOLDER|ID",
     )
 
-    dataset_config: str | None = setting(None, "Configuration of a hub data set that has several.")
+    dataset_config: str | None = setting(
+        None, "Configuration of a hub data set that has several.", group="input", metavar="NAME"
+    )
     sound_column: str | None = setting(
-        None, f"Column with the recording; by default the first of {', '.join(SOUND_COLUMNS)}."
+        None,
+        f"Column with the recording; by default the first of {', '.join(SOUND_COLUMNS)}.",
+        group="input",
+        metavar="COLUMN",
     )
     validation_share: float = setting(
-        0.1, "Fraction of the clips without a given split to use for validation.", minimum=0, below=1
+        0.1, "Fraction of the clips without a given split to use for validation.", minimum=0, below=1, group="input"
     )
     max_unreadable: float = setting(
-        0.05, "Fraction of the recordings that may be unreadable; with more, the training stops.", minimum=0, maximum=1
+        0.05,
+        "Fraction of the recordings that may be unreadable; with more, the training stops.",
+        minimum=0,
+        maximum=1,
+        group="input",
     )
     limit: int | None = setting(
-        None, "Read only this many recordings, chosen from all splits and classes; by default all.", minimum=2
+        None,
+        "Read only this many recordings, chosen from all splits and classes; by default all.",
+        minimum=2,
+        group="input",
     )
     max_duration_s: float = setting(
         30.0,
         "Longest training crop; a longer clip is cropped, or skipped where that is impossible.",
         unit="seconds",
         above=0,
+        group="input",
     )
     random_crop: bool = setting(
-        True, "Crop a longer clip at random each epoch; otherwise its beginning is used in every epoch."
+        True, "Crop a longer clip at random each epoch; otherwise its beginning is used in every epoch.", group="input"
     )
 
     epochs: float = setting(10.0, "Number of passes over the training clips.", above=0)
@@ -80,6 +98,7 @@ class TrainingSettings:
         "Seconds of audio in a micro-batch of one process, which bounds the memory; halved when memory runs out.",
         unit="seconds",
         above=0,
+        group="speed",
     )
     learning_rate: float = setting(1e-4, "Peak learning rate of the layers above the encoder.", above=0)
     layer_decay: float = setting(
@@ -117,29 +136,43 @@ class TrainingSettings:
         below=1,
     )
     frozen_layers: int = setting(
-        0, "Number of encoder layers to freeze, from the bottom; -1 freezes the whole encoder.", minimum=-1
+        0,
+        "Number of encoder layers to freeze, from the bottom; -1 freezes the whole encoder.",
+        minimum=-1,
+        group="model",
     )
     lora_rank: int = setting(
-        0, "Rank of LoRA adapters that are trained in place of the encoder; 0 for none.", minimum=0
+        0, "Rank of LoRA adapters that are trained in place of the encoder; 0 for none.", minimum=0, group="model"
     )
     gradient_checkpointing: bool = setting(
-        False, "Recompute activations in the backward pass, which saves memory and costs time."
+        False, "Recompute activations in the backward pass, which saves memory and costs time.", group="speed"
     )
-    fsdp: bool = setting(False, "Shard the weights over the processes (FSDP), for a model larger than one device.")
+    fsdp: bool = setting(
+        False, "Shard the weights over the processes (FSDP), for a model larger than one device.", group="speed"
+    )
     precision: str = setting(
         "bf16",
         "Mixed precision of the forward and backward pass: bf16 is autocast to bfloat16, fp16 to float16 with a scaled "
         "loss, for GPUs without bfloat16; fp32 is without autocast.",
         choices=("bf16", "fp16", "fp32"),
+        group="speed",
     )
-    cpu: bool = setting(False, "Train on the CPU even if there is a GPU.")
+    cpu: bool = setting(False, "Train on the CPU even if there is a GPU.", group="speed")
     seed: int = setting(0, "Random seed for data order, crops, dropout and initialisation.", minimum=0)
 
-    evaluate_every: int = setting(200, "Steps between evaluations on the validation split.", minimum=1)
-    validation_clips: int = setting(2000, "Maximum number of validation clips to evaluate on.", minimum=1)
-    checkpoint_every_s: float = setting(600.0, "Time between checkpoints.", unit="seconds", minimum=0)
-    keep_checkpoints: int = setting(2, "Number of checkpoints to keep; the best weights are kept besides.", minimum=1)
-    push_to_hub: str | None = setting(None, "Hugging Face repository to publish the result to, such as me/rain.")
+    evaluate_every: int = setting(
+        200, "Steps between evaluations on the validation split.", minimum=1, group="evaluation"
+    )
+    validation_clips: int = setting(
+        2000, "Maximum number of validation clips to evaluate on.", minimum=1, group="evaluation"
+    )
+    checkpoint_every_s: float = setting(600.0, "Time between checkpoints.", unit="seconds", minimum=0, group="output")
+    keep_checkpoints: int = setting(
+        2, "Number of checkpoints to keep; the best weights are kept besides.", minimum=1, group="output"
+    )
+    push_to_hub: str | None = setting(
+        None, "Hugging Face repository to publish the result to, such as me/rain.", group="output", metavar="OWNER/NAME"
+    )
 
     def check(self) -> None:
         """Raise InputError where settings are missing or contradict each other."""
@@ -153,7 +186,7 @@ class TrainingSettings:
             require_library("peft", "lora_rank")
 
 
-@settings
+@settings(group="objective")
 class AlignSettings(TrainingSettings):
     """Settings of `photism align`."""
 
@@ -164,40 +197,62 @@ class AlignSettings(TrainingSettings):
         "",
         "Diffusion model whose text encoder defines the targets: a single .safetensors file, or folder or hub id of a "
         f"diffusers pipeline; by default that of the model to start from, or {DEFAULT_DIFFUSION}.",
+        group="model",
+        metavar="FILE|FOLDER|ID",
     )
     adapter: str | None = setting(
         None,
         "Prompt adapter to train; by default the one of the model to start from, or resampler.",
         choices=TRAINABLE_ADAPTERS,
+        group="model",
     )
     tokens: int | None = setting(
-        None, "Number of prompt tokens the adapter produces, without BOS; by default the full prompt length."
+        None,
+        "Number of prompt tokens the adapter produces, without BOS; by default the full prompt length.",
+        group="model",
     )
     num_adapter_layers: int | None = setting(
-        None, "Number of layers of the conv adapter; by default those of the model to start from, or 2.", minimum=1
+        None,
+        "Number of layers of the conv adapter; by default those of the model to start from, or 2.",
+        minimum=1,
+        group="model",
     )
     adapter_kernel_size: int | None = setting(
-        None, "Kernel size of the conv adapter's convolutions; by default that of the model, or 3.", minimum=1
+        None,
+        "Kernel size of the conv adapter's convolutions; by default that of the model, or 3.",
+        minimum=1,
+        group="model",
     )
     adapter_stride: int | None = setting(
-        None, "Factor by which each layer of the conv adapter lowers the frame rate; by default 2.", minimum=1
+        None,
+        "Factor by which each layer of the conv adapter lowers the frame rate; by default 2.",
+        minimum=1,
+        group="model",
     )
     caption_length: int | None = setting(
         None,
         "Number of tokens to which captions are truncated and padded, BOS and EOS included; by default the full prompt "
         "length.",
         minimum=3,
+        group="input",
     )
     text_column: str | None = setting(
-        None, "Columns with captions, separated by commas; by default labels, or else text, caption, captions, …"
+        None,
+        "Columns with captions, separated by commas; by default labels, or else text, caption, captions, …",
+        group="input",
+        metavar="COLUMN",
     )
     label_column: str | None = setting(
         None,
         "Column with labels, from which captions are made; by default labels, or without captions label or category.",
+        group="input",
+        metavar="COLUMN",
     )
     label_template: str = setting(
         "{labels}",
         "Caption made from labels: {labels} puts all of them in one caption, {label} makes one caption of each.",
+        group="input",
+        metavar="TEXT",
     )
 
     contrastive_weight: float = setting(1.0, "Weight of the contrastive loss.", minimum=0)
@@ -224,10 +279,14 @@ class AlignSettings(TrainingSettings):
         "Number of sample images to generate at each evaluation, one from each of the first validation clips; 0 for "
         "none.",
         minimum=0,
+        group="evaluation",
     )
-    picture_steps: int = setting(20, "Number of denoising steps of the sample images.", minimum=1)
+    picture_steps: int = setting(20, "Number of denoising steps of the sample images.", minimum=1, group="evaluation")
     clip: str | None = setting(
-        None, "CLIP model that scores the sample images against their captions: folder or hub id."
+        None,
+        "CLIP model that scores the sample images against their captions: folder or hub id.",
+        group="evaluation",
+        metavar="FOLDER|ID",
     )
 
     validation_share: float = 0.05
@@ -268,19 +327,21 @@ class AlignSettings(TrainingSettings):
             )
 
 
-@settings
+@settings(group="training")
 class FinetuneSettings(TrainingSettings):
     """Settings that the tasks of `photism finetune` share."""
 
     file = "finetune.yaml"
 
     weighted_layer_sum: bool = setting(
-        False, "Feed the head a learned weighted sum of all encoder layers instead of the last layer."
+        False, "Feed the head a learned weighted sum of all encoder layers instead of the last layer.", group="model"
     )
     speaker_column: str | None = setting(
         None,
         "Column with the speaker, whose clips all go to one split; by default speaker, speaker_id or client_id, if "
         "there is one.",
+        group="input",
+        metavar="COLUMN",
     )
     encoder_rate: float = setting(
         0.1, "Learning rate of the top encoder layer, as a fraction of the head's.", minimum=0
@@ -289,6 +350,7 @@ class FinetuneSettings(TrainingSettings):
         0,
         "Stop after this many evaluations without improvement (early stopping); 0 trains to the last step.",
         minimum=0,
+        group="evaluation",
     )
     mask_time: float = setting(
         0.05, "Fraction of each training clip that SpecAugment masks, in short spans of time.", minimum=0, below=1
@@ -296,23 +358,28 @@ class FinetuneSettings(TrainingSettings):
     mask_mel: float = setting(
         0.1, "Largest fraction of the mel bins that SpecAugment masks, in one band.", minimum=0, below=1
     )
-    dtype: str = setting("float32", "Type of the saved weights.", choices=DTYPES)
+    dtype: str = setting("float32", "Type of the saved weights.", choices=DTYPES, group="output")
 
     learning_rate: float = 5e-4
     layerdrop: float | None = 0.0
 
 
-@settings
+@settings(group="objective")
 class ClassifySettings(FinetuneSettings):
     """Settings of `photism finetune classify`."""
 
     verb = "finetune classify"
 
     label_column: str | None = setting(
-        None, "Column with the class; by default labels, label or category, or else the name of the folder."
+        None,
+        "Column with the class; by default labels, label or category, or else the name of the folder.",
+        group="input",
+        metavar="COLUMN",
     )
     classes: str | None = setting(
-        None, "Names of the classes in output order, separated by commas; by default all that occur, sorted."
+        None,
+        "Names of the classes in output order, separated by commas; by default all that occur, sorted.",
+        metavar="NAMES",
     )
     multi_label: bool = setting(
         False, "Allow any number of classes per clip: a list, or names separated by commas in the label column."
@@ -320,31 +387,41 @@ class ClassifySettings(FinetuneSettings):
     balance: bool = setting(False, "Weight the loss so that rare classes count as much as frequent ones.")
 
 
-@settings
+@settings(group="input")
 class CtcSettings(FinetuneSettings):
     """Settings of `photism finetune ctc`."""
 
     verb = "finetune ctc"
 
     text_column: str | None = setting(
-        None, "Column with the transcript; by default text, transcript, transcription, sentence, …"
+        None, "Column with the transcript; by default text, transcript, transcription, sentence, …", metavar="COLUMN"
     )
     text_language: str | None = setting(
         None,
         "Language of the transcripts, whose rules of letter case apply, such as tr, in which I is the capital of ı.",
+        metavar="CODE",
     )
     lowercase: bool = setting(True, "Convert transcripts to lower case.")
     keep_punctuation: bool = setting(False, "Keep punctuation in the transcripts, so that the model predicts it.")
     drop_points: bool = setting(False, "Drop vowel points and reading signs of Arabic and Hebrew from the transcripts.")
     remove: str | None = setting(
-        None, "Regular expression of text to remove from the transcripts, such as \\[.*?\\] for notes in brackets."
+        None,
+        "Regular expression of text to remove from the transcripts, such as \\[.*?\\] for notes in brackets.",
+        metavar="REGEX",
     )
     vocabulary: str | None = setting(
-        None, "File vocab.json with the characters to predict; by default all of the training transcripts."
+        None,
+        "File vocab.json with the characters to predict; by default all of the training transcripts.",
+        group="objective",
+        metavar="FILE",
     )
-    min_count: int = setting(1, "Occurrences that a character needs to enter the vocabulary.", minimum=1)
+    min_count: int = setting(
+        1, "Occurrences that a character needs to enter the vocabulary.", minimum=1, group="objective"
+    )
     adapter: bool = setting(
-        False, "Add a layer that halves the frame rate, for encoders with short frames such as w2v-bert-2.0."
+        False,
+        "Add a layer that halves the frame rate, for encoders with short frames such as w2v-bert-2.0.",
+        group="model",
     )
 
     def check(self) -> None:
@@ -355,7 +432,7 @@ class CtcSettings(FinetuneSettings):
         require_library("jiwer", "finetune ctc")
 
 
-@settings
+@settings(group="training")
 class SpeakerSettings(FinetuneSettings):
     """Settings of `photism finetune speaker`."""
 
@@ -364,7 +441,7 @@ class SpeakerSettings(FinetuneSettings):
     crop_s: float = setting(3.0, "Length of the training crop, drawn at random each epoch.", unit="seconds", above=0)
 
 
-@settings
+@settings(group="objective")
 class FramesSettings(FinetuneSettings):
     """Settings of `photism finetune frames`."""
 
@@ -379,14 +456,20 @@ class FramesSettings(FinetuneSettings):
         2, "Maximum number of speakers in a recording, for --learn speakers.", minimum=1, maximum=MAX_SPEAKERS
     )
     rttm: str | None = setting(
-        None, "RTTM file of all recordings, or a folder of RTTM files; by default next to each recording."
+        None,
+        "RTTM file of all recordings, or a folder of RTTM files; by default next to each recording.",
+        group="input",
+        metavar="FILE|FOLDER",
     )
-    crop_s: float = setting(8.0, "Length of the training crop, drawn at random each epoch.", unit="seconds", above=0)
+    crop_s: float = setting(
+        8.0, "Length of the training crop, drawn at random each epoch.", unit="seconds", above=0, group="training"
+    )
     collar_s: float = setting(
         0.0,
         "Time around each reference boundary that the diarization error rate ignores, on either side.",
         unit="seconds",
         minimum=0,
+        group="evaluation",
     )
 
 

@@ -7,7 +7,7 @@ from photism.seeds import expand_seeds
 from photism.settings import setting, settings
 
 
-@settings
+@settings(group="motion")
 class LiveSettings(ImageSettings):
     """Settings of a live drawing."""
 
@@ -18,6 +18,7 @@ class LiveSettings(ImageSettings):
         maximum=1,
         is_flag=False,
         is_field=False,
+        group="speed",
     )
     window_s: float = setting(
         6.0,
@@ -47,6 +48,7 @@ class LiveSettings(ImageSettings):
         False,
         "Draw also what the model does not know, such as music, as what is nearest to it. By default it leaves the "
         "picture as it is.",
+        group="prompt",
     )
     noise: float = setting(
         1.0,
@@ -62,7 +64,9 @@ class LiveSettings(ImageSettings):
         minimum=0,
         field_maximum=10,
     )
-    seed: int = setting(0, "Random seed of the initial noise; the same seed gives the same pictures.", minimum=0)
+    seed: int = setting(
+        0, "Random seed of the initial noise; the same seed gives the same pictures.", minimum=0, group="generation"
+    )
 
     def check(self) -> None:
         """Check the settings that depend on one another.

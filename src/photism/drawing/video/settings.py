@@ -38,7 +38,7 @@ def read_frame_rate(fps: Fraction | float | str) -> Fraction:
     return rate
 
 
-@settings
+@settings(group="motion")
 class FilmSettings(ImageSettings):
     """Settings of a film."""
 
@@ -48,6 +48,7 @@ class FilmSettings(ImageSettings):
         unit="frames per second",
         metavar="RATE",
         parse=read_frame_rate,
+        group="output",
     )
     sync: Sync = setting(
         "auto",
@@ -128,6 +129,7 @@ class FilmSettings(ImageSettings):
         "Blend the prompts of all recordings, weighted as in 2,1. The first recording gives the sound, the length and "
         "the motion of the film; a shorter one keeps its last prompt.",
         metavar="WEIGHTS",
+        group="prompt",
     )
     moments: Any = setting(
         None,
@@ -136,14 +138,18 @@ class FilmSettings(ImageSettings):
         "to the recording. In Python also a list of KeyMoment.",
         metavar="FILE",
         is_field=False,
+        group="prompt",
     )
     audio: Audio = setting(
         "aac",
         "Soundtrack of the film: aac, which every player plays; copy, the recording's own samples, copied if MP4 can "
         "hold them as they are encoded (AAC, ALAC, FLAC), and otherwise as FLAC; or none.",
         choices=get_args(Audio),
+        group="output",
     )
-    seed: int = setting(0, "Random seed of the initial noise; the same seed gives the same film.", minimum=0)
+    seed: int = setting(
+        0, "Random seed of the initial noise; the same seed gives the same film.", minimum=0, group="generation"
+    )
 
     def check(self) -> None:
         """Check the settings that depend on one another.
@@ -192,7 +198,7 @@ class FilmSettings(ImageSettings):
         return {band: read_drives(band, getattr(self, band)) for band in BANDS}
 
 
-@settings
+@settings(group="output")
 class ExcerptSettings:
     """What is drawn of a film, if it is not the whole one."""
 

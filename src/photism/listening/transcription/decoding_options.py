@@ -15,7 +15,7 @@ DEFAULT_BEAMS = 100
 """Beam width with hot words or a language model."""
 
 
-@settings
+@settings(group="decoding")
 class DecodingSettings:
     """Settings of the decoder, which turns log-probabilities into text."""
 
@@ -81,7 +81,7 @@ class DecodingSettings:
         return bool(self.hot_words) or self.language_model is not None
 
 
-@settings
+@settings(group="decoding")
 class EmissionSettings:
     """Settings of the model's computation on whole recordings."""
 
@@ -104,7 +104,7 @@ class TranscribeSettings(EmissionSettings, DecodingSettings):
     """Settings of the transcription of whole recordings."""
 
 
-@settings
+@settings(group="decoding")
 class StreamingSettings:
     """Settings of streaming recognition.
 
@@ -138,7 +138,7 @@ class StreamingSettings:
         return self.step_s + self.lookahead_s
 
 
-@settings
+@settings(group="model")
 class RecognizerModelSettings:
     """Model of speech recognition."""
 
@@ -146,10 +146,13 @@ class RecognizerModelSettings:
         None,
         "Folder or hub id of a CTC checkpoint: Wav2Vec2-BERT, wav2vec2, XLSR, HuBERT and similar. Required: none is "
         "bundled.",
+        metavar="FOLDER|ID",
     )
     device: str | None = device_setting()
     dtype: str = dtype_setting()
-    int8: bool = setting(False, "Compute linear layers in int8, on a CPU only: faster, with slightly other results.")
+    int8: bool = setting(
+        False, "Compute linear layers in int8, on a CPU only: faster, with slightly other results.", group="speed"
+    )
     language: str | None = setting(
         None,
         "Language of a checkpoint with an adapter for each of several, such as fra of facebook/mms-1b-all. Default: "
