@@ -1,5 +1,8 @@
 """The example recordings, which are copied where nothing else is overwritten."""
 
+import csv
+import json
+
 import pytest
 
 from photism.errors import InputError
@@ -28,7 +31,18 @@ def test_the_examples_are_copied_into_a_new_folder(tmp_path):
 def test_without_a_folder_they_go_to_the_current_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     copy_examples()
-    assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
+    assert sorted(path.name for path in tmp_path.glob("*.ogg")) == NAMES
+
+
+def test_the_metadata_has_a_caption_that_the_model_knows_of_each_recording():
+    with (EXAMPLES / "metadata.csv").open(newline="", encoding="utf8") as file:
+        rows = list(csv.DictReader(file))
+    captions = json.loads((bundled_model() / "captions.json").read_text(encoding="utf8"))
+    assert [row["file_name"] for row in rows] == NAMES
+    assert {row["text"] for row in rows} <= set(captions)
+    assert [row["language"] for row in rows] == [name.split(".")[1] for name in NAMES]
+    for split in ("train", "validation"):
+        assert {row["label"] for row in rows if row["split"] == split} == {"animal", "fruit"}
 
 
 def test_copies_that_are_there_stay_as_they_are_and_what_is_missing_is_added(tmp_path):

@@ -10,9 +10,10 @@ from photism.hub import find_bundled_model
 
 
 def copy_examples(folder: str | Path = ".") -> tuple[Path, ...]:
-    """Copy the example recordings into a folder, which is created if it does not exist, and return the copies.
+    """Copy the example recordings into a folder, which is created if it does not exist, and return the recordings.
 
-    A file that is there already stays, if it is the same recording.
+    With them comes `metadata.csv`, their captions, labels and splits, with which the folder is a data set for `align`
+    and `finetune`. A file that is there already stays, if it is the same one.
 
     Args:
         folder: where the recordings go.
@@ -35,4 +36,4 @@ def copy_examples(folder: str | Path = ".") -> tuple[Path, ...]:
     for path, content in missing.items():
         with atomic_path(path) as unfinished:
             unfinished.write_bytes(content)
-    return tuple(contents)
+    return tuple(path for path in contents if path.suffix == ".ogg")

@@ -14,7 +14,8 @@ from photism.cli.examples import TRY
 
 COPIED = (
     "6 recordings of spoken names: banana.es.ogg, butterfly.ca.ogg, dolphin.ro.ogg, elephant.en.ogg, "
-    "strawberry.fr.ogg, tomato.ru.ogg"
+    "strawberry.fr.ogg, tomato.ru.ogg",
+    "metadata.csv: their captions and labels",
 )
 LINES = [f"  {line}" for line in TRY]
 
@@ -23,15 +24,15 @@ def test_the_recordings_and_what_to_try_are_printed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["examples"])
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines() == [COPIED, "", "Try:", *LINES]
+    assert result.output.splitlines() == [*COPIED, "", "Try:", *LINES]
     assert len(list(tmp_path.glob("*.ogg"))) == 6
 
 
 def test_of_another_folder_the_first_command_enters_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["examples", "my sounds"])
-    assert result.output.splitlines() == [COPIED, "", "Try:", "  cd 'my sounds'", *LINES]
-    assert len(list(Path("my sounds").iterdir())) == 6
+    assert result.output.splitlines() == [*COPIED, "", "Try:", "  cd 'my sounds'", *LINES]
+    assert len(list(Path("my sounds").glob("*.ogg"))) == 6
 
 
 @pytest.mark.parametrize("line", TRY)

@@ -28,14 +28,16 @@ def examples(
 ) -> None:
     """Copy six example recordings into a folder, by default the current one, and print what to try.
 
-    Each recording is the spoken name of a thing, in one of six languages. Existing files are not overwritten.
+    Each recording is the spoken name of a thing, in one of six languages. metadata.csv has their captions and labels,
+    so that the folder is a small data set for align and finetune. Existing files are not overwritten.
 
     Examples:
         photism examples
         photism examples sounds
     """
     copies = copy_examples(folder)
-    typer.echo(f"{len(copies)} recordings of spoken names: {', '.join(copy.name for copy in copies)}\n\nTry:")
+    typer.echo(f"{len(copies)} recordings of spoken names: {', '.join(copy.name for copy in copies)}")
+    typer.echo("metadata.csv: their captions and labels\n\nTry:")
     enter = () if folder == Path(".") else (f"cd {shlex.quote(str(folder))}",)
     for line in (*enter, *TRY):
         typer.echo(f"  {line}")
