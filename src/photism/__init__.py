@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from photism.display.progress import silence_widget_hints
 from photism.library_logging import quiet_libraries
 
 __version__ = "0.1.0"
@@ -120,6 +121,8 @@ _MODULES = {
     "AudioLDM2UNet2DConditionModel": "diffusers",
     "AudioPipelineOutput": "diffusers.pipelines.pipeline_utils",
 }
+
+silence_widget_hints()
 
 _LIGHT_MODULES = ("photism.audio.", "photism.errors")
 """Beginnings of the names of modules that import neither transformers nor diffusers."""

@@ -40,10 +40,11 @@ from photism.audioldm2.output import SoundOutput
 from photism.audioldm2.request import OUTPUT_TYPES, OutputType, read_request
 from photism.audioldm2.settings import MANY_STEPS, SoundPipelineSettings, SoundSettings
 from photism.audioldm2.stages import PipelineStages
-from photism.audioldm2.step_callbacks import OldCallback, StepCallback, combined_callback, step_progress
+from photism.audioldm2.step_callbacks import OldCallback, StepCallback, combined_callback
 from photism.audioldm2.text_inputs import encode_inputs
 from photism.audioldm2.waveforms import make_output
 from photism.device import choose_device
+from photism.display.progress import step_progress
 from photism.errors import InputError, as_input_error
 from photism.schedulers import DISTILLED_STEPS, is_distilled
 from photism.settings import accepts, changed

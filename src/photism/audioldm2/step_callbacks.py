@@ -1,9 +1,8 @@
-"""What is called after each denoising step: the callbacks of Photism and of diffusers, and the progress bar."""
+"""What is called after each denoising step: the callbacks of Photism and of diffusers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from torch import Tensor
@@ -57,27 +56,3 @@ def combined_callback(
         return (changed or {}).get("latents", latents)
 
     return after_step
-
-
-@contextmanager
-def step_progress(
-    pipeline: Any, callback_on_step: Callable[[int, int], None] | None, *, steps: int
-) -> Generator[Callable[[int, int], None]]:
-    """Yield the function to call with the number of finished steps and of all steps: the caller's, or a progress bar's.
-
-    Args:
-        pipeline: pipeline of diffusers, which configures the bar.
-        callback_on_step: function of the caller.
-        steps: number of steps.
-    """
-    if callback_on_step is not None:
-        yield callback_on_step
-        return
-    with pipeline.progress_bar(total=steps) as bar:
-
-        def show(done: int, total: int) -> None:
-            """Show the steps that are done."""
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield show

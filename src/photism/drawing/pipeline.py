@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from photism.audio.long_recording import Recording, load_recording
 from photism.audio.waveform import AudioSource
 from photism.device import choose_device
+from photism.display.progress import notebook_progress
 from photism.display.short_repr import short_repr
 from photism.drawing.diffusion_arguments import count_steps
 from photism.drawing.generate import (
@@ -231,7 +232,8 @@ class AudioToImagePipeline:
                 from `encoder.encode`, `encode_text` and `photism.prompts.mixing`, one row instead of each recording.
             settings: all settings in one object, over which keyword arguments take precedence.
             diffusion_arguments: further arguments of the diffusers pipeline, such as `eta`, the same for every image.
-            callback_on_step: called after each step with the number of steps that are done and that of all.
+            callback_on_step: called after each step with the number of steps that are done and that of all. Without it,
+                a notebook shows a progress bar, which `diffusion.set_progress_bar_config` configures.
             callback_on_preview: called every `preview_steps` steps with the images as the model predicts them then,
                 unless that would take more than a fifth of the time, or the diffusers pipeline has a safety checker.
             changes: settings by name.
@@ -239,15 +241,17 @@ class AudioToImagePipeline:
         Raises:
             InputError: a recording cannot be read or a setting cannot be used. Nothing is generated then.
         """
-        outputs = list(
-            self.stream(
-                recordings,
-                changed(DrawSettings, settings, changes),
-                diffusion_arguments=diffusion_arguments,
-                callback_on_step=callback_on_step,
-                callback_on_preview=callback_on_preview,
+        settings = changed(DrawSettings, settings, changes)
+        with notebook_progress(self.diffusion, callback_on_step, steps=self.num_inference_steps) as on_step:
+            outputs = list(
+                self.stream(
+                    recordings,
+                    settings,
+                    diffusion_arguments=diffusion_arguments,
+                    callback_on_step=on_step,
+                    callback_on_preview=callback_on_preview,
+                )
             )
-        )
         return AudioToImageOutput(
             [row for output in outputs for row in output.images],
             [row for output in outputs for row in output.seeds],

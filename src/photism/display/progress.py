@@ -1,0 +1,76 @@
+"""Progress bars of Python calls, by tqdm, which knows notebooks."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib import import_module
+from typing import Any
+
+DELAY_S = 1.0
+"""Time after which a notebook shows a bar: a shorter call needs none."""
+
+
+def in_notebook() -> bool:
+    """Return whether this is the kernel of a notebook."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and "IPKernelApp" in shell.config
+
+
+def silence_widget_hints() -> None:
+    """Keep tqdm and Ray from printing in a notebook that it has no widgets: bars are text then.
+
+    The bars of tqdm are imported here, since transformers, diffusers and huggingface_hub import them too.
+    """
+    if "ipykernel" not in sys.modules:
+        return
+    logging.getLogger("ray.widgets.util").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import_module("tqdm.auto")
+
+
+@contextmanager
+def step_progress(
+    pipeline: Any, callback_on_step: Callable[[int, int], None] | None, *, steps: int
+) -> Generator[Callable[[int, int], None]]:
+    """Yield the function to call with the number of finished steps and of all steps: the caller's, or a progress bar's.
+
+    The bar is that of diffusers; in a notebook it appears after a second and does not stay.
+
+    Args:
+        pipeline: pipeline of diffusers, which configures the bar.
+        callback_on_step: function of the caller.
+        steps: number of steps.
+    """
+    if callback_on_step is not None:
+        yield callback_on_step
+        return
+    with _bar(pipeline, steps) as bar:
+
+        def show(done: int, total: int) -> None:
+            """Show the steps that are done."""
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def notebook_progress(
+    pipeline: Any, callback_on_step: Callable[[int, int], None] | None, *, steps: int
+) -> AbstractContextManager[Callable[[int, int], None] | None]:
+    """Return the context of `step_progress` in a notebook, and elsewhere one that yields the caller's function only."""
+    if in_notebook():
+        return step_progress(pipeline, callback_on_step, steps=steps)
+    return nullcontext(callback_on_step)
+
+
+def _bar(pipeline: Any, steps: int) -> Any:
+    if not in_notebook():
+        return pipeline.progress_bar(total=steps)
+    options = {"delay": DELAY_S, "leave": False, **getattr(pipeline, "_progress_bar_config", {})}
+    return import_module("tqdm.auto").tqdm(total=steps, **options)
