@@ -2,8 +2,6 @@
 
 import html
 import re
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import typer.main
@@ -11,6 +9,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 from photism.cli.app import app
+from photism.cli.help_text import flag_groups, usage
 
 LIST = "reference/commands.md"
 TITLE = "Commands"
@@ -58,34 +57,16 @@ def _path(command: str) -> str:
 def command_page(name: str, command: Any, level: int = 1) -> str:
     """Return the Markdown of a command and of the commands below it."""
     context = command.context_class(command, info_name=name)
-    usage = " ".join([name, *command.collect_usage_pieces(context)])
-    lines = [f"{'#' * level} {name}", "", f"    {usage}", "", *_text(command.help), ""]
+    lines = [f"{'#' * level} {name}", "", f"    {usage(command, context)}", "", *_text(command.help), ""]
     below: dict[str, Any] = getattr(command, "commands", {})
     if not below:
-        help_text = _Sections()
-        command.format_options(context, help_text)
-        for title, rows in help_text.found.items():
+        for title, rows in flag_groups(command, context).items():
             lines += [f"{'#' * (level + 1)} {title}", "", "| flag | meaning |", "|---|---|"]
             lines += [f"| {_code(flag)} | {_cell(_escaped(meaning))} |" for flag, meaning in rows]
             lines.append("")
     lines += _text(command.epilog)
     pages = [command_page(f"{name} {each}", found, level + 1) for each, found in below.items()]
     return "\n".join(lines) + "\n" + "\n".join(pages)
-
-
-class _Sections:
-    """Collects the sections of a help text, in place of the formatter that would print them."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, list[tuple[str, str]]] = {}
-
-    @contextmanager
-    def section(self, title: str) -> Generator[None]:
-        self.found[title] = []
-        yield
-
-    def write_dl(self, rows: Sequence[tuple[str, str]], *_: Any, **__: Any) -> None:
-        next(reversed(self.found.values())).extend(rows)
 
 
 def _text(help_text: str | None) -> list[str]:

@@ -43,10 +43,10 @@ def format_help(command: Any, context: Any) -> str:
     """
     width = min(max(shutil.get_terminal_size().columns, MIN_WIDTH), MAX_WIDTH)
     text, _, examples = inspect.cleandoc(command.help or "").partition("\n\nExamples:\n")
-    parts = [_usage(command, context, width)]
+    parts = [_filled(usage(command, context), width, "Usage: ", subsequent=INDENT * 4)]
     parts += [_filled(paragraph, width, INDENT) for paragraph in text.split("\n\n")]
     parts += _sections(_verbs(command), width)
-    parts += _sections(_parameters(command, context), width)
+    parts += _sections(flag_groups(command, context), width)
     if examples:
         parts.append("\n".join(["Examples:", *(_command_line(line, width) for line in examples.splitlines())]))
     if command.epilog:
@@ -54,17 +54,20 @@ def format_help(command: Any, context: Any) -> str:
     return "\n\n".join(parts)
 
 
-def _usage(command: Any, context: Any, width: int) -> str:
+def usage(command: Any, context: Any) -> str:
+    """Return the words of a command line: those of the command, its arguments, and where flags or a verb go.
+
+    Args:
+        command: a command or group of typer.
+        context: its context.
+    """
     words = [context.command_path]
-    words += [
-        f"{each.metavar or each.name.upper()}{'...' if each.nargs != 1 else ''}"
-        if each.required
-        else f"[{each.metavar or each.name.upper()}]{'...' if each.nargs != 1 else ''}"
-        for each in command.params
-        if each.param_type_name == "argument"
-    ]
+    for each in command.params:
+        if each.param_type_name == "argument":
+            name = _name(each) if each.required else f"[{_name(each)}]"
+            words.append(name if each.nargs == 1 else f"{name}...")
     words.append("VERB ..." if hasattr(command, "commands") else "[FLAGS]")
-    return _filled(" ".join(words), width, "Usage: ", subsequent=INDENT * 4)
+    return " ".join(words)
 
 
 def _sections(groups: Mapping[str, Rows], width: int) -> list[str]:
@@ -74,8 +77,13 @@ def _sections(groups: Mapping[str, Rows], width: int) -> list[str]:
     return [f"{title}:\n{_table(rows, column, width)}" for title, rows in groups.items()]
 
 
-def _parameters(command: Any, context: Any) -> Mapping[str, Rows]:
-    """Return the arguments and the groups of flags of a command, by their heading."""
+def flag_groups(command: Any, context: Any) -> Mapping[str, Rows]:
+    """Return the arguments and the groups of flags of a command, by their heading: each with what is said about it.
+
+    Args:
+        command: a command or group of typer.
+        context: its context.
+    """
     found: dict[str, list[tuple[str, str]]] = {}
     for parameter in command.get_params(context):
         if parameter.hidden:
