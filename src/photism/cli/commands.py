@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,9 @@ from photism.settings import Declaration
 
 OMITTABLE = "omittable_values"
 """Attribute of the function of a verb: the declarations of its flags whose value may be omitted, by flag."""
+MAX_SUMMARY = 60
+"""Longest help of a completion, in characters."""
+SENTENCE_END = re.compile(r"(?<=\w)[.:;](?: |$)")
 
 
 class VerbCommand(TyperCommand):
@@ -41,6 +45,10 @@ class VerbCommand(TyperCommand):
             if not ctx.resilient_parsing:
                 self._check_repeated(ctx, args)
             return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Return what may follow in a shell, each with a summary of its help."""
+        return _summarised(super().shell_complete(ctx, incomplete))
 
     def _check_repeated(self, ctx: Any, args: Sequence[str]) -> None:
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
@@ -71,6 +79,13 @@ class VerbGroup(TyperGroup):
         with _usage_errors(ctx):
             return super().parse_args(ctx, args)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Return what may follow in a shell, each with a summary of its help."""
+        found = super().shell_complete(ctx, incomplete)
+        for item in found:
+            item.help = getattr(self.commands.get(item.value), "help", item.help)
+        return _summarised(found)
+
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Return the name of a verb, the verb and its arguments.
 
@@ -80,6 +95,14 @@ class VerbGroup(TyperGroup):
         if args[0] not in self.commands and not ctx.resilient_parsing:
             raise InputError(no_such_verb(args[0], ctx))
         return super().resolve_command(ctx, args)
+
+
+def _summarised(items: list[Any]) -> list[Any]:
+    """Shorten the help of completions: typer breaks a longer one into lines, and takes brackets for markup."""
+    for item in items:
+        sentence = SENTENCE_END.split(" ".join((item.help or "").split()), maxsplit=1)[0]
+        item.help = textwrap.shorten(sentence.replace("[", "("), MAX_SUMMARY, placeholder=" …")
+    return items
 
 
 @contextmanager

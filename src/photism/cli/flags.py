@@ -132,7 +132,7 @@ def _parameters(kind: type, *, has_file: bool) -> list[inspect.Parameter]:
                 metavar=_metavar(declared, type_),
                 help=help,
                 rich_help_panel=panel,
-                autocompletion=_completing(declared.choices or ()) if declared.choices else None,
+                autocompletion=_completing(_values(declared)),
             )
         is_required = default is REQUIRED and not has_file
         annotation = Annotated[type_ if is_required else Optional[type_], option]  # noqa: UP045
@@ -166,8 +166,15 @@ def _flag_names(kind: type) -> dict[str, str]:
     }
 
 
-def _completing(choices: Iterable[str]) -> Callable[[str], list[str]]:
-    """Return a function that completes the beginning of a value in a shell."""
+def _values(declared: Declaration) -> Sequence[str]:
+    """Return the values that are completed in a shell: the choices, or the words of "left|right|N" in small letters."""
+    return declared.choices or [each for each in (declared.metavar or "").strip("[]").split("|") if each.islower()]
+
+
+def _completing(choices: Iterable[str]) -> Callable[[str], list[str]] | None:
+    """Return a function that completes the beginning of a value in a shell; None if there are no values to choose."""
+    if not choices:  # the shell completes names of files
+        return None
     return lambda incomplete: [each for each in choices if each.startswith(incomplete)]
 
 
