@@ -89,8 +89,6 @@ def open_sound(
     Raises:
         InputError: the file is empty, FFmpeg does not know its format, or it has no such audio stream.
     """
-    import av
-
     with file:
         if file.seek(0, SEEK_END) == 0:
             raise InputError(f"{name}: the file is empty; call seek(0) first on a file object that was just written")
@@ -98,17 +96,29 @@ def open_sound(
         media = _MediaFile(file)
         try:
             with ffmpeg_errors(f"{name}: not an audio or video file that FFmpeg can read"):
-                # A playlist could send FFmpeg to other files and servers: only the open file is read. Tags in an old
-                # encoding are no reason to reject a recording.
-                container = av.open(
-                    media, "r", metadata_errors="ignore", container_options={"protocol_whitelist": "none"}
-                )
+                # A playlist could send FFmpeg to other files and servers: only the open file is read.
+                container = open_container(media, container_options={"protocol_whitelist": "none"})
             with container:
                 yield container, audio_stream(container, name, track=track)
         except InputError:
             media.check(name)
             raise
         media.check(name)
+
+
+def open_container(file: Any, **settings: Any) -> "InputContainer":
+    """Open a media file to read it. Tags in an old encoding are no reason to reject it.
+
+    Args:
+        file: path or file object.
+        settings: further arguments of `av.open`.
+    """
+    import av
+
+    # From 19 on, PyAV accepts such tags without being asked.
+    if int(av.__version__.partition(".")[0]) < 19:
+        settings["metadata_errors"] = "ignore"
+    return cast("InputContainer", av.open(file, "r", **settings))
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ from photism.audio.decoding import MAX_READ_BYTES
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.waveform import HIGHEST_RATE, LOWEST_RATE, check_range, mono_16khz
 from photism.errors import InputError
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
 
 READ_BYTES = 4096
 """Bytes read at a time: 128 ms of 16-bit samples at 16 kHz."""
@@ -114,13 +111,11 @@ def _decode(source: Any, name: str, reading: ReadingSettings | None, **settings:
 def _blocks(
     source: Any, name: str, track: int | str | None, settings: dict[str, Any]
 ) -> Iterator[tuple[float, NDArray[Any]]]:
-    import av
-
     from photism.audio.container_clock import frame_samples
-    from photism.audio.decoding import audio_stream, decoded_frames, ffmpeg_errors
+    from photism.audio.decoding import audio_stream, decoded_frames, ffmpeg_errors, open_container
 
     with ffmpeg_errors(f"{name} is not audio that FFmpeg can read"):
-        container = cast("InputContainer", av.open(source, "r", metadata_errors="ignore", **settings))
+        container = open_container(source, **settings)
     with container:
         for frame in decoded_frames(container, audio_stream(container, name, track=track), name):
             yield frame.sample_rate, frame_samples(frame)

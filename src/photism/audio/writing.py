@@ -139,11 +139,12 @@ def read_tags(path: Path) -> dict[str, Any]:
     Raises:
         InputError: the file cannot be read.
     """
-    import av
     from av.error import FFmpegError
 
+    from photism.audio.decoding import open_container
+
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with open_container(str(path)) as container:
             tags = {**container.metadata, **container.streams.audio[0].metadata}
     except (FFmpegError, OSError, IndexError) as error:
         raise InputError(f"{path}: not a readable audio file ({error})") from None
