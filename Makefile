@@ -4,6 +4,7 @@
 # make docs      build the documentation site in site/, and check its links
 # make lint      check style, types and the order of imports, and the page's scripts
 # make check     lint and test: what must pass before a change is merged
+# make build     build the wheels and source archives of both packages, in dist/
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +43,12 @@ lint: $(INSTALLED)
 	$(BIN)/oxlint --deny-warnings src/photism/server/studio/static
 
 check: lint test
+
+build: $(INSTALLED)
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m build --outdir dist $(TINY)
+	$(BIN)/twine check --strict dist/*
 
 $(INSTALLED): pyproject.toml $(TINY)/pyproject.toml constraints.txt
 	@for python in $(PYTHONS); do \
