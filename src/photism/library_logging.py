@@ -10,14 +10,17 @@ from importlib import import_module
 from threading import Lock
 from typing import Any
 
+from photism.deferred_imports.context import deferred_imports
+
 ONNX_CLASS = "OnnxRuntimeModel"
 
 
 class QuietLibraries:
     """Context manager in which transformers and diffusers print neither warnings nor progress bars.
 
-    Their settings belong to the process: the last thread to leave restores what the first one found. `Loading weights`
-    and the like are of no use to a caller of ours, and a process that uses these libraries itself keeps its settings.
+    They are imported without what few of their users need. Their settings belong to the process: the last thread to
+    leave restores what the first one found. `Loading weights` and the like are of no use to a caller of ours, and a
+    process that uses these libraries itself keeps its settings.
     """
 
     def __init__(self) -> None:
@@ -27,13 +30,14 @@ class QuietLibraries:
 
     def __enter__(self) -> None:
         disable_telemetry()
-        with self._lock:
+        with self._lock, deferred_imports:
             if self._depth == 0:
                 self._restore = [silence("transformers")]
             # diffusers, of which the import is slow, may be imported within a block.
             if "diffusers" in sys.modules and len(self._restore) == 1:
                 self._restore.append(silence("diffusers"))
             self._depth += 1
+        deferred_imports.__enter__()
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
@@ -41,6 +45,7 @@ class QuietLibraries:
             if self._depth == 0:
                 for restore in self._restore:
                     restore()
+        deferred_imports.__exit__()
 
 
 quiet_libraries = QuietLibraries()

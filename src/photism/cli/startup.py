@@ -7,6 +7,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from photism.deferred_imports.context import deferred_imports
 from photism.library_logging import silence
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def startup() -> Generator[None]:
     """
     gc.disable()
     try:
-        quieten()
-        yield
+        with deferred_imports:
+            quieten()
+            yield
     finally:
         gc.freeze()
         gc.enable()

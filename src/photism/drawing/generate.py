@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from photism.cancellation import check_cancelled
+from photism.deferred_imports.context import deferred_imports
 from photism.drawing.concurrent_calls import copy_for_call, exclusive_models
 from photism.drawing.conditioning_images import ConditioningImages, read_conditioning_images
 from photism.drawing.diffusion_arguments import Parameters, check_diffusion_arguments
@@ -153,7 +154,7 @@ class ImageGenerator:
             optional["negative_pooled_prompt_embeds"] = None if pooled is None else pooled.expand(count, -1)
         # A generator for each image, on the CPU: its noise is the same in any batch and on any device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
-        with exclusive_models(diffusion):
+        with deferred_imports, exclusive_models(diffusion):  # diffusers imports PEFT to look for parts of it
             keep_vae_dtype(diffusion)
             if self.conditioning.mask_image is not None:
                 allow_latents(diffusion)

@@ -55,7 +55,7 @@ class Lexicon(nn.Module):
 
         All have one symbol, except for the last, which has the remaining ones.
         """
-        path = torch.ones_like(self.path)
+        path = torch.ones(self.path.shape, dtype=self.path.dtype, device=self.path.device)
         path[: 2 * len(self.prompt) : 2] = BLANK
         return path
 

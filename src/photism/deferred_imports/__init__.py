@@ -1,0 +1,1 @@
+"""Import transformers and diffusers without the parts of other libraries that few of their users need."""

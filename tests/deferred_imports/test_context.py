@@ -1,0 +1,88 @@
+"""What a run imports, and that everything else is what it would be when somebody imports it afterwards."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+UNUSED = (
+    "diffusers.models.transformers.ace_step_transformer",
+    "peft",
+    "scipy.optimize",
+    "scipy.stats._stats_py",
+    "sympy",
+    "torch._dynamo",
+    "torch._inductor",
+    "transformers.generation.utils",
+)
+
+DRAW = """
+import sys
+from photism.cli.app import app
+from photism.hub import bundled_model
+elephant = str(bundled_model() / "examples" / "elephant.en.ogg")
+app(["draw", elephant, "-o", sys.argv[1], "--steps", "1"], standalone_mode=False, obj={})
+"""
+
+AFTERWARDS = """
+import builtins, importlib.metadata, torch
+assert type(builtins.__import__).__name__ == "builtin_function_or_method"
+assert importlib.metadata.packages_distributions.__module__ == "importlib.metadata"
+assert torch.empty_like.__module__ == "torch" and torch.nn.init.normal_.__module__ == "torch.nn.init"
+assert "_dynamo" not in vars(torch)
+
+from diffusers.utils import torch_utils
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.pipelines import pipeline_loading_utils
+from transformers.loss import loss_for_object_detection
+from transformers.integrations import eager_paged
+
+assert not pipeline_loading_utils.is_compiled_module(torch.nn.Linear(1, 1))
+block = BasicTransformerBlock(8, 1, 8).eval()
+compiled = torch.compile(block, backend="eager")
+assert pipeline_loading_utils.is_compiled_module(compiled)
+assert torch.equal(compiled(torch.ones(1, 2, 8)), block(torch.ones(1, 2, 8)))
+from torch._dynamo import trace_rules
+assert trace_rules.is_callable_allowed(BasicTransformerBlock)
+disabled = eager_paged.eager_paged_attention_forward
+assert torch._dynamo.eval_frame.innermost_fn(disabled.__closure__[0].cell_contents[0]) is disabled.__wrapped__
+
+import scipy.optimize, scipy.stats
+assert loss_for_object_detection.linear_sum_assignment is scipy.optimize.linear_sum_assignment
+from scipy.stats import norm
+assert abs(norm.cdf(0) - 0.5) < 1e-9 and "beta" in dir(scipy.stats)
+from scipy import integrate
+assert abs(integrate.quad(lambda x: x, 0, 1)[0] - 0.5) < 1e-9
+
+from diffusers import FluxTransformer2DModel, models
+assert models.transformers.FluxTransformer2DModel is FluxTransformer2DModel
+
+import peft
+from diffusers.hooks import layerwise_casting
+assert pipeline_loading_utils._unwrap_model(block) is block
+assert layerwise_casting.BaseTunerLayer is peft.tuners.tuners_utils.BaseTunerLayer
+model = peft.get_peft_model(block, peft.LoraConfig(target_modules=["to_q"]))
+assert pipeline_loading_utils._unwrap_model(model) is block
+
+from transformers import BertConfig, BertModel
+small = BertConfig(hidden_size=8, num_attention_heads=1, num_hidden_layers=1, intermediate_size=8, vocab_size=9)
+BertModel(small)(torch.ones(1, 2, dtype=torch.long))
+"""
+
+
+def run(script: str, folder: Path) -> str:
+    command = [sys.executable, "-c", script, str(folder / "image.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_drawing_imports_only_what_it_uses(tmp_path: Path):
+    printed = run(f"{DRAW}print([name for name in {UNUSED} if name in sys.modules])", tmp_path)
+    assert printed.splitlines()[-1] == "[]"
+
+
+@pytest.mark.slow
+def test_after_a_drawing_the_libraries_are_complete(tmp_path: Path):
+    run(DRAW + AFTERWARDS, tmp_path)
