@@ -12,6 +12,9 @@ import griffe
 
 from photism.settings import describe
 
+OPTIONS = {"returns_multiple_items": False, "returns_named_value": False}
+"""How docstrings are read, as in mkdocs.yml."""
+
 SETTINGS, ACCEPTS = "photism.settings.settings", "photism.settings.accepts"
 
 
@@ -45,7 +48,8 @@ def _document_class(kind: griffe.Class) -> None:
     for name, annotation in _annotations(kind, imported).items():
         if name not in kind.members:
             kind.set_member(name, griffe.Attribute(name, annotation=annotation))
-    kind.docstring = griffe.Docstring(imported.__doc__, parent=kind)
+    kind.docstring = griffe.Docstring(imported.__doc__, parent=kind, parser="google", parser_options=OPTIONS)
+    kind.members.pop("check", None)  # which is called when settings are made
 
 
 def _document_function(function: griffe.Function, decorator: griffe.Decorator) -> None:
@@ -56,20 +60,22 @@ def _document_function(function: griffe.Function, decorator: griffe.Decorator) -
     own = {each.name for each in function.parameters}
     text = function.docstring.value if function.docstring else ""
     described = describe(_imported(kind), skipped=own)
-    function.docstring = griffe.Docstring(f"{text}\n\nKeyword Args:\n{described}", parent=function, parser="google")
+    function.docstring = griffe.Docstring(f"{text}\n\nKeyword Args:\n{described}", parent=function, parser="google", parser_options=OPTIONS)
     added = {
         each: griffe.Parameter(each, annotation=annotation, kind=griffe.ParameterKind.keyword_only)
         for each, annotation in _annotations(kind, _imported(kind)).items()
         if each not in own
     }
-    for parameter in added.values():
-        function.parameters.add(parameter)
-    _ = function.docstring.parsed  # which takes the types from the parameters, once
-    for each in added:
-        del function.parameters[each]
     for parameter in function.parameters:
         if parameter.kind is griffe.ParameterKind.var_keyword:
             parameter.annotation = name
+    for parameter in added.values():
+        function.parameters.add(parameter)
+    for section in function.docstring.parsed:  # once: it takes the types from the parameters
+        if section.kind is griffe.DocstringSectionKind.other_parameters:
+            section.title = "Settings, by name:"
+    for each in added:
+        del function.parameters[each]
 
 
 def _annotations(kind: griffe.Class, imported: Any) -> dict[str, Any]:

@@ -1,27 +1,13 @@
-"""The documentation site as `make docs` builds it."""
+"""The documentation site: its links, and what its hooks and the extension add."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("mkdocs", reason="the site is built with photism[docs]")
-pytest.importorskip("mkdocstrings", reason="the site is built with photism[docs]")
-
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    arguments = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)]
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder
 
 
 def test_the_site_is_whole(site):
@@ -42,3 +28,9 @@ def test_the_reference_has_the_settings_that_a_function_accepts(site):
 def test_each_command_has_a_page_with_its_flags(site):
     page = (site / "reference/commands/film.html").read_text("utf8")
     assert "<code>--window SECONDS</code>" in page
+
+
+def test_a_formula_is_mathml(site):
+    page = (site / "concepts/alignment.html").read_text("utf8")
+    assert page.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">') == 2
+    assert "arithmatex" not in page

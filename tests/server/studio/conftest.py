@@ -1,39 +1,21 @@
 """The page in a real browser, on a real server with the bundled models."""
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.server.serving import served
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge")
-WAIT_MS = 20_000
-"""Longest wait for anything on the page: a model that loads on a busy machine takes some seconds."""
+from tests.support.browsers import WAIT_MS, browsers
 
 
 @pytest.fixture(scope="package")
 def launch() -> Iterator[Callable[..., object]]:
-    """Return a function that launches Chromium with further flags: that of the system, or Playwright's own.
+    """Return a function that launches Chromium with further flags.
 
-    Tests skip where there is none. Playwright's event loop occupies the thread, in which no other package of tests
-    could use asyncio: the scope ends with this package, which is one for that.
+    The scope ends with this package, which is one for that.
     """
-    sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with sync_api.sync_playwright() as playwright, ExitStack() as opened:
-        sync_api.expect.set_options(timeout=WAIT_MS)
-
-        def start(*flags: str) -> object:
-            try:
-                browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", *flags])
-            except sync_api.Error as error:
-                pytest.skip(f"no browser is installed: {error.message.splitlines()[0]}")
-            opened.callback(browser.close)
-            return browser
-
+    with browsers() as start:
         yield start
 
 
