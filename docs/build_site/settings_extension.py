@@ -60,7 +60,9 @@ def _document_function(function: griffe.Function, decorator: griffe.Decorator) -
     own = {each.name for each in function.parameters}
     text = function.docstring.value if function.docstring else ""
     described = describe(_imported(kind), skipped=own)
-    function.docstring = griffe.Docstring(f"{text}\n\nKeyword Args:\n{described}", parent=function, parser="google", parser_options=OPTIONS)
+    function.docstring = griffe.Docstring(
+        f"{text}\n\nKeyword Args:\n{described}", parent=function, parser="google", parser_options=OPTIONS
+    )
     added = {
         each: griffe.Parameter(each, annotation=annotation, kind=griffe.ParameterKind.keyword_only)
         for each, annotation in _annotations(kind, _imported(kind)).items()

@@ -63,9 +63,9 @@ class SettingError(InputError):
     """A setting has a value that cannot be used.
 
     Attributes:
-        name: of the setting, as in Python; the command line names its flag instead.
-        problem: what is allowed and what was given, a sentence without its subject.
-        others: names of further settings, and words of the user's, which stand for {} in `problem`.
+        name (str): name of the setting in Python; the command line names its flag instead.
+        problem (str): what is allowed and what was given, a sentence without its subject.
+        others (tuple[str, ...]): names of further settings, and words of the user's, which stand for {} in `problem`.
     """
 
     def __init__(self, name: str, problem: str, *others: str) -> None:

@@ -39,17 +39,27 @@ BAR_SLIP = 4.0  # cost of a beat that is not the next of its bar, in standard de
 
 
 class Accents(NamedTuple):
-    """How strongly each audio frame is accented, one every 10 ms: 3 MB for an hour."""
+    """How strongly each audio frame is accented, one every 10 ms: 3 MB for an hour.
 
-    spectrum: NDArray[np.float32]  # (F,), mean rise of the mel bands in dB
-    bass: NDArray[np.float32]  # (F,), that of the bands below 200 Hz, which distinguishes downbeats from other beats
+    Attributes:
+        spectrum: (F,) mean rise of the mel bands in dB.
+        bass: (F,) that of the bands below 200 Hz, which distinguishes downbeats from other beats.
+    """
+
+    spectrum: NDArray[np.float32]
+    bass: NDArray[np.float32]
 
 
 class Beats(NamedTuple):
-    """Beats of a recording; none where it has no regular beat."""
+    """Beats of a recording; none where it has no regular beat.
 
-    times_s: NDArray[np.float64]  # (N,), ascending
-    is_downbeat: NDArray[np.bool_]  # (N,), whether a beat is the first of a bar
+    Attributes:
+        times_s: (N,) times of the beats in seconds, ascending.
+        is_downbeat: (N,) whether a beat is the first of a bar.
+    """
+
+    times_s: NDArray[np.float64]
+    is_downbeat: NDArray[np.bool_]
 
 
 def measure_accents(blocks: Iterable[NDArray[np.float32]], peak_db: float) -> Accents:

@@ -39,10 +39,15 @@ NORMALIZED_AT_ONCE = 1 << 20  # values: bounds the memory of a long recording, w
 
 
 class LogMel(NamedTuple):
-    """Input of the encoder, under the names of the arguments of its ``forward``."""
+    """Input of the encoder, under the names of the arguments of its ``forward``.
 
-    input_features: Tensor  # (B, F, num_mel_bins * stride) float32
-    attention_mask: Tensor  # (B, F) int64: 1 for a token of the recording, 0 for padding
+    Attributes:
+        input_features: (B, F, num_mel_bins * stride) float32.
+        attention_mask: (B, F) int64: 1 for a token of the recording, 0 for padding.
+    """
+
+    input_features: Tensor
+    attention_mask: Tensor
 
     def __repr__(self) -> str:
         return short_repr(self)

@@ -33,6 +33,7 @@ SAMPLE_KEYS = ("raw", "array")  # of a mapping, in the order in which transforme
 AudioSource: TypeAlias = (
     "Waveform | SoundFile | str | Path | bytes | BinaryIO | NDArray[Any] | Tensor | Sequence[Any] | Mapping[str, Any]"
 )
+"""A recording, in any form that `load_waveform` takes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

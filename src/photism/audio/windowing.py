@@ -35,7 +35,12 @@ LONGEST_S = 1e9
 
 
 class Window(NamedTuple):
-    """A range of positions, `start` included and `stop` excluded."""
+    """A range of positions, `start` included and `stop` excluded.
+
+    Attributes:
+        start: first position.
+        stop: one after the last position.
+    """
 
     start: int
     stop: int

@@ -23,6 +23,7 @@ NOISE_SEED = 0
 TEXT_PREFIX = "text:"
 
 NegativeWord: TypeAlias = Literal["empty", "silence", "noise", "none"]
+"""A negative prompt by a word, see `Negative`."""
 NEGATIVE_WORDS: tuple[NegativeWord, ...] = get_args(NegativeWord)
 
 

@@ -109,7 +109,7 @@ class AudioToImagePipeline:
         settings: the settings it was loaded with.
 
     Attributes:
-        negative: negative prompt of a call that gives none.
+        negative (Negative): negative prompt of a call that gives none.
 
     Raises:
         InputError: a part is missing or of another kind; `diffusion` does not take prompt embeddings, or takes them in

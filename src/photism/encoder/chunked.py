@@ -34,10 +34,15 @@ OVERLAP_SHARE = 1 / 6
 
 
 class ChunkedEncoding(NamedTuple):
-    """States of one clip, and the number of windows that it was encoded in."""
+    """States of one clip, and how they were computed.
 
-    last_hidden_state: Tensor  # (1, F, D)
-    windows: int  # 1: in one pass, exact
+    Attributes:
+        last_hidden_state: (1, F, D) states.
+        windows: number of windows; 1 means in one pass, which is exact.
+    """
+
+    last_hidden_state: Tensor
+    windows: int
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,7 +77,6 @@ class AudioEmbedder:
 
     @accepts(EmbeddingSettings)
     def __init__(self, model: VectorModel, *, kind: VectorKind, **settings: Any) -> None:
-        """Keep the model and the settings."""
         self.model, self.kind = model, kind
         self.settings = EmbeddingSettings(**settings)
 

@@ -25,7 +25,8 @@ class Calibration:
         threshold: minimum cosine of two recordings of the same speaker.
         equal_error_rate: equal error rate (EER) of the pairs, 0 to 1.
         min_detection_cost: minimum detection cost (minDCF) of the pairs, for a prior of 0.01.
-        same, different: number of pairs of one speaker, and of two.
+        same: number of pairs of one speaker.
+        different: number of pairs of two speakers.
     """
 
     threshold: float

@@ -57,7 +57,6 @@ class AudioClassifier:
 
     @accepts(ClassifierSettings)
     def __init__(self, model: Any, extractor: Any, *, names: Sequence[str] | None = None, **settings: Any) -> None:
-        """Keep the model and the settings."""
         self.model, self.extractor = model, extractor
         self.names = tuple(names or (model.config.id2label[index] for index in range(model.config.num_labels)))
         self.settings = ClassifierSettings(**settings)

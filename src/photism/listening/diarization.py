@@ -94,7 +94,6 @@ class SpeakerTimeline:
 
     @accepts(TimelineSettings)
     def __init__(self, model: Wav2Vec2BertForAudioFrameClassification, extractor: Any, **settings: Any) -> None:
-        """Keep the model and the settings."""
         self.model, self.extractor = model, extractor
         self.settings = TimelineSettings(**settings)
         self.names = tuple(str(name) for _, name in sorted((model.config.id2label or {}).items()))

@@ -14,19 +14,31 @@ from photism.listening.segments import Segment
 
 
 class EqualErrorRate(NamedTuple):
-    """Equal error rate (EER) and its threshold."""
+    """Equal error rate (EER) and its threshold.
 
-    rate: float  # 0 to 1
-    threshold: float  # minimum score that is accepted
+    Attributes:
+        rate: fraction of pairs, 0 to 1.
+        threshold: minimum score that is accepted.
+    """
+
+    rate: float
+    threshold: float
 
 
 class DiarizationError(NamedTuple):
-    """Errors of a diarization in seconds of speech, summed over speakers where they overlap."""
+    """Errors of a diarization in seconds of speech, summed over speakers where they overlap.
 
-    missed_s: float  # missed speech
-    false_alarm_s: float  # false alarm speech
-    confused_s: float  # speaker confusion
-    spoken_s: float  # speech in the reference
+    Attributes:
+        missed_s: missed speech.
+        false_alarm_s: false alarm speech.
+        confused_s: speaker confusion.
+        spoken_s: speech in the reference.
+    """
+
+    missed_s: float
+    false_alarm_s: float
+    confused_s: float
+    spoken_s: float
 
     @property
     def rate(self) -> float:

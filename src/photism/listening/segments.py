@@ -12,7 +12,14 @@ MAX_NAMES = 20
 
 
 class Segment(NamedTuple):
-    """A segment of a recording with a label and the mean score of its windows or frames."""
+    """A segment of a recording with a label.
+
+    Attributes:
+        start_s: start, in seconds.
+        end_s: end, in seconds.
+        label: the label, or the name of a speaker.
+        score: mean score of its windows or frames.
+    """
 
     start_s: float
     end_s: float

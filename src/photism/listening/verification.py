@@ -41,10 +41,16 @@ Embedding = NDArray[np.float32]
 
 
 class Verification(NamedTuple):
-    """Result of comparing a recording with a speaker."""
+    """Result of comparing a recording with a speaker.
+
+    Attributes:
+        is_same: whether the score reaches the threshold.
+        score: cosine similarity of the embeddings, -1 to 1.
+        threshold: minimum score of the same speaker.
+    """
 
     is_same: bool
-    score: float  # cosine, -1 to 1
+    score: float
     threshold: float
 
     def __repr__(self) -> str:
@@ -55,7 +61,13 @@ class Verification(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Result of comparing a recording with a speaker of a name."""
+    """Result of comparing a recording with an enrolled speaker.
+
+    Attributes:
+        file: name of the recording.
+        speaker: name of the speaker.
+        result: whether they are the same.
+    """
 
     file: str
     speaker: str
@@ -109,7 +121,6 @@ class SpeakerVerifier:
 
     @accepts(EmbeddingSettings)
     def __init__(self, model: Wav2Vec2BertForXVector, extractor: Any, **settings: Any) -> None:
-        """Keep the model and the settings."""
         self.model, self.extractor = model, extractor
         self.settings = EmbeddingSettings(**settings)
 

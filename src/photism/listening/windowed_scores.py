@@ -38,14 +38,26 @@ ScoreLongRecording: TypeAlias = Callable[[LongRecording, Callable[[float], None]
 
 
 class ClassScore(TypedDict):
-    """A class and its score, as an object of JSON."""
+    """A class and its score, as an object of JSON.
+
+    Attributes:
+        label: name of the class.
+        score: its score, as the function of the classifier gives it.
+    """
 
     label: str
     score: float
 
 
 class ScoredWindow(NamedTuple):
-    """A window of a recording, its best classes, best first, and whether the model knows its sound at all."""
+    """A window of a recording with its scores.
+
+    Attributes:
+        start_s: start of the window, in seconds.
+        end_s: end of the window, in seconds.
+        scores: its best classes or captions, best first.
+        known: whether the model knows its sound at all; None if it cannot tell.
+    """
 
     start_s: float
     end_s: float

@@ -47,7 +47,12 @@ MIXTURE_TEMPERATURE = 0.1
 
 
 class RankedCaption(TypedDict):
-    """A caption and its score, from -1 to 1, as an object of JSON."""
+    """A caption and its score, from -1 to 1, as an object of JSON.
+
+    Attributes:
+        caption: the caption.
+        score: its cosine similarity with the recording, -1 to 1.
+    """
 
     caption: str
     score: float

@@ -12,14 +12,23 @@ from photism.display.short_repr import short_repr
 
 
 class AudioPrompt(NamedTuple):
-    """A batch of prompts; the first two fields have the names of a diffusion pipeline's arguments."""
+    """A batch of prompts; the first two fields have the names of a diffusion pipeline's arguments.
 
-    prompt_embeds: Tensor  # (B, S, D)
-    pooled_prompt_embeds: Tensor | None  # (B, P) for SD XL, else None
-    windows: tuple[int, ...] = ()  # set by `encode`: how many windows each recording was encoded in; 1 is exact
-    mixture_weights: Tensor | None = None  # float32 (B, N), where each prompt is a mixture of N memorised ones
-    known: tuple[bool | None, ...] = ()  # set by `encode`: whether the model knows the sound; None if it cannot tell
-    log_odds: tuple[float, ...] = ()  # set by `encode` where the model decides: of `known`, which is True above 0
+    Attributes:
+        prompt_embeds: (B, S, D) tokens, the first of which is BOS.
+        pooled_prompt_embeds: (B, P) pooled embeddings for SD XL, else None.
+        windows: set by `AudioPromptEncoder.encode`: how many windows each recording was encoded in; 1 is exact.
+        mixture_weights: (B, N) float32, where each prompt is a mixture of N memorised ones.
+        known: set by `AudioPromptEncoder.encode`: whether the model knows the sound; None if it cannot tell.
+        log_odds: set where the model decides: log-odds of `known`, which is True above 0.
+    """
+
+    prompt_embeds: Tensor
+    pooled_prompt_embeds: Tensor | None
+    windows: tuple[int, ...] = ()
+    mixture_weights: Tensor | None = None
+    known: tuple[bool | None, ...] = ()
+    log_odds: tuple[float, ...] = ()
 
     def __repr__(self) -> str:
         return short_repr(self)

@@ -41,7 +41,12 @@ WORD = re.compile(r"\w+")
 
 
 class Meaning(NamedTuple):
-    """Captions that a text stands for, all of which are spelled like it in a language."""
+    """Captions that a text stands for.
+
+    Attributes:
+        language: code of the language, such as fr.
+        captions: the captions, all of which are spelled like the text in that language.
+    """
 
     language: str
     captions: tuple[str, ...]

@@ -27,7 +27,12 @@ class RetrievalMetrics:
 
 @dataclass(frozen=True)
 class CrossModalRetrieval:
-    """Retrieval metrics in both directions, from one similarity matrix."""
+    """Retrieval metrics in both directions, from one similarity matrix.
+
+    Attributes:
+        audio_to_text: captions are ranked for each recording.
+        text_to_audio: recordings are ranked for each caption.
+    """
 
     audio_to_text: RetrievalMetrics
     text_to_audio: RetrievalMetrics

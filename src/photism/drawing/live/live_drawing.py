@@ -91,7 +91,7 @@ class LiveDrawing:
         ranker: ranks the captions of what is drawn; None for pictures without captions.
 
     Attributes:
-        settings: settings that are used, with values in place of defaults that depend on the pipeline.
+        settings (LiveSettings): settings that are used, with values in place of defaults that depend on the pipeline.
 
     Raises:
         InputError: a setting cannot be used with this pipeline, or the library silero-vad is not installed.

@@ -40,7 +40,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class FilmFrame:
-    """A frame of a film, its number and its time."""
+    """A frame of a film.
+
+    Attributes:
+        index: its number, from 0.
+        time_s: its time from the start of the film, in seconds.
+        image: the picture, RGB.
+    """
 
     index: int
     time_s: float
@@ -75,9 +81,11 @@ class Film:
             of which is that of `sound`. After its end, a recording keeps its last prompt.
 
     Attributes:
-        settings: settings that are used, with values in place of defaults that depend on the pipeline or recording.
-        other_settings: the same for each other recording, whose `sync` and `fade_s` may differ.
-        frame_count: number of frames.
+        settings (FilmSettings): settings that are used, with values in place of defaults that depend on the pipeline or
+            recording.
+        other_settings (list[FilmSettings]): the same for each other recording, whose `sync` and `fade_s` may
+            differ.
+        frame_count (int): number of frames.
 
     Raises:
         InputError: a setting cannot be used with this pipeline or recording, or the weights do not fit the recordings.

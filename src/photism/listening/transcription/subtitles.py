@@ -38,7 +38,14 @@ NO_START = regex.compile(r"[\p{Line_Break=CL}\p{Line_Break=CP}\p{Line_Break=EX}\
 
 
 class Cue(NamedTuple):
-    """A subtitle with its times and its lines, which those of a given subtitle file have with their markup."""
+    """A subtitle.
+
+    Attributes:
+        start_s: time at which it appears, in seconds.
+        end_s: time at which it disappears, in seconds.
+        lines: its text.
+        has_markup: whether the lines have the markup of the subtitle file that they are from.
+    """
 
     start_s: float
     end_s: float

@@ -29,11 +29,17 @@ SHOWN_WORDS = 8
 
 
 class TokenSpan(NamedTuple):
-    """A token, and the range of frames in which it is predicted."""
+    """A token, and the range of frames in which it is predicted.
+
+    Attributes:
+        token: id of the token.
+        start: first frame.
+        stop: one after the last frame.
+    """
 
     token: int
     start: int
-    stop: int  # exclusive
+    stop: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,8 @@ class Character:
 
     Attributes:
         text: the text, without spaces.
-        start_s, end_s: start of the token's first frame and end of its last one, in seconds.
+        start_s: start of the token's first frame, in seconds.
+        end_s: end of its last frame, in seconds.
         confidence: mean probability of the token in these frames, 0 to 1.
     """
 
@@ -65,7 +72,8 @@ class Word:
 
     Attributes:
         text: the text, without spaces.
-        start_s, end_s: start of the first character and end of the last one, in seconds.
+        start_s: start of the first character, in seconds.
+        end_s: end of the last character, in seconds.
         confidence: mean confidence of the characters, 0 to 1; for a word of a given text their geometric mean.
         characters: at least one.
     """
