@@ -46,6 +46,21 @@ def test_every_problem_has_its_media_type_and_a_busy_server_its_header(descripti
         assert "Retry-After" in operation["responses"]["503"]["headers"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", "/v1/decode"),
+        ("post", "/v1/film"),
+        ("get", "/v1/film/{film_id}"),
+        ("get", "/v1/film/{film_id}/result"),
+        ("get", "/v1/captions/thumbnails"),
+        ("get", "/v1/search/recordings/{row_id}"),
+    ],
+)
+def test_endpoints_that_choose_a_media_type_may_have_none(description: dict[str, Any], method: str, path: str) -> None:
+    assert "406" in description["paths"][path][method]["responses"]
+
+
 def test_bodies_are_forms_and_json_with_the_same_fields(description: dict[str, Any]) -> None:
     for _, path, operation in operations(description):
         if "requestBody" not in operation:

@@ -86,6 +86,7 @@ def test_the_thumbnails_are_one_image_below_the_root_path(
     answer = client.get(layout["url"])
     assert answer.headers["content-type"] == "image/webp"
     assert "max-age" in answer.headers["cache-control"]
+    assert answer.headers["vary"] == "Accept"
     assert answer.content == (tmp_path / THUMBNAILS).read_bytes()
     assert client.get(layout["url"], headers={"Accept": "image/png"}).status_code == 406
 

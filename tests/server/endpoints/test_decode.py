@@ -24,7 +24,7 @@ def post(client, name, data, fields=None):
 
 def samples_of(answer):
     assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "audio/wav"
+    assert (answer.headers["content-type"], answer.headers["vary"]) == ("audio/wav", "Accept")
     assert int(answer.headers["content-length"]) == len(answer.content)
     with wave.open(io.BytesIO(answer.content)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, 16_000)

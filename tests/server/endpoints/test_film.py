@@ -60,6 +60,7 @@ def begin(client, sound, **settings):
         answer = client.post("/v1/film", files={"file": (sound.name, file)}, data={**SETTINGS, **settings})
     assert answer.status_code == 202, answer.text
     assert answer.headers["location"] == f"/v1/film/{answer.json()['id']}"
+    assert answer.headers["vary"] == "Accept"
     return answer.headers["location"]
 
 
@@ -174,7 +175,7 @@ def test_a_storyboard_is_that_of_the_command_line(
     ended = wait(client, location := begin(client, sound, storyboard=True, stills=3))
     assert (ended["state"], ended["kind"], ended["frames"], ended["frames_done"]) == ("done", "storyboard", 3, 3)
     answer = client.get(f"{location}/result")
-    assert answer.headers["content-type"] == "image/png"
+    assert (answer.headers["content-type"], answer.headers["vary"]) == ("image/png", "Accept")
     assert answer.headers["content-disposition"] == 'inline; filename="waves.storyboard.png"'
     assert client.get(f"{location}/result", headers={"Accept": "video/mp4"}).status_code == 406
     monkeypatch.setattr(film_command, "load_pipeline", lambda *_, **__: (server_drawing.pipeline, None))

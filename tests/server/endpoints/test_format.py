@@ -123,6 +123,20 @@ def test_what_cannot_be_written_is_named(client, result, format_, field, problem
     assert problem in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("result", "format_", "allowed"),
+    [
+        ({"turns": []}, "vtt", "one of rttm, json, csv, srt, textgrid"),
+        ({"segments": []}, "srt", "one of csv, audacity"),
+        ({}, "srt", "a JSON object with one of words, turns, segments"),
+        ({"words": [1]}, "srt", "a JSON object with one of words, turns, segments"),
+        ("{", "srt", "a JSON object with one of words, turns, segments"),
+    ],
+)
+def test_a_problem_says_what_the_field_may_be_with_the_other_one(client, result, format_, allowed):
+    assert post(client, result, format=format_).json()["allowed"] == allowed
+
+
 @pytest.mark.slow
 def test_a_transcript_of_an_hour_can_be_written(client):
     words = [word("elephant", index * 0.36, index * 0.36 + 0.3).as_dict() for index in range(10_000)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import Request
 
@@ -11,6 +12,10 @@ from photism.server.problems import Problem
 
 VARY = {"Vary": "Accept"}
 """Header of an answer whose media type was chosen: caches must not give it to a client that accepts another one."""
+NOT_ACCEPTABLE: dict[int | str, dict[str, Any]] = {
+    406: {"description": "There is no answer of an accepted media type."}
+}
+"""OpenAPI description of the problem of `choose`."""
 
 
 def choose(request: Request, offered: Sequence[str], *, remedy: str | None = None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,14 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import FileResponse
 
+from photism.server.answers.accept import NOT_ACCEPTABLE, VARY
 from photism.server.problems import Problem
 
 RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 """The header Range with one range of bytes."""
 
 
-def send_file(
-    request: Request, path: Path, *, media_type: str, filename: str, headers: Mapping[str, str] | None = None
-) -> FileResponse:
+def send_file(request: Request, path: Path, *, media_type: str, filename: str) -> FileResponse:
     """Return an answer with a file, or with the range of its bytes that a request wants.
 
     The whole file is the answer to a range in another unit, to several ranges, and to one of an older version of it.
@@ -27,9 +25,8 @@ def send_file(
     Args:
         request: request, which may have the headers Range and If-Range.
         path: the file.
-        media_type: its media type.
+        media_type: its media type, one that the client accepts by `choose`.
         filename: name under which a browser saves it.
-        headers: further headers of the answer.
 
     Raises:
         Problem: 416, the file does not have that range.
@@ -41,7 +38,7 @@ def send_file(
         filename=filename,
         content_disposition_type="inline",
         stat_result=found,
-        headers=headers,
+        headers=VARY,
     )
     wanted, if_range = request.headers.get("range", "").lower(), request.headers.get("if-range")
     is_current = if_range is None or if_range in (answer.headers["etag"], answer.headers["last-modified"])
@@ -59,6 +56,7 @@ def file_responses(description: str, *media_types: str) -> dict[int | str, dict[
         200: {"description": description, "content": content},
         206: {"description": "A range of it.", "content": content},
         416: {"description": "There is no such range of bytes."},
+        **NOT_ACCEPTABLE,
     }
 
 

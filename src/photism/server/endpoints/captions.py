@@ -13,7 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, Response
 
 from photism.errors import InputError
-from photism.server.answers.accept import choose
+from photism.server.answers.accept import NOT_ACCEPTABLE, VARY, choose
 from photism.server.media_types import JSON, WEBP
 from photism.server.problems import Problem
 from photism.server.services import services_of
@@ -98,6 +98,7 @@ async def list_captions(request: Request, model: Model = None, language: Languag
     summary="Images of what a model can draw",
     responses={
         200: {"description": "The sheet.", "content": {WEBP: {"schema": {"type": "string", "format": "binary"}}}},
+        **NOT_ACCEPTABLE,
     },
     response_class=Response,
 )
@@ -109,7 +110,7 @@ async def get_thumbnails(request: Request, model: Model = None) -> Response:
     if catalogue.thumbnails is None:
         detail = f"The model {entry.name} has no thumbnails."
         raise Problem(HTTPStatus.NOT_FOUND, "file-not-found", detail, remedy="See thumbnails of /v1/captions.")
-    headers = {"Cache-Control": f"private, max-age={MAX_AGE_S}"}
+    headers = {"Cache-Control": f"private, max-age={MAX_AGE_S}", **VARY}
     content = await run_in_threadpool(catalogue.thumbnails.path.read_bytes)
     return Response(content, media_type=WEBP, headers=headers)
 

@@ -16,7 +16,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.sources import SoundFile
 from photism.audio.streaming import stream_samples
-from photism.server.answers.accept import choose
+from photism.server.answers.accept import VARY, choose
 from photism.server.fields.body import RequestBody
 from photism.server.fields.field_set import FileField
 from photism.server.media_types import WAV
@@ -86,7 +86,8 @@ class WavStream(StreamingResponse):
 
     def __init__(self, sound: SoundFile, data_bytes: int, *, resources: AsyncExitStack) -> None:
         header = wav_header(data_bytes)
-        super().__init__(_wav(header, sound), media_type=WAV, headers={"Content-Length": str(len(header) + data_bytes)})
+        headers = {"Content-Length": str(len(header) + data_bytes), **VARY}
+        super().__init__(_wav(header, sound), media_type=WAV, headers=headers)
         self._resources = resources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

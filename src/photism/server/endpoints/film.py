@@ -16,7 +16,7 @@ from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile
 from photism.drawing.video.settings import ExcerptSettings, FilmSettings
 from photism.prompts.diffusion.lora_weights import check_lora_names, default_weights
-from photism.server.answers.accept import VARY, choose
+from photism.server.answers.accept import NOT_ACCEPTABLE, VARY, choose
 from photism.server.answers.files import file_responses, send_file
 from photism.server.answers.sse import EventStream, event, progress_event
 from photism.server.disconnect import until_closed
@@ -73,7 +73,6 @@ Responses: TypeAlias = "dict[int | str, dict[str, Any]]"
 """OpenAPI description of answers by their status."""
 GONE: Responses = {410: {"description": "The film has expired."}}
 OTHER_STATE: Responses = {409: {"description": "The state of the film does not allow it."}}
-NOT_ACCEPTABLE: Responses = {406: {"description": "There is no answer of an accepted media type."}}
 ACCEPTED: Responses = {
     202: {
         "description": "The film is drawn in the background.",
@@ -143,7 +142,6 @@ async def _held(request: Request, film_id: str) -> AsyncGenerator[FilmJob]:
         **file_responses("The film; a storyboard is a PNG file.", MP4, PNG),
         **GONE,
         **OTHER_STATE,
-        **NOT_ACCEPTABLE,
     },
     response_class=Response,
 )
@@ -269,7 +267,7 @@ def _find(request: Request, film_id: str) -> FilmJob:
 def _accepted(request: Request, job: FilmJob) -> Response:
     """Return the answer to a request that has begun a film."""
     location = f"{request.scope.get('root_path', '')}/v1/film/{job.id}"
-    return JSONResponse(job.as_dict(), HTTPStatus.ACCEPTED, headers={"Location": location})
+    return JSONResponse(job.as_dict(), HTTPStatus.ACCEPTED, headers={"Location": location, **VARY})
 
 
 async def _keep(given: Given, folder: Path, services: Services, client: str) -> list[MeasuredRecording]:

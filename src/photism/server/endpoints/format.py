@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
 from fastapi import APIRouter, Request
@@ -20,7 +21,7 @@ from photism.server.fields.body import RequestBody
 from photism.server.fields.json_body import json_object
 from photism.server.media_types import CSV, JSON, RTTM, SUBRIP, TEXT, TSV, WEBVTT
 from photism.server.problems import Problem
-from photism.settings import REQUIRED, SettingError, setting, settings
+from photism.settings import REQUIRED, setting, settings
 
 if TYPE_CHECKING:
     from photism.listening.turn_formats import TurnFormat
@@ -33,6 +34,8 @@ LISTS: Mapping[str, tuple[str, ...]] = {
 """Formats by the list that a result has: that of words, of speaker turns, or of segments with labels."""
 FORMATS = tuple(dict.fromkeys(each for formats in LISTS.values() for each in formats))
 MEDIA_TYPES = {"srt": SUBRIP, "vtt": WEBVTT, "tsv": TSV, "csv": CSV, "rttm": RTTM}
+RESULT = f"a JSON object with one of {', '.join(LISTS)}"
+"""What the result may be."""
 TEXT_SCHEMA: Mapping[str, Any] = {"schema": {"type": "string"}}
 EXAMPLE = b'{"turns": [{"start_s": 0.5, "end_s": 2, "speaker": "Anna"}]}'
 
@@ -88,26 +91,33 @@ def _formatted(chosen: FormatFields) -> str:
     """Return the text of a result.
 
     Raises:
-        SettingError: the result cannot be used, or not in the format.
+        Problem: 422, the result cannot be used, or not in the format.
     """
     try:
         values = json_object(chosen.result, name="it")
+    except Problem as problem:
+        raise _invalid("result", f"cannot be used: {problem}", RESULT) from None
+    try:
         kinds = [name for name in LISTS if name in values]
         if len(kinds) != 1:
             raise InputError(f"it must have one of {', '.join(LISTS)}")
         (kind,) = kinds
         if chosen.format not in LISTS[kind]:
-            problem = f"must be one of {', '.join(LISTS[kind])} for {kind}; got {chosen.format}"
-            raise SettingError("format", problem)
+            allowed = f"one of {', '.join(LISTS[kind])}"
+            raise _invalid("format", f"must be {allowed} for {kind}; got {chosen.format}", allowed)
         text = _written(values, kind, chosen)
         text.encode()
         return text
-    except SettingError:
-        raise
     except UnicodeEncodeError:
-        raise SettingError("result", "must be valid Unicode; it has half of a surrogate pair") from None
-    except (InputError, Problem) as error:
-        raise SettingError("result", f"cannot be used: {error}") from None
+        raise _invalid("result", "must be valid Unicode; it has half of a surrogate pair", RESULT) from None
+    except InputError as error:
+        raise _invalid("result", f"cannot be used: {error}", RESULT) from None
+
+
+def _invalid(field: str, problem: str, allowed: str) -> Problem:
+    """Return the problem of a field that depends on the other one, so that its declaration lacks what it may be."""
+    detail, status = f"{field} {problem}", HTTPStatus.UNPROCESSABLE_ENTITY
+    return Problem(status, "invalid-field", detail, field=field, allowed=allowed)
 
 
 def _written(values: Mapping[str, Any], kind: str, chosen: FormatFields) -> str:
