@@ -99,6 +99,7 @@ def test_a_condition_that_cannot_be_used_is_a_mistake_of_the_client(searched, co
     problem = answer.json()
     assert (answer.status_code, problem["field"]) == (422, "where")
     assert words in problem["detail"]
+    assert "The columns are id, location" in problem["detail"]
     assert str(collection.parent) not in answer.text
 
 

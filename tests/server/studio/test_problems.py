@@ -89,3 +89,14 @@ def test_mistakes_are_explained_in_words_of_the_visitor(studio, client):
         explained.append(explain(studio, answer.json(), "my word.wav"))
         expected.append(words)
     assert [words in text or text for text, words in zip(explained, expected, strict=True)] == [True] * len(MISTAKES)
+    detail = "where cannot be used: siz < 5. The columns are id, size"
+    problem = {
+        "type": "/problems/invalid-field",
+        "status": 422,
+        "field": "where",
+        "detail": detail,
+        "allowed": "a text",
+    }
+    assert explain(studio, problem).endswith(
+        "compares columns with values, such as duration_s < 5. The columns are id, size."
+    )

@@ -164,11 +164,13 @@ def _checked_where(opened: OpenCollection, where: str | None) -> str | None:
         return None
     from photism.collection.where import check_where
 
-    condition = opened.locations.condition(where)
+    columns = ", ".join(name for name in opened.index.table.schema.names if name != "vector")
     try:
+        condition = opened.locations.condition(where)
         check_where(opened.index.dataset, condition)
+    except SettingError as error:
+        raise SettingError("where", f"{error.problem}. The columns are {columns}") from error
     except InputError as error:
-        columns = ", ".join(name for name in opened.index.table.schema.names if name != "vector")
         raise SettingError("where", f"cannot be used: {{}}. The columns are {columns}", where) from error
     return condition
 

@@ -29,6 +29,7 @@ const DETAILS = [
   [/must be a colour/, "problems.colour"],
   [/tokens within (\d+):(\d+)/, "problems.tokens"],
   [/where the caption goes/, "problems.template"],
+  [/The columns are (.+)/, "problems.columns"],
 ];
 /** Types of problems whose details say more than their type. */
 const DETAILED = ["invalid-input", "unreadable-file", "invalid-field", "missing-field", "too-long", "too-large"];
@@ -46,7 +47,7 @@ export const explain = (problem, { recording } = {}) => {
   if (problem.type === "explained") return problem.detail;
   const values = { recording: recording || t("problems.recording"), label: fieldLabel(problem.field ?? "") };
   if (DETAILED.includes(problem.type)) {
-    const [found, key] = matching(`${problem.detail} ${problem.allowed ?? ""}`);
+    const [found, key] = matching(`${problem.detail}\n${problem.allowed ?? ""}`);
     if (found) return t(key, { ...values, other: fieldLabel(found[1] ?? ""), 1: found[1], 2: found[2] });
     if (problem.type === "invalid-field") return explainBounds(problem, values);
   }
