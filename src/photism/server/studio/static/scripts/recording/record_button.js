@@ -39,11 +39,9 @@ export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, on
   const start = async () => {
     showState("asking");
     try {
-      const { deviceId, isProcessed } = options.values();
       live.clear();
       running = await startRecording({
-        deviceId,
-        isProcessed,
+        ...microphone,
         maxSamples: await maxSamples(),
         onBlock: (samples) => live.add(samples, running?.seconds ?? 0),
         onEnd: async (reason) => {
@@ -125,24 +123,33 @@ const createLive = () => {
   };
 };
 
-/**
- * Return the microphone that the visitor has chosen, if it is not that of the system, and whether the browser may change
- * its sound.
- * @returns {{deviceId?: string, isProcessed: boolean}}
- */
-export const chosenMicrophone = () => {
+/** @typedef {{deviceId?: string, isProcessed: boolean}} Microphone */
+
+/** @returns {Microphone} */
+const storedMicrophone = () => {
   const { deviceId, isProcessed } = readValue(STORED) ?? {};
   return { deviceId: typeof deviceId === "string" && deviceId ? deviceId : undefined, isProcessed: isProcessed === true };
 };
 
+/** The choice that all recorders of the page share, also where the browser stores nothing. */
+let microphone = storedMicrophone();
+
+/** Dispatches "change" when another microphone is chosen. */
+const choice = new EventTarget();
+
+/**
+ * Return the microphone that the visitor has chosen, if it is not that of the system, and whether the browser may change
+ * its sound.
+ */
+export const chosenMicrophone = () => microphone;
+
 /** Create the choice of the microphone, and whether the browser may change its sound. */
 const createOptions = () => {
-  const stored = chosenMicrophone();
   const standard = h("option", { value: "", "data-t": "recording.microphone.standard" });
   const device = h("select", {}, standard);
   const deviceLabel = h("span", { "data-t": "recording.microphone" });
   const deviceField = h("label", { class: "field", hidden: true }, deviceLabel, device);
-  const processed = h("input", { type: "checkbox", checked: stored.isProcessed });
+  const processed = h("input", { type: "checkbox", checked: microphone.isProcessed });
   const processedField = h("label", { class: "check" }, processed, h("span", { "data-t": "recording.processed" }));
   const id = newId("microphone");
   const element = h("div", { class: "microphone-options", id, hidden: true }, deviceField, processedField);
@@ -158,24 +165,27 @@ const createOptions = () => {
     },
     "⋯",
   );
-  let { deviceId } = stored; // also while the browser does not list the devices
-  const values = () => ({ deviceId, isProcessed: processed.checked });
   const update = async () => {
+    processed.checked = microphone.isProcessed;
     const found = await microphones();
     deviceField.hidden = found.length < 2;
     const name = (/** @type {number} */ index) => found[index].label || t("recording.device", { number: index + 1 });
     device.replaceChildren(standard, ...found.map((each, index) => h("option", { value: each.deviceId }, name(index))));
-    device.value = found.some((each) => each.deviceId === deviceId) ? deviceId : "";
+    device.value = found.find((each) => each.deviceId === microphone.deviceId)?.deviceId ?? "";
   };
-  device.addEventListener("change", () => {
-    deviceId = device.value || undefined;
-  });
-  element.addEventListener("change", () => writeValue(STORED, values()));
+  const choose = (/** @type {Partial<Microphone>} */ changes) => {
+    microphone = { ...microphone, ...changes };
+    writeValue(STORED, microphone);
+    choice.dispatchEvent(new Event("change"));
+  };
+  device.addEventListener("change", () => choose({ deviceId: device.value || undefined }));
+  processed.addEventListener("change", () => choose({ isProcessed: processed.checked }));
+  choice.addEventListener("change", update);
   button.addEventListener("click", () => {
     element.hidden = !element.hidden;
     button.setAttribute("aria-expanded", String(!element.hidden));
     update();
   });
   navigator.mediaDevices?.addEventListener("devicechange", update);
-  return { button, element, values, update };
+  return { button, element, update };
 };
