@@ -72,15 +72,22 @@ def test_axe_finds_nothing_on_any_tab(open_studio, theme, width, language):
 
 def test_the_keyboard_alone_draws(open_studio):
     page = open_studio()
-    press_until(page, "Tab", "button", "elephant")
-    page.keyboard.press("Enter")
-    expect(page.locator(".recording-name")).to_contain_text("elephant")
-    press_until(page, "Tab", "tab", "Draw")
-    press_until(page, "Tab", "button", "Draw")
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    press_until(page, "Tab", "button", "banana")
+    press_until(page, "ArrowRight", "button", "elephant")
     page.keyboard.press("Enter")
     image = page.get_by_role("region", name="Result").get_by_role("img").first
     expect(image).to_have_attribute("alt", "A drawing of: an elephant")
+
+
+def test_one_key_leads_past_the_recording(studio):
+    studio.keyboard.press("Tab")
+    studio.keyboard.press("Enter")  # on the link to the button
+    button = studio.get_by_role("button", name="Draw", exact=True)
+    expect(button).to_be_focused()
+    assert button.evaluate("(element) => getComputedStyle(element).outlineStyle") != "none"
+    studio.get_by_role("button", name="banana").focus()
+    studio.keyboard.press("Tab")  # past the other examples
+    assert studio.evaluate("document.activeElement.closest('.examples')") is None
 
 
 def press_until(page, key, role, name):

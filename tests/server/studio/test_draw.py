@@ -1,25 +1,36 @@
 """The Draw tab: pictures of a recording, previews, Stop, pictures to start from, masks, mixing, LoRAs."""
 
 import re
+import shutil
+import subprocess
 from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from photism import load_waveform
 from photism.audio.writing import write_waveform
 from tests.server.serving import served
+from tests.server.studio.listening import reopen
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
 expect = sync_api.expect
 
+RATE = 16_000
 ELEPHANT = "A drawing of: an elephant"
 
 
 def choose_example(page, name="elephant"):
-    page.get_by_role("list", name="Examples").get_by_role("button", name=name).click()
+    page.get_by_role("toolbar", name="Examples").get_by_role("button", name=name).click()
     expect(page.get_by_role("button", name="Play", exact=True).first).to_be_enabled()
     expect(page.locator(".recording-name")).to_contain_text(name)
+
+
+def choose_samples(page, path, samples):
+    write_waveform(samples, path, sampling_rate=RATE, title="", about={})
+    page.get_by_label("Choose a file").first.set_input_files(path)
+    expect(page.locator(".recording-name")).to_contain_text(path.name)
 
 
 def draw(page):
@@ -82,9 +93,8 @@ def count_previews(page):
 
 def test_a_recording_is_drawn_with_previews_and_what_was_recognised(open_studio):
     page = open_studio("#draw?steps=6&images=2")
-    choose_example(page)
     count_previews(page)
-    draw(page)
+    choose_example(page)  # which is drawn at once
     expect(result(page).get_by_role("img", name=ELEPHANT)).to_have_count(2)
     assert page.evaluate("window.previews") >= 1
     expect(result(page).get_by_role("img", name="Preview")).to_have_count(0)
@@ -99,6 +109,20 @@ def test_a_recording_is_drawn_with_previews_and_what_was_recognised(open_studio)
 
 
 @pytest.mark.slow
+def test_a_drawing_of_the_history_is_shown_again(open_studio):
+    page = open_studio("#draw?steps=2&images=2")
+    choose_example(page)
+    expect(result(page).get_by_role("img", name=ELEPHANT)).to_have_count(2)
+    reopen(page, "Draw")
+    expect(result(page).get_by_role("img", name=ELEPHANT)).to_have_count(2)
+    expect(result(page)).to_contain_text("An elephant")
+    with page.expect_download() as download:
+        result(page).get_by_role("button", name="Download").nth(1).click()
+    assert download.value.suggested_filename == "elephant.en - an elephant - seed 1.png"
+    assert page.get_by_role("spinbutton", name="Steps", exact=True).input_value() == "2"
+
+
+@pytest.mark.slow
 def test_a_recording_is_drawn_when_it_stops(open_studio):
     """The microphone of the tests beeps once a second: that is not called a farm."""
     page = open_studio("#draw?steps=2")
@@ -107,16 +131,49 @@ def test_a_recording_is_drawn_when_it_stops(open_studio):
     expect(result(page).get_by_role("img", name="A drawing of a sound that was not recognised")).to_be_visible()
 
 
+def noise():
+    return np.random.default_rng(0).normal(0, 0.1, 2 * RATE)
+
+
+def sentence():
+    """Return a sentence of none of the words that the model knows."""
+    speaker = shutil.which("espeak-ng")
+    if speaker is None:
+        pytest.skip("needs espeak-ng to speak a sentence")
+    text = "The meeting has been moved to next Thursday afternoon"
+    spoken = subprocess.run([speaker, "-v", "en", "--stdout", text], capture_output=True, check=True).stdout
+    return load_waveform(BytesIO(spoken)).samples
+
+
 @pytest.mark.slow
-def test_noise_is_not_called_a_farm(open_studio, tmp_path):
-    noise = np.random.default_rng(0).normal(0, 0.1, 32_000)
-    write_waveform(noise, tmp_path / "noise.wav", sampling_rate=16_000, title="", about={})
+@pytest.mark.parametrize("samples", [noise, sentence])
+def test_what_the_model_does_not_know_is_not_called_a_farm(open_studio, tmp_path, samples):
     page = open_studio("#draw?steps=2")
-    page.get_by_label("Choose a file").first.set_input_files(tmp_path / "noise.wav")
-    expect(page.locator(".recording-name")).to_contain_text("noise.wav")
+    choose_samples(page, tmp_path / "unknown.wav", samples())
     draw(page)
     expect(result(page)).to_contain_text("No known sound recognised")
     expect(result(page).get_by_text(re.compile(r"^Closest guess: [^\d]+$"))).to_be_visible()
+    expect(result(page).get_by_role("img")).to_have_attribute("alt", "A drawing of a sound that was not recognised")
+
+
+@pytest.mark.slow
+def test_silence_is_nothing_to_hear(open_studio, tmp_path):
+    page = open_studio("#draw?steps=2")
+    choose_samples(page, tmp_path / "silence.wav", np.zeros(2 * RATE))
+    draw(page)
+    expect(result(page)).to_contain_text("There is nothing to hear")
+    expect(result(page)).not_to_contain_text("Closest guess")
+
+
+@pytest.mark.slow
+def test_a_problem_of_a_recording_is_gone_with_it(open_studio, tmp_path):
+    page = open_studio("#draw?steps=2")
+    choose_samples(page, tmp_path / "long.wav", np.zeros(61 * RATE))
+    draw(page)
+    problem = page.locator("#panel-draw").get_by_role("alert")
+    expect(problem).to_contain_text("Too long")
+    choose_samples(page, tmp_path / "noise.wav", noise())
+    expect(problem).to_have_count(0)
 
 
 @pytest.mark.slow

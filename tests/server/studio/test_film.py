@@ -47,6 +47,9 @@ def test_a_storyboard_is_drawn_and_found_again_after_a_reload(open_studio):
     expect(page.locator(".film-card img")).to_be_visible()
     page.locator(".film-card").get_by_role("button", name="Delete").click()
     expect(page.locator(".film-card")).to_have_count(0)
+    page.get_by_role("option", name=re.compile("^Film")).click()  # which the history still has
+    page.locator("#history").get_by_role("button", name="Open again").click()
+    expect(card.get_by_role("img", name="Frames of a film of elephant.en.ogg")).to_be_visible()
 
 
 @pytest.mark.slow

@@ -91,6 +91,17 @@ def test_entries_survive_a_reload_and_are_opened_with_their_recording(studio):
 
 
 @pytest.mark.slow
+def test_a_button_on_top_leads_to_the_history(open_studio):
+    page = open_studio(width=390)
+    button = page.get_by_role("button", name="History", exact=True)
+    expect(button).to_be_hidden()
+    run(page, 'await add("An owl.");')
+    button.click()
+    expect(page.get_by_role("heading", name="What you made")).to_be_focused()
+    expect(strip(page).first).to_be_in_viewport()
+
+
+@pytest.mark.slow
 def test_a_morph_is_of_two_chosen_pictures_in_their_order(studio):
     run(
         studio,

@@ -177,14 +177,33 @@ def record(page, early):
 def test_a_microphone_recording_is_kept_and_the_page_is_notified(studio):
     in_page(
         studio,
-        "(await load('recording/recording.js')).recording.addEventListener('stopped', () => (window.stopped = true))",
+        "const { recording } = await load('recording/recording.js');"
+        "recording.addEventListener('change', () => (window.origin_ = recording.current.origin));",
     )
     record(studio, "0:00")  # the browser's microphone beeps each second
     expect(shown_name(studio)).to_have_text(re.compile(r"^Recording .*\.wav$"))
-    assert studio.evaluate("window.stopped")
+    assert studio.evaluate("window.origin_") == "microphone"
     samples, _ = read_wav(file_from_page(studio)[1])
     assert len(samples) == 1
     assert abs(samples).max() > 1000
+
+
+KEEP_CONSTRAINTS = """
+const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+navigator.mediaDevices.getUserMedia = (constraints) => open(window.constraints = constraints);
+"""
+
+
+@pytest.mark.slow
+def test_all_recorders_share_the_settings_of_the_microphone(open_studio):
+    page = open_studio(init_script=KEEP_CONSTRAINTS)
+    page.get_by_role("button", name="Settings of the microphone").click()
+    page.get_by_label("Remove noise and echo").check()
+    mixing = page.locator(".mixing")
+    mixing.locator("summary").click()
+    mixing.get_by_role("button", name="Record", exact=True).click()
+    mixing.get_by_role("button", name="Stop", exact=True).click(delay=500)
+    assert page.evaluate("window.constraints.audio.noiseSuppression") is True
 
 
 SILENT_MICROPHONE = """() => {

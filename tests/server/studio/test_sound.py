@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.server.studio.listening import reopen
+
 DURATION = """audio => new Promise(done => {
   const answer = () => audio.readyState && done(audio.duration);
   audio.addEventListener("loadedmetadata", answer);
@@ -40,6 +42,10 @@ def test_attempts_are_ranked_and_can_be_used(open_studio):
     name = second.get_by_role("heading").inner_text()
     second.get_by_role("button", name="Use this one").click()
     expect(page.locator("#recording .recording-name")).to_have_text(name)
+    reopen(page, "Sound")
+    expect(sounds).to_have_count(2)
+    expect(sounds.first).to_contain_text("Similarity to the text")
+    expect(second.get_by_role("heading")).to_have_text(name)
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ const byId = (/** @type {string} */ id) => /** @type {any} */ (document.getEleme
 const start = async () => {
   const context = await api.context();
   await loadLanguage(context.languages);
+  byId("lead").append(history.button);
   translate(document);
   showLanguages(context.languages);
   showTheme();
@@ -39,8 +40,18 @@ const start = async () => {
     return tabs.open(link?.verb ?? views[0].id, link?.settings);
   };
   addEventListener("hashchange", openLink);
+  byId("skip").addEventListener("click", skip);
   await Promise.all([openLink(), showCatalogue()]);
   document.documentElement.dataset.ready = "true"; // which shows the page
+};
+
+/** Focus the button that starts the work of the open tab. @param {Event} event */
+const skip = (event) => {
+  event.preventDefault(); // the address names the tab
+  const panel = byId("views").querySelector("[role=tabpanel]:not([hidden])");
+  const target = panel.querySelector(".button.primary") ?? panel;
+  target.scrollIntoView({ block: "center" });
+  target.focus();
 };
 
 /** Show what to say, if the model has a list of it. */

@@ -49,7 +49,7 @@ export const drawingOf = ({ sounds, pictures, ...single }, file, { morph = null 
  * Return the entry of a drawing in the history.
  * @param {import("./result.js").Drawing} drawing @param {File} file @param {Record<string, any>} settings
  */
-export const entryOf = ({ pictures, sounds }, file, settings) => ({
+export const entryOf = ({ pictures, sounds, morph }, file, settings) => ({
   verb: "draw",
   recording: file,
   name: file.name,
@@ -57,8 +57,17 @@ export const entryOf = ({ pictures, sounds }, file, settings) => ({
   settings,
   results: pictures.map(({ blob, name, alt }) => ({ blob, kind: "image", name, alt })),
   caption: sounds.flatMap(({ heard }) => heard.slice(0, 1)).map(({ caption }) => caption).join(" + ") || null,
+  shown: { sounds, morph, pictures: pictures.map(({ blob: _blob, ...about }) => about) },
   known: sounds.some(({ known }) => known === false) ? false : sounds.every(({ known }) => known) || null,
 });
+
+/**
+ * Return the drawing of an entry of the history; null if the entry is older than what it is shown by.
+ * @param {import("../history/store.js").Entry} entry
+ * @returns {import("./result.js").Drawing | null}
+ */
+export const drawingOfEntry = ({ shown, results }) =>
+  shown && { ...shown, pictures: shown.pictures.map((/** @type {any} */ about, /** @type {number} */ index) => ({ ...about, blob: results[index].blob })) };
 
 /** @param {string} base64 */
 const pngOf = (base64) => new Blob([Uint8Array.from(atob(base64), (each) => each.charCodeAt(0))], { type: "image/png" });

@@ -80,8 +80,9 @@ export const createFilmCard = (film, { state, keepMinutes, onRemove, onAgain, on
     if (found.state === "done" && screen.hidden) showFilm();
   };
   const showFilm = () => {
-    screen.classList.toggle("is-sheet", film.kind === "storyboard");
-    screen.replaceChildren(mediaOf(film, api.url(`${path}/result`)));
+    const isSheet = film.kind === "storyboard";
+    screen.classList.toggle("is-sheet", isSheet);
+    screen.replaceChildren(mediaOf(isSheet, api.url(`${path}/result`), alternative(film)));
     screen.hidden = false;
     onDone(() => readBlob(path, MAX_SAVED_BYTES).catch(() => null), wasActive);
   };
@@ -109,7 +110,28 @@ export const createFilmCard = (film, { state, keepMinutes, onRemove, onAgain, on
   offer();
   if (state) show(state);
   queueMicrotask(begin); // when the card is in the list
-  return { element };
+  return {
+    element,
+    /** Whether the film is in sight. */
+    get isShown() {
+      return !screen.hidden;
+    },
+  };
+};
+
+/**
+ * Create the card of a film that only the history has.
+ * @param {import("../history/store.js").Result} result
+ * @param {() => void} onRemove
+ */
+export const createKeptCard = ({ blob, kind, name, alt }, onRemove) => {
+  const src = URL.createObjectURL(blob);
+  const button = (/** @type {string} */ key, /** @type {() => void} */ act) => h("button", { class: "button", type: "button", "data-t": key, onclick: act });
+  const isSheet = kind === "image";
+  const screen = h("div", { class: isSheet ? "result film-screen is-sheet" : "result film-screen" }, mediaOf(isSheet, src, alt));
+  const row = h("div", { class: "row" }, button("film.download", () => save(blob, name)), button("film.remove", onRemove));
+  const element = h("li", { class: "panel stack film-card" }, h("h3", { class: "film-title" }, h("bdi", {}, name)), screen, row);
+  return { element, release: () => URL.revokeObjectURL(src) };
 };
 
 /**
@@ -118,10 +140,9 @@ export const createFilmCard = (film, { state, keepMinutes, onRemove, onAgain, on
  */
 export const alternative = ({ kind, name }) => t(kind === "storyboard" ? "film.alt.storyboard" : "film.alt", { name });
 
-/** @param {import("./film_list.js").FilmRecord} film @param {string} src */
-const mediaOf = (film, src) => {
-  const alt = alternative(film);
-  if (film.kind === "storyboard") return h("img", { src, alt });
+/** @param {boolean} isSheet whether it is a storyboard @param {string} src @param {string} alt */
+const mediaOf = (isSheet, src, alt) => {
+  if (isSheet) return h("img", { src, alt });
   return h("video", { src, controls: true, playsinline: true, preload: "metadata", "aria-label": alt });
 };
 

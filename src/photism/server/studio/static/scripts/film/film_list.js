@@ -1,7 +1,7 @@
 // @ts-check
 /** The visitor's films on the server, which a reload of the page finds again. */
 
-import { createFilmCard } from "./film_card.js";
+import { createFilmCard, createKeptCard } from "./film_card.js";
 import { announce, h } from "../page/dom.js";
 import { t } from "../page/i18n.js";
 import { reveal } from "../page/run.js";
@@ -24,6 +24,10 @@ const MAX_STORED = 20;
 export const createFilmList = ({ keepMinutes, onDone, onAgain }) => {
   const films = readStored();
   const list = h("ol", { class: "film-list" });
+  /** @type {Map<string, {element: HTMLElement, isShown: boolean}>} */
+  const cards = new Map();
+  /** @type {{element: HTMLElement, release: () => void} | null} */
+  let kept = null;
   const empty = h("div", { class: "result film-empty" }, h("p", { class: "muted", "data-t": "film.empty" }));
   const element = h("section", { class: "split-result stack", "data-t-label": "film.list" }, empty, list);
 
@@ -34,6 +38,7 @@ export const createFilmList = ({ keepMinutes, onDone, onAgain }) => {
   };
   const remove = (/** @type {FilmRecord} */ film, /** @type {HTMLElement} */ card) => {
     films.splice(films.indexOf(film), 1);
+    cards.delete(film.id);
     card.remove();
     store();
   };
@@ -58,7 +63,15 @@ export const createFilmList = ({ keepMinutes, onDone, onAgain }) => {
         store();
       },
     });
+    cards.set(film.id, card);
     return card.element;
+  };
+  /** Remove the film of the history that is shown. */
+  const removeKept = () => {
+    kept?.element.remove();
+    kept?.release();
+    kept = null;
+    empty.hidden = films.length > 0;
   };
 
   list.append(...films.map((film) => show(film)));
@@ -74,6 +87,19 @@ export const createFilmList = ({ keepMinutes, onDone, onAgain }) => {
       list.prepend(card);
       store();
       reveal(card);
+    },
+    /**
+     * Show the film of an entry of the history: its card, or a copy where the server has deleted the film.
+     * @param {import("../history/store.js").Entry} entry
+     */
+    showKept: (entry) => {
+      const card = cards.get(entry.shown?.id);
+      if (card?.isShown) return reveal(card.element);
+      removeKept();
+      kept = createKeptCard(entry.results[0], removeKept);
+      list.prepend(kept.element);
+      empty.hidden = true;
+      reveal(kept.element);
     },
   };
 };

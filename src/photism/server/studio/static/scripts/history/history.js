@@ -30,6 +30,7 @@ const panel = createPanel({ act: (action, entry, other) => ACTIONS[action](entry
 
 export const history = {
   panel: panel.element,
+  button: panel.button,
 
   /** The entries, the newest first. */
   get entries() {
@@ -79,7 +80,7 @@ export const history = {
 };
 
 /** What an entry has of which nothing is said. */
-const EMPTY = { recording: null, seed: null, settings: {}, results: [], caption: null, known: null };
+const EMPTY = { recording: null, seed: null, settings: {}, results: [], caption: null, known: null, shown: null };
 
 /** @param {Record<string, any>} values */
 const withoutNothing = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));

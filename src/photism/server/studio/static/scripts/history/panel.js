@@ -4,6 +4,7 @@
 import { h } from "../page/dom.js";
 import { createDetails, titleOf } from "./details.js";
 import { formatNumber, t } from "../page/i18n.js";
+import { reveal } from "../page/run.js";
 import { rove } from "../page/roving.js";
 
 /**
@@ -12,7 +13,7 @@ import { rove } from "../page/roving.js";
  */
 
 /**
- * Create the panel of the history.
+ * Create the panel of the history, and the button at the top of the page that shows it.
  * @param {{act: (action: string, entry: Entry, other?: Entry) => void, clear: () => void}} given act: is called with
  *   the name of an action, the entry, and for a morph the other entry
  */
@@ -22,7 +23,12 @@ export const createPanel = ({ act, clear }) => {
   const notice = h("p", { class: "muted", hidden: true, role: "status" });
   const strip = h("div", { class: "history-strip", role: "listbox", "aria-orientation": "horizontal" });
   const refresh = rove(strip, "[role=option]");
-  const title = h("h2");
+  const title = h("h2", { tabindex: -1 });
+  const showAll = () => {
+    reveal(element);
+    title.focus({ preventScroll: true });
+  };
+  const button = h("button", { class: "button quiet to-history", type: "button", "data-t": "page.history", onclick: showAll });
   const head = h("div", { class: "row history-head" }, title, count, clearButton);
   /** @type {Map<string, Tile>} */
   const tiles = new Map();
@@ -79,6 +85,7 @@ export const createPanel = ({ act, clear }) => {
   const show = (entries, options) => {
     isKept = options.isKept;
     element.hidden = !entries.length;
+    button.classList.toggle("is-useful", entries.length > 0);
     title.textContent = t("history.title");
     clearButton.textContent = t("history.clear");
     count.textContent = formatNumber(entries.length);
@@ -90,7 +97,7 @@ export const createPanel = ({ act, clear }) => {
     showChosen();
     refresh();
   };
-  return { element, show };
+  return { element, button, show };
 };
 
 /**

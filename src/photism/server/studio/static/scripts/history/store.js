@@ -11,7 +11,8 @@ const MAX_BYTES = 256 * 2 ** 20;
 /**
  * @typedef {{blob: Blob, kind: "image" | "video" | "audio" | "text", name: string, alt: string}} Result
  * @typedef {{id: string, createdAt: number, verb: string, recording: Blob | null, name: string, seed: number | null,
- *   settings: Record<string, any>, results: Result[], caption: string | null, known: boolean | null}} Entry
+ *   settings: Record<string, any>, results: Result[], caption: string | null, known: boolean | null, shown: any}} Entry
+ *   shown: what the view of the verb needs besides the results to show them again
  */
 
 /**

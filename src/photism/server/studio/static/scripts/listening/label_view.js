@@ -49,7 +49,7 @@ export const createLabelView = async ({ id, path, kind, button, common, custom, 
     const results = historyResults(from.name, textOf(read), answer);
     history.add({ verb: id, recording: from.file, name: from.name, settings: given, results, caption, known: read.known });
   };
-  const run = createRun({ label: button, work, recordingName: () => source?.name });
+  const run = createRun({ label: button, work, recording, recordingName: () => source?.name });
   const menu = createExport({
     formats: () => (answer.segments ? ["csv", "audacity", "json"] : ["csv", "json"]),
     result: () => inWholeRecording(asSegments(answer, source?.durationS ?? 0), source),

@@ -47,7 +47,7 @@ export const createSpeakerTimeline = async ({ history }) => {
     reveal(shown.element);
     entry = history.add({ verb: "speakers", recording: source.file, name: source.name, settings: given, results: results(), caption: shown.headline });
   };
-  const run = createRun({ label: "listening.speakers.button", work, recordingName: () => shown.source?.name });
+  const run = createRun({ label: "listening.speakers.button", work, recording, recordingName: () => shown.source?.name });
   const menu = createExport({
     formats: () => FORMATS,
     result: () => inWholeRecording(shown.named(), shown.source),

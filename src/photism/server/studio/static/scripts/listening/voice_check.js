@@ -45,7 +45,7 @@ export const createVoiceCheck = async () => {
     announce(headline);
     reveal(result);
   };
-  const run = createRun({ label: "listening.voice.button", work, recordingName: () => recording.current?.name });
+  const run = createRun({ label: "listening.voice.button", work, recording });
   const keep = h("button", { class: "button", type: "button", "data-t": "listening.voice.keep" });
   keep.addEventListener("click", async () => {
     try {

@@ -12,9 +12,11 @@ import { explain, fieldOf, technicalDetail } from "./problems.js";
  * with `unit: "seconds"` for seconds of the recording, and shows its results itself. An error never removes an earlier
  * result. When the work has ended, `element` dispatches "done".
  * @param {{label: string, work: (given: {signal: AbortSignal, progress: (state: any) => void}) => Promise<unknown>,
- *   recordingName?: () => string | undefined}} options label: key of the button's text
+ *   recording?: any, recordingName?: () => string | undefined}} options label: key of the button's text; recording:
+ *   what the work is about, after whose change an error says nothing any more; recordingName: by default that of
+ *   the recording
  */
-export const createRun = ({ label, work, recordingName = () => undefined }) => {
+export const createRun = ({ label, work, recording, recordingName = () => recording?.current?.name }) => {
   const button = h("button", { class: "button primary", type: "button", "data-t": label });
   const stopButton = h("button", { class: "button", type: "button", "data-t": "page.stop", hidden: true });
   const bar = h("progress", { class: "progress", hidden: true, "data-t-label": "page.progress" });
@@ -70,6 +72,7 @@ export const createRun = ({ label, work, recordingName = () => undefined }) => {
   };
 
   button.addEventListener("click", start);
+  recording?.addEventListener("change", () => showError(error, null));
   stopButton.addEventListener("click", () => {
     stop();
     announce(t("page.stopped"));

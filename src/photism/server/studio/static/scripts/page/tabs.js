@@ -68,7 +68,7 @@ const createTab = (view, shared) => {
   const { id, kinds, longest, load } = view;
   const attributes = { class: "tab", type: "button", role: "tab", id: `tab-${id}`, "aria-controls": `panel-${id}` };
   const button = h("button", { ...attributes, "data-t": `page.tab.${id}` });
-  const panel = h("section", { role: "tabpanel", id: `panel-${id}`, "aria-labelledby": `tab-${id}`, hidden: true });
+  const panel = h("section", { role: "tabpanel", id: `panel-${id}`, "aria-labelledby": `tab-${id}`, tabindex: -1, hidden: true });
   const create = async () => {
     const models = await api.models();
     const isPossible = !kinds.length || models.some((/** @type {any} */ model) => kinds.some((kind) => model.kinds.includes(kind)));

@@ -7,6 +7,7 @@ import { currentLanguage, formatNumber, formatTime, t } from "../page/i18n.js";
 import { createRecordButton } from "./record_button.js";
 import { createRecordingControls, createTooLong } from "./playback_row.js";
 import { showError } from "../page/run.js";
+import { rove } from "../page/roving.js";
 import { createTrim } from "./trim.js";
 import { createWaveform } from "./waveform.js";
 
@@ -177,12 +178,13 @@ const fileButton = (take) => {
 };
 
 /**
- * Create a list of example recordings.
+ * Create the buttons of the example recordings, one of which is reached by Tab and the others by arrow keys.
  * @param {(file: Blob, options: any) => Promise<boolean>} take
  * @param {(problem: unknown) => void} fail
  */
 const examples = (take, fail) => {
-  const list = h("ul", { class: "chips examples", "data-t-label": "recording.examples" });
+  const list = h("div", { class: "chips examples", role: "toolbar", "data-t-label": "recording.examples" });
+  const refresh = rove(list, ".chip");
   const names = new Intl.DisplayNames(currentLanguage(), { type: "language" });
   const choose = async (/** @type {{name: string, url: string}} */ example) => {
     try {
@@ -196,10 +198,11 @@ const examples = (take, fail) => {
   api.context().then((/** @type {any} */ context) => {
     for (const each of context.examples) {
       const language = h("span", { class: "muted" }, each.language ? names.of(each.language) : "");
-      const chip = h("button", { class: "chip", type: "button", onclick: () => choose(each) });
+      const chip = h("button", { class: "chip", type: "button", tabindex: -1, onclick: () => choose(each) });
       chip.append(each.label, " ", language);
-      list.append(h("li", {}, chip));
+      list.append(chip);
     }
+    refresh();
   }, fail);
   return list;
 };

@@ -2,9 +2,8 @@
 /**
  * The recording that all tabs share.
  *
- * Events: "change" (another recording, or another part of it), "trim" (its ends are being dragged), "stopped" (a
- * microphone recording has ended, after "change"), "loading", "problem", "limit", and while it plays "time", "play" and
- * "pause".
+ * Events: "change" (another recording, or another part of it), "trim" (its ends are being dragged), "loading",
+ * "problem", "limit", and while it plays "time", "play" and "pause".
  */
 
 import * as api from "../page/api.js";
@@ -133,10 +132,8 @@ class Recording extends EventTarget {
    * @param {string} name
    * @returns {Promise<boolean>} whether it can be used
    */
-  async setMicrophone(buffer, name) {
-    const isUsed = await this.set(encodeWav(buffer), { name, origin: "microphone", buffer });
-    if (isUsed) this.dispatchEvent(new Event("stopped"));
-    return isUsed;
+  setMicrophone(buffer, name) {
+    return this.set(encodeWav(buffer), { name, origin: "microphone", buffer });
   }
 
   /** Remove the recording. */

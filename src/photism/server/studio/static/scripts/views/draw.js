@@ -5,9 +5,12 @@ import * as api from "../page/api.js";
 import { loadCaptionNames } from "../catalogue/caption_names.js";
 import { createResult } from "../draw/result.js";
 import { createSettings } from "../draw/settings.js";
-import { drawingOf, entryOf, fieldsOf, previewsOf } from "../draw/drawing.js";
+import { drawingOf, drawingOfEntry, entryOf, fieldsOf, previewsOf } from "../draw/drawing.js";
 import { announce, h } from "../page/dom.js";
 import { createRun, reveal } from "../page/run.js";
+
+/** Where recordings come from that are drawn at once. */
+const AT_ONCE = ["microphone", "example"];
 
 export const view = {
   id: "draw",
@@ -28,11 +31,13 @@ export const view = {
       announce(drawing.pictures[0].alt);
       history.add(entryOf(drawing, file, given));
     };
-    const run = createRun({ label: "draw.button", recordingName: () => recording.current?.name, work: createWork({ recording, settings, result, show }) });
+    const run = createRun({ label: "draw.button", recording, work: createWork({ recording, settings, result, show }) });
     run.element.addEventListener("done", result.restore);
     let isActive = false;
-    recording.addEventListener("stopped", () => isActive && run.start());
-    history.register("draw", historyActions({ settings, start: run.start, vary }));
+    recording.addEventListener("change", (/** @type {any} */ { detail }) => {
+      if (isActive && detail.isNew && AT_ONCE.includes(recording.current?.origin)) run.start();
+    });
+    history.register("draw", historyActions({ settings, result, start: run.start, vary }));
     const start = h("div", { class: "draw-start" }, run.element);
     return {
       element: h("div", { class: "draw" }, start, result.element, settings.element),
@@ -68,12 +73,19 @@ const createWork =
 
 /**
  * Return what the history does with drawings.
- * @param {{settings: any, start: () => Promise<void>, vary: () => void}} given
+ * @param {{settings: any, result: ReturnType<typeof createResult>, start: () => Promise<void>, vary: () => void}} given
  */
-const historyActions = ({ settings, start, vary }) => {
+const historyActions = ({ settings, result, start, vary }) => {
   const open = (/** @type {any} */ entry) => settings.open(entry.settings);
   return {
-    open,
+    open: async (/** @type {any} */ entry) => {
+      await open(entry);
+      const drawing = drawingOfEntry(entry);
+      if (!drawing) return;
+      await loadCaptionNames(entry.settings.model);
+      result.show(drawing);
+      reveal(result.element);
+    },
     again: async (/** @type {any} */ entry) => {
       await open(entry);
       await start();

@@ -33,13 +33,16 @@ export const view = {
       const response = await api.post(PATH, fieldsOf(file, given), { signal });
       films.add({ state: await response.json(), recording: file, settings: given });
     };
-    const run = createRun({ label: "film.button", work, recordingName: () => recording.current?.name });
+    const run = createRun({ label: "film.button", work, recording });
     const again = async (/** @type {Record<string, any>} */ given) => {
       settings.open(given);
       await run.start();
     };
     history.register("film", {
-      open: (/** @type {any} */ entry) => settings.open(entry.settings),
+      open: (/** @type {any} */ entry) => {
+        settings.open(entry.settings);
+        films.showKept(entry);
+      },
       again: (/** @type {any} */ entry) => again(entry.settings),
       vary: (/** @type {any} */ entry) => again({ ...entry.settings, seed: randomSeed() }),
     });
@@ -145,8 +148,8 @@ const fieldsOf = (file, { others = [], ...settings }) => ({ ...settings, file: [
  * @param {import("../film/film_list.js").FilmRecord} film
  * @param {Blob} blob
  */
-const addToHistory = (history, { filename, kind, name, settings, recording }, blob) => {
+const addToHistory = (history, { id, filename, kind, name, settings, recording }, blob) => {
   const result = { blob, kind: kind === "storyboard" ? "image" : "video", name: filename, alt: alternative({ kind, name }) };
   const seed = Number(settings.seed ?? 0);
-  history.add({ verb: "film", recording: recording ?? null, name, seed, settings, results: [result] });
+  history.add({ verb: "film", recording: recording ?? null, name, seed, settings, results: [result], shown: { id } });
 };

@@ -41,7 +41,7 @@ export const view = {
       reveal(hits.element);
       announce(hits.summary);
     };
-    const run = createRun({ label: "search.button", work, recordingName: () => recording.current?.name });
+    const run = createRun({ label: "search.button", work, recording });
     run.element.addEventListener("done", () => hits.setBusy(false));
     query.form.addEventListener("submit", (/** @type {Event} */ event) => {
       event.preventDefault();

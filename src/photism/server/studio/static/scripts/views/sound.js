@@ -54,7 +54,8 @@ export const view = {
       const [{ file, seed, text: said }] = sounds;
       announce(t("sound.done", { text: said }));
       const files = sounds.map((each) => ({ blob: each.file, kind: "audio", name: each.file.name, alt: said }));
-      history.add({ verb: "sound", recording: file, name: file.name, seed, settings: given, results: files, caption: said });
+      const shown = sounds.map(({ file: _file, ...about }) => about);
+      history.add({ verb: "sound", recording: file, name: file.name, seed, settings: given, results: files, caption: said, shown });
       const isUsed = await recording.set(file, { name: file.name, origin: "sound" });
       if (!draws.checked || !isUsed) return reveal(results.element);
       const draw = await openView("draw");
@@ -73,7 +74,12 @@ export const view = {
       await run.start();
     };
     history.register("sound", {
-      open: (/** @type {any} */ entry) => open(entry.settings),
+      open: (/** @type {any} */ entry) => {
+        open(entry.settings);
+        if (!entry.shown) return;
+        results.show(entry.results.map((/** @type {any} */ { blob, name }, /** @type {number} */ index) => ({ ...entry.shown[index], file: new File([blob], name, { type: TYPE }) })));
+        reveal(results.element);
+      },
       again: (/** @type {any} */ entry) => again(entry.settings),
       vary: (/** @type {any} */ entry) => again({ ...entry.settings, seed: randomSeed() }),
     });

@@ -47,7 +47,7 @@ export const view = {
         throw problem;
       }
     };
-    const run = createRun({ label: "listening.transcribe.button", work, recordingName: () => transcript.recordingName });
+    const run = createRun({ label: "listening.transcribe.button", work, recording, recordingName: () => transcript.recordingName });
     transcript.onproblem = run.fail;
 
     const open = openFromHistory({ id: "transcribe", history, controls, model, run, result: transcript.element, show: transcript.show });
