@@ -1,10 +1,10 @@
-"""docs/index.md and docs/concepts: their examples run, and print what is shown."""
+"""docs/index.md, docs/glossary.md and docs/concepts: their examples run, and print what is shown."""
 
 import pytest
 
 from tests.support.document_examples import ROOT, run_document
 
-PAGES = ("index.md", "concepts/prompt-space.md", "concepts/exactness.md", "concepts/time-axis.md")
+PAGES = ("index.md", "glossary.md", "concepts/prompt-space.md", "concepts/exactness.md", "concepts/time-axis.md")
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ def log_mel(
 
     Source: Kaldi's ``compute-fbank-feats``, as in transformers' ``SeamlessM4TFeatureExtractor``.
 
-    Example:
+    Examples:
         >>> recordings = [np.zeros(16_000, np.float32), np.zeros(8_000, np.float32)]
         >>> features, mask = log_mel(recordings)
         >>> features.shape, mask.sum(1)

@@ -139,9 +139,9 @@ def load_waveform(
         channel: channel to take, "left", "right" or its number from 1; by default the mean of all channels.
         strict: raise an error if something is missing, rather than warn.
         max_duration_s: longest recording that is accepted; ``math.inf`` for no limit.
-        max_download_bytes: most bytes that are read from a URL or file object.
-        timeout_s: longest time in seconds without an answer from a server.
-        max_download_s: longest time in seconds of a whole download.
+        max_download_bytes: most bytes that are read from a URL or file object, by default 256 MiB.
+        timeout_s: longest time in seconds without an answer from a server, by default 30.
+        max_download_s: longest time in seconds of a whole download, by default 600.
         allow_private_urls: accept URLs of loopback, private and link-local addresses.
 
     Raises:
@@ -149,7 +149,7 @@ def load_waveform(
             its rate or channels are unknown or out of range; it has no such track or channel; or something is missing
             and ``strict`` is set.
 
-    Example:
+    Examples:
         >>> load_waveform([0.0] * 800, sampling_rate=8000).duration_s
         0.1
     """

@@ -49,7 +49,7 @@ class TranscriptStream:
     Attributes:
         delay_s: `StreamingSettings.delay_s`.
 
-    Example:
+    Examples:
         >>> stream = transcriber.stream()  # doctest: +SKIP
         >>> for samples in microphone:  # doctest: +SKIP
         ...     for word in stream.feed(samples).final:

@@ -63,7 +63,7 @@ class Transcriber:
         languages: the languages of that checkpoint.
         language_model: language model of that checkpoint, which decodes unless a call has another one or `beams=1`.
 
-    Example:
+    Examples:
         >>> transcriber = Transcriber.from_pretrained("facebook/wav2vec2-base-960h")  # doctest: +SKIP
         >>> for word in transcriber("speech.wav").words:  # doctest: +SKIP
         ...     word.text, word.start_s
