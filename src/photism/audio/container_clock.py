@@ -48,12 +48,15 @@ def timed_frames(
 
 def frame_samples(frame: "AudioFrame") -> NDArray[Any]:
     """Return the samples (C, T) of a frame in the type that its codec decodes to."""
-    # Not to_ndarray: it lacks 64-bit integers, and its list of planes need not end after the last channel.
+    from av.audio.plane import AudioPlane
+
+    # Not to_ndarray, which lacks 64-bit integers, nor frame.planes, which need not end after the last channel.
     channels, dtype = frame.layout.nb_channels, SAMPLE_TYPES[frame.format.name.removesuffix("p")]
-    planes: tuple[Any, ...] = frame.planes
     if frame.format.is_planar:
-        return np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes[:channels]])
-    samples = np.frombuffer(planes[0], dtype, frame.samples * channels)
+        planes: list[Any] = [AudioPlane(frame, channel) for channel in range(channels)]
+        return np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes])
+    interleaved: Any = AudioPlane(frame, 0)
+    samples = np.frombuffer(interleaved, dtype, frame.samples * channels)
     return samples.reshape(-1, channels).T  # (T * C,) -> (C, T)
 
 
