@@ -7,6 +7,7 @@ import pytest
 
 from photism.errors import InputError
 from photism.examples import copy_examples
+from photism.extras import install_command
 from photism.hub import bundled_model
 
 EXAMPLES = bundled_model() / "examples"
@@ -75,4 +76,4 @@ def test_without_the_bundled_model_one_line_says_what_to_install(tmp_path, monke
     monkeypatch.setattr("photism.hub.entry_points", lambda **_: ())
     with pytest.raises(InputError) as error:
         copy_examples(tmp_path)
-    assert str(error.value) == "the example recordings are not installed: pip install 'photism[tiny]'"
+    assert str(error.value) == f"the example recordings are not installed: {install_command('tiny')}"

@@ -8,9 +8,10 @@ import pytest
 
 from photism.cli.app import main
 from photism.errors import InputError
+from photism.extras import install_command
 from photism.hub import bundled_model, find_file, is_path, list_top_files, resolve_bundled
 
-MISSING = "the bundled model is not installed: pip install 'photism[tiny]', or name another model"
+MISSING = f"the bundled model is not installed: {install_command('tiny')}, or name another model"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from photism.errors import InputError
+from photism.extras import install_command
 from photism.files import atomic_path, check_folder
 from photism.hub import find_bundled_model
 
@@ -24,7 +25,7 @@ def copy_examples(folder: str | Path = ".") -> tuple[Path, ...]:
     """
     model = find_bundled_model()
     if model is None:
-        raise InputError("the example recordings are not installed: pip install 'photism[tiny]'")
+        raise InputError(f"the example recordings are not installed: {install_command('tiny')}")
     folder = Path(folder)
     check_folder(folder, "FOLDER")
     contents = {folder / path.name: path.read_bytes() for path in sorted((model / "examples").iterdir())}

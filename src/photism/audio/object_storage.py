@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 from photism.errors import InputError, is_fault_of_input
+from photism.extras import missing
 from photism.output_files import CHAIN, SECRETS, without_credentials
 
 URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -48,7 +49,7 @@ def file_system(url: str, *, allow_private_urls: bool = False) -> tuple[Any, str
     try:
         import fsspec
     except ImportError:
-        raise InputError(f"{name}: needs fsspec: pip install 'photism[collection]'") from None
+        raise missing("fsspec", f"{name}: object storage", "collection") from None
     with object_errors(url, "cannot be opened"):
         try:
             system, path = fsspec.core.url_to_fs(url)

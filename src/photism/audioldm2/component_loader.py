@@ -19,6 +19,7 @@ from photism.audioldm2.checkpoint import AudioLDM2Checkpoint, weight_files
 from photism.audioldm2.settings import FEW_STEP_SCHEDULERS, SoundPipelineSettings
 from photism.device import check_compiler, choose_device, choose_dtype
 from photism.errors import InputError, as_input_error
+from photism.extras import require
 from photism.library_logging import quiet_libraries
 from photism.schedulers import SCHEDULERS, SIGMAS, parse_scheduler
 from photism.settings import SettingError
@@ -314,7 +315,7 @@ def _check_machine(settings: SoundPipelineSettings, device: torch.device) -> Non
         raise SettingError(
             "offload", f"must not be {settings.offload} on a CPU, which has no GPU memory to save; use disk"
         )
-    if settings.offload == "sequential" and find_spec("accelerate") is None:
-        raise InputError("offload needs accelerate, which is not installed: pip install 'photism[diffusion]'")
+    if settings.offload == "sequential":
+        require("accelerate", "offload", "diffusion")
     if settings.compile and device.type == "cpu":
         check_compiler()

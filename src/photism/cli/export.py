@@ -6,7 +6,7 @@ import typer
 
 from photism.cli import options as option
 from photism.cli.startup import startup
-from photism.export.settings import ExportSettings
+from photism.export.settings import ExportSettings, check_libraries
 
 
 def export(
@@ -31,6 +31,7 @@ def export(
         photism export tiny/language --log-mel -o language.onnx
         photism export tiny/language --dtype int8 -o language-int8.onnx
     """
+    check_libraries()
     with startup():
         from photism.export.onnx_export import export_onnx
 

@@ -11,7 +11,7 @@ from photism.cli.exit_status import ExitStatus, interrupted
 from photism.cli.process import open_worker
 from photism.cli.progress import recordings_bar
 from photism.cli.startup import startup
-from photism.collection.settings import IndexSettings
+from photism.collection.settings import IndexSettings, check_index_libraries
 from photism.errors import InputError
 from photism.jobs.settings import RunSettings
 from photism.listening.settings import EmbedModelSettings
@@ -64,6 +64,7 @@ def index(
     """
     if STANDARD_INPUT in recordings:
         raise InputError("- is standard input, which cannot be read again from an index; give a file")
+    check_index_libraries()
     manifest = read_manifest(recordings, reading=reading)
     with startup():
         from photism.collection.index import Index

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from photism.errors import InputError
+from photism.extras import missing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -42,7 +43,7 @@ class LiveWindow:
         try:
             import pygame
         except ImportError:
-            raise InputError(f"the window needs pygame-ce: pip install 'photism[live]'; or {REMEDY}") from None
+            raise InputError(f"{missing('pygame', 'the window', 'live')}; or {REMEDY}") from None
         self._pygame: Any = pygame
         try:
             pygame.display.init()

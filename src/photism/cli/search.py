@@ -15,7 +15,9 @@ from photism.cli.recordings import open_recordings
 from photism.cli.startup import startup
 from photism.collection.search_outputs import MAP_SUFFIXES, SearchOutput, check_suffix
 from photism.collection.search_settings import DuplicateSettings, QueryModelSettings, SearchSettings
+from photism.collection.settings import check_index_libraries
 from photism.errors import InputError
+from photism.extras import require
 from photism.output_files import sound_stem
 from photism.settings import SettingError
 
@@ -96,7 +98,12 @@ def search(
     _check_choice(query, maps, duplicates=duplicates, output=output)
     _check_effects(query, maps, duplicates, settings, duplicate_settings, query_model, reading, output)
     output.check_files()
+    check_index_libraries()
+    if maps:
+        require("sklearn", "a map", "collection")
     for path in maps:
+        if path.suffix.lower() == ".png":
+            require("matplotlib", "a map as PNG", "collection")
         check_suffix(path, "--map", MAP_SUFFIXES, force=output.force)
     with startup():
         from photism.collection.index import Index

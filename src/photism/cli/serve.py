@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from photism.cli.startup import startup
+from photism.collection.settings import check_index_libraries
 from photism.device import let_threads_sleep
-from photism.errors import InputError
+from photism.extras import extras, module_of, require
 from photism.prompts.settings import PipelineSettings
 from photism.server.settings import AccessSettings, AddressSettings, CollectionSettings, LimitSettings, ModelsSettings
 
@@ -43,6 +43,8 @@ def serve(
     access = access.with_environment()
     access.check_exposure(address)
     _check_installed()
+    if search.collection is not None:
+        check_index_libraries()
     from photism.server.access.certificates import certificate_of
     from photism.server.app import create_app, open_services
     from photism.server.engine.model_list import read_entries
@@ -125,9 +127,5 @@ def _check_installed() -> None:
     Raises:
         InputError: a library is not installed.
     """
-    from photism.diagnostics import PACKAGES, SERVER_LIBRARIES
-
-    for module in SERVER_LIBRARIES:
-        if find_spec(module) is None:
-            package = PACKAGES.get(module, module)
-            raise InputError(f"serve needs {package}, which is not installed: pip install 'photism[server]'")
+    for name in extras()["server"]:
+        require(module_of(name), "serve", "server")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.collection.projection import CollectionMap
-from photism.errors import InputError
+from photism.extras import require
 from photism.files import as_utf8, atomic_path
 from photism.output_files import printable
 
@@ -64,10 +64,7 @@ def check_matplotlib() -> None:
     Raises:
         InputError: matplotlib is not installed.
     """
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise InputError("a map as PNG needs matplotlib: pip install 'photism[collection]'")
+    require("matplotlib", "a map as PNG", "collection")
 
 
 def colour_numbers(names: tuple[str, ...]) -> tuple[list[str], NDArray[np.int64]]:

@@ -12,6 +12,7 @@ from photism.collection.hit_formats import caption
 from photism.collection.search import VECTOR, Hit, vectors_of
 from photism.collection.where import check_where, explain_where
 from photism.errors import InputError
+from photism.extras import require
 
 if TYPE_CHECKING:
     from lance import LanceDataset
@@ -107,10 +108,7 @@ def check_sklearn() -> None:
     Raises:
         InputError: it is not.
     """
-    from importlib.util import find_spec
-
-    if find_spec("sklearn") is None:
-        raise InputError("a map needs scikit-learn: pip install 'photism[collection]'")
+    require("sklearn", "a map", "collection")
 
 
 def _scaled(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from photism.extras import require
 from photism.listening.settings import EmbedSettings
 from photism.settings import setting, settings
 
@@ -18,3 +19,13 @@ class IndexSettings(EmbedSettings):
         "Folder or hub id of an audio classifier whose best classes become the column labels. Default: none.",
         metavar="FOLDER|ID",
     )
+
+
+def check_index_libraries() -> None:
+    """Check that what an index needs is installed.
+
+    Raises:
+        InputError: it is not.
+    """
+    for library in ("lance", "pyarrow"):
+        require(library, "an index", "collection")

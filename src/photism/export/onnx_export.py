@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,9 @@ from photism.export.checkpoint import Exportable, load_exportable
 from photism.export.graph import FeatureGraph, Graph, LogProbabilityGraph, SampleGraph
 from photism.export.onnx_file import data_path, write_onnx
 from photism.export.parity import TOLERANCES, as_features, as_samples, largest_difference, recordings
-from photism.export.settings import FLOAT16, INT8, ExportSettings
+from photism.export.settings import FLOAT16, INT8, ExportSettings, check_libraries
 from photism.files import atomic_files, check_writable
 from photism.settings import SettingError, accepts
-
-LIBRARIES = ("onnx", "onnxruntime", "onnxscript")
 
 
 @dataclass(frozen=True)
@@ -78,9 +75,7 @@ def export_onnx(model: str | Path, output: str | Path, *, force: bool = False, *
         SettingError: a setting is out of range, or the model computes something else in this data type.
     """
     chosen = ExportSettings(**settings)
-    for library in LIBRARIES:
-        if find_spec(library) is None:
-            raise InputError(f"an export to ONNX needs {library}: pip install 'photism[export]'")
+    check_libraries()
     path = _plan(Path(output), Path(model), chosen, force=force)
     exportable = load_exportable(model, ctc_only=chosen.onnx_asr)
     graph: Graph = FeatureGraph(exportable.model).eval()

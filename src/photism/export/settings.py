@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from photism.extras import require
 from photism.settings import SettingError, setting, settings
 
 FLOAT16, INT8 = "float16", "int8"
@@ -39,3 +40,13 @@ class ExportSettings:
     def takes_samples(self) -> bool:
         """True if the model takes samples."""
         return self.log_mel or self.onnx_asr
+
+
+def check_libraries() -> None:
+    """Check that what an export needs is installed.
+
+    Raises:
+        InputError: it is not.
+    """
+    for library in ("onnx", "onnxruntime", "onnxscript"):
+        require(library, "an export to ONNX", "export")

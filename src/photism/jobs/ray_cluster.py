@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
+from photism.extras import install_command
 from photism.jobs.settings import LOCAL
 
 WORKER_THREADS = 4
@@ -161,7 +162,7 @@ def import_ray() -> Any:
         ray = import_module("ray")
         import_module("ray.data")
     except ImportError as error:
-        raise InputError(f"--ray needs Ray ({error}): pip install 'photism[cluster]'") from None
+        raise InputError(f"--ray needs Ray ({error}): {install_command('cluster')}") from None
     logging.getLogger("ray").setLevel(logging.CRITICAL)
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     return ray

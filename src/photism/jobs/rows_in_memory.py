@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
+from photism.extras import missing
 from photism.jobs.in_flight import InFlight
 from photism.jobs.job import Job, Worker
 from photism.jobs.provenance import Provenance
@@ -62,7 +63,7 @@ class Rows:
         try:
             import pandas
         except ImportError:
-            raise InputError("a DataFrame needs pandas: pip install 'photism[collection]'") from None
+            raise missing("pandas", "a DataFrame", "collection") from None
         return pandas.DataFrame(list(self))
 
     def to_dataset(self) -> datasets.Dataset:
@@ -74,7 +75,7 @@ class Rows:
         try:
             from datasets import Dataset
         except ImportError:
-            raise InputError("a data set needs datasets: pip install 'photism[collection]'") from None
+            raise missing("datasets", "a data set", "collection") from None
         rows = list(self)
         names = dict.fromkeys(name for row in rows for name in row)
         return Dataset.from_dict({name: [row.get(name) for row in rows] for name in names})

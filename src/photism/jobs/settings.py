@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from photism.extras import require
 from photism.settings import SettingError, setting, settings
 
 LOCAL = "local"
@@ -31,11 +32,15 @@ class RaySettings:
         """Refuse workers without a cluster, and Ray's client.
 
         Raises:
+            InputError: Ray is not installed.
             SettingError: `ray_workers` needs `ray`, or `ray` is an address that Ray Data cannot use.
         """
         if self.ray_workers is not None and self.ray is None:
             raise SettingError("ray_workers", "needs {}", "ray")
-        if self.ray is not None and self.ray.startswith("ray://"):
+        if self.ray is None:
+            return
+        require("ray", "--ray", "cluster")
+        if self.ray.startswith("ray://"):
             raise SettingError(
                 "ray",
                 f"must be auto or HOST:PORT; got {self.ray}: Ray Data does not run through Ray's client. Run the "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from photism.audio.sampling import SAMPLING_RATE
-from photism.errors import InputError
+from photism.extras import require
 from photism.files import as_utf8, atomic_path
 from photism.listening.segments import Segment
 from photism.output_files import printable
@@ -41,8 +40,7 @@ def check_matplotlib() -> None:
     Raises:
         InputError: matplotlib is not installed.
     """
-    if find_spec("matplotlib") is None:
-        raise InputError("a plot needs matplotlib: pip install 'photism[listening]'")
+    require("matplotlib", "a plot", "listening")
 
 
 def plot_segments(

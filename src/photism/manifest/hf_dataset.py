@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from photism.errors import InputError
+from photism.extras import missing
 from photism.manifest.columns import SOUND_COLUMNS
 from photism.manifest.entry import Entry
 from photism.manifest.recognition import has_sound_suffix
@@ -42,7 +43,7 @@ def open_splits(data: str, config: str | None = None) -> Mapping[str, Any]:
     try:
         import datasets
     except ImportError:
-        raise InputError("reading a data set needs datasets: pip install 'photism[collection]'") from None
+        raise missing("datasets", "reading a data set", "collection") from None
     try:
         if is_saved_dataset(Path(data)):
             loaded: Any = datasets.load_from_disk(data)

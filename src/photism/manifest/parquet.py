@@ -6,7 +6,8 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from photism.errors import InputError, as_input_error
+from photism.errors import as_input_error
+from photism.extras import missing
 from photism.manifest.tables import NumberedRow, open_list
 from photism.output_files import without_credentials
 
@@ -56,7 +57,7 @@ def _opened(path: str, *, allow_private_urls: bool = False) -> Generator[Any]:
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise InputError(f"{name}: reading Parquet needs pyarrow: pip install 'photism[collection]'") from None
+        raise missing("pyarrow", f"{name}: reading Parquet", "collection") from None
     with (
         closing(open_list(path, allow_private_urls=allow_private_urls)) as opened,
         as_input_error(f"{name}: cannot be read as Parquet"),

@@ -17,6 +17,7 @@ from photism.audio.object_storage import file_system, is_object, is_url, object_
 from photism.audio.ogg_chain import FileSection
 from photism.audio.sources import open_source
 from photism.errors import InputError, is_fault_of_input
+from photism.extras import missing
 from photism.manifest.entry import Entry
 from photism.manifest.files import file_name, place_entry, relative_name
 from photism.manifest.recognition import HEADER_BYTES, has_sound_header, has_sound_suffix
@@ -37,7 +38,7 @@ def expand_shards(pattern: str, *, allow_private_urls: bool = False) -> list[str
     try:
         from webdataset.shardlists import expand_urls
     except ImportError:
-        raise InputError("reading WebDataset shards needs webdataset: pip install 'photism[collection]'") from None
+        raise missing("webdataset", "reading WebDataset shards", "collection") from None
     if "*" in pattern and is_object(pattern):
         system, path = file_system(pattern, allow_private_urls=allow_private_urls)
         with object_errors(pattern, "cannot be listed"):

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from photism.errors import InputError
+from photism.extras import require
 from photism.settings import SettingError
 
 MAY_HAVE_WEIGHTS = re.compile(r"[^\s+\-][+-]+(?![\w+\-])|\)(?:[+\-]|\.?\d)|\.(?:and|blend|swap)\(")
@@ -51,8 +51,8 @@ def check_weight_syntax(text: str, name: str) -> None:
         raise SettingError(name, f"has a weight in another syntax, {found[0]}; write ({words.strip()}){weight}")
     if found := OTHER_LORA.search(text):
         raise SettingError(name, f"cannot load {{}}; give {{}} {found[1]}", found[0], "lora")
-    if MAY_HAVE_WEIGHTS.search(text) and find_spec("compel") is None:
-        raise InputError(f"{name} with weights needs compel, which is not installed: pip install 'photism[diffusion]'")
+    if MAY_HAVE_WEIGHTS.search(text):
+        require("compel", f"{name} with weights", "diffusion")
 
 
 def read_weights(text: str, name: str) -> WeightedText | None:

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar, get_args
 from photism import schedulers
 from photism.device import DTYPES, device_setting, dtype_name
 from photism.errors import InputError
+from photism.extras import require
 from photism.settings import SettingError, setting, settings
 
 Task: TypeAlias = Literal["text-to-image", "image-to-image", "inpainting"]
@@ -154,6 +155,7 @@ class PipelineSettings:
         """Check the dtype, the scheduler, the weights of LoRAs, and settings that exclude each other.
 
         Raises:
+            InputError: LoRAs or offloading need a library that is not installed.
             SettingError: one cannot be used.
         """
         dtype_name(self.dtype)
@@ -162,6 +164,10 @@ class PipelineSettings:
         for source, weight in self.loras:
             if not math.isfinite(weight):
                 raise SettingError("lora", f"must have finite weights; got {weight} for {source}")
+        if self.loras:
+            require("peft", "lora", "diffusion")
+        if self.offload:
+            require("accelerate", "offload", "diffusion")
         for name in ("ip_adapter_scale", "image_encoder"):
             if getattr(self, name) is not None and self.ip_adapter is None:
                 raise SettingError(name, "must be given together with {}", "ip_adapter")

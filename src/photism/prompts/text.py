@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from photism.errors import InputError
+from photism.extras import require
 from photism.finite import check_finite
 from photism.library_logging import quiet_libraries
 from photism.locks import lock_of_models
@@ -117,8 +117,7 @@ def _encode_weighted(pipeline: Any, weighted: WeightedText, chunk: int | None) -
         weighted: parts of the text, with their weights.
         chunk: number of tokens of a chunk; None for the tokenizer's maximum, at which the text is cut.
     """
-    if find_spec("compel") is None:
-        raise InputError("a long text in chunks needs compel, which is not installed: pip install 'photism[diffusion]'")
+    require("compel", "a long text in chunks", "diffusion")
     from compel.embeddings_provider import EmbeddingsProvider, ReturnedEmbeddingsType, SplitLongTextMode
 
     is_xl = getattr(pipeline, "text_encoder_2", None) is not None

@@ -17,7 +17,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from photism.encoder.conformer import ConformerLayer
 from photism.encoder.model import Encoder
-from photism.errors import InputError
+from photism.extras import missing
 from photism.settings import SettingError
 
 REDUCED_AT_ONCE = 2**26
@@ -123,7 +123,7 @@ def new_accelerator(*, cpu: bool) -> Any:
     try:
         from accelerate import Accelerator
     except ImportError:
-        raise InputError("training needs accelerate: pip install 'photism[train]'") from None
+        raise missing("accelerate", "training", "train") from None
     return Accelerator(cpu=cpu)
 
 

@@ -5,10 +5,8 @@ Nothing here imports torch, so that the command line's help is quick.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from photism.device import DTYPES
-from photism.errors import InputError
+from photism.extras import require
 from photism.manifest.columns import SOUND_COLUMNS
 from photism.settings import SettingError, setting, settings
 
@@ -176,6 +174,7 @@ class TrainingSettings:
 
     def check(self) -> None:
         """Raise InputError where settings are missing or contradict each other."""
+        require("accelerate", "training", "train")
         if not self.data:
             raise SettingError("data", "must name the training data: a folder, shards or a data set")
         if not self.output:
@@ -183,7 +182,7 @@ class TrainingSettings:
         if self.lora_rank and self.frozen_layers == -1:
             raise SettingError("lora_rank", f"must be 0 if the whole encoder is frozen; got {self.lora_rank}")
         if self.lora_rank:
-            require_library("peft", "lora_rank")
+            require("peft", "lora_rank", "train")
 
 
 @settings(group="objective")
@@ -429,7 +428,7 @@ class CtcSettings(FinetuneSettings):
         super().check()
         if self.weighted_layer_sum:
             raise SettingError("weighted_layer_sum", "must be off, since a CTC head reads the last layer; got on")
-        require_library("jiwer", "finetune ctc")
+        require("jiwer", "finetune ctc", "train")
 
 
 @settings(group="training")
@@ -471,9 +470,3 @@ class FramesSettings(FinetuneSettings):
         minimum=0,
         group="evaluation",
     )
-
-
-def require_library(name: str, purpose: str) -> None:
-    """Raise InputError if a library is not installed, before any recordings are read for what needs it."""
-    if find_spec(name) is None:
-        raise InputError(f"{purpose} needs {name}: pip install 'photism[train]'")

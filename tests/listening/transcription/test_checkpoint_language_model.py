@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from photism import InputError, Transcriber
 from photism.cli.app import app
 from photism.errors import ModelWarning
+from photism.extras import install_command
 from photism.listening.transcription import checkpoint_language_model, kenlm_model
 from photism.listening.transcription.kenlm_model import MAGIC
 from photism.listening.transcription.ngram_lm import LN_10, ArpaModel
@@ -90,7 +91,8 @@ def test_a_binary_model_is_reported_where_kenlm_is_missing(folder, speech, sound
     for module in (checkpoint_language_model, kenlm_model):
         monkeypatch.setattr(module, "has_kenlm", lambda: False)
     transcriber = Transcriber.from_pretrained(folder)
-    message = f"model {folder} has a language model, which is not used: it needs kenlm, pip install 'photism[kenlm]'"
+    install = install_command("kenlm")
+    message = f"model {folder} has a language model, which is not used: it needs kenlm, {install}"
     with pytest.warns(ModelWarning) as warnings:
         text = transcriber(speech).text
     assert [str(each.message) for each in warnings] == [message]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from photism.errors import InputError
+from photism.extras import require
 from photism.files import check_folder, check_writable
 from photism.jobs.job import Job
 from photism.jobs.outputs.folder import Folder
@@ -37,6 +38,7 @@ def output_opener(
     """
     path = Path(output)
     suffix = path.suffix.lower()
+    check_libraries(path)
     if suffix == ".lance":
         check_folder(path.parent, "-o")
         return lambda run: Lance(path, run, job.columns, force=force)
@@ -56,6 +58,19 @@ def output_opener(
     if not text_format.is_joint:
         raise InputError(f"-o {path}: {chosen} needs a file for each recording; give a folder")
     return lambda run: TextFile(path, run, job.columns, text_format, name_of=survey.name_of, force=force)
+
+
+def check_libraries(output: str | Path) -> None:
+    """Check that what writes a table is installed.
+
+    Raises:
+        InputError: it is not.
+    """
+    suffix = Path(output).suffix.lower()
+    if suffix == ".lance":
+        require("lance", "a Lance data set", "collection")
+    if suffix in (".lance", ".parquet"):
+        require("pyarrow", "a file of Parquet or Lance", "collection")
 
 
 def choose_text_format(job: Job, survey: Survey, format: str) -> TextFormat:

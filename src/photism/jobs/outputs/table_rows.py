@@ -9,6 +9,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from photism.errors import InputError
+from photism.extras import missing
 from photism.files import as_utf8
 from photism.jobs.job import Vector
 from photism.jobs.rows import json_value
@@ -38,7 +39,7 @@ def import_pyarrow() -> Any:
     try:
         import_module("pyarrow.parquet")
     except ModuleNotFoundError:
-        raise InputError("Parquet and Lance need pyarrow: pip install 'photism[collection]'") from None
+        raise missing("pyarrow", "a file of Parquet or Lance", "collection") from None
     return import_module("pyarrow")
 
 

@@ -16,9 +16,10 @@ from typing import Any, Protocol, TypeVar
 
 from photism.encoder.pretrained import Checkpoint
 from photism.errors import InputError, ModelWarning
+from photism.extras import install_command
 from photism.hub import fetch_files
 from photism.listening.transcription.decoding_options import DecodingSettings
-from photism.listening.transcription.kenlm_model import INSTALL, has_kenlm, is_binary, read_language_model
+from photism.listening.transcription.kenlm_model import has_kenlm, is_binary, read_language_model
 from photism.listening.transcription.ngram_lm import LN_10, LanguageModel
 
 Decoding = TypeVar("Decoding", bound=DecodingSettings)
@@ -58,7 +59,8 @@ class CheckpointModel:
         """Reason why the model cannot be used here; None if it can."""
         if has_kenlm() or any(not is_binary(path) for path in self._model_files(self.checkpoint.folder / FOLDER)):
             return None
-        return f"{self.checkpoint.name} has a language model, which is not used: it needs kenlm, {INSTALL}"
+        install = install_command("kenlm")
+        return f"{self.checkpoint.name} has a language model, which is not used: it needs kenlm, {install}"
 
     @cached_property
     def model(self) -> LanguageModel:

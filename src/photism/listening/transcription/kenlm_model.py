@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from photism.errors import InputError
+from photism.extras import install_command
 from photism.listening.transcription.ngram_lm import END, LN_10, UNKNOWN, ArpaModel
 
 MAGIC = b"mmap lm http://kheafield.com/code format version"
 """Bytes at the start of a binary file."""
-INSTALL = "pip install 'photism[kenlm]'"
 
 
 def is_binary(path: Path) -> bool:
@@ -62,7 +62,9 @@ class KenlmModel:
 
     def __init__(self, path: str | Path, *, has_boundaries: bool = True) -> None:
         if not has_kenlm():
-            raise InputError(f"language model {path} needs the library kenlm: {INSTALL}, or give an ARPA file")
+            raise InputError(
+                f"language model {path} needs the library kenlm: {install_command('kenlm')}, or give an ARPA file"
+            )
         kenlm: Any = import_module("kenlm")
         self._new_state = kenlm.State
         config = kenlm.Config()

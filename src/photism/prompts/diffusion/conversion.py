@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 
 from photism.errors import InputError, as_input_error
+from photism.extras import require
 from photism.library_logging import quiet_libraries
 
 
@@ -22,8 +22,7 @@ def check_accelerate() -> None:
     Raises:
         InputError: it is not.
     """
-    if find_spec("accelerate") is None:
-        raise InputError("a single file needs accelerate, which is not installed: pip install 'photism[diffusion]'")
+    require("accelerate", "a single file", "diffusion")
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -126,15 +125,10 @@ def _check_machine(settings: PipelineSettings, device: torch.device) -> None:
     """Check that this machine has what the settings need.
 
     Raises:
-        InputError: a library, a GPU or a compiler is missing.
+        InputError: a GPU or a compiler is missing.
     """
-    if settings.loras and find_spec("peft") is None:
-        raise InputError("lora needs peft, which is not installed: pip install 'photism[diffusion]'")
-    if settings.offload:
-        if device.type == "cpu":
-            raise SettingError("offload", "must not be set on the CPU: it saves memory of a GPU")
-        if find_spec("accelerate") is None:
-            raise InputError("offload needs accelerate, which is not installed: pip install 'photism[diffusion]'")
+    if settings.offload and device.type == "cpu":
+        raise SettingError("offload", "must not be set on the CPU: it saves memory of a GPU")
     if settings.compile and device.type == "cpu":
         check_compiler()
 

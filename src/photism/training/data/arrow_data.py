@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from photism.errors import InputError
+from photism.extras import missing
 from photism.lance_table import import_lance, is_table
 from photism.manifest.hf_dataset import class_names
 from photism.manifest.places import sound_at
@@ -138,7 +139,7 @@ def _open(data: str) -> ArrowDataset:
     try:
         import pyarrow.dataset
     except ModuleNotFoundError:
-        raise InputError(f"{data} needs pyarrow: pip install 'photism[collection]'") from None
+        raise missing("pyarrow", data, "collection") from None
     is_parquet = data.rstrip("/").endswith(PARQUET)
     if "://" not in data and not Path(data).exists():
         raise InputError(f"{data}: no such {'Parquet file' if is_parquet else 'Lance data set'}")
