@@ -61,7 +61,8 @@ def command_page(name: str, command: Any, level: int = 1) -> str:
     below: dict[str, Any] = getattr(command, "commands", {})
     if not below:
         for title, rows in flag_groups(command, context).items():
-            lines += [f"{'#' * (level + 1)} {title}", "", "| flag | meaning |", "|---|---|"]
+            kind = "argument" if title == "Arguments" else "flag"
+            lines += [f"{'#' * (level + 1)} {title}", "", f"| {kind} | meaning |", "|---|---|"]
             lines += [f"| {_code(flag)} | {_cell(_escaped(meaning))} |" for flag, meaning in rows]
             lines.append("")
     lines += _text(command.epilog)
@@ -83,7 +84,7 @@ def _text(help_text: str | None) -> list[str]:
 
 def _escaped(text: str) -> str:
     """Return a text in which Markdown sees no markup, with flags as code."""
-    text = re.sub(r"([\\*_<>\[\]])", r"\\\1", text)
+    text = re.sub(r"([\\*_\[\]])", r"\\\1", html.escape(text, quote=False))
     return re.sub(r"(?<![\w-])(--?[a-z][a-z0-9-]*)", r"`\1`", text)
 
 
