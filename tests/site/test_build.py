@@ -34,3 +34,15 @@ def test_a_formula_is_mathml(site):
     page = (site / "concepts/alignment.html").read_text("utf8")
     assert page.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">') == 2
     assert "arithmatex" not in page
+
+
+@pytest.mark.parametrize(
+    ("page", "address"),
+    [
+        ("guides/live.html", "../reference/images.html#photism.drawing.live.live_runner.LiveRunner"),
+        ("coming-from/diffusers.html", "../reference/images.html#photism.AudioToImagePipeline"),
+        ("reference/listening.html", "audio.html#photism.load_waveform"),
+    ],
+)
+def test_a_name_leads_to_the_reference(site, page, address):
+    assert f'href="{address}"><code>' in (site / page).read_text("utf8")
