@@ -62,7 +62,7 @@ def picture(page, caption):
 
 def start(page):
     button(page, "Start").click()
-    expect(picture(page, "An elephant")).to_be_visible()
+    expect(picture(page, "An elephant")).to_be_visible(timeout=60_000)  # the model is loaded first
 
 
 def wait_for_other_pixels(page):

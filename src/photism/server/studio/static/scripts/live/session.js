@@ -3,7 +3,7 @@
 
 import { loadCaptionNames } from "../catalogue/caption_names.js";
 import { createAttention } from "./attention.js";
-import { startLiveConnection } from "./connection.js";
+import { LiveConnection } from "./connection.js";
 import { createFilming } from "./filming.js";
 import { openSound } from "./sound.js";
 import { createStatus } from "./status.js";
@@ -13,7 +13,7 @@ import { Problem } from "../page/api.js";
 const CURSOR_BLOCKS = 3;
 
 /**
- * @typedef {{sound: import("./sound.js").LiveSound, connection: ReturnType<typeof startLiveConnection>}} Running
+ * @typedef {{sound: import("./sound.js").LiveSound, connection: LiveConnection}} Running
  */
 
 /**
@@ -55,7 +55,7 @@ export const createLiveSession = ({ recording, history, stage, settings, parts }
   };
 
   const connect = (/** @type {Record<string, any>} */ given, /** @type {import("./sound.js").LiveSound} */ sound) =>
-    startLiveConnection({
+    new LiveConnection({
       settings: given,
       rate: sound.rate,
       onState: (state) => {
