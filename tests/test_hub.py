@@ -134,7 +134,7 @@ def test_a_file_in_a_hub_repository(tmp_path, monkeypatch):
     assert find_file("vae", "some/models/x/a.safetensors") == tmp_path / "x/a.safetensors"
     assert asked == [("some/models", "x/a.safetensors")]
     assert find_file("vae", "some/models") is None
-    with pytest.raises(InputError, match=r"^vae some/models/b\.safetensors: no such file; and .*404: no such entry$"):
+    with pytest.raises(InputError, match=r"^vae some/models: 404: no such entry$"):
         find_file("vae", "some/models/b.safetensors")
     (tmp_path / "some").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -9,6 +9,8 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from photism.hub_errors import describe_hub_error
+
 PACKAGE = str(Path(__file__).parent)
 
 PROGRAMMING_ERRORS = (AttributeError, NameError, TypeError)
@@ -123,7 +125,8 @@ def as_input_error(problem: str) -> Generator[None]:
     RuntimeError and others come out of it, and strict configurations have errors that are none of these.
 
     Args:
-        problem: a sentence such as "model talk cannot be loaded"; the library's own words follow.
+        problem: a sentence such as "model talk cannot be loaded"; the reason follows, of the hub or in the library's
+            own words.
 
     Raises:
         InputError: the library raised something. An InputError, a lack of memory, and a programming error in Photism's
@@ -136,7 +139,8 @@ def as_input_error(problem: str) -> Generator[None]:
     except Exception as error:
         if not is_fault_of_input(error):
             raise
-        raise InputError(f"{problem}: {' '.join(str(error).split())}") from error  # in one line
+        reason = describe_hub_error(error) or " ".join(str(error).split())  # in one line
+        raise InputError(f"{problem}: {reason}") from error
 
 
 def is_fault_of_input(error: Exception) -> bool:

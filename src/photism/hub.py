@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
 
 from photism.errors import InputError, is_fault_of_input
 from photism.extras import install_command
+from photism.hub_errors import describe_hub_error
 
 logger = logging.getLogger(__name__)
 
@@ -123,11 +126,8 @@ def find_file(name: str, source: str) -> Path | None:
     if path.is_dir() or not is_path(source):
         return None
     if len(parts) < 3 or path.suffix != ".safetensors" or not _is_name(parts[0]) or Path(parts[0]).exists():
-        raise InputError(f"{name} {source}: no such file or folder")
-    try:
-        return fetch_file(name, "/".join(parts[:2]), "/".join(parts[2:]))[1]
-    except InputError as error:
-        raise InputError(f"{name} {source}: no such file; and {error}") from None
+        raise InputError(f"{name} {source}: no such file or folder{did_you_mean(source)}")
+    return fetch_file(name, "/".join(parts[:2]), "/".join(parts[2:]))[1]
 
 
 def list_files(hub_id: str, cached: Path) -> list[str]:
@@ -186,10 +186,10 @@ def _is_name(part: str) -> bool:
 def _fetch_or_mirror(
     name: str, hub_id: str, download: Callable[[str], str], *, revision: str | None = None
 ) -> tuple[str, Path]:
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
     if is_path(hub_id):
-        raise InputError(f"{name} {hub_id}: no such file or folder")
+        raise InputError(f"{name} {hub_id}: no such file or folder{did_you_mean(hub_id)}")
     try:
         try:
             return hub_id, Path(download(hub_id))
@@ -199,10 +199,20 @@ def _fetch_or_mirror(
         mirror = MIRRORS[hub_id]
         logger.warning("%s was removed from the hub; downloading its mirror %s", hub_id, mirror)
         return mirror, Path(download(mirror))
-    except (HFValidationError, OSError) as error:  # all of the hub's other errors are OSErrors
-        reason = str(error).partition("\n")[0]
-        if revision is not None:
-            raise InputError(f"revision {revision} of {name} {hub_id} cannot be downloaded: {reason}") from None
-        raise InputError(
-            f"{name} must be a folder or the id of a hub repository; {hub_id} is neither: {reason}"
-        ) from None
+    except Exception as error:  # of the HTTP library, which changes with the version of huggingface_hub
+        reason = describe_hub_error(error, hub_id)
+        if reason is None:
+            raise
+        near = did_you_mean(hub_id)
+        missing = f"no such folder{near}; " if near or "/" not in hub_id else ""  # a mistyped path is more likely then
+        of_revision = "" if revision is None else f", revision {revision}"
+        raise InputError(f"{name} {hub_id}{of_revision}: {missing}{reason}") from error
+
+
+def did_you_mean(path: str) -> str:
+    """Return a question about the file or folder whose name is nearest to one that does not exist; "" if none is."""
+    given = Path(path)
+    with suppress(OSError):
+        near = get_close_matches(given.name, [each.name for each in given.parent.iterdir()], n=1, cutoff=0.75)
+        return f" (did you mean {given.parent / near[0]}?)" if near else ""
+    return ""

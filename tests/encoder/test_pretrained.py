@@ -158,7 +158,7 @@ def test_weights_that_the_configuration_does_not_describe_are_an_error(bert):
 
 def test_a_folder_that_is_no_checkpoint_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError, match="model must be a folder or the id of a hub repository; some/where is neither"):
+    with pytest.raises(InputError, match=r"^model some/where: "):
         find_checkpoint("some/where", expected="a classifier")
     with pytest.raises(InputError, match=r"must be a folder with a classifier, but has no config\.json"):
         find_checkpoint(tmp_path, expected="a classifier")

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from photism.errors import InputError
 from photism.extras import missing
+from photism.hub import did_you_mean, is_path
+from photism.hub_errors import describe_hub_error
 from photism.manifest.columns import SOUND_COLUMNS
 from photism.manifest.entry import Entry
 from photism.manifest.recognition import has_sound_suffix
@@ -44,14 +46,17 @@ def open_splits(data: str, config: str | None = None) -> Mapping[str, Any]:
         import datasets
     except ImportError:
         raise missing("datasets", "reading a data set", "collection") from None
+    if is_path(data) and not Path(data).exists():
+        raise InputError(f"data {data}: no such file or folder{did_you_mean(data)}")
     try:
         if is_saved_dataset(Path(data)):
             loaded: Any = datasets.load_from_disk(data)
         else:
             loaded = datasets.load_dataset(data, config, streaming=True)
     except Exception as error:  # datasets raises dozens of kinds of errors
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"data must be a folder of recordings or a data set; cannot load {data}: {reason}") from None
+        reason = describe_hub_error(error, f"datasets/{data}") or str(error).partition("\n")[0]
+        is_no_folder = "" if Path(data).exists() else f" is no folder{did_you_mean(data)} and"
+        raise InputError(f"data {data}{is_no_folder} cannot be loaded as a data set: {reason}") from error
     return cast("Mapping[str, Any]", loaded) if isinstance(loaded, Mapping) else {"": loaded}
 
 
@@ -71,8 +76,10 @@ def check_hub(data: str) -> None:
     try:
         HfApi(endpoint=config.HF_ENDPOINT).dataset_info(data, timeout=HUB_TIMEOUT_S)
     except Exception as error:  # of HTTP, of the hub and of connections
-        reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"{config.HF_ENDPOINT} says: {reason}") from None
+        reason = describe_hub_error(error, f"datasets/{data}")
+        if reason is None:
+            raise
+        raise InputError(reason) from error
 
 
 def undecoded(data: Any) -> tuple[Any, list[str]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from photism.errors import InputError
 from photism.files import check_folder
+from photism.hub_errors import describe_hub_error
 from photism.settings import differences, read_settings, write_settings
 from photism.training.checkpoint import BEST, CHECKPOINTS, last_checkpoint
 from photism.training.settings import RESUMABLE_CHANGES, TrainingSettings
@@ -98,8 +99,8 @@ def create_repository(hub_id: str) -> None:
     try:
         HfApi().create_repo(hub_id, exist_ok=True, private=True)
     except (HFValidationError, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputError(f"push_to_hub must be a repository that you may write to; {hub_id}: {reason}") from None
+        reason = describe_hub_error(error, hub_id) or str(error).partition("\n")[0]
+        raise InputError(f"push_to_hub must be a repository that you may write to; {hub_id}: {reason}") from error
 
 
 def push_to_hub(folder: Path, hub_id: str, files: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ def test_a_lora_is_one_file(load, parts, tmp_path):
         shutil.copy(parts / "lora-sd/pytorch_lora_weights.safetensors", tmp_path / f"{name}.safetensors")
     with pytest.raises(InputError, match=r"name one of them; it contains a\.safetensors, b\.safetensors"):
         load(lora=tmp_path)
-    with pytest.raises(InputError, match="lora must be a folder or the id of a hub repository; no such is neither"):
+    with pytest.raises(InputError, match=r"^lora no such: no such folder; an id of the hub is NAME or OWNER/NAME"):
         load(lora="no such")
     with pytest.raises(InputError, match="lora /no/such/file: no such file or folder"):
         load(lora="/no/such/file")

@@ -209,7 +209,7 @@ def test_bad_lines(tmp_path, line, message):
 
 
 def test_missing_data(tmp_path):
-    with pytest.raises(InputError, match=r"cannot load .*no-such-data"):
+    with pytest.raises(InputError, match=r"^data .*no-such-data: no such file or folder$"):
         read(tmp_path / "no-such-data")
     with pytest.raises(InputError, match="shards that exist; no file matches"):
         read(tmp_path / "*.tar")

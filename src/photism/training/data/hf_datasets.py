@@ -7,6 +7,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
+from photism.hub_errors import describe_hub_error
 from photism.manifest.columns import is_missing
 from photism.manifest.hf_dataset import class_features, class_names, is_saved_dataset, open_splits, undecoded
 from photism.training.data.example import DataSource, Example, RowReader, split_of_folder
@@ -41,11 +42,12 @@ def read_hf_dataset(data: str, rows: RowReader, config: str | None, *, limit: in
 def hub_version(data: str) -> str | None:
     """Return the commit of a hub data set, or None if the hub cannot be reached."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HFValidationError
 
     try:
         return HfApi().dataset_info(data).sha
-    except (HFValidationError, OSError):
+    except Exception as error:  # of the HTTP library, which changes with the version of huggingface_hub
+        if describe_hub_error(error, data) is None:
+            raise
         return None
 
 
