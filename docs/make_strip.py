@@ -2,8 +2,9 @@
 
     python docs/make_strip.py demo/strip.png packages/photism-tiny/src/photism_tiny/examples/*.ogg
 
-The name of a recording states what is said and the language, as in `elephant.en.ogg`. Each recording becomes a column:
-its log-mel spectrogram, an arrow, the image generated from it, the language and the nearest caption.
+The name of a recording states what is said and the language, as in `elephant.en.ogg`. Each recording becomes a card:
+its waveform, its spectrogram, the image generated from it, the nearest caption and the language. The cards are white on
+a transparent page, so that the figure suits light and dark pages.
 """
 
 import argparse
@@ -12,20 +13,28 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from photism import Waveform, load_waveform, log_mel
+from photism import Waveform, load_waveform
 from photism.cli.startup import load_pipeline
 from photism.prompts.settings import PipelineSettings
 
-COLUMN = 256  # pixels; all lengths below too
-GAP = 24
-SPECTROGRAM_HEIGHT = 80
-ARROW_HEIGHT = 44
-TEXT_HEIGHT = 92
-HEIGHT = SPECTROGRAM_HEIGHT + ARROW_HEIGHT + COLUMN + TEXT_HEIGHT
-PAPER, INK, SOFT = (255, 255, 255), (33, 37, 41), (108, 117, 125)
-QUIET, LOUD = np.array([241, 243, 245]), np.array([46, 64, 128])
+CARD = 320  # pixels; all lengths below too
+GAP = 20
+PADDING = 14
+INNER = CARD - 2 * PADDING
+WAVE_HEIGHT = 90
+SPECTROGRAM_HEIGHT = 100
+ARROW_HEIGHT = 40
+TEXT_HEIGHT = 96
+HEIGHT = PADDING + WAVE_HEIGHT + SPECTROGRAM_HEIGHT + ARROW_HEIGHT + INNER + TEXT_HEIGHT
+BAR, BAR_GAP = 4, 2
+SMOOTHING = 2  # shapes are drawn at this multiple of their size
+
+PAPER, INK, SOFT, LINE = (255, 255, 255), (31, 35, 40), (101, 109, 118), (216, 222, 228)
+SCALE = np.array([[247, 248, 252], [190, 200, 240], [104, 112, 214], [150, 60, 170], [226, 72, 100], [250, 170, 70]])
+"""Colours of spectral levels, from quiet to loud."""
 
 LANGUAGES = {
     "be": "Belarusian",
@@ -43,52 +52,100 @@ LANGUAGES = {
 }
 
 
+def colours(levels: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Return the colour (…, 3) of each level within 0 and 1."""
+    places = np.linspace(0, 1, len(SCALE))
+    return np.stack([np.interp(levels, places, SCALE[:, channel]) for channel in range(3)], -1).astype(np.uint8)
+
+
 def spectrogram(waveform: Waveform) -> Image.Image:
-    """Return the log-mel spectrogram, time to the right and frequency upwards, COLUMN × SPECTROGRAM_HEIGHT pixels."""
-    features = log_mel([waveform])
-    stacked = features.input_features[features.attention_mask.bool()].numpy()  # (F, 160), without padding
-    levels = stacked.reshape(-1, 80).T[::-1]  # (F, 160) -> (2F, 80) -> (80, 2F), low bins at the bottom
-    low, high = np.percentile(levels, [5, 99])
-    strength = np.clip((levels - low) / (high - low), 0, 1)[..., None]
-    image = Image.fromarray((QUIET + strength * (LOUD - QUIET)).astype(np.uint8))
-    return image.resize((COLUMN, SPECTROGRAM_HEIGHT), Image.Resampling.BILINEAR)
+    """Return the spectrogram up to 5 kHz over a range of 60 dB, INNER × SPECTROGRAM_HEIGHT pixels."""
+    window, hop = 512, 64  # samples at 16 kHz: 32 and 4 ms
+    padded = np.pad(waveform.samples, window // 2)
+    frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop] * np.hanning(window)
+    power = np.abs(np.fft.rfft(frames)[:, : 5000 * window // 16_000]) ** 2
+    decibels = 10 * np.log10(power / power.max() + 1e-9)
+    image = Image.fromarray(colours(np.clip(1 + decibels / 60, 0, 1).T[::-1]))
+    return rounded(image.resize((INNER, SPECTROGRAM_HEIGHT), Image.Resampling.LANCZOS), 8)
 
 
-def column(waveform: Waveform, image: Image.Image, language: str, caption: str) -> Image.Image:
-    """Return the column of one recording, COLUMN × HEIGHT pixels."""
-    sheet = Image.new("RGB", (COLUMN, HEIGHT), PAPER)
+def wave(waveform: Waveform) -> Image.Image:
+    """Return the waveform as rounded bars, INNER × WAVE_HEIGHT pixels."""
+    count = INNER // (BAR + BAR_GAP)
+    peaks = np.array([np.abs(part).max() for part in np.array_split(waveform.samples, count)])
+    peaks = peaks / peaks.max()
+    image = Image.new("RGB", (INNER * SMOOTHING, WAVE_HEIGHT * SMOOTHING), PAPER)
+    pen = ImageDraw.Draw(image)
+    for number, peak in enumerate(peaks):
+        left = number * (BAR + BAR_GAP) * SMOOTHING
+        half = max(BAR / 2, peak * (WAVE_HEIGHT / 2 - 6)) * SMOOTHING
+        middle = WAVE_HEIGHT * SMOOTHING / 2
+        box = (left, middle - half, left + BAR * SMOOTHING - 1, middle + half)
+        pen.rounded_rectangle(box, radius=BAR * SMOOTHING / 2, fill=tuple(SCALE[2]))
+    return image.resize((INNER, WAVE_HEIGHT), Image.Resampling.LANCZOS)
+
+
+def rounded(image: Image.Image, radius: int) -> Image.Image:
+    """Return an image whose corners are rounded and transparent outside."""
+    size = (image.width * SMOOTHING, image.height * SMOOTHING)
+    mask = Image.new("L", size, 0)
+    box = (0, 0, size[0] - 1, size[1] - 1)
+    ImageDraw.Draw(mask).rounded_rectangle(box, radius=radius * SMOOTHING, fill=255)
+    result = image.convert("RGBA")
+    result.putalpha(mask.resize(image.size, Image.Resampling.LANCZOS))
+    return result
+
+
+def card(waveform: Waveform, image: Image.Image, language: str, caption: str) -> Image.Image:
+    """Return the card of one recording, CARD × HEIGHT pixels."""
+    sheet = Image.new("RGB", (CARD, HEIGHT), PAPER)
     pen = ImageDraw.Draw(sheet)
-    sheet.paste(spectrogram(waveform))
+    middle, top = CARD // 2, PADDING
+    sheet.paste(wave(waveform), (PADDING, top))
 
-    middle, tip = COLUMN // 2, SPECTROGRAM_HEIGHT + ARROW_HEIGHT - 8
-    pen.line([(middle, SPECTROGRAM_HEIGHT + 8), (middle, tip - 8)], fill=SOFT, width=3)
-    pen.polygon([(middle - 8, tip - 10), (middle + 8, tip - 10), (middle, tip)], fill=SOFT)
+    top += WAVE_HEIGHT
+    seen = spectrogram(waveform)
+    sheet.paste(seen, (PADDING, top), seen)
 
-    top = SPECTROGRAM_HEIGHT + ARROW_HEIGHT
-    sheet.paste(image.convert("RGB").resize((COLUMN, COLUMN), Image.Resampling.LANCZOS), (0, top))
-    pen.rectangle([(0, top), (COLUMN - 1, top + COLUMN - 1)], outline=tuple(QUIET))
+    top += SPECTROGRAM_HEIGHT
+    tip = top + ARROW_HEIGHT - 10
+    pen.line([(middle, top + 8), (middle, tip - 8)], fill=SOFT, width=4)
+    pen.polygon([(middle - 10, tip - 12), (middle + 10, tip - 12), (middle, tip)], fill=SOFT)
 
-    top += COLUMN + 10
-    pen.text((middle, top), language, fill=SOFT, font=ImageFont.load_default(17), anchor="ma")
-    lines = "\n".join(textwrap.wrap(f"“{caption}”", 24, max_lines=2, placeholder=" …"))
-    pen.multiline_text(
-        (middle, top + 24), lines, fill=INK, font=ImageFont.load_default(20), anchor="ma", align="center"
-    )
-    return sheet
+    top += ARROW_HEIGHT
+    drawn = rounded(image.convert("RGB").resize((INNER, INNER), Image.Resampling.LANCZOS), 12)
+    sheet.paste(drawn, (PADDING, top), drawn)
+
+    top += INNER + 12
+    lines = textwrap.wrap(f"“{caption}”", 22, max_lines=1, placeholder=" …”")
+    pen.text((middle, top), lines[0], fill=INK, font=ImageFont.load_default(28), anchor="ma")
+    pen.text((middle, top + 40), f"said in {language}", fill=SOFT, font=ImageFont.load_default(22), anchor="ma")
+    result = rounded(sheet, 18)
+    ImageDraw.Draw(result).rounded_rectangle((0, 0, CARD - 1, HEIGHT - 1), radius=18, outline=LINE, width=2)
+    return result
 
 
 def strip(recordings: Sequence[Path], *, seed: int) -> Image.Image:
-    """Return the columns of all recordings side by side, generated with the bundled model."""
+    """Return the cards of all recordings side by side, generated with the bundled model."""
     waveforms = [load_waveform(recording) for recording in recordings]
     pipeline, ranker = load_pipeline(PipelineSettings())
     assert ranker
     images = pipeline(waveforms, seed=seed).images
-    sheet = Image.new("RGB", (len(recordings) * (COLUMN + GAP) - GAP, HEIGHT), PAPER)
+    sheet = Image.new("RGBA", (len(recordings) * (CARD + GAP) - GAP, HEIGHT), (255, 255, 255, 0))
     for index, (recording, waveform, candidates) in enumerate(zip(recordings, waveforms, images, strict=True)):
         code = recording.suffixes[0].lstrip(".")
         caption = ranker.rank(waveform, top_k=1)[0][0]["caption"]
-        sheet.paste(column(waveform, candidates[0], LANGUAGES.get(code, code), caption), (index * (COLUMN + GAP), 0))
+        drawn = card(waveform, candidates[0], LANGUAGES.get(code, code), caption)
+        sheet.paste(drawn, (index * (CARD + GAP), 0))
     return sheet
+
+
+def save(image: Image.Image, path: Path) -> None:
+    """Write a PNG file of 256 colours, one of which is transparent."""
+    small = image.convert("RGB").quantize(255, kmeans=2)
+    small.putpalette([*(small.getpalette() or [])[: 3 * 255], *PAPER])
+    small.paste(255, mask=Image.fromarray(np.asarray(image.getchannel("A")) < 128))
+    small.save(path, optimize=True, transparency=255)
 
 
 def main() -> None:
@@ -98,7 +155,7 @@ def main() -> None:
     parser.add_argument("recordings", type=Path, nargs="+")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    strip(arguments.recordings, seed=arguments.seed).save(arguments.strip)
+    save(strip(arguments.recordings, seed=arguments.seed), arguments.strip)
 
 
 if __name__ == "__main__":
