@@ -82,6 +82,9 @@ def run_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a console command in the current folder: Photism in this process, anything else in a shell."""
     if command.startswith(ENVIRONMENT):
         return
+    if command.startswith("cd "):
+        monkeypatch.chdir(command.removeprefix("cd "))
+        return
     if not command.startswith("photism ") or re.search(r" [|>&] ", command):
         photism = f'photism() {{ {shlex.quote(sys.executable)} -m photism "$@"; }}'
         subprocess.run(["bash", "-ec", f"{photism}\n{command}"], check=True, stdin=subprocess.DEVNULL)
@@ -142,14 +145,19 @@ def find_verb(words: list[str]) -> tuple[Any, list[str]]:
 def parse_command(line: str) -> None:
     """Check that Photism understands a command line: its verb, its flags and the number of its arguments."""
     verb, words = find_verb(words_of(line))
-    if words and not {"--help", "--version"} & set(words):
+    if hasattr(verb, "commands") or "--help" in words:
+        _check_flags(verb, words)
+    else:
         verb.make_context(verb.name, words)
 
 
 def check_inline_commands(document: str) -> None:
     """Check that the verbs and flags exist which the text of a document names, as in `photism search --json`."""
     for line in INLINE.findall(document):
-        verb, words = find_verb(words_of(line))
-        known = {name for parameter in verb.params for name in (*parameter.opts, *parameter.secondary_opts)}
-        flags = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"}
-        assert flags <= known | {"--help", "-h"}, line
+        _check_flags(*find_verb(words_of(line)))
+
+
+def _check_flags(verb: Any, words: list[str]) -> None:
+    known = {name for parameter in verb.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    flags = {word.partition("=")[0] for word in words if word.startswith("-") and word != "-"}
+    assert flags <= known | {"--help", "-h"}, f"{verb.name} has no {flags - known}"
