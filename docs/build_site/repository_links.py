@@ -82,7 +82,8 @@ def _on_site(target: str, docs: str, root: Path, files: Files) -> str | None:
         if document == made_of:
             return page
     path = target.removeprefix(f"{docs}/")
-    return next((each for each in (path, f"{path}/index.md") if each in files.src_uris), None)
+    published = (each for each in (path, f"{path}/index.md") if each in files.src_uris)
+    return next((each for each in published if files.src_uris[each].inclusion.is_included()), None)
 
 
 def _root(config: MkDocsConfig) -> Path:

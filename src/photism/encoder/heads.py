@@ -30,7 +30,12 @@ from photism.errors import InputError
 
 
 class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
-    """Wav2Vec2-BERT that transcribes: characters or phonemes, by connectionist temporal classification (CTC)."""
+    """Wav2Vec2-BERT that transcribes: characters or phonemes, by connectionist temporal classification (CTC).
+
+    Args:
+        config: configuration, as transformers' class of this name takes it.
+        target_lang: has no effect, as in transformers.
+    """
 
     def __init__(self, config: Wav2Vec2BertConfig, target_lang: str | None = None) -> None:
         super().__init__(config)
@@ -98,7 +103,11 @@ class Wav2Vec2BertForCTC(Wav2Vec2BertPreTrainedModel):
 
 
 class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
-    """Wav2Vec2-BERT that classifies whole recordings, or predicts numbers, from the mean of the projected frames."""
+    """Wav2Vec2-BERT that classifies whole recordings, or predicts numbers, from the mean of the projected frames.
+
+    Args:
+        config: configuration, as transformers' class of this name takes it.
+    """
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__(config)
@@ -156,7 +165,11 @@ class Wav2Vec2BertForSequenceClassification(Wav2Vec2BertPreTrainedModel):
 
 
 class Wav2Vec2BertForAudioFrameClassification(Wav2Vec2BertPreTrainedModel):
-    """Wav2Vec2-BERT that classifies each frame of a recording, for example by who speaks."""
+    """Wav2Vec2-BERT that classifies each frame of a recording, for example by who speaks.
+
+    Args:
+        config: configuration, as transformers' class of this name takes it.
+    """
 
     def __init__(self, config: Wav2Vec2BertConfig) -> None:
         super().__init__(config)

@@ -173,6 +173,9 @@ class Wav2Vec2BertModel(Wav2Vec2BertPreTrainedModel):
 
     The states of a clip do not depend on the other clips of its batch. Padding does not change them and costs nothing.
     Attention takes memory linear in the length.
+
+    Args:
+        config: configuration, as transformers' class of this name takes it.
     """
 
     masked_spec_embed: nn.Parameter | None

@@ -24,6 +24,9 @@ SCALE, MARGIN = 30.0, 0.4
 class Wav2Vec2BertForXVector(Wav2Vec2BertPreTrainedModel):
     """Wav2Vec2-BERT with an x-vector head: a time-delay network, statistics pooling and two linear layers.
 
+    Args:
+        config: configuration, as transformers' class of this name takes it.
+
     Source: Snyder et al. 2018, X-vectors: robust DNN embeddings for speaker recognition.
     """
 
