@@ -29,7 +29,8 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
     `docs/differences.md` lists what differs.
 
     Args:
-        feature_size, num_mel_bins: number of mel filters; both must be the same.
+        feature_size: number of mel filters.
+        num_mel_bins: the same number, as in transformers.
         sampling_rate: rate in Hz of the samples that the features are computed from.
         padding_value: value of padding.
         stride: frames in a token, each of which begins 160 samples after the one before (10 ms at 16 kHz).
