@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from photism.display.progress import silence_widget_hints
 from photism.library_logging import quiet_libraries
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The public names of Photism's own. Those of transformers are importable from here as well, but `import *` skips them.
 __all__ = [
