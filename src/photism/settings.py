@@ -33,6 +33,7 @@ from typing_extensions import dataclass_transform
 from photism.display.short_repr import short_repr
 from photism.errors import InputError
 from photism.files import atomic_text
+from photism.hub import may_be_source
 
 Kind = TypeVar("Kind", bound=type)
 Group: TypeAlias = Literal[
@@ -142,6 +143,11 @@ class Declaration:
         upper = upper if self.below is None else f"below {self.below:g}"
         return " and ".join(part for part in (lower, upper) if part) or "a finite number"
 
+    @property
+    def names_model(self) -> bool:
+        """Whether the value is a folder, perhaps a file, or the id of a repository on the Hugging Face hub."""
+        return self.metavar is not None and self.metavar.endswith("FOLDER|ID")
+
     def allows(self, value: Any) -> bool:
         """Return whether a value lies within the bounds or is one of the choices; None, no value, is allowed."""
         if value is None:
@@ -209,6 +215,9 @@ def _make_settings_class(kind: type, group: Group | None) -> type:
             _check_type(name, value, types[name])
             if not declaration.allows(value):
                 raise SettingError(name, f"must be {declaration.allowed}; got {_shown(value)}")
+            is_chosen = declaration.names_model and isinstance(value, str) and value != _default(type(self), name)
+            if is_chosen and not may_be_source(value):
+                raise SettingError(name, f"must be a folder, or the id of a hub repository, OWNER/NAME; got {value!r}")
         check = getattr(self, "check", None)
         if check is not None:
             check()

@@ -231,6 +231,17 @@ def test_a_mistake_is_reported_before_a_model_is_loaded(run, folder, arguments, 
 
 
 @pytest.mark.usefixtures("no_model")
+def test_draw_from_text_where_the_recording_exists_says_how_to_draw_it(run, folder):
+    (folder / "a-rooster.wav").write_text("mine")
+    error = run("--from-text", "a rooster", verb="draw").exception
+    assert isinstance(error, InputError)
+    assert str(error) == (
+        "a-rooster.wav exists: `photism draw a-rooster.wav` draws it, --force generates it again, and -o FOLDER/ "
+        "writes it elsewhere"
+    )
+    assert (folder / "a-rooster.wav").read_text() == "mine"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

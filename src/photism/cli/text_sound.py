@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -52,6 +53,11 @@ class TextSound:
         folder = Path(output or ".")
         folder = folder if folder.is_dir() or str(output).endswith("/") else folder.parent
         target = folder / f"{caption_name(self.from_text)}.wav"
+        if target.is_file() and not force:
+            draw = f"photism draw {shlex.quote(str(target))}"
+            raise InputError(
+                f"{target} exists: `{draw}` draws it, --force generates it again, and -o FOLDER/ writes it elsewhere"
+            )
         check_audio_target(target, "-o", force=force)
         return target
 
