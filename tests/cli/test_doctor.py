@@ -10,14 +10,34 @@ from typer.testing import CliRunner, Result
 
 from photism import AudioToImagePipeline, __version__
 from photism.cli.app import app
+from photism.extras import install_command
 
 REINSTALL = "pip install --force-reinstall --no-deps photism-tiny"
 
 
 @pytest.fixture(autouse=True)
-def model_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace loading the bundled model, which the last test does, by nothing."""
+def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Replace loading models by nothing and importing libraries by finding them, which other tests do."""
     monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", lambda: None)
+    if "sound_model" not in request.fixturenames:
+        monkeypatch.setattr("photism.diagnostics.diagnosis._load_sound_model", lambda: None)
+    monkeypatch.setattr("photism.diagnostics.libraries.HERE", ("torch",))
+    monkeypatch.setattr("photism.diagnostics.libraries._start", lambda modules: _Imported())
+
+
+class _Imported:
+    """A process that has imported all modules."""
+
+    returncode = 0
+
+    def communicate(self, timeout: float) -> tuple[str, None]:
+        return "", None
+
+
+@pytest.fixture
+def sound_model(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """Let the bundled sound model be an empty folder."""
+    monkeypatch.setattr("photism.audioldm2.checkpoint.bundled_model", lambda: tmp_path)
 
 
 def doctor(*arguments: str) -> Result:
@@ -28,62 +48,64 @@ def checks(result: Result) -> dict[str, dict[str, object]]:
     return {check["name"]: check for check in json.loads(result.stdout)["checks"]}
 
 
+def row(name: str, found: str, remedy: str) -> str:
+    return f"no  {name:18}{found}\n{'':22}{remedy}\n"
+
+
 def test_everything_works():
     result = doctor()
     assert result.exit_code == 0
     assert f"ok  photism           {__version__}\n" in result.stdout
-    assert re.search(r"^ok  device            .*cpu \(\d+ cores\)$", result.stdout, re.MULTILINE)
+    assert re.search(r"^ok  device            .*cpu \(\d+ cores, \d+ threads of torch\)$", result.stdout, re.MULTILINE)
     for verb in ("draw", "film", "hear", "embed", "index", "search", "sound", "serve", "align", "export", "--ray"):
         assert f"ok  {verb:18}ready\n" in result.stdout
-    for verb in ("transcribe", "speakers"):
-        assert f"ok  {verb:18}ready with --model: none is bundled\n" in result.stdout
+    assert "ok  transcribe        needs --model, such as facebook/wav2vec2-base-960h\n" in result.stdout
+    assert "ok  speakers          needs --model, a Wav2Vec2BertFor" in result.stdout
+    for name in ("memory", "disk", "downloaded models"):
+        assert re.search(rf"^ok  {name:18}[\d.]+ of [\d.]+ GiB free", result.stdout, re.M)
     assert "\nno " not in result.stdout
-    assert re.search(
-        r"^ok  AudioLDM 2        cvssp/audioldm2 is downloaded .* non-commercial use only", result.stdout, re.M
-    )
+    assert "cvssp/audioldm2 is downloaded" in result.stdout
+    assert "non-commercial use only" in " ".join(result.stdout.split())
+    assert re.fullmatch(r"checked in \d+\.\d s", result.stdout.splitlines()[-1])
+    assert max(map(len, result.stdout.splitlines())) <= 80
+
+
+def test_every_library_of_every_extra_is_checked():
+    found = checks(doctor("--json"))
+    for name in ("torch", "uvicorn", "compel", "pygame-ce", "onnx", "datasets", "ray", "jiwer", "tensorboard", "kenlm"):
+        assert name in found
 
 
 def test_json_has_the_checks_of_the_table():
     result = doctor("--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["works"] is True
-    assert list(checks(result)) == [line[4:22].strip() for line in doctor().stdout.splitlines()]
+    assert json.loads(result.stdout)["duration_s"] >= 0
+    rows = [line[4:22].strip() for line in doctor().stdout.splitlines() if line[:4] in ("ok  ", "no  ")]
+    assert list(checks(result)) == rows
 
 
-@pytest.mark.parametrize("library", ["fastapi", "python_multipart", "prometheus_client"])
-def test_without_a_library_of_the_server_only_serve_is_missing(monkeypatch, library):
-    monkeypatch.setitem(sys.modules, library, None)
+@pytest.mark.parametrize(
+    ("module", "library", "extra", "verbs"),
+    [
+        ("fastapi", "fastapi", "server", ["serve"]),
+        ("python_multipart", "python-multipart", "server", ["serve"]),
+        ("pygame", "pygame-ce", "live", ["live"]),
+        ("tensorboard", "tensorboard", "train", ["align", "finetune"]),
+        ("onnxscript", "onnxscript", "export", ["export"]),
+        ("lance", "pylance", "collection", ["index", "search"]),
+        ("ray", "ray", "cluster", ["--ray"]),
+        ("compel", "compel", "diffusion", []),
+    ],
+)
+def test_a_missing_library_of_an_extra_stops_its_verbs_alone(monkeypatch, module, library, extra, verbs):
+    monkeypatch.setitem(sys.modules, module, None)  # what `import` and find_spec meet when it is not installed
     result = doctor()
     assert result.exit_code == 0
-    assert f"no  serve             needs {library}: pip install 'photism[server]'\n" in result.stdout
-    assert "ok  draw              ready\n" in result.stdout
-
-
-def test_without_a_training_library_only_align_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "accelerate", None)
-    result = doctor()
-    assert result.exit_code == 0
-    assert "no  align             needs accelerate: pip install 'photism[train]'\n" in result.stdout
-    assert "ok  draw              ready\n" in result.stdout
-
-
-def test_without_onnxscript_only_export_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
-    result = doctor()
-    assert result.exit_code == 0
-    assert "no  export            needs onnxscript: pip install 'photism[export]'\n" in result.stdout
-    assert "ok  draw              ready\n" in result.stdout
-
-
-def test_without_the_libraries_for_collections_hear_still_works(monkeypatch):
-    for library in ("lance", "ray"):
-        monkeypatch.setitem(sys.modules, library, None)
-    result = doctor()
-    assert result.exit_code == 0
-    for verb in ("index", "search"):
-        assert f"no  {verb:18}needs lance: pip install 'photism[collection]'\n" in result.stdout
-    assert "no  --ray             needs ray: pip install 'photism[cluster]'\n" in result.stdout
-    assert "ok  hear              ready\n" in result.stdout
+    assert row(library, "not installed", install_command(extra)) in result.stdout
+    for verb in verbs:
+        assert row(verb, f"needs {library}", install_command(extra)) in result.stdout
+    assert len(re.findall(r"^no ", result.stdout, re.M)) == 1 + len(verbs)
 
 
 def test_without_a_core_library_nothing_works(monkeypatch):
@@ -96,7 +118,7 @@ def test_without_a_core_library_nothing_works(monkeypatch):
             "name": verb,
             "works": False,
             "found": "needs soxr",
-            "remedy": "pip install photism",
+            "remedy": install_command(),
         }
 
 
@@ -107,16 +129,15 @@ def test_a_damaged_model_is_reported_in_one_line(monkeypatch):
     monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", damaged)
     result = doctor()
     assert result.exit_code == 1
-    assert f"no  bundled model     header too large: {REINSTALL}\n" in result.stdout
-    assert f"no  draw              needs bundled model: {REINSTALL}\n" in result.stdout
+    assert row("bundled model", "header too large", REINSTALL) in result.stdout
+    assert row("draw", "needs bundled model", REINSTALL) in result.stdout
 
 
-def test_a_damaged_sound_model_stops_sound_alone(monkeypatch, tmp_path):
-    monkeypatch.setattr("photism.audioldm2.checkpoint.bundled_model", lambda: tmp_path)
+@pytest.mark.usefixtures("sound_model")
+def test_a_damaged_sound_model_stops_sound_alone():
     result = doctor()
     assert result.exit_code == 0
-    assert re.search(rf"^no  bundled sound     .*: {re.escape(REINSTALL)}$", result.stdout, re.M)
-    assert f"no  sound             needs bundled sound: {REINSTALL}\n" in result.stdout
+    assert row("sound", "needs bundled sound", REINSTALL) in result.stdout
     assert "ok  draw              ready\n" in result.stdout
 
 
@@ -127,6 +148,20 @@ def test_without_torch_the_device_is_the_cpu(monkeypatch):
     assert found["torch"]["works"] is False
 
 
+def test_in_offline_mode_the_hub_is_not_asked(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert checks(doctor("--json"))["hub"]["found"] == "not asked: HF_HUB_OFFLINE is set"
+
+
+def test_a_hub_that_is_not_reachable_is_no_error(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    hub = checks(doctor("--json"))["hub"]
+    assert hub["works"] is True
+    assert "only models on this machine can be used" in hub["found"]
+
+
+@pytest.mark.slow
 def test_libraries_print_no_warnings():
     process = subprocess.run(
         [sys.executable, "-c", "from photism.cli.app import main; main()", "doctor"],

@@ -14,7 +14,8 @@ from photism.audioldm2.output import SoundOutput
 from photism.audioldm2.settings import SoundSettings
 from photism.collection.duplicates import Duplicate, DuplicateGroup
 from photism.collection.search import Hit
-from photism.diagnostics import Check, Diagnosis
+from photism.diagnostics.check import Check
+from photism.diagnostics.diagnosis import Diagnosis
 from photism.display.scores import Ranking, Rankings
 from photism.drawing.pipeline import AudioToImageOutput
 from photism.drawing.settings import DrawSettings

@@ -7,7 +7,7 @@ import typer
 from photism.cli import options as option
 from photism.cli.exit_status import ExitStatus
 from photism.cli.startup import startup
-from photism.diagnostics import diagnose
+from photism.diagnostics.diagnosis import diagnose
 
 
 def doctor(

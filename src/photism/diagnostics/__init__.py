@@ -1,0 +1,1 @@
+"""Check what works on this machine."""
