@@ -1,5 +1,6 @@
 """Fixtures of all tests: tiny checkpoints with random weights, and recordings."""
 
+import gc
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ from photism.device import limit_kernel_caches
 # One thread of torch for each test process, before torch is imported: `make test` runs two at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 limit_kernel_caches()  # as the commands do
+gc.disable()  # until all tests are collected: next to nothing of what is created until then is garbage
 
 LONGEST_FILES = ("test_align.py", "test_resumable_file.py", "test_readme.py", "test_dataset.py", "test_ways_to_run.py")
 
@@ -21,6 +23,14 @@ LONGEST_FILES = ("test_align.py", "test_resumable_file.py", "test_readme.py", "t
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the longest files first, so that no worker has one left when the other is done."""
     items.sort(key=lambda item: item.path.name not in LONGEST_FILES)
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage seldom, and without a million objects of libraries and tests: a pass over them takes .5 s."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 10, 10)
 
 
 @pytest.fixture(autouse=True)
