@@ -1,7 +1,6 @@
 """The public pipelines in the kernel of a notebook: their results show themselves, and nothing else is printed."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -21,8 +20,6 @@ CELLS = [
     "next(photism.AudioEmbedder.from_pretrained().stream('elephant.en.ogg', window_s=0.4))",
     "photism.AudioLDM2Pipeline.from_pretrained()('An elephant.', seed=1, num_inference_steps=4)",
 ]
-BAR = re.compile(r"\r[^\n]*?\d+/\d+[^\n]*|\r *")
-"""What a progress bar prints, which appears after a second of computation."""
 
 
 @pytest.mark.slow
@@ -35,6 +32,5 @@ def test_results_show_themselves_and_nothing_else_is_printed(tmp_path: Path) -> 
         (shown,) = [each.data for each in cell.outputs if each.output_type == "execute_result"]
         assert Markup(shown["text/html"]).text.strip()
         assert len(shown["text/plain"]) < 120
-        printed = "".join(each.text for each in cell.outputs if each.output_type == "stream")
-        assert BAR.sub("", printed).strip() == "", cell.source
+        assert [each for each in cell.outputs if each.output_type == "stream"] == []
     assert len(json.dumps(notebook)) < 500_000

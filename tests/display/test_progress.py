@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import sys
 import warnings
 from types import ModuleType, SimpleNamespace
@@ -6,6 +8,8 @@ import pytest
 from tqdm.std import tqdm
 
 from photism.display import progress
+from photism.display.markup import Html
+from tests.support.notebook_html import Markup
 
 
 class Pipeline:
@@ -18,39 +22,57 @@ class Pipeline:
         return tqdm(total=total, **self._progress_bar_config)
 
 
-def open_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = SimpleNamespace(config={"IPKernelApp": {}})
+class Notebook:
+    """Output of a cell: what is displayed in it now."""
+
+    def __init__(self) -> None:
+        self.shown: str | None = None
+
+    def display(self, html: Html, *, display_id: bool) -> Notebook:
+        assert display_id
+        self.update(html)
+        return self
+
+    def update(self, html: Html) -> None:
+        self.shown = html._repr_html_()
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
+    shell, opened = SimpleNamespace(config={"IPKernelApp": {}}), Notebook()
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", opened)
+    return opened
 
 
-def test_drawing_has_a_bar_in_a_notebook_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drawing_has_no_bar_in_a_script() -> None:
     with progress.notebook_progress(Pipeline(), None, steps=2) as on_step:
         assert on_step is None
-    open_notebook(monkeypatch)
+
+
+def test_a_bar_of_a_notebook_does_not_stay(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "DELAY_S", 0)
     with progress.notebook_progress(Pipeline(), None, steps=2) as on_step:
         assert on_step is not None
+        on_step(3, 4)
+        assert notebook.shown is not None
+        ((tag, values),) = Markup(notebook.shown).elements
+        assert (tag, values["value"], values["max"]) == ("progress", "3", "4")
+        on_step(4, 4)
+    assert notebook.shown == ""
 
 
-def test_a_bar_of_a_notebook_appears_late_and_does_not_stay(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    open_notebook(monkeypatch)
+def test_a_bar_of_a_notebook_appears_late(notebook: Notebook) -> None:
     with progress.step_progress(Pipeline(), None, steps=2) as on_step:
         on_step(1, 4)
-    assert capsys.readouterr().err == ""
+    assert notebook.shown is None
+
+
+def test_the_pipeline_switches_the_bar_off(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "DELAY_S", 0)
-    with progress.step_progress(Pipeline(mininterval=0), None, steps=2) as on_step:
-        on_step(3, 4)
-        shown = capsys.readouterr().err
-    assert "3/4" in shown
-    assert capsys.readouterr().err.strip() == ""
-
-
-def test_the_pipeline_configures_the_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    open_notebook(monkeypatch)
-    with progress.step_progress(Pipeline(disable=True, delay=0), None, steps=2) as on_step:
+    with progress.step_progress(Pipeline(disable=True), None, steps=2) as on_step:
         on_step(1, 2)
-    assert capsys.readouterr().err == ""
+    assert notebook.shown is None
 
 
 def test_elsewhere_the_bar_is_that_of_diffusers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,16 +81,14 @@ def test_elsewhere_the_bar_is_that_of_diffusers(capsys: pytest.CaptureFixture[st
     assert "2/2" in capsys.readouterr().err
 
 
-def test_a_callback_takes_the_place_of_the_bar(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    open_notebook(monkeypatch)
+def test_a_callback_takes_the_place_of_the_bar(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "DELAY_S", 0)
     called: list[tuple[int, int]] = []
-    with progress.notebook_progress(Pipeline(delay=0), lambda *steps: called.append(steps), steps=2) as on_step:
+    with progress.notebook_progress(Pipeline(), lambda *steps: called.append(steps), steps=2) as on_step:
         assert on_step is not None
         on_step(1, 2)
     assert called == [(1, 2)]
-    assert capsys.readouterr().err == ""
+    assert notebook.shown is None
 
 
 def test_a_terminal_of_ipython_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +98,6 @@ def test_a_terminal_of_ipython_is_no_notebook(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_no_warning_says_that_there_are_no_widgets(monkeypatch: pytest.MonkeyPatch) -> None:
-    open_notebook(monkeypatch)
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     for name in ("tqdm.auto", "tqdm.autonotebook", "tqdm.notebook"):

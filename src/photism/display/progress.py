@@ -1,17 +1,22 @@
-"""Progress bars of Python calls, by tqdm, which knows notebooks."""
+"""Progress bars of Python calls: in a notebook one of its own, elsewhere that of diffusers."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import time
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
 
+from photism.display.markup import Html
+
 DELAY_S = 1.0
 """Time after which a notebook shows a bar: a shorter call needs none."""
+INTERVAL_S = 0.2
+"""Time between two updates of the bar."""
 
 
 def in_notebook() -> bool:
@@ -22,7 +27,7 @@ def in_notebook() -> bool:
 
 
 def silence_widget_hints() -> None:
-    """Keep tqdm and Ray from printing in a notebook that it has no widgets: bars are text then.
+    """Keep tqdm and Ray from printing in a notebook that it has no widgets.
 
     The bars of tqdm are imported here, since transformers, diffusers and huggingface_hub import them too.
     """
@@ -32,6 +37,38 @@ def silence_widget_hints() -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found")
         import_module("tqdm.auto")
+
+
+class NotebookBar:
+    """Progress bar in the output of a notebook's cell, with the interface of tqdm's bars that is used here.
+
+    tqdm needs ipywidgets to draw one; without them, each of its updates stays in a saved notebook as a line of text.
+    """
+
+    def __init__(self, total: int, *, is_disabled: bool = False) -> None:
+        self.total, self.n = total, 0
+        self._is_disabled, self._due = is_disabled, time.monotonic() + DELAY_S
+        self._display: Any = None
+
+    def __enter__(self) -> NotebookBar:
+        return self
+
+    def update(self, count: int) -> None:
+        """Add to the steps that are done, and show the bar if it is time for it."""
+        self.n += count
+        if self._is_disabled or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + INTERVAL_S
+        label = f"{self.n} of {self.total} steps"
+        shown = Html(f'<progress value="{self.n}" max="{self.total}" aria-label="{label}"></progress> {label}')
+        if self._display is None:
+            self._display = import_module("IPython.display").display(shown, display_id=True)
+        else:
+            self._display.update(shown)
+
+    def __exit__(self, *_: object) -> None:
+        if self._display is not None:
+            self._display.update(Html(""))
 
 
 @contextmanager
@@ -69,8 +106,8 @@ def notebook_progress(
     return nullcontext(callback_on_step)
 
 
-def _bar(pipeline: Any, steps: int) -> Any:
+def _bar(pipeline: Any, steps: int) -> AbstractContextManager[Any]:
     if not in_notebook():
         return pipeline.progress_bar(total=steps)
-    options = {"delay": DELAY_S, "leave": False, **getattr(pipeline, "_progress_bar_config", {})}
-    return import_module("tqdm.auto").tqdm(total=steps, **options)
+    is_disabled = getattr(pipeline, "_progress_bar_config", {}).get("disable", False)
+    return NotebookBar(steps, is_disabled=is_disabled)

@@ -233,7 +233,7 @@ class AudioToImagePipeline:
             settings: all settings in one object, over which keyword arguments take precedence.
             diffusion_arguments: further arguments of the diffusers pipeline, such as `eta`, the same for every image.
             callback_on_step: called after each step with the number of steps that are done and that of all. Without it,
-                a notebook shows a progress bar, which `diffusion.set_progress_bar_config` configures.
+                a notebook shows a progress bar, unless `diffusion.set_progress_bar_config` disables it.
             callback_on_preview: called every `preview_steps` steps with the images as the model predicts them then,
                 unless that would take more than a fifth of the time, or the diffusers pipeline has a safety checker.
             changes: settings by name.
