@@ -141,6 +141,9 @@ def test_a_mistyped_folder_is_named(hub, tmp_path):
         fetch_files("model", "rian", ["*.json"])
     with pytest.raises(InputError, match=r"^model \./rian: no such file or folder \(did you mean rain\?\)$"):
         fetch_files("model", "./rian", ["*.json"])
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"^model notes\.txt is a file; give the folder of a model, or the id of "):
+        fetch_files("model", "notes.txt", ["*.json"])
     assert did_you_mean("snow") == did_you_mean("no/such/folder") == ""
 
 

@@ -198,6 +198,8 @@ def _fetch_or_mirror(
 ) -> tuple[str, Path]:
     from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
 
+    if Path(hub_id).is_file():
+        raise InputError(f"{name} {hub_id} is a file; give the folder of a model, or the id of a hub repository")
     if is_path(hub_id):
         raise InputError(f"{name} {hub_id}: no such file or folder{did_you_mean(hub_id)}")
     try:

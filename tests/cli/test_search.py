@@ -188,7 +188,9 @@ def test_a_mistake_is_one_line_before_a_model_is_loaded(index, monkeypatch, give
 
 
 def test_there_is_no_index(tmp_path):
-    assert "no such Lance data set" in str(run(tmp_path / "none.lance", "an owl").exception)
+    none = tmp_path / "none.lance"
+    expected = f"{none}: no such index; make one with `photism index SOUNDS -o {none}`"
+    assert str(run(none, "an owl").exception) == expected
 
 
 def test_another_model_is_refused_by_its_fingerprint(index, models):

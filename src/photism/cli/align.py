@@ -13,7 +13,7 @@ def align(settings: AlignSettings, resume: Resume = False) -> None:
     seconds), a folder of folders named like labels, WebDataset shards, or a data set of the Hugging Face hub.
 
     Examples:
-        photism align recordings -o rain
+        photism align . -o rain --encoder tiny --batch-size 4 --epochs 4
         photism align nateraw/fsd50k -o thunder --recipe audio2img
     """
     run_training(settings, resume=resume)

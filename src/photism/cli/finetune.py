@@ -17,8 +17,8 @@ def classify(settings: ClassifySettings, resume: Resume = False) -> None:
     seconds), a folder of folders named like classes, WebDataset shards, or a data set of the Hugging Face hub.
 
     Examples:
-        photism finetune classify birds -o birds-model --encoder tiny
-        accelerate launch -m photism finetune classify birds -o birds-model --balance
+        photism finetune classify . -o kinds --encoder tiny --batch-size 4
+        accelerate launch -m photism finetune classify . -o kinds --balance
     """
     run_training(settings, resume=resume)
 
@@ -30,8 +30,8 @@ def ctc(settings: CtcSettings, resume: Resume = False) -> None:
     seconds), WebDataset shards, or a data set of the Hugging Face hub.
 
     Examples:
-        photism finetune ctc speech -o spanish --adapter
-        photism finetune ctc speech -o spanish --resume
+        photism finetune ctc . -o speech --encoder tiny --batch-size 4
+        photism finetune ctc . -o speech --resume
     """
     run_training(settings, resume=resume)
 

@@ -25,6 +25,7 @@ from photism.collection.search_settings import SearchSettings
 from photism.collection.settings import IndexSettings
 from photism.collection.vector_index import refresh_vector_index
 from photism.errors import InputError
+from photism.hub import did_you_mean
 from photism.jobs.outputs.journal import check_same
 from photism.jobs.provenance import BUNDLED, Provenance
 from photism.jobs.run import run
@@ -80,6 +81,9 @@ class Index:
         Raises:
             InputError: there is no index.
         """
+        if "://" not in str(path) and not Path(path).exists():
+            near = did_you_mean(str(path))
+            raise InputError(f"{path}: no such index{near}; make one with `photism index SOUNDS -o {path}`")
         table = LanceTable.open(str(path))
         values = read_metadata(table)
         models = EmbedModelSettings(**values["models"], device=device, dtype=dtype)

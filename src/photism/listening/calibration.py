@@ -9,7 +9,7 @@ from pathlib import Path
 
 from photism.display.markup import block, note
 from photism.display.short_repr import short_repr
-from photism.errors import InputError
+from photism.errors import InputError, os_error_message
 from photism.files import atomic_path
 from photism.json_files import read_json_object
 
@@ -83,7 +83,8 @@ def read_pairs(path: Path) -> list[tuple[str, str, bool]]:
         with path.open(encoding="utf-8-sig", newline="") as file:  # spreadsheets write a byte order mark
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+        reason = os_error_message(error) if isinstance(error, OSError) else f"{path} cannot be read: {error}"
+        raise InputError(reason) from None
     pairs: list[tuple[str, str, bool]] = []
     for number, row in enumerate(rows, start=2):
         one, other, same = (str(row.get(column) or "").strip() for column in PAIR_COLUMNS)
