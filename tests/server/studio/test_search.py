@@ -81,7 +81,7 @@ def test_mistakes_are_said_in_words(open_studio, search_url):
     expect(page.get_by_role("region", name="Results")).to_contain_text("No recording of the collection fits")
     page.locator("[data-field=where] input").fill("duraton_s < 0")
     page.get_by_role("button", name="Search", exact=True).click()
-    expect(alert).to_contain_text("has a value that cannot be used")
+    expect(alert).to_contain_text("The columns are id, location")
 
 
 @pytest.mark.slow
