@@ -163,7 +163,7 @@ def write_between_marks(path: Path, text: str, *, name: str = "evaluation") -> N
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the tables into the README and the model card")
+    parser.add_argument("--write", action="store_true", help="write the tables into the model card")
     arguments = parser.parse_args()
 
     logging.set_verbosity_error()  # diffusers warns of each caption that is truncated to 16 tokens
@@ -175,8 +175,7 @@ def main() -> None:
     print(table)
     (FOLDER / "evaluation.json").write_text(json.dumps({"hear": classification, "draw": generation}, indent=1) + "\n")
     if arguments.write:
-        for path in (ROOT / "README.md", FOLDER.parents[1] / "README.md"):
-            write_between_marks(path, table)
+        write_between_marks(FOLDER / "README.md", table)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def main() -> None:
         print(lines[-1], flush=True)
     print(f"{torch.get_num_threads()} threads")
     if arguments.write:
-        for path in (Path(__file__).with_name("README.md"), FOLDER.parents[1] / "README.md"):
+        for path in (Path(__file__).with_name("README.md"), FOLDER / "README.md"):
             write_between_marks(path, "\n".join(lines), name="steps")
 
 

@@ -243,7 +243,7 @@ def write(regression: KnownSounds, evaluation: str) -> None:
     path = FOLDER / "config.json"
     config = json.loads(path.read_text(encoding="utf8")) | {"known_sounds": regression.as_config()}
     path.write_text(json.dumps(dict(sorted(config.items())), indent=2) + "\n", encoding="utf8")
-    for document in (Path(__file__).with_name("README.md"), FOLDER.parents[1] / "README.md"):
+    for document in (Path(__file__).with_name("README.md"), FOLDER / "README.md"):
         write_between_marks(document, evaluation, name="known")
 
 
