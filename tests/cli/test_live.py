@@ -258,7 +258,7 @@ def test_mistakes_are_found_before_a_model_is_loaded(run, unloaded, arguments, m
 
 
 def test_images_are_generated_one_at_a_time(run, unloaded):
-    assert "No such option: --batch-size" in run("--batch-size", 2).output
+    assert "there is no flag --batch-size of " in str(run("--batch-size", 2).exception)
 
 
 def test_a_missing_screen_is_found_before_a_model_is_loaded(run, unloaded, sound, monkeypatch):

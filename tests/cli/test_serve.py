@@ -148,4 +148,6 @@ def test_serves_until_it_is_interrupted(models, tmp_path, free_port):
 def test_a_collection_that_is_no_index_is_refused_before_the_server_starts(monkeypatch, capsys, free_port, tmp_path):
     pytest.importorskip("lance")
     assert serve(monkeypatch, "--port", str(free_port), "--collection", str(tmp_path / "missing.lance")) == 2
-    assert capsys.readouterr().err == f"photism: {tmp_path / 'missing.lance'}: no such Lance data set\n"
+    missing = tmp_path / "missing.lance"
+    expected = f"photism: {missing}: no such index; make one with `photism index SOUNDS -o {missing}`\n"
+    assert capsys.readouterr().err == expected
