@@ -69,7 +69,8 @@ def without_figures(text: str) -> str:
 
 
 def assert_prints(printed: str, shown: str, source: str) -> None:
-    """Check what was printed against the output that a document shows."""
+    """Check what was printed against the output that a document shows, up to a line feed at the end."""
+    printed = printed if printed.endswith("\n") or not printed else f"{printed}\n"
     printed, shown = without_figures(printed), without_figures(shown)
     if re.search(r"^…$", shown, re.MULTILINE):
         pattern = "(?:.*\n)*".join(re.escape(part) for part in re.split(r"^…\n", shown, flags=re.MULTILINE))
