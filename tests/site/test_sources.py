@@ -34,4 +34,5 @@ def test_what_the_documents_import_is_in_the_reference():
         home = photism._MODULES[name] if module == "photism" else module
         if home.startswith("photism") and not {module, home, f"{module}.{name}", f"{home}.{name}"} & DESCRIBED:
             missing.add(f"{module}.{name}")
-    assert missing <= {"photism.jobs.run"}  # which is described where it is defined
+    # The first is described where it is defined, the second with the class of which it is another name.
+    assert missing <= {"photism.jobs.run", "photism.SeamlessM4TFeatureExtractor"}
