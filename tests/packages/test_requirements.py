@@ -18,17 +18,24 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # Not installed from an index, or only with a compiler.
 NOT_CONSTRAINED = {"photism", "photism-tiny", "kenlm"}
+# The version that constraints-lowest.txt is for.
+PYTHON = {"python_version": "3.11", "python_full_version": "3.11.5"}
+
+
+def is_needed(requirement: Requirement) -> bool:
+    return requirement.marker is None or requirement.marker.evaluate(PYTHON)
 
 
 def requirements() -> list[Requirement]:
     """Return the requirements of the package and of all its extras, but those that the tests do not install."""
     texts = [*PROJECT["dependencies"], *(text for extra in EXTRAS.values() for text in extra)]
-    return [each for each in map(Requirement, texts) if canonicalize_name(each.name) not in NOT_CONSTRAINED]
+    found = [each for each in map(Requirement, texts) if canonicalize_name(each.name) not in NOT_CONSTRAINED]
+    return [each for each in found if is_needed(each)]
 
 
 def constraints(name: str) -> list[Requirement]:
     lines = (ROOT / name).read_text("utf-8").splitlines()
-    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return [each for line in lines if line and not line.startswith("#") if is_needed(each := Requirement(line))]
 
 
 @pytest.mark.parametrize("requirement", requirements(), ids=lambda it: it.name)
