@@ -119,6 +119,21 @@ def test_an_argument_of_another_library_is_refused_with_the_one_that_takes_its_p
         draw(None, negative_prompt="")
 
 
+def test_an_argument_with_the_name_of_a_flag_is_refused_with_its_name_in_python():
+    @settings
+    class Named:
+        """Settings with a flag of another name."""
+
+        num_inference_steps: int = setting(12, "Number of denoising steps.", flag="--steps")
+
+    @accepts(Named)
+    def draw(**changes):
+        return changes
+
+    with pytest.raises(TypeError, match="no argument 'steps': num_inference_steps takes its place; it takes num_infer"):
+        draw(steps=3)
+
+
 def test_a_setting_that_is_a_parameter_of_the_function_is_documented_once():
     @accepts(Base)
     def walk(steps, **changes):

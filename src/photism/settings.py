@@ -258,6 +258,11 @@ def declarations(kind: type) -> dict[str, Declaration]:
     return {each.name: each.metadata["declaration"] for each in dataclasses.fields(kind)}
 
 
+def field_name(name: str, declared: Declaration) -> str:
+    """Return what a request calls a setting: the name of its flag, with underscores."""
+    return (declared.flag or name).removeprefix("--").replace("-", "_")
+
+
 def describe(kind: type, *, skipped: Collection[str] = ()) -> str:
     """Return a paragraph for each setting of a class: its name, description, bounds or choices, and default.
 
@@ -299,7 +304,7 @@ def accepts(kind: type, *, further: Collection[str] = ()) -> Callable[[Function]
     """Let a function that takes `**changes` show the settings of a class as its keyword arguments.
 
     The function's signature and docstring list them; a keyword that is neither a setting nor a parameter of its own is
-    refused with the names that there are, and for a name of another library with the one that takes its place.
+    refused with the names that there are, and for a flag's or another library's name with the one that takes its place.
 
     Args:
         kind: settings class.
@@ -324,13 +329,14 @@ def accepts(kind: type, *, further: Collection[str] = ()) -> Callable[[Function]
 
         described = describe(kind, skipped=taken)
         taken |= set(further)
+        named_by_flag = {field_name(name, declared): name for name, declared in declarations(kind).items()}
 
         @wraps(function)
         def checked(*args: Any, **keywords: Any) -> Any:
             for name in keywords:
                 if name not in taken and name not in types:
                     available = (taken | types.keys()) - {"self", "cls"}
-                    word = PEER_WORDS.get(name)
+                    word = named_by_flag.get(name) or PEER_WORDS.get(name)
                     hint = f": {word} takes its place" if word in available else ""
                     takes = ", ".join(sorted(available))
                     raise TypeError(f"{function.__qualname__} has no argument {name!r}{hint}; it takes {takes}")

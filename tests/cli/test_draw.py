@@ -471,7 +471,7 @@ def test_images_flagged_by_the_safety_checker_are_reported(draw, folder, sounds,
         ),
         (
             ["--negative", "missing.wav"],
-            "negative must be one of empty, silence, noise, none, a TextPrompt or a recording",
+            "negative must be one of empty, silence, noise, none, text:WORDS or a recording",
         ),
         (["--steps", "0"], "--steps must be at least 1; got 0"),
         (["--seed", "-1"], "--seed must be at least 0; got -1"),

@@ -250,7 +250,7 @@ def test_the_callers_pipeline_is_not_changed(pipeline, sounds, capsys):
         ({"height": 16}, "height must be given together with width"),
         ({"height": 16, "width": 7}, "width must be at least 8 pixels; got 7"),
         ({"height": 0, "width": 16}, "height must be at least 8 pixels; got 0"),
-        ({"negative": "nothing"}, "negative must be one of empty, silence, noise, none, a TextPrompt or a recording: "),
+        ({"negative": "nothing"}, "negative must be one of empty, silence, noise, none, text:WORDS or a recording: "),
         ({"diffusion_arguments": {"imge": 1}}, "contains imge, which StableDiffusionPipeline does not take"),
         ({"diffusion_arguments": {"latents": 1}}, "must not contain latents, which Photism sets"),
         ({"diffusion_arguments": {"image": 1}}, "must not contain image, which Photism sets"),
@@ -278,6 +278,13 @@ def test_a_negative_text_needs_a_text_encoder(models, pipeline, sounds):
         InputError, match="negative needs a text encoder, which this diffusion pipeline lacks; load it with one"
     ):
         ours(sounds[0], negative=TextPrompt("rain"))
+
+
+def test_a_negative_text_may_be_a_string_as_on_the_command_line(pipeline, sounds):
+    drawn = [pipeline(sounds[0], num_inference_steps=2, negative=each) for each in (TextPrompt("rain"), "text:rain")]
+    assert drawn[0].images == drawn[1].images
+    with pytest.raises(InputError, match="negative has a weight in another syntax"):
+        pipeline(sounds[0], negative="text:(rain:1.3)")
 
 
 def test_widths_must_agree(pipeline, xl):

@@ -148,9 +148,9 @@ def test_a_missing_or_unusable_image_is_reported(case, sounds, monkeypatch):
             case.draw(sounds[0], **{name: None})
     for name in {"image", "mask_image", "control_image"} - case.given.keys():
         pictures = {"image": PICTURES["image"], name: PICTURES[name]}
-        with pytest.raises(
-            InputError, match=f"(cannot be used: {pipeline} takes none; load it with|must be given together with image)"
-        ):
+        task = "inpainting" if name == "mask_image" else "image-to-image"
+        remedy = f"(task='{task}', or draw with its for_task\\('{task}'\\)|a controlnet)$"
+        with pytest.raises(InputError, match=f"cannot be used: {pipeline} takes none; load it with {remedy}"):
             case.draw(sounds[0], **pictures)
     if "strength" not in case.given:
         with pytest.raises(

@@ -435,9 +435,11 @@ def _check_conditioning(conditioning: ConditioningImages, diffusion: Any, parame
     """
     has_controlnet = getattr(diffusion, "controlnet", None) is not None
     starts_from_image = "image" in parameters and not (has_controlnet and control_name(parameters) == "image")
+    task = "image-to-image" if conditioning.mask_image is None else "inpainting"
+    another_task = f"task='{task}', or draw with its for_task('{task}')"
     for name, image, is_taken, remedy in (
-        ("image", conditioning.image, starts_from_image, "task='image-to-image'"),
-        ("mask_image", conditioning.mask_image, "mask_image" in parameters, "task='inpainting'"),
+        ("image", conditioning.image, starts_from_image, another_task),
+        ("mask_image", conditioning.mask_image, "mask_image" in parameters, another_task),
         ("control_image", conditioning.control_image, has_controlnet, "a controlnet"),
     ):
         if is_taken and image is None:

@@ -41,7 +41,7 @@ Negative: TypeAlias = "NegativeWord | TextPrompt | AudioSource | LongRecording"
 "silence": four seconds of digital silence, encoded as a recording.
 "noise": four seconds of seeded white noise of amplitude 0.01, as in audio2img (kardSIM).
 "none": no negative prompt; images are generated without guidance, in half the time.
-`TextPrompt("a photograph")`: a text; the diffusion pipeline must have its text encoder.
+"text:a photograph" or `TextPrompt("a photograph")`: a text; the diffusion pipeline must have its text encoder.
 Anything else is a recording that `load_waveform` takes; a file of the name noise is "./noise".
 """
 
@@ -83,8 +83,10 @@ def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Recording:
     """Decode a negative prompt that is a recording, so that errors are found before a model is loaded.
 
     Raises:
-        InputError: it is neither a word, a `TextPrompt` nor a readable recording.
+        InputError: it is neither a word, a text nor a readable recording.
     """
+    if isinstance(negative, str):
+        negative = parse_negative(negative)
     if isinstance(negative, TextPrompt) or (isinstance(negative, str) and negative in NEGATIVE_WORDS):
         return negative
     from photism.audio.long_recording import load_recording
@@ -93,7 +95,7 @@ def read_negative(negative: Negative) -> NegativeWord | TextPrompt | Recording:
         return load_recording(negative)
     except InputError as error:
         words = ", ".join(NEGATIVE_WORDS)
-        raise InputError(f"negative must be one of {words}, a TextPrompt or a recording: {error}") from None
+        raise InputError(f"negative must be one of {words}, text:WORDS or a recording: {error}") from None
 
 
 def encode_negative(

@@ -212,8 +212,9 @@ class ImageSettings:
         for name, weight in self.weight_of_loras.items():
             if not math.isfinite(weight):
                 raise SettingError("lora_weights", f"must be finite; got {weight:g} for {name}")
-        if isinstance(self.negative, TextPrompt):
-            check_weight_syntax(self.negative.text, "negative")
+        negative = parse_negative(self.negative) if isinstance(self.negative, str) else self.negative
+        if isinstance(negative, TextPrompt):
+            check_weight_syntax(negative.text, "negative")
         if self.text is not None:
             check_weight_syntax(self.text, "text")
         if self.long_text and self.text_place != "blend":

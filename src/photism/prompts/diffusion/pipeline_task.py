@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from photism.errors import InputError
+from photism.library_logging import quiet_libraries
 from photism.prompts.diffusion.source import fitting_channels
 from photism.prompts.settings import Task
 
@@ -19,7 +20,8 @@ def share_models(diffusion: Any, task: Task) -> Any:
     Raises:
         InputError: the UNet was not trained for the task, or diffusers has no such pipeline.
     """
-    from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
+    with quiet_libraries:
+        from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting, AutoPipelineForText2Image
 
     channels, generated = diffusion.unet.config.in_channels, diffusion.unet.config.out_channels
     if channels not in fitting_channels(task, generated):

@@ -28,10 +28,9 @@ from photism.server.endpoints.image_limits import check_count, check_size
 from photism.server.engine.work import Batchable
 from photism.server.fields.body import Given, RequestBody
 from photism.server.fields.field_set import FileField
-from photism.server.fields.schema import field_name
 from photism.server.media_types import EVENT_STREAM, JSON, PNG
 from photism.server.services import services_of
-from photism.settings import SettingError, declarations
+from photism.settings import SettingError, declarations, field_name
 
 if TYPE_CHECKING:
     from photism.audio.sources import SoundFile

@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, TypeAlias, cast
 
-from photism.server.fields.schema import MAX_FILES, field_name, file_schema, schema, settings_fields
+from photism.server.fields.schema import MAX_FILES, file_schema, schema, settings_fields
 from photism.server.fields.upload import Upload
 from photism.server.fields.values import shown, value_of_form, value_of_json
 from photism.server.problems import Problem
-from photism.settings import PEER_WORDS, declarations
+from photism.settings import PEER_WORDS, declarations, field_name
 
 URL_SCHEMES = ("http://", "https://")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from photism.settings import REQUIRED, Declaration, declarations, value_type
+from photism.settings import REQUIRED, Declaration, declarations, field_name, value_type
 
 MAX_CHARACTERS = 4096
 """Longest text."""
@@ -104,11 +104,6 @@ def _within_requests(declared: Declaration) -> Declaration:
     lower = {} if declared.field_minimum is None else {"minimum": declared.field_minimum, "above": None}
     upper = {} if declared.field_maximum is None else {"maximum": declared.field_maximum, "below": None}
     return dataclasses.replace(declared, **lower, **upper)
-
-
-def field_name(name: str, declared: Declaration) -> str:
-    """Return what a request calls a setting: the name of its flag, with underscores."""
-    return (declared.flag or name).removeprefix("--").replace("-", "_")
 
 
 def schema(field: Field, *, is_form: bool) -> dict[str, Any]:
