@@ -9,7 +9,7 @@ DESCRIBED = re.compile(r"^::: (photism[\w.]+)$", re.MULTILINE)
 CODE = re.compile(r"(?P<kept><(?P<tag>a|autoref|h[1-6]|pre)\b.*?</(?P=tag)>)|<code>(?P<name>[\w.]+)</code>", re.DOTALL)
 
 _paths: dict[str, str] = {}
-"""Full names of what the reference describes; classes also by their own names."""
+"""Full names of what the reference describes; classes, and functions of several words, also by their own names."""
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -18,7 +18,7 @@ def on_config(config: MkDocsConfig) -> None:
         for path in DESCRIBED.findall(page.read_text(encoding="utf-8")):
             name = path.rpartition(".")[2]
             _paths[path] = path
-            if name[0].isupper():
+            if name[0].isupper() or "_" in name:
                 _paths.setdefault(name, path)
 
 
