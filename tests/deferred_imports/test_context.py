@@ -1,16 +1,20 @@
 """What a run imports, and that everything else is what it would be when somebody imports it afterwards."""
 
+import builtins
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from photism.deferred_imports.context import deferred_imports
+
 UNUSED = (
-    "diffusers.models.transformers.ace_step_transformer",
     "peft",
     "scipy.optimize",
-    "scipy.stats._stats_py",
+    "scipy.stats",
     "sympy",
     "torch._dynamo",
     "torch._inductor",
@@ -76,6 +80,26 @@ def run(script: str, folder: Path) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_the_import_of_another_library_that_replaces_it_as_well_is_kept():
+    original = builtins.__import__
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        return found(*args, **kwargs)
+
+    try:
+        with deferred_imports:
+            found = builtins.__import__
+            builtins.__import__ = wrapped
+        with deferred_imports:
+            assert __import__("json") is json
+        assert builtins.__import__ is wrapped
+        builtins.__import__ = found
+        with deferred_imports:
+            assert __import__("json") is json
+    finally:
+        builtins.__import__ = original
 
 
 def test_a_drawing_imports_only_what_it_uses(tmp_path: Path):

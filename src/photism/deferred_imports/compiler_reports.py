@@ -7,26 +7,31 @@ from functools import partial, wraps
 from importlib import import_module
 from typing import Any
 
+from photism.deferred_imports.placeholders import Placeholder
+
 COMPILER = "torch._dynamo"
 
 
 class CompilerReports:
     """Stands in for torch's compiler while libraries are imported, and keeps what their decorators report to it.
 
-    Any other attribute than these decorators is that of the compiler, which is imported then.
+    Libraries keep the decorators, so that what they report once the compiler is imported reaches it at once. Any other
+    attribute is that of the compiler, which is imported then.
     """
 
     def __init__(self) -> None:
+        self.eval_frame = _EvalFrame()
         self._waiting: list[Callable[[Any], object]] = []
+        self._compiler: Any = None
 
     def allow_in_graph(self, reported: Any) -> Any:
         """Mark a class or function as one that the compiler does not look into."""
-        self._waiting.append(lambda compiler: compiler.allow_in_graph(reported))
+        self._report(lambda compiler: compiler.allow_in_graph(reported))
         return reported
 
     def assume_constant_result(self, reported: Any) -> Any:
         """Mark a function as one whose result is a constant."""
-        self._waiting.append(lambda compiler: compiler.assume_constant_result(reported))
+        self._report(lambda compiler: compiler.assume_constant_result(reported))
         return reported
 
     def disable(self, function: Any = None, recursive: bool = True, **options: Any) -> Any:
@@ -42,13 +47,29 @@ class CompilerReports:
         def report(compiler: Any) -> None:
             current[0] = compiler.disable(function, recursive, **options)
 
-        self._waiting.append(report)
+        self._report(report)
         return disabled
 
     def deliver(self, compiler: Any) -> None:
         """Report everything to the compiler."""
+        self._compiler = compiler
         while self._waiting:
             self._waiting.pop(0)(compiler)
 
+    def _report(self, report: Callable[[Any], object]) -> None:
+        if self._compiler is None:
+            self._waiting.append(report)
+        else:
+            report(self._compiler)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(COMPILER), name)
+
+
+class _EvalFrame:
+    """The compiler's module of compiled models, which none is before its import; diffusers asks it about each model."""
+
+    OptimizedModule: Any = Placeholder(f"{COMPILER}.eval_frame", "OptimizedModule")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(f"{COMPILER}.eval_frame"), name)

@@ -1,13 +1,14 @@
 """The context in which transformers and diffusers are imported without what few of their users need.
 
 Most of the time in which these two are imported goes to modules of which an ordinary run uses nothing: the compiler of
-torch, symbolic mathematics, statistics, PEFT, and the diffusion transformers of a hundred other models. Within
-`deferred_imports`
+torch, symbolic mathematics, statistics and PEFT. Within `deferred_imports`
 
 - a name of `PLACEHOLDERS` that one of them imports is a `Placeholder`, which imports the name when it is first used;
-- a module of `LAZY_MODULES` runs its code when an attribute of it is first used;
+- `import scipy.stats` imports SciPy, which imports its statistics when they are first used;
+- the package of all models of transformers runs its code, which lists their files, when it is first used;
 - what they report to the compiler of torch waits until somebody imports it;
-- three functions, which would import these modules for an answer that is known without them, do not.
+- three functions, which would import these modules or read many files for an answer that is known or rarely needed,
+  do not.
 
 No module is hidden: an import of the caller's, and a use of a library that needs the module, find the real one, and
 then the placeholders are replaced. A name that is not listed, as of another version of a library, is imported at once.
@@ -25,15 +26,17 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import resolve_name
 from threading import RLock
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any, cast
 
 from photism.deferred_imports.compiler_reports import COMPILER, CompilerReports
-from photism.deferred_imports.lazy_modules import LAZY_MODULES, make_lazy
+from photism.deferred_imports.lazy_package import LAZY_PACKAGE, make_lazy
 from photism.deferred_imports.placeholders import Placeholders, can_wait
 
 IMPORTERS = re.compile(r"(diffusers|transformers)\..+|torch(\..+)?")
 """Names of the modules whose imports are deferred."""
+IMPORTED_BY_PACKAGE = {COMPILER, "scipy.stats"}
+"""Modules that their package imports when they are first used."""
 
 
 class DeferredImports(MetaPathFinder):
@@ -45,7 +48,6 @@ class DeferredImports(MetaPathFinder):
     def __init__(self) -> None:
         self._lock = RLock()
         self._depth = 0
-        self._import: Callable[..., Any] = builtins.__import__
         self._reports = CompilerReports()
         self._placeholders = Placeholders()
         self._replaced = ExitStack()
@@ -59,12 +61,11 @@ class DeferredImports(MetaPathFinder):
             self._depth += 1
             if self._depth > 1:
                 return
-            self._import = builtins.__import__
             if COMPILER not in sys.modules:
                 torch.__dict__["_dynamo"] = self._reports
             if self not in sys.meta_path:  # where it stays, to notice when a module is imported after all
                 sys.meta_path.insert(0, self)
-            self._replace(builtins, "__import__", self._import_names)
+            self._replace(builtins, "__import__", partial(self._import, builtins.__import__))
             distributions = partial(_Distributions, importlib.metadata.packages_distributions)
             self._replace(importlib.metadata, "packages_distributions", distributions)
             self._replace(torch.nn.init, "normal_", _without_meta(torch.nn.init.normal_))
@@ -76,14 +77,15 @@ class DeferredImports(MetaPathFinder):
             if self._depth > 0:
                 return
             self._replaced.close()
-            if self._stands_in:
-                del sys.modules["torch"].__dict__["_dynamo"]
+            attributes = vars(sys.modules["torch"])
+            if attributes.get("_dynamo") is self._reports:
+                del attributes["_dynamo"]
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a lazy module, and a module that something waits for; leave all others to the other finders."""
-        is_lazy = self._depth > 0 and fullname in LAZY_MODULES
+        """Find the lazy package, and a module that something waits for; leave all others to the other finders."""
+        is_lazy = self._depth > 0 and fullname == LAZY_PACKAGE
         if not is_lazy and fullname != COMPILER and fullname not in self._placeholders:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
@@ -98,37 +100,36 @@ class DeferredImports(MetaPathFinder):
         setattr(owner, name, value)
 
         def restore() -> None:
-            if getattr(owner, name) == value:
+            if getattr(owner, name) is value:
                 setattr(owner, name, before)
 
         self._replaced.callback(restore)
 
-    @property
-    def _stands_in(self) -> bool:
-        """Whether torch has what keeps the reports in place of its compiler."""
-        return vars(sys.modules["torch"]).get("_dynamo") is self._reports
-
-    def _import_names(
+    def _import(
         self,
+        original: Callable[..., Any],
         name: str,
         globals: dict[str, Any] | None = None,
         locals: Mapping[str, Any] | None = None,
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> Any:
-        """Import as `__import__` does, or return placeholders of the names of `PLACEHOLDERS`."""
+        """Import as `original` does, or return placeholders of the names of `PLACEHOLDERS`.
+
+        It is bound to the function that it replaces: if others replace `__import__` as well and restore it later, each
+        still calls the one that it found.
+        """
         if globals is not None and self._depth and IMPORTERS.fullmatch(str(globals.get("__name__"))):
             module = resolve_name("." * level + name, globals.get("__package__"))
-            if module == COMPILER and self._stands_in and COMPILER not in sys.modules:
-                if not fromlist:
-                    return sys.modules["torch"]
-                if set(fromlist) <= {"allow_in_graph"}:
-                    return self._reports
+            if module in IMPORTED_BY_PACKAGE and not fromlist and module not in sys.modules:
+                package = original(module.partition(".")[0])
+                if "__getattr__" in vars(package):
+                    return package
+            elif module == COMPILER and fromlist == ("allow_in_graph",) and module not in sys.modules:
+                return self._reports
             elif fromlist and can_wait(module, fromlist):
                 return self._placeholders.place(module, fromlist, globals)
-            elif module == "diffusers.utils.torch_utils" and fromlist and "is_compiled_module" in fromlist:
-                return _without_compiler(self._import(name, globals, locals, fromlist, level), fromlist)
-        return self._import(name, globals, locals, fromlist, level)
+        return original(name, globals, locals, fromlist, level)
 
 
 deferred_imports = DeferredImports()
@@ -201,14 +202,3 @@ def _empty_like(make: Callable[..., Any]) -> Callable[..., Any]:
         return make(tensor, **kwargs)
 
     return empty_like
-
-
-def _without_compiler(module: ModuleType, names: Sequence[str]) -> Any:
-    """Return names of diffusers, with an `is_compiled_module` that does not import the compiler to find that out."""
-
-    def is_compiled_module(model: Any) -> bool:
-        return COMPILER in sys.modules and module.is_compiled_module(model)
-
-    return SimpleNamespace(
-        **{name: getattr(module, name) for name in names} | {"is_compiled_module": is_compiled_module}
-    )

@@ -15,6 +15,7 @@ PLACEHOLDERS = {
     "peft": {"PeftModel"},
     "peft.helpers": {"disable_input_dtype_casting"},
     "peft.tuners.tuners_utils": {"BaseTunerLayer"},
+    "scipy": {"integrate"},
     "scipy.optimize": {"linear_sum_assignment"},
     "torch._dynamo._trace_wrapped_higher_order_op": {"TransformGetItemToIndex"},
     "torch.fx.experimental.symbolic_shapes": {
@@ -25,7 +26,7 @@ PLACEHOLDERS = {
         "statically_known_true",
     },
 }
-"""Classes and functions, by their module, that are imported when they are first used."""
+"""Classes, functions and a module, by the module that has them, that are imported when they are first used."""
 
 TRUTHS = {"expect_true", "guard_or_false", "guard_or_true", "statically_known_true"}
 """Those of them that return a truth value as it is unless it is symbolic."""
@@ -70,10 +71,14 @@ class Placeholder:
 
 
 class Placeholders:
-    """The placeholders that modules of libraries have imported, until what they stand for is imported."""
+    """The placeholders that modules of libraries have imported, until what they stand for is imported.
+
+    There is one for each name: libraries import some names in functions that run at each step of a generation.
+    """
 
     def __init__(self) -> None:
-        self._importers: dict[str, list[tuple[dict[str, Any], Any]]] = {}
+        self._made: dict[tuple[str, str], Any] = {}
+        self._importers: dict[str, dict[int, dict[str, Any]]] = {}
 
     def __contains__(self, module: str) -> bool:
         return module in self._importers
@@ -86,24 +91,32 @@ class Placeholders:
             names: the names.
             importer: the namespace of the module that imports them.
         """
-        found: dict[str, Any] = {
-            name: type(name, (Exception,), {}) if name in EXCEPTIONS else Placeholder(module, name) for name in names
-        }
-        self._importers.setdefault(module, []).extend((importer, each) for each in found.values())
-        return SimpleNamespace(**found)
+        self._importers.setdefault(module, {})[id(importer)] = importer
+        return SimpleNamespace(**{name: self._made.setdefault((module, name), _make(module, name)) for name in names})
 
     def replace(self, module: ModuleType) -> None:
         """Put what is imported now in place of its placeholders."""
-        for importer, placeholder in self._importers.pop(module.__name__, []):
-            for name, value in list(importer.items()):
-                if value is placeholder:
-                    importer[name] = getattr(module, placeholder.__name__)
+        found = {id(made): name for (of, name), made in self._made.items() if of == module.__name__}
+        for importer in self._importers.pop(module.__name__, {}).values():
+            importer |= {
+                each: getattr(module, found[id(value)]) for each, value in list(importer.items()) if id(value) in found
+            }
 
 
 def can_wait(module: str, names: Sequence[str]) -> bool:
-    """Return whether names of a module can have placeholders: all are listed and defined, and it is not imported."""
+    """Return whether names of a module can have placeholders: all are listed and defined, and it has none of them yet.
+
+    A module without `__getattr__`, which imports names when they are first used, has all of its names once it is there.
+    """
     wanted = frozenset(names)
-    return wanted <= PLACEHOLDERS.get(module, set()) and module not in sys.modules and wanted <= _names_in(module)
+    if not wanted <= PLACEHOLDERS.get(module, set()) or not wanted <= _names_in(module):
+        return False
+    present = vars(sys.modules[module]) if module in sys.modules else {"__getattr__": None}
+    return "__getattr__" in present and wanted.isdisjoint(present)
+
+
+def _make(module: str, name: str) -> Any:
+    return type(name, (Exception,), {}) if name in EXCEPTIONS else Placeholder(module, name)
 
 
 @lru_cache
