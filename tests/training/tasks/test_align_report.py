@@ -92,3 +92,4 @@ def test_the_columns_that_captions_are_read_from(captioned, tmp_path, columns, l
     dataset = prepare_dataset(examples, tmp_path, PreparationSettings(features=FeatureSettings()))
     report = report_dataset(dataset, target_noun="captions", max_duration_s=30.0)
     assert report.column_lines() == ([line] if line else [])
+    assert report.problem_lines()[-1].startswith("no clips for validation: there will be no metrics")

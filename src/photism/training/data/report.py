@@ -87,6 +87,11 @@ class DatasetReport:
     def problem_lines(self) -> list[str]:
         """Return lines on what may be wrong; names of single recordings are indented."""
         lines: list[str] = []
+        if self.validation is None:
+            lines.append(
+                "no clips for validation: there will be no metrics, and the last weights become the model; "
+                "raise validation_share (clips of one speaker stay together), or give the clips a column split"
+            )
         if self.cropped:
             lines.append(f"{self.cropped} clips are longer than max_duration_s and are cropped")
         if self.repeated_sounds:
