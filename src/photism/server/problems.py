@@ -67,6 +67,7 @@ TITLES = {
     "internal": "The server failed; the request may be correct.",
 }
 """Titles of the types of problems; other types are those of HTTP statuses."""
+NO_ENDPOINT = "not-found"
 FOLDERS = re.compile(r"(?<![\w:/.~-])~?/(?:[^\s/'\";:,]+/)*(?=[^\s/'\";:,])")
 """Folders of an absolute path in a message."""
 
@@ -121,7 +122,7 @@ class Problem(Exception):
     def content(self, scope: Scope) -> dict[str, Any]:
         """Return the JSON object that answers a request or WebSocket."""
         content = self.as_dict()
-        if is_openai(scope):
+        if is_openai(scope) or self.name == NO_ENDPOINT:  # as for an OpenAI client whose base_url lacks /v1
             type_ = "server_error" if self.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
             content["error"] = {"message": self.message, "type": type_, "param": self.field, "code": self.name}
         return content
@@ -163,8 +164,8 @@ def shutting_down_problem() -> Problem:
 
 def not_found_problem() -> Problem:
     """Return the problem of a path that has no endpoint."""
-    detail, remedy = "There is no such endpoint.", "See /docs for those that there are."
-    return Problem(HTTPStatus.NOT_FOUND, "not-found", detail, remedy=remedy)
+    detail, remedy = "There is no such endpoint.", "Most paths begin with /v1; see /docs for those that there are."
+    return Problem(HTTPStatus.NOT_FOUND, NO_ENDPOINT, detail, remedy=remedy)
 
 
 def without_folders(message: str) -> str:

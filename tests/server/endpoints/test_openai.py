@@ -208,6 +208,11 @@ def test_a_mistake_is_the_error_of_the_client(client, fields, error, message, pa
         assert raised.value.param == param
 
 
+def test_an_address_without_the_version_is_an_error_with_the_remedy(client, server_url):
+    with pytest.raises(openai.NotFoundError, match=r"no such endpoint\. Most paths begin with /v1"):
+        client.with_options(base_url=server_url).models.list()
+
+
 def test_a_long_recording_gives_way_and_ends_with_its_stream(client, speaking_app):
     services = speaking_app.state.services
     samples = np.tile(load_waveform(ELEPHANT).samples, 200)
