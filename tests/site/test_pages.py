@@ -63,10 +63,14 @@ def test_axe_finds_nothing_serious(site, tab, scheme):
         assert [(name, each["id"], each["nodes"][0]["target"]) for each in serious] == []
 
 
-def test_the_search_finds_a_public_name(site, tab):
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("AudioToImagePipeline", "AudioToImagePipeline"), ("--guidance-scale", "photism sound")],
+)
+def test_the_search_finds_names_and_flags(site, tab, words, found):
     page = tab()
     page.goto((site / "index.html").as_uri())
     page.get_by_placeholder("Search").click()
-    page.keyboard.type("AudioToImagePipeline")
-    page.locator(".md-search-result__link", has_text="AudioToImagePipeline").first.wait_for()
+    page.keyboard.type(words)
+    page.locator(".md-search-result__link", has_text=found).first.wait_for()
     assert page.problems == []
