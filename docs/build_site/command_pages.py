@@ -73,7 +73,7 @@ def command_page(name: str, command: Any, level: int = 1) -> str:
 def _text(help_text: str | None) -> list[str]:
     """Return paragraphs of a help text as Markdown: examples as code, flags and the like as they are."""
     lines: list[str] = []
-    for paragraph in (help_text or "").replace("\b\n", "").strip().split("\n\n"):
+    for paragraph in (help_text or "").strip().split("\n\n"):
         title, _, rest = paragraph.partition("\n")
         if title == "Examples:":
             lines += ["**Examples**", "", *(f"    {each.strip()}" for each in rest.splitlines()), ""]
