@@ -18,7 +18,7 @@ EXAMPLES := $(wildcard $(TINY)/src/photism_tiny/examples/*.ogg)
 PYTHONS := python3 python3.13 python3.12 python3.11 python3.10
 SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: demo test test-all docs lint check
+.PHONY: demo test test-all docs lint check build
 
 demo: $(INSTALLED)
 	rm -rf demo && mkdir demo
