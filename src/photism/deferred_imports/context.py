@@ -197,7 +197,7 @@ def _empty_like(make: Callable[..., Any]) -> Callable[..., Any]:
     def empty_like(tensor: Any, **kwargs: Any) -> Any:
         import torch
 
-        if tensor.is_meta and kwargs.keys() == {"device"} and tensor.is_contiguous():
+        if kwargs.keys() == {"device"} and tensor.is_meta and tensor.is_contiguous():
             return torch.empty(tensor.shape, dtype=tensor.dtype, **kwargs)
         return make(tensor, **kwargs)
 
