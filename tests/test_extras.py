@@ -1,17 +1,15 @@
 """Extras: what each installs, the command that installs it, and that a missing one is named at once."""
 
 import json
+import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
-from pathlib import Path
 
 import pytest
 
 from photism import extras
 from photism.errors import InputError
-
-CLONE = Path(__file__).parents[1]
 
 HIDE = """
 import json, sys
@@ -57,6 +55,7 @@ def test_the_extras_of_an_installed_package_are_those_of_its_metadata(metadata):
     assert extras.extras() == {"": ("torch",), "cluster": ("ray",), "collection": ("pylance",)}
     assert extras.install_command("cluster") == "pip install 'photism[cluster]'"
     assert extras.install_command() == "pip install photism"
+    assert extras.reinstall_command() == "pip install --force-reinstall --no-deps photism-tiny"
 
 
 def test_without_metadata_there_are_no_extras(metadata, monkeypatch):
@@ -67,10 +66,16 @@ def test_without_metadata_there_are_no_extras(metadata, monkeypatch):
     assert extras.extras() == {"": ()}
 
 
-def test_in_a_clone_the_command_installs_from_it():
-    assert extras.install_command("server") == f"pip install -e '{CLONE}[server]'"
-    assert extras.install_command() == f"pip install -e '{CLONE}'"
-    assert extras.install_command("tiny") == f"pip install {CLONE / 'packages' / 'photism-tiny'}"
+@pytest.mark.parametrize("name", ["clone", "a clone's"])
+def test_in_a_clone_the_command_installs_from_it(name, tmp_path, monkeypatch):
+    clone = tmp_path / name
+    monkeypatch.setattr("photism.extras.CLONE", clone)
+    monkeypatch.setattr("photism.extras._is_clone", lambda: True)
+    assert shlex.split(extras.install_command("server")) == ["pip", "install", "-e", f"{clone}[server]"]
+    assert shlex.split(extras.install_command()) == ["pip", "install", "-e", str(clone)]
+    tiny = str(clone / "packages" / "photism-tiny")
+    assert shlex.split(extras.install_command("tiny")) == ["pip", "install", tiny]
+    assert shlex.split(extras.reinstall_command()) == ["pip", "install", "--force-reinstall", "--no-deps", tiny]
 
 
 def test_pip_and_import_have_different_names():

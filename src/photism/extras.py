@@ -7,6 +7,7 @@ import sys
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 
 from photism.errors import InputError
 
@@ -48,10 +49,20 @@ def is_installed(module: str) -> bool:
 def install_command(extra: str | None = None) -> str:
     """Return the command that installs this package, or an extra of it: from the clone if it is used from one."""
     if not _is_clone():
-        return f"pip install '{_with_extra('photism', extra)}'" if extra else "pip install photism"
+        return f"pip install {quote(_with_extra('photism', extra))}"
     if extra == "tiny":
-        return f"pip install {CLONE / 'packages' / 'photism-tiny'}"
-    return f"pip install -e '{_with_extra(str(CLONE), extra)}'"
+        return f"pip install {quote(str(_tiny()))}"
+    return f"pip install -e {quote(_with_extra(str(CLONE), extra))}"
+
+
+def reinstall_command() -> str:
+    """Return the command that replaces damaged files of the bundled model."""
+    source = quote(str(_tiny())) if _is_clone() else "photism-tiny"
+    return f"pip install --force-reinstall --no-deps {source}"
+
+
+def _tiny() -> Path:
+    return CLONE / "packages" / "photism-tiny"
 
 
 def _with_extra(target: str, extra: str | None) -> str:

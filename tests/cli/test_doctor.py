@@ -10,9 +10,9 @@ from typer.testing import CliRunner, Result
 
 from photism import AudioToImagePipeline, __version__
 from photism.cli.app import app
-from photism.extras import install_command
+from photism.extras import install_command, reinstall_command
 
-REINSTALL = "pip install --force-reinstall --no-deps photism-tiny"
+REINSTALL = reinstall_command()
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from photism.diagnostics.verbs import CORE_VERBS, MODEL, NEEDS, SOUND_MODEL, che
 from photism.display.markup import block, table, text
 from photism.display.short_repr import short_repr
 from photism.errors import InputError
-from photism.extras import install_command
+from photism.extras import install_command, reinstall_command
 from photism.hub import bundled_model
 from photism.library_logging import disable_telemetry
 
@@ -90,7 +90,7 @@ def _check_model(name: str, load: Callable[[], None], loading: Loading) -> Check
         with loading():
             load()
     except Exception as error:  # a damaged file can raise anything in the libraries that read it
-        return Check(name, False, one_line(error), "pip install --force-reinstall --no-deps photism-tiny")
+        return Check(name, False, one_line(error), reinstall_command())
     return Check(name, True, "loads")
 
 
