@@ -147,15 +147,15 @@ def _write(made: Film, target: Path, frames: range | None, *, force: bool, resta
 
 
 def _reporter(extent: str, target: Path, bar: ProgressBar) -> Callable[[int, int], None]:
-    """Return a callback that prints what will be drawn when it is first called, and then moves the bar."""
+    """Return a callback that says where a film is resumed when it is first called, and then moves the bar."""
     is_begun = False
 
     def report(done: int, total: int) -> None:
         nonlocal is_begun
         if not is_begun:
             is_begun = True
-            resumed = f", resumed after frame {done}" if done else ""
-            bar.echo(f"{printable(str(target))}: {extent}{resumed}\n", err=True)
+            if done:
+                bar.echo(f"{printable(str(target))}: {extent}, resumed after frame {done}\n", err=True)
             bar.restart(completed=done)  # frames that were drawn before would make it look faster than it is
         bar.update(done, total)
 
