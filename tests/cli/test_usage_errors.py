@@ -45,11 +45,14 @@ def test_a_wrong_command_line_is_one_line_that_says_what_to_give(arguments, expe
     assert message(monkeypatch, capsys, *arguments) == f"photism: {expected}\n"
 
 
-def test_a_file_in_place_of_a_verb(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("group", "verb"), [([], "draw"), (["speakers"], "speakers timeline"), (["finetune"], "finetune classify")]
+)
+def test_a_file_in_place_of_a_verb(group, verb, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "owl.ogg").touch()
-    expected = "photism: owl.ogg is a file, and a verb must come first, such as photism draw owl.ogg\n"
-    assert message(monkeypatch, capsys, "owl.ogg") == expected
+    expected = f"photism: owl.ogg is a file, and a verb must come first, such as photism {verb} owl.ogg\n"
+    assert message(monkeypatch, capsys, *group, "owl.ogg") == expected
 
 
 @pytest.mark.parametrize("group", ["speakers", "finetune"])

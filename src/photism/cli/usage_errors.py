@@ -80,7 +80,8 @@ def no_such_verb(verb: str, context: Any) -> str:
     if near:
         return f"there is no verb {verb} of {context.command_path}; did you mean {' or '.join(near)}?"
     if Path(verb).exists():
-        return f"{verb} is a file, and a verb must come first, such as {context.command_path} draw {verb}"
+        example = "draw" if "draw" in context.command.commands else next(iter(context.command.commands))
+        return f"{verb} is a file, and a verb must come first, such as {context.command_path} {example} {verb}"
     return f"there is no verb {verb} of {context.command_path}; {_see_help(context)}"
 
 
