@@ -29,3 +29,11 @@ def test_a_library_that_cannot_be_imported_is_found():
     assert found["absent"].found == "not installed"
     assert found["absent"].remedy == found["crashing"].remedy == "install server"
     assert found["other-machine"].remedy == "install None"
+
+
+def test_the_smallest_extra_is_named_for_a_library_of_several(monkeypatch):
+    found = {"": ("fine",), "collection": ("absent", "away"), "listening": ("absent",)}
+    monkeypatch.setattr(libraries, "extras", lambda: found)
+    monkeypatch.setattr(libraries, "install_command", lambda extra: f"install {extra}")
+    remedies = {check.name: check.remedy for check in LibraryChecks().results()}
+    assert remedies == {"fine": "install None", "absent": "install listening", "away": "install collection"}

@@ -38,7 +38,8 @@ class LibraryChecks:
     def __init__(self) -> None:
         self._extra_of: dict[str, str] = {}
         self._name_of: dict[str, str] = {}
-        for extra, names in extras().items():
+        # Of several extras that have a library, the smallest is named.
+        for extra, names in sorted(extras().items(), key=lambda item: (item[0] != "", len(item[1]))):
             for name in names:
                 self._extra_of.setdefault(module_of(name), extra)
                 self._name_of.setdefault(module_of(name), name)

@@ -50,7 +50,9 @@ def check_verb(verb: str, parts: dict[str, Check]) -> Check:
     ]
     for name in (*needed, *([model] if model else [])):
         if name in parts and not parts[name].works:
-            return Check(verb, False, f"needs {name}", parts[name].remedy)
+            # Several extras may have the library; the one of the verb has all that the verb needs.
+            remedy = install_command(extra) if name in extras().get(extra, ()) else parts[name].remedy
+            return Check(verb, False, f"needs {name}", remedy)
     if extra and extra not in extras():
         return Check(verb, False, f"needs the extra {extra}", install_command(extra))
     if verb in UNBUNDLED:
