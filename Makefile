@@ -24,6 +24,7 @@ demo: $(INSTALLED)
 	rm -rf demo && mkdir demo
 	$(BIN)/photism draw $(EXAMPLES) -o demo
 	$(BIN)/python docs/make_strip.py demo/strip.png $(EXAMPLES)
+	@echo "The images are in demo/, and demo/strip.png shows all of them. Next: source $(VENV)/bin/activate"
 
 test: $(INSTALLED)
 	$(PYTEST) -m "not slow"
@@ -58,5 +59,6 @@ $(INSTALLED): pyproject.toml $(TINY)/pyproject.toml constraints.txt
 	done; \
 	echo "Photism needs Python 3.10 to 3.13 with venv: on Debian and Ubuntu, apt install python3-venv" >&2; \
 	exit 1
+	@echo "Installing Photism with its extras, which takes some minutes and several gigabytes of disk ..."
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable $(TINY) --editable '.[dev]'
 	touch $@
