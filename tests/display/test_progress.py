@@ -105,4 +105,5 @@ def test_no_warning_says_that_there_are_no_widgets(monkeypatch: pytest.MonkeyPat
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         progress.silence_widget_hints()
+        warnings.warn("lance is not fork-safe. If you are using multiprocessing", stacklevel=1)
     assert "tqdm.auto" in sys.modules

@@ -7,6 +7,7 @@ import pytest
 from photism.audio.reading_settings import ReadingSettings
 from photism.audio.waveform import load_waveform
 from photism.errors import InputError
+from photism.manifest.hf_dataset import open_splits
 from photism.manifest.places import sound_at
 from photism.manifest.read import read_manifest
 from tests.fuzz.corpus import encode
@@ -104,4 +105,8 @@ def test_the_hub_is_asked_once_for_a_path_that_is_mistyped(monkeypatch: pytest.M
     message = r"^owner/nothing: no such file or folder, and no data set of this name: no connection$"
     with pytest.raises(InputError, match=message):
         read_manifest(["owner/nothing"])
-    assert (asked, caplog.records) == (["owner/nothing"], [])
+    with pytest.raises(
+        InputError, match=r"^data nothing is no folder and cannot be loaded as a data set: no connection$"
+    ):
+        open_splits("nothing")
+    assert (asked, caplog.records) == (["owner/nothing", "nothing"], [])

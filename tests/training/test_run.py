@@ -52,10 +52,11 @@ def test_the_encoder_is_built_once(trained):
     ["classify", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != "classify")],
     indirect=True,
 )
-def test_a_finished_output_without_checkpoints_is_not_touched(settings, trained, run, tmp_path):
+def test_a_finished_output_without_checkpoints_is_not_touched(settings, trained, run, tmp_path, capfd):
     output = shutil.copytree(trained[0], tmp_path / "model")
     copied = {**vars(settings), "output": str(output)}
     run(type(settings)(**copied), resume=True)  # a finished training with its checkpoints is written again
+    assert "Writing model shards" not in capfd.readouterr().err
     shutil.rmtree(output / "checkpoints")
     before = {path: path.read_bytes() for path in output.rglob("*") if path.is_file()}
     for changed in ({}, {"seed": 4}):

@@ -27,13 +27,14 @@ def in_notebook() -> bool:
 
 
 def silence_widget_hints() -> None:
-    """Keep tqdm and Ray from printing in a notebook that it has no widgets.
+    """Keep tqdm and Ray from printing in a notebook that it has no widgets, and lance a warning at each `!command`.
 
     The bars of tqdm are imported here, since transformers, diffusers and huggingface_hub import them too.
     """
     if "ipykernel" not in sys.modules:
         return
     logging.getLogger("ray.widgets.util").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message="lance is not fork-safe")  # the fork runs another program at once
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found")
         import_module("tqdm.auto")

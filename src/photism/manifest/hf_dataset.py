@@ -52,6 +52,8 @@ def open_splits(data: str, config: str | None = None) -> Mapping[str, Any]:
         if is_saved_dataset(Path(data)):
             loaded: Any = datasets.load_from_disk(data)
         else:
+            if not Path(data).exists():
+                check_hub(data)
             loaded = datasets.load_dataset(data, config, streaming=True)
     except Exception as error:  # datasets raises dozens of kinds of errors
         reason = describe_hub_error(error, f"datasets/{data}") or str(error).partition("\n")[0]

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from photism.errors import InputError
 from photism.files import atomic_files, check_folder
+from photism.library_logging import quiet_libraries
 from photism.prompts.pretrained_encoder import PretrainedEncoder, load_pretrained_encoder
 from photism.settings import SettingError
 from photism.training.checkpoint import BEST, read_best
@@ -223,7 +224,8 @@ def _write(
         trained = task.builder.build(pretrained, device="meta")
         trained.load_state_dict(weights, assign=True)
     with atomic_files(folder) as part:
-        task.builder.save(trained, part, pretrained)
+        with quiet_libraries:
+            task.builder.save(trained, part, pretrained)
         write_result(part, task, settings, preflight, outcome)
     if settings.push_to_hub:
         push_to_hub(folder, settings.push_to_hub, published_files(settings))
