@@ -1,5 +1,6 @@
 """Voice activity detection compared with the library, and segments worked out by hand."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from photism import Waveform, load_waveform
+from photism.audio import voice_activity
 from photism.audio.long_recording import load_recording
 from photism.audio.voice_activity import merge_segments, segments_from_probabilities, speech_probabilities
 from photism.hub import bundled_model
@@ -39,6 +41,19 @@ def test_segments_are_merged_across_short_pauses_up_to_a_length():
     assert merge_segments(segments, 2.6) == [(3.0, 5.6), (12.3, 12.8)]
     assert merge_segments(segments, 2.5) == segments
     assert merge_segments([], 60.0) == []
+
+
+def test_the_weights_are_read_without_the_warnings_of_torch(monkeypatch):
+    read = torch.jit.load
+
+    def deprecated(*arguments, **options):
+        warnings.warn("torch.jit.load is deprecated", FutureWarning, stacklevel=2)
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(torch.jit, "load", deprecated)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        voice_activity._network.__wrapped__()
 
 
 def test_probabilities_equal_the_librarys():

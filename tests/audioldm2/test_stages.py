@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from photism import InputError
+from photism.audioldm2.gpt2 import generate_hidden_states
 from tests.audioldm2.peers import NEGATIVE, PROMPT, SPOKEN, apart
 
 CLOSE = 1e-5
@@ -43,6 +44,32 @@ def test_generate_language_model(ours, reference):
     assert apart(ours.generate_language_model(embeds, max_new_tokens=4), expected) < CLOSE
     assert apart(ours.generate_language_model(embeds, 4, attention_mask=mask), expected) < CLOSE
     assert ours.generate_language_model(embeds, None).shape == (2, 8, 16)
+
+
+class _RenamedCache(torch.nn.Module):
+    """GPT-2 whose argument `past_key_values` has the name that it has since transformers 5.24."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.config = model, model.config
+
+    def forward(self, input_ids, cache, *, inputs_embeds, attention_mask, position_ids, use_cache):
+        return self.model(
+            input_ids,
+            cache,
+            inputs_embeds=inputs_embeds,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            use_cache=use_cache,
+        )
+
+
+@torch.no_grad()
+def test_the_cache_of_the_language_model_goes_by_any_name(ours):
+    embeds = torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(0))
+    with ours.models.on_device("language_model") as (model,):
+        found = generate_hidden_states(_RenamedCache(model), embeds, torch.ones(1, 6), count=4)
+        assert torch.equal(found, generate_hidden_states(model, embeds, torch.ones(1, 6), count=4))
 
 
 def test_prepare_latents(ours, reference):

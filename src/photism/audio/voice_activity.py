@@ -187,7 +187,7 @@ def _network() -> _Silero:
     if path is None or not path.is_file():
         raise InputError("voice activity detection needs the library silero-vad 6.2 or newer; pip install silero-vad")
     with catch_warnings():
-        simplefilter("ignore", DeprecationWarning)
+        simplefilter("ignore")  # of torch.jit.load: a DeprecationWarning, and a FutureWarning since torch 2.14
         weights: dict[str, Tensor] = torch.jit.load(path, map_location="cpu").state_dict()
     network = _Silero()
     network.load_state_dict({ours: weights[theirs] for ours, theirs in _names()})

@@ -31,24 +31,22 @@ def generate_hidden_states(
     Returns:
         (B, count, D) hidden states of the last layer, after its norm.
     """
+    from transformers import DynamicCache
+
     mask = mask.to(torch.long)
     if skip_padding:
         positions = (mask.cumsum(1) - 1).clamp(min=0)
     else:
         positions = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
     attended = None if mask.all() else mask
-    cache: Any = None
+    cache = DynamicCache(config=model.config)  # which the model extends in place
     states: list[Tensor] = []
     for _ in range(count):
         check_cancelled()
+        # No token ids, and the cache by its place: transformers 5.24 renamed the argument past_key_values to cache.
         output = model(
-            inputs_embeds=embeds,
-            attention_mask=attended,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
+            None, cache, inputs_embeds=embeds, attention_mask=attended, position_ids=positions, use_cache=True
         )
-        cache = output.past_key_values
         embeds = output.last_hidden_state[:, -1:]
         states.append(embeds)
         positions = positions[:, -1:] + 1
