@@ -63,11 +63,12 @@ def frames(samples: NDArray[np.float32], *, seed: int) -> Iterator[Image.Image]:
         drawing.feed(samples[fed:now])
         fed = now
         picture = drawing.picture()
+        if picture.caption is None:  # the film begins with a picture, which is also what a still of it shows
+            continue
         sheet = Image.new("RGB", (SIDE, SIDE + CAPTION_HEIGHT + WAVEFORM_HEIGHT), PAPER)
         pen = ImageDraw.Draw(sheet)
-        if picture.caption is not None:  # before the first word there is nothing to see
-            sheet.paste(picture.image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
-            pen.text((SIDE // 2, SIDE + CAPTION_HEIGHT // 2), picture.caption, fill=INK, font=font, anchor="mm")
+        sheet.paste(picture.image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS))
+        pen.text((SIDE // 2, SIDE + CAPTION_HEIGHT // 2), picture.caption, fill=INK, font=font, anchor="mm")
         draw_waveform(pen, samples[:now], SIDE + CAPTION_HEIGHT)
         yield sheet
 

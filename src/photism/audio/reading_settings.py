@@ -17,7 +17,7 @@ def _number_or_word(text: str) -> int | str:
 
 @settings(group="input")
 class ReadingSettings:
-    """How recordings are read."""
+    """Settings for reading recordings."""
 
     track: int | str | None = setting(
         None,

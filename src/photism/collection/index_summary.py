@@ -9,7 +9,7 @@ from photism.jobs.run import Summary
 
 @dataclass
 class IndexSummary:
-    """What was changed in an index.
+    """Changes that were made to an index.
 
     Attributes:
         run: numbers of the recordings that were listed.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Summary:
-    """What a run did.
+    """Counts and outcome of a run.
 
     Attributes:
         processed: number of recordings that this run processed.

@@ -50,7 +50,7 @@ class RaySettings:
 
 @settings(group="input")
 class RunSettings(RaySettings):
-    """How a job runs over many recordings."""
+    """Settings of a job's run over many recordings."""
 
     max_errors: int | None = setting(
         None,

@@ -26,7 +26,7 @@ HOST = re.compile(r"(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", re.IGNORE
 
 @settings(group="address")
 class AddressSettings:
-    """Where the server listens, and under which address visitors reach it."""
+    """Addresses of the server: where it listens, and where visitors reach it."""
 
     host: str = setting(
         "127.0.0.1",

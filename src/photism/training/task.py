@@ -1,4 +1,4 @@
-"""What a task is: which targets a row of the data has, the loss that is minimised, and how well a model does.
+"""Interface of a task: the targets of a row of data, the loss that is minimised, and the metrics of a model.
 
 A file in `photism.training.tasks` defines a task. Its `TaskType` reads rows and creates the task for a data set; the
 task itself is a `ClipLossTask` or a `BatchLossTask`, by the kind of its loss.
@@ -87,7 +87,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class TaskReport:
-    """What a task finds in the data, before the training.
+    """Findings of a task in the data, before the training.
 
     Attributes:
         lines: findings as sentences.
@@ -100,7 +100,7 @@ class TaskReport:
 
 @dataclass(frozen=True)
 class CardSections:
-    """What a task adds to the model card.
+    """Sections of the model card that a task adds.
 
     Attributes:
         front_matter: lines of the YAML header.
@@ -114,7 +114,7 @@ class CardSections:
 
 
 class ModelBuilder(Protocol):
-    """How the model of a task is made and saved."""
+    """Builder of the model of a task, which also saves it."""
 
     @property
     def encoder_name(self) -> str:
@@ -235,7 +235,7 @@ AnyTask = ClipLossTask | BatchLossTask
 
 @dataclass(frozen=True)
 class TaskType:
-    """How a task reads its data and begins.
+    """Kind of task: functions that read its data and create it.
 
     Attributes:
         read_row: returns the targets of a row as texts, by the settings.

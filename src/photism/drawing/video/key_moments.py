@@ -28,7 +28,7 @@ COLUMNS = ("time", "text", "sound", "strength")
 
 @dataclass(frozen=True, eq=False)
 class KeyMoment:
-    """What a film draws at one time.
+    """Text or recording that a film draws at one time.
 
     Attributes:
         time_s: time in seconds.
