@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -561,19 +562,18 @@ def test_an_interruption_keeps_finished_images_and_leaves_no_incomplete_file(
 
 
 def test_the_examples_of_the_help_run(folder, capsys, monkeypatch):
-    for name in ("elephant.en.ogg", "banana.es.ogg"):
-        shutil.copy(bundled_model() / "examples" / name, folder / f"{name.partition('.')[0]}.ogg")
-    Path("sounds").mkdir()
-    shutil.copy("elephant.ogg", "sounds")
+    names = ("elephant.en", "banana.es")
+    for name in names:
+        shutil.copy(bundled_model() / "examples" / f"{name}.ogg", folder)
     for line in (line.strip() for line in draw_verb.__doc__.partition("Examples:")[2].splitlines()):
         if line:
-            monkeypatch.setattr(sys, "argv", line.split())
+            monkeypatch.setattr(sys, "argv", shlex.split(line))
             with pytest.raises(SystemExit) as exit_info:
                 command.main()
             assert not exit_info.value.code
-    numbered = [f"{name}-{number}.png" for name in ("banana", "elephant") for number in range(1, 5)]
+    numbered = [f"elephant.en-{number}.png" for number in range(1, 5)]
     assert [name for name in files(folder) if name.endswith(".png")] == numbered
-    assert Path("images/elephant.png").is_file()
+    assert [name for name in files(Path("images")) if name.endswith(".png")] == ["banana.es.png", "elephant.en.png"]
 
 
 def test_a_folder_is_drawn_into_a_folder_and_the_same_command_goes_on(draw, folder, recordings_folder):
