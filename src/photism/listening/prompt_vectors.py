@@ -92,7 +92,7 @@ class PromptVectors:
             embeddings = _mean_of_tokens(prompts.prompt_embeds[:, 1:])
         else:
             embeddings = self._kernel.mix(prompts.mixture_weights)
-        captions: list[list[RankedCaption]] = [[] for _ in embeddings]
+        captions: Sequence[Sequence[RankedCaption]] = [[] for _ in embeddings]
         if self.caption_count and self.ranker.captions:
             captions = self.ranker.rank_prompts(prompts, top_k=self.caption_count)
         rows = zip(unit_vectors(embeddings, self.encoder.dtype), prompts.known, captions, strict=True)
