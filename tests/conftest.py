@@ -3,7 +3,9 @@
 import gc
 import logging
 import os
+import shutil
 import sys
+import tempfile
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,9 @@ from photism.device import limit_kernel_caches
 # One thread of torch for each test process, before torch is imported: `make test` runs two at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 limit_kernel_caches()  # as the commands do
+IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if not IS_WORKER:  # a worker process shares the cache of the process that started it
+    os.environ["PHOTISM_CACHE"] = tempfile.mkdtemp(prefix="photism-cache-")
 gc.disable()  # until all tests are collected: next to nothing of what is created until then is garbage
 
 LONGEST_FILES = ("test_align.py", "test_resumable_file.py", "test_readme.py", "test_dataset.py", "test_ways_to_run.py")
@@ -31,6 +36,12 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 10, 10)
+
+
+def pytest_unconfigure() -> None:
+    """Delete the cache of this run."""
+    if not IS_WORKER:
+        shutil.rmtree(os.environ["PHOTISM_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,12 @@
 """The context in which transformers and diffusers are imported without what few of their users need.
 
 Most of the time in which these two are imported goes to modules of which an ordinary run uses nothing: the compiler of
-torch, symbolic mathematics, statistics and PEFT. Within `deferred_imports`
+torch, symbolic mathematics, distributed training, statistics and PEFT. Within `deferred_imports`
 
 - a name of `PLACEHOLDERS` that one of them imports is a `Placeholder`, which imports the name when it is first used;
 - `import scipy.stats` imports SciPy, which imports its statistics when they are first used;
-- the package of all models of transformers runs its code, which lists their files, when it is first used;
+- a package of `LAZY_PACKAGES` runs its code, which imports or lists all models of a library, when it is first used;
+- the list of the models of transformers, which is read from their sources, is kept in the user's cache;
 - what they report to the compiler of torch waits until somebody imports it;
 - three functions, which would import these modules or read many files for an answer that is known or rarely needed,
   do not.
@@ -29,8 +30,9 @@ from threading import RLock
 from types import ModuleType
 from typing import Any, cast
 
+from photism.deferred_imports import import_structure
 from photism.deferred_imports.compiler_reports import COMPILER, CompilerReports
-from photism.deferred_imports.lazy_package import LAZY_PACKAGE, make_lazy
+from photism.deferred_imports.lazy_package import LAZY_PACKAGES, make_lazy
 from photism.deferred_imports.placeholders import Placeholders, can_wait
 
 IMPORTERS = re.compile(r"(diffusers|transformers)\..+|torch(\..+)?")
@@ -84,15 +86,28 @@ class DeferredImports(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find the lazy package, and a module that something waits for; leave all others to the other finders."""
-        is_lazy = self._depth > 0 and fullname == LAZY_PACKAGE
-        if not is_lazy and fullname != COMPILER and fullname not in self._placeholders:
+        """Find a module that is imported in another way, or that something waits for; leave others to other finders."""
+        instead, after = None, None
+        if self._depth > 0 and fullname in LAZY_PACKAGES:
+            instead = make_lazy
+        elif self._depth > 0 and fullname == import_structure.MODULE:
+            after = self._keep_structure
+        elif fullname == COMPILER:
+            after = self._reports.deliver
+        elif fullname in self._placeholders:
+            after = self._placeholders.replace
+        else:
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            after = self._reports.deliver if fullname == COMPILER else self._placeholders.replace
-            spec.loader = _Loader(spec.loader, instead=make_lazy) if is_lazy else _Loader(spec.loader, after=after)
+            spec.loader = _Loader(spec.loader, instead=instead, after=after)
         return spec
+
+    def _keep_structure(self, module: ModuleType) -> None:
+        """Let transformers, while it is imported, take the list of its models from the cache."""
+        define = getattr(module, import_structure.FUNCTION, None)
+        if define is not None:
+            self._replace(module, import_structure.FUNCTION, import_structure.kept_structure(define))
 
     def _replace(self, owner: Any, name: str, value: Any) -> None:
         """Set an attribute until the context ends, unless another one is there by then."""

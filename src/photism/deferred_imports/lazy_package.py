@@ -1,4 +1,4 @@
-"""The package of all models of transformers, whose code lists their files when that is needed."""
+"""Packages of transformers and diffusers that import or list all of their models, which they do when that is needed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from threading import RLock
 from types import ModuleType
 from typing import Any, cast
 
-LAZY_PACKAGE = "transformers.models"
-"""Package whose code runs when an attribute of it is first used that is not one of its submodules."""
+LAZY_PACKAGES = {
+    "diffusers.models.autoencoders",
+    "diffusers.models.transformers",
+    "diffusers.models.unets",
+    "transformers.models",
+}
+"""Packages whose code runs when an attribute of theirs is first used that is not one of their submodules."""
 _LOCK = RLock()
 
 
@@ -37,18 +42,18 @@ class LazyPackage(ModuleType):
     def _run(self) -> ModuleType:
         """Run the code, or wait until another thread has; return the module that it puts in place of this one."""
         with _LOCK:
-            if type(self) is LazyPackage and not _RUNNING:
-                _RUNNING.append(self)
+            if type(self) is LazyPackage and self.__name__ not in _RUNNING:
+                _RUNNING.add(self.__name__)
                 try:
                     cast("Any", self.__spec__).loader.exec_module(self)
                     object.__setattr__(self, "__class__", ModuleType)
                 finally:
-                    _RUNNING.clear()
+                    _RUNNING.discard(self.__name__)
         return sys.modules[self.__name__]
 
 
-_RUNNING: list[LazyPackage] = []
-"""The package while its code is running."""
+_RUNNING: set[str] = set()
+"""Names of the packages whose code is running."""
 
 
 def make_lazy(module: ModuleType) -> None:

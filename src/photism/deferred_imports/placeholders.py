@@ -17,6 +17,9 @@ PLACEHOLDERS = {
     "peft.tuners.tuners_utils": {"BaseTunerLayer"},
     "scipy": {"integrate"},
     "scipy.optimize": {"linear_sum_assignment"},
+    "torch.distributed._composable.fsdp": {"fully_shard"},
+    "torch.distributed.checkpoint.hf_storage": {"HuggingFaceStorageReader", "HuggingFaceStorageWriter"},
+    "torch.distributed.fsdp": {"CPUOffloadPolicy", "FullyShardedDataParallel", "MixedPrecisionPolicy"},
     "torch._dynamo._trace_wrapped_higher_order_op": {"TransformGetItemToIndex"},
     "torch.fx.experimental.symbolic_shapes": {
         "GuardOnDataDependentSymNode",

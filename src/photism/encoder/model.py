@@ -63,19 +63,23 @@ class Encoder(nn.Module):
         """Return states (N, D), and the layers' attention weights (B, H, F, F) if `output_attentions`."""
         positions = compute_positions(self.config, packed, hidden_states)
         hidden_states = self.dropout(hidden_states)
-        runs_all = is_deepspeed_zero3_enabled() or is_fsdp_managed_module(self)  # every rank must run every layer
         attentions: list[Tensor] = []
         hidden_states = _emit(hidden_states, packed, on_state)
         for layer in self.layers:
             # https://arxiv.org/abs/1909.11556
             dropped = self.training and self.config.layerdrop > 0 and float(torch.rand([])) < self.config.layerdrop
-            if not dropped or runs_all:
+            if not dropped or _runs_all(self):
                 states, weights = layer(hidden_states, packed, positions, output_attentions)
                 hidden_states = hidden_states if dropped else states
                 if weights is not None:
                     attentions.append(weights)
             hidden_states = _emit(hidden_states, packed, on_state)
         return hidden_states, tuple(attentions) if output_attentions else None
+
+
+def _runs_all(encoder: Encoder) -> bool:
+    """Return whether dropped layers run nevertheless: with sharded weights, every rank must run every layer."""
+    return is_deepspeed_zero3_enabled() or is_fsdp_managed_module(encoder)
 
 
 class Wav2Vec2BertPreTrainedModel(PreTrainedModel):

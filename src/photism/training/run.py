@@ -16,7 +16,7 @@ from photism.prompts.pretrained_encoder import PretrainedEncoder, load_pretraine
 from photism.settings import SettingError
 from photism.training.checkpoint import BEST, read_best
 from photism.training.cost import measure_cost
-from photism.training.data.feature_cache import PreparationSettings, cache_folder, cached_dataset
+from photism.training.data.feature_cache import PreparationSettings, cached_dataset
 from photism.training.data.feature_dataset import FeatureDataset, evenly_spaced
 from photism.training.data.readers import READERS_VERSION, fingerprint, read_examples
 from photism.training.data.report import report_dataset
@@ -41,6 +41,7 @@ from photism.training.tasks.ctc import CTC
 from photism.training.tasks.frames import FRAMES
 from photism.training.tasks.speaker import SPEAKER
 from photism.training.trainer import Trainer
+from photism.user_cache import cache_folder
 
 TASKS: dict[type[TrainingSettings], TaskType] = {
     AlignSettings: ALIGN,

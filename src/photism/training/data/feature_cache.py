@@ -31,6 +31,7 @@ from photism.training.data.feature_dataset import (
     features_path,
     read_clips,
 )
+from photism.user_cache import cache_folder
 
 SHARD_CLIPS = 2000
 DECODED_AT_ONCE = 32
@@ -57,11 +58,6 @@ class PreparationSettings:
     validation_share: float = 0.05
     max_unreadable: float = 0.05
     limit: int | None = None
-
-
-def cache_folder() -> Path:
-    """Return the folder of prepared data: $PHOTISM_CACHE, or ~/.cache/photism."""
-    return Path(os.environ.get("PHOTISM_CACHE") or Path.home() / ".cache" / "photism")
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from photism.prompts.metrics import (
 from photism.settings import SettingError
 from photism.training.alignment_losses import batch_losses, contrastive_groups, distinct_negatives
 from photism.training.data.captions import caption_columns, captions_of_row
-from photism.training.data.feature_cache import cache_folder, lock
+from photism.training.data.feature_cache import lock
 from photism.training.data.feature_dataset import FeatureDataset
 from photism.training.data.report import first_names
 from photism.training.data.sampler import Crop, EpochSampler
@@ -34,6 +34,7 @@ from photism.training.prompt_model import PromptEncoderBuilder, choose_diffusion
 from photism.training.sample_images import clip_score, generate_images
 from photism.training.settings import AlignSettings
 from photism.training.task import Batch, CardSections, ErrorCase, Evaluation, TaskReport, TaskType
+from photism.user_cache import cache_folder
 
 if TYPE_CHECKING:
     from photism.training.logging import Listener
