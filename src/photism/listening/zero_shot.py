@@ -26,6 +26,7 @@ from photism.cancellation import cancellable_steps
 from photism.display.scores import Ranking, Rankings
 from photism.errors import InputError
 from photism.listening.batching import OnError, OnProgress, Recordings, read_ahead
+from photism.listening.caption_cache import encoded_captions
 from photism.listening.settings import CAPTION_FIELD, HearSettings, RankSettings
 from photism.listening.windowed_scores import LabelPolicy, Labels, Scored, label_recordings
 from photism.prompts.audio_prompt import AudioPrompt
@@ -61,7 +62,8 @@ class RankedCaption(TypedDict):
 class CaptionRanker:
     """Rank captions by their similarity to recordings.
 
-    The encodings of recent caption lists are kept: make a new ranker after training the encoder further.
+    The encodings of recent caption lists are kept: make a new ranker after training the encoder further. Those of
+    `captions` are also kept in the user's cache, for other processes.
 
     Args:
         encoder: encodes recordings as prompts.
@@ -88,7 +90,7 @@ class CaptionRanker:
         self.diffusion = diffusion
         self.captions = tuple(captions)
         self.translations = translations or CaptionTranslations(self.captions, {})
-        self._encoded = lru_cache(maxsize=CACHED_LISTS)(self.encode_captions)
+        self._encoded = lru_cache(maxsize=CACHED_LISTS)(self._encode_once)
         self._memorised_cosines = lru_cache(maxsize=CACHED_LISTS)(self._compare_memorised)
 
     @classmethod
@@ -257,6 +259,12 @@ class CaptionRanker:
     def _compare_memorised(self, texts: tuple[str, ...]) -> Tensor:
         """Return the similarity (P, M) of all P prompts that the encoder has memorised and M texts."""
         return self._cosines(self.encoder.memorised_prompts().prompt_embeds, texts)
+
+    def _encode_once(self, texts: tuple[str, ...]) -> Tensor:
+        """Encode captions, float32 (M, S, D); those of the model once for all processes."""
+        if texts != self.captions:
+            return self.encode_captions(texts)
+        return encoded_captions(self.diffusion, texts, self.encode_captions)
 
     def _choose_captions(self, captions: Sequence[str] | None) -> tuple[str, ...]:
         if isinstance(captions, str):

@@ -11,7 +11,6 @@ are never taken for those of another.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -30,6 +29,7 @@ from photism.errors import InputError, name_full_disk
 from photism.files import atomic_path
 from photism.prompts.prompt_space import PromptSpace
 from photism.prompts.text import encode_text
+from photism.prompts.text_encoder_digest import text_encoder_digest
 
 CAPTIONS_AT_ONCE = 64
 NORM_CAPTIONS = 1024
@@ -124,21 +124,6 @@ def prepare_text_embeddings(
         is_truncated=tuple(is_truncated for _, is_truncated in index.values()),
         _folder=folder,
     )
-
-
-def text_encoder_digest(pipeline: Any) -> str:
-    """Return a digest of everything that a pipeline's embeddings depend on: classes, configuration, words, weights."""
-    digest = hashlib.blake2b(type(pipeline).__name__.encode(), digest_size=12)
-    for suffix in ("", "_2"):
-        tokenizer, encoder = (getattr(pipeline, part + suffix, None) for part in ("tokenizer", "text_encoder"))
-        if tokenizer is None or encoder is None:
-            continue
-        words = [sorted(tokenizer.get_vocab().items()), tokenizer.model_max_length, tokenizer.pad_token]
-        digest.update(json.dumps([*words, encoder.config.to_diff_dict()], default=str).encode())
-        for key, value in sorted(encoder.state_dict().items()):
-            digest.update(key.encode())
-            digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _append(folder: Path, pipeline: Any, captions: Sequence[str]) -> None:
