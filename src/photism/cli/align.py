@@ -1,7 +1,10 @@
 """photism align: train an audio encoder for the prompts of a diffusion model, from captioned recordings."""
 
 from photism.cli.training import Resume, run_training
+from photism.training.recipes import RECIPES
 from photism.training.settings import AlignSettings
+
+VERB_ARGUMENTS = {"settings_file": AlignSettings.file, "recipes": RECIPES}
 
 
 def align(settings: AlignSettings, resume: Resume = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -65,6 +65,15 @@ class VerbGroup(TyperGroup):
     def get_help(self, ctx: Any) -> str:
         """Return the help of the command."""
         return format_help(self, ctx)
+
+    def list_verbs(self) -> Iterator[tuple[str, str | None, str]]:
+        """Yield name, heading and help of each verb."""
+        yield from map(self.describe_verb, self.commands)
+
+    def describe_verb(self, name: str) -> tuple[str, str | None, str]:
+        """Return name, heading and help of a verb."""
+        command: Any = self.commands[name]
+        return name, command.rich_help_panel, command.help or ""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the words of a command line, or print the help where there are none.

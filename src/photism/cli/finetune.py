@@ -7,7 +7,7 @@ from photism.cli.flags import add_verb
 from photism.cli.training import Resume, run_training
 from photism.training.settings import ClassifySettings, CtcSettings, FinetuneSettings, FramesSettings, SpeakerSettings
 
-app = typer.Typer(cls=VerbGroup, help="Train a head on your own labelled recordings.", rich_markup_mode=None)
+finetune = typer.Typer(cls=VerbGroup, help="Train a head on your own labelled recordings.", rich_markup_mode=None)
 
 
 def classify(settings: ClassifySettings, resume: Resume = False) -> None:
@@ -63,4 +63,4 @@ def speaker(settings: SpeakerSettings, resume: Resume = False) -> None:
 
 
 for verb in (classify, ctc, frames, speaker):
-    add_verb(app, verb, settings_file=FinetuneSettings.file)
+    add_verb(finetune, verb, settings_file=FinetuneSettings.file)

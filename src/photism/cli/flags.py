@@ -21,6 +21,7 @@ from typing import Annotated, Any, Optional, get_args, get_origin, get_type_hint
 import typer
 
 from photism.cli.commands import OMITTABLE, VerbCommand
+from photism.cli.debug_flag import DEBUG
 from photism.cli.help_text import heading
 from photism.errors import InputError
 from photism.settings import REQUIRED, Declaration, SettingError, declarations, read_settings, value_type
@@ -98,13 +99,6 @@ def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) ->
     return run
 
 
-def show_traceback(context: typer.Context, value: bool) -> None:
-    """Remember `--debug`, which stands before or after the verb, in the object that all contexts have in common."""
-    if value:
-        context.ensure_object(dict)["debug"] = True
-
-
-DEBUG = typer.Option("--debug", help="Show the traceback of an error.", callback=show_traceback, is_eager=True)
 CONFIG = typer.Option(
     metavar="FILE", help="YAML file of settings, over which flags take precedence.", rich_help_panel=heading("input")
 )

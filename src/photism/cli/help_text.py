@@ -109,10 +109,9 @@ def _name(parameter: Any) -> str:
 def _verbs(command: Any) -> Mapping[str, Rows]:
     """Return the groups of verbs of a command, by their heading, each verb with the first paragraph of its help."""
     found: dict[str, list[tuple[str, str]]] = {}
-    verbs: Mapping[str, Any] = getattr(command, "commands", {})
-    for name, verb in verbs.items():
-        paragraph = inspect.cleandoc(verb.help or "").partition("\n\n")[0]
-        found.setdefault(verb.rich_help_panel or "Verbs", []).append((name, " ".join(paragraph.split())))
+    for name, title, help in command.list_verbs() if hasattr(command, "list_verbs") else ():
+        paragraph = inspect.cleandoc(help).partition("\n\n")[0]
+        found.setdefault(title or "Verbs", []).append((name, " ".join(paragraph.split())))
     return found
 
 
