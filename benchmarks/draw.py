@@ -1,16 +1,13 @@
-"""Time image generation from a recording: each stage separately, warm, and a whole process from the command line.
+"""Time image generation from a recording: each stage separately, warm. `benchmarks.startup` times whole processes.
 
     python -m benchmarks.draw [RECORDING] [--model FOLDER] [--runs 9] [--device cpu] [--steps 12] [--scheduler lcm]
 
 Prints median, minimum and maximum in seconds. The limits apply to two cores of an idle machine: 1 s for an image, .08 s
-for one with `--scheduler lcm`, and 3 s for a process in addition to `import torch`.
+for one with `--scheduler lcm`.
 """
 
 import argparse
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +22,6 @@ from photism.prompts.model_files import find_model, load_captions
 
 IMAGE_LIMIT_S = 1.0
 FEW_STEPS_LIMIT_S = 0.08
-PROCESS_LIMIT_S = 3.0
-COMMAND = "from photism.cli.app import main; main()"
 
 
 def time_s(work: Callable[[], object], device: torch.device) -> float:
@@ -72,15 +67,12 @@ def stages(
     if captions:
         ranker = CaptionRanker(encoder, diffusion, captions)
         name = f"zero-shot classification among {len(captions)} captions"
+        work[f"encode {len(captions)} captions, which later processes find in the cache"] = lambda: (
+            ranker.encode_captions(captions)
+        )
         work[f"{name}, first call"] = lambda: CaptionRanker(encoder, diffusion, captions).rank_prompts(prompt)
         work[f"{name}, next calls"] = lambda: ranker.rank_prompts(prompt)
     return work
-
-
-def process(code: str, *arguments: str) -> Callable[[], object]:
-    """Return a function that runs code in a new interpreter."""
-    command = [sys.executable, "-c", code, *arguments]
-    return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def main() -> None:
@@ -102,31 +94,16 @@ def main() -> None:
         "", "median", "minimum", "maximum", title=f"photism draw, {device}, {threads} threads, {chosen.runs} runs, s"
     )
 
-    def add(name: str, times: list[float]) -> float:
-        table.add_row(name, *(f"{seconds:.3f}" for seconds in (statistics.median(times), min(times), max(times))))
-        return statistics.median(times)
-
     medians: dict[str, float] = {}
     for name, work in stages(pipeline, chosen.recording, steps, captions).items():
         time_s(work, device)  # warm-up
-        medians[name] = add(name, [time_s(work, device) for _ in range(chosen.runs)])
-    with tempfile.TemporaryDirectory() as folder:
-        options = [str(chosen.recording), "-o", folder, "--force", "--steps", str(steps), "--device", str(device)]
-        options += ["--model", chosen.model] if chosen.model else []
-        options += ["--scheduler", chosen.scheduler] if chosen.scheduler else []
-        # In turns, so that other load on the machine affects both equally.
-        both = process("import torch"), process(COMMAND, "draw", *options)
-        pairs = [[time_s(work, device) for work in both] for _ in range(chosen.runs)]
-    add("process: import torch", [pair[0] for pair in pairs])
-    add("process: photism draw", [pair[1] for pair in pairs])
-    beyond = add("process: the difference", [pair[1] - pair[0] for pair in pairs])
+        times = [time_s(work, device) for _ in range(chosen.runs)]
+        medians[name] = statistics.median(times)
+        table.add_row(name, *(f"{seconds:.3f}" for seconds in (medians[name], min(times), max(times))))
     Console().print(table)
     limit_s = FEW_STEPS_LIMIT_S if chosen.scheduler == "lcm" else IMAGE_LIMIT_S
-    for name, seconds, limit in (
-        ("recording to image", medians["recording to image"], limit_s),
-        ("process beyond import torch", beyond, PROCESS_LIMIT_S),
-    ):
-        print(f"{name}: {seconds:.3f} s, {'within' if seconds <= limit else 'OVER'} {limit:g} s")
+    seconds = medians["recording to image"]
+    print(f"recording to image: {seconds:.3f} s, {'within' if seconds <= limit_s else 'OVER'} {limit_s:g} s")
 
 
 if __name__ == "__main__":
