@@ -58,7 +58,20 @@ EMBEDDED = Embedded(
     (None,) * 300,
     (tuple(CAPTIONS[:2]),) * 300,
 )
+EMPTY = {
+    "no images": AudioToImageOutput([], [], AudioPrompt(torch.zeros(0, 77, 768), None), DrawSettings(), []),
+    "no image of a recording": AudioToImageOutput(
+        [[]], [[]], AudioPrompt(torch.zeros(1, 77, 768), None), DrawSettings(), [[]]
+    ),
+    "no sounds": SoundOutput(torch.zeros(0, 4_000), None, [], 16_000, SoundSettings()),
+    "no captions": Ranking(),
+    "no rankings": Rankings(),
+    "no comparisons": Comparisons(),
+    "no vectors": Embedded(0, 100.0, (), VECTORS[:0], LEVEL, (), ()),
+    "no checks": Diagnosis(()),
+}
 SHOWN = {
+    **EMPTY,
     "waveform": Waveform(SAMPLES, (HOSTILE,)),
     "images": AudioToImageOutput(
         [[IMAGE] * 2] * 20,
@@ -107,7 +120,7 @@ NOT_SHOWN = {
 
 @lru_cache
 def html_of(name: str) -> str:
-    return SHOWN[name]._repr_html_()
+    return SHOWN[name]._repr_html_()  # pyright: ignore[reportPrivateUsage]
 
 
 @pytest.mark.parametrize("name", [*SHOWN, *NOT_SHOWN])
@@ -125,6 +138,11 @@ def test_html_is_escaped_and_bounded(name: str) -> None:
     assert "<script" not in html
     assert "\x1b" not in html
     assert Markup(html).text.strip()
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_result_says_so(name: str) -> None:
+    assert Markup(html_of(name)).text == "There is nothing to show."
 
 
 def test_settings_name_what_was_changed() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from photism.audio.waveform_html import waveform_html
-from photism.display.markup import block, limit_note, note, text
+from photism.display.markup import NOTHING, block, limit_note, note, text
 from photism.display.playable import MAX_PLAYED_S
 
 MAX_SOUNDS = 8
@@ -26,6 +26,8 @@ def output_html(audios: Any, sampling_rate: int, seeds: list[int] | None, scores
     """
     if len(audios.shape) == 4:
         return block(note(f"Latents of shape {tuple(audios.shape)}, which have no sound yet."))
+    if not len(audios):
+        return block(note(NOTHING))
     ranked = None if scores is None else list(chain.from_iterable(scores))
     played_s = MAX_PLAYED_S / min(len(audios), MAX_SOUNDS)
     shown: list[str] = []

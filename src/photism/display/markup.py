@@ -25,6 +25,7 @@ ACCENT = "#7c6cf0"
 """Colour of what is plotted: its contrast is 4.0 to white and 5.3 to black."""
 MUTED = "opacity:.75;font-size:90%"
 CELL = "text-align:left;padding:.1em .8em .1em 0"
+NOTHING = "There is nothing to show."
 MAX_ROWS = 20
 """Rows of a table; it says how many more there are."""
 MAX_IMAGE_SIDE = 512
@@ -74,6 +75,8 @@ def table(
         count: number of rows that there are, if it is more than those that are given.
         limit: number of rows that are shown: the first ones.
     """
+    if not rows:
+        return note(NOTHING)
     head = "".join(f'<th scope="col" style="{CELL}">{text(each)}</th>' for each in headings)
     lines = ["".join(f'<td style="{CELL}">{cell}</td>' for cell in row) for row in rows[:limit]]
     body = "".join(f"<tr>{line}</tr>" for line in lines)

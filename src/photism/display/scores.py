@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from photism.display.markup import MAX_ROWS, block, limit_note, note, score_bar, table, text
+from photism.display.markup import MAX_ROWS, NOTHING, block, limit_note, note, score_bar, table, text
 from photism.display.short_repr import MAX_LENGTH, shortened
 
 Scored = TypeVar("Scored", bound=Mapping[str, Any])
@@ -41,7 +41,7 @@ class Rankings(list[Ranking[Scored]]):
         shown = [score_table(each) for each in self[:MAX_RANKINGS]]
         if len(self) > 1:
             shown = [f"<div><b>Recording {number:,}</b></div>{each}" for number, each in enumerate(shown)]
-        return block(*shown, note(limit_note(len(shown), len(self), "recordings")))
+        return block(*shown or [note(NOTHING)], note(limit_note(len(shown), len(self), "recordings")))
 
 
 def score_table(scores: Sequence[Mapping[str, Any]]) -> str:

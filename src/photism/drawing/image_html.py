@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from photism.display.markup import MAX_IMAGE_SIDE, block, limit_note, note, picture, text
+from photism.display.markup import MAX_IMAGE_SIDE, NOTHING, block, limit_note, note, picture, text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,8 +29,10 @@ def images_html(
     for number, row in enumerate(zip(images, seeds, flagged, strict=True)):
         recording = f"recording {number:,}, " if len(images) > 1 else ""
         figures += [_figure(*each, recording) for each in zip(*row, strict=True)]
+    if not figures:
+        return block(note(NOTHING))
     row = f'<div style="display:flex;flex-wrap:wrap;gap:.5em">{"".join(figures[:MAX_IMAGES])}</div>'
-    width, height = images[0][0].size
+    width, height = next(chain.from_iterable(images)).size
     size = f"{width}×{height} pixels" + (", shown smaller" if max(width, height) > MAX_IMAGE_SIDE else "")
     return block(row, note(size), note(limit_note(min(len(figures), MAX_IMAGES), len(figures), "images")))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -78,9 +79,9 @@ class AudioToImageOutput:
         )
 
     def __repr__(self) -> str:
-        width, height = self.images[0][0].size
-        images = sum(map(len, self.images))
-        return short_repr(self, recordings=len(self.images), images=images, size=f"{width}×{height}", seeds=self.seeds)
+        images = list(chain.from_iterable(self.images))
+        size = {"size": f"{images[0].width}×{images[0].height}"} if images else {}
+        return short_repr(self, recordings=len(self.images), images=len(images), **size, seeds=self.seeds)
 
     def _repr_html_(self) -> str:
         from photism.drawing.image_html import images_html

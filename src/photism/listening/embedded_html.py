@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from photism.display.markup import MAX_ROWS, block, duration, limit_note, note, picture, table, text
+from photism.display.markup import MAX_ROWS, NOTHING, block, duration, limit_note, note, picture, table, text
 
 MAX_WINDOWS = 256
 """Windows whose similarities are shown: the first ones."""
@@ -31,6 +31,8 @@ def embedded_html(
         captions: for each window, the captions nearest to it, if there are any.
     """
     count, width = vectors.shape
+    if not count:
+        return block(note(NOTHING))
     parts = [note(f"{count:,} vector{'s' * (count > 1)} of {width:,} values, of {duration(windows[-1][1])}")]
     if count > 1:
         shown = min(count, MAX_WINDOWS)
