@@ -104,7 +104,7 @@ def run(sources: list[Cell], picture: str | None) -> tuple[dict[str, Any], bytes
                 cell.outputs = merged(cell.outputs)
                 for output in cell.outputs:
                     tidy(output, folder)
-                cell.outputs = [each for each in cell.outputs if each.get("text") != ""]
+                cell.outputs = [each for each in cell.outputs if not is_empty(each)]
     return notebook, b"".join(pngs)
 
 
@@ -119,6 +119,11 @@ def merged(outputs: list[Any]) -> list[Any]:
         else:
             first.text += output.text
     return found
+
+
+def is_empty(output: dict[str, Any]) -> bool:
+    """Return whether nothing is left of an output, such as a progress bar that is done."""
+    return output.get("text") == "" or output.get("data", {}).get("text/html") == ""
 
 
 def tidy(output: dict[str, Any], folder: str) -> None:

@@ -9,6 +9,7 @@ import tempfile
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -53,6 +54,17 @@ def default_verbosity() -> Iterator[None]:
             module.set_verbosity_warning()
             module.enable_progress_bar()
     logging.getLogger("huggingface_hub").setLevel(logging.WARNING)
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> object:
+    """Return the output of a running cell of a notebook, a `NotebookCell`."""
+    from tests.support.notebook_cell import NotebookCell
+
+    shell, cell = SimpleNamespace(config={"IPKernelApp": {}}), NotebookCell()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell, version_info=(9, 0)))
+    monkeypatch.setitem(sys.modules, "IPython.display", cell)
+    return cell
 
 
 @pytest.fixture(scope="session")

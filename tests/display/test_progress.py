@@ -3,46 +3,24 @@ from __future__ import annotations
 import sys
 import warnings
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from tqdm.std import tqdm
 
 from photism.display import progress
-from photism.display.markup import Html
+from tests.support.notebook_cell import NotebookCell
 from tests.support.notebook_html import Markup
 
 
 class Pipeline:
     """Pipeline with the progress bar of diffusers."""
 
-    def __init__(self, **config: object) -> None:
+    def __init__(self, **config: Any) -> None:
         self._progress_bar_config = config
 
-    def progress_bar(self, *, total: int):
+    def progress_bar(self, *, total: int) -> Any:
         return tqdm(total=total, **self._progress_bar_config)
-
-
-class Notebook:
-    """Output of a cell: what is displayed in it now."""
-
-    def __init__(self) -> None:
-        self.shown: str | None = None
-
-    def display(self, html: Html, *, display_id: bool) -> Notebook:
-        assert display_id
-        self.update(html)
-        return self
-
-    def update(self, html: Html) -> None:
-        self.shown = html._repr_html_()
-
-
-@pytest.fixture
-def notebook(monkeypatch: pytest.MonkeyPatch) -> Notebook:
-    shell, opened = SimpleNamespace(config={"IPKernelApp": {}}), Notebook()
-    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    monkeypatch.setitem(sys.modules, "IPython.display", opened)
-    return opened
 
 
 def test_drawing_has_no_bar_in_a_script() -> None:
@@ -50,7 +28,7 @@ def test_drawing_has_no_bar_in_a_script() -> None:
         assert on_step is None
 
 
-def test_a_bar_of_a_notebook_does_not_stay(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_of_a_notebook_does_not_stay(notebook: NotebookCell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "DELAY_S", 0)
     with progress.notebook_progress(Pipeline(), None, steps=2) as on_step:
         assert on_step is not None
@@ -62,13 +40,13 @@ def test_a_bar_of_a_notebook_does_not_stay(notebook: Notebook, monkeypatch: pyte
     assert notebook.shown == ""
 
 
-def test_a_bar_of_a_notebook_appears_late(notebook: Notebook) -> None:
+def test_a_bar_of_a_notebook_appears_late(notebook: NotebookCell) -> None:
     with progress.step_progress(Pipeline(), None, steps=2) as on_step:
         on_step(1, 4)
     assert notebook.shown is None
 
 
-def test_the_pipeline_switches_the_bar_off(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pipeline_switches_the_bar_off(notebook: NotebookCell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "DELAY_S", 0)
     with progress.step_progress(Pipeline(disable=True), None, steps=2) as on_step:
         on_step(1, 2)
@@ -81,7 +59,7 @@ def test_elsewhere_the_bar_is_that_of_diffusers(capsys: pytest.CaptureFixture[st
     assert "2/2" in capsys.readouterr().err
 
 
-def test_a_callback_takes_the_place_of_the_bar(notebook: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_callback_takes_the_place_of_the_bar(notebook: NotebookCell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "DELAY_S", 0)
     called: list[tuple[int, int]] = []
     with progress.notebook_progress(Pipeline(), lambda *steps: called.append(steps), steps=2) as on_step:

@@ -83,7 +83,9 @@ class TrainingProgress:
 
     def prepared(self, amount: float) -> None:
         """Show how many hours of audio, or how many captions, are prepared."""
-        note = f"{amount:.2f} h" if isinstance(amount, float) else f"{amount} captions"
+        from photism.training.logging import describe_prepared
+
+        note = describe_prepared(amount)
         if self._is_line_due():
             self._print(f"{self.current_stage}: {note}")
         self.bar.update(0, note=note)

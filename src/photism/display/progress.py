@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib import import_module
 from typing import Any
 
-from photism.display.markup import Html
+from photism.display.markup import Html, text
 
 DELAY_S = 1.0
 """Time after which a notebook shows a bar: a shorter call needs none."""
@@ -44,9 +44,13 @@ class NotebookBar:
     """Progress bar in the output of a notebook's cell, with the interface of tqdm's bars that is used here.
 
     tqdm needs ipywidgets to draw one; without them, each of its updates stays in a saved notebook as a line of text.
+
+    Args:
+        total: number of steps; 0 as long as it is not known.
+        is_disabled: whether to show nothing.
     """
 
-    def __init__(self, total: int, *, is_disabled: bool = False) -> None:
+    def __init__(self, total: int = 0, *, is_disabled: bool = False) -> None:
         self.total, self.n = total, 0
         self._is_disabled, self._due = is_disabled, time.monotonic() + DELAY_S
         self._display: Any = None
@@ -54,14 +58,18 @@ class NotebookBar:
     def __enter__(self) -> NotebookBar:
         return self
 
-    def update(self, count: int) -> None:
-        """Add to the steps that are done, and show the bar if it is time for it."""
+    def update(self, count: int, note: str = "") -> None:
+        """Add to the steps that are done, and show the bar, with a note, if it is time for it."""
         self.n += count
+        self.show(f"{self.n} of {self.total} steps{note}")
+
+    def show(self, label: str) -> None:
+        """Show the bar and a label, which is text, if it is time for it."""
         if self._is_disabled or time.monotonic() < self._due:
             return
         self._due = time.monotonic() + INTERVAL_S
-        label = f"{self.n} of {self.total} steps"
-        shown = Html(f'<progress value="{self.n}" max="{self.total}" aria-label="{label}"></progress> {label}')
+        extent = f'value="{self.n}" max="{self.total}" ' if self.total else ""
+        shown = Html(f'<progress {extent}aria-label="{text(label)}"></progress> {text(label)}')
         if self._display is None:
             self._display = import_module("IPython.display").display(shown, display_id=True)
         else:

@@ -42,6 +42,11 @@ class Listener:
     evaluated: Callable[[int, Evaluation], None] = lambda step, evaluation: None
 
 
+def describe_prepared(amount: float) -> str:
+    """Return the hours of audio, or the number of captions, that `Listener.prepared` is called with, as text."""
+    return f"{amount:.2f} h" if isinstance(amount, float) else f"{amount} captions"
+
+
 class TrainingLogger:
     """Writer of the logs of a training, in the main process only.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from photism.training.data.readers import READERS_VERSION, fingerprint, read_exa
 from photism.training.data.report import report_dataset
 from photism.training.distributed import DistributedContext, full_tensor, new_accelerator
 from photism.training.logging import METRICS, Listener, TrainingLogger, read_log
+from photism.training.notebook_progress import notebook_listener
 from photism.training.output import check_output, create_repository, push_to_hub, write_provenance
 from photism.training.result import Outcome, Preflight, published_files, write_result
 from photism.training.settings import (
@@ -60,7 +62,7 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
     Args:
         settings: settings of one of the verbs, which choose the task.
         resume: continue from the last checkpoint in the output, if there is one.
-        listener: callbacks of the training.
+        listener: callbacks of the training. By default a notebook shows a progress bar, and nothing is shown elsewhere.
 
     Returns:
         Whether it is finished; a training that was asked to stop has left a checkpoint.
@@ -71,14 +73,22 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
     """
     check_output(settings, resume=resume)
     check_folder(cache_folder(), "$PHOTISM_CACHE")
-    given = settings
     distributed = DistributedContext(new_accelerator(cpu=settings.cpu), fsdp=settings.fsdp)
     if settings.precision == "fp16" and distributed.device.type == "cpu":
         raise SettingError("precision", "must be bf16 or fp32 on a CPU; got fp16")
-    listener = listener if listener and distributed.is_main else Listener()
     if settings.push_to_hub and distributed.is_main:
         create_repository(settings.push_to_hub)
-    pretrained, settings, task, notes = _prepare(settings, distributed, listener)
+    if not distributed.is_main:
+        listener = Listener()
+    with nullcontext(listener) if listener else notebook_listener() as shown:
+        finished = _train(settings, distributed, shown)
+    distributed.close()
+    return finished
+
+
+def _train(given: TrainingSettings, distributed: DistributedContext, listener: Listener) -> bool:
+    """Train, evaluate and write the model, and return whether it is finished."""
+    pretrained, settings, task, notes = _prepare(given, distributed, listener)
     model = TaskModel(task, task.builder.build(pretrained), settings, distributed)
     preflight = _report(task, model, settings, notes)
     listener.report([task.builder.start_line(pretrained), *preflight.lines()])
@@ -105,7 +115,6 @@ def train(settings: TrainingSettings, *, resume: bool = False, listener: Listene
         outcome = _evaluate_best(model, clips, trainer.folder)
         listener.report(outcome.lines())
         _write(model, pretrained, settings, preflight, outcome)
-    distributed.close()
     return finished
 
 
