@@ -33,6 +33,8 @@ test-all: $(INSTALLED)
 	$(PYTEST)
 
 docs: $(INSTALLED)
+	@test -x $(BIN)/mkdocs || { echo "make docs needs Python 3.11 or later, but $(VENV) has" \
+		"$$($(BIN)/python --version); remove $(VENV) and put a later python3 first in PATH" >&2; exit 1; }
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	$(BIN)/python docs/build_site/check_site.py site
 
