@@ -2,7 +2,30 @@
 
 import pytest
 
-from photism.output_files import printable, sound_stem, without_credentials
+from photism.errors import InputError
+from photism.output_files import check_png, plan_files, printable, sound_stem, without_credentials
+
+
+def plan(*inputs, output, count=1):
+    return plan_files(inputs, str(output), ".png", flag="-o", force=False, count=count, check=check_png)
+
+
+def test_a_folder_is_created_if_its_name_ends_in_a_slash(tmp_path):
+    assert plan("a.ogg", output=f"{tmp_path}/new/deep/", count=2) == [
+        [tmp_path / "new/deep/a-1.png", tmp_path / "new/deep/a-2.png"]
+    ]
+    assert (tmp_path / "new/deep").is_dir()
+
+
+def test_inputs_of_one_name_leave_no_empty_folder(tmp_path):
+    with pytest.raises(InputError, match=r"^x/a\.ogg and y/a\.ogg would both be written"):
+        plan("x/a.ogg", "y/a.ogg", output=f"{tmp_path}/new/")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_message_names_what_was_given_and_not_a_numbered_file(tmp_path):
+    with pytest.raises(InputError, match=r"created if its name ends in a slash; got .*/bananas$"):
+        plan("a.ogg", output=tmp_path / "bananas", count=2)
 
 
 @pytest.mark.parametrize(

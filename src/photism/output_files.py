@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from photism.errors import InputError
-from photism.files import check_writable
+from photism.files import check_folder, check_writable
 
 SECRETS = re.compile(
     r"([?&](?:sig|[^=&#]*(?:token|key|secret|signature|password|passwd|auth|credential)[^=&#]*)=)[^&#]*", re.IGNORECASE
@@ -85,15 +85,51 @@ def printable(name: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda found: json.dumps(found[0])[1:-1], name)
 
 
-def check_png(path: Path, option: str, *, force: bool) -> None:
-    """Check that an image can be written to a file.
+def check_suffix(path: Path, option: str, suffixes: Sequence[str], *, force: bool, or_folder: bool = False) -> None:
+    """Check that a file with one of several suffixes can be written.
+
+    Args:
+        path: the file.
+        option: command-line option that names the file, for the message.
+        suffixes: the suffixes.
+        force: accept an existing file, which is overwritten.
+        or_folder: the option takes a folder as well.
 
     Raises:
-        InputError: the name does not end in .png, its folder is missing, or the file exists.
+        InputError: it has another suffix, its folder is missing or not writable, or it exists.
     """
-    if path.suffix.lower() != ".png":
-        raise InputError(f"{option} must be a folder or a file that ends in .png; got {path}")
+    if path.suffix.lower() not in suffixes:
+        folder = ", or a folder, which is created if its name ends in a slash" if or_folder else ""
+        names = " or ".join(filter(None, (", ".join(suffixes[:-1]), suffixes[-1])))
+        raise InputError(f"{option} must be a file that ends in {names}{folder}; got {path}")
     check_writable(path, option, force=force)
+
+
+def check_png(path: Path, option: str, *, force: bool) -> None:
+    """Check that an image can be written to a file, which an option names that takes a folder as well.
+
+    Raises:
+        InputError: the name does not end in .png, its folder is missing or not writable, or the file exists.
+    """
+    check_suffix(path, option, (".png",), force=force, or_folder=True)
+
+
+def folder_needed(flag: str, count: int | str | None, output: str | None) -> InputError:
+    """Return the error for an output of several inputs that is no folder."""
+    return InputError(
+        f"{flag} must be a folder for {count} inputs, but {output} is not a folder; create it, or end its name in a "
+        "slash"
+    )
+
+
+def create_folder(folder: Path, flag: str) -> None:
+    """Create the folder that a flag names, unless it exists.
+
+    Raises:
+        InputError: it, or the folder that it would be created in, is not writable or not a folder.
+    """
+    check_folder(folder, flag)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def plan_files(
@@ -108,6 +144,8 @@ def plan_files(
     check: FileCheck = check_writable,
 ) -> list[list[Path]]:
     """Return the output files of each input: in a folder, named after the input, or else the file itself.
+
+    A folder whose name ends in a slash is created if it does not exist.
 
     Args:
         inputs: files, URLs or texts.
@@ -124,10 +162,10 @@ def plan_files(
     """
     to_folder = output is None or is_folder(output)
     folder = Path(output or ".")
-    if to_folder and not folder.is_dir():
-        raise InputError(f"{flag} {output} is not a folder; create it")
     if not to_folder and len(inputs) > 1:
-        raise InputError(f"{flag} must be a folder for {len(inputs)} inputs, but {output} is not a folder; create it")
+        raise folder_needed(flag, len(inputs), output)
+    if not to_folder and count > 1:
+        check(folder, flag, force=True)  # by the name that was given, before it is numbered
     seen: dict[Path, str] = {}
     planned: list[list[Path]] = []
     for each in inputs:
@@ -137,8 +175,11 @@ def plan_files(
         for file in planned[-1]:
             if file in seen:
                 raise InputError(f"{seen[file]} and {each} would both be written to {file}; process them one by one")
-            check(file, flag, force=force)
             seen[file] = each
+    if to_folder:
+        create_folder(folder, flag)
+    for file in seen:
+        check(file, flag, force=force)
     return planned
 
 

@@ -115,7 +115,7 @@ def test_files_of_other_programs_have_no_metadata(tmp_path, sounds):
 
 def test_targets_that_cannot_be_written_are_rejected(tmp_path):
     for path, message in (
-        (tmp_path / "a.aac", r"-o must be a folder or a file that ends in \.wav, \.flac, \.ogg, \.mp3"),
+        (tmp_path / "a.aac", r"-o must be a file that ends in \.wav, \.flac, \.ogg or \.mp3, or a folder"),
         (tmp_path / "none/a.wav", "-o: the folder .*none does not exist; create it"),
     ):
         with pytest.raises(InputError, match=message):

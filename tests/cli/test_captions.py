@@ -38,7 +38,6 @@ def test_every_caption_of_the_bundled_model_is_a_line():
 def test_words_choose_captions(model):
     assert captions("--model", model, "OW") == ("An owl.\nA snowy owl.\n", "")
     assert captions("--model", model, "owl", "snow") == ("A snowy owl.\n", "")
-    assert captions("--model", model, "owl", "piano") == ("", "photism: none of the 3 captions has owl and piano\n")
 
 
 def test_a_language_prints_and_searches_the_translations(model):
@@ -73,6 +72,7 @@ def test_json_has_the_fields_of_the_server(model):
     ("arguments", "line"),
     [
         (["--language", "xx"], "--language must be one of de, en, fr; got xx"),
+        (["owl", "piano"], "none of the 3 captions has owl and piano; without words, all are printed"),
         (["--model", "{model}/none"], "model {model}/none: no such file or folder"),
     ],
 )

@@ -499,12 +499,14 @@ def test_wrong_settings_are_reported_before_a_model_is_loaded(draw, folder, soun
     ("arguments", "message"),
     [
         (["--images", "0"], "--images must be at least 1; got 0"),
-        (["-o", "a.jpg"], "-o must be a folder or a file that ends in .png; got a.jpg"),
+        (
+            ["-o", "a.jpg", "--images", "2"],
+            "-o must be a file that ends in .png, or a folder, which is created if its name ends in a slash; got a.jpg",
+        ),
         (["-o", "missing/a.png"], "-o: the folder missing does not exist; create it"),
-        (["-o", "missing/"], "-o missing/ is not a folder; create it"),
         (
             ["koala.wav", "-o", "a.png"],
-            "-o must be a folder for 2 inputs, but a.png is not a folder; create it",
+            "-o must be a folder for 2 inputs, but a.png is not a folder; create it, or end its name in a slash",
         ),
         (["other/elephant.ogg"], "elephant.wav and other/elephant.ogg would both be written to elephant.png; "),
         (

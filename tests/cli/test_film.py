@@ -361,7 +361,7 @@ def test_other_settings_of_an_unfinished_film_are_reported_before_a_model_is_loa
         (["a.wav", "-o", "a.avi"], "target (-o) must be a file that ends in .mp4; got a.avi"),
         (["a.wav", "-o", "no/a.mp4"], "-o: the folder no does not exist; create it"),
         (["a.wav", "-o", "taken.mp4"], "taken.mp4 exists; give another name with -o, or --force to overwrite it"),
-        (["a.wav", "--storyboard", "a.jpg"], "--storyboard must be a folder or a file that ends in .png; got a.jpg"),
+        (["a.wav", "--storyboard", "a.jpg"], "--storyboard must be a file that ends in .png; got a.jpg"),
         (["a.wav", "--storyboard", "no/a.png"], "--storyboard: the folder no does not exist; create it"),
         (["a.wav", "--storyboard", "a.png", "-o", "a.mp4"], "--storyboard and -o cannot be given together"),
         (["a.wav", "--negative", "missing.wav"], "negative must be one of empty, silence, noise, none, "),

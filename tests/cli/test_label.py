@@ -197,7 +197,10 @@ def test_labels_are_plotted(label, sounds, tmp_path):
         (["--format", "audacity"], "--format audacity needs a file for each recording: give -o a folder"),
         (["--function", "max"], "--function must be one of softmax, sigmoid, none; got max"),
         (["--dtype", "int8"], "--dtype must be one of float32, float16, bfloat16; got int8"),
-        (["--plot", "x.png"], "--plot must be a folder for 3 inputs, but x.png is not a folder; create it"),
+        (
+            ["--plot", "x.png"],
+            "--plot must be a folder for 3 inputs, but x.png is not a folder; create it, or end its name in a slash",
+        ),
         (["-o", "nowhere/x.csv"], "-o: the folder nowhere does not exist; create it"),
     ],
 )
@@ -210,7 +213,7 @@ def test_a_mistake_is_an_error_before_a_model_is_loaded(label, arguments, messag
 @pytest.mark.usefixtures("no_model")
 def test_files_that_cannot_be_written_are_an_error(label, sounds, tmp_path):
     assert str(label("--plot", "x.jpg", on=sounds[:1]).exception) == (
-        "--plot must be a folder or a file that ends in .png; got x.jpg"
+        "--plot must be a file that ends in .png, or a folder, which is created if its name ends in a slash; got x.jpg"
     )
     twice = str(label("-o", tmp_path / "", "--json", on=[sounds[0], sounds[0]]).exception)
     assert twice == (

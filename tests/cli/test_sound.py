@@ -207,9 +207,15 @@ def test_draw_from_text_generates_a_recording_and_draws_it(run, folder, models, 
             ["rain", "--offload", "disk", "--compile"],
             "--compile cannot be combined with --offload disk, which moves weights away",
         ),
-        (["rain", "-o", "a.aac"], "-o must be a folder or a file that ends in .wav, .flac, .ogg, .mp3; got a.aac"),
-        (["rain", "-o", "none/"], "-o none/ is not a folder; create it"),
-        (["rain", "dog", "-o", "a.wav"], "-o must be a folder for 2 inputs, but a.wav is not a folder; create it"),
+        (
+            ["rain", "-o", "a.aac"],
+            "-o must be a file that ends in .wav, .flac, .ogg or .mp3, or a folder, which is created if its name ends "
+            "in a slash; got a.aac",
+        ),
+        (
+            ["rain", "dog", "-o", "a.wav"],
+            "-o must be a folder for 2 inputs, but a.wav is not a folder; create it, or end its name in a slash",
+        ),
         (["rain", "Rain!"], "rain and Rain! would both be written to rain.wav; process them one by one"),
         (["rain", "--captions", "c.txt"], "TEXT cannot be combined with --captions"),
         (["--captions", "c.txt", "--from", "a.wav", "--span", "1:2"], "--from cannot be combined with --captions"),

@@ -256,7 +256,7 @@ def test_a_threshold_is_calibrated_and_used(x_vectors, sounds, tmp_path):
             ["timeline", "a.wav", "b.wav", "--plot", "x.png"],
             "--plot must be a folder for 2 inputs, but x.png is not a folder; create it",
         ),
-        (["timeline", "a.wav", "--plot", "x.jpg"], "--plot must be a folder or a file that ends in .png; got x.jpg"),
+        (["timeline", "a.wav", "--plot", "x.jpg"], "--plot must be a file that ends in .png, or a folder"),
         (["timeline", "a.wav", "--workers", "-1"], "--workers must be at least 0; got -1"),
         (["enrol", "Anna", "a.wav", "-o", "gone/s.npz"], "-o: the folder gone does not exist; create it"),
         (["timeline", "a.wav", "--threshold", "1"], "--threshold must be above 0 and below 1; got 1"),

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from photism import __version__
 from photism.errors import InputError
-from photism.files import atomic_path, check_writable
+from photism.files import atomic_path
+from photism.output_files import check_suffix
 
 if TYPE_CHECKING:
     from av import AudioStream
@@ -52,7 +53,7 @@ BLOCK_SAMPLES = 65_536
 
 
 def check_audio_target(path: Path, option: str, *, force: bool) -> None:
-    """Raise an error unless audio can be written to a file.
+    """Check that audio can be written to a file, which an option names that takes a folder as well.
 
     Args:
         path: the file.
@@ -62,9 +63,7 @@ def check_audio_target(path: Path, option: str, *, force: bool) -> None:
     Raises:
         InputError: the suffix is not in `CODECS`, the folder is missing or not writable, or the path exists.
     """
-    if path.suffix.lower() not in CODECS:
-        raise InputError(f"{option} must be a folder or a file that ends in {', '.join(CODECS)}; got {path}")
-    check_writable(path, option, force=force)
+    check_suffix(path, option, tuple(CODECS), force=force, or_folder=True)
 
 
 def check_channels(path: Path, channels: int) -> None:

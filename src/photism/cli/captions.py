@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,6 +62,10 @@ def captions(
     if not catalogue.captions:
         raise InputError(f"model {settings.model} has no list of captions")
     found = find_captions(catalogue, words or (), language=settings.language)
+    if words and not found.captions:
+        raise InputError(
+            f"none of the {len(catalogue.captions)} captions has {' and '.join(words)}; without words, all are printed"
+        )
     if as_json:
         fields = {"model": settings.model or BUNDLED, **found._asdict()}
         del fields["thumbnails"]
@@ -70,18 +73,14 @@ def captions(
         return
     for text in found.translations.get(settings.language or "", found.captions):
         typer.echo(text)
-    for note in _notes(catalogue, found, words or (), settings.language):
+    for note in _notes(catalogue, found, has_words=bool(words), language=settings.language):
         typer.echo(f"photism: {note}", err=True)
 
 
-def _notes(
-    catalogue: CaptionCatalogue, found: CaptionCatalogue, words: Sequence[str], language: str | None
-) -> list[str]:
+def _notes(catalogue: CaptionCatalogue, found: CaptionCatalogue, *, has_words: bool, language: str | None) -> list[str]:
     """Return what the list of captions does not show."""
     count, notes = len(catalogue.captions), list[str]()
-    if not found.captions:
-        notes.append(f"none of the {count} captions has {' and '.join(words)}")
-    elif len(found.captions) < count and not words:
+    if len(found.captions) < count and not has_words:
         notes.append(f"{len(found.captions)} of {count} captions have a translation")
     if language is not None and catalogue.languages is not None and language not in catalogue.languages:
         spoken = ", ".join(catalogue.languages)

@@ -20,7 +20,7 @@ from photism.cli.startup import load_pipeline
 from photism.drawing.metadata import describe_models, write_png
 from photism.drawing.video.settings import ExcerptSettings, FilmSettings
 from photism.errors import InputError, RecordingWarning, warning_field
-from photism.output_files import check_png, plan_files, printable
+from photism.output_files import check_suffix, plan_files, printable
 from photism.prompts.settings import PipelineSettings
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _target(sound: str, output: str | None, storyboard: Path | None, *, suffix: 
     if storyboard is not None:
         if output is not None:
             raise InputError("--storyboard and -o cannot be given together; a storyboard is drawn instead of the film")
-        check_png(storyboard, "--storyboard", force=force)
+        check_suffix(storyboard, "--storyboard", (".png",), force=force)
         return storyboard
 
     def check(path: Path, option: str, *, force: bool) -> None:

@@ -14,7 +14,7 @@ from photism.jobs.outputs.opener import choose_text_format, output_opener
 from photism.jobs.rows import make_row
 from photism.jobs.survey import Survey, survey_for
 from photism.listening.recording_names import recording_names
-from photism.output_files import FileCheck, check_png, is_folder, plan_files, sound_stem
+from photism.output_files import FileCheck, check_png, folder_needed, is_folder, plan_files, sound_stem
 
 if TYPE_CHECKING:
     from photism.jobs.job import Job, Outcome
@@ -129,10 +129,7 @@ class OutputPlan:
             return
         if path is None:
             raise InputError(f"--format {self._choice.format} needs a file for each recording: give -o a folder")
-        count = "several" if self._manifest.is_collection else self._manifest.count
-        raise InputError(
-            f"-o must be a folder for {count} inputs, but {path} is not a folder; create it, or end its name in a slash"
-        )
+        raise folder_needed("-o", "several" if self._manifest.is_collection else self._manifest.count, path)
 
 
 class PlainTexts:
@@ -241,16 +238,11 @@ def _plan_paths(
     """
     if not manifest.is_collection:
         locations = _given_locations(manifest)
-        if len(locations) > 1 and output.endswith("/"):
-            Path(output).mkdir(parents=True, exist_ok=True)
         planned = plan_files(locations, output, suffix, flag=flag, force=force, check=check)
         files = {location: file for location, (file,) in zip(locations, planned, strict=True)}
         return lambda entry: files[entry.location]
     if not is_folder(output):
-        raise InputError(
-            f"{flag} must be a folder for several recordings, but {output} is not a folder; create it, or end its name "
-            "in a slash"
-        )
+        raise folder_needed(flag, "several", output)
     folder = Path(output)
     check_folder(folder, flag)
 

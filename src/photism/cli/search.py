@@ -13,12 +13,12 @@ from photism.cli.exit_status import ExitStatus
 from photism.cli.progress import progress_bar, skipped_line
 from photism.cli.recordings import open_recordings
 from photism.cli.startup import startup
-from photism.collection.search_outputs import MAP_SUFFIXES, SearchOutput, check_suffix
+from photism.collection.search_outputs import MAP_SUFFIXES, SearchOutput
 from photism.collection.search_settings import DuplicateSettings, QueryModelSettings, SearchSettings
 from photism.collection.settings import check_index_libraries
 from photism.errors import InputError
 from photism.extras import require
-from photism.output_files import sound_stem
+from photism.output_files import check_suffix, sound_stem
 from photism.settings import SettingError
 
 if TYPE_CHECKING:

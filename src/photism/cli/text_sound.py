@@ -10,6 +10,7 @@ from photism.audioldm2.settings import SoundPipelineSettings
 from photism.cli.progress import progress_bar
 from photism.cli.sound import load_pipeline
 from photism.errors import InputError
+from photism.output_files import create_folder
 from photism.prompts.settings import PipelineSettings
 from photism.settings import SettingError, setting, settings
 
@@ -58,6 +59,8 @@ class TextSound:
             raise InputError(
                 f"{target} exists: `{draw}` draws it, --force generates it again, and -o FOLDER/ writes it elsewhere"
             )
+        if str(output).endswith("/"):
+            create_folder(folder, "-o")
         check_audio_target(target, "-o", force=force)
         return target
 

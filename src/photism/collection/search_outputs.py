@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from photism.collection.search_settings import HIT_FORMATS, HitFormat
 from photism.errors import InputError
-from photism.files import check_folder, check_writable
+from photism.files import check_folder
+from photism.output_files import check_suffix
 from photism.settings import SettingError, setting, settings
 
 if TYPE_CHECKING:
@@ -99,14 +100,3 @@ class SearchOutput:
 
             for problem in write_hits_page(hits, self.html, title=title, embed=self.embed_audio):
                 on_error(InputError(problem))
-
-
-def check_suffix(path: Path, option: str, suffixes: Sequence[str], *, force: bool) -> None:
-    """Check that a file with one of several suffixes can be written.
-
-    Raises:
-        InputError: it has another suffix, its folder is missing or not writable, or it exists.
-    """
-    if path.suffix.lower() not in suffixes:
-        raise InputError(f"{option} must be a file that ends in {' or '.join(suffixes)}; got {path}")
-    check_writable(path, option, force=force)
