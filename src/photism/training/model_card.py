@@ -58,7 +58,7 @@ def _metrics_section(best: Best) -> list[str]:
 
 
 def _errors_section(worst: Sequence[ErrorCase]) -> list[str]:
-    rows = [(_cell(case.name), _cell(case.heard), _cell(case.written)) for case in worst]
+    rows = [(_cell(case.name), _cell(case.prediction), _cell(case.reference)) for case in worst]
     return [
         "The worst errors; worst.jsonl has more:",
         "",

@@ -66,7 +66,7 @@ class Outcome:
         if self.evaluation.worst:
             lines.append(f"worst errors ({WORST} has more):")
             lines += [
-                f"  {case.name}: predicted {case.heard or 'nothing'}, reference {case.written or 'nothing'}"
+                f"  {case.name}: predicted {case.prediction or 'nothing'}, reference {case.reference or 'nothing'}"
                 for case in self.evaluation.worst[:MAX_PRINTED_CASES]
             ]
         return lines

@@ -47,14 +47,14 @@ class ErrorCase:
     Attributes:
         name: name of the clip.
         error: size of the error, by the task's own measure.
-        heard: prediction.
-        written: reference.
+        prediction: what the model predicted.
+        reference: what is right.
     """
 
     name: str
     error: float
-    heard: str
-    written: str
+    prediction: str
+    reference: str
 
 
 @dataclass(frozen=True)

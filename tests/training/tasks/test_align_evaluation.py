@@ -50,7 +50,7 @@ def test_metrics_and_errors():
     assert found.summary() == "R@1 0.667  R@5 1.000  R@10 1.000  median rank 1.000"
     assert task.score(metrics) == 1
     (case,) = found.worst
-    assert (case.name, case.error, case.heard, case.written) == ("1.wav", 1, "one", "two")
+    assert (case.name, case.error, case.prediction, case.reference) == ("1.wav", 1, "one", "two")
     figure = found.figures["similarity"]
     np.testing.assert_allclose(figure.axes[0].images[0].get_array()[0], [1, 0, 0], atol=1e-6)
     assert [text.get_text() for text in figure.axes[0].get_xticklabels()] == ["one", "two", "two"]

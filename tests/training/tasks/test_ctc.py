@@ -118,7 +118,9 @@ def test_error_rates_by_hand():
     found = task.evaluate([1, 2], [np.array(each) for each in path])
     # One word of four is another and one is added; one letter is another, and " at" is added.
     assert found.metrics == pytest.approx({"WER": 2 / 4, "CER": 4 / 14})
-    assert [(case.name, case.heard, case.written) for case in found.worst] == [("b", "the hat sat at", "the cat sat")]
+    assert [(case.name, case.prediction, case.reference) for case in found.worst] == [
+        ("b", "the hat sat at", "the cat sat")
+    ]
     assert found.worst[0].error == pytest.approx(4 / 11)
     assert task.score(found.metrics) == pytest.approx(-4 / 14)
 
@@ -158,7 +160,7 @@ def test_from_transcripts_to_a_model(few_steps, run, tmp_path, adapter):
     assert any("predicted " in line and "reference cab a" in line for line in lines)
     assert set(json.loads((output / "measures.jsonl").read_text().splitlines()[-1])) == {"step", "WER", "CER"}
     assert "| 4.wav |" in (output / "README.md").read_text()
-    assert json.loads((output / "worst.jsonl").read_text().splitlines()[0])["written"] == "cab a"
+    assert json.loads((output / "worst.jsonl").read_text().splitlines()[0])["reference"] == "cab a"
 
     samples = load_waveform(tmp_path / "4.wav").samples[: 400 + 39 * 160]
     processor = AutoProcessor.from_pretrained(output)

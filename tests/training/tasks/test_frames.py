@@ -60,8 +60,8 @@ def test_error_rates_by_hand():
     # Of 100 frames of speech 80 are predicted, and 20 others: 0.4 s of 2 s are missed, and 0.4 s are false alarms.
     assert found.metrics == pytest.approx({"frame F1": 2 * 80 / (100 + 100), "DER": 0.8 / 2})
     (case,) = found.worst
-    assert (case.name, case.heard) == ("0.wav", "0.4 s missed, 0.4 s false alarm, 0.0 s confused")
-    assert (case.error, case.written) == (pytest.approx(0.8), "1.0 s of speech")
+    assert (case.name, case.prediction) == ("0.wav", "0.4 s missed, 0.4 s false alarm, 0.0 s confused")
+    assert (case.error, case.reference) == (pytest.approx(0.8), "1.0 s of speech")
 
 
 def test_the_worst_have_the_most_seconds_wrong():

@@ -68,7 +68,7 @@ def test_error_rates_by_hand():
     found = task.evaluate([2, 3, 4, 5], vectors)
     # Where one pair of a hundred is of one speaker, it is best to refuse all.
     assert found.metrics == pytest.approx({"EER": 0.5, "minDCF": 1, "threshold": np.cos(np.radians(40))})
-    assert [(case.name, case.heard, case.written) for case in found.worst] == [
+    assert [(case.name, case.prediction, case.reference) for case in found.worst] == [
         ("2.wav and 3.wav", "different speakers (0.50)", "e"),
         ("3.wav and 4.wav", "one speaker (0.98)", "e and f"),
         ("3.wav and 5.wav", "one speaker (0.77)", "e and f"),

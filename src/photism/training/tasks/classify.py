@@ -133,8 +133,8 @@ class ClassifyTask:
             ErrorCase(
                 name=self.dataset.clips[clips[row]].name,
                 error=float(1 - scores[row, reference[row]]),
-                heard=f"{self.names[predicted[row]]} ({scores[row, predicted[row]]:.2f})",
-                written=f"{self.names[reference[row]]} ({scores[row, reference[row]]:.2f})",
+                prediction=f"{self.names[predicted[row]]} ({scores[row, predicted[row]]:.2f})",
+                reference=f"{self.names[reference[row]]} ({scores[row, reference[row]]:.2f})",
             )
             for row in wrong
         ]
@@ -162,8 +162,8 @@ class ClassifyTask:
             ErrorCase(
                 name=self.dataset.clips[clips[row]].name,
                 error=float(errors[row]),
-                heard=self._named(predicted[row], scores[row]),
-                written=self._named(references[row], scores[row]),
+                prediction=self._named(predicted[row], scores[row]),
+                reference=self._named(references[row], scores[row]),
             )
             for row in wrong
         ]

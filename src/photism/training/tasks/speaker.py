@@ -127,8 +127,8 @@ class SpeakerTask:
                 ErrorCase(
                     name=" and ".join(self.dataset.clips[clip].name for clip in both),
                     error=float(errors[pair]),
-                    heard=f"{predicted} ({scores[pair]:.2f})",
-                    written=" and ".join(dict.fromkeys(self.speakers[clip] for clip in both)),
+                    prediction=f"{predicted} ({scores[pair]:.2f})",
+                    reference=" and ".join(dict.fromkeys(self.speakers[clip] for clip in both)),
                 )
             )
         cost, same = min_detection_cost(scores, is_same), int(is_same.sum())
