@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,7 +29,22 @@ class InputError(ValueError):
 
     The message names the parameter, what is allowed, what was given and what to do. The command line prints it as one
     line and exits with status 2.
+
+    Args:
+        message: the message.
+        code: name of the cause, such as "no-audio", for programs that say it in their own words; None if it has none.
+        values: numbers and words of the message that belong to the cause, such as {"maximum": 60}.
     """
+
+    def __init__(
+        self, message: str, *, code: str | None = None, values: Mapping[str, float | str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code, self.values = code, dict(values or {})
+
+    def about(self, name: str) -> InputError:
+        """Return an error of the same cause whose message begins with the name of what cannot be used."""
+        return InputError(f"{name}: {self}", code=self.code, values=self.values)
 
 
 class NotFiniteError(InputError):

@@ -157,7 +157,8 @@ def check_steps(scheduler: Any, steps: int, *, strength: float | None = None) ->
     }
     limit = min(limit for limit in (*limits, steps) if limit is not None)
     if steps > limit:
-        raise SettingError("num_inference_steps", f"must be at most {limit}, {limits[limit]}; got {steps}")
+        problem = f"must be at most {limit}, {limits[limit]}; got {steps}"
+        raise SettingError("num_inference_steps", problem, values={"maximum": limit})
     if strength is not None and int(steps * strength) < 1:
         raise SettingError(
             "strength", f"{strength:g} leaves none of {steps} {{}}; raise one of them", "num_inference_steps"

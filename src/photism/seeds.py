@@ -40,7 +40,8 @@ def expand_seeds(seed: int | Sequence[int] | None, count: int, *, count_name: st
         raise SettingError("seed", problem, count_name)
     for each in seeds:
         if not 0 <= each < SEED_LIMIT:
-            raise SettingError("seed", f"must be at least 0 and below 2**63; got {each}")
+            bounds = {"minimum": 0, "exclusiveMaximum": SEED_LIMIT}
+            raise SettingError("seed", f"must be at least 0 and below 2**63; got {each}", values=bounds)
     return seeds
 
 

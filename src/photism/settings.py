@@ -67,15 +67,23 @@ class SettingError(InputError):
         name (str): name of the setting in Python; the command line names its flag instead.
         problem (str): what is allowed and what was given, a sentence without its subject.
         others (tuple[str, ...]): names of further settings, and words of the user's, which stand for {} in `problem`.
+        code, values: as those of every `InputError`.
     """
 
-    def __init__(self, name: str, problem: str, *others: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        problem: str,
+        *others: str,
+        code: str | None = None,
+        values: Mapping[str, float | str] | None = None,
+    ) -> None:
         self.name, self.problem, self.others = name, problem, others
-        super().__init__(self.message({}))
+        super().__init__(self.message({}), code=code, values=values)
 
-    def __reduce__(self) -> tuple[type[SettingError], tuple[str, ...]]:
-        """Return what pickle makes the error of: its arguments, in place of its message."""
-        return type(self), (self.name, self.problem, *self.others)
+    def __reduce__(self) -> tuple[type[SettingError], tuple[str, ...], dict[str, Any]]:
+        """Return what pickle makes the error of: its positional arguments, in place of its message, and its state."""
+        return type(self), (self.name, self.problem, *self.others), self.__dict__
 
     def message(self, names: Mapping[str, str]) -> str:
         """Return the message, with settings called as `names` says, or else by their own names."""
@@ -142,6 +150,17 @@ class Declaration:
         upper = "" if self.maximum is None else f"at most {self.maximum:g}"
         upper = upper if self.below is None else f"below {self.below:g}"
         return " and ".join(part for part in (lower, upper) if part) or "a finite number"
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The bounds of a number, by the names that JSON Schema has for them."""
+        named = {
+            "minimum": self.minimum,
+            "exclusiveMinimum": self.above,
+            "maximum": self.maximum,
+            "exclusiveMaximum": self.below,
+        }
+        return {name: bound for name, bound in named.items() if bound is not None}
 
     @property
     def names_model(self) -> bool:
@@ -214,7 +233,9 @@ def _make_settings_class(kind: type, group: Group | None) -> type:
             value = getattr(self, name)
             _check_type(name, value, types[name])
             if not declaration.allows(value):
-                raise SettingError(name, f"must be {declaration.allowed}; got {_shown(value)}")
+                raise SettingError(
+                    name, f"must be {declaration.allowed}; got {_shown(value)}", values=declaration.bounds
+                )
             is_chosen = declaration.names_model and isinstance(value, str) and value != _default(type(self), name)
             if is_chosen and not may_be_source(value):
                 raise SettingError(name, f"must be a folder, or the id of a hub repository, OWNER/NAME; got {value!r}")

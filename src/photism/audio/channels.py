@@ -32,7 +32,8 @@ def mixed_down(
     for rate, samples in blocks:
         if channel is not None:
             if channel > len(samples):
-                raise InputError(f"{name}: there is no channel {channel}; choose one from 1 to {len(samples)}")
+                problem = f"there is no channel {channel}; choose one from 1 to {len(samples)}"
+                raise InputError(f"{name}: {problem}", code="no-channel")
             yield rate, scale_samples(samples[channel - 1])
             continue
         with np.errstate(over="ignore", invalid="ignore"):  # Waveform rejects what is not finite

@@ -159,7 +159,7 @@ def audio_stream(container: "InputContainer", name: str, *, track: int | str | N
     with ffmpeg_errors(f"{name}: its streams cannot be read"):
         streams = container.streams.audio
         if not streams:
-            raise InputError(f"{name}: no audio stream; give a recording, or a video with audio")
+            raise InputError(f"{name}: no audio stream; give a recording, or a video with audio", code="no-audio")
         if track is None:
             stream = cast("AudioStream | None", container.streams.best("audio"))
         else:
@@ -167,7 +167,8 @@ def audio_stream(container: "InputContainer", name: str, *, track: int | str | N
                 (each for number, each in enumerate(streams, 1) if str(track) in (str(number), _language(each))), None
             )
             if stream is None:
-                raise InputError(f"{name}: there is no audio track {track}; it has {_described_tracks(container)}")
+                problem = f"there is no audio track {track}; it has {_described_tracks(container)}"
+                raise InputError(f"{name}: {problem}", code="no-track")
         # PyAV has no type for a stream without a decoder, and FFmpeg does not choose one that it cannot decode.
         if stream is None or not stream.codec_context:
             first = stream or streams[0]

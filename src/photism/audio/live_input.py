@@ -103,7 +103,7 @@ def _decode(source: Any, name: str, reading: ReadingSettings | None, **settings:
         try:
             check_range(samples)
         except InputError as error:
-            raise InputError(f"{name}: {error}") from None
+            raise error.about(name) from None
         yield samples
     reading.report(name, warnings)
 

@@ -132,4 +132,4 @@ def _read(sound: SoundFile, limit_s: float) -> Recording:
     try:
         return Waveform(np.concatenate([np.empty(0, np.float32), *held]), sound.warnings)
     except InputError as error:
-        raise InputError(f"{sound.name}: {error}") from None
+        raise error.about(sound.name) from None

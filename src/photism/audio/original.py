@@ -66,7 +66,7 @@ class OriginalRecording:
         try:
             return Waveform(samples, tuple(warnings))
         except InputError as error:
-            raise InputError(f"{self.name}: {error}") from None
+            raise error.about(self.name) from None
 
 
 def load_original(source: AudioSource | OriginalRecording) -> OriginalRecording:

@@ -50,7 +50,7 @@ def stream_samples(
         try:
             check_range(resampled)
         except InputError as error:
-            raise InputError(f"{sound.name}: {error}") from None
+            raise error.about(sound.name) from None
         held.append(resampled)
         count += len(resampled)
         if count >= block_samples:

@@ -59,7 +59,8 @@ class Waveform:
         if len(samples) < FRAME_SAMPLES:
             raise InputError(
                 f"samples must be at least {FRAME_SAMPLES} (25 ms at 16 kHz), not {len(samples)}; "
-                "give a longer recording"
+                "give a longer recording",
+                code="too-short",
             )
         check_range(samples)
 
@@ -186,7 +187,7 @@ def load_waveform(
     try:
         waveform = Waveform(samples, tuple(warnings))
     except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+        raise error.about(name) from None
     if isinstance(source, SoundFile):
         source.warnings = waveform.warnings
     reading.report(name, warnings)

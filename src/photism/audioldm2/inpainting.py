@@ -211,7 +211,8 @@ def read_source(settings: SoundSettings, checkpoint: AudioLDM2Checkpoint, *, ste
     if strength is None:
         strength = DEFAULT_STRENGTH if span is None else 1.0
     if int(steps * strength) < 1:
-        raise SettingError("strength", f"must be at least {1 / steps:g}, one of {steps} steps; got {strength:g}")
+        problem = f"must be at least {1 / steps:g}, one of {steps} steps; got {strength:g}"
+        raise SettingError("strength", problem, values={"minimum": 1 / steps})
     normalized, mean, gain = normalize_waveform(torch.from_numpy(recording[:samples]))
     return SourceRecording(
         original=original,

@@ -189,7 +189,8 @@ def _read_samples(length_s: float | None, checkpoint: AudioLDM2Checkpoint) -> in
         return checkpoint.window_frames * checkpoint.latent_samples
     shortest_s = checkpoint.latent_samples / checkpoint.sampling_rate
     if length_s < shortest_s:
-        raise SettingError("audio_length_in_s", f"must be at least {shortest_s:g}; got {length_s:g}")
+        problem = f"must be at least {shortest_s:g}; got {length_s:g}"
+        raise SettingError("audio_length_in_s", problem, values={"minimum": shortest_s})
     return round(length_s * checkpoint.sampling_rate)
 
 

@@ -216,11 +216,13 @@ class SoundSettings:
         if self.span_s is not None:
             parse_span(self.span_s)
             if self.loop:
-                raise SettingError("span_s", "cannot be combined with {}; give one of them", "loop")
+                raise SettingError(
+                    "span_s", "cannot be combined with {}; give one of them", "loop", code="excludes-field"
+                )
         if self.audio is None:
             for name, value in (("strength", self.strength), ("span_s", self.span_s)):
                 if value is not None:
-                    raise SettingError(name, "needs a recording to start from: give {}", "audio")
+                    raise SettingError(name, "needs a recording to start from: give {}", "audio", code="needs-field")
 
 
 @settings(group="generation")
@@ -256,7 +258,7 @@ class CorpusSettings:
         if self.processes > 1 and self.captions is None:
             raise SettingError("processes", "needs {}", "captions")
         if self.all_candidates and self.captions is not None:
-            raise SettingError("all_candidates", "cannot be combined with {}", "captions")
+            raise SettingError("all_candidates", "cannot be combined with {}", "captions", code="excludes-field")
 
     def check_generation(self, generation: SoundSettings) -> None:
         """Refuse settings of a single sound.
@@ -266,4 +268,4 @@ class CorpusSettings:
         """
         for name in ("audio", "transcription", "strength", "span_s"):
             if getattr(generation, name) is not None:
-                raise SettingError(name, "cannot be combined with {}", "captions")
+                raise SettingError(name, "cannot be combined with {}", "captions", code="excludes-field")

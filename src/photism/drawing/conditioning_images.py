@@ -100,6 +100,8 @@ def read_conditioning_images(
         if images.mask_image.size != images.image.size:
             raise InputError(
                 f"mask_image must have the size of image, {'×'.join(map(str, images.image.size))} pixels; "
-                f"it has {'×'.join(map(str, images.mask_image.size))}"
+                f"it has {'×'.join(map(str, images.mask_image.size))}",
+                code="mask-size",
+                values={"width": images.image.width, "height": images.image.height},
             )
     return images

@@ -357,7 +357,8 @@ def resolve_guidance_scale(guidance_scale: float | None, *, default: float, has_
     if has_negative:
         return default if guidance_scale is None else guidance_scale
     if guidance_scale is not None and guidance_scale > 1:
-        raise SettingError("guidance_scale", f"must be at most 1 with {{}} none; got {guidance_scale:g}", "negative")
+        problem = f"must be at most 1 with {{}} none; got {guidance_scale:g}"
+        raise SettingError("guidance_scale", problem, "negative", values={"maximum": 1})
     return 1.0
 
 
@@ -445,7 +446,8 @@ def _check_conditioning(conditioning: ConditioningImages, diffusion: Any, parame
         if is_taken and image is None:
             raise SettingError(name, f"is missing: {_name(diffusion)} needs one")
         if image is not None and not is_taken:
-            raise SettingError(name, f"cannot be used: {_name(diffusion)} takes none; load it with {remedy}")
+            problem = f"cannot be used: {_name(diffusion)} takes none; load it with {remedy}"
+            raise SettingError(name, problem, code="not-by-this-model")
 
 
 def _name(diffusion: Any) -> str:

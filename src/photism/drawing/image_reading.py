@@ -87,7 +87,8 @@ def check_colour(name: str, colour: str) -> None:
     try:
         ImageColor.getrgb(colour)
     except ValueError:
-        raise SettingError(name, f"must be a colour, such as white, #ff8000 or rgb(255,128,0); got {colour}") from None
+        problem = f"must be a colour, such as white, #ff8000 or rgb(255,128,0); got {colour}"
+        raise SettingError(name, problem, code="not-a-colour") from None
 
 
 def _read(name: str, source: ImageSource, *, is_mask: bool = False) -> Image.Image:

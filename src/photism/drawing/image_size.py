@@ -43,7 +43,7 @@ def choose_size(
     if height is not None and width is not None:
         for name, side in (("height", height), ("width", width)):
             if side < unit:
-                raise SettingError(name, f"must be at least {unit} pixels; got {side}")
+                raise SettingError(name, f"must be at least {unit} pixels; got {side}", values={"minimum": unit})
         return _rounded(height, unit), _rounded(width, unit)
     default_height, default_width = _trained_size(diffusion)
     control = conditioning.control_image

@@ -219,18 +219,18 @@ class ImageSettings:
             check_weight_syntax(self.text, "text")
         if self.long_text and self.text_place != "blend":
             problem = "cannot be combined with {}: there are more tokens than places"
-            raise SettingError("long_text", problem, "text_place")
+            raise SettingError("long_text", problem, "text_place", code="excludes-field")
         if self.height is None and self.width is not None:
-            raise SettingError("width", "must be given together with {}", "height")
+            raise SettingError("width", "must be given together with {}", "height", code="needs-field")
         if self.width is None and self.height is not None:
-            raise SettingError("height", "must be given together with {}", "width")
+            raise SettingError("height", "must be given together with {}", "width", code="needs-field")
         for name, value, other, other_value in (
             ("strength", self.strength, "image", self.image),
             ("controlnet_conditioning_scale", self.controlnet_conditioning_scale, "control_image", self.control_image),
             ("text_place", None if self.text_place == "blend" else self.text_place, "text", self.text),
         ):
             if value is not None and other_value is None:
-                raise SettingError(name, "must be given together with {}", other)
+                raise SettingError(name, "must be given together with {}", other, code="needs-field")
         steps, strength = self.num_inference_steps, self.strength
         if steps is not None and strength is not None and int(steps * strength) < 1:
             raise SettingError(
@@ -324,7 +324,7 @@ class DrawSettings(ImageSettings):
             ("seam", self.seam or None, "mask_image", self.mask_image),
         ):
             if value is not None and other_value is None:
-                raise SettingError(name, "must be given together with {}", other)
+                raise SettingError(name, "must be given together with {}", other, code="needs-field")
         check_seeds(self.seed, self.images_per_sound, count_name="images_per_sound")
 
     def decoded(self) -> DrawSettings:

@@ -34,7 +34,8 @@ def check_style(style: Any, diffusion: Any, diffusion_arguments: Mapping[str, An
             raise SettingError("style", "is missing: the IP-Adapter of diffusion needs an image")
         return
     if not has_ip_adapter(diffusion):
-        raise SettingError("style", "cannot be used: diffusion has no IP-Adapter; load it with {}", "ip_adapter")
+        problem = "cannot be used: diffusion has no IP-Adapter; load it with {}"
+        raise SettingError("style", problem, "ip_adapter", code="not-by-this-model")
     if passed:
         raise InputError(f"style and diffusion_arguments {passed[0]} cannot be given together")
     adapters = len(diffusion.unet.encoder_hid_proj.image_projection_layers)

@@ -289,7 +289,7 @@ def _report_silence(recording: Recording, source: object, *, refuse: bool = Fals
     for warning in recording.level.warnings:
         message = f"{source_name(source)}: {warning}"
         if refuse:
-            raise InputError(f"{message}; give a recording with a voice")
+            raise InputError(f"{message}; give a recording with a voice", code="silent")
         warn(message, RecordingWarning, stacklevel=2)
 
 

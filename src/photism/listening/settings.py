@@ -66,10 +66,10 @@ def _check_hop(window_s: float | None, hop_s: float | None) -> None:
     if hop_s is None:
         return
     if window_s is None:
-        raise SettingError("hop_s", "must be given together with {}", "window_s")
+        raise SettingError("hop_s", "must be given together with {}", "window_s", code="needs-field")
     if hop_s > window_s:
         problem = f"must be at most {{}}, {window_s:g} s, or audio between windows is skipped; got {hop_s:g}"
-        raise SettingError("hop_s", problem, "window_s")
+        raise SettingError("hop_s", problem, "window_s", values={"maximum": window_s})
 
 
 @settings(group="analysis")
@@ -89,7 +89,8 @@ class RankSettings:
             SettingError: it has no field for the caption.
         """
         if self.template is not None and CAPTION_FIELD not in self.template:
-            raise SettingError("template", f"must have {CAPTION_FIELD} where the caption goes; got {self.template!r}")
+            problem = f"must have {CAPTION_FIELD} where the caption goes; got {self.template!r}"
+            raise SettingError("template", problem, code="no-caption-field")
 
 
 @settings(group="analysis")

@@ -167,7 +167,8 @@ def token_range(where: TextPlace, *, length: int, text_tokens: int = 0) -> tuple
         return (1, 1 + text_tokens) if where == "before" else (length - text_tokens, length)
     start, stop = where
     if not 1 <= start < stop <= length:
-        raise InputError(f"text_place must be a range of tokens within 1:{length}; got {start}:{stop}")
+        problem = f"text_place must be a range of tokens within 1:{length}; got {start}:{stop}"
+        raise InputError(problem, code="token-range", values={"minimum": 1, "maximum": length})
     return start, stop
 
 

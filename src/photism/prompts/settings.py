@@ -170,9 +170,14 @@ class PipelineSettings:
             require("accelerate", "offload", "diffusion")
         for name in ("ip_adapter_scale", "image_encoder"):
             if getattr(self, name) is not None and self.ip_adapter is None:
-                raise SettingError(name, "must be given together with {}", "ip_adapter")
+                raise SettingError(name, "must be given together with {}", "ip_adapter", code="needs-field")
         if self.attention_slicing and self.ip_adapter is not None:
-            raise SettingError("attention_slicing", "cannot be combined with {}, which it would remove", "ip_adapter")
+            raise SettingError(
+                "attention_slicing",
+                "cannot be combined with {}, which it would remove",
+                "ip_adapter",
+                code="excludes-field",
+            )
         if self.compile and self.offload == "sequential":
             raise SettingError(
                 "compile", "cannot be combined with {} sequential, which moves layers one by one", "offload"
@@ -233,7 +238,8 @@ class MixSettings:
         if self.mix is not None and self.morph is not None:
             raise SettingError("mix", "and {} cannot be given together; draw one, then the other", "morph")
         if self.morph is not None and self.morph < 2:
-            raise SettingError("morph", f"must be at least 2, for the two ends; got {self.morph}")
+            problem = f"must be at least 2, for the two ends; got {self.morph}"
+            raise SettingError("morph", problem, values={"minimum": 2})
         _ = self.weights
 
     @property
@@ -253,7 +259,8 @@ class MixSettings:
             InputError: their number does not fit.
         """
         if self.morph is not None and len(recordings) != 2:
-            raise SettingError("morph", f"must have two recordings to go between; got {len(recordings)}")
+            problem = f"must have two recordings to go between; got {len(recordings)}"
+            raise SettingError("morph", problem, code="two-recordings")
         if self.weights is not None:
             normalize_weights(self.weights, len(recordings))
         return [list(recordings)] if self.name else [[recording] for recording in recordings]
@@ -268,7 +275,8 @@ def parse_weights(mix: str) -> list[float]:
     try:
         return [float(weight) for weight in mix.split(",")]
     except ValueError:
-        raise SettingError("mix", f"must be numbers separated by commas, such as 2,1; got {mix}") from None
+        problem = f"must be numbers separated by commas, such as 2,1; got {mix}"
+        raise SettingError("mix", problem, code="weights") from None
 
 
 def normalize_weights(weights: Sequence[float], count: int) -> list[float]:
@@ -278,8 +286,9 @@ def normalize_weights(weights: Sequence[float], count: int) -> list[float]:
         InputError: there are more or fewer weights, one is below 0 or not finite, or all are 0.
     """
     if len(weights) != count:
-        raise InputError(f"weights must be one for each recording, {count}; got {len(weights)}")
+        raise InputError(f"weights must be one for each recording, {count}; got {len(weights)}", code="weights")
     total = sum(weights)
     if not 0 < total < math.inf or min(weights) < 0:
-        raise InputError(f"weights must be at least 0, finite and not all 0; got {', '.join(map(str, weights))}")
+        problem = f"weights must be at least 0, finite and not all 0; got {', '.join(map(str, weights))}"
+        raise InputError(problem, code="weights")
     return [weight / total for weight in weights]

@@ -44,6 +44,12 @@ PROBLEM = {
         "field": {**TEXT_OR_NULL, "description": "The field of the request that cannot be used."},
         "allowed": {**TEXT_OR_NULL, "description": "What the field may be."},
         "remedy": {**TEXT_OR_NULL, "description": "What to do."},
+        "code": {**TEXT_OR_NULL, "description": "Name of the cause, where the type leaves several, such as no-audio."},
+        "values": {
+            "type": "object",
+            "description": "Numbers and words of the cause, such as the bounds of the field, or the other field.",
+            "additionalProperties": {"type": ["number", "string"]},
+        },
         "error": {
             "type": "object",
             "description": "The same as OpenAI's clients expect it, at endpoints with OpenAI's paths.",

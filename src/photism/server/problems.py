@@ -2,7 +2,8 @@
 
 {"type": "/problems/invalid-field", "title": "A field has a value that cannot be used.", "status": 422,
  "detail": "images must be a whole number, at least 1; got 0", "field": "images",
- "allowed": "a whole number, at least 1", "remedy": "Send images as a whole number, at least 1."}
+ "allowed": "a whole number, at least 1", "remedy": "Send images as a whole number, at least 1.", "code": null,
+ "values": {"minimum": 1}}
 """
 
 from __future__ import annotations
@@ -82,6 +83,8 @@ class Problem(Exception):
         field: name of the field of the request.
         allowed: what the field may be.
         remedy: what to do.
+        code: name of the cause, where the type leaves several, such as "no-audio".
+        values: numbers and words of the cause, such as the bounds of the field.
         headers: further headers of the response.
     """
 
@@ -94,11 +97,14 @@ class Problem(Exception):
         field: str | None = None,
         allowed: str | None = None,
         remedy: str | None = None,
+        code: str | None = None,
+        values: Mapping[str, float | str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.name, self.detail = status, name, detail
         self.field, self.allowed, self.remedy = field, allowed, remedy
+        self.code, self.values = code, dict(values or {})
         self.title = TITLES.get(name) or f"{HTTPStatus(status).phrase}."
         self.headers = dict(headers or {})
 
@@ -117,6 +123,8 @@ class Problem(Exception):
             "field": self.field,
             "allowed": self.allowed,
             "remedy": self.remedy,
+            "code": self.code,
+            "values": self.values,
         }
 
     def content(self, scope: Scope) -> dict[str, Any]:
@@ -140,15 +148,19 @@ def problem_of(error: InputError, names: Mapping[str, str], allowed: Mapping[str
         names: names of fields by the names of settings.
         allowed: what settings may be, by their names.
     """
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
     if isinstance(error, SettingError):
+        others = [names[each] for each in error.others if each in names]
         return Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
+            status,
             "invalid-field",
             without_folders(error.message(names)),
             field=names.get(error.name, error.name),
             allowed=allowed.get(error.name),
+            code=error.code,
+            values={**error.values, **({"other": others[0]} if others else {})},
         )
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-input", without_folders(str(error)))
+    return Problem(status, "invalid-input", without_folders(str(error)), code=error.code, values=error.values)
 
 
 def shutting_down_problem() -> Problem:

@@ -34,7 +34,8 @@ def read_frame_rate(fps: Fraction | float | str) -> Fraction:
         message = f"must be a number or a fraction, such as 25, 29.97 or 30000/1001; got {fps}"
         raise SettingError("fps", message) from None
     if not 0 < rate <= MAX_FPS:
-        raise SettingError("fps", f"must be above 0 and at most {MAX_FPS}; got {fps}")
+        bounds = {"exclusiveMinimum": 0, "maximum": MAX_FPS}
+        raise SettingError("fps", f"must be above 0 and at most {MAX_FPS}; got {fps}", values=bounds)
     return rate
 
 
@@ -215,4 +216,6 @@ class ExcerptSettings:
             SettingError: both are to be drawn.
         """
         if self.preview and self.storyboard is not None:
-            raise SettingError("preview", "cannot be combined with {}; draw one, then the other", "storyboard")
+            raise SettingError(
+                "preview", "cannot be combined with {}; draw one, then the other", "storyboard", code="excludes-field"
+            )

@@ -64,7 +64,8 @@ class DecodingSettings:
         if isinstance(self.hot_words, str):
             raise SettingError("hot_words", f"must be a list of words; got one text: give [{self.hot_words!r}]")
         if self.beams == 1 and self._needs_search:
-            raise SettingError("beams", "must be at least 2 with hot words or a language model; got 1")
+            problem = "must be at least 2 with hot words or a language model; got 1"
+            raise SettingError("beams", problem, values={"minimum": 2})
 
     @property
     def beam_width(self) -> int:

@@ -126,7 +126,7 @@ def check_windows(window_s: float | None, hop_s: float | None, sound: SoundFile,
     if duration_s > most * hop:
         least = duration_s / max(most, 1)
         problem = f"must be at least {least:.3g} s here: at most {most} windows can be answered at once; got {hop:g} s"
-        raise SettingError("hop_s", problem)
+        raise SettingError("hop_s", problem, values={"minimum": least})
 
 
 def row_schema(columns: Mapping[str, Any], *, windows: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -72,6 +72,7 @@ def _check_size(data_bytes: int) -> None:
             field="file",
             allowed=f"at most {longest_s} s",
             remedy="Cut the recording.",
+            values={"maximum": longest_s},
         )
 
 

@@ -213,9 +213,12 @@ def _check(given: Given, limits: LimitSettings) -> None:
         return
     excerpt, most = given.settings(ExcerptSettings), limits.max_images
     if excerpt.preview:
-        raise SettingError("preview", "cannot be combined with {}; draw one, then the other", "storyboard")
+        raise SettingError(
+            "preview", "cannot be combined with {}; draw one, then the other", "storyboard", code="excludes-field"
+        )
     if excerpt.stills > most:
-        raise SettingError("stills", f"must be at most {most} on this server; got {excerpt.stills}")
+        problem = f"must be at most {most} on this server; got {excerpt.stills}"
+        raise SettingError("stills", problem, values={"maximum": most})
 
 
 def _kind(given: Given) -> FilmKind:

@@ -21,9 +21,10 @@ def check_count(settings: DrawSettings, mixing: MixSettings, limits: LimitSettin
     images, steps, most = settings.images_per_sound, mixing.morph or 1, limits.max_images
     for name, count in (("images_per_sound", images), ("morph", steps)):
         if count > most:
-            raise SettingError(name, f"must be at most {most} on this server; got {count}")
+            raise SettingError(name, f"must be at most {most} on this server; got {count}", values={"maximum": most})
     if images * steps > most:
-        raise SettingError("morph", f"times {{}} must be at most {most} on this server", "images_per_sound")
+        problem = f"times {{}} must be at most {most} on this server"
+        raise SettingError("morph", problem, "images_per_sound", values={"maximum": most // images})
 
 
 def check_size(settings: ImageSettings, limits: LimitSettings) -> None:
@@ -37,4 +38,5 @@ def check_size(settings: ImageSettings, limits: LimitSettings) -> None:
         name, (width, height) = "keep_image_size", settings.image.size
     if width is not None and height is not None and width * height > limits.max_megapixels * MEGAPIXEL:
         allowed = f"at most {limits.max_megapixels:g} megapixels on this server"
-        raise SettingError(name, f"must give an image of {allowed}; got {width}×{height} pixels")
+        problem = f"must give an image of {allowed}; got {width}×{height} pixels"
+        raise SettingError(name, problem, code="too-many-pixels")

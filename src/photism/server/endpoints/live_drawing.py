@@ -90,7 +90,8 @@ async def _serve(session: LiveSession, given: Given) -> None:
     live, own, limits = given.settings(LiveSettings), given.settings(LiveConnectionSettings), session.services.limits
     for name, value in (("window_s", live.window_s), ("hop_s", own.hop_s)):
         if value is not None and value > limits.max_seconds:
-            raise SettingError(name, f"must be at most {limits.max_seconds:g}; got {value:g}")
+            problem = f"must be at most {limits.max_seconds:g}; got {value:g}"
+            raise SettingError(name, problem, values={"maximum": limits.max_seconds})
     check_size(live, limits)
     newest = NewestSamples(round(WAITING_S * SAMPLING_RATE))
     with session.services.registry.hold(given.model):  # the drawing refers to the model between its pictures

@@ -88,6 +88,7 @@ async def _transcribe(session: LiveSession, given: Given, waiting: SampleQueue) 
             f"The recording has reached {limit}, and was ended there.",
             allowed=f"at most {limit}",
             remedy="Open another connection for the rest.",
+            values={"maximum": limits.max_long_seconds},
         )
 
 

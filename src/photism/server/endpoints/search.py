@@ -169,9 +169,11 @@ def _checked_where(opened: OpenCollection, where: str | None) -> str | None:
         condition = opened.locations.condition(where)
         check_where(opened.index.dataset, condition)
     except SettingError as error:
-        raise SettingError("where", f"{error.problem}. The columns are {columns}") from error
+        problem = f"{error.problem}. The columns are {columns}"
+        raise SettingError("where", problem, code="columns", values={"columns": columns}) from error
     except InputError as error:
-        raise SettingError("where", f"cannot be used: {{}}. The columns are {columns}", where) from error
+        problem = f"cannot be used: {{}}. The columns are {columns}"
+        raise SettingError("where", problem, where, code="columns", values={"columns": columns}) from error
     return condition
 
 

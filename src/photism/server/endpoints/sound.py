@@ -198,6 +198,7 @@ def check_total_length(pipeline: AudioLDM2Pipeline, settings: SoundSettings, tex
             "audio_length_in_s",
             f"times the number of texts and {{}} must be at most {limits.max_seconds:g} s; got {total_s:g}",
             "num_waveforms_per_prompt",
+            values={"maximum": limits.max_seconds * length_s / total_s},
         )
 
 

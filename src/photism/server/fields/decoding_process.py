@@ -91,14 +91,14 @@ class DecodingProcesses:
         if "failure" in found:
             raise RuntimeError(found["failure"])
         if "problem" in found:
-            raise InputError(found["problem"])
+            raise InputError(found["problem"], code=found.get("code"), values=found.get("values"))
         if "is_too_long" in found:
             raise TooLongError(f"{name} must be at most {limit_s:g} s long")
         warnings = tuple(found["warnings"])
         try:
             decoded = None if samples is None else Waveform(samples, warnings)
         except InputError as error:
-            raise InputError(f"{name}: {error}") from None
+            raise error.about(name) from None
         sound = SoundFile(path, name, reading, decoded=decoded)
         sound.warnings, sound.measured_s = warnings, found["samples"] / SAMPLING_RATE
         return sound

@@ -3,7 +3,7 @@
 in   {"path": …, "name": "file", "track": null, "channel": null, "strict": false, "limit_s": 60, "is_held": true}
 out  {"samples": 16000, "warnings": []} and, if they are held, as many 32-bit floats
      {"is_too_long": true}
-     {"problem": "file: not an audio or video file that FFmpeg can read"}
+     {"problem": "file: no audio stream; …", "code": "no-audio", "values": {}}
      {"failure": "Traceback …"}
 """
 
@@ -42,7 +42,7 @@ def answer(request: dict[str, Any], target: BinaryIO) -> None:
     try:
         found, samples = _decode(request)
     except InputError as error:
-        found = {"problem": str(error)}
+        found = {"problem": str(error), "code": error.code, "values": error.values}
     except Exception as error:
         is_bomb = is_out_of_memory(error)
         found = {"problem": f"{request['name']}: decoding takes too much memory"} if is_bomb else {}

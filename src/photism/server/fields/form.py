@@ -126,6 +126,7 @@ class _Form:
                 f"the texts of the form must have {allowed} together",
                 allowed=allowed,
                 remedy="Send shorter texts; a file needs a filename in its Content-Disposition.",
+                values={"maximum": MAX_TEXT_BYTES / MEGABYTE},
             )
 
     def _end(self) -> None:

@@ -129,7 +129,7 @@ class RequestReader:
             Problem: it is not audio, or longer than allowed.
         """
         if not upload.path.stat().st_size:
-            raise _unreadable(name, f"{name} is empty", "Send a recording.")
+            raise _unreadable(name, InputError(f"{name} is empty", code="empty"), "Send a recording.")
         if is_long:
             threads, processes, limit_s = self._long_threads, self._long_decoding, self.max_long_seconds
         else:
@@ -143,9 +143,11 @@ class RequestReader:
         except TooLongError as error:
             status, allowed = HTTPStatus.UNPROCESSABLE_ENTITY, f"at most {limit_s:g} s"
             remedy = "Cut the recording."
-            raise Problem(status, "too-long", str(error), field=name, allowed=allowed, remedy=remedy) from None
+            raise Problem(
+                status, "too-long", str(error), field=name, allowed=allowed, remedy=remedy, values={"maximum": limit_s}
+            ) from None
         except InputError as error:
-            raise _unreadable(name, str(error)) from None
+            raise _unreadable(name, error) from None
 
     async def read_image(self, name: str, upload: Upload, uploads: Uploads, client: str) -> Image:
         """Return an image that can be decoded.
@@ -164,9 +166,10 @@ class RequestReader:
         return await self.run(lambda: _read_text(name, upload.path), client)
 
 
-def _unreadable(name: str, detail: str, remedy: str | None = None) -> Problem:
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
-    return Problem(status, "unreadable-file", without_folders(detail), field=name, remedy=remedy)
+def _unreadable(name: str, error: InputError | str, remedy: str | None = None) -> Problem:
+    code, values = (None, {}) if isinstance(error, str) else (error.code, error.values)
+    status, detail = HTTPStatus.UNPROCESSABLE_ENTITY, without_folders(str(error))
+    return Problem(status, "unreadable-file", detail, field=name, remedy=remedy, code=code, values=values)
 
 
 def _decode_base64(name: str, text: str, uploads: Uploads) -> Upload:
@@ -201,7 +204,7 @@ def _download(name: str, url: str, uploads: Uploads) -> Upload:
     except PrivateAddressError:
         raise _unreadable(name, f"{name} is a URL of an address that is not public", "Send the file itself.") from None
     except InputError as error:
-        raise _unreadable(name, str(error)) from None
+        raise _unreadable(name, error) from None
     path, file = uploads.open()
     with file:
         file.write(data.getbuffer())
@@ -212,7 +215,8 @@ def _read_text(name: str, path: Path) -> str:
     if path.stat().st_size > MAX_TEXT_BYTES:
         allowed = f"at most {MAX_TEXT_BYTES / MEGABYTE:g} MB"
         detail, status = f"{name} must have {allowed}", HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        raise Problem(status, "too-large", detail, field=name, allowed=allowed, remedy="Send a shorter text.")
+        remedy, values = "Send a shorter text.", {"maximum": MAX_TEXT_BYTES / MEGABYTE}
+        raise Problem(status, "too-large", detail, field=name, allowed=allowed, remedy=remedy, values=values)
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -243,7 +247,8 @@ def _read_image(name: str, path: Path, uploads: Uploads) -> Image:
         ) from None
     except UnidentifiedImageError:
         detail = f"{name} is empty" if not data else f"{name} is not an image"
-        raise _unreadable(name, detail, f"Send one of {', '.join(IMAGE_FORMATS)}.") from None
+        remedy = f"Send one of {', '.join(IMAGE_FORMATS)}."
+        raise _unreadable(name, InputError(detail, code="not-an-image"), remedy) from None
     except Exception as error:
         if not is_fault_of_input(error):
             raise

@@ -151,14 +151,8 @@ def _value_schema(field: Field) -> dict[str, Any]:
         found["enum"] = list(declared.choices)
     elif str in field.types:
         found["maxLength"] = MAX_CHARACTERS
-    bounds = {
-        "minimum": declared.minimum,
-        "exclusiveMinimum": declared.above,
-        "maximum": declared.maximum,
-        "exclusiveMaximum": declared.below,
-    }
     if any(each in NUMBERS for each in field.types):
-        found |= {name: bound for name, bound in bounds.items() if bound is not None}
+        found |= declared.bounds
     return found
 
 

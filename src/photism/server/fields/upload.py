@@ -84,6 +84,7 @@ def too_large(max_bytes: int) -> Problem:
         f"the body must be {allowed}",
         allowed=allowed,
         remedy="Send a shorter recording, or a compressed one such as Ogg, FLAC or MP3.",
+        values={"maximum": max_bytes / MEGABYTE},
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -51,10 +51,11 @@ def value_of_form(field: Field, texts: Sequence[str]) -> Any:
 
 def wrong_value(field: Field, value: Any) -> Problem:
     """Return the problem of a value that is not of a field's type."""
-    return _invalid(field, f"must be {field.allowed}; got {shown(value)}", f"Send {field.name} as {field.allowed}.")
+    problem, remedy = f"must be {field.allowed}; got {shown(value)}", f"Send {field.name} as {field.allowed}."
+    return _invalid(field, problem, remedy, field.declaration.bounds)
 
 
-def _invalid(field: Field, problem: str, remedy: str) -> Problem:
+def _invalid(field: Field, problem: str, remedy: str, values: Mapping[str, float] | None = None) -> Problem:
     return Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,
         "invalid-field",
@@ -62,6 +63,7 @@ def _invalid(field: Field, problem: str, remedy: str) -> Problem:
         field=field.name,
         allowed=field.allowed,
         remedy=remedy,
+        values=values,
     )
 
 

@@ -20,7 +20,9 @@ const PROXY_PROBLEMS = new Map([
  * the type "explained" are words for the visitor already.
  */
 export class Problem extends Error {
-  /** @param {{type?: string, title?: string, status?: number, detail?: string, field?: string | null, allowed?: string | null, remedy?: string | null, retryAfterS?: number}} given */
+  /** @param {{type?: string, title?: string, status?: number, detail?: string, field?: string | null, remedy?: string | null,
+   *   code?: string | null, values?: Record<string, any>, retryAfterS?: number}} given code: name of the cause; values:
+   *   numbers and words of it */
   constructor(given) {
     super(given.detail ?? given.title ?? given.type ?? "");
     this.name = "Problem";
@@ -29,8 +31,9 @@ export class Problem extends Error {
     this.status = given.status ?? 0;
     this.detail = given.detail ?? "";
     this.field = given.field ?? null;
-    this.allowed = given.allowed ?? null;
     this.remedy = given.remedy ?? null;
+    this.code = given.code ?? null;
+    this.values = given.values ?? {};
     this.retryAfterS = given.retryAfterS ?? null;
   }
 }

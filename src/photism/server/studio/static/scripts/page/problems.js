@@ -5,38 +5,6 @@ import { Problem } from "./api.js";
 import { describe, hasText, t } from "./i18n.js";
 
 /**
- * What the server says of a field or a file, and the text that stands for it. {1} and {2} in a text are what the groups
- * of the pattern match; {other} is the label of the field that the first group names.
- * @type {[RegExp, string][]}
- */
-const DETAILS = [
-  [/at most ([\d.,]+) s\b/, "problems.too-long.limit"],
-  [/at most ([\d.,]+) MB\b/, "problems.too-large.limit"],
-  [/give a longer recording/, "problems.too-short"],
-  [/no audio stream/, "problems.no-audio"],
-  [/nothing to hear/, "problems.silent"],
-  [/is not an image/, "problems.not-an-image"],
-  [/is empty/, "problems.empty"],
-  [/no audio track/, "problems.no-track"],
-  [/there is no channel/, "problems.no-channel"],
-  [/must be given together with (\w+)/, "problems.together"],
-  [/cannot be combined with (\w+)/, "problems.apart"],
-  [/at most ([\d.]+) megapixels/, "problems.too-many-pixels"],
-  [/must have the size of image, (\d+)×(\d+)/, "problems.mask-size"],
-  [/load it with|takes none/, "problems.not-by-this-model"],
-  [/weights must be one for each|numbers separated by commas/, "problems.weights"],
-  [/must have two recordings/, "problems.two-recordings"],
-  [/must be a colour/, "problems.colour"],
-  [/tokens within (\d+):(\d+)/, "problems.tokens"],
-  [/where the caption goes/, "problems.template"],
-  [/The columns are (.+)/, "problems.columns"],
-];
-/** Types of problems whose details say more than their type. */
-const DETAILED = ["invalid-input", "unreadable-file", "invalid-field", "missing-field", "too-long", "too-large"];
-const AT_LEAST = /at least ([\d.]+)/;
-const AT_MOST = /at most ([\d.]+)/;
-
-/**
  * Return what a visitor should read of a problem, in their language.
  * @param {unknown} problem a Problem, or an error of the page itself
  * @param {{recording?: string}} [options] recording: name of the recording that was sent
@@ -45,16 +13,14 @@ const AT_MOST = /at most ([\d.]+)/;
 export const explain = (problem, { recording } = {}) => {
   if (!(problem instanceof Problem)) return t("problems.page");
   if (problem.type === "explained") return problem.detail;
-  const values = { recording: recording || t("problems.recording"), label: fieldLabel(problem.field ?? "") };
-  if (DETAILED.includes(problem.type)) {
-    const [found, key] = matching(`${problem.detail}\n${problem.allowed ?? ""}`);
-    if (found) return t(key, { ...values, other: fieldLabel(found[1] ?? ""), 1: found[1], 2: found[2] });
-    if (problem.type === "invalid-field") return explainBounds(problem, values);
-  }
-  const key = `problems.${problem.type}`;
-  const seconds = problem.retryAfterS ?? undefined;
-  if (seconds !== undefined && hasText(`${key}.wait`)) return t(`${key}.wait`, { seconds });
-  return hasText(key) ? t(key, values) : t("problems.internal");
+  const { type, code, field, values, retryAfterS } = problem;
+  const own = { ...values, recording: recording || t("problems.recording"), label: fieldLabel(field ?? "") };
+  if (code && hasText(`problems.${code}`)) return t(`problems.${code}`, { ...own, other: fieldLabel(values.other ?? "") });
+  if (type === "invalid-field") return explainBounds(own);
+  const key = `problems.${type}`;
+  if (retryAfterS !== null && hasText(`${key}.wait`)) return t(`${key}.wait`, { seconds: retryAfterS });
+  if ("maximum" in values && hasText(`${key}.limit`)) return t(`${key}.limit`, own);
+  return hasText(key) ? t(key, own) : t("problems.internal");
 };
 
 /**
@@ -83,27 +49,16 @@ export const fieldLabel = (name, path) => {
   return describe(own) === own ? describe(words.charAt(0).toUpperCase() + words.slice(1)) : describe(own);
 };
 
-/** @param {string} detail @returns {[RegExpExecArray, string] | [null, ""]} */
-const matching = (detail) => {
-  for (const [pattern, key] of DETAILS) {
-    const found = pattern.exec(detail);
-    if (found) return [found, key];
-  }
-  return [null, ""];
-};
-
 /**
- * Say between which bounds a number must be, if the problem names any: those of the server are in its details.
- * @param {Problem} problem
- * @param {{label: string}} values
+ * Say between which bounds a number must be, if the problem has any.
+ * @param {Record<string, any>} values bounds by their names in JSON Schema, and the label of the field
  */
-const explainBounds = ({ detail, allowed }, { label }) => {
-  const bound = (/** @type {RegExp} */ pattern) => pattern.exec(detail)?.[1] ?? pattern.exec(allowed ?? "")?.[1];
-  const [least, most] = [bound(AT_LEAST), bound(AT_MOST)];
-  if (least !== undefined && most !== undefined) {
-    return t("problems.between", { label, least: Number(least), most: Number(most) });
-  }
-  if (least !== undefined) return t("problems.at-least", { label, limit: Number(least) });
-  if (most !== undefined) return t("problems.at-most", { label, limit: Number(most) });
+const explainBounds = ({ label, minimum, exclusiveMinimum, maximum, exclusiveMaximum }) => {
+  const [least, most] = [minimum ?? exclusiveMinimum, maximum ?? exclusiveMaximum];
+  if (least !== undefined && most !== undefined) return t("problems.between", { label, least, most });
+  if (minimum !== undefined) return t("problems.at-least", { label, limit: minimum });
+  if (exclusiveMinimum !== undefined) return t("problems.above", { label, limit: exclusiveMinimum });
+  if (maximum !== undefined) return t("problems.at-most", { label, limit: maximum });
+  if (exclusiveMaximum !== undefined) return t("problems.below", { label, limit: exclusiveMaximum });
   return t("problems.field", { label });
 };

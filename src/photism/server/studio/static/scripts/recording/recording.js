@@ -83,10 +83,7 @@ class Recording extends EventTarget {
    * @throws {api.Problem} as `file`, or "too-long" if it is longer than the active tab can send
    */
   async require() {
-    if (this.isTooLong) {
-      const allowed = `at most ${this.limitS} s`;
-      throw new api.Problem({ type: "too-long", detail: `the recording must be ${allowed} long`, allowed });
-    }
+    if (this.isTooLong) throw new api.Problem({ type: "too-long", values: { maximum: this.limitS } });
     return this.file();
   }
 

@@ -68,7 +68,7 @@ export const ofBuffer = async (buffer, playable) => {
  * @param {number} maxBytes
  */
 export const tooLarge = (maxBytes) =>
-  new api.Problem({ type: "too-large", allowed: `at most ${Math.floor(maxBytes / MEGABYTE)} MB` });
+  new api.Problem({ type: "too-large", values: { maximum: Math.floor(maxBytes / MEGABYTE) } });
 
 /**
  * Return the duration of a file that the browser can play, Infinity if the file does not say it, and null if it cannot.
