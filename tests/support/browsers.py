@@ -1,18 +1,20 @@
 """Chromium for tests of pages: that of the system, or Playwright's own."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "microsoft-edge")
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 """Longest wait for anything on a page: a model that loads on a busy machine takes some seconds."""
+LONG_WAIT_MS = 300_000
+"""Longest wait for what takes many seconds by itself, such as a film."""
 
 
 @contextmanager
-def browsers() -> Iterator[Callable[..., object]]:
+def browsers() -> Generator[Callable[..., object]]:
     """Yield a function that launches Chromium with further flags, and close what it launched at the end.
 
     Tests skip where there is no Chromium. Playwright's event loop occupies the thread, in which no other tests can use

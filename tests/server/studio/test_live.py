@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 import wave
+from typing import Any
 
 import av
 import numpy as np
@@ -13,6 +15,7 @@ from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.waveform import load_waveform
 from photism.hub import bundled_model
 from tests.server.studio.test_recording import choose_file, encoded, shown_name, tones, wav
+from tests.support.browsers import LONG_WAIT_MS, WAIT_MS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the page is tested with playwright")
 expect = sync_api.expect
@@ -29,7 +32,7 @@ OTHER_PIXELS = """
 
 
 @pytest.fixture(scope="module")
-def speaking(launch, tmp_path_factory):
+def speaking(launch: Any, tmp_path_factory: Any) -> Any:
     """Return a browser whose microphone says elephant again and again."""
     word = load_waveform(bundled_model() / "examples/elephant.en.ogg").samples
     samples = np.concatenate([word, np.zeros(SAMPLING_RATE, np.float32)])
@@ -43,34 +46,54 @@ def speaking(launch, tmp_path_factory):
 
 
 @pytest.fixture
-def live(open_studio, speaking):
+def live(open_studio: Any, speaking: Any) -> Any:
     """Return the tab, in a browser with that microphone."""
     return open_studio("#live", launched=speaking)
 
 
-def button(page, name):
+def button(page: Any, name: Any) -> Any:
     return page.get_by_role("tabpanel").get_by_role("button", name=name, exact=True)
 
 
-def status(page):
+def status(page: Any) -> Any:
     return page.locator("#panel-live .run-status")
 
 
-def picture(page, caption):
+def picture(page: Any, caption: Any) -> Any:
     return page.get_by_role("img", name=f"Live picture: {caption}")
 
 
-def start(page):
+def start(page: Any) -> None:
     button(page, "Start").click()
-    expect(picture(page, "An elephant")).to_be_visible(timeout=60_000)  # the model is loaded first
+    expect(picture(page, "An elephant")).to_be_visible(timeout=LONG_WAIT_MS)  # the model is loaded first
 
 
-def wait_for_other_pixels(page):
+def wait_until_filmed(page: Any, seconds: Any) -> None:
+    """Wait until a film is at least so long; a busy page may show the seconds after these first."""
+    shown = 'document.querySelector(".live-buttons .is-recording")?.textContent'
+    page.wait_for_function(f"(least) => Number(/\\d+/.exec({shown})?.[0]) >= least", arg=seconds)
+
+
+def messages_of(page: Any, event: str) -> list[Any]:
+    """Return a list to which the messages of WebSockets that the page opens from now on are added."""
+    found: list[Any] = []
+
+    def add(data: Any) -> None:
+        found.append(data)
+
+    def listen(socket: Any) -> None:
+        socket.on(event, add)
+
+    page.on("websocket", listen)
+    return found
+
+
+def wait_for_other_pixels(page: Any) -> None:
     first = page.evaluate(OTHER_PIXELS, None)
     page.wait_for_function(OTHER_PIXELS, arg=first)
 
 
-def test_the_recording_is_drawn_at_its_own_pace(studio):
+def test_the_recording_is_drawn_at_its_own_pace(studio: Any) -> None:
     studio.get_by_role("button", name="elephant English").click()
     studio.get_by_role("tab", name="Live").click()
     studio.get_by_label("The recording above, at its own pace").check()
@@ -81,7 +104,7 @@ def test_the_recording_is_drawn_at_its_own_pace(studio):
 
 
 @pytest.mark.slow
-def test_without_a_recording_the_page_says_what_to_do(studio):
+def test_without_a_recording_the_page_says_what_to_do(studio: Any) -> None:
     studio.get_by_role("tab", name="Live").click()
     studio.get_by_label("The recording above, at its own pace").check()
     button(studio, "Start").click()
@@ -100,10 +123,8 @@ async ([startS, endS]) => {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["browser.wav", "server.aiff"])
-def test_a_trimmed_recording_ends_once_at_its_end(studio, name):
-    sent, received = [], []
-    studio.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
-    studio.on("websocket", lambda socket: socket.on("framereceived", lambda data: received.append(data)))
+def test_a_trimmed_recording_ends_once_at_its_end(studio: Any, name: Any) -> None:
+    sent, received = messages_of(studio, "framesent"), messages_of(studio, "framereceived")
     data = wav(tones()) if name == "browser.wav" else encoded("aiff", "pcm_s16be")
     choose_file(studio, name, data)
     expect(shown_name(studio)).to_have_text(name)
@@ -125,7 +146,7 @@ def test_a_trimmed_recording_ends_once_at_its_end(studio, name):
 
 
 @pytest.mark.slow
-def test_the_microphone_is_drawn_until_stop(live):
+def test_the_microphone_is_drawn_until_stop(live: Any) -> None:
     start(live)
     wait_for_other_pixels(live)
     expect(status(live)).to_contain_text(re.compile(r"\d s behind, \S+ pictures? a second"))
@@ -143,16 +164,18 @@ def test_the_microphone_is_drawn_until_stop(live):
 
 
 @pytest.mark.slow
-def test_a_film_has_pictures_and_sound_and_is_kept(live):
+def test_a_film_has_pictures_and_sound_and_is_kept(live: Any) -> None:
     start(live)
+    begun = time.monotonic()
     button(live, "Record a film").click()
-    expect(button(live, "End the film (2 s)")).to_be_visible()
+    wait_until_filmed(live, 2)
     live.keyboard.press("r")
     with live.expect_download() as download:
         button(live, "Download").click()
+    longest_s = time.monotonic() - begun + 0.5
     assert re.fullmatch(r"Live - An elephant - seed 0\.(webm|mp4)", download.value.suggested_filename)
     with av.open(download.value.path()) as film:
-        assert film.duration / av.time_base == pytest.approx(2.5, abs=1.5)
+        assert 2 <= film.duration / av.time_base <= longest_s
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
         assert frames[0].shape == (512, 512, 3)
         assert any(np.abs(frame.astype(int) - frames[0]).max() > 30 for frame in frames[1:])
@@ -164,16 +187,16 @@ def test_a_film_has_pictures_and_sound_and_is_kept(live):
 
 
 @pytest.mark.slow
-def test_stop_ends_the_film(live):
+def test_stop_ends_the_film(live: Any) -> None:
     start(live)
     button(live, "Record a film").click()
-    expect(button(live, "End the film (1 s)")).to_be_visible()
+    wait_until_filmed(live, 1)
     button(live, "Stop").click()
     expect(live.get_by_label("Film of a live drawing: An elephant")).to_be_visible()
 
 
 @pytest.mark.slow
-def test_a_film_that_is_wanted_before_there_is_sound_begins_with_it(live):
+def test_a_film_that_is_wanted_before_there_is_sound_begins_with_it(live: Any) -> None:
     button(live, "Start").click()
     live.keyboard.press("r")
     expect(live.get_by_text("The film is being recorded.")).to_be_attached()
@@ -182,7 +205,7 @@ def test_a_film_that_is_wanted_before_there_is_sound_begins_with_it(live):
 
 
 @pytest.mark.slow
-def test_a_film_ends_at_its_longest_and_is_shown_where_it_cannot_be_kept(live):
+def test_a_film_ends_at_its_longest_and_is_shown_where_it_cannot_be_kept(live: Any) -> None:
     live.evaluate("""async () => {
       const address = document.querySelector("script[type=module]").src;
       const { history } = await import(new URL("history/history.js", address));
@@ -190,7 +213,7 @@ def test_a_film_ends_at_its_longest_and_is_shown_where_it_cannot_be_kept(live):
     }""")
     start(live)
     live.keyboard.press("r")
-    expect(button(live, "End the film (1 s)")).to_be_visible()
+    wait_until_filmed(live, 1)
     live.evaluate("() => { const now = performance.now.bind(performance); performance.now = () => now() + 600_000; }")
     expect(live.locator(".live-film")).to_contain_text("The film has ended: it can be at most 10 minutes long.")
     expect(button(live, "Download")).to_be_visible()
@@ -199,10 +222,10 @@ def test_a_film_ends_at_its_longest_and_is_shown_where_it_cannot_be_kept(live):
 
 
 @pytest.mark.slow
-def test_again_takes_the_place_of_the_microphone(live):
+def test_again_takes_the_place_of_the_microphone(live: Any) -> None:
     start(live)
     live.keyboard.press("r")
-    expect(button(live, "End the film (1 s)")).to_be_visible()
+    wait_until_filmed(live, 1)
     live.keyboard.press("r")
     expect(button(live, "Download")).to_be_visible()
     live.get_by_role("listbox", name="What you made").get_by_role("option").click()
@@ -213,7 +236,7 @@ def test_again_takes_the_place_of_the_microphone(live):
 
 
 @pytest.mark.slow
-def test_full_screen_by_key_and_button(live):
+def test_full_screen_by_key_and_button(live: Any) -> None:
     live.keyboard.press("f")
     live.wait_for_function("document.fullscreenElement?.classList.contains('live-stage')")
     expect(live.locator(".live-stage")).to_contain_class("is-quiet")  # though nothing has moved
@@ -227,10 +250,9 @@ def test_full_screen_by_key_and_button(live):
 
 
 @pytest.mark.slow
-def test_settings_change_while_it_runs_and_wrong_ones_do_not_end_it(open_studio, speaking):
-    sent = []
+def test_settings_change_while_it_runs_and_wrong_ones_do_not_end_it(open_studio: Any, speaking: Any) -> None:
     live = open_studio("#live", launched=speaking)
-    live.on("websocket", lambda socket: socket.on("framesent", lambda data: sent.append(data)))
+    sent = messages_of(live, "framesent")
     start(live)
     live.get_by_text("Settings", exact=True).click()
     live.get_by_label("Zoom").fill("0.5")
@@ -246,13 +268,13 @@ def test_settings_change_while_it_runs_and_wrong_ones_do_not_end_it(open_studio,
     expect(button(live, "Stop")).to_be_visible()
 
 
-def given(sent):
+def given(sent: Any) -> Any:
     """Return the settings among the messages that were sent."""
     return [json.loads(data) for data in sent if isinstance(data, str)]
 
 
-def wait_until(page, condition):
-    for _ in range(200):
+def wait_until(page: Any, condition: Any) -> None:
+    for _ in range(WAIT_MS // 100):
         if condition():
             return
         page.wait_for_timeout(100)
@@ -260,11 +282,11 @@ def wait_until(page, condition):
 
 
 @pytest.mark.slow
-def test_a_connection_that_breaks_is_opened_again(open_studio, speaking):
+def test_a_connection_that_breaks_is_opened_again(open_studio: Any, speaking: Any) -> None:
     live = open_studio("#live", launched=speaking)
     sockets = []
 
-    def route(socket):
+    def route(socket: Any) -> None:
         sockets.append(socket)
         socket.connect_to_server()
 
@@ -279,11 +301,11 @@ def test_a_connection_that_breaks_is_opened_again(open_studio, speaking):
 
 
 @pytest.mark.slow
-def test_too_many_live_connections_are_said_and_tried_again(open_studio, speaking):
+def test_too_many_live_connections_are_said_and_tried_again(open_studio: Any, speaking: Any) -> None:
     live = open_studio("#live", launched=speaking)
     sockets = []
 
-    def refuse_once(socket):
+    def refuse_once(socket: Any) -> None:
         sockets.append(socket)
         if len(sockets) > 1:
             socket.connect_to_server()
@@ -299,12 +321,17 @@ def test_too_many_live_connections_are_said_and_tried_again(open_studio, speakin
 
 
 @pytest.mark.slow
-def test_a_server_without_time_for_pictures_is_called_busy(open_studio, speaking):
+def test_a_server_without_time_for_pictures_is_called_busy(open_studio: Any, speaking: Any) -> None:
     live = open_studio("#live", launched=speaking)
 
-    def only_begin(socket):
+    def only_begin(socket: Any) -> None:
         ready = json.dumps({"type": "ready"})
-        socket.on_message(lambda message: isinstance(message, str) and socket.send(ready))  # the settings
+
+        def answer(message: Any) -> None:
+            if isinstance(message, str):  # the settings
+                socket.send(ready)
+
+        socket.on_message(answer)
 
     live.route_web_socket(LIVE_URL, only_begin)
     button(live, "Start").click()
@@ -312,7 +339,7 @@ def test_a_server_without_time_for_pictures_is_called_busy(open_studio, speaking
 
 
 @pytest.mark.slow
-def test_a_hidden_tab_closes_the_microphone_after_a_while(open_studio, speaking):
+def test_a_hidden_tab_closes_the_microphone_after_a_while(open_studio: Any, speaking: Any) -> None:
     live = open_studio("#live", launched=speaking)
     start(live)
     live.evaluate("""() => {
@@ -326,7 +353,7 @@ def test_a_hidden_tab_closes_the_microphone_after_a_while(open_studio, speaking)
 
 
 @pytest.mark.slow
-def test_a_visitor_who_does_not_allow_the_microphone_reads_how_to(launch, open_studio):
+def test_a_visitor_who_does_not_allow_the_microphone_reads_how_to(launch: Any, open_studio: Any) -> None:
     live = open_studio("#live", launched=launch("--deny-permission-prompts"))
     button(live, "Start").click()
     expect(live.get_by_role("alert")).to_contain_text(re.compile("microphone", re.IGNORECASE))
@@ -334,7 +361,7 @@ def test_a_visitor_who_does_not_allow_the_microphone_reads_how_to(launch, open_s
 
 
 @pytest.mark.slow
-def test_on_a_phone_the_picture_is_in_sight_when_it_comes(open_studio, speaking):
+def test_on_a_phone_the_picture_is_in_sight_when_it_comes(open_studio: Any, speaking: Any) -> None:
     live = open_studio("#live", launched=speaking, width=390, height=844, has_touch=True)
     start(live)
     expect(picture(live, "An elephant")).to_be_in_viewport(ratio=0.7)
@@ -342,10 +369,14 @@ def test_on_a_phone_the_picture_is_in_sight_when_it_comes(open_studio, speaking)
 
 
 @pytest.mark.slow
-def test_a_link_opens_the_model_that_was_chosen(open_studio):
+def test_a_link_opens_the_model_that_was_chosen(open_studio: Any) -> None:
     page = open_studio("#live?seed=3&model=other")
     models = [{"id": name, "kinds": ["drawing"], "loras": [], "images": []} for name in ("tiny", "other")]
-    page.route("**/v1/models", lambda route: route.fulfill(json={"data": models}))
+
+    def answer(route: Any) -> None:
+        route.fulfill(json={"data": models})
+
+    page.route("**/v1/models", answer)
     page.reload()
     page.wait_for_selector("html[data-ready]", state="attached")
     expect(page.locator(".live-settings select").first).to_have_value("other")
