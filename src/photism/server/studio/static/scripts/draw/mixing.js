@@ -4,7 +4,7 @@
 import * as api from "../page/api.js";
 import { h, newId } from "../page/dom.js";
 import { t } from "../page/i18n.js";
-import { createRecordButton } from "../recording/record_button.js";
+import { RecordButton } from "../recording/record_button.js";
 import { showError } from "../page/run.js";
 import { createSlider } from "../controls/slider.js";
 import { encodeWav } from "../recording/wav.js";
@@ -179,7 +179,7 @@ const createSources = ({ add, history, limits, fail }) => {
   });
   const choose = h("button", { class: "button", type: "button", "data-t": "draw.mix.choose", onclick: () => input.click() });
   let count = 0;
-  const recorder = createRecordButton({
+  const recorder = new RecordButton({
     maxSamples: async () => Math.min((limits.max_upload_mb * 1e6) / BYTES_PER_SAMPLE - 64, limits.max_seconds * 48_000),
     onStart: () => (recorder.live.hidden = false),
     onStop: () => (recorder.live.hidden = true),

@@ -19,74 +19,85 @@ const SMALL = 300;
 
 /** @typedef {{onStart: (picture: Picture) => void, onVary: () => void}} Handlers start from a picture; draw with another seed */
 
-/**
- * Create the place of pictures.
- * @param {Handlers} handlers
- */
-export const createResult = (handlers) => {
-  const pictures = h("div", { class: "draw-pictures" });
-  const about = h("div", { class: "draw-about stack" });
-  const element = h("section", { class: "draw-result stack", "data-t-label": "draw.result" }, pictures, about);
+/** The place of pictures. */
+export class DrawResult {
+  #handlers;
+  #pictures = h("div", { class: "draw-pictures" });
+  #about = h("div", { class: "draw-about stack" });
   /** @type {Drawing | null} */
-  let drawing = null;
+  #drawing = null;
   /** @type {string[]} */
-  let urls = [];
+  #urls = [];
   /** @type {ImageBitmap[]} */
-  let strips = [];
-  let isPreview = false;
+  #strips = [];
+  #isPreview = false;
+  element = h("section", { class: "draw-result stack", "data-t-label": "draw.result" }, this.#pictures, this.#about);
 
-  const replace = (/** @type {(urlOf: (blob: Blob) => string) => any[]} */ create) => {
-    const before = urls;
-    urls = [];
-    pictures.replaceChildren(
+  /** @param {Handlers} handlers */
+  constructor(handlers) {
+    this.#handlers = handlers;
+    this.#render();
+  }
+
+  /** Show a drawing in place of the one before. @param {Drawing} drawing */
+  show(drawing) {
+    this.#drawing = drawing;
+    this.#render();
+  }
+
+  /**
+   * Show pictures as they are while they are drawn, in the places of all; `restore` or `show` end that.
+   * @param {{number: number, blob: Blob}[]} given
+   * @param {number} count number of all pictures
+   */
+  preview(given, count) {
+    this.#isPreview = true;
+    const blobs = new Map(given.map(({ number, blob }) => [number, blob]));
+    const places = Array.from({ length: count }, (_, number) => blobs.get(number));
+    this.#replace((urlOf) => places.map((blob) => previewOf(blob ? urlOf(blob) : null)));
+  }
+
+  /** Show the last drawing again, if there are previews in its place. */
+  restore() {
+    if (this.#isPreview) this.#render();
+  }
+
+  #render() {
+    this.#isPreview = false;
+    const drawing = this.#drawing;
+    if (!drawing) return this.#replace(() => [h("div", { class: "result muted" }, h("p", { "data-t": "draw.empty" }))]);
+    this.#replace((urlOf) => figures(drawing, drawing.pictures.map(({ blob }) => urlOf(blob)), this.#handlers));
+    this.#about.replaceChildren(createHeard(drawing.sounds));
+    if (drawing.morph) this.#addPlayers(drawing, drawing.morph);
+  }
+
+  /** Put other elements in place of the pictures. @param {(urlOf: (blob: Blob) => string) => any[]} create */
+  #replace(create) {
+    const before = this.#urls;
+    const urls = (this.#urls = /** @type {string[]} */ ([]));
+    this.#pictures.replaceChildren(
       ...create((blob) => {
         urls.push(URL.createObjectURL(blob));
         return urls[urls.length - 1];
       }),
     );
     before.forEach((url) => URL.revokeObjectURL(url));
-    strips.forEach((strip) => strip.close());
-    strips = [];
-    pictures.dataset.count = String(pictures.children.length);
-    element.setAttribute("aria-busy", String(isPreview));
-  };
-  const render = () => {
-    isPreview = false;
-    const given = drawing;
-    if (!given) return replace(() => [h("div", { class: "result muted" }, h("p", { "data-t": "draw.empty" }))]);
-    replace((urlOf) => figures(given, given.pictures.map(({ blob }) => urlOf(blob)), handlers));
-    about.replaceChildren(createHeard(given.sounds));
-    if (given.morph) addPlayers(given, given.morph);
-  };
-  const addPlayers = async (/** @type {Drawing} */ given, /** @type {number} */ count) => {
-    const opened = await Promise.all(given.pictures.map(({ blob }) => createImageBitmap(blob)));
-    if (drawing !== given || isPreview) return opened.forEach((strip) => strip.close());
-    strips = opened;
-    strips.forEach((strip, number) => pictures.children[number].prepend(createMorphPlayer(strip, count, given.pictures[number].alt)));
-  };
-  render();
-  return {
-    element,
-    /** Show a drawing in place of the one before. */
-    show: (/** @type {Drawing} */ given) => {
-      drawing = given;
-      render();
-    },
-    /**
-     * Show pictures as they are while they are drawn, in the places of all; `restore` or `show` end that.
-     * @param {{number: number, blob: Blob}[]} given
-     * @param {number} count number of all pictures
-     */
-    preview: (given, count) => {
-      isPreview = true;
-      const blobs = new Map(given.map(({ number, blob }) => [number, blob]));
-      const places = Array.from({ length: count }, (_, number) => blobs.get(number));
-      replace((urlOf) => places.map((blob) => previewOf(blob ? urlOf(blob) : null)));
-    },
-    /** Show the last drawing again, if there are previews in its place. */
-    restore: () => isPreview && render(),
-  };
-};
+    this.#strips.forEach((strip) => strip.close());
+    this.#strips = [];
+    this.#pictures.dataset.count = String(this.#pictures.children.length);
+    this.element.setAttribute("aria-busy", String(this.#isPreview));
+  }
+
+  /** Let the pictures of strips be played one after the other. @param {Drawing} drawing @param {number} count */
+  async #addPlayers(drawing, count) {
+    const strips = await Promise.all(drawing.pictures.map(({ blob }) => createImageBitmap(blob)));
+    if (this.#drawing !== drawing || this.#isPreview) return strips.forEach((strip) => strip.close());
+    this.#strips = strips;
+    strips.forEach((strip, number) => {
+      this.#pictures.children[number].prepend(createMorphPlayer(strip, count, drawing.pictures[number].alt));
+    });
+  }
+}
 
 /**
  * Return the pictures of a drawing, each with what can be done with it; pressing one enlarges it.

@@ -15,77 +15,105 @@ const FIELDS = ["image_strength", "seam"];
 export const createStartImage = async () => {
   const slider = createSlider({ min: 0.05, max: 1, step: 0.05, standard: STRENGTH.picture });
   const controls = await createControls({ path: "/v1/draw", only: FIELDS, common: FIELDS, custom: { image_strength: () => slider } });
-  const seam = controls.element.querySelector("[data-field=seam]");
-  const picker = createPicker((file) => setImage(file));
-  const chosen = h("div", { class: "stack", hidden: true });
-  const error = h("p", { class: "error", role: "alert", hidden: true });
-  const body = h("div", { class: "stack" }, picker, error, chosen);
-  const element = h("details", { class: "more start-image" }, h("summary", { "data-t": "draw.start" }), body);
-  /** @type {{file: File, bitmap: ImageBitmap, painter: ReturnType<typeof createMaskPainter>} | null} */
-  let current = null;
-  let newest = 0; // number of the latest wish: a picture that is opened too late for it is not shown
+  return new StartImage(slider, controls);
+};
 
-  const update = () => {
-    const hasMask = current !== null && !current.painter.isEmpty;
-    slider.standard = hasMask ? STRENGTH.mask : STRENGTH.picture;
-    seam.hidden = !hasMask;
-  };
-  const remove = () => {
-    newest += 1;
-    current?.bitmap.close();
-    current = null;
-    chosen.hidden = true;
-    chosen.replaceChildren();
-    picker.hidden = false;
-    update();
-  };
-  /** Start from a picture; nothing changes if it cannot be opened. */
-  const setImage = async (/** @type {File} */ file, /** @type {Blob | undefined} */ mask = undefined) => {
-    element.open = true;
-    const own = (newest += 1);
+/** The choice of a picture to start from. */
+class StartImage {
+  #slider;
+  #controls;
+  #seam;
+  #picker = createPicker((file) => this.setImage(file));
+  #chosen = h("div", { class: "stack", hidden: true });
+  #error = h("p", { class: "error", role: "alert", hidden: true });
+  /** @type {{file: File, bitmap: ImageBitmap, painter: ReturnType<typeof createMaskPainter>} | null} */
+  #current = null;
+  #newest = 0; // number of the latest wish: a picture that is opened too late for it is not shown
+  element = h(
+    "details",
+    { class: "more start-image" },
+    h("summary", { "data-t": "draw.start" }),
+    h("div", { class: "stack" }, this.#picker, this.#error, this.#chosen),
+  );
+
+  /** @param {any} slider of the strength @param {any} controls */
+  constructor(slider, controls) {
+    [this.#slider, this.#controls] = [slider, controls];
+    this.#seam = controls.element.querySelector("[data-field=seam]");
+    takeFiles(this.element, (file) => this.setImage(file));
+  }
+
+  /** The canvas that shows the picture; nothing without one. */
+  get canvas() {
+    return this.#current?.painter.canvas;
+  }
+
+  get file() {
+    return this.#current?.file;
+  }
+
+  /** Return the fields of requests: none without a picture. */
+  async values() {
+    if (!this.#current) return {};
+    const { file, painter } = this.#current;
+    const mask = await painter.file();
+    const { seam: width, ...values } = this.#controls.values();
+    return { ...values, ...(mask ? { mask, seam: width } : {}), image: file };
+  }
+
+  /** Set what `values` has returned, or remove the picture. @param {Record<string, any>} values */
+  async set(values) {
+    this.#remove();
+    for (const name of FIELDS) this.#controls.set({ [name]: values[name] });
+    if (values.image instanceof Blob) await this.setImage(asFile(values.image), values.mask);
+  }
+
+  /** Start from a picture; nothing changes if it cannot be opened. @param {File} file @param {Blob} [mask] */
+  async setImage(file, mask) {
+    this.element.open = true;
+    const own = (this.#newest += 1);
     const bitmap = await createImageBitmap(file).catch(() => null);
-    if (own !== newest) return bitmap?.close();
-    error.hidden = bitmap !== null;
-    error.textContent = bitmap ? "" : t("draw.start.unreadable", { name: file.name });
+    if (own !== this.#newest) return bitmap?.close();
+    this.#error.hidden = bitmap !== null;
+    this.#error.textContent = bitmap ? "" : t("draw.start.unreadable", { name: file.name });
     if (!bitmap) return;
-    const painter = createMaskPainter(bitmap);
-    painter.element.addEventListener("change", update);
-    current?.bitmap.close();
-    current = { file, bitmap, painter };
-    const removal = h("button", { class: "button", type: "button", "data-t": "draw.start.remove", onclick: remove });
-    chosen.replaceChildren(h("div", { class: "row" }, h("bdi", { class: "muted" }, file.name), removal), painter.element, controls.element);
-    chosen.hidden = false;
-    picker.hidden = true;
-    update();
+    const { painter } = this.#take(file, bitmap);
     if (mask) await painter.read(mask);
     announce(t("draw.start.ready", { name: file.name }));
-  };
-  takeFiles(element, setImage);
-  return {
-    element,
-    setImage,
-    /** The canvas that shows the picture; nothing without one. */
-    get canvas() {
-      return current?.painter.canvas;
-    },
-    get file() {
-      return current?.file;
-    },
-    /** Return the fields of the picture; none without one. */
-    values: async () => {
-      if (!current) return {};
-      const mask = await current.painter.file();
-      const { seam: width, ...values } = controls.values();
-      return { ...values, ...(mask ? { mask, seam: width } : {}), image: current.file };
-    },
-    /** Set what `values` has returned, or remove the picture. */
-    set: async (/** @type {Record<string, any>} */ values) => {
-      remove();
-      for (const name of FIELDS) controls.set({ [name]: values[name] });
-      if (values.image instanceof Blob) await setImage(asFile(values.image), values.mask);
-    },
-  };
-};
+  }
+
+  /** @param {File} file @param {ImageBitmap} bitmap */
+  #take(file, bitmap) {
+    const painter = createMaskPainter(bitmap);
+    painter.element.addEventListener("change", () => this.#update());
+    this.#current?.bitmap.close();
+    this.#current = { file, bitmap, painter };
+    const removal = h("button", { class: "button", type: "button", "data-t": "draw.start.remove", onclick: () => this.#remove() });
+    const head = h("div", { class: "row" }, h("bdi", { class: "muted" }, file.name), removal);
+    this.#chosen.replaceChildren(head, painter.element, this.#controls.element);
+    this.#chosen.hidden = false;
+    this.#picker.hidden = true;
+    this.#update();
+    return this.#current;
+  }
+
+  #remove() {
+    this.#newest += 1;
+    this.#current?.bitmap.close();
+    this.#current = null;
+    this.#chosen.hidden = true;
+    this.#chosen.replaceChildren();
+    this.#picker.hidden = false;
+    this.#update();
+  }
+
+  /** Offer the settings that fit: the usual strength is another one with a mask, which alone has a seam. */
+  #update() {
+    const hasMask = this.#current !== null && !this.#current.painter.isEmpty;
+    this.#slider.standard = hasMask ? STRENGTH.mask : STRENGTH.picture;
+    this.#seam.hidden = !hasMask;
+  }
+}
 
 /** @param {Blob} blob */
 const asFile = (blob) => (blob instanceof File ? blob : new File([blob], "picture.png", { type: blob.type }));

@@ -15,109 +15,131 @@ const MINUTE_S = 60;
 const MAX_SAVED_BYTES = 64 * 2 ** 20;
 
 /**
- * Create the card of a film, which follows it until it ends.
- * @param {import("./film_list.js").FilmRecord} film
- * @param {{state: any, keepMinutes: number, onRemove: () => void, onAgain: () => void,
- *   onDone: (getBlob: () => Promise<Blob | null>, isNew: boolean) => void}} given state: what is known of it, if
+ * @typedef {import("./film_list.js").FilmRecord} FilmRecord
+ * @typedef {{state: any, keepMinutes: number, onRemove: () => void, onAgain: () => void,
+ *   onDone: (getBlob: () => Promise<Blob | null>, isNew: boolean) => void}} Given state: what is known of the film, if
  *   anything; onDone: isNew is false for a film that was done before the page was opened
  */
-export const createFilmCard = (film, { state, keepMinutes, onRemove, onAgain, onDone }) => {
-  const path = `/v1/film/${film.id}`;
-  const status = h("p", { class: "run-status muted" });
-  const bar = h("progress", { class: "progress", "data-t-label": "page.progress" });
-  const error = h("div", { class: "error", role: "alert", hidden: true });
-  const screen = h("div", { class: "result film-screen", hidden: true });
-  const button = (/** @type {string} */ key, /** @type {() => any} */ act) =>
-    h("button", { class: "button", type: "button", "data-t": key, "aria-describedby": `film-${film.id}`, onclick: () => attempt(act) });
-  const actions = {
-    stop: button("page.stop", () => change("cancel")),
-    resume: button("film.resume", () => change("resume")),
-    download: button("film.download", async () => save(await readBlob(path), film.filename)),
-    again: button("film.again", () => leave(onAgain)),
-    remove: button("film.remove", async () => {
-      await api.send(path, "DELETE").catch(ignoreGone);
-      leave(onRemove);
-    }),
-  };
-  const row = h("div", { class: "row" }, ...Object.values(actions));
-  const title = h("h3", { class: "film-title", id: `film-${film.id}` }, h("bdi", {}, film.filename));
-  const element = h("li", { class: "panel stack film-card" }, title, screen, bar, status, row, error);
-  let isRemoved = false;
-  let wasActive = false;
 
-  const attempt = async (/** @type {() => any} */ act) => {
-    showError(error, null);
+/** The card of a film, which follows it until it ends. */
+export class FilmCard {
+  #film;
+  #given;
+  #path;
+  #status = h("p", { class: "run-status muted" });
+  #bar = h("progress", { class: "progress", "data-t-label": "page.progress" });
+  #error = h("div", { class: "error", role: "alert", hidden: true });
+  #screen = h("div", { class: "result film-screen", hidden: true });
+  #actions;
+  #isRemoved = false;
+  #wasActive = false;
+
+  /** @param {FilmRecord} film @param {Given} given */
+  constructor(film, given) {
+    [this.#film, this.#given, this.#path] = [film, given, `/v1/film/${film.id}`];
+    this.#actions = this.#createActions();
+    const title = h("h3", { class: "film-title", id: `film-${film.id}` }, h("bdi", {}, film.filename));
+    const row = h("div", { class: "row" }, ...Object.values(this.#actions));
+    this.element = h("li", { class: "panel stack film-card" }, title, this.#screen, this.#bar, this.#status, row, this.#error);
+    this.#offer();
+    if (given.state) this.#show(given.state);
+    queueMicrotask(() => this.#follow()); // when the card is in the list
+  }
+
+  /** Whether the film is in sight. */
+  get isShown() {
+    return !this.#screen.hidden;
+  }
+
+  #createActions() {
+    const button = (/** @type {string} */ key, /** @type {() => any} */ act) =>
+      h("button", { class: "button", type: "button", "data-t": key, "aria-describedby": `film-${this.#film.id}`, onclick: () => this.#attempt(act) });
+    return {
+      stop: button("page.stop", () => this.#change("cancel")),
+      resume: button("film.resume", () => this.#change("resume")),
+      download: button("film.download", async () => save(await readBlob(this.#path), this.#film.filename)),
+      again: button("film.again", () => this.#leave(this.#given.onAgain)),
+      remove: button("film.remove", async () => {
+        await api.send(this.#path, "DELETE").catch(ignoreGone);
+        this.#leave(this.#given.onRemove);
+      }),
+    };
+  }
+
+  /** @param {() => any} act */
+  async #attempt(act) {
+    showError(this.#error, null);
     try {
       await act();
     } catch (problem) {
-      showProblem(problem);
+      this.#showProblem(problem);
     }
-  };
-  const leave = (/** @type {() => void} */ then) => {
-    isRemoved = true;
+  }
+
+  /** @param {() => void} then */
+  #leave(then) {
+    this.#isRemoved = true;
     then();
-  };
-  const change = async (/** @type {string} */ how) => {
-    show(await (await api.send(`${path}/${how}`, "POST")).json());
-    if (how === "resume") begin();
-  };
-  const offer = (/** @type {(keyof typeof actions)[]} */ ...names) => {
-    for (const [name, each] of Object.entries(actions)) each.hidden = !names.includes(/** @type {any} */ (name));
-  };
+  }
 
-  const show = (/** @type {any} */ found) => {
-    const isBusy = isActive(found);
-    wasActive ||= isBusy;
-    element.setAttribute("aria-busy", String(isBusy));
-    bar.hidden = !isBusy && found.state !== "cancelled";
-    if (found.frames_done) Object.assign(bar, { max: found.frames, value: found.frames_done });
-    else bar.removeAttribute("value");
-    status.textContent = statusText(found, keepMinutes);
-    if (isBusy) offer("stop");
-    else if (found.state === "done") offer("download", "remove");
-    else offer("resume", "remove");
-    if (found.state === "failed") showError(error, new api.Problem(found.problem), film.name);
-    if (found.state === "done" && screen.hidden) showFilm();
-  };
-  const showFilm = () => {
-    const isSheet = film.kind === "storyboard";
-    screen.classList.toggle("is-sheet", isSheet);
-    screen.replaceChildren(mediaOf(isSheet, api.url(`${path}/result`), alternative(film)));
-    screen.hidden = false;
-    onDone(() => readBlob(path, MAX_SAVED_BYTES).catch(() => null), wasActive);
-  };
-  const showProblem = (/** @type {unknown} */ problem) => {
-    if (!isGone(problem)) return showError(error, problem, film.name);
-    screen.hidden = bar.hidden = true;
-    element.setAttribute("aria-busy", "false");
-    status.textContent = t("film.expired", { minutes: keepMinutes });
-    offer("again", "remove");
-  };
+  /** @param {"cancel" | "resume"} how */
+  async #change(how) {
+    this.#show(await (await api.send(`${this.#path}/${how}`, "POST")).json());
+    if (how === "resume") this.#follow();
+  }
 
-  const begin = () =>
-    follow(path, {
-      isRemoved: () => isRemoved,
+  #follow() {
+    return follow(this.#path, {
+      isRemoved: () => this.#isRemoved,
       onFound: (found) => {
-        showError(error, null);
-        show(found);
+        showError(this.#error, null);
+        this.#show(found);
       },
       onProblem: (problem) => {
-        showProblem(problem);
+        this.#showProblem(problem);
         return isGone(problem);
       },
     });
+  }
 
-  offer();
-  if (state) show(state);
-  queueMicrotask(begin); // when the card is in the list
-  return {
-    element,
-    /** Whether the film is in sight. */
-    get isShown() {
-      return !screen.hidden;
-    },
-  };
-};
+  /** Show the buttons of some actions. @param {...string} names */
+  #offer(...names) {
+    for (const [name, each] of Object.entries(this.#actions)) each.hidden = !names.includes(name);
+  }
+
+  /** Show a state of the film. @param {any} found */
+  #show(found) {
+    const isBusy = isActive(found);
+    this.#wasActive ||= isBusy;
+    this.element.setAttribute("aria-busy", String(isBusy));
+    this.#bar.hidden = !isBusy && found.state !== "cancelled";
+    if (found.frames_done) Object.assign(this.#bar, { max: found.frames, value: found.frames_done });
+    else this.#bar.removeAttribute("value");
+    this.#status.textContent = statusText(found, this.#given.keepMinutes);
+    if (isBusy) this.#offer("stop");
+    else if (found.state === "done") this.#offer("download", "remove");
+    else this.#offer("resume", "remove");
+    if (found.state === "failed") showError(this.#error, new api.Problem(found.problem), this.#film.name);
+    if (found.state === "done" && !this.isShown) this.#showFilm();
+  }
+
+  #showFilm() {
+    const isSheet = this.#film.kind === "storyboard";
+    this.#screen.classList.toggle("is-sheet", isSheet);
+    this.#screen.replaceChildren(mediaOf(isSheet, api.url(`${this.#path}/result`), alternative(this.#film)));
+    this.#screen.hidden = false;
+    this.#given.onDone(() => readBlob(this.#path, MAX_SAVED_BYTES).catch(() => null), this.#wasActive);
+  }
+
+  /** @param {unknown} problem */
+  #showProblem(problem) {
+    if (!isGone(problem)) return showError(this.#error, problem, this.#film.name);
+    this.#screen.hidden = this.#bar.hidden = true;
+    this.element.setAttribute("aria-busy", "false");
+    this.#status.textContent = t("film.expired", { minutes: this.#given.keepMinutes });
+    this.#offer("again", "remove");
+  }
+}
 
 /**
  * Create the card of a film that only the history has.

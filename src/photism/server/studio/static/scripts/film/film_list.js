@@ -1,7 +1,7 @@
 // @ts-check
 /** The visitor's films on the server, which a reload of the page finds again. */
 
-import { createFilmCard, createKeptCard } from "./film_card.js";
+import { FilmCard, createKeptCard } from "./film_card.js";
 import { announce, h } from "../page/dom.js";
 import { t } from "../page/i18n.js";
 import { reveal } from "../page/run.js";
@@ -17,92 +17,110 @@ const MAX_STORED = 20;
  *   name: of the recording; isSaved: whether the film is in the history; recording: known until the page is left
  */
 
-/**
- * Create the list of films, the newest first.
- * @param {{keepMinutes: number, onDone: (film: FilmRecord, blob: Blob) => void, onAgain: (film: FilmRecord) => void}} given
- */
-export const createFilmList = ({ keepMinutes, onDone, onAgain }) => {
-  const films = readStored();
-  const list = h("ol", { class: "film-list" });
-  /** @type {Map<string, {element: HTMLElement, isShown: boolean}>} */
-  const cards = new Map();
-  /** @type {{element: HTMLElement, release: () => void} | null} */
-  let kept = null;
-  const empty = h("div", { class: "result film-empty" }, h("p", { class: "muted", "data-t": "film.empty" }));
-  const element = h("section", { class: "split-result stack", "data-t-label": "film.list" }, empty, list);
+/** The list of films, the newest first. */
+export class FilmList {
+  #films = readStored();
+  #given;
+  #list = h("ol", { class: "film-list" });
+  #empty = h("div", { class: "result film-empty" }, h("p", { class: "muted", "data-t": "film.empty" }));
+  /** @type {Map<string, FilmCard>} */
+  #cards = new Map();
+  /** @type {ReturnType<typeof createKeptCard> | null} */
+  #kept = null;
+  element = h("section", { class: "split-result stack", "data-t-label": "film.list" }, this.#empty, this.#list);
 
-  const store = () => {
-    const kept = films.slice(0, MAX_STORED).map((film) => ({ ...film, recording: undefined, settings: withoutFiles(film.settings) }));
-    writeValue(STORED, kept);
-    empty.hidden = films.length > 0;
-  };
-  const remove = (/** @type {FilmRecord} */ film, /** @type {HTMLElement} */ card) => {
-    films.splice(films.indexOf(film), 1);
-    cards.delete(film.id);
-    card.remove();
-    store();
-  };
-  const show = (/** @type {FilmRecord} */ film, /** @type {any} */ state = null) => {
-    const card = createFilmCard(film, {
+  /**
+   * @param {{keepMinutes: number, onDone: (film: FilmRecord, blob: Blob) => void, onAgain: (film: FilmRecord) => void}} given
+   *   onDone: called with a film that the history does not have yet
+   */
+  constructor(given) {
+    this.#given = given;
+    this.#list.append(...this.#films.map((film) => this.#createCard(film)));
+    this.#empty.hidden = this.#films.length > 0;
+  }
+
+  /**
+   * Add a film that has just begun.
+   * @param {{state: any, recording: File, settings: Record<string, any>}} begun state: what the server has answered
+   */
+  add({ state, recording, settings }) {
+    const { id, filename, kind } = state;
+    const film = { id, filename, kind, name: recording.name, settings, recording };
+    this.#films.unshift(film);
+    const card = this.#createCard(film, state);
+    this.#list.prepend(card);
+    this.#store();
+    reveal(card);
+  }
+
+  /**
+   * Show the film of an entry of the history: its card, or a copy where the server has deleted the film.
+   * @param {import("../history/store.js").Entry} entry
+   */
+  showKept(entry) {
+    const card = this.#cards.get(entry.shown?.id);
+    if (card?.isShown) return reveal(card.element);
+    this.#removeKept();
+    this.#kept = createKeptCard(entry.results[0], () => this.#removeKept());
+    this.#list.prepend(this.#kept.element);
+    this.#empty.hidden = true;
+    reveal(this.#kept.element);
+  }
+
+  /** @param {FilmRecord} film @param {any} state what is known of it */
+  #createCard(film, state = null) {
+    const remove = () => this.#remove(film);
+    const card = new FilmCard(film, {
       state,
-      keepMinutes,
-      onRemove: () => remove(film, card.element),
+      keepMinutes: this.#given.keepMinutes,
+      onRemove: remove,
       onAgain: () => {
-        remove(film, card.element);
-        onAgain(film);
+        remove();
+        this.#given.onAgain(film);
       },
       onDone: async (getBlob, isNew) => {
         if (isNew) {
           reveal(card.element);
           announce(t("film.done", { name: film.filename }));
         }
-        const blob = film.isSaved ? null : await getBlob();
-        if (!blob) return;
-        onDone(film, blob);
-        film.isSaved = true; // not before: a film that could not be fetched is saved when the page is opened again
-        store();
+        await this.#save(film, getBlob);
       },
     });
-    cards.set(film.id, card);
+    this.#cards.set(film.id, card);
     return card.element;
-  };
-  /** Remove the film of the history that is shown. */
-  const removeKept = () => {
-    kept?.element.remove();
-    kept?.release();
-    kept = null;
-    empty.hidden = films.length > 0;
-  };
+  }
 
-  list.append(...films.map((film) => show(film)));
-  empty.hidden = films.length > 0;
-  return {
-    element,
-    /** Add a film that has just begun, in the state that the server has answered. */
-    add: (/** @type {{state: any, recording: File, settings: Record<string, any>}} */ { state, recording, settings }) => {
-      const { id, filename, kind } = state;
-      const film = { id, filename, kind, name: recording.name, settings, recording };
-      films.unshift(film);
-      const card = show(film, state);
-      list.prepend(card);
-      store();
-      reveal(card);
-    },
-    /**
-     * Show the film of an entry of the history: its card, or a copy where the server has deleted the film.
-     * @param {import("../history/store.js").Entry} entry
-     */
-    showKept: (entry) => {
-      const card = cards.get(entry.shown?.id);
-      if (card?.isShown) return reveal(card.element);
-      removeKept();
-      kept = createKeptCard(entry.results[0], removeKept);
-      list.prepend(kept.element);
-      empty.hidden = true;
-      reveal(kept.element);
-    },
-  };
-};
+  /** Give a film to the history, once. @param {FilmRecord} film @param {() => Promise<Blob | null>} getBlob */
+  async #save(film, getBlob) {
+    const blob = film.isSaved ? null : await getBlob();
+    if (!blob) return;
+    this.#given.onDone(film, blob);
+    film.isSaved = true; // not before: a film that could not be fetched is saved when the page is opened again
+    this.#store();
+  }
+
+  /** @param {FilmRecord} film */
+  #remove(film) {
+    this.#films.splice(this.#films.indexOf(film), 1);
+    this.#cards.get(film.id)?.element.remove();
+    this.#cards.delete(film.id);
+    this.#store();
+  }
+
+  /** Remove the film of the history that is shown. */
+  #removeKept() {
+    this.#kept?.element.remove();
+    this.#kept?.release();
+    this.#kept = null;
+    this.#empty.hidden = this.#films.length > 0;
+  }
+
+  #store() {
+    const kept = this.#films.slice(0, MAX_STORED).map((film) => ({ ...film, recording: undefined, settings: withoutFiles(film.settings) }));
+    writeValue(STORED, kept);
+    this.#empty.hidden = this.#films.length > 0;
+  }
+}
 
 /** @returns {FilmRecord[]} */
 const readStored = () => {

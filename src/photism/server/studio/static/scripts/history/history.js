@@ -4,7 +4,7 @@
 import { loadCaptionNames } from "../catalogue/caption_names.js";
 import { confirmed } from "../page/dialog.js";
 import { resultName, save } from "../page/download.js";
-import { createPanel } from "./panel.js";
+import { HistoryPanel } from "./panel.js";
 import { openStore } from "./store.js";
 import { t } from "../page/i18n.js";
 import { reveal } from "../page/run.js";
@@ -26,7 +26,7 @@ const opened = openStore().then((found) => (store = found));
 const handlers = new Map();
 let openView = async (/** @type {string} */ _verb) => /** @type {any} */ (null);
 
-const panel = createPanel({ act: (action, entry, other) => ACTIONS[action](entry, other), clear: () => clear() });
+const panel = new HistoryPanel({ act: (action, entry, other) => ACTIONS[action](entry, other), clear: () => clear() });
 
 export const history = {
   panel: panel.element,

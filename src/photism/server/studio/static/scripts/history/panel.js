@@ -12,93 +12,97 @@ import { rove } from "../page/roving.js";
  * @typedef {{entry: Entry, element: any, update: () => void, release: () => void}} Tile
  */
 
-/**
- * Create the panel of the history, and the button at the top of the page that shows it.
- * @param {{act: (action: string, entry: Entry, other?: Entry) => void, clear: () => void}} given act: is called with
- *   the name of an action, the entry, and for a morph the other entry
- */
-export const createPanel = ({ act, clear }) => {
-  const count = h("span", { class: "muted" });
-  const clearButton = h("button", { class: "button quiet", type: "button", onclick: clear });
-  const notice = h("p", { class: "muted", hidden: true, role: "status" });
-  const strip = h("div", { class: "history-strip", role: "listbox", "aria-orientation": "horizontal" });
-  const refresh = rove(strip, "[role=option]");
-  const title = h("h2", { tabindex: -1 });
-  const showAll = () => {
-    reveal(element);
-    title.focus({ preventScroll: true });
-  };
-  const button = h("button", { class: "button quiet to-history", type: "button", "data-t": "page.history", onclick: showAll });
-  const head = h("div", { class: "row history-head" }, title, count, clearButton);
+/** The panel of the history, and the button at the top of the page that shows it. */
+export class HistoryPanel {
+  #act;
+  #count = h("span", { class: "muted" });
+  #clearButton;
+  #notice = h("p", { class: "muted", hidden: true, role: "status" });
+  #strip = h("div", { class: "history-strip", role: "listbox", "aria-orientation": "horizontal" });
+  #refresh = rove(this.#strip, "[role=option]");
+  #title = h("h2", { tabindex: -1 });
+  #details = createDetails({ act: (action, entry) => (action === "morph" ? this.#setFirst(entry) : this.#act(action, entry)) });
   /** @type {Map<string, Tile>} */
-  const tiles = new Map();
+  #tiles = new Map();
   /** @type {Entry | null} */
-  let chosen = null;
+  #chosen = null;
   /** @type {Entry | null} the first picture of a morph whose second one is being chosen */
-  let first = null;
-  let isKept = true;
+  #first = null;
+  #isKept = true;
+  button = h("button", { class: "button quiet to-history", type: "button", "data-t": "page.history", onclick: () => this.#showAll() });
 
-  const details = createDetails({
-    act: (action, entry) => (action === "morph" ? setFirst(entry) : act(action, entry)),
-  });
-  const element = h("div", { class: "panel stack history", hidden: true }, head, notice, strip, details.element);
-
-  const setFirst = (/** @type {Entry | null} */ entry) => {
-    first = entry;
-    showNotice();
-    if (first) drawn().find((tile) => tile.entry !== first)?.element.focus();
-  };
-
-  const showNotice = () => {
-    notice.textContent = first ? t("history.morph.choose") : isKept ? "" : t("history.not-kept");
-    notice.hidden = !notice.textContent;
-    strip.classList.toggle("is-choosing", first !== null);
-  };
-
-  /** The tiles of drawings, as they are in sight. */
-  const drawn = () => {
-    const all = [...tiles.values()].filter(({ entry }) => entry.verb === "draw" && entry.recording);
-    return all.toSorted((one, other) => other.entry.createdAt - one.entry.createdAt);
-  };
-
-  const choose = (/** @type {Entry} */ entry) => {
-    const start = first;
-    setFirst(null);
-    if (start && start !== entry && drawn().some((tile) => tile.entry === entry)) return act("morph", start, entry);
-    chosen = chosen === entry ? null : entry;
-    showChosen();
-  };
-
-  const showChosen = () => {
-    for (const { entry, element: tile } of tiles.values()) tile.setAttribute("aria-selected", String(entry === chosen));
-    const pictures = drawn();
-    details.show(chosen, { canMorph: pictures.length > 1 && pictures.some(({ entry }) => entry === chosen) });
-  };
-
-  element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && setFirst(null));
+  /**
+   * @param {{act: (action: string, entry: Entry, other?: Entry) => void, clear: () => void}} given act: is called with
+   *   the name of an action, the entry, and for a morph the other entry
+   */
+  constructor({ act, clear }) {
+    this.#act = act;
+    this.#clearButton = h("button", { class: "button quiet", type: "button", onclick: clear });
+    const head = h("div", { class: "row history-head" }, this.#title, this.#count, this.#clearButton);
+    this.element = h("div", { class: "panel stack history", hidden: true }, head, this.#notice, this.#strip, this.#details.element);
+    this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Escape" && this.#setFirst(null));
+  }
 
   /**
    * Show entries, the newest first.
    * @param {Entry[]} entries
    * @param {{isKept: boolean}} options isKept: whether they survive a reload
    */
-  const show = (entries, options) => {
-    isKept = options.isKept;
-    element.hidden = !entries.length;
-    button.classList.toggle("is-useful", entries.length > 0);
-    title.textContent = t("history.title");
-    clearButton.textContent = t("history.clear");
-    count.textContent = formatNumber(entries.length);
-    strip.setAttribute("aria-label", t("history.title"));
-    updateTiles(strip, tiles, entries, choose);
-    if (chosen && !entries.includes(chosen)) chosen = null;
-    if (first && (!entries.includes(first) || drawn().length < 2)) first = null;
-    showNotice();
-    showChosen();
-    refresh();
-  };
-  return { element, button, show };
-};
+  show(entries, { isKept }) {
+    this.#isKept = isKept;
+    this.element.hidden = !entries.length;
+    this.button.classList.toggle("is-useful", entries.length > 0);
+    this.#title.textContent = t("history.title");
+    this.#clearButton.textContent = t("history.clear");
+    this.#count.textContent = formatNumber(entries.length);
+    this.#strip.setAttribute("aria-label", t("history.title"));
+    updateTiles(this.#strip, this.#tiles, entries, (entry) => this.#choose(entry));
+    if (this.#chosen && !entries.includes(this.#chosen)) this.#chosen = null;
+    if (this.#first && (!entries.includes(this.#first) || this.#drawn.length < 2)) this.#first = null;
+    this.#showNotice();
+    this.#showChosen();
+    this.#refresh();
+  }
+
+  /** The tiles of drawings, as they are in sight. */
+  get #drawn() {
+    const all = [...this.#tiles.values()].filter(({ entry }) => entry.verb === "draw" && entry.recording);
+    return all.toSorted((one, other) => other.entry.createdAt - one.entry.createdAt);
+  }
+
+  #showAll() {
+    reveal(this.element);
+    this.#title.focus({ preventScroll: true });
+  }
+
+  /** @param {Entry | null} entry */
+  #setFirst(entry) {
+    this.#first = entry;
+    this.#showNotice();
+    if (entry) this.#drawn.find((tile) => tile.entry !== entry)?.element.focus();
+  }
+
+  #showNotice() {
+    this.#notice.textContent = this.#first ? t("history.morph.choose") : this.#isKept ? "" : t("history.not-kept");
+    this.#notice.hidden = !this.#notice.textContent;
+    this.#strip.classList.toggle("is-choosing", this.#first !== null);
+  }
+
+  /** @param {Entry} entry */
+  #choose(entry) {
+    const start = this.#first;
+    this.#setFirst(null);
+    if (start && start !== entry && this.#drawn.some((tile) => tile.entry === entry)) return this.#act("morph", start, entry);
+    this.#chosen = this.#chosen === entry ? null : entry;
+    this.#showChosen();
+  }
+
+  #showChosen() {
+    for (const { entry, element: tile } of this.#tiles.values()) tile.setAttribute("aria-selected", String(entry === this.#chosen));
+    const pictures = this.#drawn;
+    this.#details.show(this.#chosen, { canMorph: pictures.length > 1 && pictures.some(({ entry }) => entry === this.#chosen) });
+  }
+}
 
 /**
  * Remove the tiles of entries that are gone, update those of changed ones, and put those of new ones first.

@@ -17,73 +17,92 @@ const MAX_BYTES = 256 * 2 ** 20;
 
 /**
  * Open the store of entries.
- *
- * `isKept` is false where entries are lost when the page is left: in some private windows, or when the disk is full.
  * @param {{maxEntries?: number, maxBytes?: number}} [limits]
  */
-export const openStore = async ({ maxEntries = MAX_ENTRIES, maxBytes = MAX_BYTES } = {}) => {
+export const openStore = async (limits = {}) => {
   const database = await openDatabase().catch(() => null);
   const found = database && (await readAll(database).catch(() => null));
-  /** @type {Entry[]} */
-  const entries = (found ?? []).toSorted((one, other) => one.createdAt - other.createdAt);
-  const stored = new Set(entries.map(({ id }) => id));
+  return new HistoryStore(found && database, found ?? [], limits);
+};
 
-  const write = async (/** @type {(store: IDBObjectStore) => IDBRequest} */ act) => {
-    if (!database || !found) throw new Error("the browser keeps nothing");
-    await run(database, "readwrite", act);
-  };
-  const removeStored = async (/** @type {string} */ id) => {
-    stored.delete(id);
-    await write((each) => each.delete(id)).catch(() => {});
-  };
+/** The entries of the history, which are kept where the browser keeps anything. */
+class HistoryStore {
+  #database;
+  #limits;
+  #stored;
 
-  /** Store an entry, in place of older ones if the browser has no more room, and return whether it is stored. */
-  const putOrMakeRoom = async (/** @type {Entry} */ entry) => {
-    const older = entries.filter((each) => each !== entry && stored.has(each.id));
+  /**
+   * @param {IDBDatabase | null} database null where the browser keeps nothing
+   * @param {Entry[]} found
+   * @param {{maxEntries?: number, maxBytes?: number}} limits
+   */
+  constructor(database, found, limits) {
+    this.#database = database;
+    this.#limits = { maxEntries: MAX_ENTRIES, maxBytes: MAX_BYTES, ...limits };
+    /** Whether entries survive that the page is left; not in some private windows, or when the disk is full. */
+    this.isKept = database !== null;
+    /** The entries, the oldest first. */
+    this.entries = found.toSorted((one, other) => one.createdAt - other.createdAt);
+    this.#stored = new Set(found.map(({ id }) => id));
+  }
+
+  /** Add or change an entry, and remove the oldest ones that no longer fit. @param {Entry} entry */
+  async put(entry) {
+    const { entries } = this;
+    const { maxEntries, maxBytes } = this.#limits;
+    if (!entries.includes(entry)) entries.push(entry);
+    while (entries.length > 1 && (entries.length > maxEntries || totalBytes(entries) > maxBytes)) {
+      await this.remove(entries[0].id);
+    }
+    if (entries.includes(entry)) this.isKept = await this.#putOrMakeRoom(entry);
+  }
+
+  /** @param {string} id */
+  async remove(id) {
+    const index = this.entries.findIndex((entry) => entry.id === id);
+    if (index >= 0) this.entries.splice(index, 1);
+    await this.#removeStored(id);
+  }
+
+  async clear() {
+    this.entries.length = 0;
+    this.#stored.clear();
+    await this.#write((each) => each.clear()).catch(() => {});
+  }
+
+  /** @param {(store: IDBObjectStore) => IDBRequest} act */
+  async #write(act) {
+    if (!this.#database) throw new Error("the browser keeps nothing");
+    await run(this.#database, "readwrite", act);
+  }
+
+  /** @param {string} id */
+  async #removeStored(id) {
+    this.#stored.delete(id);
+    await this.#write((each) => each.delete(id)).catch(() => {});
+  }
+
+  /**
+   * Store an entry, in place of older ones if the browser has no more room, and return whether it is stored.
+   * @param {Entry} entry
+   */
+  async #putOrMakeRoom(entry) {
+    const older = this.entries.filter((each) => each !== entry && this.#stored.has(each.id));
     for (let freed = 0; ; ) {
       try {
-        await write((each) => each.put(entry));
-        stored.add(entry.id);
+        await this.#write((each) => each.put(entry));
+        this.#stored.add(entry.id);
         return true;
       } catch (error) {
         const oldest = older.shift();
         const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
         if (!isFull || !oldest || freed > entryBytes(entry)) return false;
         freed += entryBytes(oldest);
-        await removeStored(oldest.id); // it stays in the list until the page is left
+        await this.#removeStored(oldest.id); // it stays in the list until the page is left
       }
     }
-  };
-
-  const store = {
-    isKept: found !== null,
-    /** The entries, the oldest first. */
-    entries,
-    /**
-     * Add or change an entry, and remove the oldest ones that no longer fit.
-     * @param {Entry} entry
-     */
-    put: async (entry) => {
-      if (!entries.includes(entry)) entries.push(entry);
-      while (entries.length > 1 && (entries.length > maxEntries || totalBytes(entries) > maxBytes)) {
-        await store.remove(entries[0].id);
-      }
-      if (entries.includes(entry)) store.isKept = await putOrMakeRoom(entry);
-    },
-    /** @param {string} id */
-    remove: async (id) => {
-      const index = entries.findIndex((entry) => entry.id === id);
-      if (index >= 0) entries.splice(index, 1);
-      await removeStored(id);
-    },
-    clear: async () => {
-      entries.length = 0;
-      stored.clear();
-      await write((each) => each.clear()).catch(() => {});
-    },
-  };
-  return store;
-};
+  }
+}
 
 /**
  * Return the bytes of the files of an entry.

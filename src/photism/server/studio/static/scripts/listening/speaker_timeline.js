@@ -23,7 +23,7 @@ const FORMATS = ["rttm", "csv", "json", "srt", "textgrid"];
 export const createSpeakerTimeline = async ({ history }) => {
   const model = await modelChoice("diarizer");
   const controls = await createControls({ path: PATH, common: ["overlap"], hidden: ["file", "model"] });
-  const shown = createTurns({ onrename: () => keeping.later(entry, () => ({ results: results() })) });
+  const shown = new SpeakerTurns({ onrename: () => keeping.later(entry, () => ({ results: results() })) });
   const keeping = createKeeping({ history });
   const follower = createFollower({ source: () => shown.source, showTime: () => {} });
   const settings = () => ({ ...controls.values(), model: /** @type {any} */ (model).value });
@@ -78,82 +78,101 @@ export const createSpeakerTimeline = async ({ history }) => {
   return { element, open, activate: follower.activate, deactivate };
 };
 
-/**
- * Create the list of the speakers of a recording, who can be named.
- * @param {{onrename: () => void}} options
- */
-const createTurns = ({ onrename }) => {
-  const element = h("div", { class: "stack" }, h("p", { class: "muted", "data-t": "listening.speakers.empty" }));
-  /** @type {any} */
-  let answer = null;
+/** The list of the speakers of a recording, who can be named. */
+class SpeakerTurns {
+  element = h("div", { class: "stack" }, h("p", { class: "muted", "data-t": "listening.speakers.empty" }));
+  /** @type {any} answer of the server */
+  answer = null;
   /** @type {import("./listening.js").Source | null} */
-  let source = null;
+  source = null;
   /** @type {Record<string, string>} names that were given to the speakers of the model */
-  let names = {};
+  names = {};
   /** @type {ReturnType<typeof createTimeline> | null} */
-  let timeline = null;
+  #timeline = null;
+  #onrename;
 
-  const nameOf = (/** @type {string} */ speaker) => names[speaker]?.trim() || speaker;
-  const speakers = () => [...new Set(/** @type {Turn[]} */ (answer.turns).map(({ speaker }) => speaker))];
-  const rows = () =>
-    [...new Set(speakers().map(nameOf))].map((label) => ({
+  /** @param {{onrename: () => void}} options */
+  constructor({ onrename }) {
+    this.#onrename = onrename;
+  }
+
+  get headline() {
+    const count = this.#speakers.length;
+    return count ? t("listening.speakers.count", { count }) : t(this.answer.silent ? "listening.silent" : "listening.speakers.none");
+  }
+
+  /** A line for each turn, with its time and the name of its speaker. */
+  get text() {
+    const line = (/** @type {Turn} */ { start_s, end_s, speaker }) => `${formatTime(start_s)} – ${formatTime(end_s)} ${this.#nameOf(speaker)}`;
+    return this.#turns.map(line).join("\n");
+  }
+
+  /** Return the answer with the names that were given. */
+  named() {
+    return { ...this.answer, turns: this.#turns.map((turn) => ({ ...turn, speaker: this.#nameOf(turn.speaker) })) };
+  }
+
+  /**
+   * Show the turns of a recording, and return their timeline; null if there are none.
+   * @param {any} answer @param {import("./listening.js").Source} source @param {Record<string, string>} names
+   */
+  show(answer, source, names) {
+    Object.assign(this, { answer, source, names });
+    const { durationS, offsetS } = source;
+    this.#timeline = this.#turns.length ? createTimeline({ rows: this.#rows(), durationS, offsetS }) : null;
+    const warnings = answer.silent ? [] : warningTexts(answer.warnings);
+    this.element.replaceChildren(
+      h("p", { class: "muted" }, h("bdi", {}, source.name)),
+      h("h3", {}, this.headline),
+      ...warnings.map((text) => h("p", { class: "muted" }, text)),
+      h("ul", { class: "speakers" }, ...this.#speakers.map((speaker) => this.#createRow(speaker))),
+    );
+    return this.#timeline;
+  }
+
+  /** @returns {Turn[]} */
+  get #turns() {
+    return this.answer.turns;
+  }
+
+  get #speakers() {
+    return [...new Set(this.#turns.map(({ speaker }) => speaker))];
+  }
+
+  /** @param {string} speaker */
+  #nameOf(speaker) {
+    return this.names[speaker]?.trim() || speaker;
+  }
+
+  /** Return the rows of the timeline: speakers of one name share a row. */
+  #rows() {
+    return [...new Set(this.#speakers.map((speaker) => this.#nameOf(speaker)))].map((label) => ({
       label,
-      items: /** @type {Turn[]} */ (answer.turns)
-        .filter(({ speaker }) => nameOf(speaker) === label)
+      items: this.#turns
+        .filter(({ speaker }) => this.#nameOf(speaker) === label)
         .map(({ start_s, end_s, score }) => ({ startS: start_s, endS: end_s, text: label, score })),
     }));
-  const rename = (/** @type {string} */ speaker, /** @type {string} */ name) => {
-    names = { ...names, [speaker]: name };
-    timeline?.update(rows());
-    onrename();
-  };
-  const speakerRow = (/** @type {string} */ speaker) => {
-    const own = /** @type {Turn[]} */ (answer.turns).filter((turn) => turn.speaker === speaker);
+  }
+
+  /** @param {string} speaker @param {string} name */
+  #rename(speaker, name) {
+    this.names = { ...this.names, [speaker]: name };
+    this.#timeline?.update(this.#rows());
+    this.#onrename();
+  }
+
+  /** @param {string} speaker */
+  #createRow(speaker) {
+    const own = this.#turns.filter((turn) => turn.speaker === speaker);
     const seconds = own.reduce((sum, { start_s, end_s }) => sum + end_s - start_s, 0);
-    const share = seconds / (answer.duration_s || 1);
+    const share = seconds / (this.answer.duration_s || 1);
     const label = t("listening.speakers.name", { name: speaker });
-    const input = h("input", { type: "text", value: names[speaker] ?? speaker, "aria-label": label, maxlength: 80, autocomplete: "off" });
-    input.addEventListener("input", () => rename(speaker, input.value));
-    input.addEventListener("change", () => (input.value = nameOf(speaker)));
+    const input = h("input", { type: "text", value: this.names[speaker] ?? speaker, "aria-label": label, maxlength: 80, autocomplete: "off" });
+    input.addEventListener("input", () => this.#rename(speaker, input.value));
+    input.addEventListener("change", () => (input.value = this.#nameOf(speaker)));
     const bar = h("div", {});
     bar.style.setProperty("inline-size", `${100 * Math.min(1, share)}%`);
     const time = t("listening.speakers.time", { time: formatTime(seconds), share: formatNumber(share, { style: "percent" }), count: own.length });
     return h("li", { class: "speaker" }, input, h("div", { class: "meter", "aria-hidden": true }, bar), h("span", { class: "muted" }, time));
-  };
-  const shown = {
-    element,
-    get answer() {
-      return answer;
-    },
-    get source() {
-      return source;
-    },
-    get names() {
-      return names;
-    },
-    get headline() {
-      const count = speakers().length;
-      return count ? t("listening.speakers.count", { count }) : t(answer.silent ? "listening.silent" : "listening.speakers.none");
-    },
-    /** A line for each turn, with its time and the name of its speaker. */
-    get text() {
-      return /** @type {Turn[]} */ (answer.turns).map(({ start_s, end_s, speaker }) => `${formatTime(start_s)} – ${formatTime(end_s)} ${nameOf(speaker)}`).join("\n");
-    },
-    /** Return the answer with the names that were given. */
-    named: () => ({ ...answer, turns: /** @type {Turn[]} */ (answer.turns).map((turn) => ({ ...turn, speaker: nameOf(turn.speaker) })) }),
-    /** Show the turns of a recording, and return their timeline. */
-    show: (/** @type {any} */ next, /** @type {any} */ from, /** @type {Record<string, string>} */ given) => {
-      [answer, source, names] = [next, from, given];
-      timeline = answer.turns.length ? createTimeline({ rows: rows(), durationS: from.durationS, offsetS: from.offsetS }) : null;
-      const warnings = answer.silent ? [] : warningTexts(answer.warnings);
-      element.replaceChildren(
-        h("p", { class: "muted" }, h("bdi", {}, from.name)),
-        h("h3", {}, shown.headline),
-        ...warnings.map((text) => h("p", { class: "muted" }, text)),
-        h("ul", { class: "speakers" }, ...speakers().map(speakerRow)),
-      );
-      return timeline;
-    },
-  };
-  return shown;
-};
+  }
+}

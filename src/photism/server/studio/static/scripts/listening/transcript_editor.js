@@ -3,121 +3,149 @@
 
 import { announce, h } from "../page/dom.js";
 import { t } from "../page/i18n.js";
-import { createWordList } from "./word_list.js";
+import { WordList } from "./word_list.js";
 import { EditedWords, join, rewrite } from "./transcript_words.js";
 
 /** Words from which on all are shown again, in paragraphs. */
 const MANY = 100;
 
+/** @typedef {import("./transcript_words.js").Word} Word */
+
 /**
- * Create the editor of a transcript.
+ * The editor of a transcript.
  *
  * The element dispatches "choose" with the word that was chosen, and "change" when words were corrected.
  */
-export const createTranscriptEditor = () => {
-  const edited = new EditedWords();
-  const list = createWordList();
-  const button = (/** @type {string} */ key, /** @type {() => void} */ onclick) =>
-    h("button", { class: "button quiet", type: "button", "data-t": key, onclick });
-  const correctButton = button("listening.correct", () => correct(Math.max(0, list.chosen)));
-  const undoButton = button("listening.undo", () => step(() => edited.undo()));
-  const redoButton = button("listening.redo", () => step(() => edited.redo()));
-  const resetButton = button("listening.reset", () => step(() => edited.reset()));
-  const tools = h("div", { class: "row transcript-tools" }, correctButton, undoButton, redoButton, resetButton);
-  const element = h("div", { class: "stack" }, list.element, tools, h("p", { class: "muted transcript-help", "data-t": "listening.help" }));
+export class TranscriptEditor {
+  #edited = new EditedWords();
+  #list = new WordList();
   /** @type {any} the box of the word that is being corrected */
-  let box = null;
-
-  const mark = () => {
-    undoButton.disabled = !edited.canUndo;
-    redoButton.disabled = !edited.canRedo;
-    resetButton.disabled = !edited.isChanged;
-    correctButton.disabled = !edited.words.length;
+  #box = null;
+  #buttons = {
+    correct: toolButton("listening.correct", () => this.#correct(Math.max(0, this.#list.chosen))),
+    undo: toolButton("listening.undo", () => this.#step(() => this.#edited.undo())),
+    redo: toolButton("listening.redo", () => this.#step(() => this.#edited.redo())),
+    reset: toolButton("listening.reset", () => this.#step(() => this.#edited.reset())),
   };
-  const step = (/** @type {() => void} */ act) => {
-    box?.cancel();
+
+  constructor() {
+    const tools = h("div", { class: "row transcript-tools" }, ...Object.values(this.#buttons));
+    const help = h("p", { class: "muted transcript-help", "data-t": "listening.help" });
+    this.element = h("div", { class: "stack" }, this.#list.element, tools, help);
+    this.#edited.addEventListener("change", (event) => this.#showChange(/** @type {CustomEvent} */ (event).detail));
+    this.#list.element.addEventListener("correct", (/** @type {CustomEvent} */ event) => this.#correct(event.detail));
+    this.#list.element.addEventListener("choose", (/** @type {CustomEvent} */ event) =>
+      this.element.dispatchEvent(new CustomEvent("choose", { detail: this.words[event.detail] })),
+    );
+    this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#takeKey(event));
+    this.#mark();
+  }
+
+  get words() {
+    return this.#edited.words;
+  }
+
+  get original() {
+    return this.#edited.original;
+  }
+
+  get isChanged() {
+    return this.#edited.isChanged;
+  }
+
+  /**
+   * Show another transcript.
+   * @param {Word[]} words
+   * @param {{original?: Word[], separator: string, offsetS: number}} options
+   */
+  show(words, { original, separator, offsetS }) {
+    this.#box?.cancel();
+    this.#edited.load(words, original);
+    this.#list.show(this.words, { separator, offsetS });
+    this.#mark();
+  }
+
+  /** Light up the word of a time of the transcript. @param {number} seconds */
+  showTime(seconds) {
+    this.#list.showTime(this.words, seconds);
+  }
+
+  /** End the correction that is going on, if there is one, so that it counts. */
+  commit() {
+    this.#box?.commit();
+  }
+
+  #mark() {
+    this.#buttons.undo.disabled = !this.#edited.canUndo;
+    this.#buttons.redo.disabled = !this.#edited.canRedo;
+    this.#buttons.reset.disabled = !this.#edited.isChanged;
+    this.#buttons.correct.disabled = !this.words.length;
+  }
+
+  /** @param {() => void} act */
+  #step(act) {
+    this.#box?.cancel();
     act();
-  };
-  edited.addEventListener("change", (event) => {
-    const change = /** @type {CustomEvent} */ (event).detail;
-    if (change.inserted.length > MANY) list.show(edited.words);
-    else list.replace(change);
-    mark();
-    element.dispatchEvent(new Event("change"));
-  });
+  }
 
-  const correct = (/** @type {number} */ index, /** @type {number | null} */ caret = null) => {
-    const word = edited.words[index];
-    if (!word) return;
-    box?.commit();
-    const commit = (/** @type {string} */ text) => edited.replace(index, 1, rewrite(word, text));
-    box = createWordBox(list.at(index), word.text, caret, {
-      end: (text, isLeft) => {
-        box = null;
-        if (text !== null) commit(text);
-        if (!isLeft) list.focus(index);
-      },
-      next: (text, direction) => {
-        box = null;
-        const before = edited.words.length;
-        commit(text);
-        const target = direction < 0 ? index - 1 : index + 1 + edited.words.length - before;
-        if (edited.words[target]) correct(target);
-        else list.focus(target);
-      },
-      joinPrevious: (text) => joinWords(index - 1, [edited.words[index - 1], ...rewrite(word, text || word.text)]),
-      joinNext: (text) => joinWords(index, [...rewrite(word, text || word.text), edited.words[index + 1]]),
-    });
-  };
-  const joinWords = (/** @type {number} */ index, /** @type {import("./transcript_words.js").Word[]} */ words) => {
-    if (words.length !== 2 || words.includes(/** @type {any} */ (undefined))) return false;
-    box = null;
-    edited.replace(index, 2, [join(words[0], words[1])]);
-    announce(t("listening.joined", { text: edited.words[index].text }));
-    correct(index, words[0].text.length);
-    return true;
-  };
+  /** @param {import("./transcript_words.js").Change} change */
+  #showChange(change) {
+    if (change.inserted.length > MANY) this.#list.show(this.words);
+    else this.#list.replace(change);
+    this.#mark();
+    this.element.dispatchEvent(new Event("change"));
+  }
 
-  list.element.addEventListener("correct", (/** @type {CustomEvent} */ event) => correct(event.detail));
-  list.element.addEventListener("choose", (/** @type {CustomEvent} */ event) =>
-    element.dispatchEvent(new CustomEvent("choose", { detail: edited.words[event.detail] })),
-  );
-  element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    if (box || !(event.ctrlKey || event.metaKey)) return;
+  /** @param {KeyboardEvent} event */
+  #takeKey(event) {
+    if (this.#box || !(event.ctrlKey || event.metaKey)) return;
     const key = event.key.toLowerCase();
     if (key !== "z" && key !== "y") return;
     event.preventDefault();
-    step(() => (key === "y" || event.shiftKey ? edited.redo() : edited.undo()));
-  });
-  mark();
-  return {
-    element,
-    /**
-     * Show another transcript.
-     * @param {import("./transcript_words.js").Word[]} words
-     * @param {{original?: import("./transcript_words.js").Word[], separator: string, offsetS: number}} options
-     */
-    show: (words, { original, separator, offsetS }) => {
-      box?.cancel();
-      edited.load(words, original);
-      list.show(edited.words, { separator, offsetS });
-      mark();
-    },
-    /** Light up the word of a time of the transcript. */
-    showTime: (/** @type {number} */ seconds) => list.showTime(edited.words, seconds),
-    /** End the correction that is going on, if there is one, so that it counts. */
-    commit: () => box?.commit(),
-    get words() {
-      return edited.words;
-    },
-    get original() {
-      return edited.original;
-    },
-    get isChanged() {
-      return edited.isChanged;
-    },
-  };
-};
+    this.#step(() => (key === "y" || event.shiftKey ? this.#edited.redo() : this.#edited.undo()));
+  }
+
+  /** Open the box of a word. @param {number} index @param {number | null} caret place of the caret; null to select all */
+  #correct(index, caret = null) {
+    const word = this.words[index];
+    if (!word) return;
+    this.#box?.commit();
+    const changed = (/** @type {string} */ text) => rewrite(word, text || word.text);
+    this.#box = createWordBox(this.#list.at(index), word.text, caret, {
+      end: (text, isLeft) => {
+        this.#box = null;
+        if (text !== null) this.#edited.replace(index, 1, rewrite(word, text));
+        if (!isLeft) this.#list.focus(index);
+      },
+      next: (text, direction) => this.#correctNext(index, text, direction),
+      joinPrevious: (text) => this.#join(index - 1, [this.words[index - 1], ...changed(text)]),
+      joinNext: (text) => this.#join(index, [...changed(text), this.words[index + 1]]),
+    });
+  }
+
+  /** Correct a word, and open the box of the one before or after it. @param {number} index @param {string} text @param {number} direction */
+  #correctNext(index, text, direction) {
+    this.#box = null;
+    const before = this.words.length;
+    this.#edited.replace(index, 1, rewrite(this.words[index], text));
+    const target = direction < 0 ? index - 1 : index + 1 + this.words.length - before;
+    if (this.words[target]) this.#correct(target);
+    else this.#list.focus(target);
+  }
+
+  /** Join two words from an index on; return false if there are not two. @param {number} index @param {Word[]} words */
+  #join(index, words) {
+    if (words.length !== 2 || words.includes(/** @type {any} */ (undefined))) return false;
+    this.#box = null;
+    this.#edited.replace(index, 2, [join(words[0], words[1])]);
+    announce(t("listening.joined", { text: this.words[index].text }));
+    this.#correct(index, words[0].text.length);
+    return true;
+  }
+}
+
+/** @param {string} key of its text @param {() => void} onclick */
+const toolButton = (key, onclick) => h("button", { class: "button quiet", type: "button", "data-t": key, onclick });
 
 /**
  * Put a box in the place of a word.

@@ -17,101 +17,144 @@ const PATIENCE_MS = 4000;
 /** @typedef {import("./transcript_words.js").Word} Word */
 
 /**
- * Create the list of the words of a transcript.
+ * The list of the words of a transcript.
  *
  * The element dispatches "choose" when a word is clicked or reached by the arrow keys, and "correct" when it is to be
  * corrected; both have its index as their detail.
  */
-export const createWordList = () => {
-  const element = h("div", { class: "transcript", role: "group", "data-t-label": "listening.words", dir: "auto" });
+export class WordList {
+  element = h("div", { class: "transcript", role: "group", "data-t-label": "listening.words", dir: "auto" });
   /** @type {HTMLElement[]} */
-  let spans = [];
-  let options = { separator: " ", offsetS: 0 };
+  #spans = [];
+  #options = { separator: " ", offsetS: 0 };
   /** @type {HTMLElement | null} */
-  let lit = null;
+  #lit = null;
   /** @type {HTMLElement | null} */
-  let chosen = null;
-  let scrolledAt = -PATIENCE_MS;
+  #chosen = null;
+  #scrolledAt = -PATIENCE_MS;
 
-  const choose = (/** @type {HTMLElement | undefined} */ span, isFocused = true) => {
+  constructor() {
+    this.element.addEventListener("click", (/** @type {MouseEvent} */ event) => this.#takeClick(event));
+    this.element.addEventListener("dblclick", (/** @type {MouseEvent} */ event) => {
+      const span = wordOf(event);
+      if (span) this.#dispatch("correct", span);
+    });
+    this.element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => this.#takeKey(event));
+    for (const name of ["wheel", "touchmove", "pointerdown"]) {
+      this.element.addEventListener(name, () => (this.#scrolledAt = performance.now()), { passive: true });
+    }
+  }
+
+  /** Index of the word that has or had the focus; -1 if there is none. */
+  get chosen() {
+    return this.#chosen ? this.#spans.indexOf(this.#chosen) : -1;
+  }
+
+  /** Return the element of a word. @param {number} index */
+  at(index) {
+    return this.#spans[index];
+  }
+
+  /** Focus a word. @param {number} index */
+  focus(index) {
+    this.#choose(this.#spans[Math.max(0, Math.min(this.#spans.length - 1, index))]);
+  }
+
+  /**
+   * Show other words.
+   * @param {Word[]} words
+   * @param {{separator: string, offsetS: number}} options separator: what is between two words; offsetS: time of the
+   *   recording at 0
+   */
+  show(words, options = this.#options) {
+    this.#options = options;
+    [this.#lit, this.#chosen] = [null, null];
+    this.#spans = words.map(spanOf);
+    this.element.replaceChildren(...paragraphs(words, this.#spans, options));
+    this.#choose(this.#spans[0], false);
+  }
+
+  /** Put words in the place of others. @param {import("./transcript_words.js").Change} change */
+  replace({ index, removed, inserted }) {
+    const spans = this.#spans;
+    const added = inserted.map(spanOf);
+    const old = spans.slice(index, index + removed.length);
+    const next = old[0] ?? (index ? null : spans[0]) ?? null;
+    insertBefore(added, next, spans[index - 1] ?? null, this.#options.separator, this.element);
+    old.forEach(removeWord);
+    this.#spans = [...spans.slice(0, index), ...added, ...spans.slice(index + old.length)];
+    if (this.chosen < 0) this.#choose(added[0] ?? this.#spans[Math.min(index, this.#spans.length - 1)], false);
+    for (const each of this.element.querySelectorAll(".paragraph:not(:has(.word))")) each.remove();
+  }
+
+  /** Light up the word of a time. @param {Word[]} words @param {number} seconds */
+  showTime(words, seconds) {
+    const span = this.#spans[indexAt(words, seconds)] ?? null;
+    if (span === this.#lit) return;
+    this.#lit?.classList.remove("lit");
+    span?.classList.add("lit");
+    this.#lit = span;
+    if (span && performance.now() - this.#scrolledAt > PATIENCE_MS) keepInSight(this.element, span);
+  }
+
+  /** @param {HTMLElement | undefined} span @param {boolean} isFocused */
+  #choose(span, isFocused = true) {
     if (!span) return;
-    if (chosen) chosen.tabIndex = -1;
-    chosen = span;
+    if (this.#chosen) this.#chosen.tabIndex = -1;
+    this.#chosen = span;
     span.tabIndex = 0;
     if (isFocused) span.focus({ preventScroll: true });
     if (isFocused) span.scrollIntoView({ block: "nearest" });
-  };
-  const dispatch = (/** @type {string} */ name, /** @type {HTMLElement} */ span) =>
-    element.dispatchEvent(new CustomEvent(name, { detail: spans.indexOf(span) }));
-  const wordOf = (/** @type {Event} */ event) => /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".word"));
-
-  element.addEventListener("click", (/** @type {MouseEvent} */ event) => {
-    const span = wordOf(event);
-    if (!span || !getSelection()?.isCollapsed) return; // text is being selected
-    choose(span);
-    dispatch("choose", span);
-  });
-  element.addEventListener("dblclick", (/** @type {MouseEvent} */ event) => {
-    const span = wordOf(event);
-    if (span) dispatch("correct", span);
-  });
-  element.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    const span = wordOf(event);
-    if (!span || event.target !== span) return;
-    const index = spans.indexOf(span);
-    const isBack = getComputedStyle(element).direction === "rtl" ? "ArrowRight" : "ArrowLeft";
-    const steps = /** @type {Record<string, number>} */ ({ ArrowUp: -10, ArrowDown: 10, PageUp: -100, PageDown: 100, Home: -index, End: spans.length });
-    const step = event.key.startsWith("Arrow") && !(event.key in steps) ? (event.key === isBack ? -1 : 1) : steps[event.key];
-    if (event.key === "Enter" || event.key === "F2") dispatch("correct", span);
-    else if (step) {
-      choose(spans[Math.max(0, Math.min(spans.length - 1, index + step))]);
-      if (chosen) dispatch("choose", chosen);
-    } else return;
-    event.preventDefault();
-  });
-  for (const name of ["wheel", "touchmove", "pointerdown"]) {
-    element.addEventListener(name, () => (scrolledAt = performance.now()), { passive: true });
   }
 
-  return {
-    element,
-    /** Show other words; `separator` is what is between two of them, `offsetS` the time of the recording at 0. */
-    show: (/** @type {Word[]} */ words, /** @type {{separator: string, offsetS: number}} */ given = options) => {
-      options = given;
-      [lit, chosen] = [null, null];
-      spans = words.map(spanOf);
-      element.replaceChildren(...paragraphs(words, spans, options));
-      choose(spans[0], false);
-    },
-    /** Put words in the place of others. */
-    replace: (/** @type {import("./transcript_words.js").Change} */ { index, removed, inserted }) => {
-      const added = inserted.map(spanOf);
-      const old = spans.slice(index, index + removed.length);
-      const next = old[0] ?? (index ? null : spans[0]) ?? null;
-      insertBefore(added, next, spans[index - 1] ?? null, options.separator, element);
-      old.forEach(removeWord);
-      spans = [...spans.slice(0, index), ...added, ...spans.slice(index + old.length)];
-      if (!spans.includes(/** @type {any} */ (chosen))) choose(added[0] ?? spans[Math.min(index, spans.length - 1)], false);
-      for (const each of element.querySelectorAll(".paragraph:not(:has(.word))")) each.remove();
-    },
-    /** Light up the word of a time. */
-    showTime: (/** @type {Word[]} */ words, /** @type {number} */ seconds) => {
-      const span = spans[indexAt(words, seconds)] ?? null;
-      if (span === lit) return;
-      lit?.classList.remove("lit");
-      span?.classList.add("lit");
-      lit = span;
-      if (span && performance.now() - scrolledAt > PATIENCE_MS) keepInSight(element, span);
-    },
-    /** Focus a word. */
-    focus: (/** @type {number} */ index) => choose(spans[Math.max(0, Math.min(spans.length - 1, index))]),
-    /** Return the element of a word. */
-    at: (/** @type {number} */ index) => spans[index],
-    /** Return the index of the word that has or had the focus; -1 if there is none. */
-    get chosen() {
-      return chosen ? spans.indexOf(chosen) : -1;
-    },
-  };
+  /** @param {string} name @param {HTMLElement} span */
+  #dispatch(name, span) {
+    this.element.dispatchEvent(new CustomEvent(name, { detail: this.#spans.indexOf(span) }));
+  }
+
+  /** @param {MouseEvent} event */
+  #takeClick(event) {
+    const span = wordOf(event);
+    if (!span || !getSelection()?.isCollapsed) return; // text is being selected
+    this.#choose(span);
+    this.#dispatch("choose", span);
+  }
+
+  /** @param {KeyboardEvent} event */
+  #takeKey(event) {
+    const span = wordOf(event);
+    if (!span || event.target !== span) return;
+    const index = this.#spans.indexOf(span);
+    const step = stepOf(event.key, index, this.#spans.length, getComputedStyle(this.element).direction === "rtl");
+    if (event.key === "Enter" || event.key === "F2") this.#dispatch("correct", span);
+    else if (step) {
+      this.focus(index + step);
+      if (this.#chosen) this.#dispatch("choose", this.#chosen);
+    } else return;
+    event.preventDefault();
+  }
+}
+
+/** @param {Event} event */
+const wordOf = (event) => /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".word"));
+
+/**
+ * Return the number of words by which a key moves the focus; 0 or nothing if it does not.
+ * @param {string} key @param {number} index @param {number} count @param {boolean} isRightToLeft
+ */
+const stepOf = (key, index, count, isRightToLeft) => {
+  const forward = isRightToLeft ? -1 : 1;
+  const steps = /** @type {Record<string, number>} */ ({
+    ArrowLeft: -forward,
+    ArrowRight: forward,
+    ArrowUp: -10,
+    ArrowDown: 10,
+    PageUp: -100,
+    PageDown: 100,
+    Home: -index,
+    End: count,
+  });
+  return steps[key];
 };
 
 /** @param {Word} word */

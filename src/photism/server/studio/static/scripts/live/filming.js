@@ -14,36 +14,85 @@ const LONGEST_MINUTES = 10;
  *   settings: returns those with which it is drawn now, or throws the problem of a wrong one
  */
 
-/**
- * Create what films a drawing.
- * @param {{stage: any, history: any, place: HTMLElement, showProblem: (problem: unknown) => void}} options place: where
- *   the film is shown
- */
-export const createFilming = ({ stage, history, place, showProblem }) => {
+/** What films a drawing. */
+export class LiveFilming {
+  #given;
   /** @type {import("./keeping.js").Filming | null} */
-  let filming = null;
+  #filming = null;
   /** @type {Source | null} */
-  let source = null;
-  let isWanted = false;
+  #source = null;
+  #isWanted = false;
   /** @type {import("./link.js").Header | null} */
-  let newest = null;
+  #newest = null;
 
-  const begin = (/** @type {Source} */ { sound, isMicrophone, settings }) => {
+  /**
+   * @param {{stage: any, history: any, place: HTMLElement, showProblem: (problem: unknown) => void}} given place: where
+   *   the film is shown
+   */
+  constructor(given) {
+    this.#given = given;
+  }
+
+  /** Begin a film, or end it; without sound, want one as soon as there is some, or no longer. */
+  toggle() {
+    if (this.#filming) return this.#end();
+    if (this.#source) return this.#begin(this.#source);
+    this.#isWanted = !this.#isWanted;
+    this.#showSeconds();
+  }
+
+  /** Take the sound of a drawing. @param {Source} source */
+  open(source) {
+    this.#source = source;
+    this.#newest = null;
+    if (this.#isWanted) this.#begin(source);
+    this.#isWanted = false;
+    this.#showSeconds();
+  }
+
+  /** Take samples. @param {Int16Array} samples */
+  add(samples) {
+    if (!this.#filming) return;
+    this.#filming.samples.push(samples);
+    this.#showSeconds();
+    const isLongest = this.#filming.film.seconds() >= 60 * LONGEST_MINUTES;
+    if (isLongest) this.#end(t("live.film-longest", { minutes: LONGEST_MINUTES }));
+  }
+
+  /** Take what the newest picture shows. @param {import("./link.js").Header} header */
+  show(header) {
+    this.#newest = header;
+    if (this.#filming && header.caption) this.#filming.header = header;
+  }
+
+  /** End the film, if there is one, because the drawing has ended. */
+  close() {
+    this.#source = null;
+    this.#isWanted = false;
+    return this.#end();
+  }
+
+  /** @param {Source} source */
+  #begin({ sound, isMicrophone, settings }) {
+    const { stage, showProblem } = this.#given;
     try {
-      const given = settings();
+      const own = settings();
       const name = isMicrophone ? t("live.film-name") : sound.label;
-      filming = { film: startFilm(stage.canvas, sound.stream()), samples: [], rate: sound.rate, name, settings: given, header: newest };
+      const film = startFilm(stage.canvas, sound.stream());
+      this.#filming = { film, samples: [], rate: sound.rate, name, settings: own, header: this.#newest };
       announce(t("live.filming"));
     } catch (problem) {
       showProblem(problem);
     }
-    showSeconds();
-  };
+    this.#showSeconds();
+  }
 
-  const end = async (note = "") => {
-    const own = filming;
-    filming = null;
-    showSeconds();
+  /** @param {string} note what there is to know of the film, if anything */
+  async #end(note = "") {
+    const { place, history, showProblem } = this.#given;
+    const own = this.#filming;
+    this.#filming = null;
+    this.#showSeconds();
     if (!own) return;
     try {
       const made = await endFilm(own);
@@ -53,46 +102,11 @@ export const createFilming = ({ stage, history, place, showProblem }) => {
     } catch (problem) {
       showProblem(problem);
     }
-  };
+  }
 
-  const showSeconds = () => {
-    const isOn = filming !== null || isWanted;
-    stage.showFilm(isOn ? t("live.seconds", { seconds: Math.floor(filming?.film.seconds() ?? 0) }) : null);
-  };
-
-  return {
-    /** Begin a film, or end it; without sound, want one as soon as there is some, or no longer. */
-    toggle: () => {
-      if (filming) return end();
-      if (source) return begin(source);
-      isWanted = !isWanted;
-      showSeconds();
-    },
-    /** Take the sound of a drawing. @param {Source} given */
-    open: (given) => {
-      source = given;
-      newest = null;
-      if (isWanted) begin(given);
-      isWanted = false;
-      showSeconds();
-    },
-    /** Take samples. @param {Int16Array} samples */
-    add: (samples) => {
-      if (!filming) return;
-      filming.samples.push(samples);
-      showSeconds();
-      if (filming.film.seconds() >= 60 * LONGEST_MINUTES) end(t("live.film-longest", { minutes: LONGEST_MINUTES }));
-    },
-    /** Take what the newest picture shows. @param {import("./link.js").Header} header */
-    show: (header) => {
-      newest = header;
-      if (filming && header.caption) filming.header = header;
-    },
-    /** End the film, if there is one, because the drawing has ended. */
-    close: () => {
-      source = null;
-      isWanted = false;
-      return end();
-    },
-  };
-};
+  #showSeconds() {
+    const isOn = this.#filming !== null || this.#isWanted;
+    const seconds = Math.floor(this.#filming?.film.seconds() ?? 0);
+    this.#given.stage.showFilm(isOn ? t("live.seconds", { seconds }) : null);
+  }
+}

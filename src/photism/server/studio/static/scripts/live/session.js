@@ -4,7 +4,7 @@
 import { loadCaptionNames } from "../catalogue/caption_names.js";
 import { createAttention } from "./attention.js";
 import { LiveConnection } from "./connection.js";
-import { createFilming } from "./filming.js";
+import { LiveFilming } from "./filming.js";
 import { openSound } from "./sound.js";
 import { createStatus } from "./status.js";
 import { Problem } from "../page/api.js";
@@ -13,116 +13,130 @@ import { Problem } from "../page/api.js";
 const CURSOR_BLOCKS = 3;
 
 /**
- * @typedef {{sound: import("./sound.js").LiveSound, connection: LiveConnection}} Running
+ * @typedef {import("./sound.js").LiveSound} LiveSound
+ * @typedef {{recording: any, history: any, stage: any, settings: () => Record<string, any>, parts: any}} Given
  */
 
-/**
- * Create the session of the tab, which can be started again and again.
- * @param {{recording: any, history: any, stage: any, settings: () => Record<string, any>, parts: any}} options
- */
-export const createLiveSession = ({ recording, history, stage, settings, parts }) => {
-  const status = createStatus(parts.status);
-  const filming = createFilming({ stage, history, place: parts.film, showProblem: parts.showProblem });
-  const attention = createAttention({ onHidden: () => stopWith("live-hidden") });
-  /** @type {Running | null} */
-  let running = null;
-  /** @type {symbol | null} */
-  let starting = null;
-  let blocks = 0;
+/** The session of the tab, which can be started again and again. */
+export class LiveSession {
+  #given;
+  #status;
+  #filming;
+  #attention = createAttention({ onHidden: () => this.#stopWith("live-hidden") });
+  /** @type {{sound: LiveSound, connection: LiveConnection} | null} */
+  #running = null;
+  /** @type {symbol | null} the attempt to start that is going on */
+  #starting = null;
+  #blocks = 0;
 
-  const start = async () => {
-    if (running || starting) return;
-    const attempt = (starting = Symbol("start"));
+  /** @param {Given} given */
+  constructor(given) {
+    const { stage, history, parts } = given;
+    this.#given = given;
+    this.#status = createStatus(parts.status);
+    this.#filming = new LiveFilming({ stage, history, place: parts.film, showProblem: parts.showProblem });
+  }
+
+  get isOn() {
+    return this.#running !== null || this.#starting !== null;
+  }
+
+  async start() {
+    if (this.isOn) return;
+    const { recording, settings, parts } = this.#given;
+    const attempt = (this.#starting = Symbol("start"));
     parts.showProblem(null);
     parts.showOn(true);
-    status.show({ name: "starting" });
+    this.#status.show({ name: "starting" });
     const isMicrophone = parts.isMicrophone();
-    const onEnd = () => (isMicrophone ? stopWith("microphone-unplugged") : running?.connection.finish());
+    const onEnd = () => (isMicrophone ? this.#stopWith("microphone-unplugged") : this.#running?.connection.finish());
+    const onSamples = (/** @type {Int16Array} */ samples, /** @type {number} */ peak) => this.#take(samples, peak);
     try {
-      const given = settings();
-      loadCaptionNames(given.model);
-      const sound = await openSound({ recording, isMicrophone, onSamples: take, onEnd });
-      if (starting !== attempt) return void sound.stop(); // somebody has pressed Stop
-      starting = null;
-      running = { sound, connection: connect(given, sound) };
-      filming.open({ sound, isMicrophone, settings });
-      attention.start(isMicrophone);
+      const own = settings();
+      loadCaptionNames(own.model);
+      const sound = await openSound({ recording, isMicrophone, onSamples, onEnd });
+      if (this.#starting !== attempt) return void sound.stop(); // somebody has pressed Stop
+      this.#starting = null;
+      this.#running = { sound, connection: this.#connect(own, sound) };
+      this.#filming.open({ sound, isMicrophone, settings });
+      this.#attention.start(isMicrophone);
     } catch (problem) {
-      if (starting !== attempt) return;
-      stop();
+      if (this.#starting !== attempt) return;
+      this.stop();
       parts.showProblem(problem);
     }
-  };
+  }
 
-  const connect = (/** @type {Record<string, any>} */ given, /** @type {import("./sound.js").LiveSound} */ sound) =>
-    new LiveConnection({
-      settings: given,
+  stop() {
+    const { parts } = this.#given;
+    this.#starting = null;
+    this.#filming.close();
+    this.#attention.stop();
+    this.#running?.connection.stop();
+    this.#running?.sound.stop();
+    this.#running = null;
+    parts.showLevel(0);
+    parts.showOn(false);
+    this.#status.show({ name: "off" });
+  }
+
+  /** Begin a film, and the drawing if it does not run, or end the film. */
+  toggleFilm() {
+    this.#filming.toggle();
+    return this.start();
+  }
+
+  /** Use the settings as they are now. */
+  change() {
+    if (!this.#running) return;
+    const { settings, parts } = this.#given;
+    try {
+      this.#running.connection.change(settings());
+      parts.showProblem(null);
+    } catch (problem) {
+      parts.showProblem(problem);
+    }
+  }
+
+  /** @param {Record<string, any>} settings @param {LiveSound} sound */
+  #connect(settings, sound) {
+    return new LiveConnection({
+      settings,
       rate: sound.rate,
       onState: (state) => {
-        status.show(state);
+        this.#status.show(state);
         if (state.name === "live") sound.begin();
       },
       onPicture: (header, image, behindS) => {
-        stage.show(header, image);
-        sound.setDelay(status.count(behindS));
-        filming.show(header);
+        this.#given.stage.show(header, image);
+        sound.setDelay(this.#status.count(behindS));
+        this.#filming.show(header);
       },
       onProblem: (problem, isOver) => {
-        if (isOver) stop();
-        parts.showProblem(problem);
+        if (isOver) this.stop();
+        this.#given.parts.showProblem(problem);
       },
       // What is played is behind, and is played to its end.
-      onFinished: () => setTimeout(() => running?.sound === sound && stop(), 1000 * sound.delayS()),
+      onFinished: () => setTimeout(() => this.#running?.sound === sound && this.stop(), 1000 * sound.delayS()),
     });
+  }
 
-  const take = (/** @type {Int16Array} */ samples, /** @type {number} */ peak) => {
-    if (!running) return; // the last block comes after Stop
-    running.connection.send(samples);
-    status.wait();
-    filming.add(samples);
+  /** @param {Int16Array} samples @param {number} peak */
+  #take(samples, peak) {
+    if (!this.#running) return; // the last block comes after Stop
+    const { recording, parts } = this.#given;
+    this.#running.connection.send(samples);
+    this.#status.wait();
+    this.#filming.add(samples);
     parts.showLevel(peak);
-    blocks += 1;
-    const playedS = blocks % CURSOR_BLOCKS ? null : running.sound.playedS();
+    this.#blocks += 1;
+    const playedS = this.#blocks % CURSOR_BLOCKS ? null : this.#running.sound.playedS();
     if (playedS !== null) recording.seek(playedS);
-  };
+  }
 
-  const stop = () => {
-    starting = null;
-    filming.close();
-    attention.stop();
-    running?.connection.stop();
-    running?.sound.stop();
-    running = null;
-    parts.showLevel(0);
-    parts.showOn(false);
-    status.show({ name: "off" });
-  };
-
-  const stopWith = (/** @type {string} */ type) => {
-    stop();
-    parts.showProblem(new Problem({ type }));
-  };
-
-  return {
-    start,
-    stop,
-    /** Begin a film, and the drawing if it does not run, or end the film. */
-    toggleFilm: () => {
-      filming.toggle();
-      return start();
-    },
-    /** Use the settings as they are now. */
-    change: () => {
-      if (!running) return;
-      try {
-        running.connection.change(settings());
-        parts.showProblem(null);
-      } catch (problem) {
-        parts.showProblem(problem);
-      }
-    },
-    get isOn() {
-      return running !== null || starting !== null;
-    },
-  };
-};
+  /** @param {string} type of the problem */
+  #stopWith(type) {
+    this.stop();
+    this.#given.parts.showProblem(new Problem({ type }));
+  }
+}

@@ -19,28 +19,20 @@ import { explain, fieldOf, technicalDetail } from "./problems.js";
 export const createRun = ({ label, work, recording, recordingName = () => recording?.current?.name }) => {
   const button = h("button", { class: "button primary", type: "button", "data-t": label });
   const stopButton = h("button", { class: "button", type: "button", "data-t": "page.stop", hidden: true });
-  const bar = h("progress", { class: "progress", hidden: true, "data-t-label": "page.progress" });
-  const status = h("p", { class: "run-status muted" });
+  const progress = createProgress();
   const error = h("div", { class: "error", role: "alert", hidden: true });
-  const element = h("div", { class: "run" }, h("div", { class: "row" }, button, stopButton), bar, status, error);
+  const element = h("div", { class: "run" }, h("div", { class: "row" }, button, stopButton), ...progress.elements, error);
   /** @type {AbortController | null} */
   let controller = null;
-
-  const show = (/** @type {any} */ state) => {
-    bar.hidden = false;
-    if (state.total) Object.assign(bar, { max: state.total, value: state.done });
-    else bar.removeAttribute("value");
-    status.textContent = statusText(state);
-  };
 
   const start = async () => {
     stop();
     const own = (controller = new AbortController());
     setBusy(true);
     showError(error, null);
-    show({ state: "starting" });
+    progress.show({ state: "starting" });
     try {
-      await work({ signal: own.signal, progress: (state) => own === controller && show(state) });
+      await work({ signal: own.signal, progress: (state) => own === controller && progress.show(state) });
     } catch (problem) {
       if (own !== controller || own.signal.aborted) return;
       showError(error, problem, recordingName());
@@ -59,7 +51,7 @@ export const createRun = ({ label, work, recording, recordingName = () => record
     controller.abort();
     controller = null;
     setBusy(false);
-    status.textContent = t("page.stopped");
+    progress.end(t("page.stopped"));
     element.dispatchEvent(new Event("done"));
   };
 
@@ -67,8 +59,7 @@ export const createRun = ({ label, work, recording, recordingName = () => record
     element.setAttribute("aria-busy", String(isBusy));
     stopButton.hidden = !isBusy;
     if (!isBusy && document.activeElement === stopButton) button.focus();
-    bar.hidden = !isBusy;
-    if (!isBusy) status.textContent = "";
+    if (!isBusy) progress.end();
   };
 
   button.addEventListener("click", start);
@@ -86,6 +77,26 @@ export const createRun = ({ label, work, recording, recordingName = () => record
     fail: (/** @type {unknown} */ problem) => showError(error, problem, recordingName()),
     get busy() {
       return controller !== null;
+    },
+  };
+};
+
+/** Create the bar and the words that show how far work is. */
+const createProgress = () => {
+  const bar = h("progress", { class: "progress", hidden: true, "data-t-label": "page.progress" });
+  const status = h("p", { class: "run-status muted" });
+  return {
+    elements: [bar, status],
+    show: (/** @type {any} */ state) => {
+      bar.hidden = false;
+      if (state.total) Object.assign(bar, { max: state.total, value: state.done });
+      else bar.removeAttribute("value");
+      status.textContent = statusText(state);
+    },
+    /** Hide the bar, and say how it ended, if there is anything to say. */
+    end: (text = "") => {
+      bar.hidden = true;
+      status.textContent = text;
     },
   };
 };

@@ -4,7 +4,7 @@
 import * as api from "../page/api.js";
 import { announce, h } from "../page/dom.js";
 import { currentLanguage, formatNumber, formatTime, t } from "../page/i18n.js";
-import { createRecordButton } from "./record_button.js";
+import { RecordButton } from "./record_button.js";
 import { createRecordingControls, createTooLong } from "./playback_row.js";
 import { showError } from "../page/run.js";
 import { rove } from "../page/roving.js";
@@ -88,7 +88,7 @@ const createMessages = (tooLongMessage) => {
  *   messages: ReturnType<typeof createMessages>}} parts
  */
 const createRecorder = (recording, { stage, controls, messages }) => {
-  const recorder = createRecordButton({
+  const recorder = new RecordButton({
     maxSamples: async () => {
       const { limits } = await api.context();
       return Math.floor((limits.max_upload_mb * 1e6 - HEADER_BYTES) / BYTES_PER_SAMPLE);

@@ -15,55 +15,73 @@ const PITCH = 3;
 const STATES = { idle: "recording.record", asking: "recording.asking", recording: "recording.stop" };
 
 /**
- * Create the button and what belongs to it.
- * @param {{maxSamples: () => Promise<number>, onStart: () => void, onStop: () => void,
+ * @typedef {{maxSamples: () => Promise<number>, onStart: () => void, onStop: () => void,
  *   onRecorded: (buffer: AudioBuffer) => Promise<unknown>, onProblem: (problem: unknown) => void,
- *   onNotice: (key: string) => void}} options onRecorded: returns whether the recording can be used; onNotice: called
+ *   onNotice: (key: string) => void}} Given onRecorded: returns whether the recording can be used; onNotice: called
  *   with the key of a text, if a recording ended by itself and can be used
  */
-export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, onProblem, onNotice }) => {
-  const label = h("span", { "data-t": "recording.record" });
-  const dot = h("span", { class: "record-dot" });
-  const button = h("button", { class: "button primary record", type: "button" }, dot, label);
-  const live = createLive();
-  const options = createOptions();
+
+/** The button that records, and what belongs to it. */
+export class RecordButton {
+  #given;
+  #label = h("span", { "data-t": "recording.record" });
+  #live = createLive();
+  #options = createOptions();
   /** @type {Awaited<ReturnType<typeof startRecording>> | null} */
-  let running = null;
+  #running = null;
+  live = this.#live.element;
+  options = this.#options.element;
+  optionsButton = this.#options.button;
 
-  const showState = (/** @type {"idle" | "asking" | "recording"} */ state) => {
-    button.classList.toggle("is-recording", state === "recording");
-    button.setAttribute("aria-disabled", String(state === "asking")); // it keeps the focus, unlike a disabled one
-    label.textContent = t(STATES[state]);
-  };
+  /** @param {Given} given */
+  constructor(given) {
+    this.#given = given;
+    const dot = h("span", { class: "record-dot" });
+    this.button = h("button", { class: "button primary record", type: "button" }, dot, this.#label);
+    this.button.addEventListener("click", () => {
+      if (this.button.getAttribute("aria-disabled") === "true") return;
+      if (this.#running) this.#stop();
+      else this.#start();
+    });
+  }
 
-  const start = async () => {
-    showState("asking");
+  /** @param {"idle" | "asking" | "recording"} state */
+  #showState(state) {
+    this.button.classList.toggle("is-recording", state === "recording");
+    this.button.setAttribute("aria-disabled", String(state === "asking")); // it keeps the focus, unlike a disabled one
+    this.#label.textContent = t(STATES[state]);
+  }
+
+  async #start() {
+    const { maxSamples, onStart, onProblem, onNotice } = this.#given;
+    this.#showState("asking");
     try {
-      live.clear();
-      running = await startRecording({
+      this.#live.clear();
+      this.#running = await startRecording({
         ...microphone,
         maxSamples: await maxSamples(),
-        onBlock: (samples) => live.add(samples, running?.seconds ?? 0),
+        onBlock: (samples) => this.#live.add(samples, this.#running?.seconds ?? 0),
         onEnd: async (reason) => {
-          if (running && (await stop())) onNotice(`recording.${reason}`);
+          if (this.#running && (await this.#stop())) onNotice(`recording.${reason}`);
         },
       });
-      showState("recording");
+      this.#showState("recording");
       onStart();
       announce(t("recording.is-recording"));
-      options.update();
+      this.#options.update();
     } catch (problem) {
-      showState("idle");
+      this.#showState("idle");
       onProblem(problem);
     }
-  };
+  }
 
   /** Stop, and return whether the recording can be used. */
-  const stop = async () => {
-    const ending = running;
+  async #stop() {
+    const { onStop, onRecorded, onProblem } = this.#given;
+    const ending = this.#running;
     if (!ending) return false;
-    running = null;
-    showState("idle");
+    this.#running = null;
+    this.#showState("idle");
     try {
       return await onRecorded(await ending.stop());
     } catch (problem) {
@@ -73,15 +91,8 @@ export const createRecordButton = ({ maxSamples, onStart, onStop, onRecorded, on
     } finally {
       onStop();
     }
-  };
-
-  button.addEventListener("click", () => {
-    if (button.getAttribute("aria-disabled") === "true") return;
-    if (running) stop();
-    else start();
-  });
-  return { button, live: live.element, optionsButton: options.button, options: options.element };
-};
+  }
+}
 
 /** Create what shows that the microphone hears something: its level, the time and the newest seconds. */
 const createLive = () => {

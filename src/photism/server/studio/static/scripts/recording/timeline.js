@@ -49,7 +49,7 @@ export const createTimeline = ({ rows, durationS, offsetS = 0, onSelect = (item)
     playhead,
     h("div", { class: "timeline-table" }, table),
   );
-  /** @type {ReturnType<typeof createRow>[]} */
+  /** @type {TimelineRow[]} */
   let shown = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -59,7 +59,7 @@ export const createTimeline = ({ rows, durationS, offsetS = 0, onSelect = (item)
     const colour = (/** @type {Item} */ item, /** @type {number} */ index) =>
       kinds.indexOf(kindOf(item, index)) % COLOURS;
     if (next.length !== shown.length || next.some((row, index) => row.label !== shown[index].label)) {
-      shown = next.map((row, index) => createRow(row.label, { index, durationS, offsetS, onSelect }));
+      shown = next.map((row, index) => new TimelineRow(row.label, { index, durationS, offsetS, onSelect }));
       list.replaceChildren(...shown.map((row) => row.element));
     }
     shown.forEach((row, index) => row.show(next[index].items, colour));
@@ -77,81 +77,99 @@ export const createTimeline = ({ rows, durationS, offsetS = 0, onSelect = (item)
   return { element, update, showTime };
 };
 
-/**
- * @param {string} label
- * @param {{index: number, durationS: number, offsetS: number, onSelect: (item: Item) => void}} options
- */
-const createRow = (label, { index, durationS, offsetS, onSelect }) => {
+/** A row of segments, of which the keyboard chooses one after the other. */
+class TimelineRow {
+  #options;
   /** @type {Item[]} */
-  let items = [];
-  let selected = 0;
+  #items = [];
+  #selected = 0;
   /** @type {Item | null} */
-  let active = null;
-  let colour = (/** @type {Item} */ _item, /** @type {number} */ _index) => 0;
-  const canvas = createCanvas("timeline-canvas", (context, width, height) => {
-    const place = { width, height, durationS, offsetS };
-    for (const item of items) {
-      const fill = colourOf(bar, `--timeline-${colour(item, index) + 1}`);
-      drawItem(context, item, place, fill, colourOf(bar, item === active ? "--text" : "--timeline-edge"));
-    }
-  });
-  const attributes = { role: "slider", tabindex: 0, "aria-label": label || t("recording.timeline") };
-  const bar = h("div", { class: "timeline-bar", ...attributes }, canvas.element);
-  const name = h("div", { class: "timeline-label", dir: "auto", "aria-hidden": true }, label);
-  const element = h("div", { class: "timeline-row" }, name, bar);
+  #active = null;
+  #colour = (/** @type {Item} */ _item, /** @type {number} */ _index) => 0;
+  #canvas = createCanvas("timeline-canvas", (context, width, height) => this.#draw(context, width, height));
+  #bar;
 
-  const describe = () => {
-    const item = items[selected];
-    bar.setAttribute("aria-valuemin", "1");
-    bar.setAttribute("aria-valuemax", String(Math.max(1, items.length)));
-    bar.setAttribute("aria-valuenow", String(selected + 1));
-    bar.setAttribute("aria-valuetext", item ? itemText(item, offsetS) : "");
-  };
-  const choose = (/** @type {number} */ number) => {
-    if (!items.length) return;
-    selected = Math.max(0, Math.min(items.length - 1, number));
-    describe();
-    showTime(items[selected].startS);
-    onSelect(items[selected]);
-  };
-  const showTime = (/** @type {number} */ seconds) => {
-    const now = items.find(({ startS, endS }) => startS <= seconds && seconds < endS) ?? null;
-    if (now === active) return;
-    active = now;
-    canvas.update();
-  };
-  const itemAt = (/** @type {MouseEvent} */ event) => {
-    const { left, width } = bar.getBoundingClientRect();
-    const seconds = ((event.clientX - left) / width) * durationS - offsetS;
-    return items.findIndex(({ startS, endS }) => startS <= seconds && seconds < endS);
-  };
-  bar.addEventListener("click", (/** @type {MouseEvent} */ event) => {
-    const found = itemAt(event);
-    if (found >= 0) choose(found);
-  });
-  bar.addEventListener("mousemove", (/** @type {MouseEvent} */ event) => {
-    const item = items[itemAt(event)];
-    bar.title = item ? itemText(item, offsetS) : "";
-  });
-  bar.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-    const number = numberOfKey(event.key, selected, items.length);
-    if (number === null) return;
-    event.preventDefault();
-    choose(number);
-  });
-  return {
-    label,
-    element,
-    showTime,
-    show: (/** @type {Item[]} */ next, /** @type {typeof colour} */ nextColour) => {
-      items = next;
-      colour = nextColour;
-      selected = Math.min(selected, Math.max(0, items.length - 1));
-      describe();
-      canvas.update();
-    },
-  };
-};
+  /**
+   * @param {string} label
+   * @param {{index: number, durationS: number, offsetS: number, onSelect: (item: Item) => void}} options
+   */
+  constructor(label, options) {
+    [this.label, this.#options] = [label, options];
+    const attributes = { role: "slider", tabindex: 0, "aria-label": label || t("recording.timeline") };
+    this.#bar = h("div", { class: "timeline-bar", ...attributes }, this.#canvas.element);
+    const name = h("div", { class: "timeline-label", dir: "auto", "aria-hidden": true }, label);
+    this.element = h("div", { class: "timeline-row" }, name, this.#bar);
+    this.#bar.addEventListener("click", (/** @type {MouseEvent} */ event) => {
+      const found = this.#indexAt(event);
+      if (found >= 0) this.#choose(found);
+    });
+    this.#bar.addEventListener("mousemove", (/** @type {MouseEvent} */ event) => {
+      const item = this.#items[this.#indexAt(event)];
+      this.#bar.title = item ? itemText(item, options.offsetS) : "";
+    });
+    this.#bar.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      const number = numberOfKey(event.key, this.#selected, this.#items.length);
+      if (number === null) return;
+      event.preventDefault();
+      this.#choose(number);
+    });
+  }
+
+  /** @param {Item[]} items @param {(item: Item, index: number) => number} colour number of the colour of a segment */
+  show(items, colour) {
+    [this.#items, this.#colour] = [items, colour];
+    this.#selected = Math.min(this.#selected, Math.max(0, items.length - 1));
+    this.#describe();
+    this.#canvas.update();
+  }
+
+  /** Mark the segment of a time. @param {number} seconds */
+  showTime(seconds) {
+    const now = this.#items[this.#indexOf(seconds)] ?? null;
+    if (now === this.#active) return;
+    this.#active = now;
+    this.#canvas.update();
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width @param {number} height */
+  #draw(context, width, height) {
+    const { index, durationS, offsetS } = this.#options;
+    const place = { width, height, durationS, offsetS };
+    for (const item of this.#items) {
+      const fill = colourOf(this.#bar, `--timeline-${this.#colour(item, index) + 1}`);
+      drawItem(context, item, place, fill, colourOf(this.#bar, item === this.#active ? "--text" : "--timeline-edge"));
+    }
+  }
+
+  #describe() {
+    const item = this.#items[this.#selected];
+    this.#bar.setAttribute("aria-valuemin", "1");
+    this.#bar.setAttribute("aria-valuemax", String(Math.max(1, this.#items.length)));
+    this.#bar.setAttribute("aria-valuenow", String(this.#selected + 1));
+    this.#bar.setAttribute("aria-valuetext", item ? itemText(item, this.#options.offsetS) : "");
+  }
+
+  /** @param {number} number */
+  #choose(number) {
+    if (!this.#items.length) return;
+    this.#selected = Math.max(0, Math.min(this.#items.length - 1, number));
+    const item = this.#items[this.#selected];
+    this.#describe();
+    this.showTime(item.startS);
+    this.#options.onSelect(item);
+  }
+
+  /** @param {MouseEvent} event */
+  #indexAt(event) {
+    const { left, width } = this.#bar.getBoundingClientRect();
+    return this.#indexOf(((event.clientX - left) / width) * this.#options.durationS - this.#options.offsetS);
+  }
+
+  /** Return the number of the segment of a time; -1 if there is none. @param {number} seconds */
+  #indexOf(seconds) {
+    return this.#items.findIndex(({ startS, endS }) => startS <= seconds && seconds < endS);
+  }
+}
 
 /** @param {string} key @param {number} selected @param {number} count */
 const numberOfKey = (key, selected, count) => {

@@ -3,7 +3,7 @@
 
 import * as api from "../page/api.js";
 import { loadCaptionNames } from "../catalogue/caption_names.js";
-import { createResult } from "../draw/result.js";
+import { DrawResult } from "../draw/result.js";
 import { createSettings } from "../draw/settings.js";
 import { drawingOf, drawingOfEntry, entryOf, fieldsOf, previewsOf } from "../draw/drawing.js";
 import { announce, h } from "../page/dom.js";
@@ -20,7 +20,7 @@ export const view = {
       settings.vary();
       run.start();
     };
-    const result = createResult({
+    const result = new DrawResult({
       onStart: ({ blob, name }) => settings.startFrom(new File([blob], name, { type: blob.type })),
       onVary: vary,
     });
@@ -32,7 +32,7 @@ export const view = {
       history.add(entryOf(drawing, file, given));
     };
     const run = createRun({ label: "draw.button", recording, work: createWork({ recording, settings, result, show }) });
-    run.element.addEventListener("done", result.restore);
+    run.element.addEventListener("done", () => result.restore());
     let isActive = false;
     recording.addEventListener("change", (/** @type {any} */ { detail }) => {
       if (isActive && detail.isNew && AT_ONCE.includes(recording.current?.origin)) run.start();
@@ -52,7 +52,7 @@ export const view = {
 
 /**
  * Return what the button starts: a drawing with its previews.
- * @param {{recording: any, settings: any, result: ReturnType<typeof createResult>, show: (...given: any[]) => void}} given
+ * @param {{recording: any, settings: any, result: DrawResult, show: (...given: any[]) => void}} given
  */
 const createWork =
   ({ recording, settings, result, show }) =>
@@ -73,7 +73,7 @@ const createWork =
 
 /**
  * Return what the history does with drawings.
- * @param {{settings: any, result: ReturnType<typeof createResult>, start: () => Promise<void>, vary: () => void}} given
+ * @param {{settings: any, result: DrawResult, start: () => Promise<void>, vary: () => void}} given
  */
 const historyActions = ({ settings, result, start, vary }) => {
   const open = (/** @type {any} */ entry) => settings.open(entry.settings);

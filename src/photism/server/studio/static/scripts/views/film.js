@@ -6,7 +6,7 @@ import { createControls, modelChoice, unusedFields } from "../controls/controls.
 import { h, newId } from "../page/dom.js";
 import { createFilePicker } from "../controls/file_picker.js";
 import { alternative } from "../film/film_card.js";
-import { createFilmList } from "../film/film_list.js";
+import { FilmList } from "../film/film_list.js";
 import { t } from "../page/i18n.js";
 import { createRun } from "../page/run.js";
 import { createSeedControl, randomSeed } from "../controls/seed_control.js";
@@ -22,7 +22,7 @@ export const view = {
   id: "film",
   create: async (/** @type {{recording: any, history: any}} */ { recording, history }) => {
     const [settings, { limits }] = await Promise.all([createSettings(), api.context()]);
-    const films = createFilmList({
+    const films = new FilmList({
       keepMinutes: limits.keep_minutes,
       onDone: (film, blob) => addToHistory(history, film, blob),
       onAgain: (film) => again(film.settings),

@@ -4,9 +4,9 @@
 import { announce, h } from "../page/dom.js";
 import { createControls, modelChoice } from "../controls/controls.js";
 import { randomSeed } from "../controls/seed_control.js";
-import { createLiveSession } from "../live/session.js";
+import { LiveSession } from "../live/session.js";
 import { linkButton } from "../page/share_link.js";
-import { createLiveStage } from "../live/stage.js";
+import { LiveStage } from "../live/stage.js";
 import { reveal, showError } from "../page/run.js";
 import { t } from "../page/i18n.js";
 
@@ -23,9 +23,9 @@ export const view = {
     const controls = await createControls({ path: PATH, common: COMMON, hidden: HIDDEN });
     const model = await modelChoice("drawing");
     const parts = createParts(controls, model);
-    const stage = createLiveStage({ onFilm: () => session.toggleFilm() });
+    const stage = new LiveStage({ onFilm: () => session.toggleFilm() });
     const settings = () => ({ ...controls.values(), ...(model.value ? { model: model.value } : {}) });
-    const session = createLiveSession({ recording, history, stage, settings, parts });
+    const session = new LiveSession({ recording, history, stage, settings, parts });
     const shown = h("div", { class: "stack live-shown" }, stage.element, parts.film);
     const element = h("div", { class: "columns live-columns" }, parts.start, shown, parts.settings);
     parts.foot.append(linkButton("live", settings));
@@ -34,7 +34,7 @@ export const view = {
     let timer = 0;
     const settle = () => {
       clearTimeout(timer);
-      timer = setTimeout(session.change, SETTLE_MS);
+      timer = setTimeout(() => session.change(), SETTLE_MS);
     };
     for (const each of [controls.element, model]) each.addEventListener("change", settle);
     const start = async () => {
@@ -42,7 +42,12 @@ export const view = {
       if (session.isOn) reveal(stage.element);
     };
     parts.button.addEventListener("click", () => (session.isOn ? session.stop() : start()));
-    const keys = createKeys({ f: stage.toggleScreen, c: stage.toggleCaption, r: session.toggleFilm, Escape: stage.leaveWindow });
+    const keys = createKeys({
+      f: () => stage.toggleScreen(),
+      c: () => stage.toggleCaption(),
+      r: () => session.toggleFilm(),
+      Escape: () => stage.leaveWindow(),
+    });
 
     const open = (/** @type {Record<string, any>} */ values) => {
       controls.reset();

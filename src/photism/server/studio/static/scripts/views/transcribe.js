@@ -10,7 +10,7 @@ import { arrange, openFromHistory, stateOf, takeSource } from "../listening/list
 import { createRun, reveal } from "../page/run.js";
 import { linkButton } from "../page/share_link.js";
 import { createTextFileInput } from "../controls/text_file_input.js";
-import { createTranscript } from "../listening/transcript.js";
+import { Transcript } from "../listening/transcript.js";
 
 const PATH = "/v1/transcribe";
 const CUSTOM = {
@@ -23,7 +23,7 @@ export const view = {
   create: async (/** @type {any} */ { history }) => {
     const model = await modelChoice("recognizer");
     const controls = await createControls({ path: PATH, common: ["hot_word", "vad"], hidden: ["file", "model", "words"], custom: CUSTOM });
-    const transcript = createTranscript({ history });
+    const transcript = new Transcript({ history });
     const live = createLiveWords((words, source) => transcript.show({ words, text: "", duration_s: 0, isPart: true }, source));
     const settings = () => ({ ...controls.values(), model: /** @type {any} */ (model).value });
 
@@ -50,13 +50,21 @@ export const view = {
     const run = createRun({ label: "listening.transcribe.button", work, recording, recordingName: () => transcript.recordingName });
     transcript.onproblem = run.fail;
 
-    const open = openFromHistory({ id: "transcribe", history, controls, model, run, result: transcript.element, show: transcript.show });
+    const open = openFromHistory({
+      id: "transcribe",
+      history,
+      controls,
+      model,
+      run,
+      result: transcript.element,
+      show: (value, source, entry) => transcript.show(value, source, entry),
+    });
     const element = arrange({
       start: [run.element],
       result: [live.element, transcript.element],
       settings: [model, controls.element, linkButton("transcribe", settings)],
     });
-    return { element, open, activate: transcript.activate, deactivate: transcript.deactivate };
+    return { element, open, activate: () => transcript.activate(), deactivate: () => transcript.deactivate() };
   },
 };
 
