@@ -2,6 +2,7 @@
 /** The sound of a live drawing: the microphone, or the shared recording at its own pace, as samples and for a film. */
 
 import { Problem } from "../page/api.js";
+import { startContext } from "../recording/audio_output.js";
 import { chosenMicrophone } from "../recording/record_button.js";
 import { openMicrophone } from "../recording/microphone.js";
 import { SERVER_RATE } from "../recording/sound_loading.js";
@@ -29,7 +30,7 @@ const FULL_SCALE = 32768;
  *   onEnd: () => void}} options recording: the shared one; onSamples: called with samples as they come and the largest
  *   of them, 0 to 1; onEnd: called once, after the last samples, when the recording has ended or the microphone is gone
  * @returns {Promise<LiveSound>}
- * @throws {import("../page/api.js").Problem} "no-recording", or those of `openMicrophone`
+ * @throws {import("../page/api.js").Problem} "no-recording", or those of `openMicrophone` and `startContext`
  */
 export const openSound = async ({ recording, isMicrophone, onSamples, onEnd }) => {
   const context = new AudioContext({ latencyHint: "interactive" }); // before anything is awaited: browsers demand a click
@@ -51,7 +52,7 @@ export const openSound = async ({ recording, isMicrophone, onSamples, onEnd }) =
     source.node.connect(samples).connect(context.destination); // the worklet puts out silence
     source.node.connect(delay).connect(film);
     if (!isMicrophone) delay.connect(context.destination);
-    await context.resume();
+    await startContext(context);
     let delayS = FIRST_DELAY_S;
     let begunAtS = Number.NaN;
     return {

@@ -2,6 +2,7 @@
 /** Record from a microphone, sample by sample and without loss. */
 
 import { Problem } from "../page/api.js";
+import { startContext } from "./audio_output.js";
 
 /** Largest sample of a recording in which nothing is to be found: -66 dB of full scale. */
 const SILENT_PEAK = 0.0005;
@@ -63,7 +64,7 @@ export const microphones = async () => {
  *   called when the recording should be stopped, because the microphone is gone or `maxSamples` were recorded
  * @returns {Promise<{seconds: number, stop: () => Promise<AudioBuffer>, cancel: () => void}>} stop: ends the recording
  *   and returns it; it throws a Problem "microphone-silent" or "recording-too-short" if nothing was recorded
- * @throws {Problem} as `openMicrophone`
+ * @throws {Problem} as `openMicrophone` and `startContext`
  */
 export const startRecording = async ({ deviceId, isProcessed, maxSamples, onBlock, onEnd }) => {
   const microphone = await openMicrophone({ deviceId, isProcessed });
@@ -116,7 +117,7 @@ const connect = async (context, stream) => {
   const node = new AudioWorkletNode(context, "pcm", { channelCount: 1, channelCountMode: "explicit" });
   // Some browsers run only what is connected to the output. The worklet puts out silence.
   context.createMediaStreamSource(stream).connect(node).connect(context.destination);
-  await context.resume();
+  await startContext(context);
   return node;
 };
 
