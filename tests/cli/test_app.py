@@ -175,10 +175,3 @@ def test_the_installed_command_is_this_one():
     command_path = Path(sys.executable).with_name("photism")
     shown = subprocess.run([command_path, "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout == f"photism {__version__}\n"
-
-
-def test_the_help_imports_no_heavy_library():
-    heavy = ("av", "diffusers", "matplotlib", "numpy", "PIL", "pydantic", "torch", "transformers", "yaml")
-    script = f"import sys, photism.cli.app; print([name for name in {heavy} if name in sys.modules])"
-    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert shown.stdout == "[]\n"

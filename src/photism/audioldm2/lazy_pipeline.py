@@ -13,6 +13,7 @@ from typing_extensions import Self
 from photism.audioldm2.checkpoint import DEFAULT_GUIDANCE_SCALE
 from photism.audioldm2.component_loader import ComponentLoader
 from photism.audioldm2.components import COMPONENTS, Components, is_in_memory
+from photism.deferred_imports.context import deferred_imports
 from photism.device import choose_device
 from photism.errors import InputError
 
@@ -51,9 +52,12 @@ class LazyPipeline(DiffusionPipeline):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; diffusers records the class of a component that replaces another one."""
-        if name in COMPONENTS:
-            vars(self).setdefault(name, value)
-        super().__setattr__(name, value)
+        if name not in COMPONENTS:
+            super().__setattr__(name, value)
+            return
+        vars(self).setdefault(name, value)
+        with deferred_imports:  # diffusers asks whether the component was compiled
+            super().__setattr__(name, value)
 
     @property
     def models(self) -> Components:

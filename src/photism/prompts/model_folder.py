@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from photism.deferred_imports.context import deferred_imports
 from photism.device import choose_device, choose_dtype
 from photism.encoder.pretrained import check_config
 from photism.encoder.pretrained import load_weights as load_encoder_weights
@@ -57,6 +58,11 @@ def load_models(settings: PipelineSettings, *, text_only: bool = False, steps: i
         InputError: a model is missing, of another kind or damaged; the scheduler has fewer steps; or they do not fit
             together, which their configurations show before any weights are fetched or loaded.
     """
+    with deferred_imports:  # also where no command line has entered it
+        return _load_models(settings, text_only=text_only, steps=steps)
+
+
+def _load_models(settings: PipelineSettings, *, text_only: bool, steps: int | None) -> LoadedModels:
     device, dtype = choose_device(settings.device), choose_dtype(settings.dtype)
     folder = find_model(settings.model, files=CONFIGS)
     check_library_files(folder, f"model {folder}")
