@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "float16", "bfloat16")
 """Names of the dtypes that a model's weights can have."""
+FLOAT32, BF16, INT8 = "float32", "bf16", "int8"
+PRECISIONS = (FLOAT32, BF16, INT8)
+"""Precisions of the products of a model whose weights are float32, on a CPU."""
 KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 """Environment variables by which oneDNN, and torch's interface to it, limit the compiled kernels that they keep."""
 CACHED_KERNELS = "128"
@@ -36,6 +39,17 @@ def device_setting() -> Any:
 def dtype_setting() -> Any:
     """Declare the data type of a model's weights."""
     return setting("float32", "Data type of the weights.", choices=DTYPES, group="speed")
+
+
+def precision_setting() -> Any:
+    """Declare the precision of a model's linear layers on a CPU."""
+    return setting(
+        FLOAT32,
+        "Precision of linear layers on a CPU: bf16, on CPUs with AVX-512 BF16 or AMX, and int8 are faster, with "
+        "slightly other results.",
+        choices=PRECISIONS,
+        group="speed",
+    )
 
 
 def choose_device(device: int | str | torch.device | None) -> torch.device:

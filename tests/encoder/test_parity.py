@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from photism.encoder import attention
+from photism.encoder import attention, kernels
+from photism.encoder.kernels import Kernels
 from tests.encoder.reference import CLASSES, POSITIONS, TOLERANCE, batch, check_gradients, difference, pair
 
 LENGTHS = {"unpadded": (37, 37), "padded": (37, 12, 25)}
@@ -70,8 +71,7 @@ def test_losses_and_gradients(name, positions, padding):
 @pytest.mark.parametrize("block", [pytest.param(1, marks=pytest.mark.slow), 5, 64])
 @pytest.mark.parametrize("positions", POSITIONS)
 def test_results_do_not_depend_on_the_length_of_blocks(positions, block, shortest, monkeypatch):
-    monkeypatch.setattr(attention, "BLOCK_VALUES", 1)
-    monkeypatch.setattr(attention, "CACHED_LOGITS", 1)
+    monkeypatch.setattr(kernels, "_current", [Kernels(block_logits=1, block_biases=1)])
     monkeypatch.setattr(attention, "SHORTEST_BLOCK", block)
     monkeypatch.setattr(attention, "SHORTEST_BY_ONEDNN", shortest)
     ours, reference = pair("Model", position_embeddings_type=positions)

@@ -29,6 +29,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import pad, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
+from photism.encoder.kernels import ONEDNN, current_kernels
 from photism.encoder.onednn import apply_linear, attend, can_use_onednn, linear
 from photism.encoder.packing import PackedBatch
 from photism.encoder.position_embeddings import Positions, rotate
@@ -42,12 +43,8 @@ if TYPE_CHECKING:
     Table = Callable[[Tensor, int, int, slice], Tensor]
     """Function of queries (B, H, M, d), first and last distance, and heads; returns biases (B, H, M, distances)."""
 
-BLOCK_VALUES = 1 << 22
-"""Biases computed at once, 16 MB in float32, so that a block of them stays in the CPU's cache."""
 SHORTEST_BLOCK = 64
 """Fewest queries in a block; in smaller ones the matrix products are slow."""
-CACHED_LOGITS = 1 << 19
-"""Logits of one head computed at once by oneDNN, 2 MB."""
 SHORTEST_BY_ONEDNN = 256
 """Tokens from which on oneDNN is faster; below, its calls cost more than they save."""
 ALL_HEADS = slice(None)
@@ -124,11 +121,13 @@ class SelfAttention(nn.Module):
         """Attend in blocks of queries: (B, H, L, d) each -> (B, H, L, d)."""
         batch, heads, length, _ = query.shape
         dropout = self.training and self.dropout.p > 0
-        if length >= SHORTEST_BY_ONEDNN and not dropout and can_use_onednn(query, key, value):
+        kernels = current_kernels()
+        long = length >= SHORTEST_BY_ONEDNN and not dropout
+        if long and kernels.attention == ONEDNN and can_use_onednn(query, key, value):
             return self._attend_by_onednn(query, key, value, table)
         if table is None:
             return self._attend_block(query, key, value, None, 0)
-        block = max(SHORTEST_BLOCK, BLOCK_VALUES // (batch * heads * length))
+        block = max(SHORTEST_BLOCK, kernels.block_biases // (batch * heads * length))
         if block >= length:
             return self._attend_block(query, key, value, table, 0)
         if not torch.is_grad_enabled():
@@ -160,7 +159,7 @@ class SelfAttention(nn.Module):
 
     def _attend_by_onednn(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
         """Attend with oneDNN, head by head, so that the logits of a block stay in the cache: -> (B, H, L, d)."""
-        block = max(SHORTEST_BLOCK, CACHED_LOGITS // query.shape[2])
+        block = max(SHORTEST_BLOCK, current_kernels().block_logits // query.shape[2])
         every = zip(*(tokens.flatten(0, 1).contiguous().unbind() for tokens in (query, key, value)), strict=True)
         if not torch.is_grad_enabled():
             # Allocated before the blocks: small results between their large temporary tensors would fragment the freed

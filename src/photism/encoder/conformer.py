@@ -15,6 +15,7 @@ from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from photism.encoder.attention import AttentionOutput, SelfAttention
+from photism.encoder.kernels import current_kernels
 from photism.encoder.onednn import apply_linear, linear, silu_linear
 from photism.encoder.packing import PackedBatch
 from photism.encoder.tracing import has_hooks, has_modes, has_values
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig
 
     from photism.encoder.position_embeddings import Positions
-
-
-TOKENS_AT_ONCE = 256
-"""Tokens at a time in a feed-forward network on the CPU, so that its wide middle stays in the cache and in the same
-memory."""
 
 
 NARROWEST_BY_CHANNELS_LAST = 17
@@ -54,7 +50,8 @@ class FeedForward(nn.Module):
             return self._apply_to(hidden_states)
         tokens = hidden_states.flatten(0, -2)
         output = torch.empty_like(tokens)
-        for part, out in zip(tokens.split(TOKENS_AT_ONCE), output.split(TOKENS_AT_ONCE), strict=True):
+        size = current_kernels().tokens_at_once
+        for part, out in zip(tokens.split(size), output.split(size), strict=True):
             out.copy_(self._apply_to(part))
         return output.view_as(hidden_states)
 

@@ -14,12 +14,14 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import Wav2Vec2BaseModelOutput
 
+from photism.device import INT8
 from photism.encoder.adapter import Adapter, Lengths, output_lengths
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import ConformerLayer, FeedForward
 from photism.encoder.onednn import apply_linear
 from photism.encoder.packing import PackedBatch
 from photism.encoder.position_embeddings import compute_positions
+from photism.encoder.precision import with_precision
 from photism.encoder.spec_augment import mask_hidden_states
 from photism.errors import InputError
 from photism.files import apply_umask
@@ -108,14 +110,23 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
         return super().get_correct_attn_implementation(requested_attention or "eager", is_init_check)
 
     @classmethod
-    def from_pretrained(cls, *args: Any, int8: bool = False, **kwargs: Any) -> Any:
-        """Load a checkpoint as transformers does; with `int8`, quantise the linear layers, for inference on the CPU."""
-        loaded = super().from_pretrained(*args, **kwargs)
-        if not int8:
-            return loaded
-        from photism.encoder.int8 import quantize_int8
+    def from_pretrained(cls, *args: Any, precision: str = "float32", int8: bool = False, **kwargs: Any) -> Any:
+        """Load a checkpoint as transformers does.
 
-        return (quantize_int8(loaded[0]), *loaded[1:]) if isinstance(loaded, tuple) else quantize_int8(loaded)
+        Args:
+            *args: positional arguments of transformers' `from_pretrained`.
+            precision: "bf16" or "int8" to compute linear layers in it, for inference on the CPU.
+            int8: short for `precision="int8"`.
+            **kwargs: keyword arguments of transformers' `from_pretrained`.
+        """
+        loaded = super().from_pretrained(*args, **kwargs)
+        model, *information = loaded if isinstance(loaded, tuple) else (loaded,)
+        if model.device.type == "cpu" and model.dtype == torch.float32:
+            from photism.encoder.kernel_choice import choose_kernels
+
+            choose_kernels(cast("Wav2Vec2BertConfig", model.config))
+        model = with_precision(model, INT8 if int8 else precision)
+        return (model, *information) if information else model
 
     def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:
         """Save the model as transformers does; its files are readable by others as the umask allows."""

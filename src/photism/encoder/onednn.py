@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
+from photism.encoder.kernels import TORCH, current_kernels
 from photism.encoder.module_copy import shallow_copy
 from photism.encoder.tracing import has_hooks, has_modes, is_transformed
 
@@ -48,6 +49,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return nn.functional.linear(input, weight, bias)
     if torch.is_grad_enabled():
         return _Linear.apply(input, weight, bias)
+    if current_kernels().products == TORCH:
+        return nn.functional.linear(input, weight, bias)
     return linear_no_grad(input, weight, bias)
 
 

@@ -175,14 +175,15 @@ def test_sharded_weights_are_found(folder):
         Transcriber.from_pretrained(folder)
 
 
-def test_int8_is_refused_where_attention_reads_the_weights_itself(tmp_path):
+def test_int8_and_bf16_are_refused_where_attention_reads_the_weights_itself(tmp_path):
     config = transformers.WavLMConfig(**SIZES, **CONVOLUTIONS, vocab_size=len(TOKENS))
     model = transformers.WavLMForCTC(config)
     model.save_pretrained(tmp_path)
     make_tokenizer(tmp_path).save_pretrained(tmp_path)
     transformers.Wav2Vec2FeatureExtractor().save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="int8 is not supported for wavlm; run it without"):
-        Transcriber.from_pretrained(tmp_path, int8=True)
+    for precision in ("bf16", "int8"):
+        with pytest.raises(InputError, match=f"precision must be float32 for wavlm; got {precision}"):
+            Transcriber.from_pretrained(tmp_path, precision=precision)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import transformers
 
 from photism import InputError, Transcriber, Waveform
 from photism.audio.long_recording import load_recording
+from photism.encoder.bfloat16 import multiplies_bfloat16
 from photism.errors import RecordingWarning
 from photism.listening.transcription import emissions
 from photism.listening.transcription.decoding_options import TranscribeSettings
@@ -251,16 +252,19 @@ def test_a_recording_without_sound_has_no_words(transcribers, speech, kind):
     assert len(quiet.words) > 0
 
 
-def test_int8_is_close_to_float32_and_needs_the_cpu(ctc_checkpoints, speech):
+@pytest.mark.parametrize("arguments", [{"precision": "bf16"}, {"precision": "int8"}, {"int8": True}])
+def test_precisions_are_close_to_float32_and_need_the_cpu(ctc_checkpoints, speech, arguments):
+    if arguments == {"precision": "bf16"} and not multiplies_bfloat16():
+        pytest.skip("this CPU has no instructions for products of bfloat16")
     for kind in ("w2v-bert", "hubert"):
-        transcriber = Transcriber.from_pretrained(ctc_checkpoints / kind, int8=True)
-        (int8,) = transcriber.acoustic_model.emit([Waveform(speech)])
+        transcriber = Transcriber.from_pretrained(ctc_checkpoints / kind, **arguments)
+        (found,) = transcriber.acoustic_model.emit([Waveform(speech)])
         (float32,) = Transcriber.from_pretrained(ctc_checkpoints / kind).acoustic_model.emit([Waveform(speech)])
-        assert not np.array_equal(int8.log_probs, float32.log_probs)
-        agreed = (int8.log_probs.argmax(1) == float32.log_probs.argmax(1)).mean()
+        assert not np.array_equal(found.log_probs, float32.log_probs)
+        agreed = (found.log_probs.argmax(1) == float32.log_probs.argmax(1)).mean()
         assert agreed > 0.8
-    with pytest.raises(InputError, match=r"int8 needs the CPU and float32; got device=cpu and dtype=torch\.bfloat16"):
-        Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert", int8=True, dtype=torch.bfloat16)
+    with pytest.raises(InputError, match=r"needs the CPU and float32; got device=cpu and dtype=torch\.bfloat16"):
+        Transcriber.from_pretrained(ctc_checkpoints / "w2v-bert", dtype=torch.bfloat16, **arguments)
 
 
 def test_bfloat16_runs(ctc_checkpoints, speech):

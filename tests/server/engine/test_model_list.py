@@ -57,7 +57,7 @@ def test_a_file_has_the_settings_of_models(models, ctc_checkpoints, tmp_path):
     found = entries_of(
         tmp_path,
         f"""
-        letters: {{model: {ctc_checkpoints / "xlsr"}, dtype: bfloat16, int8: false}}
+        letters: {{model: {ctc_checkpoints / "xlsr"}, dtype: bfloat16, precision: float32}}
         night: {{model: {models / "sd"}, lora: ["ink.safetensors:0.7", wash.safetensors]}}
         ink: {{kind: drawing, lora: ink.safetensors:0.5, scheduler: dpm++}}
         plain: {{model: {models / "sd"}, device: cpu}}
@@ -81,7 +81,10 @@ def test_a_file_has_the_settings_of_models(models, ctc_checkpoints, tmp_path):
         ("a: {kind: recognizer, model: 7}", r"models.yaml: a: model must be a folder or hub id; got 7"),
         ("a: {kind: recognizer, model: /no/such}", r"model /no/such: no such folder"),
         ("a: {kind: drawing, steps: 4}", r"models.yaml: a has no setting 'steps' to set; there are model, diffusion, "),
-        ("a: {kind: recognizer, model: b/c, int8: 2}", r"models.yaml: a: int8 must be of type bool; got 2"),
+        (
+            "a: {kind: recognizer, model: b/c, precision: int4}",
+            r"models.yaml: a: precision must be one of .*; got int4",
+        ),
         ("a: {kind: drawing, scheduler: none}", r"models.yaml: a: scheduler must be .*"),
         ("a: text", r"models.yaml: a must be a mapping from names of settings to values; got 'text'"),
         ("/a: {kind: drawing}", r"models.yaml must name its models with letters, digits and .*; got '/a'"),

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import torch
 import transformers
 
-from photism.device import choose_device, choose_dtype
+from photism.device import FLOAT32, choose_device, choose_dtype
 from photism.encoder.heads import Wav2Vec2BertForCTC
-from photism.encoder.int8 import quantize_int8
+from photism.encoder.precision import check_precision, with_precision
 from photism.encoder.pretrained import (
     Checkpoint,
     check_architecture,
@@ -50,7 +50,7 @@ WAVEFORM_ARCHITECTURES = (
     "wavlm",
 )
 """Model types whose input is the samples of a recording."""
-WITHOUT_INT8 = ("wavlm",)
+FLOAT32_ONLY = ("wavlm",)
 """Model types whose attention reads the weights of its linear layers directly."""
 SEQUENCE_TO_SEQUENCE = (
     "a sequence-to-sequence model, such as Whisper; Photism transcribes with CTC models only: use transformers for it"
@@ -73,7 +73,7 @@ def load_ctc(
     *,
     device: str | torch.device | None,
     dtype: torch.dtype | str,
-    int8: bool = False,
+    precision: str = FLOAT32,
     language: str | None = None,
     config: Any = None,
     extractor: Any = None,
@@ -86,7 +86,7 @@ def load_ctc(
         model: folder or hub id; None raises an error, since no speech recogniser is bundled.
         device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
         dtype: dtype of the weights; "auto" for that of the checkpoint.
-        int8: compute linear layers in int8 on the CPU.
+        precision: "bf16" or "int8" to compute linear layers in it on the CPU.
         language: language of a checkpoint that has adapters, such as facebook/mms-1b-all; by default that of its
             weights. The tokenizer's `target_lang` is the language that was loaded.
         config: configuration in place of the checkpoint's own.
@@ -101,8 +101,7 @@ def load_ctc(
     """
     chosen_device = choose_device(device)
     chosen_dtype = dtype if dtype == "auto" else choose_dtype(dtype)
-    if int8 and (chosen_device.type != "cpu" or chosen_dtype != torch.float32):
-        raise SettingError("int8", f"needs the CPU and float32; got device={chosen_device} and dtype={chosen_dtype}")
+    check_precision(precision, chosen_device, chosen_dtype)
     if model is None:
         raise SettingError(
             "model",
@@ -113,8 +112,8 @@ def load_ctc(
     model_class, config = _model_class(checkpoint), config or read_config(checkpoint)
     if config.vocab_size is None:
         raise InputError(f"{checkpoint.name} has no CTC head: its config.json has no vocab_size")
-    if int8 and config.model_type in WITHOUT_INT8:
-        raise SettingError("int8", f"is not supported for {config.model_type}; run it without")
+    if precision != FLOAT32 and config.model_type in FLOAT32_ONLY:
+        raise SettingError("precision", f"must be float32 for {config.model_type}; got {precision}")
     if extractor is None:
         extractor = read_feature_extractor(checkpoint, config)
     else:
@@ -132,7 +131,7 @@ def load_ctc(
     loaded = load_weights(model_class, folder, checkpoint.name, **arguments)
     if language is not None:
         load_adapter(loaded, language, checkpoint.name)
-    return Recognizer(quantize_int8(loaded) if int8 else loaded, extractor, tokenizer, language_model)
+    return Recognizer(with_precision(loaded, precision), extractor, tokenizer, language_model)
 
 
 def _model_class(checkpoint: Checkpoint) -> Any:

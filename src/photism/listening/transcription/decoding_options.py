@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from photism.audio.sampling import sampling_rate_setting
-from photism.device import device_setting, dtype_setting
+from photism.device import device_setting, dtype_setting, precision_setting
 from photism.listening.settings import batch_size_setting, num_workers_setting
 from photism.listening.transcription.kenlm_model import read_language_model
 from photism.listening.transcription.ngram_lm import LanguageModel
@@ -151,9 +151,7 @@ class RecognizerModelSettings:
     )
     device: str | None = device_setting()
     dtype: str = dtype_setting()
-    int8: bool = setting(
-        False, "Compute linear layers in int8, on a CPU only: faster, with slightly other results.", group="speed"
-    )
+    precision: str = precision_setting()
     language: str | None = setting(
         None,
         "Language of a checkpoint with an adapter for each of several, such as fra of facebook/mms-1b-all. Default: "

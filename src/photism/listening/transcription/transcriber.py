@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from photism.audio.long_recording import Recording, load_recording
 from photism.audio.voice_activity import merge_segments, speech_segments
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
+from photism.device import FLOAT32, INT8
 from photism.errors import InputError, ModelWarning, NotFiniteError, RecordingWarning
 from photism.finite import each_finite
 from photism.listening.batching import (
@@ -87,6 +88,7 @@ class Transcriber:
         *,
         device: str | torch.device | None = None,
         dtype: torch.dtype | str = "float32",
+        precision: str = FLOAT32,
         int8: bool = False,
         language: str | None = None,
     ) -> Transcriber:
@@ -96,7 +98,8 @@ class Transcriber:
             model: folder or hub id. None is an error: no speech recogniser is bundled.
             device: device; by default CUDA if there is a GPU, else MPS, else the CPU.
             dtype: dtype of the weights: float32, float16, bfloat16, or "auto" for that of the checkpoint.
-            int8: compute linear layers in int8 on the CPU: faster, with slightly other results.
+            precision: "bf16" or "int8" to compute linear layers in it on the CPU: faster, with slightly other results.
+            int8: short for `precision="int8"`.
             language: language of a checkpoint with an adapter for each of several, such as "fra" of
                 facebook/mms-1b-all. By default that of its weights, which a warning names.
 
@@ -105,7 +108,8 @@ class Transcriber:
                 together, or is incomplete. All but the last is checked before weights are loaded.
             SettingError: the checkpoint does not have the language.
         """
-        loaded = load_ctc(model, device=device, dtype=dtype, int8=int8, language=language)
+        chosen_precision = INT8 if int8 else precision
+        loaded = load_ctc(model, device=device, dtype=dtype, precision=chosen_precision, language=language)
         chosen, languages = getattr(loaded.tokenizer, "target_lang", None), tokenizer_languages(loaded.tokenizer)
         if language is None and len(languages) > 1:
             others = ", ".join(some_languages(languages, without=chosen))
