@@ -1,11 +1,12 @@
 """Compare Wav2Vec2-BERT with transformers and CTranslate2, and log-mel features with transformers and Kaldi.
 
-    python -m benchmarks.encoder [--full] [--device cpu] [--runs 5] [--only WORD]
+    python -m benchmarks.encoder [--full] [--device cpu] [--runs 5] [--only WORD] [--under-load] [--profile]
 
 Random weights of the published widths, 2 layers or, with --full, 24. Each side of a case runs in a process of its own;
 they run in turns, so that other load on the machine affects both equally. Prints the median of each side in seconds,
 their ratio (above 1: ours is faster), and the peak memory of each above its weights. Kaldi and CTranslate2 are compared
-if `kaldi_native_fbank` and `ctranslate2` are installed.
+if `kaldi_native_fbank` and `ctranslate2` are installed. With --under-load, another process keeps one core busy all the
+time. --profile shows where the time of a layer goes (`benchmarks.encoder_profile`).
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.encoder_profile import print_profile
 from benchmarks.turns import Case, measure
 
 RATE = 16_000
@@ -37,7 +41,8 @@ CORPUS_S = (
 )
 """Durations of the speech recordings in the Tux Paint corpus, in seconds: 32 quantiles."""
 
-OURS, REFERENCE, INT8 = "ours", "transformers", "ours in int8"
+OURS, REFERENCE, BF16, INT8 = "ours", "transformers", "ours in bf16", "ours in int8"
+PRECISIONS = {BF16: "bf16", INT8: "int8"}
 KALDI, CTRANSLATE2 = "kaldi-native-fbank", "CTranslate2"
 FLOAT32 = "ours in float32"
 """Log-mel in float32; the default is float64, as in transformers."""
@@ -56,12 +61,15 @@ def model_of(side: str, options: argparse.Namespace, name: str = "Model", **chan
     torch.manual_seed(0)
     library = transformers if side == REFERENCE else photism
     model = getattr(library, f"Wav2Vec2Bert{name}")(config)
-    if side == INT8:
-        from photism.encoder.int8 import quantize_int8
-
-        model = quantize_int8(model)
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
-    return model.to(options.device, dtype).eval()
+    model = model.to(options.device, dtype).eval()
+    if side != REFERENCE and options.device == "cpu":
+        from photism.encoder.kernel_choice import choose_kernels
+        from photism.encoder.precision import with_precision
+
+        choose_kernels(config)
+        model = with_precision(model, PRECISIONS.get(side, "float32"))
+    return model
 
 
 def features_of(seconds: tuple[float, ...], options: argparse.Namespace) -> tuple[torch.Tensor, torch.Tensor]:
@@ -221,7 +229,11 @@ def cases(options: argparse.Namespace) -> list[Case]:
         found.append(Case("30 s, an adapter and CTC", (OURS, CTRANSLATE2), ctc_with_adapter))
     if importlib.util.find_spec("kaldi_native_fbank"):
         found.append(Case("log-mel in float32, compared with Kaldi", (FLOAT32, KALDI), log_mels))
-    found += [Case(f"int8, one clip of {seconds} s", (INT8, OURS), forward(float(seconds))) for seconds in (10, 30)]
+    found += [
+        Case(f"{PRECISIONS[side]}, one clip of {seconds} s", (side, OURS), forward(float(seconds)))
+        for side in (BF16, INT8)
+        for seconds in (10, 30)
+    ]
     return found
 
 
@@ -254,6 +266,26 @@ def linear_flops(seconds: float, layers: int) -> float:
     return 2 * seconds * TOKENS_PER_S * layers * 24_000_000
 
 
+def keep_busy() -> None:
+    """Compute without end."""
+    while True:
+        sum(range(1_000_000))
+
+
+@contextmanager
+def load_on_one_core(wanted: bool) -> Generator[None]:
+    """Keep one core busy with another process, if that is wanted."""
+    if not wanted:
+        yield
+        return
+    process = multiprocessing.get_context("spawn").Process(target=keep_busy, daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="24 layers")
@@ -261,11 +293,22 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", default="", metavar="WORD", help="run the cases whose name contains WORD")
+    parser.add_argument("--under-load", action="store_true", help="keep one core busy with another process")
+    parser.add_argument("--profile", action="store_true", help="show where the time of a layer goes")
     options = parser.parse_args()
     options.layers = 24 if options.full else 2
     torch.set_num_threads(options.threads)
+    with load_on_one_core(options.under_load):
+        if options.profile:
+            print_profile(options)
+        else:
+            print_comparison(options)
 
+
+def print_comparison(options: argparse.Namespace) -> None:
+    """Measure the cases, and print a table."""
     title = f"{options.layers} layers, {options.device}, {options.threads} threads, median of {options.runs} runs"
+    title += ", one core busy" * options.under_load
     table = Table("", "s", "peer", "s", "ratio", "MB", "peer, MB", title=title)
     clips_of = {"one clip of 30 s": 1, f"{clips_of_30_s(options)} clips of 30 s": clips_of_30_s(options)}
     for case in cases(options):

@@ -1,0 +1,117 @@
+"""Profile a layer of the encoder on the CPU, and compare it with the time of its matrix products alone.
+
+`python -m benchmarks.encoder --profile` calls it. The products are timed by themselves, in the sizes that the layer
+has, with the fastest library of this machine; their sum is the least time in which an exact layer can be computed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch.profiler import ProfilerActivity, profile
+
+from photism.encoder.conformer import ConformerLayer
+from photism.encoder.kernel_choice import choose_kernels
+from photism.encoder.kernels import current_kernels
+from photism.encoder.onednn import linear_no_grad
+from photism.encoder.packing import PackedBatch
+
+TOKENS_PER_S = 50
+KINDS = {
+    "mkldnn::_linear_pointwise": "linear layers and products of attention",
+    "aten::addmm": "linear layers",
+    "aten::mm": "position biases",
+    "aten::bmm": "position biases",
+    "aten::_scaled_dot_product_flash_attention_for_cpu": "attention, fused",
+    "aten::_softmax": "softmax",
+    "aten::silu": "activations",
+    "aten::glu": "activations",
+    "aten::native_layer_norm": "normalisation",
+    "aten::mkldnn_convolution": "depthwise convolution",
+    "aten::copy_": "copies",
+    "aten::cat": "copies",
+    "aten::add_": "additions",
+    "aten::add": "additions",
+}
+"""Kinds of operations, by the name that the profiler gives them."""
+
+
+class Product(NamedTuple):
+    """Products (rows, inner) · (inner, columns) of a layer, all of one size."""
+
+    rows: int
+    inner: int
+    columns: int
+    count: int
+
+
+def products_of(tokens: int) -> list[Product]:
+    """Return the matrix products of a layer of the published size."""
+    rows = max(64, min(tokens, current_kernels().block_logits // tokens))
+    blocks = 16 * tokens // rows  # of all heads, each with 64 values
+    return [
+        Product(tokens, 1024, 4096, 2),
+        Product(tokens, 4096, 1024, 2),
+        Product(tokens, 1024, 1024, 5),
+        Product(tokens, 1024, 2048, 1),
+        Product(rows, 64, tokens, blocks),
+        Product(rows, tokens, 64, blocks),
+    ]
+
+
+def shortest(compute: Callable[[], object], runs: int) -> float:
+    """Return the shortest time of a computation in seconds."""
+    times: list[float] = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        compute()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def seconds_of(product: Product, runs: int) -> float:
+    """Return the time of all products of one size, with the fastest library."""
+    left, right = torch.randn(product.rows, product.inner), torch.randn(product.columns, product.inner)
+    libraries = (lambda: linear_no_grad(left, right), lambda: torch.nn.functional.linear(left, right))
+    return product.count * min(shortest(compute, runs) for compute in libraries)
+
+
+@torch.inference_mode()
+def print_profile(options: argparse.Namespace) -> None:
+    """Print the profile of a layer at 10, 30 and 60 s."""
+    import transformers
+
+    torch.manual_seed(0)
+    config = transformers.Wav2Vec2BertConfig()
+    choose_kernels(config)
+    layer = ConformerLayer(config).eval()
+    table = Table("", "10 s", "30 s", "60 s", title=f"ms of a layer, {torch.get_num_threads()} threads")
+    columns = [profile_of(layer, seconds * TOKENS_PER_S, options.runs) for seconds in (10, 30, 60)]
+    for name in dict.fromkeys(name for column in columns for name in column):
+        table.add_row(name, *(f"{column.get(name, 0):.1f}" for column in columns))
+    reached = (f"{column['its products alone'] / column['the whole layer']:.0%}" for column in columns)
+    table.add_row("products alone / the whole layer", *reached)
+    console = Console(width=140)
+    console.print(table)
+    console.print(current_kernels())
+
+
+def profile_of(layer: ConformerLayer, tokens: int, runs: int) -> dict[str, float]:
+    """Return the ms of a layer, of its products alone, and of each kind of operation by the profiler."""
+    states, packed = torch.randn(tokens, 1024), PackedBatch(1, tokens)
+    whole = shortest(lambda: layer(states, packed, None), runs)
+    products = sum(seconds_of(product, runs) for product in products_of(tokens))
+    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+        layer(states, packed, None)
+    found = {"the whole layer": 1e3 * whole, "its products alone": 1e3 * products}
+    kinds: dict[str, float] = defaultdict(float)
+    for event in profiler.key_averages():
+        kinds[KINDS.get(event.key, "other")] += event.self_cpu_time_total / 1e3
+    return found | dict(sorted(kinds.items(), key=lambda item: -item[1]))
