@@ -16,6 +16,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.report import Report, add_output_option
 from photism import AudioToImagePipeline, CaptionRanker, load_waveform
 from photism.hub import bundled_model
 from photism.prompts.model_files import find_model, load_captions
@@ -83,13 +84,15 @@ def main() -> None:
     parser.add_argument("--device", help="default: the fastest available")
     parser.add_argument("--steps", type=int, help="denoising steps; default: the model's")
     parser.add_argument("--scheduler", help="default: the model's")
+    add_output_option(parser)
     chosen = parser.parse_args()
 
     pipeline = AudioToImagePipeline.from_pretrained(chosen.model, device=chosen.device, scheduler=chosen.scheduler)
     device = pipeline.diffusion.device
     steps = chosen.steps or pipeline.num_inference_steps
     captions = load_captions(find_model(chosen.model))
-    threads = torch.get_num_threads()
+    threads = chosen.threads = torch.get_num_threads()
+    report = Report("From a recording to an image", chosen)
     table = Table(
         "", "median", "minimum", "maximum", title=f"photism draw, {device}, {threads} threads, {chosen.runs} runs, s"
     )
@@ -99,6 +102,7 @@ def main() -> None:
         time_s(work, device)  # warm-up
         times = [time_s(work, device) for _ in range(chosen.runs)]
         medians[name] = statistics.median(times)
+        report.add(name, s=times)
         table.add_row(name, *(f"{seconds:.3f}" for seconds in (medians[name], min(times), max(times))))
     Console().print(table)
     limit_s = FEW_STEPS_LIMIT_S if chosen.scheduler == "lcm" else IMAGE_LIMIT_S

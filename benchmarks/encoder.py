@@ -30,7 +30,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.encoder_profile import print_profile
-from benchmarks.turns import Case, measure
+from benchmarks.report import Report, add_output_option
+from benchmarks.turns import Case, measure_runs, summary
 
 RATE = 16_000
 TOKENS_PER_S = 50
@@ -41,10 +42,10 @@ CORPUS_S = (
 )
 """Durations of the speech recordings in the Tux Paint corpus, in seconds: 32 quantiles."""
 
-OURS, REFERENCE, BF16, INT8 = "ours", "transformers", "ours in bf16", "ours in int8"
+OURS, REFERENCE, BF16, INT8 = "Photism", "transformers", "Photism in bf16", "Photism in int8"
 PRECISIONS = {BF16: "bf16", INT8: "int8"}
 KALDI, CTRANSLATE2 = "kaldi-native-fbank", "CTranslate2"
-FLOAT32 = "ours in float32"
+FLOAT32 = "Photism in float32"
 """Log-mel in float32; the default is float64, as in transformers."""
 
 ALPHABET = (*"abcdefghijklmnopqrstuvwxyz", "<pad>", "<s>", "</s>", "<unk>", "|")
@@ -295,6 +296,7 @@ def main() -> None:
     parser.add_argument("--only", default="", metavar="WORD", help="run the cases whose name contains WORD")
     parser.add_argument("--under-load", action="store_true", help="keep one core busy with another process")
     parser.add_argument("--profile", action="store_true", help="show where the time of a layer goes")
+    add_output_option(parser)
     options = parser.parse_args()
     options.layers = 24 if options.full else 2
     torch.set_num_threads(options.threads)
@@ -310,12 +312,15 @@ def print_comparison(options: argparse.Namespace) -> None:
     title = f"{options.layers} layers, {options.device}, {options.threads} threads, median of {options.runs} runs"
     title += ", one core busy" * options.under_load
     table = Table("", "s", "peer", "s", "ratio", "MB", "peer, MB", title=title)
+    name = f"Encoder, {options.layers} layers{', one core busy' * options.under_load}"
+    report = Report(name, options, note="Random weights of the published width.")
     clips_of = {"one clip of 30 s": 1, f"{clips_of_30_s(options)} clips of 30 s": clips_of_30_s(options)}
     for case in cases(options):
         if options.only not in case.name:
             continue
-        results = measure(case, options)
-        (_, (seconds, size)), *peers = results.items()
+        runs = measure_runs(case, options)
+        report.compare(case.name, runs)
+        (_, (seconds, size)), *peers = summary(runs).items()
         row = [case.name, f"{seconds:.3f}"]
         for peer, (peer_seconds, peer_size) in peers:
             row += [peer, f"{peer_seconds:.3f}", f"{peer_seconds / seconds:.2f}", f"{size:.0f}", f"{peer_size:.0f}"]

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import NamedTuple
 
 import torch
 
@@ -32,8 +33,28 @@ class Case:
     build: Callable[[str, argparse.Namespace], Callable[[], object]]
 
 
+class Run(NamedTuple):
+    """One run of a side: its seconds, and the peak memory in MB above what the side held before its first run."""
+
+    seconds: float
+    megabytes: float
+
+
 def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
-    """Return for each side the median seconds, and the peak memory in MB above what it held before its first run.
+    """Return the median seconds and the peak memory of each side, of the runs of `measure_runs`."""
+    return summary(measure_runs(case, options))
+
+
+def summary(runs: dict[str, list[Run]]) -> dict[str, tuple[float, float]]:
+    """Return the median seconds and the peak memory in MB of each side."""
+    return {
+        side: (statistics.median(run.seconds for run in some), max(run.megabytes for run in some))
+        for side, some in runs.items()
+    }
+
+
+def measure_runs(case: Case, options: argparse.Namespace) -> dict[str, list[Run]]:
+    """Return the runs of each side, without the warm-up run.
 
     Args:
         case: must be picklable.
@@ -47,21 +68,18 @@ def measure(case: Case, options: argparse.Namespace) -> dict[str, tuple[float, f
         processes.append(context.Process(target=serve_side, args=(case, side, options, child)))
         processes[-1].start()
         pipes[side].recv()  # load one side after the other
-    results: dict[str, list[tuple[float, float]]] = {side: [] for side in case.sides}
+    results: dict[str, list[Run]] = {side: [] for side in case.sides}
     for run in range(options.runs + 1):
         for side, pipe in pipes.items():
             time.sleep(SETTLE_S)
             pipe.send(True)
             answer = pipe.recv()
             if run or not options.runs:  # the first run is the warm-up
-                results[side].append(answer)
+                results[side].append(Run(*answer))
     for pipe, process in zip(pipes.values(), processes, strict=True):
         pipe.send(False)
         process.join()
-    return {
-        side: (statistics.median(seconds for seconds, _ in runs), max(size for _, size in runs))
-        for side, runs in results.items()
-    }
+    return results
 
 
 def serve_side(case: Case, side: str, options: argparse.Namespace, pipe: Connection) -> None:
