@@ -14,9 +14,9 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 PAGES = {
+    "benchmarks.md": "benchmarks/README.md",
     "changelog.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
-    "measurements.md": "benchmarks/README.md",
     "models/tiny.md": "packages/photism-tiny/src/photism_tiny/README.md",
     "models/tiny-language.md": "packages/photism-tiny/src/photism_tiny/language/README.md",
     "models/tiny-sound.md": "packages/photism-tiny/src/photism_tiny/sound/README.md",
