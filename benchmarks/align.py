@@ -21,15 +21,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from benchmarks.encoder import CORPUS_S, TOKENS_PER_S, WIDTH
-from benchmarks.turns import Case, measure
+from benchmarks.report import Report, add_output_option
+from benchmarks.turns import Case, measure_runs
 
-OURS, PUBLISHED = "ours", "published recipe"
+OURS, PUBLISHED = "Photism", "audio2img's recipe"
 PROMPT_TOKENS, PROMPT_WIDTH = 47, 1024
 """Tokens S and width D of the published adapter's output, for Stable Diffusion 2.1."""
 TEMPERATURE = 0.15
@@ -204,22 +203,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", default="", metavar="WORD", help="run the cases whose name contains WORD")
+    add_output_option(parser)
     options = parser.parse_args()
     total_s = sum(lengths_s(STEP_SOUNDS))
-    machine = f"{options.device}, {options.threads} threads"
-    title = f"{options.layers} layers, {options.precision}, {machine}, median of {options.runs} runs"
-    table = Table("", "s", "peer", "s", "ratio", "MB", "peer, MB", title=title)
+    report = Report(f"Alignment training, {options.layers} layers, {options.precision}", options)
     for case in CASES:
-        if options.only not in case.name:
-            continue
-        (_, (seconds, size)), *peers = measure(case, options).items()
-        row = [case.name, f"{seconds:.3f}", "", "", "", f"{size:.0f}", ""]
-        for peer, (peer_seconds, peer_size) in peers:
-            row[2:5], row[6] = [peer, f"{peer_seconds:.3f}", f"{peer_seconds / seconds:.2f}"], f"{peer_size:.0f}"
-        table.add_row(*row)
-    console = Console(width=120)
-    console.print(table)
-    console.print(f"128 clips are {total_s:.0f} s; {PADDED_TOKENS / TOKENS_PER_S * 128:.0f} s when padded")
+        if options.only in case.name:
+            report.compare(case.name, measure_runs(case, options))
+    report.print()
+    print(f"128 clips are {total_s:.0f} s; {PADDED_TOKENS / TOKENS_PER_S * 128:.0f} s when padded")
 
 
 if __name__ == "__main__":

@@ -26,10 +26,11 @@ from typing import NamedTuple
 
 import numpy as np
 import psutil
-from rich.console import Console
-from rich.table import Table
 
-SIDES = ("plain", "ray")
+from benchmarks.report import Report, add_output_option
+
+SIDE_NAMES = {"plain": "photism hear", "ray": "photism hear --ray"}
+SIDES = tuple(SIDE_NAMES)
 MARK = "PHOTISM_BENCHMARK"
 POLL_S = 0.25
 ENDINGS = (".ogg", ".wav", ".flac", ".mp3", ".opus", ".m4a")
@@ -66,7 +67,7 @@ def measure(side: str, listing: Path, window_s: float | None, threads: int | Non
     mark = f"{os.getpid()}-{time.monotonic_ns()}"
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "benchmarks.collection", f"@{listing}", "--side", side]
-        command += ["--output", f"{folder}/rows.jsonl", *(["--window", str(window_s)] if window_s else [])]
+        command += ["--rows", f"{folder}/rows.jsonl", *(["--window", str(window_s)] if window_s else [])]
         command += ["--threads", str(threads)] if threads else []
         start = time.monotonic()
         process = subprocess.Popen(command, env={**os.environ, MARK: mark}, stdout=subprocess.PIPE, text=True)
@@ -126,10 +127,11 @@ def main() -> None:
     parser.add_argument("--long", type=float, metavar="HOURS", help="join the recordings to one of so many hours")
     parser.add_argument("--threads", type=int, help="threads of a process with the model; by default as many as cores")
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
-    parser.add_argument("--output", help=argparse.SUPPRESS)
+    parser.add_argument("--rows", help=argparse.SUPPRESS)
+    add_output_option(parser)
     options = parser.parse_args()
     if options.side:
-        run_side(options.side, options.folder, options.output, options.window, options.threads)
+        run_side(options.side, options.folder, options.rows, options.window, options.threads)
         return
     with tempfile.TemporaryDirectory() as folder:
         paths = find(Path(options.folder), options.recordings)
@@ -146,22 +148,28 @@ def main() -> None:
                 cost, audio_s = measure(side, listing, options.window, options.threads)
                 costs[side, listing].append(cost)
                 print(side, listing.stem, *(f"{value:.1f}" for value in cost), file=sys.stderr)
-    print_table(costs, one, many, audio_s)
+    medians = {key: Cost(*map(statistics.median, zip(*some, strict=True))) for key, some in costs.items()}
+    report_costs(options, {side: (medians[side, one], medians[side, many]) for side in SIDES}, audio_s / 3600)
 
 
-def print_table(costs: dict[tuple[str, Path], list[Cost]], one: Path, many: Path, audio_s: float) -> None:
-    table = Table("", "hours per s", "time, s", "CPU time, s", "start-up, s", "its CPU time, s")
-    net: dict[str, Cost] = {}
-    for side in SIDES:
-        start = Cost(*(statistics.median(each) for each in zip(*costs[side, one], strict=True)))
-        whole = Cost(*(statistics.median(each) for each in zip(*costs[side, many], strict=True)))
-        net[side] = Cost(*(total - first for total, first in zip(whole, start, strict=True)))
-        values = (audio_s / 3600 / net[side].elapsed_s, *net[side], *start)
-        table.add_row(side, f"{values[0]:.4f}", *(f"{value:.1f}" for value in values[1:]))
-    ratios = [ray / plain for ray, plain in zip(net["ray"], net["plain"], strict=True)]
-    table.add_row("ratio", "", *(f"{ratio:.3f}" for ratio in ratios), "", "")
-    table.title = f"{audio_s / 3600:.2f} h of audio"
-    Console(width=120).print(table)
+def report_costs(options: argparse.Namespace, costs: dict[str, tuple[Cost, Cost]], hours: float) -> None:
+    """Record and print what each side costs: its start-up, the whole, and their difference."""
+    report = Report("Many recordings, with and without Ray", options)
+    first: float | None = None
+    for side, (start, whole) in costs.items():
+        elapsed_s, cpu_s = whole.elapsed_s - start.elapsed_s, whole.cpu_s - start.cpu_s
+        values = {
+            "elapsed s without start-up": elapsed_s,
+            "hours of audio per s": hours / elapsed_s,
+            "CPU s": whole.cpu_s,
+            "start-up CPU s": start.cpu_s,
+            "CPU s without start-up": cpu_s,
+            "per hour of audio": cpu_s / hours,
+            "ratio": first and cpu_s / first,
+        }
+        first = first or cpu_s
+        report.add(f"{hours:.2f} h of audio", SIDE_NAMES[side], **values)
+    report.print()
 
 
 if __name__ == "__main__":

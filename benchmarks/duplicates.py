@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
+from benchmarks.report import Report, add_output_option
 from photism import AudioEmbedder, load_waveform
 from photism.audio.writing import write_waveform
 from photism.collection.acoustic_similarity import (
@@ -38,6 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("stamps", type=Path)
     parser.add_argument("--count", type=int, default=60)
+    add_output_option(parser)
     options = parser.parse_args()
     recordings = sorted(map(str, options.stamps.rglob("*_desc_*.ogg")))
     generator = random.Random(0)
@@ -54,15 +56,14 @@ def main() -> None:
                 coarse = float(signature(energies) @ signature(compared_energies))
                 audio = correlation(energies, compared_energies)
                 results[kind].append((float(vector @ vectors[0]), coarse, audio))
-    columns = [f"{kind}: {each}" for kind in ("vectors", "signatures", "audio") for each in ("min", "median", "max")]
-    print(f"| | pairs | {' | '.join(columns)} | found |\n{12 * '|---'}|")
+    report = Report("Near-duplicates", options)
     for kind, pairs in results.items():
         vectors, signatures, audio = np.array(pairs).T
         found = np.mean((signatures >= CANDIDATE_SIMILARITY) & (audio >= COPY_CORRELATION))
-        numbers = [
-            f"{value:.3f}" for each in (vectors, signatures, audio) for value in np.percentile(each, [0, 50, 100])
-        ]
-        print(f"| {kind} | {len(pairs)} | {' | '.join(numbers)} | {100 * found:.1f} % |")
+        figures = {"similarity of vectors": vectors, "of signatures": signatures, "correlation": audio}
+        columns = {name: each.tolist() for name, each in figures.items()}
+        report.add(kind, None, pairs=len(pairs), **columns, **{"found %": 100 * float(found)})
+    report.print()
 
 
 def copies(samples: np.ndarray, folder: Path) -> Iterator[tuple[str, str]]:
@@ -78,7 +79,7 @@ def copies(samples: np.ndarray, folder: Path) -> Iterator[tuple[str, str]]:
     ):
         target = folder / f"{kind}{suffix}"
         write_waveform(copy, target, sampling_rate=rate, title="", about={})
-        yield f"copy: {kind}", str(target)
+        yield kind, str(target)
 
 
 def others(path: str, recordings: list[str], generator: random.Random) -> Iterator[tuple[str, str]]:
@@ -88,7 +89,7 @@ def others(path: str, recordings: list[str], generator: random.Random) -> Iterat
         ("same thing, other language", each) for each in recordings if each.startswith(f"{stem}_desc_") and each != path
     )
     same = [each for each in recordings if each.endswith(f"_desc_{language}") and each != path]
-    yield from (("same language, other thing", each) for each in generator.sample(same, 4))
+    yield from (("other thing, same language", each) for each in generator.sample(same, 4))
 
 
 if __name__ == "__main__":

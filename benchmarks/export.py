@@ -11,7 +11,6 @@ each duration the median in seconds.
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,9 +20,8 @@ import numpy as np
 import onnxruntime
 import torch
 import transformers
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.report import Report, add_output_option
 from photism.audio.log_mel import log_mel
 from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.encoder.int8 import quantize_int8
@@ -64,8 +62,8 @@ def in_onnxruntime(path: Path) -> Side:
     )
 
 
-def measure(sides: dict[str, Side], samples: np.ndarray, runs: int) -> dict[str, float]:
-    """Return the median CPU time of each side, in seconds; a first run of each is not counted."""
+def measure(sides: dict[str, Side], samples: np.ndarray, runs: int) -> dict[str, list[float]]:
+    """Return the CPU time of each run of each side, in seconds; a first run of each is not counted."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for run in range(runs + 1):
         for name, side in sides.items():
@@ -73,7 +71,7 @@ def measure(sides: dict[str, Side], samples: np.ndarray, runs: int) -> dict[str,
             side(samples)
             if run:
                 times[name].append(time.process_time() - start)
-    return {name: statistics.median(each) for name, each in times.items()}
+    return times
 
 
 def main() -> None:
@@ -81,26 +79,29 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--seconds", type=float, nargs="+", default=[1, 5, 20])
     parser.add_argument("--runs", type=int, default=5)
+    add_output_option(parser)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    options.threads = 1
+    torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = make_checkpoint(folder / "model", options.layers)
         sides = {"torch, float32": in_torch(model), "torch, int8": in_torch(quantize_int8(model))}
-        megabytes = dict.fromkeys(sides, "")
+        megabytes: dict[str, int | None] = dict.fromkeys(sides)
         for dtype in DTYPES:
             exported = export_onnx(folder / "model", folder / f"{dtype}.onnx", dtype=dtype, log_mel=True)
             sides[f"onnxruntime, {dtype}"] = in_onnxruntime(exported.path)
-            megabytes[f"onnxruntime, {dtype}"] = f"{exported.size_bytes / 1e6:.0f}"
+            megabytes[f"onnxruntime, {dtype}"] = round(exported.size_bytes / 1e6)
         generator = np.random.default_rng(0)
         columns = {
             seconds: measure(sides, generator.standard_normal(int(seconds * 16_000), np.float32) / 10, options.runs)
             for seconds in options.seconds
         }
-    table = Table("", "MB", *(f"{seconds:g} s" for seconds in options.seconds))
+    report = Report(f"A CTC model of {options.layers} layers, in torch and onnxruntime", options)
     for side in sides:
-        table.add_row(side, megabytes[side], *(f"{column[side]:.3f}" for column in columns.values()))
-    Console().print(table)
+        times = {f"CPU s for {seconds:g} s": column[side] for seconds, column in columns.items()}
+        report.add(side, None, MB=megabytes[side], **times)
+    report.print()
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.report import Report, add_output_option
 from photism import AudioToImagePipeline, load_waveform
 from photism.audio.level import HOP_SAMPLES, frame_power, power_to_db
 from photism.audio.sampling import FRAME_SAMPLES, SAMPLING_RATE
@@ -43,6 +44,7 @@ from photism.drawing.video.storyboard import storyboard
 from recipes.tiny.corpus import UNSEEN_LANGUAGES, Recording, read_pictures, read_recordings
 from recipes.tiny.evaluate import thumbnails
 
+SYNC_NAMES = {"fixed": "fixed windows of 3 s", "auto": "segments by voice activity"}
 WORDS = 3  # in a film
 DURATION_S = 7.0
 SHORTEST_PAUSE_S = 0.3
@@ -149,6 +151,7 @@ def measure_words(pipeline: AudioToImagePipeline, chosen: argparse.Namespace, fo
         written.append((path, write_recording(path, recordings, recognised, rng)))
     words = [word for _, some in written for word in some]
     print(f"{len(words)} words; {sum(word.is_recognised for word in words)} are drawn correctly from their recordings")
+    report = Report("Films: time with the picture of the word", chosen)
     for sync in chosen.sync:
         seconds: list[float] = []
         for path, some in written:
@@ -164,9 +167,9 @@ def measure_words(pipeline: AudioToImagePipeline, chosen: argparse.Namespace, fo
                 [word for word in words if word.is_recognised],
             ),
         )
-        print(
-            f"{sync:8} on screen while they are said: {of_all:.1%} of words, {of_recognised:.1%} of those", flush=True
-        )
+        percent = {"all words %": 100 * of_all, "words whose recording is drawn correctly %": 100 * of_recognised}
+        report.add(SYNC_NAMES.get(sync, sync), None, **percent)
+    report.print()
 
 
 def measure_music(pipeline: AudioToImagePipeline, chosen: argparse.Namespace) -> None:
@@ -226,6 +229,7 @@ def main() -> None:
     parser.add_argument("--music", nargs="+", metavar="FILE", help="recordings of music to measure in place of words")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each recording of music")
     parser.add_argument("--sheets", type=Path, help="folder for a storyboard of each film")
+    add_output_option(parser)
     chosen = parser.parse_args()
 
     pipeline = AudioToImagePipeline.from_pretrained(scheduler=chosen.scheduler)

@@ -14,7 +14,6 @@ with the sides in turns in one process, for a machine that other programs use.
 from __future__ import annotations
 
 import argparse
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -26,12 +25,11 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.turns import Case, measure
+from benchmarks.report import Report, add_output_option
+from benchmarks.turns import Case, Run, measure_runs
 
-OURS, ONE, EIGHT = "ours", "pipeline", "pipeline, batch_size=8"
+OURS, ONE, EIGHT = "Photism", "pipeline", "pipeline, batch_size=8"
 ENDINGS = (".ogg", ".wav", ".flac", ".mp3", ".opus", ".m4a")
 CLASSES = 8
 COMPARED = 24
@@ -95,18 +93,18 @@ def in_full(answers: Iterable[list[dict[str, Any]]]) -> np.ndarray:
     return np.array([[each["score"] for each in answer] for answer in ordered])
 
 
-def cpu_seconds(
+def cpu_runs(
     checkpoint: Path, paths: list[Path], sides: tuple[str, ...], options: argparse.Namespace
-) -> dict[str, tuple[float, float]]:
-    """Return the median CPU time of each side, and 0 in place of the memory, as `turns.measure` does."""
+) -> dict[str, list[Run]]:
+    """Return the CPU time of each run of each side, as `turns.measure_runs` does, and 0 in place of the memory."""
     works = {side: labelling(checkpoint, paths, side, options) for side in sides}
-    times: dict[str, list[float]] = {side: [] for side in sides}
+    runs: dict[str, list[Run]] = {side: [] for side in sides}
     for _ in range(options.runs):
         for side, work in works.items():
             start = time.process_time()
             work()
-            times[side].append(time.process_time() - start)
-    return {side: (statistics.median(each), 0.0) for side, each in times.items()}
+            runs[side].append(Run(time.process_time() - start, 0.0))
+    return runs
 
 
 def main() -> None:
@@ -119,6 +117,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--processor", action="store_true", help="measure the CPU time of one thread")
     parser.add_argument("--only", default="", metavar="WORD", help="run the checkpoints whose name contains WORD")
+    add_output_option(parser)
     options = parser.parse_args()
     if options.processor:
         options.threads = 1
@@ -128,26 +127,23 @@ def main() -> None:
 
     paths = recordings(options.folder, options.recordings)
     seconds = sum(len(each) for each in samples(paths)) / 16_000
-    title = (
-        f"{len(paths)} recordings, {seconds:.0f} s; {options.device}, {options.threads} threads, {options.runs} runs"
-    )
-    table = Table("", "peer", "ours, s", "peer, s", "ratio", "scores differ by", title=title)
+    clock = "CPU time" if options.processor else "time"
+    report = Report(f"Classification of {len(paths)} recordings, {seconds:.0f} s: {clock}", options)
     with tempfile.TemporaryDirectory() as folder:
         for name, checkpoint in make_checkpoints(Path(folder), options.layers).items():
             if options.only not in name:
                 continue
             sides = (OURS, ONE, EIGHT)
             if options.processor:
-                results = cpu_seconds(checkpoint, paths, sides, options)
+                runs = cpu_runs(checkpoint, paths, sides, options)
             else:
-                results = measure(Case(name, sides, partial(labelling, checkpoint, paths)), options)
+                runs = measure_runs(Case(name, sides, partial(labelling, checkpoint, paths)), options)
+            report.compare(name, runs)
             some = paths[:: max(1, len(paths) // COMPARED)]
             scores = {side: labelling(checkpoint, some, side, options)() for side in sides}
             for side in sides[1:]:
-                ours, peer = results[OURS][0], results[side][0]
-                difference = np.abs(scores[OURS] - scores[side]).max()
-                table.add_row(name, side, f"{ours:.2f}", f"{peer:.2f}", f"{peer / ours:.2f}", f"{difference:.1g}")
-    Console(width=140).print(table)
+                print(f"{name}: scores of {side} differ by {np.abs(scores[OURS] - scores[side]).max():.1g} at most")
+    report.print()
 
 
 if __name__ == "__main__":

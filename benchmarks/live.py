@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.film import WORDS, StampClassifier, Word, choose_recordings, write_recording
+from benchmarks.report import Report, add_output_option
 from photism import AudioToImagePipeline, Waveform, load_waveform
 from photism.audio.level import measure_level
 from photism.audio.sampling import SAMPLING_RATE
@@ -44,6 +45,7 @@ from photism.drawing.settings import DrawSettings
 from photism.drawing.video.audio_features import audio_envelopes, measure_recording
 from photism.drawing.video.settings import FilmSettings
 
+NAIVE, LIVE = "the newest 2 s, every second", "photism live"
 NAIVE_WINDOW_S, NAIVE_HOP_S = 2.0, 1.0
 LATEST_S = 2.0
 """Longest time after a word at which its picture counts."""
@@ -165,23 +167,20 @@ def find_words(drawn: Drawn, classify: StampClassifier) -> list[Found]:
     return found
 
 
-def report(name: str, all_drawn: Sequence[Drawn], classify: StampClassifier) -> None:
-    """Print latency, words in time, steadiness and rate."""
+def add_words(report: Report, name: str, all_drawn: Sequence[Drawn], classify: StampClassifier) -> None:
+    """Record latency, words in time, steadiness and rate."""
     found = [each for drawn in all_drawn for each in find_words(drawn, classify)]
     recognised = [word.is_recognised for drawn in all_drawn for word in drawn.words]
     latencies_s = np.array([each.latency_s for each in found])
     there = latencies_s[np.isfinite(latencies_s)]
     p50, p95 = np.percentile(there, [50, 95])
     rate = sum(len(each.seen) for each in all_drawn) / sum(each.duration_s for each in all_drawn)
-    in_time = ", ".join(
-        f"{limit_s:g} s {np.mean(latencies_s <= limit_s):.1%} / {np.mean(latencies_s[recognised] <= limit_s):.1%}"
-        for limit_s in IN_TIME_S
-    )
-    print(
-        f"{name:6} p50 {p50:.2f} s, p95 {p95:.2f} s; within {in_time}; "
-        f"held {np.nanmean([each.held for each in found]):.1%}; {rate:.1f} pictures/s",
-        flush=True,
-    )
+    values = {"p50 s": float(p50), "p95 s": float(p95)}
+    for limit_s in IN_TIME_S:
+        values[f"within {limit_s:g} s %"] = 100 * float(np.mean(latencies_s <= limit_s))
+        values[f"within {limit_s:g} s, drawn correctly %"] = 100 * float(np.mean(latencies_s[recognised] <= limit_s))
+    held = 100 * float(np.nanmean([each.held for each in found]))
+    report.add(name, None, **values, **{"right until the next word %": held, "pictures/s": rate})
 
 
 def measure_words(pipeline: AudioToImagePipeline, chosen: argparse.Namespace) -> None:
@@ -190,7 +189,7 @@ def measure_words(pipeline: AudioToImagePipeline, chosen: argparse.Namespace) ->
     classify = StampClassifier()
     films = choose_recordings(chosen.films, rng)
     shown = classify([images[0] for images in pipeline([each.path for film in films for each in film]).images])
-    drawn: dict[str, list[Drawn]] = {"naive": [], "live": []}
+    drawn: dict[str, list[Drawn]] = {NAIVE: [], LIVE: []}
     with tempfile.TemporaryDirectory() as folder:
         for number, recordings in enumerate(films):
             path = Path(folder, "words.wav")
@@ -204,13 +203,15 @@ def measure_words(pipeline: AudioToImagePipeline, chosen: argparse.Namespace) ->
             else:
                 seen = simulate(follow(drawing, samples), duration_s, hop_s=1 / chosen.fps)
                 naive = simulate(redraw(pipeline, samples), duration_s, hop_s=NAIVE_HOP_S)
-                drawn["naive"].append(Drawn(words, naive, duration_s))
-            drawn["live"].append(Drawn(words, seen, duration_s))
-    every = [word for each in drawn["live"] for word in each.words]
+                drawn[NAIVE].append(Drawn(words, naive, duration_s))
+            drawn[LIVE].append(Drawn(words, seen, duration_s))
+    every = [word for each in drawn[LIVE] for word in each.words]
     print(f"{len(every)} words; {sum(word.is_recognised for word in every)} are drawn correctly from their recordings")
+    report = Report(f"Live pictures of words{', real clock' * chosen.real}", chosen)
     for name, each in drawn.items():
         if each:
-            report(name, each, classify)
+            add_words(report, name, each, classify)
+    report.print()
 
 
 def measure_music(pipeline: AudioToImagePipeline, chosen: argparse.Namespace) -> None:
@@ -235,9 +236,11 @@ def main() -> None:
     parser.add_argument("--real", action="store_true", help="draw in real time")
     parser.add_argument("--music", nargs="+", metavar="FILE", help="recordings of music to measure in place of words")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each recording of music")
+    add_output_option(parser)
     chosen = parser.parse_args()
     if not chosen.real:
         torch.set_num_threads(1)  # the CPU time of several is their sum
+    chosen.threads = torch.get_num_threads()
     pipeline = AudioToImagePipeline.from_pretrained(scheduler="lcm")
     LiveDrawing(pipeline).picture()  # the first call takes longer
     if chosen.music:

@@ -6,6 +6,7 @@
     report = Report("Encoder, 2 layers", options)
     report.compare("one clip of 10 s", measure_runs(case, options))  # sides in turns: time, memory and ratio
     report.add("English", "vectors", **{"queries": 677, "R@10 %": 84.3})  # any other figures
+    report.print()
 
 benchmarks/results/schema.json describes the file, and benchmarks/README.md how a result becomes a row of its tables.
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import describe_machine, describe_software, load_average
+from benchmarks.tables import table
 from benchmarks.turns import Run
 from photism.files import atomic_text
 
@@ -91,6 +93,10 @@ class Report:
             ratio = {} if side == ours else {"ratio": medians_s[side] / medians_s[ours]}
             peak = max(run.megabytes for run in runs)
             self.add(case, side, s=[run.seconds for run in runs], MB=round(peak), **ratio)
+
+    def print(self) -> None:
+        """Print the records as a table in Markdown."""
+        print(f"{self.document['title']}\n\n{table(self.records)}", flush=True)
 
 
 def rounded(value: float | None) -> float | None:

@@ -31,6 +31,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from benchmarks.report import Report, add_output_option
 from photism import AudioEmbedder, CaptionRanker
 from photism.hub import bundled_model
 from photism.prompts.caption_translations import CaptionTranslations
@@ -41,21 +42,18 @@ from recipes.tiny.evaluate import digest
 from recipes.tiny.translations import read_translations
 
 BATCH_SIZE = 32
-LANGUAGES = ("fr", "es", "ru", "de")
+LANGUAGES = {"fr": "French", "es": "Spanish", "ru": "Russian", "de": "German"}
 ARTICLE = re.compile(r"^(un|une|le|la|les|des|du|l'|el|los|las|unos|unas|una|ein|eine|der|die|das)\s+", re.IGNORECASE)
 
 
-def print_row(name: str, similarity: Tensor, relevant: Tensor) -> None:
-    """Print the metrics of the queries, rows of (N, M), that have a relevant candidate."""
+def add_metrics(report: Report, case: str, side: str, similarity: Tensor, relevant: Tensor) -> None:
+    """Record the metrics of the queries, rows of (N, M), that have a relevant candidate."""
     answerable = relevant.any(1)
     similarity, relevant = similarity[answerable], relevant[answerable]
     found = retrieval(similarity, relevant)
-    values = (found.recall_at_1, found.recall_at_5, found.recall_at_10, mean_average_precision(similarity, relevant))
-    print(f"| {name} | {len(relevant)} | {' | '.join(f'{100 * value:.1f}' for value in values)} |", flush=True)
-
-
-def print_head(kind: str) -> None:
-    print(f"\n| {kind} | queries | R@1 | R@5 | R@10 | mAP |\n|---|---|---|---|---|---|")
+    values = {"R@1": found.recall_at_1, "R@5": found.recall_at_5, "R@10": found.recall_at_10}
+    values["mAP"] = mean_average_precision(similarity, relevant)
+    report.add(case, side, queries=len(relevant), **{f"{name} %": 100 * float(each) for name, each in values.items()})
 
 
 def embed(embedder: AudioEmbedder, recordings: Sequence[Recording]) -> Tensor:
@@ -64,8 +62,8 @@ def embed(embedder: AudioEmbedder, recordings: Sequence[Recording]) -> Tensor:
     return torch.stack([torch.from_numpy(each.vectors[0]) for each in rows])
 
 
-def compare_texts(embedder: AudioEmbedder, vectors: Tensor, recordings: Sequence[Recording]) -> None:
-    """Print the table of recordings for texts."""
+def compare_texts(report: Report, embedder: AudioEmbedder, vectors: Tensor, recordings: Sequence[Recording]) -> None:
+    """Record how recordings are found by texts."""
     distinct = {caption.lower(): index for index, caption in reversed(list(enumerate(read_captions())))}
     indices = sorted(distinct.values())
     captions = [read_captions()[index] for index in indices]
@@ -77,10 +75,11 @@ def compare_texts(embedder: AudioEmbedder, vectors: Tensor, recordings: Sequence
     texts = ranker.encode_captions(captions)[:, 1 : ranker.encoder.prompt_length]
     mean_texts = normalize(normalize(texts, dim=-1).mean(1), dim=-1)
 
-    print_head("recordings for a text")
-    print_row("English, CaptionRanker", ranker.score_prompts(prompts, captions=captions).T, relevant)
-    print_row(f"English, vectors ({vectors.shape[1]})", text_vectors(embedder, captions) @ vectors.T, relevant)
-    print_row(f"English, mean of the tokens ({tokens.shape[1]})", mean_texts @ tokens.T, relevant)
+    english = "text in English"
+    ranked = ranker.score_prompts(prompts, captions=captions).T
+    add_metrics(report, english, "CaptionRanker", ranked, relevant)
+    add_metrics(report, english, "vectors", text_vectors(embedder, captions) @ vectors.T, relevant)
+    add_metrics(report, english, "mean of the tokens", mean_texts @ tokens.T, relevant)
     for language, translations in read_translations().items():
         if language in LANGUAGES:
             chosen = [translations[index] for index in indices]
@@ -88,9 +87,10 @@ def compare_texts(embedder: AudioEmbedder, vectors: Tensor, recordings: Sequence
             spelled = [text for text in chosen if text is not None]
             bare = [without_article(text) for text in spelled]
             encoded = ranker.score_prompts(prompts, captions=spelled).T
-            print_row(f"{language}, by the text encoder", encoded, relevant[rows])
-            print_row(f"{language}, vectors", text_vectors(embedder, spelled) @ vectors.T, relevant[rows])
-            print_row(f"{language} without article, vectors", text_vectors(embedder, bare) @ vectors.T, relevant[rows])
+            case = f"text in {LANGUAGES[language]}"
+            add_metrics(report, case, "text encoder", encoded, relevant[rows])
+            for name, texts in ((case, spelled), (f"{case} without article", bare)):
+                add_metrics(report, name, "vectors", text_vectors(embedder, texts) @ vectors.T, relevant[rows])
 
 
 def without_article(text: str) -> str:
@@ -98,33 +98,34 @@ def without_article(text: str) -> str:
     return ARTICLE.sub("", text).lower().strip(" .!")
 
 
-def compare_words(nouns: Path) -> None:
-    """Print how many English nouns and inexact words in other languages are taken for captions, in per cent."""
+def compare_words(report: Report, nouns: Path) -> None:
+    """Record how many English nouns and inexact words in other languages are taken for captions, in per cent."""
     folder = bundled_model()
     captions = load_captions(folder)
     translations = CaptionTranslations.read(folder, captions)
     names = [line.split(" ", 1)[0] for line in nouns.read_text().splitlines()]
     words = random.Random(0).sample([name for name in names if name.isalpha() and name.islower()], 1000)
-    print("\n| words | number | taken for a caption |\n|---|---|---|")
-    for article in ("", "a "):
+    for case, article in (("English nouns, wrongly", ""), ("English nouns with a, wrongly", "a ")):
         taken = sum(translations.find(f"{article}{word}") is not None for word in words)
-        print(f"| English nouns{', with a' if article else ''} | {len(words)} | {100 * taken / len(words):.1f} |")
+        report.add(case, None, **{"exact %": 100 * taken / len(words)})
     spelled = json.loads((folder / TRANSLATIONS).read_text())
-    for language in LANGUAGES:
+    for language, spelled_out in LANGUAGES.items():
         parallel = zip(captions, spelled[language], strict=True)
         pairs = [(caption, without_article(text)) for caption, text in parallel if text][::3]
-        for change, ending, end in (("exact", "", None), ("an s added", "s", None), ("a letter cut off", "", -1)):
+        shares: dict[str, float] = {}
+        for change, ending, end in (("exact", "", None), ("an s added", "s", None), ("last letter cut off", "", -1)):
             found = [(caption, translations.find(text[:end] + ending)) for caption, text in pairs]
             taken = sum(meaning is not None and caption in meaning.captions for caption, meaning in found)
-            print(f"| {language}, {change} | {len(pairs)} | {100 * taken / len(pairs):.1f} |", flush=True)
+            shares[f"{change} %"] = 100 * taken / len(pairs)
+        report.add(spelled_out, None, **shares)
 
 
 def text_vectors(embedder: AudioEmbedder, texts: Sequence[str]) -> Tensor:
     return torch.from_numpy(embedder.embed_texts(texts))
 
 
-def compare_recordings(vectors: dict[str, Tensor], recordings: Sequence[Recording]) -> None:
-    """Print the table of recordings for a recording, by the name of the vectors."""
+def compare_recordings(report: Report, vectors: dict[str, Tensor], recordings: Sequence[Recording]) -> None:
+    """Record how recordings in other languages are found by a recording, by the name of the vectors."""
     captions = [each.caption.lower() for each in recordings]
     digests = [digest(each) for each in recordings]
     is_other = torch.tensor(
@@ -135,31 +136,36 @@ def compare_recordings(vectors: dict[str, Tensor], recordings: Sequence[Recordin
     )
     relevant = is_other & torch.tensor([[one == other for other in captions] for one in captions])
     unseen = torch.tensor([each.language in UNSEEN_LANGUAGES for each in recordings])
-    print_head("recordings in other languages for a recording")
     for name, each in vectors.items():
         similarity = (each @ each.T).masked_fill(~is_other, -torch.inf)
-        print_row(f"{name}, speakers seen in training", similarity[~unseen], relevant[~unseen])
-        print_row(f"{name}, not seen", similarity[unseen], relevant[unseen])
+        for speakers, rows in (("seen", ~unseen), ("not seen", unseen)):
+            case = f"recording of a speaker {speakers} in training"
+            add_metrics(report, case, name, similarity[rows], relevant[rows])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nouns", type=Path, help="file of WordNet; measures words in place of retrieval")
+    add_output_option(parser)
     arguments = parser.parse_args()
     if arguments.nouns:
-        compare_words(arguments.nouns)
+        report = Report("Words that are taken for a caption", arguments)
+        compare_words(report, arguments.nouns)
+        report.print()
         return
+    report = Report("Retrieval by vectors", arguments)
     recordings = [each for each in read_recordings() if each.is_test]
     embedder = AudioEmbedder.from_pretrained()
     start = time.perf_counter()
     vectors = embed(embedder, recordings)
     print(f"{len(recordings)} recordings, {time.perf_counter() - start:.0f} s")
-    compare_texts(embedder, vectors, recordings)
+    compare_texts(report, embedder, vectors, recordings)
     means = {
         f"mean of layer {layer}": embed(AudioEmbedder.from_pretrained(kind="mean", layer=layer), recordings)
         for layer in (0, 3, 6)
     }
-    compare_recordings({"prompt": vectors, **means}, recordings)
+    compare_recordings(report, {"vectors": vectors, **means}, recordings)
+    report.print()
 
 
 if __name__ == "__main__":

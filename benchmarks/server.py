@@ -31,6 +31,7 @@ import httpx
 import numpy as np
 import psutil
 
+from benchmarks.report import Report, add_output_option
 from photism.hub import bundled_model
 
 VERBS: dict[str, dict[str, Any]] = {"hear": {}, "label": {}, "draw": {"images": 1}, "embed": {}}
@@ -129,6 +130,7 @@ def main() -> None:
     parser.add_argument("--scenario", nargs="+", default=["users", "abandoned", "long"])
     parser.add_argument("--verb", nargs="+", choices=VERBS, default=list(VERBS))
     parser.add_argument("--port", type=int, default=7871)
+    add_output_option(parser)
     options = parser.parse_args()
     with started(options.port) as server:
         asyncio.run(measure(server, options.verb, options))
@@ -140,10 +142,10 @@ async def measure(server: HttpServer, verbs: list[str], options: argparse.Namesp
     for verb in verbs:
         await server.use([verb], 1, 0.1)
     if "users" in options.scenario:
-        print("| users | verb | answers/s | p50 s | p95 s | refused | failed | memory MB: start, 1 min, end |")
-        print("|---|---|---|---|---|---|---|---|")
+        report = Report(f"Users of the server at once, {options.minutes:g} min", options)
         for users in options.users:
-            await measure_users(server, verbs, users, 60 * options.minutes)
+            await measure_users(report, server, verbs, users, 60 * options.minutes)
+        report.print()
     if "abandoned" in options.scenario:
         await measure_abandoned(server)
     if "long" in options.scenario:
@@ -151,8 +153,8 @@ async def measure(server: HttpServer, verbs: list[str], options: argparse.Namesp
             await measure_long(server, write_hour(Path(folder, "hour.ogg")))
 
 
-async def measure_users(server: HttpServer, verbs: list[str], users: int, seconds: float) -> None:
-    """Print the rows of some users at once."""
+async def measure_users(report: Report, server: HttpServer, verbs: list[str], users: int, seconds: float) -> None:
+    """Record rates, latencies and memory of some users at once."""
     memory = [resident_mb(server.address)]
 
     async def after_a_minute() -> None:
@@ -164,13 +166,21 @@ async def measure_users(server: HttpServer, verbs: list[str], users: int, second
     figures, _ = await asyncio.gather(server.use(verbs, users, seconds), after_a_minute())
     lasted = time.monotonic() - started
     memory.append(resident_mb(server.address))
-    failed = ", ".join(f"{each} ({number})" for each, number in figures.failed.items()) or "0"
-    rest = f"{figures.refused} | {failed} | {', '.join(f'{each:.0f}' for each in memory)} |"
+    if figures.failed:
+        print(f"{users} users: {', '.join(f'{each} ({number})' for each, number in figures.failed.items())}")
+    case = f"{users} user{'s' * (users != 1)}"
+    answers = sum(len(figures.seconds[verb]) for verb in verbs)
+    names = ("MB at the start", "after 1 min", "at the end")
+    report.add(
+        case,
+        "all",
+        **{"answers/s": answers / lasted, "refused": figures.refused, "failed": figures.failed.total()},
+        **{name: round(each) for name, each in zip(names, memory, strict=True)},
+    )
     for verb in verbs:
-        times = figures.seconds[verb] or [float("nan")]
-        p50, p95 = np.percentile(times, [50, 95])
-        rate = len(figures.seconds[verb]) / lasted
-        print(f"| {users} | {verb} | {rate:.2f} | {p50:.3f} | {p95:.3f} | {rest}", flush=True)
+        times = figures.seconds[verb]
+        p50, p95 = map(float, np.percentile(times, [50, 95])) if times else (None, None)
+        report.add(case, verb, **{"answers/s": len(times) / lasted, "p50 s": p50, "p95 s": p95})
 
 
 async def measure_abandoned(server: HttpServer) -> None:

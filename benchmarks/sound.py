@@ -19,11 +19,11 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.turns import Case, measure
+from benchmarks.report import Report, add_output_option
+from benchmarks.turns import Case, measure_runs
 
+OURS, OFFLOADED, COMPILED = "Photism", "Photism, offload=disk", "Photism, compiled"
 PROMPT = "rain on a tin roof"
 LENGTH_S = 10.24
 
@@ -121,7 +121,7 @@ def build(side: str, options: argparse.Namespace, *, task: str) -> Callable[[], 
                 held.append(loaded.to(options.device))
                 loaded.set_progress_bar_config(disable=True)
             else:
-                offload = "disk" if side == "ours, offload=disk" else None
+                offload = "disk" if side == OFFLOADED else None
                 scheduler = "dpm++" if task == "default" else None
                 held.append(
                     AudioLDM2Pipeline.from_pretrained(
@@ -130,7 +130,7 @@ def build(side: str, options: argparse.Namespace, *, task: str) -> Callable[[], 
                         offload=offload,
                         device=options.device,
                         dtype=dtype,
-                        compile=side == "ours, compiled",
+                        compile=side == COMPILED,
                     )
                 )
         return held[0]
@@ -153,13 +153,13 @@ def build(side: str, options: argparse.Namespace, *, task: str) -> Callable[[], 
 
 def cases(options: argparse.Namespace) -> list[Case]:
     """Return the cases."""
-    sides = ("ours", "diffusers", "ours, offload=disk")
+    sides = (OURS, "diffusers", OFFLOADED)
     if options.compile:
-        sides += ("ours, compiled",)
+        sides += (COMPILED,)
     return [
-        Case("encode a prompt", ("ours", "diffusers"), partial(build, task="encode")),
+        Case("encode a prompt", (OURS, "diffusers"), partial(build, task="encode")),
         Case(f"{options.steps} steps of {LENGTH_S} s, to a waveform", sides, partial(build, task="whole")),
-        Case("defaults, 25 steps compared with 200", ("ours", "diffusers"), partial(build, task="default")),
+        Case("defaults, 25 steps compared with 200", (OURS, "diffusers"), partial(build, task="default")),
     ]
 
 
@@ -174,6 +174,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="add a side with a compiled UNet")
     parser.add_argument("--only", help="run the cases whose name contains NAME")
     parser.add_argument("--folder", type=Path, help="folder of the weights, which are created if it is empty")
+    add_output_option(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         options.folder = options.folder or Path(temporary)
@@ -184,16 +185,16 @@ def main() -> None:
             )
             maker.start()
             maker.join()
+        report = Report(f"AudioLDM 2{'' if options.full else ', smaller models'}, {options.dtype}", options)
         for case in cases(options):
             if options.only and options.only not in case.name:
                 continue
-            results = measure(case, options)
-            table = Table("side", "s", "diffusers / side", "MB", "side / diffusers", title=case.name)
-            of_diffusers = results["diffusers"]
-            for side, (seconds, megabytes) in results.items():
-                faster, smaller = of_diffusers[0] / seconds, megabytes / of_diffusers[1]
-                table.add_row(side, f"{seconds:.2f}", f"{faster:.2f}", f"{megabytes:.0f}", f"{smaller:.2f}")
-            Console().print(table)
+            runs = measure_runs(case, options)
+            peer = runs.pop("diffusers")
+            for side, own in runs.items():
+                name = case.name + side.removeprefix(OURS)
+                report.compare(name, {OURS: own, "diffusers": peer})
+        report.print()
 
 
 if __name__ == "__main__":

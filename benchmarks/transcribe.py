@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.turns import Case, measure
+from benchmarks.report import Report, add_output_option
+from benchmarks.turns import Case, measure_runs
 
-OURS, PIPELINE = "ours", "pipeline"
+OURS, PIPELINE = "Photism", "pipeline"
+KINDS = {"wav2vec2-bert": "Wav2Vec2-BERT", "wav2vec2": "wav2vec2"}
 TOKENS = ("<pad>", "<s>", "</s>", "<unk>", "|", *"ETAOINSHRDLUCMWFGYPBVKJXQZ'")
 SHORT_S = (0.6, 0.8, 0.9, 1.0, 1.2, 1.4, 1.7, 2.1, 2.8, 4.9)
 """Durations of short recordings, repeated: roughly those of the speech recordings in the Tux Paint corpus."""
@@ -105,14 +107,14 @@ def read(path: str) -> np.ndarray:
 def cases() -> list[Case]:
     short = (SHORT_S * (SHORT // len(SHORT_S)))[:SHORT]
     found = []
-    for kind in ("wav2vec2-bert", "wav2vec2"):
+    for kind, spelled in KINDS.items():
         for name, seconds, settings in (
-            ("5 min", (300.0,), {}),
+            ("5 min in one pass", (300.0,), {}),
             ("5 min, windows of 30 s", (300.0,), {"window_s": float(CHUNK_S)}),
             (f"{SHORT} short files", short, {}),
         ):
             work = partial(transcribe, kind, seconds, settings)
-            found.append(Case(f"{kind}, {name}", (OURS, PIPELINE), work))
+            found.append(Case(f"{spelled}, {name}", (OURS, PIPELINE), work))
     return found
 
 
@@ -122,17 +124,15 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--only", default="", metavar="WORD", help="run the cases whose name contains WORD")
+    add_output_option(parser)
     options = parser.parse_args()
     options.device = "cpu"
-    print("case | ours, s | pipeline, s | ratio | ours, MB | pipeline, MB")
+    report = Report(f"Speech recognition, {options.layers} layers", options, note="Random weights, noise in WAV files.")
     for case in cases():
-        if options.only not in case.name:
-            continue
-        with tempfile.TemporaryDirectory() as options.folder:
-            results = measure(case, options)
-        (ours_s, ours_mb), (theirs_s, theirs_mb) = results[OURS], results[PIPELINE]
-        row = (f"{ours_s:.3g}", f"{theirs_s:.3g}", f"{theirs_s / ours_s:.2f}", f"{ours_mb:.0f}", f"{theirs_mb:.0f}")
-        print(case.name, *row, sep=" | ", flush=True)
+        if options.only in case.name:
+            with tempfile.TemporaryDirectory() as options.folder:
+                report.compare(case.name, measure_runs(case, options))
+    report.print()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.report import Report, add_output_option
 from photism.collection.search import nearest_rows, scan_scores, search_rows, vectors_of
 from photism.lance_table import import_lance
 
@@ -36,19 +37,21 @@ def main() -> None:
     parser.add_argument("--clustered", action="store_true", help="vectors of 1,000 clusters instead of random ones")
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--folder", type=Path, default=None, help="folder of the tables (default: temporary)")
+    add_output_option(parser)
     options = parser.parse_args()
-    print("| rows | width | search | build s | p50 ms | p95 ms | recall@10 |\n|---|---|---|---|---|---|---|")
+    report = Report(f"Search among {'clustered' if options.clustered else 'random'} vectors", options)
     for width in options.width:
         for rows in options.rows:
             folder = Path(tempfile.mkdtemp(dir=options.folder))
             try:
-                measure(folder / "sounds.lance", rows, width, options)
+                measure(report, folder / "sounds.lance", rows, width, options)
             finally:
                 shutil.rmtree(folder)
+    report.print()
     print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
-def measure(path: Path, rows: int, width: int, options: argparse.Namespace) -> None:
+def measure(report: Report, path: Path, rows: int, width: int, options: argparse.Namespace) -> None:
     dataset = import_lance().write_dataset(table_reader(rows, width, options.clustered), str(path))
     generator = np.random.default_rng(1)
     chosen = sorted(generator.choice(rows, options.queries, replace=False).tolist())
@@ -56,7 +59,7 @@ def measure(path: Path, rows: int, width: int, options: argparse.Namespace) -> N
     queries = unit(queries + SPREAD / width**0.5 * generator.standard_normal(queries.shape).astype(np.float32))
     truth = [best_locations(dataset, query) for query in queries]
 
-    def report(name: str, build: str, find: Callable[[np.ndarray], set[str]]) -> None:
+    def add(name: str, built_s: float | None, find: Callable[[np.ndarray], set[str]]) -> None:
         times, found = [], 0
         for query, best in zip(queries, truth, strict=True):
             start = time.perf_counter()
@@ -65,15 +68,16 @@ def measure(path: Path, rows: int, width: int, options: argparse.Namespace) -> N
             found += len(locations & best)
         p50, p95 = np.percentile(times, [50, 95])
         recall = found / sum(map(len, truth))
-        print(f"| {rows:,} | {width} | {name} | {build} | {p50:.1f} | {p95:.1f} | {recall:.3f} |", flush=True)
+        values = {"p50 ms": float(p50), "p95 ms": float(p95), "built in s": built_s, "recall@10": recall}
+        report.add(f"{rows:,} rows of width {width}", name, **values)
 
-    report("all rows", "", lambda query: {hit.location for hit in search_rows(dataset, query, exact=True)})
+    add("all rows", None, lambda query: {hit.location for hit in search_rows(dataset, query, exact=True)})
     start = time.perf_counter()
     dataset.create_index("vector", "IVF_RQ", metric="cosine")
-    seconds = f"{time.perf_counter() - start:.1f}"
+    built_s = time.perf_counter() - start
     for nprobes, refine in TUNINGS:
         name = f"IVF_RQ, nprobes {nprobes}, refine {refine}"
-        report(name, seconds, lambda query, n=nprobes, r=refine: indexed_locations(dataset, query, n, r))
+        add(name, built_s, lambda query, n=nprobes, r=refine: indexed_locations(dataset, query, n, r))
 
 
 def best_locations(dataset, query: np.ndarray) -> set[str]:

@@ -10,10 +10,11 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from benchmarks.make_tables import BLOCK, DOCUMENTS, PICTURES, RESULTS, ROOT, caption, filled, number, table
+from benchmarks.make_tables import BLOCK, DOCUMENTS, PICTURES, RESULTS, ROOT, caption, filled
 from benchmarks.plot_list import PLOTS
 from benchmarks.plots import Bar, Plot, draw, times_the_first
 from benchmarks.report import Report, add_output_option, command_line
+from benchmarks.tables import number, table
 from benchmarks.turns import Run
 
 SCHEMA = json.loads((RESULTS / "schema.json").read_text(encoding="utf8"))
