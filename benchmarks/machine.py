@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ def describe_machine(device: str = "cpu") -> dict[str, Any]:
     cores = len(affinity(0)) if affinity else os.cpu_count()
     fastest = f" with {extensions[-1]}" if extensions else ""
     accelerator = torch.cuda.get_device_name() if device.startswith("cuda") else None
+    name = re.sub(r"\((R|TM)\)| (Processor|CPU)\b", "", cpu or "an unknown CPU")
     return {
-        "label": accelerator or f"{cores} cores of {cpu or 'an unknown CPU'}{fastest}",
+        "label": accelerator or f"{cores} core{'s' * (cores != 1)} of {name}{fastest}",
         "cpu": cpu,
         "cores": cores,
         "vector_extensions": extensions,
