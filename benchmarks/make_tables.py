@@ -65,16 +65,18 @@ def encoder_by_machine() -> str:
     ratios: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for document in read_results("encoder") + read_results("encoder-24-layers"):
         for record in document["records"]:
+            if record.get("side") != "transformers":
+                continue
             found = [record[key] for key in ("ratio", "ratio_min", "ratio_max") if record.get(key) is not None]
             ratios[document["machine"]["label"]][record["case"]] += found
     rows = [[label, *(between(cases[case]) for case in ENCODER_CASES.values())] for label, cases in ratios.items()]
-    return markdown_table(["", *ENCODER_CASES], rows)
+    return markdown_table(["", *ENCODER_CASES], [row for row in rows if any(row[1:])])
 
 
 def between(ratios: Sequence[float]) -> str:
-    """Return a range of ratios."""
-    least, most = (f"{each:.1f}" for each in (min(ratios), max(ratios)))
-    return f"{least} ×" if least == most else f"{least} to {most} ×"
+    """Return a range of ratios; empty if there is none."""
+    least, most = (f"{each:.1f}" for each in (min(ratios, default=0), max(ratios, default=0)))
+    return f"{least} to {most} ×" if least != most else f"{least} ×" if ratios else ""
 
 
 def picture(name: str, document: Path) -> str:
@@ -88,13 +90,10 @@ def filled(document: Path) -> str:
 
     def fill(match: re.Match[str]) -> str:
         start, kind, name, end = match.groups()
-        content = (
-            encoder_by_machine()
-            if kind == "encoder by machine"
-            else tables(name)
-            if kind == "results"
-            else picture(name, document)
-        )
+        if kind == "results":
+            content = tables(name)
+        else:
+            content = picture(name, document) if kind == "plot" else encoder_by_machine()
         return f"{start}\n{content}\n{end}"
 
     return BLOCK.sub(fill, document.read_text(encoding="utf8"))
