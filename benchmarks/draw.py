@@ -92,6 +92,7 @@ def main() -> None:
     steps = chosen.steps or pipeline.num_inference_steps
     captions = load_captions(find_model(chosen.model))
     threads = chosen.threads = torch.get_num_threads()
+    chosen.device = str(device)
     report = Report("From a recording to an image", chosen)
     table = Table(
         "", "median", "minimum", "maximum", title=f"photism draw, {device}, {threads} threads, {chosen.runs} runs, s"

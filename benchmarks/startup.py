@@ -25,6 +25,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.report import Report, add_output_option
 from photism.hub import bundled_model
 
 BEYOND_TORCH_LIMIT_S = 2.5
@@ -122,7 +123,9 @@ def main() -> None:
     parser.add_argument("recording", type=Path, nargs="?", default=bundled_model() / "examples/elephant.en.ogg")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", nargs="+", help="names of the commands; default: all")
+    add_output_option(parser)
     options = parser.parse_args()
+    report = Report("Whole processes", options)
     with tempfile.TemporaryDirectory() as folder:
         chosen = commands(options.recording, Path(folder))
         chosen = {name: chosen[name] for name in options.only or chosen}
@@ -137,7 +140,9 @@ def main() -> None:
     for name in runs[0]:
         times = [run[name] for run in runs]
         median, limit = statistics.median(times), limit_of(name, torch_s)
-        figures = (median, min(times), max(times), statistics.median(run[name] - run[TORCH] for run in runs))
+        beyond_s = [run[name] - run[TORCH] for run in runs]
+        report.add(name, None, s=times, **{} if name == TORCH else {"s beyond import torch": beyond_s})
+        figures = (median, min(times), max(times), statistics.median(beyond_s))
         verdict = "" if limit is None else f"{'within' if median <= limit else 'OVER'} {limit:.2f}"
         table.add_row(name, *(f"{each:.3f}" for each in figures), verdict)
     Console().print(table)
