@@ -170,7 +170,9 @@ class TestArrays:
             load_waveform(source)
 
     def test_missing_rate(self):
-        with pytest.raises(InputError, match=r"sampling_rate is missing: samples need .* such as sampling_rate=16000"):
+        with pytest.raises(
+            InputError, match=r'sampling_rate is missing.*; give \{"array": samples, "sampling_rate": 16000\}'
+        ):
             load_waveform(TONE)
 
     @pytest.mark.parametrize("rate", [0, -16_000, 999, 768_001, math.nan, math.inf, True])

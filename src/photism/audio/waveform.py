@@ -297,7 +297,10 @@ def _array_and_rate(source: object, sampling_rate: float | None) -> tuple[NDArra
     else:
         array = _array(source)
     if array is not None and sampling_rate is None:
-        raise InputError("sampling_rate is missing: samples need their rate in Hz, such as sampling_rate=16000")
+        raise InputError(
+            "sampling_rate is missing: samples need their rate in Hz; give "
+            '{"array": samples, "sampling_rate": 16000}, or sampling_rate=16000 to a function that takes it'
+        )
     try:
         return array, float(sampling_rate or 0)
     except (TypeError, ValueError):
