@@ -132,6 +132,12 @@ def create_folder(folder: Path, flag: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+def number_files(path: Path, count: int) -> list[Path]:
+    """Return the file itself for a single output, or numbered files next to it for several."""
+    numbers = [""] if count == 1 else [f"-{number}" for number in range(1, count + 1)]
+    return [path.with_name(f"{path.stem}{number}{path.suffix}") for number in numbers]
+
+
 def plan_files(
     inputs: Sequence[str],
     output: str | None,
@@ -170,8 +176,7 @@ def plan_files(
     planned: list[list[Path]] = []
     for each in inputs:
         path = folder / f"{stem(each)}{suffix}" if to_folder else folder
-        numbers = [""] if count == 1 else [f"-{number}" for number in range(1, count + 1)]
-        planned.append([path.with_name(f"{path.stem}{number}{path.suffix}") for number in numbers])
+        planned.append(number_files(path, count))
         for file in planned[-1]:
             if file in seen:
                 raise InputError(f"{seen[file]} and {each} would both be written to {file}; process them one by one")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from photism.drawing.metadata import encode_png
+from photism.drawing.metadata import describe_models, describe_settings, encode_png, write_png
 from photism.errors import warning_field
 from photism.files import atomic_path
-from photism.output_files import printable
+from photism.output_files import check_suffix, number_files, printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -135,6 +135,27 @@ def write_images(drawn: DrawnImages, paths: Sequence[Path]) -> ImageFiles:
         with atomic_path(path) as unfinished:
             unfinished.write_bytes(image.png)
     return ImageFiles(drawn, paths)
+
+
+def save_images(output: AudioToImageOutput, path: Path) -> list[Path]:
+    """Write the images of an output to PNG files, and return the files.
+
+    Args:
+        output: the images.
+        path: file of a single image; several are numbered.
+
+    Raises:
+        InputError: the file does not end in .png, or its folder does not exist.
+    """
+    models = {} if output.models is None else describe_models(output.models)
+    about = {**models, **describe_settings(output.settings, output.settings)}
+    images = [each for row in zip(output.images, output.seeds, strict=True) for each in zip(*row, strict=True)]
+    paths = number_files(path, len(images))
+    for target in paths:
+        check_suffix(target, "path", (".png",), force=True)
+    for target, (image, seed) in zip(paths, images, strict=True):
+        write_png(image, target, {"seed": seed, **about})
+    return paths
 
 
 def _describe_recordings(recordings: Sequence[RankedRecording]) -> dict[str, str]:

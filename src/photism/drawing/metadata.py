@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from io import BytesIO
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ def describe_models(settings: PipelineSettings) -> dict[str, Any]:
         "ip_adapter_scale": settings.style_scale if settings.ip_adapter is not None else None,
         "scheduler": settings.scheduler,
         "dtype": None if dtype == "float32" else dtype,
-        "controlnet": ", ".join(map(str, settings.controlnets)) or None,
+        "controlnet": _names(settings.controlnets) or None,
     }
 
 
@@ -39,7 +40,7 @@ def describe_settings(given: DrawSettings, used: DrawSettings) -> dict[str, Any]
     """Return how an image was generated, as PNG metadata; None for what is not named there.
 
     Args:
-        given: settings as the user gave them, with the names of files.
+        given: settings as the user gave them, with the names of files; images without a name are not named.
         used: settings that the pipeline used, from its output.
     """
     place = given.text_place if isinstance(given.text_place, str) else ":".join(map(str, given.text_place))
@@ -53,20 +54,22 @@ def describe_settings(given: DrawSettings, used: DrawSettings) -> dict[str, Any]
         "text_place": None if given.text is None else place,
         "long_text": given.long_text or None,
         "sound_strength": None if given.text is None and given.sound_strength is None else used.sound_strength,
-        "image": given.image,
+        "image": _names(given.image),
         "background": None if given.background == "white" else given.background,
         "image_strength": given.strength,
-        "mask": given.mask_image,
+        "mask": _names(given.mask_image),
         "seam": given.seam or None,
-        "style": _listed(given.style),
-        "control_image": _listed(given.control_image),
-        "control_scale": _listed(given.controlnet_conditioning_scale),
+        "style": _names(given.style),
+        "control_image": _names(given.control_image),
+        "control_scale": _names(given.controlnet_conditioning_scale),
     }
 
 
-def _listed(value: Any) -> Any:
-    """Return a list as text, and anything else as it is."""
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+def _names(value: Any) -> str | None:
+    """Return names or numbers as text, those of a list separated by commas; None for an image, which has no name."""
+    values: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
+    named = [str(each) for each in values if isinstance(each, str | Path | Real)]
+    return ", ".join(named) if len(named) == len(values) else None
 
 
 def write_png(image: Image, target: Path, about: Mapping[str, object]) -> None:

@@ -64,6 +64,7 @@ class AudioToImageOutput:
         settings: the settings that were used: defaults are replaced by their values.
         nsfw_content_detected: for each image of each recording, whether the diffusers pipeline's safety checker blacked
             it out; False without a safety checker.
+        models: settings that the pipeline was loaded with; None if it was made of its parts.
     """
 
     images: list[list[Image]]
@@ -71,6 +72,22 @@ class AudioToImageOutput:
     prompts: AudioPrompt
     settings: DrawSettings
     nsfw_content_detected: list[list[bool]]
+    models: PipelineSettings | None = None
+
+    def save(self, path: str | Path) -> list[Path]:
+        """Write the images to PNG files, which hold their seeds, models and settings, and return the files.
+
+        Existing files are overwritten, as by `Image.save` of Pillow.
+
+        Args:
+            path: file that ends in .png; several images, in the order of `images`, are numbered: herd-1.png.
+
+        Raises:
+            InputError: the file does not end in .png, or its folder does not exist.
+        """
+        from photism.drawing.image_files import save_images
+
+        return save_images(self, Path(path))
 
     def __getattr__(self, name: str) -> Never:
         """Say where the image is, which is what audio2img's pipeline returns."""
@@ -259,6 +276,7 @@ class AudioToImagePipeline:
             concatenate([output.prompts for output in outputs]),
             outputs[0].settings,
             [row for output in outputs for row in output.nsfw_content_detected],
+            self.settings,
         )
 
     @accepts(DrawSettings)
@@ -412,6 +430,7 @@ class AudioToImagePipeline:
                     select_rows(prompts, [row]),
                     settings,
                     [[each.is_flagged for each in finished]],
+                    self.settings,
                 )
                 row += 1
 
