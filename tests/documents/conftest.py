@@ -31,6 +31,7 @@ def hub_cache(tmp_path_factory: pytest.TempPathFactory, ctc_checkpoints: Path, s
         folder / "cache",
         folder,
         ctc=ctc_checkpoints / "w2v-bert-adapter",
+        wav2vec2=ctc_checkpoints / "wav2vec2",
         sound=sound_models / "sound",
         speech=sound_models / "speech",
     )

@@ -99,14 +99,21 @@ def run_command(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_document(
-    document: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *, runs_python: bool = True
+    document: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], *, not_run: str | None = None
 ) -> dict[str, Any]:
     """Run all examples of a document in the current folder, in order, and return the names that its Python defines.
 
     What is shown below a command is what it prints: the messages on the error stream, then the standard output.
+
+    Args:
+        document: the document in Markdown.
+        monkeypatch: replaces the arguments of the process and the current folder.
+        capfd: captures what is printed.
+        not_run: beginning of a Python block that is only compiled, which the document must have; None for none.
     """
     names: dict[str, Any] = {}
     shown_before = ""
+    assert not_run is None or any(text.startswith(not_run) for text in python_examples(document)), not_run
     for language, text in blocks(document):
         if language == "console":
             for command, shown in COMMAND.findall(text):
@@ -114,10 +121,12 @@ def run_document(
                 captured = capfd.readouterr()
                 if shown:
                     assert_prints((captured.err + captured.out).replace(str(Path.cwd()), HOME), shown, command)
-        elif language == "python" and runs_python:
-            exec(compile(text, "example", "exec"), names)
+        elif language == "python":
+            code = compile(text, "example", "exec")
+            if not_run is None or not text.startswith(not_run):
+                exec(code, names)
             shown_before = capfd.readouterr().out.replace(str(Path.cwd()), HOME)
-        elif language == "text" and runs_python:
+        elif language == "text":
             assert_prints(shown_before, text, "python")
     return names
 

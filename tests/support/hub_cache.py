@@ -44,17 +44,19 @@ def named(labels: tuple[str, ...]) -> dict[str, object]:
     return {"id2label": dict(enumerate(labels)), "label2id": {label: number for number, label in enumerate(labels)}}
 
 
-def fill_hub_cache(cache: Path, folder: Path, *, ctc: Path, sound: Path, speech: Path) -> None:
+def fill_hub_cache(cache: Path, folder: Path, *, ctc: Path, wav2vec2: Path, sound: Path, speech: Path) -> None:
     """Fill an empty hub cache.
 
     Args:
         cache: the cache.
         folder: where to write the checkpoints that are made here.
         ctc: a CTC checkpoint of a Wav2Vec2-BERT with an adapter.
+        wav2vec2: one of wav2vec2.
         sound, speech: AudioLDM 2 with T5 and with VITS.
     """
     add_repository(cache, "facebook/w2v-bert-2.0", make_w2v_bert(folder / "w2v-bert"))
     add_repository(cache, "hf-audio/wav2vec2-bert-CV16-en", ctc)
+    add_repository(cache, "facebook/wav2vec2-base-960h", wav2vec2)
     for name in ("audioldm2", "audioldm2-large", "audioldm2-music"):
         add_repository(cache, f"cvssp/{name}", sound)
     for name in ("audioldm2_gigaspeech", "audioldm2_ljspeech"):
