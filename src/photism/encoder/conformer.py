@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from photism.encoder.position_embeddings import Positions
 
 
-NARROWEST_BY_CHANNELS_LAST = 17
-"""Fewest channels of a depthwise convolution in the format "channels last": with up to 16, one vector of AVX-512,
-oneDNN's kernels for bfloat16 do not return for some kernel sizes, such as 15 (torch 2.13)."""
+FEWEST_CHANNELS = 17
+"""Fewest channels of a depthwise convolution in the format "channels last" and in half precision: with up to 16, one
+vector of AVX-512, oneDNN's kernels do not return for some kernel sizes, such as 15 (torch 2.13): those for bfloat16 in
+this format, and those for float16, which CPUs with AVX512_FP16 have, in any."""
 
 
 class FeedForward(nn.Module):
@@ -88,8 +89,12 @@ class DepthwiseConvolution(nn.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the convolution: (B, C, L) -> (B, C, L - kernel_size + 1), with contiguous channels."""
-        if not has_values(input) or self.in_channels < NARROWEST_BY_CHANNELS_LAST:
+        if not has_values(input):
             return conv1d(input, self.weight, groups=self.groups)
+        if self.in_channels < FEWEST_CHANNELS:
+            dtype = torch.promote_types(input.dtype, torch.float32)
+            with torch.autocast(input.device.type, enabled=False):
+                return conv1d(input.to(dtype), self.weight.to(dtype), groups=self.groups).to(input.dtype)
         image = input.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         return conv2d(image, self.weight.unsqueeze(2), groups=self.groups).squeeze(2)
 
