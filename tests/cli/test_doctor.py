@@ -10,18 +10,24 @@ from typer.testing import CliRunner, Result
 
 from photism import AudioToImagePipeline, __version__
 from photism.cli.app import app
-from photism.extras import install_command, reinstall_command
+from photism.extras import install_command, is_installed, reinstall_command
 
 REINSTALL = reinstall_command()
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """Replace loading models by nothing and importing libraries by finding them, which other tests do."""
+    """Replace loading models by nothing and importing libraries by finding them, which other tests do.
+
+    kenlm, which has to be compiled and which no test needs to be there, is always found.
+    """
     monkeypatch.setattr(AudioToImagePipeline, "from_pretrained", lambda: None)
     if "sound_model" not in request.fixturenames:
         monkeypatch.setattr("photism.diagnostics.diagnosis._load_sound_model", lambda: None)
     monkeypatch.setattr("photism.diagnostics.libraries.HERE", ("torch",))
+    monkeypatch.setattr(
+        "photism.diagnostics.libraries.is_installed", lambda name: name == "kenlm" or is_installed(name)
+    )
     monkeypatch.setattr("photism.diagnostics.libraries._start", lambda modules: _Imported())
 
 
