@@ -111,6 +111,7 @@ def test_measuring_leaves_the_kernels_in_use(monkeypatch):
 def test_results_do_not_depend_on_the_kernels(monkeypatch, positions):
     monkeypatch.setattr("photism.encoder.attention.SHORTEST_BY_ONEDNN", 1)
     monkeypatch.setattr("photism.encoder.attention.SHORTEST_BLOCK", 5)
+    monkeypatch.setattr("photism.encoder.banded_attention.BLOCK_QUERIES", 5)
     ours, reference = pair("Model", position_embeddings_type=positions)
     features, mask = batch((37, 12, 1))
     monkeypatch.setattr(kernels, "_current", [Kernels(TORCH, tokens_at_once=7, attention=TORCH, block_biases=1)])

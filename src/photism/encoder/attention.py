@@ -21,6 +21,7 @@ element short.
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -29,6 +30,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import pad, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
+from photism.encoder.banded_attention import attend_in_bands
 from photism.encoder.kernels import ONEDNN, current_kernels
 from photism.encoder.onednn import apply_linear, attend, can_use_onednn, linear
 from photism.encoder.packing import PackedBatch
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 SHORTEST_BLOCK = 64
 """Fewest queries in a block; in smaller ones the matrix products are slow."""
 SHORTEST_BY_ONEDNN = 256
-"""Tokens from which on oneDNN is faster; below, its calls cost more than they save."""
+"""Tokens from which on oneDNN, and bands, are faster; below, their calls cost more than they save."""
 ALL_HEADS = slice(None)
 
 
@@ -127,6 +129,11 @@ class SelfAttention(nn.Module):
             return self._attend_by_onednn(query, key, value, table)
         if table is None:
             return self._attend_block(query, key, value, None, 0)
+        is_plain = query.device.type == "cpu" and not torch.is_grad_enabled() and not has_modes()
+        if long and is_plain and self.position_embeddings_type == "relative_key":
+            ends = self.distance_embedding(torch.tensor([0, self.left + self.right]))
+            reach, near_biases = (self.left, self.right), partial(_biases, table)
+            return attend_in_bands(query, key, value, last_embeddings=ends, reach=reach, near_biases=near_biases)
         block = max(SHORTEST_BLOCK, kernels.block_biases // (batch * heads * length))
         if block >= length:
             return self._attend_block(query, key, value, table, 0)

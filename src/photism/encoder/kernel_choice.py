@@ -37,7 +37,6 @@ PRODUCTS = (Kernels(), Kernels(products=TORCH))
 TOKENS_AT_ONCE = (512, 256)
 ATTENTION = (
     {"attention": TORCH},
-    {"attention": TORCH, "block_biases": 1 << 23},
     {"attention": ONEDNN},
     {"attention": ONEDNN, "block_logits": 1 << 20},
 )
