@@ -10,10 +10,14 @@ import wave
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from photism.device import limit_kernel_caches
+
+if TYPE_CHECKING:
+    import torch
 
 # One thread of torch for each test process, before torch is imported: `make test` runs two at once.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,6 +47,24 @@ def pytest_unconfigure() -> None:
     """Delete the cache of this run."""
     if not IS_WORKER:
         shutil.rmtree(os.environ["PHOTISM_CACHE"], ignore_errors=True)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip the tests of a GPU on a machine without one."""
+    if item.get_closest_marker("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a CUDA GPU")
+
+
+@pytest.fixture(params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> "torch.device":
+    """Return the device of a test that runs on the CPU and, marked `cuda`, on a GPU in full float32 precision."""
+    import torch
+
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)  # it is allowed by default, unlike that of matmul
+    return torch.device(request.param)
 
 
 @pytest.fixture(autouse=True)

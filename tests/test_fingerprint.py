@@ -29,7 +29,7 @@ def test_a_fingerprint_does_not_depend_on_how_the_same_values_are_held():
     assert model_fingerprint(model.train().requires_grad_(False)) == before
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 def test_a_fingerprint_does_not_depend_on_the_device():
     assert model_fingerprint(make_model().cuda()) == model_fingerprint(make_model())
 

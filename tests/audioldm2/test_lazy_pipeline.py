@@ -122,7 +122,7 @@ def test_model_offloading_gives_the_same(sound_models, ours):
         assert apart(found, expected) < 1e-5
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.cuda
 @pytest.mark.parametrize("method", ["enable_model_cpu_offload", "enable_sequential_cpu_offload"])
 def test_offloading_on_a_gpu_gives_the_same(sound_models, ours, method):
     pipe = load_ours(sound_models / "sound")

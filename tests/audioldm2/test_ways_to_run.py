@@ -96,9 +96,9 @@ def test_25_steps_converge_where_the_noise_is_known(sound_models, name):
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.1), (torch.float16, 0.02)])
-def test_half_precision_on_the_cpu(sound_models, ours, dtype, tolerance):
-    half = load_ours(sound_models / "sound", dtype=dtype)
-    assert apart(latents_of(half), latents_of(ours)) < tolerance
+def test_half_precision(sound_models, ours, dtype, tolerance, device):
+    half = load_ours(sound_models / "sound", dtype=dtype, device=device)
+    assert apart(latents_of(half).cpu(), latents_of(ours)) < tolerance
     found = half(PROMPT, num_inference_steps=2, num_waveforms_per_prompt=2, seed=0)
     assert found.audios.dtype == np.float32
     assert np.isfinite(found.audios).all()
@@ -161,14 +161,14 @@ def test_offloading_to_cpu_memory_gives_the_same(sound_models, ours, offload):
     assert apart(latents_of(pipeline), latents_of(ours)) < 1e-5
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-@pytest.mark.parametrize("settings", [{}, {"offload": "model"}, {"offload": "sequential"}, {"dtype": torch.bfloat16}])
-def test_on_a_gpu(sound_models, ours, settings):
-    on_gpu = load_ours(sound_models / "sound", device="cuda", **settings)
-    assert apart(latents_of(on_gpu).cpu(), latents_of(ours)) < (0.1 if "dtype" in settings else 1e-3)
+@pytest.mark.cuda
+@pytest.mark.parametrize("offload", [None, "model", "sequential", "disk"])
+def test_on_a_gpu(sound_models, ours, offload):
+    on_gpu = load_ours(sound_models / "sound", device="cuda", offload=offload)
+    assert apart(latents_of(on_gpu).cpu(), latents_of(ours)) < 1e-3
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.cuda
 def test_compiled_with_cuda_graphs(sound_models, ours):
     on_gpu = load_ours(sound_models / "sound", device="cuda", compile=True)
     for _ in range(2):

@@ -315,7 +315,7 @@ def test_encoder_and_diffusion_have_the_dtype(models, sounds):
     assert ours(sounds[0], num_inference_steps=1).prompts.prompt_embeds.dtype == torch.bfloat16
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.cuda
 def test_encoder_and_diffusion_are_on_one_device_and_the_noise_is_the_same(models, pipeline, sounds):
     ours = AudioToImagePipeline.from_pretrained(models / "sd")
     assert ours.encoder.device.type == ours.diffusion.device.type == "cuda"

@@ -134,9 +134,9 @@ def test_compiling_needs_a_compiler(models, monkeypatch):
 
 @pytest.mark.parametrize(("dtype", "levels"), HALF_LEVELS.items())
 @pytest.mark.parametrize("model", ["sd", "xl"])
-def test_half_precision_on_the_cpu(models, sounds, model, dtype, levels, request):
+def test_half_precision(models, sounds, model, dtype, levels, request, device):
     full = request.getfixturevalue("pipeline" if model == "sd" else "xl")
-    ours = AudioToImagePipeline.from_pretrained(models / model, device="cpu", dtype=dtype)
+    ours = AudioToImagePipeline.from_pretrained(models / model, device=device, dtype=dtype)
     assert ours.encoder.dtype == ours.diffusion.unet.dtype == ours.diffusion.vae.dtype == dtype
     output = ours(sounds[:2], num_inference_steps=STEPS)
     assert output.prompts.prompt_embeds.dtype == dtype
@@ -145,12 +145,10 @@ def test_half_precision_on_the_cpu(models, sounds, model, dtype, levels, request
         assert apart.max() <= levels
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-@pytest.mark.parametrize("model", ["sd", "xl"])
-def test_float16_on_a_gpu(models, sounds, model):
-    ours = AudioToImagePipeline.from_pretrained(models / model, device="cuda", dtype=torch.float16)
-    assert ours.encoder.dtype == ours.diffusion.unet.dtype == torch.float16
-    assert np.asarray(drawn(ours, sounds[0])).std() > 0
+@pytest.mark.cuda
+def test_a_compiled_unet_on_a_gpu(models, pipeline, sounds):
+    compiled = AudioToImagePipeline.from_pretrained(models / "sd", device="cuda", compile=True)
+    assert levels_apart(drawn(compiled, sounds[0]), drawn(pipeline, sounds[0])) <= 4
 
 
 def test_a_pipeline_with_offloaded_models_generates_the_same_image(models, pipeline, sounds):
@@ -173,7 +171,7 @@ def test_the_encoder_is_on_the_device_where_offloaded_layers_compute(models, sou
     assert CaptionRanker(ours.encoder, ours.diffusion).encoder.device.type == "cpu"
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+@pytest.mark.cuda
 @pytest.mark.parametrize("offload", ["model", "sequential"])
 def test_offloading_to_the_cpu(models, pipeline, sounds, offload):
     ours = AudioToImagePipeline.from_pretrained(models / "sd", device="cuda", offload=offload)

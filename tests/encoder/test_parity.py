@@ -34,9 +34,9 @@ def outputs(name, model, features, mask, **arguments):
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize(("name", "padding"), [case for case in CASES if case != WRONG[0]])
-def test_states_and_logits(name, positions, padding, dtype):
-    ours, reference = (model.to(dtype) for model in pair(name, position_embeddings_type=positions))
-    features, mask = batch(LENGTHS[padding])
+def test_states_and_logits(name, positions, padding, dtype, device):
+    ours, reference = (model.to(device, dtype) for model in pair(name, position_embeddings_type=positions))
+    features, mask = (each.to(device) for each in batch(LENGTHS[padding]))
     features = features.to(dtype)
     mask = None if padding == "unpadded" else mask
     with torch.no_grad():
@@ -52,14 +52,13 @@ def test_states_and_logits(name, positions, padding, dtype):
 
 @pytest.mark.parametrize("positions", POSITIONS)
 @pytest.mark.parametrize(("name", "padding"), [case for case in CASES if case[0] != "Model" and case not in WRONG])
-def test_losses_and_gradients(name, positions, padding):
-    ours, reference = pair(name, position_embeddings_type=positions, ctc_loss_reduction="mean")
-    ours.train()
-    reference.train()
-    features, mask = batch(LENGTHS[padding])
+def test_losses_and_gradients(name, positions, padding, device):
+    models = pair(name, position_embeddings_type=positions, ctc_loss_reduction="mean")
+    ours, reference = (model.to(device).train() for model in models)
+    features, mask = (each.to(device) for each in batch(LENGTHS[padding]))
     if padding == "unpadded":
         mask = None
-    labels = labels_for(name, features, ours.config)
+    labels = labels_for(name, features, ours.config).to(device)
     loss, wanted = (m(features, attention_mask=mask, labels=labels).loss for m in (ours, reference))
     assert difference(loss, wanted) <= TOLERANCE[torch.float32]
     loss.backward()
@@ -70,12 +69,12 @@ def test_losses_and_gradients(name, positions, padding):
 @pytest.mark.parametrize("shortest", [1, 1000], ids=["oneDNN", "torch"])
 @pytest.mark.parametrize("block", [pytest.param(1, marks=pytest.mark.slow), 5, 64])
 @pytest.mark.parametrize("positions", POSITIONS)
-def test_results_do_not_depend_on_the_length_of_blocks(positions, block, shortest, monkeypatch):
+def test_results_do_not_depend_on_the_length_of_blocks(positions, block, shortest, monkeypatch, device):
     monkeypatch.setattr(kernels, "_current", [Kernels(block_logits=1, block_biases=1)])
     monkeypatch.setattr(attention, "SHORTEST_BLOCK", block)
     monkeypatch.setattr(attention, "SHORTEST_BY_ONEDNN", shortest)
-    ours, reference = pair("Model", position_embeddings_type=positions)
-    features, mask = batch((37, 12, 1))
+    ours, reference = (model.to(device) for model in pair("Model", position_embeddings_type=positions))
+    features, mask = (each.to(device) for each in batch((37, 12, 1)))
     with torch.no_grad():
         found = ours(features, attention_mask=mask).last_hidden_state
         wanted = reference(features, attention_mask=mask).last_hidden_state
@@ -127,15 +126,15 @@ def test_masked_tokens_can_be_given_in_evaluation():
 
 @pytest.mark.parametrize("ffn", [False, True])
 @pytest.mark.parametrize("width", [32, 40])
-def test_adapter(width, ffn):
+def test_adapter(width, ffn, device):
     changes = {
         "add_adapter": True,
         "num_adapter_layers": 2,
         "output_hidden_size": width,
         "use_intermediate_ffn_before_adapter": ffn,
     }
-    ours, reference = pair("Model", **changes)
-    features, _ = batch((21, 21))
+    ours, reference = (model.to(device) for model in pair("Model", **changes))
+    features = batch((21, 21))[0].to(device)
     with torch.no_grad():
         assert difference(ours(features)[0], reference(features)[0]) <= TOLERANCE[torch.float32]
 

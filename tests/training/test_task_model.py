@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from photism.hub import bundled_model
 from photism.prompts.audio_prompt_encoder import AudioPromptEncoder
@@ -88,12 +89,13 @@ def make(request, classed, few_steps, tmp_path, text, prepared):
         settings = settings_of(data=str(classed), output=str(tmp_path), **given)
         examples = read_examples(settings.data, read_row)
         dataset = prepare_dataset(examples, prepared / request.param, PreparationSettings(features=pretrained.features))
+        distributed = DistributedContext(Accelerator(cpu=settings.cpu))
         if task_of is None:
             embeddings = text["xl" if "pooled" in request.param else "sd"]
-            task = AlignTask(settings, dataset, embeddings, torch.device("cpu"))
+            task = AlignTask(settings, dataset, embeddings, distributed.device)
         else:
             task = task_of(settings, dataset)
-        return TaskModel(task, task.builder.build(pretrained), settings, DistributedContext(Accelerator(cpu=True)))
+        return TaskModel(task, task.builder.build(pretrained), settings, distributed)
 
     return model
 
@@ -117,6 +119,28 @@ def test_the_gradient_of_a_batch_does_not_depend_on_its_micro_batches(make):
         again, found = gradients(make(chunk_s=chunk_s, mask_time=0.2))
         assert again == pytest.approx(loss, rel=1e-5)
         assert_close(found, whole)
+
+
+@pytest.fixture
+def other_device():
+    """Let accelerate choose its device again, during the test and after it."""
+    yield lambda: AcceleratorState._reset_state(reset_partial_state=True)
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.parametrize("make", ["align pooled", "classify", "ctc", "frames"], indirect=True)
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-3), ("bf16", 0.1)])
+def test_a_step_on_a_device(make, device, precision, tolerance, other_device):
+    loss, whole = gradients(make())
+    other_device()
+    model = make(cpu=device.type == "cpu", precision=precision)
+    again, found = gradients(model)
+    assert model.distributed.device.type == device.type
+    assert again == pytest.approx(loss, rel=tolerance)
+    norm = torch.cat([each.flatten() for each in whole.values()]).norm()
+    apart = torch.cat([(found[name].cpu() - each).flatten() for name, each in whole.items()]).norm()
+    assert apart <= tolerance * norm
+    model.optimizer.step(0, steps=2)
 
 
 def limit_memory(model, monkeypatch, is_full):

@@ -62,6 +62,13 @@ def test_the_first_frame_is_the_image_of_the_first_window(request, name, moving)
         np.testing.assert_allclose(each, np.asarray(expected, np.int16), atol=LEVELS)
 
 
+@pytest.mark.parametrize(("dtype", "levels"), [("float16", 4), ("bfloat16", 24)])
+def test_a_film_in_half_precision(models, pipeline, moving, device, dtype, levels):
+    half = AudioToImagePipeline.from_pretrained(models / "sd", device=device, dtype=dtype)
+    chosen = [0, 21]
+    np.testing.assert_allclose(images(film(half, moving), chosen), images(film(pipeline, moving), chosen), atol=levels)
+
+
 def test_a_film_depends_on_its_seed_only(pipeline, moving):
     ours = images(film(pipeline, moving))
     np.testing.assert_array_equal(ours, images(film(pipeline, moving)))
