@@ -31,6 +31,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
 from photism.encoder.banded_attention import attend_in_bands
+from photism.encoder.gpu_attention import DistanceBiases, choose_kernel
 from photism.encoder.kernels import ONEDNN, current_kernels
 from photism.encoder.onednn import apply_linear, attend, can_use_onednn, linear
 from photism.encoder.packing import PackedBatch
@@ -101,9 +102,14 @@ class SelfAttention(nn.Module):
         query = apply_linear(self.linear_q, rotated).unflatten(-1, heads)  # (N, D) -> (N, H, d)
         key = apply_linear(self.linear_k, rotated).unflatten(-1, heads)
         value = apply_linear(self.linear_v, hidden_states).unflatten(-1, heads)
-        table = self._table(positions, query.device)
 
         whole = output_weights or packed.mask is not None or not has_values(query)
+        dropout = self.training and self.dropout.p > 0
+        kernel = None if whole or dropout else choose_kernel(query, self.position_embeddings_type)
+        if kernel is not None:
+            attended_tokens = kernel(query, key, value, self._distance_biases(query), packed)
+            return AttentionOutput(apply_linear(self.linear_out, attended_tokens.flatten(1)), None)
+        table = self._table(positions, query.device)
         attended: list[Tensor] = []
         weights: list[Tensor] = []
         for q, k, v in zip(packed.split(query), packed.split(key), packed.split(value), strict=True):
@@ -227,11 +233,22 @@ class SelfAttention(nn.Module):
             weights = weights.masked_fill(~mask.transpose(2, 3), 0)
         return weights @ value, weights
 
+    def _distance_biases(self, query: Tensor) -> DistanceBiases | None:
+        """Return the biases of queries (N, H, d) by distance, for a kernel; None if there are none."""
+        if self.position_embeddings_type != "relative_key":
+            return None
+        columns = self._distance_embeddings(query.device).to(query.dtype).T
+        return DistanceBiases(query @ columns * self.head_size**-0.5, self.left)
+
+    def _distance_embeddings(self, device: torch.device) -> Tensor:
+        """Return the embeddings (left + 1 + right, d) of the distances from -left to right."""
+        # The module is called, not its weight read, so that hooks run.
+        return self.distance_embedding(torch.arange(self.left + self.right + 1, device=device))
+
     def _table(self, positions: Positions | None, device: torch.device) -> Table | None:
         """Return the function that computes the biases of a block of queries by distance; None if there are none."""
         if self.position_embeddings_type == "relative_key":
-            # The module is called, not its weight read, so that hooks run.
-            embeddings = self.distance_embedding(torch.arange(self.left + self.right + 1, device=device))
+            embeddings = self._distance_embeddings(device)
 
             def relative_key_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
                 """Compute the biases from the embeddings; distances out of reach have that of the last in reach."""
