@@ -135,11 +135,9 @@ class ConvolutionModule(nn.Module):
             # (B, zeros + L, D) -> (B, D, zeros + L) -> (B, D, L) -> (B, L, D) -> (N, D)
             return self.depthwise_conv(clips.transpose(1, 2)).transpose(1, 2).flatten(0, 1)
         # All clips in one row, each after its zeros; the outputs at the zeros are dropped.
-        position = packed.positions(hidden_states.device)
-        clip = torch.arange(packed.batch, device=position.device)
-        clip = clip.repeat_interleave(torch.tensor(packed.lengths, device=position.device))
-        kept = torch.arange(len(position), device=position.device) + zeros * clip
-        row = hidden_states.new_zeros(len(position) + zeros * packed.batch, hidden_states.shape[1])
+        device = hidden_states.device
+        kept = torch.arange(len(hidden_states), device=device) + zeros * packed.clips.to(device)
+        row = hidden_states.new_zeros(len(kept) + zeros * packed.batch, hidden_states.shape[1])
         row = row.index_copy(0, kept + zeros, hidden_states)
         convolved = self.depthwise_conv(row.T[None])[0].T  # (L, D) -> (1, D, L) -> (L, D)
         return convolved.index_select(0, kept)

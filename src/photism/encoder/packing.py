@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -111,10 +112,20 @@ class PackedBatch:
         parts = [clip.flatten(0, 1) for clip in clips]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
+    @cached_property
+    def clips(self) -> Tensor:
+        """Number of the clip of each token, int64 (N,); computed once for all layers, if there are `lengths`."""
+        if self.lengths is None or self.index is None:
+            raise ValueError("clips of one length, or with their padding, are not numbered")
+        device = self.index.device
+        number, lengths = torch.arange(self.batch, device=device), torch.tensor(self.lengths, device=device)
+        return number.repeat_interleave(lengths, output_size=len(self.index))
+
     def positions(self, device: torch.device) -> Tensor:
         """Return the position of each token, counted from the first of its clip: int64 (N,)."""
         if self.lengths is not None:
-            return torch.cat([torch.arange(length, device=device) for length in self.lengths])
+            starts = torch.tensor((0, *self.lengths[:-1]), device=device).cumsum(0)
+            return torch.arange(sum(self.lengths), device=device) - starts[self.clips.to(device)]
         position = torch.arange(self.frames, device=device)
         if self.mask is None:
             return position.repeat(self.batch)
