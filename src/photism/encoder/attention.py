@@ -137,7 +137,7 @@ class SelfAttention(nn.Module):
             return self._attend_block(query, key, value, None, 0)
         is_plain = query.device.type == "cpu" and not torch.is_grad_enabled() and not has_modes()
         if long and is_plain and self.position_embeddings_type == "relative_key":
-            ends = self.distance_embedding(torch.tensor([0, self.left + self.right]))
+            ends = self._distance_embeddings(query.device)[[0, -1]]
             reach, near_biases = (self.left, self.right), partial(_biases, table)
             return attend_in_bands(query, key, value, last_embeddings=ends, reach=reach, near_biases=near_biases)
         block = max(SHORTEST_BLOCK, kernels.block_biases // (batch * heads * length))
@@ -248,15 +248,15 @@ class SelfAttention(nn.Module):
     def _table(self, positions: Positions | None, device: torch.device) -> Table | None:
         """Return the function that computes the biases of a block of queries by distance; None if there are none."""
         if self.position_embeddings_type == "relative_key":
-            embeddings = self._distance_embeddings(device)
+            embeddings = self._distance_embeddings(device) * self.head_size**-0.5
 
             def relative_key_table(query: Tensor, first: int, last: int, heads: slice) -> Tensor:
                 """Compute the biases from the embeddings; distances out of reach have that of the last in reach."""
                 if not has_values(query):  # the length is a symbol, with which a graph must not compare it
                     distances = torch.arange(first, last + 1, device=device).clamp(-self.left, self.right)
                     columns = embeddings.to(query.dtype).index_select(0, distances + self.left)
-                    return query @ columns.T * self.head_size**-0.5
-                near = query @ embeddings.to(query.dtype).T * self.head_size**-0.5  # (B, H, M, left + 1 + right)
+                    return query @ columns.T
+                near = query @ embeddings.to(query.dtype).T  # (B, H, M, left + 1 + right)
                 low = min(max(first, -self.left), self.right)
                 high = max(min(last, self.right), -self.left)
                 leftmost = near[..., low + self.left, None].expand(*near.shape[:3], max(0, low - first))

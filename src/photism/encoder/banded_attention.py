@@ -56,7 +56,7 @@ def attend_in_bands(
             parts.append(_attend(block, left_key[:, :, :low], value[:, :, :low]))
         if high < length:
             parts.append(_attend(block, right_key[:, :, high:], value[:, :, high:]))
-        attended[:, :, start:stop] = _merge(parts)
+        _merge(parts, attended[:, :, start:stop])
     return attended
 
 
@@ -65,9 +65,9 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = Non
     return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value, attn_mask=bias)
 
 
-def _merge(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return the attention to the keys of all parts."""
-    if len(parts) == 1:
-        return parts[0][0]
+def _merge(parts: list[tuple[Tensor, Tensor]], attended: Tensor) -> None:
+    """Write the attention to the keys of all parts, in as few operations as possible."""
     weights = torch.stack([logarithm for _, logarithm in parts]).softmax(0)[..., None]
-    return torch.stack([output * weight for (output, _), weight in zip(parts, weights, strict=True)]).sum(0)
+    torch.mul(parts[0][0], weights[0], out=attended)
+    for (output, _), weight in zip(parts[1:], weights[1:], strict=True):
+        attended.addcmul_(output, weight)
