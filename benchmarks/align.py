@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,37 +120,17 @@ def published_step(sounds: int, options: argparse.Namespace) -> Callable[[], obj
 
 
 def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callable[[], object]:
-    from accelerate import Accelerator
-    from transformers import Wav2Vec2BertConfig
-
-    from photism.encoder.model import Wav2Vec2BertModel
-    from photism.prompts.pretrained_encoder import PretrainedEncoder
     from photism.prompts.prompt_space import PromptSpace
-    from photism.training.data.example import Example
-    from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
-    from photism.training.data.feature_dataset import FeatureSettings
     from photism.training.data.text_embeddings import TextEmbeddings
-    from photism.training.distributed import DistributedContext
     from photism.training.settings import AlignSettings
-    from photism.training.task_model import TaskModel
     from photism.training.tasks.align import AlignTask
-    from photism.training.trainer import Trainer
 
     folder, noise = Path(tempfile.mkdtemp()), np.random.default_rng(0)
-    examples = [
-        Example(
-            f"{number}",
-            {"array": noise.standard_normal(round(16_000 * seconds)).astype(np.float32) / 10, "sampling_rate": 16_000},
-            (f"caption {number}",),
-            "train",
-        )
-        for number, seconds in enumerate(lengths_s(sounds))
-    ]
-    dataset = prepare_dataset(examples, folder / "dataset", PreparationSettings(features=FeatureSettings()))
+    captions = tuple(f"caption {number}" for number in range(sounds))
+    dataset = noise_dataset(folder, lengths_s(sounds), captions)
     tokens = noise.standard_normal((sounds, 76, PROMPT_WIDTH), dtype=np.float32).astype(np.float16)
     tokens.tofile(folder / "tokens")
     space = PromptSpace("random", torch.randn(PROMPT_WIDTH), torch.randn(77, PROMPT_WIDTH), 32.0)
-    captions = tuple(example.texts[0] for example in examples)
     text = TextEmbeddings(space, captions, torch.full((sounds,), 77), (False,) * sounds, folder)
     settings = AlignSettings(
         data="noise",
@@ -165,25 +145,59 @@ def our_step(sounds: int, chunk_s: float, options: argparse.Namespace) -> Callab
         learn_temperature=False,
         epochs=1000.0,
     )
+    return trainer_of(lambda device: AlignTask(settings, dataset, text, device), settings, folder, options).train_step
+
+
+def noise_dataset(folder: Path, durations_s: Sequence[float], texts: Sequence[str]) -> Any:
+    """Return a data set of clips of noise with a text each."""
+    from photism.training.data.example import Example
+    from photism.training.data.feature_cache import PreparationSettings, prepare_dataset
+    from photism.training.data.feature_dataset import FeatureSettings
+
+    noise = np.random.default_rng(0)
+    examples = [
+        Example(
+            f"{number}",
+            {"array": noise.standard_normal(round(16_000 * seconds)).astype(np.float32) / 10, "sampling_rate": 16_000},
+            (text,),
+            "train",
+        )
+        for number, (seconds, text) in enumerate(zip(durations_s, texts, strict=True))
+    ]
+    return prepare_dataset(examples, folder / "dataset", PreparationSettings(features=FeatureSettings()))
+
+
+def trainer_of(
+    make_task: Callable[[torch.device], Any], settings: Any, folder: Path, options: argparse.Namespace
+) -> Any:
+    """Return the trainer of a task, with an encoder of random weights."""
+    from accelerate import Accelerator
+    from transformers import Wav2Vec2BertConfig
+
+    from photism.encoder.model import Wav2Vec2BertModel
+    from photism.prompts.pretrained_encoder import PretrainedEncoder
+    from photism.training.distributed import DistributedContext
+    from photism.training.task_model import TaskModel
+    from photism.training.trainer import Trainer
+
     config = Wav2Vec2BertConfig(**encoder_settings(options))
     pretrained = PretrainedEncoder(config, None, Wav2Vec2BertModel(config).state_dict)
     distributed = DistributedContext(Accelerator(cpu=options.device == "cpu"))
-    task = AlignTask(settings, dataset, text, distributed.device)
+    task = make_task(distributed.device)
     model = TaskModel(task, task.builder.build(pretrained), settings, distributed)
     del pretrained
-    trainer = Trainer(
+    return Trainer(
         model.compute_gradients,
         model.optimizer,
         folder,
         steps=model.steps,
-        batch_size=sounds,
+        batch_size=settings.batch_size,
         distributed=distributed,
         micro_batches=model.micro_batches,
         evaluate_every=1,
         checkpoint_every_s=1e9,
         keep_checkpoints=1,
     )
-    return trainer.train_step
 
 
 CASES = [

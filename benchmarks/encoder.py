@@ -61,7 +61,8 @@ def model_of(side: str, options: argparse.Namespace, name: str = "Model", **chan
     config = transformers.Wav2Vec2BertConfig(**settings)
     torch.manual_seed(0)
     library = transformers if side == REFERENCE else photism
-    model = getattr(library, f"Wav2Vec2Bert{name}")(config)
+    with torch.device(options.device):
+        model = getattr(library, f"Wav2Vec2Bert{name}")(config)
     dtype = torch.bfloat16 if options.device == "cuda" else torch.float32
     model = model.to(options.device, dtype).eval()
     if side != REFERENCE and options.device == "cpu":

@@ -73,7 +73,15 @@ class Report:
                 record |= {f"{name}{suffix}": rounded(each) for suffix, each in some}
             else:
                 record[name] = rounded(value)
-        self.records.append(record)
+        self.extend([record])
+
+    def extend(self, records: Sequence[dict[str, Any]]) -> None:
+        """Take over records of another report."""
+        self.records += records
+        self.write()
+
+    def write(self) -> None:
+        """Write the file, if there is one."""
         if self.output:
             self.document["load"]["end"] = load_average()
             with atomic_text(self.output) as file:

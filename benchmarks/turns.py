@@ -90,10 +90,26 @@ def serve_side(case: Case, side: str, options: argparse.Namespace, pipe: Connect
     before = torch.cuda.memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     pipe.send(None)
     while pipe.recv():
-        start = time.perf_counter()
-        work()
-        if cuda:
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - start
+        seconds = time_s(work, cuda=cuda)
         peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         pipe.send((seconds, (peak - before) / 2**20))
+
+
+def run_once(work: Callable[[], object], device: str) -> Run:
+    """Run work in this process, for a GPU that nothing else uses; on a CPU the memory is not measured, but 0."""
+    if device != "cuda":
+        return Run(time_s(work, cuda=False), 0.0)
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    seconds = time_s(work, cuda=True)
+    return Run(seconds, (torch.cuda.max_memory_allocated() - before) / 2**20)
+
+
+def time_s(work: Callable[[], object], *, cuda: bool) -> float:
+    """Return the duration of a run, with what it has started on a GPU."""
+    start = time.perf_counter()
+    work()
+    if cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
