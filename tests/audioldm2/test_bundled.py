@@ -59,6 +59,7 @@ def test_the_guidance_scale_of_the_checkpoint_is_the_default(pipeline):
     assert abs(default - other).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_the_bundled_encoder_recognises_the_generated_captions(pipeline):
     """At least three of these five; 84 of 100 captions were recognised when it was measured, and by chance none are."""
     captions = ["A banana.", "A dolphin.", "An elephant.", "A butterfly.", "A ripe, red tomato!"]

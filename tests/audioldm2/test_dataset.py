@@ -104,6 +104,7 @@ def test_an_interrupted_run_is_completed_to_the_same_files(generate, tmp_path, b
     assert (resumed / "metadata.jsonl").read_text() == (whole / "metadata.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_the_best_candidate_is_kept(generate, sound_models, tmp_path):
     (row,) = read_rows(generate(["Rain."], tmp_path / "a", settings={**QUICK, "num_waveforms_per_prompt": 2}))
     output = AudioLDM2Pipeline.from_pretrained(sound_models / "sound", device="cpu")(
@@ -113,6 +114,7 @@ def test_the_best_candidate_is_kept(generate, sound_models, tmp_path):
     assert abs(load_waveform(tmp_path / "a" / row["file_name"]).samples - output.audios[0]).max() < 3 / 32_767
 
 
+@pytest.mark.slow
 def test_another_number_of_processes_completes_the_same_files(generate, tmp_path):
     generate(CAPTIONS, tmp_path / "a")
     before = read_files(tmp_path / "a")
@@ -136,6 +138,7 @@ def test_a_folder_with_other_files_or_settings_is_refused(generate, tmp_path):
         generate(CAPTIONS, tmp_path / "a", settings={"seed": 4})
 
 
+@pytest.mark.slow
 def test_what_a_run_leaves_that_was_killed_at_once_is_continued(generate, tmp_path):
     (tmp_path / "a" / "sounds").mkdir(parents=True)
     (tmp_path / "a" / ".sound.json.00000000-1.part").touch()
@@ -169,6 +172,7 @@ def test_a_recording_is_generated_again_when_its_caption_changes(generate, tmp_p
         assert row["text"] == read_tags(tmp_path / "a" / row["file_name"])["text"] == caption
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_lists_no_recording_of_another_caption(generate, tmp_path):
     generate(["Rain.", "A dog barks in the small yard."], tmp_path / "a")
 

@@ -81,6 +81,7 @@ def test_a_file_holds_its_text_and_settings(run, folder, sound_models):
     assert abs(load_waveform(path).samples - expected.audios[0]).max() < 2 / 32_767
 
 
+@pytest.mark.slow
 def test_the_best_candidate_or_all_are_saved(run, folder):
     arguments = ("rain", *QUICK, "--candidates", 3, "--json")
     best = json.loads(run(*arguments).stdout)["sounds"]
@@ -118,6 +119,7 @@ def test_starting_from_a_recording(run, folder, sounds):
     assert (tags["from"], tags["span"], tags["strength"]) == (str(sounds[0]), [0.5, 0.8], 1.0)
 
 
+@pytest.mark.slow
 def test_a_span_of_a_stereo_file_keeps_the_rest_to_the_bit(run, folder):
     stereo = np.random.default_rng(0).standard_normal((2, 44_100)) * 0.1
     for sample_type in ("int16", "int24", "float32"):

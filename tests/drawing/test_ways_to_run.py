@@ -107,6 +107,7 @@ def test_attention_slicing_generates_the_same_image(models, pipeline, sounds):
     assert levels_apart(drawn(sliced, sounds[0]), drawn(pipeline, sounds[0])) <= LEVELS
 
 
+@pytest.mark.slow
 def test_a_compiled_unet_generates_the_same_image(models, pipeline, sounds, monkeypatch):
     """Run the graph that torch captures; compiling it to machine code takes minutes and is torch's own."""
     graphs = []

@@ -186,6 +186,7 @@ def test_compiled(positions):
     assert difference(found, wanted) <= TOLERANCE[torch.float32]
 
 
+@pytest.mark.slow
 def test_onnx(tmp_path):
     model, _ = pair("ForCTC", num_hidden_layers=2)
     features, mask = batch((17, 9))

@@ -43,6 +43,7 @@ def files(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_files_are_those_of_a_corpus_of_this_process(generate, tmp_path):
     generate(tmp_path / "here", is_on_ray=False)
     generate(tmp_path / "ray", is_on_ray=True)

@@ -347,8 +347,10 @@ def test_recordings_that_do_not_fit_together_are_computed_separately(bert, recor
 
 
 def test_half_precision_is_close(checkpoints, recordings):
-    for name in ("bert", "xlsr"):
-        folder = checkpoints(name)
+    # For groups of fewer than 16 channels, torch 2.13's bfloat16 convolution is wrong on CPUs with AMX. Published
+    # checkpoints have 48 and more.
+    for name, changes in (("bert", {}), ("xlsr", {"num_conv_pos_embedding_groups": 1})):
+        folder = checkpoints(name, **changes)
         exact = AudioClassifier.from_pretrained(folder, device="cpu", top_k=None)
         rough = AudioClassifier.from_pretrained(folder, device="cpu", top_k=None, dtype="bfloat16")
         assert rough.model.dtype == torch.bfloat16

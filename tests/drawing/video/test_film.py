@@ -75,6 +75,7 @@ def test_a_film_depends_on_its_seed_only(pipeline, moving):
     assert difference(ours, images(film(pipeline, moving, seed=1))) > 5
 
 
+@pytest.mark.slow
 def test_a_frame_does_not_depend_on_the_other_frames(pipeline, moving):
     ours = images(film(pipeline, moving))
     for batch_size in (1, 7):
@@ -93,6 +94,7 @@ def test_frames_move_and_do_not_flicker(pipeline, moving):
     assert max(steps) < distant
 
 
+@pytest.mark.slow
 def test_twice_the_frame_rate_halves_the_difference_between_frames(pipeline, moving):
     slow, fast = (images(film(pipeline, moving, fps=fps, zoom=0)) for fps in (10, 20))
     np.testing.assert_allclose(fast[::2], slow, atol=LEVELS)
@@ -100,6 +102,7 @@ def test_twice_the_frame_rate_halves_the_difference_between_frames(pipeline, mov
     assert steps[1] == pytest.approx(steps[0] / 2, rel=0.2)
 
 
+@pytest.mark.slow
 def test_ancestral_schedulers_do_not_flicker(pipeline, models, tmp_path):
     recording = measure_recording(write_wav(tmp_path / "a.wav", tone(3)))
     ancestral = AudioToImagePipeline.from_pretrained(models / "sd", device="cpu")

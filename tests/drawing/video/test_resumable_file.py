@@ -129,6 +129,7 @@ def test_a_resumed_film_equals_an_uninterrupted_one(pipeline, sound, tmp_path, t
     assert names(target.parent) == ["film.mp4"]
 
 
+@pytest.mark.slow
 def test_a_killed_film_can_be_resumed(pipeline, sound, models, tmp_path, target):
     whole = tmp_path / "whole.mp4"
     write_film(film(pipeline, sound, fps=20), whole)
@@ -276,7 +277,8 @@ def test_a_folder_that_is_not_an_unfinished_film_is_not_touched(pipeline, sound,
     assert Path(f"{target}.part/thesis.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["pipeline", pytest.param("xl", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pipeline", "xl"])
 def test_memory_does_not_grow_with_the_length(request, name, tmp_path, target):
     pipeline = request.getfixturevalue(name)
     peaks = []

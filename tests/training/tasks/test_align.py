@@ -144,7 +144,8 @@ def test_an_interrupted_training_saves_and_resumes(start_align, align_here, tmp_
     assert "these differ: epochs: 1000.0, 3.0; seed: 0, 5" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("more", [[], pytest.param(["--fsdp"], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--fsdp"]])
 def test_two_processes_are_equal_to_one(aligned, align, tmp_path, more):
     output, _ = aligned
     both = tmp_path / "both"
