@@ -69,3 +69,12 @@ def test_a_copy_calls_the_hooks_of_the_model_and_keeps_its_own():
     copy(torch.randn(3, 4))
     assert calls == [copy.first, copy.first, copy.norm]
     assert not model.norm._forward_hooks
+
+
+def test_a_dictionary_of_another_class_keeps_it():
+    class Configuration(dict):
+        """A configuration of diffusers, whose `copy` returns a plain dictionary."""
+
+    model = Network()
+    model.settings = Configuration(width=4)
+    assert copy_modules(model).settings is model.settings

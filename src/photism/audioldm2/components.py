@@ -13,7 +13,7 @@ from torch import nn
 
 from photism.audioldm2.checkpoint import CLASSES, AudioLDM2Checkpoint
 from photism.audioldm2.component_loader import PARTS, ComponentLoader
-from photism.audioldm2.onednn_layout import use_onednn
+from photism.encoder.onednn_layout import use_onednn
 from photism.errors import InputError
 from photism.locks import lock_of
 

@@ -7,12 +7,15 @@ of the tree of modules costs no memory to speak of and some microseconds for eac
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
 
 from torch import nn
 
 Module = TypeVar("Module", bound=nn.Module)
+
+PLAIN_DICTIONARIES = (dict, OrderedDict)
 
 
 def copy_modules(model: Module, replace: Callable[[nn.Module], nn.Module | None] = lambda module: None) -> Module:
@@ -49,6 +52,7 @@ def shallow_copy(module: nn.Module, module_class: type[Module]) -> Module:
     """Return a module of another class with all attributes of this one, tensors and submodules included."""
     copy = object.__new__(module_class)
     for name, value in vars(module).items():
-        # torch keeps parameters, buffers, submodules and hooks in dictionaries.
-        copy.__dict__[name] = value.copy() if isinstance(value, dict) else value
+        # torch keeps parameters, buffers, submodules and hooks in dictionaries. A dictionary of another class, such as
+        # the configuration of a model of diffusers, may have a `copy` that returns a plain one.
+        copy.__dict__[name] = value.copy() if type(value) in PLAIN_DICTIONARIES else value
     return copy

@@ -1,4 +1,4 @@
-"""Convolutions in another memory layout: equal results for any shape."""
+"""Convolutions in another memory layout or by another algorithm: equal results for any shape."""
 
 import copy
 
@@ -6,8 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from photism.audioldm2.onednn_layout import FEW_POSITIONS, PointwiseConv, SequenceConv, SpatialConv, use_onednn
+from photism.encoder import onednn_layout
 from photism.encoder.onednn import Linear
+from photism.encoder.onednn_layout import (
+    FEW_POSITIONS,
+    WINOGRAD_CHANNELS,
+    WINOGRAD_POSITIONS,
+    PointwiseConv,
+    SequenceConv,
+    SpatialConv,
+    WinogradConv,
+    onednn_copy,
+    use_onednn,
+)
 
 
 @pytest.mark.parametrize("width", [FEW_POSITIONS // 4, FEW_POSITIONS // 4 + 1])
@@ -73,3 +84,48 @@ def test_one_dimensional_convolutions(settings, kind, length):
         assert type(model[0]) is kind
         sound = torch.randn(1, 4, length)
         torch.testing.assert_close(model[0](sound), expected(sound), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "size", "is_winograd"),
+    [
+        ({"padding": 1}, (WINOGRAD_POSITIONS // 32, 32), True),
+        ({"padding": "same", "bias": False}, (WINOGRAD_POSITIONS // 32, 33), True),
+        ({"padding": 1}, (WINOGRAD_POSITIONS // 32, 31), False),
+        ({"padding": 0}, (WINOGRAD_POSITIONS // 32, 32), False),
+        ({"padding": 1, "stride": 2}, (WINOGRAD_POSITIONS // 32, 32), False),
+        ({"padding": 1, "out_channels": WINOGRAD_CHANNELS - 1}, (WINOGRAD_POSITIONS // 32, 32), False),
+    ],
+)
+def test_large_convolutions_are_computed_by_winograd(settings, size, is_winograd, monkeypatch):
+    used = []
+    conv3x3 = onednn_layout.winograd.conv3x3
+    monkeypatch.setattr(onednn_layout.winograd, "conv3x3", lambda *given: used.append(True) or conv3x3(*given))
+    given = nn.Conv2d(WINOGRAD_CHANNELS, **{"out_channels": WINOGRAD_CHANNELS, "kernel_size": 3, **settings})
+    model, image = nn.Sequential(given), torch.randn(1, WINOGRAD_CHANNELS, *size)
+    with torch.no_grad():
+        torch.testing.assert_close(onednn_copy(model)(image), given(image), atol=1e-5, rtol=1e-5)
+    assert bool(used) == is_winograd
+    used.clear()
+    onednn_copy(model)(image).sum().backward()  # torch computes the gradients
+    assert not used
+
+
+def test_a_copy_leaves_the_model_as_it_is():
+    model = nn.Sequential(nn.Conv2d(4, 6, 3), nn.Linear(2, 2))
+    copied = onednn_copy(model)
+    assert [type(module) for module in copied] == [WinogradConv, Linear]
+    assert [type(module) for module in model] == [nn.Conv2d, nn.Linear]
+    assert copied[0].weight is model[0].weight
+
+
+def test_a_model_that_others_observe_is_not_copied():
+    def model():
+        return nn.Sequential(nn.Conv2d(4, 6, 3), nn.Linear(2, 2))
+
+    hooked, wrapped, compiled = model(), model(), model()
+    hooked[1].register_forward_hook(lambda module, inputs, output: None)
+    wrapped[0].forward = wrapped[0].forward
+    compiled[1].compile()
+    for observed in (hooked, wrapped, compiled, model().bfloat16(), nn.Sequential(nn.ReLU())):
+        assert onednn_copy(observed) is observed
