@@ -18,6 +18,7 @@ from photism.deferred_imports.context import deferred_imports
 from photism.drawing.concurrent_calls import copy_for_call, exclusive_models
 from photism.drawing.conditioning_images import ConditioningImages, read_conditioning_images
 from photism.drawing.diffusion_arguments import Parameters, check_diffusion_arguments
+from photism.drawing.faster_layers import use_faster_layers
 from photism.drawing.image_size import choose_size
 from photism.drawing.initial_noise import draw_added_noise, replace_added_noise
 from photism.drawing.inpainting import allow_latents, seam_weights
@@ -155,6 +156,7 @@ class ImageGenerator:
         # A generator for each image, on the CPU: its noise is the same in any batch and on any device.
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
         with deferred_imports, exclusive_models(diffusion):  # diffusers imports PEFT to look for parts of it
+            use_faster_layers(diffusion)
             keep_vae_dtype(diffusion)
             if self.conditioning.mask_image is not None:
                 allow_latents(diffusion)
