@@ -1,9 +1,11 @@
 """Time image generation from a recording: each stage separately, warm. `benchmarks.startup` times whole processes.
 
     python -m benchmarks.draw [RECORDING] [--model FOLDER] [--runs 9] [--device cpu] [--steps 12] [--scheduler lcm]
+    python -m benchmarks.draw --diffusion [--runs 2] [--threads 2] [--only NAME] [--folder FOLDER]
 
 Prints median, minimum and maximum in seconds. The limits apply to two cores of an idle machine: 1 s for an image, .08 s
-for one with `--scheduler lcm`.
+for one with `--scheduler lcm`. `--diffusion` compares Stable Diffusion of full size with diffusers instead, as
+`stable_diffusion.py` describes.
 """
 
 import argparse
@@ -17,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.report import Report, add_output_option
+from benchmarks.stable_diffusion import compare
 from photism import AudioToImagePipeline, CaptionRanker, load_waveform
 from photism.hub import bundled_model
 from photism.prompts.model_files import find_model, load_captions
@@ -85,7 +88,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="denoising steps; default: the model's")
     parser.add_argument("--scheduler", help="default: the model's")
     add_output_option(parser)
+    parser.add_argument("--diffusion", action="store_true", help="compare full-size models with diffusers")
+    parser.add_argument("--threads", type=int, default=2, help="of each side of --diffusion")
+    parser.add_argument("--only", help="run the cases of --diffusion whose name contains NAME")
+    parser.add_argument("--folder", type=Path, help="folder of the weights of --diffusion, which are created in it")
     chosen = parser.parse_args()
+    if chosen.diffusion:
+        compare(chosen)
+        return
 
     pipeline = AudioToImagePipeline.from_pretrained(chosen.model, device=chosen.device, scheduler=chosen.scheduler)
     device = pipeline.diffusion.device
