@@ -73,6 +73,7 @@ def test_json_has_the_fields_of_the_server(model):
     [
         (["--language", "xx"], "--language must be one of de, en, fr; got xx"),
         (["owl", "piano"], "none of the 3 captions has owl and piano; without words, all are printed"),
+        (["hibou"], "none of the 3 captions has hibou; translations of some do: add --language fr"),
         (["--model", "{model}/none"], "model {model}/none: no such file or folder"),
     ],
 )

@@ -64,7 +64,7 @@ def captions(
     found = find_captions(catalogue, words or (), language=settings.language)
     if words and not found.captions:
         raise InputError(
-            f"none of the {len(catalogue.captions)} captions has {' and '.join(words)}; without words, all are printed"
+            f"none of the {len(catalogue.captions)} captions has {' and '.join(words)}; {_remedy(catalogue, words)}"
         )
     if as_json:
         fields = {"model": settings.model or BUNDLED, **found._asdict()}
@@ -75,6 +75,16 @@ def captions(
         typer.echo(text)
     for note in _notes(catalogue, found, has_words=bool(words), language=settings.language):
         typer.echo(f"photism: {note}", err=True)
+
+
+def _remedy(catalogue: CaptionCatalogue, words: list[str]) -> str:
+    """Return what to do where no caption has the words: name the languages whose translations have them."""
+    from photism.prompts.caption_catalogue import find_captions
+
+    codes = [code for code in catalogue.translations if find_captions(catalogue, words, language=code).captions]
+    if not codes:
+        return "without words, all are printed"
+    return f"translations of some do: add --language {' or '.join(codes[:3])}"
 
 
 def _notes(catalogue: CaptionCatalogue, found: CaptionCatalogue, *, has_words: bool, language: str | None) -> list[str]:
