@@ -67,7 +67,7 @@ def test_without_a_bundled_model_a_verb_says_what_to_install(verb, sounds, tmp_p
 
 @pytest.mark.usefixtures("no_bundled_model")
 @pytest.mark.parametrize(
-    "arguments", ["sound 'a rooster'", "serve --port 47860", "finetune ctc {data} -o out --encoder tiny --cpu"]
+    "arguments", ["sound 'a rooster'", "serve --port 27860", "finetune ctc {data} -o out --encoder tiny --cpu"]
 )
 def test_without_a_bundled_model_the_other_verbs_say_it_too(arguments, captioned, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
