@@ -126,9 +126,9 @@ def test_a_model_with_a_kernel_is_that_of_transformers(name, device, monkeypatch
     monkeypatch.setattr(gpu_attention, "GPU_ATTENTION", name)
     monkeypatch.setattr(gpu_attention, "GPUS", ("cuda", "cpu"))
     chosen = []
-    choose = gpu_attention.choose_kernel
+    choose = gpu_attention.choose_gpu_kernel
     monkeypatch.setattr(
-        "photism.encoder.attention.choose_kernel", lambda *given: chosen.append(choose(*given)) or chosen[-1]
+        "photism.encoder.attention.choose_gpu_kernel", lambda *given: chosen.append(choose(*given)) or chosen[-1]
     )
     ours, reference = (model.to(device) for model in pair("Model", hidden_size=64, num_hidden_layers=1))
     features, mask = (each.to(device) for each in batch((37, 12, 25)))
@@ -165,7 +165,7 @@ def test_a_forward_pass_can_be_captured_in_a_cuda_graph(name, monkeypatch):
 def test_other_queries_are_attended_to_in_blocks(changed, positions, monkeypatch):
     monkeypatch.setattr(gpu_attention, "GPUS", ("cpu",))
     query = torch.zeros(5, 2, changed.pop("size", 16), **changed)
-    assert gpu_attention.choose_kernel(query, positions) is None
+    assert gpu_attention.choose_gpu_kernel(query, positions) is None
     monkeypatch.setattr(gpu_attention, "GPU_ATTENTION", "flex")
-    assert gpu_attention.choose_kernel(query, positions) is None
-    assert gpu_attention.choose_kernel(torch.zeros(5, 2, 16), None) is attend_by_flex
+    assert gpu_attention.choose_gpu_kernel(query, positions) is None
+    assert gpu_attention.choose_gpu_kernel(torch.zeros(5, 2, 16), None) is attend_by_flex

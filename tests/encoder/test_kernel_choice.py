@@ -19,7 +19,7 @@ FOUND = Kernels(attention=TORCH, tokens_at_once=512)
 def measured(monkeypatch, tmp_path):
     """Return the list of measurements, each of which finds `FOUND`, with an empty cache and models of any width."""
     calls = []
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PHOTISM_CACHE", str(tmp_path))
     monkeypatch.delenv(kernel_choice.VARIABLE, raising=False)
     monkeypatch.setattr(kernel_choice, "SMALLEST_WIDTH", 1)
     monkeypatch.setattr(kernel_choice, "measure_kernels", lambda config: calls.append(config) or FOUND)
@@ -58,7 +58,7 @@ def test_the_choice_of_a_busy_machine_is_not_kept(measured, monkeypatch):
 
 def test_a_cache_that_cannot_be_written_changes_nothing(measured, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("PHOTISM_CACHE", str(tmp_path / "file"))
     choose_kernels(tiny_config())
     assert current_kernels() == FOUND
 

@@ -31,7 +31,7 @@ from torch.nn.functional import pad, scaled_dot_product_attention
 from torch.utils.checkpoint import checkpoint
 
 from photism.encoder.banded_attention import attend_in_bands
-from photism.encoder.gpu_attention import DistanceBiases, choose_kernel
+from photism.encoder.gpu_attention import DistanceBiases, choose_gpu_kernel
 from photism.encoder.kernels import ONEDNN, current_kernels
 from photism.encoder.onednn import apply_linear, attend, can_use_onednn, linear
 from photism.encoder.packing import PackedBatch
@@ -105,7 +105,7 @@ class SelfAttention(nn.Module):
 
         whole = output_weights or packed.mask is not None or not has_values(query)
         dropout = self.training and self.dropout.p > 0
-        kernel = None if whole or dropout else choose_kernel(query, self.position_embeddings_type)
+        kernel = None if whole or dropout else choose_gpu_kernel(query, self.position_embeddings_type)
         if kernel is not None:
             attended_tokens = kernel(query, key, value, self._distance_biases(query), packed)
             return AttentionOutput(apply_linear(self.linear_out, attended_tokens.flatten(1)), None)

@@ -54,7 +54,7 @@ Kernel = Callable[[Tensor, Tensor, Tensor, DistanceBiases | None, PackedBatch], 
 """Attention of queries, keys and values (N, H, d) of a packed batch, with biases if there are any: -> (N, H, d)."""
 
 
-def choose_kernel(query: Tensor, positions: str | None) -> Kernel | None:
+def choose_gpu_kernel(query: Tensor, positions: str | None) -> Kernel | None:
     """Return the kernel for queries (N, H, d), or None if attention is to be computed in blocks of queries.
 
     Args:

@@ -25,7 +25,7 @@ from photism.encoder.conformer import FeedForward
 from photism.encoder.kernels import ONEDNN, TORCH, Kernels, current_kernels, use_kernels
 from photism.encoder.packing import PackedBatch
 from photism.errors import InputError
-from photism.files import atomic_text
+from photism.user_cache import cache_folder, keep
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2BertConfig
@@ -74,7 +74,8 @@ def choose_kernels(config: Wav2Vec2BertConfig) -> None:
         if found is None:
             found = measure_kernels(config)
             if found is not None:
-                _write(path, known | {key: asdict(found)})
+                content = json.dumps(known | {key: asdict(found)}, indent=1)
+                keep(path, lambda unfinished: unfinished.write_text(content, "utf8"))
         use_kernels(found or UNDER_LOAD)
 
 
@@ -141,7 +142,7 @@ def _fastest(candidates: Sequence[Kernels], compute: Callable[[], object], margi
 
 def cache_path() -> Path:
     """Return the file that keeps what was measured."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "photism" / "kernels.json"
+    return cache_folder() / "kernels.json"
 
 
 def _key(config: Wav2Vec2BertConfig) -> str:
@@ -167,16 +168,6 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    """Write the cache; where that is not possible, the next process measures again."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_text(path) as file:
-            json.dump(content, file, indent=1)
-    except OSError:
-        return
 
 
 def _from_json(values: Any) -> Kernels | None:
