@@ -100,7 +100,8 @@ class Report:
         for side, runs in sides.items():
             ratio = {} if side == ours else {"ratio": medians_s[side] / medians_s[ours]}
             peak = max(run.megabytes for run in runs)
-            self.add(case, side, s=[run.seconds for run in runs], MB=round(peak), **ratio)
+            memory = {"MB": round(peak)} if peak > 0 else {}  # a peak below that of loading is not known
+            self.add(case, side, s=[run.seconds for run in runs], **memory, **ratio)
 
     def print(self) -> None:
         """Print the records as a table in Markdown."""
