@@ -14,14 +14,13 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import Wav2Vec2BaseModelOutput
 
-from photism.device import INT8
 from photism.encoder.adapter import Adapter, Lengths, output_lengths
 from photism.encoder.attention import SelfAttention
 from photism.encoder.conformer import ConformerLayer, FeedForward
 from photism.encoder.onednn import apply_linear
 from photism.encoder.packing import PackedBatch
 from photism.encoder.position_embeddings import compute_positions
-from photism.encoder.precision import with_precision
+from photism.encoder.precision import choose_precision, with_precision
 from photism.encoder.spec_augment import mask_hidden_states
 from photism.errors import InputError
 from photism.files import apply_umask
@@ -118,14 +117,18 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
             precision: "bf16" or "int8" to compute linear layers in it, for inference on the CPU.
             int8: short for `precision="int8"`.
             **kwargs: keyword arguments of transformers' `from_pretrained`.
+
+        Raises:
+            SettingError: there is no such precision, or it needs another device or dtype.
         """
+        chosen_precision = choose_precision(precision, int8=int8)
         loaded = super().from_pretrained(*args, **kwargs)
         model, *information = loaded if isinstance(loaded, tuple) else (loaded,)
         if model.device.type == "cpu" and model.dtype == torch.float32:
             from photism.encoder.kernel_choice import choose_kernels
 
             choose_kernels(cast("Wav2Vec2BertConfig", model.config))
-        model = with_precision(model, INT8 if int8 else precision)
+        model = with_precision(model, chosen_precision)
         return (model, *information) if information else model
 
     def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:

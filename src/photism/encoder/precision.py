@@ -23,10 +23,26 @@ def check_precision(precision: str, device: torch.device, dtype: torch.dtype | s
     Raises:
         SettingError: there is no such precision, or it needs another device or dtype.
     """
-    if precision not in PRECISIONS:
-        raise SettingError("precision", f"must be one of {', '.join(PRECISIONS)}; got {precision}")
+    _check_name(precision)
     if precision != FLOAT32 and (device.type != "cpu" or dtype != torch.float32):
         raise SettingError("precision", f"{precision} needs the CPU and float32; got device={device} and dtype={dtype}")
+
+
+def _check_name(precision: str) -> None:
+    if precision not in PRECISIONS:
+        raise SettingError("precision", f"must be one of {', '.join(PRECISIONS)}; got {precision}")
+
+
+def choose_precision(precision: str, *, int8: bool) -> str:
+    """Return the precision, which is "int8" if the flag `int8` is set.
+
+    Raises:
+        SettingError: there is no such precision, or both name one.
+    """
+    _check_name(precision)
+    if int8 and precision not in (FLOAT32, INT8):
+        raise SettingError("int8", f"cannot be combined with precision {precision}; give one of them")
+    return INT8 if int8 else precision
 
 
 def with_precision(model: Module, precision: str) -> Module:

@@ -184,6 +184,8 @@ def test_int8_and_bf16_are_refused_where_attention_reads_the_weights_itself(tmp_
     for precision in ("bf16", "int8"):
         with pytest.raises(InputError, match=f"precision must be float32 for wavlm; got {precision}"):
             Transcriber.from_pretrained(tmp_path, precision=precision)
+    with pytest.raises(InputError, match="int8 cannot be combined with precision bf16; give one of them"):
+        Transcriber.from_pretrained(tmp_path, precision="bf16", int8=True)
 
 
 @pytest.mark.parametrize(

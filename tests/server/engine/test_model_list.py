@@ -81,6 +81,7 @@ def test_a_file_has_the_settings_of_models(models, ctc_checkpoints, tmp_path):
         ("a: {kind: recognizer, model: 7}", r"models.yaml: a: model must be a folder or hub id; got 7"),
         ("a: {kind: recognizer, model: /no/such}", r"model /no/such: no such folder"),
         ("a: {kind: drawing, steps: 4}", r"models.yaml: a has no setting 'steps' to set; there are model, diffusion, "),
+        ("a: {kind: recognizer, model: b/c, int8: 2}", r"models.yaml: a: int8 must be of type bool; got 2"),
         (
             "a: {kind: recognizer, model: b/c, precision: int4}",
             r"models.yaml: a: precision must be one of .*; got int4",

@@ -152,6 +152,7 @@ class RecognizerModelSettings:
     device: str | None = device_setting()
     dtype: str = dtype_setting()
     precision: str = precision_setting()
+    int8: bool = setting(False, "Short for --precision int8.", group="speed")
     language: str | None = setting(
         None,
         "Language of a checkpoint with an adapter for each of several, such as fra of facebook/mms-1b-all. Default: "

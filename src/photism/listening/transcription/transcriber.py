@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from photism.audio.long_recording import Recording, load_recording
 from photism.audio.voice_activity import merge_segments, speech_segments
 from photism.audio.waveform import SAMPLING_RATE, AudioSource, Waveform
-from photism.device import FLOAT32, INT8
+from photism.device import FLOAT32
+from photism.encoder.precision import choose_precision
 from photism.errors import InputError, ModelWarning, NotFiniteError, RecordingWarning
 from photism.finite import each_finite
 from photism.listening.batching import (
@@ -106,9 +107,9 @@ class Transcriber:
         Raises:
             InputError: the checkpoint does not exist, has no CTC head, tokenizer or feature extractor that belong
                 together, or is incomplete. All but the last is checked before weights are loaded.
-            SettingError: the checkpoint does not have the language.
+            SettingError: the checkpoint does not have the language, or cannot be computed in the precision.
         """
-        chosen_precision = INT8 if int8 else precision
+        chosen_precision = choose_precision(precision, int8=int8)
         loaded = load_ctc(model, device=device, dtype=dtype, precision=chosen_precision, language=language)
         chosen, languages = getattr(loaded.tokenizer, "target_lang", None), tokenizer_languages(loaded.tokenizer)
         if language is None and len(languages) > 1:
