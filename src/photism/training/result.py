@@ -12,7 +12,7 @@ from photism.training.checkpoint import Best
 from photism.training.data.report import DatasetReport
 from photism.training.model_card import draw_curves, model_card
 from photism.training.settings import AlignSettings, TrainingSettings
-from photism.training.task import AnyTask, Evaluation, TaskReport
+from photism.training.task import AnyTask, ErrorCase, Evaluation, TaskReport
 
 WORST = "worst.jsonl"
 MAX_SAVED_CASES = 200
@@ -101,7 +101,7 @@ def write_result(
         draw_curves(outcome.history, card.curves, folder / "curve.png")
     for name, figure in evaluation.figures.items():
         figure.savefig(folder / f"{name}.png", dpi=120)
-    _write_lines(folder / WORST, [asdict(case) for case in evaluation.worst[:MAX_SAVED_CASES]])
+    _write_lines(folder / WORST, [_line_of(case) for case in evaluation.worst[:MAX_SAVED_CASES]])
     report = {"sounds": asdict(preflight.dataset), "notes": list(preflight.notes), **preflight.task.values}
     (folder / "report.json").write_text(as_utf8(json.dumps(report, ensure_ascii=False, indent=1)), encoding="utf8")
     text = model_card(
@@ -113,6 +113,11 @@ def write_result(
         figures=sorted(path.name for path in folder.glob("*.png")),
     )
     (folder / "README.md").write_text(as_utf8(text), encoding="utf8")
+
+
+def _line_of(case: ErrorCase) -> dict[str, object]:
+    """Return a line of worst.jsonl, in which a prediction and its reference have the names that the file began with."""
+    return {"name": case.name, "error": case.error, "heard": case.prediction, "written": case.reference}
 
 
 def _write_lines(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

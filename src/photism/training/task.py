@@ -42,13 +42,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class ErrorCase:
-    """A validation clip, or a pair of them, with a wrong prediction. The names of its fields are those in worst.jsonl.
+    """A validation clip, or a pair of them, with a wrong prediction.
 
     Attributes:
         name: name of the clip.
         error: size of the error, by the task's own measure.
         prediction: what the model predicted.
-        reference: what is right.
+        reference: transcript, label or caption that the data set has for it.
     """
 
     name: str

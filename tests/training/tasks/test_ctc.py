@@ -160,7 +160,7 @@ def test_from_transcripts_to_a_model(few_steps, run, tmp_path, adapter):
     assert any("predicted " in line and "reference cab a" in line for line in lines)
     assert set(json.loads((output / "measures.jsonl").read_text().splitlines()[-1])) == {"step", "WER", "CER"}
     assert "| 4.wav |" in (output / "README.md").read_text()
-    assert json.loads((output / "worst.jsonl").read_text().splitlines()[0])["reference"] == "cab a"
+    assert json.loads((output / "worst.jsonl").read_text().splitlines()[0])["written"] == "cab a"
 
     samples = load_waveform(tmp_path / "4.wav").samples[: 400 + 39 * 160]
     processor = AutoProcessor.from_pretrained(output)
