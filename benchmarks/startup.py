@@ -56,7 +56,7 @@ def commands(recording: Path, folder: Path) -> dict[str, tuple[str, ...]]:
         "hear": ("hear", sound),
         "label": ("label", sound),
         "transcribe": ("transcribe", sound, "--model", str(folder / "ctc/w2v-bert")),
-        "embed": ("embed", sound, "-o", str(folder / "vectors.npy"), "--force"),
+        "embed": ("embed", sound, "-o", str(folder / "vectors.npz"), "--force"),
         "film": ("film", sound, "--fps", "1", *STEPS_FOR_TIMING, "-o", str(folder / "film.mp4"), "--force"),
         "sound": ("sound", "a bell", *STEPS_FOR_TIMING, "-o", str(folder / "bell.wav"), "--force"),
         SERVE: ("serve", "--port", str(PORT)),

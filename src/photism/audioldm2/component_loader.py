@@ -207,8 +207,9 @@ class ComponentLoader:
         name = f"{component} of model {self.checkpoint.location}"
         if files["use_safetensors"]:
             library = diffusers if component in DIFFUSERS_MODELS else transformers
-            model_class = getattr(library, self._class_name(component))
-            check_component(model_class, folder, weight_files(folder, files["variant"], ".safetensors"), name)
+            check_component(
+                getattr(library, class_name), folder, weight_files(folder, files["variant"], ".safetensors"), name
+            )
         load = _diffusers_model if component in DIFFUSERS_MODELS else _transformers_model
         with as_input_error(f"{name} cannot be loaded"), quiet_libraries:
             model, found = load(folder, class_name, dtype=dtype, output_loading_info=True, **files)

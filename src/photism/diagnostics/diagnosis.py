@@ -106,5 +106,6 @@ def _load_sound_model() -> None:
 
     parts = AudioLDM2Pipeline.from_pretrained().models
     _ = parts.tokenizers, parts.feature_extractor
-    with parts.on_device(*PARTS.keys() - {"vits"}):
+    # The audio tower is in the file of the text tower, and building it would import SymPy, which takes a while.
+    with parts.on_device(*PARTS.keys() - {"audio_tower", "vits"}):
         pass

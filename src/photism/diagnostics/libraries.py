@@ -27,7 +27,7 @@ for name in sys.argv[1:]:
 
 HERE = ("accelerate", "av", "diffusers", "soxr", "torch", "transformers", "webdataset")
 """Modules that this process imports: the bundled models need them, or they need torch."""
-FOUND_ONLY = ("compel", "peft", "silero_vad", "tensorboard")
+FOUND_ONLY = ("compel", "onnxscript", "peft", "silero_vad", "sklearn", "tensorboard")
 """Modules that are not imported: they take seconds, and only flags need them; or, as silero_vad, they never are."""
 TIMEOUT_S = 60
 
