@@ -28,8 +28,8 @@ UNUSED = (
 """Modules that take long to import, and that most verbs do not use."""
 USED = {
     "finetune": ["torch._dynamo", "torch._inductor"],  # by training
-    "library, sound": ["sympy", "transformers.generation.utils"],  # by torch for CLAP on the meta device; by GPT-2
-    "transcribe": ["torch.distributed.fsdp"],  # by the wav2vec2 of transformers
+    "library, sound": ["transformers.generation.utils"],  # by GPT-2
+    "transcribe": ["sympy", "torch.distributed.fsdp"],  # by the wav2vec2 of transformers
 }
 """Those of them that are used, and by what first."""
 
