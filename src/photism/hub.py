@@ -85,10 +85,16 @@ def fetch_files(
     Raises:
         InputError: the repository or its revision does not exist or cannot be reached.
     """
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
 
     def download(repository: str) -> str:
-        return snapshot_download(repository, revision=revision, token=token, allow_patterns=list(patterns))
+        return snapshot_download(
+            repository,
+            revision=revision,
+            token=token,
+            allow_patterns=list(patterns),
+            local_files_only=constants.HF_HUB_OFFLINE,  # without it, version 1 asks the hub for a commit nevertheless
+        )
 
     return _fetch_or_mirror(name, hub_id, download, revision=revision)[1]
 

@@ -3,6 +3,7 @@
 import re
 import warnings
 
+import av
 import numpy as np
 import pytest
 
@@ -104,7 +105,10 @@ def test_a_wav_file_written_to_a_pipe_does_not_know_its_length(files, size):
         ("mp3", b"TAG" + bytes(125)),
         ("mp3", bytes(5000)),
         ("mp3 without a header", bytes(5000)),
-        ("flac", b"TAG" + bytes(125)),
+        pytest.param(
+            *("flac", b"TAG" + bytes(125)),
+            marks=pytest.mark.skipif(av.ffmpeg_version_info == "8.1.1", reason="this FFmpeg decodes the tag as audio"),
+        ),
         ("wav", b"LIST\x0a\0\0\0" + bytes(10)),
         ("m4a", bytes(1000)),
     ],

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any, cast
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,34 +33,41 @@ def integrated_loudness(blocks: Iterable[NDArray[np.float32]]) -> float | None:
     from av import AudioFrame
     from av.filter import Graph
 
-    graph = Graph()
-    source = graph.add_abuffer(
-        sample_rate=SAMPLING_RATE, format="flt", layout="mono", time_base=Fraction(1, SAMPLING_RATE)
-    )
-    meter = graph.add("ebur128", "metadata=1:framelog=quiet")
-    sink = graph.add("abuffersink")
-    source.link_to(meter)
-    meter.link_to(sink)
-    graph.configure()
-    loudness, count = QUIETEST_LUFS, 0
-    for block in blocks:
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(block[None]), format="flt", layout="mono")
-        frame.sample_rate, frame.pts = SAMPLING_RATE, count
-        count += len(block)
-        graph.push(frame)
-        loudness = _read(graph, loudness)
-    graph.push(None)
-    loudness = _read(graph, loudness)
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        # The filter reports by metadata of frames, which PyAV shows from version 18.1 on; FFmpeg writes them to a file.
+        reports = Path(folder) / "loudness.txt"
+        graph = Graph()
+        filters = [
+            graph.add_abuffer(
+                sample_rate=SAMPLING_RATE, format="flt", layout="mono", time_base=Fraction(1, SAMPLING_RATE)
+            ),
+            graph.add("ebur128", "metadata=1:framelog=quiet"),
+            graph.add("ametadata", mode="print", key="lavfi.r128.I", file=str(reports), direct="1"),
+            graph.add("abuffersink"),
+        ]
+        for one, following in pairwise(filters):
+            one.link_to(following)
+        graph.configure()
+        count = 0
+        for block in blocks:
+            frame = AudioFrame.from_ndarray(np.ascontiguousarray(block[None]), format="flt", layout="mono")
+            frame.sample_rate, frame.pts = SAMPLING_RATE, count
+            count += len(block)
+            graph.push(frame)
+            _drop_finished(graph)
+        graph.push(None)
+        _drop_finished(graph)
+        *_, last = f"I={QUIETEST_LUFS}\n{reports.read_text('utf8')}".split()
+    loudness = float(last.rpartition("=")[2])
     return loudness if loudness > QUIETEST_LUFS else None
 
 
-def _read(graph: Any, loudness: float) -> float:
-    """Return the loudness up to the last frame that a graph has finished; the given one if there is none."""
+def _drop_finished(graph: Any) -> None:
+    """Take the frames out of a graph that its filters have finished."""
     from av.error import BlockingIOError, EOFError
 
-    while True:
-        try:
-            metadata = cast("dict[str, str]", graph.pull().metadata)
-        except (BlockingIOError, EOFError):
-            return loudness
-        loudness = float(metadata.get("lavfi.r128.I", loudness))
+    try:
+        while True:
+            graph.pull()
+    except (BlockingIOError, EOFError):
+        return
