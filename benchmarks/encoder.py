@@ -1,6 +1,6 @@
 """Compare Wav2Vec2-BERT with transformers and CTranslate2, and log-mel features with transformers and Kaldi.
 
-    python -m benchmarks.encoder [--full] [--device cpu] [--runs 5] [--only WORD] [--under-load] [--profile]
+    python -m benchmarks.encoder [--full] [--device cpu] [--runs 5] [--only WORD ...] [--under-load] [--profile]
 
 Random weights of the published widths, 2 layers or, with --full, 24. Each side of a case runs in a process of its own;
 they run in turns, so that other load on the machine affects both equally. Prints the median of each side in seconds,
@@ -294,7 +294,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--only", default="", metavar="WORD", help="run the cases whose name contains WORD")
+    parser.add_argument("--only", nargs="+", metavar="WORD", help="run the cases whose name contains one of these")
     parser.add_argument("--under-load", action="store_true", help="keep one core busy with another process")
     parser.add_argument("--profile", action="store_true", help="show where the time of a layer goes")
     add_output_option(parser)
@@ -317,7 +317,7 @@ def print_comparison(options: argparse.Namespace) -> None:
     report = Report(name, options, note="Random weights of the published width.")
     clips_of = {"one clip of 30 s": 1, f"{clips_of_30_s(options)} clips of 30 s": clips_of_30_s(options)}
     for case in cases(options):
-        if options.only not in case.name:
+        if options.only and not any(word in case.name for word in options.only):
             continue
         runs = measure_runs(case, options)
         report.compare(case.name, runs)

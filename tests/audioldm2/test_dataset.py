@@ -15,6 +15,7 @@ from photism.audioldm2.pipeline import AudioLDM2Pipeline
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from photism.training.data.captions import captions_of_row
 from photism.training.data.readers import read_examples
+from tests.support.parameters import mostly_slow
 
 CAPTIONS = ["Rain.", "A dog, barking!", "Rain."]
 QUICK = {"audio_length_in_s": 0.2, "num_inference_steps": 1}
@@ -83,7 +84,7 @@ def test_a_recording_holds_the_settings_that_were_used(generate, tmp_path, sound
     }
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
+@pytest.mark.parametrize("batch_size", mostly_slow([1, 2], 2))
 def test_an_interrupted_run_is_completed_to_the_same_files(generate, tmp_path, batch_size):
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
     settings = {**QUICK, "batch_size": batch_size}

@@ -11,6 +11,7 @@ import torch
 from photism import AudioLDM2Pipeline, AudioPipelineOutput, InputError
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from tests.audioldm2.peers import NEGATIVE, PROMPT, SPOKEN, apart, load_ours, load_reference
+from tests.support.parameters import mostly_slow
 from tests.support.tiny_audioldm2 import edit_json
 
 QUICK = {"num_inference_steps": 3, "audio_length_in_s": 0.3}
@@ -199,7 +200,7 @@ def test_a_missing_component_is_an_error_that_names_it(reference):
     assert apart(generate(AudioLDM2Pipeline(**without), **dict.fromkeys(TEXTS), **encoded), generate(reference)) < CLOSE
 
 
-@pytest.mark.parametrize("layout", ALL_LAYOUTS)
+@pytest.mark.parametrize("layout", mostly_slow(ALL_LAYOUTS, "sound", "speech"))
 def test_the_example_of_the_documentation(sound_models, tmp_path, layout):
     """As printed, but for the device, the length and the number of steps."""
     import scipy.io.wavfile

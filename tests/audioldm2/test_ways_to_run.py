@@ -12,6 +12,7 @@ from photism.audioldm2.clap_ranking import rank_waveforms
 from photism.audioldm2.settings import SoundPipelineSettings, SoundSettings
 from photism.schedulers import SCHEDULERS
 from tests.audioldm2.peers import NEGATIVE, PROMPT, apart, load_ours
+from tests.support.parameters import mostly_slow
 
 LATENTS = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(0))
 
@@ -22,7 +23,7 @@ def latents_of(pipeline, **settings):
     return pipeline(PROMPT, negative_prompt=NEGATIVE, **arguments).audios
 
 
-@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize("name", mostly_slow(SCHEDULERS, "ddim", "euler-a"))
 def test_schedulers_agree_with_diffusers(sound_models, reference, name, monkeypatch):
     ours = load_ours(sound_models / "sound", scheduler=name)
     assert type(ours.scheduler).__name__ == SCHEDULERS[name]

@@ -13,6 +13,7 @@ from transformers import Trainer, TrainingArguments
 import photism
 from photism.encoder.processor import Wav2Vec2BertFeatureExtractor, Wav2Vec2BertProcessor
 from tests.encoder.reference import CLASSES, TOLERANCE, batch, difference, pair, tiny_config
+from tests.support.parameters import mostly_slow
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -175,7 +176,7 @@ def test_lora():
         assert all(gradient is not None and gradient.any() for gradient in gradients), target
 
 
-@pytest.mark.parametrize("positions", ["relative_key", "relative", "rotary", None])
+@pytest.mark.parametrize("positions", mostly_slow(["relative_key", "relative", "rotary", None], "relative_key"))
 def test_compiled(positions):
     model, _ = pair("Model", position_embeddings_type=positions, num_hidden_layers=1)
     features, mask = batch((17, 9))

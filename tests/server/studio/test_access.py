@@ -70,6 +70,7 @@ def test_axe_finds_nothing_on_any_tab(open_studio, theme, width, language):
         assert findings(page) == [], tab
 
 
+@pytest.mark.slow
 def test_the_keyboard_alone_draws(open_studio):
     page = open_studio()
     press_until(page, "Tab", "button", "banana")

@@ -60,6 +60,7 @@ def test_the_list_is_used_by_keyboard_alone(studio, search):
     expect(studio.get_by_role("button", name="Show fewer")).to_have_attribute("aria-expanded", "true")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("language", "query", "name"),
     [

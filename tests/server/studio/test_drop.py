@@ -46,6 +46,7 @@ def notice(page):
     return page.locator(".page-notice p")
 
 
+@pytest.mark.slow
 def test_a_picture_of_photism_restores_its_settings(studio):
     content = png(seed=41, steps=5, text="im Schnee ❄", heard="An elephant.", image="cat.png", model="tiny")
     studio.goto(f"{studio.url.split('#')[0]}#hear")

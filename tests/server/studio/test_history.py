@@ -133,6 +133,7 @@ def test_a_morph_is_chosen_on_when_something_is_made_meanwhile(studio):
     assert told(studio) == ["An owl.", "A dog."]
 
 
+@pytest.mark.slow
 def test_an_entry_is_downloaded_by_a_telling_name_and_deleted(studio):
     run(studio, 'await add("An owl."); await add("A dog.", {name: "my/dog: 1?.wav"});')
     with studio.expect_download() as download:

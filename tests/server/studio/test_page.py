@@ -71,6 +71,7 @@ def test_a_chosen_language_is_kept(open_studio):
     assert call(page, "page/i18n", "formatTime", 65.34) == "1:05,3"
 
 
+@pytest.mark.slow
 def test_a_number_is_checked_before_it_is_sent_and_a_cleared_one_is_the_default(studio):
     choose_example(studio)
     studio.get_by_role("tab", name="Hear").click()

@@ -82,6 +82,7 @@ def client(make_client: Any, server_registry: Any) -> Any:
     return make_client(server_registry)
 
 
+@pytest.mark.slow
 def test_mistakes_are_explained_in_words_of_the_visitor(studio: Any, client: Any) -> None:
     explained, expected = [], []
     for path, files, fields, words in MISTAKES:

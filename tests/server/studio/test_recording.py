@@ -256,6 +256,7 @@ def test_the_microphone_is_that_of_the_system_until_another_is_chosen(open_studi
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("stored", ["{", "null", '"noise"', '{"deviceId": 5, "isProcessed": "yes"}'])
 def test_a_choice_of_the_microphone_that_cannot_be_read_is_none(open_studio, stored):
     page = open_studio(init_script=ASKED_MICROPHONES + f"localStorage.setItem('photism.microphone', {stored!r});")
@@ -549,6 +550,7 @@ TIMELINE = """
 """
 
 
+@pytest.mark.slow
 def test_a_timeline_is_played_by_keys_and_pointer_and_read_as_a_table(studio):
     choose_file(studio, "tones.wav", wav(tones()), "audio/wav")
     start = studio.get_by_role("slider", name=START)

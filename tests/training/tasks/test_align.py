@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from photism import AudioToImagePipeline, CaptionRanker
+from tests.support.parameters import mostly_slow
 from tests.support.tiny_audio2img import make_audio2img
 from tests.support.tiny_checkpoint import make_sd
 
@@ -156,12 +157,15 @@ def test_two_processes_are_equal_to_one(aligned, align, tmp_path, more):
 
 @pytest.mark.parametrize(
     "changed",
-    [
+    mostly_slow(
+        [
+            {"lora_rank": "2"},
+            {"frozen_layers": "1", "layer_decay": "0.5"},
+            {"frozen_layers": "-1", "adapter": "conv", "ema_decay": "0"},
+            {"precision": "bf16", "padding_weight": "0.25"},
+        ],
         {"lora_rank": "2"},
-        {"frozen_layers": "1", "layer_decay": "0.5"},
-        {"frozen_layers": "-1", "adapter": "conv", "ema_decay": "0"},
-        {"precision": "bf16", "padding_weight": "0.25"},
-    ],
+    ),
 )
 def test_other_trained_parameters(align_here, tmp_path, changed, bare_encoder):
     output = tmp_path / "model"
