@@ -13,10 +13,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
-from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
+from benchmarks.report import Report
 from photism.encoder.conformer import ConformerLayer
 from photism.encoder.kernel_choice import choose_kernels
 from photism.encoder.kernels import current_kernels
@@ -24,6 +23,12 @@ from photism.encoder.onednn import linear_no_grad
 from photism.encoder.packing import PackedBatch
 
 TOKENS_PER_S = 50
+DURATIONS_S = (10, 30, 60)
+NOTE = (
+    "A layer of the published width without gradients. Its products alone are the time of all matrix products of its "
+    "linear layers and of its attention, each timed by itself with the fastest library. The rows below are by torch's "
+    "profiler, in a call of its own. Kernels: "
+)
 KINDS = {
     "mkldnn::_linear_pointwise": "linear layers and products of attention",
     "aten::addmm": "linear layers",
@@ -41,6 +46,9 @@ KINDS = {
     "aten::add": "additions",
 }
 """Kinds of operations, by the name that the profiler gives them."""
+
+
+WHOLE, PRODUCTS = "the whole layer", "its products alone"
 
 
 class Product(NamedTuple):
@@ -85,22 +93,23 @@ def seconds_of(product: Product, runs: int) -> float:
 
 @torch.inference_mode()
 def print_profile(options: argparse.Namespace) -> None:
-    """Print the profile of a layer at 10, 30 and 60 s."""
+    """Print the profile of a layer at 10, 30 and 60 s, and write it to `options.output`."""
     import transformers
 
     torch.manual_seed(0)
     config = transformers.Wav2Vec2BertConfig()
     choose_kernels(config)
     layer = ConformerLayer(config).eval()
-    table = Table("", "10 s", "30 s", "60 s", title=f"ms of a layer, {torch.get_num_threads()} threads")
-    columns = [profile_of(layer, seconds * TOKENS_PER_S, options.runs) for seconds in (10, 30, 60)]
-    for name in dict.fromkeys(name for column in columns for name in column):
-        table.add_row(name, *(f"{column.get(name, 0):.1f}" for column in columns))
-    reached = (f"{column['its products alone'] / column['the whole layer']:.0%}" for column in columns)
-    table.add_row("products alone / the whole layer", *reached)
-    console = Console(width=140)
-    console.print(table)
-    console.print(current_kernels())
+    columns = {seconds: profile_of(layer, seconds * TOKENS_PER_S, options.runs) for seconds in DURATIONS_S}
+    report = Report("Profile of a layer of the encoder", options, NOTE + f"`{current_kernels()}`.")
+    for name in dict.fromkeys(name for column in columns.values() for name in column):
+        values: dict[str, float | None] = {}
+        for seconds, column in columns.items():
+            values[f"{seconds} s, ms"] = column.get(name)
+            if name == PRODUCTS:
+                values[f"{seconds} s, % of the layer"] = 100 * column[PRODUCTS] / column[WHOLE]
+        report.add(name, **values)
+    report.print()
 
 
 def profile_of(layer: ConformerLayer, tokens: int, runs: int) -> dict[str, float]:
@@ -110,7 +119,7 @@ def profile_of(layer: ConformerLayer, tokens: int, runs: int) -> dict[str, float
     products = sum(seconds_of(product, runs) for product in products_of(tokens))
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         layer(states, packed, None)
-    found = {"the whole layer": 1e3 * whole, "its products alone": 1e3 * products}
+    found = {WHOLE: 1e3 * whole, PRODUCTS: 1e3 * products}
     kinds: dict[str, float] = defaultdict(float)
     for event in profiler.key_averages():
         kinds[KINDS.get(event.key, "other")] += event.self_cpu_time_total / 1e3

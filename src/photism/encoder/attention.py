@@ -131,7 +131,8 @@ class SelfAttention(nn.Module):
         dropout = self.training and self.dropout.p > 0
         kernels = current_kernels()
         long = length >= SHORTEST_BY_ONEDNN and not dropout
-        if long and kernels.attention == ONEDNN and can_use_onednn(query, key, value):
+        by_heads = kernels.attention == ONEDNN or torch.is_grad_enabled()
+        if long and by_heads and can_use_onednn(query, key, value):
             return self._attend_by_onednn(query, key, value, table)
         if table is None:
             return self._attend_block(query, key, value, None, 0)
@@ -172,7 +173,9 @@ class SelfAttention(nn.Module):
 
     def _attend_by_onednn(self, query: Tensor, key: Tensor, value: Tensor, table: Table | None) -> Tensor:
         """Attend with oneDNN, head by head, so that the logits of a block stay in the cache: -> (B, H, L, d)."""
-        block = max(SHORTEST_BLOCK, current_kernels().block_logits // query.shape[2])
+        length = query.shape[2]
+        blocks = max(1, round(length**2 / current_kernels().block_logits))
+        block = max(SHORTEST_BLOCK, -(-length // blocks))  # of equal size: a small one at the end takes its own time
         every = zip(*(tokens.flatten(0, 1).contiguous().unbind() for tokens in (query, key, value)), strict=True)
         if not torch.is_grad_enabled():
             # Allocated before the blocks: small results between their large temporary tensors would fragment the freed

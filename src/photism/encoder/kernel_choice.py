@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 VARIABLE = "PHOTISM_KERNELS"
 SMALLEST_WIDTH = 512
 """Width from which on a model is of real size; the choice makes no difference for the bundled ones."""
-PRODUCTS = (Kernels(), Kernels(products=TORCH))
+PRODUCTS = (Kernels(products=TORCH), Kernels(products=ONEDNN))
+"""The first stays unless the other is clearly faster: gradients for weights need transposed products, for which oneDNN
+copies its inputs."""
 TOKENS_AT_ONCE = (512, 256)
 ATTENTION = (
     {"attention": TORCH},

@@ -17,12 +17,11 @@ class Kernels:
     """A choice of implementations and block sizes.
 
     Attributes:
-        products: library of the linear layers without gradients: "onednn", or "torch" for what torch calls itself,
-            such as MKL.
+        products: library of the linear layers: "onednn", or "torch" for what torch calls itself, such as MKL.
         tokens_at_once: tokens at a time in a feed-forward network without gradients, so that its wide middle stays in
             the cache and in the same memory.
-        attention: "onednn", which computes one head after the other, or "torch", whose fused operator computes all
-            heads at once.
+        attention: "onednn", which computes one head after the other, as is always done for gradients, or "torch", whose
+            fused operator computes all heads at once.
         block_logits: logits of one head that are computed at once with "onednn", by default 2 MB.
         block_biases: position biases of all heads that are computed at once with "torch", by default 16 MB.
     """

@@ -45,12 +45,10 @@ def _is_plain_float32(tensor: Tensor | None) -> bool:
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Compute `torch.nn.functional.linear`: (…, in), a weight (out, in) and a bias (out,) -> (…, out)."""
-    if not can_use_onednn(input, weight, bias) or 0 in input.shape:
+    if current_kernels().products == TORCH or not can_use_onednn(input, weight, bias) or 0 in input.shape:
         return nn.functional.linear(input, weight, bias)
     if torch.is_grad_enabled():
         return _Linear.apply(input, weight, bias)
-    if current_kernels().products == TORCH:
-        return nn.functional.linear(input, weight, bias)
     return linear_no_grad(input, weight, bias)
 
 
@@ -150,13 +148,19 @@ class _Attend(torch.autograd.Function):
             variables = [each for each, needed in zip(inputs, ctx.needs_input_grad, strict=True) if needed]
             found = iter(torch.autograd.grad(_attend_by_torch(*inputs), variables, gradient, create_graph=True))
             return tuple(next(found) if needed else None for needed in ctx.needs_input_grad)
-        for_value = linear_no_grad(weights.T, gradient.T)
+        for_value = _transposed_product(weights, gradient)
         # Softmax: each weight times the difference between its gradient and the weighted mean of the gradients.
         for_logits = linear_no_grad(gradient, value)
         for_logits -= (gradient * output).sum(1, keepdim=True)
         for_logits *= weights
         for_biases = for_logits.split([bias.shape[1] for bias in biases], dim=1) if biases else ()
-        return linear_no_grad(for_logits, key.T), linear_no_grad(for_logits.T, query.T), for_value, *for_biases
+        for_key = _transposed_product(for_logits, query)
+        return linear_no_grad(for_logits, key.T), for_key, for_value, *for_biases
+
+
+def _transposed_product(left: Tensor, right: Tensor) -> Tensor:
+    """Compute leftᵀ · right, for which oneDNN copies both: (M, L), (M, d) -> (L, d)."""
+    return left.T @ right if current_kernels().products == TORCH else linear_no_grad(left.T, right.T)
 
 
 class _Linear(torch.autograd.Function):
@@ -175,7 +179,7 @@ class _SiluLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(input, weight)
-        return linear_no_grad(nn.functional.silu(input), weight, bias)
+        return linear(nn.functional.silu(input), weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
