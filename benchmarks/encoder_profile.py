@@ -30,10 +30,10 @@ NOTE = (
     "profiler, in a call of its own. Kernels: "
 )
 KINDS = {
-    "mkldnn::_linear_pointwise": "linear layers and products of attention",
-    "aten::addmm": "linear layers",
-    "aten::mm": "position biases",
-    "aten::bmm": "position biases",
+    "mkldnn::_linear_pointwise": "matrix products",
+    "aten::addmm": "matrix products",
+    "aten::mm": "matrix products",
+    "aten::bmm": "matrix products",
     "aten::_scaled_dot_product_flash_attention_for_cpu": "attention, fused",
     "aten::_softmax": "softmax",
     "aten::silu": "activations",
