@@ -111,7 +111,7 @@ def test_without_a_network_the_cached_files_of_a_repository_are_listed(tmp_path,
     def unreachable(hub_id):
         raise ConnectionError("no network")
 
-    def cached(hub_id, *, allow_patterns, **_):
+    def cached(hub_id, *, allow_patterns, revision, token):
         assert (hub_id, allow_patterns) == ("some/lora", [])
         return str(tmp_path)
 

@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from photism.errors import InputError, is_fault_of_input
 from photism.extras import install_command
@@ -85,16 +86,18 @@ def fetch_files(
     Raises:
         InputError: the repository or its revision does not exist or cannot be reached.
     """
-    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
     def download(repository: str) -> str:
-        return snapshot_download(
-            repository,
-            revision=revision,
-            token=token,
-            allow_patterns=list(patterns),
-            local_files_only=constants.HF_HUB_OFFLINE,  # without it, version 1 asks the hub for a commit nevertheless
-        )
+        options: dict[str, Any] = {"revision": revision, "token": token, "allow_patterns": list(patterns)}
+        try:
+            return snapshot_download(repository, **options)
+        except OfflineModeIsEnabled as error:  # by huggingface_hub 1 for a commit, even if the cache has it
+            try:
+                return snapshot_download(repository, **options, local_files_only=True)
+            except LocalEntryNotFoundError:
+                raise error from None
 
     return _fetch_or_mirror(name, hub_id, download, revision=revision)[1]
 

@@ -31,9 +31,11 @@ def test_narrow_encoders_in_half_precision():
     subprocess.run([sys.executable, "-c", NARROW], check=True, timeout=120)
 
 
+@pytest.mark.parametrize("gradients", [False, True])
 @pytest.mark.parametrize("width", [1, 16, 17])
-def test_depthwise_convolution(width):
+def test_depthwise_convolution(width, gradients):
     convolution = DepthwiseConvolution(width, width, 7, groups=width, bias=False)
     features = torch.randn(2, 30, width, generator=torch.Generator().manual_seed(0)).transpose(1, 2)
     wanted = torch.nn.Conv1d.forward(convolution, features)
-    torch.testing.assert_close(convolution(features), wanted)
+    with torch.set_grad_enabled(gradients):
+        torch.testing.assert_close(convolution(features), wanted)
