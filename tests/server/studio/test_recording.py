@@ -256,7 +256,6 @@ def test_the_microphone_is_that_of_the_system_until_another_is_chosen(open_studi
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.parametrize("stored", ["{", "null", '"noise"', '{"deviceId": 5, "isProcessed": "yes"}'])
 def test_a_choice_of_the_microphone_that_cannot_be_read_is_none(open_studio, stored):
     page = open_studio(init_script=ASKED_MICROPHONES + f"localStorage.setItem('photism.microphone', {stored!r});")
@@ -354,13 +353,9 @@ def test_any_file_with_sound_is_shown_trimmed_and_sent_as_it_is(studio, name, co
     assert shifted[at] / norms > 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("data", "words"),
-    [
-        (b"\x00no sound\xff" * 50, "cannot be read"),
-        pytest.param(b"", "is empty", marks=pytest.mark.slow),
-        pytest.param(None, "has no sound", marks=pytest.mark.slow),
-    ],
+    ("data", "words"), [(b"\x00no sound\xff" * 50, "cannot be read"), (b"", "is empty"), (None, "has no sound")]
 )
 def test_a_file_without_sound_is_explained_and_the_recording_stays(open_studio, data, words):
     studio = open_studio(allowed_errors=(REFUSED,))
