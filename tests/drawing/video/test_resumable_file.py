@@ -142,7 +142,6 @@ from photism.drawing.video.settings import FilmSettings
 from photism.drawing.video.audio_features import measure_recording
 from photism.drawing.video.preview import preview_frames
 from photism.drawing.video.resumable_file import write_film
-from tests.support.parameters import mostly_slow
 settings = FilmSettings(fps=20, window_s=2.0, num_inference_steps=1, height=64, width=64)
 pipeline = AudioToImagePipeline.from_pretrained({str(models / "sd")!r}, device="cpu")
 def slowly(done, total):
@@ -188,23 +187,28 @@ def test_a_film_can_be_resumed_with_another_batch_size(pipeline, sound, target):
     assert len(frames(target)) == 31
 
 
-def test_other_settings_are_refused_and_nothing_is_deleted(pipeline, sound, target):
+OTHER_SETTINGS = {
+    "num_inference_steps 1 there, 2 now": {"num_inference_steps": 2},
+    "fps 5 there, 6 now, seed 0 there, 1 now": {"fps": 6, "seed": 1},
+    "guidance_scale 7.5 there, 1.0 now, negative empty there, none now": {"negative": "none"},
+    "width 64 there, 72 now": {"width": 72},
+}
+"""Changes of the settings of a film, by how an error describes them."""
+
+
+@pytest.mark.parametrize("shown", mostly_slow(OTHER_SETTINGS, "fps 5 there, 6 now, seed 0 there, 1 now"))
+def test_other_settings_are_refused_and_nothing_is_deleted(pipeline, sound, target, shown):
+    changes = OTHER_SETTINGS[shown]
     with pytest.raises(Stopped):
         write_film(film(pipeline, sound), target, callback_on_frame=stop_at(15))
     before = names(Path(f"{target}.part"))
-    for changes, shown in (
-        ({"num_inference_steps": 2}, "num_inference_steps 1 there, 2 now"),
-        ({"fps": 6, "seed": 1}, "fps 5 there, 6 now, seed 0 there, 1 now"),
-        ({"negative": "none"}, "guidance_scale 7.5 there, 1.0 now, negative empty there, none now"),
-        ({"width": 72}, "width 64 there, 72 now"),
-    ):
-        with pytest.raises(InputError) as error:
-            write_film(film(pipeline, sound, **changes), target)
-        assert str(error.value) == (
-            f"{target}.part holds an unfinished film with other settings ({shown}). Repeat its settings to resume it, "
-            "choose another file with -o, or discard it with --restart"
-        )
-        assert names(Path(f"{target}.part")) == before
+    with pytest.raises(InputError) as error:
+        write_film(film(pipeline, sound, **changes), target)
+    assert str(error.value) == (
+        f"{target}.part holds an unfinished film with other settings ({shown}). Repeat its settings to resume it, "
+        "choose another file with -o, or discard it with --restart"
+    )
+    assert names(Path(f"{target}.part")) == before
     write_film(film(pipeline, sound, **changes), target, restart=True)
     assert len(frames(target)) == film(pipeline, sound, **changes).frame_count
 
