@@ -24,6 +24,7 @@ from photism.encoder.packing import PackedBatch
 
 TOKENS_PER_S = 50
 DURATIONS_S = (10, 30, 60)
+WHOLE, PRODUCTS = "the whole layer", "its products alone"
 NOTE = (
     "A layer of the published width without gradients. Its products alone are the time of all matrix products of its "
     "linear layers and of its attention, each timed by itself with the fastest library. The rows below are by torch's "
@@ -46,9 +47,6 @@ KINDS = {
     "aten::add": "additions",
 }
 """Kinds of operations, by the name that the profiler gives them."""
-
-
-WHOLE, PRODUCTS = "the whole layer", "its products alone"
 
 
 class Product(NamedTuple):

@@ -29,6 +29,8 @@ from benchmarks.turns import Run
 from photism.files import atomic_text
 
 SIGNIFICANT_DIGITS = 4
+LOCAL = ("--output", "--folder")
+"""Options that name a place on the machine of the run, which nobody else has."""
 
 
 def add_output_option(parser: argparse.ArgumentParser) -> None:
@@ -114,11 +116,15 @@ def rounded(value: float | None) -> float | None:
 
 
 def command_line() -> str:
-    """Return the command that runs this benchmark, without `--output`."""
+    """Return the command that runs this benchmark, without the options of `LOCAL`."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     program = ["python", "-m", spec.name] if spec else ["python", *sys.argv[:1]]
-    words = iter(sys.argv[1:])
-    kept = [word for word in words if not word.startswith("--output=") and not (word == "--output" and next(words, 1))]
+    words, kept = iter(sys.argv[1:]), list[str]()
+    for word in words:
+        if word in LOCAL:
+            next(words, None)  # its value
+        elif word.partition("=")[0] not in LOCAL:
+            kept.append(word)
     return shlex.join([*program, *kept])
 
 
