@@ -28,7 +28,8 @@ for name in sys.argv[1:]:
 HERE = ("accelerate", "av", "diffusers", "soxr", "torch", "transformers", "webdataset")
 """Modules that this process imports: the bundled models need them, or they need torch."""
 FOUND_ONLY = ("compel", "onnxscript", "peft", "silero_vad", "sklearn", "tensorboard")
-"""Modules that are not imported: they take seconds, and only flags need them; or, as silero_vad, they never are."""
+"""Modules of which only the version is looked up: their import takes long, and one flag or command needs it. That of
+silero_vad is never needed: the library is there for its weights."""
 TIMEOUT_S = 60
 
 

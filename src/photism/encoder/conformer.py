@@ -85,7 +85,7 @@ class DepthwiseConvolution(nn.Conv1d):
 
     An input of contiguous channels, such as a transposed (B, L, C), is in the memory format "channels last" of torch's
     2-D convolution, which reads and writes it in place; the 1-D convolution would copy it twice. For gradients on a CPU
-    it is the faster one nevertheless: its backward pass takes less than half the time.
+    it is the faster one nevertheless: on an Intel Xeon, its backward pass takes less than half the time.
     """
 
     def forward(self, input: Tensor) -> Tensor:
