@@ -175,7 +175,7 @@ class SelfAttention(nn.Module):
         """Attend with oneDNN, head by head, so that the logits of a block stay in the cache: -> (B, H, L, d)."""
         length = query.shape[2]
         blocks = max(1, round(length**2 / current_kernels().block_logits))
-        block = max(SHORTEST_BLOCK, -(-length // blocks))  # of equal size: the calls of a small one take as long
+        block = max(SHORTEST_BLOCK, -(-length // blocks))  # of equal size: a small one needs as many calls
         every = zip(*(tokens.flatten(0, 1).contiguous().unbind() for tokens in (query, key, value)), strict=True)
         if not torch.is_grad_enabled():
             # Allocated before the blocks: small results between their large temporary tensors would fragment the freed
