@@ -100,7 +100,7 @@ def build(side: str, options: argparse.Namespace, *, name: str) -> Callable[[], 
     """Return the function that a side repeats: it returns the output of a step or of the decoder."""
     from safetensors.torch import load_file
 
-    from photism.encoder.onednn_layout import onednn_copy
+    from photism.drawing.faster_layers import faster_copy
 
     model = empty_model(name)
     model.load_state_dict(load_file(weights_file(options.folder, name)), assign=True)
@@ -111,7 +111,7 @@ def build(side: str, options: argparse.Namespace, *, name: str) -> Callable[[], 
 
     def work() -> None:
         # As a call of the pipeline does: a copy for the time of a call.
-        computing: nn.Module = model if side == REFERENCE else onednn_copy(model)
+        computing: nn.Module = model if side == REFERENCE else faster_copy(model)
         with torch.no_grad():
             output = computing(**given).sample if "timestep" in given else computing.decode(given["sample"]).sample
         torch.save(output.float(), options.folder / f"{side}.pt")

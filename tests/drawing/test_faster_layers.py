@@ -5,13 +5,15 @@ import copy
 import diffusers
 import pytest
 import torch
+from diffusers.models.attention import FeedForward
 
 from photism import AudioToImagePipeline
 from photism.drawing import faster_layers
 from photism.drawing.concurrent_calls import copy_for_call
 from photism.drawing.faster_layers import use_faster_layers
 from photism.encoder import onednn_layout
-from photism.encoder.onednn_layout import WinogradConv
+from photism.encoder.kernels import Kernels
+from photism.encoder.onednn_layout import SpatialConv
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +61,7 @@ def test_tensors_are_those_of_the_models(models, parts, kind):
     folder = models / ("xl" if kind == "xl" else "sd")
     diffusion = AudioToImagePipeline.from_pretrained(folder, device="cpu", **settings).diffusion
     before, call = layers(diffusion), with_faster_layers(diffusion)
-    assert WinogradConv in layers(call)
+    assert SpatialConv in layers(call)
     torch.manual_seed(0)
     given, latents = unet_inputs(diffusion), torch.randn(1, diffusion.vae.config.latent_channels, 11, 8)
     for found, expected in (
@@ -86,6 +88,20 @@ def test_a_controlnet(parts, pipeline):
         assert_equal(ours, theirs)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("tokens", [1, 5, 100])
+def test_a_feed_forward_network_computes_any_number_of_tokens_at_once(pipeline, tokens, monkeypatch):
+    monkeypatch.setattr(faster_layers, "current_kernels", lambda: Kernels(tokens_at_once=tokens))
+    network = next(module for module in pipeline.diffusion.unet.modules() if isinstance(module, FeedForward))
+    call, states = with_faster_layers(pipeline.diffusion), torch.randn(2, 7, network.net[2].out_features)
+    computed = []
+    copied = next(module for module in call.unet.modules() if isinstance(module, FeedForward))
+    copied.net[0].register_forward_hook(lambda module, inputs, output: computed.append(len(inputs[0])))
+    assert_equal(copied(states), network(states))
+    assert max(computed) == min(tokens, 14)
+    assert sum(computed) == 14
+
+
 def test_small_models_stay(pipeline, monkeypatch):
     weights = sum(weight.numel() for weight in pipeline.diffusion.unet.parameters())
     monkeypatch.setattr(faster_layers, "MANY_WEIGHTS", weights)
@@ -97,8 +113,8 @@ def test_small_models_stay(pipeline, monkeypatch):
 def test_images_are_equal_and_the_models_unchanged(pipeline, sounds, monkeypatch):
     unet, before = pipeline.diffusion.unet, layers(pipeline.diffusion)
     used = []
-    forward = WinogradConv.forward
-    monkeypatch.setattr(WinogradConv, "forward", lambda module, image: used.append(True) or forward(module, image))
+    conv3x3 = onednn_layout.winograd.conv3x3
+    monkeypatch.setattr(onednn_layout.winograd, "conv3x3", lambda *given: used.append(True) or conv3x3(*given))
     ours = pipeline(sounds[0], num_inference_steps=2).images[0][0]
     assert used
     assert pipeline.diffusion.unet is unet

@@ -3,8 +3,8 @@
 Linear layers are products of oneDNN, or of torch where `kernel_choice` found them faster. Convolutions have the memory
 layout in which oneDNN is fastest: on the AMD EPYC that was measured (benchmarks/README.md), it computes with
 channels-last memory up to a third faster than with contiguous channels, except for few positions: then most of what it
-reads are weights, which it reorders in each call. In a copy of a model, large ones of 3×3 positions are computed by
-Winograd's algorithm, which oneDNN does not have for x86.
+reads are weights, which it reorders in each call. Those with a kernel of 3×3 positions are computed by Winograd's
+algorithm, which oneDNN does not have for x86, unless they are small or need gradients.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from photism.encoder.tracing import has_hooks
 
 FEW_POSITIONS = 512
 """Positions of a batch up to which channels stay contiguous."""
-WINOGRAD_POSITIONS = 2048
-"""Positions of a batch from which Winograd's algorithm is faster, the transform of the weights included."""
-WINOGRAD_CHANNELS = 64
+WINOGRAD_POSITIONS = 512
+"""Positions of a batch from which Winograd's algorithm is faster, the transforms included."""
+WINOGRAD_CHANNELS = 128
 """Input and output channels from which it is faster."""
 
 
@@ -63,9 +63,7 @@ def onednn_copy(model: Module) -> Module:
 
 def _faster_copy(module: nn.Module) -> nn.Module | None:
     layer_class = _faster_class(module)
-    if layer_class is None:
-        return None
-    return shallow_copy(module, WinogradConv if layer_class is SpatialConv else layer_class)
+    return None if layer_class is None else shallow_copy(module, layer_class)
 
 
 def _is_observed(module: nn.Module) -> bool:
@@ -113,21 +111,13 @@ class PointwiseConv(nn.Conv2d):
 
 
 class SpatialConv(nn.Conv2d):
-    """Two-dimensional convolution in the faster memory layout."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        """Convolve (B, in, H, W) -> (B, out, H', W')."""
-        return super().forward(_in_faster_layout(input))
-
-
-class WinogradConv(SpatialConv):
-    """Two-dimensional convolution that is computed by Winograd's algorithm if it is large."""
+    """Two-dimensional convolution by Winograd's algorithm, or in the faster memory layout."""
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (B, in, H, W) -> (B, out, H', W')."""
         if self._is_large_3x3(input):
-            return winograd.conv3x3(input, winograd.transform_weight(self.weight), self.bias)
-        return super().forward(input)
+            return winograd.conv3x3(input, self.weight, self.bias)
+        return super().forward(_in_faster_layout(input))
 
     def _is_large_3x3(self, input: Tensor) -> bool:
         """Return whether Winograd's algorithm computes the convolution faster, gradients apart."""
