@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of each side of --diffusion")
     parser.add_argument("--only", help="run the cases of --diffusion whose name contains NAME")
     parser.add_argument("--folder", type=Path, help="folder of the weights of --diffusion, which are created in it")
+    parser.add_argument("--keep-memory", action="store_true", help="keep freed memory on both sides of --diffusion")
     chosen = parser.parse_args()
     if chosen.diffusion:
         compare(chosen)

@@ -1,12 +1,13 @@
 """Compare a denoising step and a VAE's decoding with diffusers, on Stable Diffusion of full size.
 
-    python -m benchmarks.draw --diffusion [--runs 2] [--threads 2] [--only NAME] [--folder FOLDER]
+    python -m benchmarks.draw --diffusion [--runs 2] [--threads 2] [--only NAME] [--folder FOLDER] [--keep-memory]
 
 The UNets of Stable Diffusion 1.5 and XL, and their VAE, have random weights in float32, which are written once, in
 `--folder` if it is given (14 GB), and mapped into memory by each side. A step is one call of the UNet with guidance, on
 two latents. XL runs at 512×512 pixels too, since at 1024×1024 a step takes minutes on two cores. The sides run in
 turns, each in a process of its own. The table has the median of each in seconds, and the largest difference of its
-output from that of diffusers as a fraction of the range.
+output from that of diffusers as a fraction of the range. With `--keep-memory` both sides keep freed memory, as the
+commands of Photism do (`photism.device.keep_freed_memory`).
 """
 
 from __future__ import annotations
@@ -100,8 +101,11 @@ def build(side: str, options: argparse.Namespace, *, name: str) -> Callable[[], 
     """Return the function that a side repeats: it returns the output of a step or of the decoder."""
     from safetensors.torch import load_file
 
+    from photism.device import keep_freed_memory
     from photism.drawing.faster_layers import faster_copy
 
+    if options.keep_memory:
+        keep_freed_memory()
     model = empty_model(name)
     model.load_state_dict(load_file(weights_file(options.folder, name)), assign=True)
     model.requires_grad_(requires_grad=False)

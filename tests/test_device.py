@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from photism import device
-from photism.device import choose_device, free_bytes, let_threads_sleep, trim_malloc
+from photism.device import MALLOC_OPTIONS, choose_device, free_bytes, keep_freed_memory, let_threads_sleep, trim_malloc
 from photism.encoder.onednn import _OPERATOR
 
 CPU = torch.device("cpu")
@@ -20,7 +20,7 @@ def resident_mb():
 
 
 def test_memory_freed_between_tensors_that_stay_is_returned():
-    if device._malloc_trim() is None:
+    if device._c_function("malloc_trim") is None:
         pytest.skip("the C library is not glibc")
     tensors = [torch.ones(2**14) for _ in range(3000)]  # 64 kB each
     kept = tensors[::100]
@@ -32,8 +32,9 @@ def test_memory_freed_between_tensors_that_stay_is_returned():
 
 
 def test_without_glibc_nothing_is_done(monkeypatch):
-    monkeypatch.setattr(device, "_malloc_trim", lambda: None)
+    monkeypatch.setattr(device, "_c_function", lambda name: None)
     trim_malloc(CPU)
+    keep_freed_memory()
 
 
 def test_free_bytes_of_the_machine_are_within_its_memory():
@@ -44,6 +45,58 @@ def test_a_number_below_zero_is_the_cpu_and_so_is_any_without_a_gpu(monkeypatch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert [choose_device(number) for number in (-1, 0, 3)] == [CPU] * 3
+
+
+BLOCKS_SCRIPT = """
+import resource, sys, threading
+from photism.device import keep_freed_memory
+if sys.argv[1] == "kept":
+    keep_freed_memory()
+import torch
+def faults():
+    for _ in range(2):  # in the first round the heap grows
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(10):
+            torch.ones(2**25)  # 128 MB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+found = [faults()]
+thread = threading.Thread(target=lambda: found.append(faults()))
+thread.start()
+thread.join()
+print(*found)
+"""
+
+
+def without_malloc_settings():
+    return {name: value for name, value in os.environ.items() if "MALLOC" not in name and name != "GLIBC_TUNABLES"}
+
+
+def test_freed_memory_is_used_again_in_each_thread():
+    if device._c_function("mallopt") is None:
+        pytest.skip("the C library is not glibc")
+    command, environment = [sys.executable, "-c", BLOCKS_SCRIPT], without_malloc_settings()
+    kept, mapped = (
+        [int(faults) for faults in subprocess.check_output([*command, how], env=environment, text=True).split()]
+        for how in ("kept", "mapped")
+    )
+    assert all(many > 5 * few for few, many in zip(kept, mapped, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "is_set"),
+    [
+        (None, "", True),
+        ("MALLOC_ARENA_MAX", "2", False),
+        ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1", False),
+        ("GLIBC_TUNABLES", "glibc.cpu.x86_shstk=on", True),
+    ],
+)
+def test_malloc_is_set_unless_the_user_has_set_it(monkeypatch, variable, value, is_set):
+    monkeypatch.setattr(os, "environ", without_malloc_settings() | ({variable: value} if variable else {}))
+    options = []
+    monkeypatch.setattr(device, "_c_function", lambda name: lambda *given: options.append(given))
+    keep_freed_memory()
+    assert options == list(MALLOC_OPTIONS) * is_set
 
 
 SHAPES_SCRIPT = """

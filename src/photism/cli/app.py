@@ -13,7 +13,7 @@ from photism.cli.exit_status import ExitStatus, diagnose
 from photism.cli.lazy_verbs import LazyVerbGroup
 from photism.cli.text_streams import escape_unencodable
 from photism.cli.warning_lines import print_recording_warnings
-from photism.device import limit_kernel_caches
+from photism.device import keep_freed_memory, limit_kernel_caches
 from photism.library_logging import disable_telemetry
 from photism.output_files import printable
 
@@ -65,6 +65,7 @@ def main() -> None:
     escape_unencodable()
     disable_telemetry()
     limit_kernel_caches()
+    keep_freed_memory()
     shared: dict[str, Any] = {}
     try:
         status = app(standalone_mode=False, obj=shared)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from photism.audio.sampling import SAMPLING_RATE
 from photism.audio.sources import SoundFile
-from photism.device import limit_kernel_caches
+from photism.device import keep_freed_memory, limit_kernel_caches
 from photism.errors import InputError
 
 if TYPE_CHECKING:
@@ -161,6 +161,7 @@ class Processor:
     def __init__(self, job: Job, fingerprint: str, threads: int) -> None:
         self._worker: Worker | Failure
         limit_kernel_caches()
+        keep_freed_memory()
         try:
             self._worker = job.load()
             if self._worker.fingerprint != fingerprint:
