@@ -57,7 +57,7 @@ def faults():
     for _ in range(2):  # in the first round the heap grows
         before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for _ in range(10):
-            torch.ones(2**25)  # 128 MB
+            torch.ones(2**23)  # 32 MB
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 found = [faults()]
 thread = threading.Thread(target=lambda: found.append(faults()))

@@ -24,9 +24,10 @@ KERNEL_CACHES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY")
 """Environment variables by which oneDNN, and torch's interface to it, limit the compiled kernels that they keep."""
 CACHED_KERNELS = "128"
 """Kernels that are kept: more than the shapes of a step of Stable Diffusion, or of a batch of recordings."""
-MALLOC_OPTIONS = ((-3, 2**30), (-1, 2**31 - 1), (-8, 1))
+MALLOC_OPTIONS = ((-3, 2**26), (-1, 2**31 - 1), (-8, 1))
 """Options of glibc's `mallopt` and their values: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes, and M_ARENA_MAX, since
-the memory of other arenas, which threads have, is limited to blocks of 64 MB."""
+the arenas of other threads have no blocks of such a size. Larger blocks are returned as before: with a threshold of
+1 GB instead of 64 MB, decoding with the VAE of Stable Diffusion takes a tenth less time and a third more memory."""
 
 
 def device_setting() -> Any:
@@ -95,7 +96,7 @@ def keep_freed_memory() -> None:
     """Let glibc use the memory of freed tensors again, unless the user has set how it allocates.
 
     By default it returns large blocks to the operating system at once, which then has to map new memory, page by page,
-    for the next tensor: a fifth of the time of decoding an image with the VAE of Stable Diffusion. The process keeps
+    for the next tensor: a fourth of the time of decoding an image with the VAE of Stable Diffusion. The process keeps
     the most memory that it has needed, until `trim_malloc` returns what is free. Does nothing without glibc.
     """
     is_set = any(name.startswith("MALLOC_") for name in os.environ) or "malloc" in os.environ.get("GLIBC_TUNABLES", "")
