@@ -9,7 +9,8 @@ from __future__ import annotations
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -72,21 +73,21 @@ def products_of(tokens: int) -> list[Product]:
     ]
 
 
-def shortest(compute: Callable[[], object], runs: int) -> float:
-    """Return the shortest time of a computation in seconds."""
-    times: list[float] = []
+def shortest(computations: Sequence[Callable[[], object]], runs: int) -> list[float]:
+    """Return the shortest time of each computation in seconds; they run in turns, since the machine's speed varies."""
+    times = [float("inf")] * len(computations)
     for _ in range(runs + 1):
-        start = time.perf_counter()
-        compute()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        for number, compute in enumerate(computations):
+            start = time.perf_counter()
+            compute()
+            times[number] = min(times[number], time.perf_counter() - start)
+    return times
 
 
-def seconds_of(product: Product, runs: int) -> float:
-    """Return the time of all products of one size, with the fastest library."""
+def computations_of(product: Product) -> list[Callable[[], object]]:
+    """Return functions that compute a product of random matrices, one for each library."""
     left, right = torch.randn(product.rows, product.inner), torch.randn(product.columns, product.inner)
-    libraries = (lambda: linear_no_grad(left, right), lambda: torch.nn.functional.linear(left, right))
-    return product.count * min(shortest(compute, runs) for compute in libraries)
+    return [lambda: linear_no_grad(left, right), lambda: torch.nn.functional.linear(left, right)]
 
 
 @torch.inference_mode()
@@ -113,11 +114,14 @@ def print_profile(options: argparse.Namespace) -> None:
 def profile_of(layer: ConformerLayer, tokens: int, runs: int) -> dict[str, float]:
     """Return the ms of a layer, of its products alone, and of each kind of operation by the profiler."""
     states, packed = torch.randn(tokens, 1024), PackedBatch(1, tokens)
-    whole = shortest(lambda: layer(states, packed, None), runs)
-    products = sum(seconds_of(product, runs) for product in products_of(tokens))
+    products = products_of(tokens)
+    libraries = [computations_of(product) for product in products]
+    whole, *times = shortest([lambda: layer(states, packed, None), *chain.from_iterable(libraries)], runs)
+    fastest = [min(each) for each in zip(times[::2], times[1::2], strict=True)]
+    alone = sum(product.count * seconds for product, seconds in zip(products, fastest, strict=True))
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         layer(states, packed, None)
-    found = {WHOLE: 1e3 * whole, PRODUCTS: 1e3 * products}
+    found = {WHOLE: 1e3 * whole, PRODUCTS: 1e3 * alone}
     kinds: dict[str, float] = defaultdict(float)
     for event in profiler.key_averages():
         kinds[KINDS.get(event.key, "other")] += event.self_cpu_time_total / 1e3
