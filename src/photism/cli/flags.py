@@ -58,7 +58,8 @@ def add_verb(
 
 def _flat(verb: Verb, settings_file: str | None, recipes: Mapping[str, Path]) -> Verb:
     """Return a function with a parameter for each flag, which calls the verb with its settings."""
-    hints = get_type_hints(verb, include_extras=True)
+    # get_type_hints would make each parameter optional whose default is None on Python 3.10, and hide typer's option.
+    hints = inspect.get_annotations(verb, eval_str=True)
     groups: dict[str, Any] = {name: kind for name, kind in hints.items() if dataclasses.is_dataclass(kind)}
     parameters: list[inspect.Parameter] = []
     for each in inspect.signature(verb).parameters.values():
