@@ -27,7 +27,7 @@ CACHED_KERNELS = "128"
 MALLOC_OPTIONS = ((-3, 2**26), (-1, 2**31 - 1), (-8, 1))
 """Options of glibc's `mallopt` and their values: M_MMAP_THRESHOLD and M_TRIM_THRESHOLD in bytes, and M_ARENA_MAX, since
 the arenas of other threads have no blocks of such a size. Larger blocks are returned as before: with a threshold of
-1 GB instead of 64 MB, decoding with the VAE of Stable Diffusion takes a tenth less time and a third more memory."""
+1 GB instead of 64 MB, decoding with the VAE of Stable Diffusion takes a tenth less time and a fourth more memory."""
 
 
 def device_setting() -> Any:

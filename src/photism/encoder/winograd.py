@@ -32,7 +32,7 @@ POINTS = (0.0, 1 / sqrt(2), -1 / sqrt(2), sqrt(2), -sqrt(2))
 INPUT_BYTES = 16 * 2**20
 """Largest size of the inputs' values of the tiles that are computed at once: they stay in a cache of the CPU."""
 WEIGHT_BYTES = 8 * 2**20
-"""Largest size of the kernels' values that are computed anew for these tiles: they are used while they are in a cache.
+"""Largest size of the values of a block of kernels: they are used while they are in a cache, and not kept.
 
 All of them would be four times as large as the weights, in memory that the system maps in each call, which takes
 several times as long as computing them.
