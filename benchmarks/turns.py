@@ -8,6 +8,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import NamedTuple
@@ -59,37 +60,44 @@ def measure_runs(case: Case, options: argparse.Namespace) -> dict[str, list[Run]
     Args:
         case: must be picklable.
         options: `runs` (0 measures the first, cold run only), `threads` and `device`.
+
+    Raises:
+        EOFError: the process of a side has ended; it has printed why.
     """
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
-    processes = []
-    for side in case.sides:
-        pipes[side], child = context.Pipe()
-        processes.append(context.Process(target=serve_side, args=(case, side, options, child)))
-        processes[-1].start()
-        pipes[side].recv()  # load one side after the other
     results: dict[str, list[Run]] = {side: [] for side in case.sides}
-    for run in range(options.runs + 1):
-        for side, pipe in pipes.items():
-            time.sleep(SETTLE_S)
-            pipe.send(True)
-            answer = pipe.recv()
-            if run or not options.runs:  # the first run is the warm-up
-                results[side].append(Run(*answer))
-    for pipe, process in zip(pipes.values(), processes, strict=True):
-        pipe.send(False)
-        process.join()
+    with ExitStack() as ends:
+        for side in case.sides:
+            pipes[side], child = context.Pipe()
+            process = context.Process(target=serve_side, args=(case, side, options, child))
+            process.start()
+            ends.callback(process.join)
+            ends.enter_context(pipes[side])  # a process ends when the pipe is closed
+            child.close()
+            pipes[side].recv()  # load one side after the other
+        for run in range(options.runs + 1):
+            for side, pipe in pipes.items():
+                time.sleep(SETTLE_S)
+                pipe.send(True)
+                answer = pipe.recv()
+                if run or not options.runs:  # the first run is the warm-up
+                    results[side].append(Run(*answer))
     return results
 
 
 def serve_side(case: Case, side: str, options: argparse.Namespace, pipe: Connection) -> None:
-    """Run the work on each request from the pipe, and reply with seconds and MB."""
+    """Run the work on each request from the pipe, and reply with seconds and MB, until the pipe is closed."""
     torch.set_num_threads(options.threads)
     work = case.build(side, options)
     cuda = options.device == "cuda"
     before = torch.cuda.memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     pipe.send(None)
-    while pipe.recv():
+    while True:
+        try:
+            pipe.recv()
+        except EOFError:
+            return
         seconds = time_s(work, cuda=cuda)
         peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         pipe.send((seconds, (peak - before) / 2**20))
