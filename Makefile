@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # Two worker processes. The tests of one file share a worker, and with it their models; files are run as collected.
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Compiled modules are kept: many tests start processes, which import them.
+unexport PYTHONDONTWRITEBYTECODE
 TINY := packages/photism-tiny
 EXAMPLES := $(wildcard $(TINY)/src/photism_tiny/examples/*.ogg)
 

@@ -69,13 +69,19 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> "
 
 @pytest.fixture(autouse=True)
 def default_verbosity() -> Iterator[None]:
-    """Restore the verbosity of the libraries, which the command line lowers, for the next test."""
+    """Restore the verbosity of the libraries, which the command line lowers, for the next test.
+
+    It is set where it has changed only: for a logger's level, `logging` clears the caches of all loggers.
+    """
     yield
     for library in ("transformers", "diffusers"):
         if module := sys.modules.get(f"{library}.utils.logging"):
-            module.set_verbosity_warning()
+            if module.get_verbosity() != module.WARNING:
+                module.set_verbosity_warning()
             module.enable_progress_bar()
-    logging.getLogger("huggingface_hub").setLevel(logging.WARNING)
+    hub = logging.getLogger("huggingface_hub")
+    if hub.level != logging.WARNING:
+        hub.setLevel(logging.WARNING)
 
 
 @pytest.fixture
