@@ -56,7 +56,7 @@ def test_version(monkeypatch, capsys):
 
 def test_an_unknown_verb_is_one_line_and_status_2(monkeypatch, capsys):
     assert run(monkeypatch, "docter") == 2
-    assert capsys.readouterr().err == "photism: there is no verb docter of photism; did you mean doctor?\n"
+    assert capsys.readouterr().err == "photism: there is no command docter of photism; did you mean doctor?\n"
 
 
 @pytest.mark.parametrize(

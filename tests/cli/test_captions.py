@@ -52,7 +52,7 @@ def test_a_language_prints_and_searches_the_translations(model):
 def test_of_a_language_that_is_not_recognised_a_line_says_so(model):
     assert captions("--model", model, "--language", "de", "eule") == (
         "Eule\n",
-        "photism: de is understood in texts only; recordings are understood in en, fr\n",
+        "photism: de is understood by `photism search` only; recordings are understood in en, fr\n",
     )
 
 

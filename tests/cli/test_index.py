@@ -45,7 +45,7 @@ def test_a_folder_is_indexed_and_brought_up_to_date(index, folder, tmp_path):
     assert skipped.startswith(f"photism: skipped {folder}/broken.ogg: not an audio or video file")
     assert summary == (
         f"photism: {path}: 2 of 3 recordings were processed (2 before), 1 error in {tmp_path}/i.lance.errors.jsonl; "
-        "the same command tries them again; 0 new, 1 removed; 2 rows"
+        "run the same command again to retry them; 0 new, 1 removed; 2 rows"
     )
     result = index(folder, "--window", 1)
     assert "i.lance was computed with window_s by default instead of 1" in str(result.exception)

@@ -101,7 +101,7 @@ def test_errors_are_rows_and_tried_again(label, sounds, tmp_path):
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
         "photism: 3 of 4 recordings were processed, 1 error in rows.jsonl.errors.jsonl; "
-        "the same command tries them again"
+        "run the same command again to retry them"
     )
     (error,) = json_rows(tmp_path / "rows.jsonl.errors.jsonl")
     assert (error["file"], error["where"]) == ("sounds/broken.wav", "reading")
@@ -117,7 +117,7 @@ def test_the_command_ends_after_more_errors_than_allowed(label, tmp_path):
     assert result.exit_code == 2
     assert result.stderr.splitlines()[-1] == (
         "photism: stopped after 2 errors in rows.jsonl.errors.jsonl; "
-        "0 recordings were processed; the same command goes on"
+        "0 recordings were processed; run the same command again to resume"
     )
     assert (
         label("sounds", "-o", "rows.jsonl", "--max-errors", 3)
@@ -132,7 +132,8 @@ def test_one_is_counted_in_the_singular(label, tmp_path):
     (tmp_path / "list.txt").write_text("sounds/a/1.wav\nsounds/0-broken.wav\nsounds/1-broken.wav\n")
     result = label("@list.txt", "-o", "rows.jsonl", "--max-errors", 0, "--workers", 0, "--batch-size", 1)
     assert result.stderr.splitlines()[-1] == (
-        "photism: stopped after 1 error in rows.jsonl.errors.jsonl; 1 recording was processed; the same command goes on"
+        "photism: stopped after 1 error in rows.jsonl.errors.jsonl; 1 recording was processed; "
+        "run the same command again to resume"
     )
     assert label("sounds/a/1.wav", "-o", "one.parquet").exit_code == 0
     again = label("sounds/a/1.wav", "-o", "one.parquet")

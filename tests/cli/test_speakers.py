@@ -162,7 +162,9 @@ def test_a_file_of_enrolled_speakers_is_not_overwritten(x_vectors, sounds, tmp_p
     target = tmp_path / "s.npz"
     assert run("enrol", "Anna", sounds[0], *x_vectors, "-o", target).exit_code == 0
     error = run("embed", *sounds, *x_vectors, "-o", target).exception
-    assert str(error).startswith(f"{target} is not of a job; choose another output, or --force to overwrite it")
+    assert str(error).startswith(
+        f"{target} was not written by this command; choose another output, or --force to replace it"
+    )
     assert list(load_embeddings(target)) == ["Anna"]
 
 

@@ -81,7 +81,7 @@ def test_errors_are_rows_of_their_own_and_are_tried_again(path, job, processed):
     assert all(row["id"].endswith(entry.key) for row, entry in zip(errors, listed[1:], strict=True))
     assert str(summary) == (
         "1 of 3 recordings were processed, 2 errors in "
-        f"{path.with_name('rows.jsonl.errors.jsonl')}; the same command tries them again"
+        f"{path.with_name('rows.jsonl.errors.jsonl')}; run the same command again to retry them"
     )
     run(job, listed, path)
     assert processed == ["a.wav", "broken.wav", "infinite.wav", "broken.wav", "infinite.wav"]
@@ -131,8 +131,8 @@ def test_the_run_ends_above_the_number_of_errors(path, job, processed):
     summary = run(job, listed, path, max_errors=1, force=True)
     assert summary.stopped
     assert str(summary) == (
-        f"stopped after 2 errors in {path.with_name('rows.jsonl.errors.jsonl')}; 1 recording was processed; the "
-        "same command goes on"
+        f"stopped after 2 errors in {path.with_name('rows.jsonl.errors.jsonl')}; 1 recording was processed; "
+        "run the same command again to resume"
     )
     assert [row["file"] for row in json_rows(path)] == ["a.wav"]
     assert len(json_rows(path.with_name("rows.jsonl.errors.jsonl"))) == 2

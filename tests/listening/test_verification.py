@@ -108,7 +108,7 @@ def test_pairs_of_one_kind_cannot_be_calibrated(verifier, noises, pairs):
 def test_a_long_recording_is_encoded_in_windows(verifier, noises, monkeypatch):
     recording = Waveform(np.concatenate(noises))
     whole = verifier.embed(recording)
-    for module in ("photism.listening.head_states", "photism.encoder.chunked", "photism.listening.x_vectors"):
+    for module in ("photism.listening.head_states", "photism.encoder.chunked"):
         monkeypatch.setattr(f"{module}.max_exact_tokens", lambda _: 100)
     monkeypatch.setattr("photism.encoder.chunked.WINDOW_TOKENS", 90)
     in_windows = verifier.embed(recording)

@@ -47,7 +47,9 @@ def test_folders_that_nothing_is_lost_in(settings, output, resume):
 def test_other_files_are_not_overwritten(settings, output):
     (output / "README.md").write_text("mine")
     for resume in (False, True):
-        with pytest.raises(InputError, match=r"is not empty and was not created by this verb \(it holds README.md\)"):
+        with pytest.raises(
+            InputError, match=r"is not empty and was not created by this command \(it holds README.md\)"
+        ):
             check(settings, resume=resume)
     with pytest.raises(InputError, match=r"README.md is a file; choose a folder"):
         check(settings, output=str(output / "README.md"))

@@ -32,7 +32,7 @@ class ReadingSettings:
         parse=_number_or_word,
     )
     strict: bool = setting(
-        False, "Treat a recording of which something is missing as unreadable, rather than report what is missing."
+        False, "Treat a recording that is truncated or damaged as unreadable, instead of warning of what is missing."
     )
     allow_private_urls: bool = setting(
         False, "Download also from loopback, private and link-local addresses.", is_field=False

@@ -49,8 +49,8 @@ def captions(
 ) -> None:
     """Print the captions that a model recognises, one on each line.
 
-    These are the things of which `draw` and `film` generate images, and that `hear` ranks. Their translations, which
-    `search` and --text understand, are into more languages than recordings are recognised in.
+    `draw` and `film` generate images of these things, and `hear` ranks them. `search` also finds them by their
+    translations, which are in more languages than the model recognises in recordings.
 
     Examples:
         photism captions bear
@@ -94,5 +94,5 @@ def _notes(catalogue: CaptionCatalogue, found: CaptionCatalogue, *, has_words: b
         notes.append(f"{len(found.captions)} of {count} captions have a translation")
     if language is not None and catalogue.languages is not None and language not in catalogue.languages:
         spoken = ", ".join(catalogue.languages)
-        notes.append(f"{language} is understood in texts only; recordings are understood in {spoken}")
+        notes.append(f"{language} is understood by `photism search` only; recordings are understood in {spoken}")
     return notes

@@ -66,7 +66,7 @@ def usage(command: Any, context: Any) -> str:
         if each.param_type_name == "argument":
             name = _name(each) if each.required else f"[{_name(each)}]"
             words.append(name if each.nargs == 1 else f"{name}...")
-    words.append("VERB ..." if hasattr(command, "commands") else "[FLAGS]")
+    words.append("COMMAND ..." if hasattr(command, "commands") else "[FLAGS]")
     return " ".join(words)
 
 
@@ -111,7 +111,7 @@ def _verbs(command: Any) -> Mapping[str, Rows]:
     found: dict[str, list[tuple[str, str]]] = {}
     for name, title, help in command.list_verbs() if hasattr(command, "list_verbs") else ():
         paragraph = inspect.cleandoc(help).partition("\n\n")[0]
-        found.setdefault(title or "Verbs", []).append((name, " ".join(paragraph.split())))
+        found.setdefault(title or "Commands", []).append((name, " ".join(paragraph.split())))
     return found
 
 

@@ -202,7 +202,7 @@ def _given_locations(manifest: Manifest) -> list[str]:
 def _is_begun(path: Path, *, is_folder: bool) -> bool:
     """Return whether a job has begun to write an output, whatever its kind: it has a journal, rows or a table.
 
-    A lock says nothing, since a job that is refused leaves one. A table that is not of a job is refused when it is
+    A lock says nothing, since a job that is refused leaves one. A table that no job wrote is refused when it is
     opened, before anything is written.
     """
     if is_folder:

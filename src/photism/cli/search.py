@@ -269,12 +269,10 @@ def _print_duplicates(
 
 def _draw_maps(index: "Index", paths: Sequence[Path], settings: SearchSettings) -> None:
     """Project the rows of an index, and draw them as images and pages."""
-    from photism.collection.map_image import check_matplotlib, write_map_image
+    from photism.collection.map_image import write_map_image
     from photism.collection.pages.map_page import write_map_page
     from photism.collection.projection import project
 
-    if any(path.suffix.lower() == ".png" for path in paths):
-        check_matplotlib()
     title = Path(index.table.uri).name
     found = project(index.dataset, where=settings.where)
     for path in paths:

@@ -50,7 +50,7 @@ def _no_such_flag(flag: str, context: Any) -> str:
         known = " or ".join(near) or None
     message = f"there is no flag {flag} of {context.command_path}"
     if known is None and hasattr(context.command, "commands"):
-        return f"{message}; flags of a verb come after it"
+        return f"{message}; flags of a command come after it"
     return f"{message}; did you mean {known}?" if known else f"{message}; {_see_help(context)}"
 
 
@@ -78,11 +78,11 @@ def no_such_verb(verb: str, context: Any) -> str:
     """
     near = get_close_matches(verb, context.command.commands, n=2, cutoff=MIN_SIMILARITY)
     if near:
-        return f"there is no verb {verb} of {context.command_path}; did you mean {' or '.join(near)}?"
+        return f"there is no command {verb} of {context.command_path}; did you mean {' or '.join(near)}?"
     if Path(verb).exists():
         example = "draw" if "draw" in context.command.commands else next(iter(context.command.commands))
-        return f"{verb} is a file, and a verb must come first, such as {context.command_path} {example} {verb}"
-    return f"there is no verb {verb} of {context.command_path}; {_see_help(context)}"
+        return f"{verb} is a file, and a command must come first, such as {context.command_path} {example} {verb}"
+    return f"there is no command {verb} of {context.command_path}; {_see_help(context)}"
 
 
 def _shown(parameter: Any) -> str:

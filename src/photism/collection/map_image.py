@@ -38,7 +38,7 @@ def write_map_image(found: CollectionMap, target: Path, *, title: str = "") -> N
     Raises:
         InputError: matplotlib is not installed.
     """
-    check_matplotlib()
+    require("matplotlib", "a map as PNG", "collection")
     from matplotlib.figure import Figure
     from matplotlib.patheffects import withStroke
 
@@ -56,15 +56,6 @@ def write_map_image(found: CollectionMap, target: Path, *, title: str = "") -> N
     axes.set_yticks([])
     with atomic_path(target) as unfinished:
         figure.savefig(unfinished, format="png")
-
-
-def check_matplotlib() -> None:
-    """Check that maps can be drawn.
-
-    Raises:
-        InputError: matplotlib is not installed.
-    """
-    require("matplotlib", "a map as PNG", "collection")
 
 
 def colour_numbers(names: tuple[str, ...]) -> tuple[list[str], NDArray[np.int64]]:

@@ -6,14 +6,16 @@ Neighbouring windows overlap, and the states of the first fade into those of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from photism.audio.log_mel import FRAMES_PER_S
 from photism.audio.log_mel_stream import LogMelStream
+from photism.audio.waveform import Waveform
 from photism.audio.windowing import Window, crossfade, cut_windows, stream_slices
 from photism.cancellation import check_cancelled
 from photism.device import free_bytes
@@ -84,6 +86,18 @@ def max_exact_tokens(model: Wav2Vec2BertModel) -> int:
     """Return the length of the longest clip, in tokens, that a model may encode in one pass on its device."""
     token_bytes = VALUES_PER_TOKEN * model.config.hidden_size * model.dtype.itemsize
     return min(MAX_EXACT_TOKENS, int(FREE_SHARE * free_bytes(model.device)) // token_bytes)
+
+
+def fits_one_pass(model: Wav2Vec2BertModel, waveforms: Sequence[Waveform], *, stride: int) -> bool:
+    """Return whether waveforms, padded to the longest, fit into memory in one pass.
+
+    Args:
+        model: encoder.
+        waveforms: at least one.
+        stride: log-mel frames that are stacked to a token.
+    """
+    padded_s = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
+    return padded_s * FRAMES_PER_S / stride <= max_exact_tokens(model)
 
 
 def encoder_windows(tokens: int, *, length: int | None = None, overlap: int | None = None) -> list[Window]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import NamedTuple
 
 ROW_ID = re.compile(
@@ -77,6 +78,18 @@ class DoneRows:
         self.has_superseded |= self.has_other_version(key)
         self._places.append(int(key[:PLACE_DIGITS], 16))
         self._versions.append(int(key[PLACE_DIGITS:], 16))
+
+    def add_rows(self, ids: Iterable[object]) -> None:
+        """Add the recordings of rows, in the order of the rows; a recording may have several in sequence.
+
+        Args:
+            ids: ids of the rows; what is no id is ignored.
+        """
+        last = None
+        for row_id in map(parse_id, ids):
+            if row_id is not None and row_id.key != last:
+                last = row_id.key
+                self.add(last)
 
     def discard(self, key: str) -> None:
         """Remove a recording in all versions, at the next `sort`."""

@@ -53,11 +53,11 @@ class Summary:
         errors = f"{self.errors:,} error{'s' * (self.errors != 1)}"
         errors += f" in {self.errors_file}" if self.errors_file else ""
         if self.stopped:
-            again = "; the same command goes on" if self.errors_file else ""
+            again = "; run the same command again to resume" if self.errors_file else ""
             processed = f"{done:,} recording{' was' if done == 1 else 's were'} processed"
             return f"stopped after {errors}; {processed}{earlier}{again}"
         text = f"{done:,} of {done + self.errors:,} recordings were processed{earlier}"
-        return f"{text}, {errors}; the same command tries them again" if self.errors_file else text
+        return f"{text}, {errors}; run the same command again to retry them" if self.errors_file else text
 
 
 @overload
@@ -110,8 +110,8 @@ def run(
         on_outcome: called with each outcome before it is written.
 
     Raises:
-        InputError: the output was computed with another model or settings, is not of a job, or is being written by
-            another process; or the model cannot be loaded.
+        InputError: the output was computed with another model or settings, was written by something else, or is
+            being written by another process; or the model cannot be loaded.
     """
     recordings = as_manifest(recordings)
     if output is None:

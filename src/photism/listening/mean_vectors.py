@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from photism.audio.feature_settings import FeatureSettings
-from photism.audio.log_mel import FRAMES_PER_S, log_mel
+from photism.audio.log_mel import log_mel
 from photism.audio.log_mel_stream import LogMelStream
 from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import Waveform
-from photism.encoder.chunked import encode_chunked, encode_stream, max_exact_tokens
+from photism.encoder.chunked import encode_chunked, encode_stream, fits_one_pass
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.listening.vectors import Vector, unit_vectors
 from photism.settings import SettingError
@@ -36,8 +36,7 @@ class MeanVectors:
     @torch.no_grad()
     def embed(self, waveforms: Sequence[Waveform]) -> list[Vector]:
         """Return the vectors of waveforms of similar length."""
-        padded_s = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-        fits = padded_s * FRAMES_PER_S / self.features.stride <= max_exact_tokens(self.encoder)
+        fits = fits_one_pass(self.encoder, waveforms, stride=self.features.stride)
         groups = [waveforms] if fits else [[waveform] for waveform in waveforms]
         means = torch.cat([self._means(group) for group in groups])
         return [Vector(row) for row in unit_vectors(means, self.encoder.dtype)]

@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 
-from photism.audio.log_mel import FRAMES_PER_S
 from photism.audio.long_recording import LongRecording
 from photism.audio.waveform import Waveform
-from photism.encoder.chunked import max_exact_tokens
+from photism.encoder.chunked import fits_one_pass
 from photism.encoder.x_vector import Wav2Vec2BertForXVector
 from photism.listening.head_states import encode_recordings, stream_states
 from photism.listening.vectors import Vector, unit_vectors
@@ -37,8 +36,7 @@ class XVectors:
     @torch.no_grad()
     def embed(self, waveforms: Sequence[Waveform]) -> list[Vector]:
         """Return the x-vectors of waveforms of similar length."""
-        padded_s = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-        fits = padded_s * FRAMES_PER_S / self.extractor.stride <= max_exact_tokens(self.model.wav2vec2_bert)
+        fits = fits_one_pass(self.model.wav2vec2_bert, waveforms, stride=self.extractor.stride)
         groups = [waveforms] if fits else [[waveform] for waveform in waveforms]
         rows = [self.model.embed(*encode_recordings(self.model, self.extractor, group)).float() for group in groups]
         return [Vector(row) for row in unit_vectors(torch.cat(rows), self.model.dtype)]

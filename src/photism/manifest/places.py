@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from photism.audio.object_storage import is_url
-from photism.audio.reading_settings import ReadingSettings
 from photism.audio.sources import SoundFile, open_source
 from photism.errors import InputError
 from photism.manifest.entry import Entry
@@ -25,20 +24,19 @@ from photism.output_files import without_credentials
 INSIDE = re.compile(r"(?P<container>.+?\.(?:tar|tar\.gz|tgz|parquet))#(?P<member>.+)", re.IGNORECASE | re.DOTALL)
 
 
-def sound_at(location: str, *, folder: str | Path = "", reading: ReadingSettings | None = None) -> SoundFile:
+def sound_at(location: str, *, folder: str | Path = "") -> SoundFile:
     """Return the recording at the location of an `Entry`, which is looked up when it is opened.
 
     Args:
         location: path or URL, "shard.tar#key", "table.parquet#17" or "data set/split/17". A file of that name comes
             first.
         folder: folder that a relative path is relative to; where there is no such file, it is the working folder.
-        reading: how the recording is read.
     """
     place = resolved(location, str(folder))
     is_row = not is_url(place) and Path(place).name.isdecimal()
     is_inside = not os.path.exists(place) and (is_row or INSIDE.fullmatch(place) is not None)
     source = _Inside(location, str(folder)) if is_inside else place
-    return SoundFile(source, location, reading or ReadingSettings())
+    return SoundFile(source, location)
 
 
 def entry_at(location: str) -> Entry | None:

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from transformers import PreTrainedModel, Wav2Vec2BertConfig, initialization
 
-from photism.audio.log_mel import FRAMES_PER_S, LogMel, log_mel
+from photism.audio.log_mel import LogMel, log_mel
 from photism.audio.log_mel_stream import LogMelStream
 from photism.audio.long_recording import LongRecording, Recording, load_recording
 from photism.audio.waveform import AudioSource, Waveform, load_waveform
 from photism.cancellation import check_cancelled
-from photism.encoder.chunked import encode_chunked, encode_stream, max_exact_tokens
+from photism.encoder.chunked import encode_chunked, encode_stream, fits_one_pass
 from photism.encoder.model import Wav2Vec2BertModel
 from photism.encoder.module_copy import copy_modules
 from photism.errors import InputError
@@ -336,10 +336,9 @@ class AudioPromptEncoder(PreTrainedModel):
     ) -> list[AudioPrompt]:
         """Encode recordings together if they fit into memory, else one at a time."""
         waveforms = [recording for recording in recordings if isinstance(recording, Waveform)]
-        if len(waveforms) == len(recordings):
-            seconds = len(waveforms) * max(waveform.duration_s for waveform in waveforms)
-            if seconds * FRAMES_PER_S / self.config.feature_stride <= max_exact_tokens(self.encoder):
-                return [self._encode(waveforms)]
+        all_read = len(waveforms) == len(recordings)
+        if all_read and fits_one_pass(self.encoder, waveforms, stride=self.config.feature_stride):
+            return [self._encode(waveforms)]
         return [
             self._encode([each]) if isinstance(each, Waveform) else self._encode_long(each, on_progress)
             for each in recordings

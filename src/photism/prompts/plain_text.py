@@ -7,12 +7,13 @@ depend on the style of an image.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from copy import copy
 from threading import RLock
 from typing import Any
+
+from photism.prompts.lora_layers import lora_layers
 
 TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 
@@ -39,7 +40,14 @@ def plain_text(pipeline: Any) -> Generator[Any]:
     for name, tokenizer in getattr(pipeline, PLAIN_TOKENIZERS, {}).items():
         setattr(plain, name, tokenizer)
     with _lock:
-        layers = [layer for layer in _lora_layers(pipeline) if not layer.disable_adapters]
+        encoders = [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
+        layers = [
+            layer
+            for encoder in encoders
+            if encoder is not None
+            for layer in lora_layers(encoder)
+            if not layer.disable_adapters
+        ]
         for layer in layers:
             layer.enable_adapters(False)
         try:
@@ -47,13 +55,3 @@ def plain_text(pipeline: Any) -> Generator[Any]:
         finally:
             for layer in layers:
                 layer.enable_adapters(True)
-
-
-def _lora_layers(pipeline: Any) -> list[Any]:
-    if "peft" not in sys.modules:  # without which there are none
-        return []
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    encoders = [getattr(pipeline, name, None) for name in TEXT_ENCODERS]
-    modules = [module for encoder in encoders if encoder is not None for module in encoder.modules()]
-    return [module for module in modules if isinstance(module, BaseTunerLayer)]

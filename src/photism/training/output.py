@@ -64,8 +64,10 @@ def check_output(settings: TrainingSettings, *, resume: bool) -> None:
             "that file away to start again"
         )
     elif files and settings.file not in files:
-        raise InputError(f"output {output} is not empty and was not created by this verb (it holds {files[0]}); "
-                         "choose a new or empty folder")  # fmt: skip
+        raise InputError(
+            f"output {output} is not empty and was not created by this command (it holds {files[0]}); choose a new or "
+            "empty folder"
+        )
     else:
         return  # nothing that a new training could lose
     if not begun.is_file():

@@ -58,7 +58,7 @@ class TrainingSettings:
     )
     sound_column: str | None = setting(
         None,
-        f"Column with the recording; by default the first of {', '.join(SOUND_COLUMNS)}.",
+        f"Column with the recording. Default: the first of {', '.join(SOUND_COLUMNS)}.",
         group="input",
         metavar="COLUMN",
     )
@@ -74,7 +74,7 @@ class TrainingSettings:
     )
     limit: int | None = setting(
         None,
-        "Read only this many recordings, chosen from all splits and classes; by default all.",
+        "Read only this many recordings, chosen from all splits and classes. Default: all.",
         minimum=2,
         group="input",
     )
@@ -109,7 +109,9 @@ class TrainingSettings:
     )
     warmup_share: float = setting(0.1, "Fraction of the steps spent on linear warm-up.", minimum=0, maximum=1)
     warmup_steps: int | None = setting(
-        None, "Number of steps of linear warm-up, in place of warmup_share; by default that fraction.", minimum=0
+        None,
+        "Number of steps of linear warm-up, in place of warmup_share. Default: warmup_share of all steps.",
+        minimum=0,
     )
     adam_beta2: float = setting(0.98, "AdamW's beta2, the decay of the mean of squared gradients.", minimum=0, below=1)
     weight_decay: float = setting(0.01, "AdamW weight decay, applied to matrices only.", minimum=0)
@@ -122,7 +124,7 @@ class TrainingSettings:
     )
     dropout: float | None = setting(
         None,
-        "Dropout of hidden states and attention; by default that of the encoder's configuration.",
+        "Dropout of hidden states and attention. Default: that of the encoder's configuration.",
         minimum=0,
         below=1,
     )
@@ -195,55 +197,55 @@ class AlignSettings(TrainingSettings):
     diffusion: str = setting(
         "",
         "Diffusion model whose text encoder defines the targets: a single .safetensors file, or folder or hub id of a "
-        f"diffusers pipeline; by default that of the model to start from, or {DEFAULT_DIFFUSION}.",
+        f"diffusers pipeline. Default: that of the model to start from, or {DEFAULT_DIFFUSION}.",
         group="model",
         metavar="FILE|FOLDER|ID",
     )
     adapter: str | None = setting(
         None,
-        "Prompt adapter to train; by default the one of the model to start from, or resampler.",
+        "Prompt adapter to train. Default: the one of the model to start from, or resampler.",
         choices=TRAINABLE_ADAPTERS,
         group="model",
     )
     tokens: int | None = setting(
         None,
-        "Number of prompt tokens the adapter produces, without BOS; by default the full prompt length.",
+        "Number of prompt tokens the adapter produces, without BOS. Default: the full prompt length.",
         group="model",
     )
     num_adapter_layers: int | None = setting(
         None,
-        "Number of layers of the conv adapter; by default those of the model to start from, or 2.",
+        "Number of layers of the conv adapter. Default: those of the model to start from, or 2.",
         minimum=1,
         group="model",
     )
     adapter_kernel_size: int | None = setting(
         None,
-        "Kernel size of the conv adapter's convolutions; by default that of the model, or 3.",
+        "Kernel size of the conv adapter's convolutions. Default: that of the model, or 3.",
         minimum=1,
         group="model",
     )
     adapter_stride: int | None = setting(
         None,
-        "Factor by which each layer of the conv adapter lowers the frame rate; by default 2.",
+        "Factor by which each layer of the conv adapter lowers the frame rate. Default: 2.",
         minimum=1,
         group="model",
     )
     caption_length: int | None = setting(
         None,
-        "Number of tokens to which captions are truncated and padded, BOS and EOS included; by default the full prompt "
+        "Number of tokens to which captions are truncated and padded, BOS and EOS included. Default: the full prompt "
         "length.",
         minimum=3,
         group="input",
     )
     text_column: str | None = setting(
         None,
-        "Columns with captions, separated by commas; by default labels, or else text, caption, captions, …",
+        "Columns with captions, separated by commas. Default: labels, or else text, caption, captions, …",
         group="input",
         metavar="COLUMN",
     )
     label_column: str | None = setting(
         None,
-        "Column with labels, from which captions are made; by default labels, or without captions label or category.",
+        "Column with labels, from which captions are made. Default: labels, or without captions label or category.",
         group="input",
         metavar="COLUMN",
     )
@@ -257,7 +259,7 @@ class AlignSettings(TrainingSettings):
     contrastive_weight: float = setting(1.0, "Weight of the contrastive loss.", minimum=0)
     contrastive_group: int | None = setting(
         None,
-        "Number of clips that are contrasted with each other, a divisor of batch_size; by default the whole batch.",
+        "Number of clips that are contrasted with each other, a divisor of batch_size. Default: the whole batch.",
         minimum=2,
     )
     mask_equal_captions: bool = setting(True, "Exclude equal captions from the negatives of a clip.")
@@ -337,7 +339,7 @@ class FinetuneSettings(TrainingSettings):
     )
     speaker_column: str | None = setting(
         None,
-        "Column with the speaker, whose clips all go to one split; by default speaker, speaker_id or client_id, if "
+        "Column with the speaker, whose clips all go to one split. Default: speaker, speaker_id or client_id, if "
         "there is one.",
         group="input",
         metavar="COLUMN",
@@ -371,13 +373,13 @@ class ClassifySettings(FinetuneSettings):
 
     label_column: str | None = setting(
         None,
-        "Column with the class; by default labels, label or category, or else the name of the folder.",
+        "Column with the class. Default: labels, label or category, or else the name of the folder.",
         group="input",
         metavar="COLUMN",
     )
     classes: str | None = setting(
         None,
-        "Names of the classes in output order, separated by commas; by default all that occur, sorted.",
+        "Names of the classes in output order, separated by commas. Default: all that occur, sorted.",
         metavar="NAMES",
     )
     multi_label: bool = setting(
@@ -393,7 +395,7 @@ class CtcSettings(FinetuneSettings):
     verb = "finetune ctc"
 
     text_column: str | None = setting(
-        None, "Column with the transcript; by default text, transcript, transcription, sentence, …", metavar="COLUMN"
+        None, "Column with the transcript. Default: text, transcript, transcription, sentence, …", metavar="COLUMN"
     )
     text_language: str | None = setting(
         None,
@@ -410,7 +412,7 @@ class CtcSettings(FinetuneSettings):
     )
     vocabulary: str | None = setting(
         None,
-        "File vocab.json with the characters to predict; by default all of the training transcripts.",
+        "File vocab.json with the characters to predict. Default: all of the training transcripts.",
         group="objective",
         metavar="FILE",
     )
@@ -456,7 +458,7 @@ class FramesSettings(FinetuneSettings):
     )
     rttm: str | None = setting(
         None,
-        "RTTM file of all recordings, or a folder of RTTM files; by default next to each recording.",
+        "RTTM file of all recordings, or a folder of RTTM files. Default: next to each recording.",
         group="input",
         metavar="FILE|FOLDER",
     )

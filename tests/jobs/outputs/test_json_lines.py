@@ -38,7 +38,7 @@ def test_rows_of_another_program_are_read_by_their_id(tmp_path):
 def test_a_file_of_something_else_stays_as_it_is(tmp_path, text):
     path = tmp_path / "rows.jsonl"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"line 1 is not a row of a job; choose another output, or --force"):
+    with pytest.raises(InputError, match=r"line 1 was not written by this command; choose another output, or --force"):
         run(NameJob(), entries(*NAMES), path)
     assert path.read_text() == text
 

@@ -248,7 +248,9 @@ def test_metadata_says_what_was_computed(path):
 def test_a_file_without_the_metadata_is_refused(tmp_path):
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"id": ["x"]}), path)
-    with pytest.raises(InputError, match=r"is not of a job; choose another output, or --force to replace it"):
+    with pytest.raises(
+        InputError, match=r"was not written by this command; choose another output, or --force to replace it"
+    ):
         run(NameJob(), entries(*NAMES), path)
     run(NameJob(), entries(*NAMES), path, force=True)
     assert len(table_of(path)) == 3

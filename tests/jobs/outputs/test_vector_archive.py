@@ -1,4 +1,4 @@
-"""Vectors as .npz and .safetensors: what the files hold, resuming, replacing, and what is not of a job."""
+"""Vectors as .npz and .safetensors: what the files hold, resuming, replacing, and files that no job wrote."""
 
 import json
 
@@ -96,10 +96,10 @@ def test_vectors_of_another_model_are_refused(path):
 
 def test_a_file_that_is_not_of_a_job_is_refused(path):
     path.write_bytes(b"mine")
-    with pytest.raises(InputError, match="is not of a job; choose another output, or --force"):
+    with pytest.raises(InputError, match="was not written by this command; choose another output, or --force"):
         run(NameJob(), entries(*NAMES), path)
     np.savez(path.with_suffix(".npz"), vectors=np.ones(3))
-    with pytest.raises(InputError, match="is not of a job"):
+    with pytest.raises(InputError, match="was not written by this command"):
         run(NameJob(), entries(*NAMES), path.with_suffix(".npz"))
 
 

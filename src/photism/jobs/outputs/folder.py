@@ -30,7 +30,7 @@ class Folder:
         columns: names of columns that rows of the job may have.
         text_format: format of the files.
         name_of: returns the relative path of a recording's file without its suffix, different for each recording.
-        force: replace results that were computed with something else, and files that are not of a job.
+        force: replace results that were computed with something else, and files that no job wrote.
 
     Attributes:
         done: the recordings that the folder has.

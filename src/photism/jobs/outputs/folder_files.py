@@ -32,7 +32,7 @@ class FolderFiles:
     Args:
         path: the folder.
         provenance: what the files are computed with.
-        force: replace files that were computed with something else, and those that are not of a job.
+        force: replace files that were computed with something else, and those that no job wrote.
 
     Attributes:
         done: the recordings that the folder has.

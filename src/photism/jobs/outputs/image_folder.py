@@ -23,7 +23,7 @@ class ImageFolder:
         count: number of images of each recording.
         provenance: what the images are generated with.
         name_of: returns the relative path of a recording's image without its suffix, different for each recording.
-        force: replace images that were generated with something else, and files that are not of a job.
+        force: replace images that were generated with something else, and files that no job wrote.
 
     Attributes:
         done: the recordings that the folder has.

@@ -17,6 +17,11 @@ from photism.files import atomic_path, sibling
 from photism.jobs.outputs.appending import append
 from photism.jobs.provenance import Provenance
 
+REPLACE = "choose another output, or --force to replace it"
+"""What to do about an output that a job must not continue, as the end of a message."""
+NO_JOB_WROTE_IT = f"was not written by this command; {REPLACE}"
+"""What is wrong with an output without a provenance, as the end of a message."""
+
 
 class Journal:
     """A journal that is read and appended to.
@@ -104,10 +109,7 @@ def check_same(output: str | Path, found: Provenance | None, provenance: Provena
         InputError: it was not.
     """
     if found is not None and found.run != provenance.run:
-        raise InputError(
-            f"{output} was computed with {provenance.differences(found)}; choose another output, or --force to "
-            "replace it"
-        )
+        raise InputError(f"{output} was computed with {provenance.differences(found)}; {REPLACE}")
 
 
 def _line(record: Mapping[str, Any]) -> bytes:

@@ -15,7 +15,7 @@ from photism.files import atomic_path
 from photism.jobs.done_rows import ROW_ID, DoneRows, RowId, parse_id
 from photism.jobs.outputs.appending import append
 from photism.jobs.outputs.errors_file import errors_path
-from photism.jobs.outputs.journal import Journal
+from photism.jobs.outputs.journal import NO_JOB_WROTE_IT, REPLACE, Journal
 from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.rows import as_json_line, make_rows
 
@@ -53,7 +53,7 @@ class JsonLines:
         path: the file.
         provenance: what the rows are computed with.
         columns: names of columns that rows of the job may have.
-        force: replace rows that were computed with something else, and a file that is not of a job.
+        force: replace rows that were computed with something else, and a file that no job wrote.
         lock: no other process can open the file meanwhile; without it, the caller sees to that.
 
     Attributes:
@@ -138,10 +138,10 @@ class JsonLines:
                 break
             row_id = line.row_id if is_whole else None
             if row_id is None or row_id.run != self._run:
-                reason = "is not a row of a job" if row_id is None else "was computed with another model or settings"
-                raise InputError(
-                    f"{self._path}: line {number} {reason}; choose another output, or --force to replace it"
-                )
+                line_number = f"{self._path}: line {number}"
+                if row_id is None:
+                    raise InputError(f"{line_number} {NO_JOB_WROTE_IT}")
+                raise InputError(f"{line_number} was computed with another model or settings; {REPLACE}")
             key, count = row_id.key, count + 1 if row_id.key == key else 1
             if count == row_id.windows:
                 self.done.add(key)

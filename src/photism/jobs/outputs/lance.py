@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from photism.errors import InputError
 from photism.files import as_utf8, discard_folder
-from photism.jobs.done_rows import PLACE_DIGITS, DoneRows, parse_id
+from photism.jobs.done_rows import PLACE_DIGITS, DoneRows
 from photism.jobs.outputs.errors_file import errors_path
-from photism.jobs.outputs.journal import check_same
+from photism.jobs.outputs.journal import NO_JOB_WROTE_IT, check_same
 from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.outputs.table_rows import METADATA, TableRows, as_type, import_pyarrow, metadata_of
 from photism.jobs.provenance import RUN_DIGITS, Provenance
@@ -38,7 +38,7 @@ class Lance:
         path: folder of the data set.
         provenance: what the rows are computed with.
         columns: columns of the job, as `TableRows` describes them.
-        force: replace a data set whose rows were computed with something else, or are not of a job.
+        force: replace a data set whose rows were computed with something else, or that no job wrote.
 
     Attributes:
         done: the recordings that the data set has.
@@ -98,20 +98,16 @@ class Lance:
         """Read the columns and which recordings the data set has.
 
         Raises:
-            InputError: it is not of a job, or of another one.
+            InputError: no job wrote it, or another one did.
         """
         try:
             found = Provenance.from_dict(json.loads(table.metadata[METADATA]))
         except (KeyError, ValueError, TypeError):
-            raise InputError(f"{self._path} is not of a job; choose another output, or --force to replace it") from None
+            raise InputError(f"{self._path} {NO_JOB_WROTE_IT}") from None
         check_same(self._path, found, self._provenance)
         self._rows.types = {field.name: field.type for field in table.schema}
         self._names.read(table.schema)
-        key = ""
-        for row_id in map(parse_id, table.column("id")):
-            if row_id is not None and row_id.key != key:
-                key = row_id.key
-                self.done.add(key)
+        self.done.add_rows(table.column("id"))
         self.done.sort()
         self._table = table
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from photism.errors import InputError
 from photism.files import atomic_path, discard_folder, sibling
 from photism.jobs.done_rows import DoneRows, parse_id
 from photism.jobs.outputs.errors_file import errors_path
-from photism.jobs.outputs.journal import check_same
+from photism.jobs.outputs.journal import NO_JOB_WROTE_IT, check_same
 from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.outputs.table_rows import METADATA, TableRows, as_type, import_pyarrow, metadata_of
 from photism.jobs.provenance import Provenance
@@ -38,7 +39,7 @@ class Parquet:
         path: the file.
         provenance: what the rows are computed with.
         columns: columns of the job, as `TableRows` describes them.
-        force: replace rows that were computed with something else, and a file that is not of a job.
+        force: replace rows that were computed with something else, and a file that no job wrote.
 
     Attributes:
         done: the recordings that the file and the blocks have.
@@ -92,7 +93,7 @@ class Parquet:
         """Read which recordings the file and the blocks have, and remove blocks that were merged.
 
         Raises:
-            InputError: the file is not of a job, or of another one.
+            InputError: no job wrote the file, or another one did.
         """
         if self._path.exists():
             self._generation = 1 + self._read(self._path)["generation"]
@@ -108,7 +109,7 @@ class Parquet:
         """Read the columns of a file and which recordings it has, and return its metadata.
 
         Raises:
-            InputError: it is not of a job, or of another one.
+            InputError: no job wrote it, or another one did.
         """
         pa = import_pyarrow()
         try:
@@ -116,16 +117,12 @@ class Parquet:
             metadata = json.loads((file.schema_arrow.metadata or {})[METADATA.encode()])
             found = Provenance.from_dict(metadata)
         except (pa.ArrowException, OSError, KeyError, ValueError, TypeError):
-            raise InputError(f"{path} is not of a job; choose another output, or --force to replace it") from None
+            raise InputError(f"{path} {NO_JOB_WROTE_IT}") from None
         with file:
             check_same(self._path, found, self._provenance)
             self._rows.types |= {field.name: field.type for field in file.schema_arrow}
-            key = ""
-            for batch in file.iter_batches(MERGED_ROWS, columns=["id"]):
-                for row_id in map(parse_id, batch.column(0).to_pylist()):
-                    if row_id is not None and row_id.key != key:
-                        key = row_id.key
-                        self.done.add(key)
+            batches = file.iter_batches(MERGED_ROWS, columns=["id"])
+            self.done.add_rows(chain.from_iterable(batch.column(0).to_pylist() for batch in batches))
         return metadata
 
     def _block_files(self) -> list[Path]:

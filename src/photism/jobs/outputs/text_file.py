@@ -13,7 +13,7 @@ from photism.files import atomic_path, sibling
 from photism.jobs.done_rows import DoneRows, parse_id
 from photism.jobs.outputs.appending import append
 from photism.jobs.outputs.errors_file import errors_path
-from photism.jobs.outputs.journal import Journal
+from photism.jobs.outputs.journal import REPLACE, Journal
 from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.outputs.text_format import TextFormat, arrange, as_arranged, columns_of
 from photism.jobs.rows import make_row
@@ -38,7 +38,7 @@ class TextFile:
         columns: names of columns that rows of the job may have.
         text_format: format of the file.
         name_of: returns the name of a recording in RTTM and CTM.
-        force: replace results that were computed with something else, and a file that is not of a job.
+        force: replace results that were computed with something else, and a file that no job wrote.
 
     Attributes:
         done: the recordings that the file has.
@@ -123,9 +123,7 @@ class TextFile:
         size, records_end = self._path.stat().st_size, 0
         for record, record_end in self._journal.records():
             if record.get("size", size) != size or record.get("end", 0) > size:
-                raise InputError(
-                    f"{self._path} was changed since it was written; choose another output, or --force to replace it"
-                )
+                raise InputError(f"{self._path} was changed since it was written; {REPLACE}")
             if row_id := parse_id(record.get("id")):
                 self.done.add(row_id.key)
                 self._end, records_end = record["end"], record_end
@@ -145,7 +143,7 @@ class TextFile:
         with self._path.open(encoding="utf8", newline="") as file:
             found = columns_of(file)
         if found[:1] != columns_of([self._format.header])[:1]:
-            raise InputError(f"{self._path} is not CSV; choose another output, or --force to replace it")
+            raise InputError(f"{self._path} is not CSV; {REPLACE}")
         return found
 
     def _keep_columns(self, found: Sequence[str]) -> None:

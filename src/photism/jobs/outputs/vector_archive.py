@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 from photism.errors import InputError, as_input_error
 from photism.files import atomic_path, sibling
 from photism.jobs.outputs.errors_file import errors_path
-from photism.jobs.outputs.journal import Journal, check_same
+from photism.jobs.outputs.journal import NO_JOB_WROTE_IT, Journal, check_same
 from photism.jobs.outputs.json_lines import JsonLines
 from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.provenance import Provenance
@@ -57,14 +57,14 @@ class VectorArchive:
         path: the file.
         provenance: what the vectors are computed with.
         columns: names of columns that rows of the job may have.
-        force: replace vectors that were computed with something else, and a file that is not of a job.
+        force: replace vectors that were computed with something else, and a file that no job wrote.
 
     Attributes:
         done: the recordings that the file has.
         errors_path: file of the recordings that are in error.
 
     Raises:
-        InputError: the file is not of a job or has other vectors, or another process is writing it.
+        InputError: no job wrote the file, or it has other vectors, or another process is writing it.
     """
 
     def __init__(self, path: Path, provenance: Provenance, columns: Collection[str], *, force: bool = False) -> None:
@@ -106,9 +106,9 @@ class VectorArchive:
         """Make rows from the file.
 
         Raises:
-            InputError: the file is not of a job, or has other vectors.
+            InputError: no job wrote the file, or it has other vectors.
         """
-        with as_input_error(f"{self._path} is not of a job; choose another output, or --force to overwrite it"):
+        with as_input_error(f"{self._path} {NO_JOB_WROTE_IT}"):
             read = _read_npz if self._path.suffix.lower() == ".npz" else _read_safetensors
             provenance, rows = read(self._path)
         check_same(self._path, provenance, self._provenance)

@@ -10,7 +10,7 @@ from typing import Any
 
 from photism.errors import InputError
 from photism.extras import install_command
-from photism.listening.transcription.ngram_lm import END, LN_10, UNKNOWN, ArpaModel
+from photism.listening.transcription.ngram_lm import END, LN_10, UNKNOWN, ArpaModel, known_spelling
 
 MAGIC = b"mmap lm http://kheafield.com/code format version"
 """Bytes at the start of a binary file."""
@@ -88,7 +88,7 @@ class KenlmModel:
     def score(self, state: Any, word: str) -> tuple[float, Any]:
         """Return the natural logarithm of a word's probability, and the state after the word."""
         after = self._new_state()
-        return LN_10 * self._model.BaseScore(state, self._spelling(word), after), after
+        return LN_10 * self._model.BaseScore(state, known_spelling(word, self._model), after), after
 
     def end(self, state: Any) -> float:
         """Return the natural logarithm of the probability that the text ends here."""
@@ -96,7 +96,4 @@ class KenlmModel:
 
     def knows(self, word: str) -> bool:
         """Return whether the model has a word in any case."""
-        return self._spelling(word) != UNKNOWN
-
-    def _spelling(self, word: str) -> str:
-        return next((each for each in (word, word.lower(), word.upper()) if each in self._model), UNKNOWN)
+        return known_spelling(word, self._model) != UNKNOWN

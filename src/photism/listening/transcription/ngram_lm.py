@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,6 +34,11 @@ class LanguageModel(Protocol):
     def end(self, state: Any) -> float:
         """Return the natural logarithm of the probability that the text ends here."""
         ...
+
+
+def known_spelling(word: str, known: Container[str]) -> str:
+    """Return a word as it is or, if only those are known, in lower or upper case; `UNKNOWN` if none is known."""
+    return next((each for each in (word, word.lower(), word.upper()) if each in known), UNKNOWN)
 
 
 class ArpaModel:
@@ -81,7 +86,7 @@ class ArpaModel:
 
     def score(self, state: tuple[str, ...], word: str) -> tuple[float, tuple[str, ...]]:
         """Return the natural logarithm of a word's probability, and the state after the word."""
-        known = self._known(word)
+        known = known_spelling(word, self._n_grams)
         after = (*state, known)[1 - self.order :] if self.order > 1 else ()
         return LN_10 * self._log10(state, known), after
 
@@ -91,10 +96,7 @@ class ArpaModel:
 
     def knows(self, word: str) -> bool:
         """Return whether the model has a word in any case."""
-        return self._known(word) != UNKNOWN
-
-    def _known(self, word: str) -> str:
-        return next((each for each in (word, word.lower(), word.upper()) if each in self._n_grams), UNKNOWN)
+        return known_spelling(word, self._n_grams) != UNKNOWN
 
     def _log10(self, words: tuple[str, ...], word: str) -> float:
         """Return the log10 probability of a word after others: the longest n-gram's, plus the back-off weights."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from photism.errors import InputError, as_input_error
@@ -19,7 +18,7 @@ from photism.json_files import read_json_object
 from photism.library_logging import quiet_libraries
 from photism.prompts.diffusion.adapter_file import SUFFIX, adapter_file
 from photism.prompts.diffusion.file_kinds import IP_ADAPTER, recognise, refuse
-from photism.prompts.diffusion.lora_check import MODELS
+from photism.prompts.diffusion.unet_fit import check_prompt_width, unet_without_weights
 from photism.prompts.settings import PipelineSettings
 from photism.weights import TensorHeader, check_component, check_floats, check_values, default_files, read_headers
 
@@ -123,17 +122,10 @@ def add_ip_adapter(pipeline: Any, adapter: IpAdapter | None) -> None:
 
 def _check_layers(headers: Mapping[str, TensorHeader], unet_config: Mapping[str, Any], name: str) -> None:
     """Check that an IP-Adapter has keys and values of the right shapes for each cross-attention layer of a UNet."""
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    expected = unet_config.get("cross_attention_dim")
     layers = {key: header for key, header in headers.items() if key.endswith(".to_k_ip.weight")}
     for header in layers.values():
-        if header.shape[-1] != expected:
-            width = f"prompts of width {header.shape[-1]}"
-            model = f"{MODELS[header.shape[-1]]} ({width})" if header.shape[-1] in MODELS else width
-            raise InputError(f"{name} is an IP-Adapter for {model}; diffusion takes prompts of width {expected}")
-    with torch.device("meta"), quiet_libraries:
-        unet: Any = UNet2DConditionModel.from_config(dict(unet_config))
+        check_prompt_width(header.shape[-1], unet_config, f"{name} is an IP-Adapter")
+    unet = unet_without_weights(unet_config)
     modules: Mapping[str, nn.Module] = dict(unet.named_modules())
     crossing = [
         each.removesuffix(".processor") for each in unet.attn_processors if not each.endswith("attn1.processor")

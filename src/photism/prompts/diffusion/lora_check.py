@@ -8,21 +8,13 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 from warnings import warn
 
-import torch
 from torch import Tensor, nn
 
 from photism.errors import InputError, ModelWarning, is_fault_of_input
 from photism.library_logging import quiet_libraries
 from photism.prompts.diffusion.file_kinds import LORA, recognise, refuse
+from photism.prompts.diffusion.unet_fit import check_prompt_width, unet_without_weights
 from photism.weights import TensorHeader, check_floats, read_headers, read_metadata
-
-MODELS = {
-    768: "Stable Diffusion 1.x",
-    1024: "Stable Diffusion 2.x",
-    1280: "the refiner of Stable Diffusion XL",
-    2048: "Stable Diffusion XL",
-}
-"""Diffusion models by the width of their prompts."""
 
 TRANSFORMERS = {
     "double_blocks": "Flux",
@@ -98,13 +90,10 @@ def _check_kind(headers: Mapping[str, TensorHeader], unet_config: Mapping[str, A
         for part, model in TRANSFORMERS.items():
             if any(part in key for key in headers):
                 raise InputError(f"{name} is a LoRA for {model}; give one for the UNet of diffusion")
-    expected = unet_config.get("cross_attention_dim")
     for key, header in headers.items():
         is_down = key.endswith(("lora_A.weight", "lora_down.weight", "lora.down.weight"))
-        if is_down and "attn2" in key and ("to_k" in key or "to_v" in key) and header.shape[1] != expected:
-            width = f"prompts of width {header.shape[1]}"
-            model = f"{MODELS[header.shape[1]]} ({width})" if header.shape[1] in MODELS else width
-            raise InputError(f"{name} is a LoRA for {model}; diffusion takes prompts of width {expected}")
+        if is_down and "attn2" in key and ("to_k" in key or "to_v" in key):
+            check_prompt_width(header.shape[1], unet_config, f"{name} is a LoRA")
 
 
 def _unet_layers(path: Path, unet_config: Mapping[str, Any], name: str) -> dict[str, Matrices]:
@@ -151,11 +140,7 @@ def _fitting_layers(layers: Mapping[str, Matrices], unet_config: Mapping[str, An
     Raises:
         InputError: it has none of them, or one in another shape.
     """
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    with torch.device("meta"), quiet_libraries:
-        unet: Any = UNet2DConditionModel.from_config(dict(unet_config))
-    modules: dict[str, nn.Module] = dict(unet.named_modules())
+    modules: dict[str, nn.Module] = dict(unet_without_weights(unet_config).named_modules())
     fitting = {layer: matrices for layer, matrices in layers.items() if layer in modules}
     if not fitting:
         raise InputError(f"{name} is for another model: none of its {len(layers)} layers is in the UNet of diffusion")

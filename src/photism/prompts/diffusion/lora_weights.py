@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from photism.locks import lock_of_models
+from photism.prompts.lora_layers import lora_layers
 from photism.prompts.plain_text import TEXT_ENCODERS
 from photism.prompts.settings import PipelineSettings
 from photism.settings import SettingError
@@ -77,7 +77,7 @@ class LoraWeights:
                 (layer, name, _scaling(layer, name, weight))
                 for model in models
                 if weights and model is not None
-                for layer in _lora_layers(model)
+                for layer in lora_layers(model)
                 for name, weight in weights.items()
                 if name in layer.scaling
             ]
@@ -110,15 +110,6 @@ class LoraWeights:
         for number, (layer, name, scaling) in enumerate(self._scalings):
             self._scalings[number] = layer, name, layer.scaling[name]
             layer.scaling[name] = scaling
-
-
-def _lora_layers(model: Any) -> list[Any]:
-    """Return the layers of a model that have LoRA weights."""
-    if "peft" not in sys.modules:  # without which there are none
-        return []
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    return [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
 
 
 def _scaling(layer: Any, name: str, weight: float) -> float:

@@ -18,7 +18,7 @@ from photism.errors import InputError, as_input_error
 from photism.library_logging import quiet_libraries
 from photism.prompts.diffusion.adapter_file import adapter_file
 from photism.prompts.diffusion.file_kinds import TEXTUAL_INVERSION, recognise, refuse
-from photism.prompts.diffusion.lora_check import MODELS
+from photism.prompts.diffusion.unet_fit import MODELS
 from photism.prompts.plain_text import PLAIN_TOKENIZERS, TEXT_ENCODERS
 from photism.prompts.settings import PipelineSettings
 from photism.weights import check_floats, read_headers

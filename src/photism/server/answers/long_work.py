@@ -21,7 +21,7 @@ def is_long(sound: SoundFile, request: Request) -> bool:
 
 
 def report_seconds(ticket: Ticket) -> OnProgress:
-    """Return the `on_progress` of a work, which reports seconds and lets requests run before the next window."""
+    """Return the `on_progress` of a work item, which reports seconds and lets requests run before the next window."""
 
     def report(number: int, done_s: float, duration_s: float) -> None:
         """Report the seconds that are done."""

@@ -122,7 +122,7 @@ def event(name: str, data: Mapping[str, Any]) -> bytes:
 
 
 def progress_event(progress: Progress) -> bytes:
-    """Return the event of the state of a work."""
+    """Return the event of the state of a work item."""
     if progress.state == "queued":
         return event("queued", {"position": progress.position})
     if progress.state == "loading":

@@ -41,7 +41,7 @@ SETTINGS_S = 10.0
 IDLE_S = 60.0
 """Time without a message after which a connection is closed."""
 RETRY_S = 1.0
-"""Time after which a work that the full queue of the model has refused is tried again."""
+"""Time after which a work item that the full queue of the model has refused is tried again."""
 SEND_S = 5.0
 """Time in which a client has to accept the message before the close."""
 WAITED_S = 0.01
@@ -86,7 +86,7 @@ async def serve_live(
                 await websocket.close(NORMAL)
             except WebSocketDisconnect:
                 raise
-            except Cancelled:  # together with all works, while the server ends
+            except Cancelled:  # together with all work items, while the server ends
                 await session.fail(cancelled_problem(by_client=False))
             except Exception as error:
                 await session.fail(problem_for(websocket, error))
@@ -138,7 +138,7 @@ class LiveSession:
         return await self._compute(entry, work, Ticket(self._client))
 
     async def compute_quickly(self, entry: ModelEntry, work: Callable[[Any, Ticket], Result]) -> Result:
-        """Run a work of a fraction of a second, to which other works of the model give way at each of their steps.
+        """Run a work item of a fraction of a second, to which the model's others give way at each of their steps.
 
         If it had to wait for them, the next one begins only after as much time as this one took, so that a connection
         with one such work after the other leaves half of the time to others.
@@ -210,7 +210,7 @@ class LiveSession:
 
 
 def _more_than_a_batch(model: Any) -> float:
-    """Return the share of a batch by which a work is computed by itself."""
+    """Return the share of a batch by which a work item is computed by itself."""
     return 2.0
 
 

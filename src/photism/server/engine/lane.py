@@ -1,4 +1,4 @@
-"""The thread that owns a model: it loads it, runs works one after another, and unloads it when it is not used."""
+"""The thread that owns a model: it loads it, runs work items one after another, and unloads it when it is not used."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from photism.server.problems import Problem
 logger = logging.getLogger(__name__)
 
 SMOOTHING = 0.2
-"""Weight of the latest duration in the moving average of the durations of works."""
+"""Weight of the latest duration in the moving average of the durations of work items."""
 FIRST_ESTIMATE_S = 5.0
-"""Estimated duration of a work before one was measured."""
+"""Estimated duration of a work item before one was measured."""
 TRIM_S = 15.0
-"""Time after which the memory that works have freed is returned to the operating system again."""
+"""Time after which the memory that work items have freed is returned to the operating system again."""
 UNLOAD_S = 10.0
 """Longest time to wait for the memory of a model."""
 MAX_RETRY_S = 300
@@ -41,15 +41,15 @@ class LaneCounts:
     """Counts since the start of the server. Threads read them without a lock.
 
     Attributes:
-        begun: works that were taken out of the queue to run.
-        finished: works with a result.
-        failed: works that raised an error.
-        cancelled: works whose client left, before or while they ran.
+        begun: work items that were taken out of the queue to run.
+        finished: work items with a result.
+        failed: work items that raised an error.
+        cancelled: work items whose client left, before or while they ran.
         refused: requests that were not accepted, or waited for too long.
         loads: how often the model was loaded.
         unloads: how often the model was unloaded.
-        waited_s: seconds in the queue, of all works together.
-        computed_s: seconds in which the owner's thread has run works or loaded the model.
+        waited_s: seconds in the queue, of all work items together.
+        computed_s: seconds in which the owner's thread has run work items or loaded the model.
     """
 
     begun: int = 0
@@ -70,7 +70,7 @@ class Lane:
         name: name of the model, for messages.
         load: loads the model.
         max_queue: number of requests that may wait, quick and others together, and number of jobs that may.
-        idle_s: seconds without a work after which the model is unloaded.
+        idle_s: seconds without a work item after which the model is unloaded.
         make_room: called before the model is loaded, with whether memory has run out; unloads other models.
         shows_errors: raise the error of a model that cannot be loaded; by default it is only logged, as it may name
             files of the server.
@@ -95,7 +95,7 @@ class Lane:
         self._make_room, self._shows_errors = make_room, shows_errors
         self._condition = Condition()
         self._jobs, self._requests, self._quick = (FairQueue[Work]() for _ in range(3))
-        self._running: list[Work] = []  # and the works that gave way to them
+        self._running: list[Work] = []  # and the work items that gave way to them
         self._thread: Thread | None = None
         self._model: Any = None
         self._must_unload = self._is_closed = False
@@ -105,17 +105,17 @@ class Lane:
 
     @property
     def queued(self) -> int:
-        """Number of works that wait."""
+        """Number of work items that wait."""
         return len(self._jobs) + len(self._requests) + len(self._quick)
 
     @property
     def running(self) -> int:
-        """Number of works that are running, with those that have given way to others."""
+        """Number of work items that are running, with those that have given way to others."""
         return len(self._running)
 
     @property
     def is_needed(self) -> bool:
-        """Whether the model is in memory, or a work will load it."""
+        """Whether the model is in memory, or a work item will load it."""
         return self.is_loaded or bool(self.queued or self._running)
 
     @property
@@ -124,7 +124,7 @@ class Lane:
         return self._model is not None
 
     def submit(self, compute: Callable[[Any, Ticket], Any] | Batchable[Any, Any], ticket: Ticket) -> Work:
-        """Add a work to the queue.
+        """Add a work item to the queue.
 
         Raises:
             Busy: the queue is full.
@@ -153,7 +153,7 @@ class Lane:
         return work
 
     def expire(self, work: Work) -> None:
-        """Take a work that has waited for too long out of the queue; do nothing if it has begun."""
+        """Take a work item that has waited for too long out of the queue; do nothing if it has begun."""
         waited_s = time.monotonic() - work.queued_at
         detail = f"The request has waited {waited_s:.0f} s for the model {self.name}, as long as it may."
         with self._condition:
@@ -161,7 +161,7 @@ class Lane:
         self._withdraw(work, Busy(detail, retry_s))
 
     def unload(self) -> None:
-        """Unload the model if no work uses or awaits it, and wait until its memory is given back."""
+        """Unload the model if no work item uses or awaits it, and wait until its memory is given back."""
         with self._condition:
             thread = self._thread
             self._must_unload = self.is_loaded and not (self.queued or self._running or self._holders)
@@ -185,10 +185,10 @@ class Lane:
         finally:
             with self._condition:
                 self._holders -= 1
-                self._condition.notify_all()  # the time without a work begins again
+                self._condition.notify_all()  # the time without a work item begins again
 
     def close(self) -> None:
-        """Cancel all works, refuse further ones, and let the thread end."""
+        """Cancel all work items, refuse further ones, and let the thread end."""
         with self._condition:
             self._is_closed = True
             works = [*self._jobs, *self._requests, *self._quick, *self._running]
@@ -215,7 +215,7 @@ class Lane:
         return min(max(1, ceil(self._mean_s.get(is_job, FIRST_ESTIMATE_S) * works)), MAX_RETRY_S)
 
     def _withdraw(self, work: Work, error: BaseException) -> None:
-        """End a work that waits with an error."""
+        """End a work item that waits with an error."""
         with self._condition:
             if not self._queue_of(work).remove(work.ticket.client, work):
                 return
@@ -233,7 +233,7 @@ class Lane:
                 work.ticket.publish(Progress("queued", position=position))
 
     def _own(self) -> None:
-        """Run works until the model is not used any more, then unload it."""
+        """Run work items until the model is not used any more, then unload it."""
         trim_at = time.monotonic() + TRIM_S
         while (work := self._next()) is not None:
             self._counted_at = time.monotonic()
@@ -245,7 +245,7 @@ class Lane:
         give_back_memory()
 
     def _next(self) -> Work | None:
-        """Return the next work when there is one; unload the model and return None if there is none for long."""
+        """Return the next work item when there is one; unload the model and return None if there is none for long."""
         with self._condition:
             while not self.queued:
                 must_end = self._must_unload or self._is_closed
@@ -262,7 +262,7 @@ class Lane:
             return work
 
     def _run_waiting(self, queue: FairQueue[Work]) -> None:
-        """Run the works that wait now in a queue, while another one gives way to them."""
+        """Run the work items that wait now in a queue, while another one gives way to them."""
         self._count_time()
         last = self.counts.begun + len(queue)
         while self.counts.begun < last:
@@ -274,7 +274,7 @@ class Lane:
             self._run(work)
 
     def _begin(self, works: list[Work]) -> None:
-        """Note that works were taken out of the queue."""
+        """Note that work items were taken out of the queue."""
         self.counts.begun += len(works)
         self._running += works
         for work in works:
@@ -282,7 +282,7 @@ class Lane:
         self._report_positions()
 
     def _run(self, work: Work) -> None:
-        """Run a work, with the model loaded, and with it those that are computed together with it."""
+        """Run a work item, with the model loaded, and with it those that are computed together with it."""
         begun_at, works, ticket = time.monotonic(), [work], work.ticket
         run_requests = partial(self._run_waiting, self._requests) if ticket.is_job else None
         run_quick = None if work.is_quick else partial(self._run_waiting, self._quick)
@@ -301,7 +301,7 @@ class Lane:
             computing_at = time.monotonic()
             outcomes = compute_together(works, self._model, ticket)
             self._estimate(work.ticket, (time.monotonic() - computing_at) / len(works))
-        except BaseException as error:  # whoever awaits the works gets it
+        except BaseException as error:  # whoever awaits the work items gets it
             outcomes = [error] * len(works)
         self._count_time()
         computed_s = time.monotonic() - begun_at
@@ -315,7 +315,7 @@ class Lane:
         """Load the model if it is not in memory.
 
         Raises:
-            InputError, Problem: it cannot be loaded. The next work tries again.
+            InputError, Problem: it cannot be loaded. The next work item tries again.
         """
         if self.is_loaded:
             return
@@ -342,7 +342,7 @@ class Lane:
         self._mean_s[ticket.is_job] = mean_s + SMOOTHING * (computed_s - mean_s)
 
     def _count_time(self) -> None:
-        """Count the time since the last call, once for works that run together or within another."""
+        """Count the time since the last call, once for work items that run together or within another."""
         now = time.monotonic()
         self.counts.computed_s += now - self._counted_at
         self._counted_at = now

@@ -28,8 +28,8 @@ Result = TypeVar("Result")
 WATCH_S = 15.0
 """Time after which it is checked again whether memory is short."""
 UNUSED_S = 60.0
-"""Time without a work after which a model is unloaded while memory is short, also if no other model is loaded: one that
-is used now and then is not loaded each time."""
+"""Time without a work item after which a model is unloaded while memory is short, also if no other model is loaded. One
+that is used now and then is not loaded each time."""
 
 
 class ModelRegistry:
@@ -100,7 +100,7 @@ class ModelRegistry:
         raise Problem(HTTPStatus.NOT_FOUND, "model-not-found", detail, field="model", allowed=allowed, remedy=remedy)
 
     async def run(self, entry: ModelEntry, work: Callable[[Any, Ticket], Result], ticket: Ticket) -> Result:
-        """Run a work with a model in the thread that owns it, when its turn has come.
+        """Run a work item with a model in the thread that owns it, when its turn has come.
 
         Args:
             entry: the model.
@@ -109,7 +109,7 @@ class ModelRegistry:
             ticket: a new ticket. If the awaiting task is cancelled, the ticket is as well.
 
         Raises:
-            Busy: too many works wait, or it has waited for too long.
+            Busy: too many work items wait, or it has waited for too long.
             Cancelled: the ticket was cancelled, or the registry is closed.
             Problem: the model cannot be loaded.
         """
@@ -146,7 +146,7 @@ class ModelRegistry:
         return self._lane(entry).hold()
 
     def close(self, timeout_s: float = 0.0) -> bool:
-        """Cancel all works and end the threads; return whether they ended in time."""
+        """Cancel all work items and end the threads; return whether they ended in time."""
         with self._lock:
             self._closing.set()
             lanes = tuple(self._lanes.values())

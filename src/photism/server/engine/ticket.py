@@ -33,7 +33,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class PartialResult:
-    """A part of the result of a work that is still going on.
+    """A part of the result of a work item that is still going on.
 
     Attributes:
         name: name of the event that a stream sends, such as "words".
@@ -50,8 +50,8 @@ class Ticket:
     Args:
         client: key of the client, by which a queue takes requests in turn.
         is_job: whether the work takes minutes and gives way to requests. It waits as long as necessary.
-        members: tickets of works that are computed together, if this is the ticket of all: it is cancelled when all of
-            them are, and its progress is theirs.
+        members: tickets of work items that are computed together, if this is the ticket of all: it is cancelled when
+            all of them are, and its progress is theirs.
 
     Attributes:
         waited_s: seconds in the queue.
@@ -117,7 +117,7 @@ class Ticket:
         self._notify()
 
     def of_item(self, number: int) -> Ticket:
-        """Return the ticket of one of the works that are computed together; this one if it is that of a single work.
+        """Return the ticket of one of the work items that are computed together, or this one if it has no members.
 
         Args:
             number: number of the work's item, from 0.

@@ -1,4 +1,4 @@
-"""Works of a model: what is computed for a request, by itself or together with others."""
+"""Work items of a model: what is computed for a request, by itself or together with others."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Batchable(Generic[Item, Result]):
     A small model needs half the time for a batch of eight recordings that it needs for eight batches of one.
 
     Attributes:
-        key: what must be equal in works that are computed together: the verb and its settings.
+        key: what must be equal in work items that are computed together: the command and its settings.
         item: what may differ.
         share: called with the model, returns the part of a full batch that the item takes; more than 1 is computed by
             itself.
         compute: called with the model, the items and the ticket of all; returns a result for each item, which does not
             depend on the others.
-        is_quick: whether it takes a fraction of a second: other works give way to it at each of their steps.
+        is_quick: whether it takes a fraction of a second: other work items give way to it at each of their steps.
     """
 
     key: Hashable
@@ -47,7 +47,7 @@ class Batchable(Generic[Item, Result]):
 
 @dataclass(eq=False)
 class Work:
-    """A work that waits for a model or uses it.
+    """A work item that waits for a model or uses it.
 
     Attributes:
         compute: called with the model and the ticket, in the owner's thread; or a `Batchable`.
@@ -63,7 +63,7 @@ class Work:
 
     @property
     def is_quick(self) -> bool:
-        """Whether other works give way to it at each of their steps."""
+        """Whether other work items give way to it at each of their steps."""
         return isinstance(self.compute, Batchable) and self.compute.is_quick
 
     def end(self, outcome: Any) -> None:
@@ -77,7 +77,7 @@ class Work:
 
 
 def take_companions(work: Work, queue: FairQueue[Work], model: Any) -> list[Work]:
-    """Take the works out of a queue that are computed together with one that is already taken, in their order."""
+    """Take the work items out of a queue that are computed together with one that is already taken, in their order."""
     if not isinstance(work.compute, Batchable):
         return []
     taken: list[Work] = []
@@ -93,10 +93,10 @@ def take_companions(work: Work, queue: FairQueue[Work], model: Any) -> list[Work
 
 
 def compute_together(works: Sequence[Work], model: Any, ticket: Ticket) -> list[Any]:
-    """Return the results of works, or the errors that they raised.
+    """Return the results of work items, or the errors that they raised.
 
     Args:
-        works: a work, and those from `take_companions`.
+        works: a work item, and those from `take_companions`.
         model: the model.
         ticket: ticket of all of them.
     """

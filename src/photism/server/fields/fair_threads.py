@@ -1,4 +1,4 @@
-"""Threads that take the works of several clients in turn."""
+"""Threads that take the work items of several clients in turn."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ RETRY_S = 5
 
 
 class FairThreads:
-    """Threads that take the works of several clients in turn, of which only some may wait, and not for long.
+    """Threads that take the work items of several clients in turn, of which only some may wait, and not for long.
 
     Args:
         name: name of the threads.
         count: number of threads.
-        max_queue: number of works that may wait.
-        max_wait_s: longest time that a work may wait.
+        max_queue: number of work items that may wait.
+        max_wait_s: longest time that a work item may wait.
     """
 
     def __init__(self, name: str, count: int, *, max_queue: int, max_wait_s: float) -> None:
@@ -50,7 +50,7 @@ class FairThreads:
             on_leave: ends the work at once, if this coroutine is cancelled.
 
         Raises:
-            Busy: too many works wait, or this one has waited for too long.
+            Busy: too many work items wait, or this one has waited for too long.
             Problem: 503, the server is shutting down.
         """
         added = _Work(work)
@@ -79,7 +79,7 @@ class FairThreads:
             result.cancel()
 
     def close(self) -> None:
-        """Refuse further works and those that wait, and end the others at their next step. It may be called again."""
+        """Refuse further work items and those that wait, and end the rest at their next step. May be called again."""
         with self._lock:
             self._is_closed = True
             waiting = [self._waiting.take() for _ in range(len(self._waiting))]
@@ -90,7 +90,7 @@ class FairThreads:
             work.refuse()
 
     def _withdraw(self, client: str, work: _Work) -> bool:
-        """Take a work out of the queue, and return whether it was there."""
+        """Take a work item out of the queue, and return whether it was there."""
         with self._lock:
             return self._waiting.remove(client, work)
 
@@ -106,7 +106,7 @@ class FairThreads:
 
 
 class _Work:
-    """A work that waits or runs."""
+    """A work item that waits or runs."""
 
     def __init__(self, compute: Callable[[], Any]) -> None:
         self.future, self.is_cancelled = Future[Any](), Event()

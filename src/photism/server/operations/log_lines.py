@@ -41,12 +41,8 @@ class JsonLine(logging.Formatter):
 
 
 @contextmanager
-def log_to_stderr(level: int = logging.INFO) -> Generator[None]:
-    """Write the log of the server to the error stream as long as the block lasts.
-
-    Args:
-        level: lowest level of the records; requests have INFO.
-    """
+def log_to_stderr() -> Generator[None]:
+    """Write the log of the server, from INFO on, to the error stream as long as the block lasts."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLine())
     handler.addFilter(lambda record: record.getMessage() not in NO_ERRORS)
@@ -54,7 +50,7 @@ def log_to_stderr(level: int = logging.INFO) -> Generator[None]:
     before = [(logger.level, logger.propagate) for logger in loggers]
     for logger in loggers:
         logger.addHandler(handler)
-        logger.setLevel(level if logger.name != "uvicorn" else logging.WARNING)
+        logger.setLevel(logging.INFO if logger.name != "uvicorn" else logging.WARNING)
         logger.propagate = False
     try:
         yield

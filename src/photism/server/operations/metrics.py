@@ -92,7 +92,7 @@ class Metrics:
 
 
 class _ModelCollector(Collector):
-    """Queues, loads and works of all models, as their lanes count them."""
+    """Queues, loads and work items of all models, as their lanes count them."""
 
     def __init__(self, models: ModelRegistry) -> None:
         self._models = models

@@ -40,7 +40,7 @@ class Shutdown:
     As a context manager, it handles the signals: before anything is served, the first one raises SystemExit.
 
     Args:
-        grace_s: seconds for which works go on after the signal.
+        grace_s: seconds for which work items go on after the signal.
         limit_s: seconds after which the process ends in any case.
 
     Attributes:
@@ -86,8 +86,8 @@ class Shutdown:
         """Let the first signal end what the block serves.
 
         Args:
-            is_idle: returns whether no work runs or waits.
-            stop: cancels all works and lets the server return. It is called in a thread of its own as soon as the
+            is_idle: returns whether no work item runs or waits.
+            stop: cancels all work items and lets the server return. It is called in a thread of its own as soon as the
                 server is idle and has answered all requests, or after the time of grace.
         """
 

@@ -20,7 +20,7 @@ from photism.manifest.hf_dataset import class_names
 from photism.manifest.places import sound_at
 from photism.training.data.example import DataSource, Example, ListedRow, RowReader
 from photism.training.data.metadata import merge_rows
-from photism.training.data.stratified import stratified_choice
+from photism.training.data.stratified import choose_examples
 
 ArrowDataset: TypeAlias = Any  # pyarrow has no types
 ArrowSchema: TypeAlias = Any
@@ -61,10 +61,10 @@ def read_arrow_data(
     if columns.sound is None:
         folder = Path(os.path.abspath(data)).parent
         examples = merge_rows((ListedRow(row, folder) for row in values), rows, folder)
-        chosen = (examples[index] for index in _choose(examples, limit))
+        chosen = (examples[index] for index in choose_examples(examples, limit))
         return DataSource([_with_place(example, folder) for example in chosen], columns.notes)
     without_sound = [{"name": f"{Path(data).name}/{index}", **row} for index, row in enumerate(values)]
-    chosen = _choose([rows.example({**row, columns.sound: None}) for row in without_sound], limit)
+    chosen = choose_examples([rows.example({**row, columns.sound: None}) for row in without_sound], limit)
     return DataSource(_read_sounds(dataset, columns.sound, without_sound, frozenset(chosen), rows), columns.notes)
 
 
@@ -164,12 +164,6 @@ def _read_sounds(
     for index, (row, value) in enumerate(zip(without_sound, values, strict=True)):
         if index in chosen:
             yield rows.example({**row, sound: value.as_py()})
-
-
-def _choose(examples: Sequence[Example], limit: int | None) -> Sequence[int]:
-    if limit is None:
-        return range(len(examples))
-    return stratified_choice([(example.split, example.texts) for example in examples], limit)
 
 
 def _with_place(example: Example, folder: Path) -> Example:

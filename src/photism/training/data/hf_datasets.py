@@ -12,7 +12,7 @@ from photism.manifest.columns import is_missing
 from photism.manifest.hf_dataset import class_features, class_names, is_saved_dataset, open_splits, undecoded
 from photism.training.data.example import DataSource, Example, RowReader, split_of_folder
 from photism.training.data.report import first_names
-from photism.training.data.stratified import stratified_choice
+from photism.training.data.stratified import stratified_choice, stream_notes
 
 
 def read_hf_dataset(data: str, rows: RowReader, config: str | None, *, limit: int | None = None) -> DataSource:
@@ -34,8 +34,8 @@ def read_hf_dataset(data: str, rows: RowReader, config: str | None, *, limit: in
     named = [_NamedSplit(split, name if known else "") for name, split in (known or splits).items()]
     if limit is not None and is_saved_dataset(Path(data)):
         named = _limited(named, rows, limit)
-    elif limit is not None:
-        notes.append(f"limit={limit} reads the first recordings of a stream, which may not be of all classes")
+    else:
+        notes += stream_notes(limit)
     return DataSource(chain.from_iterable(split.read(rows) for split in named), notes)
 
 

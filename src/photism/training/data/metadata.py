@@ -29,7 +29,7 @@ def find_metadata(folder: Path) -> list[Path]:
 
 
 def read_metadata(lists: Sequence[Path], folder: Path) -> Iterator[ListedRow]:
-    """Yield the rows of lists; those of the list of a split are in it, unless they name another.
+    """Yield the rows of lists; a row of the list of a split is in that split, unless it names another.
 
     Args:
         lists: the lists.

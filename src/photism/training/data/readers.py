@@ -38,7 +38,7 @@ from photism.training.data.speech_corpora import (
     read_ljspeech,
     read_mls,
 )
-from photism.training.data.stratified import stratified_choice
+from photism.training.data.stratified import choose_examples, stream_notes
 from photism.training.data.webdataset import read_shards
 
 READERS_VERSION = 3
@@ -79,7 +79,7 @@ def read_examples(
     folder = Path(data)
     rows = RowReader(read_row, read_group, read_columns, (sound_column,) if sound_column else SOUND_COLUMNS)
     if data.endswith(TAR_SUFFIXES):
-        return DataSource(read_shards(data, rows), _stream_notes(limit))
+        return DataSource(read_shards(data, rows), stream_notes(limit))
     if is_arrow_data(data):
         named = (*named_columns, sound_column) if sound_column else named_columns
         return read_arrow_data(data, rows, named_columns=named, limit=limit)
@@ -95,7 +95,8 @@ def read_examples(
             source = DataSource(list(read_folder(recordings, folder, rows)), _unread_lists(folder, ()))
     if source is None:
         return read_hf_dataset(data, rows, dataset_config, limit=limit)
-    return DataSource(_limited(list(source.examples), limit), source.notes)
+    examples = list(source.examples)
+    return DataSource([examples[index] for index in choose_examples(examples, limit)], source.notes)
 
 
 def _read_lists(folder: Path, rows: RowReader) -> DataSource | None:
@@ -120,13 +121,6 @@ def _read_lists(folder: Path, rows: RowReader) -> DataSource | None:
     return None
 
 
-def _limited(examples: list[Example], limit: int | None) -> list[Example]:
-    if limit is None:
-        return examples
-    chosen = stratified_choice([(example.split, example.texts) for example in examples], limit)
-    return [examples[index] for index in chosen]
-
-
 def _unread_lists(folder: Path, lists: Sequence[Path]) -> list[str]:
     """Return a line on the files in a folder that look like lists and are not read, if there are any."""
     known = {path for path in lists if path.parent == folder} | {folder / name for name in FILES if lists}
@@ -144,12 +138,6 @@ def _unlisted_recordings(folder: Path, examples: Sequence[Example]) -> list[str]
     listed = {os.path.normpath(example.sound) for example in examples if isinstance(example.sound, Path)}
     names = [str(path.relative_to(folder)) for path in recordings_in(folder) if os.path.normpath(path) not in listed]
     return [f"{len(names)} recordings are not in the lists and are not read{first_names(names)}"] if names else []
-
-
-def _stream_notes(limit: int | None) -> list[str]:
-    if limit is None:
-        return []
-    return [f"limit={limit} reads the first recordings of a stream, which may not be of all classes"]
 
 
 def fingerprint(data: str, dataset_config: str | None = None) -> str:

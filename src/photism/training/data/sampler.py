@@ -44,7 +44,6 @@ class EpochSampler:
         seed: random seed of the training.
         clips: indices of the training clips; None for those of the training split.
         random_crop: draw the segment of a clip that is too long; otherwise its beginning is used.
-
     """
 
     def __init__(

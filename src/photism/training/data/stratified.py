@@ -1,11 +1,26 @@
-"""Choose some examples of a data set, from all of its splits and classes."""
+"""Choose some examples of a data set where a setting limits them: from all of its splits and classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
 
+from photism.training.data.example import Example
 from photism.training.data.feature_dataset import evenly_spaced
+
+
+def choose_examples(examples: Sequence[Example], limit: int | None) -> Sequence[int]:
+    """Return the indices of at most `limit` examples, from all splits and classes; of all for None."""
+    if limit is None:
+        return range(len(examples))
+    return stratified_choice([(example.split, example.texts) for example in examples], limit)
+
+
+def stream_notes(limit: int | None) -> list[str]:
+    """Return a note that a limit takes the first rows of a stream, if there is a limit."""
+    if limit is None:
+        return []
+    return [f"limit={limit} reads the first recordings of a stream, which may not be of all classes"]
 
 
 def stratified_choice(strata: Sequence[tuple[str | None, tuple[str, ...]]], count: int) -> list[int]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from photism.listening.transcription.normalization import DELIMITER
-from photism.listening.transcription.normalization import Normalizer as Normalizer
 from photism.settings import SettingError
 
 BLANK, UNKNOWN = "[PAD]", "[UNK]"
