@@ -171,5 +171,5 @@ def test_bad_arguments(classifiers, ctc_checkpoints, recordings):
         InputError, match="model must be a model ForSequenceClassification, but is a Wav2Vec2ForCTC: it tr"
     ):
         AudioClassificationPipeline(model=transcriber, feature_extractor=made.feature_extractor)
-    with pytest.raises(InputError, match="has a Wav2Vec2BertFeatureExtractor, but a wav2vec2 needs a Wav2Vec2Feature"):
+    with pytest.raises(InputError, match="has a SeamlessM4TFeatureExtractor, but a wav2vec2 needs a Wav2Vec2Feature"):
         pipeline(model=classifiers("xlsr"), feature_extractor=made.feature_extractor)
