@@ -7,7 +7,7 @@ from copy import copy
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline
+from diffusers import StableDiffusionImg2ImgPipeline, StableDiffusionPipeline, StableDiffusionSAGPipeline
 from PIL import Image
 
 from photism import AudioPromptEncoder, AudioToImagePipeline, InputError, Waveform
@@ -163,6 +163,25 @@ def test_a_diffusers_pipeline_of_another_task_is_used_as_it_is(pipeline, sounds)
     ).images[0]
     assert_same_image(drawn.images[0][0], theirs)
     assert steps == [(1, 2), (2, 2)]  # strength .5 leaves half of them
+
+
+def test_a_diffusers_pipeline_with_the_earlier_callback(pipeline, sounds):
+    sag = StableDiffusionSAGPipeline.from_pipe(pipeline.diffusion)
+    draw, steps = AudioToImagePipeline(pipeline.encoder, sag), []
+    arguments = {"num_inference_steps": STEPS, "guidance_scale": 5.0}
+    drawn = draw(
+        sounds[0],
+        seed=3,
+        callback_on_step=lambda *step: steps.append(step),
+        diffusion_arguments={"sag_scale": 0.5},
+        **arguments,
+    )
+    prompt = drawn.prompts.prompt_embeds
+    negative = pipeline.encoder.negative[None, : prompt.shape[1]]
+    generator = torch.Generator().manual_seed(3)
+    theirs = sag(prompt_embeds=prompt, negative_prompt_embeds=negative, generator=generator, sag_scale=0.5, **arguments)
+    assert_same_image(drawn.images[0][0], theirs.images[0])
+    assert steps == [(1, STEPS), (2, STEPS)]
 
 
 def test_settings_can_be_one_object_or_keywords(pipeline, sounds):

@@ -295,6 +295,11 @@ def test_the_processor_takes_the_arguments_of_extractor_and_tokenizer(tmp_path):
     assert_equal(found, expected)
 
 
+def test_the_extractor_is_recognised_by_the_name_that_it_has_in_transformers():
+    """As by `Wav2Vec2ProcessorWithLM`, which accepts two class names."""
+    assert repr(Wav2Vec2BertFeatureExtractor(padding_value=1.0)) == repr(SeamlessM4TFeatureExtractor(padding_value=1.0))
+
+
 def test_an_extractor_of_raw_samples_stays_in_a_processor(tmp_path):
     extractor = transformers.Wav2Vec2FeatureExtractor()
     assert Wav2Vec2BertProcessor(extractor, tokenizer(tmp_path)).feature_extractor is extractor

@@ -1,6 +1,7 @@
 """The audio-classification pipeline compared with that of transformers."""
 
 import json
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -135,6 +136,40 @@ def test_transformers_makes_it_as_pipeline_class_and_it_saves_its_parts(classifi
     assert pipeline(model=tmp_path, device="cpu")(recordings[0]) == made(recordings[0])
 
 
+class Halved(AudioClassificationPipeline):
+    def postprocess(self, model_outputs, **arguments):
+        return [{**each, "score": each["score"] / 2} for each in super().postprocess(model_outputs, **arguments)]
+
+
+class Negative(AudioClassificationPipeline):
+    def _forward(self, model_inputs):
+        outputs = super()._forward(model_inputs)
+        outputs["logits"] = -outputs["logits"]
+        return outputs
+
+
+def test_a_subclass_has_stages_of_its_own(both, classifiers, recordings, sounds):
+    theirs, ours = both("bert")
+    made = pipeline(model=classifiers("bert"), device="cpu", pipeline_class=Halved, top_k=2)
+    assert type(made) is Halved
+    expected = [[{**each, "score": each["score"] / 2} for each in row[:2]] for row in theirs(list(recordings))]
+    assert_equal(made(list(recordings)), expected)
+    assert [each["label"] for each in made(sounds[0])] == [each["label"] for each in ours(sounds[0], top_k=2)]
+    negative = Negative(model=ours.model, feature_extractor=ours.feature_extractor)
+    assert negative(recordings[0])[0]["label"] == theirs(recordings[0])[-1]["label"]
+
+
+def test_a_model_that_is_set_is_used(both, recordings):
+    theirs, ours = both("bert")
+    with torch.no_grad():
+        for each in (theirs, ours):
+            other = deepcopy(each.model)
+            other.classifier.weight.neg_()
+            other.config.id2label = {index: f"other {index}" for index in range(len(LABELS))}
+            each.model = other
+    assert_equal(ours(recordings[0]), theirs(recordings[0]))
+
+
 def test_each_recording_of_an_iterator_is_computed_before_the_next_is_taken(both, recordings):
     taken = []
 
@@ -171,5 +206,5 @@ def test_bad_arguments(classifiers, ctc_checkpoints, recordings):
         InputError, match="model must be a model ForSequenceClassification, but is a Wav2Vec2ForCTC: it tr"
     ):
         AudioClassificationPipeline(model=transcriber, feature_extractor=made.feature_extractor)
-    with pytest.raises(InputError, match="has a Wav2Vec2BertFeatureExtractor, but a wav2vec2 needs a Wav2Vec2Feature"):
+    with pytest.raises(InputError, match="has a SeamlessM4TFeatureExtractor, but a wav2vec2 needs a Wav2Vec2Feature"):
         pipeline(model=classifiers("xlsr"), feature_extractor=made.feature_extractor)

@@ -1,9 +1,11 @@
 """The automatic-speech-recognition pipeline compared with that of transformers."""
 
 import json
+from copy import deepcopy
 from functools import cache
 
 import numpy as np
+import peft
 import pytest
 import torch
 import transformers
@@ -99,6 +101,7 @@ def test_a_stride_is_context_and_further_keys_come_back(both, recordings, rate):
     assert expected["partial"] == [True]
     if rate == 16_000:
         assert ours(given) == ours([given])[0] == expected
+        assert list(ours(given)) == list(expected)
         chunked = theirs(dict(given), chunk_length_s=0.5)
         assert ours(given, chunk_length_s=0.5) == chunked
         assert len(chunked["id"]) > 1
@@ -119,6 +122,38 @@ def test_inputs_of_every_form(both, recordings, sounds):
     assert ours(inputs=recordings[0]) == ours(torch.from_numpy(recordings[0])) == expected[0]
     assert ours(rows) == list(ours(KeyDataset(rows, "audio"))) == list(ours(each for each in recordings)) == expected
     assert ours([str(sounds[0]), sounds[0].read_bytes()]) == [ours(sounds[0])] * 2
+
+
+class Spelled(AutomaticSpeechRecognitionPipeline):
+    def postprocess(self, model_outputs, **arguments):
+        return {"text": "-".join(super().postprocess(model_outputs, **arguments)["text"])}
+
+
+def test_a_subclass_has_stages_of_its_own(both, ctc_checkpoints, recordings, sounds):
+    theirs, ours = both("w2v-bert")
+    made = pipeline(model=ctc_checkpoints / "w2v-bert", device="cpu", pipeline_class=Spelled)
+    assert made(recordings[2])["text"] == "-".join(theirs(recordings[2].copy())["text"])
+    chunked = made([recordings[2]], chunk_length_s=0.5, batch_size=2)[0]["text"]
+    assert chunked == "-".join(ours(recordings[2], chunk_length_s=0.5)["text"])
+    assert len(made(str(sounds[2]))["text"]) > 10
+
+
+@pytest.mark.parametrize("name", ["w2v-bert", "xlsr"])
+def test_a_model_that_is_set_or_wrapped_is_used(both, ctc_checkpoints, recordings, name):
+    texts = []
+    for made in both(name):
+        model, parts = made.model, {"feature_extractor": made.feature_extractor, "tokenizer": made.tokenizer}
+        other = deepcopy(model)
+        with torch.no_grad():
+            other.lm_head.weight.neg_()
+        targets = ["linear_q"] if name == "w2v-bert" else ["q_proj"]
+        adapted = peft.get_peft_model(deepcopy(other), peft.LoraConfig(r=2, target_modules=targets))
+        made.model = other
+        texts.append([made(recordings[2].copy()), type(made)(model=adapted, **parts)(recordings[2].copy())])
+        made.model = model
+        texts[-1].append(made(recordings[2].copy()))
+    assert texts[0] == texts[1]
+    assert texts[0][0] != texts[0][2]
 
 
 def test_by_hand_with_the_model_of_transformers(ctc_checkpoints, recordings):

@@ -187,6 +187,11 @@ def test_settings_of_our_own_models(models):
         ({"device_map": {"a": 0, "b": "cpu"}}, "device_map must name one device, on which the whole model computes"),
         ({"dtype": "float8"}, "dtype must be one of float32, float16, bfloat16; got float8"),
         ({"task": "audio-classification", "revision": "v1"}, "model is missing: .*, config or revision belongs to a m"),
+        (
+            {"task": "audio-classification", "pipeline_class": dict},
+            "pipeline_class for audio-classification must be a subclass of photism.AudioClassificationPip.*; got dict",
+        ),
+        ({"task": "text-to-audio", "pipeline_class": dict}, "must be omitted: the task has one class; got dict"),
         ({"trust_remote_code": True}, "trust_remote_code is not supported: Photism runs no code from checkpoints"),
     ],
 )

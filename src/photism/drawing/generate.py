@@ -22,7 +22,7 @@ from photism.drawing.faster_layers import use_faster_layers
 from photism.drawing.image_size import choose_size
 from photism.drawing.initial_noise import draw_added_noise, replace_added_noise
 from photism.drawing.inpainting import allow_latents, seam_weights
-from photism.drawing.previews import Preview, PreviewCallback, Previewer, with_previews
+from photism.drawing.previews import Preview, PreviewCallback, Previewer, count_timesteps, with_previews
 from photism.drawing.settings import DrawSettings
 from photism.drawing.style_images import EMBEDS, check_style, encode_style
 from photism.drawing.vae_dtype import keep_vae_dtype
@@ -147,7 +147,7 @@ class ImageGenerator:
             "prompt_embeds": prompts.prompt_embeds,
             "pooled_prompt_embeds": prompts.pooled_prompt_embeds,
             "latents": latents,
-            "callback_on_step_end": callback_on_step_end,
+            **_callback_arguments(callback_on_step_end, diffusion),
         }
         if negative is not None:
             pooled = negative.pooled_prompt_embeds
@@ -320,6 +320,24 @@ def call_parameters(diffusion: Any) -> Parameters:
     return parameters
 
 
+def _callback_arguments(callback: StepCallback | None, diffusion: Any) -> dict[str, Any]:
+    """Return the argument by which a diffusers pipeline takes a callback, if it takes one.
+
+    Older pipelines, such as those of T2I-Adapter and self-attention guidance, have `callback` instead, which cannot
+    change the latents.
+    """
+    parameters = call_parameters(diffusion)
+    if callback is None or "callback_on_step_end" in parameters:
+        return {"callback_on_step_end": callback}
+    if "callback" not in parameters:
+        return {}
+
+    def call(step: int, timestep: Tensor, latents: Tensor) -> None:
+        callback(diffusion, step, timestep, {"latents": latents})
+
+    return {"callback": call}
+
+
 def control_name(parameters: Parameters) -> str:
     """Return what a pipeline calls its ControlNet's image: `image`, unless it also starts from an image."""
     return "control_image" if "control_image" in parameters else "image"
@@ -376,7 +394,7 @@ def report_steps(callback: Callable[[int, int], None] | None, number: int, batch
         return None
 
     def report(diffusion: Any, step: int, timestep: Tensor, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        per_batch = diffusion.num_timesteps
+        per_batch = count_timesteps(diffusion)
         callback(number * per_batch + step + 1, batches * per_batch)
         return tensors
 

@@ -83,13 +83,13 @@ class Previewer:
             step: number of the step, from 0.
         """
         predicted, self._predicted = self._predicted, None
-        is_due = (step + 1) % self._every == 0 and step + 1 < diffusion.num_timesteps
+        is_due = (step + 1) % self._every == 0 and step + 1 < count_timesteps(diffusion)
         if predicted is None or not is_due:
             return
         predicted = _shrunk(predicted, MAX_SIDE / diffusion.vae_scale_factor)
         positions = predicted[0, 0].numel()
         predicted.flatten()[0].item()  # a GPU has computed the steps by now, whose time does not count here
-        began_s, total = self._clock(), diffusion.num_timesteps
+        began_s, total = self._clock(), count_timesteps(diffusion)
         allowed_s = MAX_SHARE * (began_s - self._began_s - self._spent_s)  # up to now
         image_s = positions * _decoding_s.get(self._vae, 0.0)
         left_s = allowed_s * total / (step + 1) - self._spent_s  # until the last step
@@ -117,6 +117,11 @@ class Previewer:
             return output if keywords.get("return_dict", True) else (output.prev_sample,)
 
         scheduler.step = step
+
+
+def count_timesteps(diffusion: Any) -> int:
+    """Return the number of steps of a diffusers pipeline's call, which earlier pipelines do not report themselves."""
+    return getattr(diffusion, "num_timesteps", None) or len(diffusion.scheduler.timesteps)
 
 
 def predicted_original(

@@ -10,7 +10,7 @@ from transformers import Wav2Vec2BertConfig
 from transformers.utils.hub import cached_file
 
 from photism.encoder import heads, model, x_vector
-from photism.encoder.processor import SAVED_AS, Wav2Vec2BertFeatureExtractor, Wav2Vec2BertProcessor
+from photism.encoder.processor import SAVED_AS, SeamlessM4TFeatureExtractor, Wav2Vec2BertProcessor
 from photism.errors import InputError
 from photism.json_files import read_json_object
 
@@ -100,7 +100,7 @@ class AutoConfig:
 
 
 class AutoFeatureExtractor:
-    """`Wav2Vec2BertFeatureExtractor` from a checkpoint."""
+    """`SeamlessM4TFeatureExtractor` from a checkpoint."""
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | Path, **kwargs: Any) -> Any:
@@ -113,7 +113,7 @@ class AutoFeatureExtractor:
         kwargs = {name: value for name, value in kwargs.items() if name not in ("config", "trust_remote_code")}
         if path := _find(pretrained_model_name_or_path, "preprocessor_config.json", kwargs):
             read_json_object(Path(path), f"checkpoint {pretrained_model_name_or_path}")
-        settings, _ = Wav2Vec2BertFeatureExtractor.get_feature_extractor_dict(
+        settings, _ = SeamlessM4TFeatureExtractor.get_feature_extractor_dict(
             pretrained_model_name_or_path, **_hub_arguments(kwargs)
         )
         found = settings.get("feature_extractor_type", SAVED_AS)
@@ -122,7 +122,7 @@ class AutoFeatureExtractor:
                 f"{pretrained_model_name_or_path} has a {found}, but photism.{cls.__name__} loads a {SAVED_AS} only; "
                 f"transformers.{cls.__name__} loads it"
             )
-        return Wav2Vec2BertFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **kwargs)
+        return SeamlessM4TFeatureExtractor.from_pretrained(pretrained_model_name_or_path, **kwargs)
 
 
 class AutoProcessor:

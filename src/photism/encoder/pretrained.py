@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, Wav2Vec2BertConfig
 from photism.audio.waveform import SAMPLING_RATE
 from photism.device import choose_device, choose_dtype
 from photism.encoder.model import Wav2Vec2BertPreTrainedModel
-from photism.encoder.processor import SAVED_AS, Wav2Vec2BertFeatureExtractor
+from photism.encoder.processor import SAVED_AS, SeamlessM4TFeatureExtractor
 from photism.errors import InputError, as_input_error
 from photism.fingerprint import TRAINING_ONLY
 from photism.hub import fetch_files, resolve_bundled
@@ -208,13 +208,13 @@ def check_feature_extractor(extractor: Any, config: Any, name: str) -> Any:
     from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING
 
     if config.model_type == Wav2Vec2BertConfig.model_type:
-        expected: Any = Wav2Vec2BertFeatureExtractor
-        if type(extractor).__name__ == SAVED_AS:
+        expected: Any = SeamlessM4TFeatureExtractor
+        if not isinstance(extractor, expected) and type(extractor).__name__ == SAVED_AS:
             extractor = expected(**extractor.to_dict())
     else:
         expected = FEATURE_EXTRACTOR_MAPPING.get(type(config), object)  # anything for a class that is not transformers'
     if not isinstance(extractor, expected):
-        class_name = SAVED_AS if expected is Wav2Vec2BertFeatureExtractor else expected.__name__
+        class_name = SAVED_AS if expected is SeamlessM4TFeatureExtractor else expected.__name__
         raise InputError(f"{name} has a {type(extractor).__name__}, but a {config.model_type} needs a {class_name}")
     if not isinstance(getattr(extractor, "padding_value", 0.0), int | float):
         raise InputError(f"{name} has a feature extractor whose padding_value is {extractor.padding_value!r:.40}")

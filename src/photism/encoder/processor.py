@@ -23,9 +23,10 @@ SAVED_AS = "SeamlessM4TFeatureExtractor"
 """Type of the extractor in `preprocessor_config.json`, with which transformers can load it too."""
 
 
-class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
-    """Log-mel tokens by `log_mel`, with the arguments and files of transformers' `SeamlessM4TFeatureExtractor`.
+class SeamlessM4TFeatureExtractor(SequenceFeatureExtractor):
+    """Log-mel tokens by `log_mel`, with the name, arguments and files of the feature extractor in transformers.
 
+    Libraries recognise a feature extractor by the name of its class, as `Wav2Vec2ProcessorWithLM` of transformers does.
     `docs/differences.md` lists what differs.
 
     Args:
@@ -164,8 +165,8 @@ class Wav2Vec2BertFeatureExtractor(SequenceFeatureExtractor):
         return features, mask
 
 
-SeamlessM4TFeatureExtractor = Wav2Vec2BertFeatureExtractor
-"""Name that transformers has for the feature extractor of Wav2Vec2-BERT."""
+Wav2Vec2BertFeatureExtractor = SeamlessM4TFeatureExtractor
+"""Name of the feature extractor by that of its model."""
 
 
 class Wav2Vec2BertProcessor(transformers.Wav2Vec2BertProcessor):
@@ -173,7 +174,7 @@ class Wav2Vec2BertProcessor(transformers.Wav2Vec2BertProcessor):
 
     def __init__(self, feature_extractor: Any, tokenizer: Any) -> None:
         if isinstance(feature_extractor, transformers.SeamlessM4TFeatureExtractor):
-            feature_extractor = Wav2Vec2BertFeatureExtractor(**feature_extractor.to_dict())
+            feature_extractor = SeamlessM4TFeatureExtractor(**feature_extractor.to_dict())
         super().__init__(feature_extractor, tokenizer)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+from photism.audio.waveform import load_samples
 from photism.errors import InputError, as_input_error
 
 OBSOLETE = ("args_parser", "modelcard", "use_fast")
@@ -14,13 +16,14 @@ REFUSED = {
     "decoder_kwargs": "Photism decodes with a language model by Transcriber(…)(…, language_model=…), or hot_words=…",
     "generate_kwargs": "a CTC model does not generate; use transformers for models such as Whisper",
     "image_processor": "the pipelines of Photism take audio or text",
-    "pipeline_class": "the task has one class; transformers.pipeline(…, pipeline_class=photism.…) accepts that as well",
     "return_language": "a CTC model does not predict the language; use AudioClassifier, or transformers for Whisper",
     "trust_remote_code": "Photism runs no code from checkpoints",
     "video_processor": "the pipelines of Photism take audio or text",
     "vocoder": "AudioLDM 2 has its own; use transformers for models such as SpeechT5",
 }
 """Arguments that Photism does not have, and what to do instead."""
+STAGES = ("_sanitize_parameters", "preprocess", "_forward", "postprocess")
+"""Methods by which a subclass of a pipeline of transformers changes its computation."""
 
 
 def accepted(arguments: Mapping[str, Any], names: Collection[str], pipeline: str) -> dict[str, Any]:
@@ -46,6 +49,21 @@ def accepted(arguments: Mapping[str, Any], names: Collection[str], pipeline: str
         elif name not in OBSOLETE and name != "framework":
             raise TypeError(f"{pipeline} has no argument {name!r}; it takes {', '.join(sorted(names))}")
     return used
+
+
+def has_own_stages(pipeline: Any, parent: type) -> bool:
+    """Return True if the class of a pipeline defines a stage anew, for the computation of transformers to call.
+
+    Args:
+        pipeline: the pipeline.
+        parent: the class of Photism that it is an instance of.
+    """
+    return any(getattr(type(pipeline), stage) is not getattr(parent, stage) for stage in STAGES)
+
+
+def decoded(inputs: Any, sampling_rate: int) -> Any:
+    """Return the samples (T,) of a file, URL or bytes, which transformers reads by ffmpeg; anything else unchanged."""
+    return load_samples(inputs, sampling_rate) if isinstance(inputs, str | Path | bytes) else inputs
 
 
 def first(*values: Any) -> Any:

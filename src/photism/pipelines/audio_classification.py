@@ -14,7 +14,7 @@ from photism.listening.batching import Recordings, collect
 from photism.listening.classification import AudioClassifier
 from photism.listening.settings import ClassifierSettings
 from photism.listening.windowed_scores import ClassScore
-from photism.pipelines.arguments import accepted, batch_settings
+from photism.pipelines.arguments import accepted, batch_settings, decoded, has_own_stages
 
 CALL_ARGUMENTS = ("top_k", "function_to_apply")
 ARGUMENTS = (
@@ -34,7 +34,8 @@ class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
     """Classify recordings, with the arguments and results of the pipeline in transformers.
 
     Calls are computed by `AudioClassifier`. Devices, saving and the arguments of the constructor are those of the
-    class in transformers, from which this one derives; `transformers.pipeline(…, pipeline_class=…)` makes it as well.
+    class in transformers, from which this one derives; `transformers.pipeline(…, pipeline_class=…)` makes it as well. A
+    subclass with a `preprocess`, `_forward` or `postprocess` of its own is computed by these, as in transformers.
 
         classifier = AudioClassificationPipeline(model=model, feature_extractor=feature_extractor)
         classifier("speech.wav", top_k=2)   # [{"score": 0.87, "label": "music"}, {"score": 0.09, "label": "speech"}]
@@ -59,7 +60,6 @@ class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
         extractor = check_feature_extractor(extractor, model.config, f"model {type(model).__name__}")
         given = {"task": "audio-classification", "top_k": None, **accepted(arguments, ARGUMENTS, type(self).__name__)}
         super().__init__(model=model, feature_extractor=extractor, **given)
-        self._classifier = AudioClassifier(model, extractor)
 
     def __call__(
         self, inputs: Recordings, *, num_workers: int | None = None, batch_size: int | None = None, **arguments: Any
@@ -85,6 +85,9 @@ class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
             InputError: a recording is unreadable.
             SettingError: an argument is out of range.
         """
+        if has_own_stages(self, AudioClassificationPipeline):
+            given: Any = inputs
+            return super().__call__(given, num_workers=num_workers, batch_size=batch_size, **arguments)
         settings = {
             **self._postprocess_params,
             **self._sanitize_parameters(**arguments)[2],
@@ -95,11 +98,23 @@ class AudioClassificationPipeline(transformers.AudioClassificationPipeline):
         return collect(inputs, self._scores(inputs, settings))
 
     def _scores(self, inputs: Recordings, settings: dict[str, Any]) -> Iterator[list[ClassScore]]:
-        found = self._classifier.stream(inputs, max_duration_s=math.inf, **settings)
+        model: Any = self.model  # the caller may have set another one
+        extractor = check_feature_extractor(self.feature_extractor, model.config, f"model {type(model).__name__}")
+        found = AudioClassifier(model, extractor).stream(inputs, max_duration_s=math.inf, **settings)
         # In the order of keys in which transformers prints them.
         return (
             [ClassScore(score=one["score"], label=one["label"]) for one in each.windows[0].scores] for each in found
         )
+
+    def preprocess(self, inputs: Any) -> Any:
+        """Compute the features of one recording."""
+        extractor: Any = self.feature_extractor
+        return super().preprocess(decoded(inputs, extractor.sampling_rate))
+
+    def postprocess(self, model_outputs: Any, top_k: int | None = 5, function_to_apply: str | None = None) -> Any:
+        """Return the best labels of one recording, or all of them if `top_k` is None."""
+        count: Any = self.model.config.num_labels
+        return super().postprocess(model_outputs, min(top_k or count, count), function_to_apply)
 
     def _sanitize_parameters(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, **arguments: Any

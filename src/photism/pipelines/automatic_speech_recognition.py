@@ -24,7 +24,7 @@ from photism.listening.transcription.greedy_search import best_path
 from photism.listening.transcription.transcriber import MAX_BATCH_S
 from photism.listening.transcription.transcript import tokens_to_words
 from photism.listening.transcription.vocabulary import SPACE
-from photism.pipelines.arguments import accepted, batch_settings
+from photism.pipelines.arguments import accepted, batch_settings, decoded, has_own_stages
 from photism.pipelines.chunks import Chunk, ChunkLengths, cut_chunks, kept_frames
 
 CHUNK_ARGUMENTS = ("chunk_length_s", "stride_length_s")
@@ -50,7 +50,8 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
     The text is that of the most probable tokens, special tokens included, as in transformers; `Transcriber` ignores
     these, and has a beam search, a language model and confidences. Devices, saving and the arguments of the constructor
     are those of the class in transformers, from which this one derives; `transformers.pipeline(…, pipeline_class=…)`
-    makes it as well.
+    makes it as well. A subclass with a `preprocess`, `_forward` or `postprocess` of its own is computed by these, as in
+    transformers.
 
         recogniser = AutomaticSpeechRecognitionPipeline(model=model, feature_extractor=extractor, tokenizer=tokenizer)
         recogniser("speech.wav", return_timestamps="word")
@@ -90,13 +91,19 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
             raise InputError("feature_extractor and tokenizer must be given, or a processor that has them")
         extractor = check_feature_extractor(extractor, model.config, f"model {type(model).__name__}")
         model = _as_ours(model)
-        acoustic_model = AcousticModel.from_tokenizer(model, extractor, tokenizer)
+        self._joined = _join(model, extractor, tokenizer)
         super().__init__(
             model, extractor, tokenizer, device=device, **{"task": "automatic-speech-recognition", **given}
         )
-        # The text of transformers' pipeline has special tokens.
-        self._vocabulary = replace(acoustic_model.vocabulary, ignored_ids=frozenset())
-        self._acoustic_model = replace(acoustic_model, vocabulary=self._vocabulary)
+        self._joined_parts = (self.model, self.feature_extractor, self.tokenizer)
+
+    @property
+    def _acoustic_model(self) -> AcousticModel:
+        """The model with its feature extractor and tokenizer, any of which the caller may have set to another one."""
+        parts = (self.model, self.feature_extractor, self.tokenizer)
+        if any(part is not joined for part, joined in zip(parts, self._joined_parts, strict=True)):
+            self._joined, self._joined_parts = _join(*parts), parts
+        return self._joined
 
     def __call__(
         self, inputs: Recordings, *, num_workers: int | None = None, batch_size: int | None = None, **arguments: Any
@@ -123,6 +130,9 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
         Raises:
             InputError: a recording is unreadable, or an argument is out of range.
         """
+        if has_own_stages(self, AutomaticSpeechRecognitionPipeline):
+            given: Any = inputs
+            return super().__call__(given, num_workers=num_workers, batch_size=batch_size, **arguments)
         preprocess, _, postprocess = self._sanitize_parameters(**arguments)
         lengths = ChunkLengths.of({**self._preprocess_params, **preprocess}, self._acoustic_model.hop_samples)
         timestamps = {**self._postprocess_params, **postprocess}.get("return_timestamps")
@@ -166,7 +176,7 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
             log_probs = np.concatenate([part.log_probs for part in parts])
             mapping = mappings.pop(parts[0].chunk.number, {})
             extra = {key: [value] * len(parts) for key, value in mapping.items() if key not in CONSUMED_KEYS}
-            yield {**extra, **self._decode(log_probs, timestamps)}
+            yield {**self._decode(log_probs, timestamps), **extra}
 
     def _emit(self, batch: Sequence[Chunk]) -> list[_Emitted]:
         """Compute the log-probabilities of chunks, those that fit into memory together in one batch."""
@@ -188,8 +198,9 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
             decoded: Any = tokenizer.decode(log_probs.argmax(1), output_char_offsets=True)
             text, characters = decoded["text"], [_chunk(each, "char") for each in decoded["char_offsets"]]
         else:
-            spans = best_path(log_probs, self._vocabulary)
-            tokens = [self._vocabulary.tokens[span.token] for span in spans]
+            vocabulary = self._acoustic_model.vocabulary
+            spans = best_path(log_probs, vocabulary)
+            tokens = [vocabulary.tokens[span.token] for span in spans]
             text = "".join(tokens).strip()
             if tokenizer.clean_up_tokenization_spaces:
                 text = tokenizer.clean_up_tokenization(text)
@@ -210,9 +221,14 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
         if isinstance(tokenizer, transformers.Wav2Vec2CTCTokenizer) and len(log_probs):
             decoded: Any = tokenizer.decode(log_probs.argmax(1), output_word_offsets=True)
             return [_chunk(each, "word") for each in decoded["word_offsets"]]
-        vocabulary = replace(self._vocabulary, joins_punctuation=False)
+        vocabulary = replace(self._acoustic_model.vocabulary, joins_punctuation=False)
         words = tokens_to_words(best_path(log_probs, vocabulary), log_probs, vocabulary, frame_s=1.0)
         return [(word.text, round(word.start_s), round(word.end_s)) for word in words]
+
+    def preprocess(self, inputs: Any, chunk_length_s: Any = 0, stride_length_s: Any = None) -> Iterator[Any]:
+        """Yield the features of the chunks of one recording."""
+        extractor: Any = self.feature_extractor
+        yield from super().preprocess(decoded(inputs, extractor.sampling_rate), chunk_length_s, stride_length_s)
 
     def _sanitize_parameters(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, **arguments: Any
@@ -230,6 +246,17 @@ class AutomaticSpeechRecognitionPipeline(transformers.AutomaticSpeechRecognition
 def _chunk(offset: Mapping[str, Any], name: str) -> tuple[str, int, int]:
     """Return the text and the frames of a character or word, as tokenizers of transformers describe it."""
     return offset[name], int(offset["start_offset"]), int(offset["end_offset"])
+
+
+def _join(model: Any, feature_extractor: Any, tokenizer: Any) -> AcousticModel:
+    """Return a model with its feature extractor and a vocabulary whose special tokens are part of the text.
+
+    Raises:
+        InputError: they do not fit each other.
+    """
+    extractor = check_feature_extractor(feature_extractor, model.config, f"model {type(model).__name__}")
+    acoustic_model = AcousticModel.from_tokenizer(model, extractor, tokenizer)
+    return replace(acoustic_model, vocabulary=replace(acoustic_model.vocabulary, ignored_ids=frozenset()))
 
 
 def _check_ctc(model: Any) -> None:

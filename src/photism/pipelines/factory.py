@@ -42,6 +42,11 @@ TASK_OF_ARCHITECTURE = {
     "AudioToImagePipeline": "audio-to-image",
 }
 """Task of a model, by the end of its class name."""
+PIPELINE_CLASSES: dict[str, type] = {
+    "audio-classification": AudioClassificationPipeline,
+    "automatic-speech-recognition": AutomaticSpeechRecognitionPipeline,
+}
+"""Classes that derive from those of transformers, and of which there may be subclasses."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Request:
         device: device of the model.
         dtype: dtype of the weights.
         model_kwargs: further arguments of `from_pretrained`.
+        pipeline_class: class to make, if the task has one that derives from transformers'.
         call: arguments of the pipeline's class, defaults of a call among them.
     """
 
@@ -65,6 +71,7 @@ class Request:
     device: torch.device
     dtype: torch.dtype | str
     model_kwargs: Mapping[str, Any]
+    pipeline_class: Any
     call: Mapping[str, Any]
 
     @property
@@ -89,6 +96,7 @@ def pipeline(
     dtype: torch.dtype | str | None = None,
     torch_dtype: torch.dtype | str | None = None,
     model_kwargs: Mapping[str, Any] | None = None,
+    pipeline_class: type | None = None,
     **arguments: Any,
 ) -> Any:
     """Make a pipeline for a task, with the arguments and results of `transformers.pipeline`.
@@ -115,6 +123,7 @@ def pipeline(
         torch_dtype: earlier name of `dtype`.
         model_kwargs: further arguments of the model's `from_pretrained`; for the tasks of Photism's own models their
             settings, such as `diffusion`.
+        pipeline_class: subclass of `AudioClassificationPipeline` or `AutomaticSpeechRecognitionPipeline` to make.
         arguments: arguments of the pipeline's class: `batch_size`, `num_workers`, and defaults of its calls.
 
     Raises:
@@ -144,6 +153,7 @@ def pipeline(
         device=_chosen_device(device, device_map),
         dtype=chosen_dtype,
         model_kwargs=kwargs,
+        pipeline_class=_chosen_class(task, pipeline_class),
         call=arguments,
     )
     return LOADERS[task](request)
@@ -171,6 +181,17 @@ def _task_of(model: Any) -> str:
     if not tasks:
         raise InputError(f"task is missing, and not known for {', '.join(names)}; give one of {', '.join(LOADERS)}")
     return tasks[0]
+
+
+def _chosen_class(task: str, pipeline_class: type | None) -> type | None:
+    """Return the class of a task's pipeline, or the subclass of it that is given."""
+    parent = PIPELINE_CLASSES.get(task)
+    if pipeline_class is None:
+        return parent
+    if parent is None or not issubclass(pipeline_class, parent):
+        allowed = f"a subclass of photism.{parent.__name__}" if parent else "omitted: the task has one class"
+        raise InputError(f"pipeline_class for {task} must be {allowed}; got {pipeline_class.__name__}")
+    return pipeline_class
 
 
 def _chosen_device(device: int | str | torch.device | None, device_map: Any) -> torch.device:
@@ -203,7 +224,7 @@ def _load_audio_classification(request: Request) -> AudioClassificationPipeline:
                 f"{bundled_question(names)}; for keywords, as the default of transformers, give "
                 'model="superb/wav2vec2-base-superb-ks"',
             )
-    return AudioClassificationPipeline(model=model, feature_extractor=extractor, device=request.device, **request.call)
+    return request.pipeline_class(model=model, feature_extractor=extractor, device=request.device, **request.call)
 
 
 def _load_automatic_speech_recognition(request: Request) -> AutomaticSpeechRecognitionPipeline:
@@ -228,7 +249,7 @@ def _load_automatic_speech_recognition(request: Request) -> AutomaticSpeechRecog
             tokenizer=tokenizer,
             **arguments,
         )
-    return AutomaticSpeechRecognitionPipeline(model, extractor, tokenizer, device=request.device, **request.call)
+    return request.pipeline_class(model, extractor, tokenizer, device=request.device, **request.call)
 
 
 def _load_zero_shot_audio_classification(request: Request) -> ZeroShotAudioClassificationPipeline:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from photism.encoder.processor import Wav2Vec2BertFeatureExtractor
+from photism.encoder.processor import SeamlessM4TFeatureExtractor
 from photism.prompts.pretrained_encoder import PretrainedEncoder
 from photism.training.data.example import speaker_of_row
 from photism.training.parameters import configure_dropout, merge_lora, prepare_encoder
@@ -74,7 +74,7 @@ class HeadBuilder:
         model.to(getattr(torch, self.settings.dtype))
         model.save_pretrained(folder)
         features, prompt_config = pretrained.features, pretrained.prompt_config
-        Wav2Vec2BertFeatureExtractor(
+        SeamlessM4TFeatureExtractor(
             feature_size=features.num_mel_bins,
             num_mel_bins=features.num_mel_bins,
             stride=features.stride,

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from transformers import Wav2Vec2BertConfig
 
 from photism.audio.log_mel import HOP_SAMPLES, log_mel
 from photism.audio.log_mel_stream import LogMelStream
@@ -23,7 +24,6 @@ from photism.audio.windowing import Window, cut_windows, kept_ranges, stream_sli
 from photism.cancellation import check_cancelled
 from photism.device import free_bytes
 from photism.encoder.chunked import max_exact_tokens
-from photism.encoder.heads import Wav2Vec2BertForCTC
 from photism.finite import check_finite
 from photism.listening.transcription.vocabulary import Vocabulary
 
@@ -54,7 +54,8 @@ class AcousticModel:
     """A CTC model in evaluation mode with its feature extractor and vocabulary.
 
     Attributes:
-        model: `photism.Wav2Vec2BertForCTC`, or a model of transformers that takes waveforms.
+        model: `photism.Wav2Vec2BertForCTC`, or a model of transformers that takes waveforms; also as peft or
+            `torch.compile` wraps it.
         feature_extractor: feature extractor of transformers, whose settings are used.
         vocabulary: vocabulary of its V outputs.
     """
@@ -75,7 +76,7 @@ class AcousticModel:
     @cached_property
     def takes_log_mel(self) -> bool:
         """True if the model takes log-mel tokens rather than waveforms."""
-        return isinstance(self.model, Wav2Vec2BertForCTC)
+        return self.model.config.model_type == Wav2Vec2BertConfig.model_type
 
     @cached_property
     def hop_samples(self) -> int:
