@@ -171,7 +171,7 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("data", "words"),
         [
-            (b"", r"source \(bytes\): the file is empty"),
+            (b"", r"source \(bytes\): the file is empty$"),
             (
                 b"This is no sound.\n" * 100,
                 r": not an audio or video file that FFmpeg can read \(Invalid data.*\); convert it",

@@ -39,6 +39,11 @@ def test_a_condition_applies_before_the_search(random_table):
     assert [hit.location for hit in hits] == [f"/sounds/{index}.wav" for index in order]
 
 
+@pytest.mark.parametrize("end", [" -- of a word", " /* or */", " OR location LIKE 'x%' AND duration_s > 9"])
+def test_a_condition_ends_where_sql_ends(random_table, end):
+    assert len(search_rows(random_table[0], QUERY, where=f"duration_s < 5{end}", top_k=10)) == 5
+
+
 def test_no_row_satisfies_the_condition(random_table):
     assert search_rows(random_table[0], QUERY, where="duration_s < 0") == []
 
@@ -53,6 +58,12 @@ def test_no_row_satisfies_the_condition(random_table):
         ("", ""),
         ("cast(location as int) > 1", "Cannot cast"),
         ("'", ""),
+        ("location.name = 'a'", "Cannot access field"),
+        ("location LIKE '!%' ESCAPE '!'", "LIKE does not support escape_char"),
+        ("count(*) > 1", "does not support logical expression AggregateFunction"),
+        ("duration_s < 5 ADN known", "something follows the condition"),
+        ("duration_s < 5)", "something follows the condition"),
+        ("duration_s < 5) OR (known", "something follows the condition"),
     ],
 )
 def test_a_condition_that_cannot_be_used_is_one_line_with_the_columns(random_table, where, words):

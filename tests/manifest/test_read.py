@@ -146,6 +146,16 @@ def test_links_are_followed_once_and_loops_end(sounds: Path, tmp_path: Path):
     assert entries["lost.wav"].problem == "sounds/lost.wav: no such file"
 
 
+def test_links_that_cannot_be_followed_do_not_stop_the_others(sounds: Path):
+    for name in ("a/itself", "itself.wav", "too-long"):
+        (sounds / name).symlink_to("x" * 300 if name == "too-long" else Path(name).name)
+    entries = {entry.location: entry.problem for entry in read_manifest(["sounds"])}
+    assert {each: problem for each, problem in entries.items() if problem} == {
+        "sounds/itself.wav": "sounds/itself.wav: too many levels of symbolic links"
+    }
+    assert locations("sounds") == locations("sounds/**/*") == sorted([*ALL, "sounds/itself.wav"])
+
+
 def test_a_folder_that_cannot_be_read_is_a_problem_and_the_others_go_on(sounds: Path, monkeypatch: pytest.MonkeyPatch):
     scandir = os.scandir
 

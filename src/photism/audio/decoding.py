@@ -91,7 +91,7 @@ def open_sound(
     """
     with file:
         if file.seek(0, SEEK_END) == 0:
-            raise InputError(f"{name}: the file is empty; call seek(0) first on a file object that was just written")
+            raise InputError(f"{name}: the file is empty")
         file.seek(0)
         media = _MediaFile(file)
         try:

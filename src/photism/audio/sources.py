@@ -182,7 +182,11 @@ def open_source(
     if isinstance(source, str | Path):
         return _seekable(_open_path(source, name), name, max_download_bytes)
     if hasattr(source, "read"):
-        return _read(source, name, max_download_bytes)
+        held = _read(source, name, max_download_bytes)
+        can_seek = getattr(source, "seekable", None)
+        if not held.tell() and can_seek is not None and can_seek():
+            raise InputError(f"{name}: the file is empty; call seek(0) first on a file object that was just written")
+        return held
     if callable(source):
         return cast("BinaryIO", source())
     raise InputError(

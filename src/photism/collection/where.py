@@ -16,9 +16,15 @@ SOURCE_LINE = re.compile(r",? *\S+\.rs:\d+:\d+")
 """Place in Lance's own source, at the end of its messages."""
 FAULTS = re.compile(
     "Invalid user input|Schema error|filter expression|Cast error|Parser error|Divide by zero|Arithmetic overflow"
+    "|Not supported|: Execution error: "
 )
 """What Lance says of a condition, and of nothing that is wrong with its files, the disk or the memory."""
-PREAMBLE = re.compile(r"^((Invalid user input|Schema error|External error|Query Execution error): *)+")
+NO_COLUMN = "photism_end_of_condition"
+"""A column that no table has: Lance names it in a message once it has read all of the condition before it."""
+PREAMBLE = re.compile(
+    r"^((Invalid user input|Schema error|External error|(Query )?Execution error|Not supported"
+    r"|This feature is not implemented): *)+"
+)
 
 
 def check_where(dataset: LanceDataset, where: str | None) -> None:
@@ -29,11 +35,24 @@ def check_where(dataset: LanceDataset, where: str | None) -> None:
         where: condition in the SQL of DataFusion, such as "duration_s < 5"; None for all rows.
 
     Raises:
-        InputError: it is not SQL, names a column that does not exist, or compares values of different kinds.
+        InputError: it is not SQL, goes on after its end, names a column that does not exist, or compares values of
+            different kinds.
     """
     if where is not None:
         with explain_where(dataset, where):
             dataset.scanner(filter=where).explain_plan()
+        if not _is_read_whole(dataset, where):
+            reason = "something follows the condition that is not part of it; join conditions by AND or OR."
+            raise _unusable(dataset, where, reason)
+
+
+def _is_read_whole(dataset: LanceDataset, where: str) -> bool:
+    """Return whether Lance reads a condition to its end; it ignores what follows a whole condition."""
+    try:
+        dataset.scanner(filter=f"{where}\nAND {NO_COLUMN}").explain_plan()
+    except (ValueError, OSError, RuntimeError) as error:
+        return NO_COLUMN in str(error)
+    return False
 
 
 @contextmanager
@@ -49,7 +68,11 @@ def explain_where(dataset: LanceDataset, where: str | None) -> Generator[None]:
         if where is None or isinstance(error, InputError) or not FAULTS.search(str(error)):
             raise
         reason = PREAMBLE.sub("", SOURCE_LINE.sub("", " ".join(str(error).split()))).rstrip(". ")
-        types = [(each.name, re.sub("<.*", "", str(each.type))) for each in dataset.schema if each.name != "vector"]
-        columns = ", ".join(f"{name} ({kind})" for name, kind in types)
         reason += "" if reason.endswith("?") else "."
-        raise InputError(f"--where {where!r} cannot be used: {reason} The columns are {columns}") from error
+        raise _unusable(dataset, where, reason) from error
+
+
+def _unusable(dataset: LanceDataset, where: str, reason: str) -> InputError:
+    types = [(each.name, re.sub("<.*", "", str(each.type))) for each in dataset.schema if each.name != "vector"]
+    columns = ", ".join(f"{name} ({kind})" for name, kind in types)
+    return InputError(f"--where {where!r} cannot be used: {reason} The columns are {columns}")

@@ -88,7 +88,7 @@ def _walk(folder: str) -> Iterator[Found]:
         found = next(stack[-1], None)
         if found is None:
             stack.pop()
-        elif found.problem or found.entry is None or not found.entry.is_dir():
+        elif found.problem or found.entry is None or not _is_folder(found.entry):
             yield found
         elif not found.entry.is_symlink() or _is_new(found.path, root, visited):
             stack.append(_sorted_entries(found.path, f"{found.name}/"))
@@ -103,13 +103,21 @@ def _sorted_entries(folder: str, prefix: str) -> Iterator[Found]:
         yield Found(folder, prefix.rstrip("/") or os.path.basename(folder), None, os_error_message(error))
         return
     for each in entries:
-        if each.is_dir():
+        if _is_folder(each):
             is_wanted = not each.name.endswith(DATA_SET_SUFFIXES)
         else:
             # A link to a file that is missing is listed if its name is that of a recording, so that it is not lost.
-            is_wanted = (each.is_file() or each.is_symlink()) and is_recording(each.path)
+            is_wanted = (each.is_symlink() or each.is_file()) and is_recording(each.path)
         if is_wanted:
             yield Found(each.path, prefix + each.name, each)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder or a link to one; a link that cannot be followed, such as a loop, is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _is_new(link: str, root: str, visited: set[str]) -> bool:
@@ -193,7 +201,7 @@ def _folders(folder: str, root: str, visited: set[str]) -> Iterator[str]:
     yield folder
     try:
         with os.scandir(folder or ".") as scanned:
-            inner = [each.name for each in scanned if each.is_dir() and not each.name.startswith(".")]
+            inner = [each.name for each in scanned if _is_folder(each) and not each.name.startswith(".")]
     except OSError:
         return
     for name in inner:

@@ -15,6 +15,7 @@ from photism.server.engine.entries import ModelEntry
 from photism.server.engine.kinds import Kind
 from photism.server.engine.registry import ModelRegistry
 from photism.server.engine.ticket import Ticket
+from photism.server.live_connections import LiveConnections
 from photism.server.settings import LimitSettings
 from tests.server.endpoints.live import open_socket, received
 
@@ -92,3 +93,29 @@ def test_too_many_connections_are_said_in_a_message_to_scripts_of_browsers(make_
         first.send_text("[]")
         received(first)
     assert client.app.state.services.live.count == 0
+
+
+@pytest.mark.parametrize("send", [lambda session: session.send("ready"), lambda session: session.send_bytes(b"")])
+def test_a_message_after_uvicorn_closed_the_connection_is_no_error_of_the_server(send, caplog):
+    async def accept(subprotocol):
+        pass
+
+    async def refuse(*_):
+        raise RuntimeError("Unexpected ASGI message 'websocket.send', after sending 'websocket.close'.")
+
+    async def receive():
+        return {"type": "websocket.receive", "text": "{}"}
+
+    async def serve(session, given):
+        await send(session)
+
+    services = SimpleNamespace(live=LiveConnections(LimitSettings()))
+    websocket = SimpleNamespace(
+        **{"app": SimpleNamespace(state=SimpleNamespace(services=services)), "scope": {"subprotocols": []}},
+        **{"state": SimpleNamespace(client="ann"), "accept": accept, "receive": receive},
+        **dict.fromkeys(("send_text", "send_bytes", "close"), refuse),
+    )
+    body = SimpleNamespace(check=lambda websocket, given: given)
+    asyncio.run(live_session.serve_live(websocket, body, serve))
+    assert services.live.count == 0
+    assert not caplog.records

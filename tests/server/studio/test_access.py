@@ -123,6 +123,10 @@ def test_nothing_is_wider_than_a_phone(open_studio, width, language):
         open_tab(page, tab)
         inside, outside = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
         assert inside <= outside, tab
+    title_lines = page.locator("h1").evaluate(
+        "(title) => { const all = new Range(); all.selectNodeContents(title); return all.getClientRects().length; }"
+    )
+    assert title_lines == 1
 
 
 @pytest.mark.slow

@@ -91,6 +91,23 @@ def test_entries_survive_a_reload_and_are_opened_with_their_recording(studio):
 
 
 @pytest.mark.slow
+def test_what_is_deleted_in_one_tab_of_the_browser_is_gone_in_the_others(studio):
+    run(studio, 'window.owl = await add("An owl."); await add("A dog.");')
+    listed(studio, "A dog", "An owl")
+    other = studio.context.new_page()
+    other.goto(studio.url)
+    listed(other, "A dog", "An owl")
+    choose(other, "A dog", "Delete")
+    listed(studio, "An owl")
+    other.get_by_role("button", name="Delete all").click()
+    other.get_by_role("dialog").get_by_role("button", name="Delete all").click()
+    listed(studio)
+    run(studio, 'await history.update(window.owl, { caption: "A hawk." });')
+    studio.reload()
+    expect(studio.locator("html[data-ready]")).to_be_attached()
+    listed(studio)
+
+
 def test_a_button_on_top_leads_to_the_history(open_studio):
     page = open_studio(width=390)
     button = page.get_by_role("button", name="History", exact=True)

@@ -46,7 +46,7 @@ SEND_S = 5.0
 """Time in which a client has to accept the message before the close."""
 WAITED_S = 0.01
 """Time in the queue of a model from which on others are using it."""
-NORMAL, GOING_AWAY, PROBLEM = 1000, 1001, 4000
+NORMAL, GOING_AWAY, ABNORMAL, PROBLEM = 1000, 1001, 1006, 4000
 """Codes of the close; to that of a problem its status is added."""
 SHUTTING_DOWN = "shutting-down"
 END = {"type": "end"}
@@ -83,7 +83,7 @@ async def serve_live(
             await websocket.accept(subprotocol=subprotocol)
             try:
                 await _first_of(_until_shutdown(leaving), session.start(body, serve))
-                await websocket.close(NORMAL)
+                await session.close(NORMAL)
             except WebSocketDisconnect:
                 raise
             except Cancelled:  # together with all work items, while the server ends
@@ -163,18 +163,22 @@ class LiveSession:
 
     async def send(self, kind: str, **fields: Any) -> None:
         """Send a message of a type."""
-        await self._websocket.send_text(json.dumps({"type": kind, **fields}, ensure_ascii=False))
+        await _unless_closed(self._websocket.send_text(json.dumps({"type": kind, **fields}, ensure_ascii=False)))
 
     async def send_bytes(self, data: bytes) -> None:
         """Send a binary message."""
-        await self._websocket.send_bytes(data)
+        await _unless_closed(self._websocket.send_bytes(data))
+
+    async def close(self, code: int, reason: str | None = None) -> None:
+        """Close the connection."""
+        await _unless_closed(self._websocket.close(code, reason))
 
     async def fail(self, problem: Problem) -> None:
         """Send a problem and close the connection."""
         code = GOING_AWAY if problem.name == SHUTTING_DOWN else PROBLEM + problem.status
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self.send("error", problem=problem.as_dict()), SEND_S)
-            await asyncio.wait_for(self._websocket.close(code, problem.title), SEND_S)
+            await asyncio.wait_for(self.close(code, problem.title), SEND_S)
 
     async def _read(self, reader: SampleReader) -> None:
         """Read samples, and after their end wait for the client to close the connection."""
@@ -207,6 +211,19 @@ class LiveSession:
             raise WebSocketDisconnect(message["code"], message.get("reason"))
         text = message.get("text")
         return message["bytes"] if text is None else text
+
+
+async def _unless_closed(sending: Awaitable[None]) -> None:
+    """Await the sending of a message.
+
+    Raises:
+        WebSocketDisconnect: uvicorn has closed the connection by itself, because a message was too large or the client
+            answers no pings. Until the reader of the session learns of it, uvicorn takes a message for a mistake.
+    """
+    try:
+        await sending
+    except RuntimeError as error:
+        raise WebSocketDisconnect(ABNORMAL) from error
 
 
 def _more_than_a_batch(model: Any) -> float:

@@ -21,7 +21,11 @@ import { copyLink } from "../page/share_link.js";
 
 /** @type {Awaited<ReturnType<typeof openStore>> | null} */
 let store = null;
-const opened = openStore().then((found) => (store = found));
+const opened = openStore().then((found) => {
+  store = found;
+  found.onDeleted = () => show();
+  return found;
+});
 /** @type {Map<string, Handlers>} */
 const handlers = new Map();
 let openView = async (/** @type {string} */ _verb) => /** @type {any} */ (null);
@@ -74,7 +78,8 @@ export const history = {
    */
   update: async (entry, changes) => {
     Object.assign(entry, changes);
-    await (await opened).put(entry);
+    const found = await opened;
+    if (found.entries.includes(entry)) await found.put(entry); // not again if it was deleted, as in another tab
     show();
   },
 };

@@ -30,6 +30,8 @@ class HistoryStore {
   #database;
   #limits;
   #stored;
+  /** To the same page in other tabs: the id of an entry that is deleted, or null for all. */
+  #deletions = new BroadcastChannel("photism-history");
 
   /**
    * @param {IDBDatabase | null} database null where the browser keeps nothing
@@ -44,30 +46,41 @@ class HistoryStore {
     /** The entries, the oldest first. */
     this.entries = found.toSorted((one, other) => one.createdAt - other.createdAt);
     this.#stored = new Set(found.map(({ id }) => id));
+    /** Called when entries were deleted in another tab. */
+    this.onDeleted = () => {};
+    this.#deletions.addEventListener("message", ({ data }) => {
+      this.#forget(data);
+      this.onDeleted();
+    });
   }
 
   /** Add or change an entry, and remove the oldest ones that no longer fit. @param {Entry} entry */
   async put(entry) {
-    const { entries } = this;
     const { maxEntries, maxBytes } = this.#limits;
-    if (!entries.includes(entry)) entries.push(entry);
-    while (entries.length > 1 && (entries.length > maxEntries || totalBytes(entries) > maxBytes)) {
-      await this.remove(entries[0].id);
+    if (!this.entries.includes(entry)) this.entries.push(entry);
+    while (this.entries.length > 1 && (this.entries.length > maxEntries || totalBytes(this.entries) > maxBytes)) {
+      await this.remove(this.entries[0].id);
     }
-    if (entries.includes(entry)) this.isKept = await this.#putOrMakeRoom(entry);
+    if (this.entries.includes(entry)) this.isKept = await this.#putOrMakeRoom(entry);
   }
 
   /** @param {string} id */
   async remove(id) {
-    const index = this.entries.findIndex((entry) => entry.id === id);
-    if (index >= 0) this.entries.splice(index, 1);
+    this.#forget(id);
+    this.#deletions.postMessage(id);
     await this.#removeStored(id);
   }
 
   async clear() {
-    this.entries.length = 0;
-    this.#stored.clear();
+    this.#forget(null);
+    this.#deletions.postMessage(null);
     await this.#write((each) => each.clear()).catch(() => {});
+  }
+
+  /** Take an entry, or all for null, off the list. @param {string | null} id */
+  #forget(id) {
+    this.entries = this.entries.filter((entry) => id !== null && entry.id !== id);
+    this.#stored = new Set(this.entries.map((entry) => entry.id).filter((each) => this.#stored.has(each)));
   }
 
   /** @param {(store: IDBObjectStore) => IDBRequest} act */
