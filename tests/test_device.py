@@ -11,6 +11,7 @@ import torch
 from photism import device
 from photism.device import MALLOC_OPTIONS, choose_device, free_bytes, keep_freed_memory, let_threads_sleep, trim_malloc
 from photism.encoder.onednn import _OPERATOR
+from photism.errors import InputError
 
 CPU = torch.device("cpu")
 
@@ -45,6 +46,12 @@ def test_a_number_below_zero_is_the_cpu_and_so_is_any_without_a_gpu(monkeypatch)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     assert [choose_device(number) for number in (-1, 0, 3)] == [CPU] * 3
+
+
+@pytest.mark.parametrize("name", ["meta", "mkldnn", "xpu:9", "gpu", ""])
+def test_a_device_that_cannot_compute_here_is_refused(name):
+    with pytest.raises(InputError, match="device must be one of this machine, such as cpu or cuda; got"):
+        choose_device(name)
 
 
 BLOCKS_SCRIPT = """

@@ -92,3 +92,24 @@ def test_files_that_the_libraries_do_not_read_are_not_checked(tmp_path):
         with pytest.raises(InputError, match=f"model talk has an unreadable {name}: it is not a JSON object"):
             check_library_files(tmp_path, "model talk")
         (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"metadata": {}}, "it must have the objects metadata and weight_map"),
+        ({"metadata": {}, "weight_map": {}}, "it must have the objects metadata and weight_map"),
+        ({"weight_map": {"a": "x.safetensors"}}, "it must have the objects metadata and weight_map"),
+        ({"metadata": {}, "weight_map": {"a": 5}}, "its shards must be files in the same folder; got 5"),
+        ({"metadata": {}, "weight_map": {"a": "../x"}}, r"its shards must be files in the same folder; got '\.\./x'"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["model.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.fp16.json"]
+)
+def test_an_index_of_shards_names_files_of_its_folder(tmp_path, name, content, message):
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"model talk has an unreadable {name}: {message}"):
+        check_library_files(tmp_path, "model talk")
+    (tmp_path / name).write_text(json.dumps({"metadata": {}, "weight_map": {"a": "x.safetensors"}}))
+    check_library_files(tmp_path, "model talk")

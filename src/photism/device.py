@@ -76,10 +76,14 @@ def choose_device(device: int | str | torch.device | None) -> torch.device:
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
-        return torch.empty(0, device=device).device
+        found = torch.empty(0, device=device).device
     except (AssertionError, NotImplementedError, RuntimeError) as error:  # which one depends on the build of torch
         reason = str(error).partition("\n")[0]
-        raise InputError(f"device must be one of this machine, such as cpu or cuda; got {device!s}: {reason}") from None
+    else:
+        if found.type != "meta":
+            return found
+        reason = "it computes no values"
+    raise InputError(f"device must be one of this machine, such as cpu or cuda; got {device!s}: {reason}")
 
 
 def limit_kernel_caches() -> None:

@@ -108,15 +108,30 @@ def check_library_files(folder: Path, owner: str) -> None:
         owner: how error messages refer to what the files belong to, such as "model talk".
 
     Raises:
-        InputError: a file of `LIBRARY_FILES` cannot be read, is not a JSON object, or has a value beyond `LIMITS`.
+        InputError: a file of `LIBRARY_FILES` cannot be read, is not a JSON object, has a value beyond `LIMITS`, or is
+            an index of shards that names no files of its folder.
     """
     for path in sorted({path for pattern in LIBRARY_FILES for path in folder.glob(pattern)}):
         content = read_json_object(path, owner)
+        if ".safetensors.index." in path.name:
+            _check_index(content, path, owner)
         if not path.name.endswith("config.json"):  # words of a vocabulary, not settings
             continue
         # A processor, or a model of several parts, has the configurations of its parts as values.
         for part in (content, *(value for value in content.values() if isinstance(value, dict))):
             _check_limits(cast("dict[str, Any]", part), path, owner)
+
+
+def _check_index(content: dict[str, Any], path: Path, owner: str) -> None:
+    """Check an index of shards: the libraries read any path that it names."""
+    shards, metadata = content.get("weight_map"), content.get("metadata")
+    if not isinstance(shards, dict) or not shards or not isinstance(metadata, dict):
+        raise InputError(f"{owner} has an unreadable {path.name}: it must have the objects metadata and weight_map")
+    for file in cast("dict[str, Any]", shards).values():
+        if not isinstance(file, str) or file in ("", ".", "..") or set(file) & set("/\\\0"):
+            raise InputError(
+                f"{owner} has an unreadable {path.name}: its shards must be files in the same folder; got {file!r:.80}"
+            )
 
 
 def _check_limits(config: dict[str, Any], path: Path, owner: str) -> None:

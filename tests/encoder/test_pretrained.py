@@ -99,6 +99,8 @@ def test_a_feature_extractor_of_another_class_is_refused(tmp_path, name, extract
         ("whisper", {"feature_size": 80}, "accepts 16 mel bins, but its feature extractor makes 80"),
         ("whisper", {"chunk_length": 30}, "accepts 100 frames, but its feature extractor makes 3000"),
         ("ast", {"max_length": 128}, "accepts 64 frames, but its feature extractor makes 128"),
+        ("bert", {"stride": {}}, "has a feature extractor whose stride must be a whole number from 1; got {}"),
+        ("bert", {"num_mel_bins": 64, "stride": 2.5}, "whose stride must be a whole number from 1; got 2.5"),
         ("xlsr", {"sampling_rate": 8000}, "expects 8000 Hz; only 16000 Hz is supported"),
     ],
 )

@@ -172,6 +172,8 @@ def test_a_part_of_a_diffusion_pipeline_that_does_not_fit_takes_no_memory(load, 
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
+        ("model_index.json", {"guidance_scale": None}, "guidance_scale in the model_index.json of .* must be a finite"),
+        ("model_index.json", {"guidance_scale": float("nan")}, "must be a finite number; got nan"),
         ("vocoder/config.json", {"sampling_rate": "x"}, "sampling_rate in its config.json must be a number from 1 to"),
         ("vocoder/config.json", {"upsample_rates": 5}, "upsample_rates of its vocoder must be from 1 to 1,024; got 5"),
         (

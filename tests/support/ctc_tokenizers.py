@@ -51,6 +51,7 @@ LAYOUTS = {
     "dash between words": Layout((*PLAIN, "|", *"abcde"), {"replace_word_delimiter_char": "-"}),
     "nothing between words": Layout((*PLAIN, "|", *"天地玄黃"), {"replace_word_delimiter_char": ""}),
     "lower case": Layout((*PLAIN, "|", *"ABCDÉ'"), {"do_lower_case": True}),
+    "lower case of Greek": Layout((*PLAIN, "|", *"ΑΟΣ'"), {"do_lower_case": True}),
     "several letters": Layout((*PLAIN, "|", "a", "b", "ch", "sch", "'s")),
     "clean up": Layout((*PLAIN, "|", *"abns'.,?!"), {"clean_up_tokenization_spaces": True}),
     "phonemes": Layout(

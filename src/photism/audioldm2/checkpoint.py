@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any, cast
 
@@ -284,6 +284,10 @@ def read_checkpoint(
     if "scheduler" in classes:
         configs["scheduler"] = {"_class_name": classes["scheduler"][1], **configs["scheduler"]}
     guidance_scale = index.get("guidance_scale", DEFAULT_GUIDANCE_SCALE)
+    if not isinstance(guidance_scale, int | float) or not isfinite(guidance_scale):
+        raise InputError(
+            f"guidance_scale in the model_index.json of {model} must be a finite number; got {guidance_scale!r:.40}"
+        )
     checkpoint = AudioLDM2Checkpoint(f"{model}", folder, classes, configs, guidance_scale, variant)
     checkpoint.with_components(components).check_configs()
     return checkpoint

@@ -31,6 +31,8 @@ CONFIG_FILES = ("config.json", "preprocessor_config.json", "processor_config.jso
 WEIGHT_FILES = "model*.safetensors"
 """File pattern of the weights, sharded or not; other safetensors in the folder, such as adapters, do not match."""
 EXTRACTOR_FILES = ("preprocessor_config.json", "processor_config.json")
+EXTRACTOR_SIZES = ("num_mel_bins", "stride", "feature_size", "nb_max_frames", "max_length")
+"""Numbers of a feature extractor that the shape of its output follows from."""
 TASKS = {
     "ForCTC": "it transcribes speech; use photism transcribe",
     "ForXVector": "it embeds speakers; use photism speakers embed or verify",
@@ -220,6 +222,12 @@ def check_feature_extractor(extractor: Any, config: Any, name: str) -> Any:
         raise InputError(f"{name} has a feature extractor whose padding_value is {extractor.padding_value!r:.40}")
     if extractor.sampling_rate != SAMPLING_RATE:
         raise InputError(f"{name} expects {extractor.sampling_rate} Hz; only {SAMPLING_RATE} Hz is supported")
+    for size in EXTRACTOR_SIZES:
+        if not _is_count(getattr(extractor, size, 1)):
+            raise InputError(
+                f"{name} has a feature extractor whose {size} must be a whole number from 1; "
+                f"got {getattr(extractor, size)!r:.40}"
+            )
     for quantity, extracted, accepted in _input_sizes(extractor, config):
         if extracted != accepted:
             raise InputError(f"{name} accepts {accepted} {quantity}, but its feature extractor makes {extracted}")
@@ -354,6 +362,10 @@ def _first(keys: Iterable[str]) -> str:
     """Return the first of some tensor names in alphabetical order, and how many follow it."""
     first, *others = sorted(keys)
     return f"{first} and {len(others)} more" if others else first
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _input_sizes(extractor: Any, config: Any) -> Iterable[tuple[str, int, int]]:

@@ -20,6 +20,7 @@ from photism.drawing.video.film import Film
 from photism.drawing.video.preview import preview_frames
 from photism.drawing.video.resumable_file import write_film
 from photism.drawing.video.settings import FilmSettings
+from photism.sole_writer import sole_writer
 from tests.drawing.video.recordings import beats, noise, tone, write_wav
 from tests.support.parameters import mostly_slow
 
@@ -51,6 +52,17 @@ def frames(path):
 
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_one_process_at_a_time_writes_a_film(pipeline, sound, target):
+    with (
+        sole_writer(target, keep_file=False),
+        pytest.raises(InputError, match=r"film\.mp4: another process is writing it; wait until it is done, or stop it"),
+    ):
+        write_film(film(pipeline, sound), target, restart=True)
+    assert names(target.parent) == []
+    write_film(film(pipeline, sound), target, frames=range(2))
+    assert names(target.parent) == ["film.mp4"]
 
 
 @pytest.mark.parametrize("fps", mostly_slow([5, "30000/1001", "29.97", "0.5", 60], 5, "30000/1001"))

@@ -7,8 +7,8 @@ import resource
 import pytest
 
 from photism.errors import InputError
-from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.run import run
+from photism.sole_writer import sole_writer
 from tests.support.jobs import NameJob, entries, json_rows, newer
 
 NAMES = ("a.wav", "bb.wav", "é.wav")

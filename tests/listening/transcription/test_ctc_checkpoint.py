@@ -83,6 +83,24 @@ def test_a_vocabulary_of_another_size_is_refused(folder, tmp_path, size):
     assert f"tokenizer must name each of the 18 outputs of the head; it has {size} tokens" in refusal(folder)
 
 
+def test_numbers_of_tokens_that_are_not_integers_are_refused(folder):
+    (folder / "vocab.json").write_text(json.dumps({token: str(index) for index, token in enumerate(TOKENS)}))
+    assert "tokenizer must number its tokens by integers; its vocab.json has other numbers" in refusal(folder)
+
+
+@pytest.mark.parametrize(("change_vocabulary", "ignored"), [("gap", {1, 2, 3, 5}), ("two names", {1, 2, 3})])
+def test_a_vocabulary_is_read_as_transformers_reads_it(tmp_path, change_vocabulary, ignored):
+    """Check a number without a token, which is unknown, and one with two, the last of which is used."""
+    vocabulary = {token: index for index, token in enumerate(TOKENS) if index != 5 or change_vocabulary != "gap"}
+    if change_vocabulary == "two names":
+        vocabulary["é"] = 5
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
+    tokenizer = transformers.Wav2Vec2CTCTokenizer(str(tmp_path / "vocab.json"))
+    found = Vocabulary.from_tokenizer(tokenizer, len(TOKENS))
+    assert found.ignored_ids == ignored
+    assert list(found.tokens[5:]) == tokenizer.convert_ids_to_tokens(list(range(5, len(TOKENS))))
+
+
 def test_special_tokens_that_the_tokenizer_appends_are_ignored(tmp_path):
     """Check vocabularies without `<s>` and `</s>`, which many published ones lack and the tokenizer adds."""
     path = tmp_path / "vocab.json"
@@ -122,6 +140,9 @@ def test_subword_tokens():
 
         def get_vocab(self):
             return {"<unk>": 0, "▁the": 1, "re": 2, "<pad>": 3}
+
+        def convert_ids_to_tokens(self, index):
+            return list(self.get_vocab())[index]
 
     assert Vocabulary.from_tokenizer(Tokenizer(), 4).tokens[1:3] == (" the", "re")
 

@@ -12,6 +12,7 @@ from photism.listening.transcription.normalization import Normalizer
         ({}, "a\u00adb ক\u09cdষ", "ab ক\u09cdষ"),  # a soft hyphen goes, a mark stays
         ({"lowercase": False}, "Straße A|B", "Straße A B"),
         ({"keep_punctuation": True}, "Stop, now!", "stop, now!"),
+        ({"remove": "él"}, "e\u0301l no", "no"),
         ({"remove": r"\[.*?\]"}, "[noise] hello [laughs]", "hello"),
     ],
 )
@@ -35,6 +36,12 @@ def test_settings(settings, text, expected):
         ("λέξη· άλλη", "λέξη άλλη"),
         ("ሰላም፡ለዓለም።", "ሰላም ለዓለም"),
         ("བོད་ཡིག།", "བོད ཡིག"),
+        ("5:n 1:a 3:16a, s·hens", "5:n 1:a 3 16a s·hens"),
+        ("τις·άλλη 한·미 l•l L∙L", "τις άλλη 한 미 l·l l·l"),  # the interpunct divides words in Greek and Korean
+        ("'שלום' אמר ר' משה ‘ג'ירפה’ וכו'", "שלום אמר ר׳ משה ג׳ירפה וכו׳"),  # quotes are no geresh
+        ("don‛t μ΄αρέσει κ᾽ἐγώ ʼn hond", "don't μ'αρέσει κ'ἐγώ n hond"),
+        ("၎င်း၏၊ သွား၍။", "၎င်း၏ သွား၍"),  # Burmese symbols that are read as words
+        ("ᐃ᐀ᓄ", "ᐃ-ᓄ"),
         ("ma˥˧ U.S.A. stop.Then R&B foo_bar", "ma˥˧ u s a stop then r b foo bar"),
     ],
 )
@@ -50,6 +57,11 @@ def test_punctuation_within_words(text, expected):
         ("می\u200c\u200f\u200cخواهم \u200cx\u200c", "می\u200cخواهم x"),
         ("Auf\u200clage", "auflage"),
         ("क्\u200dष अ\u200dब න්\u200d", "क्\u200dष अब න්\u200d"),
+        ("র\u200d\u09cdযাব ರ\u200d\u0ccdಕ", "র\u200d\u09cdযাব ರ\u200d\u0ccdಕ"),
+        ("മ\u200dന അവന\u0d4d\u200d ত\u09cd\u200d", "മന അവ\u0d7b \u09ce"),
+        ("ᠮᠣᠩᠭᠣᠯ\u180eᠠ\u180e a\u180eb", "ᠮᠣᠩᠭᠣᠯ\u180eᠠ ab"),
+        ("เเม่ น\u0e4d\u0e49า ນ\u0ecdາ", "แม่ น\u0e49\u0e33 ນ\u0eb3"),
+        ("Ⅻ ⽇本", "xii 日本"),
         ("\ufeff\u202bكتــــاب\u202c ﻛﺘﺎﺏ", "كتاب كتاب"),
         ("ＡＢＣ ｶﾞ ﬁn 𝐛𝐨𝐥𝐝", "abc ガ fin bold"),
         ("ก\u0e33", "ก\u0e33"),  # NFKC would take it apart
@@ -70,7 +82,9 @@ def test_characters_that_are_invisible_or_have_several_spellings(text, expected)
         ("tr", "i\u0307yi I\u0307zmir", "iyi izmir"),
         ("lt", "i\u0307\u0301 Ė", "í ė"),
         ("ga", "An tAthair nÓg Nathair", "an t-athair n-óg nathair"),
+        ("kaa", "QIZIL İ", "qızıl i"),
         (None, "ΟΔΟΣ ΣΟΦΟΣ Straße ẞ", "οδος σοφος straße ß"),
+        (None, "ΣΑΣ.ΝΑ Ο.Σ.Ε.", "σας να ο σ ε"),  # a full stop without a space after it
         (None, "ᲥᲐᲠᲗᲣᲚᲘ ᏣᎳᎩ", "ქართული ᏣᎳᎩ"),
     ],
 )
@@ -85,7 +99,7 @@ def test_points_of_arabic_and_hebrew_are_kept_unless_they_are_to_be_dropped():
 
 
 def test_normalising_twice_changes_nothing():
-    for text in ("ŉ hond", 'İ I צה"ל', "क्\u200dष", "Don’t — STOP", "coŀlecció EU:n", "ﷺ"):
+    for text in ("ŉ hond", 'İ I צה"ל', "क्\u200dष", "Don’t — STOP", "coŀlecció EU:n", "ﷺ", "Σ.Α", "'ש' ר'"):
         once = Normalizer()(text)
         assert Normalizer()(once) == once
 

@@ -124,6 +124,9 @@ def test_a_lora_that_draws_no_recording_differently_is_refused(load, loras, tmp_
     save_kohya(loras["unet"], tmp_path / "alpha.safetensors", alpha=0.0)
     with pytest.raises(InputError, match=r"alpha\.safetensors changes nothing: its alpha is 0"):
         load(lora=tmp_path / "alpha.safetensors")
+    save_kohya(loras["unet"], tmp_path / "alpha.safetensors", alpha=float("nan"))
+    with pytest.raises(InputError, match=r"alpha\.safetensors is damaged: its alpha is not a finite number"):
+        load(lora=tmp_path / "alpha.safetensors")
 
 
 def save_kohya(lora, target, *, alpha):
@@ -189,6 +192,13 @@ def test_the_same_lora_twice_has_the_sum_of_its_weights(models, loras, tmp_path)
         ({"lora_unet_down_blocks_1_attentions_0_proj_in.lokr_w1": (2, 2)}, r"is a LoKr \(Kronecker products\), which"),
         ({"lora_unet_down_blocks_1_attentions_0_proj_in.dora_scale": (2, 2)}, "is a DoRA in the layout of kohya"),
         ({"lora_unet_down_blocks_1_attentions_0_proj_in.strange": (2, 2)}, "has a layout that diffusers cannot read"),
+        ({"base_model.model.mid_block.no.lora_A.weight": (2, 9)}, "has a layout that diffusers cannot read; give one"),
+        ({"unet.conv_in.lora_A.weight": (2, 4, 3, 3)}, r"is incomplete: it lacks conv_in\.lora_B\.weight; fetch it"),
+        ({"unet.conv_in.lora_B.weight": (8, 2, 1, 1)}, r"is incomplete: it lacks conv_in\.lora_A\.weight; fetch it"),
+        (
+            {"unet.conv_in.lora_A.weight": (2, 4, 3, 3), "unet.conv_in.lora_B.weight": (8, 3, 1, 1)},
+            "is damaged: its matrices for conv_in have the ranks 2 and 3; fetch it again",
+        ),
         ({"unet.conv_in.lora_A.weight": (2, 9, 3, 3), "unet.conv_in.lora_B.weight": (8, 2, 1, 1)}, "another model: it"),
         (
             {"unet.mid_block.no.lora_A.weight": (2, 9), "unet.mid_block.no.lora_B.weight": (8, 2)},

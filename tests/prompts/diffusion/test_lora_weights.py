@@ -45,8 +45,9 @@ def test_names_are_those_of_files_folders_and_repositories():
         "b/ink.safetensors",
         "owner/lcm-lora.v1-5",
         "x/wash/pytorch_lora_weights.safetensors",
+        "half.safetensors",
     ]
-    assert list(name_loras(sources).values()) == ["ink", "ink-2", "lcm-lora-v1-5", "wash"]
+    assert list(name_loras(sources).values()) == ["ink", "ink-2", "lcm-lora-v1-5", "wash", "lora-half"]
     assert default_weights(PipelineSettings(lora=(("ink", 0.5), ("oil", 1.0), ("ink", 0.25)))) == {
         "ink": 0.75,
         "oil": 1,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from photism.drawing.video.encoding import count_video_frames, encode_segment, mux, read_metadata
 from photism.errors import InputError
 from photism.files import PART, atomic_path, check_writable, discard_folder, sibling
+from photism.sole_writer import sole_writer
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -112,13 +113,26 @@ def write_film(
             frame.
 
     Raises:
-        InputError: the target cannot be written, MP4 cannot hold the audio, there is an unfinished film with other
-            settings, or the first frame is black. No unfinished film is deleted then.
+        InputError: the target cannot be written, another process is writing it, MP4 cannot hold the audio, there is an
+            unfinished film with other settings, or the first frame is black. No unfinished film is deleted then.
     """
-    from photism.drawing.video.fingerprint import fingerprint
-
     target = Path(target)
     check_target(target, overwrite=overwrite)
+    with sole_writer(target, keep_file=False):
+        _write_film(film, target, frames=frames, restart=restart, callback_on_frame=callback_on_frame)
+
+
+def _write_film(
+    film: Film,
+    target: Path,
+    *,
+    frames: range | None,
+    restart: bool,
+    callback_on_frame: Callable[[int, int], None] | None,
+) -> None:
+    """Write a film, which no other process is writing."""
+    from photism.drawing.video.fingerprint import fingerprint
+
     folder, frame_rate = part_folder(target), film.settings.frame_rate
     part = {} if frames is None else {"frames": [frames.start, frames.stop]}
     frames = frames or range(film.frame_count)

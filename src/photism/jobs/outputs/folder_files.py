@@ -14,7 +14,7 @@ from photism.errors import InputError
 from photism.jobs.done_rows import PLACE_DIGITS, DoneRows, parse_id
 from photism.jobs.outputs.errors_file import FOLDER_ERRORS
 from photism.jobs.outputs.journal import Journal
-from photism.jobs.outputs.lock import sole_writer
+from photism.sole_writer import sole_writer
 
 if TYPE_CHECKING:
     from photism.jobs.provenance import Provenance

@@ -16,8 +16,8 @@ from photism.jobs.done_rows import ROW_ID, DoneRows, RowId, parse_id
 from photism.jobs.outputs.appending import append
 from photism.jobs.outputs.errors_file import errors_path
 from photism.jobs.outputs.journal import NO_JOB_WROTE_IT, REPLACE, Journal
-from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.rows import as_json_line, make_rows
+from photism.sole_writer import sole_writer
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome

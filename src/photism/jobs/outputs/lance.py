@@ -14,11 +14,11 @@ from photism.files import as_utf8, discard_folder
 from photism.jobs.done_rows import PLACE_DIGITS, DoneRows
 from photism.jobs.outputs.errors_file import errors_path
 from photism.jobs.outputs.journal import NO_JOB_WROTE_IT, check_same
-from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.outputs.table_rows import METADATA, TableRows, as_type, import_pyarrow, metadata_of
 from photism.jobs.provenance import RUN_DIGITS, Provenance
 from photism.jobs.rows import make_rows
 from photism.lance_table import LanceTable, import_lance, is_table, lance_column_name, sql_in
+from photism.sole_writer import sole_writer
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome

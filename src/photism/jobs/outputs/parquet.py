@@ -15,10 +15,10 @@ from photism.files import atomic_path, discard_folder, sibling
 from photism.jobs.done_rows import DoneRows, parse_id
 from photism.jobs.outputs.errors_file import errors_path
 from photism.jobs.outputs.journal import NO_JOB_WROTE_IT, check_same
-from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.outputs.table_rows import METADATA, TableRows, as_type, import_pyarrow, metadata_of
 from photism.jobs.provenance import Provenance
 from photism.jobs.rows import make_rows
+from photism.sole_writer import sole_writer
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome

@@ -14,9 +14,9 @@ from photism.jobs.done_rows import DoneRows, parse_id
 from photism.jobs.outputs.appending import append
 from photism.jobs.outputs.errors_file import errors_path
 from photism.jobs.outputs.journal import REPLACE, Journal
-from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.outputs.text_format import TextFormat, arrange, as_arranged, columns_of
 from photism.jobs.rows import make_row
+from photism.sole_writer import sole_writer
 
 if TYPE_CHECKING:
     from photism.jobs.job import Outcome

@@ -24,9 +24,9 @@ from photism.files import atomic_path, sibling
 from photism.jobs.outputs.errors_file import errors_path
 from photism.jobs.outputs.journal import NO_JOB_WROTE_IT, Journal, check_same
 from photism.jobs.outputs.json_lines import JsonLines
-from photism.jobs.outputs.lock import sole_writer
 from photism.jobs.provenance import Provenance
 from photism.jobs.rows import as_json_line
+from photism.sole_writer import sole_writer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,31 +18,35 @@ from photism.settings import SettingError
 
 DELIMITER = "|"
 """Character that stands for the space in the vocabulary of a CTC head, and therefore in no transcript."""
-DOTLESS_I_LANGUAGES = frozenset({"tr", "tur", "az", "aze", "azj", "crh", "gag", "kk", "kaz", "tt", "tat"})
+DOTLESS_I_LANGUAGES = frozenset({"tr", "tur", "az", "aze", "azb", "azj", "crh", "gag", "kaa", "kk", "kaz", "tt", "tat"})
 """Turkic languages, in whose Latin alphabets I is the capital of ı, and İ that of i."""
 IRISH = frozenset({"ga", "gle"})
 TYPEWRITTEN = str.maketrans(
-    {"’": "'", "‘": "'", "`": "'", "´": "'", "′": "'", "՚": "'", "ŉ": "'n"}
-    | {"‐": "-", "‑": "-", "–": "-", "֊": "-", "־": "-", "‧": "·", "—": " ", DELIMITER: " ", "\u200b": " "}
+    {"’": "'", "‘": "'", "‛": "'", "`": "'", "´": "'", "′": "'", "՚": "'", "΄": "'", "᾽": "'", "᾿": "'", "ŉ": "'n"}
+    | {"‐": "-", "‑": "-", "–": "-", "֊": "-", "־": "-", "᐀": "-", "‧": "·", "—": " ", DELIMITER: " ", "\u200b": " "}
 )
 """Variants of apostrophe, hyphen and interpunct, and what separates words: in Khmer, Lao and Thai also U+200B."""
-COMPATIBILITY = regex.compile(r"[ĲĳĿŀſǄ-ǌǱ-ǳ\ufb00-\ufdff\ufe70-\ufefc\uff01-\uffdc𝐀-𝟿]+")
-"""Letters by their shape: ligatures, Arabic presentation forms, full-width Latin, half-width kana, mathematical fonts.
+COMPATIBILITY = regex.compile(r"[ĲĳĿŀſǄ-ǌǱ-ǳⅠ-ⅿ⼀-⿕\ufb00-\ufdff\ufe70-\ufefc\uff01-\uffdc𝐀-𝟿]+")
+"""Letters by their shape: ligatures, Arabic presentation forms, Roman numerals, radicals, full-width Latin,
+half-width kana, mathematical fonts.
 
 NFKC of everything else would change spellings, such as that of Thai and Lao am.
 """
-INVISIBLE = regex.compile(r"[[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Me}ـߺ]--[\u200c\u200d]]", regex.V1)
+INVISIBLE = regex.compile(r"[[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Me}ـߺ]--[\u180e\u200c\u200d]]", regex.V1)
 """Soft hyphens, directional marks, variation selectors, enclosing marks, and tatweel, which only lengthens a word."""
 REPEATED_JOINER = regex.compile(r"([\u200c\u200d])\1+")
 STRAY_JOINER = regex.compile(
     r"""
       (?<! [[\p{L}\p{M}\p{N}]--[\p{Latin}\p{Greek}\p{Cyrillic}]] ) \u200c
     | \u200c (?! [\p{L}\p{M}\p{N}] )
-    | (?<! \p{ccc=9} ) \u200d
+    | (?<! \p{ccc=9} ) \u200d (?! \p{ccc=9} )
+    | (?<! \p{Mongolian} ) \u180e
+    | \u180e (?! \p{Mongolian} )
     """,
     regex.V1 | regex.X,
 )
-"""U+200C other than within a word, as in Persian, and U+200D other than after a virama, as in Sinhala.
+"""U+200C other than within a word, as in Persian, U+200D other than next to a virama, as in Sinhala and Bengali, and
+U+180E other than before the last vowel of a Mongolian word.
 
 In Latin, Greek and Cyrillic U+200C only prevents ligatures.
 """
@@ -50,29 +54,48 @@ POINTS = regex.compile(
     r"[\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u0652\u0670\u06d6-\u06ed]"
 )
 """Vowel points and reading signs of Hebrew and Arabic."""
-TYPED_BETWEEN_LETTERS = (
-    (regex.compile(r"(?<=\p{L}\p{M}*)ʼ(?=\p{L})"), "'"),
+QUOTED_HEBREW = r"(?<![\p{L}\p{M}\p{N}])'[א-ת](?:[^']|(?<=[א-ת]\p{M}*)'(?=[א-ת]))*'"
+"""Hebrew text in single quotes, whose last one is no geresh."""
+LEGACY = {
+    "เเ": "แ",
+    "ເເ": "ແ",
+    **{f"{consonant}്\u200d": letter for consonant, letter in zip("ണനരലള", "ൺൻർൽൾ", strict=True)},
+    "ত্\u200d": "ৎ",
+}
+"""Thai and Lao vowels typed as two, and letters of Malayalam and Bengali from before they had code points."""
+TYPED_OTHERWISE = (
+    (regex.compile(r"([่-๋]?)ํ([่-๋]?)า"), r"\1\2ำ"),
+    (regex.compile(r"([່-໋]?)ໍ([່-໋]?)າ"), r"\1\2ຳ"),
+    (regex.compile(r"(?<=l)[•∙⋅](?=l)", regex.I), "·"),
+    (regex.compile(r"(?<=\p{L}\p{M}*)ʼ(?=\p{L})|\bʼ(?=n\b)"), "'"),
     (regex.compile(r"(?<=[א-ת]\p{M}*)[\"”](?=[א-ת])"), "״"),
-    (regex.compile(r"(?<=[א-ת]\p{M}*)'"), "׳"),
+    (regex.compile(rf"(?<=[א-ת]\p{{M}}*)'(?:(?=[א-ת])|(?<!{QUOTED_HEBREW}))"), "׳"),
     (regex.compile(r"(?<=\p{Armenian}):"), "։"),
 )
-"""The letter apostrophe as it is typed within words, gershayim and geresh as quotes, and the Armenian full stop."""
+"""Thai and Lao am as its two parts, the interpunct as other dots, the letter apostrophe within words and in Afrikaans
+ʼn, gershayim and geresh as quotes other than those around words, and the Armenian full stop."""
 INTONATION = regex.compile("[՛՜՞՟]")
 """Armenian marks on the stressed syllable of a word, which they do not divide."""
 NOT_IN_WORDS = regex.compile(
     r"""
-      [[^\p{L}\p{M}\p{N}\s\u200c\u200d׳'\-:·״]--[\p{Sk}&&\p{WB=ALetter}]]
+      [[^\p{L}\p{M}\p{N}\s\u180e\u200c\u200d׳'\-:·״၌-၏]--[\p{Sk}&&\p{WB=ALetter}]]
     | (?<! [\p{L}\p{N}] [\p{M}\u200c\u200d]* ) ['-]
     | ['-] (?! [\p{L}\p{N}] )
-    | (?<! [\p{WB=ALetter}\p{WB=Hebrew_Letter}] \p{M}* ) [:·״]
-    | [:·״] (?! [\p{WB=ALetter}\p{WB=Hebrew_Letter}] )
+    | (?<! [\p{WB=ALetter}\p{WB=Hebrew_Letter}\p{N}] \p{M}* ) :
+    | (?<! \p{WB=Hebrew_Letter} \p{M}* ) ״
+    | [:״] (?! [\p{WB=ALetter}\p{WB=Hebrew_Letter}] )
+    | (?<! \p{Latin} \p{M}* ) ·
+    | · (?! \p{Latin} )
     """,
     regex.V1 | regex.X,
 )
-"""Everything but letters, marks, digits, tone letters, and punctuation within words.
+"""Everything but letters, marks, digits, tone letters, Burmese symbols that are read as words, and punctuation within
+words.
 
-That is an apostrophe or hyphen between letters or digits, and what UAX #29 calls MidLetter between letters. Full stops
-and commas are not kept, although UAX #29 does: where the space after them is missing, they still end a sentence.
+That is an apostrophe or hyphen between letters or digits, and what UAX #29 calls MidLetter between letters. Unlike
+there, a colon may be between a digit and its ending, as in Finnish 5:n, and an interpunct is between Latin letters
+only, since it divides words in Greek and Korean. Full stops and commas are not kept, although UAX #29 does: where the
+space after them is missing, they still end a sentence.
 """
 LONE_MARK = regex.compile(r"(?<![\p{L}\p{M}\p{N}\u200c\u200d])\p{M}+")
 SECOND_DOT = regex.compile(r"(?<=\p{Soft_Dotted}\p{M}*)\u0307")
@@ -139,13 +162,17 @@ class Normalizer:
 
     def _spell(self, text: str) -> str:
         """Return a transcript with one spelling of each letter, and before anything but `remove` is dropped."""
-        text = re.sub(self.remove, " ", text) if self.remove else text
+        text = unicodedata.normalize("NFC", text)
+        if self.remove:
+            text = re.sub(unicodedata.normalize("NFC", self.remove), " ", text)
         text = unicodedata.normalize("NFC", COMPATIBILITY.sub(_compose, text))
         if self.lowercase:
             text = _lowercase(text, self.language)
         text = SECOND_DOT.sub("", text.replace("ı\u0307", "i")).translate(TYPEWRITTEN)
-        for typed, meant in TYPED_BETWEEN_LETTERS:
-            text = typed.sub(meant, text)
+        for typed, meant in LEGACY.items():
+            text = text.replace(typed, meant)
+        for pattern, meant in TYPED_OTHERWISE:
+            text = pattern.sub(meant, text)
         return unicodedata.normalize("NFC", text)
 
     def _drop(self, text: str) -> str:
@@ -171,5 +198,7 @@ def _lowercase(text: str, language: str | None) -> str:
         text = text.replace("İ", "i").replace("I", "ı")
     if primary in IRISH:  # tAthair is t-athair
         text = regex.sub(r"\b([tn])(?=[AEIOUÁÉÍÓÚ])", r"\1-", text)
+    # A final sigma is one before a full stop, too, that has no space after it.
+    text = re.sub("[^.:·]+", lambda part: part[0].lower(), text)
     # Cherokee has small letters since 2015, which hardly any text uses: case folding prefers its capitals, too.
-    return SMALL_CHEROKEE.sub(lambda letters: letters[0].upper(), text.lower())
+    return SMALL_CHEROKEE.sub(lambda letters: letters[0].upper(), text)

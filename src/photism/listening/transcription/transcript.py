@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from photism.display.markup import Html, block
@@ -224,7 +225,7 @@ def tokens_to_words(
     def end_word() -> None:
         """Make a word of the characters so far."""
         if characters:
-            words.append(_word_of(characters))
+            words.append(_word_of(_with_final_sigma(characters) if vocabulary.has_final_sigma else characters))
             characters.clear()
 
     for token, start, stop in spans:
@@ -245,6 +246,12 @@ def _word_of(characters: Sequence[Character]) -> Word:
     confidence = sum(each.confidence for each in characters) / len(characters)
     text = "".join(each.text for each in characters)
     return Word(text, characters[0].start_s, characters[-1].end_s, confidence, tuple(characters))
+
+
+def _with_final_sigma(characters: Sequence[Character]) -> list[Character]:
+    """Return the characters of a word in the lower case of the whole word, which depends on its end in Greek."""
+    rest = iter("".join(each.text for each in characters).replace("σ", "Σ").lower())
+    return [replace(each, text="".join(islice(rest, len(each.text)))) for each in characters]
 
 
 def _join_punctuation(words: Sequence[Word]) -> list[Word]:

@@ -27,6 +27,7 @@ class Vocabulary:
         separator: text between two words of a transcript; the empty string for scripts without spaces.
         joins_punctuation: join a word that begins with punctuation, or is the end of an English contraction, to the
             word before, as `clean_up_tokenization` of transformers does.
+        has_final_sigma: write σ as ς at the end of a word, since it is Σ in lower case.
     """
 
     tokens: tuple[str, ...]
@@ -34,6 +35,7 @@ class Vocabulary:
     ignored_ids: frozenset[int] = frozenset()
     separator: str = SPACE
     joins_punctuation: bool = False
+    has_final_sigma: bool = False
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -62,8 +64,8 @@ class Vocabulary:
             vocab_size: number of outputs of the head.
 
         Raises:
-            InputError: the tokenizer has no padding token, which is the blank, among the outputs of the head, or does
-                not name each output, or names further letters.
+            InputError: the tokenizer has no padding token, which is the blank, among the outputs of the head, or names
+                fewer outputs, or further letters. A gap in its numbers is an unknown token.
         """
         blank_id = tokenizer.pad_token_id
         if blank_id is None:
@@ -72,29 +74,35 @@ class Vocabulary:
             )
         delimiters = _delimiters(tokenizer)
         special_ids = set(tokenizer.all_special_ids)
-        # Of two tokens with one number, the added one is listed later and hides none of the vocabulary.
-        names = {index: token for token, index in reversed(tokenizer.get_vocab().items())}
-        letter_ids = {index for index in names if index not in special_ids}
+        listed: set[Any] = set(tokenizer.get_vocab().values())
+        if not all(isinstance(index, int) for index in listed):
+            raise InputError("tokenizer must number its tokens by integers; its vocab.json has other numbers")
+        letter_ids = listed - special_ids
         highest = max({*letter_ids, blank_id})
-        if highest >= vocab_size or not names.keys() >= set(range(vocab_size)):
+        if highest >= vocab_size or max(listed) < vocab_size - 1:
             raise InputError(
-                f"tokenizer must name each of the {vocab_size} outputs of the head; it has {len(names)} tokens, "
-                f"0 to {max(names, default=-1)}: use the tokenizer that the model was trained with"
+                f"tokenizer must name each of the {vocab_size} outputs of the head; it has {len(listed)} tokens, "
+                f"0 to {max(listed)}: use the tokenizer that the model was trained with"
             )
+        # An added token hides one of the vocabulary, and a number without a token is that of an unknown one.
+        names = [tokenizer.convert_ids_to_tokens(index) or "" for index in range(vocab_size)]
+        is_lower = bool(getattr(tokenizer, "do_lower_case", False))
         suffix = SPACE if type(tokenizer).__name__ == PHONEME_TOKENIZER else ""
         tokens: list[str] = []
-        for index in range(vocab_size):
-            name = names[index]
+        for name in names:
             token = SPACE if name in delimiters else name.replace(SENTENCEPIECE_SPACE, SPACE) + suffix
-            tokens.append(token.lower() if getattr(tokenizer, "do_lower_case", False) else token)
+            tokens.append(token.lower() if is_lower else token)
         return cls(
             tuple(tokens),
             blank_id,
             frozenset(
-                index for index in special_ids - {blank_id} if index < vocab_size and names[index] not in delimiters
+                index
+                for index, name in enumerate(names)
+                if (index in special_ids or index not in listed) and index != blank_id and name not in delimiters
             ),
             separator=getattr(tokenizer, "replace_word_delimiter_char", SPACE),
             joins_punctuation=bool(getattr(tokenizer, "clean_up_tokenization_spaces", False)),
+            has_final_sigma=is_lower and any("Σ" in name for name in names),
         )
 
 

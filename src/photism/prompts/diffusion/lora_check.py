@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -38,6 +39,11 @@ OTHER_KINDS = {
 }
 """Relatives of LoRA that diffusers cannot load into a UNet, by a part of their keys."""
 
+SUFFIXES = (".lora_A.weight", ".lora_B.weight")
+"""Endings of the keys of the down and up matrices of a layer, in the layout of PEFT."""
+
+LAYOUTS = "give one of diffusers or kohya"
+
 UNET_WORDS = ("down_blocks", "mid_block", "up_blocks", "input_blocks", "middle_block", "output_blocks")
 """Parts of the keys of a UNet's layers, in the layouts of diffusers and of Stability AI."""
 
@@ -66,6 +72,8 @@ def check_lora(path: Path, unet_config: Mapping[str, Any]) -> Mapping[str, str]:
     check_floats(headers, name)
     layers = _unet_layers(path, unet_config, name)
     if not layers:
+        if any(word in key for key in headers for word in UNET_WORDS):
+            raise InputError(f"{name} has a layout that diffusers cannot read; {LAYOUTS}")
         has_text = any("text_encoder" in key or key.startswith("lora_te") for key in headers)
         part = "weights for the text encoder only" if has_text else "no weights for the UNet"
         raise InputError(f"{name} has {part}, which does not change how a recording is drawn")
@@ -100,7 +108,8 @@ def _unet_layers(path: Path, unet_config: Mapping[str, Any], name: str) -> dict[
     """Return the matrices for each layer of the UNet, by diffusers' own conversion of the layouts that it reads.
 
     Raises:
-        InputError: diffusers does not read the layout, or all matrices are scaled by 0.
+        InputError: diffusers does not read the layout, a layer lacks one of its matrices, or matrices are scaled by 0
+            or by numbers that are not finite.
     """
     from diffusers.loaders import lora_pipeline
     from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
@@ -121,17 +130,20 @@ def _unet_layers(path: Path, unet_config: Mapping[str, Any], name: str) -> dict[
     except Exception as error:
         if not is_fault_of_input(error):
             raise
-        raise InputError(f"{name} has a layout that diffusers cannot read; give one of diffusers or kohya") from error
+        raise InputError(f"{name} has a layout that diffusers cannot read; {LAYOUTS}") from error
     scales = [alpha for key, alpha in (alphas or {}).items() if key.startswith("unet.")]
     scales += [] if not config or "unet.lora_alpha" not in config else [config["unet.lora_alpha"]]
     if scales and not any(scales):
         raise InputError(f"{name} changes nothing: its alpha is 0")
-    suffix = ".lora_A.weight"
-    return {
-        (layer := key.removesuffix(suffix)): Matrices(down, weights[f"{layer}.lora_B.weight"])
-        for key, down in weights.items()
-        if key.endswith(suffix)
-    }
+    if not all(math.isfinite(scale) for scale in scales):
+        raise InputError(f"{name} is damaged: its alpha is not a finite number; repair it, or fetch it again")
+    down, up = (
+        {key.removesuffix(suffix): each for key, each in weights.items() if key.endswith(suffix)} for suffix in SUFFIXES
+    )
+    if alone := sorted(down.keys() ^ up.keys()):
+        missing = SUFFIXES[alone[0] in down]
+        raise InputError(f"{name} is incomplete: it lacks {alone[0]}{missing}; fetch it again")
+    return {layer: Matrices(down[layer], up[layer]) for layer in down}
 
 
 def _fitting_layers(layers: Mapping[str, Matrices], unet_config: Mapping[str, Any], name: str) -> dict[str, Matrices]:
@@ -147,6 +159,11 @@ def _fitting_layers(layers: Mapping[str, Matrices], unet_config: Mapping[str, An
     for layer, (down, up) in fitting.items():
         weight = getattr(modules[layer], "weight", None)
         described = None if weight is None else tuple(weight.shape)
+        if down.shape[0] != up.shape[1]:
+            raise InputError(
+                f"{name} is damaged: its matrices for {layer} have the ranks {down.shape[0]} and {up.shape[1]}; "
+                "fetch it again"
+            )
         if weight is None or down.shape[1:] != weight.shape[1:] or up.shape[:1] != weight.shape[:1]:
             raise InputError(
                 f"{name} is for another model: it changes {layer} by matrices of the shapes {tuple(down.shape)} and "

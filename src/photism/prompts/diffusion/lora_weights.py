@@ -21,14 +21,19 @@ GENERIC_NAME = "pytorch_lora_weights"
 def name_loras(sources: Iterable[str | Path]) -> dict[str | Path, str]:
     """Return a name for each source of LoRA weights: that of its file, folder or repository, without a suffix.
 
-    PEFT, which keeps the weights under these names, allows no dots. The second of a name is called NAME-2.
+    PEFT, which keeps the weights under these names in dictionaries of modules, allows no dots and no names of their
+    attributes: half.safetensors is called lora-half. The second of a name is called NAME-2.
     """
+    from torch.nn import ModuleDict, ParameterDict
+
     names: dict[str | Path, str] = {}
     for source in sources:
         path = Path(source)
         stem = path.name.removesuffix(".safetensors")
         stem = path.parent.name if stem == GENERIC_NAME else stem
         plain, taken = re.sub(r"[^\w+-]+", "-", stem).strip("-") or "lora", names.values()
+        if hasattr(ModuleDict(), plain) or hasattr(ParameterDict(), plain):
+            plain = f"lora-{plain}"
         numbered = (plain if number == 1 else f"{plain}-{number}" for number in range(1, len(names) + 2))
         names[source] = next(name for name in numbered if name not in taken)
     return names

@@ -11,11 +11,12 @@ from photism.files import sibling
 
 
 @contextmanager
-def sole_writer(output: Path) -> Generator[None]:
+def sole_writer(output: Path, *, keep_file: bool = True) -> Generator[None]:
     """Hold the lock of an output until the end of the block; a process that is killed releases it.
 
     Args:
         output: file or folder, which need not exist.
+        keep_file: keep the empty file of the lock, which spares the next process a race for it.
 
     Raises:
         InputError: another process holds it.
@@ -33,4 +34,6 @@ def sole_writer(output: Path) -> Generator[None]:
     try:
         yield
     finally:
+        if not keep_file:
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
