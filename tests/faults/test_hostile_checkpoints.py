@@ -135,6 +135,7 @@ def test_a_hostile_configuration_is_one_line(load, sources, name, change, messag
     [
         ({"tokens": "x"}, "tokens must be a whole number from 1; got 'x'"),
         ({"space_width": None}, "space_width must be a whole number from 1; got None"),
+        ({"input_tokens": 10_000_000}, "input_tokens must be null or from 1 to 65536; got 10000000"),
         ({"encoder": 5}, "encoder must be null or an object; got 5"),
         ({"adapter_arguments": 5}, "adapter_arguments must be null or an object; got 5"),
         ({"adapter_arguments": {"nope": 1}}, "adapter_arguments of adapter 'resampler' do not fit it: .*'nope'"),

@@ -21,6 +21,8 @@ TYPES: tuple[tuple[tuple[str, ...], str, Any], ...] = (
     (("default_diffusion",), "null or a text", (str, NoneType)),
     (("encoder", "adapter_arguments"), "null or an object", (Mapping, NoneType)),
 )
+MOST_INPUT_TOKENS = 2**16
+"""Largest fixed number of encoder inputs, to which each recording is padded: 22 minutes with inputs of 20 ms."""
 
 
 class AudioPromptEncoderConfig(PreTrainedConfig):
@@ -83,6 +85,8 @@ class AudioPromptEncoderConfig(PreTrainedConfig):
         _check_arguments(adapter, adapter_arguments or {})
         if known_sounds is not None and adapter != "phonetic":
             raise InputError(f"known_sounds is for a phonetic adapter; the adapter is {adapter!r}")
+        if input_tokens is not None and input_tokens > MOST_INPUT_TOKENS:
+            raise InputError(f"input_tokens must be null or from 1 to {MOST_INPUT_TOKENS}; got {input_tokens}")
         if not 1 <= tokens < space_length:
             raise InputError(
                 f"tokens must be from 1 to {space_length - 1}, the prompt length without BOS; got {tokens}"
