@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from photism import AudioToImagePipeline
-from photism.prompts.diffusion.lora_weights import LoraWeights, default_weights, name_loras
+from photism.prompts.diffusion.lora_weights import MODULE_ATTRIBUTES, LoraWeights, default_weights, name_loras
 from photism.prompts.settings import PipelineSettings
 from photism.settings import SettingError
 
@@ -52,6 +52,12 @@ def test_names_are_those_of_files_folders_and_repositories():
         "ink": 0.75,
         "oil": 1,
     }
+
+
+def test_names_are_no_attributes_of_the_dictionaries_that_keep_the_weights():
+    attributes = {*dir(torch.nn.ModuleDict()), *dir(torch.nn.ParameterDict())}
+    assert {name for name in attributes if not name.startswith("_")} <= MODULE_ATTRIBUTES
+    assert attributes.isdisjoint(name_loras(attributes).values())
 
 
 @pytest.mark.parametrize("weight", [0.3, 1.5])

@@ -313,7 +313,7 @@ def test_a_deleted_film_leaves_nothing(client, sound, stop_at):
     location = begin(client, sound)
     reached.wait(60)
     folder = client.app.state.services.storage.results / location.rpartition("/")[2]
-    assert sorted(os.listdir(folder)) == ["result.mp4.part", "sound-0"]
+    assert sorted(os.listdir(folder)) == [".result.mp4.lock", "result.mp4.part", "sound-0"]
     assert client.delete(location).status_code == 204
     release.set()
     assert client.get(location).status_code == 404

@@ -16,6 +16,19 @@ from photism.settings import SettingError
 
 GENERIC_NAME = "pytorch_lora_weights"
 """File name of diffusers, which says nothing: the LoRA is called by its folder or repository."""
+MODULE_ATTRIBUTES = frozenset(
+    """
+    T_destination add_module apply bfloat16 buffers call_super_init children clear compile copy cpu cuda double
+    dump_patches eval extra_repr float forward fromkeys get get_buffer get_extra_state get_parameter get_submodule half
+    ipu items keys load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
+    pop popitem register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule setdefault share_memory state_dict to
+    to_empty train training type update values xpu zero_grad
+    """.split()
+)
+"""Public attributes of torch's `ModuleDict` and `ParameterDict`, for a server that has not imported torch yet."""
 
 
 def name_loras(sources: Iterable[str | Path]) -> dict[str | Path, str]:
@@ -24,15 +37,13 @@ def name_loras(sources: Iterable[str | Path]) -> dict[str | Path, str]:
     PEFT, which keeps the weights under these names in dictionaries of modules, allows no dots and no names of their
     attributes: half.safetensors is called lora-half. The second of a name is called NAME-2.
     """
-    from torch.nn import ModuleDict, ParameterDict
-
     names: dict[str | Path, str] = {}
     for source in sources:
         path = Path(source)
         stem = path.name.removesuffix(".safetensors")
         stem = path.parent.name if stem == GENERIC_NAME else stem
         plain, taken = re.sub(r"[^\w+-]+", "-", stem).strip("-") or "lora", names.values()
-        if hasattr(ModuleDict(), plain) or hasattr(ParameterDict(), plain):
+        if plain in MODULE_ATTRIBUTES or plain.startswith("_"):
             plain = f"lora-{plain}"
         numbered = (plain if number == 1 else f"{plain}-{number}" for number in range(1, len(names) + 2))
         names[source] = next(name for name in numbered if name not in taken)
