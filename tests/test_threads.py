@@ -1,8 +1,10 @@
 """Every public callable, called by four threads at once, returns to the bit what it returns in one thread."""
 
 import sys
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from threading import Barrier
 
@@ -299,3 +301,33 @@ def test_generators_of_images_that_are_consumed_in_turns(models):
         first, second = stream(0), stream(7)
         pairs = [list(pool.map(next, (first, second))) for _ in recordings]
     assert [[frozen(pair[index]) for pair in pairs] for index in (0, 1)] == expected
+
+
+def test_models_are_loaded_one_after_another(models, monkeypatch):
+    """Check the tying of weights, which transformers switches off for the whole process while it loads a model."""
+    from transformers import PreTrainedModel, initialization
+
+    loading, overlapping = [], []
+    no_tie_weights, tie_weights = initialization.no_tie_weights, PreTrainedModel.tie_weights
+
+    @contextmanager
+    def watched():
+        overlapping.extend(loading)
+        loading.append(1)
+        with no_tie_weights():
+            time.sleep(0.05)  # lets the other threads in
+            yield
+        loading.pop()
+
+    monkeypatch.setattr(initialization, "no_tie_weights", watched)
+    loads = [
+        lambda: photism.AudioToImagePipeline.from_pretrained(models / "sd", device="cpu"),
+        lambda: photism.AudioLDM2Pipeline.from_pretrained(device="cpu").text_encoder_2,
+        lambda: photism.AudioClassifier.from_pretrained(device="cpu"),
+        lambda: photism.AudioPromptEncoder.from_pretrained(models / "sd"),
+    ]
+    with ThreadPoolExecutor(THREADS) as pool:
+        loaded = [each.result() for each in [pool.submit(load) for load in loads]]
+    assert not overlapping
+    assert PreTrainedModel.tie_weights is tie_weights
+    assert loaded[1].encoder.embed_tokens.weight is loaded[1].shared.weight

@@ -1,4 +1,4 @@
-"""Locks of objects that several threads share: models that are changed for the time of a call, and tokenizers."""
+"""Locks for threads: of loading, of models that are changed for the time of a call, and of tokenizers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from threading import Lock, RLock
 from typing import Any
 from weakref import WeakKeyDictionary
+
+loading_lock = RLock()
+"""Held while transformers loads a model. It switches the tying of weights off for the whole process meanwhile: of two
+loads at once, one would end without weights that are tied to others, and the last would leave tying switched off."""
 
 _locks: MutableMapping[Any, Any] = WeakKeyDictionary()
 _locks_lock = Lock()

@@ -519,8 +519,8 @@ def converted(name: str, value: Any, declared: Any) -> Any:
             return float(value)
         except (TypeError, ValueError):
             pass
-    elif not isinstance(wanted, type) or type(value) is wanted:
-        return value
+    elif get_origin(wanted) is not None or not isinstance(wanted, type) or type(value) is wanted:
+        return value  # `list[str]` is an instance of `type` on Python 3.10
     raise SettingError(name, f"must be of type {wanted.__name__}; got {value!r}")
 
 

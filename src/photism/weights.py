@@ -14,6 +14,7 @@ from torch import nn
 from photism.errors import InputError, as_input_error
 from photism.json_files import read_json_object
 from photism.library_logging import quiet_libraries
+from photism.locks import loading_lock
 
 WEIGHTS = re.compile(
     r"(diffusion_pytorch_model|model)(-\d+-of-\d+)?(\.(?P<variant>[^.]+?))?(-\d+-of-\d+)?\.safetensors"
@@ -168,7 +169,7 @@ def check_component(model_class: Any, folder: Path, files: Iterable[Path], owner
             return model_class.from_config(config)
         return model_class(model_class.config_class.from_pretrained(folder))
 
-    with as_input_error(f"{owner} cannot be loaded"), quiet_libraries:
+    with as_input_error(f"{owner} cannot be loaded"), quiet_libraries, loading_lock:
         check_fit(build, config, headers, owner)
 
 

@@ -190,7 +190,8 @@ def test_a_long_text_is_mixed_in_whole_with_a_prompt_that_is_extended(pipeline, 
     ],
 )
 def test_words_that_do_not_fit_into_their_place_are_reported(pipeline, text, text_place, expected):
-    with warnings.catch_warnings(record=True, action="always", category=ModelWarning) as caught:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ModelWarning)
         pipeline.text_mixing(DrawSettings(text=text, text_place=text_place))
     assert [str(each.message) for each in caught if each.category is ModelWarning] == expected
 

@@ -160,7 +160,8 @@ def test_dynamic_quantization_of_torch():
     features, mask = batch((25, 25))
     outputs = []
     for model in models(name="ForCTC"):
-        with warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             quantized = torch.ao.quantization.quantize_dynamic(copy.deepcopy(model), {nn.Linear}, dtype=torch.qint8)
         kinds = [type(module).__module__ for module in quantized.modules()]
         layers = sum(isinstance(module, nn.Linear) for module in model.modules())
@@ -174,7 +175,8 @@ def test_dynamic_quantization_of_x_vectors():
     """transformers reads the weights of the time-delay network past the quantised layers."""
     features, mask = batch((25, 25))
     ours, _ = models(name="ForXVector")
-    with warnings.catch_warnings(action="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         quantized = torch.ao.quantization.quantize_dynamic(copy.deepcopy(ours), {nn.Linear}, dtype=torch.qint8)
     with torch.no_grad():
         found, wanted = (model(features, attention_mask=mask).embeddings for model in (quantized, ours))

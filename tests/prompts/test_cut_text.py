@@ -28,7 +28,8 @@ def test_the_end_begins_with_the_first_word_that_is_cut(tokenizer):
 
 
 def test_one_line_for_all_texts(tokenizer):
-    with warnings.catch_warnings(record=True, action="always", category=ModelWarning) as caught:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ModelWarning)
         report_cut_texts(tokenizer, [LONG], limit=14, name="text", remedy="--long-text encodes it in chunks")
         report_cut_texts(tokenizer, [LONG, "a cat", LONG], limit=14, name="caption")
     assert [str(each.message) for each in caught] == [

@@ -21,6 +21,7 @@ from photism.device import check_compiler, choose_device, choose_dtype
 from photism.errors import InputError, as_input_error
 from photism.extras import require
 from photism.library_logging import quiet_libraries
+from photism.locks import loading_lock
 from photism.schedulers import SCHEDULERS, SIGMAS, parse_scheduler
 from photism.settings import SettingError
 from photism.weights import check_component, check_values
@@ -211,7 +212,7 @@ class ComponentLoader:
                 getattr(library, class_name), folder, weight_files(folder, files["variant"], ".safetensors"), name
             )
         load = _diffusers_model if component in DIFFUSERS_MODELS else _transformers_model
-        with as_input_error(f"{name} cannot be loaded"), quiet_libraries:
+        with as_input_error(f"{name} cannot be loaded"), quiet_libraries, loading_lock:
             model, found = load(folder, class_name, dtype=dtype, output_loading_info=True, **files)
         if found["missing_keys"]:  # which both libraries would initialise at random, with a warning
             raise InputError(

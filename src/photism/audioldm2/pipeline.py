@@ -46,6 +46,7 @@ from photism.audioldm2.waveforms import make_output
 from photism.device import choose_device
 from photism.display.progress import step_progress
 from photism.errors import InputError, as_input_error
+from photism.locks import loading_lock
 from photism.schedulers import DISTILLED_STEPS, is_distilled
 from photism.settings import accepts, changed
 
@@ -117,7 +118,7 @@ class AudioLDM2Pipeline(PipelineStages):
         loading = read_loading(settings, {**({} if model is None else {"model": model}), **changes})
         settings, components = loading.settings, loading.components
         if loading.options:
-            with as_input_error(f"model {settings.model} cannot be loaded"):
+            with as_input_error(f"model {settings.model} cannot be loaded"), loading_lock:
                 pipeline: Self = super().from_pretrained(**loading.library_arguments)
             pipeline._loader.settings = settings
             if "device_map" not in loading.options:

@@ -24,6 +24,7 @@ from photism.encoder.precision import choose_precision, with_precision
 from photism.encoder.spec_augment import mask_hidden_states
 from photism.errors import InputError
 from photism.files import apply_umask
+from photism.locks import loading_lock
 
 OnState = Callable[[Tensor], None]
 """Called with the states (B, F, D) that enter the first layer, then with those that leave each layer."""
@@ -122,7 +123,8 @@ class Wav2Vec2BertPreTrainedModel(PreTrainedModel):
             SettingError: there is no such precision, or it needs another device or dtype.
         """
         chosen_precision = choose_precision(precision, int8=int8)
-        loaded = super().from_pretrained(*args, **kwargs)
+        with loading_lock:
+            loaded = super().from_pretrained(*args, **kwargs)
         model, *information = loaded if isinstance(loaded, tuple) else (loaded,)
         if model.device.type == "cpu" and model.dtype == torch.float32:
             from photism.encoder.kernel_choice import choose_kernels

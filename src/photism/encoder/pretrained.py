@@ -24,6 +24,7 @@ from photism.fingerprint import TRAINING_ONLY
 from photism.hub import fetch_files, resolve_bundled
 from photism.json_files import check_library_files, read_json_object
 from photism.library_logging import quiet_libraries
+from photism.locks import loading_lock
 from photism.weights import TensorHeader, check_fit, check_values, default_files, misfit, read_headers
 
 CONFIG_FILES = ("config.json", "preprocessor_config.json", "processor_config.json")
@@ -297,7 +298,7 @@ def load_weights(
         InputError: tensors are missing, damaged, of a wrong shape or type, or unused.
     """
     config = arguments.get("config")
-    with as_input_error(f"{name} cannot be loaded"), quiet_libraries:
+    with as_input_error(f"{name} cannot be loaded"), quiet_libraries, loading_lock:
         if folder is not None:
             check_library_files(folder, name)  # the index of shards was fetched with the weights
             config = config or model_class.config_class.from_pretrained(folder)

@@ -23,6 +23,7 @@ from photism.encoder.module_copy import copy_modules
 from photism.errors import InputError
 from photism.files import apply_umask
 from photism.finite import check_finite
+from photism.locks import loading_lock
 from photism.prompts.audio_prompt import AudioPrompt, concatenate
 from photism.prompts.encoder_config import AudioPromptEncoderConfig
 from photism.prompts.known_sounds import KnownSounds
@@ -96,7 +97,8 @@ class AudioPromptEncoder(PreTrainedModel):
 
         CPUs compute slower in half precision, in which checkpoints are saved to be small.
         """
-        loaded = super().from_pretrained(*args, **kwargs)
+        with loading_lock:
+            loaded = super().from_pretrained(*args, **kwargs)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         if kwargs.get("dtype", kwargs.get("torch_dtype")) is None and model.device.type == "cpu":
             model.float()

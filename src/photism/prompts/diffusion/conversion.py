@@ -14,6 +14,7 @@ import torch
 from photism.errors import InputError, as_input_error
 from photism.extras import require
 from photism.library_logging import quiet_libraries
+from photism.locks import loading_lock
 
 
 def check_accelerate() -> None:
@@ -36,7 +37,7 @@ def as_conversion(owner: str) -> Generator[None]:
         InputError: the file is damaged; or it lacks tensors, which then stay on the meta device and cannot be copied.
     """
     try:
-        with as_input_error(f"{owner} cannot be loaded"), quiet_libraries:
+        with as_input_error(f"{owner} cannot be loaded"), quiet_libraries, loading_lock:
             yield
     except InputError as error:
         if isinstance(error.__cause__, NotImplementedError):

@@ -16,6 +16,7 @@ from photism.errors import InputError, as_input_error
 from photism.hub import fetch_files
 from photism.json_files import read_json_object
 from photism.library_logging import quiet_libraries
+from photism.locks import loading_lock
 from photism.prompts.diffusion.adapter_file import SUFFIX, adapter_file
 from photism.prompts.diffusion.file_kinds import IP_ADAPTER, recognise, refuse
 from photism.prompts.diffusion.unet_fit import check_prompt_width, unet_without_weights
@@ -102,7 +103,7 @@ def add_ip_adapter(pipeline: Any, adapter: IpAdapter | None) -> None:
     check_component(
         CLIPVisionModelWithProjection, adapter.image_encoder, default_files(adapter.image_encoder), encoder_name
     )
-    with as_input_error(f"{encoder_name} cannot be loaded"), quiet_libraries:
+    with as_input_error(f"{encoder_name} cannot be loaded"), quiet_libraries, loading_lock:
         encoder: Any = CLIPVisionModelWithProjection.from_pretrained(
             adapter.image_encoder, dtype=pipeline.unet.dtype, use_safetensors=True
         )

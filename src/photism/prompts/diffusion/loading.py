@@ -13,6 +13,7 @@ from photism.errors import as_input_error
 from photism.hub import fetch_file
 from photism.json_files import check_library_files, read_json_object
 from photism.library_logging import quiet_libraries, without_onnxruntime
+from photism.locks import loading_lock
 from photism.prompts.diffusion.controlnet import load_controlnet
 from photism.prompts.diffusion.single_file import load_single_file
 from photism.prompts.diffusion.source import DiffusionSource, find_diffusion
@@ -85,7 +86,12 @@ def _load_folder(source: DiffusionSource, *, dtype: torch.dtype, given: Mapping[
     """Load the pipeline in a folder or hub repository, with given models instead of its own."""
     variant = _variant(source)
     _check_components(source.location, variant, skipped=given)
-    with as_input_error(f"diffusion {source.location} cannot be loaded"), quiet_libraries, without_onnxruntime():
+    with (
+        as_input_error(f"diffusion {source.location} cannot be loaded"),
+        quiet_libraries,
+        without_onnxruntime(),
+        loading_lock,
+    ):
         pipeline = _pipeline_class(source.settings).from_pretrained(
             source.location, **FROM_PRETRAINED, variant=variant, dtype=dtype, **given
         )

@@ -16,18 +16,22 @@ from photism.settings import SettingError
 
 GENERIC_NAME = "pytorch_lora_weights"
 """File name of diffusers, which says nothing: the LoRA is called by its folder or repository."""
+# fmt: off
 MODULE_ATTRIBUTES = frozenset(
-    """
-    T_destination add_module apply bfloat16 buffers call_super_init children clear compile copy cpu cuda double
-    dump_patches eval extra_repr float forward fromkeys get get_buffer get_extra_state get_parameter get_submodule half
-    ipu items keys load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
-    pop popitem register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
-    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
-    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
-    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule setdefault share_memory state_dict to
-    to_empty train training type update values xpu zero_grad
-    """.split()
+    {
+        "T_destination", "add_module", "apply", "bfloat16", "buffers", "call_super_init", "children", "clear",
+        "compile", "copy", "cpu", "cuda", "double", "dump_patches", "eval", "extra_repr", "float", "forward",
+        "fromkeys", "get", "get_buffer", "get_extra_state", "get_parameter", "get_submodule", "half", "ipu", "items",
+        "keys", "load_state_dict", "modules", "mtia", "named_buffers", "named_children", "named_modules",
+        "named_parameters", "parameters", "pop", "popitem", "register_backward_hook", "register_buffer",
+        "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
+        "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
+        "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
+        "requires_grad_", "set_extra_state", "set_submodule", "setdefault", "share_memory", "state_dict", "to",
+        "to_empty", "train", "training", "type", "update", "values", "xpu", "zero_grad",
+    }
 )
+# fmt: on
 """Public attributes of torch's `ModuleDict` and `ParameterDict`, for a server that has not imported torch yet."""
 
 
