@@ -92,7 +92,7 @@ def count_previews(page):
 
 
 def test_a_recording_is_drawn_with_previews_and_what_was_recognised(open_studio):
-    page = open_studio("#draw?steps=6&images=2")
+    page = open_studio("#draw?steps=20&images=2")
     count_previews(page)
     choose_example(page)  # which is drawn at once
     expect(result(page).get_by_role("img", name=ELEPHANT)).to_have_count(2)
