@@ -27,12 +27,13 @@ MODULE_ATTRIBUTES = frozenset(
         "register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook",
         "register_full_backward_pre_hook", "register_load_state_dict_post_hook", "register_load_state_dict_pre_hook",
         "register_module", "register_parameter", "register_state_dict_post_hook", "register_state_dict_pre_hook",
-        "requires_grad_", "set_extra_state", "set_submodule", "setdefault", "share_memory", "state_dict", "to",
-        "to_empty", "train", "training", "type", "update", "values", "xpu", "zero_grad",
+        "requires_grad_", "set_extra_state", "set_submodule", "setdefault", "share_memory", "smart_apply", "state_dict",
+        "to", "to_empty", "train", "training", "type", "update", "values", "xpu", "zero_grad",
     }
 )
 # fmt: on
-"""Public attributes of torch's `ModuleDict` and `ParameterDict`, for a server that has not imported torch yet."""
+"""Public attributes of torch's `ModuleDict` and `ParameterDict`, `smart_apply` of transformers among them, for a server
+that has not imported torch yet."""
 
 
 def name_loras(sources: Iterable[str | Path]) -> dict[str | Path, str]:
