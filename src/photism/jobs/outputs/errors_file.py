@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from photism.files import atomic_path, sibling
 from photism.jobs.done_rows import PLACE_DIGITS, DoneRows, parse_id
@@ -58,22 +58,44 @@ class ErrorsFile:
         Args:
             done: the recordings that the output has.
         """
-        if not self.path.exists():
-            return None
         done.sort()
-        last = {_place(row): number for number, row in enumerate(_read_rows(self.path))}
+        while True:
+            try:
+                kept = self._remove_old(done)
+            except FileNotFoundError:  # another run may have deleted it
+                return None
+            except _ChangedError:
+                continue
+            if kept:
+                return self.path
+            self.path.unlink(missing_ok=True)
+            return None
+
+    def _remove_old(self, done: DoneRows) -> int:
+        """Write the file without errors that are over or were repeated, and return how many are left.
+
+        Raises:
+            FileNotFoundError: there is no file.
+            _ChangedError: another run has written or replaced it meanwhile.
+        """
         kept = 0
-        with atomic_path(self.path) as unfinished, unfinished.open("wb") as file:
-            for number, row in enumerate(_read_rows(self.path)):
+        with self.path.open("rb") as before, atomic_path(self.path) as unfinished, unfinished.open("wb") as file:
+            last = {_place(row): number for number, row in enumerate(_rows(before))}
+            before.seek(0)
+            for number, row in enumerate(_rows(before)):
                 place = _place(row)
                 is_over = place not in self._places and (_is_done(row, done) or _is_gone(row))
                 if last.get(place) == number and not is_over:
                     file.write(as_json_line(row))
                     kept += 1
-        if kept:
-            return self.path
-        self.path.unlink(missing_ok=True)
-        return None
+            now = self.path.stat()
+            if now.st_size != before.tell() or not os.path.samestat(now, os.fstat(before.fileno())):
+                raise _ChangedError
+        return kept
+
+
+class _ChangedError(Exception):
+    """Another run has written the file."""
 
 
 def _place(row: dict[str, Any]) -> str:
@@ -94,18 +116,15 @@ def _is_gone(row: dict[str, Any]) -> bool:
     return is_path and not os.path.lexists(file)
 
 
-def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file, without an incomplete one at its end; none if another run has deleted it."""
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(row, dict):
-                yield row
+def _rows(file: IO[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file, without an incomplete one at its end."""
+    for line in file:
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row
 
 
 def _end_last_line(path: Path) -> None:
