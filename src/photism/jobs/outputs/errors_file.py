@@ -79,7 +79,8 @@ class ErrorsFile:
             _ChangedError: another run has written or replaced it meanwhile.
         """
         kept = 0
-        with self.path.open("rb") as before, atomic_path(self.path) as unfinished, unfinished.open("wb") as file:
+        # The file is closed before it is replaced, which Windows demands.
+        with atomic_path(self.path) as unfinished, self.path.open("rb") as before, unfinished.open("wb") as file:
             last = {_place(row): number for number, row in enumerate(_rows(before))}
             before.seek(0)
             for number, row in enumerate(_rows(before)):
